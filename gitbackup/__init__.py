@@ -1,0 +1,1 @@
+"""gitbackup: git for a Redis database."""

@@ -1,0 +1,1 @@
+"""What differs between snapshots, key by key and inside the values. Pure."""

@@ -1,0 +1,45 @@
+"""Every error that gitbackup raises, each with the exit code its caller can act on."""
+
+from __future__ import annotations
+
+
+class GitbackupError(Exception):
+    """The base of all: one clear sentence that says what to do. Exit code 1, failed."""
+
+    exit_code = 1
+
+
+class UsageError(GitbackupError):
+    """What was asked for makes no sense: a bad URL, a commit-ish that names nothing."""
+
+    exit_code = 2
+
+
+class PartlyDone(GitbackupError):
+    """The work was done but for the keys that the message names."""
+
+    exit_code = 3
+
+
+class NoRepository(GitbackupError):
+    """There is no data repository, or what is there is not one of ours."""
+
+    exit_code = 10
+
+
+class Busy(GitbackupError):
+    """Another run holds the data repository, or moved it meanwhile; run again."""
+
+    exit_code = 11
+
+
+class ServerError(GitbackupError):
+    """The server cannot be reached, does not let us in, or refuses a command."""
+
+    exit_code = 12
+
+
+class Damaged(GitbackupError):
+    """The repository's data are damaged, or of a newer format."""
+
+    exit_code = 13

@@ -1,0 +1,1 @@
+"""The live database: connect, read, write. The only room that knows redis."""

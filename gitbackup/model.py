@@ -1,0 +1,168 @@
+"""The nouns: keys, entries, scope, changes, commits. Frozen, and free of redis and git."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple, NotRequired, TypedDict
+
+FORMAT = 1
+"""The version of the stored format that this gitbackup writes."""
+
+FUNCTIONS = -1
+"""Stands where a database number would, for the server's function libraries."""
+
+
+class Key(NamedTuple):
+    """One key: the number of its database, and its name under the text rule.
+
+    A library of Redis Functions is a key of the place FUNCTIONS.
+    """
+
+    db: int
+    name: str
+
+    @property
+    def place(self) -> str:
+        """The top folder of a snapshot that holds it: `db0`, or `functions`."""
+        return "functions" if self.db == FUNCTIONS else f"db{self.db}"
+
+    @property
+    def namespace(self) -> str:
+        """The name up to its first colon; the whole name where there is none."""
+        return self.name.partition(":")[0] if not self.name.startswith("base64:") else "base64"
+
+    def __str__(self) -> str:
+        return self.name if self.db == 0 else f"{self.place} {self.name}"
+
+
+class Entry(TypedDict):
+    """One key's data exactly as a snapshot stores it; all text is under the text rule.
+
+    `expires_at` and the values of `field_expires_at` are instants such as
+    `2027-01-15T08:00:00.123Z`, or a number of milliseconds past the year 9999.
+    """
+
+    type: str
+    value: Any
+    expires_at: NotRequired[str | int]
+    field_expires_at: NotRequired[dict[str, str | int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which databases and keys a snapshot covers.
+
+    `databases` is None for all of them. A key is covered when it matches one of
+    `include` (all do where that is empty) and none of `exclude`. `functions` tells
+    whether the libraries of Redis Functions are covered.
+    """
+
+    databases: tuple[int, ...] | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    functions: bool = True
+
+
+class Action(StrEnum):
+    """What happened to a key between two snapshots."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A key that differs between two sides, and the file it is in on either side.
+
+    `before` and `after` are paths in the two snapshots; None where the key is not.
+    """
+
+    key: Key
+    action: Action
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many keys were added, changed and removed."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    def __str__(self) -> str:
+        named = (("added", self.added), ("changed", self.changed), ("removed", self.removed))
+        return ", ".join(f"{count:,} {name}" for name, count in named if count) or "nothing"
+
+
+class FileChange(NamedTuple):
+    """A path whose blob differs between two trees; an id is None where there is no file."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+class Part(StrEnum):
+    """Which part of an entry a ValueChange is about."""
+
+    TYPE = "type"
+    EXPIRY = "expiry"
+    VALUE = "value"  # the whole of a string, or of an opaque value
+    FIELD = "field"  # of a hash
+    FIELD_EXPIRY = "field-expiry"
+    MEMBER = "member"  # of a set
+    SCORE = "score"  # of a sorted set's member
+    ITEM = "item"  # of a list, by position
+    STREAM_ENTRY = "entry"  # of a stream, by id
+    STREAM_STATE = "stream"  # counters, groups, consumers, pending entries
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """One difference inside a changed key.
+
+    `name` is the field, member, list position or stream id; empty for the whole value.
+    `path` leads into a JSON document held as text: names and positions. `before` and
+    `after` are the values as stored (JSON), None where there is none on that side;
+    `action` tells an absent value from a null in a document. `note` stands in place of
+    values that are too large to show.
+    """
+
+    part: Part
+    action: Action
+    name: str = ""
+    path: tuple[str | int, ...] = ()
+    before: Any = None
+    after: Any = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    """A commit of the data repository, as its message tells it.
+
+    `trailers` holds every git trailer by name. `counts` is None for a commit that a
+    person made with plain git.
+    """
+
+    id: str
+    parents: tuple[str, ...]
+    author: str
+    date: datetime
+    subject: str
+    body: str
+    trailers: Mapping[str, str] = field(default_factory=dict)
+    counts: Counts | None = None
+
+    @property
+    def short_id(self) -> str:
+        return self.id[:7]

@@ -1,0 +1,1 @@
+"""Results in, text out. Knows neither redis, git nor click."""

@@ -1,0 +1,1 @@
+"""History: the data repository. The only room that knows git."""
