@@ -1,0 +1,197 @@
+"""Bytes to JSON text and back: the text rule, instants, scores, and canonical documents.
+
+The text rule: bytes that are valid UTF-8 and do not begin with `base64:` are that string;
+any other bytes are `base64:` and their base64 (RFC 4648, padded). It is injective.
+
+*Loose* text is what the wire gives: UTF-8 decoded with `surrogateescape`, which keeps any
+bytes. Only loose text that is also under the text rule can be written as JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from gitbackup.errors import Damaged
+
+PREFIX = "base64:"
+MARK = b'"base64:'  # in a document: some text there may need the exact path
+FOREVER = 253_402_300_800_000  # milliseconds: the first instant with a year of five digits
+EXACT = 2**53  # every integer below it is a double of its own
+SMALL = 1e-4  # from here up all libraries write fractions alike
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+
+
+def text(data: bytes) -> str:
+    """`data` under the text rule."""
+    return strict(loose(data))
+
+
+def loose(data: bytes) -> str:
+    """`data` as loose text."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def raw(value: str) -> bytes:
+    """The bytes of loose text."""
+    return value.encode("utf-8", "surrogateescape")
+
+
+def strict(value: str) -> str:
+    """Loose text put under the text rule."""
+    if not value.startswith(PREFIX) and (value.isascii() or _encodable(value)):
+        return value
+    return PREFIX + base64.b64encode(raw(value)).decode("ascii")
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def data(value: str) -> bytes:
+    """The bytes that `value` stands for under the text rule.
+
+    Raises ValueError where it begins with `base64:` and goes on with anything else.
+    """
+    if not value.startswith(PREFIX):
+        return value.encode()
+    return base64.b64decode(value[len(PREFIX) :], validate=True)
+
+
+def tighten(value: Any) -> Any:
+    """A JSON value of loose text with the text rule applied to every string and name."""
+    if isinstance(value, str):
+        return strict(value)
+    if isinstance(value, dict):
+        return {strict(name): tighten(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [tighten(item) for item in value]
+    return value
+
+
+def instant(milliseconds: int) -> str | int:
+    """Milliseconds since 1970 as `2027-01-15T08:00:00.123Z`; the number itself past year 9999."""
+    if not 0 <= milliseconds < FOREVER:
+        return milliseconds
+    moment = EPOCH + timedelta(milliseconds=milliseconds)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def milliseconds(instant: str | int) -> int:
+    """The inverse of `instant`. Raises ValueError for what is none, or has no time zone."""
+    if isinstance(instant, int) and not isinstance(instant, bool):
+        return instant
+    if not isinstance(instant, str):
+        raise ValueError(f"{instant!r} is not an instant")
+    moment = datetime.fromisoformat(instant)
+    if moment.tzinfo is None:
+        raise ValueError(f"{instant!r} has no time zone")
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def score(value: float) -> int | float | str | orjson.Fragment:
+    """A sorted set's score as it stands in JSON.
+
+    The shortest number that reads back to the same double, as ECMAScript writes it (RFC 8785,
+    section 3.2.2.3), but for `-0.0`; `inf` and `-inf` are strings.
+    """
+    if not math.isfinite(value):
+        return repr(value)
+    if not value.is_integer():
+        return value if abs(value) >= SMALL else orjson.Fragment(_small(value))
+    if value == 0 and math.copysign(1, value) < 0:
+        return value
+    if abs(value) < EXACT:
+        return int(value)
+    return orjson.Fragment(_large(value))
+
+
+def _large(value: float) -> str:
+    """An integral double of 2^53 or more: its shortest digits, written out below 1e21."""
+    shortest = repr(value)
+    if abs(value) >= 1e21:
+        return shortest
+    digits, _, exponent = shortest.partition("e")
+    whole, _, fraction = digits.partition(".")
+    if not exponent:
+        return whole
+    return whole + fraction.ljust(int(exponent), "0")
+
+
+def _small(value: float) -> str:
+    """A fraction under 1e-4: its shortest digits, written out from 1e-6 up."""
+    digits, _, exponent = repr(value).partition("e-0")
+    if not exponent:  # repr pads an exponent to two digits: this one is -10 or less
+        return digits
+    if int(exponent) > 6:
+        return f"{digits}e-{exponent}"
+    sign, figures = ("-" if value < 0 else ""), digits.lstrip("-").replace(".", "")
+    return f"{sign}0.{'0' * (int(exponent) - 1)}{figures}"
+
+
+def number(score: float | str) -> float:
+    """The inverse of `score`. Raises ValueError for what is no score."""
+    if isinstance(score, str):
+        if score not in ("inf", "-inf"):
+            raise ValueError(f"{score!r} is not a score")
+        return float(score)
+    if isinstance(score, bool) or not isinstance(score, int | float):
+        raise ValueError(f"{score!r} is not a score")
+    return float(score)
+
+
+def encode(document: Any) -> bytes:
+    """Canonical bytes of a document: sorted names, two spaces, UTF-8, final newline.
+
+    Raises TypeError where some text is loose and not under the text rule.
+    """
+    return orjson.dumps(document, option=OPTIONS)
+
+
+def decode(path: str, content: bytes) -> Any:
+    """The document in `content`, canonical or not.
+
+    Raises Damaged, naming the file `path` and the line, for what is not JSON in UTF-8 and for
+    an object that has the same name twice.
+    """
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise Damaged(f"{path}, line {error.lineno}: not valid JSON: {error.msg}") from None
+    if encode(document) != content:  # a person's hand: orjson would let a twin win in silence
+        _refuse_twins(path, content)
+    return document
+
+
+def _refuse_twins(path: str, content: bytes) -> None:
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) != len(names):
+            twin = next(name for at, name in enumerate(names) if name in names[:at])
+            raise Damaged(f"{path}, line {line_of(content, twin, 2)}: {twin!r} stands there twice")
+
+    json.loads(content, object_pairs_hook=unique)
+
+
+def line_of(content: bytes, name: str, occurrence: int = 1) -> int:
+    """The line on which the member `name` is seen for the nth time, or the first; for messages."""
+    quoted, at = orjson.dumps(name), -1
+    for _ in range(occurrence):
+        at = max(content.find(quoted, at + 1), at)
+    return content.count(b"\n", 0, max(at, 0)) + 1
+
+
+def digest(data: bytes, digits: int) -> str:
+    """The first hex digits of the SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()[:digits]

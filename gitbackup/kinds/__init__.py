@@ -1,0 +1,53 @@
+"""The registry of kinds: one file per Redis type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gitbackup import codec
+from gitbackup.kinds.base import Abilities, Command, Kind, Reading, check_text
+from gitbackup.kinds.hash import Hash
+from gitbackup.kinds.list import List
+from gitbackup.kinds.opaque import Opaque
+from gitbackup.kinds.set import Set
+from gitbackup.kinds.stream import Stream
+from gitbackup.kinds.string import String
+from gitbackup.kinds.zset import SortedSet
+
+__all__ = ["KINDS", "Abilities", "Command", "Kind", "Reading", "check_entry", "kind_of"]
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (String(), Hash(), List(), Set(), SortedSet(), Stream())
+}
+MEMBERS = {"type", "value", "expires_at", "field_expires_at"}
+
+
+def kind_of(type_: str) -> Kind:
+    """The kind that TYPE calls so; an opaque one where we know no better."""
+    return KINDS.get(type_) or Opaque(type_)
+
+
+def check_entry(entry: Any) -> None:
+    """Raises ValueError, saying what is wrong, for what is no entry as a snapshot stores it."""
+    if not isinstance(entry, dict):
+        raise ValueError("it is not an object")
+    if unknown := entry.keys() - MEMBERS:
+        raise ValueError(f"it has an unknown member {min(unknown)!r}")
+    if not isinstance(entry.get("type"), str) or "value" not in entry:
+        raise ValueError("it has no type or no value")
+    kind_of(entry["type"]).check(entry["value"])
+    if "expires_at" in entry:
+        codec.milliseconds(entry["expires_at"])
+    if "field_expires_at" in entry:
+        _check_field_expiries(entry)
+
+
+def _check_field_expiries(entry: Any) -> None:
+    expiries = entry["field_expires_at"]
+    if entry["type"] != "hash" or not isinstance(expiries, dict) or not expiries:
+        raise ValueError("field_expires_at is not a hash's object of fields")
+    for field, instant in expiries.items():
+        check_text(field, "a field of field_expires_at")
+        if field not in entry["value"]:
+            raise ValueError(f"field_expires_at names the field {field!r}, which is not there")
+        codec.milliseconds(instant)

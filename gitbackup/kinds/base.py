@@ -1,0 +1,114 @@
+"""What a kind is: how one Redis type is read, checked, ordered and written."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from gitbackup import codec
+from gitbackup.model import Entry
+
+PIECE = 10_000  # elements asked for at once, so that no reply is unbounded
+ARGUMENTS = 1_000  # elements sent in one command
+
+Argument = bytes | str | int | float
+Command = tuple[Argument, ...]
+Reading = Generator[list[Command], list[Any], Entry | None]
+"""Yields the commands of one round, is sent their replies, returns the entry.
+
+The entry has no `expires_at` yet, and its text is loose; None where the key has vanished.
+"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What the server at hand knows, by its version and protocol."""
+
+    resp3: bool = True
+    pexpiretime: bool = True  # Redis 7.0, Valkey
+    field_expiry: bool = False  # Redis 7.4, Valkey 9.0
+    stream_counters: bool = True  # Redis 7.0, Valkey: entries-added, max-deleted-id, entries-read
+    functions: bool = True  # Redis 7.0, Valkey
+
+
+class Kind(Protocol):
+    """One Redis type. A new type is a new file with one of these, and a line in the registry."""
+
+    @property
+    def name(self) -> str:
+        """What the TYPE command calls it."""
+        ...
+
+    @property
+    def watched(self) -> bool:
+        """True where even a small value takes commands that must see one moment together."""
+        ...
+
+    def read(self, key: bytes, server: Abilities) -> Reading:
+        """How to ask for the value, in bounded pieces."""
+        ...
+
+    def order(self, value: Any) -> Any:
+        """`value` in canonical order; called after the text rule has changed some of its text."""
+        ...
+
+    def check(self, value: Any) -> None:
+        """Raises ValueError, saying what is wrong, for a stored value that does not fit."""
+        ...
+
+    def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
+        """The commands that build `entry`, less its expiry, at a key that does not exist."""
+        ...
+
+
+def pieces(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """`items` in slices of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """A flat reply `a, 1, b, 2` as pairs."""
+    each = iter(flat)
+    return zip(each, each, strict=True)
+
+
+def mapping(reply: Any) -> dict[str, Any]:
+    """A map reply: a dict under RESP3, a flat list under RESP2."""
+    return reply if isinstance(reply, dict) else dict(pairs(reply))
+
+
+def check_text(value: Any, what: str) -> None:
+    """Raises ValueError unless `value` is a string under the text rule."""
+    if not isinstance(value, str):
+        raise ValueError(f"{what} is not a string")
+    if value.startswith(codec.PREFIX):
+        try:
+            codec.data(value)
+        except ValueError:
+            raise ValueError(f"{what} begins with base64: and goes on with what is not") from None
+
+
+def check_object(value: Any, what: str = "the value") -> None:
+    """Raises ValueError unless `value` is an object whose names are under the text rule."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is not an object")
+    for name in value:
+        check_text(name, f"a name in {what}")
+
+
+def check_texts(value: Any, what: str = "the value") -> None:
+    """Raises ValueError unless `value` is an array of strings under the text rule."""
+    if not isinstance(value, list):
+        raise ValueError(f"{what} is not an array")
+    for position, item in enumerate(value):
+        check_text(item, f"item {position}")
+
+
+def check_not_empty(value: Any) -> None:
+    """Raises ValueError for a collection of nothing, which no Redis can hold."""
+    if not value:
+        raise ValueError("the value is empty")

@@ -1,0 +1,79 @@
+"""Hashes: the value is an object, field to text; fields that expire in `field_expires_at`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from itertools import chain
+from typing import Any
+
+from gitbackup import codec
+from gitbackup.kinds.base import (
+    ARGUMENTS,
+    PIECE,
+    Abilities,
+    Command,
+    Reading,
+    check_not_empty,
+    check_object,
+    check_text,
+    pairs,
+    pieces,
+)
+from gitbackup.model import Entry
+
+PLAIN = ("listpack", "ziplist")  # encodings that cannot hold a field's expiry
+
+
+class Hash:
+    name = "hash"
+    watched = False
+
+    def read(self, key: bytes, server: Abilities) -> Reading:
+        fields: dict[str, str] = {}
+        cursor, encoding = "0", ""
+        while True:
+            scan: Command = ("HSCAN", key, cursor, "COUNT", PIECE)
+            if server.field_expiry and not encoding:
+                (cursor, flat), encoding = yield [scan, ("OBJECT", "ENCODING", key)]
+            else:
+                ((cursor, flat),) = yield [scan]
+            fields.update(pairs(flat))
+            if cursor == "0":
+                break
+        if not fields:
+            return None
+        entry: Entry = {"type": self.name, "value": fields}
+        if server.field_expiry and encoding not in PLAIN:
+            expiries = yield from _field_expiries(key, list(fields))
+            if expiries:
+                entry["field_expires_at"] = expiries
+        return entry
+
+    def order(self, value: Any) -> Any:
+        return value
+
+    def check(self, value: Any) -> None:
+        check_object(value)
+        check_not_empty(value)
+        for field, content in value.items():
+            check_text(content, f"field {field!r}")
+
+    def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
+        for piece in pieces(list(entry["value"].items()), ARGUMENTS):
+            yield "HSET", key, *(codec.data(word) for word in chain.from_iterable(piece))
+        for field, expires_at in sorted(entry.get("field_expires_at", {}).items()):
+            moment = codec.milliseconds(expires_at)
+            yield "HPEXPIREAT", key, moment, "FIELDS", 1, codec.data(field)
+
+
+def _field_expiries(
+    key: bytes, fields: list[str]
+) -> Generator[list[Command], list[Any], dict[str, str | int]]:
+    """Asks when each field expires; a negative answer means never."""
+    expiries: dict[str, str | int] = {}
+    for piece in pieces(fields, ARGUMENTS):
+        names = [codec.raw(field) for field in piece]
+        (moments,) = yield [("HPEXPIRETIME", key, "FIELDS", len(names), *names)]
+        found = zip(piece, moments or (), strict=False)
+        expiries.update((field, codec.instant(at)) for field, at in found if at >= 0)
+    return expiries

@@ -1,0 +1,39 @@
+"""Any other type, a module's or tomorrow's: the server's own DUMP of it, exact and opaque."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+from gitbackup import codec
+from gitbackup.kinds.base import Abilities, Command, Reading
+from gitbackup.model import Entry
+
+
+class Opaque:
+    watched = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def read(self, key: bytes, server: Abilities) -> Reading:
+        (payload,) = yield [("DUMP", key)]
+        if payload is None:
+            return None
+        dump = base64.b64encode(codec.raw(payload)).decode("ascii")
+        return {"type": self.name, "value": {"dump": dump}}
+
+    def order(self, value: Any) -> Any:
+        return value
+
+    def check(self, value: Any) -> None:
+        if not isinstance(value, dict) or value.keys() != {"dump"}:
+            raise ValueError('the value is not {"dump": ...}')
+        try:
+            base64.b64decode(value["dump"], validate=True)
+        except (TypeError, ValueError):
+            raise ValueError("its dump is not base64") from None
+
+    def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
+        yield "RESTORE", key, 0, base64.b64decode(entry["value"]["dump"])

@@ -1,0 +1,28 @@
+"""Strings: the value is text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gitbackup import codec
+from gitbackup.kinds.base import Abilities, Command, Reading, check_text
+from gitbackup.model import Entry
+
+
+class String:
+    name = "string"
+    watched = False
+
+    def read(self, key: bytes, server: Abilities) -> Reading:
+        (value,) = yield [("GET", key)]
+        return None if value is None else {"type": self.name, "value": value}
+
+    def order(self, value: Any) -> Any:
+        return value
+
+    def check(self, value: Any) -> None:
+        check_text(value, "the value")
+
+    def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
+        yield "SET", key, codec.data(entry["value"])

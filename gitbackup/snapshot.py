@@ -1,0 +1,174 @@
+"""Entries to the files of a snapshot, and back. Reading never depends on the layout.
+
+A snapshot holds the manifest `gitbackup.json`, JSON files of entries under `dbN/`, and the
+libraries of Redis Functions as source under `functions/`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from gitbackup import codec, kinds
+from gitbackup.errors import Damaged
+from gitbackup.layout import layout, own_file
+from gitbackup.model import FORMAT, FUNCTIONS, Entry, Key, Scope
+
+MANIFEST = "gitbackup.json"
+LARGE = 1024 * 1024  # bytes of JSON: a larger entry has a file of its own
+DATABASE = re.compile(r"db(0|[1-9][0-9]{0,9})/")
+LIBRARY = re.compile(rb"#!(\w+)[^\n]*?\sname=(\w+)")
+FUNCTION = "function"  # the type of a library's entry
+
+
+def manifest(scope: Scope) -> bytes:
+    """The manifest's content: constant for a given scope."""
+    covered = {
+        "databases": "all" if scope.databases is None else sorted(set(scope.databases)),
+        "exclude": sorted(set(scope.exclude)),
+        "functions": scope.functions,
+        "include": sorted(set(scope.include)),
+    }
+    return codec.encode({"format": FORMAT, "scope": covered})
+
+
+def read_manifest(content: bytes) -> Scope:
+    """The scope of a snapshot. Raises Damaged for a newer format or what is no manifest."""
+    document = codec.decode(MANIFEST, content)
+    version = document.get("format") if isinstance(document, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise Damaged(
+            f"{MANIFEST}: the snapshot has format {version}, this gitbackup reads up to {FORMAT};"
+            " upgrade gitbackup"
+        )
+    try:
+        return _scope(document["scope"]) if version == FORMAT else _no_manifest()
+    except (KeyError, TypeError, ValueError):
+        _no_manifest()
+
+
+def _no_manifest() -> Any:
+    raise Damaged(f'{MANIFEST}: not a manifest such as {{"format": 1, "scope": {{...}}}}')
+
+
+def _scope(stored: dict[str, Any]) -> Scope:
+    databases = stored["databases"]
+    if databases != "all" and not all(type(db) is int for db in databases):
+        raise ValueError("databases are numbers")
+    patterns = [*stored["include"], *stored["exclude"]]
+    if not all(type(pattern) is str for pattern in patterns) or type(stored["functions"]) != bool:
+        raise ValueError("patterns are text")
+    return Scope(
+        None if databases == "all" else tuple(databases),
+        tuple(stored["include"]),
+        tuple(stored["exclude"]),
+        stored["functions"],
+    )
+
+
+def place_files(db: int, keys: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
+    """Which file each of a database's sorted key names belongs to: paths and their names."""
+    for path, names in layout(keys):
+        yield f"db{db}/{path}.json", names
+
+
+def encode_file(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, bytes]]:
+    """The content of the file at `path`, and of those beside it for entries over 1 MiB.
+
+    `entries` go by loose name and may hold loose text.
+    """
+    content = _encode(entries)
+    if len(content) <= LARGE:
+        return [(path, content)]
+    alone = {name: _encode({name: entry}) for name, entry in entries.items()}
+    large = {name for name, content in alone.items() if len(content) > LARGE}
+    files = [(_beside(path, codec.raw(name)), alone[name]) for name in sorted(large)]
+    if rest := {name: entry for name, entry in entries.items() if name not in large}:
+        files.append((path, _encode(rest)))
+    return files
+
+
+def _beside(path: str, key: bytes) -> str:
+    return own_file(path.removesuffix(".json"), key) + ".json"
+
+
+def _encode(entries: Mapping[str, Entry]) -> bytes:
+    """The text rule costs nothing where no text needs it: C refuses loose text by itself."""
+    try:
+        content = codec.encode(entries)
+    except TypeError:
+        return codec.encode(canonical(entries))
+    return content if codec.MARK not in content else codec.encode(canonical(entries))
+
+
+def canonical(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Entries by loose name, with loose text, put under the text rule throughout."""
+    return {codec.strict(name): _canonical(entry) for name, entry in entries.items()}
+
+
+def _canonical(entry: Entry) -> Entry:
+    if entry["type"] not in kinds.KINDS:
+        return entry  # a library's source, or base64: nothing there is loose
+    tight = entry.copy()
+    tight["value"] = kinds.kind_of(entry["type"]).order(codec.tighten(entry["value"]))
+    if "field_expires_at" in entry:
+        tight["field_expires_at"] = codec.tighten(entry["field_expires_at"])
+    return tight
+
+
+def library_file(name: str, engine: str) -> str:
+    """The path of a function library's source; a name equal to another but for case is safe."""
+    twin_safe = name if name == name.lower() else f"{name}~{codec.digest(name.encode(), 8)}"
+    return f"functions/{twin_safe}.{engine.lower()}"
+
+
+def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
+    """The entries of one file of a snapshot; none for files that hold no entries.
+
+    Raises Damaged, naming file, line and key, for what is not well-formed.
+    """
+    if path.startswith("functions/"):
+        return _decode_library(path, content)
+    place = DATABASE.match(path)
+    if place is None or not path.endswith(".json"):
+        return {}
+    document = codec.decode(path, content)
+    if not isinstance(document, dict):
+        raise Damaged(f"{path}, line 1: not an object of keys and their entries")
+    db = int(place[1])
+    for name, entry in document.items():
+        _check(path, content, name, entry)
+    return {Key(db, name): entry for name, entry in document.items()}
+
+
+def _check(path: str, content: bytes, name: str, entry: Any) -> None:
+    try:
+        kinds.base.check_text(name, "the name")
+        kinds.check_entry(entry)
+    except (ValueError, TypeError, KeyError) as error:
+        line = codec.line_of(content, name)
+        raise Damaged(f"{path}, line {line}: key {name!r}: {error}") from None
+
+
+def _decode_library(path: str, content: bytes) -> dict[Key, Entry]:
+    header = LIBRARY.match(content)
+    if header is None:
+        raise Damaged(f"{path}, line 1: does not begin like #!lua name=mylib")
+    source: Entry = {"type": FUNCTION, "value": codec.text(content)}
+    return {Key(FUNCTIONS, header[2].decode()): source}
+
+
+def decode_all(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, dict[Key, Entry]]]:
+    """All files of one snapshot, decoded one by one.
+
+    Raises Damaged where one is not well-formed, or where two hold the same key.
+    """
+    seen: dict[Key, str] = {}
+    for path, content in files:
+        entries = decode_file(path, content)
+        for key in entries:
+            if key in seen:
+                raise Damaged(f"{path}: key {key.name!r} is in {seen[key]} too; remove one of them")
+            seen[key] = path
+        yield path, entries
