@@ -43,12 +43,10 @@ def read_manifest(content: bytes) -> Scope:
             " upgrade gitbackup"
         )
     try:
-        return _scope(document["scope"]) if version == FORMAT else _no_manifest()
+        if version == FORMAT:
+            return _scope(document["scope"])
     except (KeyError, TypeError, ValueError):
-        _no_manifest()
-
-
-def _no_manifest() -> Any:
+        pass
     raise Damaged(f'{MANIFEST}: not a manifest such as {{"format": 1, "scope": {{...}}}}')
 
 
@@ -57,7 +55,10 @@ def _scope(stored: dict[str, Any]) -> Scope:
     if databases != "all" and not all(type(db) is int for db in databases):
         raise ValueError("databases are numbers")
     patterns = [*stored["include"], *stored["exclude"]]
-    if not all(type(pattern) is str for pattern in patterns) or type(stored["functions"]) != bool:
+    if (
+        not all(type(pattern) is str for pattern in patterns)
+        or type(stored["functions"]) is not bool
+    ):
         raise ValueError("patterns are text")
     return Scope(
         None if databases == "all" else tuple(databases),

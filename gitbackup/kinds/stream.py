@@ -90,10 +90,10 @@ def _group(group: dict[str, Any]) -> dict[str, Any]:
         stored["entries_read"] = group["entries-read"]
     if group["consumers"]:
         stored["consumers"] = sorted(mapping(consumer)["name"] for consumer in group["consumers"])
-    if group["pel"]:
+    if group["pending"]:
         stored["pending"] = {
             id_: {"consumer": owner, "delivered_at": codec.instant(at), "deliveries": count}
-            for id_, owner, at, count in group["pel"]
+            for id_, owner, at, count in group["pending"]
         }
     return stored
 

@@ -1,0 +1,80 @@
+"""Where a server is: URLs, with any password in them, and names without."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote, unquote
+
+from redis.connection import parse_url
+
+from gitbackup.errors import UsageError
+
+DEFAULT_URL = "redis://localhost:6379"
+HOST = re.compile(r"|(\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]+)?")
+SCHEMES = ("redis", "rediss", "unix")
+HINT = "a server's URL is redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed URL. `label` tells the server without credentials; `db` is None for all."""
+
+    label: str
+    db: int | None
+    options: dict[str, Any] = field(repr=False)
+
+    def with_password(self, password: str) -> Address:
+        """The same place with this password, where the URL gave none."""
+        if self.options.get("password"):
+            return self
+        return replace(self, options={**self.options, "password": password})
+
+
+def parse(url: str) -> Address:
+    """The address that `url` names. Raises UsageError, never showing the password, for none.
+
+    Any character may stand in the password as it is; a percent sign and two hex digits are
+    read as in any URL.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in SCHEMES:
+        raise UsageError(f"that is no server's URL: {HINT}")
+    credentials, place = _split(scheme, rest)
+    try:
+        options = parse_url(f"{scheme}://{_quoted(credentials)}{place}")
+    except ValueError:
+        raise UsageError(f"that is no server's URL: {HINT}") from None
+    path = place.partition("?")[0]
+    return Address(_label(scheme, options), _database(scheme, path, options), options)
+
+
+def _split(scheme: str, rest: str) -> tuple[str, str]:
+    """Credentials and place: a password may itself hold an at sign, a slash, anything."""
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if HOST.fullmatch(authority) or (scheme == "unix" and not authority):
+        return "", rest
+    credentials, _, place = rest.rpartition("@")
+    return credentials, place
+
+
+def _quoted(credentials: str) -> str:
+    user, _, password = credentials.partition(":")
+    return f"{quote(unquote(user), '')}:{quote(unquote(password), '')}@" if credentials else ""
+
+
+def _label(scheme: str, options: dict[str, Any]) -> str:
+    if scheme == "unix":
+        return f"unix://{options.get('path', '')}"
+    host = options.get("host", "localhost")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{shown}:{options.get('port', 6379)}"
+
+
+def _database(scheme: str, path: str, options: dict[str, Any]) -> int | None:
+    """The database that the URL names; a unix socket's URL names one by `?db=`."""
+    named: int | None = options.pop("db", None)
+    if scheme != "unix" and named is None and path.partition("/")[2]:
+        raise UsageError(f"the path of a server's URL is a database's number: {HINT}")
+    return named

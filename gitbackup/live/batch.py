@@ -1,0 +1,122 @@
+"""Asking for the values of a batch of keys at once, and making entries of the replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from itertools import islice
+from typing import Any, Literal, NamedTuple
+
+from gitbackup import codec
+from gitbackup.errors import ServerError
+from gitbackup.kinds import Abilities, Command, Reading, kind_of
+from gitbackup.live import expiry
+from gitbackup.live.wire import Refusal, Wire
+from gitbackup.model import Entry
+
+RESTARTS = 20  # of the reading of one key that becomes another type meanwhile
+
+
+class Later(Enum):
+    """In place of an entry: this key is to be read by itself."""
+
+    LATER = "later"
+
+
+Outcome = Entry | None | Literal[Later.LATER]
+
+
+class Asked(NamedTuple):
+    """A key, and the commands that ask for its expiry and the first piece of its value.
+
+    Where `reading` is None nothing was asked, and `outcome` is known already.
+    """
+
+    key: bytes
+    reading: Reading | None = None
+    commands: tuple[Command, ...] = ()
+    outcome: Outcome = None
+
+
+def ask(key: bytes, type_: str, server: Abilities) -> Asked:
+    """What to send for a key of that type, for its whole value where that is small."""
+    if type_ == "none":
+        return Asked(key)
+    kind = kind_of(type_)
+    if kind.watched:
+        return Asked(key, outcome=Later.LATER)
+    reading = kind.read(key, server)
+    return Asked(key, reading, (*_when(key, server), *next(reading)))
+
+
+def settle(wire: Wire, asked: Asked, replies: Iterator[Any], server: Abilities) -> Outcome:
+    """The entry that the replies make, its text loose; Later where it needs more."""
+    if asked.reading is None:
+        return asked.outcome
+    mine = list(islice(replies, len(asked.commands)))
+    if _refused(wire, asked.commands, mine):
+        return Later.LATER
+    moment = mine.pop(0) if server.pexpiretime else expiry.NEVER
+    try:
+        asked.reading.send(mine)
+    except StopIteration as done:
+        return timed(done.value, moment)
+    return Later.LATER
+
+
+def whole(wire: Wire, key: bytes, server: Abilities) -> Entry | None:
+    """One key read to its end, round by round; None where it is gone."""
+    for _ in range(RESTARTS):
+        type_ = wire.call("TYPE", key)
+        if type_ == "none":
+            return None
+        outcome = _rounds(wire, key, kind_of(type_).read(key, server), server)
+        if outcome is not Later.LATER:
+            return outcome
+    raise ServerError(f"key {codec.text(key)!r} becomes another type again and again: stop that")
+
+
+def _rounds(wire: Wire, key: bytes, reading: Reading, server: Abilities) -> Outcome:
+    (moment,) = expiries(wire, [key], server)
+    commands = next(reading)
+    while True:
+        replies = wire.ask(commands)
+        if _refused(wire, commands, replies):
+            return Later.LATER
+        try:
+            commands = reading.send(replies)
+        except StopIteration as done:
+            return timed(done.value, moment)
+
+
+def expiries(wire: Wire, keys: list[bytes], server: Abilities) -> list[int]:
+    """When each key expires: milliseconds since 1970, or expiry.GONE, or expiry.NEVER."""
+    if not server.pexpiretime:
+        return expiry.expiries(wire, keys)
+    commands = [command for key in keys for command in _when(key, server)]
+    replies = wire.ask(commands)
+    _refused(wire, commands, replies)
+    return replies
+
+
+def timed(entry: Entry | None, moment: int) -> Entry | None:
+    """The entry with its expiry; None where the key is gone."""
+    if entry is None or moment == expiry.GONE:
+        return None
+    if moment != expiry.NEVER:
+        entry["expires_at"] = codec.instant(moment)
+    return entry
+
+
+def _when(key: bytes, server: Abilities) -> tuple[Command, ...]:
+    return (("PEXPIRETIME", key),) if server.pexpiretime else ()
+
+
+def _refused(wire: Wire, commands: Iterable[Command], replies: list[Any]) -> bool:
+    """True where the key has become another type, or gone; any other refusal is an error."""
+    for command, reply in zip(commands, replies, strict=True):
+        if isinstance(reply, Refusal):
+            if str(reply).startswith(("WRONGTYPE", "no such key", "ERR no such key")):
+                return True
+            raise wire.refused(reply, command)
+    return False

@@ -1,0 +1,155 @@
+"""Connecting to a server, and learning what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection, Connection
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.retry import Retry
+
+from gitbackup.errors import ServerError, UsageError
+from gitbackup.kinds import Abilities
+from gitbackup.kinds.base import mapping
+from gitbackup.live.address import HINT, Address
+from gitbackup.live.refusals import explain
+from gitbackup.live.wire import Refusal, Wire
+
+TIMEOUTS: dict[str, Any] = {"socket_connect_timeout": 10, "socket_timeout": 120}  # seconds
+NO_SERVER = (
+    "no server answers at {label} ({reason}): start it, or name yours with --url or REDIS_URL;"
+    " `gitbackup demo` shows the tool on a server of its own"
+)
+Dial = Callable[[], Wire]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that let us in: who it is, what it knows, and how to open more connections.
+
+    `brand` is `Redis` or `Valkey`, `mode` what it says of itself, `replica` its role.
+    """
+
+    label: str
+    brand: str
+    version: str
+    mode: str
+    replica: bool
+    abilities: Abilities
+    dial: Dial
+
+    def __str__(self) -> str:
+        return f"{self.brand} {self.version} {self.mode} at {self.label}"
+
+
+def connect(address: Address) -> Server:
+    """Logs in and asks who is there. Raises ServerError where that fails, or for a cluster."""
+    wire = dial(address)
+    try:
+        facts = _hello(wire)
+        server = _server(address, facts)
+    finally:
+        wire.close()
+    if server.mode != "standalone":
+        raise ServerError(
+            f"the server at {address.label} is in {server.mode} mode: gitbackup cannot read it"
+            " whole; name a server that stands alone, or a replica of it"
+        )
+    return server
+
+
+def dial(address: Address) -> Wire:
+    """One connection, logged in. Raises ServerError, saying what to do, where there is none."""
+    connection = _connection(address)
+    try:
+        connection.connect()
+    except AuthenticationError as error:
+        raise ServerError(_login(str(error), address)) from None
+    except ResponseError as error:
+        raise ServerError(explain(str(error), ("HELLO",), address.label)) from None
+    except (RedisError, OSError) as error:
+        raise ServerError(NO_SERVER.format(label=address.label, reason=_reason(error))) from None
+    wire = Wire(connection, address.label)
+    wire.ask([("CLIENT", "NO-TOUCH", "ON")])  # where it is unknown or not permitted, no harm
+    return wire
+
+
+def _connection(address: Address) -> AbstractConnection:
+    options: dict[str, Any] = {
+        "socket_timeout": REPLY_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+    }
+    options |= address.options
+    kind = options.pop("connection_class", Connection)
+    try:
+        return kind(  # type: ignore[no-any-return]
+            **options,
+            encoding="utf-8",
+            encoding_errors="surrogateescape",
+            decode_responses=True,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except (TypeError, ValueError, RedisError):
+        raise UsageError(f"the server's URL has an option that nothing knows: {HINT}") from None
+
+
+def _login(reply: str, address: Address) -> str:
+    """redis-py tells of a missing and of a wrong password by one class."""
+    told = reply.lower()
+    missing = "called without any password" in told or "required" in told or "noauth" in told
+    return explain("NOAUTH" if missing else "WRONGPASS", ("HELLO",), address.label)
+
+
+def _reason(error: Exception) -> str:
+    """The end of redis-py's sentence: what the system said."""
+    return str(error).rstrip(".").rpartition(". ")[2] or type(error).__name__
+
+
+def _hello(wire: Wire) -> dict[str, Any]:
+    """HELLO is open to every user; only very old or odd servers do not know it."""
+    (reply,) = wire.ask([("HELLO",)])
+    if not isinstance(reply, Refusal):
+        return mapping(reply)
+    if str(reply).startswith("NOAUTH"):
+        raise wire.refused(reply, ("HELLO",))
+    info = parse_info(wire.call("INFO", "server"))
+    return {
+        "server": "redis",
+        "version": info.get("redis_version", "0"),
+        "mode": info.get("redis_mode", "standalone"),
+        "role": "master",
+    }
+
+
+def _server(address: Address, hello: dict[str, Any]) -> Server:
+    valkey = str(hello.get("server", "")).lower() == "valkey"
+    version = str(hello.get("version", "0"))
+    return Server(
+        label=address.label,
+        brand="Valkey" if valkey else "Redis",
+        version=version,
+        mode=str(hello.get("mode", "standalone")),
+        replica=hello.get("role") in ("replica", "slave"),
+        abilities=_abilities(valkey, version, int(address.options.get("protocol", 3)) == 3),
+        dial=lambda: dial(address),
+    )
+
+
+def _abilities(valkey: bool, version: str, resp3: bool) -> Abilities:
+    numbers = (0, 0)
+    with suppress(ValueError):
+        major, _, rest = version.partition(".")
+        numbers = (int(major), int(rest.partition(".")[0] or 0))
+    seven = valkey or numbers >= (7, 0)
+    field_expiry = numbers >= ((9, 0) if valkey else (7, 4))
+    return Abilities(resp3, seven, field_expiry, seven, seven)
+
+
+def parse_info(text: str) -> dict[str, str]:
+    """The `name:value` lines of an INFO reply."""
+    lines = (line.partition(":") for line in text.splitlines() if ":" in line)
+    return {name: value for name, _, value in lines}

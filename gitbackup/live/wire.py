@@ -1,0 +1,80 @@
+"""One connection to a server: commands out in batches, replies back in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from redis.connection import AbstractConnection
+from redis.exceptions import ConnectionError as Lost
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as Late
+
+from gitbackup.errors import ServerError
+from gitbackup.kinds import Command
+from gitbackup.live.refusals import explain
+
+Refusal = ResponseError
+"""An error reply; stands among the replies of a batch in place of its answer."""
+
+
+class Wire:
+    """Sends and receives; every trouble is a ServerError that says what to do.
+
+    `label` names the server, without credentials, in what is said.
+    """
+
+    def __init__(self, connection: AbstractConnection, label: str) -> None:
+        self.label = label
+        self._connection = connection
+        self._db = connection.db
+
+    def send(self, commands: Iterable[Command]) -> None:
+        """Sends a batch; its replies are to be received before anything else is asked."""
+        try:
+            self._connection.send_packed_command(self._connection.pack_commands(commands))
+        except RedisError as error:
+            raise self._lost(error) from None
+
+    def receive(self, count: int) -> list[Any]:
+        """That many replies, in order, error replies among them as Refusals."""
+        return [self._reply() for _ in range(count)]
+
+    def ask(self, commands: list[Command]) -> list[Any]:
+        """Sends a batch and waits for its replies, error replies among them."""
+        self.send(commands)
+        return self.receive(len(commands))
+
+    def call(self, *command: bytes | str | int | float) -> Any:
+        """One command's reply. Raises ServerError, naming the command, where it is refused."""
+        (reply,) = self.ask([command])
+        if isinstance(reply, Refusal):
+            raise self.refused(reply, command)
+        return reply
+
+    def select(self, db: int) -> None:
+        """Makes `db` the database of the commands that follow."""
+        if db != self._db:
+            self.call("SELECT", db)
+            self._db = db
+
+    def refused(self, refusal: Refusal, command: Command) -> ServerError:
+        """What an error reply to `command` means, in one sentence."""
+        return ServerError(explain(str(refusal), command, self.label))
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+    def _reply(self) -> Any:
+        try:
+            return self._connection.read_response(disconnect_on_error=False)
+        except (Lost, Late) as error:
+            raise self._lost(error) from None
+        except ResponseError as error:
+            return error
+        except RedisError as error:
+            raise self._lost(error) from None
+
+    def _lost(self, error: RedisError) -> ServerError:
+        self.close()
+        return ServerError(f"lost the server at {self.label}: {error}; run the command again")

@@ -1,0 +1,65 @@
+"""Key patterns: the globs of Redis, matched as `KEYS` and `SCAN MATCH` match them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from gitbackup.model import Scope
+
+Matcher = Callable[[bytes], object]
+
+
+def matcher(patterns: Iterable[str]) -> Matcher:
+    """A function that is true of the names that match any of the patterns; of all for none."""
+    expressions = [_expression(pattern.encode()) for pattern in patterns]
+    if not expressions:
+        return lambda name: True
+    return re.compile(b"|".join(expressions), re.DOTALL).fullmatch
+
+
+def covered(scope: Scope) -> Matcher:
+    """A function that is true of the names that `scope` includes and does not exclude."""
+    includes = matcher(scope.include)
+    if not scope.exclude:
+        return includes
+    excludes = matcher(scope.exclude)
+    return lambda name: includes(name) and not excludes(name)
+
+
+def _expression(glob: bytes) -> bytes:
+    """A regular expression for a glob of `*`, `?`, `[a-z]`, `[^a]` and `\\` escapes."""
+    out, at = [], 0
+    while at < len(glob):
+        byte = glob[at : at + 1]
+        at += 1
+        if byte == b"*":
+            out.append(b".*")
+        elif byte == b"?":
+            out.append(b".")
+        elif byte == b"[":
+            group, at = _group(glob, at)
+            out.append(group)
+        else:
+            if byte == b"\\" and at < len(glob):
+                byte, at = glob[at : at + 1], at + 1
+            out.append(re.escape(byte))
+    return b"(?:" + b"".join(out) + b")"
+
+
+def _group(glob: bytes, at: int) -> tuple[bytes, int]:
+    """The character group that begins at `at`, after its bracket, and where the glob goes on."""
+    negated = glob[at : at + 1] == b"^"
+    at += negated
+    chosen: set[int] = set()
+    while at < len(glob) and glob[at] != 0x5D:
+        if glob[at] == 0x5C and at + 1 < len(glob):
+            at += 1
+        first = last = glob[at]
+        if glob[at + 1 : at + 2] == b"-" and at + 2 < len(glob):
+            last, at = glob[at + 2], at + 2
+        chosen.update(range(min(first, last), max(first, last) + 1))
+        at += 1
+    members = chosen ^ set(range(256)) if negated else chosen
+    group = b"".join(b"\\x%02x" % member for member in sorted(members))
+    return (b"[" + group + b"]" if group else b"(?!)"), at + 1
