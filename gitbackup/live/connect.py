@@ -79,11 +79,7 @@ def dial(address: Address) -> Wire:
 
 
 def _connection(address: Address) -> AbstractConnection:
-    options: dict[str, Any] = {
-        "socket_timeout": REPLY_SECONDS,
-        "socket_connect_timeout": CONNECT_SECONDS,
-    }
-    options |= address.options
+    options = TIMEOUTS | address.options
     kind = options.pop("connection_class", Connection)
     try:
         return kind(  # type: ignore[no-any-return]
