@@ -1,0 +1,163 @@
+"""Which keys differ between two snapshots, told file by file, in memory that fits the change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from gitbackup.diff.exact import canonical
+from gitbackup.errors import Damaged
+from gitbackup.model import FUNCTIONS, Action, Counts, Entry, Key, KeyChange
+
+TEXT_TYPES = frozenset({"string", "hash", "list", "set", "function"})
+"""Types whose values are texts only, so that == is exact."""
+
+SUBJECT = 72
+"""The most characters of a commit's subject."""
+
+NAME = 32
+"""The most characters of a name in a subject."""
+
+
+class _Found(NamedTuple):
+    path: str | None
+    digest: bytes
+
+
+class KeyDiff:
+    """Takes the files that differ, one by one; then tells the keys that do.
+
+    A key that went from one file and came in another has moved, which is no change
+    unless its entry differs; so entries are remembered by a digest until the end.
+    """
+
+    def __init__(self) -> None:
+        self._changed: dict[Key, KeyChange] = {}
+        self._removed: dict[Key, _Found] = {}
+        self._added: dict[Key, _Found] = {}
+
+    def file(
+        self,
+        before_path: str | None,
+        before: Mapping[Key, Entry],
+        after_path: str | None,
+        after: Mapping[Key, Entry],
+    ) -> None:
+        """Takes one file as it was and as it is; no path and no keys where there was none."""
+        for key, entry in before.items():
+            if key not in after:
+                _remember(self._removed, key, before_path, entry)
+            elif not _equal(entry, after[key]):
+                self._changed[key] = KeyChange(key, Action.CHANGED, before_path, after_path)
+        for key, entry in after.items():
+            if key not in before:
+                _remember(self._added, key, after_path, entry)
+
+    def changes(self) -> list[KeyChange]:
+        """The keys that differ, sorted: functions first, then by database and name."""
+        keys = self._changed.keys() | self._removed.keys() | self._added.keys()
+        found = (self._change(key) for key in sorted(keys))
+        return [change for change in found if change is not None]
+
+    def _change(self, key: Key) -> KeyChange | None:
+        removed, added = self._removed.get(key), self._added.get(key)
+        if key in self._changed:
+            change = self._changed[key]
+            _refuse_second(key, change.before, removed)
+            _refuse_second(key, change.after, added)
+            return change
+        if removed is None:
+            return KeyChange(key, Action.ADDED, None, added.path if added else None)
+        if added is None:
+            return KeyChange(key, Action.REMOVED, removed.path, None)
+        if removed.digest == added.digest:
+            return None
+        return KeyChange(key, Action.CHANGED, removed.path, added.path)
+
+
+def _remember(found: dict[Key, _Found], key: Key, path: str | None, entry: Entry) -> None:
+    _refuse_second(key, path, found.get(key))
+    digest = hashlib.blake2b(canonical(entry), digest_size=32).digest()
+    found[key] = _Found(path, digest)
+
+
+def _refuse_second(key: Key, path: str | None, other: _Found | None) -> None:
+    if other is not None:
+        raise Damaged(f"the key {key} is in two files, {other.path} and {path}: remove it from one")
+
+
+def _equal(before: Entry, after: Entry) -> bool:
+    """Exact equality; canonical bytes only where == could be taken in by a number."""
+    if before != after:
+        return False
+    return before["type"] in TEXT_TYPES or canonical(before) == canonical(after)
+
+
+def total(changes: Iterable[KeyChange]) -> Counts:
+    """How many keys were added, changed and removed in all."""
+    return _counts([change.action for change in changes])
+
+
+def count_by_namespace(changes: Iterable[KeyChange]) -> dict[tuple[str, str], Counts]:
+    """The same for each place and namespace, in order."""
+    actions: dict[tuple[int, str, str], list[Action]] = {}
+    for change in changes:
+        key = change.key
+        actions.setdefault((key.db, key.namespace, key.place), []).append(change.action)
+    return {(where[2], where[1]): _counts(actions[where]) for where in sorted(actions)}
+
+
+def _counts(actions: Sequence[Action]) -> Counts:
+    return Counts(*(actions.count(a) for a in (Action.ADDED, Action.CHANGED, Action.REMOVED)))
+
+
+def subject(changes: Sequence[KeyChange]) -> str:
+    """A commit's subject in one line: the namespaces where most changed, and how."""
+    counts = total(changes)
+    if not counts:
+        return "nothing changed"
+    alone = {change.key: change for change in changes if ":" not in change.key.name}
+    spaces = list(count_by_namespace(changes).items())
+    parts = [_part(place, space, counted, alone) for (place, space), counted in spaces]
+    biggest = sorted(range(len(parts)), key=lambda at: (-_sum(spaces[at][1]), at))
+    line = _fitting(parts, biggest)
+    if line is None or (line.endswith(" more") and counts.added == _sum(counts)):
+        return _summary(counts, len(parts))
+    return line
+
+
+def _sum(counts: Counts) -> int:
+    return counts.added + counts.changed + counts.removed
+
+
+def _part(place: str, space: str, counts: Counts, alone: Mapping[Key, KeyChange]) -> str:
+    where = _shown(space) if place == "db0" else f"{place} {_shown(space)}"
+    db = FUNCTIONS if place == "functions" else int(place.removeprefix("db"))
+    single = alone.get(Key(db, space))
+    return f"{where} {single.action}" if single and _sum(counts) == 1 else f"{where}: {counts}"
+
+
+def _shown(name: str) -> str:
+    """A name for one line of plain text: cut short, without control characters."""
+    clean = "".join(c if c.isprintable() else "?" for c in name[: NAME + 1])
+    return (clean if len(clean) <= NAME else f"{clean[: NAME - 1]}…") or '""'
+
+
+def _fitting(parts: Sequence[str], biggest: Sequence[int]) -> str | None:
+    """The biggest parts that fit on a line, in order, and how many others; None if none fits."""
+    for shown in range(min(len(parts), SUBJECT), 0, -1):
+        others = len(parts) - shown
+        chosen = [parts[at] for at in sorted(biggest[:shown])]
+        line = "; ".join([*chosen, f"and {others:,} more"] if others else chosen)
+        if len(line) <= SUBJECT:
+            return line
+    return None
+
+
+def _summary(counts: Counts, namespaces: int) -> str:
+    """Says all in numbers: `1,164 keys added in 12 namespaces`."""
+    one_action = sum(map(bool, (counts.added, counts.changed, counts.removed))) == 1
+    line = f"{counts}".replace(" ", " keys ", 1) if one_action else f"{counts}"
+    where = f" in {namespaces:,} namespaces" if namespaces > 1 else ""
+    return line + where if len(line + where) <= SUBJECT else line
