@@ -105,17 +105,7 @@ def _encode(entries: Mapping[str, Entry]) -> bytes:
 
 def canonical(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """Entries by loose name, with loose text, put under the text rule throughout."""
-    return {codec.strict(name): _canonical(entry) for name, entry in entries.items()}
-
-
-def _canonical(entry: Entry) -> Entry:
-    if entry["type"] not in kinds.KINDS:
-        return entry  # a library's source, or base64: nothing there is loose
-    tight = entry.copy()
-    tight["value"] = kinds.kind_of(entry["type"]).order(codec.tighten(entry["value"]))
-    if "field_expires_at" in entry:
-        tight["field_expires_at"] = codec.tighten(entry["field_expires_at"])
-    return tight
+    return {codec.strict(name): kinds.canonical(entry) for name, entry in entries.items()}
 
 
 def library_file(name: str, engine: str) -> str:
@@ -145,7 +135,7 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
 
 def _check(path: str, content: bytes, name: str, entry: Any) -> None:
     try:
-        kinds.base.check_text(name, "the name")
+        kinds.check_text(name, "the name")
         kinds.check_entry(entry)
     except (ValueError, TypeError, KeyError) as error:
         line = codec.line_of(content, name)

@@ -13,8 +13,20 @@ from gitbackup.kinds.set import Set
 from gitbackup.kinds.stream import Stream
 from gitbackup.kinds.string import String
 from gitbackup.kinds.zset import SortedSet
+from gitbackup.model import Entry
 
-__all__ = ["KINDS", "Abilities", "Command", "Kind", "Reading", "check_entry", "kind_of"]
+__all__ = [
+    "KINDS",
+    "Abilities",
+    "Command",
+    "Kind",
+    "Reading",
+    "canonical",
+    "check_entry",
+    "check_text",
+    "kind_of",
+    "same",
+]
 
 KINDS: dict[str, Kind] = {
     kind.name: kind for kind in (String(), Hash(), List(), Set(), SortedSet(), Stream())
@@ -25,6 +37,24 @@ MEMBERS = {"type", "value", "expires_at", "field_expires_at"}
 def kind_of(type_: str) -> Kind:
     """The kind that TYPE calls so; an opaque one where we know no better."""
     return KINDS.get(type_) or Opaque(type_)
+
+
+def canonical(entry: Entry) -> Entry:
+    """An entry of loose text put under the text rule, and in canonical order again."""
+    if entry["type"] not in KINDS:
+        return entry  # base64, or a library's source: nothing there is loose
+    tight = entry.copy()
+    tight["value"] = KINDS[entry["type"]].order(codec.tighten(entry["value"]))
+    if "field_expires_at" in entry:
+        tight["field_expires_at"] = codec.tighten(entry["field_expires_at"])
+    return tight
+
+
+def same(found: Entry | None, stored: Entry | None) -> bool:
+    """Whether an entry just read, its text loose, is the stored one, to the last bit."""
+    if found is None or stored is None:
+        return found is stored
+    return codec.encode(canonical(found)) == codec.encode(stored)
 
 
 def check_entry(entry: Any) -> None:

@@ -76,6 +76,24 @@ def whole(wire: Wire, key: bytes, server: Abilities) -> Entry | None:
     raise ServerError(f"key {codec.text(key)!r} becomes another type again and again: stop that")
 
 
+def together(wire: Wire, keys: list[bytes], server: Abilities) -> dict[bytes, Entry | None]:
+    """The entries of a few keys, all asked for on one connection, which may be watching them."""
+    types = wire.ask([("TYPE", key) for key in keys])
+    asked = [ask(key, type_, server) for key, type_ in zip(keys, types, strict=True)]
+    replies = iter(wire.ask([command for one in asked for command in one.commands]))
+    outcomes = {one.key: settle(wire, one, replies, server) for one in asked}
+    moments = (
+        {} if server.pexpiretime else dict(zip(keys, expiry.expiries(wire, keys), strict=True))
+    )
+    found: dict[bytes, Entry | None] = {}
+    for key, outcome in outcomes.items():
+        if outcome is Later.LATER:
+            found[key] = whole(wire, key, server)
+        else:
+            found[key] = timed(outcome, moments.get(key, expiry.NEVER)) if moments else outcome
+    return found
+
+
 def _rounds(wire: Wire, key: bytes, reading: Reading, server: Abilities) -> Outcome:
     (moment,) = expiries(wire, [key], server)
     commands = next(reading)

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Self
 
 from gitbackup import codec
-from gitbackup.live import batch
+from gitbackup.live import aside, batch
 from gitbackup.live.batch import Asked, Later
 from gitbackup.live.connect import Server
 from gitbackup.live.wire import Refusal, Wire
@@ -22,24 +22,26 @@ Found = tuple[bytes, Entry | None]
 class KeyReader:
     """Reads the keys of one server. A context manager: leaving it closes the connections.
 
+    `left_over` lists what a killed restore had built aside, which `names` does not tell.
     `torn` lists the keys that were written to at every try while they were read in pieces;
     `watching` is False where the user may not WATCH, so that nobody could see that.
     """
 
     def __init__(self, server: Server) -> None:
+        self.left_over: list[tuple[int, bytes]] = []
         self.torn: list[tuple[int, bytes]] = []
         self.watching = True
         self._server = server
         self._wire = server.dial()
-        self._aside: Wire | None = None
+        self._other: Wire | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._wire.close()
-        if self._aside:
-            self._aside.close()
+        if self._other:
+            self._other.close()
 
     def names(self, db: int) -> list[bytes]:
         """The names of all keys of a database, sorted as bytes."""
@@ -50,7 +52,9 @@ class KeyReader:
             cursor, piece = self._wire.call("SCAN", cursor, "COUNT", SCAN_COUNT)
             names.update(map(codec.raw, piece))
             if cursor == "0":
-                return sorted(names)
+                left = {name for name in names if aside.MARK in name and aside.is_ours(name)}
+                self.left_over += ((db, name) for name in sorted(left))
+                return sorted(names - left)
 
     def entries(self, db: int, keys: Iterable[bytes]) -> Iterator[Found]:
         """The keys in their order with their entries, loose; None for one that is gone.
@@ -68,11 +72,6 @@ class KeyReader:
             for asked in now:
                 yield asked.key, self._settle(db, asked, replies)
             now = following
-
-    def together(self, wire: Wire, keys: list[bytes]) -> dict[bytes, Entry | None]:
-        """The entries of a few keys by the connection given, which may be watching them."""
-        known = self._server.abilities
-        return {key: batch.whole(wire, key, known) for key in keys}
 
     def _ask_types(self, keys: Iterator[bytes]) -> list[bytes]:
         """Asks for the types of the next batch, and tells which keys are in it."""
@@ -116,6 +115,6 @@ class KeyReader:
 
     def _second(self, db: int) -> Wire:
         """A second connection: the first has replies under way."""
-        self._aside = self._aside or self._server.dial()
-        self._aside.select(db)
-        return self._aside
+        self._other = self._other or self._server.dial()
+        self._other.select(db)
+        return self._other

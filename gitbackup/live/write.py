@@ -1,0 +1,206 @@
+"""Writing keys so that each changes at once, and none that somebody else has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple, Self
+
+from gitbackup import codec
+from gitbackup.errors import ServerError
+from gitbackup.kinds import Command, kind_of, same
+from gitbackup.live import aside, batch, refusals
+from gitbackup.live.connect import Server
+from gitbackup.live.wire import Refusal
+from gitbackup.model import Entry
+
+TRIES = 5  # transactions, each undone by somebody's write, until a key counts as moved
+SENT = 200  # commands on their way at once while a value is built aside
+
+
+class Step(NamedTuple):
+    """What is to become of one key: it holds `before` now and shall hold `after`; None: nothing.
+
+    Both are entries as stored. Where `after` has an expiry that has passed, the key goes.
+    """
+
+    key: bytes
+    before: Entry | None
+    after: Entry | None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of steps: those done, those whose key held something else, those refused."""
+
+    done: list[Step] = field(default_factory=list)
+    moved: list[Step] = field(default_factory=list)
+    refused: list[tuple[Step, str]] = field(default_factory=list)
+
+
+class KeyWriter:
+    """Writes to the keys of one server. A context manager: leaving it closes the connection."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._wire = server.dial()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wire.close()
+
+    def probe(self, db: int, steps: Iterable[Step]) -> None:
+        """Queues what the steps need and discards it: the server checks rights, memory, role.
+
+        Raises ServerError, before anything is written, for what the server would refuse.
+        """
+        self._wire.select(db)
+        commands = [command for step in steps for command in self._needed(step)]
+        self._wire.call("MULTI")
+        replies = self._wire.ask([*commands, ("DISCARD",)])
+        for command, reply in zip(commands, replies, strict=False):
+            if isinstance(reply, Refusal):
+                raise self._wire.refused(reply, command)
+
+    def apply(self, db: int, steps: Sequence[Step]) -> Outcome:
+        """Takes the steps in one transaction, but for values built aside before it.
+
+        A key that does not hold its `before` any more is left alone, and told as moved.
+        """
+        self._wire.select(db)
+        outcome = Outcome()
+        built: dict[bytes, bytes] = {}
+        try:
+            ready = [step for step in steps if self._prepare(step, built, outcome)]
+            self._swap(ready, built, outcome)
+        finally:
+            self.remove(db, built.values())
+        return outcome
+
+    def remove(self, db: int, keys: Iterable[bytes]) -> None:
+        """Removes what was built aside, if it is still there and the server is."""
+        for key in keys:
+            try:
+                self._wire.select(db)
+                self._wire.ask([("UNLINK", key)])
+            except ServerError:
+                return  # it goes away by itself
+
+    def _needed(self, step: Step) -> Iterator[Command]:
+        if step.after is not None:
+            yield from islice(self._writes(step.key, step.after), 20)
+            yield "PEXPIREAT", step.key, 1
+        yield "UNLINK", step.key
+        yield "RENAME", step.key, aside.name_for(step.key)
+        yield "PERSIST", step.key
+
+    def _writes(self, key: bytes, entry: Entry) -> Iterator[Command]:
+        return kind_of(entry["type"]).write(key, entry, self._server.abilities)
+
+    def _prepare(self, step: Step, built: dict[bytes, bytes], outcome: Outcome) -> bool:
+        """Builds aside what takes more than one command; False where the server refuses it."""
+        if step.after is None or _only_expiry(step) or self._single(step.key, step.after):
+            return True
+        name = built[step.key] = aside.name_for(step.key)
+        try:
+            self._build(name, step.after)
+        except _Refused as refused:
+            outcome.refused.append((step, str(refused)))
+            return False
+        return True
+
+    def _single(self, key: bytes, entry: Entry) -> Command | None:
+        """The one command that writes the value; None where it takes more, or might fail."""
+        first = list(islice(self._writes(key, entry), 2))
+        return first[0] if len(first) == 1 and first[0][0] != "RESTORE" else None
+
+    def _build(self, name: bytes, entry: Entry) -> None:
+        commands = self._writes(name, entry)
+        while piece := list(islice(commands, SENT)):
+            piece.append(("PEXPIRE", name, aside.MINUTES * 60_000))
+            for command, reply in zip(piece, self._wire.ask(piece), strict=True):
+                if isinstance(reply, Refusal):
+                    raise self._fatal(reply, command) or _Refused(str(reply))
+
+    def _fatal(self, reply: Refusal, command: Command) -> ServerError | None:
+        """An error for refusals that no other key would escape."""
+        code = str(reply).partition(" ")[0]
+        if code in refusals.MEANINGS or code in ("NOPERM", "EXECABORT"):
+            return self._wire.refused(reply, command)
+        return None
+
+    def _swap(self, steps: list[Step], built: dict[bytes, bytes], outcome: Outcome) -> None:
+        for _ in range(TRIES):
+            if not steps:
+                return
+            steps = self._unmoved(steps, outcome)
+            if steps and self._transaction(steps, built, outcome):
+                return
+        outcome.moved += steps
+
+    def _unmoved(self, steps: list[Step], outcome: Outcome) -> list[Step]:
+        """Watches the keys, and drops the steps of those that do not hold their `before`."""
+        keys = [step.key for step in steps]
+        self._wire.call("WATCH", *keys)
+        found = batch.together(self._wire, keys, self._server.abilities)
+        still = [step for step in steps if same(found[step.key], step.before)]
+        if len(still) < len(steps):
+            self._wire.call("UNWATCH")
+            outcome.moved += (step for step in steps if step not in still)
+            return self._unmoved(still, outcome) if still else []
+        return still
+
+    def _transaction(self, steps: list[Step], built: dict[bytes, bytes], outcome: Outcome) -> bool:
+        plan = [(step, self._commands(step, built.get(step.key))) for step in steps]
+        commands = [command for _, parts in plan for command in parts]
+        queued = self._wire.ask([("MULTI",), *commands, ("EXEC",)])
+        for command, reply in zip(commands, queued[1:], strict=False):
+            if isinstance(reply, Refusal):
+                raise self._wire.refused(reply, command)
+        if queued[-1] is None:
+            return False
+        if isinstance(queued[-1], Refusal):
+            raise self._wire.refused(queued[-1], ("EXEC",))
+        replies = iter(queued[-1])
+        for step, parts in plan:
+            wrong = [reply for reply in islice(replies, len(parts)) if isinstance(reply, Refusal)]
+            outcome.refused += ((step, str(reply)) for reply in wrong[:1])
+            outcome.done += [] if wrong else [step]
+        for step in steps:
+            built.pop(step.key, None)
+        return True
+
+    def _commands(self, step: Step, built: bytes | None) -> list[Command]:
+        """What a transaction holds for one key."""
+        if step.after is None:
+            return [("UNLINK", step.key)]
+        when = _expiry(step.key, step.after)
+        if _only_expiry(step):
+            return [when]
+        if built is not None:
+            return [("RENAME", built, step.key), when]
+        return [("UNLINK", step.key), *self._writes(step.key, step.after), when]
+
+
+class _Refused(Exception):
+    """The server would not take one value."""
+
+
+def _expiry(key: bytes, entry: Entry) -> Command:
+    if "expires_at" in entry:
+        return "PEXPIREAT", key, codec.milliseconds(entry["expires_at"])
+    return "PERSIST", key
+
+
+def _only_expiry(step: Step) -> bool:
+    """Whether the key holds all but the right expiry already."""
+    if step.before is None or step.after is None:
+        return False
+    timeless = [
+        {name: part for name, part in entry.items() if name != "expires_at"}
+        for entry in (step.before, step.after)
+    ]
+    return codec.encode(timeless[0]) == codec.encode(timeless[1])
