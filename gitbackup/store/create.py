@@ -1,0 +1,111 @@
+"""Finding a data repository in a folder, telling whether it is ours, and making one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gitbackup.errors import Damaged, NoRepository, UsageError
+from gitbackup.model import FORMAT
+from gitbackup.store import settings
+from gitbackup.store.command import SETTINGS, Commands, file_errors
+
+_MARK = "gitbackup.format"
+
+
+def find(path: Path) -> Commands | None:
+    """Git in the repository that stands in this very folder, never in one around it.
+
+    Raises NoRepository where it is of a kind that we cannot use.
+    """
+    folder = path.resolve()
+    if folder.name == ".git":
+        folder = folder.parent
+    with file_errors("open the data repository"):
+        inner = _linked(folder / ".git")
+        if _is_git_dir(inner):
+            return Commands(inner, folder)
+        return Commands(folder, folder) if _is_git_dir(folder) else None
+
+
+def is_ours(git: Commands) -> bool:
+    """Whether we made it, or it is a clone of one that we made.
+
+    Raises NoRepository for SHA-256, Damaged for a format of the future.
+    """
+    config = settings.local(git)
+    if config.get("extensions.objectformat", "sha1") != "sha1":
+        raise NoRepository(f"{git.folder} is a SHA-256 repository; a data repository uses SHA-1")
+    mark = config.get(_MARK)
+    if mark is not None and mark != str(FORMAT):
+        raise Damaged(
+            f"{git.folder} is of format {mark}; this gitbackup knows {FORMAT}: upgrade it"
+        )
+    return mark is not None or git.attempt("cat-file", "-e", "HEAD:gitbackup.json").status == 0
+
+
+def make(path: Path, bare: bool) -> Commands:
+    """Makes the data repository, or adopts one that is there: ours, or one without a commit.
+
+    Raises NoRepository where the folder holds something else, UsageError where a
+    repository is there that has a work tree and should have none, or the reverse.
+    """
+    git = find(path) or _initial(path, bare)
+    if (git.git_dir == git.folder) != bare:
+        has = "no work tree" if bare is False else "a work tree"
+        raise UsageError(f"there is a repository in {path} already, and it has {has}")
+    if not is_ours(git) and git.run("for-each-ref", "--count=1"):
+        raise NoRepository(f"{path} is a git repository, but not a gitbackup data repository")
+    _configure(git, bare)
+    return git
+
+
+def _initial(path: Path, bare: bool) -> Commands:
+    with file_errors("make the data repository"):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = path.resolve()
+        if bare and any(folder.iterdir()):
+            raise NoRepository(f"{path} is not empty; a bare repository needs a folder of its own")
+    git = Commands(folder if bare else folder / ".git", folder)
+    git.run("init", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
+    return git
+
+
+def _configure(git: Commands, bare: bool) -> None:
+    """Writes what is not there yet; all of it may be."""
+    # `git init --bare` refuses to run where GIT_WORK_TREE is set, and it may be
+    wanted = {**SETTINGS, _MARK: str(FORMAT), "core.bare": str(bare).lower()}
+    config = settings.local(git)
+    changes = {name: [value] for name, value in wanted.items() if config.get(name) != value}
+    if bare and "core.worktree" in config:
+        changes["core.worktree"] = []
+    if changes:
+        settings.write(git, changes)
+    with file_errors("set up the data repository"):
+        git.folder.chmod(0o700)
+        (git.git_dir / "config").chmod(0o600)
+        if not bare:
+            _exclude(git.git_dir / "info" / "exclude", "/README.md")
+
+
+def _exclude(file: Path, pattern: str) -> None:
+    """The project's own checkout has the format's reference in the data repository's folder."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    if pattern not in lines:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("\n".join([*lines, pattern, ""]))
+
+
+def _is_git_dir(folder: Path) -> bool:
+    return (folder / "HEAD").is_file() and all((folder / n).is_dir() for n in ("objects", "refs"))
+
+
+def _linked(inner: Path) -> Path:
+    """The `.git` itself, or where it leads when it is a file: a submodule's git directory."""
+    if not inner.is_file():
+        return inner
+    target = inner.read_text().removeprefix("gitdir:").strip()
+    git_dir = (inner.parent / target).resolve()
+    if (git_dir / "commondir").exists():
+        sentence = f"{inner.parent} is a linked work tree of git; name the repository itself"
+        raise NoRepository(sentence)
+    return git_dir

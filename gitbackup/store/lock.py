@@ -1,0 +1,30 @@
+"""One run at a time in a data repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from gitbackup.errors import Busy
+from gitbackup.store.command import Commands, file_errors
+
+
+@contextmanager
+def hold(git: Commands) -> Iterator[None]:
+    """Holds the repository's lock, which goes with this process, however it ends.
+
+    Raises Busy at once where another run holds it.
+    """
+    lock = FileLock(git.git_dir / "gitbackup" / "lock", timeout=0, mode=0o600)
+    with file_errors("lock the data repository"):
+        (git.git_dir / "gitbackup").mkdir(mode=0o700, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise Busy(f"another run of gitbackup is at work in {git.folder}; run again") from error
+    try:
+        yield
+    finally:
+        lock.release()

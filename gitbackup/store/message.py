@@ -1,0 +1,64 @@
+"""What a commit message says: its subject, its body, and the trailers at its end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gitbackup.model import Counts
+
+_TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)[ \t]*:[ \t]*(.*)")
+_BLANK = re.compile(r"\n(?:[ \t\r]*\n)+")
+
+
+class Message(NamedTuple):
+    """A commit message in its parts; the body is without the trailers."""
+
+    subject: str
+    body: str
+    trailers: dict[str, str]
+
+
+def parse(message: str) -> Message:
+    """The parts of any commit message, ours or a person's."""
+    subject, _, rest = _parted(message.strip("\n"))
+    body, trailers = rest, {}
+    paragraphs = _BLANK.split(rest.rstrip())
+    if found := _trailers(paragraphs[-1]):
+        body, trailers = rest.rstrip()[: -len(paragraphs[-1])], found
+    return Message(" ".join(subject.split()), body.strip("\n").rstrip(), trailers)
+
+
+def counts(trailers: Mapping[str, str]) -> Counts | None:
+    """What the trailers say was added, changed and removed; None where they do not."""
+    found = [trailers.get(name, "") for name in ("Added", "Changed", "Removed")]
+    if all(number.isascii() and number.isdecimal() for number in found):
+        return Counts(*map(int, found))
+    return None
+
+
+def _parted(message: str) -> tuple[str, str, str]:
+    blank = _BLANK.search(message)
+    if blank is None:
+        return message, "", ""
+    return message[: blank.start()], blank[0], message[blank.end() :]
+
+
+def _trailers(paragraph: str) -> dict[str, str]:
+    """The trailers that a paragraph consists of; none where any line of it is not one.
+
+    A line that begins with a space goes on with the one before; a name that comes twice
+    has both values, with a comma between.
+    """
+    found: dict[str, str] = {}
+    name = ""
+    for line in paragraph.split("\n"):
+        if name and line[:1] in (" ", "\t"):
+            found[name] += " " + line.strip()
+        elif match := _TRAILER.fullmatch(line.rstrip()):
+            name, value = match[1], match[2]
+            found[name] = f"{found[name]}, {value}" if name in found else value
+        elif not line.startswith("(cherry picked from commit "):
+            return {}
+    return found

@@ -1,0 +1,59 @@
+"""Blobs by their ids, through one `git cat-file` that stays open."""
+
+from __future__ import annotations
+
+import hashlib
+
+from gitbackup.errors import Damaged
+from gitbackup.store.command import Commands, Talk
+
+
+def blob_id(data: bytes) -> str:
+    """The id that git gives a blob of these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+class Blobs:
+    """Reads blobs of a repository. Not for two threads at once."""
+
+    def __init__(self, git: Commands) -> None:
+        self._git = git
+        self._talk: Talk | None = None
+
+    def read(self, wanted: str) -> bytes:
+        """The bytes of a blob; Damaged where it is missing, or not what its id says."""
+        if self._talk is None:
+            self._talk = self._git.start("cat-file", "--batch")
+        try:
+            data = _ask(self._talk, wanted)
+        except (OSError, ValueError, IndexError) as error:
+            raise self._damaged(wanted, self.close()) from error
+        if data is None:
+            raise self._damaged(wanted, "it is missing")
+        if blob_id(data) != wanted:
+            raise self._damaged(wanted, "its bytes are not what its id says")
+        return data
+
+    def close(self) -> str:
+        """Ends the process, where one runs, and tells what it complained of."""
+        talk, self._talk = self._talk, None
+        said = talk.finish().error if talk else ""
+        return "; ".join(said.strip().split("\n")) or "git does not say why"
+
+    def _damaged(self, wanted: str, why: str) -> Damaged:
+        folder = self._git.folder
+        return Damaged(f"{folder} is damaged, blob {wanted} cannot be read: {why} (see `git fsck`)")
+
+
+def _ask(talk: Talk, wanted: str) -> bytes | None:
+    """One question to `cat-file --batch`: the bytes, None where the object is missing."""
+    talk.stdin.write(wanted.encode("ascii") + b"\n")
+    talk.stdin.flush()
+    words = talk.stdout.readline().split()
+    if words[1:] == [b"missing"]:
+        return None
+    size = int(words[2])
+    data = talk.stdout.read(size + 1)  # the bytes, and a newline
+    if words[1] != b"blob" or len(data) != size + 1:
+        raise ValueError(words)
+    return data[:-1]

@@ -1,0 +1,85 @@
+"""Names of commits: HEAD, branches, and whatever else git resolves."""
+
+from __future__ import annotations
+
+import re
+
+from gitbackup.errors import Busy, GitbackupError, UsageError
+from gitbackup.store.command import Commands, failure
+
+_NONE = "0" * 40
+_ID = re.compile(r"[0-9a-f]{40}")
+
+
+def head(git: Commands) -> str | None:
+    """The id of HEAD's commit; None where there is none yet."""
+    return read(git, "HEAD")
+
+
+def read(git: Commands, ref: str) -> str | None:
+    """The id that a ref's full name stands for; None where there is no such ref."""
+    result = git.attempt("rev-parse", "--verify", "--quiet", ref)
+    if result.status > 1 or (result.status and result.error):
+        raise failure("rev-parse", result.error)
+    return result.out.decode("ascii").strip() or None
+
+
+def resolve(git: Commands, commit_ish: str) -> str:
+    """The id of the commit that a person means; UsageError where git finds none, or two."""
+    # a name from outside is never an option, and a ^ before it would mean all but that
+    if re.match(r"[-^]|\Z", commit_ish) or re.search(r"[\0\n]", commit_ish):
+        raise _unknown(git, commit_ish)
+    result = git.attempt("rev-parse", "--verify", "--end-of-options", commit_ish)
+    if "is ambiguous" in result.error and result.status:
+        sentence = f"{commit_ish!r} is the beginning of more than one id; give more of its digits"
+        raise UsageError(sentence)
+    found = result.out.decode("ascii", "replace").strip()
+    if result.status or not _ID.fullmatch(found):
+        raise _unknown(git, commit_ish)
+    peeled = git.attempt("rev-parse", "--verify", "--quiet", found + "^{commit}")
+    if peeled.status:
+        raise _unknown(git, commit_ish)
+    return peeled.out.decode("ascii").strip()
+
+
+def move(git: Commands, ref: str, new: str, old: str | None) -> None:
+    """Moves a ref from `old`, None for nowhere, to `new`; Busy where it is elsewhere."""
+    message = "gitbackup: " + git.run("log", "-1", "--format=%s", new).decode("utf-8", "replace")
+    result = git.attempt("update-ref", "-m", message.strip(), ref, new, old or _NONE)
+    if not result.status:
+        return
+    check(git, ref, old)
+    if ".lock'" in result.error and "File exists" in result.error:
+        raise Busy(str(failure("update-ref", result.error)))
+    raise failure("update-ref", result.error)
+
+
+def check(git: Commands, ref: str, expected: str | None) -> None:
+    """Raises Busy where a ref is not at the commit expected, None for nowhere."""
+    if read(git, ref) != expected:
+        raise Busy(f"{ref} of {git.folder} moved while this ran; nothing was changed, run again")
+
+
+def save(git: Commands, branch: str, commit: str) -> None:
+    """Makes a branch, or moves it forward, to a commit. HEAD's own branch is refused.
+
+    Raises UsageError for a name that git does not take, GitbackupError where the branch
+    holds commits that the new one does not come from.
+    """
+    ref = f"refs/heads/{branch}"
+    if git.attempt("check-ref-format", "--branch", branch).status or branch.startswith("-"):
+        raise UsageError(f"{branch!r} is no name for a branch")
+    if git.attempt("symbolic-ref", "--quiet", "HEAD").out.decode().strip() == ref:
+        raise UsageError(f"{branch!r} is the branch that HEAD is on; name another")
+    old = read(git, ref)
+    if old and git.attempt("merge-base", "--is-ancestor", old, commit).status:
+        raise GitbackupError(f"branch {branch!r} holds commits that would be lost; name another")
+    move(git, ref, commit, old)
+
+
+def _unknown(git: Commands, commit_ish: str) -> UsageError:
+    if head(git) is None:
+        return UsageError(f"there is no commit in {git.folder} yet")
+    return UsageError(
+        f"there is no commit {commit_ish!r} in {git.folder}; `gitbackup log` lists them"
+    )

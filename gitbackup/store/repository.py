@@ -1,0 +1,190 @@
+"""The data repository: an ordinary git repository that holds snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from gitbackup.errors import NoRepository
+from gitbackup.model import CommitInfo, FileChange
+from gitbackup.store import apart, create, history, lock, refs, settings, trees, worktree
+from gitbackup.store.apart import Apart
+from gitbackup.store.command import Commands
+from gitbackup.store.importer import Importer
+from gitbackup.store.objects import Blobs, blob_id
+
+
+class Repository:
+    """The data repository in a folder; made by create() or open().
+
+    Every method raises GitbackupError, with git's own words, where git fails.
+    """
+
+    def __init__(self, path: Path, git: Commands) -> None:
+        self.path = path
+        self.bare = git.git_dir == git.folder
+        self._git = git
+        self._blobs = Blobs(git)
+        self._locked = False
+
+    @classmethod
+    def create(cls, path: Path | str, bare: bool = False) -> Self:
+        """Makes the repository in a folder, or adopts the one there: ours, or an empty one.
+
+        Raises NoRepository where the folder holds another git repository.
+        """
+        return cls(Path(path), create.make(Path(path), bare))
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """The repository in a folder, itself and not around it.
+
+        Raises NoRepository where there is none or it is not ours, Damaged where it is
+        of a newer format.
+        """
+        git = create.find(Path(path))
+        if git is None:
+            raise NoRepository(
+                f"there is no data repository at {path}; `gitbackup commit` makes one,"
+                " and --repo names another"
+            )
+        if not create.is_ours(git):
+            raise NoRepository(
+                f"{path} is a git repository, but not a gitbackup data repository;"
+                " name the right one with --repo"
+            )
+        return cls(Path(path), git)
+
+    def head(self) -> str | None:
+        """The id of HEAD's commit; None before the first."""
+        return refs.head(self._git)
+
+    def resolve(self, commit_ish: str) -> str:
+        """The id of the commit that any of git's names stands for.
+
+        Raises UsageError where there is none, or a short id fits several.
+        """
+        return refs.resolve(self._git, commit_ish)
+
+    def tree_id(self, commit: str) -> str:
+        """The id of a commit's snapshot: equal data in an equal scope have an equal one."""
+        out = self._git.run("rev-parse", "--verify", f"{commit}^{{tree}}")
+        return out.decode("ascii").strip()
+
+    def files(self, commit: str) -> dict[str, str]:
+        """Every file of a snapshot: its path, and the id of its blob."""
+        return trees.files(self._git, commit)
+
+    def changed_files(self, a: str | None, b: str) -> list[FileChange]:
+        """The files that differ between two snapshots, ids of commits; None is an empty one."""
+        return trees.changed_files(self._git, a, b)
+
+    def read(self, blob_id: str) -> bytes:
+        """The bytes of a blob; Damaged where it is missing or corrupt. For one thread."""
+        return self._blobs.read(blob_id)
+
+    @staticmethod
+    def blob_id(data: bytes) -> str:
+        """The id that the blob of a file with these bytes has."""
+        return blob_id(data)
+
+    def log(
+        self, revision: str = "HEAD", limit: int | None = None, paths: Sequence[str] = ()
+    ) -> Iterator[CommitInfo]:
+        """The commits from a commit-ish back, newest first, as git finds them.
+
+        `paths` keeps those that changed one of these files or folders. Nothing comes of
+        HEAD before the first commit. Raises UsageError for a revision there is not.
+        """
+        if revision == "HEAD" and self.head() is None:
+            return iter(())
+        return history.log(self._git, self.resolve(revision), limit, paths)
+
+    def commit_info(self, commit: str) -> CommitInfo:
+        """What a commit's message tells of it."""
+        return next(self.log(commit, limit=1))
+
+    def get(self, name: str) -> str | None:
+        """The setting `gitbackup.<name>` of git's config; None where it is not set."""
+        return next(reversed(self.get_all(name)), None)
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of the setting `gitbackup.<name>`, the user's global ones first."""
+        return settings.get_all(self._git, name)
+
+    def set(self, name: str, value: str) -> None:
+        """Sets `gitbackup.<name>` in the repository's own config."""
+        self.set_all(name, [value])
+
+    def set_all(self, name: str, values: Sequence[str]) -> None:
+        """Sets all values of `gitbackup.<name>` in the repository's own config; none unsets."""
+        settings.set_all(self._git, name, values)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the repository for this run; whatever writes to it is done in here.
+
+        First it ends or sweeps what a killed run left. Raises Busy where another run holds
+        it, GitbackupError where a person's edits keep the work tree from following.
+        """
+        with lock.hold(self._git):
+            self._locked = True
+            try:
+                apart.sweep(self._git)
+                worktree.finish(self._git, self.head())
+                yield
+            finally:
+                self._locked = False
+
+    def importer(self, parent: str | None) -> Importer:
+        """Writes one commit on `parent`, None for a first one; under lock(), in a `with`."""
+        self._need_lock()
+        return Importer(self._git, parent, self._publish, self._save)
+
+    def advance(self, new: str, old: str | None) -> None:
+        """Moves HEAD from one commit to another that is there; the work tree follows.
+
+        Raises Busy where HEAD is not at `old`, GitbackupError where a person's files in the
+        work tree stand in the way: in both cases all is as it was. Under lock().
+        """
+        self._publish(new, old, None)
+
+    def save_ref(self, branch: str, commit: str) -> None:
+        """Puts a commit on another branch, made or moved forward; HEAD stays. Under lock().
+
+        Raises UsageError for HEAD's branch, GitbackupError where commits would be lost.
+        """
+        self._save(branch, commit, None)
+
+    def maintain(self) -> None:
+        """Lets git repack, if it finds that worth its while. Under lock()."""
+        self._need_lock()
+        self._git.run("gc", "--auto", "--quiet")
+
+    def close(self) -> None:
+        """Ends the git process that reads blobs; it ends with this object, too."""
+        self._blobs.close()
+
+    def _publish(self, new: str, old: str | None, written: Apart | None) -> None:
+        self._need_lock()
+        refs.check(self._git, "HEAD", old)
+        if not self.bare:
+            worktree.check(self._git, old, new, written.seeing() if written else {})
+        if written:
+            written.admit()
+        if self.bare:
+            refs.move(self._git, "HEAD", new, old)
+        else:
+            worktree.advance(self._git, old, new)
+
+    def _save(self, branch: str, commit: str, written: Apart | None) -> None:
+        self._need_lock()
+        if written:
+            written.admit()
+        refs.save(self._git, branch, commit)
+
+    def _need_lock(self) -> None:
+        if not self._locked:
+            raise RuntimeError("writing to the data repository is done under its lock()")

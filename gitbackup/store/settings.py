@@ -1,0 +1,96 @@
+"""The settings of a data repository: `gitbackup.*` in git's own config."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitbackup.errors import Busy, UsageError
+from gitbackup.store.command import Commands, failure, file_errors, text
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\b": "\\b"}
+
+
+def get_all(git: Commands, name: str) -> list[str]:
+    """Every value of `gitbackup.<name>`, the repository's own after the user's global ones."""
+    result = git.attempt("config", "-z", "--get-all", _variable(name))
+    if result.status > 1:  # 1: there is none
+        raise failure("config", result.error)
+    return [text(value) for value in result.out.split(b"\0")[:-1]]
+
+
+def set_all(git: Commands, name: str, values: Sequence[str]) -> None:
+    """Makes `values` the repository's own values of `gitbackup.<name>`; none unsets it.
+
+    Raises UsageError for a value that a config cannot hold, Busy where another holds it.
+    """
+    write(git, {_variable(name): values})
+
+
+def local(git: Commands) -> dict[str, str]:
+    """The repository's own config, names in lower case; the last value of each."""
+    out = git.run("config", "--file", str(git.git_dir / "config"), "-z", "--list")
+    pairs = (item.partition("\n") for item in text(out).split("\0")[:-1])
+    return {name.lower(): value for name, _, value in pairs}
+
+
+def write(git: Commands, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Gives each variable in the repository's own config exactly those values.
+
+    Git edits the file, and so keeps what a person wrote there, but it never sees a value:
+    a URL may hold a password, and a command line is for all to read. It is given marks,
+    and the values take their places before the file takes its own.
+    """
+    marks: dict[str, str] = {}
+    with _editing(git.git_dir / "config") as draft:
+        for name, values in wanted.items():
+            _unset(git, draft, name)
+            for value in values:
+                marks[mark := secrets.token_hex(16)] = _quoted(value)
+                git.run("config", "--file", str(draft), "--add", name, mark)
+        data = draft.read_bytes()
+        for mark, value in marks.items():
+            data = data.replace(mark.encode(), value.encode("utf-8", "surrogateescape"))
+        draft.write_bytes(data)
+
+
+def _unset(git: Commands, config: Path, name: str) -> None:
+    result = git.attempt("config", "--file", str(config), "--unset-all", name)
+    if result.status not in (0, 5):  # 5: there was none
+        raise failure("config", result.error)
+
+
+def _variable(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name of a setting: letters, digits and '-'")
+    return f"gitbackup.{name}"
+
+
+def _quoted(value: str) -> str:
+    if "\0" in value:
+        raise UsageError("a setting cannot hold a zero byte")
+    return '"' + "".join(_ESCAPES.get(character, character) for character in value) + '"'
+
+
+@contextmanager
+def _editing(config: Path) -> Iterator[Path]:
+    """A copy of the config, that takes its place if all goes well; git's own lock file."""
+    draft = config.with_name("config.lock")
+    with file_errors("change the repository's settings"):
+        try:
+            handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError as error:
+            sentence = f"another git process is changing {config}; if none is, remove {draft}"
+            raise Busy(sentence) from error
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(config.read_bytes())
+            yield draft
+            draft.replace(config)
+        finally:
+            draft.unlink(missing_ok=True)

@@ -1,0 +1,44 @@
+"""The files of a snapshot, and those that differ between two."""
+
+from __future__ import annotations
+
+from gitbackup.model import FileChange
+from gitbackup.store.command import Commands, text
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""The id of the tree without files; git knows it in every repository."""
+
+_SUBMODULE = "160000"
+
+
+def files(git: Commands, commit: str) -> dict[str, str]:
+    """Every file of a commit's (or tree's) snapshot: its path, and the id of its blob."""
+    out = git.run("ls-tree", "-r", "-z", "--full-tree", commit)
+    found = {}
+    for line in text(out).split("\0")[:-1]:
+        about, _, path = line.partition("\t")
+        _mode, kind, blob_id = about.split(" ")
+        if kind == "blob":
+            found[path] = blob_id
+    return found
+
+
+def changed_files(git: Commands, a: str | None, b: str) -> list[FileChange]:
+    """The files whose blobs differ between two snapshots; `a` None is the empty one.
+
+    Subtrees that are equal are never opened. A move is one file less and one more.
+    """
+    options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-commit-id")
+    out = git.run("diff-tree", *options, a or EMPTY_TREE, b)
+    fields = text(out).split("\0")[:-1]
+    changes = (_change(about, path) for about, path in zip(fields[::2], fields[1::2], strict=True))
+    return [change for change in changes if change.before != change.after]
+
+
+def _change(about: str, path: str) -> FileChange:
+    mode_before, mode_after, before, after, _status = about.removeprefix(":").split(" ")
+    return FileChange(path, _blob(mode_before, before), _blob(mode_after, after))
+
+
+def _blob(mode: str, blob_id: str) -> str | None:
+    return None if mode == _SUBMODULE or not blob_id.strip("0") else blob_id
