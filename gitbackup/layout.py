@@ -1,0 +1,200 @@
+"""Which file of a snapshot holds which keys.
+
+The rule, version 1. It works on the bytes of key names, one database at a time, and
+depends on the set of names alone. Paths are below `dbN/` and end in `.json`.
+
+1.  A *place* is a prefix that ends at a `:`; the root is the empty prefix. A place of at
+    most 256 keys is one file. A larger place is a directory, and so is the root always.
+2.  In the directory of a place with n keys, a next *namespace* (the text up to and with the
+    next `:`) is a place of its own where it holds at least 16 keys and at least 1/512 of the
+    largest power of two that is not above n: never more than 1,023 in one directory. All
+    other keys of the place are its *rest*, under `_`.
+3.  A rest of at most 256 keys is the file `_`. A larger one is the directory `_`, split by
+    the byte that follows the longest prefix its keys share. Each group is a file where it has
+    at most 256 keys, else a directory, split in the same way by what its own keys share. The
+    key that ends where a split is made, if there is one, is in the file `_` of that directory.
+4.  A directory that must be split, and whose path (without `dbN/`) has over 100 characters,
+    is split by the first hex digit of each key's SHA-256 instead, and each of its groups of
+    more than 256 keys by the next digit. That bounds the depth and the length of every path.
+5.  A place is named by its namespace without the `:` where that is safe on every system: 1
+    to 40 ASCII letters and digits, inside also `-`, `.` and `_`; not ending in `.json`; up to
+    its first `.`, not a device of Windows (con, prn, aux, nul, com0-9, lpt0-9); not equal to
+    that of another place in the same directory. Case is ignored in these three. Any other
+    name is a slug, `~`, and the first 8 hex digits of the SHA-256 of the whole prefix, its
+    last `:` included; should that still be the name of several in a directory (case ignored),
+    each of them is named `~` and all 64 digits. A *slug* is the text with each run of bytes
+    other than ASCII letters, digits, `-` and `_` made one `-`, cut to 30 characters, without
+    any `-` and `_` at its ends; it may be empty.
+6.  A group of a split is named by its byte: a digit or a lower-case letter as it is, an
+    upper-case letter with a `-` after it, so that case never matters (`A-`), and any other
+    byte as two lower-case hex digits (`2d`). A group by hash is named by its hex digit.
+7.  An entry that is larger than 1 MiB has a file of its own, in the directory of the file
+    that it would be in: the slug of the key's text after its last `:`, `~`, and the first 16
+    hex digits of the SHA-256 of the key.
+
+Names in one directory differ even where case is ignored, and no name is both a file's and a
+directory's. No name is over 65 characters; a path is hardly ever over 200, whatever the keys.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import TypeAlias
+
+LIMIT = 256
+"""The most keys that one file holds."""
+
+_FEWEST = 16  # keys that make a namespace a place
+_FAN_OUT = 1024  # more places than this are never in one directory
+_DEEP = 100  # characters of a directory's path beyond which it is split by hash
+_LONGEST_SLUG = 30
+
+_SAFE = re.compile(rb"[a-z0-9](?:[a-z0-9._-]{0,38}[a-z0-9])?", re.IGNORECASE)
+_UNSAFE = re.compile(rb".*\.json|(?:con|prn|aux|nul|(?:com|lpt)[0-9])(?:\..*)?", re.IGNORECASE)
+_NO_SLUG = re.compile(rb"[^A-Za-z0-9_-]+")
+
+Files: TypeAlias = Iterator[tuple[str, Sequence[bytes]]]
+
+
+def layout(keys: Sequence[bytes]) -> Files:
+    """The files of one database: each its path without `.json`, and its keys, sorted.
+
+    `keys` are the names in the database: sorted as bytes, each once. A path is relative to
+    `dbN/`. Places come in the order of their keys, and before the rest of their parent.
+    """
+    return _split_by_namespace("", keys, 0)
+
+
+def own_file(path: str, key: bytes) -> str:
+    """The path of a file for this key alone, beside the file `path`; both without `.json`."""
+    directory, slash, _ = path.rpartition("/")
+    return f"{directory}{slash}{_slug(key.rpartition(b':')[2])}~{sha256(key).hexdigest()[:16]}"
+
+
+def _place(path: str, keys: Sequence[bytes], size: int) -> Files:
+    """The keys that share a place's prefix, which has `size` bytes."""
+    if len(keys) <= LIMIT:
+        yield path, keys
+    elif len(path) > _DEEP:
+        yield from _split_by_hash(path, _hashed(keys))
+    else:
+        yield from _split_by_namespace(f"{path}/", keys, size)
+
+
+def _rest(path: str, keys: Sequence[bytes]) -> Files:
+    """Keys of a place that are in no place further down, or one group of them."""
+    if len(keys) <= LIMIT:
+        yield path, keys
+    elif len(path) > _DEEP:
+        yield from _split_by_hash(path, _hashed(keys))
+    else:
+        yield from _split_by_byte(f"{path}/", keys)
+
+
+def _split_by_namespace(parent: str, keys: Sequence[bytes], size: int) -> Files:
+    spans = list(_places(keys, size))
+    names = _names([keys[start][:end] for start, _, end in spans], size)
+    rest: list[bytes] = []
+    done = 0
+    for name, (start, stop, end) in zip(names, spans, strict=True):
+        rest += keys[done:start]
+        yield from _place(parent + name, keys[start:stop], end)
+        done = stop
+    rest += keys[done:]
+    if rest:
+        yield from _rest(f"{parent}_", rest)
+
+
+def _places(keys: Sequence[bytes], size: int) -> Iterator[tuple[int, int, int]]:
+    """Where each place inside a place starts and stops in `keys`, and its prefix's size.
+
+    A place has `fewest` keys or more, all in a row: looking at one key in so many misses none.
+    """
+    fewest = max(_FEWEST, (1 << len(keys).bit_length()) // _FAN_OUT)
+    done = 0
+    while (probe := done + fewest - 1) < len(keys):
+        key = keys[probe]
+        end = key.find(b":", size) + 1
+        if not end:
+            done = probe + 1
+            continue
+        start = bisect_left(keys, key[:end], done, probe)
+        done = bisect_left(keys, _after(key[:end]), probe)
+        if done - start >= fewest:
+            yield start, done, end
+
+
+def _split_by_byte(parent: str, keys: Sequence[bytes]) -> Files:
+    size = _shared(keys[0], keys[-1])
+    start = 0
+    if len(keys[0]) == size:
+        yield f"{parent}_", keys[:1]
+        start = 1
+    while start < len(keys):
+        prefix = keys[start][: size + 1]
+        stop = len(keys) if prefix[-1] == 255 else bisect_left(keys, _after(prefix), start)
+        yield from _rest(parent + _byte_name(prefix[-1]), keys[start:stop])
+        start = stop
+
+
+def _split_by_hash(path: str, hashed: Sequence[tuple[str, bytes]], digit: int = 0) -> Files:
+    groups: defaultdict[str, list[tuple[str, bytes]]] = defaultdict(list)
+    for pair in hashed:
+        groups[pair[0][digit]].append(pair)
+    for name, group in sorted(groups.items()):
+        if len(group) <= LIMIT:
+            yield f"{path}/{name}", [key for _, key in group]
+        else:
+            yield from _split_by_hash(f"{path}/{name}", group, digit + 1)
+
+
+def _hashed(keys: Sequence[bytes]) -> list[tuple[str, bytes]]:
+    return [(sha256(key).hexdigest(), key) for key in keys]
+
+
+def _shared(first: bytes, last: bytes) -> int:
+    """How many bytes at the start of the first and last of sorted keys, so of all, are equal."""
+    return bisect_left(range(len(first)), True, key=lambda i: not last.startswith(first[: i + 1]))
+
+
+def _after(prefix: bytes) -> bytes:
+    """The least bytes greater than all that begin with the prefix, whose last is not 255."""
+    return prefix[:-1] + bytes((prefix[-1] + 1,))
+
+
+def _names(prefixes: Sequence[bytes], size: int) -> list[str]:
+    """Names for the places in one directory, whose own prefix has `size` bytes."""
+    texts = [prefix[size:-1] for prefix in prefixes]
+    alike = Counter(text.lower() for text in texts)
+    names = [
+        text.decode() if alike[text.lower()] == 1 and _is_safe(text) else _hash_name(text, prefix)
+        for text, prefix in zip(texts, prefixes, strict=True)
+    ]
+    taken = Counter(name.lower() for name in names)
+    return [
+        name if taken[name.lower()] == 1 else f"~{sha256(prefix).hexdigest()}"
+        for name, prefix in zip(names, prefixes, strict=True)
+    ]
+
+
+def _is_safe(text: bytes) -> bool:
+    return bool(_SAFE.fullmatch(text)) and not _UNSAFE.fullmatch(text)
+
+
+def _hash_name(text: bytes, prefix: bytes) -> str:
+    return f"{_slug(text)}~{sha256(prefix).hexdigest()[:8]}"
+
+
+def _slug(text: bytes) -> str:
+    return _NO_SLUG.sub(b"-", text)[:_LONGEST_SLUG].strip(b"-_").decode()
+
+
+def _byte_name(byte: int) -> str:
+    character = chr(byte)
+    if not (character.isascii() and character.isalnum()):
+        return f"{byte:02x}"
+    return f"{character}-" if character.isupper() else character
