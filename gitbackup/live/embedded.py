@@ -109,7 +109,7 @@ class EmbeddedServer:
         settings.write_text(self._settings(), encoding="utf-8")
         try:
             return subprocess.Popen(
-                ["sh", "-c", _GUARD, "guard", self._directory, binary.absolute(), settings],
+                ["/bin/sh", "-c", _GUARD, "guard", self._directory, binary.absolute(), settings],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
