@@ -100,21 +100,31 @@ def milliseconds(instant: str | int) -> int:
     return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
-def score(value: float) -> int | float | str | orjson.Fragment:
-    """A sorted set's score as it stands in JSON.
+def score(value: float) -> int | float | str:
+    """A sorted set's score as a JSON value: an integer where it is one under 2^53.
 
-    The shortest number that reads back to the same double, as ECMAScript writes it (RFC 8785,
-    section 3.2.2.3), but for `-0.0`; `inf` and `-inf` are strings.
+    `inf` and `-inf` are strings, and -0.0 stays a double.
     """
     if not math.isfinite(value):
         return repr(value)
-    if not value.is_integer():
-        return value if abs(value) >= SMALL else orjson.Fragment(_small(value))
-    if value == 0 and math.copysign(1, value) < 0:
-        return value
-    if abs(value) < EXACT:
-        return int(value)
-    return orjson.Fragment(_large(value))
+    negative_zero = value == 0 and math.copysign(1, value) < 0
+    return int(value) if value.is_integer() and abs(value) < EXACT and not negative_zero else value
+
+
+def is_odd(score: int | float | str) -> bool:
+    """Whether JSON libraries differ in how they write that score."""
+    return isinstance(score, float) and (score.is_integer() or abs(score) < SMALL) and score != 0
+
+
+def written(score: int | float | str) -> int | float | str | orjson.Fragment:
+    """A score as it stands in a file.
+
+    It is the shortest number that reads back to the same double, as ECMAScript writes it
+    (RFC 8785, section 3.2.2.3), but for `-0.0`.
+    """
+    if not isinstance(score, float) or not is_odd(score):
+        return score
+    return orjson.Fragment(_large(score) if score.is_integer() else _small(score))
 
 
 def _large(value: float) -> str:
@@ -146,7 +156,7 @@ def number(score: float | str) -> float:
         if score not in ("inf", "-inf"):
             raise ValueError(f"{score!r} is not a score")
         return float(score)
-    if isinstance(score, bool) or not isinstance(score, int | float):
+    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
         raise ValueError(f"{score!r} is not a score")
     return float(score)
 
@@ -195,3 +205,8 @@ def line_of(content: bytes, name: str, occurrence: int = 1) -> int:
 def digest(data: bytes, digits: int) -> str:
     """The first hex digits of the SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()[:digits]
+
+
+def load(content: bytes) -> Any:
+    """The document in bytes that `encode` made."""
+    return orjson.loads(content)

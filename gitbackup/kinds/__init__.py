@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.kinds.base import Abilities, Command, Kind, Reading, check_text
+from gitbackup.kinds.base import (
+    Abilities,
+    Command,
+    Kind,
+    Reading,
+    normal_instant,
+    normal_object,
+    normal_text,
+)
 from gitbackup.kinds.hash import Hash
 from gitbackup.kinds.list import List
 from gitbackup.kinds.opaque import Opaque
@@ -22,9 +30,9 @@ __all__ = [
     "Kind",
     "Reading",
     "canonical",
-    "check_entry",
-    "check_text",
     "kind_of",
+    "normal_entry",
+    "normal_text",
     "same",
 ]
 
@@ -44,7 +52,7 @@ def canonical(entry: Entry) -> Entry:
     if entry["type"] not in KINDS:
         return entry  # base64, or a library's source: nothing there is loose
     tight = entry.copy()
-    tight["value"] = KINDS[entry["type"]].order(codec.tighten(entry["value"]))
+    tight["value"] = KINDS[entry["type"]].normal(codec.tighten(entry["value"]))
     if "field_expires_at" in entry:
         tight["field_expires_at"] = codec.tighten(entry["field_expires_at"])
     return tight
@@ -57,27 +65,31 @@ def same(found: Entry | None, stored: Entry | None) -> bool:
     return codec.encode(canonical(found)) == codec.encode(stored)
 
 
-def check_entry(entry: Any) -> None:
-    """Raises ValueError, saying what is wrong, for what is no entry as a snapshot stores it."""
+def normal_entry(entry: Any) -> Entry:
+    """An entry as a snapshot stores it, in its canonical form.
+
+    Raises ValueError, saying what is wrong, for what is none.
+    """
     if not isinstance(entry, dict):
         raise ValueError("it is not an object")
     if unknown := entry.keys() - MEMBERS:
         raise ValueError(f"it has an unknown member {min(unknown)!r}")
     if not isinstance(entry.get("type"), str) or "value" not in entry:
         raise ValueError("it has no type or no value")
-    kind_of(entry["type"]).check(entry["value"])
+    value = kind_of(entry["type"]).normal(entry["value"])
+    normal: Entry = {"type": entry["type"], "value": value}
     if "expires_at" in entry:
-        codec.milliseconds(entry["expires_at"])
+        normal["expires_at"] = normal_instant(entry["expires_at"])
     if "field_expires_at" in entry:
-        _check_field_expiries(entry)
+        normal["field_expires_at"] = _field_expiries(entry, value)
+    return normal
 
 
-def _check_field_expiries(entry: Any) -> None:
-    expiries = entry["field_expires_at"]
-    if entry["type"] != "hash" or not isinstance(expiries, dict) or not expiries:
+def _field_expiries(entry: Any, fields: dict[str, str]) -> dict[str, str | int]:
+    expiries = normal_object(entry["field_expires_at"], "field_expires_at")
+    if entry["type"] != "hash" or not expiries:
         raise ValueError("field_expires_at is not a hash's object of fields")
-    for field, instant in expiries.items():
-        check_text(field, "a field of field_expires_at")
-        if field not in entry["value"]:
+    for field in expiries:
+        if field not in fields:
             raise ValueError(f"field_expires_at names the field {field!r}, which is not there")
-        codec.milliseconds(instant)
+    return {field: normal_instant(moment) for field, moment in expiries.items()}

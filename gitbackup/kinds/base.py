@@ -51,12 +51,11 @@ class Kind(Protocol):
         """How to ask for the value, in bounded pieces."""
         ...
 
-    def order(self, value: Any) -> Any:
-        """`value` in canonical order; called after the text rule has changed some of its text."""
-        ...
+    def normal(self, value: Any) -> Any:
+        """The stored value in its canonical form, which it has unless a person edited it.
 
-    def check(self, value: Any) -> None:
-        """Raises ValueError, saying what is wrong, for a stored value that does not fit."""
+        Raises ValueError, saying what is wrong, for a value that does not fit.
+        """
         ...
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
@@ -81,31 +80,38 @@ def mapping(reply: Any) -> dict[str, Any]:
     return reply if isinstance(reply, dict) else dict(pairs(reply))
 
 
-def check_text(value: Any, what: str) -> None:
-    """Raises ValueError unless `value` is a string under the text rule."""
+def normal_text(value: Any, what: str) -> str:
+    """A string under the text rule. Raises ValueError for anything else."""
     if not isinstance(value, str):
         raise ValueError(f"{what} is not a string")
-    if value.startswith(codec.PREFIX):
-        try:
-            codec.data(value)
-        except ValueError:
-            raise ValueError(f"{what} begins with base64: and goes on with what is not") from None
+    if not value.startswith(codec.PREFIX):
+        return value
+    try:
+        return codec.text(codec.data(value))
+    except ValueError:
+        raise ValueError(f"{what} begins with base64: and goes on with what is not") from None
 
 
-def check_object(value: Any, what: str = "the value") -> None:
-    """Raises ValueError unless `value` is an object whose names are under the text rule."""
+def normal_object(value: Any, what: str = "the value") -> dict[str, Any]:
+    """An object whose names are under the text rule. Raises ValueError for anything else."""
     if not isinstance(value, dict):
         raise ValueError(f"{what} is not an object")
-    for name in value:
-        check_text(name, f"a name in {what}")
+    normal = {normal_text(name, f"a name in {what}"): item for name, item in value.items()}
+    if len(normal) < len(value):
+        raise ValueError(f"{what} has the same name twice, once as base64")
+    return normal
 
 
-def check_texts(value: Any, what: str = "the value") -> None:
-    """Raises ValueError unless `value` is an array of strings under the text rule."""
+def normal_texts(value: Any, what: str = "the value") -> list[str]:
+    """An array of strings under the text rule. Raises ValueError for anything else."""
     if not isinstance(value, list):
         raise ValueError(f"{what} is not an array")
-    for position, item in enumerate(value):
-        check_text(item, f"item {position}")
+    return [normal_text(item, f"item {position}") for position, item in enumerate(value)]
+
+
+def normal_instant(value: Any) -> str | int:
+    """An instant with milliseconds, in UTC. Raises ValueError for anything else."""
+    return codec.instant(codec.milliseconds(value))
 
 
 def check_not_empty(value: Any) -> None:

@@ -14,8 +14,8 @@ from gitbackup.kinds.base import (
     Command,
     Reading,
     check_not_empty,
-    check_object,
-    check_text,
+    normal_object,
+    normal_text,
     pairs,
     pieces,
 )
@@ -49,14 +49,12 @@ class Hash:
                 entry["field_expires_at"] = expiries
         return entry
 
-    def order(self, value: Any) -> Any:
-        return value
-
-    def check(self, value: Any) -> None:
-        check_object(value)
-        check_not_empty(value)
-        for field, content in value.items():
-            check_text(content, f"field {field!r}")
+    def normal(self, value: Any) -> Any:
+        fields = normal_object(value)
+        check_not_empty(fields)
+        return {
+            field: normal_text(content, f"field {field!r}") for field, content in fields.items()
+        }
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         for piece in pieces(list(entry["value"].items()), ARGUMENTS):

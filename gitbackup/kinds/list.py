@@ -13,7 +13,7 @@ from gitbackup.kinds.base import (
     Command,
     Reading,
     check_not_empty,
-    check_texts,
+    normal_texts,
     pieces,
 )
 from gitbackup.model import Entry
@@ -31,12 +31,9 @@ class List:
             if len(piece) < PIECE:
                 return {"type": self.name, "value": items} if items else None
 
-    def order(self, value: Any) -> Any:
-        return value
-
-    def check(self, value: Any) -> None:
-        check_texts(value)
+    def normal(self, value: Any) -> Any:
         check_not_empty(value)
+        return normal_texts(value)
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         for piece in pieces(entry["value"], ARGUMENTS):

@@ -24,16 +24,14 @@ class Opaque:
         dump = base64.b64encode(codec.raw(payload)).decode("ascii")
         return {"type": self.name, "value": {"dump": dump}}
 
-    def order(self, value: Any) -> Any:
-        return value
-
-    def check(self, value: Any) -> None:
+    def normal(self, value: Any) -> Any:
         if not isinstance(value, dict) or value.keys() != {"dump"}:
             raise ValueError('the value is not {"dump": ...}')
         try:
-            base64.b64decode(value["dump"], validate=True)
+            dump = base64.b64decode(value["dump"], validate=True)
         except (TypeError, ValueError):
             raise ValueError("its dump is not base64") from None
+        return {"dump": base64.b64encode(dump).decode("ascii")}
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         yield "RESTORE", key, 0, base64.b64decode(entry["value"]["dump"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from gitbackup import codec
@@ -13,7 +14,7 @@ from gitbackup.kinds.base import (
     Command,
     Reading,
     check_not_empty,
-    check_texts,
+    normal_texts,
     pieces,
 )
 from gitbackup.model import Entry
@@ -32,14 +33,13 @@ class Set:
             if cursor == "0":
                 return {"type": self.name, "value": sorted(members)} if members else None
 
-    def order(self, value: Any) -> Any:
-        return sorted(value)
-
-    def check(self, value: Any) -> None:
-        check_texts(value)
+    def normal(self, value: Any) -> Any:
         check_not_empty(value)
-        if len(set(value)) != len(value):
-            raise ValueError("a member stands there twice")
+        members = sorted(normal_texts(value))
+        for member, following in pairwise(members):
+            if member == following:
+                raise ValueError(f"the member {member!r} stands there twice")
+        return members
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         for piece in pieces(entry["value"], ARGUMENTS):

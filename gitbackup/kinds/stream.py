@@ -12,10 +12,9 @@ from typing import Any
 
 from gitbackup import codec
 from gitbackup.kinds.base import PIECE, Abilities, Command, Reading, mapping
-from gitbackup.kinds.stream_check import check_stream, position
+from gitbackup.kinds.stream_form import NONE, normal_stream, position
 from gitbackup.model import Entry
 
-NONE = "0-0"
 BUILDER = "gitbackup"  # a group that is there only while an empty stream is made
 Asking = Generator[list[Command], list[Any], Any]
 
@@ -40,14 +39,8 @@ class Stream:
             value["groups"] = yield from _groups(key, max(most, 1))
         return {"type": self.name, "value": value}
 
-    def order(self, value: Any) -> Any:
-        for group in value.get("groups", {}).values():
-            if "consumers" in group:
-                group["consumers"] = sorted(group["consumers"])
-        return value
-
-    def check(self, value: Any) -> None:
-        check_stream(value)
+    def normal(self, value: Any) -> Any:
+        return normal_stream(value)
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         value = entry["value"]

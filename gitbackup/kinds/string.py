@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.kinds.base import Abilities, Command, Reading, check_text
+from gitbackup.kinds.base import Abilities, Command, Reading, normal_text
 from gitbackup.model import Entry
 
 
@@ -18,11 +18,8 @@ class String:
         (value,) = yield [("GET", key)]
         return None if value is None else {"type": self.name, "value": value}
 
-    def order(self, value: Any) -> Any:
-        return value
-
-    def check(self, value: Any) -> None:
-        check_text(value, "the value")
+    def normal(self, value: Any) -> Any:
+        return normal_text(value, "the value")
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         yield "SET", key, codec.data(entry["value"])

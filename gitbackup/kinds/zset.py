@@ -13,7 +13,7 @@ from gitbackup.kinds.base import (
     Command,
     Reading,
     check_not_empty,
-    check_object,
+    normal_object,
     pairs,
     pieces,
 )
@@ -36,14 +36,10 @@ class SortedSet:
             if len(piece) < PIECE:
                 return {"type": self.name, "value": scores} if scores else None
 
-    def order(self, value: Any) -> Any:
-        return value
-
-    def check(self, value: Any) -> None:
-        check_object(value)
+    def normal(self, value: Any) -> Any:
         check_not_empty(value)
-        for score in value.values():
-            codec.number(score)
+        scores = normal_object(value)
+        return {member: codec.score(codec.number(score)) for member, score in scores.items()}
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         for piece in pieces(list(entry["value"].items()), ARGUMENTS):

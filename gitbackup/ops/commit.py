@@ -1,0 +1,114 @@
+"""`commit`: the live database becomes the next commit of the data repository."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitbackup import snapshot
+from gitbackup.model import FUNCTIONS
+from gitbackup.ops.message import compose
+from gitbackup.ops.scan import LiveFiles
+from gitbackup.ops.sides import CommitSide
+from gitbackup.ops.take import Summary, Taken, take
+from gitbackup.store.repository import Repository
+
+FEW = 0.5  # of the last commit's keys: with fewer, the user is told so
+MANY = 10  # keys, from which on that is worth a warning
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What `commit` did. `commit` is None where nothing changed, or for a dry run."""
+
+    commit: str | None
+    subject: str
+    parent: str | None
+    keys: int
+    summary: Summary
+    warnings: Sequence[str]
+
+
+def commit(
+    repository: Repository, live: LiveFiles, message: str | None, allow_empty: bool
+) -> CommitResult:
+    """Commits the live database; makes no commit where nothing changed, unless `allow_empty`.
+
+    Raises Busy where another run holds the repository or moved it, ServerError where
+    reading fails, Damaged where the repository's objects are.
+    """
+    with repository.lock():
+        parent = repository.head()
+        known = CommitSide(repository, parent)
+        with repository.importer(parent) as importer:
+            taken = take(live, known, repository.blob_id, lambda _, content: importer.blob(content))
+            made = None
+            if taken.differs or allow_empty:
+                made = importer.commit(compose(taken, message), changed_paths(taken))
+                importer.publish()
+        if made:
+            repository.maintain()
+    return result(repository, taken, parent, made, message)
+
+
+def preview(repository: Repository | None, live: LiveFiles, message: str | None) -> CommitResult:
+    """What `commit` would do; nothing is written. `repository` is None where there is none yet."""
+    parent = repository.head() if repository else None
+    known = CommitSide(repository, parent)
+    taken = take(live, known, Repository.blob_id, lambda _, content: None)
+    return result(repository, taken, parent, None, message)
+
+
+def changed_paths(taken: Taken) -> dict[str, str | None]:
+    """What a commit of `taken` changes: path to blob id, None where the file goes."""
+    return {path: taken.files[path] for path in taken.fresh} | dict.fromkeys(taken.gone)
+
+
+def result(
+    repository: Repository | None,
+    taken: Taken,
+    parent: str | None,
+    made: str | None,
+    message: str | None,
+) -> CommitResult:
+    """What to tell of a snapshot taken on top of `parent`."""
+    keys = sum(count for db, count in taken.live.keys.items() if db != FUNCTIONS)
+    subject = (message or taken.summary.subject).strip().partition("\n")[0]
+    warnings = [*taken.warnings, *_doubts(taken)]
+    if repository and parent:
+        warnings += _surprises(repository, taken, parent, keys)
+    return CommitResult(made, subject, parent, keys, taken.summary, tuple(warnings))
+
+
+def _doubts(taken: Taken) -> list[str]:
+    """What the reading could not make sure of."""
+    told = [
+        f"key {key} was written to each time it was read in pieces: its value may never have been"
+        for key in taken.live.torn
+    ]
+    if not taken.live.watching:
+        told.append(
+            "the user may not WATCH, so large values may be torn: grant ACL SETUSER ... +watch"
+            " +multi +exec"
+        )
+    return told
+
+
+def _surprises(repository: Repository, taken: Taken, parent: str, keys: int) -> list[str]:
+    """Far fewer keys than last time, or another scope: right, perhaps, but worth a word."""
+    told = []
+    last = key_count(repository.commit_info(parent).trailers.get("Keys", ""))
+    if last >= MANY and keys < last * FEW:
+        told.append(
+            f"only {keys:,} keys where the last commit has {last:,}: is this the right server?"
+        )
+    before = repository.files(parent).get(snapshot.MANIFEST)
+    if before and before != taken.files[snapshot.MANIFEST]:
+        told.append("the scope is not the last commit's: keys outside it are not in this snapshot")
+    return told
+
+
+def key_count(trailer: str) -> int:
+    """The keys in all databases by a commit's trailer, such as `db0=1164 db3=2`."""
+    counts = (word.partition("=") for word in trailer.split())
+    return sum(int(count) for db, _, count in counts if db[:2] == "db" and count.isdecimal())

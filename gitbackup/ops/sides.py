@@ -1,0 +1,86 @@
+"""What can stand on either side of a comparison: a commit's snapshot, or the live database's."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Protocol, Self
+
+from gitbackup.store.repository import Repository
+
+IN_MEMORY = 16 * 1024 * 1024  # bytes of changed files; what is more goes to a temporary file
+
+
+class Side(Protocol):
+    """The files of one snapshot. `files` gives each path the id of its blob."""
+
+    @property
+    def files(self) -> Mapping[str, str]: ...
+
+    def read(self, path: str) -> bytes:
+        """The content of the file at `path`."""
+        ...
+
+
+class CommitSide:
+    """The snapshot of a commit; of nothing where there is no repository or no commit."""
+
+    def __init__(self, repository: Repository | None, commit: str | None) -> None:
+        self.files: Mapping[str, str] = {}
+        self._repository = repository
+        if repository and commit:
+            self.files = repository.files(commit)
+
+    def read(self, path: str) -> bytes:
+        if self._repository is None:
+            raise KeyError(path)
+        return self._repository.read(self.files[path])
+
+
+class Spool:
+    """Contents by blob id, in memory while they are few, then in a file that nobody else sees."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by us
+        self._places: dict[str, tuple[int, int]] = {}
+
+    def __contains__(self, blob_id: str) -> bool:
+        return blob_id in self._places
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def put(self, blob_id: str, content: bytes) -> None:
+        if blob_id not in self._places:
+            self._file.seek(0, 2)
+            self._places[blob_id] = (self._file.tell(), len(content))
+            self._file.write(content)
+
+    def read(self, blob_id: str) -> bytes:
+        start, length = self._places[blob_id]
+        self._file.seek(start)
+        return self._file.read(length)
+
+
+class LiveSide:
+    """The live database's snapshot: what differs from a commit is in a spool."""
+
+    def __init__(self, repository: Repository, files: Mapping[str, str], spool: Spool) -> None:
+        self.files = files
+        self._repository = repository
+        self._spool = spool
+
+    def read(self, path: str) -> bytes:
+        blob_id = self.files[path]
+        return (
+            self._spool.read(blob_id) if blob_id in self._spool else self._repository.read(blob_id)
+        )

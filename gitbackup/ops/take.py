@@ -1,0 +1,130 @@
+"""Taking a snapshot of the live database: what differs from a known one is kept and told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from gitbackup import snapshot
+from gitbackup.diff import keys as key_diff
+from gitbackup.errors import Damaged
+from gitbackup.model import Action, Counts, Entry, Key, KeyChange
+from gitbackup.ops.scan import LiveFiles
+from gitbackup.ops.sides import Side
+
+SHOWN = 20  # changed keys that a commit's message names
+Keep = Callable[[str, bytes], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What changed, in brief: in all, by place and namespace, and the first few keys."""
+
+    counts: Counts
+    namespaces: Mapping[tuple[str, str], Counts]
+    first: Sequence[tuple[Key, Action]]
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A snapshot of the live database, against the one it was compared with.
+
+    `files` gives each path its blob id; `fresh` are the paths whose content was kept;
+    `gone` are the known paths that it has no more. `changes` is empty where there was no
+    snapshot to compare with: then `summary` alone tells of the keys. `warnings` are
+    sentences for the user.
+    """
+
+    live: LiveFiles
+    files: Mapping[str, str]
+    fresh: Sequence[str]
+    gone: Sequence[str]
+    changes: Sequence[KeyChange]
+    summary: Summary
+    warnings: Sequence[str] = field(default=())
+
+    @property
+    def differs(self) -> bool:
+        """Whether a commit of it would have another tree."""
+        return bool(self.fresh or self.gone)
+
+
+def take(live: LiveFiles, known: Side, blob_id: Callable[[bytes], str], keep: Keep) -> Taken:
+    """Reads the whole live database; `keep` gets the id and content of every file that differs."""
+    files: dict[str, str] = {}
+    fresh: list[str] = []
+    tracker = _Tracker(known)
+    for path, content in live:
+        files[path] = blob_id(content)
+        if known.files.get(path) != files[path]:
+            keep(files[path], content)
+            fresh.append(path)
+            tracker.differs(path, content)
+    gone = sorted(path for path in known.files.keys() - files.keys() if snapshot.is_data(path))
+    for path in gone:
+        tracker.gone(path)
+    changes, summary = tracker.result()
+    return Taken(live, files, fresh, gone, changes, summary, tuple(tracker.warnings))
+
+
+class _Tracker:
+    """Which keys differ; only counted where there is nothing to compare with."""
+
+    def __init__(self, known: Side) -> None:
+        self.warnings: list[str] = []
+        self._known = known
+        self._diff = key_diff.KeyDiff()
+        self._added: Counter[tuple[int, str, str]] = Counter()
+        self._first: list[tuple[Key, Action]] = []
+
+    def differs(self, path: str, content: bytes) -> None:
+        if path == snapshot.MANIFEST:
+            return
+        entries = snapshot.decode_own(path, content)
+        if self._known.files:
+            before = path if path in self._known.files else None
+            self._diff.file(before, self._before(path) if before else {}, path, entries)
+            return
+        self._added.update((key.db, key.namespace, key.place) for key in entries)
+        self._first += ((key, Action.ADDED) for key in islice(entries, SHOWN - len(self._first)))
+
+    def gone(self, path: str) -> None:
+        if path != snapshot.MANIFEST:
+            self._diff.file(path, self._before(path), None, {})
+
+    def _before(self, path: str) -> Mapping[Key, Entry]:
+        content = self._known.read(path)
+        try:
+            return snapshot.decode_file(path, content)
+        except Damaged as damaged:
+            self.warnings.append(f"in HEAD, {damaged}; what it held counts as absent")
+            return {}
+
+    def result(self) -> tuple[list[KeyChange], Summary]:
+        if not self._known.files:
+            return [], self._first_summary()
+        changes = self._diff.changes()
+        return changes, summarise(changes)
+
+    def _first_summary(self) -> Summary:
+        spaces = {
+            (place, name): Counts(added=count)
+            for (_, name, place), count in sorted(self._added.items())
+        }
+        total = self._added.total()
+        subject = f"first commit: {total:,} key{'s' if total != 1 else ''}"
+        return Summary(Counts(added=total), spaces, tuple(self._first), subject)
+
+
+def summarise(changes: Sequence[KeyChange]) -> Summary:
+    """Changes in brief."""
+    first: Iterator[KeyChange] = islice(changes, SHOWN)
+    return Summary(
+        key_diff.total(changes),
+        key_diff.count_by_namespace(changes),
+        tuple((change.key, change.action) for change in first),
+        key_diff.subject(changes),
+    )
