@@ -172,7 +172,8 @@ def _state(name: str, path: tuple[str, ...], before: Any, after: Any) -> Iterato
             sides = before.get(part, ABSENT), after.get(part, ABSENT)
             yield from _state(name, (*path, part), *sides)
     elif _is_set(before) and _is_set(after):
-        yield from _state(name, path, dict.fromkeys(before, True), dict.fromkeys(after, True))
+        old, new = ({member: member for member in side} for side in (before, after))
+        yield from _state(name, path, old, new)
     else:
         for change in _leaf(Part.STREAM_STATE, name, before, after):
             yield ValueChange(change.part, change.action, name, path, change.before, change.after)
@@ -213,7 +214,7 @@ def binary_note(*sides: Any) -> str:
     kinds = ["binary" if text.startswith("base64:") else "text" for text in texts]
     if "binary" not in kinds:
         return ""
-    sizes = [f"{_size(text):,} bytes" for text in texts]
+    sizes = [f"{size:,} {'byte' if size == 1 else 'bytes'}" for size in map(_size, texts)]
     if len(set(kinds)) == 1:
         return f"binary, {' -> '.join(sizes)}"
     return " -> ".join(f"{kind}, {size}" for kind, size in zip(kinds, sizes, strict=True))

@@ -1,0 +1,87 @@
+"""A diff as JSON for a program, one object for each key.
+
+Nothing is cut: A's entry, without what was removed, with what was added, and with what was
+changed set, is B's entry exactly. Where a text holds a JSON document that was compared
+inside, the change carries both texts whole, and under `inside` what changed in the
+document. The paths of the `json` type's own documents stand in `path`. A path, or a
+list's position, of something removed counts in A; any other counts in B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from gitbackup.model import FUNCTIONS, Action, Entry, KeyChange, Part, ValueChange
+
+SCHEMA = "gitbackup.diff/1"
+
+
+def to_json(
+    change: KeyChange, before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
+) -> dict[str, Any]:
+    """One key's diff; the entries whole where the key or its type came or went.
+
+    Documents may hold integers of any size and lone surrogates: write it with json, not orjson.
+    """
+    place = {"functions": True} if change.key.db == FUNCTIONS else {"db": change.key.db}
+    types = {"before": before and before["type"], "after": after and after["type"]}
+    told: dict[str, Any] = {"schema": SCHEMA, **place, "key": change.key.name}
+    told |= {"action": change.action.value, "type": types}
+    if change.action is not Action.CHANGED or types["before"] != types["after"]:
+        told |= {"before": before, "after": after}
+    return told | {"changes": list(_changes(before, after, values))}
+
+
+def _changes(
+    before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
+) -> Iterator[dict[str, Any]]:
+    """The changes in their order, those inside one text gathered under it."""
+    for (part, name, inside), group in groupby(values, lambda v: (v.part, v.name, bool(v.path))):
+        gathered = list(group)
+        texts = _texts(before, after, part, name, values) if inside else None
+        if texts is None:
+            yield from map(_change, gathered)
+        else:
+            whole = ValueChange(part, Action.CHANGED, name, (), *texts)
+            yield _change(whole) | {"inside": [_inside(value) for value in gathered]}
+
+
+def _change(value: ValueChange) -> dict[str, Any]:
+    return {
+        "part": value.part.value,
+        "action": value.action.value,
+        "name": value.name,
+        "path": list(value.path),
+        "before": value.before,
+        "after": value.after,
+        "note": value.note,
+    }
+
+
+def _inside(value: ValueChange) -> dict[str, Any]:
+    return {key: _change(value)[key] for key in ("action", "path", "before", "after")}
+
+
+def _texts(
+    before: Entry | None, after: Entry | None, part: Part, name: str, values: Sequence[ValueChange]
+) -> tuple[str, str] | None:
+    """The two whole texts whose documents were compared inside; None where it was no text."""
+    if before is None or after is None:
+        return None
+    if part is Part.FIELD:
+        return before["value"][name], after["value"][name]
+    if part is Part.ITEM:
+        return before["value"][_position_before(int(name), values)], after["value"][int(name)]
+    return (before["value"], after["value"]) if before["type"] == "string" else None
+
+
+def _position_before(position: int, values: Sequence[ValueChange]) -> int:
+    """Where an item stood before the items around it came and went."""
+    items = [value for value in values if value.part is Part.ITEM and not value.path]
+    position -= sum(v.action is Action.ADDED and int(v.name) < position for v in items)
+    for value in items:  # sorted by position
+        if value.action is Action.REMOVED and int(value.name) <= position:
+            position += 1
+    return position
