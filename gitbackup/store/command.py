@@ -23,7 +23,7 @@ SETTINGS = {
     "core.fsync": "committed,reference",
     "core.logallrefupdates": "always",
     "commitgraph.changedpaths": "true",
-    "fastimport.unpacklimit": "1",  # fewer objects become loose files, one by one
+    "fastimport.unpacklimit": "0",  # packs of that many objects, or fewer, become loose files
     "gc.autodetach": "false",  # a repack in the background would outlive our lock
 }
 """What a data repository's config holds, and every command of ours is given besides."""
@@ -70,7 +70,7 @@ class Commands:
         """What `git <words>` writes; GitbackupError with git's own words where it fails."""
         result = self.attempt(*words, environment=environment)
         if result.status:
-            raise failure(words[0], result.error)
+            raise failure(words[0], result)
         return result.out
 
     def attempt(self, *words: str, environment: Mapping[str, str] | None = None) -> Result:
@@ -116,11 +116,12 @@ class Talk:
         return self.finish()
 
 
-def failure(name: str, stderr: str) -> GitbackupError:
-    """The error to raise where `git <name>` failed, with what it wrote."""
-    lines = [line.strip() for line in stderr.split("\n")]
+def failure(name: str, result: Result) -> GitbackupError:
+    """The error to raise where `git <name>` ended so, with what it wrote."""
+    lines = [line.strip() for line in result.error.split("\n")]
     said = "; ".join(line for line in lines if line and not line.startswith("hint:"))
-    return GitbackupError(f"git {name} failed: {said or 'it does not say why'}")
+    ended = f"signal {-result.status}" if result.status < 0 else f"status {result.status}"
+    return GitbackupError(f"git {name} failed: {said or f'it ended with {ended}'}")
 
 
 def text(data: bytes) -> str:

@@ -34,7 +34,7 @@ def log(
         raise
     result = talk.finish()
     if result.status:
-        raise failure("log", result.error)
+        raise failure("log", result)
 
 
 def _records(stream: IO[bytes]) -> Iterator[str]:

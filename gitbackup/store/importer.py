@@ -117,17 +117,17 @@ class Importer:
             yield self._talk
         except OSError as error:
             talk, self._talk = self._talk, None
-            raise failure("fast-import", talk.finish().error) from error
+            raise failure("fast-import", talk.finish()) from error
 
     def _finish(self) -> str:
         """Ends the stream; the commit's id, once git says that all of it is written."""
         talk, self._talk = self._talk, None
         if talk is None:
             raise GitbackupError("git fast-import does not run")
-        status, out, error = talk.finish()
-        if status:
-            raise failure("fast-import", error)
-        return out.decode("ascii").strip()
+        result = talk.finish()
+        if result.status:
+            raise failure("fast-import", result)
+        return result.out.decode("ascii").strip()
 
 
 def quote_path(path: str) -> bytes:

@@ -27,18 +27,18 @@ class Blobs:
         try:
             data = _ask(self._talk, wanted)
         except (OSError, ValueError, IndexError) as error:
-            raise self._damaged(wanted, self.close()) from error
+            raise self._damaged(wanted, self.close("git does not say why")) from error
         if data is None:
-            raise self._damaged(wanted, "it is missing")
+            raise self._damaged(wanted, self.close("it is missing"))
         if blob_id(data) != wanted:
             raise self._damaged(wanted, "its bytes are not what its id says")
         return data
 
-    def close(self) -> str:
-        """Ends the process, where one runs, and tells what it complained of."""
+    def close(self, otherwise: str = "") -> str:
+        """Ends the process, where one runs; tells what it complained of, or `otherwise`."""
         talk, self._talk = self._talk, None
         said = talk.finish().error if talk else ""
-        return "; ".join(said.strip().split("\n")) or "git does not say why"
+        return "; ".join(said.strip().split("\n")) if said else otherwise
 
     def _damaged(self, wanted: str, why: str) -> Damaged:
         folder = self._git.folder

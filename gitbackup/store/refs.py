@@ -20,7 +20,7 @@ def read(git: Commands, ref: str) -> str | None:
     """The id that a ref's full name stands for; None where there is no such ref."""
     result = git.attempt("rev-parse", "--verify", "--quiet", ref)
     if result.status > 1 or (result.status and result.error):
-        raise failure("rev-parse", result.error)
+        raise failure("rev-parse", result)
     return result.out.decode("ascii").strip() or None
 
 
@@ -50,8 +50,8 @@ def move(git: Commands, ref: str, new: str, old: str | None) -> None:
         return
     check(git, ref, old)
     if ".lock'" in result.error and "File exists" in result.error:
-        raise Busy(str(failure("update-ref", result.error)))
-    raise failure("update-ref", result.error)
+        raise Busy(str(failure("update-ref", result)))
+    raise failure("update-ref", result)
 
 
 def check(git: Commands, ref: str, expected: str | None) -> None:

@@ -20,7 +20,7 @@ def get_all(git: Commands, name: str) -> list[str]:
     """Every value of `gitbackup.<name>`, the repository's own after the user's global ones."""
     result = git.attempt("config", "-z", "--get-all", _variable(name))
     if result.status > 1:  # 1: there is none
-        raise failure("config", result.error)
+        raise failure("config", result)
     return [text(value) for value in result.out.split(b"\0")[:-1]]
 
 
@@ -62,7 +62,7 @@ def write(git: Commands, wanted: Mapping[str, Sequence[str]]) -> None:
 def _unset(git: Commands, config: Path, name: str) -> None:
     result = git.attempt("config", "--file", str(config), "--unset-all", name)
     if result.status not in (0, 5):  # 5: there was none
-        raise failure("config", result.error)
+        raise failure("config", result)
 
 
 def _variable(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gitbackup.model import FileChange
 from gitbackup.store.command import Commands, text
 
@@ -23,13 +25,16 @@ def files(git: Commands, commit: str) -> dict[str, str]:
     return found
 
 
-def changed_files(git: Commands, a: str | None, b: str) -> list[FileChange]:
+def changed_files(
+    git: Commands, a: str | None, b: str, seeing: Mapping[str, str] | None = None
+) -> list[FileChange]:
     """The files whose blobs differ between two snapshots; `a` None is the empty one.
 
     Subtrees that are equal are never opened. A move is one file less and one more.
+    `seeing` is the environment in which git finds both.
     """
     options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-commit-id")
-    out = git.run("diff-tree", *options, a or EMPTY_TREE, b)
+    out = git.run("diff-tree", *options, a or EMPTY_TREE, b, environment=seeing)
     fields = text(out).split("\0")[:-1]
     changes = (_change(about, path) for about, path in zip(fields[::2], fields[1::2], strict=True))
     return [change for change in changes if change.before != change.after]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Set
+from pathlib import Path, PurePosixPath
 
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.model import FileChange
 from gitbackup.store import refs
-from gitbackup.store.command import Commands, failure, file_errors
+from gitbackup.store.command import Commands, Result, failure, file_errors, text
 from gitbackup.store.objects import Blobs, blob_id
 from gitbackup.store.trees import EMPTY_TREE, changed_files
 
@@ -24,6 +24,20 @@ def check(git: Commands, old: str | None, new: str, seeing: Mapping[str, str]) -
     the file that is in the way, and what to do.
     """
     _read_tree(git, old, new, "--dry-run", environment=seeing)
+    ignored = text(git.run("ls-files", "--others", "--ignored", "--exclude-standard", "-z"))
+    if ignored:  # git would overwrite these, as files that anything can make again
+        changes = changed_files(git, old, new, seeing)
+        new_files = {change.path for change in changes if change.before is None}
+        for path in ignored.split("\0")[:-1]:
+            if _collides(path, new_files):
+                raise _yours(git, path)
+
+
+def _collides(path: str, new_files: Set[str]) -> bool:
+    """Whether a file is where a new file or its folder comes, or in a folder where one comes."""
+    if any(str(place) in new_files for place in (path, *PurePosixPath(path).parents)):
+        return True
+    return any(new.startswith(path + "/") for new in new_files)
 
 
 def advance(git: Commands, old: str | None, new: str) -> None:
@@ -74,7 +88,7 @@ def _stage_written(git: Commands, changes: list[FileChange]) -> None:
     talk.stdin.write("".join(lines).encode("utf-8", "surrogateescape"))
     result = talk.finish()
     if result.status:
-        raise failure("update-index", result.error)
+        raise failure("update-index", result)
 
 
 def _is_written(blobs: Blobs, file: Path, change: FileChange) -> bool:
@@ -108,17 +122,21 @@ def _read_tree(
         git.attempt("update-index", "-q", "--refresh")
         result = git.attempt(*words, environment=environment)
     if result.status:
-        raise _in_the_way(git, result.error)
+        raise _in_the_way(git, result)
 
 
-def _in_the_way(git: Commands, error: str) -> GitbackupError:
-    if "index.lock" in error:
+def _in_the_way(git: Commands, result: Result) -> GitbackupError:
+    if "index.lock" in result.error:
         lock = git.git_dir / "index.lock"
         return Busy(f"another git process is at work in {git.folder}; if none is, remove {lock}")
-    named = _NAMED.search(error)
-    if named is None or "fatal:" in error:
-        return failure("read-tree", error)
-    file = git.folder / (named[1] or named[2])
+    named = _NAMED.search(result.error)
+    if named is None or "fatal:" in result.error:
+        return failure("read-tree", result)
+    return _yours(git, named[1] or named[2])
+
+
+def _yours(git: Commands, path: str) -> GitbackupError:
+    file = git.folder / path
     return GitbackupError(
         f"{file} has changes of your own that would be overwritten;"
         " commit, stash or remove them with git, then run again"

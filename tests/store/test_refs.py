@@ -1,0 +1,60 @@
+"""Names of commits."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitbackup.errors import UsageError
+from gitbackup.store.repository import Repository
+from tests.store.plain import commit, git
+
+
+def test_whatever_git_resolves_is_a_commit_ish(repository: Repository, first: str) -> None:
+    second = commit(repository, {"db0/a.json": b"9\n"}, "The second one\n")
+    git(repository.path, "tag", "-a", "-m", "a tag", "v1", first)
+
+    for name in ("HEAD~1", "v1", first, first[:10], "main^", "HEAD@{1}"):
+        assert repository.resolve(name) == first
+    for name in ("HEAD", "main", "@", ":/second", "@{0}", "refs/heads/main"):
+        assert repository.resolve(name) == second
+
+
+NOT_COMMITS = [
+    *("", "nope", "HEAD~9", "a" * 40, "HEAD:db0", "HEAD:gitbackup.json", "^HEAD", "HEAD..HEAD"),
+    *("--help", "-x", "--all", "--git-dir=/", "--end-of-options", "a\nb", "a\0b", "é", "--"),
+]
+
+
+@pytest.mark.parametrize("name", NOT_COMMITS)
+def test_what_names_no_commit_is_refused(repository: Repository, first: str, name: str) -> None:
+    with pytest.raises(UsageError, match=r"there is no commit .*`gitbackup log` lists them"):
+        repository.resolve(name)
+
+
+def test_before_the_first_commit_the_error_says_so(repository: Repository) -> None:
+    with pytest.raises(UsageError, match=r"there is no commit in .* yet"):
+        repository.resolve("HEAD")
+
+
+def test_a_short_id_that_fits_two_commits_is_refused(repository: Repository, first: str) -> None:
+    tree = repository.tree_id(first)
+    made: dict[str, str] = {}
+    for number in range(100_000):
+        new = git(repository.path, "commit-tree", tree, "-m", str(number))
+        if (short := new[:4]) in made:
+            break
+        made[short] = new
+
+    with pytest.raises(UsageError, match="more than one"):
+        repository.resolve(short)
+
+
+def test_a_short_id_means_a_commit_where_a_blob_begins_so_too(repository: Repository) -> None:
+    made = commit(repository, {f"db0/{n}.json": b"%d\n" % n for n in range(3000)})
+    blobs = {blob[:4] for blob in repository.files(made).values()}
+    for number in range(1000):
+        made = git(repository.path, "commit-tree", repository.tree_id("HEAD"), "-m", str(number))
+        if made[:4] in blobs:
+            break
+
+    assert repository.resolve(made[:4]) == made
