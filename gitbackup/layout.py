@@ -10,9 +10,11 @@ depends on the set of names alone. Paths are below `dbN/` and end in `.json`.
     largest power of two that is not above n: never more than 1,023 in one directory. All
     other keys of the place are its *rest*, under `_`.
 3.  A rest of at most 256 keys is the file `_`. A larger one is the directory `_`, split by
-    the byte that follows the longest prefix its keys share. Each group is a file where it has
-    at most 256 keys, else a directory, split in the same way by what its own keys share. The
-    key that ends where a split is made, if there is one, is in the file `_` of that directory.
+    the byte that follows the longest prefix its keys share. The keys whose byte has the same
+    first hex digit are one file, named by that digit and `x` (`3x`), where they are at most
+    256. Else each byte is a group: a file where it has at most 256 keys, or a directory,
+    split in the same way by what its own keys share. The key that ends where a split is
+    made, if there is one, is in the file `_` of that directory.
 4.  A directory that must be split, and whose path (without `dbN/`) has over 100 characters,
     is split by the first hex digit of each key's SHA-256 instead, and each of its groups of
     more than 256 keys by the next digit. That bounds the depth and the length of every path.
@@ -29,7 +31,7 @@ depends on the set of names alone. Paths are below `dbN/` and end in `.json`.
     upper-case letter with a `-` after it, so that case never matters (`A-`), and any other
     byte as two lower-case hex digits (`2d`). A group by hash is named by its hex digit.
 7.  An entry that is larger than 1 MiB has a file of its own, in the directory of the file
-    that it would be in: the slug of the key's text after its last `:`, `~`, and the first 16
+    that it would be in: the slug of the key's text after its last `:`, `~`, and the first 32
     hex digits of the SHA-256 of the key.
 
 Names in one directory differ even where case is ignored, and no name is both a file's and a
@@ -72,7 +74,7 @@ def layout(keys: Sequence[bytes]) -> Files:
 def own_file(path: str, key: bytes) -> str:
     """The path of a file for this key alone, beside the file `path`; both without `.json`."""
     directory, slash, _ = path.rpartition("/")
-    return f"{directory}{slash}{_slug(key.rpartition(b':')[2])}~{sha256(key).hexdigest()[:16]}"
+    return f"{directory}{slash}{_slug(key.rpartition(b':')[2])}~{sha256(key).hexdigest()[:32]}"
 
 
 def _place(path: str, keys: Sequence[bytes], size: int) -> Files:
@@ -130,14 +132,25 @@ def _places(keys: Sequence[bytes], size: int) -> Iterator[tuple[int, int, int]]:
 
 def _split_by_byte(parent: str, keys: Sequence[bytes]) -> Files:
     size = _shared(keys[0], keys[-1])
-    start = 0
-    if len(keys[0]) == size:
+    start = int(len(keys[0]) == size)
+    if start:
         yield f"{parent}_", keys[:1]
-        start = 1
+    for byte, block in _groups(keys[start:], size, 16):
+        if len(block) <= LIMIT:
+            yield f"{parent}{byte >> 4:x}x", block
+        else:
+            for byte, group in _groups(block, size, 1):
+                yield from _rest(parent + _byte_name(byte), group)
+
+
+def _groups(keys: Sequence[bytes], at: int, width: int) -> Iterator[tuple[int, Sequence[bytes]]]:
+    """The keys by their byte at a position, in steps of `width`; they share all before it."""
+    start = 0
     while start < len(keys):
-        prefix = keys[start][: size + 1]
-        stop = len(keys) if prefix[-1] == 255 else bisect_left(keys, _after(prefix), start)
-        yield from _rest(parent + _byte_name(prefix[-1]), keys[start:stop])
+        key = keys[start]
+        over = (key[at] // width + 1) * width
+        stop = bisect_left(keys, key[:at] + bytes((over,)), start) if over < 256 else len(keys)
+        yield key[at], keys[start:stop]
         start = stop
 
 

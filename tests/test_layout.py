@@ -135,7 +135,7 @@ def test_a_comb() -> None:
 def test_long_keys_that_share_all_but_the_end() -> None:
     """Prefixes of 100,000 bytes cost no depth."""
     files = check([b"p" * 100_000 + b"%03d" % i for i in range(999)])
-    assert set(files) == {f"_/{a}" if a != "-" else "_" for a in "0123456789"}
+    assert set(files) == {f"_/{a}" for a in "0123456789"}
 
 
 def test_hash_collision_of_siblings() -> None:
@@ -164,7 +164,7 @@ GROWING = {
 
 @pytest.mark.parametrize("shape", GROWING)
 def test_one_key_touches_a_handful_of_files(shape: str) -> None:
-    """One file, but where a file is split (into one per next byte) or a place is born."""
+    """One file, but where a file is split (into up to 16) or a place is born."""
     keys = list(dict.fromkeys(GROWING[shape]()))
     random.Random(4).shuffle(keys)
     sizes = []
@@ -177,7 +177,7 @@ def test_one_key_touches_a_handful_of_files(shape: str) -> None:
         assert len(moved) <= 2 * LIMIT
         before = after
     assert sizes.count(1) > 180
-    assert max(sizes) <= 66
+    assert max(sizes) <= 18
 
 
 def test_removing_a_key_undoes_adding_it() -> None:
@@ -308,17 +308,26 @@ def test_a_rest_is_split_by_the_byte_after_what_all_share() -> None:
     keys += [b"s:idA", b"s:ida", b"s:id-", b"s:id\xff1", b"s:id\xff2"]
     assert shown(keys) == {
         "s/_/_": (1, b"s:id", b"s:id"),
-        "s/_/2d": (1, b"s:id-", b"s:id-"),
+        "s/_/2x": (1, b"s:id-", b"s:id-"),
         "s/_/1": (256, b"s:id100", b"s:id1ff"),
         "s/_/2": (256, b"s:id200", b"s:id2ff"),
         "s/_/3": (18, b"s:id3", b"s:id310"),
-        "s/_/A-": (1, b"s:idA", b"s:idA"),
-        "s/_/a": (1, b"s:ida", b"s:ida"),
-        "s/_/ff": (2, b"s:id\xff1", b"s:id\xff2"),
+        "s/_/4x": (1, b"s:idA", b"s:idA"),
+        "s/_/6x": (1, b"s:ida", b"s:ida"),
+        "s/_/fx": (2, b"s:id\xff1", b"s:id\xff2"),
     }
     more = shown([*keys, b"s:id1f", b"s:id1"])
     assert more["s/_/1/_"] == (1, b"s:id1", b"s:id1")
-    assert more["s/_/1/f"] == (17, b"s:id1f", b"s:id1ff")
+    assert more["s/_/1/3x"] == (160, b"s:id100", b"s:id19f")
+    assert more["s/_/1/6x"] == (97, b"s:id1a0", b"s:id1ff")
+
+
+def test_bytes_that_share_a_hex_digit_share_a_file_while_they_can() -> None:
+    keys = [bytes((byte, i)) for byte in b"-.AOao\xf0\xff" for i in range(128)]
+    assert set(shown(keys)) == {"_/2x", "_/4x", "_/6x", "_/fx"}
+    more = [bytes((byte, 200)) for byte in b"-Aa\xff"]
+    both = {"_/2d", "_/2e", "_/A-", "_/O-", "_/a", "_/o", "_/f0", "_/ff"}
+    assert set(shown(keys + more)) == both
 
 
 def test_what_a_group_shares_is_left_out_of_its_path() -> None:
@@ -356,9 +365,10 @@ def test_a_directory_too_deep_is_split_by_hash() -> None:
 
 def test_own_file() -> None:
     """Beside the file that the entry would be in, under a name that nothing else has."""
-    assert own_file("usage/daily", b"usage:daily:2026-11-22") == "usage/2026-11-22~35dfea4149d90fa1"
-    assert own_file("_", b"big") == "big~2a21fe6d592a19b7"
-    assert own_file("_/3/f", b"a:b:") == "_/3/~b8c7be730d1e6b22"
-    assert own_file("a/_", b"") == "a/~e3b0c44298fc1c14"
-    assert own_file("a/b", b"x:\xff\x00 y") == "a/y~979b920394bd053b"
-    assert len(own_file("_", b"x" * 100_000)) == 47
+    day = b"usage:daily:2026-11-22"
+    assert own_file("usage/daily", day) == "usage/2026-11-22~35dfea4149d90fa15b87e2d8d61cc8a1"
+    assert own_file("_", b"big") == "big~2a21fe6d592a19b7de898b50eb53c429"
+    assert own_file("_/3/f", b"a:b:") == "_/3/~b8c7be730d1e6b221795783d2d45e151"
+    assert own_file("a/_", b"") == "a/~e3b0c44298fc1c149afbf4c8996fb924"
+    assert own_file("a/b", b"x:\xff\x00 y") == "a/y~979b920394bd053b3e06353ecd0b8c6f"
+    assert len(own_file("_", b"x" * 100_000)) == 63
