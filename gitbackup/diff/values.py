@@ -144,7 +144,12 @@ def _list(before: list[str], after: list[str]) -> list[ValueChange]:
         else:
             changes += [c for i in went for c in _text(Part.ITEM, str(i), before[i], ABSENT)]
             changes += [c for j in came for c in _text(Part.ITEM, str(j), ABSENT, after[j])]
-    return sorted(changes, key=lambda c: (int(c.name), c.action is not Action.REMOVED))
+    return sorted(changes, key=_list_order)
+
+
+def _list_order(change: ValueChange) -> tuple[int, bool]:
+    """By position; what went from there before what is there now."""
+    return int(change.name), change.action is not Action.REMOVED or change.path != ()
 
 
 def _stream(before: dict[str, Any], after: dict[str, Any]) -> list[ValueChange]:

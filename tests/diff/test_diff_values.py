@@ -198,6 +198,19 @@ def test_a_replaced_item_that_is_a_document_is_compared_inside() -> None:
     assert expected == diff("list", before, after)
 
 
+def test_what_went_from_a_position_is_told_before_what_changed_inside_the_item_there() -> None:
+    before = ["a", '{"x": 1}', "b", "gone", "c"]
+    after = ["new", "more", "a", '{"y": 1}', "b", "c"]
+    expected = [
+        ValueChange(Part.ITEM, ADDED, "0", after="new"),
+        ValueChange(Part.ITEM, ADDED, "1", after="more"),
+        ValueChange(Part.ITEM, REMOVED, "3", before="gone"),
+        ValueChange(Part.ITEM, REMOVED, "3", ("x",), before=1),
+        ValueChange(Part.ITEM, ADDED, "3", ("y",), after=1),
+    ]
+    assert expected == diff("list", before, after)
+
+
 def test_a_list_of_a_hundred_thousand_new_items_is_summed_up_at_once() -> None:
     before, after = [f"a{i}" for i in range(100_000)], [f"b{i}" for i in range(99_999)]
     note = "too large to compare inside: 100,000 -> 99,999 items"
