@@ -56,7 +56,7 @@ class KeyDiff:
 
     def changes(self) -> list[KeyChange]:
         """The keys that differ, sorted: functions first, then by database and name."""
-        keys = self._changed.keys() | self._removed.keys() | self._added.keys()
+        keys = {**self._changed, **self._removed, **self._added}  # in order already, mostly
         found = (self._change(key) for key in sorted(keys))
         return [change for change in found if change is not None]
 
@@ -101,11 +101,12 @@ def total(changes: Iterable[KeyChange]) -> Counts:
 
 def count_by_namespace(changes: Iterable[KeyChange]) -> dict[tuple[str, str], Counts]:
     """The same for each place and namespace, in order."""
-    actions: dict[tuple[int, str, str], list[Action]] = {}
+    actions: dict[tuple[int, str], list[Action]] = {}
     for change in changes:
-        key = change.key
-        actions.setdefault((key.db, key.namespace, key.place), []).append(change.action)
-    return {(where[2], where[1]): _counts(actions[where]) for where in sorted(actions)}
+        actions.setdefault((change.key.db, change.key.namespace), []).append(change.action)
+    return {
+        (Key(db, space).place, space): _counts(actions[db, space]) for db, space in sorted(actions)
+    }
 
 
 def _counts(actions: Sequence[Action]) -> Counts:
