@@ -39,6 +39,10 @@ class ServerError(GitbackupError):
     exit_code = 12
 
 
+class PasswordNeeded(ServerError):
+    """The server wants a password, and was given none."""
+
+
 class Damaged(GitbackupError):
     """The repository's data are damaged, or of a newer format."""
 

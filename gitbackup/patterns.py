@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from gitbackup.model import Scope
+from gitbackup import codec
+from gitbackup.model import FUNCTIONS, Key, Scope
 
 Matcher = Callable[[bytes], object]
 
@@ -25,6 +26,32 @@ def covered(scope: Scope) -> Matcher:
         return includes
     excludes = matcher(scope.exclude)
     return lambda name: includes(name) and not excludes(name)
+
+
+def covers(scope: Scope) -> Callable[[Key], bool]:
+    """A function that is true of the keys and libraries that `scope` covers."""
+    matches = covered(scope)
+
+    def within(key: Key) -> bool:
+        if key.db == FUNCTIONS:
+            return scope.functions
+        known = scope.databases is None or key.db in scope.databases
+        return known and bool(matches(codec.data(key.name)))
+
+    return within
+
+
+def widest(one: Scope, other: Scope) -> Scope:
+    """A scope that covers all that either covers."""
+    every = one.databases is None or other.databases is None
+    both = set(one.databases or ()) | set(other.databases or ())
+    includes = {*one.include, *other.include} if one.include and other.include else ()
+    return Scope(
+        None if every else tuple(sorted(both)),
+        tuple(sorted(includes)),
+        tuple(sorted({*one.exclude} & {*other.exclude})),
+        one.functions or other.functions,
+    )
 
 
 def _expression(glob: bytes) -> bytes:

@@ -12,7 +12,7 @@ from redis.connection import AbstractConnection, Connection
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.retry import Retry
 
-from gitbackup.errors import ServerError, UsageError
+from gitbackup.errors import PasswordNeeded, ServerError, UsageError
 from gitbackup.kinds import Abilities
 from gitbackup.kinds.base import mapping
 from gitbackup.live.address import HINT, Address
@@ -50,7 +50,7 @@ def connect(address: Address) -> Server:
     """Logs in and asks who is there. Raises ServerError where that fails, or for a cluster."""
     wire = dial(address)
     try:
-        facts = _hello(wire)
+        facts = _hello(wire, address)
         server = _server(address, facts)
     finally:
         wire.close()
@@ -68,7 +68,7 @@ def dial(address: Address) -> Wire:
     try:
         connection.connect()
     except AuthenticationError as error:
-        raise ServerError(_login(str(error), address)) from None
+        raise _login(str(error), address) from None
     except ResponseError as error:
         raise ServerError(explain(str(error), ("HELLO",), address.label)) from None
     except (RedisError, OSError) as error:
@@ -93,11 +93,11 @@ def _connection(address: Address) -> AbstractConnection:
         raise UsageError(f"the server's URL has an option that nothing knows: {HINT}") from None
 
 
-def _login(reply: str, address: Address) -> str:
+def _login(reply: str, address: Address) -> ServerError:
     """redis-py tells of a missing and of a wrong password by one class."""
-    told = reply.lower()
-    missing = "called without any password" in told or "required" in told or "noauth" in told
-    return explain("NOAUTH" if missing else "WRONGPASS", ("HELLO",), address.label)
+    if "required" in reply.lower() or "NOAUTH" in reply:
+        return PasswordNeeded(explain("NOAUTH", ("HELLO",), address.label))
+    return ServerError(explain("WRONGPASS", ("HELLO",), address.label))
 
 
 def _reason(error: Exception) -> str:
@@ -105,13 +105,13 @@ def _reason(error: Exception) -> str:
     return str(error).rstrip(".").rpartition(". ")[2] or type(error).__name__
 
 
-def _hello(wire: Wire) -> dict[str, Any]:
+def _hello(wire: Wire, address: Address) -> dict[str, Any]:
     """HELLO is open to every user; only very old or odd servers do not know it."""
     (reply,) = wire.ask([("HELLO",)])
     if not isinstance(reply, Refusal):
         return mapping(reply)
-    if str(reply).startswith("NOAUTH"):
-        raise wire.refused(reply, ("HELLO",))
+    if "NOAUTH" in str(reply) or "required" in str(reply):
+        raise _login(str(reply), address)
     info = parse_info(wire.call("INFO", "server"))
     return {
         "server": "redis",

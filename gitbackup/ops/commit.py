@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitbackup import snapshot
-from gitbackup.model import FUNCTIONS
 from gitbackup.ops.message import compose
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide
@@ -72,15 +71,12 @@ def result(
     message: str | None,
 ) -> CommitResult:
     """What to tell of a snapshot taken on top of `parent`."""
-    keys = sum(count for db, count in taken.live.keys.items() if db != FUNCTIONS)
     subject = (message or taken.summary.subject).strip().partition("\n")[0]
-    warnings = [*taken.warnings, *_doubts(taken)]
-    if repository and parent:
-        warnings += _surprises(repository, taken, parent, keys)
-    return CommitResult(made, subject, parent, keys, taken.summary, tuple(warnings))
+    warnings = (*taken.warnings, *doubts(taken), *surprises(repository, taken, parent))
+    return CommitResult(made, subject, parent, taken.live.total, taken.summary, warnings)
 
 
-def _doubts(taken: Taken) -> list[str]:
+def doubts(taken: Taken) -> list[str]:
     """What the reading could not make sure of."""
     told = [
         f"key {key} was written to each time it was read in pieces: its value may never have been"
@@ -94,9 +90,11 @@ def _doubts(taken: Taken) -> list[str]:
     return told
 
 
-def _surprises(repository: Repository, taken: Taken, parent: str, keys: int) -> list[str]:
+def surprises(repository: Repository | None, taken: Taken, parent: str | None) -> list[str]:
     """Far fewer keys than last time, or another scope: right, perhaps, but worth a word."""
-    told = []
+    if repository is None or parent is None:
+        return []
+    told, keys = [], taken.live.total
     last = key_count(repository.commit_info(parent).trailers.get("Keys", ""))
     if last >= MANY and keys < last * FEW:
         told.append(

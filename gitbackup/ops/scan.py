@@ -36,6 +36,11 @@ class LiveFiles:
         self.left_over: tuple[tuple[int, bytes], ...] = ()
         self._progress = progress
 
+    @property
+    def total(self) -> int:
+        """How many keys there are in all databases."""
+        return sum(count for db, count in self.keys.items() if db != FUNCTIONS)
+
     def __iter__(self) -> Iterator[File]:
         yield from self._libraries()
         with KeyReader(self.server) as reader:

@@ -63,6 +63,7 @@ class Commands:
     def __init__(self, git_dir: Path, folder: Path) -> None:
         self.git_dir = git_dir
         self.folder = folder
+        self.bare = git_dir == folder
         self._git = git.Git(str(folder))
         self._git.update_environment(**_environment(git_dir, folder))
 

@@ -50,7 +50,7 @@ def make(path: Path, bare: bool) -> Commands:
     repository is there that has a work tree and should have none, or the reverse.
     """
     git = find(path) or _initial(path, bare)
-    if (git.git_dir == git.folder) != bare:
+    if git.bare != bare:
         has = "no work tree" if bare is False else "a work tree"
         raise UsageError(f"there is a repository in {path} already, and it has {has}")
     if not is_ours(git) and git.run("for-each-ref", "--count=1"):

@@ -60,20 +60,25 @@ def check(git: Commands, ref: str, expected: str | None) -> None:
         raise Busy(f"{ref} of {git.folder} moved while this ran; nothing was changed, run again")
 
 
-def save(git: Commands, branch: str, commit: str) -> None:
+def branch(git: Commands) -> str:
+    """The full name of the branch that HEAD is on; empty where it is on none."""
+    return git.attempt("symbolic-ref", "--quiet", "HEAD").out.decode("utf-8", "replace").strip()
+
+
+def save(git: Commands, name: str, commit: str) -> None:
     """Makes a branch, or moves it forward, to a commit. HEAD's own branch is refused.
 
     Raises UsageError for a name that git does not take, GitbackupError where the branch
     holds commits that the new one does not come from.
     """
-    ref = f"refs/heads/{branch}"
-    if git.attempt("check-ref-format", "--branch", branch).status or branch.startswith("-"):
-        raise UsageError(f"{branch!r} is no name for a branch")
-    if git.attempt("symbolic-ref", "--quiet", "HEAD").out.decode().strip() == ref:
-        raise UsageError(f"{branch!r} is the branch that HEAD is on; name another")
+    ref = f"refs/heads/{name}"
+    if git.attempt("check-ref-format", "--branch", name).status or name.startswith("-"):
+        raise UsageError(f"{name!r} is no name for a branch")
+    if branch(git) == ref:
+        raise UsageError(f"{name!r} is the branch that HEAD is on; name another")
     old = read(git, ref)
     if old and git.attempt("merge-base", "--is-ancestor", old, commit).status:
-        raise GitbackupError(f"branch {branch!r} holds commits that would be lost; name another")
+        raise GitbackupError(f"branch {name!r} holds commits that would be lost; name another")
     move(git, ref, commit, old)
 
 

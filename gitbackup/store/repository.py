@@ -9,7 +9,7 @@ from typing import Self
 
 from gitbackup.errors import NoRepository
 from gitbackup.model import CommitInfo, FileChange
-from gitbackup.store import apart, create, history, lock, refs, settings, trees, worktree
+from gitbackup.store import advance, apart, create, history, lock, refs, settings, trees, worktree
 from gitbackup.store.apart import Apart
 from gitbackup.store.command import Commands
 from gitbackup.store.importer import Importer
@@ -24,7 +24,7 @@ class Repository:
 
     def __init__(self, path: Path, git: Commands) -> None:
         self.path = path
-        self.bare = git.git_dir == git.folder
+        self.bare = git.bare
         self._git = git
         self._blobs = Blobs(git)
         self._locked = False
@@ -36,6 +36,11 @@ class Repository:
         Raises NoRepository where the folder holds another git repository.
         """
         return cls(Path(path), create.make(Path(path), bare))
+
+    @staticmethod
+    def exists(path: Path | str) -> bool:
+        """Whether the folder is a git repository, of whatever content."""
+        return create.find(Path(path)) is not None
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -133,7 +138,7 @@ class Repository:
             self._locked = True
             try:
                 apart.sweep(self._git)
-                worktree.finish(self._git, self.head())
+                advance.finish(self._git)
                 yield
             finally:
                 self._locked = False
@@ -174,10 +179,7 @@ class Repository:
             worktree.check(self._git, old, new, written.seeing() if written else {})
         if written:
             written.admit()
-        if self.bare:
-            refs.move(self._git, "HEAD", new, old)
-        else:
-            worktree.advance(self._git, old, new)
+        advance.advance(self._git, old, new)
 
     def _save(self, branch: str, commit: str, written: Apart | None) -> None:
         self._need_lock()

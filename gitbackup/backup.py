@@ -1,0 +1,232 @@
+"""The public class: a data repository, a server, and a method for each verb."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from gitbackup.errors import NoRepository, UsageError
+from gitbackup.live.address import DEFAULT_URL, Address, parse
+from gitbackup.live.connect import Server, connect
+from gitbackup.model import CommitInfo, Entry, Key, Scope
+from gitbackup.ops.commit import CommitResult, commit, preview
+from gitbackup.ops.diff import (
+    Diff,
+    Shown,
+    Status,
+    diff_commits,
+    diff_live,
+    find_entry,
+    show,
+    status,
+)
+from gitbackup.ops.planning import Wanted
+from gitbackup.ops.restore import Confirm, Restorer, RestoreResult
+from gitbackup.ops.scan import LiveFiles
+from gitbackup.plan import Plan, Ttl
+from gitbackup.progress import SILENT, Progress
+from gitbackup.store.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """What `init` did: where the repository is, and whether it was there already."""
+
+    path: Path
+    existed: bool
+
+
+class Backup:
+    """Git for one Redis database.
+
+    `repository` is the folder of the data repository. `url` names the server, such as
+    `redis://user:password@host:6379/0`; without it the repository's setting `gitbackup.url`
+    does, or it is `redis://localhost:6379`. `password` serves where the URL has none.
+    `databases` are the numbers of those to cover; all, but for a URL that names one.
+
+    Every method raises a GitbackupError whose message says what to do, and changes nothing
+    then; `exit_code` tells the sorts apart.
+    """
+
+    def __init__(
+        self,
+        repository: str | Path = "data-git-backup",
+        url: str | None = None,
+        *,
+        password: str | None = None,
+        databases: Sequence[int] | None = None,
+        progress: Progress = SILENT,
+    ) -> None:
+        self.path = Path(repository)
+        self._url = url
+        self._password = password
+        self._databases = databases
+        self._progress = progress
+
+    def init(
+        self, include: Sequence[str] = (), exclude: Sequence[str] = (), bare: bool = False
+    ) -> InitResult:
+        """Makes the data repository, or adopts the one that is there; keeps its settings.
+
+        The URL given, and the key patterns that commits include and exclude, go to the
+        repository's own git config.
+        """
+        address = parse(self._url) if self._url else None
+        existed = self.repository is not None
+        repository = Repository.create(self.path, bare)
+        if address and self._url:
+            repository.set("url", self._url)
+        for name, patterns in (("include", include), ("exclude", exclude)):
+            if patterns:
+                repository.set_all(name, list(patterns))
+        self._forget()
+        return InitResult(self.path, existed)
+
+    def commit(
+        self, message: str | None = None, *, allow_empty: bool = False, dry_run: bool = False
+    ) -> CommitResult:
+        """Commits every key in scope; makes the repository where there is none.
+
+        Without a message the subject tells what changed. Where nothing changed there is no
+        commit, unless `allow_empty`; for a `dry_run` there is none either.
+        """
+        if message is not None and not message.strip():
+            raise UsageError("the message is empty; without -m the subject tells what changed")
+        live = self._live()
+        if dry_run:
+            return preview(self.repository, live, message)
+        if self.repository is None:
+            Repository.create(self.path)
+            self._forget()
+        return commit(self._need(), live, message, allow_empty)
+
+    def log(self, revision: str = "HEAD", limit: int | None = None) -> Iterator[CommitInfo]:
+        """The commits from `revision` back, newest first."""
+        return self._need().log(revision, limit)
+
+    def show(self, commit_ish: str = "HEAD") -> Shown:
+        """A commit, and what it changed."""
+        return show(self._need(), self.resolve(commit_ish))
+
+    def entry(self, commit_ish: str, key: str, db: int | None = None) -> tuple[Key, Entry]:
+        """A key's entry as a commit stores it. `key` is text, or `base64:` and base64."""
+        return find_entry(self._need(), self.resolve(commit_ish), key, db)
+
+    def status(self) -> Status:
+        """What a commit would record now."""
+        return status(self._need(), self._live())
+
+    def diff(self, a: str = "HEAD", b: str | None = None, patterns: Sequence[str] = ()) -> Diff:
+        """What differs between two commits, or a commit and, without `b`, the live database.
+
+        `patterns` are globs of Redis that keep the keys they match.
+        """
+        before = self.resolve(a)
+        if b is not None:
+            return diff_commits(self._need(), before, self.resolve(b), patterns)
+        return diff_live(self._need(), before, self.server, self._scope(), patterns, self._progress)
+
+    def restore(
+        self,
+        commit_ish: str,
+        confirm: Confirm,
+        *,
+        patterns: Sequence[str] = (),
+        delete: bool = True,
+        ttl: Ttl = Ttl.KEEP,
+        to: str | None = None,
+    ) -> RestoreResult:
+        """Makes the live database hold what a commit does, and nothing that it does not.
+
+        `confirm` is given the plan, and True from it carries the plan out. What goes is
+        committed first. `patterns` and the databases of this object narrow the restore;
+        without `delete`, keys that the commit does not have stay; `ttl` tells what becomes
+        of expiries; `to` is the URL of another server to restore into.
+        """
+        return self._restorer(commit_ish, patterns, delete, ttl, to).run(confirm)
+
+    def plan_restore(
+        self,
+        commit_ish: str,
+        *,
+        patterns: Sequence[str] = (),
+        delete: bool = True,
+        ttl: Ttl = Ttl.KEEP,
+        to: str | None = None,
+    ) -> Plan:
+        """What `restore` would do."""
+        return self._restorer(commit_ish, patterns, delete, ttl, to).plan()
+
+    def resolve(self, commit_ish: str) -> str:
+        """The id of the commit that any of git's names stands for. Raises UsageError for none."""
+        return self._need().resolve(commit_ish)
+
+    @cached_property
+    def repository(self) -> Repository | None:
+        """The data repository; None where the folder has none. Raises NoRepository where
+        the folder is another git repository."""
+        if not Repository.exists(self.path):
+            return None
+        return Repository.open(self.path)
+
+    @cached_property
+    def server(self) -> Server:
+        """The server, logged in to."""
+        return connect(self._address(self._url or self._setting("url") or DEFAULT_URL))
+
+    def _restorer(
+        self,
+        commit_ish: str,
+        patterns: Sequence[str],
+        delete: bool,
+        ttl: Ttl,
+        to: str | None,
+    ) -> Restorer:
+        repository = self._need()
+        databases = None if self._databases is None else tuple(self._databases)
+        wanted = Wanted(self.resolve(commit_ish), tuple(patterns), databases, delete, ttl)
+        server = connect(self._address(to)) if to else self.server
+        return Restorer(
+            repository, server, wanted, self._settled_scope(), to is None, self._progress
+        )
+
+    def _live(self) -> LiveFiles:
+        return LiveFiles(self.server, self._scope(), self._progress)
+
+    def _scope(self) -> Scope:
+        return self._settled_scope(self._databases)
+
+    def _settled_scope(self, databases: Sequence[int] | None = None) -> Scope:
+        """What commits cover: by this object, by the URL, by the repository's settings."""
+        if databases is None:
+            named = self._address(self._url or self._setting("url") or DEFAULT_URL).db
+            databases = None if named is None else (named,)
+        include = self.repository.get_all("include") if self.repository else []
+        exclude = self.repository.get_all("exclude") if self.repository else []
+        return Scope(
+            None if databases is None else tuple(sorted(set(databases))),
+            tuple(include),
+            tuple(exclude),
+            functions=databases is None and not include,
+        )
+
+    def _address(self, url: str) -> Address:
+        address = parse(url)
+        return address.with_password(self._password) if self._password else address
+
+    def _setting(self, name: str) -> str | None:
+        return self.repository.get(name) if self.repository else None
+
+    def _need(self) -> Repository:
+        if self.repository is None:
+            raise NoRepository(
+                f"there is no data repository at {self.path}; `gitbackup commit` makes one,"
+                " and --repo names another"
+            )
+        return self.repository
+
+    def _forget(self) -> None:
+        """The repository has just been made: look again."""
+        self.__dict__.pop("repository", None)

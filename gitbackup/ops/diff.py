@@ -1,0 +1,167 @@
+"""`diff`, `status` and `show`: what differs, between commits or against the live database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from gitbackup import codec, snapshot
+from gitbackup.diff.values import diff_entries
+from gitbackup.errors import UsageError
+from gitbackup.live.connect import Server
+from gitbackup.model import CommitInfo, Entry, Key, KeyChange, Scope, ValueChange
+from gitbackup.ops.commit import doubts, surprises
+from gitbackup.ops.compare import Comparison, compare
+from gitbackup.ops.scan import LiveFiles
+from gitbackup.ops.sides import CommitSide, LiveSide, Spool
+from gitbackup.ops.take import Summary, summarise, take
+from gitbackup.patterns import matcher
+from gitbackup.progress import Progress
+from gitbackup.store.repository import Repository
+
+LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDiff:
+    """One key that differs: its entry on either side, None where it is not, and what changed."""
+
+    change: KeyChange
+    before: Entry | None
+    after: Entry | None
+    values: Sequence[ValueChange]
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What differs between two sides, each a commit's id or `live`.
+
+    Iterating gives a KeyDiff for each key, in order; entries are read as they are needed.
+    """
+
+    before: str
+    after: str
+    comparison: Comparison
+    warnings: Sequence[str] = ()
+
+    @property
+    def changes(self) -> Sequence[KeyChange]:
+        return self.comparison.changes
+
+    @property
+    def summary(self) -> Summary:
+        return summarise(self.changes)
+
+    def __iter__(self) -> Iterator[KeyDiff]:
+        for change, before, after in self.comparison.pairs():
+            values = diff_entries(before, after) if before and after else []
+            yield KeyDiff(change, before, after, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The live database against HEAD, in brief. `head` is None before the first commit."""
+
+    server: str
+    head: CommitInfo | None
+    keys: int
+    summary: Summary
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A commit, and what it changed against its first parent."""
+
+    info: CommitInfo
+    diff: Diff
+
+
+def diff_commits(repository: Repository, a: str | None, b: str, patterns: Sequence[str]) -> Diff:
+    """What differs between two commits, given by id; None is an empty snapshot."""
+    comparison = compare(CommitSide(repository, a), CommitSide(repository, b))
+    return Diff(a or "", b, narrowed(comparison, patterns))
+
+
+def diff_live(
+    repository: Repository,
+    commit: str,
+    server: Server,
+    scope: Scope,
+    patterns: Sequence[str],
+    progress: Progress,
+) -> Diff:
+    """What differs between a commit, within its scope, and the live database.
+
+    `scope` serves where the commit, made by hand, tells none.
+    """
+    side = CommitSide(repository, commit)
+    if snapshot.MANIFEST in side.files:
+        scope = snapshot.read_manifest(side.read(snapshot.MANIFEST))
+    spool = Spool()  # lives as long as the result
+    taken = take(LiveFiles(server, scope, progress), side, Repository.blob_id, spool.put)
+    live = LiveSide(repository, taken.files, spool)
+    comparison = Comparison(side, live, taken.changes)
+    return Diff(commit, LIVE, narrowed(comparison, patterns), [*taken.warnings, *doubts(taken)])
+
+
+def narrowed(comparison: Comparison, patterns: Sequence[str]) -> Comparison:
+    """The comparison's keys that match one of the patterns; all where there is none."""
+    matches = matcher(patterns)
+    changes = [change for change in comparison.changes if matches(codec.data(change.key.name))]
+    return replace(comparison, changes=changes)
+
+
+def status(repository: Repository, live: LiveFiles) -> Status:
+    """What a commit of the live database would record, and what HEAD is."""
+    head = repository.head()
+    side = CommitSide(repository, head)
+    taken = take(live, side, Repository.blob_id, lambda _, content: None)
+    warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head)]
+    return Status(
+        server=str(live.server),
+        head=repository.commit_info(head) if head else None,
+        keys=live.total,
+        summary=taken.summary,
+        warnings=warnings,
+    )
+
+
+def show(repository: Repository, commit: str) -> Shown:
+    """What a commit changed."""
+    info = repository.commit_info(commit)
+    parent = info.parents[0] if info.parents else None
+    return Shown(info, diff_commits(repository, parent, commit, ()))
+
+
+def find_entry(repository: Repository, commit: str, name: str, db: int | None) -> tuple[Key, Entry]:
+    """A key's entry in a commit, wherever its file is; in any database where `db` is None.
+
+    Raises UsageError where the commit does not have it, or several databases do.
+    """
+    wanted = codec.strict(name)
+    mentions = _mentions(wanted)
+    found: dict[Key, Entry] = {}
+    side = CommitSide(repository, commit)
+    for path in filter(snapshot.is_data, side.files):
+        content = side.read(path)
+        if mentions(content):
+            entries = snapshot.decode_file(path, content).items()
+            found.update((key, entry) for key, entry in entries if key.name == wanted)
+    matching = [key for key in found if db is None or key.db == db]
+    if len(matching) != 1:
+        raise UsageError(_not_one(name, commit, matching))
+    return matching[0], found[matching[0]]
+
+
+def _mentions(name: str) -> Callable[[bytes], bool]:
+    """A quick look that spares decoding; an escape might hide a name that a person wrote."""
+    quoted = codec.encode(name).strip()
+    return lambda content: quoted in content or b"\\u" in content
+
+
+def _not_one(name: str, commit: str, found: Sequence[Key]) -> str:
+    if not found:
+        return f"commit {commit[:7]} has no key {name!r}"
+    places = ", ".join(key.place for key in sorted(found))
+    return f"commit {commit[:7]} has a key {name!r} in {places}: choose one with --db"
