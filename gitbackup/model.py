@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -101,6 +101,20 @@ class Counts:
     def __str__(self) -> str:
         named = (("added", self.added), ("changed", self.changed), ("removed", self.removed))
         return ", ".join(f"{count:,} {name}" for name, count in named if count) or "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What changed, in brief.
+
+    `counts` is in all, `namespaces` by place and namespace, `first` the first few keys;
+    `subject` says it in a line.
+    """
+
+    counts: Counts
+    namespaces: Mapping[tuple[str, str], Counts]
+    first: Sequence[tuple[Key, Action]]
+    subject: str
 
 
 class FileChange(NamedTuple):

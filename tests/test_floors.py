@@ -30,7 +30,9 @@ FLOORS = (
     ("ops",),  # the verbs: arguments in, frozen results out
     ("live", "snapshot"),  # the live database; entries and their files
     ("kinds",),  # a file for each Redis type
-    ("store", "diff", "report", "codec", "layout", "patterns", "plan"),
+    ("store", "diff", "report"),
+    ("layout", "patterns", "plan"),  # what the design decides, as pure functions
+    ("codec",),  # bytes to text and back
     ("model", "errors", "progress"),  # the nouns
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitbackup import snapshot
+from gitbackup.model import Summary
 from gitbackup.ops.message import compose
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide
-from gitbackup.ops.take import Summary, Taken, take
+from gitbackup.ops.take import Taken, take
 from gitbackup.store.repository import Repository
 
 FEW = 0.5  # of the last commit's keys: with fewer, the user is told so

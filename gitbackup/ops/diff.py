@@ -9,12 +9,12 @@ from gitbackup import codec, snapshot
 from gitbackup.diff.values import diff_entries
 from gitbackup.errors import UsageError
 from gitbackup.live.connect import Server
-from gitbackup.model import CommitInfo, Entry, Key, KeyChange, Scope, ValueChange
+from gitbackup.model import CommitInfo, Entry, Key, KeyChange, Scope, Summary, ValueChange
 from gitbackup.ops.commit import doubts, surprises
 from gitbackup.ops.compare import Comparison, compare
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, LiveSide, Spool
-from gitbackup.ops.take import Summary, summarise, take
+from gitbackup.ops.take import summarise, take
 from gitbackup.patterns import matcher
 from gitbackup.progress import Progress
 from gitbackup.store.repository import Repository

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from gitbackup import codec
-from gitbackup.model import FORMAT, FUNCTIONS, Action
-from gitbackup.ops.take import Summary, Taken
+from gitbackup.model import FORMAT, FUNCTIONS, Action, Summary
+from gitbackup.ops.take import Taken
 
 SIGNS = {Action.ADDED: "+", Action.CHANGED: "~", Action.REMOVED: "-"}
 LONGEST = 100  # characters of a key's name in a message

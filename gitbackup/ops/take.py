@@ -10,22 +10,12 @@ from itertools import islice
 from gitbackup import snapshot
 from gitbackup.diff import keys as key_diff
 from gitbackup.errors import Damaged
-from gitbackup.model import Action, Counts, Entry, Key, KeyChange
+from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Summary
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import Side
 
 SHOWN = 20  # changed keys that a commit's message names
 Keep = Callable[[str, bytes], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What changed, in brief: in all, by place and namespace, and the first few keys."""
-
-    counts: Counts
-    namespaces: Mapping[tuple[str, str], Counts]
-    first: Sequence[tuple[Key, Action]]
-    subject: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,132 @@
+"""Results as objects for a program, each with its schema and version first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gitbackup.model import FUNCTIONS, CommitInfo, Counts, Entry, Key, Summary
+from gitbackup.plan import Plan
+
+
+def key_object(key: Key) -> dict[str, Any]:
+    """A key's place and name; libraries of functions have no database."""
+    place = {"functions": True} if key.db == FUNCTIONS else {"db": key.db}
+    return {**place, "key": key.name}
+
+
+def counts_object(counts: Counts) -> dict[str, int]:
+    return {"added": counts.added, "changed": counts.changed, "removed": counts.removed}
+
+
+def commit_object(
+    commit: str | None, parent: str | None, subject: str, count: int, summary: Summary
+) -> dict[str, Any]:
+    """What `commit` did; `commit` is null where it made none."""
+    return {
+        "schema": "gitbackup.commit/1",
+        "commit": commit,
+        "parent": parent,
+        "subject": subject,
+        "keys": count,
+        **_summary(summary),
+    }
+
+
+def log_object(info: CommitInfo) -> dict[str, Any]:
+    """A commit of the history; `counts` is null for one made with plain git."""
+    return {
+        "schema": "gitbackup.log/1",
+        "commit": info.id,
+        "parents": list(info.parents),
+        "author": info.author,
+        "date": info.date.isoformat(),
+        "subject": info.subject,
+        "body": info.body,
+        "trailers": dict(info.trailers),
+        "counts": counts_object(info.counts) if info.counts else None,
+    }
+
+
+def entry_object(commit: str, key: Key, entry: Entry) -> dict[str, Any]:
+    """A key's entry in a commit."""
+    return {
+        "schema": "gitbackup.entry/1",
+        "commit": commit,
+        **key_object(key),
+        "entry": entry,
+    }
+
+
+def status_object(
+    server: str, head: CommitInfo | None, count: int, summary: Summary
+) -> dict[str, Any]:
+    """The live database against HEAD."""
+    return {
+        "schema": "gitbackup.status/1",
+        "server": server,
+        "head": head.id if head else None,
+        "head_date": head.date.isoformat() if head else None,
+        "keys": count,
+        **_summary(summary),
+    }
+
+
+def stat_object(before: str, after: str, summary: Summary) -> dict[str, Any]:
+    """What differs between two sides, in numbers."""
+    return {
+        "schema": "gitbackup.stat/1",
+        "before": before,
+        "after": after,
+        **_summary(summary),
+    }
+
+
+def plan_object(plan: Plan) -> dict[str, Any]:
+    """What a restore is going to do."""
+    return {
+        "schema": "gitbackup.plan/1",
+        "commit": plan.commit,
+        "server": plan.server,
+        "ttl": plan.ttl.value,
+        "keys": [
+            {**key_object(step.key), "action": step.action.value, "type": step.type}
+            for step in plan.keys
+        ],
+        "expired": [key_object(key) for key in plan.expired],
+        "kept": [key_object(key) for key in plan.kept],
+    }
+
+
+def restore_object(
+    plan: Plan,
+    saved: str | None,
+    saved_on: str | None,
+    verified: int,
+    left: Mapping[str, Sequence[Key]],
+) -> dict[str, Any]:
+    """What a restore did; `left` gives, by reason, the keys that do not hold what they should."""
+    return {
+        "schema": "gitbackup.restore/1",
+        "commit": plan.commit,
+        "server": plan.server,
+        "saved": saved,
+        "saved_on": saved_on,
+        "verified": verified,
+        **{why: [key_object(key) for key in keys] for why, keys in left.items()},
+    }
+
+
+def error_object(message: str, exit_code: int) -> dict[str, Any]:
+    """What went wrong."""
+    return {"schema": "gitbackup.error/1", "error": message, "exit_code": exit_code}
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {
+        **counts_object(summary.counts),
+        "namespaces": [
+            {"place": place, "namespace": name, **counts_object(counts)}
+            for (place, name), counts in summary.namespaces.items()
+        ],
+    }

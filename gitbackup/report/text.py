@@ -1,0 +1,154 @@
+"""Commits, status and plans as lines of text for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from gitbackup.model import Action, CommitInfo, Counts, Key, Summary
+from gitbackup.plan import Plan
+from gitbackup.report.shown import escape, name
+
+NAMESPACES = 25
+"""Lines of namespaces that a summary has at most."""
+
+PLANNED = 40
+"""Keys that a plan names at most, unless all are asked for."""
+
+UNITS = ((31_536_000, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+VERBS = {Action.ADDED: "create", Action.CHANGED: "overwrite", Action.REMOVED: "delete"}
+
+
+def keys(count: int) -> str:
+    """`1 key`, `1,164 keys`."""
+    return f"{count:,} key{'' if count == 1 else 's'}"
+
+
+def age(moment: datetime, now: datetime | None = None) -> str:
+    """How long ago that was, in one unit: `3 hours ago`."""
+    seconds = int(((now or datetime.now(UTC)) - moment).total_seconds())
+    for length, unit in UNITS:
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return "just now"
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """One line for each namespace that changed, the names aligned."""
+    rows = [
+        (escape(space) if place == "db0" else f"{place} {escape(space)}", counts)
+        for (place, space), counts in summary.namespaces.items()
+    ]
+    shown = _biggest(rows)
+    width = max((len(title) for title, _ in shown), default=0)
+    yield from (f"  {title:<{width}}  {counts}" for title, counts in shown)
+    if len(rows) > len(shown):
+        rest = len(rows) - len(shown)
+        yield f"  and {rest:,} more namespace{'' if rest == 1 else 's'}"
+
+
+def _biggest(rows: Sequence[tuple[str, Counts]]) -> list[tuple[str, Counts]]:
+    """The rows with the most changes, in their order."""
+    sizes = sorted((-size(counts), at) for at, (_, counts) in enumerate(rows))
+    return [rows[at] for at in sorted(at for _, at in sizes[:NAMESPACES])]
+
+
+def size(counts: Counts) -> int:
+    """How many keys changed in one way or another."""
+    return counts.added + counts.changed + counts.removed
+
+
+def commit_lines(
+    commit: str | None, subject: str, count: int, summary: Summary, parent: str | None
+) -> Iterator[str]:
+    """What a commit recorded; `commit` is None where there was none to make."""
+    if commit is None:
+        since = f" since {parent[:7]}" if parent else ""
+        yield f"nothing to commit: {keys(count)}, none changed{since}"
+        return
+    yield from summary_lines(summary)
+    yield f"[{commit[:7]}] {escape(subject)}"
+    yield f"{keys(count)}: {summary.counts}"
+
+
+def preview_lines(subject: str, count: int, summary: Summary) -> Iterator[str]:
+    """What a commit would record."""
+    if not summary.counts:
+        yield f"would commit nothing: {keys(count)}, none changed"
+        return
+    yield from summary_lines(summary)
+    yield f"would commit: {escape(subject)}"
+    yield f"{keys(count)}: {summary.counts}"
+
+
+def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
+    """A commit in the history: its id and date, what changed, and why."""
+    yield f"{info.short_id}  {info.date:%Y-%m-%d %H:%M} ({age(info.date, now)})"
+    yield f"    {escape(info.subject)}"
+    if info.counts is None:
+        yield f"    made with plain git by {escape(info.author)}"
+    else:
+        yield f"    {info.counts}"
+
+
+def show_lines(info: CommitInfo) -> Iterator[str]:
+    """The head of a commit that is shown whole."""
+    yield f"commit {info.id}"
+    yield f"date   {info.date.isoformat()}"
+    yield f"author {escape(info.author)}"
+    yield from (f"{title.lower():<6} {escape(fact)}" for title, fact in info.trailers.items())
+    yield ""
+    yield f"    {escape(info.subject)}"
+    yield ""
+
+
+def status_lines(
+    server: str, head: CommitInfo | None, count: int, summary: Summary, now: datetime | None = None
+) -> Iterator[str]:
+    """The live database against HEAD, in brief."""
+    yield f"{escape(server)}: {keys(count)}"
+    if head is None:
+        yield "no commit yet: `gitbackup commit` makes the first"
+        return
+    yield f"HEAD {head.short_id} ({age(head.date, now)}): {escape(head.subject)}"
+    if not summary.counts:
+        yield "nothing changed since"
+        return
+    yield f"changed since: {summary.counts}"
+    yield from summary_lines(summary)
+
+
+def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
+    """What a restore is going to do: in numbers, then key by key."""
+    actions = [step.action for step in plan.keys]
+    does = [f"{VERBS[action]} {actions.count(action):,}" for action in Action if action in actions]
+    what = ", ".join(does) or "change nothing"
+    yield f"restore {plan.commit[:7]} into {escape(plan.server)}: {what}"
+    shown = plan.keys if every else plan.keys[:PLANNED]
+    width = max((len(VERBS[step.action]) for step in shown), default=0)
+    for step in shown:
+        yield f"  {VERBS[step.action]:<{width}}  {key_name(step.key)}  {escape(step.type)}"
+    if len(plan.keys) > len(shown):
+        yield f"  and {len(plan.keys) - len(shown):,} more"
+    yield from _set_aside("expired since, left out", plan.expired)
+    yield from _set_aside("not in the commit, kept", plan.kept)
+
+
+def _set_aside(why: str, left: Sequence[Key]) -> Iterator[str]:
+    if left:
+        some = ", ".join(key_name(key) for key in left[:3])
+        more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
+        yield f"  {why}: {keys(len(left))} ({some}{more})"
+
+
+def key_name(key: Key) -> str:
+    """A key as a person reads it; its place where that is not db0."""
+    return name(key.name) if key.db == 0 else f"{key.place} {name(key.name)}"
+
+
+def key_list(keys_: Iterable[Key]) -> str:
+    """A few keys in a sentence."""
+    listed = list(keys_)
+    some = ", ".join(key_name(key) for key in listed[:10])
+    return some + (f" and {len(listed) - 10:,} more" if len(listed) > 10 else "")
