@@ -63,7 +63,7 @@ def test_a_pack_that_is_corrupt_is_damage(repository: Repository) -> None:
     middle = pack.stat().st_size // 2
     pack.write_bytes(pack.read_bytes()[:middle] + b"\0" * 50 + pack.read_bytes()[middle + 50 :])
 
-    with pytest.raises(Damaged, match="is damaged, blob .* cannot be read: "):
+    with pytest.raises(Damaged, match=r"is damaged, blob .* cannot be read: "):
         Repository.open(repository.path).read(Repository.blob_id(data))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.errors import GitbackupError
+from gitbackup.errors import Busy, GitbackupError
 from gitbackup.store.repository import Repository
 from tests.store.plain import commit, everything, git, run_python, work_tree
 
@@ -98,6 +98,24 @@ def test_a_first_commit_does_not_overwrite_either(repository: Repository) -> Non
     assert (repository.path / "gitbackup.json").read_bytes() == b"mine\n"
 
 
+def test_another_git_at_work_in_the_index_is_told(repository: Repository, first: str) -> None:
+    (repository.path / ".git" / "index.lock").touch()
+
+    with pytest.raises(Busy, match=r"remove .*index\.lock"):
+        commit(repository, {"db0/a.json": b"9\n"})
+
+    assert repository.head() == first
+
+
+def test_a_check_that_was_killed_leaves_nothing_in_the_way(
+    repository: Repository, first: str
+) -> None:
+    for name in ("index", "index.lock"):
+        (repository.path / ".git" / "gitbackup" / name).write_bytes(b"half")
+
+    commit(repository, {"db0/a.json": b"9\n"})
+
+
 def test_a_file_that_was_only_touched_is_no_edit(repository: Repository, first: str) -> None:
     (repository.path / "db0" / "a.json").unlink()
     (repository.path / "db0" / "a.json").write_bytes(b"1\n")
@@ -164,10 +182,14 @@ def killed(repository: Repository, first: str) -> Killed:
 
 
 def test_killed_before_head_moved_the_old_commit_stands(killed: Killed) -> None:
+    (killed.repository.path / ".git" / "HEAD.lock").touch()
+    (killed.repository.path / ".git" / "refs" / "heads" / "main.lock").touch()
+
     killed.run_again()
 
     assert killed.repository.head() == killed.old
     assert killed.is_whole()
+    commit(killed.repository, killed.wanted())
 
 
 def test_killed_after_head_moved_the_work_tree_follows_later(killed: Killed) -> None:
