@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gitbackup.errors import Busy, GitbackupError, UsageError
+from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
 from gitbackup.store.command import Commands, failure
 
 _NONE = "0" * 40
@@ -12,8 +12,14 @@ _ID = re.compile(r"[0-9a-f]{40}")
 
 
 def head(git: Commands) -> str | None:
-    """The id of HEAD's commit; None where there is none yet."""
-    return read(git, "HEAD")
+    """The id of HEAD's commit; None where there is none yet.
+
+    Raises Damaged where there was one, and a loss of power emptied the file of its id.
+    """
+    found = read(git, "HEAD")
+    if found is None and (git.git_dir / (branch(git) or "HEAD")).is_file():
+        raise Damaged(f"HEAD of {git.folder} is damaged; see `git fsck`, and what it was in logs/")
+    return found
 
 
 def read(git: Commands, ref: str) -> str | None:

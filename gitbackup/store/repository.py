@@ -63,7 +63,7 @@ class Repository:
         return cls(Path(path), git)
 
     def head(self) -> str | None:
-        """The id of HEAD's commit; None before the first."""
+        """The id of HEAD's commit; None before the first. Raises Damaged where it is lost."""
         return refs.head(self._git)
 
     def resolve(self, commit_ish: str) -> str:
@@ -79,7 +79,7 @@ class Repository:
         return out.decode("ascii").strip()
 
     def files(self, commit: str) -> dict[str, str]:
-        """Every file of a snapshot: its path, and the id of its blob."""
+        """Every file of a snapshot: its path, and the id of its blob. May raise Damaged."""
         return trees.files(self._git, commit)
 
     def changed_files(self, a: str | None, b: str) -> list[FileChange]:

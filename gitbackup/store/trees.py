@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gitbackup.errors import Damaged
 from gitbackup.model import FileChange
-from gitbackup.store.command import Commands, text
+from gitbackup.store.command import Commands, failure, text
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The id of the tree without files; git knows it in every repository."""
@@ -14,8 +15,11 @@ _SUBMODULE = "160000"
 
 
 def files(git: Commands, commit: str) -> dict[str, str]:
-    """Every file of a commit's (or tree's) snapshot: its path, and the id of its blob."""
-    out = git.run("ls-tree", "-r", "-z", "--full-tree", commit)
+    """Every file of a commit's snapshot: its path, and the id of its blob.
+
+    Raises Damaged where the commit or one of its trees cannot be read.
+    """
+    out = _read(git, "ls-tree", "-r", "-z", "--full-tree", commit)
     found = {}
     for line in text(out).split("\0")[:-1]:
         about, _, path = line.partition("\t")
@@ -31,13 +35,22 @@ def changed_files(
     """The files whose blobs differ between two snapshots; `a` None is the empty one.
 
     Subtrees that are equal are never opened. A move is one file less and one more.
-    `seeing` is the environment in which git finds both.
+    `seeing` is the environment in which git finds both. Raises Damaged where one of their
+    trees cannot be read.
     """
     options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-commit-id")
-    out = git.run("diff-tree", *options, a or EMPTY_TREE, b, environment=seeing)
+    out = _read(git, "diff-tree", *options, a or EMPTY_TREE, b, environment=seeing)
     fields = text(out).split("\0")[:-1]
     changes = (_change(about, path) for about, path in zip(fields[::2], fields[1::2], strict=True))
     return [change for change in changes if change.before != change.after]
+
+
+def _read(git: Commands, *words: str, environment: Mapping[str, str] | None = None) -> bytes:
+    """What git reads of commits that have been resolved: where it cannot, they are damaged."""
+    result = git.attempt(*words, environment=environment)
+    if result.status:
+        raise Damaged(f"{git.folder} is damaged: {failure(words[0], result)} (see `git fsck`)")
+    return result.out
 
 
 def _change(about: str, path: str) -> FileChange:

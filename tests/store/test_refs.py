@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitbackup.errors import UsageError
+from gitbackup.errors import Damaged, UsageError
 from gitbackup.store.repository import Repository
 from tests.store.plain import commit, git
 
@@ -17,6 +17,22 @@ def test_whatever_git_resolves_is_a_commit_ish(repository: Repository, first: st
         assert repository.resolve(name) == first
     for name in ("HEAD", "main", "@", ":/second", "@{0}", "refs/heads/main"):
         assert repository.resolve(name) == second
+
+
+def test_a_branch_that_is_empty_is_damage(repository: Repository, first: str) -> None:
+    (repository.path / ".git" / "refs" / "heads" / "main").write_text("")
+
+    with pytest.raises(Damaged, match=r"HEAD of .* is damaged"):
+        repository.head()
+
+
+def test_a_head_on_no_branch_is_moved_as_git_moves_it(repository: Repository, first: str) -> None:
+    git(repository.path, "checkout", "--detach")
+
+    second = commit(repository, {"db0/a.json": b"9\n"})
+
+    assert repository.head() == second
+    assert repository.resolve("main") == first
 
 
 NOT_COMMITS = [

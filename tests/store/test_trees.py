@@ -36,6 +36,13 @@ def test_another_mode_is_no_difference(repository: Repository, first: str) -> No
     assert repository.changed_files(first, "HEAD") == []
 
 
+def test_a_commit_that_is_missing_is_damage(repository: Repository, first: str) -> None:
+    with pytest.raises(Damaged, match="git ls-tree failed: fatal: not a tree object"):
+        repository.files("1" * 40)
+    with pytest.raises(Damaged, match="git diff-tree failed: fatal: "):
+        repository.changed_files(first, "1" * 40)
+
+
 def test_a_blob_that_is_missing_is_damage(repository: Repository, first: str) -> None:
     with pytest.raises(Damaged, match="1111 cannot be read: it is missing"):
         repository.read("1" * 40)
