@@ -1,1 +1,70 @@
-"""gitbackup: git for a Redis database."""
+"""gitbackup: git for a Redis database.
+
+    from gitbackup import Backup
+
+    backup = Backup("data-git-backup", url="redis://localhost:6379")
+    print(backup.commit("added account").commit)
+
+Everything is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gitbackup.backup import Backup as Backup
+    from gitbackup.backup import InitResult as InitResult
+    from gitbackup.errors import Busy as Busy
+    from gitbackup.errors import Damaged as Damaged
+    from gitbackup.errors import GitbackupError as GitbackupError
+    from gitbackup.errors import NoRepository as NoRepository
+    from gitbackup.errors import PartlyDone as PartlyDone
+    from gitbackup.errors import PasswordNeeded as PasswordNeeded
+    from gitbackup.errors import ServerError as ServerError
+    from gitbackup.errors import UsageError as UsageError
+    from gitbackup.model import Action as Action
+    from gitbackup.model import CommitInfo as CommitInfo
+    from gitbackup.model import Entry as Entry
+    from gitbackup.model import Key as Key
+    from gitbackup.ops.commit import CommitResult as CommitResult
+    from gitbackup.ops.diff import Diff as Diff
+    from gitbackup.ops.diff import Status as Status
+    from gitbackup.ops.restore import RestoreResult as RestoreResult
+    from gitbackup.plan import Plan as Plan
+    from gitbackup.plan import Ttl as Ttl
+
+_HOMES = {
+    "backup": ("Backup", "InitResult"),
+    "errors": (
+        "Busy",
+        "Damaged",
+        "GitbackupError",
+        "NoRepository",
+        "PartlyDone",
+        "PasswordNeeded",
+        "ServerError",
+        "UsageError",
+    ),
+    "model": ("Action", "CommitInfo", "Entry", "Key"),
+    "ops.commit": ("CommitResult",),
+    "ops.diff": ("Diff", "Status"),
+    "ops.restore": ("RestoreResult",),
+    "plan": ("Plan", "Ttl"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    """Loads what is asked for (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

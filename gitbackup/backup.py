@@ -25,7 +25,7 @@ from gitbackup.ops.diff import (
 from gitbackup.ops.planning import Wanted
 from gitbackup.ops.restore import Confirm, Restorer, RestoreResult
 from gitbackup.ops.scan import LiveFiles
-from gitbackup.plan import Plan, Ttl
+from gitbackup.plan import Ttl
 from gitbackup.progress import SILENT, Progress
 from gitbackup.store.repository import Repository
 
@@ -141,13 +141,12 @@ class Backup:
         """Makes the live database hold what a commit does, and nothing that it does not.
 
         `confirm` is given the plan, and True from it carries the plan out. What goes is
-        committed first. `patterns` and the databases of this object narrow the restore;
-        without `delete`, keys that the commit does not have stay; `ttl` tells what becomes
-        of expiries; `to` is the URL of another server to restore into.
+        committed first. The rest is as for `restorer`.
         """
-        return self._restorer(commit_ish, patterns, delete, ttl, to).run(confirm)
+        how = self.restorer(commit_ish, patterns=patterns, delete=delete, ttl=ttl, to=to)
+        return how.run(confirm)
 
-    def plan_restore(
+    def restorer(
         self,
         commit_ish: str,
         *,
@@ -155,9 +154,20 @@ class Backup:
         delete: bool = True,
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
-    ) -> Plan:
-        """What `restore` would do."""
-        return self._restorer(commit_ish, patterns, delete, ttl, to).plan()
+    ) -> Restorer:
+        """A restore to be planned (`plan()`), or carried out (`run(confirm)`).
+
+        `patterns` and the databases of this object narrow it; without `delete`, keys that
+        the commit does not have stay; `ttl` tells what becomes of expiries; `to` is the
+        URL, password included, of another server to restore into.
+        """
+        repository, place = self._need(), parse(to) if to else self._home()
+        databases = self._databases or (None if place.db is None else [place.db])
+        chosen = None if databases is None else tuple(databases)
+        wanted = Wanted(self.resolve(commit_ish), tuple(patterns), chosen, delete, ttl)
+        server = connect(place) if to else self.server
+        scope = self._scope_of(None)
+        return Restorer(repository, server, wanted, scope, to is None, self._progress)
 
     def resolve(self, commit_ish: str) -> str:
         """The id of the commit that any of git's names stands for. Raises UsageError for none."""
@@ -171,38 +181,24 @@ class Backup:
             return None
         return Repository.open(self.path)
 
+    def connect(self) -> Server:
+        """Connects to the server now, as every method that needs it does by itself."""
+        return self.server
+
     @cached_property
     def server(self) -> Server:
         """The server, logged in to."""
-        return connect(self._address(self._url or self._setting("url") or DEFAULT_URL))
-
-    def _restorer(
-        self,
-        commit_ish: str,
-        patterns: Sequence[str],
-        delete: bool,
-        ttl: Ttl,
-        to: str | None,
-    ) -> Restorer:
-        repository = self._need()
-        databases = None if self._databases is None else tuple(self._databases)
-        wanted = Wanted(self.resolve(commit_ish), tuple(patterns), databases, delete, ttl)
-        server = connect(self._address(to)) if to else self.server
-        return Restorer(
-            repository, server, wanted, self._settled_scope(), to is None, self._progress
-        )
+        return connect(self._home())
 
     def _live(self) -> LiveFiles:
         return LiveFiles(self.server, self._scope(), self._progress)
 
     def _scope(self) -> Scope:
-        return self._settled_scope(self._databases)
+        """What a commit covers: by this object, by the URL, by the repository's settings."""
+        named = self._home().db
+        return self._scope_of(self._databases or (None if named is None else [named]))
 
-    def _settled_scope(self, databases: Sequence[int] | None = None) -> Scope:
-        """What commits cover: by this object, by the URL, by the repository's settings."""
-        if databases is None:
-            named = self._address(self._url or self._setting("url") or DEFAULT_URL).db
-            databases = None if named is None else (named,)
+    def _scope_of(self, databases: Sequence[int] | None) -> Scope:
         include = self.repository.get_all("include") if self.repository else []
         exclude = self.repository.get_all("exclude") if self.repository else []
         return Scope(
@@ -212,12 +208,11 @@ class Backup:
             functions=databases is None and not include,
         )
 
-    def _address(self, url: str) -> Address:
-        address = parse(url)
+    def _home(self) -> Address:
+        """The server that commits are of."""
+        configured = self.repository.get("url") if self.repository else None
+        address = parse(self._url or configured or DEFAULT_URL)
         return address.with_password(self._password) if self._password else address
-
-    def _setting(self, name: str) -> str | None:
-        return self.repository.get(name) if self.repository else None
 
     def _need(self) -> Repository:
         if self.repository is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gitbackup import codec
 from gitbackup.model import FUNCTIONS, CommitInfo, Counts, Entry, Key, Summary
 from gitbackup.plan import Plan
 
@@ -56,6 +57,13 @@ def entry_object(commit: str, key: Key, entry: Entry) -> dict[str, Any]:
         **key_object(key),
         "entry": entry,
     }
+
+
+def entry_as_stored(key: Key, entry: Entry) -> bytes:
+    """The entry as its file holds it, or a library's source."""
+    if key.db == FUNCTIONS:
+        return codec.data(entry["value"])
+    return codec.encode({key.name: entry})
 
 
 def status_object(

@@ -1,0 +1,101 @@
+"""The group of commands, and the one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NamedTuple
+
+import click
+
+from gitbackup.cli import terminal
+from gitbackup.errors import GitbackupError
+
+INTERRUPTED = 130
+
+
+class Lazy(NamedTuple):
+    """Where a command is defined, and what `--help` says of it before that is loaded."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "init": Lazy("commit", "Make the data repository and keep its settings."),
+    "commit": Lazy("commit", "Commit every key of the database."),
+    "log": Lazy("history", "Show the commits, newest first."),
+    "show": Lazy("history", "Show what a commit changed, or one key as it holds it."),
+    "status": Lazy("compare", "Compare the database with the last commit, in brief."),
+    "diff": Lazy("compare", "Show what differs, key by key and inside the values."),
+    "restore": Lazy("restore", "Make the database hold what a commit does."),
+    "demo": Lazy("demo", "See it work, on a server of its own."),
+}
+
+
+class Group(click.Group):
+    """Loads a command's module when that command is run, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        lazy = COMMANDS.get(cmd_name)
+        if lazy is None:
+            return None
+        module = importlib.import_module(f"gitbackup.cli.{lazy.module}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.help) for name, lazy in COMMANDS.items()])
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gitbackup", message="%(prog)s %(version)s")
+def app() -> None:
+    """Git for a Redis database.
+
+    The database is the working tree, the data repository (data-git-backup/) is the history.
+
+    \b
+      gitbackup commit -m "added account"   every key, with type and expiry, one commit
+      gitbackup log                         what changed, when, why
+      gitbackup diff HEAD~1 HEAD            key by key, and inside the values
+      gitbackup restore HEAD~1              the database is that version again
+
+    The server is named by --url, by REDIS_URL, or by the repository's git config; its
+    password also by REDISCLI_AUTH or at a prompt. Nothing at hand? Try: gitbackup demo
+    """
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Runs a command line and exits: 0, or the code of the error."""
+    words = sys.argv[1:] if arguments is None else arguments
+    sys.exit(code_of(words))
+
+
+def code_of(words: list[str]) -> int:
+    """Runs a command line; its exit code."""
+    try:
+        return int(app(args=words, prog_name="gitbackup", standalone_mode=False) or 0)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        terminal.warn("interrupted; what was done stays done, and the same command finishes it")
+        return INTERRUPTED
+    except BrokenPipeError:
+        terminal.drop_output()
+        return 0
+    except GitbackupError as error:
+        terminal.fail(str(error), error.exit_code, as_json="--json" in words)
+        return error.exit_code
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        sentence = f"the system says: {error.strerror or error}{where}"
+        terminal.fail(sentence, GitbackupError.exit_code, as_json="--json" in words)
+        return GitbackupError.exit_code

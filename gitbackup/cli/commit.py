@@ -1,0 +1,88 @@
+"""`gitbackup init` and `gitbackup commit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitbackup.cli import terminal
+from gitbackup.cli.options import connected, examples, logged_in, open_backup, repo_option
+from gitbackup.ops.commit import CommitResult
+from gitbackup.report import objects, text
+
+
+@click.command(
+    epilog=examples(
+        "gitbackup init --url redis://:secret@localhost:6379 --exclude 'sticky_session:*'",
+        "gitbackup init --bare --repo /var/backups/relay.git",
+    )
+)
+@repo_option
+@click.option("--url", help="The server's URL, kept in the repository's git config.")
+@click.option("--include", multiple=True, metavar="GLOB", help="Only keys that match; may repeat.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="No keys that match; may repeat.")
+@click.option("--bare", is_flag=True, help="No work tree: only git's own files.")
+def init(
+    repo: Path | None,
+    url: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    bare: bool,
+) -> None:
+    """Make the data repository and keep its settings.
+
+    Settings are in the repository's own git config (gitbackup.url, gitbackup.include,
+    gitbackup.exclude), readable by its owner only. An existing data repository keeps its
+    history, and gets the settings that are given.
+    """
+    result = open_backup(repo, url).init(include, exclude, bare)
+    what = "reinitialised" if result.existed else "made"
+    click.echo(f"{what} the data repository in {result.path}")
+
+
+@click.command(
+    epilog=examples(
+        'gitbackup commit -m "added account"',
+        "gitbackup commit --dry-run",
+        "gitbackup commit --db 0 --json",
+    )
+)
+@connected
+@click.option("-m", "--message", help="Why; without it the subject tells what changed.")
+@click.option("--allow-empty", is_flag=True, help="Commit even if nothing changed.")
+@click.option("--dry-run", is_flag=True, help="Say what would be committed; write nothing.")
+def commit(
+    repo: Path | None,
+    url: str | None,
+    databases: tuple[int, ...],
+    as_json: bool,
+    message: str | None,
+    allow_empty: bool,
+    dry_run: bool,
+) -> None:
+    """Commit every key of the database, with its type and expiry.
+
+    Makes the data repository where there is none. Where nothing changed there is no
+    commit, and that is no error.
+    """
+    backup = logged_in(repo, url, databases)
+    result = backup.commit(message, allow_empty=allow_empty, dry_run=dry_run)
+    terminal.warn_all(result.warnings)
+    if as_json:
+        terminal.say_json(
+            objects.commit_object(
+                result.commit, result.parent, result.subject, result.keys, result.summary
+            )
+        )
+    else:
+        _say(result, dry_run)
+
+
+def _say(result: CommitResult, dry_run: bool) -> None:
+    if dry_run:
+        terminal.say(text.preview_lines(result.subject, result.keys, result.summary))
+        return
+    terminal.say(
+        text.commit_lines(result.commit, result.subject, result.keys, result.summary, result.parent)
+    )

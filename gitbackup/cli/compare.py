@@ -1,0 +1,127 @@
+"""`gitbackup diff` and `gitbackup status`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from gitbackup.backup import Backup
+from gitbackup.cli import terminal
+from gitbackup.cli.options import connected, examples, logged_in, open_backup
+from gitbackup.errors import UsageError
+from gitbackup.ops.diff import Diff
+from gitbackup.report import objects, text
+from gitbackup.report.changes import change_lines
+from gitbackup.report.machine import to_json
+
+GLOB = re.compile(r"[*?\[:]")  # an argument with one of these is no typing error of a commit
+
+
+@click.command(epilog=examples("gitbackup status", "gitbackup status --json"))
+@connected
+def status(repo: Path | None, url: str | None, databases: tuple[int, ...], as_json: bool) -> None:
+    """Compare the database with the last commit, in brief."""
+    found = logged_in(repo, url, databases).status()
+    terminal.warn_all(found.warnings)
+    if as_json:
+        terminal.say_json(
+            objects.status_object(found.server, found.head, found.keys, found.summary)
+        )
+    else:
+        terminal.say(text.status_lines(found.server, found.head, found.keys, found.summary))
+
+
+@click.command(
+    epilog=examples(
+        "gitbackup diff                          HEAD against the live database",
+        "gitbackup diff HEAD~3                   that commit against the live database",
+        "gitbackup diff HEAD~1 HEAD 'apikey:*'   two commits, some keys",
+        "gitbackup diff HEAD~1..HEAD --stat",
+        "gitbackup diff HEAD~1 HEAD -- oem       a key's name that looks like a commit",
+    )
+)
+@connected
+@click.option("--stat", is_flag=True, help="Only how many keys changed, by namespace.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 where something differs.")
+@click.argument("words", metavar="[A [B]] [KEY-GLOB]...", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def diff(
+    ctx: click.Context,
+    repo: Path | None,
+    url: str | None,
+    databases: tuple[int, ...],
+    as_json: bool,
+    stat: bool,
+    exit_code: bool,
+    words: tuple[str, ...],
+) -> None:
+    """Show what differs, key by key and inside the values.
+
+    Without a commit: HEAD against the live database. With A: that commit against the live
+    database. With A and B, or A..B: two commits. Key globs are those of Redis.
+    """
+    backup = open_backup(repo, url, databases)
+    commits, patterns = sides(backup, list(words))
+    if len(commits) < 2:
+        backup = logged_in(repo, url, databases)
+    a, b = [*commits, "HEAD"][0], commits[1] if len(commits) == 2 else None
+    found = backup.diff(a, b, patterns)
+    terminal.warn_all(found.warnings)
+    if stat:
+        _say_stat(found, as_json)
+    else:
+        say_changes(found, as_json)
+    if exit_code and found.changes:
+        ctx.exit(1)
+
+
+def sides(backup: Backup, words: list[str]) -> tuple[list[str], list[str]]:
+    """Which of the words are commits, two at most, and which are key globs.
+
+    Raises UsageError for a word that is neither.
+    """
+    commits: list[str] = []
+    while words and len(commits) < 2:
+        a, dots, b = words[0].partition("..")
+        if dots and not commits and _resolves(backup, a or "HEAD", b or "HEAD"):
+            commits = [a or "HEAD", b or "HEAD"]
+        elif _resolves(backup, words[0]):
+            commits.append(words[0])
+        elif GLOB.search(words[0]):
+            break
+        else:
+            raise UsageError(
+                f"there is no commit {words[0]!r}; `gitbackup log` lists them, and a key's name"
+                " goes with a * or after the commits"
+            )
+        del words[0]
+    return commits, words
+
+
+def _resolves(backup: Backup, *words: str) -> bool:
+    try:
+        for word in words:
+            backup.resolve(word)
+    except UsageError:
+        return False
+    return True
+
+
+def say_changes(found: Diff, as_json: bool) -> None:
+    """Every key that differs, as it is read."""
+    for key in found:
+        if as_json:
+            terminal.say_json(to_json(key.change, key.before, key.after, key.values))
+        else:
+            terminal.say(change_lines(key.change, key.before, key.after, key.values))
+
+
+def _say_stat(found: Diff, as_json: bool) -> None:
+    summary = found.summary
+    if as_json:
+        terminal.say_json(objects.stat_object(found.before, found.after, summary))
+    elif summary.counts:
+        terminal.say(text.summary_lines(summary))
+        click.echo(f"{text.keys(text.size(summary.counts))}: {summary.counts}")

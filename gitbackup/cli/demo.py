@@ -1,0 +1,158 @@
+"""`gitbackup demo`: the tool at work, on a server of its own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from gitbackup.backup import Backup
+from gitbackup.cli.options import examples
+from gitbackup.errors import GitbackupError, UsageError
+from gitbackup.live.embedded import EmbeddedServer
+
+Words = tuple[str, ...]
+
+DATABASE: tuple[Words, ...] = (
+    ("HSET", "apikey:42", "name", "alice", "createdAt", "2026-11-22", "limit", "100"),
+    ("HSET", "apikey:43", "name", "bob 👋", "createdAt", "2026-11-22", "limit", "20"),
+    ("HSET", "apikey:hash_map", "9f2c", "42", "c41b", "43"),
+    ("SADD", "account:index", "eu-1", "us-1"),
+    ("HSET", "account:eu-1", "status", "active", "token", "tok-eu"),
+    ("HSET", "account:us-1", "status", "active", "token", "tok-us"),
+    ("SET", "config", '{"limits": {"daily": 100, "hourly": 10}, "theme": "dark"}'),
+    ("ZADD", "cost_rank:today", "0.30000000000000004", "42", "12.5", "43"),
+    ("RPUSH", "usage:records:42", '{"cost": 0.1}', '{"cost": 0.2}'),
+    ("HSET", "usage:daily:42:2026-11-22", "requests", "17", "tokens", "5120"),
+    ("PEXPIREAT", "usage:daily:42:2026-11-22", "4102444800000"),
+    ("XADD", "billing:events", "1795331417871-0", "key", "42", "cost", "0.2"),
+)
+
+SCENES: tuple[tuple[str, tuple[Words, ...]], ...] = (
+    (
+        "Commit the whole database: every key, with its type and expiry.",
+        (("gitbackup", "commit", "-m", "first commit"),),
+    ),
+    (
+        "Something changes: an account is added, and a limit raised.",
+        (
+            ("redis-cli", "HSET", "account:eu-2", "status", "active", "token", "tok-eu2"),
+            ("redis-cli", "SADD", "account:index", "eu-2"),
+            (
+                "redis-cli",
+                "SET",
+                "config",
+                '{"limits": {"daily": 250, "hourly": 10}, "theme": "dark"}',
+            ),
+            ("gitbackup", "status"),
+            ("gitbackup", "commit", "-m", "added account"),
+        ),
+    ),
+    (
+        "What changed between the two commits, down to the path inside the JSON?",
+        (("gitbackup", "diff", "HEAD~1", "HEAD"),),
+    ),
+    (
+        "An accident: the accounts are deleted, and a key is overwritten.",
+        (
+            ("redis-cli", "DEL", "account:eu-1", "account:us-1", "account:eu-2", "account:index"),
+            ("redis-cli", "SET", "apikey:42", "oops"),
+            ("gitbackup", "status"),
+        ),
+    ),
+    (
+        "Restore the last good commit. What the database held is committed first.",
+        (("gitbackup", "restore", "HEAD", "--yes"),),
+    ),
+    (
+        "Nothing is lost, not even the accident: it is in the history.",
+        (("gitbackup", "log"),),
+    ),
+)
+
+
+@click.command(
+    epilog="\b\nExamples:\n  gitbackup demo\n  gitbackup demo /tmp/try-gitbackup\n\n\b\n"
+    + EXIT_CODES
+)
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+def demo(folder: Path | None) -> None:
+    """See it work: commit, a change, diff, an accident, restore.
+
+    Starts a server of its own, fills it with a small database, and runs the commands that
+    it prints. Neither your server nor your files are touched; with DIR the data repository
+    stays there for you to look at.
+    """
+    with _scratch(folder) as place, EmbeddedServer() as server:
+        repository = place / "data-git-backup"
+        backup = Backup(repository, server.url)
+        with _environment(REDIS_URL=server.url, GITBACKUP_REPO=str(repository)):
+            _redis(backup, DATABASE)
+            click.echo(f"A server with {len(DATABASE) - 1} keys runs for this demo.")
+            for title, commands in SCENES:
+                click.echo(f"\n# {title}")
+                for words in commands:
+                    _run(backup, words)
+    if folder:
+        click.echo(f"\nLook around: git -C {shlex.quote(str(repository))} log -p")
+    click.echo("\nNow yours: gitbackup commit --url redis://[:password@]host:6379")
+
+
+@contextmanager
+def _scratch(folder: Path | None) -> Iterator[Path]:
+    """The folder given, which must be empty or new, or one that goes away."""
+    if folder is None:
+        with TemporaryDirectory(prefix="gitbackup-demo-") as made:
+            yield Path(made)
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not empty: name a folder that is, or is yet to be made")
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in (*variables, "REDISCLI_AUTH")}
+    os.environ.update(variables)
+    os.environ.pop("REDISCLI_AUTH", None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _run(backup: Backup, words: Words) -> None:
+    """Prints a command as one would type it, and runs it here."""
+    from gitbackup.cli.app import code_of  # the group loads this module: not the other way round
+
+    click.echo(f"$ {' '.join(map(_typed, words))}")
+    if words[0] == "redis-cli":
+        _redis(backup, [words[1:]])
+    elif code := code_of(list(words[1:])):
+        raise GitbackupError(f"the demo's command failed with exit code {code}")
+
+
+def _typed(word: str) -> str:
+    """A word as one would type it: a tilde inside one needs no quotes, as in HEAD~1."""
+    return (
+        word if shlex.quote(word.replace("~", "_")) == word.replace("~", "_") else shlex.quote(word)
+    )
+
+
+def _redis(backup: Backup, commands: tuple[Words, ...] | list[Words]) -> None:
+    wire = backup.server.dial()
+    try:
+        for words in commands:
+            wire.call(*(word.encode() for word in words))
+    finally:
+        wire.close()

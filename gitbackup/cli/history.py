@@ -1,0 +1,82 @@
+"""`gitbackup log` and `gitbackup show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitbackup.backup import Backup
+from gitbackup.cli import terminal
+from gitbackup.cli.options import examples, json_option, open_backup, repo_option
+from gitbackup.errors import UsageError
+from gitbackup.report import objects, text
+
+
+@click.command(
+    epilog=examples(
+        "gitbackup log -n 5", "gitbackup log --json HEAD~10", "gitbackup log before-upgrade"
+    )
+)
+@repo_option
+@json_option
+@click.option("-n", "--max-count", type=click.IntRange(min=0), help="At most so many commits.")
+@click.argument("commit_ish", metavar="[COMMIT-ISH]", default="HEAD")
+def log(repo: Path | None, as_json: bool, max_count: int | None, commit_ish: str) -> None:
+    """Show the commits from COMMIT-ISH back, newest first: what changed, when, why.
+
+    COMMIT-ISH is anything that git resolves: HEAD~2, a tag, a branch, a short id,
+    @{yesterday}. Plain git shows the same history: git -C data-git-backup log
+    """
+    for info in open_backup(repo).log(commit_ish, max_count):
+        if as_json:
+            terminal.say_json(objects.log_object(info))
+        else:
+            terminal.say(text.log_lines(info))
+
+
+@click.command(
+    epilog=examples(
+        "gitbackup show",
+        "gitbackup show HEAD~1",
+        "gitbackup show HEAD:apikey:hash_map",
+        "gitbackup show HEAD:counters --db 3",
+    )
+)
+@repo_option
+@json_option
+@click.option("--db", type=click.IntRange(min=0), help="The key's database. [default: any]")
+@click.argument("what", metavar="[COMMIT-ISH[:KEY]]", default="HEAD")
+def show(repo: Path | None, as_json: bool, db: int | None, what: str) -> None:
+    """Show what a commit changed, or one key's entry as the commit stores it.
+
+    What follows the first colon is a key's name; bytes that are not UTF-8 are written as
+    base64: and their base64.
+    """
+    backup = open_backup(repo)
+    commit_ish, colon, key = what.partition(":")
+    if colon:
+        _show_key(backup, commit_ish or "HEAD", key, db, as_json)
+    elif db is not None:
+        raise UsageError("--db goes with a key: gitbackup show COMMIT-ISH:KEY --db N")
+    else:
+        _show_commit(backup, commit_ish, as_json)
+
+
+def _show_commit(backup: Backup, commit_ish: str, as_json: bool) -> None:
+    from gitbackup.cli.compare import say_changes  # it loads what a key's entry has no need of
+
+    shown = backup.show(commit_ish)
+    if as_json:
+        terminal.say_json(objects.log_object(shown.info))
+    else:
+        terminal.say(text.show_lines(shown.info))
+    say_changes(shown.diff, as_json)
+
+
+def _show_key(backup: Backup, commit_ish: str, name: str, db: int | None, as_json: bool) -> None:
+    key, entry = backup.entry(commit_ish, name, db)
+    if as_json:
+        terminal.say_json(objects.entry_object(backup.resolve(commit_ish), key, entry))
+    else:
+        click.echo(objects.entry_as_stored(key, entry), nl=False)

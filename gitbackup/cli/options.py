@@ -1,0 +1,99 @@
+"""What commands share: where the repository and the server are, exit codes, JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gitbackup.backup import Backup
+from gitbackup.cli import terminal
+from gitbackup.errors import PasswordNeeded
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FOLDER = Path("data-git-backup")
+EXIT_CODES = """\
+Exit codes: 0 done, or nothing to do; 1 failed; 2 wrong usage; 3 done in part, each key
+named; 10 no data repository; 11 another run holds it, or moved it; 12 the server cannot be
+reached or refuses; 13 the repository's data are damaged, or of a newer format;
+130 interrupted."""
+
+repo_option = click.option(
+    "--repo",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="GITBACKUP_REPO",
+    help="The data repository's folder. [default: data-git-backup, or the one around here]",
+)
+url_option = click.option(
+    "--url",
+    envvar="REDIS_URL",
+    help="The server: redis://, rediss:// or unix://. [default: redis://localhost:6379]",
+)
+db_option = click.option(
+    "--db",
+    "databases",
+    type=click.IntRange(min=0),
+    multiple=True,
+    help="Only this database; may be given again. [default: all, or the URL's]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+
+
+def connected(command: Command) -> Command:
+    """The options of a command that talks to a server."""
+    return repo_option(url_option(db_option(json_option(command))))
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: examples and exit codes."""
+    shown = "\n".join(f"  {line}" for line in lines)
+    return f"\b\nExamples:\n{shown}\n\n\b\n{EXIT_CODES}"
+
+
+def repository_folder(repo: Path | None) -> Path:
+    """Where the data repository is: as told, in this folder, or around it."""
+    if repo is not None:
+        return repo
+    here = Path.cwd()
+    if not (here / FOLDER).exists():
+        for folder in (here, *here.parents):
+            if (folder / "gitbackup.json").is_file() and (folder / ".git").exists():
+                return folder
+    return FOLDER
+
+
+def open_backup(
+    repo: Path | None, url: str | None = None, databases: tuple[int, ...] = ()
+) -> Backup:
+    """The library's object for a command's options; nothing is opened yet."""
+    return _backup(repo, url, databases, os.environ.get("REDISCLI_AUTH") or None)
+
+
+def logged_in(repo: Path | None, url: str | None = None, databases: tuple[int, ...] = ()) -> Backup:
+    """The same, connected to its server; asks for the password where that is all it lacks."""
+    backup = open_backup(repo, url, databases)
+    try:
+        backup.connect()
+    except PasswordNeeded:
+        if not terminal.asks():
+            raise
+        password = click.prompt("Password of the server", hide_input=True, err=True)
+        backup = _backup(repo, url, databases, password)
+        backup.connect()
+    return backup
+
+
+def _backup(
+    repo: Path | None, url: str | None, databases: tuple[int, ...], password: str | None
+) -> Backup:
+    return Backup(
+        repository_folder(repo),
+        url or None,
+        password=password,
+        databases=databases or None,
+        progress=terminal.Line(),
+    )

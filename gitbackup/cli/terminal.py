@@ -1,0 +1,95 @@
+"""Speaking: lines to the terminal or a pipe, a line of progress, a question."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+PATIENCE = 1.0  # seconds of work without a word
+STEP = 0.1  # seconds between two looks at the line of progress
+
+
+def say(lines: Iterable[str]) -> None:
+    """Lines of a result, on standard output."""
+    for line in lines:
+        click.echo(line)
+
+
+def say_json(value: dict[str, Any]) -> None:
+    """One object on a line of its own; json, since a document may hold integers of any size."""
+    click.echo(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+
+
+def warn(sentence: str) -> None:
+    """A sentence that is no result, on standard error."""
+    click.echo(f"gitbackup: {sentence}", err=True)
+
+
+def warn_all(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        warn(f"warning: {sentence}")
+
+
+def fail(sentence: str, exit_code: int, as_json: bool) -> None:
+    """An error, on standard error."""
+    if not as_json:
+        warn(sentence)
+        return
+    from gitbackup.report.objects import error_object
+
+    click.echo(json.dumps(error_object(sentence, exit_code), ensure_ascii=False), err=True)
+
+
+def asks() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def drop_output() -> None:
+    """Whoever read our output has gone: nothing more is to be written, nor complained of."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Line:
+    """A Progress drawn on one line of the terminal; on no terminal it is silent."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._what = ""
+        self._total: int | None = None
+        self._done = 0
+        self._began = self._drawn = 0.0
+
+    def start(self, what: str, total: int | None) -> None:
+        self.finish()
+        self._what, self._total, self._done = what, total, 0
+        self._began = time.monotonic()
+
+    def advance(self, keys: int) -> None:
+        self._done += keys
+        now = time.monotonic()
+        if self._shown and now - self._began > PATIENCE and now - self._drawn > STEP:
+            self._drawn = now
+            click.echo(f"\r\x1b[K{self._text(now)}", nl=False, err=True)
+
+    def finish(self) -> None:
+        if self._drawn:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        self._drawn = 0.0
+
+    def _text(self, now: float) -> str:
+        rate = self._done / (now - self._began)
+        if not self._total:
+            return f"{self._what}: {self._done:,} keys, {rate:,.0f} a second"
+        left = (self._total - self._done) / rate if rate else 0
+        share = 100 * self._done // self._total
+        return (
+            f"{self._what}: {self._done:,} of {self._total:,} keys ({share}%),"
+            f" {rate:,.0f} a second, {left:.0f} s left"
+        )
