@@ -77,8 +77,7 @@ SCENES: tuple[tuple[str, tuple[Words, ...]], ...] = (
 
 
 @click.command(
-    epilog="\b\nExamples:\n  gitbackup demo\n  gitbackup demo /tmp/try-gitbackup\n\n\b\n"
-    + EXIT_CODES
+    epilog=examples("gitbackup demo", "gitbackup demo try-gitbackup"),
 )
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 def demo(folder: Path | None) -> None:
