@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from hiredis import pack_command
 from redis.connection import AbstractConnection
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import RedisError, ResponseError
@@ -32,7 +33,7 @@ class Wire:
     def send(self, commands: Iterable[Command]) -> None:
         """Sends a batch; its replies are to be received before anything else is asked."""
         try:
-            self._connection.send_packed_command(self._connection.pack_commands(commands))
+            self._connection.send_packed_command([_packed(commands)])
         except RedisError as error:
             raise self._lost(error) from None
 
@@ -78,3 +79,10 @@ class Wire:
     def _lost(self, error: RedisError) -> ServerError:
         self.close()
         return ServerError(f"lost the server at {self.label}: {error}; run the command again")
+
+
+def _packed(commands: Iterable[Command]) -> bytes:
+    """Commands as the protocol has them, by hiredis itself: redis-py's packing takes five times
+    as long."""
+    pack: Callable[[Command], bytes] = pack_command  # type: ignore[assignment]  # its stub is wrong
+    return b"".join(map(pack, commands))
