@@ -10,7 +10,6 @@ bytes. Only loose text that is also under the text rule can be written as JSON.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import math
 from datetime import UTC, datetime, timedelta
@@ -200,11 +199,6 @@ def line_of(content: bytes, name: str, occurrence: int = 1) -> int:
     for _ in range(occurrence):
         at = max(content.find(quoted, at + 1), at)
     return content.count(b"\n", 0, max(at, 0)) + 1
-
-
-def digest(data: bytes, digits: int) -> str:
-    """The first hex digits of the SHA-256 of `data`."""
-    return hashlib.sha256(data).hexdigest()[:digits]
 
 
 def load(content: bytes) -> Any:

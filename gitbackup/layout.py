@@ -77,6 +77,15 @@ def own_file(path: str, key: bytes) -> str:
     return f"{directory}{slash}{_slug(key.rpartition(b':')[2])}~{sha256(key).hexdigest()[:32]}"
 
 
+def alone_name(text: bytes) -> str:
+    """A file name for this text, which differs from that of any other text, case ignored.
+
+    The text itself where rule 5 calls it safe and it has no upper-case letter; else its
+    slug, `~`, and the first 8 hex digits of its SHA-256.
+    """
+    return text.decode() if _is_safe(text) and text == text.lower() else _hash_name(text, text)
+
+
 def _place(path: str, keys: Sequence[bytes], size: int) -> Files:
     """The keys that share a place's prefix, which has `size` bytes."""
     if len(keys) <= LIMIT:

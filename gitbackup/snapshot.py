@@ -12,7 +12,7 @@ from typing import Any
 
 from gitbackup import codec, kinds
 from gitbackup.errors import Damaged
-from gitbackup.layout import layout, own_file
+from gitbackup.layout import alone_name, layout, own_file
 from gitbackup.model import FORMAT, FUNCTIONS, Entry, Key, Scope
 
 MANIFEST = "gitbackup.json"
@@ -119,9 +119,8 @@ def canonical(entries: Mapping[str, Entry]) -> dict[str, Entry]:
 
 
 def library_file(name: str, engine: str) -> str:
-    """The path of a function library's source; a name equal to another but for case is safe."""
-    twin_safe = name if name == name.lower() else f"{name}~{codec.digest(name.encode(), 8)}"
-    return f"functions/{twin_safe}.{engine.lower()}"
+    """The path of a function library's source."""
+    return f"functions/{alone_name(name.encode())}.{engine.lower()}"
 
 
 def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
