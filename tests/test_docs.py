@@ -1,0 +1,157 @@
+"""What README.md and the format's reference show is run here, and is as they show it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from gitbackup import layout, snapshot
+from gitbackup.backup import Backup
+from gitbackup.cli.app import COMMANDS
+from tests.servers import LiveServer, StartServer
+
+PROJECT = Path(__file__).parent.parent
+README = (PROJECT / "README.md").read_text("utf-8")
+FORMAT = (PROJECT / "data-git-backup" / "README.md").read_text("utf-8")
+URL = "redis://localhost:6379"
+
+CHANGING = (
+    (re.compile(r"\b[0-9a-f]{40}\b"), "ID"),
+    (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{7}\b(?!-)|\b[a-f]{7}\b"), "SHORT"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "DATE"),
+    (re.compile(r"just now|\d+ \w+ ago"), "AGE"),
+    (re.compile(r"(Redis|Valkey) [\d.]+ standalone at [^\s:]+:\d+"), "SERVER"),
+)
+"""What differs from run to run, and what stands for it."""
+
+
+def blocks(document: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+
+
+def steps(block: str) -> Iterator[tuple[str, str]]:
+    """The commands of a console block, each with the output that follows it."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield command, output
+
+
+def same_each_time(output: str) -> str:
+    for changing, constant in CHANGING:
+        output = changing.sub(constant, output)
+    return output
+
+
+class Shell:
+    """Runs a document's commands in one folder, one after the other."""
+
+    def __init__(self, folder: Path, server: LiveServer) -> None:
+        self._folder = folder
+        self._server = server
+        self._client: redis.Redis = server.client()
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self._environment = {**os.environ, "PATH": path, "COLUMNS": "80"}
+
+    def run(self, command: str) -> str:
+        """The command's output. `redis-cli` need not be installed, and prints nothing."""
+        command = command.replace(URL, self._server.address)
+        words = shlex.split(command)
+        if words[0] == "redis-cli":
+            self._client.execute_command(*words[1:])
+            return ""
+        if words[0] == "export":
+            self._environment |= dict(word.split("=", 1) for word in words[1:])
+            return ""
+        done = subprocess.run(
+            words, cwd=self._folder, env=self._environment, capture_output=True, check=False
+        )
+        return (done.stdout + done.stderr).decode()
+
+    def python(self, program: str) -> None:
+        program = program.replace(URL, self._server.address)
+        words = [sys.executable, "-c", program]
+        subprocess.run(words, cwd=self._folder, env=self._environment, check=True)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, start_server: StartServer) -> Shell:
+    """With the database that README begins with."""
+    server = start_server(tcp=True)
+    client = server.client()
+    client.hset("apikey:42", mapping={"name": "alice", "createdAt": "2026-11-22"})
+    client.hset("apikey:hash_map", mapping={"9f2c": "42"})
+    client.sadd("account:index", "eu-1")
+    client.hset("account:eu-1", mapping={"status": "active", "token": "tok-eu"})
+    client.set("config", '{"limits": {"daily": 100, "hourly": 10}}')
+    client.hset("usage:42:2026-11-22", mapping={"requests": 17, "tokens": 5120})
+    client.pexpireat("usage:42:2026-11-22", 4_102_444_800_000)
+    return Shell(tmp_path, server)
+
+
+def test_every_example_of_the_readme(shell: Shell) -> None:
+    """In the order of the page, with the output that it shows, and the Python program too."""
+    for block in blocks(README, "console"):
+        for command, shown in steps(block):
+            output = shell.run(command)
+            assert same_each_time(shown) == same_each_time(output), command
+    for program in blocks(README, "python"):
+        shell.python(program)
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """Whatever `gitbackup --help` lists."""
+    assert [] == [name for name in COMMANDS if f"gitbackup {name}" not in README]
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    """As the errors have them."""
+    from gitbackup import errors
+
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    codes = {error.exit_code for error in classes if issubclass(error, errors.GitbackupError)}
+    assert set() == {code for code in codes if f"| {code} |" not in README}
+
+
+def test_the_format_reference_has_the_rule_of_the_layout() -> None:
+    """Word for word what the code says that it does."""
+    rule = (layout.__doc__ or "").partition("1.  ")[2].strip()
+    assert rule in FORMAT
+
+
+@pytest.mark.parametrize("example", blocks(FORMAT, "json"))
+def test_every_example_of_the_format_reference(
+    example: str, tmp_path: Path, valkey: LiveServer
+) -> None:
+    """It is canonical to the byte; and what a server can hold comes back from one so."""
+    if '"format"' in example:
+        scope = snapshot.read_manifest(example.encode())
+        assert example.encode() == snapshot.manifest(scope)
+        return
+    found = snapshot.decode_file("db0/_.json", example.encode())
+    entries = {key.name: entry for key, entry in found.items()}
+    assert [("db0/_.json", example.encode())] == snapshot.encode_file("db0/_.json", entries)
+    if not any(entry["type"] == "MBbloom--" for entry in entries.values()):
+        assert example == _through_a_server(tmp_path, valkey, example)
+
+
+def _through_a_server(folder: Path, server: LiveServer, example: str) -> str:
+    """Commits the example by hand, restores it, and commits what the server then holds."""
+    backup = Backup(folder, server.url)
+    backup.commit("nothing yet")
+    (folder / "db0").mkdir()
+    (folder / "db0" / "_.json").write_text(example, "utf-8")
+    identity = ["-c", "user.name=a person", "-c", "user.email=a@example.org"]
+    for words in (["add", "."], [*identity, "commit", "--quiet", "-m", "by hand"]):
+        subprocess.run(["git", "-C", str(folder), *words], check=True)
+    assert Backup(folder, server.url).restore("HEAD", lambda plan: True).whole
+    again = Backup(folder, server.url).commit("by gitbackup", allow_empty=True)
+    assert again.summary.counts.changed == 0
+    return (folder / "db0" / "_.json").read_text("utf-8")
