@@ -1,4 +1,8 @@
-"""The public class: a data repository, a server, and a method for each verb."""
+"""The public class: a data repository, a server, and a method for each verb.
+
+Each method imports what it needs when it is called: redis, deepdiff and git take longer to
+load than `log` takes to run, and most methods need but one of them.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +10,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitbackup.errors import NoRepository, UsageError
-from gitbackup.live.address import DEFAULT_URL, Address, parse
-from gitbackup.live.connect import Server, connect
 from gitbackup.model import CommitInfo, Entry, Key, Scope
-from gitbackup.ops.commit import CommitResult, commit, preview
-from gitbackup.ops.diff import (
-    Diff,
-    Shown,
-    Status,
-    diff_commits,
-    diff_live,
-    find_entry,
-    show,
-    status,
-)
-from gitbackup.ops.planning import Wanted
-from gitbackup.ops.restore import Confirm, Restorer, RestoreResult
-from gitbackup.ops.scan import LiveFiles
 from gitbackup.plan import Ttl
 from gitbackup.progress import SILENT, Progress
-from gitbackup.store.repository import Repository
+
+if TYPE_CHECKING:
+    from gitbackup.live.address import Address
+    from gitbackup.live.connect import Server
+    from gitbackup.ops.commit import CommitResult
+    from gitbackup.ops.diff import Diff, Shown, Status
+    from gitbackup.ops.restore import Confirm, Restorer, RestoreResult
+    from gitbackup.ops.scan import LiveFiles
+    from gitbackup.store.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +70,13 @@ class Backup:
         The URL given, and the key patterns that commits include and exclude, go to the
         repository's own git config.
         """
-        address = parse(self._url) if self._url else None
+        from gitbackup.store.repository import Repository
+
+        if self._url:
+            self._home()  # a URL that is none is to be kept nowhere
         existed = self.repository is not None
         repository = Repository.create(self.path, bare)
-        if address and self._url:
+        if self._url:
             repository.set("url", self._url)
         for name, patterns in (("include", include), ("exclude", exclude)):
             if patterns:
@@ -92,15 +92,18 @@ class Backup:
         Without a message the subject tells what changed. Where nothing changed there is no
         commit, unless `allow_empty`; for a `dry_run` there is none either.
         """
+        from gitbackup.ops import commit as ops
+        from gitbackup.store.repository import Repository
+
         if message is not None and not message.strip():
             raise UsageError("the message is empty; without -m the subject tells what changed")
         live = self._live()
         if dry_run:
-            return preview(self.repository, live, message)
+            return ops.preview(self.repository, live, message)
         if self.repository is None:
             Repository.create(self.path)
             self._forget()
-        return commit(self._need(), live, message, allow_empty)
+        return ops.commit(self._need(), live, message, allow_empty)
 
     def log(self, revision: str = "HEAD", limit: int | None = None) -> Iterator[CommitInfo]:
         """The commits from `revision` back, newest first."""
@@ -108,25 +111,34 @@ class Backup:
 
     def show(self, commit_ish: str = "HEAD") -> Shown:
         """A commit, and what it changed."""
-        return show(self._need(), self.resolve(commit_ish))
+        from gitbackup.ops import diff as ops
+
+        return ops.show(self._need(), self.resolve(commit_ish))
 
     def entry(self, commit_ish: str, key: str, db: int | None = None) -> tuple[Key, Entry]:
         """A key's entry as a commit stores it. `key` is text, or `base64:` and base64."""
-        return find_entry(self._need(), self.resolve(commit_ish), key, db)
+        from gitbackup.ops import diff as ops
+
+        return ops.find_entry(self._need(), self.resolve(commit_ish), key, db)
 
     def status(self) -> Status:
         """What a commit would record now."""
-        return status(self._need(), self._live())
+        from gitbackup.ops import diff as ops
+
+        return ops.status(self._need(), self._live())
 
     def diff(self, a: str = "HEAD", b: str | None = None, patterns: Sequence[str] = ()) -> Diff:
         """What differs between two commits, or a commit and, without `b`, the live database.
 
         `patterns` are globs of Redis that keep the keys they match.
         """
-        before = self.resolve(a)
+        from gitbackup.ops import diff as ops
+
+        repository, before = self._need(), self.resolve(a)
         if b is not None:
-            return diff_commits(self._need(), before, self.resolve(b), patterns)
-        return diff_live(self._need(), before, self.server, self._scope(), patterns, self._progress)
+            return ops.diff_commits(repository, before, self.resolve(b), patterns)
+        scope = self._scope()
+        return ops.diff_live(repository, before, self.server, scope, patterns, self._progress)
 
     def restore(
         self,
@@ -161,6 +173,11 @@ class Backup:
         the commit does not have stay; `ttl` tells what becomes of expiries; `to` is the
         URL, password included, of another server to restore into.
         """
+        from gitbackup.live.address import parse
+        from gitbackup.live.connect import connect
+        from gitbackup.ops.planning import Wanted
+        from gitbackup.ops.restore import Restorer
+
         repository, place = self._need(), parse(to) if to else self._home()
         databases = self._databases or (None if place.db is None else [place.db])
         chosen = None if databases is None else tuple(databases)
@@ -177,6 +194,8 @@ class Backup:
     def repository(self) -> Repository | None:
         """The data repository; None where the folder has none. Raises NoRepository where
         the folder is another git repository."""
+        from gitbackup.store.repository import Repository
+
         if not Repository.exists(self.path):
             return None
         return Repository.open(self.path)
@@ -188,9 +207,13 @@ class Backup:
     @cached_property
     def server(self) -> Server:
         """The server, logged in to."""
+        from gitbackup.live.connect import connect
+
         return connect(self._home())
 
     def _live(self) -> LiveFiles:
+        from gitbackup.ops.scan import LiveFiles
+
         return LiveFiles(self.server, self._scope(), self._progress)
 
     def _scope(self) -> Scope:
@@ -210,6 +233,8 @@ class Backup:
 
     def _home(self) -> Address:
         """The server that commits are of."""
+        from gitbackup.live.address import DEFAULT_URL, parse
+
         configured = self.repository.get("url") if self.repository else None
         address = parse(self._url or configured or DEFAULT_URL)
         return address.with_password(self._password) if self._password else address

@@ -47,9 +47,23 @@ class Group(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS:
+            ctx.fail(f"No such command {args[0]!r}." + _meant(args[0]))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, lazy.help) for name, lazy in COMMANDS.items()])
+
+
+def _meant(word: str) -> str:
+    from difflib import get_close_matches  # deferred: only a word mistyped has need of it
+
+    near = get_close_matches(word, COMMANDS, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,13 +74,16 @@ def app() -> None:
     The database is the working tree, the data repository (data-git-backup/) is the history.
 
     \b
-      gitbackup commit -m "added account"   every key, with type and expiry, one commit
+      gitbackup commit -m "added account"   every key, with type and expiry
       gitbackup log                         what changed, when, why
       gitbackup diff HEAD~1 HEAD            key by key, and inside the values
       gitbackup restore HEAD~1              the database is that version again
 
-    The server is named by --url, by REDIS_URL, or by the repository's git config; its
-    password also by REDISCLI_AUTH or at a prompt. Nothing at hand? Try: gitbackup demo
+    The data repository is the one in data-git-backup/ or around the current folder, or
+    is named by --repo or GITBACKUP_REPO. The server is named by --url, by REDIS_URL, or
+    by the repository's git config; its password also by REDISCLI_AUTH or at a prompt.
+
+    Nothing at hand? Try: gitbackup demo
     """
 
 
@@ -82,8 +99,11 @@ def code_of(words: list[str]) -> int:
         return int(app(args=words, prog_name="gitbackup", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        terminal.fail(_usage(error), error.exit_code, as_json="--json" in words)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         terminal.warn("interrupted; what was done stays done, and the same command finishes it")
@@ -99,3 +119,9 @@ def code_of(words: list[str]) -> int:
         sentence = f"the system says: {error.strerror or error}{where}"
         terminal.fail(sentence, GitbackupError.exit_code, as_json="--json" in words)
         return GitbackupError.exit_code
+
+
+def _usage(error: click.ClickException) -> str:
+    """What click has to say, in one sentence, and where to read on."""
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    return error.format_message() + (f" See {ctx.command_path} --help" if ctx else "")

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitbackup.cli import terminal
 from gitbackup.cli.options import connected, examples, logged_in, open_backup, repo_option
-from gitbackup.ops.commit import CommitResult
 from gitbackup.report import objects, text
+
+if TYPE_CHECKING:  # it loads what `commit --help` has no need of
+    from gitbackup.ops.commit import CommitResult
 
 
 @click.command(
     epilog=examples(
-        "gitbackup init --url redis://:secret@localhost:6379 --exclude 'sticky_session:*'",
+        "gitbackup init --url redis://:secret@localhost:6379 --exclude 'session:*'",
         "gitbackup init --bare --repo /var/backups/relay.git",
     )
 )
 @repo_option
-@click.option("--url", help="The server's URL, kept in the repository's git config.")
+@click.option("--url", metavar="URL", help="The server's URL, kept in the repository's git config.")
 @click.option("--include", multiple=True, metavar="GLOB", help="Only keys that match; may repeat.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="No keys that match; may repeat.")
 @click.option("--bare", is_flag=True, help="No work tree: only git's own files.")
@@ -49,7 +52,9 @@ def init(
     )
 )
 @connected
-@click.option("-m", "--message", help="Why; without it the subject tells what changed.")
+@click.option(
+    "-m", "--message", metavar="TEXT", help="Why; without it the subject tells what changed."
+)
 @click.option("--allow-empty", is_flag=True, help="Commit even if nothing changed.")
 @click.option("--dry-run", is_flag=True, help="Say what would be committed; write nothing.")
 def commit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,12 +12,24 @@ from gitbackup.backup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.options import connected, examples, logged_in, open_backup
 from gitbackup.errors import UsageError
-from gitbackup.ops.diff import Diff
 from gitbackup.report import objects, text
 from gitbackup.report.changes import change_lines
 from gitbackup.report.machine import to_json
 
+if TYPE_CHECKING:  # it loads what `diff --help` has no need of
+    from gitbackup.ops.diff import Diff
+
 GLOB = re.compile(r"[*?\[:]")  # an argument with one of these is no typing error of a commit
+KEYS = "gitbackup.keys"
+
+
+class AfterDashes(click.Command):
+    """Keeps what follows `--`, which click would add to the rest: there it is keys only."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        before = args[: args.index("--")] if "--" in args else args
+        ctx.meta[KEYS] = args[len(before) + 1 :]
+        return super().parse_args(ctx, before)
 
 
 @click.command(epilog=examples("gitbackup status", "gitbackup status --json"))
@@ -34,13 +47,14 @@ def status(repo: Path | None, url: str | None, databases: tuple[int, ...], as_js
 
 
 @click.command(
+    cls=AfterDashes,
     epilog=examples(
         "gitbackup diff                          HEAD against the live database",
         "gitbackup diff HEAD~3                   that commit against the live database",
         "gitbackup diff HEAD~1 HEAD 'apikey:*'   two commits, some keys",
-        "gitbackup diff HEAD~1..HEAD --stat",
-        "gitbackup diff HEAD~1 HEAD -- oem       a key's name that looks like a commit",
-    )
+        "gitbackup diff HEAD~1..HEAD --stat      two commits, in numbers",
+        "gitbackup diff -- config                a key whose name has no : and no *",
+    ),
 )
 @connected
 @click.option("--stat", is_flag=True, help="Only how many keys changed, by namespace.")
@@ -64,6 +78,7 @@ def diff(
     """
     backup = open_backup(repo, url, databases)
     commits, patterns = sides(backup, list(words))
+    patterns += ctx.meta[KEYS]
     if len(commits) < 2:
         backup = logged_in(repo, url, databases)
     a, b = [*commits, "HEAD"][0], commits[1] if len(commits) == 2 else None
@@ -85,25 +100,23 @@ def sides(backup: Backup, words: list[str]) -> tuple[list[str], list[str]]:
     commits: list[str] = []
     while words and len(commits) < 2:
         a, dots, b = words[0].partition("..")
-        if dots and not commits and _resolves(backup, a or "HEAD", b or "HEAD"):
-            commits = [a or "HEAD", b or "HEAD"]
-        elif _resolves(backup, words[0]):
-            commits.append(words[0])
-        elif GLOB.search(words[0]):
+        named = [a or "HEAD", b or "HEAD"] if dots and not commits else words[:1]
+        missing = [word for word in named if not _resolves(backup, word)]
+        if missing and GLOB.search(words[0]):
             break
-        else:
+        if missing:
             raise UsageError(
-                f"there is no commit {words[0]!r}; `gitbackup log` lists them, and a key's name"
-                " goes with a * or after the commits"
+                f"there is no commit {missing[0]!r}; `gitbackup log` lists them, and -- goes"
+                " before the name of a key"
             )
+        commits += named
         del words[0]
     return commits, words
 
 
-def _resolves(backup: Backup, *words: str) -> bool:
+def _resolves(backup: Backup, word: str) -> bool:
     try:
-        for word in words:
-            backup.resolve(word)
+        backup.resolve(word)
     except UsageError:
         return False
     return True
@@ -124,4 +137,4 @@ def _say_stat(found: Diff, as_json: bool) -> None:
         terminal.say_json(objects.stat_object(found.before, found.after, summary))
     elif summary.counts:
         terminal.say(text.summary_lines(summary))
-        click.echo(f"{text.keys(text.size(summary.counts))}: {summary.counts}")
+        click.echo(text.changed(summary))

@@ -20,13 +20,15 @@ from gitbackup.report import objects, text
 )
 @repo_option
 @json_option
-@click.option("-n", "--max-count", type=click.IntRange(min=0), help="At most so many commits.")
+@click.option(
+    "-n", "--max-count", type=click.IntRange(min=0), metavar="N", help="At most so many commits."
+)
 @click.argument("commit_ish", metavar="[COMMIT-ISH]", default="HEAD")
 def log(repo: Path | None, as_json: bool, max_count: int | None, commit_ish: str) -> None:
     """Show the commits from COMMIT-ISH back, newest first: what changed, when, why.
 
     COMMIT-ISH is anything that git resolves: HEAD~2, a tag, a branch, a short id,
-    @{yesterday}. Plain git shows the same history: git -C data-git-backup log
+    @{yesterday}. Plain git shows the same history.
     """
     for info in open_backup(repo).log(commit_ish, max_count):
         if as_json:
@@ -45,7 +47,7 @@ def log(repo: Path | None, as_json: bool, max_count: int | None, commit_ish: str
 )
 @repo_option
 @json_option
-@click.option("--db", type=click.IntRange(min=0), help="The key's database. [default: any]")
+@click.option("--db", type=click.IntRange(min=0), metavar="N", help="The key's database.")
 @click.argument("what", metavar="[COMMIT-ISH[:KEY]]", default="HEAD")
 def show(repo: Path | None, as_json: bool, db: int | None, what: str) -> None:
     """Show what a commit changed, or one key's entry as the commit stores it.

@@ -17,19 +17,27 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FOLDER = Path("data-git-backup")
 EXIT_CODES = """\
-Exit codes: 0 done, or nothing to do; 1 failed; 2 wrong usage; 3 done in part, each key
-named; 10 no data repository; 11 another run holds it, or moved it; 12 the server cannot be
-reached or refuses; 13 the repository's data are damaged, or of a newer format;
-130 interrupted."""
+Exit codes:
+  0    done, or nothing to do
+  1    failed
+  2    wrong usage
+  3    done in part, and the keys that are not are named
+  10   there is no data repository
+  11   another run holds the data repository, or moved it
+  12   the server cannot be reached, or refuses
+  13   the repository's data are damaged, or of a newer format
+  130  interrupted"""
 
 repo_option = click.option(
     "--repo",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
+    metavar="DIR",
     envvar="GITBACKUP_REPO",
-    help="The data repository's folder. [default: data-git-backup, or the one around here]",
+    help="Data repository. [default: data-git-backup]",
 )
 url_option = click.option(
     "--url",
+    metavar="URL",
     envvar="REDIS_URL",
     help="The server: redis://, rediss:// or unix://. [default: redis://localhost:6379]",
 )
@@ -37,6 +45,7 @@ db_option = click.option(
     "--db",
     "databases",
     type=click.IntRange(min=0),
+    metavar="N",
     multiple=True,
     help="Only this database; may be given again. [default: all, or the URL's]",
 )

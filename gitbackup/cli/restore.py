@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitbackup.cli import terminal
 from gitbackup.cli.options import connected, examples, logged_in, open_backup
-from gitbackup.errors import PartlyDone, UsageError
-from gitbackup.ops.restore import RestoreResult
+from gitbackup.errors import PartlyDone, PasswordNeeded, ServerError, UsageError
 from gitbackup.plan import Plan, Ttl
 from gitbackup.report import objects, text
+
+if TYPE_CHECKING:  # it loads what `restore --help` has no need of
+    from gitbackup.ops.restore import RestoreResult
 
 
 @click.command(
@@ -62,11 +65,14 @@ def restore(
     if not (yes or dry_run or terminal.asks()):
         raise UsageError("restore asks before it writes: add --yes, or --dry-run to see the plan")
     backup = open_backup(repo, url, databases) if to else logged_in(repo, url, databases)
-    restoring = backup.restorer(
-        commit_ish, patterns=patterns, delete=not no_delete, ttl=Ttl(ttl), to=to
-    )
+    try:
+        restoring = backup.restorer(
+            commit_ish, patterns=patterns, delete=not no_delete, ttl=Ttl(ttl), to=to
+        )
+    except PasswordNeeded:
+        raise ServerError("the server of --to wants a password: put it in that URL") from None
     if dry_run:
-        _say_plan(restoring.plan(), as_json, every=True)
+        _say_plan(restoring.plan(), as_json)
         return
     result = restoring.run(lambda plan: _agreed(plan, yes, as_json))
     if not result.applied:
@@ -77,16 +83,17 @@ def restore(
         raise PartlyDone(_left(result))
 
 
-def _say_plan(plan: Plan, as_json: bool, every: bool = False) -> None:
+def _say_plan(plan: Plan, as_json: bool) -> None:
     if as_json:
         terminal.say_json(objects.plan_object(plan))
     else:
-        terminal.say(text.plan_lines(plan, every))
+        terminal.say(text.plan_lines(plan, every=True))
 
 
 def _agreed(plan: Plan, yes: bool, as_json: bool) -> bool:
-    if not as_json:
-        _say_plan(plan, as_json)
+    """Shows the plan, beside what is for a program, and asks."""
+    if not (yes and as_json):
+        terminal.say(text.plan_lines(plan), err=as_json)
     return yes or click.confirm(f"Write this to {plan.server}?", err=True)
 
 
@@ -108,8 +115,8 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         return
     commit = result.plan.commit[:7]
     if result.saved:
-        where = f" on the branch {result.saved_on}" if result.saved_on else ""
-        click.echo(f"what was there is commit {result.saved[:7]}{where}")
+        where = f"on the branch {result.saved_on}" if result.saved_on else "HEAD now"
+        click.echo(f"what was there is commit {result.saved[:7]}, {where}")
     equal = "equals" if result.verified == 1 else "equal"
     click.echo(f"verified: {text.keys(result.verified)} {equal} commit {commit}")
 

@@ -15,10 +15,10 @@ PATIENCE = 1.0  # seconds of work without a word
 STEP = 0.1  # seconds between two looks at the line of progress
 
 
-def say(lines: Iterable[str]) -> None:
-    """Lines of a result, on standard output."""
+def say(lines: Iterable[str], err: bool = False) -> None:
+    """Lines of a result, on standard output unless that is for a program."""
     for line in lines:
-        click.echo(line)
+        click.echo(line, err=err)
 
 
 def say_json(value: dict[str, Any]) -> None:

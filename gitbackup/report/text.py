@@ -59,6 +59,25 @@ def size(counts: Counts) -> int:
     return counts.added + counts.changed + counts.removed
 
 
+def changed(summary: Summary) -> str:
+    """What changed, in numbers; function libraries, which are no keys, apart."""
+    keys_, libraries = (
+        [c for (place, _), c in summary.namespaces.items() if (place == "functions") is apart]
+        for apart in (False, True)
+    )
+    told = [str(_sum(keys_))] if keys_ else []
+    told += [f"functions {_sum(libraries)}"] if libraries else []
+    return "; ".join(told) or "none changed"
+
+
+def _sum(counts: Sequence[Counts]) -> Counts:
+    return Counts(
+        sum(each.added for each in counts),
+        sum(each.changed for each in counts),
+        sum(each.removed for each in counts),
+    )
+
+
 def commit_lines(
     commit: str | None, subject: str, count: int, summary: Summary, parent: str | None
 ) -> Iterator[str]:
@@ -69,7 +88,7 @@ def commit_lines(
         return
     yield from summary_lines(summary)
     yield f"[{commit[:7]}] {escape(subject)}"
-    yield f"{keys(count)}: {summary.counts}"
+    yield f"{keys(count)}: {changed(summary)}"
 
 
 def preview_lines(subject: str, count: int, summary: Summary) -> Iterator[str]:
@@ -79,7 +98,7 @@ def preview_lines(subject: str, count: int, summary: Summary) -> Iterator[str]:
         return
     yield from summary_lines(summary)
     yield f"would commit: {escape(subject)}"
-    yield f"{keys(count)}: {summary.counts}"
+    yield f"{keys(count)}: {changed(summary)}"
 
 
 def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
@@ -94,13 +113,22 @@ def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
 
 def show_lines(info: CommitInfo) -> Iterator[str]:
     """The head of a commit that is shown whole."""
-    yield f"commit {info.id}"
-    yield f"date   {info.date.isoformat()}"
-    yield f"author {escape(info.author)}"
-    yield from (f"{title.lower():<6} {escape(fact)}" for title, fact in info.trailers.items())
+    facts = {"commit": info.id, "author": info.author, "date": info.date.isoformat()}
+    facts |= {title.lower(): fact for title, fact in info.trailers.items()}
+    width = max(map(len, facts))
+    yield from (f"{title:<{width}}  {escape(fact)}" for title, fact in facts.items())
     yield ""
-    yield f"    {escape(info.subject)}"
+    for line in [info.subject, *_reason(info)]:
+        yield f"    {escape(line)}".rstrip()
     yield ""
+
+
+def _reason(info: CommitInfo) -> list[str]:
+    """The body of the message, without the list of changes that we write at its end."""
+    paragraphs = info.body.split("\n\n") if info.body else []
+    if info.counts and paragraphs and paragraphs[-1].startswith(("+ ", "~ ", "- ")):
+        del paragraphs[-1]
+    return [line for paragraph in paragraphs for line in ("", *paragraph.split("\n"))]
 
 
 def status_lines(
@@ -115,7 +143,7 @@ def status_lines(
     if not summary.counts:
         yield "nothing changed since"
         return
-    yield f"changed since: {summary.counts}"
+    yield f"changed since: {changed(summary)}"
     yield from summary_lines(summary)
 
 
@@ -126,9 +154,9 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     what = ", ".join(does) or "change nothing"
     yield f"restore {plan.commit[:7]} into {escape(plan.server)}: {what}"
     shown = plan.keys if every else plan.keys[:PLANNED]
-    width = max((len(VERBS[step.action]) for step in shown), default=0)
-    for step in shown:
-        yield f"  {VERBS[step.action]:<{width}}  {key_name(step.key)}  {escape(step.type)}"
+    rows = [(VERBS[step.action], escape(step.type), key_name(step.key)) for step in shown]
+    verbs, types = (max((len(row[at]) for row in rows), default=0) for at in (0, 1))
+    yield from (f"  {verb:<{verbs}}  {kind:<{types}}  {key}" for verb, kind, key in rows)
     if len(plan.keys) > len(shown):
         yield f"  and {len(plan.keys) - len(shown):,} more"
     yield from _set_aside("expired since, left out", plan.expired)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from filelock import FileLock, Timeout
-
 from gitbackup.errors import Busy
 from gitbackup.store.command import Commands, file_errors
 
@@ -17,6 +15,8 @@ def hold(git: Commands) -> Iterator[None]:
 
     Raises Busy at once where another run holds it.
     """
+    from filelock import FileLock, Timeout  # deferred: whoever only reads has no need of it
+
     lock = FileLock(git.git_dir / "gitbackup" / "lock", timeout=0, mode=0o600)
     with file_errors("lock the data repository"):
         (git.git_dir / "gitbackup").mkdir(mode=0o700, exist_ok=True)
