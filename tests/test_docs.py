@@ -108,7 +108,7 @@ def test_every_example_of_the_readme(shell: Shell) -> None:
 
 def test_every_command_is_in_the_readme() -> None:
     """Whatever `gitbackup --help` lists."""
-    assert [] == [name for name in COMMANDS if f"gitbackup {name}" not in README]
+    assert [name for name in COMMANDS if f"gitbackup {name}" not in README] == []
 
 
 def test_every_exit_code_is_in_the_readme() -> None:
