@@ -11,6 +11,7 @@ from gitbackup import codec
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Abilities, Command, Reading, kind_of
 from gitbackup.live import expiry
+from gitbackup.live.refusals import words_of
 from gitbackup.live.wire import Refusal, Wire
 from gitbackup.model import Entry
 
@@ -33,6 +34,7 @@ class Asked(NamedTuple):
     """
 
     key: bytes
+    type: str = "none"
     reading: Reading | None = None
     commands: tuple[Command, ...] = ()
     outcome: Outcome = None
@@ -44,9 +46,9 @@ def ask(key: bytes, type_: str, server: Abilities) -> Asked:
         return Asked(key)
     kind = kind_of(type_)
     if kind.watched:
-        return Asked(key, outcome=Later.LATER)
+        return Asked(key, type_, outcome=Later.LATER)
     reading = kind.read(key, server)
-    return Asked(key, reading, (*_when(key, server), *next(reading)))
+    return Asked(key, type_, reading, (*_when(key, server), *next(reading)))
 
 
 def settle(wire: Wire, asked: Asked, replies: Iterator[Any], server: Abilities) -> Outcome:
@@ -60,7 +62,7 @@ def settle(wire: Wire, asked: Asked, replies: Iterator[Any], server: Abilities) 
     try:
         asked.reading.send(mine)
     except StopIteration as done:
-        return timed(done.value, moment)
+        return _of_type(asked.type, done.value, moment)
     return Later.LATER
 
 
@@ -70,7 +72,7 @@ def whole(wire: Wire, key: bytes, server: Abilities) -> Entry | None:
         type_ = wire.call("TYPE", key)
         if type_ == "none":
             return None
-        outcome = _rounds(wire, key, kind_of(type_).read(key, server), server)
+        outcome = _rounds(wire, key, type_, server)
         if outcome is not Later.LATER:
             return outcome
     raise ServerError(f"key {codec.text(key)!r} becomes another type again and again: stop that")
@@ -94,7 +96,8 @@ def together(wire: Wire, keys: list[bytes], server: Abilities) -> dict[bytes, En
     return found
 
 
-def _rounds(wire: Wire, key: bytes, reading: Reading, server: Abilities) -> Outcome:
+def _rounds(wire: Wire, key: bytes, type_: str, server: Abilities) -> Outcome:
+    reading = kind_of(type_).read(key, server)
     (moment,) = expiries(wire, [key], server)
     commands = next(reading)
     while True:
@@ -104,7 +107,11 @@ def _rounds(wire: Wire, key: bytes, reading: Reading, server: Abilities) -> Outc
         try:
             commands = reading.send(replies)
         except StopIteration as done:
-            return timed(done.value, moment)
+            return _of_type(type_, done.value, moment)
+
+
+def _of_type(type_: str, entry: Entry | None, moment: int) -> Outcome:
+    return Later.LATER if entry and entry["type"] != type_ else timed(entry, moment)
 
 
 def expiries(wire: Wire, keys: list[bytes], server: Abilities) -> list[int]:
@@ -134,7 +141,7 @@ def _refused(wire: Wire, commands: Iterable[Command], replies: list[Any]) -> boo
     """True where the key has become another type, or gone; any other refusal is an error."""
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, Refusal):
-            if str(reply).startswith(("WRONGTYPE", "no such key", "ERR no such key")):
+            if words_of(reply).startswith(("WRONGTYPE", "ERR no such key", "no such key")):
                 return True
             raise wire.refused(reply, command)
     return False

@@ -16,10 +16,14 @@ from gitbackup.errors import PasswordNeeded, ServerError, UsageError
 from gitbackup.kinds import Abilities
 from gitbackup.kinds.base import mapping
 from gitbackup.live.address import HINT, Address
-from gitbackup.live.refusals import explain
+from gitbackup.live.refusals import explain, words_of
 from gitbackup.live.wire import Refusal, Wire
 
-TIMEOUTS: dict[str, Any] = {"socket_connect_timeout": 10, "socket_timeout": 120}  # seconds
+DEFAULTS: dict[str, Any] = {
+    "protocol": 3,
+    "socket_connect_timeout": 10,  # seconds
+    "socket_timeout": 120,
+}
 NO_SERVER = (
     "no server answers at {label} ({reason}): start it, or name yours with --url or REDIS_URL;"
     " `gitbackup demo` shows the tool on a server of its own"
@@ -50,7 +54,7 @@ def connect(address: Address) -> Server:
     """Logs in and asks who is there. Raises ServerError where that fails, or for a cluster."""
     wire = dial(address)
     try:
-        facts = _hello(wire, address)
+        facts = _hello(wire)
         server = _server(address, facts)
     finally:
         wire.close()
@@ -68,9 +72,9 @@ def dial(address: Address) -> Wire:
     try:
         connection.connect()
     except AuthenticationError as error:
-        raise _login(str(error), address) from None
+        raise _login(error, address) from None
     except ResponseError as error:
-        raise ServerError(explain(str(error), ("HELLO",), address.label)) from None
+        raise ServerError(explain(words_of(error), ("HELLO",), address.label)) from None
     except (RedisError, OSError) as error:
         raise ServerError(NO_SERVER.format(label=address.label, reason=_reason(error))) from None
     wire = Wire(connection, address.label)
@@ -79,7 +83,7 @@ def dial(address: Address) -> Wire:
 
 
 def _connection(address: Address) -> AbstractConnection:
-    options = TIMEOUTS | address.options
+    options = DEFAULTS | address.options
     kind = options.pop("connection_class", Connection)
     try:
         return kind(  # type: ignore[no-any-return]
@@ -93,9 +97,10 @@ def _connection(address: Address) -> AbstractConnection:
         raise UsageError(f"the server's URL has an option that nothing knows: {HINT}") from None
 
 
-def _login(reply: str, address: Address) -> ServerError:
+def _login(error: Exception, address: Address) -> ServerError:
     """redis-py tells of a missing and of a wrong password by one class."""
-    if "required" in reply.lower() or "NOAUTH" in reply:
+    told = words_of(error)
+    if told.startswith("NOAUTH") or "required" in told.lower():
         return PasswordNeeded(explain("NOAUTH", ("HELLO",), address.label))
     return ServerError(explain("WRONGPASS", ("HELLO",), address.label))
 
@@ -105,13 +110,11 @@ def _reason(error: Exception) -> str:
     return str(error).rstrip(".").rpartition(". ")[2] or type(error).__name__
 
 
-def _hello(wire: Wire, address: Address) -> dict[str, Any]:
+def _hello(wire: Wire) -> dict[str, Any]:
     """HELLO is open to every user; only very old or odd servers do not know it."""
     (reply,) = wire.ask([("HELLO",)])
     if not isinstance(reply, Refusal):
         return mapping(reply)
-    if "NOAUTH" in str(reply) or "required" in str(reply):
-        raise _login(str(reply), address)
     info = parse_info(wire.call("INFO", "server"))
     return {
         "server": "redis",

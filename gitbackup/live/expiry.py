@@ -25,7 +25,7 @@ def expiries(wire: Wire, keys: list[bytes]) -> list[int]:
 
 
 def _together(wire: Wire, keys: list[bytes]) -> list[int]:
-    replies = wire.ask([("TIME",), *_left(keys), ("TIME",)])
+    replies = wire.need([("TIME",), *_left(keys), ("TIME",)])
     before, after = _now(replies[0]), _now(replies[-1])
     left = replies[1:-1]
     if before == after or all(time < 0 for time in left):
@@ -35,7 +35,7 @@ def _together(wire: Wire, keys: list[bytes]) -> list[int]:
 
 def _alone(wire: Wire, key: bytes) -> int:
     for _ in range(TRIES):
-        first, time, last = wire.ask([("TIME",), *_left([key]), ("TIME",)])
+        first, time, last = wire.need([("TIME",), *_left([key]), ("TIME",)])
         if time < 0 or _now(first) == _now(last):
             break
     return int(time if time < 0 else _now(first) + time)

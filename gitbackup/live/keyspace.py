@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from gitbackup import codec
@@ -9,6 +10,7 @@ from gitbackup.errors import ServerError
 from gitbackup.kinds import Abilities
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connect import parse_info
+from gitbackup.live.refusals import words_of
 from gitbackup.live.wire import Refusal, Wire
 
 MOST_DATABASES = 1_000_000  # beyond it a server that never says no is not Redis
@@ -62,7 +64,7 @@ def libraries(wire: Wire, server: Abilities) -> list[Library] | None:
 
 
 def _unlisted(wire: Wire, refusal: Refusal) -> list[Library] | None:
-    told = str(refusal)
+    told = words_of(refusal)
     if told.startswith("NOPERM"):
         return None
     if "unknown" in told.lower():  # a server that has no functions, or none any more
@@ -71,8 +73,11 @@ def _unlisted(wire: Wire, refusal: Refusal) -> list[Library] | None:
 
 
 def clock(wire: Wire) -> int:
-    """The server's own time in milliseconds since 1970."""
-    seconds, microseconds = wire.call("TIME")
+    """The server's own time in milliseconds since 1970; ours where the user may not ask."""
+    (reply,) = wire.ask([("TIME",)])
+    if isinstance(reply, Refusal):
+        return time.time_ns() // 1_000_000
+    seconds, microseconds = reply
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 

@@ -40,8 +40,7 @@ class KeyReader:
 
     def __exit__(self, *_: object) -> None:
         self._wire.close()
-        if self._other:
-            self._other.close()
+        self._forget_second()
 
     def names(self, db: int) -> list[bytes]:
         """The names of all keys of a database, sorted as bytes."""
@@ -103,15 +102,23 @@ class KeyReader:
 
     def _watched(self, db: int, key: bytes) -> Entry | None:
         """One key read in pieces, again while somebody wrote to it meanwhile."""
-        wire = self._second(db)
         for _ in range(TRIES):
-            (watch,) = wire.ask([("WATCH", key)])
-            self.watching = self.watching and not isinstance(watch, Refusal)
+            wire = self._second(db)
+            watch = wire.ask([("WATCH", key)]) if self.watching else []
             entry = batch.whole(wire, key, self._server.abilities)
-            if wire.ask([("MULTI",), ("EXEC",)])[1] is not None:
+            ended = wire.ask([("MULTI",), ("EXEC",)]) if self.watching else []
+            if any(isinstance(reply, Refusal) for reply in (*watch, *ended)):
+                self.watching = False
+                self._forget_second()  # it may be inside a transaction that it cannot end
+            if not self.watching or ended[-1] is not None:
                 return entry
         self.torn.append((db, key))
         return entry
+
+    def _forget_second(self) -> None:
+        if self._other:
+            self._other.close()
+        self._other = None
 
     def _second(self, db: int) -> Wire:
         """A second connection: the first has replies under way."""

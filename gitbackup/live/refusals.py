@@ -20,6 +20,12 @@ MEANINGS = {
 }
 
 
+def words_of(refusal: Exception) -> str:
+    """An error reply as the server sent it: redis-py takes the codes that it knows away."""
+    code = getattr(refusal, "status_code", None)
+    return f"{code} {refusal}" if code else str(refusal)
+
+
 def explain(reply: str, command: Command, label: str) -> str:
     """What the error `reply` to `command` from the server at `label` means.
 

@@ -7,13 +7,11 @@ from typing import Any
 
 from hiredis import pack_command
 from redis.connection import AbstractConnection
-from redis.exceptions import ConnectionError as Lost
-from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as Late
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
-from gitbackup.errors import ServerError
+from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
-from gitbackup.live.refusals import explain
+from gitbackup.live.refusals import explain, words_of
 
 Refusal = ResponseError
 """An error reply; stands among the replies of a batch in place of its answer."""
@@ -46,12 +44,17 @@ class Wire:
         self.send(commands)
         return self.receive(len(commands))
 
+    def need(self, commands: list[Command]) -> list[Any]:
+        """The same, but raises ServerError, naming the command, where one is refused."""
+        replies = self.ask(commands)
+        for command, reply in zip(commands, replies, strict=True):
+            if isinstance(reply, Refusal):
+                raise self.refused(reply, command)
+        return replies
+
     def call(self, *command: bytes | str | int | float) -> Any:
         """One command's reply. Raises ServerError, naming the command, where it is refused."""
-        (reply,) = self.ask([command])
-        if isinstance(reply, Refusal):
-            raise self.refused(reply, command)
-        return reply
+        return self.need([command])[0]
 
     def select(self, db: int) -> None:
         """Makes `db` the database of the commands that follow."""
@@ -61,7 +64,7 @@ class Wire:
 
     def refused(self, refusal: Refusal, command: Command) -> ServerError:
         """What an error reply to `command` means, in one sentence."""
-        return ServerError(explain(str(refusal), command, self.label))
+        return ServerError(explain(words_of(refusal), command, self.label))
 
     def close(self) -> None:
         self._connection.disconnect()
@@ -69,10 +72,12 @@ class Wire:
     def _reply(self) -> Any:
         try:
             return self._connection.read_response(disconnect_on_error=False)
-        except (Lost, Late) as error:
-            raise self._lost(error) from None
         except ResponseError as error:
             return error
+        except AuthenticationError as error:
+            raise PasswordNeeded(explain(words_of(error), ("HELLO",), self.label)) from None
+        except BusyLoadingError as error:
+            raise ServerError(explain(words_of(error), ("HELLO",), self.label)) from None
         except RedisError as error:
             raise self._lost(error) from None
 

@@ -127,7 +127,7 @@ class KeyWriter:
 
     def _fatal(self, reply: Refusal, command: Command) -> ServerError | None:
         """An error for refusals that no other key would escape."""
-        code = str(reply).partition(" ")[0]
+        code = refusals.words_of(reply).partition(" ")[0]
         if code in refusals.MEANINGS or code in ("NOPERM", "EXECABORT"):
             return self._wire.refused(reply, command)
         return None
