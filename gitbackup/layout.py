@@ -4,20 +4,20 @@ The rule, version 1. It works on the bytes of key names, one database at a time,
 depends on the set of names alone. Paths are below `dbN/` and end in `.json`.
 
 1.  A *place* is a prefix that ends at a `:`; the root is the empty prefix. A place of at
-    most 256 keys is one file. A larger place is a directory, and so is the root always.
+    most 128 keys is one file. A larger place is a directory, and so is the root always.
 2.  In the directory of a place with n keys, a next *namespace* (the text up to and with the
     next `:`) is a place of its own where it holds at least 16 keys and at least 1/512 of the
     largest power of two that is not above n: never more than 1,023 in one directory. All
     other keys of the place are its *rest*, under `_`.
-3.  A rest of at most 256 keys is the file `_`. A larger one is the directory `_`, split by
+3.  A rest of at most 128 keys is the file `_`. A larger one is the directory `_`, split by
     the byte that follows the longest prefix its keys share. The keys whose byte has the same
     first hex digit are one file, named by that digit and `x` (`3x`), where they are at most
-    256. Else each byte is a group: a file where it has at most 256 keys, or a directory,
+    128. Else each byte is a group: a file where it has at most 128 keys, or a directory,
     split in the same way by what its own keys share. The key that ends where a split is
     made, if there is one, is in the file `_` of that directory.
 4.  A directory that must be split, and whose path (without `dbN/`) has over 100 characters,
     is split by the first hex digit of each key's SHA-256 instead, and each of its groups of
-    more than 256 keys by the next digit. That bounds the depth and the length of every path.
+    more than 128 keys by the next digit. That bounds the depth and the length of every path.
 5.  A place is named by its namespace without the `:` where that is safe on every system: 1
     to 40 ASCII letters and digits, inside also `-`, `.` and `_`; not ending in `.json`; up to
     its first `.`, not a device of Windows (con, prn, aux, nul, com0-9, lpt0-9); not equal to
@@ -47,7 +47,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import TypeAlias
 
-LIMIT = 256
+LIMIT = 128
 """The most keys that one file holds."""
 
 _FEWEST = 16  # keys that make a namespace a place

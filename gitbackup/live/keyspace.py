@@ -49,7 +49,7 @@ def _tried(wire: Wire) -> list[int]:
 
 def _expect_out_of_range(wire: Wire, refusal: Refusal, db: int) -> None:
     if "out of range" not in str(refusal).lower():
-        raise wire.refused(refusal, ("SELECT", db))
+        raise ServerError(f"{wire.refused(refusal, ('SELECT', db))}; or name a database with --db")
 
 
 def libraries(wire: Wire, server: Abilities) -> list[Library] | None:
