@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
+INTERRUPTED = 130
+
 
 def main() -> None:
     """Runs the command line, and exits with its code."""
-    from gitbackup.cli.app import run  # deferred, so that importing gitbackup stays light
+    try:
+        from gitbackup.cli.app import run  # deferred: it takes long enough to be interrupted
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 import click
 
-from gitbackup.cli import terminal
+from gitbackup.cli import INTERRUPTED, terminal
 from gitbackup.errors import GitbackupError
-
-INTERRUPTED = 130
 
 
 class Lazy(NamedTuple):

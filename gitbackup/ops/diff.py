@@ -139,7 +139,7 @@ def find_entry(repository: Repository, commit: str, name: str, db: int | None) -
 
     Raises UsageError where the commit does not have it, or several databases do.
     """
-    wanted = codec.strict(name)
+    wanted = name if name.startswith(codec.PREFIX) else codec.strict(name)
     mentions = _mentions(wanted)
     found: dict[Key, Entry] = {}
     side = CommitSide(repository, commit)

@@ -1,0 +1,222 @@
+"""What is wrong with a repository is said in one sentence, and everything stays as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gitbackup.store.repository import Repository
+from tests.cli.user import Done, User
+from tests.store.plain import git
+
+ENTRY = {"type": "string", "value": "x"}
+
+
+@pytest.fixture
+def kept(user: User) -> User:
+    user.redis.mset({"user:1": "a", "user:2": "b"})
+    user.says("commit", "-m", "begin")
+    return user
+
+
+def by_hand(user: User, path: str, content: str) -> None:
+    file = user.repo / path
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(content)
+    git(user.repo, "add", ".")
+    git(user.repo, "commit", "--quiet", "-m", "by hand")
+
+
+def refusal(user: User, *words: str) -> Done:
+    """What a command says that changes nothing."""
+    before = user.state()
+    done = user.run(*words)
+    assert user.state() == before
+    assert (done.out, done.err.count("\n")) == ("", 1)
+    return done
+
+
+@pytest.mark.parametrize(
+    "words", [["log", "nope"], ["show", "nope"], ["show", "nope:a"], ["restore", "nope", "--yes"]]
+)
+def test_a_commit_that_is_not_there(kept: User, words: list[str]) -> None:
+    assert refusal(kept, *words) == Done(
+        2,
+        "",
+        "gitbackup: there is no commit 'nope' in HERE/data-git-backup; `gitbackup log` lists"
+        " them\n",
+    )
+
+
+def test_an_error_is_json_where_the_output_is(kept: User) -> None:
+    done = refusal(kept, "log", "--json", "nope")
+    assert (done.code, json.loads(done.err)) == (
+        2,
+        {
+            "schema": "gitbackup.error/1",
+            "error": "there is no commit 'nope' in HERE/data-git-backup; `gitbackup log` lists"
+            " them",
+            "exit_code": 2,
+        },
+    )
+
+
+def test_wrong_usage_is_json_where_the_output_is(kept: User) -> None:
+    done = refusal(kept, "log", "--json", "--nope")
+    assert json.loads(done.err) == {
+        "schema": "gitbackup.error/1",
+        "error": "No such option '--nope'. See gitbackup log --help",
+        "exit_code": 2,
+    }
+
+
+@pytest.mark.parametrize("words", [["log"], ["status"], ["commit"], ["restore", "HEAD", "--yes"]])
+def test_a_repository_that_is_not_ours(user: User, words: list[str]) -> None:
+    git(Path.cwd(), "init", "--quiet", "data-git-backup")
+    Path("data-git-backup/file").write_text("mine")
+    git(user.repo, "add", ".")
+    git(user.repo, "commit", "--quiet", "-m", "mine")
+    assert refusal(user, *words) == Done(
+        10,
+        "",
+        "gitbackup: data-git-backup is a git repository, but not a gitbackup data repository;"
+        " name the right one with --repo\n",
+    )
+
+
+@pytest.mark.parametrize("words", [["log"], ["commit"]])
+def test_a_repository_of_a_format_from_the_future(kept: User, words: list[str]) -> None:
+    git(kept.repo, "config", "gitbackup.format", "2")
+    assert refusal(kept, *words) == Done(
+        13,
+        "",
+        "gitbackup: HERE/data-git-backup is of format 2; this gitbackup knows 1: upgrade it\n",
+    )
+
+
+@pytest.mark.parametrize("words", [["restore", "HEAD", "--yes"], ["diff"]])
+def test_a_snapshot_of_a_format_from_the_future(kept: User, words: list[str]) -> None:
+    by_hand(kept, "gitbackup.json", '{"format": 2}')
+    assert refusal(kept, *words) == Done(
+        13,
+        "",
+        "gitbackup: gitbackup.json: the snapshot has format 2, this gitbackup reads up to 1;"
+        " upgrade gitbackup\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ('{\n  "a": {,\n}', "line 2: not valid JSON"),
+        ('["a"]', ""),
+        ('{\n  "a": 7\n}', ""),
+        ('{\n  "a": {"type": "hash", "value": "x"}\n}', ""),
+        ('{\n  "a": {"type": "zset", "value": {"m": "many"}}\n}', ""),
+        ('{\n  "a": {"type": "string", "value": "x", "expires_at": "soon"}\n}', ""),
+        ('{\n  "a": {"type": "string", "value": "base64:*"}\n}', ""),
+        ('{\n  "a": {"type": "string", "value": "x"},\n  "a": {"type": "string"}\n}', ""),
+        ("", ""),
+    ],
+)
+def test_a_file_that_a_person_broke_is_named(kept: User, content: str, sentence: str) -> None:
+    by_hand(kept, "db0/broken.json", content)
+    done = refusal(kept, "restore", "HEAD", "--yes")
+    assert done.code == 13
+    assert done.err.startswith("gitbackup: db0/broken.json")
+    assert sentence in done.err
+
+
+def test_the_same_key_in_two_files_is_named_with_both(kept: User) -> None:
+    by_hand(kept, "db0/more.json", json.dumps({"user:1": ENTRY}))
+    done = refusal(kept, "restore", "HEAD", "--yes")
+    assert done.code == 13
+    assert all(word in done.err for word in ("user:1", "db0/more.json", "db0/_.json"))
+
+
+def test_a_file_that_a_person_edits_is_never_overwritten(kept: User) -> None:
+    edited = kept.repo / "db0" / "_.json"
+    edited.write_text(edited.read_text().replace('"a"', '"edited"'))
+    kept.redis.set("user:1", "changed")
+    done = refusal(kept, "commit")
+    assert done.code == 1
+    assert "db0/_.json" in done.err
+    assert '"edited"' in edited.read_text()
+
+
+def test_another_run_holds_the_repository(kept: User) -> None:
+    with Repository.open(kept.repo).lock():
+        assert refusal(kept, "commit") == Done(
+            11,
+            "",
+            "gitbackup: another run of gitbackup is at work in HERE/data-git-backup; run again\n",
+        )
+
+
+def test_git_is_not_installed(kept: User) -> None:
+    before = kept.state()
+    for words in (["log"], ["commit"]):
+        assert kept.process(*words, env={"PATH": str(Path.cwd())}) == Done(
+            1,
+            "",
+            "gitbackup: git is not installed, or not on the PATH; install git 2.31 or newer\n",
+        )
+    assert kept.state() == before
+
+
+def test_a_folder_where_nothing_can_be_made(user: User) -> None:
+    Path("file").write_text("mine")
+    done = user.run("commit", "--repo", "file/data")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "gitbackup: cannot make the data repository: Not a directory: file/data\n"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_not_ours_to_write(kept: User) -> None:
+    kept.redis.set("user:1", "changed")
+    (kept.repo / ".git").chmod(0o500)
+    try:
+        assert refusal(kept, "commit").code == 1
+    finally:
+        (kept.repo / ".git").chmod(0o700)
+
+
+def _small_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+def test_a_disk_that_is_full(kept: User) -> None:
+    kept.redis.set("large", os.urandom(200_000))
+    before = kept.state()
+    done = kept.process("commit", preexec_fn=_small_files)
+    assert (done.code, done.out, kept.state()) == (1, "", before)
+    assert done.err.count("\n") == 1
+    assert done.err.startswith("gitbackup: ")
+    kept.says("commit")
+    assert git(kept.repo, "fsck", "--strict") == ""
+
+
+def test_a_disk_that_is_full_for_real(kept: User, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        repo = ("--repo", str(disk / "data"))
+        kept.says("commit", *repo)
+        kept.redis.set("large", os.urandom(2_000_000))
+        before = git(disk / "data", "rev-parse", "HEAD")
+        done = kept.run("commit", *repo)
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert git(disk / "data", "rev-parse", "HEAD") == before
+        kept.redis.delete("large")
+        assert kept.run("commit", *repo, "--allow-empty").code == 0
+        assert git(disk / "data", "fsck", "--strict") == ""
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+
+from tests.cli.user import Done, User, text
+from tests.store.plain import git
+
+LIBRARY = "#!lua name=mylib\nredis.register_function('f', function() return 1 end)"
+
+
+def test_the_first_commit_counts_every_key_by_namespace(user: User) -> None:
+    user.redis.mset({"user:1": "a", "user:2": "b", "config": "{}"})
+    user.server.client(db=3).set("user:9", "c")
+    assert user.says("commit", "-m", "begin") == text("""
+          config    1 added
+          user      2 added
+          db3 user  1 added
+        [id1] begin
+        4 keys: 4 added
+    """)
+
+
+def test_function_libraries_are_counted_apart_from_keys(user: User) -> None:
+    user.redis.set("a", 1)
+    user.redis.function_load(LIBRARY)
+    assert user.says("commit", "-m", "begin") == text("""
+          functions mylib  1 added
+          a                1 added
+        [id1] begin
+        1 key: 1 added; functions 1 added
+    """)
+
+
+def test_a_commit_without_a_message_tells_the_changes_in_its_subject(user: User) -> None:
+    user.redis.mset({"user:1": "a", "user:2": "b"})
+    user.says("commit")
+    user.redis.delete("user:1")
+    user.redis.mset({"user:2": "c", "user:3": "d", "new": "e"})
+    assert user.says("commit") == text("""
+          new   1 added
+          user  1 added, 1 changed, 1 removed
+        [id2] new added; user: 1 added, 1 changed, 1 removed
+        3 keys: 2 added, 1 changed, 1 removed
+    """)
+
+
+def test_a_commit_of_nothing_new_is_none(user: User) -> None:
+    user.redis.set("a", 1)
+    user.says("commit")
+    assert user.says("commit") == "nothing to commit: 1 key, none changed since id1\n"
+    assert len(user.commits()) == 1
+
+
+def test_an_empty_commit_is_made_where_one_is_asked_for(user: User) -> None:
+    user.redis.set("a", 1)
+    user.says("commit")
+    assert user.says("commit", "--allow-empty", "-m", "mark") == text("""
+        [id2] mark
+        1 key: none changed
+    """)
+
+
+def test_a_dry_run_tells_what_would_be_and_writes_nothing(user: User) -> None:
+    user.redis.set("a", 1)
+    assert user.says("commit", "--dry-run", "-m", "begin") == text("""
+          a  1 added
+        would commit: begin
+        1 key: 1 added
+    """)
+    assert not user.repo.exists()
+
+
+def test_a_dry_run_of_nothing_new_says_so(user: User) -> None:
+    user.redis.set("a", 1)
+    user.says("commit")
+    assert user.says("commit", "--dry-run") == "would commit nothing: 1 key, none changed\n"
+
+
+def test_a_message_of_several_lines_is_kept_whole(user: User) -> None:
+    user.redis.set("a", 1)
+    assert user.says("commit", "-m", "why\n\nbecause\nof this") == text("""
+          a  1 added
+        [id1] why
+        1 key: 1 added
+    """)
+    body = git(user.repo, "log", "-1", "--format=%B")
+    assert body.startswith("why\n\nbecause\nof this\n\n+ a\n\nFormat: 1\n")
+
+
+def test_an_empty_message_is_refused(user: User) -> None:
+    user.redis.set("a", 1)
+    assert user.run("commit", "-m", " \n") == Done(
+        2, "", "gitbackup: the message is empty; without -m the subject tells what changed\n"
+    )
+    assert not user.repo.exists()
+
+
+def test_only_the_database_that_is_named_is_committed(user: User) -> None:
+    user.redis.set("a", 1)
+    user.server.client(db=3).set("b", 1)
+    assert user.says("commit", "--db", "3", "-m", "three") == text("""
+          db3 b  1 added
+        [id1] three
+        1 key: 1 added
+    """)
+
+
+def test_far_fewer_keys_are_committed_with_a_warning(user: User) -> None:
+    user.redis.mset({f"user:{number}": "x" for number in range(20)})
+    user.says("commit")
+    user.redis.flushall()
+    assert user.run("commit") == Done(
+        0,
+        text("""
+          user  20 removed
+        [id2] user: 20 removed
+        0 keys: 20 removed
+        """),
+        "gitbackup: warning: only 0 keys where the last commit has 20: is this the right server?\n",
+    )
+
+
+def test_another_scope_is_committed_with_a_warning(user: User) -> None:
+    user.redis.mset({"a:1": 1, "b:1": 1})
+    user.says("commit")
+    user.says("init", "--exclude", "b:*")
+    assert user.run("commit") == Done(
+        0,
+        text("""
+          b  1 removed
+        [id2] b: 1 removed
+        1 key: 1 removed
+        """),
+        "gitbackup: warning: the scope is not the last commit's: keys outside it are not in"
+        " this snapshot\n",
+    )
+
+
+def test_nothing_in_a_name_can_steer_the_terminal(user: User) -> None:
+    user.redis.set("a\x1b[2J:1", 1)
+    assert user.says("commit", "-m", "\x1b[1mhi") == text("""
+          a\\x1b[2J  1 added
+        [id1] \\x1b[1mhi
+        1 key: 1 added
+    """)
+
+
+def test_a_program_gets_the_commit_as_json(user: User) -> None:
+    user.redis.mset({"user:1": "a", "config": "{}"})
+    assert json.loads(user.says("commit", "--json", "-m", "begin")) == {
+        "schema": "gitbackup.commit/1",
+        "commit": "ID1",
+        "parent": None,
+        "subject": "begin",
+        "keys": 2,
+        "added": 2,
+        "changed": 0,
+        "removed": 0,
+        "namespaces": [
+            {"place": "db0", "namespace": "config", "added": 1, "changed": 0, "removed": 0},
+            {"place": "db0", "namespace": "user", "added": 1, "changed": 0, "removed": 0},
+        ],
+    }
+
+
+def test_where_nothing_changed_the_json_has_no_commit(user: User) -> None:
+    user.redis.set("a", 1)
+    user.says("commit")
+    assert json.loads(user.says("commit", "--json")) == {
+        "schema": "gitbackup.commit/1",
+        "commit": None,
+        "parent": "ID1",
+        "subject": "nothing changed",
+        "keys": 1,
+        "added": 0,
+        "changed": 0,
+        "removed": 0,
+        "namespaces": [],
+    }

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.user import Done, User, text
+from tests.servers import StartServer
+from tests.store.plain import git
+
+EXPIRES = 4102444800000
+
+
+@pytest.fixture
+def damaged(user: User) -> User:
+    """One commit, and then an accident."""
+    user.redis.mset({"user:1": "a", "user:2": "b"})
+    user.redis.hset("config", "daily", "100")
+    user.says("commit", "-m", "begin")
+    user.redis.delete("user:1")
+    user.redis.set("user:2", "oops")
+    user.redis.set("junk", "x")
+    return user
+
+
+PLAN = """
+    restore id1 into SERVER: create 1, overwrite 1, delete 1
+      delete     string  junk
+      create     string  user:1
+      overwrite  string  user:2
+"""
+DONE = """
+    what was there is commit id2, HEAD now
+    verified: 3 keys equal commit id1
+"""
+
+
+def test_restore_shows_its_plan_saves_what_goes_and_verifies(damaged: User) -> None:
+    assert damaged.says("restore", "HEAD", "--yes") == text(PLAN) + text(DONE)
+    assert damaged.redis.mget("user:1", "user:2", "junk") == [b"a", b"b", None]
+    assert damaged.says("log", "-n", "1").splitlines()[1] == "    before restore of id1"
+    assert damaged.says("diff", "HEAD~1") == ""
+
+
+def test_what_was_saved_can_be_restored_in_turn(damaged: User) -> None:
+    before = damaged.redis.execute_command("DEBUG", "DIGEST")
+    damaged.says("restore", "HEAD", "--yes")
+    damaged.says("restore", "HEAD", "--yes")
+    assert damaged.redis.execute_command("DEBUG", "DIGEST") == before
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(damaged: User) -> None:
+    before = damaged.state()
+    assert damaged.says("restore", "HEAD", "--dry-run") == text(PLAN)
+    assert damaged.state() == before
+
+
+def test_a_restore_of_what_is_there_has_nothing_to_do(damaged: User) -> None:
+    damaged.says("commit")
+    assert damaged.says("restore", "HEAD", "--yes") == ("restore id2 into SERVER: change nothing\n")
+    assert len(damaged.commits()) == 2
+
+
+def test_off_a_terminal_restore_needs_a_yes(damaged: User) -> None:
+    before = damaged.state()
+    assert damaged.process("restore", "HEAD") == Done(
+        2,
+        "",
+        "gitbackup: restore asks before it writes: add --yes, or --dry-run to see the plan\n",
+    )
+    assert damaged.state() == before
+
+
+def test_at_a_terminal_no_means_no(damaged: User) -> None:
+    before = damaged.state()
+    assert damaged.at_terminal("restore", "HEAD", types="n\n") == Done(
+        1,
+        text(PLAN) + "nothing was restored, nothing was changed\n",
+        "Write this to SERVER? [y/N]: n\n",
+    )
+    assert damaged.state() == before
+
+
+def test_at_a_terminal_yes_means_yes(damaged: User) -> None:
+    assert damaged.at_terminal("restore", "HEAD", types="y\n") == Done(
+        0, text(PLAN) + text(DONE), "Write this to SERVER? [y/N]: y\n"
+    )
+    assert damaged.says("diff", "HEAD~1") == ""
+
+
+def test_the_plan_stands_by_the_question_where_the_output_is_for_a_program(
+    damaged: User,
+) -> None:
+    done = damaged.at_terminal("restore", "HEAD", "--json", types="n\n")
+    assert done.err == text(PLAN) + "Write this to SERVER? [y/N]: n\n"
+    assert (done.code, json.loads(done.out)["verified"]) == (1, 0)
+
+
+def test_control_c_at_the_question_is_a_no_with_a_code_of_its_own(damaged: User) -> None:
+    before = damaged.state()
+    done = damaged.at_terminal("restore", "HEAD", types="\x04")
+    assert (done.code, damaged.state()) == (130, before)
+    assert done.err.endswith("gitbackup: interrupted; what was done stays done, and the same"
+                             " command finishes it\n")  # fmt: skip
+
+
+def test_without_deleting_new_keys_stay(damaged: User) -> None:
+    assert damaged.says("restore", "HEAD", "--yes", "--no-delete") == text("""
+        restore id1 into SERVER: create 1, overwrite 1
+          create     string  user:1
+          overwrite  string  user:2
+          not in the commit, kept: 1 key (junk)
+        what was there is commit id2, HEAD now
+        verified: 2 keys equal commit id1
+    """)
+    assert damaged.redis.get("junk") == b"x"
+
+
+def test_globs_narrow_the_restore(damaged: User) -> None:
+    assert damaged.says("restore", "HEAD", "user:1", "--yes") == text("""
+        restore id1 into SERVER: create 1
+          create  string  user:1
+        what was there is commit id2, HEAD now
+        verified: 1 key equals commit id1
+    """)
+    assert damaged.redis.mget("user:1", "user:2", "junk") == [b"a", b"oops", b"x"]
+
+
+def test_databases_narrow_the_restore(damaged: User) -> None:
+    three = damaged.server.client(db=3)
+    three.set("a", 1)
+    damaged.says("commit")
+    damaged.redis.flushall()
+    assert damaged.says("restore", "HEAD", "--db", "3", "--yes") == text("""
+        restore id2 into SERVER: create 1
+          create  string  db3 a
+        what was there is commit id3, HEAD now
+        verified: 1 key equals commit id2
+    """)
+    assert (three.get("a"), damaged.redis.dbsize()) == (b"1", 0)
+
+
+def test_expiries_are_kept_as_instants(user: User) -> None:
+    user.redis.set("a", 1, pxat=EXPIRES)
+    user.says("commit")
+    user.redis.persist("a")
+    user.says("restore", "HEAD", "--yes")
+    assert user.redis.pexpiretime("a") == EXPIRES
+
+
+def test_expiries_are_kept_as_the_time_that_was_left(user: User) -> None:
+    user.redis.set("a", 1, px=1_000_000)
+    user.says("commit")
+    user.redis.delete("a")
+    time.sleep(0.1)
+    user.says("restore", "HEAD", "--yes", "--ttl", "remaining")
+    assert 999_000 < user.redis.pttl("a") <= 1_000_000
+
+
+def test_expiries_are_left_out(user: User) -> None:
+    user.redis.set("a", 1, pxat=EXPIRES)
+    user.says("commit")
+    user.says("restore", "HEAD", "--yes", "--ttl", "none")
+    assert user.redis.pttl("a") == -1
+
+
+def test_keys_that_have_expired_since_are_counted(user: User) -> None:
+    user.redis.set("short", 1, px=200)
+    user.redis.set("a", 1)
+    user.says("commit")
+    user.redis.delete("a")
+    time.sleep(0.3)
+    assert user.says("restore", "HEAD", "--yes") == text("""
+        restore id1 into SERVER: create 1
+          create  string  a
+          expired since, left out: 1 key (short)
+        what was there is commit id2, HEAD now
+        verified: 1 key equals commit id1
+    """)
+
+
+def test_into_an_empty_server_nothing_needs_saving(
+    damaged: User, start_server: StartServer
+) -> None:
+    other = start_server()
+    assert damaged.says("restore", "HEAD", "--to", other.url, "--yes") == text(f"""
+        restore id1 into {other.address}: create 3
+          create  hash    config
+          create  string  user:1
+          create  string  user:2
+        verified: 3 keys equal commit id1
+    """)
+    assert other.client().dbsize() == 3
+    assert len(damaged.commits()) == 1
+
+
+def test_what_another_server_held_is_saved_on_a_branch_of_its_own(
+    damaged: User, start_server: StartServer
+) -> None:
+    other = start_server()
+    other.client().set("mine", "x")
+    out = damaged.says("restore", "HEAD", "--to", other.url, "--yes")
+    branch = git(damaged.repo, "for-each-ref", "--format=%(refname:short)", "refs/heads/saved")
+    assert out.splitlines()[-2:] == [
+        f"what was there is commit id2, on the branch {branch}",
+        "verified: 4 keys equal commit id1",
+    ]
+    assert git(damaged.repo, "rev-parse", "HEAD") == damaged.commits()[0]
+    assert '"value": "x"' in damaged.says("show", f"{branch}:mine")
+
+
+def test_a_program_gets_the_plan_as_json(damaged: User) -> None:
+    assert json.loads(damaged.says("restore", "HEAD", "--dry-run", "--json")) == {
+        "schema": "gitbackup.plan/1",
+        "commit": "ID1",
+        "server": "SERVER",
+        "ttl": "keep",
+        "keys": [
+            {"db": 0, "key": "junk", "action": "removed", "type": "string"},
+            {"db": 0, "key": "user:1", "action": "added", "type": "string"},
+            {"db": 0, "key": "user:2", "action": "changed", "type": "string"},
+        ],
+        "expired": [],
+        "kept": [],
+    }
+
+
+def test_a_program_gets_the_result_as_json(damaged: User) -> None:
+    assert json.loads(damaged.says("restore", "HEAD", "--yes", "--json")) == {
+        "schema": "gitbackup.restore/1",
+        "commit": "ID1",
+        "server": "SERVER",
+        "saved": "ID2",
+        "saved_on": None,
+        "verified": 3,
+        "busy": [],
+        "refused": [],
+        "differing": [],
+    }
+
+
+def test_keys_that_a_server_refuses_are_named(damaged: User, start_server: StartServer) -> None:
+    """An opaque value of a type that the other server has no module for."""
+    git(damaged.repo, "checkout", "--quiet", ".")
+    odd = {"odd": {"type": "vectorset", "value": {"dump": "AAAA"}}}
+    (damaged.repo / "db0" / "odd.json").write_text(json.dumps(odd))
+    git(damaged.repo, "add", ".")
+    git(damaged.repo, "commit", "--quiet", "-m", "by hand")
+    done = damaged.run("restore", "HEAD", "--to", start_server().url, "--yes")
+    assert done.code == 3
+    assert done.err.startswith("gitbackup: restored but for some keys: the server refused odd (")
+    assert done.err.count("\n") == 1
+
+
+def test_the_whole_snapshot_is_read_before_anything_is_written(damaged: User) -> None:
+    (damaged.repo / "db0" / "broken.json").write_text('{\n  "a": {"type": "string",\n}\n')
+    git(damaged.repo, "add", ".")
+    git(damaged.repo, "commit", "--quiet", "-m", "by hand")
+    before = damaged.state()
+    done = damaged.run("restore", "HEAD", "--yes")
+    assert (done.code, damaged.state()) == (13, before)
+    assert done.err.startswith("gitbackup: db0/broken.json, line 2:")
+
+
+def test_the_folder_may_be_given_as_a_path(damaged: User) -> None:
+    home = str(Path.cwd() / damaged.repo)
+    assert damaged.says("restore", "HEAD", "--repo", home, "--dry-run") == text(PLAN)

@@ -1,0 +1,148 @@
+"""A person at the keyboard: runs gitbackup, here or in a process, and reads what it says."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import redis
+
+from gitbackup.cli.app import code_of
+from tests.servers import LiveServer
+from tests.store.plain import run_git
+
+HOUSE = Path(__file__).parents[2]
+GITBACKUP = (sys.executable, "-m", "gitbackup")
+AGE = re.compile(r"\((?:just now|\d seconds? ago)\)")
+MINUTE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?= \(AGE\))")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?(?:Z|\+00:00)")
+SERVER = re.compile(r"(?:Valkey|Redis) [\d.]+ standalone at ")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class User:
+    """Works in the current folder, on one server."""
+
+    repo = Path("data-git-backup")
+
+    def __init__(self, server: LiveServer, captured: Callable[[], tuple[str, str]]) -> None:
+        self.server = server
+        self.redis: redis.Redis = server.client()
+        self._captured = captured
+
+    def run(self, *words: str) -> Done:
+        """`gitbackup <words>`, in this process."""
+        self._captured()
+        code = code_of(list(words))
+        out, err = self._captured()
+        return Done(code, self.normal(out), self.normal(err))
+
+    def says(self, *words: str) -> str:
+        """The output of a command that goes well, and has nothing to complain of."""
+        done = self.run(*words)
+        assert (done.code, done.err) == (0, "")
+        return done.out
+
+    def process(self, *words: str, env: Mapping[str, str] = {}, **how: Any) -> Done:
+        """`gitbackup <words>`, in a process of its own."""
+        how = {"stdin": subprocess.DEVNULL, "capture_output": True, **how}
+        done = subprocess.run(
+            [*GITBACKUP, *words], env=surroundings(env), text=True, check=False, **how
+        )
+        return Done(done.returncode, self.normal(done.stdout or ""), self.normal(done.stderr or ""))
+
+    def at_terminal(self, *words: str, types: str, env: Mapping[str, str] = {}) -> Done:
+        """`gitbackup <words>` at a pseudo-terminal, where the person answers the question."""
+        ours, theirs = pty.openpty()
+        child = subprocess.Popen(
+            [*GITBACKUP, *words],
+            env=surroundings(env),
+            stdin=theirs,
+            stderr=theirs,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        shown = until(ours, b": ")
+        os.write(ours, types.encode())
+        out, _ = child.communicate(timeout=30)
+        shown += rest(ours)
+        return Done(child.returncode, self.normal(out), self.normal(shown.decode()))
+
+    def commits(self) -> list[str]:
+        """The ids of all commits, the first one first."""
+        if not self.repo.exists():
+            return []
+        listed = run_git(self.repo, "rev-list", "--all", "--topo-order", "--reverse")
+        return listed.stdout.decode().split()
+
+    def state(self) -> tuple[object, ...]:
+        """All that a command which fails must leave alone: data, commits, work tree."""
+        dump = self.redis.execute_command("DEBUG", "DIGEST")
+        if not self.repo.exists():
+            return dump, None
+        asked = ("rev-parse", "HEAD"), ("status", "--porcelain"), ("for-each-ref",)
+        return dump, *(run_git(self.repo, *words).stdout for words in asked)
+
+    def normal(self, text: str) -> str:
+        """The text with commits as ID1 or id1, and times, ages and the server by name."""
+        for number, commit in enumerate(self.commits(), 1):
+            text = text.replace(commit, f"ID{number}").replace(commit[:7], f"id{number}")
+        text = SERVER.sub("", text.replace("\r\n", "\n")).replace(self.place, "SERVER")
+        text = text.replace(str(Path.cwd()), "HERE")
+        return MINUTE.sub("MINUTE", AGE.sub("(AGE)", MOMENT.sub(_moment, text)))
+
+    @property
+    def place(self) -> str:
+        address = self.server.address
+        return address if address.startswith("unix") else address.partition("://")[2]
+
+
+def surroundings(more: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(HOUSE), **more}
+
+
+def until(terminal: int, what: bytes) -> bytes:
+    """What a terminal shows up to `what`; all, where that never comes."""
+    shown = b""
+    while not shown.endswith(what):
+        try:
+            shown += os.read(terminal, 1)
+        except OSError:  # the other end has closed
+            break
+    return shown
+
+
+def rest(terminal: int) -> bytes:
+    shown = until(terminal, b"\0")
+    os.close(terminal)
+    return shown
+
+
+def text(block: str) -> str:
+    """A block of lines as a command prints it."""
+    return dedent(block).lstrip("\n")
+
+
+def _moment(found: re.Match[str]) -> str:
+    """Only instants of today are ours; those in the data stay."""
+    age = datetime.now(UTC) - datetime.fromisoformat(found[0])
+    return "NOW" if abs(age.total_seconds()) < 3600 else found[0]
