@@ -10,11 +10,11 @@ depends on the set of names alone. Paths are below `dbN/` and end in `.json`.
     largest power of two that is not above n: never more than 1,023 in one directory. All
     other keys of the place are its *rest*, under `_`.
 3.  A rest of at most 128 keys is the file `_`. A larger one is the directory `_`, split by
-    the byte that follows the longest prefix its keys share. The keys whose byte has the same
-    first hex digit are one file, named by that digit and `x` (`3x`), where they are at most
-    128. Else each byte is a group: a file where it has at most 128 keys, or a directory,
-    split in the same way by what its own keys share. The key that ends where a split is
-    made, if there is one, is in the file `_` of that directory.
+    the byte that follows the longest prefix its keys share: the range of that byte, 00 to ff,
+    is halved, and each half again, until it has at most 128 keys, which are a file, or is one
+    byte, whose keys are a directory, split in the same way by what they share. A half with no
+    keys is nothing. The key that ends where a split is made, if there is one, is in the file
+    `_` of that directory.
 4.  A directory that must be split, and whose path (without `dbN/`) has over 100 characters,
     is split by the first hex digit of each key's SHA-256 instead, and each of its groups of
     more than 128 keys by the next digit. That bounds the depth and the length of every path.
@@ -27,9 +27,11 @@ depends on the set of names alone. Paths are below `dbN/` and end in `.json`.
     each of them is named `~` and all 64 digits. A *slug* is the text with each run of bytes
     other than ASCII letters, digits, `-` and `_` made one `-`, cut to 30 characters, without
     any `-` and `_` at its ends; it may be empty.
-6.  A group of a split is named by its byte: a digit or a lower-case letter as it is, an
-    upper-case letter with a `-` after it, so that case never matters (`A-`), and any other
-    byte as two lower-case hex digits (`2d`). A group by hash is named by its hex digit.
+6.  A range of bytes is named by the first and the last digit or lower-case letter in it
+    (`0-9`, `a-g`), or by the one there is (`f`). A range with none is named by its first and
+    last byte as two lower-case hex digits each (`40-5f`), but a single upper-case letter by
+    itself and a `-`, so that case never matters (`A-`), and any other single byte by its two
+    hex digits (`2d`). A group by hash is named by its hex digit.
 7.  An entry that is larger than 1 MiB has a file of its own, in the directory of the file
     that it would be in: the slug of the key's text after its last `:`, `~`, and the first 32
     hex digits of the SHA-256 of the key.
@@ -44,7 +46,9 @@ import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache
 from hashlib import sha256
+from string import ascii_lowercase, ascii_uppercase, digits
 from typing import TypeAlias
 
 LIMIT = 128
@@ -57,6 +61,7 @@ _LONGEST_SLUG = 30
 
 _SAFE = re.compile(rb"[a-z0-9](?:[a-z0-9._-]{0,38}[a-z0-9])?", re.IGNORECASE)
 _UNSAFE = re.compile(rb".*\.json|(?:con|prn|aux|nul|(?:com|lpt)[0-9])(?:\..*)?", re.IGNORECASE)
+_LETTERS = digits + ascii_lowercase
 _NO_SLUG = re.compile(rb"[^A-Za-z0-9_-]+")
 
 Files: TypeAlias = Iterator[tuple[str, Sequence[bytes]]]
@@ -144,23 +149,26 @@ def _split_by_byte(parent: str, keys: Sequence[bytes]) -> Files:
     start = int(len(keys[0]) == size)
     if start:
         yield f"{parent}_", keys[:1]
-    for byte, block in _groups(keys[start:], size, 16):
-        if len(block) <= LIMIT:
-            yield f"{parent}{byte >> 4:x}x", block
-        else:
-            for byte, group in _groups(block, size, 1):
-                yield from _rest(parent + _byte_name(byte), group)
+    for first, width, group in _halves(keys, size, start, len(keys), 0, 256):
+        yield from _rest(parent + _range_name(first, width), group)
 
 
-def _groups(keys: Sequence[bytes], at: int, width: int) -> Iterator[tuple[int, Sequence[bytes]]]:
-    """The keys by their byte at a position, in steps of `width`; they share all before it."""
-    start = 0
-    while start < len(keys):
-        key = keys[start]
-        over = (key[at] // width + 1) * width
-        stop = bisect_left(keys, key[:at] + bytes((over,)), start) if over < 256 else len(keys)
-        yield key[at], keys[start:stop]
-        start = stop
+def _halves(
+    keys: Sequence[bytes], at: int, start: int, stop: int, first: int, width: int
+) -> Iterator[tuple[int, int, Sequence[bytes]]]:
+    """The ranges that the byte at a position is split into, and the keys in each.
+
+    The keys from `start` to `stop` share all before that byte, which is one of `width`, from
+    `first` up.
+    """
+    if stop - start <= LIMIT or width == 1:
+        if start < stop:
+            yield first, width, keys[start:stop]
+        return
+    middle = first + width // 2
+    cut = bisect_left(keys, keys[start][:at] + bytes((middle,)), start, stop)
+    yield from _halves(keys, at, start, cut, first, width // 2)
+    yield from _halves(keys, at, cut, stop, middle, width // 2)
 
 
 def _split_by_hash(path: str, hashed: Sequence[tuple[str, bytes]], digit: int = 0) -> Files:
@@ -215,8 +223,11 @@ def _slug(text: bytes) -> str:
     return _NO_SLUG.sub(b"-", text)[:_LONGEST_SLUG].strip(b"-_").decode()
 
 
-def _byte_name(byte: int) -> str:
-    character = chr(byte)
-    if not (character.isascii() and character.isalnum()):
-        return f"{byte:02x}"
-    return f"{character}-" if character.isupper() else character
+@cache
+def _range_name(first: int, width: int) -> str:
+    letters = [chr(byte) for byte in range(first, first + width) if chr(byte) in _LETTERS]
+    if letters:
+        return letters[0] if len(letters) == 1 else f"{letters[0]}-{letters[-1]}"
+    if width > 1:
+        return f"{first:02x}-{first + width - 1:02x}"
+    return f"{chr(first)}-" if chr(first) in ascii_uppercase else f"{first:02x}"

@@ -308,26 +308,30 @@ def test_a_rest_is_split_by_the_byte_after_what_all_share() -> None:
     keys += [b"s:idA", b"s:ida", b"s:id-", b"s:id\xff1", b"s:id\xff2"]
     assert shown(keys) == {
         "s/_/_": (1, b"s:id", b"s:id"),
-        "s/_/2x": (1, b"s:id-", b"s:id-"),
-        "s/_/1": (128, b"s:id100", b"s:id1fe"),
+        "s/_/20-2f": (1, b"s:id-", b"s:id-"),
+        "s/_/0-1": (128, b"s:id100", b"s:id1fe"),
         "s/_/2": (128, b"s:id200", b"s:id2fe"),
         "s/_/3": (10, b"s:id3", b"s:id310"),
-        "s/_/4x": (1, b"s:idA", b"s:idA"),
-        "s/_/6x": (1, b"s:ida", b"s:ida"),
-        "s/_/fx": (2, b"s:id\xff1", b"s:id\xff2"),
+        "s/_/a-z": (2, b"s:idA", b"s:ida"),
+        "s/_/80-ff": (2, b"s:id\xff1", b"s:id\xff2"),
     }
     more = shown([*keys, b"s:id1f", b"s:id1"])
     assert more["s/_/1/_"] == (1, b"s:id1", b"s:id1")
-    assert more["s/_/1/3x"] == (80, b"s:id100", b"s:id19e")
-    assert more["s/_/1/6x"] == (49, b"s:id1a0", b"s:id1fe")
+    assert more["s/_/1/0-9"] == (80, b"s:id100", b"s:id19e")
+    assert more["s/_/1/a-z"] == (49, b"s:id1a0", b"s:id1fe")
 
 
-def test_bytes_that_share_a_hex_digit_share_a_file_while_they_can() -> None:
+def test_a_range_of_bytes_is_halved_until_it_fits() -> None:
     keys = [bytes((byte, i)) for byte in b"-.AOao\xf0\xff" for i in range(64)]
-    assert set(shown(keys)) == {"_/2x", "_/4x", "_/6x", "_/fx"}
+    assert set(shown(keys)) == {"_/0-9", "_/40-5f", "_/a-z", "_/80-ff"}
     more = [bytes((byte, 200)) for byte in b"-Aa\xff"]
-    both = {"_/2d", "_/2e", "_/A-", "_/O-", "_/a", "_/o", "_/f0", "_/ff"}
+    both = {"_/2c-2d", "_/2e-2f", "_/40-47", "_/48-4f", "_/a-g", "_/h-o", "_/f0-f7", "_/f8-ff"}
     assert set(shown(keys + more)) == both
+
+
+def test_a_single_byte_is_named_so_that_case_never_matters() -> None:
+    keys = [bytes((byte, i)) for byte in b"*7Aa\xff" for i in range(129)]
+    assert {path.split("/")[1] for path in shown(keys)} == {"2a", "7", "A-", "a", "ff"}
 
 
 def test_what_a_group_shares_is_left_out_of_its_path() -> None:
@@ -335,8 +339,8 @@ def test_what_a_group_shares_is_left_out_of_its_path() -> None:
     assert shown(keys) == {
         "_/a/0": (100, b"ab000", b"ab099"),
         "_/a/1": (100, b"ab100", b"ab199"),
-        "_/a/2": (100, b"ab200", b"ab299"),
-        "_/b": (1, b"b", b"b"),
+        "_/a/2-3": (100, b"ab200", b"ab299"),
+        "_/b-c": (1, b"b", b"b"),
     }
 
 
