@@ -66,12 +66,6 @@ def compare_texts(before: str, after: str) -> Comparison:
     return _bounded(old, new)
 
 
-def compare_documents(before: Any, after: Any) -> Comparison:
-    """Compares two documents of Redis' own JSON type."""
-    size = max(len(canonical(before)), len(canonical(after)))
-    return Comparison(note=too_large(size)) if size > LARGEST_DOCUMENT else _bounded(before, after)
-
-
 def too_large(size: int) -> str:
     amount = f"{size / 1_000_000:,.1f} MB" if size >= 1_000_000 else f"{size:,} bytes"
     return f"too large to compare inside: {amount}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from gitbackup.diff.documents import Comparison, compare_documents, compare_texts
+from gitbackup.diff.documents import Comparison, compare_texts
 from gitbackup.diff.edits import edits
 from gitbackup.diff.exact import same
 from gitbackup.model import Action, Entry, Part, ValueChange
@@ -189,12 +189,6 @@ def _is_set(value: Any) -> bool:
     return isinstance(value, list) and value == sorted(set(value))
 
 
-def _json(before: Any, after: Any) -> list[ValueChange]:
-    if same(before, after):
-        return []
-    return _inside(Part.VALUE, "", before, after, compare_documents(before, after))
-
-
 def _opaque(before: Any, after: Any) -> list[ValueChange]:
     dumps = (f"base64:{side.get('dump', '')}" for side in (before, after) if isinstance(side, dict))
     return _leaf(Part.VALUE, "", before, after, binary_note(*dumps))
@@ -207,7 +201,6 @@ COMPARE: dict[str, Callable[[Any, Any], Iterable[ValueChange]]] = {
     "set": _set,
     "zset": _zset,
     "stream": _stream,
-    "json": _json,
     "function": _function,
 }
 """How to compare the values of a type; all others are opaque."""

@@ -3,7 +3,7 @@
 Nothing is cut: A's entry, without what was removed, with what was added, and with what was
 changed set, is B's entry exactly. Where a text holds a JSON document that was compared
 inside, the change carries both texts whole, and under `inside` what changed in the
-document. The paths of the `json` type's own documents stand in `path`. A path, or a
+document. A path, or a
 list's position, of something removed counts in A; any other counts in B.
 """
 

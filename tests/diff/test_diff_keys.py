@@ -74,8 +74,8 @@ def test_numbers_that_only_python_holds_equal_are_a_change(before: object, after
 
 def test_numbers_beyond_64_bits_and_lone_surrogates_are_compared_exactly() -> None:
     diff = KeyDiff()
-    before: Entry = {"type": "json", "value": [10**30, "\ud800"]}
-    after: Entry = {"type": "json", "value": [10**30 + 1, "\ud800"]}
+    before: Entry = {"type": "future", "value": [10**30, "\ud800"]}
+    after: Entry = {"type": "future", "value": [10**30 + 1, "\ud800"]}
     diff.file("f", {A: before}, None, {})
     diff.file(None, {}, "g", {A: after})
     assert diff.changes() == [KeyChange(A, Action.CHANGED, "f", "g")]

@@ -260,12 +260,6 @@ def test_binary_values_are_told_by_their_size() -> None:
     assert (change.before, change.after) == ({"dump": "AAAA"}, {"dump": "AAAAAAAA"})
 
 
-def test_a_native_document_is_compared_inside() -> None:
-    expected = [ValueChange(Part.VALUE, CHANGED, path=("a", 0), before=1, after=1.5)]
-    assert expected == diff("json", {"a": [1]}, {"a": [1.5]})
-    assert diff("json", 1, True) == [ValueChange(Part.VALUE, CHANGED, before=1, after=True)]
-
-
 def test_a_function_library_is_changed_as_a_whole() -> None:
     expected = [ValueChange(Part.VALUE, CHANGED, before="#!lua\na", after="#!lua\nb")]
     assert expected == diff("function", "#!lua\na", "#!lua\nb")
