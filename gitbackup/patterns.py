@@ -13,7 +13,7 @@ Matcher = Callable[[bytes], object]
 
 def matcher(patterns: Iterable[str]) -> Matcher:
     """A function that is true of the names that match any of the patterns; of all for none."""
-    expressions = [_expression(pattern.encode()) for pattern in patterns]
+    expressions = [_expression(codec.raw(pattern)) for pattern in patterns]
     if not expressions:
         return lambda name: True
     return re.compile(b"|".join(expressions), re.DOTALL).fullmatch
@@ -80,10 +80,10 @@ def _group(glob: bytes, at: int) -> tuple[bytes, int]:
     at += negated
     chosen: set[int] = set()
     while at < len(glob) and glob[at] != 0x5D:
-        if glob[at] == 0x5C and at + 1 < len(glob):
-            at += 1
+        escaped = glob[at] == 0x5C and at + 1 < len(glob)
+        at += escaped
         first = last = glob[at]
-        if glob[at + 1 : at + 2] == b"-" and at + 2 < len(glob):
+        if not escaped and glob[at + 1 : at + 2] == b"-" and at + 2 < len(glob):
             last, at = glob[at + 2], at + 2
         chosen.update(range(min(first, last), max(first, last) + 1))
         at += 1

@@ -18,7 +18,7 @@ from gitbackup.model import FORMAT, FUNCTIONS, Entry, Key, Scope
 MANIFEST = "gitbackup.json"
 LARGE = 1024 * 1024  # bytes of JSON: a larger entry has a file of its own
 DATABASE = re.compile(r"db(0|[1-9][0-9]{0,9})/")
-LIBRARY = re.compile(rb"#!(\w+)[^\n]*?\sname=(\w+)")
+LIBRARY = re.compile(rb"""#!["']?\w+["']?[^\n]*?\s["']?name=["']?(\w+)""", re.IGNORECASE)
 FUNCTION = "function"  # the type of a library's entry
 
 
@@ -137,10 +137,13 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
     if not isinstance(document, dict):
         raise Damaged(f"{path}, line 1: not an object of keys and their entries")
     db = int(place[1])
-    found = {}
+    found: dict[Key, Entry] = {}
     for name, entry in document.items():
         try:
-            found[Key(db, kinds.normal_text(name, "the name"))] = kinds.normal_entry(entry)
+            key = Key(db, kinds.normal_text(name, "the name"))
+            if key in found:
+                raise ValueError(f"it stands there twice, also as {key.name!r}")
+            found[key] = kinds.normal_entry(entry)
         except ValueError as error:
             line = codec.line_of(content, name)
             raise Damaged(f"{path}, line {line}: key {name!r}: {error}") from None
@@ -152,7 +155,7 @@ def _decode_library(path: str, content: bytes) -> dict[Key, Entry]:
     if header is None:
         raise Damaged(f"{path}, line 1: does not begin like #!lua name=mylib")
     source: Entry = {"type": FUNCTION, "value": codec.text(content)}
-    return {Key(FUNCTIONS, header[2].decode()): source}
+    return {Key(FUNCTIONS, header[1].decode()): source}
 
 
 def decode_all(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, dict[Key, Entry]]]:

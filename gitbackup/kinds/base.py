@@ -17,7 +17,8 @@ Command = tuple[Argument, ...]
 Reading = Generator[list[Command], list[Any], Entry | None]
 """Yields the commands of one round, is sent their replies, returns the entry.
 
-The entry has no `expires_at` yet, and its text is loose; None where the key has vanished.
+The entry has no `expires_at` yet, and its text is loose; None where the key has vanished. An
+entry of another type than was asked for tells that the key has become that meanwhile.
 """
 
 T = TypeVar("T")

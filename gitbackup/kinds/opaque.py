@@ -18,11 +18,11 @@ class Opaque:
         self.name = name
 
     def read(self, key: bytes, server: Abilities) -> Reading:
-        (payload,) = yield [("DUMP", key)]
+        payload, name = yield [("DUMP", key), ("TYPE", key)]
         if payload is None:
             return None
         dump = base64.b64encode(codec.raw(payload)).decode("ascii")
-        return {"type": self.name, "value": {"dump": dump}}
+        return {"type": name, "value": {"dump": dump}}  # DUMP refuses no type
 
     def normal(self, value: Any) -> Any:
         if not isinstance(value, dict) or value.keys() != {"dump"}:

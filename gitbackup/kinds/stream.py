@@ -7,7 +7,7 @@ the value that re-adding the entries would give it is left out: `last_id`, `entr
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from typing import Any
 
 from gitbackup import codec
@@ -46,17 +46,18 @@ class Stream:
         value = entry["value"]
         entries = value["entries"]
         groups = value.get("groups", {})
-        gone = {id_ for group in groups.values() for id_ in group.get("pending", {})} - set(entries)
         yield "XGROUP", "CREATE", key, BUILDER, "0", "MKSTREAM"
         yield "XGROUP", "DESTROY", key, BUILDER
-        for id_ in sorted([*entries, *gone], key=position):
-            # a pending entry may be deleted already, but can be claimed only while it is there
-            yield "XADD", key, id_, *map(codec.data, entries.get(id_, ["", ""]))
         for name, group in groups.items():
-            yield from _write_group(key, codec.data(name), group, server)
-        if gone:
-            yield "XDEL", key, *sorted(gone, key=position)
+            yield from _write_group(key, codec.data(name), group)
+        yield from _claim_gone(key, entries, groups)
+        for id_ in sorted(entries, key=position):
+            yield "XADD", key, id_, *map(codec.data, entries[id_])
+        for name, group in groups.items():
+            yield from _claim(key, codec.data(name), group, entries.keys())
         yield from _write_state(key, value, server)
+        if server.stream_counters:
+            yield from _write_counts(key, groups)
 
 
 def _entries(key: bytes) -> Asking:
@@ -91,27 +92,53 @@ def _group(group: dict[str, Any]) -> dict[str, Any]:
     return stored
 
 
-def _write_group(
-    key: bytes, name: bytes, group: dict[str, Any], server: Abilities
-) -> Iterator[Command]:
-    read = group.get("entries_read")
-    counted = () if read is None or not server.stream_counters else ("ENTRIESREAD", read)
-    yield "XGROUP", "CREATE", key, name, group["last_id"], *counted
+def _write_group(key: bytes, name: bytes, group: dict[str, Any]) -> Iterator[Command]:
+    yield "XGROUP", "CREATE", key, name, group["last_id"]
     for consumer in group.get("consumers", []):
         yield "XGROUP", "CREATECONSUMER", key, name, codec.data(consumer)
+
+
+def _claim_gone(key: bytes, entries: dict[str, Any], groups: dict[str, Any]) -> Iterator[Command]:
+    """Makes the pending entries that the stream itself has no more.
+
+    They can be claimed only while they are there. They come and go before all others, by
+    XTRIM: what XDEL takes away would stay on record as the greatest deleted id.
+    """
+    gone = {id_ for group in groups.values() for id_ in group.get("pending", {})} - entries.keys()
+    if not gone:
+        return
+    for id_ in sorted(gone, key=position):
+        yield "XADD", key, id_, "", ""
+    for name, group in groups.items():
+        yield from _claim(key, codec.data(name), group, gone)
+    yield "XTRIM", key, "MAXLEN", 0
+    yield "XSETID", key, NONE
+
+
+def _claim(
+    key: bytes, name: bytes, group: dict[str, Any], ids: Collection[str]
+) -> Iterator[Command]:
+    """The group's pending entries of these ids."""
     for id_, pending in group.get("pending", {}).items():
-        at, count = codec.milliseconds(pending["delivered_at"]), pending["deliveries"]
-        claim = ("XCLAIM", key, name, codec.data(pending["consumer"]), 0, id_)
-        yield *claim, "TIME", at, "RETRYCOUNT", count, "FORCE", "JUSTID"
+        if id_ in ids:
+            at, count = codec.milliseconds(pending["delivered_at"]), pending["deliveries"]
+            claim = ("XCLAIM", key, name, codec.data(pending["consumer"]), 0, id_)
+            yield *claim, "TIME", at, "RETRYCOUNT", count, "FORCE", "JUSTID"
 
 
 def _write_state(key: bytes, value: dict[str, Any], server: Abilities) -> Iterator[Command]:
     entries = value["entries"]
     last = value.get("last_id", max(entries, key=position, default=NONE))
-    if not server.stream_counters:
-        if last != NONE:
-            yield "XSETID", key, last
-        return
     added, deleted = value.get("entries_added", len(entries)), value.get("max_deleted_id", NONE)
-    if last != NONE:
+    if server.stream_counters:
         yield "XSETID", key, last, "ENTRIESADDED", added, "MAXDELETEDID", deleted
+    else:
+        yield "XSETID", key, last
+
+
+def _write_counts(key: bytes, groups: dict[str, Any]) -> Iterator[Command]:
+    """How far each group has read, once the stream knows how many were ever added."""
+    for name, group in groups.items():
+        if "entries_read" in group:
+            setting = ("XGROUP", "SETID", key, codec.data(name), group["last_id"])
+            yield *setting, "ENTRIESREAD", group["entries_read"]

@@ -98,6 +98,8 @@ def _members(value: Any, known: set[str], needed: set[str], what: str) -> None:
 
 
 def _count(value: Any, what: str) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON has one sort of number: 1.0 is 1
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{what} is not a count")
     return value

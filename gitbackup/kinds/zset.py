@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ from gitbackup.kinds.base import (
     pieces,
 )
 from gitbackup.model import Entry
+
+UNPACKED = 10_000  # bytes: no server packs so long a member
 
 
 class SortedSet:
@@ -42,8 +45,27 @@ class SortedSet:
         return {member: codec.score(codec.number(score)) for member, score in scores.items()}
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
-        for piece in pieces(list(entry["value"].items()), ARGUMENTS):
+        scores = {member: codec.number(score) for member, score in entry["value"].items()}
+        filler = _filler(scores)
+        if filler:
+            yield "ZADD", key, 0, filler
+        for piece in pieces(list(scores.items()), ARGUMENTS):
             words: list[bytes | str] = []
             for member, score in piece:
-                words += repr(codec.number(score)), codec.data(member)
+                words += repr(score), codec.data(member)
             yield "ZADD", key, *words
+        if filler:
+            yield "ZREM", key, filler
+
+
+def _filler(scores: dict[str, float]) -> str:
+    """A member that makes the server unpack the set while it is built; none without a -0.0.
+
+    Some servers keep the sign of a zero in a set of their large form only.
+    """
+    if not any(score == 0 and math.copysign(1, score) < 0 for score in scores.values()):
+        return ""
+    filler = "x" * UNPACKED
+    while filler in scores:
+        filler += "x"
+    return filler

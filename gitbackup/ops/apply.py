@@ -162,7 +162,8 @@ def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Appl
         return
     wire = server.dial()
     try:
-        for planned in libraries:
+        # what goes makes room first: no function may be in two libraries
+        for planned in sorted(libraries, key=lambda planned: planned.action is not Action.REMOVED):
             entry = entries.restored(planned)
             if entry is None:
                 keyspace.delete_library(wire, planned.key.name)
