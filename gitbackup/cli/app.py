@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import NamedTuple
 
 import click
 
-from gitbackup.cli import INTERRUPTED, terminal
+from gitbackup.cli import terminal
 from gitbackup.errors import GitbackupError
+
+INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
 
 
 class Lazy(NamedTuple):
@@ -106,9 +109,6 @@ def code_of(words: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         terminal.warn("interrupted; what was done stays done, and the same command finishes it")
         return INTERRUPTED
-    except BrokenPipeError:
-        terminal.drop_output()
-        return 0
     except GitbackupError as error:
         terminal.fail(str(error), error.exit_code, as_json="--json" in words)
         return error.exit_code

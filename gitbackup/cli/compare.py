@@ -49,11 +49,11 @@ def status(repo: Path | None, url: str | None, databases: tuple[int, ...], as_js
 @click.command(
     cls=AfterDashes,
     epilog=examples(
-        "gitbackup diff                          HEAD against the live database",
-        "gitbackup diff HEAD~3                   that commit against the live database",
-        "gitbackup diff HEAD~1 HEAD 'apikey:*'   two commits, some keys",
-        "gitbackup diff HEAD~1..HEAD --stat      two commits, in numbers",
-        "gitbackup diff -- config                a key whose name has no : and no *",
+        "gitbackup diff                         HEAD against the live database",
+        "gitbackup diff HEAD~3                  that commit against the live database",
+        "gitbackup diff HEAD~1 HEAD 'apikey:*'  two commits, some keys",
+        "gitbackup diff HEAD~1..HEAD --stat     two commits, in numbers",
+        "gitbackup diff -- config               a key whose name has no : and no *",
     ),
 )
 @connected

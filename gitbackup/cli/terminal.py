@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable
@@ -49,11 +48,6 @@ def fail(sentence: str, exit_code: int, as_json: bool) -> None:
 def asks() -> bool:
     """Whether somebody is there to answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def drop_output() -> None:
-    """Whoever read our output has gone: nothing more is to be written, nor complained of."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Line:

@@ -36,6 +36,8 @@ def explain(reply: str, command: Command, label: str) -> str:
         return _permission(reply, command, label)
     if "unknown command" in reply.lower() or "unknown subcommand" in reply.lower():
         return f"the server at {label} does not know the command {name_of(command)}"
+    if "index is out of range" in reply and command[0] == "SELECT":
+        return f"the server at {label} has no database {command[1]!s}: its setting is `databases`"
     if code in MEANINGS:
         return MEANINGS[code].format(label=label)
     return f"the server at {label} refused {name_of(command)}{_key(command)}: {reply}"

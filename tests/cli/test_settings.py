@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
+from gitbackup.errors import ServerError
 from tests.cli.user import Done, User
-from tests.servers import LiveServer, StartServer
+from tests.servers import BRANDS, LiveServer, StartServer
 
 NOWHERE = "redis://localhost:1"
 AWKWARD = ["s3cret", "p@ss/w:o%rd", "#?&=+ ", "50%25", "é👋", "a:b@c/d"]
@@ -126,14 +127,14 @@ def test_the_url_s_password_goes_before_the_environment_s(
 
 def test_the_password_is_asked_for_at_a_terminal(user: User, locked: LiveServer) -> None:
     url = without_password(locked)
-    done = user.at_terminal("commit", "--dry-run", "--url", url, types="s3cret\n")
+    done = user.at_terminal("commit", "--dry-run", "--url", url, types="s3cret\n", asked="server: ")
     assert done == Done(0, "would commit nothing: 0 keys, none changed\n",
                         "Password of the server: \n")  # fmt: skip
 
 
 def test_a_wrong_password_at_the_terminal_is_an_error(user: User, locked: LiveServer) -> None:
     url = without_password(locked)
-    done = user.at_terminal("commit", "--dry-run", "--url", url, types="wrong\n")
+    done = user.at_terminal("commit", "--dry-run", "--url", url, types="wrong\n", asked="server: ")
     assert done == Done(
         12,
         "",
@@ -173,10 +174,11 @@ def encrypted(start_server: StartServer, tmp_path: Path) -> tuple[str, Path]:
         capture_output=True,
     )
     settings = {"tls_cert_file": str(key.with_name("certificate.pem")), "tls_key_file": str(key)}
+    system = [*BRANDS][-1]  # the one on the PATH: the packaged ones are built without TLS
     try:
-        server = start_server("redis7", tcp=True, **settings, tls_auth_clients="no")
-    except KeyError:
-        pytest.skip("no Redis 7 on the PATH")
+        server = start_server(system, tcp=True, **settings, tls_auth_clients="no")
+    except ServerError:
+        pytest.skip(f"{system} is built without TLS")
     with server.client() as client:
         port = server.port + 1
         client.config_set("tls-port", port)

@@ -68,12 +68,12 @@ class User:
         )
         return Done(done.returncode, self.normal(done.stdout or ""), self.normal(done.stderr or ""))
 
-    def at_terminal(self, *words: str, types: str, env: Mapping[str, str] = {}) -> Done:
+    def at_terminal(self, *words: str, types: str, asked: str = "]: ") -> Done:
         """`gitbackup <words>` at a pseudo-terminal, where the person answers the question."""
         ours, theirs = pty.openpty()
         child = subprocess.Popen(
             [*GITBACKUP, *words],
-            env=surroundings(env),
+            env=surroundings({}),
             stdin=theirs,
             stderr=theirs,
             stdout=subprocess.PIPE,
@@ -81,7 +81,7 @@ class User:
             start_new_session=True,
         )
         os.close(theirs)
-        shown = until(ours, b": ")
+        shown = until(ours, asked.encode())
         os.write(ours, types.encode())
         out, _ = child.communicate(timeout=30)
         shown += rest(ours)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from gitbackup.cli.app import COMMANDS
+from tests.cli.user import Done, User
+
+every_command = pytest.mark.parametrize("command", COMMANDS)
+
+
+@every_command
+def test_every_command_has_examples_and_exit_codes_in_its_help(user: User, command: str) -> None:
+    told = user.says(command, "--help")
+    assert f"\n  Examples:\n    gitbackup {command}" in told
+    assert "\n  Exit codes:\n    0    done, or nothing to do\n" in told
+    assert told == user.says(command, "-h")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, None])
+def test_help_fits_a_terminal_of_eighty_columns(user: User, command: str | None) -> None:
+    told = user.says(*([command] if command else []), "--help")
+    assert [line for line in told.splitlines() if len(line) > 80] == []
+
+
+@every_command
+def test_every_command_is_in_the_list_of_commands(user: User, command: str) -> None:
+    assert f"\n  {command:<7}  {COMMANDS[command].help}\n" in user.says("--help")
+
+
+def test_a_command_on_its_own_shows_the_list(user: User) -> None:
+    done = user.run()
+    assert (done.code, done.out) == (2, "")
+    assert done.err == user.says("--help")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["comit"], "No such command 'comit'. Did you mean 'commit'? See gitbackup --help"),
+        (["zzz"], "No such command 'zzz'. See gitbackup --help"),
+        (["--nope"], "No such option '--nope'. See gitbackup --help"),
+        (["restore"], "Missing argument 'COMMIT-ISH'. See gitbackup restore --help"),
+        (
+            ["restore", "HEAD", "--ttl", "forever"],
+            "Invalid value for '--ttl': 'forever' is not one of 'keep', 'remaining', 'none'."
+            " See gitbackup restore --help",
+        ),
+        (
+            ["log", "HEAD", "more"],
+            "Got unexpected extra argument (more) See gitbackup log --help",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_sentence(user: User, words: list[str], sentence: str) -> None:
+    assert user.run(*words) == Done(2, "", f"gitbackup: {sentence}\n")
+
+
+def test_the_version_is_the_package_s(user: User) -> None:
+    assert user.says("--version").startswith("gitbackup ")

