@@ -1,0 +1,309 @@
+"""Restoring while others write: nothing is lost, no key is ever half there, the rest is named."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from gitbackup.backup import Backup
+from gitbackup.errors import GitbackupError, ServerError
+from gitbackup.live import aside
+from gitbackup.model import Action, Key
+from gitbackup.plan import Plan, Ttl
+from tests.databases import library
+from tests.servers import LiveServer, StartServer
+from tests.store.plain import git
+
+LATER = 4_102_444_800_123
+
+
+@pytest.fixture
+def client(server: LiveServer) -> redis.Redis:
+    return server.client(decode_responses=True)
+
+
+@pytest.fixture
+def backup(server: LiveServer, tmp_path: Path) -> Backup:
+    return Backup(tmp_path / "data", server.url)
+
+
+def yes(plan: Plan) -> bool:
+    return True
+
+
+def after(*writes: Callable[[], Any]) -> Callable[[Plan], bool]:
+    """Somebody writes between the plan and the restore."""
+
+    def confirm(plan: Plan) -> bool:
+        for write in writes:
+            write()
+        return True
+
+    return confirm
+
+
+def stored(backup: Backup, commit_ish: str, key: str) -> Any:
+    return backup.entry(commit_ish, key)[1]["value"]
+
+
+def test_a_key_changed_after_the_plan_is_saved_before_it_goes(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.mset({"a": "1", "b": "1"})
+    backup.commit()
+    client.mset({"a": "2", "b": "2"})
+    result = backup.restore("HEAD", after(lambda: client.set("a", "3")))
+    assert result.whole
+    assert client.mget("a", "b") == ["1", "1"]
+    assert [stored(backup, f"HEAD{back}", "a") for back in ("", "~1", "~2")] == ["3", "2", "1"]
+
+
+def test_a_key_made_after_the_plan_is_saved_before_it_goes(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.set("a", "1")
+    backup.commit()
+    client.delete("a")
+    result = backup.restore("HEAD", after(lambda: client.rpush("a", "new")))
+    assert result.whole
+    assert client.get("a") == "1"
+    assert stored(backup, "HEAD", "a") == ["new"]
+
+
+def test_a_key_deleted_after_the_plan_is_there_in_the_end(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.set("a", "1")
+    backup.commit()
+    client.set("a", "2")
+    assert backup.restore("HEAD", after(lambda: client.delete("a"))).whole
+    assert client.get("a") == "1"
+
+
+def test_nobody_wants_it_and_nothing_happens(client: redis.Redis, backup: Backup) -> None:
+    client.set("a", "1")
+    first = backup.commit().commit
+    client.set("a", "2")
+    result = backup.restore("HEAD", lambda plan: False)
+    assert (result.applied, result.saved, client.get("a")) == (False, None, "2")
+    assert backup.resolve("HEAD") == first
+
+
+def test_nothing_to_do_asks_nobody(client: redis.Redis, backup: Backup) -> None:
+    client.set("a", "1")
+    first = backup.commit().commit
+    result = backup.restore("HEAD", lambda plan: pytest.fail("asked"))
+    assert (result.applied, list(result.plan.keys), backup.resolve("HEAD")) == (False, [], first)
+
+
+def test_a_key_that_the_server_refuses_is_named_and_the_others_are_restored(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.set("a", "1")
+    backup.commit()
+    assert backup.repository
+    dump = '{"bad": {"type": "bloom", "value": {"dump": "bm9uZQ=="}}, "a": %s}\n'
+    edited = dump % '{"type": "string", "value": "2"}'
+    (backup.path / "db0" / "_.json").write_text(edited)
+    git(backup.path, "commit", "-qam", "by hand")
+    result = Backup(backup.path, backup._url).restore("HEAD", yes)
+    assert [key for key, _ in result.refused] == [Key(0, "bad")]
+    assert not result.whole
+    assert client.keys() == ["a"]
+    assert client.get("a") == "2"
+
+
+class Onlooker(threading.Thread):
+    """Looks at a key all the time, and notes each state that it sees."""
+
+    def __init__(self, url: str, look: Callable[[redis.Redis], Any]) -> None:
+        super().__init__()
+        self._client = redis.Redis.from_url(url, decode_responses=True)
+        self._look = look
+        self._done = threading.Event()
+        self.seen: set[Any] = set()
+
+    def run(self) -> None:
+        while not self._done.is_set():
+            self.seen.add(self._look(self._client))
+
+    def __enter__(self) -> Onlooker:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self.join()
+
+
+@pytest.mark.parametrize("size", [1_500, 25_000])
+def test_a_large_value_changes_at_once_with_its_expiry(
+    server: LiveServer, client: redis.Redis, backup: Backup, size: int
+) -> None:
+    def fill(count: int, moment: int) -> None:
+        with client.pipeline() as pipe:
+            pipe.delete("k").rpush("k", *range(count)).pexpireat("k", moment).execute()
+
+    def look(one: redis.Redis) -> Any:
+        with one.pipeline() as pipe:
+            length, left = pipe.llen("k").pttl("k").execute()
+        return length, left > 0
+
+    fill(size, LATER)
+    backup.commit()
+    fill(7, LATER + 1)
+    with Onlooker(server.url, look) as onlooker:
+        assert backup.restore("HEAD", yes).whole
+        assert client.llen("k") == size
+    assert onlooker.seen <= {(7, True), (size, True)}
+    assert client.keys() == ["k"]
+
+
+def test_what_a_killed_restore_left_is_swept_and_in_no_snapshot(
+    client: redis.Redis, backup: Backup
+) -> None:
+    left = aside.name_for(b"a").decode()
+    client.set("a", "1")
+    client.rpush(left, "half", "built")
+    assert backup.commit().keys == 1
+    client.set("a", "2")
+    assert [step.key.name for step in backup.restorer("HEAD").plan().keys] == ["a"]
+    assert backup.restore("HEAD", yes).whole
+    assert client.keys() == ["a"]
+
+
+def test_a_name_that_only_looks_like_a_leftover_is_a_key_as_any(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.mset({"a:gitbackup-aside:123": "", "a:gitbackup-aside:12345678:b": ""})
+    assert backup.commit().keys == 2
+
+
+def test_a_replica_is_refused_before_anything_is_asked(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    primary = start_server(tcp=True)
+    replica = start_server(replicaof=f"127.0.0.1 {primary.port}")
+    with primary.client() as client:
+        client.set("a", "1")
+    await_replica(replica)
+    backup = Backup(tmp_path / "data", replica.url)
+    assert backup.commit().keys == 1
+    with pytest.raises(ServerError, match="is a read-only replica; name its primary"):
+        backup.restore("HEAD", lambda plan: pytest.fail("asked"))
+
+
+def await_replica(replica: LiveServer) -> None:
+    with replica.client() as client:
+        for _ in range(1_000):
+            if client.info("replication")["master_link_status"] == "up" and client.dbsize():
+                return
+            time.sleep(0.01)
+    pytest.fail("the replica never followed")
+
+
+def test_what_has_expired_since_is_left_out_and_counted(
+    client: redis.Redis, backup: Backup
+) -> None:
+    now = int(client.time()[0]) * 1000
+    client.set("stays", "1")
+    client.set("goes", "1", pxat=now + 1_500)
+    backup.commit()
+    client.delete("stays")
+    while client.exists("goes"):
+        time.sleep(0.02)
+    result = backup.restore("HEAD", yes)
+    assert list(result.plan.expired) == [Key(0, "goes")]
+    assert result.whole
+    assert client.keys() == ["stays"]
+
+
+def test_what_has_expired_comes_back_where_no_expiry_is_wanted(
+    client: redis.Redis, backup: Backup
+) -> None:
+    now = int(client.time()[0]) * 1000
+    client.set("goes", "1", pxat=now + 1_500)
+    backup.commit()
+    while client.exists("goes"):
+        time.sleep(0.02)
+    assert backup.restore("HEAD", yes, ttl=Ttl.NONE).whole
+    assert (client.get("goes"), client.pttl("goes")) == ("1", -1)
+
+
+def test_a_server_that_does_not_know_a_command_says_so_before_anything_is_written(
+    running: Callable[[str], LiveServer], tmp_path: Path
+) -> None:
+    new, old = running("valkey"), running("redis6")
+    with new.client() as client, old.client() as other:
+        client.hset("h", "f", "v")
+        client.hpexpireat("h", LATER, "f")
+        client.set("a", "1")
+        backup = Backup(tmp_path / "data", new.url)
+        backup.commit()
+        with pytest.raises(ServerError, match="does not know the command HPEXPIREAT"):
+            backup.restore("HEAD", yes, to=old.url)
+        assert other.keys() == []
+
+
+def test_another_server_s_state_is_saved_on_a_branch_of_its_own(
+    running: Callable[[str], LiveServer], tmp_path: Path
+) -> None:
+    home, other = running("valkey"), running("redis6")
+    with home.client() as client, other.client(decode_responses=True) as foreign:
+        client.set("a", "1")
+        foreign.mset({"a": "other", "b": "other"})
+        backup = Backup(tmp_path / "data", home.url)
+        first = backup.commit().commit
+        result = backup.restore("HEAD", yes, to=other.url)
+        assert (backup.resolve("HEAD"), foreign.mget("a", "b")) == (first, ["1", None])
+    assert result.saved
+    assert result.saved_on
+    assert stored(backup, result.saved_on, "b") == "other"
+
+
+def test_a_function_that_moved_to_another_library_is_restored(
+    valkey: LiveServer, tmp_path: Path
+) -> None:
+    backup = Backup(tmp_path / "data", valkey.url)
+    with valkey.client() as client:
+        client.function_load(library("zoo").decode())
+        backup.commit()
+        client.function_delete("zoo")
+        client.function_load(library("zoo").decode().replace("name=zoo", "name=ape"))
+        assert backup.restore("HEAD", yes).whole
+        (found,) = client.function_list(withcode=True)
+    assert library("zoo") in (found.values() if isinstance(found, dict) else found)
+
+
+def test_the_plan_tells_each_key_and_what_becomes_of_it(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.mset({"changed": "1", "removed": "1", "same": "1"})
+    backup.commit()
+    client.mset({"changed": "2", "new": "1"})
+    client.delete("removed")
+    plan = backup.restorer("HEAD").plan()
+    assert [(step.key.name, step.action) for step in plan.keys] == [
+        ("changed", Action.CHANGED),
+        ("new", Action.REMOVED),
+        ("removed", Action.ADDED),
+    ]
+    assert sorted(client.keys()) == ["changed", "new", "same"]
+
+
+def test_a_restore_that_cannot_save_first_changes_nothing(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.set("a", "1")
+    backup.commit()
+    client.set("a", "2")
+    (backup.path / "db0" / "_.json").write_text("a person's edit")
+    with pytest.raises(GitbackupError, match=r"db0/_\.json"):
+        backup.restore("HEAD", yes)
+    assert client.get("a") == "2"
