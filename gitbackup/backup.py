@@ -130,15 +130,18 @@ class Backup:
     def diff(self, a: str = "HEAD", b: str | None = None, patterns: Sequence[str] = ()) -> Diff:
         """What differs between two commits, or a commit and, without `b`, the live database.
 
-        `patterns` are globs of Redis that keep the keys they match.
+        `patterns` are globs of Redis that keep the keys they match; the databases of this
+        object keep theirs.
         """
         from gitbackup.ops import diff as ops
 
         repository, before = self._need(), self.resolve(a)
+        narrow = ops.Narrow(patterns, self._databases or None)
         if b is not None:
-            return ops.diff_commits(repository, before, self.resolve(b), patterns)
+            return ops.diff_commits(repository, before, self.resolve(b), narrow)
         scope = self._scope()
-        return ops.diff_live(repository, before, self.server, scope, patterns, self._progress)
+        narrow = ops.Narrow(patterns, scope.databases)
+        return ops.diff_live(repository, before, self.server, scope, narrow, self._progress)
 
     def restore(
         self,

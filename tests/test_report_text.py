@@ -39,6 +39,14 @@ def test_of_many_namespaces_those_with_the_most_changes_are_shown() -> None:
     assert len(lines) == 26
 
 
+def test_a_long_name_does_not_push_the_numbers_out_of_sight() -> None:
+    spaces = {("db0", "n" * 99): Counts(added=1), ("db3", "x"): Counts(removed=1)}
+    assert [*text.summary_lines(Summary(Counts(added=1, removed=1), spaces, (), ""))] == [
+        f"  {'n' * 39}…  1 added",
+        f"  db3 x{' ' * 35}  1 removed",
+    ]
+
+
 def a_plan(count: int) -> Plan:
     steps = [
         PlannedKey(Key(0, f"k{at:02}"), Action.ADDED, "string", None, "db0/_.json")

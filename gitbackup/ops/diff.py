@@ -77,10 +77,21 @@ class Shown:
     diff: Diff
 
 
-def diff_commits(repository: Repository, a: str | None, b: str, patterns: Sequence[str]) -> Diff:
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """Which of the keys that differ are told: of these databases, and matching a pattern.
+
+    No patterns, and None, are all of them.
+    """
+
+    patterns: Sequence[str] = ()
+    databases: Sequence[int] | None = None
+
+
+def diff_commits(repository: Repository, a: str | None, b: str, narrow: Narrow) -> Diff:
     """What differs between two commits, given by id; None is an empty snapshot."""
     comparison = compare(CommitSide(repository, a), CommitSide(repository, b))
-    return Diff(a or "", b, narrowed(comparison, patterns))
+    return Diff(a or "", b, narrowed(comparison, narrow))
 
 
 def diff_live(
@@ -88,7 +99,7 @@ def diff_live(
     commit: str,
     server: Server,
     scope: Scope,
-    patterns: Sequence[str],
+    narrow: Narrow,
     progress: Progress,
 ) -> Diff:
     """What differs between a commit, within its scope, and the live database.
@@ -102,13 +113,18 @@ def diff_live(
     taken = take(LiveFiles(server, scope, progress), side, Repository.blob_id, spool.put)
     live = LiveSide(repository, taken.files, spool)
     comparison = Comparison(side, live, taken.changes)
-    return Diff(commit, LIVE, narrowed(comparison, patterns), [*taken.warnings, *doubts(taken)])
+    return Diff(commit, LIVE, narrowed(comparison, narrow), [*taken.warnings, *doubts(taken)])
 
 
-def narrowed(comparison: Comparison, patterns: Sequence[str]) -> Comparison:
-    """The comparison's keys that match one of the patterns; all where there is none."""
-    matches = matcher(patterns)
-    changes = [change for change in comparison.changes if matches(codec.data(change.key.name))]
+def narrowed(comparison: Comparison, narrow: Narrow) -> Comparison:
+    """The comparison without the keys that are not to be told."""
+    matches, databases = matcher(narrow.patterns), narrow.databases
+    changes = [
+        change
+        for change in comparison.changes
+        if (databases is None or change.key.db in databases)
+        and matches(codec.data(change.key.name))
+    ]
     return replace(comparison, changes=changes)
 
 
@@ -131,7 +147,7 @@ def show(repository: Repository, commit: str) -> Shown:
     """What a commit changed."""
     info = repository.commit_info(commit)
     parent = info.parents[0] if info.parents else None
-    return Shown(info, diff_commits(repository, parent, commit, ()))
+    return Shown(info, diff_commits(repository, parent, commit, Narrow()))
 
 
 def find_entry(repository: Repository, commit: str, name: str, db: int | None) -> tuple[Key, Entry]:

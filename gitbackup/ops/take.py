@@ -10,7 +10,7 @@ from itertools import islice
 from gitbackup import snapshot
 from gitbackup.diff import keys as key_diff
 from gitbackup.errors import Damaged
-from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Summary
+from gitbackup.model import FUNCTIONS, Action, Counts, Entry, Key, KeyChange, Summary
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import Side
 
@@ -105,7 +105,8 @@ class _Tracker:
             for (_, name, place), count in sorted(self._added.items())
         }
         total = self._added.total()
-        subject = f"first commit: {total:,} key{'s' if total != 1 else ''}"
+        keys = sum(count for (db, *_), count in self._added.items() if db != FUNCTIONS)
+        subject = f"first commit: {keys:,} key{'s' if keys != 1 else ''}"
         return Summary(Counts(added=total), spaces, tuple(self._first), subject)
 
 

@@ -9,6 +9,9 @@ from gitbackup.model import Action, CommitInfo, Counts, Key, Summary
 from gitbackup.plan import Plan
 from gitbackup.report.shown import escape, name
 
+LONGEST = 40
+"""Characters of a namespace's name in a summary."""
+
 NAMESPACES = 25
 """Lines of namespaces that a summary has at most."""
 
@@ -37,7 +40,7 @@ def age(moment: datetime, now: datetime | None = None) -> str:
 def summary_lines(summary: Summary) -> Iterator[str]:
     """One line for each namespace that changed, the names aligned."""
     rows = [
-        (escape(space) if place == "db0" else f"{place} {escape(space)}", counts)
+        (_short(space) if place == "db0" else f"{place} {_short(space)}", counts)
         for (place, space), counts in summary.namespaces.items()
     ]
     shown = _biggest(rows)
@@ -46,6 +49,10 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     if len(rows) > len(shown):
         rest = len(rows) - len(shown)
         yield f"  and {rest:,} more namespace{'' if rest == 1 else 's'}"
+
+
+def _short(name_: str) -> str:
+    return escape(name_ if len(name_) <= LONGEST else name_[: LONGEST - 1] + "…")
 
 
 def _biggest(rows: Sequence[tuple[str, Counts]]) -> list[tuple[str, Counts]]:

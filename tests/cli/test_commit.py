@@ -23,10 +23,10 @@ def test_the_first_commit_counts_every_key_by_namespace(user: User) -> None:
 def test_function_libraries_are_counted_apart_from_keys(user: User) -> None:
     user.redis.set("a", 1)
     user.redis.function_load(LIBRARY)
-    assert user.says("commit", "-m", "begin") == text("""
+    assert user.says("commit") == text("""
           functions mylib  1 added
           a                1 added
-        [id1] begin
+        [id1] first commit: 1 key
         1 key: 1 added; functions 1 added
     """)
 

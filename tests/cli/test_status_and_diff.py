@@ -118,6 +118,20 @@ def test_globs_narrow_the_diff_to_the_keys_they_match(
     """)
 
 
+def test_a_database_narrows_the_diff(changed: User) -> None:
+    changed.server.client(db=3).set("user:2", "three")
+    assert changed.says("diff", "--db", "3") == text("""
+        A  db3 user:2  string
+             + "three"
+    """)
+    assert changed.says("diff", "--url", f"{changed.server.url}?db=3", "HEAD~1") == text("""
+        A  db3 user:2  string
+             + "three"
+    """)
+    assert changed.says("diff", "HEAD~1", "HEAD", "--db", "3") == ""
+    assert changed.says("diff", "--db", "0") == text(LIVE)
+
+
 def test_several_globs_add_up(changed: User) -> None:
     assert changed.says("diff", "HEAD~1", "--", "config", "*:1") == text(CONFIG) + text("""
         D  user:1  string
