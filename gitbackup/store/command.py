@@ -120,6 +120,8 @@ class Talk:
 def failure(name: str, result: Result) -> GitbackupError:
     """The error to raise where `git <name>` ended so, with what it wrote."""
     lines = [line.strip() for line in result.error.split("\n")]
+    fatal = [at for at, line in enumerate(lines) if line.startswith("fatal:")]
+    lines = lines[: fatal[0] + 1] if fatal else lines  # what follows is how it fell
     said = "; ".join(line for line in lines if line and not line.startswith("hint:"))
     ended = f"signal {-result.status}" if result.status < 0 else f"status {result.status}"
     return GitbackupError(f"git {name} failed: {said or f'it ended with {ended}'}")

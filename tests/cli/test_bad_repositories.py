@@ -114,38 +114,57 @@ def test_a_snapshot_of_a_format_from_the_future(kept: User, words: list[str]) ->
     ("content", "sentence"),
     [
         ('{\n  "a": {,\n}', "line 2: not valid JSON"),
-        ('["a"]', ""),
-        ('{\n  "a": 7\n}', ""),
-        ('{\n  "a": {"type": "hash", "value": "x"}\n}', ""),
-        ('{\n  "a": {"type": "zset", "value": {"m": "many"}}\n}', ""),
-        ('{\n  "a": {"type": "string", "value": "x", "expires_at": "soon"}\n}', ""),
-        ('{\n  "a": {"type": "string", "value": "base64:*"}\n}', ""),
-        ('{\n  "a": {"type": "string", "value": "x"},\n  "a": {"type": "string"}\n}', ""),
-        ("", ""),
+        ('["a"]', "line 1: not an object of keys and their entries"),
+        ('{\n  "a": 7\n}', "line 2: key 'a': it is not an object"),
+        (
+            '{\n  "a": {"type": "hash", "value": "x"}\n}',
+            "line 2: key 'a': the value is not an object",
+        ),
+        (
+            '{\n  "a": {"type": "zset", "value": {"m": "many"}}\n}',
+            "line 2: key 'a': 'many' is not a score",
+        ),
+        (
+            '{\n  "a": {"type": "string", "value": "x", "expires_at": "soon"}\n}',
+            "line 2: key 'a': ",
+        ),
+        (
+            '{\n  "a": {"type": "string", "value": "base64:*"}\n}',
+            "line 2: key 'a': the value begins with base64: and goes on with what is not",
+        ),
+        (
+            '{\n  "a": {"type": "string", "value": "x"},\n  "a": {"type": "string"}\n}',
+            "line 3: 'a' stands there twice",
+        ),
+        ("", "line 1: not valid JSON: "),
     ],
 )
 def test_a_file_that_a_person_broke_is_named(kept: User, content: str, sentence: str) -> None:
     by_hand(kept, "db0/broken.json", content)
     done = refusal(kept, "restore", "HEAD", "--yes")
     assert done.code == 13
-    assert done.err.startswith("gitbackup: db0/broken.json")
-    assert sentence in done.err
+    assert done.err.startswith(f"gitbackup: db0/broken.json, {sentence}")
 
 
 def test_the_same_key_in_two_files_is_named_with_both(kept: User) -> None:
     by_hand(kept, "db0/more.json", json.dumps({"user:1": ENTRY}))
-    done = refusal(kept, "restore", "HEAD", "--yes")
-    assert done.code == 13
-    assert all(word in done.err for word in ("user:1", "db0/more.json", "db0/_.json"))
+    assert refusal(kept, "restore", "HEAD", "--yes") == Done(
+        13,
+        "",
+        "gitbackup: db0/more.json: key 'user:1' is in db0/_.json too; remove one of them\n",
+    )
 
 
 def test_a_file_that_a_person_edits_is_never_overwritten(kept: User) -> None:
     edited = kept.repo / "db0" / "_.json"
     edited.write_text(edited.read_text().replace('"a"', '"edited"'))
     kept.redis.set("user:1", "changed")
-    done = refusal(kept, "commit")
-    assert done.code == 1
-    assert "db0/_.json" in done.err
+    assert refusal(kept, "commit") == Done(
+        1,
+        "",
+        "gitbackup: HERE/data-git-backup/db0/_.json has changes of your own that would be"
+        " overwritten; commit, stash or remove them with git, then run again\n",
+    )
     assert '"edited"' in edited.read_text()
 
 
@@ -186,6 +205,24 @@ def test_a_folder_that_is_not_ours_to_write(kept: User) -> None:
         (kept.repo / ".git").chmod(0o700)
 
 
+def test_a_disk_that_may_only_be_read(kept: User, tmp_path: Path) -> None:
+    bind = ["mount", "--bind", str(kept.repo), str(kept.repo)]
+    if subprocess.run(bind, capture_output=True).returncode:
+        pytest.skip("only root may mount a folder")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(kept.repo)], check=True)
+        kept.redis.set("user:1", "changed")
+        assert refusal(kept, "commit") == Done(
+            1,
+            "",
+            "gitbackup: cannot lock the data repository: Read-only file system:"
+            " HERE/data-git-backup/.git/gitbackup/lock\n",
+        )
+        assert kept.run("status").code == 0
+    finally:
+        subprocess.run(["umount", str(kept.repo)], check=True)
+
+
 def _small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
@@ -214,6 +251,7 @@ def test_a_disk_that_is_full_for_real(kept: User, tmp_path: Path) -> None:
         before = git(disk / "data", "rev-parse", "HEAD")
         done = kept.run("commit", *repo)
         assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert done.err.endswith("write error. Out of diskspace\n")
         assert git(disk / "data", "rev-parse", "HEAD") == before
         kept.redis.delete("large")
         assert kept.run("commit", *repo, "--allow-empty").code == 0

@@ -76,7 +76,6 @@ def test_a_password_in_the_settings_is_for_its_owner_alone(user: User, locked: L
 
 
 def test_no_password_is_in_a_command_line_of_a_child(user: User, locked: LiveServer) -> None:
-    """Nor in the environment of git, but for the one that we were given."""
     url = locked.url
     with LiveServer("", url).client() as client:
         client.mset({f"user:{number}": "x" * 100 for number in range(20_000)})
