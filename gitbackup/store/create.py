@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-from gitbackup.errors import Damaged, NoRepository, UsageError
+from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
 from gitbackup.model import FORMAT
 from gitbackup.store import settings
 from gitbackup.store.command import SETTINGS, Commands, file_errors
@@ -66,7 +67,12 @@ def _initial(path: Path, bare: bool) -> Commands:
         if bare and any(folder.iterdir()):
             raise NoRepository(f"{path} is not empty; a bare repository needs a folder of its own")
     git = Commands(folder if bare else folder / ".git", folder)
-    git.run("init", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
+    try:
+        git.run("init", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
+    except GitbackupError:
+        with suppress(OSError):
+            folder.rmdir()  # where it is empty
+        raise
     return git
 
 

@@ -179,13 +179,14 @@ def test_another_run_holds_the_repository(kept: User) -> None:
 
 def test_git_is_not_installed(kept: User) -> None:
     before = kept.state()
-    for words in (["log"], ["commit"]):
+    for words in (["log"], ["commit"], ["commit", "--repo", "new"]):
         assert kept.process(*words, env={"PATH": str(Path.cwd())}) == Done(
             1,
             "",
             "gitbackup: git is not installed, or not on the PATH; install git 2.31 or newer\n",
         )
     assert kept.state() == before
+    assert not Path("new").exists()
 
 
 def test_a_folder_where_nothing_can_be_made(user: User) -> None:
