@@ -184,7 +184,9 @@ class Backup:
         repository, place = self._need(), parse(to) if to else self._home()
         databases = self._databases or (None if place.db is None else [place.db])
         chosen = None if databases is None else tuple(databases)
-        wanted = Wanted(self.resolve(commit_ish), tuple(patterns), chosen, delete, ttl)
+        unfinished = None if to else repository.unfinished(commit_ish)
+        commit = unfinished.commit if unfinished else self.resolve(commit_ish)
+        wanted = Wanted(commit, tuple(patterns), chosen, delete, ttl, commit_ish, bool(unfinished))
         server = connect(place) if to else self.server
         scope = self._scope_of(None)
         return Restorer(repository, server, wanted, scope, to is None, self._progress)

@@ -93,7 +93,10 @@ def milliseconds(instant: str | int) -> int:
         return instant
     if not isinstance(instant, str):
         raise ValueError(f"{instant!r} is not an instant")
-    moment = datetime.fromisoformat(instant)
+    try:
+        moment = datetime.fromisoformat(instant)
+    except ValueError:
+        raise ValueError(f"{instant!r} is not an instant") from None
     if moment.tzinfo is None:
         raise ValueError(f"{instant!r} has no time zone")
     return (moment - EPOCH) // timedelta(milliseconds=1)

@@ -71,6 +71,8 @@ def restore(
         )
     except PasswordNeeded:
         raise ServerError("the server of --to wants a password: put it in that URL") from None
+    if restoring.resumes:
+        terminal.warn("going on with the restore by that name, which was cut off")
     if dry_run:
         _say_plan(restoring.plan(), as_json)
         return
@@ -115,10 +117,14 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         return
     commit = result.plan.commit[:7]
     if result.saved:
-        where = f"on the branch {result.saved_on}" if result.saved_on else "HEAD now"
-        click.echo(f"what was there is commit {result.saved[:7]}, {where}")
+        where = f" on the branch {result.saved_on}" if result.saved_on else ""
+        click.echo(f"what was there is commit {result.saved[:7]}{where}")
     equal = "equals" if result.verified == 1 else "equal"
     click.echo(f"verified: {text.keys(result.verified)} {equal} commit {commit}")
+    if result.recorded:
+        click.echo(f"what is there now is commit {result.recorded[:7]}, HEAD")
+    if result.unrecorded:
+        terminal.warn(f"warning: what is there now is not committed: {result.unrecorded}")
 
 
 def _say_json(result: RestoreResult) -> None:
@@ -128,7 +134,14 @@ def _say_json(result: RestoreResult) -> None:
         "differing": result.differing,
     }
     terminal.say_json(
-        objects.restore_object(result.plan, result.saved, result.saved_on, result.verified, left)
+        objects.restore_object(
+            result.plan,
+            result.saved,
+            result.saved_on,
+            result.recorded,
+            result.verified,
+            left,
+        )
     )
 
 

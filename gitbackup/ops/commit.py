@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gitbackup import snapshot
 from gitbackup.model import Summary
-from gitbackup.ops.message import compose
+from gitbackup.ops.message import compose, origin
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide
 from gitbackup.ops.take import Taken, take
@@ -44,7 +44,9 @@ def commit(
             taken = take(live, known, repository.blob_id, lambda _, content: importer.blob(content))
             made = None
             if taken.differs or allow_empty:
-                made = importer.commit(compose(taken, message), changed_paths(taken))
+                made = importer.commit(
+                    compose(message, taken.summary, origin(taken)), changed_paths(taken)
+                )
                 importer.publish()
         if made:
             repository.maintain()
@@ -72,7 +74,8 @@ def result(
     message: str | None,
 ) -> CommitResult:
     """What to tell of a snapshot taken on top of `parent`."""
-    subject = (message or taken.summary.subject).strip().partition("\n")[0]
+    first = (message or taken.summary.subject).strip().partition("\n\n")[0]
+    subject = " ".join(first.split("\n"))  # as git tells a commit's subject
     warnings = (*taken.warnings, *doubts(taken), *surprises(repository, taken, parent))
     return CommitResult(made, subject, parent, taken.live.total, taken.summary, warnings)
 
@@ -83,6 +86,9 @@ def doubts(taken: Taken) -> list[str]:
         f"key {key} was written to each time it was read in pieces: its value may never have been"
         for key in taken.live.torn
     ]
+    if taken.live.left_over:
+        count = len(taken.live.left_over)
+        told.append(f"{count} keys that a killed restore had built aside are no part of this")
     if not taken.live.watching:
         told.append(
             "the user may not WATCH, so large values may be torn: grant ACL SETUSER ... +watch"

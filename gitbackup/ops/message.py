@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from gitbackup import codec
 from gitbackup.model import FORMAT, FUNCTIONS, Action, Summary
@@ -13,14 +15,33 @@ LONGEST = 100  # characters of a key's name in a message
 PER_KEY = "per-key"
 
 
-def compose(taken: Taken, subject: str | None) -> str:
-    """The message of a commit of `taken`; without a subject, one that tells the changes.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a snapshot is from: what its commit says besides what changed.
+
+    `taken_at` is in milliseconds since 1970, `keys` how many each database has.
+    """
+
+    server: str
+    taken_at: int
+    consistency: str
+    keys: Mapping[int, int]
+
+
+def origin(taken: Taken) -> Origin:
+    """Of a snapshot that was just read."""
+    live = taken.live
+    return Origin(str(live.server), live.taken_at, _consistency(taken), live.keys)
+
+
+def compose(subject: str | None, summary: Summary, origin: Origin) -> str:
+    """A commit's message; without a subject, one that tells the changes.
 
     The trailers are such as `git interpret-trailers` reads.
     """
-    body = "\n".join(_listed(taken.summary))
-    facts = "\n".join(f"{name}: {value}" for name, value in _facts(taken).items())
-    parts = [(subject or taken.summary.subject).strip(), body, facts]
+    body = "\n".join(_listed(summary))
+    facts = "\n".join(f"{name}: {value}" for name, value in _facts(summary, origin).items())
+    parts = [(subject or summary.subject).strip(), body, facts]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -37,14 +58,15 @@ def _line(name: str) -> str:
     return clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
 
 
-def _facts(taken: Taken) -> dict[str, str]:
-    live, counts = taken.live, taken.summary.counts
+def _facts(summary: Summary, origin: Origin) -> dict[str, str]:
+    counts = summary.counts
+    keys = " ".join(_counted(db, count) for db, count in sorted(origin.keys.items()))
     return {
         "Format": str(FORMAT),
-        "Server": str(live.server),
-        "Taken-At": str(codec.instant(live.taken_at)),
-        "Consistency": _consistency(taken),
-        "Keys": " ".join(_counted(db, count) for db, count in sorted(live.keys.items())) or "none",
+        "Server": origin.server,
+        "Taken-At": str(codec.instant(origin.taken_at)),
+        "Consistency": origin.consistency,
+        "Keys": keys or "none",
         "Added": str(counts.added),
         "Changed": str(counts.changed),
         "Removed": str(counts.removed),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gitbackup import codec, snapshot
@@ -20,7 +21,8 @@ class Wanted:
     """What is to be restored: a commit's id, which of its keys, and how.
 
     `patterns` and `databases` narrow it; no patterns, and None, are all of them. Where
-    `delete` is false, live keys that the commit does not have stay.
+    `delete` is false, live keys that the commit does not have stay. `asked` is the name that
+    the commit was asked for by; `resumed` tells whether a restore by that name was cut off.
     """
 
     commit: str
@@ -28,6 +30,14 @@ class Wanted:
     databases: tuple[int, ...] | None = None
     delete: bool = True
     ttl: Ttl = Ttl.KEEP
+    asked: str = ""
+    resumed: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether the database is to be just what the commit holds."""
+        narrowed = self.patterns or self.databases is not None
+        return self.delete and self.ttl is Ttl.KEEP and not narrowed
 
 
 @dataclass(slots=True)
@@ -47,8 +57,16 @@ def taken_at(repository: Repository, commit: str) -> int:
         return int(info.date.timestamp() * 1000)
 
 
-def check_snapshot(side: Side) -> Scope:
-    """Reads a whole snapshot, and tells its scope.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A snapshot that is well-formed: its scope, and how many keys each database has."""
+
+    scope: Scope
+    keys: Mapping[int, int]
+
+
+def check_snapshot(side: Side) -> Checked:
+    """Reads a whole snapshot.
 
     Raises Damaged, naming file, line and key, where a file is not well-formed, two hold the
     same key, or there is no manifest.
@@ -57,9 +75,8 @@ def check_snapshot(side: Side) -> Scope:
         raise Damaged(f"the commit has no {snapshot.MANIFEST}: it is no snapshot of gitbackup")
     scope = snapshot.read_manifest(side.read(snapshot.MANIFEST))
     files = ((path, side.read(path)) for path in sorted(side.files) if snapshot.is_data(path))
-    for _ in snapshot.decode_all(files):
-        pass
-    return scope
+    keys = Counter(key.db for _, entries in snapshot.decode_all(files) for key in entries)
+    return Checked(scope, dict(keys))
 
 
 def draw(comparison: Comparison, wanted: Wanted, scope: Scope, clock: Clock, server: str) -> Plan:

@@ -1,29 +1,28 @@
 """`restore`: the live database becomes a commit's again, and nothing is lost on the way.
 
-The live values that differ from HEAD are committed first. A key that somebody writes to
-while the plan is carried out is left alone; what it holds is committed, and the plan is
-drawn again.
+The live values that differ from HEAD are committed first, and in the end the state that the
+restore has made. A key that somebody writes to while the plan is carried out is left alone;
+what it holds is committed, and the plan is drawn again.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
-from gitbackup.errors import Busy, ServerError
+from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live.connect import Server
 from gitbackup.model import Key, Scope
 from gitbackup.ops import apply as applying
+from gitbackup.ops import record
 from gitbackup.ops.apply import Entries
-from gitbackup.ops.commit import changed_paths
+from gitbackup.ops.commit import commit
 from gitbackup.ops.compare import compare
-from gitbackup.ops.message import compose
 from gitbackup.ops.planning import Wanted, check_snapshot, draw, taken_at
+from gitbackup.ops.record import View
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, LiveSide, Spool
-from gitbackup.ops.take import Taken, take
+from gitbackup.ops.take import take
 from gitbackup.patterns import widest
 from gitbackup.plan import Clock, Plan
 from gitbackup.progress import Progress
@@ -38,8 +37,10 @@ class RestoreResult:
     """What `restore` did.
 
     `saved` is the commit that holds what was overwritten or deleted, None where HEAD held
-    it all, and `saved_on` the branch it is on where that is not HEAD's. `applied` is false
-    where there was nothing to do, or nobody wanted it done. `busy` keys were written to at
+    it all, and `saved_on` the branch it is on where that is not HEAD's. `recorded` is the
+    commit that holds the state since, None where there is none, for the reason that
+    `unrecorded` gives, if any. `applied` is false where there was nothing to do, or nobody
+    wanted it done. `busy` keys were written to at
     every try; `refused` ones the server would not take; `differing` ones do not hold what
     they should, once all was done: somebody wrote on, or the server cannot hold it.
     """
@@ -48,6 +49,8 @@ class RestoreResult:
     applied: bool
     saved: str | None = None
     saved_on: str | None = None
+    recorded: str | None = None
+    unrecorded: str = ""
     verified: int = 0
     busy: Sequence[Key] = ()
     refused: Sequence[tuple[Key, str]] = ()
@@ -81,9 +84,14 @@ class Restorer:
         self._home = home
         self._progress = progress
         self._commit = CommitSide(repository, wanted.commit)
-        self._covered = check_snapshot(self._commit)
-        self._scope = widest(scope, self._covered)
+        self._checked = check_snapshot(self._commit)
+        self._settled = scope
         self._taken_at = taken_at(repository, wanted.commit)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it goes on with a restore that was cut off."""
+        return self._wanted.resumed
 
     def plan(self) -> Plan:
         """The plan alone; nothing is written anywhere."""
@@ -106,28 +114,29 @@ class Restorer:
                         return RestoreResult(view.plan, applied=False)
                     result = RestoreResult(view.plan, applied=True)
                 result = self._carry_out(result, view)
-            if not result.busy:
-                break
+                if not result.busy:
+                    return self._conclude(result, view)
         if result is None:
             raise RuntimeError("a restore has at least one round")
         return result
 
-    def _look(self, spool: Spool) -> _View:
+    def _look(self, spool: Spool) -> View:
         """Reads the live database, and draws the plan."""
         parent = self._repository.head()
-        live = LiveFiles(self._server, self._scope, self._progress)
+        scope = widest(self._settled, self._checked.scope)
+        live = LiveFiles(self._server, scope, self._progress)
         taken = take(live, CommitSide(self._repository, parent), Repository.blob_id, spool.put)
         side = LiveSide(self._repository, taken.files, spool)
         plan = draw(
             compare(side, self._commit),
             self._wanted,
-            self._covered,
+            self._checked.scope,
             Clock(live.taken_at, self._taken_at),
             str(self._server),
         )
-        return _View(plan, taken, parent, side, spool)
+        return View(plan, taken, parent, side, spool)
 
-    def _carry_out(self, result: RestoreResult, view: _View) -> RestoreResult:
+    def _carry_out(self, result: RestoreResult, view: View) -> RestoreResult:
         """One round: save, write, read again."""
         plan = view.plan
         entries = Entries(plan, view.side, self._commit)
@@ -145,43 +154,34 @@ class Restorer:
             verified=result.verified + len(plan.keys) - len({*wrong, *left}),
         )
 
-    def _save(self, result: RestoreResult, view: _View) -> RestoreResult:
+    def _save(self, result: RestoreResult, view: View) -> RestoreResult:
         """Commits what the live database holds and HEAD does not, before any of it goes."""
         if not view.taken.differs or not (self._home or view.plan.loses):
             return result
-        if self._home and not view.plan.keys:
+        branch = None if self._home else record.branch_for(self._server.label)
+        saved = record.before(self._repository, view, self._wanted, branch)
+        return replace(result, saved=saved, saved_on=branch)
+
+    def _conclude(self, result: RestoreResult, view: View) -> RestoreResult:
+        """Commits the state that the restore has made, so that HEAD is what the database holds.
+
+        That is not to be had where some keys are not as they should be.
+        """
+        if not self._home or not result.whole:
             return result
-        branch = None if self._home else self._branch()
-        with self._repository.lock():
-            if self._repository.head() != view.parent:
-                raise Busy("another run made a commit meanwhile; restore again")
-            commit = self._write(view, branch)
-        return replace(result, saved=commit, saved_on=branch)
+        try:
+            recorded = self._record(view)
+        except GitbackupError as error:
+            return replace(result, unrecorded=str(error))
+        self._repository.end()
+        return replace(result, recorded=recorded)
 
-    def _write(self, view: _View, branch: str | None) -> str:
-        subject = f"before restore of {self._wanted.commit[:7]}"
-        with self._repository.importer(view.parent) as importer:
-            for path in view.taken.fresh:
-                importer.blob(view.spool.read(view.taken.files[path]))
-            commit = importer.commit(compose(view.taken, subject), changed_paths(view.taken))
-            if branch:
-                importer.save(branch)
-            else:
-                importer.publish()
-        return commit
-
-    def _branch(self) -> str:
-        """A branch of its own for the state of a server that the repository is not of."""
-        place = re.sub("[^A-Za-z0-9]+", "-", self._server.label).strip("-")
-        return f"saved/{place}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """The live database as it was read, and the plan that this led to."""
-
-    plan: Plan
-    taken: Taken
-    parent: str | None
-    side: LiveSide
-    spool: Spool
+    def _record(self, view: View) -> str | None:
+        made = self._repository.commit_info(self._wanted.commit).trailers
+        known = self._settled == self._checked.scope and "Format" in made
+        if known and self._wanted.everything and not view.plan.expired:
+            files, keys = self._commit.files, self._checked.keys
+            return record.after(self._repository, view, self._wanted, files, keys)
+        live = LiveFiles(self._server, self._settled, self._progress)
+        subject = f"restore of {self._wanted.commit[:7]}"
+        return commit(self._repository, live, subject, allow_empty=False).commit

@@ -110,6 +110,7 @@ def restore_object(
     plan: Plan,
     saved: str | None,
     saved_on: str | None,
+    recorded: str | None,
     verified: int,
     left: Mapping[str, Sequence[Key]],
 ) -> dict[str, Any]:
@@ -120,6 +121,7 @@ def restore_object(
         "server": plan.server,
         "saved": saved,
         "saved_on": saved_on,
+        "recorded": recorded,
         "verified": verified,
         **{why: [key_object(key) for key in keys] for why, keys in left.items()},
     }

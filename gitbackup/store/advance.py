@@ -21,7 +21,7 @@ def advance(git: Commands, old: str | None, new: str) -> None:
     """
     journal = _journal(git)
     with file_errors("write to the data repository"):
-        _write_whole(journal, f"{old or EMPTY_TREE} {new}\n")
+        write_whole(journal, f"{old or EMPTY_TREE} {new}\n")
     try:
         refs.move(git, "HEAD", new, old)
     except GitbackupError:
@@ -87,7 +87,7 @@ def _journal(git: Commands) -> Path:
     return git.git_dir / "gitbackup" / "following"
 
 
-def _write_whole(file: Path, content: str) -> None:
+def write_whole(file: Path, content: str) -> None:
     """Writes aside and moves, so that nobody ever reads half of it."""
     file.parent.mkdir(mode=0o700, exist_ok=True)
     draft = file.with_name(file.name + ".new")

@@ -9,11 +9,23 @@ from typing import Self
 
 from gitbackup.errors import NoRepository
 from gitbackup.model import CommitInfo, FileChange
-from gitbackup.store import advance, apart, create, history, lock, refs, settings, trees, worktree
+from gitbackup.store import (
+    advance,
+    apart,
+    create,
+    history,
+    lock,
+    refs,
+    settings,
+    trees,
+    unfinished,
+    worktree,
+)
 from gitbackup.store.apart import Apart
 from gitbackup.store.command import Commands
 from gitbackup.store.importer import Importer
 from gitbackup.store.objects import Blobs, blob_id
+from gitbackup.store.unfinished import Unfinished
 
 
 class Repository:
@@ -167,6 +179,21 @@ class Repository:
         """Lets git repack, if it finds that worth its while. Under lock()."""
         self._need_lock()
         self._git.run("gc", "--auto", "--quiet")
+
+    def begin(self, note: Unfinished) -> None:
+        """Notes that a restore is under way. Under lock()."""
+        self._need_lock()
+        unfinished.begin(self._git, note)
+
+    def unfinished(self, asked: str) -> Unfinished | None:
+        """The restore that was asked for by these words and never ended; None where there is
+        none, or HEAD has moved since."""
+        note = unfinished.read(self._git)
+        return note if note and (note.asked, note.head) == (asked, self.head()) else None
+
+    def end(self) -> None:
+        """The restore that was under way has ended."""
+        unfinished.end(self._git)
 
     def close(self) -> None:
         """Ends the git process that reads blobs; it ends with this object, too."""
