@@ -66,11 +66,15 @@ WALK = """
       create     set   account:index
       create     hash  account:us-1
       overwrite  hash  apikey:42
-    what was there is commit id3, HEAD now
+    what was there is commit id3
     verified: 5 keys equal commit id2
+    what is there now is commit id4, HEAD
 
     # Nothing is lost, not even the accident: it is in the history.
     $ gitbackup log
+    id4  MINUTE (AGE)
+        restore of id2
+        4 added, 1 changed
     id3  MINUTE (AGE)
         before restore of id2
         1 changed, 4 removed
@@ -104,7 +108,7 @@ def test_the_demo_leaves_its_repository_in_the_folder_it_is_given(user: User) ->
     assert numbered(user.says("demo", "try")) == (
         text(WALK) + f"Look around: git -C {repo} log -p\n\n" + YOURS
     )
-    assert git(Path(repo), "rev-list", "--count", "HEAD") == "3"
+    assert git(Path(repo), "rev-list", "--count", "HEAD") == "4"
 
 
 def test_the_demo_wants_an_empty_folder(user: User) -> None:
