@@ -172,6 +172,7 @@ def test_what_a_killed_restore_left_is_swept_and_in_no_snapshot(
     left = aside.name_for(b"a").decode()
     client.set("a", "1")
     client.rpush(left, "half", "built")
+    client.pexpire(left, 3_000_000)
     assert backup.commit().keys == 1
     client.set("a", "2")
     assert [step.key.name for step in backup.restorer("HEAD").plan().keys] == ["a"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from gitbackup import codec
 from gitbackup.errors import ServerError
@@ -118,12 +118,20 @@ class KeyWriter:
         return first[0] if len(first) == 1 and first[0][0] != "RESTORE" else None
 
     def _build(self, name: bytes, entry: Entry) -> None:
+        """Its expiry comes with its first command: by that everybody knows it from a key."""
         commands = self._writes(name, entry)
+        expire: Command = "PEXPIRE", name, aside.MINUTES * 60_000
+        first = [*islice(commands, 1), expire]
+        *queued, ended = self._wire.ask([("MULTI",), *first, ("EXEC",)])
+        self._accepted(first, queued[1:])
+        self._accepted(first, [ended] if isinstance(ended, Refusal) else ended)
         while piece := list(islice(commands, SENT)):
-            piece.append(("PEXPIRE", name, aside.MINUTES * 60_000))
-            for command, reply in zip(piece, self._wire.ask(piece), strict=True):
-                if isinstance(reply, Refusal):
-                    raise self._fatal(reply, command) or _Refused(str(reply))
+            self._accepted([*piece, expire], self._wire.ask([*piece, expire]))
+
+    def _accepted(self, commands: list[Command], replies: list[Any]) -> None:
+        for command, reply in zip(commands, replies, strict=False):
+            if isinstance(reply, Refusal):
+                raise self._fatal(reply, command) or _Refused(str(reply))
 
     def _fatal(self, reply: Refusal, command: Command) -> ServerError | None:
         """An error for refusals that no other key would escape."""

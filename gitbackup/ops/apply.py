@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from gitbackup import codec
 from gitbackup.kinds import same
-from gitbackup.live import keyspace
+from gitbackup.live import aside, keyspace
 from gitbackup.live.connect import Server
 from gitbackup.live.read import KeyReader
 from gitbackup.live.write import KeyWriter, Step
@@ -84,10 +85,11 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> A
 
 
 def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
-    """Removes values that a restore which was killed had built aside."""
-    with KeyWriter(server) as writer:
-        for db, name in left_over:
-            writer.remove(db, [name])
+    """Removes values that a restore which was killed had built aside, and no other keys."""
+    with KeyWriter(server) as writer, closing(server.dial()) as wire:
+        for db, group in groupby(left_over, key=lambda left: left[0]):
+            wire.select(db)
+            writer.remove(db, aside.still_ours(wire, [name for _, name in group]))
 
 
 def differing(server: Server, plan: Plan, entries: Entries, progress: Progress) -> list[Key]:
