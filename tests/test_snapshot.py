@@ -82,6 +82,7 @@ SCOPES = [
     Scope(),
     Scope(databases=(0, 3)),
     Scope(include=("a*", "é"), exclude=("tmp:*",), functions=False),
+    Scope((2**31 - 1,), (codec.loose(b"\xff*"), "base64:*"), (codec.loose(b"a\xfe"),)),
 ]
 
 
@@ -93,6 +94,11 @@ def test_a_manifest_gives_back_its_scope(scope: Scope) -> None:
 def test_a_manifest_does_not_depend_on_the_order_of_what_it_covers() -> None:
     one, other = Scope((3, 0), ("b", "a", "a")), Scope((0, 3, 3), ("a", "b"))
     assert snapshot.manifest(one) == snapshot.manifest(other)
+
+
+def test_patterns_are_under_the_text_rule() -> None:
+    content = snapshot.manifest(Scope(include=(codec.loose(b"\xff*"), "base64:*", "é*")))
+    assert json.loads(content)["scope"]["include"] == ["base64:/yo=", "base64:YmFzZTY0Oio=", "é*"]
 
 
 def test_a_manifest_of_a_newer_format_says_upgrade() -> None:
@@ -117,6 +123,22 @@ def test_a_manifest_of_a_newer_format_says_upgrade() -> None:
         b' "functions": true}}',
         b'{"format": 1, "scope": {"databases": "all", "include": [], "exclude": [],'
         b' "functions": 1}}',
+        b'{"format": true, "scope": {"databases": "all", "include": [], "exclude": [],'
+        b' "functions": true}}',
+        *(
+            b'{"format": 1, "scope": {"databases": %s, "include": %s, "exclude": [],'
+            b' "functions": true}}' % bad
+            for bad in [
+                (b'"all"', b'"a"'),
+                (b'"all"', b'["base64:?"]'),
+                (b'"all"', b"{}"),
+                (b"[-1]", b"[]"),
+                (b"[true]", b"[]"),
+                (b"[1.5]", b"[]"),
+                (b"[2147483648]", b"[]"),
+                (b"{}", b"[]"),
+            ]
+        ),
     ],
 )
 def test_what_is_no_manifest_is_refused(content: bytes) -> None:
