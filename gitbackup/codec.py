@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,8 @@ MARK = b'"base64:'  # in a document: some text there may need the exact path
 FOREVER = 253_402_300_800_000  # milliseconds: the first instant with a year of five digits
 EXACT = 2**53  # every integer below it is a double of its own
 SMALL = 1e-4  # from here up all libraries write fractions alike
+FINER = re.compile(r"[.,]\d{3}\d*[1-9]")  # than a millisecond, in an instant
+LARGEST = 2**63 - 1  # a server counts no further
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
@@ -88,8 +91,11 @@ def instant(milliseconds: int) -> str | int:
 
 
 def milliseconds(instant: str | int) -> int:
-    """The inverse of `instant`. Raises ValueError for what is none, or has no time zone."""
-    if isinstance(instant, int) and not isinstance(instant, bool):
+    """The inverse of `instant`.
+
+    Raises ValueError for what is none, has no time zone, or would have to be rounded.
+    """
+    if isinstance(instant, int) and not isinstance(instant, bool) and instant <= LARGEST:
         return instant
     if not isinstance(instant, str):
         raise ValueError(f"{instant!r} is not an instant")
@@ -99,6 +105,8 @@ def milliseconds(instant: str | int) -> int:
         raise ValueError(f"{instant!r} is not an instant") from None
     if moment.tzinfo is None:
         raise ValueError(f"{instant!r} has no time zone")
+    if FINER.search(instant):
+        raise ValueError(f"{instant!r} has more than milliseconds")
     return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
@@ -174,14 +182,18 @@ def encode(document: Any) -> bytes:
 def decode(path: str, content: bytes) -> Any:
     """The document in `content`, canonical or not.
 
-    Raises Damaged, naming the file `path` and the line, for what is not JSON in UTF-8 and for
-    an object that has the same name twice.
+    Raises Damaged, naming the file `path` and the line, for what is not JSON in UTF-8, for an
+    object that has the same name twice, and for what is nested deeper than any snapshot is.
     """
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise Damaged(f"{path}, line {error.lineno}: not valid JSON: {error.msg}") from None
-    if encode(document) != content:  # a person's hand: orjson would let a twin win in silence
+    try:
+        ours = encode(document) == content
+    except TypeError:
+        raise Damaged(f"{path}, line 1: not valid: nested too deeply") from None
+    if not ours:  # a person's hand: orjson would let a twin win in silence
         _refuse_twins(path, content)
     return document
 

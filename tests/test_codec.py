@@ -100,10 +100,20 @@ def test_an_instant_may_be_written_in_other_words(instant: str) -> None:
     assert codec.instant(codec.milliseconds(instant)) == "2027-01-15T08:00:00.123Z"
 
 
-@pytest.mark.parametrize("instant", ["2027-01-15T08:00:00", "soon", "", True, None, 1.5, []])
+@pytest.mark.parametrize("instant", ["2027-01-15T08:00:00", "soon", "", True, None, 1.5, [], 2**63])
 def test_what_is_no_instant_is_refused(instant: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         codec.milliseconds(instant)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("instant", ["2027-01-15T08:00:00.1234Z", "2027-01-15T08:00:00,000000001Z"])
+def test_an_instant_is_not_rounded(instant: str) -> None:
+    with pytest.raises(ValueError, match="has more than milliseconds"):
+        codec.milliseconds(instant)
+
+
+def test_an_instant_may_have_zeros_beyond_its_milliseconds() -> None:
+    assert codec.milliseconds("1970-01-01T00:00:00.120000000Z") == 120
 
 
 @pytest.mark.parametrize(
@@ -186,6 +196,13 @@ def test_a_document_is_sorted_indented_utf_8_with_a_final_newline() -> None:
 def test_loose_text_never_reaches_a_document() -> None:
     with pytest.raises(TypeError):
         codec.encode({codec.loose(b"\xff"): 1})
+
+
+@pytest.mark.parametrize("depth", [255, 400, 2000])
+def test_what_is_nested_too_deeply_is_told_with_its_file(depth: int) -> None:
+    content = b'{"a": ' + b"[" * depth + b"]" * depth + b"}"
+    with pytest.raises(Damaged, match=r"^db0/a.json, line 1: not valid"):
+        codec.decode("db0/a.json", content)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gitbackup import codec
 from gitbackup.kinds.base import normal_instant, normal_object, normal_text, normal_texts
 
 NONE = "0-0"
@@ -15,7 +16,7 @@ PENDING = {"consumer", "delivered_at", "deliveries"}
 
 def position(id_: Any) -> tuple[int, int]:
     """A stream id as the two numbers it is ordered by. Raises ValueError for what is no id."""
-    first, dash, second = normal_text(id_, "an id").partition("-")
+    first, dash, second = id_.partition("-") if isinstance(id_, str) else ("", "", "")
     if not (dash and _digits(first) and _digits(second)):
         raise ValueError(f"{id_!r} is not a stream id")
     return int(first), int(second)
@@ -69,6 +70,8 @@ def _group(name: str, group: Any) -> dict[str, Any]:
     if "entries_read" in group:
         normal["entries_read"] = _count(group["entries_read"], "entries_read")
     if consumers := sorted(normal_texts(group.get("consumers", []), "consumers")):
+        if len({*consumers}) < len(consumers):
+            raise ValueError(f"group {name!r} has the same consumer twice")
         normal["consumers"] = consumers
     if pending := normal_object(group.get("pending", {}), f"pending of {name!r}"):
         normal["pending"] = {id_: _pending(id_, one, consumers) for id_, one in pending.items()}
@@ -100,6 +103,6 @@ def _members(value: Any, known: set[str], needed: set[str], what: str) -> None:
 def _count(value: Any, what: str) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # JSON has one sort of number: 1.0 is 1
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= codec.LARGEST:
         raise ValueError(f"{what} is not a count")
     return value
