@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitbackup import snapshot
+from gitbackup.errors import GitbackupError
 from gitbackup.model import Summary
 from gitbackup.ops.message import compose, origin
 from gitbackup.ops.scan import LiveFiles
@@ -48,9 +49,18 @@ def commit(
                     compose(message, taken.summary, origin(taken)), changed_paths(taken)
                 )
                 importer.publish()
-        if made:
-            repository.maintain()
-    return result(repository, taken, parent, made, message)
+        untidy = upkeep(repository) if made else []
+    told = result(repository, taken, parent, made, message)
+    return replace(told, warnings=[*told.warnings, *untidy])
+
+
+def upkeep(repository: Repository) -> list[str]:
+    """Lets git repack. The commit is made: what goes wrong now is only worth a word."""
+    try:
+        repository.maintain()
+    except GitbackupError as error:
+        return [f"the commit is made, but git's garbage collection failed: {error}"]
+    return []
 
 
 def preview(repository: Repository | None, live: LiveFiles, message: str | None) -> CommitResult:

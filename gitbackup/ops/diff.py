@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gitbackup import codec, snapshot
+from gitbackup import codec, kinds, snapshot
 from gitbackup.diff.values import diff_entries
 from gitbackup.errors import UsageError
 from gitbackup.live.connect import Server
@@ -155,7 +155,7 @@ def find_entry(repository: Repository, commit: str, name: str, db: int | None) -
 
     Raises UsageError where the commit does not have it, or several databases do.
     """
-    wanted = name if name.startswith(codec.PREFIX) else codec.strict(name)
+    wanted = _stored(name)
     mentions = _mentions(wanted)
     found: dict[Key, Entry] = {}
     side = CommitSide(repository, commit)
@@ -168,6 +168,16 @@ def find_entry(repository: Repository, commit: str, name: str, db: int | None) -
     if len(matching) != 1:
         raise UsageError(_not_one(name, commit, matching))
     return matching[0], found[matching[0]]
+
+
+def _stored(name: str) -> str:
+    """A name that a person typed, as a snapshot stores it."""
+    if not name.startswith(codec.PREFIX):
+        return codec.strict(name)
+    try:
+        return kinds.normal_text(name, "the name")
+    except ValueError as error:
+        raise UsageError(f"{name!r} is no key: {error}") from None
 
 
 def _mentions(name: str) -> Callable[[bytes], bool]:

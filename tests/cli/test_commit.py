@@ -177,3 +177,27 @@ def test_where_nothing_changed_the_json_has_no_commit(user: User) -> None:
         "removed": 0,
         "namespaces": [],
     }
+
+
+def test_a_commit_is_made_even_if_git_cannot_tidy_up(user: User) -> None:
+    user.says("init")
+    git(user.repo, "config", "gc.auto", "1")
+    git(user.repo, "config", "gc.pruneExpire", "nonsense")
+    user.redis.mset({f"k{n}": n for n in range(1_000)})
+    done = user.run("commit", "-m", "begin")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "1,000 keys: 1,000 added")
+    assert done.err.startswith(
+        "gitbackup: warning: the commit is made, but git's garbage collection failed: "
+    )
+    assert len(user.commits()) == 1
+
+
+def test_patterns_of_any_bytes_are_kept_and_matched(user: User) -> None:
+    user.redis.mset({b"\xff1": 1, b"base64:1": 1, b"a": 1})
+    user.says("init", "--exclude", "\udcff*", "--exclude", "base64:*")
+    user.says("commit")
+    assert '"base64:/yo="' in (user.repo / "gitbackup.json").read_text()
+    assert user.says("status").splitlines()[0] == "SERVER: 1 key"
+    user.redis.delete("a")
+    assert user.says("restore", "HEAD", "--yes").splitlines()[1] == "  create  string  a"
+    assert user.redis.dbsize() == 3

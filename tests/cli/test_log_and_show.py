@@ -228,6 +228,31 @@ def test_a_key_of_other_bytes_is_named_in_base64(user: User) -> None:
     assert '"value": "2"' in user.says("show", "HEAD:base64:YmFzZTY0Og==")
 
 
+def test_a_key_is_named_by_any_base64_of_its_bytes(user: User) -> None:
+    user.redis.set("a", 1)
+    user.says("commit")
+    assert user.says("show", "HEAD:base64:YQ==") == user.says("show", "HEAD:a")
+
+
+@pytest.mark.parametrize("name", ["base64:?", "base64:\udcff"])
+def test_what_only_begins_like_base64_is_no_key(two_commits: User, name: str) -> None:
+    assert two_commits.run("show", f"HEAD:{name}") == Done(
+        2,
+        "",
+        f"gitbackup: {name!r} is no key: the name begins with base64: and goes on with what is"
+        " not\n",
+    )
+
+
+def test_scores_are_shown_as_they_are_stored(user: User) -> None:
+    scores = {"a": 9007199254740994.0, "b": 1e-5, "c": 1e-7, "d": 0.5, "e": 1e21, "f": 3}
+    user.redis.zadd("z", scores)
+    user.says("commit")
+    assert user.says("show", "HEAD:z") == (user.repo / "db0" / "_.json").read_text()
+    assert '"a": 9007199254740994,\n' in user.says("show", "HEAD:z")
+    assert json.loads(user.says("show", "HEAD:z", "--json"))["entry"]["value"] == scores
+
+
 def test_a_function_library_is_shown_as_its_source(user: User) -> None:
     user.redis.function_load(LIBRARY)
     user.says("commit")
