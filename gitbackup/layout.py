@@ -79,16 +79,16 @@ def layout(keys: Sequence[bytes]) -> Files:
 def own_file(path: str, key: bytes) -> str:
     """The path of a file for this key alone, beside the file `path`; both without `.json`."""
     directory, slash, _ = path.rpartition("/")
-    return f"{directory}{slash}{_slug(key.rpartition(b':')[2])}~{sha256(key).hexdigest()[:32]}"
+    return f"{directory}{slash}{_long_name(key.rpartition(b':')[2], key)}"
 
 
 def alone_name(text: bytes) -> str:
     """A file name for this text, which differs from that of any other text, case ignored.
 
-    The text itself where rule 5 calls it safe and it has no upper-case letter; else its
-    slug, `~`, and the first 8 hex digits of its SHA-256.
+    The text itself where rule 5 calls it safe and it has no upper-case letter; else, as in
+    rule 7, its slug, `~`, and the first 32 hex digits of its SHA-256.
     """
-    return text.decode() if _is_safe(text) and text == text.lower() else _hash_name(text, text)
+    return text.decode() if _is_safe(text) and text == text.lower() else _long_name(text, text)
 
 
 def _place(path: str, keys: Sequence[bytes], size: int) -> Files:
@@ -217,6 +217,10 @@ def _is_safe(text: bytes) -> bool:
 
 def _hash_name(text: bytes, prefix: bytes) -> str:
     return f"{_slug(text)}~{sha256(prefix).hexdigest()[:8]}"
+
+
+def _long_name(text: bytes, whole: bytes) -> str:
+    return f"{_slug(text)}~{sha256(whole).hexdigest()[:32]}"
 
 
 def _slug(text: bytes) -> str:
