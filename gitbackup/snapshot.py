@@ -1,7 +1,10 @@
 """Entries to the files of a snapshot, and back. Reading never depends on the layout.
 
-A snapshot holds the manifest `gitbackup.json`, JSON files of entries under `dbN/`, and the
-libraries of Redis Functions as source under `functions/`.
+A snapshot holds the manifest `gitbackup.json`; files of entries, which are all those below a
+folder `dbN/` whose names end in `.json`; and libraries of Redis Functions as source, which are
+all files directly in `functions/` whose names have one dot and end, after it, in an engine:
+lower-case letters, digits or `_`, such as `lua`, but not `md`, `rst` or `txt`. Any other file is a
+person's own.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from gitbackup.model import FORMAT, FUNCTIONS, Entry, Key, Scope
 MANIFEST = "gitbackup.json"
 LARGE = 1024 * 1024  # bytes of JSON: a larger entry has a file of its own
 DATABASE = re.compile(r"db(0|[1-9][0-9]{0,9})/")
-LAST_DATABASE = 2**31 - 1  # no server can have one of a greater number
+SOURCE = re.compile(r"functions/[^/.]+\.(?!(?:md|rst|txt)\Z)[a-z0-9_]+")
 LIBRARY = re.compile(rb"""#!["']?\w+["']?[^\n]*?\s["']?name=["']?(\w+)""", re.IGNORECASE)
 FUNCTION = "function"  # the type of a library's entry
 
@@ -27,9 +30,9 @@ def manifest(scope: Scope) -> bytes:
     """The manifest's content: constant for a given scope."""
     covered = {
         "databases": "all" if scope.databases is None else sorted(set(scope.databases)),
-        "exclude": sorted({*map(codec.strict, scope.exclude)}),
+        "exclude": sorted(set(scope.exclude)),
         "functions": scope.functions,
-        "include": sorted({*map(codec.strict, scope.include)}),
+        "include": sorted(set(scope.include)),
     }
     return codec.encode({"format": FORMAT, "scope": covered})
 
@@ -44,7 +47,7 @@ def read_manifest(content: bytes) -> Scope:
             " upgrade gitbackup"
         )
     try:
-        if version == FORMAT and version is not True:
+        if version == FORMAT:
             return _scope(document["scope"])
     except (KeyError, TypeError, ValueError):
         pass
@@ -52,31 +55,21 @@ def read_manifest(content: bytes) -> Scope:
 
 
 def _scope(stored: dict[str, Any]) -> Scope:
-    databases, functions = stored["databases"], stored["functions"]
-    if type(functions) is not bool:
-        raise ValueError("functions is true or false")
-    return Scope(
-        None if databases == "all" else tuple(map(_number, _array(databases))),
-        tuple(map(_pattern, _array(stored["include"]))),
-        tuple(map(_pattern, _array(stored["exclude"]))),
-        functions,
-    )
-
-
-def _array(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError("not an array")
-    return value
-
-
-def _number(db: Any) -> int:
-    if type(db) is not int or not 0 <= db <= LAST_DATABASE:
+    databases = stored["databases"]
+    if databases != "all" and not all(type(db) is int for db in databases):
         raise ValueError("databases are numbers")
-    return db
-
-
-def _pattern(value: Any) -> str:
-    return codec.loose(codec.data(kinds.normal_text(value, "a pattern")))
+    patterns = [*stored["include"], *stored["exclude"]]
+    if (
+        not all(type(pattern) is str for pattern in patterns)
+        or type(stored["functions"]) is not bool
+    ):
+        raise ValueError("patterns are text")
+    return Scope(
+        None if databases == "all" else tuple(databases),
+        tuple(stored["include"]),
+        tuple(stored["exclude"]),
+        stored["functions"],
+    )
 
 
 def place_files(db: int, keys: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
@@ -139,7 +132,7 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
 
     Raises Damaged, naming file, line and key, for what is not well-formed.
     """
-    if path.startswith("functions/"):
+    if SOURCE.fullmatch(path):
         return _decode_library(path, content)
     place = DATABASE.match(path)
     if place is None or not path.endswith(".json"):
@@ -197,7 +190,7 @@ def decode_own(path: str, content: bytes) -> dict[Key, Entry]:
 
 
 def is_data(path: str) -> bool:
-    """Whether a snapshot's file is gitbackup's own; others may be a person's."""
-    if path == MANIFEST or path.startswith("functions/"):
+    """Whether a snapshot's file is gitbackup's own; any other is a person's."""
+    if path == MANIFEST or SOURCE.fullmatch(path):
         return True
     return DATABASE.match(path) is not None and path.endswith(".json")

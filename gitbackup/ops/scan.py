@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gitbackup import codec, snapshot
 from gitbackup.live import keyspace
 from gitbackup.live.connect import Server
-from gitbackup.live.read import KeyReader
-from gitbackup.model import FUNCTIONS, Key, Scope
+from gitbackup.live.read import Found, KeyReader
+from gitbackup.model import FUNCTIONS, Entry, Key, Scope
 from gitbackup.patterns import covered
 from gitbackup.progress import Progress
 
@@ -20,10 +21,10 @@ class LiveFiles:
     """The files that a snapshot of the live database has, made while one iterates over it.
 
     Told once that is done: `keys`, how many each database has; `taken_at`, the server's
-    time in milliseconds when reading began; `scope`, without the function libraries where
-    the user may not list them; `torn`, keys that were written to while they were read in
-    pieces; `watching`, whether such writes could be seen; `left_over`, names of values
-    that a killed restore had built aside.
+    time in milliseconds when reading began; `functions_refused`, whether the user may not
+    list the function libraries, which are then no part of `scope`; `torn`, keys that were
+    written to while they were read in pieces; `watching`, whether such writes could be seen;
+    `left_over`, names of values that a killed restore had built aside.
     """
 
     def __init__(self, server: Server, scope: Scope, progress: Progress) -> None:
@@ -31,15 +32,25 @@ class LiveFiles:
         self.scope = scope
         self.keys: dict[int, int] = {}
         self.taken_at = 0
+        self.functions_refused = False
         self.torn: tuple[Key, ...] = ()
         self.watching = True
         self.left_over: tuple[tuple[int, bytes], ...] = ()
         self._progress = progress
+        self._names: dict[int, Sequence[bytes]] = {}
+        self._vanished: set[tuple[int, bytes]] = set()
 
     @property
     def total(self) -> int:
         """How many keys there are in all databases."""
         return sum(count for db, count in self.keys.items() if db != FUNCTIONS)
+
+    def holds(self, key: Key) -> bool:
+        """Whether the snapshot that was made has this key."""
+        name, names = codec.data(key.name), self._names.get(key.db, ())
+        at = bisect_left(names, name)
+        found = at < len(names) and names[at] == name
+        return found and (key.db, name) not in self._vanished
 
     def __iter__(self) -> Iterator[File]:
         yield from self._libraries()
@@ -64,11 +75,13 @@ class LiveFiles:
         finally:
             wire.close()
         if libraries is None:
+            self.functions_refused = True
             self.scope = replace(self.scope, functions=False)
+        elif libraries:
+            self.keys[FUNCTIONS] = len(libraries)
+            self._names[FUNCTIONS] = sorted(library.name.encode() for library in libraries)
         for library in libraries or ():
-            path = snapshot.library_file(library.name, library.engine)
-            self.keys[FUNCTIONS] = self.keys.get(FUNCTIONS, 0) + 1
-            yield path, codec.raw(library.source)
+            yield snapshot.library_file(library.name, library.engine), codec.raw(library.source)
 
     def _databases(self) -> Sequence[int]:
         if self.scope.databases is not None:
@@ -80,18 +93,23 @@ class LiveFiles:
             wire.close()
 
     def _files(self, reader: KeyReader, db: int) -> Iterator[File]:
-        names = list(filter(covered(self.scope), reader.names(db)))
+        names = self._names[db] = list(filter(covered(self.scope), reader.names(db)))
         self._progress.start(f"reading db{db}", len(names))
         files = list(snapshot.place_files(db, names))
-        del names
         found = reader.entries(db, (name for _, keys in files for name in keys))
         for path, keys in files:
-            entries = {
-                codec.loose(name): entry
-                for name, entry in (next(found) for _ in keys)
-                if entry is not None
-            }
+            entries = self._living(db, (next(found) for _ in keys))
             self._progress.advance(len(keys))
             if entries:
                 self.keys[db] = self.keys.get(db, 0) + len(entries)
                 yield from snapshot.encode_file(path, entries)
+
+    def _living(self, db: int, found: Iterator[Found]) -> dict[str, Entry]:
+        """The entries of a file by loose name; keys that have gone meanwhile are noted."""
+        entries = {}
+        for name, entry in found:
+            if entry is None:
+                self._vanished.add((db, name))
+            else:
+                entries[codec.loose(name)] = entry
+        return entries

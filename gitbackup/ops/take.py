@@ -9,7 +9,7 @@ from itertools import islice
 
 from gitbackup import snapshot
 from gitbackup.diff import keys as key_diff
-from gitbackup.errors import Damaged
+from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import FUNCTIONS, Action, Counts, Entry, Key, KeyChange, Summary
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import Side
@@ -43,11 +43,17 @@ class Taken:
 
 
 def take(live: LiveFiles, known: Side, blob_id: Callable[[bytes], str], keep: Keep) -> Taken:
-    """Reads the whole live database; `keep` gets the id and content of every file that differs."""
+    """Reads the whole live database; `keep` gets the id and content of every file that differs.
+
+    Raises GitbackupError where two files would have one path, or one would not be known as data:
+    no key is ever left out in silence.
+    """
     files: dict[str, str] = {}
     fresh: list[str] = []
-    tracker = _Tracker(known)
+    tracker = _Tracker(known, live.holds)
     for path, content in live:
+        if path in files or not snapshot.is_data(path):
+            raise GitbackupError(f"{path!r} cannot be the path of a file of its own: report this")
         files[path] = blob_id(content)
         if known.files.get(path) != files[path]:
             keep(files[path], content)
@@ -63,9 +69,11 @@ def take(live: LiveFiles, known: Side, blob_id: Callable[[bytes], str], keep: Ke
 class _Tracker:
     """Which keys differ; only counted where there is nothing to compare with."""
 
-    def __init__(self, known: Side) -> None:
+    def __init__(self, known: Side, lives: Callable[[Key], bool]) -> None:
         self.warnings: list[str] = []
         self._known = known
+        self._lives = lives
+        self._seen: set[Key] = set()  # in the known files that were opened
         self._diff = key_diff.KeyDiff()
         self._added: Counter[tuple[int, str, str]] = Counter()
         self._first: list[tuple[Key, Action]] = []
@@ -88,16 +96,36 @@ class _Tracker:
     def _before(self, path: str) -> Mapping[Key, Entry]:
         content = self._known.read(path)
         try:
-            return snapshot.decode_file(path, content)
+            entries = snapshot.decode_file(path, content)
         except Damaged as damaged:
             self.warnings.append(f"in HEAD, {damaged}; what it held counts as absent")
             return {}
+        self._warn_of_doubles(path, sorted(self._seen & entries.keys()))
+        fresh = {key: entry for key, entry in entries.items() if key not in self._seen}
+        self._seen.update(fresh)
+        return fresh
+
+    def _warn_of_doubles(self, path: str, keys: Sequence[Key]) -> None:
+        if keys:
+            named = f"the key {keys[0]}" if len(keys) == 1 else f"{len(keys)} keys, as {keys[0]},"
+            self.warnings.append(f"in HEAD, {named} in {path} stood in another file too")
 
     def result(self) -> tuple[list[KeyChange], Summary]:
         if not self._known.files:
             return [], self._first_summary()
-        changes = self._diff.changes()
+        changes = list(self._without_doubles(self._diff.changes()))
         return changes, summarise(changes)
+
+    def _without_doubles(self, changes: Sequence[KeyChange]) -> Iterator[KeyChange]:
+        """A key that went from one file and lives on in another, as it was, stood in both."""
+        doubles: dict[str, list[Key]] = {}
+        for change in changes:
+            if change.action is Action.REMOVED and self._lives(change.key):
+                doubles.setdefault(change.before or "", []).append(change.key)
+            else:
+                yield change
+        for path, keys in doubles.items():
+            self._warn_of_doubles(path, keys)
 
     def _first_summary(self) -> Summary:
         spaces = {

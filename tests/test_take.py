@@ -1,0 +1,117 @@
+"""What is taken of the live database, and what of a commit by hand is data, or told as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from gitbackup.backup import Backup
+from gitbackup.errors import GitbackupError
+from gitbackup.live.address import parse
+from gitbackup.live.connect import connect
+from gitbackup.model import Counts, Scope
+from gitbackup.ops.scan import LiveFiles
+from gitbackup.ops.sides import CommitSide
+from gitbackup.ops.take import take
+from gitbackup.progress import SILENT
+from gitbackup.store.repository import Repository
+from tests.servers import LiveServer
+from tests.store.plain import git
+
+ONE = '{"a": {"type": "string", "value": "%s"}}\n'
+
+
+@pytest.fixture
+def client(valkey: LiveServer) -> redis.Redis:
+    return valkey.client(decode_responses=True)
+
+
+@pytest.fixture
+def backup(valkey: LiveServer, tmp_path: Path) -> Backup:
+    return Backup(tmp_path / "data", valkey.url)
+
+
+def commit_by_hand(backup: Backup, files: dict[str, str]) -> None:
+    for path, content in files.items():
+        (backup.path / path).parent.mkdir(exist_ok=True)
+        (backup.path / path).write_text(content)
+    git(backup.path, "add", ".")
+    git(backup.path, "commit", "-qm", "by hand")
+
+
+@pytest.mark.parametrize("value", ["1", "other"])
+def test_a_key_in_two_files_of_head_is_told_and_not_counted_as_removed(
+    client: redis.Redis, backup: Backup, value: str
+) -> None:
+    client.mset({"a": "1", "b": "1"})
+    backup.commit()
+    commit_by_hand(backup, {"db0/hand.json": ONE % value})
+    result = backup.commit()
+    assert result.summary.counts == Counts()
+    assert list(result.warnings) == [
+        "in HEAD, the key a in db0/hand.json stood in another file too"
+    ]
+    assert backup.commit().commit is None
+
+
+def test_a_key_in_two_files_that_both_go_on_counts_once(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.mset({"a": "1", "b": "1", "c": "1"})
+    backup.commit()
+    commit_by_hand(backup, {"db0/hand.json": ONE % "1", "db0/more.json": ONE % "2"})
+    client.set("a", "2")
+    client.delete("c")
+    result = backup.commit()
+    assert result.summary.counts == Counts(changed=1, removed=1)
+    assert len([warning for warning in result.warnings if "another file" in warning]) == 2
+
+
+def test_a_key_that_went_is_counted_though_it_stood_in_two_files(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.mset({"a": "1", "b": "1"})
+    backup.commit()
+    commit_by_hand(backup, {"db0/hand.json": ONE % "1"})
+    client.delete("a")
+    assert backup.commit().summary.counts == Counts(removed=1)
+
+
+PERSONS = [
+    *("functions/README.md", "functions/notes.txt", "functions/Index.rst", "functions/LICENSE"),
+    *("functions/.luacheckrc", "functions/.x.lua", "functions/mylib.lua.orig"),
+    *("functions/tests/mylib.lua", "functions/X.LUA", "db0/README.md", "db01/a.json"),
+]
+
+
+def test_a_persons_own_files_stay_and_hinder_no_restore(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.set("a", "1")
+    client.function_load("#!lua name=l\nredis.register_function('f', function() end)")
+    backup.commit()
+    commit_by_hand(backup, dict.fromkeys(PERSONS, "a person's own"))
+    client.set("a", "2")
+    assert backup.commit().summary.counts == Counts(changed=1)
+    assert backup.restore("HEAD~1", lambda plan: True).whole
+    assert client.get("a") == "1"
+    assert [path for path in PERSONS if not (backup.path / path).exists()] == []
+
+
+class Twice(LiveFiles):
+    """Gives one path to two files, as no layout should."""
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        for path, content in super().__iter__():
+            yield path, content
+            yield path, content
+
+
+def test_two_files_of_one_path_are_no_snapshot(client: redis.Redis, valkey: LiveServer) -> None:
+    client.set("a", "1")
+    live = Twice(connect(parse(valkey.url)), Scope(), SILENT)
+    with pytest.raises(GitbackupError, match=r"'db0/_\.json' cannot be the path of a file of its"):
+        take(live, CommitSide(None, None), Repository.blob_id, lambda *_: None)
