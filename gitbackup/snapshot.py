@@ -21,7 +21,11 @@ from gitbackup.model import FORMAT, FUNCTIONS, Entry, Key, Scope
 MANIFEST = "gitbackup.json"
 LARGE = 1024 * 1024  # bytes of JSON: a larger entry has a file of its own
 DATABASE = re.compile(r"db(0|[1-9][0-9]{0,9})/")
+<<<<<<< /tmp/own/gitbackup/snapshot.py
 SOURCE = re.compile(r"functions/[^/.]+\.(?!(?:md|rst|txt)\Z)[a-z0-9_]+")
+=======
+LAST_DATABASE = 2**31 - 1  # no server can have one of a greater number
+>>>>>>> /tmp/snap_theirs.py
 LIBRARY = re.compile(rb"""#!["']?\w+["']?[^\n]*?\s["']?name=["']?(\w+)""", re.IGNORECASE)
 FUNCTION = "function"  # the type of a library's entry
 
@@ -30,9 +34,9 @@ def manifest(scope: Scope) -> bytes:
     """The manifest's content: constant for a given scope."""
     covered = {
         "databases": "all" if scope.databases is None else sorted(set(scope.databases)),
-        "exclude": sorted(set(scope.exclude)),
+        "exclude": sorted({*map(codec.strict, scope.exclude)}),
         "functions": scope.functions,
-        "include": sorted(set(scope.include)),
+        "include": sorted({*map(codec.strict, scope.include)}),
     }
     return codec.encode({"format": FORMAT, "scope": covered})
 
@@ -47,7 +51,7 @@ def read_manifest(content: bytes) -> Scope:
             " upgrade gitbackup"
         )
     try:
-        if version == FORMAT:
+        if version == FORMAT and version is not True:
             return _scope(document["scope"])
     except (KeyError, TypeError, ValueError):
         pass
@@ -55,21 +59,31 @@ def read_manifest(content: bytes) -> Scope:
 
 
 def _scope(stored: dict[str, Any]) -> Scope:
-    databases = stored["databases"]
-    if databases != "all" and not all(type(db) is int for db in databases):
-        raise ValueError("databases are numbers")
-    patterns = [*stored["include"], *stored["exclude"]]
-    if (
-        not all(type(pattern) is str for pattern in patterns)
-        or type(stored["functions"]) is not bool
-    ):
-        raise ValueError("patterns are text")
+    databases, functions = stored["databases"], stored["functions"]
+    if type(functions) is not bool:
+        raise ValueError("functions is true or false")
     return Scope(
-        None if databases == "all" else tuple(databases),
-        tuple(stored["include"]),
-        tuple(stored["exclude"]),
-        stored["functions"],
+        None if databases == "all" else tuple(map(_number, _array(databases))),
+        tuple(map(_pattern, _array(stored["include"]))),
+        tuple(map(_pattern, _array(stored["exclude"]))),
+        functions,
     )
+
+
+def _array(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not an array")
+    return value
+
+
+def _number(db: Any) -> int:
+    if type(db) is not int or not 0 <= db <= LAST_DATABASE:
+        raise ValueError("databases are numbers")
+    return db
+
+
+def _pattern(value: Any) -> str:
+    return codec.loose(codec.data(kinds.normal_text(value, "a pattern")))
 
 
 def place_files(db: int, keys: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
