@@ -21,11 +21,8 @@ from gitbackup.model import FORMAT, FUNCTIONS, Entry, Key, Scope
 MANIFEST = "gitbackup.json"
 LARGE = 1024 * 1024  # bytes of JSON: a larger entry has a file of its own
 DATABASE = re.compile(r"db(0|[1-9][0-9]{0,9})/")
-<<<<<<< /tmp/own/gitbackup/snapshot.py
 SOURCE = re.compile(r"functions/[^/.]+\.(?!(?:md|rst|txt)\Z)[a-z0-9_]+")
-=======
 LAST_DATABASE = 2**31 - 1  # no server can have one of a greater number
->>>>>>> /tmp/snap_theirs.py
 LIBRARY = re.compile(rb"""#!["']?\w+["']?[^\n]*?\s["']?name=["']?(\w+)""", re.IGNORECASE)
 FUNCTION = "function"  # the type of a library's entry
 
