@@ -10,11 +10,12 @@ depends on the set of names alone. Paths are below `dbN/` and end in `.json`.
     largest power of two that is not above n: never more than 1,023 in one directory. All
     other keys of the place are its *rest*, under `_`.
 3.  A rest of at most 128 keys is the file `_`. A larger one is the directory `_`, split by
-    the byte that follows the longest prefix its keys share: the range of that byte, 00 to ff,
-    is halved, and each half again, until it has at most 128 keys, which are a file, or is one
-    byte, whose keys are a directory, split in the same way by what they share. A half with no
-    keys is nothing. The key that ends where a split is made, if there is one, is in the file
-    `_` of that directory.
+    the byte that follows the longest prefix its keys share. The key that is this prefix and
+    no more, if there is one, is in the file `_` of that directory. For the others, a range of
+    that byte, at first 00 to ff, that has over 128 keys and more than one byte is halved, and
+    so is each half. A range of at most 128 keys is a file, even if it is all of 00 to ff. A
+    single byte with more keys is a directory, split in the same way by what its keys share. A
+    range with no keys is nothing.
 4.  A directory that must be split, and whose path (without `dbN/`) has over 100 characters,
     is split by the first hex digit of each key's SHA-256 instead, and each of its groups of
     more than 128 keys by the next digit. That bounds the depth and the length of every path.
@@ -32,9 +33,10 @@ depends on the set of names alone. Paths are below `dbN/` and end in `.json`.
     last byte as two lower-case hex digits each (`40-5f`), but a single upper-case letter by
     itself and a `-`, so that case never matters (`A-`), and any other single byte by its two
     hex digits (`2d`). A group by hash is named by its hex digit.
-7.  An entry that is larger than 1 MiB has a file of its own, in the directory of the file
-    that it would be in: the slug of the key's text after its last `:`, `~`, and the first 32
-    hex digits of the SHA-256 of the key.
+7.  An entry has a file of its own where a file that holds it alone has over 1,048,576 bytes.
+    That is in the directory of the file that the entry would be in, which there is only for
+    what else it holds. Its name is the slug of the key's text after its last `:`, `~`, and
+    the first 32 hex digits of the SHA-256 of the key.
 
 Names in one directory differ even where case is ignored, and no name is both a file's and a
 directory's. No name is over 65 characters; a path is hardly ever over 200, whatever the keys.
