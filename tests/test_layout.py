@@ -329,6 +329,11 @@ def test_a_range_of_bytes_is_halved_until_it_fits() -> None:
     assert set(shown(keys + more)) == both
 
 
+def test_a_range_of_all_bytes_is_a_file_where_it_fits() -> None:
+    keys = [b"a", *(b"a%03d" % n for n in range(LIMIT))]
+    assert [(path, len(group)) for path, group in layout(keys)] == [("_/_", 1), ("_/0-z", LIMIT)]
+
+
 def test_a_single_byte_is_named_so_that_case_never_matters() -> None:
     keys = [bytes((byte, i)) for byte in b"*7Aa\xff" for i in range(129)]
     assert {path.split("/")[1] for path in shown(keys)} == {"2a", "7", "A-", "a", "ff"}
