@@ -52,7 +52,8 @@ class Plan:
 
     `commit` is the snapshot's, `server` names where it goes. `keys` are the steps, sorted;
     `expired` are the snapshot's keys that are left out since their instant has passed;
-    `kept` are live keys that the snapshot does not have and that stay.
+    `kept` are live keys that the snapshot does not have and that stay. `warnings` are
+    sentences for the user.
     """
 
     commit: str
@@ -62,6 +63,7 @@ class Plan:
     keys: Sequence[PlannedKey]
     expired: Sequence[Key] = ()
     kept: Sequence[Key] = ()
+    warnings: Sequence[str] = ()
 
     @property
     def loses(self) -> bool:

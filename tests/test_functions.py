@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
 
 from gitbackup.backup import Backup
+from gitbackup.errors import ServerError
+from gitbackup.model import FUNCTIONS, Key
+from gitbackup.ops.restore import RestoreResult
 from tests.servers import LiveServer
+from tests.store.plain import git, run_git
 
 ALIKE = ["Collision_of_libraries_that_end_27703", "Collision_of_libraries_that_end_74258"]
 """Two names whose slugs, and first 8 hex digits of their SHA-256, are the same."""
@@ -50,3 +56,134 @@ def test_libraries_whose_names_are_almost_alike_are_two_files(
     client.function_flush()
     assert backup.restore("HEAD", lambda plan: True).whole
     assert sources(client) == before
+
+
+def test_functions_that_two_libraries_exchanged_go_back(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.function_load(lua("a", "f"))
+    client.function_load(lua("b", "g"))
+    before = sources(client)
+    backup.commit()
+    client.function_flush()
+    client.function_load(lua("a", "g"))
+    client.function_load(lua("b", "f"))
+    assert backup.restore("HEAD", lambda plan: True).whole
+    assert sources(client) == before
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_library_loaded_after_the_plan_is_saved_before_it_goes(
+    client: redis.Redis, backup: Backup, name: str
+) -> None:
+    client.function_load(lua("a", "f"))
+    backup.commit()
+    client.function_load(lua("a", "f", "g"), replace=True)
+
+    def meanwhile(plan: object) -> bool:
+        client.function_load(lua(name, "h"), replace=True)
+        return True
+
+    assert backup.restore("HEAD", meanwhile).whole
+    assert sources(client) == {"a": lua("a", "f")}
+    assert lua(name, "h") in saved(backup)
+
+
+def saved(backup: Backup) -> list[str]:
+    """The sources of all libraries in all commits, which is where nothing is lost."""
+    paths = git(backup.path, "log", "--format=", "--name-only", "--", "functions").split()
+    commits = git(backup.path, "log", "--format=%H").split()
+    shown = [run_git(backup.path, "show", f"{c}:{p}") for c in commits for p in {*paths}]
+    return [one.stdout.decode() for one in shown]
+
+
+def restored(backup: Backup, source: str) -> RestoreResult:
+    """What a restore does of a commit by hand that has another source for the library a."""
+    (backup.path / "functions" / "a.lua").write_text(source)
+    git(backup.path, "commit", "-qam", "by hand")
+    return backup.restore("HEAD", lambda plan: True)
+
+
+def test_a_library_that_the_server_refuses_is_named_and_what_was_there_is_back(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.function_load(lua("a", "f"))
+    client.function_load(lua("b", "g"))
+    client.set("k", "1")
+    backup.commit()
+    client.function_delete("b")
+    client.set("k", "2")
+    result = restored(backup, lua("a", "f", more="no Lua ("))
+    ((key, why),) = result.refused
+    assert (key, "what was there is back" in why) == (Key(FUNCTIONS, "a"), True)
+    assert sources(client) == {"a": lua("a", "f"), "b": lua("b", "g")}
+    assert (client.get("k"), result.verified, result.differing) == ("1", 2, [])
+
+
+def test_a_library_whose_function_another_has_that_stays_is_refused(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.function_load(lua("a", "f"))
+    backup.commit()
+    client.function_flush()
+    client.function_load(lua("b", "f"))
+    result = backup.restore("HEAD", lambda plan: True, delete=False)
+    assert [key for key, _ in result.refused] == [Key(FUNCTIONS, "a")]
+    assert sources(client) == {"b": lua("b", "f")}
+
+
+def as_user(client: redis.Redis, backup: Backup, *rights: str) -> Backup:
+    client.execute_command("ACL", "SETUSER", "ann", "on", ">pw", "~*", "+@all", *rights)
+    scheme, _, place = str(backup._url).partition("://")
+    return Backup(backup.path, f"{scheme}://ann:pw@{place}")
+
+
+def test_who_may_not_list_functions_leaves_them_as_they_are_and_is_told(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.function_load(lua("a", "f"))
+    client.set("k", "1")
+    backup.commit()
+    client.function_load(lua("a", "g"), replace=True)
+    client.set("k", "2")
+    result = as_user(client, backup, "-function|list").restore("HEAD", lambda plan: True)
+    assert (result.whole, client.get("k")) == (True, "1")
+    assert [str(warning)[:47] for warning in result.plan.warnings] == [
+        "function libraries are left as they are, for th"
+    ]
+    assert sources(client) == {"a": lua("a", "g")}
+
+
+def test_the_first_commit_of_who_may_not_list_functions_says_so(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.function_load(lua("a", "f"))
+    (warning,) = as_user(client, backup, "-function|list").commit().warnings
+    assert warning.startswith("the user may not list functions, so no library is part of this")
+
+
+@pytest.mark.parametrize("right", ["function|load", "function|delete", "multi"])
+def test_a_right_that_libraries_need_is_named_before_anything_is_written(
+    client: redis.Redis, backup: Backup, right: str
+) -> None:
+    client.function_load(lua("a", "f"))
+    backup.commit()
+    client.function_load(lua("a", "g"), replace=True)
+    with pytest.raises(ServerError, match=re.escape(f"... +{right}")):
+        as_user(client, backup, f"-{right}").restore("HEAD", lambda plan: True)
+    assert sources(client) == {"a": lua("a", "g")}
+
+
+def test_a_server_without_functions_says_so_before_anything_is_written(
+    client: redis.Redis, backup: Backup, running: Callable[[str], LiveServer]
+) -> None:
+    old = running("redis6")
+    client.function_load(lua("a", "f"))
+    client.set("k", "1")
+    backup.commit()
+    with old.client() as other:
+        with pytest.raises(ServerError, match=r"does not know .* FUNCTION LOAD; .* keys alone"):
+            backup.restore("HEAD", lambda plan: True, to=old.url)
+        assert other.keys() == []
+        assert backup.restore("HEAD", lambda plan: True, patterns=["*"], to=old.url).whole
+        assert other.get("k") == b"1"

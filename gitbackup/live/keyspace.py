@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from gitbackup import codec
 from gitbackup.errors import ServerError
-from gitbackup.kinds import Abilities
+from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connect import parse_info
 from gitbackup.live.refusals import words_of
 from gitbackup.live.wire import Refusal, Wire
 
 MOST_DATABASES = 1_000_000  # beyond it a server that never says no is not Redis
+KEYS_ALONE = "no library can be restored then: restore the keys alone, with the pattern '*'"
 
 
 class Library(NamedTuple):
@@ -22,6 +24,14 @@ class Library(NamedTuple):
     name: str
     engine: str
     source: str
+
+
+class LibraryChange(NamedTuple):
+    """What is to become of a library: its source now and then, as stored; None: there is none."""
+
+    name: str
+    before: str | None
+    after: str | None
 
 
 def databases(wire: Wire) -> list[int]:
@@ -81,13 +91,50 @@ def clock(wire: Wire) -> int:
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 
-def write_library(wire: Wire, source: str) -> None:
-    """Loads a library's source, stored under the text rule, over any of its name."""
-    wire.call("FUNCTION", "LOAD", "REPLACE", codec.data(source))
+def probe_libraries(wire: Wire, changes: Iterable[LibraryChange]) -> None:
+    """Raises ServerError, before anything is written, where the server would refuse them all."""
+    if commands := _commands(changes):
+        wire.call("MULTI")
+        for command, reply in zip(commands, wire.ask([*commands, ("DISCARD",)]), strict=False):
+            if isinstance(reply, Refusal):
+                raise ServerError(f"{wire.refused(reply, command)}; {KEYS_ALONE}")
 
 
-def delete_library(wire: Wire, name: str) -> None:
-    """Removes a library. Raises ServerError where that is refused."""
-    (reply,) = wire.ask([("FUNCTION", "DELETE", name)])
-    if isinstance(reply, Refusal) and "not found" not in str(reply).lower():
-        raise ServerError(str(wire.refused(reply, ("FUNCTION", "DELETE"))))
+def change_libraries(wire: Wire, changes: Iterable[LibraryChange]) -> dict[str, str]:
+    """Changes libraries in one transaction; tells which were refused, and why.
+
+    What was there goes before anything comes, since no function may be in two libraries. Where
+    a library's successor is refused, it is put back.
+    """
+    ordered = [*changes]
+    commands: list[Command] = [*_commands(ordered), ("EXEC",)]
+    wire.call("MULTI")
+    queued = wire.ask(commands)
+    for command, reply in zip(commands, queued, strict=True):
+        if isinstance(reply, Refusal):  # then nothing was done
+            return {change.name: str(wire.refused(reply, command)) for change in ordered}
+    coming = [change for change in ordered if change.after is not None]
+    loaded = zip(reversed(coming), reversed(queued[-1]), strict=False)
+    wrong = {change: str(reply) for change, reply in loaded if isinstance(reply, Refusal)}
+    return {change.name: why + _put_back(wire, change) for change, why in wrong.items()}
+
+
+def _put_back(wire: Wire, change: LibraryChange) -> str:
+    """Loads what a change has deleted; what to say of it."""
+    if change.before is None:
+        return ""
+    (reply,) = wire.ask([_load(change.before)])
+    if isinstance(reply, Refusal):
+        return f"; nor could what was there be put back ({reply}): it is in the saved commit"
+    return "; what was there is back"
+
+
+def _commands(changes: Iterable[LibraryChange]) -> list[Command]:
+    """All that goes, then all that comes."""
+    ordered = [*changes]
+    going: list[Command] = [("FUNCTION", "DELETE", c.name) for c in ordered if c.before is not None]
+    return going + [_load(change.after) for change in ordered if change.after is not None]
+
+
+def _load(source: str) -> Command:
+    return "FUNCTION", "LOAD", codec.data(source)

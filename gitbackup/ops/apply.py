@@ -7,10 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from gitbackup import codec
+from gitbackup import codec, snapshot
 from gitbackup.kinds import same
 from gitbackup.live import aside, keyspace
 from gitbackup.live.connect import Server
+from gitbackup.live.keyspace import LibraryChange
 from gitbackup.live.read import KeyReader
 from gitbackup.live.write import KeyWriter, Step
 from gitbackup.model import FUNCTIONS, Action, Entry, Key
@@ -37,6 +38,7 @@ class Entries:
 
     def __init__(self, plan: Plan, live: Side, commit: Side) -> None:
         self._plan = plan
+        self._side = live
         self._live = entry_reader(live)
         self._commit = entry_reader(commit)
 
@@ -46,6 +48,17 @@ class Entries:
         if planned.before is None and planned.action is Action.CHANGED:
             before = stored
         return Step(codec.data(planned.key.name), before, self.restored(planned))
+
+    def library(self, planned: PlannedKey) -> LibraryChange:
+        step = self.step(planned)
+        before, after = (entry and entry["value"] for entry in (step.before, step.after))
+        return LibraryChange(planned.key.name, before, after)
+
+    def libraries(self) -> dict[str, str]:
+        """The sources of all libraries that there were when the plan was drawn."""
+        paths = filter(snapshot.SOURCE.fullmatch, self._side.files)
+        files = (snapshot.decode_file(path, self._side.read(path)) for path in paths)
+        return {key.name: entry["value"] for file in files for key, entry in file.items()}
 
     def restored(self, planned: PlannedKey) -> Entry | None:
         stored = self._commit(planned.after, planned.key)
@@ -64,6 +77,8 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
     with KeyWriter(server) as writer:
         for planned in samples.values():
             writer.probe(planned.key.db, [entries.step(planned)])
+    with closing(server.dial()) as wire:
+        keyspace.probe_libraries(wire, map(entries.library, _libraries(plan)))
 
 
 def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> Applied:
@@ -130,16 +145,18 @@ def _differing(
 def _differing_libraries(
     server: Server, group: list[PlannedKey], entries: Entries
 ) -> Iterator[Key]:
-    wire = server.dial()
-    try:
-        listed = keyspace.libraries(wire, server.abilities) or ()
-    finally:
-        wire.close()
-    sources = {library.name: codec.strict(library.source) for library in listed}
+    sources = _sources(server) or {}
     for planned in group:
         due = entries.restored(planned)
         if sources.get(planned.key.name) != (due["value"] if due else None):
             yield planned.key
+
+
+def _sources(server: Server) -> dict[str, str] | None:
+    """All libraries and their sources, as stored; None where the user may not list them."""
+    with closing(server.dial()) as wire:
+        listed = keyspace.libraries(wire, server.abilities)
+    return None if listed is None else {one.name: codec.strict(one.source) for one in listed}
 
 
 def _batches(keys: Iterable[PlannedKey], entries: Entries) -> Iterator[tuple[int, list[Step]]]:
@@ -158,22 +175,22 @@ def _batches(keys: Iterable[PlannedKey], entries: Entries) -> Iterator[tuple[int
             yield db, batch
 
 
+def _libraries(plan: Plan) -> list[PlannedKey]:
+    return [planned for planned in plan.keys if planned.key.db == FUNCTIONS]
+
+
 def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Applied) -> None:
-    libraries = [planned for planned in plan.keys if planned.key.db == FUNCTIONS]
-    if not libraries:
+    """Changes the libraries together; none where any is not as the plan saw it."""
+    planned = _libraries(plan)
+    if not planned:
         return
-    wire = server.dial()
-    try:
-        # what goes makes room first: no function may be in two libraries
-        for planned in sorted(libraries, key=lambda planned: planned.action is not Action.REMOVED):
-            entry = entries.restored(planned)
-            if entry is None:
-                keyspace.delete_library(wire, planned.key.name)
-            else:
-                keyspace.write_library(wire, entry["value"])
-            applied.done.append(planned.key)
-    finally:
-        wire.close()
+    if _sources(server) != entries.libraries():
+        applied.moved += (each.key for each in planned)
+        return
+    with closing(server.dial()) as wire:
+        refused = keyspace.change_libraries(wire, map(entries.library, planned))
+    applied.done += (each.key for each in planned if each.key.name not in refused)
+    applied.refused |= {Key(FUNCTIONS, name): why for name, why in refused.items()}
 
 
 def _key(db: int, step: Step) -> Key:

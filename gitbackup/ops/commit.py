@@ -99,6 +99,11 @@ def doubts(taken: Taken) -> list[str]:
     if taken.live.left_over:
         count = len(taken.live.left_over)
         told.append(f"{count} keys that a killed restore had built aside are no part of this")
+    if taken.live.functions_refused:
+        told.append(
+            "the user may not list functions, so no library is part of this: grant ACL SETUSER"
+            " ... +function|list"
+        )
     if not taken.live.watching:
         told.append(
             "the user may not WATCH, so large values may be torn: grant ACL SETUSER ... +watch"

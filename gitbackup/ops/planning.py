@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitbackup import codec, snapshot
 from gitbackup.errors import Damaged
@@ -14,6 +14,11 @@ from gitbackup.ops.sides import Side
 from gitbackup.patterns import covers, matcher
 from gitbackup.plan import Clock, Plan, PlannedKey, Ttl, timed
 from gitbackup.store.repository import Repository
+
+UNSEEN = (
+    "function libraries are left as they are, for the user may not list them: grant ACL SETUSER"
+    " ... +function|list"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,12 @@ class Wanted:
     @property
     def everything(self) -> bool:
         """Whether the database is to be just what the commit holds."""
-        narrowed = self.patterns or self.databases is not None
-        return self.delete and self.ttl is Ttl.KEEP and not narrowed
+        return self.delete and self.ttl is Ttl.KEEP and not self.narrowed
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether it is about some keys only; then it is about no function libraries."""
+        return bool(self.patterns) or self.databases is not None
 
 
 @dataclass(slots=True)
@@ -82,26 +91,35 @@ def check_snapshot(side: Side) -> Checked:
 def draw(comparison: Comparison, wanted: Wanted, scope: Scope, clock: Clock, server: str) -> Plan:
     """The plan that makes the live side (`before`) hold what the commit (`after`) does.
 
-    Keys that the snapshot's `scope` does not cover are left alone.
+    Keys that the snapshot's `scope` does not cover are left alone, and so are all function
+    libraries where the live side does not cover them: it could not be told what is lost.
     """
     drawing = _Drawing()
-    concerns = _concerns(wanted, scope)
+    seen = snapshot.read_manifest(comparison.before.read(snapshot.MANIFEST)).functions
+    unseen = scope.functions and not seen and not wanted.narrowed
+    concerns = _concerns(wanted, replace(scope, functions=scope.functions and seen))
     for change, live, stored in _candidates(comparison, wanted.ttl):
         if concerns(change.key):
             _draw_key(drawing, change, live, stored, wanted, clock)
     drawing.keys.sort(key=lambda step: step.key)
     return Plan(
-        wanted.commit, server, wanted.ttl, clock, drawing.keys, drawing.expired, drawing.kept
+        wanted.commit,
+        server,
+        wanted.ttl,
+        clock,
+        drawing.keys,
+        drawing.expired,
+        drawing.kept,
+        [UNSEEN] if unseen else [],
     )
 
 
 def _concerns(wanted: Wanted, scope: Scope) -> Callable[[Key], bool]:
     within, matches = covers(scope), matcher(wanted.patterns)
-    narrowed = bool(wanted.patterns) or wanted.databases is not None
 
     def concerns(key: Key) -> bool:
         if key.db == FUNCTIONS:
-            return within(key) and not narrowed
+            return within(key) and not wanted.narrowed
         chosen = wanted.databases is None or key.db in wanted.databases
         return chosen and within(key) and bool(matches(codec.data(key.name)))
 

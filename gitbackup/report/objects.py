@@ -106,6 +106,7 @@ def plan_object(plan: Plan) -> dict[str, Any]:
         ],
         "expired": [key_object(key) for key in plan.expired],
         "kept": [key_object(key) for key in plan.kept],
+        "warnings": list(plan.warnings),
     }
 
 

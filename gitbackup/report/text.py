@@ -168,6 +168,7 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
         yield f"  and {len(plan.keys) - len(shown):,} more"
     yield from _set_aside("expired since, left out", plan.expired)
     yield from _set_aside("not in the commit, kept", plan.kept)
+    yield from (f"  {warning}" for warning in plan.warnings)
 
 
 def _set_aside(why: str, left: Sequence[Key]) -> Iterator[str]:

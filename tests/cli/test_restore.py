@@ -230,6 +230,7 @@ def test_a_program_gets_the_plan_as_json(damaged: User) -> None:
         ],
         "expired": [],
         "kept": [],
+        "warnings": [],
     }
 
 
