@@ -124,7 +124,8 @@ class KeyWriter:
         first = [*islice(commands, 1), expire]
         *queued, ended = self._wire.ask([("MULTI",), *first, ("EXEC",)])
         self._accepted(first, queued[1:])
-        self._accepted(first, [ended] if isinstance(ended, Refusal) else ended)
+        self._accepted([("EXEC",)], [ended])
+        self._accepted(first, ended)
         while piece := list(islice(commands, SENT)):
             self._accepted([*piece, expire], self._wire.ask([*piece, expire]))
 
