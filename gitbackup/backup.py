@@ -188,7 +188,7 @@ class Backup:
         commit = unfinished.commit if unfinished else self.resolve(commit_ish)
         wanted = Wanted(commit, tuple(patterns), chosen, delete, ttl, commit_ish, bool(unfinished))
         server = connect(place) if to else self.server
-        scope = self._scope_of(None)
+        scope = self._scope_of(None if place.db is None else [place.db])
         return Restorer(repository, server, wanted, scope, to is None, self._progress)
 
     def resolve(self, commit_ish: str) -> str:

@@ -21,6 +21,7 @@ from gitbackup.kinds.base import (
 )
 from gitbackup.model import Entry
 
+EXPIRED = -2  # in place of an instant: the field, or the key, has gone since it was read
 PLAIN = ("listpack", "ziplist")  # encodings that cannot hold a field's expiry
 
 
@@ -44,10 +45,12 @@ class Hash:
             return None
         entry: Entry = {"type": self.name, "value": fields}
         if server.field_expiry and encoding not in PLAIN:
-            expiries = yield from _field_expiries(key, list(fields))
-            if expiries:
+            moments = yield from _field_moments(key, list(fields))
+            for field in [field for field, at in moments.items() if at == EXPIRED]:
+                del fields[field]
+            if expiries := {field: codec.instant(at) for field, at in moments.items() if at >= 0}:
                 entry["field_expires_at"] = expiries
-        return entry
+        return entry if fields else None
 
     def normal(self, value: Any) -> Any:
         fields = normal_object(value)
@@ -64,14 +67,13 @@ class Hash:
             yield "HPEXPIREAT", key, moment, "FIELDS", 1, codec.data(field)
 
 
-def _field_expiries(
+def _field_moments(
     key: bytes, fields: list[str]
-) -> Generator[list[Command], list[Any], dict[str, str | int]]:
-    """Asks when each field expires; a negative answer means never."""
-    expiries: dict[str, str | int] = {}
+) -> Generator[list[Command], list[Any], dict[str, int]]:
+    """When each field expires, in milliseconds since 1970; EXPIRED or another negative: never."""
+    moments: dict[str, int] = {}
     for piece in pieces(fields, ARGUMENTS):
         names = [codec.raw(field) for field in piece]
-        (moments,) = yield [("HPEXPIRETIME", key, "FIELDS", len(names), *names)]
-        found = zip(piece, moments or (), strict=False)
-        expiries.update((field, codec.instant(at)) for field, at in found if at >= 0)
-    return expiries
+        (answer,) = yield [("HPEXPIRETIME", key, "FIELDS", len(names), *names)]
+        moments.update(zip(piece, answer or [EXPIRED] * len(piece), strict=True))
+    return moments

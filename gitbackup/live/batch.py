@@ -11,11 +11,13 @@ from gitbackup import codec
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Abilities, Command, Reading, kind_of
 from gitbackup.live import expiry
+from gitbackup.live.expiry import Span
 from gitbackup.live.refusals import words_of
 from gitbackup.live.wire import Refusal, Wire
 from gitbackup.model import Entry
 
 RESTARTS = 20  # of the reading of one key that becomes another type meanwhile
+ALWAYS = Span(0, 2**63)
 
 
 class Later(Enum):
@@ -28,7 +30,7 @@ Outcome = Entry | None | Literal[Later.LATER]
 
 
 class Asked(NamedTuple):
-    """A key, and the commands that ask for its expiry and the first piece of its value.
+    """A key, and the commands that ask for its value's first piece, its expiry before and after.
 
     Where `reading` is None nothing was asked, and `outcome` is known already.
     """
@@ -41,28 +43,44 @@ class Asked(NamedTuple):
 
 
 def ask(key: bytes, type_: str, server: Abilities) -> Asked:
-    """What to send for a key of that type, for its whole value where that is small."""
+    """What to send for a key of that type, for its whole value where that is small.
+
+    Other clients' commands may come in between: only a value with the same expiry before and
+    after it is one with that expiry.
+    """
     if type_ == "none":
         return Asked(key)
     kind = kind_of(type_)
     if kind.watched:
         return Asked(key, type_, outcome=Later.LATER)
-    reading = kind.read(key, server)
-    return Asked(key, type_, reading, (*_when(key, server), *next(reading)))
+    reading, when = kind.read(key, server), expiry.ask(key, server)
+    return Asked(key, type_, reading, (when, *next(reading), when))
 
 
-def settle(wire: Wire, asked: Asked, replies: Iterator[Any], server: Abilities) -> Outcome:
-    """The entry that the replies make, its text loose; Later where it needs more."""
+def settle(
+    wire: Wire,
+    asked: Asked,
+    replies: Iterator[Any],
+    moment: int | None = None,
+    span: Span = ALWAYS,
+) -> Outcome:
+    """The entry that the replies make, its text loose; Later where it needs more.
+
+    On a server that told the time left only, `moment` is the instant that it was asked for
+    since, and `span` the time in which the replies were made.
+    """
     if asked.reading is None:
         return asked.outcome
     mine = list(islice(replies, len(asked.commands)))
     if _refused(wire, asked.commands, mine):
         return Later.LATER
-    moment = mine.pop(0) if server.pexpiretime else expiry.NEVER
+    first, *values, last = mine
+    if not (first == last if moment is None else expiry.agreed(first, last, moment, span)):
+        return Later.LATER
     try:
-        asked.reading.send(mine)
+        asked.reading.send(values)
     except StopIteration as done:
-        return _of_type(asked.type, done.value, moment)
+        return _of_type(asked.type, done.value, first if moment is None else moment)
     return Later.LATER
 
 
@@ -79,26 +97,21 @@ def whole(wire: Wire, key: bytes, server: Abilities) -> Entry | None:
 
 
 def together(wire: Wire, keys: list[bytes], server: Abilities) -> dict[bytes, Entry | None]:
-    """The entries of a few keys, all asked for on one connection, which may be watching them."""
+    """The entries of a few keys, all asked for on one connection, which watches them."""
     types = wire.ask([("TYPE", key) for key in keys])
     asked = [ask(key, type_, server) for key, type_ in zip(keys, types, strict=True)]
     replies = iter(wire.ask([command for one in asked for command in one.commands]))
-    outcomes = {one.key: settle(wire, one, replies, server) for one in asked}
-    moments = (
-        {} if server.pexpiretime else dict(zip(keys, expiry.expiries(wire, keys), strict=True))
-    )
+    moments = [None] * len(keys) if server.pexpiretime else expiry.moments(wire, keys, server)
     found: dict[bytes, Entry | None] = {}
-    for key, outcome in outcomes.items():
-        if outcome is Later.LATER:
-            found[key] = whole(wire, key, server)
-        else:
-            found[key] = timed(outcome, moments.get(key, expiry.NEVER)) if moments else outcome
+    outcomes = [settle(wire, one, replies, at) for one, at in zip(asked, moments, strict=True)]
+    for key, outcome in zip(keys, outcomes, strict=True):
+        found[key] = whole(wire, key, server) if outcome is Later.LATER else outcome
     return found
 
 
 def _rounds(wire: Wire, key: bytes, type_: str, server: Abilities) -> Outcome:
     reading = kind_of(type_).read(key, server)
-    (moment,) = expiries(wire, [key], server)
+    (moment,) = expiry.moments(wire, [key], server)
     commands = next(reading)
     while True:
         replies = wire.ask(commands)
@@ -111,30 +124,14 @@ def _rounds(wire: Wire, key: bytes, type_: str, server: Abilities) -> Outcome:
 
 
 def _of_type(type_: str, entry: Entry | None, moment: int) -> Outcome:
-    return Later.LATER if entry and entry["type"] != type_ else timed(entry, moment)
-
-
-def expiries(wire: Wire, keys: list[bytes], server: Abilities) -> list[int]:
-    """When each key expires: milliseconds since 1970, or expiry.GONE, or expiry.NEVER."""
-    if not server.pexpiretime:
-        return expiry.expiries(wire, keys)
-    commands = [command for key in keys for command in _when(key, server)]
-    replies = wire.ask(commands)
-    _refused(wire, commands, replies)
-    return replies
-
-
-def timed(entry: Entry | None, moment: int) -> Entry | None:
-    """The entry with its expiry; None where the key is gone."""
+    """The entry with its expiry; None where the key is gone, Later where its type is another."""
     if entry is None or moment == expiry.GONE:
         return None
+    if entry["type"] != type_:
+        return Later.LATER
     if moment != expiry.NEVER:
         entry["expires_at"] = codec.instant(moment)
     return entry
-
-
-def _when(key: bytes, server: Abilities) -> tuple[Command, ...]:
-    return (("PEXPIRETIME", key),) if server.pexpiretime else ()
 
 
 def _refused(wire: Wire, commands: Iterable[Command], replies: list[Any]) -> bool:

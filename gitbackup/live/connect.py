@@ -17,12 +17,13 @@ from gitbackup.kinds import Abilities
 from gitbackup.kinds.base import mapping
 from gitbackup.live.address import HINT, Address
 from gitbackup.live.refusals import explain, words_of
+from gitbackup.live.replies import Replies
 from gitbackup.live.wire import Refusal, Wire
 
 DEFAULTS: dict[str, Any] = {
     "protocol": 3,
     "socket_connect_timeout": 10,  # seconds
-    "socket_timeout": 120,
+    "socket_timeout": 30,  # without a byte from the server
 }
 NO_SERVER = (
     "no server answers at {label} ({reason}): start it, or name yours with --url or REDIS_URL;"
@@ -68,7 +69,8 @@ def connect(address: Address) -> Server:
 
 def dial(address: Address) -> Wire:
     """One connection, logged in. Raises ServerError, saying what to do, where there is none."""
-    connection = _connection(address)
+    parsers: list[Replies] = []
+    connection = _connection(address, parsers)
     try:
         connection.connect()
     except AuthenticationError as error:
@@ -77,12 +79,18 @@ def dial(address: Address) -> Wire:
         raise ServerError(explain(words_of(error), ("HELLO",), address.label)) from None
     except (RedisError, OSError) as error:
         raise ServerError(NO_SERVER.format(label=address.label, reason=_reason(error))) from None
-    wire = Wire(connection, address.label)
+    wire = Wire(connection, parsers[-1], address.label)
     wire.ask([("CLIENT", "NO-TOUCH", "ON")])  # where it is unknown or not permitted, no harm
     return wire
 
 
-def _connection(address: Address) -> AbstractConnection:
+def _connection(address: Address, parsers: list[Replies]) -> AbstractConnection:
+    """redis-py's connection; the parser that it makes itself is added to `parsers`."""
+
+    def parser(**options: Any) -> Replies:
+        parsers.append(Replies(**options))
+        return parsers[-1]
+
     options = DEFAULTS | address.options
     kind = options.pop("connection_class", Connection)
     try:
@@ -91,6 +99,7 @@ def _connection(address: Address) -> AbstractConnection:
             encoding="utf-8",
             encoding_errors="surrogateescape",
             decode_responses=True,
+            parser_class=parser,
             retry=Retry(NoBackoff(), 0),
         )
     except (TypeError, ValueError, RedisError):

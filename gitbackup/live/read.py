@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any, NamedTuple, Self
 
 from gitbackup import codec
-from gitbackup.live import aside, batch
-from gitbackup.live.batch import Asked, Later
+from gitbackup.kinds import Command
+from gitbackup.live import aside, batch, expiry, fields, sizes
+from gitbackup.live.batch import Asked, Later, Outcome
 from gitbackup.live.connect import Server
+from gitbackup.live.expiry import Span
 from gitbackup.live.wire import Refusal, Wire
 from gitbackup.model import Entry
 
 SCAN_COUNT = 1_000  # names asked for at once
-BATCH = 500  # keys asked for at once
 TRIES = 3  # readings of a value in pieces, until none of them was disturbed
 Found = tuple[bytes, Entry | None]
+
+
+class _Sent(NamedTuple):
+    """A batch on its way: what was asked of each key, and of the server besides."""
+
+    asked: list[Asked]
+    around: tuple[Command, ...]  # asked once before and once after the keys
+    plain: bool  # whether no field of a hash was to expire
 
 
 class KeyReader:
@@ -61,47 +70,55 @@ class KeyReader:
         The next batch is on its way before the last is given out.
         """
         self._wire.select(db)
-        remaining = iter(keys)
-        now = self._ask_values(self._ask_types(remaining))
-        coming = self._ask_types(remaining)
-        while now:
-            replies = iter(self._wire.receive(sum(len(asked.commands) for asked in now)))
-            following = self._ask_values(coming)
-            coming = self._ask_types(remaining)
-            for asked in now:
-                yield asked.key, self._settle(db, asked, replies)
+        batches = sizes.batches(lambda: self._second(db), keys)
+        now = self._send(db, next(batches, []))
+        while now.asked:
+            following = self._send(db, next(batches, []))
+            for asked, outcome in zip(now.asked, self._receive(db, now), strict=True):
+                yield asked.key, self._watched(db, asked.key) if outcome is Later.LATER else outcome
             now = following
 
-    def _ask_types(self, keys: Iterator[bytes]) -> list[bytes]:
-        """Asks for the types of the next batch, and tells which keys are in it."""
-        asked = list(islice(keys, BATCH))
-        if asked:
-            self._wire.send(("TYPE", key) for key in asked)
-        return asked
-
-    def _ask_values(self, keys: list[bytes]) -> list[Asked]:
-        """Receives the types of a batch, and asks for its values."""
+    def _send(self, db: int, keys: list[sizes.Sized]) -> _Sent:
+        """Asks for the values of a batch."""
+        if not keys:
+            return _Sent([], (), plain=False)
         known = self._server.abilities
-        types = self._wire.receive(len(keys))
-        for key, type_ in zip(keys, types, strict=True):
-            if isinstance(type_, Refusal):
-                raise self._wire.refused(type_, ("TYPE", key))
-        asked = [batch.ask(key, type_, known) for key, type_ in zip(keys, types, strict=True)]
-        self._wire.send(command for one in asked for command in one.commands)
-        return asked
+        plain = known.field_expiry and not fields.may_expire(self._second(db), db)
+        if plain:
+            known = replace(known, field_expiry=False)
+        asked = [batch.ask(one.key, one.type, known) for one in keys]
+        around: tuple[Command, ...] = () if known.pexpiretime else (("TIME",),)
+        commands = (command for one in asked for command in one.commands)
+        self._wire.send([*around, *commands, *around])
+        return _Sent(asked, around, plain)
 
-    def _settle(self, db: int, asked: Asked, replies: Iterator[Any]) -> Entry | None:
-        known = self._server.abilities
-        outcome = batch.settle(self._wire, asked, replies, known)
-        if outcome is Later.LATER:
-            return self._watched(db, asked.key)
-        if outcome is not None and not known.pexpiretime:
-            (moment,) = batch.expiries(self._second(db), [asked.key], known)
-            return batch.timed(outcome, moment)
-        return outcome
+    def _receive(self, db: int, sent: _Sent) -> Iterator[Outcome]:
+        """What became of each key of a batch; Later for one that is to be read by itself."""
+        count = sum(len(one.commands) for one in sent.asked)
+        before = self._wire.receive(len(sent.around))
+        replies = iter(self._wire.receive(count))
+        after = self._wire.receive(len(sent.around))
+        outcomes = self._settle(db, sent, replies, [*before, *after])
+        if sent.plain and fields.may_expire(self._second(db), db):
+            return (Later.LATER if one.type == "hash" else outcome for one, outcome in outcomes)
+        return (outcome for _, outcome in outcomes)
+
+    def _settle(
+        self, db: int, sent: _Sent, replies: Iterator[Any], clock: list[Any]
+    ) -> list[tuple[Asked, Outcome]]:
+        if self._server.abilities.pexpiretime:
+            return [(one, batch.settle(self._wire, one, replies)) for one in sent.asked]
+        refused = any(isinstance(reply, Refusal) for reply in clock)
+        span = batch.ALWAYS if refused else Span(*map(expiry.now, clock))
+        keys = [one.key for one in sent.asked]
+        moments = expiry.moments(self._second(db), keys, self._server.abilities)
+        return [
+            (one, batch.settle(self._wire, one, replies, moment, span))
+            for one, moment in zip(sent.asked, moments, strict=True)
+        ]
 
     def _watched(self, db: int, key: bytes) -> Entry | None:
-        """One key read in pieces, again while somebody wrote to it meanwhile."""
+        """One key read by itself, again while somebody wrote to it meanwhile."""
         for _ in range(TRIES):
             wire = self._second(db)
             watch = wire.ask([("WATCH", key)]) if self.watching else []

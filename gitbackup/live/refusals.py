@@ -47,7 +47,7 @@ def _permission(reply: str, command: Command, label: str) -> str:
     if "key" in reply.lower() and "command" not in reply.lower().split("key")[0]:
         return (
             f"the user may not read or write the key{_key(command)} at {label}:"
-            " grant its pattern with ACL SETUSER, or narrow the scope with --include"
+            " grant its pattern with ACL SETUSER, or leave it out with gitbackup init --exclude"
         )
     words = name_of(command).lower().replace(" ", "|")
     grant = f"grant it with ACL SETUSER ... +{words}"

@@ -12,6 +12,7 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, 
 from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.refusals import explain, words_of
+from gitbackup.live.replies import Replies
 
 Refusal = ResponseError
 """An error reply; stands among the replies of a batch in place of its answer."""
@@ -23,13 +24,17 @@ class Wire:
     `label` names the server, without credentials, in what is said.
     """
 
-    def __init__(self, connection: AbstractConnection, label: str) -> None:
+    def __init__(self, connection: AbstractConnection, replies: Replies, label: str) -> None:
         self.label = label
         self._connection = connection
+        self._replies = replies
         self._db = connection.db
+        self._closed = False
 
     def send(self, commands: Iterable[Command]) -> None:
         """Sends a batch; its replies are to be received before anything else is asked."""
+        if self._closed:  # redis-py would connect again, to another database perhaps
+            raise ServerError(f"lost the server at {self.label}; run the command again")
         try:
             self._connection.send_packed_command([_packed(commands)])
         except RedisError as error:
@@ -37,7 +42,13 @@ class Wire:
 
     def receive(self, count: int) -> list[Any]:
         """That many replies, in order, error replies among them as Refusals."""
-        return [self._reply() for _ in range(count)]
+        try:
+            replies = self._replies.many(count)
+        except (RedisError, OSError) as error:
+            raise self._lost(error) from None
+        if not {BusyLoadingError, AuthenticationError}.isdisjoint(map(type, replies)):
+            raise self._locked_out(replies)
+        return replies
 
     def ask(self, commands: list[Command]) -> list[Any]:
         """Sends a batch and waits for its replies, error replies among them."""
@@ -67,23 +78,21 @@ class Wire:
         return ServerError(explain(words_of(refusal), command, self.label))
 
     def close(self) -> None:
+        self._closed = True
         self._connection.disconnect()
 
-    def _reply(self) -> Any:
-        try:
-            return self._connection.read_response(disconnect_on_error=False)
-        except ResponseError as error:
-            return error
-        except AuthenticationError as error:
-            raise PasswordNeeded(explain(words_of(error), ("HELLO",), self.label)) from None
-        except BusyLoadingError as error:
-            raise ServerError(explain(words_of(error), ("HELLO",), self.label)) from None
-        except RedisError as error:
-            raise self._lost(error) from None
+    def _locked_out(self, replies: list[Any]) -> ServerError:
+        """The server lets nobody in yet, or not without a password."""
+        for reply in replies:
+            if isinstance(reply, AuthenticationError):
+                return PasswordNeeded(explain(words_of(reply), ("HELLO",), self.label))
+        busy = next(reply for reply in replies if isinstance(reply, BusyLoadingError))
+        return ServerError(explain(words_of(busy), ("HELLO",), self.label))
 
-    def _lost(self, error: RedisError) -> ServerError:
+    def _lost(self, error: Exception) -> ServerError:
         self.close()
-        return ServerError(f"lost the server at {self.label}: {error}; run the command again")
+        why = str(error).rstrip(".")
+        return ServerError(f"lost the server at {self.label}: {why}; run the command again")
 
 
 def _packed(commands: Iterable[Command]) -> bytes:

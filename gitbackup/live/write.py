@@ -52,7 +52,7 @@ class KeyWriter:
     def __exit__(self, *_: object) -> None:
         self._wire.close()
 
-    def probe(self, db: int, steps: Iterable[Step]) -> None:
+    def probe(self, db: int, steps: Sequence[Step]) -> None:
         """Queues what the steps need and discards it: the server checks rights, memory, role.
 
         Raises ServerError, before anything is written, for what the server would refuse.
@@ -63,7 +63,7 @@ class KeyWriter:
         replies = self._wire.ask([*commands, ("DISCARD",)])
         for command, reply in zip(commands, replies, strict=False):
             if isinstance(reply, Refusal):
-                raise self._wire.refused(reply, command)
+                raise ServerError(f"{self._wire.refused(reply, command)}{_needing(steps)}")
 
     def apply(self, db: int, steps: Sequence[Step]) -> Outcome:
         """Takes the steps in one transaction, but for values built aside before it.
@@ -196,6 +196,12 @@ class KeyWriter:
 
 class _Refused(Exception):
     """The server would not take one value."""
+
+
+def _needing(steps: Sequence[Step]) -> str:
+    """Which key cannot be restored so, and what to do."""
+    names = ", ".join(repr(codec.text(step.key)[: refusals.LONGEST]) for step in steps)
+    return f"; restoring {names} takes that: nothing is written yet, leave it out by key patterns"
 
 
 def _expiry(key: bytes, entry: Entry) -> Command:

@@ -61,11 +61,13 @@ def after(
     wanted: Wanted,
     files: Mapping[str, str],
     keys: Mapping[int, int],
+    saved: str | None,
 ) -> str | None:
     """Commits that the live database is the wanted commit's snapshot again, whose `files` are.
 
     All of it was read: what the plan touched, when it was verified, and the rest before. So
-    that is not read again. There is no commit where HEAD says so already.
+    that is not read again. There is no commit where HEAD says so already. Raises Busy where
+    HEAD is neither `saved`, what `before` committed of this view, nor what the view is of.
     """
     changes = [KeyChange(p.key, p.action, p.before, p.after) for p in view.plan.keys]
     held = view.taken.files
@@ -80,6 +82,8 @@ def after(
     message = compose(f"restore of {wanted.commit[:7]}", summarise(changes), source)
     with repository.lock():
         parent = repository.head()
+        if parent != (saved or view.parent):
+            raise Busy("another run made a commit meanwhile")
         with repository.importer(parent) as importer:
             commit = importer.commit(message, differing)
             importer.publish()

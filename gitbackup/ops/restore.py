@@ -7,10 +7,12 @@ what it holds is committed, and the plan is drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from gitbackup.errors import GitbackupError, ServerError
+from gitbackup import snapshot
+from gitbackup.errors import Busy, GitbackupError, ServerError
 from gitbackup.live.connect import Server
 from gitbackup.model import Key, Scope
 from gitbackup.ops import apply as applying
@@ -21,7 +23,7 @@ from gitbackup.ops.compare import compare
 from gitbackup.ops.planning import Wanted, check_snapshot, draw, taken_at
 from gitbackup.ops.record import View
 from gitbackup.ops.scan import LiveFiles
-from gitbackup.ops.sides import CommitSide, LiveSide, Spool
+from gitbackup.ops.sides import CommitSide, LiveSide, Side, Spool
 from gitbackup.ops.take import take
 from gitbackup.patterns import widest
 from gitbackup.plan import Clock, Plan
@@ -65,7 +67,7 @@ class RestoreResult:
 class Restorer:
     """One restore of one commit into one server.
 
-    `scope` is what the repository's commits cover; `home` tells whether it is the server
+    `scope` is what commits cover where HEAD tells none; `home` tells whether it is the server
     that they are taken from, so that what it loses is committed on HEAD's branch.
     """
 
@@ -85,8 +87,10 @@ class Restorer:
         self._progress = progress
         self._commit = CommitSide(repository, wanted.commit)
         self._checked = check_snapshot(self._commit)
-        self._settled = scope
+        head = _scope_of(CommitSide(repository, repository.head()))
+        self._settled = head if home and head else scope
         self._taken_at = taken_at(repository, wanted.commit)
+        self._saved: str | None = None  # the commit of the state that this round found
 
     @property
     def resumes(self) -> bool:
@@ -94,9 +98,11 @@ class Restorer:
         return self._wanted.resumed
 
     def plan(self) -> Plan:
-        """The plan alone; nothing is written anywhere."""
+        """The plan alone; nothing is written anywhere. Raises ServerError where it cannot be."""
         with Spool() as spool:
-            return self._look(spool).plan
+            view = self._look(spool)
+            applying.probe(self._server, view.plan, Entries(view.plan, view.side, self._commit))
+            return view.plan
 
     def run(self, confirm: Confirm) -> RestoreResult:
         """Gives the plan to `confirm`, and where that is true carries it out.
@@ -123,7 +129,11 @@ class Restorer:
     def _look(self, spool: Spool) -> View:
         """Reads the live database, and draws the plan."""
         parent = self._repository.head()
-        scope = widest(self._settled, self._checked.scope)
+        chosen = self._wanted.databases
+        concerned = self._checked.scope
+        if chosen is not None:
+            concerned = replace(concerned, databases=chosen, functions=False)
+        scope = widest(self._settled, concerned)
         live = LiveFiles(self._server, scope, self._progress)
         taken = take(live, CommitSide(self._repository, parent), Repository.blob_id, spool.put)
         side = LiveSide(self._repository, taken.files, spool)
@@ -142,9 +152,10 @@ class Restorer:
         entries = Entries(plan, view.side, self._commit)
         applying.probe(self._server, plan, entries)
         result = self._save(result, view)
-        applying.sweep(self._server, view.taken.live.left_over)
-        applied = applying.apply(self._server, plan, entries, self._progress)
-        wrong = applying.differing(self._server, plan, entries, self._progress)
+        with _telling(result):
+            applying.sweep(self._server, view.taken.live.left_over)
+            applied = applying.apply(self._server, plan, entries, self._progress)
+            wrong = applying.differing(self._server, plan, entries, self._progress)
         left = {*applied.moved, *applied.refused}
         return replace(
             result,
@@ -156,10 +167,12 @@ class Restorer:
 
     def _save(self, result: RestoreResult, view: View) -> RestoreResult:
         """Commits what the live database holds and HEAD does not, before any of it goes."""
+        self._saved = None
         if not view.taken.differs or not (self._home or view.plan.loses):
             return result
         branch = None if self._home else record.branch_for(self._server.label)
         saved = record.before(self._repository, view, self._wanted, branch)
+        self._saved = None if branch else saved
         return replace(result, saved=saved, saved_on=branch)
 
     def _conclude(self, result: RestoreResult, view: View) -> RestoreResult:
@@ -170,18 +183,37 @@ class Restorer:
         if not self._home or not result.whole:
             return result
         try:
-            recorded = self._record(view)
+            recorded = self._record(view, self._saved)
         except GitbackupError as error:
             return replace(result, unrecorded=str(error))
         self._repository.end()
         return replace(result, recorded=recorded)
 
-    def _record(self, view: View) -> str | None:
+    def _record(self, view: View, saved: str | None) -> str | None:
         made = self._repository.commit_info(self._wanted.commit).trailers
         known = self._settled == self._checked.scope and "Format" in made
         if known and self._wanted.everything and not view.plan.expired:
-            files, keys = self._commit.files, self._checked.keys
-            return record.after(self._repository, view, self._wanted, files, keys)
+            with suppress(Busy):  # whoever committed meanwhile did not see all of it
+                files, keys = self._commit.files, self._checked.keys
+                return record.after(self._repository, view, self._wanted, files, keys, saved)
         live = LiveFiles(self._server, self._settled, self._progress)
         subject = f"restore of {self._wanted.commit[:7]}"
         return commit(self._repository, live, subject, allow_empty=False).commit
+
+
+@contextmanager
+def _telling(result: RestoreResult) -> Iterator[None]:
+    """An error in the middle of writing says where that is which has gone already."""
+    try:
+        yield
+    except GitbackupError as error:
+        where = f" on the branch {result.saved_on}" if result.saved_on else ""
+        saved = f"; what was there is commit {result.saved[:7]}{where}" if result.saved else ""
+        raise type(error)(f"the restore was cut off: {error}{saved}") from error
+
+
+def _scope_of(side: Side) -> Scope | None:
+    """The scope of a snapshot; None where there is none."""
+    if snapshot.MANIFEST not in side.files:
+        return None
+    return snapshot.read_manifest(side.read(snapshot.MANIFEST))

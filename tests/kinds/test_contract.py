@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gitbackup import codec
 from gitbackup.kinds import KINDS, canonical, kind_of, normal_entry
 from gitbackup.kinds.opaque import Opaque
-from gitbackup.live import batch
+from gitbackup.live import batch, expiry
 from gitbackup.live.address import parse
 from gitbackup.live.batch import Later
 from gitbackup.live.connect import Server, connect
@@ -129,7 +129,10 @@ def test_what_is_no_dump_is_refused(value: Any) -> None:
 def begun(wire: Any, engine: Server, type_: str) -> Iterator[Any]:
     """Asks for the key as a value of that type; the rest is settled by the caller."""
     asked = batch.ask(KEY, type_, engine.abilities)
-    return batch.settle(wire, asked, iter(wire.ask(list(asked.commands))), engine.abilities)
+    replies = iter(wire.ask(list(asked.commands)))
+    told = engine.abilities.pexpiretime
+    moment = None if told else expiry.moments(wire, [KEY], engine.abilities)[0]
+    return batch.settle(wire, asked, replies, moment)
 
 
 @pytest.mark.parametrize("kind", [*EXAMPLES, "bloom"])
