@@ -69,11 +69,12 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
         diff = backup.diff()
         result = backup.restore("HEAD", lambda plan: True)
         shown = backup.show()
-        (newest, oldest) = backup.log()
-    key, entry = backup.entry("HEAD~1", "config")
+        newest, saved, oldest = backup.log()
+    key, entry = backup.entry("HEAD", "config")
     assert (made.existed, first.keys, status.summary.counts.changed) == (False, 2, 1)
     assert [change.values[0].path for change in diff] == [("limits", "daily")]
-    assert (result.verified, result.saved, newest.id) == (1, newest.id, shown.info.id)
+    assert (result.verified, result.saved, result.recorded) == (1, saved.id, newest.id)
+    assert newest.id == shown.info.id
     assert (oldest.id, oldest.subject) == (first.commit, "begin")
     assert (key.name, entry["value"]) == ("config", '{"limits": {"daily": 100}}')
     for frozen in (made, first, status, diff, result, result.plan, shown, newest):

@@ -57,8 +57,9 @@ def restore(
     """Make the database hold what COMMIT-ISH does: nothing less, and nothing more.
 
     Shows the plan and asks. What the database holds and HEAD does not is committed before
-    any of it goes. Each key changes at once; a key that somebody writes to meanwhile is
-    saved, and done again. In the end all is read again and compared.
+    any of it goes, and what it holds since in the end. Each key changes at once; a key that
+    somebody writes to meanwhile is saved, and done again. In the end all is read again and
+    compared. A restore that was cut off is finished by the same command.
 
     Only keys that the commit's scope covers are touched. Off a terminal it needs --yes.
     """

@@ -53,6 +53,26 @@ def test_what_was_saved_can_be_restored_in_turn(damaged: User) -> None:
     assert damaged.redis.execute_command("DEBUG", "DIGEST") == before
 
 
+def test_what_was_cut_off_is_finished_by_the_same_command(
+    damaged: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on with the commit that HEAD was, though HEAD is what was saved by now."""
+    with monkeypatch.context() as patch:
+        patch.setattr("gitbackup.ops.apply.apply", _killed)
+        assert damaged.run("restore", "HEAD", "--yes").code == 130
+    done = damaged.run("restore", "HEAD", "--yes")
+    assert done.err == "gitbackup: going on with the restore by that name, which was cut off\n"
+    assert done.out.endswith(
+        "verified: 3 keys equal commit id1\nwhat is there now is commit id3, HEAD\n"
+    )
+    assert damaged.redis.mget("user:1", "user:2", "junk") == [b"a", b"b", None]
+    assert damaged.run("restore", "HEAD", "--yes").err == ""
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_dry_run_shows_the_plan_and_writes_nothing(damaged: User) -> None:
     before = damaged.state()
     assert damaged.says("restore", "HEAD", "--dry-run") == text(PLAN)
