@@ -184,9 +184,10 @@ class Backup:
         repository, place = self._need(), parse(to) if to else self._home()
         databases = self._databases or (None if place.db is None else [place.db])
         chosen = None if databases is None else tuple(databases)
-        unfinished = None if to else repository.unfinished(commit_ish)
+        asked = " ".join(map(repr, (commit_ish, *patterns, chosen, delete, ttl.value)))
+        unfinished = None if to else repository.unfinished(asked)
         commit = unfinished.commit if unfinished else self.resolve(commit_ish)
-        wanted = Wanted(commit, tuple(patterns), chosen, delete, ttl, commit_ish, bool(unfinished))
+        wanted = Wanted(commit, tuple(patterns), chosen, delete, ttl, asked, bool(unfinished))
         server = connect(place) if to else self.server
         scope = self._scope_of(None if place.db is None else [place.db])
         return Restorer(repository, server, wanted, scope, to is None, self._progress)

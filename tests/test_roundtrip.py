@@ -158,7 +158,8 @@ def test_a_restore_from_any_state_gives_exactly_the_commit_and_keeps_that_state(
         lost = commit(witness)
         result = restore(backup)
         assert commit(witness) == wanted
-        assert tree(backup) == lost
+        assert tree(backup) == wanted
+        assert tree(backup, result.saved or "HEAD") == lost
         assert (result.saved is not None) == (lost != wanted)
 
 

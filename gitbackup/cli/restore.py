@@ -73,7 +73,7 @@ def restore(
     except PasswordNeeded:
         raise ServerError("the server of --to wants a password: put it in that URL") from None
     if restoring.resumes:
-        terminal.warn("going on with the restore by that name, which was cut off")
+        terminal.warn("going on with the same restore, which was cut off")
     if dry_run:
         _say_plan(restoring.plan(), as_json)
         return

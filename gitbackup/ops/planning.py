@@ -26,8 +26,8 @@ class Wanted:
     """What is to be restored: a commit's id, which of its keys, and how.
 
     `patterns` and `databases` narrow it; no patterns, and None, are all of them. Where
-    `delete` is false, live keys that the commit does not have stay. `asked` is the name that
-    the commit was asked for by; `resumed` tells whether a restore by that name was cut off.
+    `delete` is false, live keys that the commit does not have stay. `asked` is in what
+    words it was asked for; `resumed` tells whether a restore in those words was cut off.
     """
 
     commit: str

@@ -61,7 +61,7 @@ def test_what_was_cut_off_is_finished_by_the_same_command(
         patch.setattr("gitbackup.ops.apply.apply", _killed)
         assert damaged.run("restore", "HEAD", "--yes").code == 130
     done = damaged.run("restore", "HEAD", "--yes")
-    assert done.err == "gitbackup: going on with the restore by that name, which was cut off\n"
+    assert done.err == "gitbackup: going on with the same restore, which was cut off\n"
     assert done.out.endswith(
         "verified: 3 keys equal commit id1\nwhat is there now is commit id3, HEAD\n"
     )
