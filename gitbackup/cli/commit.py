@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
 
 @click.command(
     epilog=examples(
-        "gitbackup init --url redis://:secret@localhost:6379 --exclude 'session:*'",
+        "gitbackup init --url redis://localhost:6379 --exclude 'session:*'",
         "gitbackup init --bare --repo /var/backups/relay.git",
     )
 )

@@ -81,4 +81,4 @@ def _show_key(backup: Backup, commit_ish: str, name: str, db: int | None, as_jso
     if as_json:
         terminal.say_json(objects.entry_object(backup.resolve(commit_ish), key, entry))
     else:
-        click.echo(objects.entry_as_stored(key, entry), nl=False)
+        terminal.say_stored(objects.entry_as_stored(key, entry))

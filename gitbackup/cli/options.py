@@ -72,6 +72,8 @@ def repository_folder(repo: Path | None) -> Path:
         for folder in (here, *here.parents):
             if (folder / "gitbackup.json").is_file() and (folder / ".git").exists():
                 return folder
+        if (here / "HEAD").is_file() and (here / "objects").is_dir():
+            return here  # a bare repository
     return FOLDER
 
 

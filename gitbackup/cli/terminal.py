@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable
 from typing import Any
 
 import click
+
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Controls but for line breaks and tabs, and marks of direction."""
 
 PATIENCE = 1.0  # seconds of work without a word
 STEP = 0.1  # seconds between two looks at the line of progress
@@ -18,6 +22,15 @@ def say(lines: Iterable[str], err: bool = False) -> None:
     """Lines of a result, on standard output unless that is for a program."""
     for line in lines:
         click.echo(line, err=err)
+
+
+def say_stored(content: bytes) -> None:
+    """A file's content: to the byte into a pipe, and so that it cannot steer a terminal."""
+    if not sys.stdout.isatty():
+        click.echo(content, nl=False)
+        return
+    text = content.decode("utf-8", "backslashreplace")
+    click.echo(UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text), nl=False)
 
 
 def say_json(value: dict[str, Any]) -> None:

@@ -60,9 +60,10 @@ class KeyReader:
             cursor, piece = self._wire.call("SCAN", cursor, "COUNT", SCAN_COUNT)
             names.update(map(codec.raw, piece))
             if cursor == "0":
-                left = {name for name in names if aside.MARK in name and aside.is_ours(name)}
-                self.left_over += ((db, name) for name in sorted(left))
-                return sorted(names - left)
+                alike = sorted(name for name in names if aside.MARK in name)
+                left = aside.still_ours(self._wire, alike)
+                self.left_over += ((db, name) for name in left)
+                return sorted(names.difference(left))
 
     def entries(self, db: int, keys: Iterable[bytes]) -> Iterator[Found]:
         """The keys in their order with their entries, loose; None for one that is gone.

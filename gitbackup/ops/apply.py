@@ -73,7 +73,7 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
     samples: dict[tuple[object, ...], PlannedKey] = {}
     for planned in plan.keys:
         if planned.key.db != FUNCTIONS:
-            samples.setdefault((planned.action, planned.type), planned)
+            samples.setdefault((planned.key.db, planned.action, planned.type), planned)
     with KeyWriter(server) as writer:
         for planned in samples.values():
             writer.probe(planned.key.db, [entries.step(planned)])

@@ -110,7 +110,9 @@ def diff_live(
     if snapshot.MANIFEST in side.files:
         scope = snapshot.read_manifest(side.read(snapshot.MANIFEST))
     spool = Spool()  # lives as long as the result
-    taken = take(LiveFiles(server, scope, progress), side, Repository.blob_id, spool.put)
+    taken = take(
+        LiveFiles(server, scope, progress), side, Repository.blob_id, spool.put, strict=True
+    )
     live = LiveSide(repository, taken.files, spool)
     comparison = Comparison(side, live, taken.changes)
     return Diff(commit, LIVE, narrowed(comparison, narrow), [*taken.warnings, *doubts(taken)])
@@ -132,7 +134,7 @@ def status(repository: Repository, live: LiveFiles) -> Status:
     """What a commit of the live database would record, and what HEAD is."""
     head = repository.head()
     side = CommitSide(repository, head)
-    taken = take(live, side, Repository.blob_id, lambda _, content: None)
+    taken = take(live, side, Repository.blob_id, lambda _, content: None, strict=True)
     warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head)]
     return Status(
         server=str(live.server),

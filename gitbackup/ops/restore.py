@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from gitbackup import snapshot
-from gitbackup.errors import Busy, GitbackupError, ServerError
+from gitbackup import codec, snapshot
+from gitbackup.errors import Busy, GitbackupError, ServerError, UsageError
 from gitbackup.live.connect import Server
 from gitbackup.model import Key, Scope
 from gitbackup.ops import apply as applying
@@ -25,7 +25,7 @@ from gitbackup.ops.record import View
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, LiveSide, Side, Spool
 from gitbackup.ops.take import take
-from gitbackup.patterns import widest
+from gitbackup.patterns import matcher, widest
 from gitbackup.plan import Clock, Plan
 from gitbackup.progress import Progress
 from gitbackup.store.repository import Repository
@@ -101,6 +101,7 @@ class Restorer:
         """The plan alone; nothing is written anywhere. Raises ServerError where it cannot be."""
         with Spool() as spool:
             view = self._look(spool)
+            self._expect_some(view)
             applying.probe(self._server, view.plan, Entries(view.plan, view.side, self._commit))
             return view.plan
 
@@ -116,6 +117,7 @@ class Restorer:
             with Spool() as spool:
                 view = self._look(spool)
                 if result is None:
+                    self._expect_some(view)
                     if not view.plan.keys or not confirm(view.plan):
                         return RestoreResult(view.plan, applied=False)
                     result = RestoreResult(view.plan, applied=True)
@@ -125,6 +127,20 @@ class Restorer:
         if result is None:
             raise RuntimeError("a restore has at least one round")
         return result
+
+    def _expect_some(self, view: View) -> None:
+        """Raises UsageError for key patterns that match no key of the commit, nor a live one."""
+        plan, patterns = view.plan, self._wanted.patterns
+        if patterns and not (plan.keys or plan.expired or plan.kept):
+            matches = matcher(patterns)
+            if not any(matches(codec.data(key.name)) for key in self._keys()):
+                named = " ".join(map(repr, patterns))
+                raise UsageError(f"no key of the commit matches {named}; nothing was restored")
+
+    def _keys(self) -> Iterator[Key]:
+        """Every key of the commit."""
+        for path in filter(snapshot.is_data, self._commit.files):
+            yield from snapshot.decode_file(path, self._commit.read(path))
 
     def _look(self, spool: Spool) -> View:
         """Reads the live database, and draws the plan."""

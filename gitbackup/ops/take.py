@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 
 from gitbackup import snapshot
@@ -13,6 +14,7 @@ from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import FUNCTIONS, Action, Counts, Entry, Key, KeyChange, Summary
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import Side
+from gitbackup.patterns import covers
 
 SHOWN = 20  # changed keys that a commit's message names
 Keep = Callable[[str, bytes], object]
@@ -42,15 +44,22 @@ class Taken:
         return bool(self.fresh or self.gone)
 
 
-def take(live: LiveFiles, known: Side, blob_id: Callable[[bytes], str], keep: Keep) -> Taken:
+def take(
+    live: LiveFiles,
+    known: Side,
+    blob_id: Callable[[bytes], str],
+    keep: Keep,
+    strict: bool = False,
+) -> Taken:
     """Reads the whole live database; `keep` gets the id and content of every file that differs.
 
-    Raises GitbackupError where two files would have one path, or one would not be known as data:
-    no key is ever left out in silence.
+    A known file that is not well-formed is told in a warning, but if `strict` it raises
+    Damaged. Raises GitbackupError where two files would have one path, or one would not be
+    known as data: no key is ever left out in silence.
     """
     files: dict[str, str] = {}
     fresh: list[str] = []
-    tracker = _Tracker(known, live.holds)
+    tracker = _Tracker(known, live, strict)
     for path, content in live:
         if path in files or not snapshot.is_data(path):
             raise GitbackupError(f"{path!r} cannot be the path of a file of its own: report this")
@@ -69,41 +78,53 @@ def take(live: LiveFiles, known: Side, blob_id: Callable[[bytes], str], keep: Ke
 class _Tracker:
     """Which keys differ; only counted where there is nothing to compare with."""
 
-    def __init__(self, known: Side, lives: Callable[[Key], bool]) -> None:
+    def __init__(self, known: Side, live: LiveFiles, strict: bool) -> None:
         self.warnings: list[str] = []
         self._known = known
-        self._lives = lives
+        self._live = live
+        self._strict = strict
         self._seen: set[Key] = set()  # in the known files that were opened
         self._diff = key_diff.KeyDiff()
         self._added: Counter[tuple[int, str, str]] = Counter()
         self._first: list[tuple[Key, Action]] = []
+
+    @cached_property
+    def _covered(self) -> Callable[[Key], bool]:
+        """By the scope that the libraries are out of where they could not be listed."""
+        return covers(self._live.scope)
 
     def differs(self, path: str, content: bytes) -> None:
         if path == snapshot.MANIFEST:
             return
         entries = snapshot.decode_own(path, content)
         if self._known.files:
-            before = path if path in self._known.files else None
-            self._diff.file(before, self._before(path) if before else {}, path, entries)
+            known = path in self._known.files
+            before = self._before(path) if known else {}
+            if before is not None:
+                self._diff.file(path if known else None, before, path, entries)
             return
         self._added.update((key.db, key.namespace, key.place) for key in entries)
         self._first += ((key, Action.ADDED) for key in islice(entries, SHOWN - len(self._first)))
 
     def gone(self, path: str) -> None:
-        if path != snapshot.MANIFEST:
-            self._diff.file(path, self._before(path), None, {})
+        before = None if path == snapshot.MANIFEST else self._before(path)
+        if before is not None:
+            self._diff.file(path, before, None, {})
 
-    def _before(self, path: str) -> Mapping[Key, Entry]:
+    def _before(self, path: str) -> Mapping[Key, Entry] | None:
+        """The known entries of a file, those in scope; None where it is not well-formed."""
         content = self._known.read(path)
         try:
             entries = snapshot.decode_file(path, content)
         except Damaged as damaged:
-            self.warnings.append(f"in HEAD, {damaged}; what it held counts as absent")
-            return {}
+            if self._strict:
+                raise
+            self.warnings.append(f"in HEAD, {damaged}; what changed there is not told")
+            return None
         self._warn_of_doubles(path, sorted(self._seen & entries.keys()))
         fresh = {key: entry for key, entry in entries.items() if key not in self._seen}
         self._seen.update(fresh)
-        return fresh
+        return {key: entry for key, entry in fresh.items() if self._covered(key)}
 
     def _warn_of_doubles(self, path: str, keys: Sequence[Key]) -> None:
         if keys:
@@ -120,7 +141,7 @@ class _Tracker:
         """A key that went from one file and lives on in another, as it was, stood in both."""
         doubles: dict[str, list[Key]] = {}
         for change in changes:
-            if change.action is Action.REMOVED and self._lives(change.key):
+            if change.action is Action.REMOVED and self._live.holds(change.key):
                 doubles.setdefault(change.before or "", []).append(change.key)
             else:
                 yield change

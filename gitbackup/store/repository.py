@@ -78,6 +78,10 @@ class Repository:
         """The id of HEAD's commit; None before the first. Raises Damaged where it is lost."""
         return refs.head(self._git)
 
+    def detached(self) -> bool:
+        """Whether HEAD is at a commit, and not at a branch."""
+        return self._git.attempt("symbolic-ref", "--quiet", "HEAD").status != 0
+
     def resolve(self, commit_ish: str) -> str:
         """The id of the commit that any of git's names stands for.
 
