@@ -63,7 +63,9 @@ class KeyWriter:
         replies = self._wire.ask([*commands, ("DISCARD",)])
         for command, reply in zip(commands, replies, strict=False):
             if isinstance(reply, Refusal):
-                raise ServerError(f"{self._wire.refused(reply, command)}{_needing(steps)}")
+                unknown = "unknown command" in str(reply)
+                needing = _needing(steps) if unknown else ""
+                raise ServerError(f"{self._wire.refused(reply, command)}{needing}")
 
     def apply(self, db: int, steps: Sequence[Step]) -> Outcome:
         """Takes the steps in one transaction, but for values built aside before it.

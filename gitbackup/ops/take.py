@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 
@@ -72,6 +72,8 @@ def take(
     for path in gone:
         tracker.gone(path)
     changes, summary = tracker.result()
+    if snapshot.MANIFEST in fresh and known.files and not summary.counts:
+        summary = replace(summary, subject="another scope, no key changed")
     return Taken(live, files, fresh, gone, changes, summary, tuple(tracker.warnings))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -140,6 +141,8 @@ def test_a_read_only_replica(kept: User, start_server: StartServer) -> None:
     primary = start_server(tcp=True)
     kept.redis.replicaof("127.0.0.1", str(primary.port))
     try:
+        while kept.redis.info("replication")["master_link_status"] != "up":
+            time.sleep(0.01)  # the first synchronisation empties it
         done = refusal(kept, "restore", "HEAD", "--yes")
     finally:
         kept.redis.replicaof("NO", "ONE")

@@ -127,9 +127,8 @@ def test_another_scope_is_committed_with_a_warning(user: User) -> None:
     assert user.run("commit") == Done(
         0,
         text("""
-          b  1 removed
-        [id2] b: 1 removed
-        1 key: 1 removed
+        [id2] another scope, no key changed
+        1 key: none changed
         """),
         "gitbackup: warning: the scope is not the last commit's: keys outside it are not in"
         " this snapshot\n",
