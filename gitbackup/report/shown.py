@@ -15,6 +15,9 @@ CONTEXT = 24
 PLAIN = re.compile(r"(?!\[)[^\s\"]*[^\s\":]")
 """A name that needs no quotes: no spaces, no quotes, and nothing like a position."""
 
+POSITION = re.compile(r"\[\d+\]")
+"""A position in a list, as it is written before a path."""
+
 STEP = re.compile(r"[^\s\"'.:\[\]]+")
 """A name that needs no quotes inside a dotted path."""
 
@@ -85,7 +88,7 @@ def name(text: str) -> str:
 
 def dotted(first: str, path: tuple[str | int, ...]) -> str:
     """A path as `limits.daily` or `items[3].price`, behind the name of what holds the document."""
-    start = first if first.startswith("[") or STEP.fullmatch(first) or not first else f'"{first}"'
+    start = first if POSITION.fullmatch(first) or not first else _step(first)
     steps = [f"[{step}]" if isinstance(step, int) else f".{_step(step)}" for step in path]
     return (start + "".join(steps)).removeprefix("." if not first else "")
 

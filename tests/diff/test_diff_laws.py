@@ -8,7 +8,7 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gitbackup.diff.exact import same
@@ -147,8 +147,18 @@ def test_the_machine_output_makes_the_entry_after_of_the_one_before(
             assert same(document, json.loads(text["after"]))
 
 
+def hashes(before: dict[str, str], after: dict[str, str]) -> tuple[Entry, Entry]:
+    return {"type": "hash", "value": before}, {"type": "hash", "value": after}
+
+
 @settings(max_examples=300, deadline=None)
 @given(PAIRS | ALIKE | MIXED)
+@example(
+    ({"type": "hash", "value": {"\x1b[1m": "{}"}}, {"type": "hash", "value": {"\x1b[1m": "[]"}})
+)
+@example(
+    ({"type": "hash", "value": {"[\x1b": "{}"}}, {"type": "hash", "value": {"[\x1b": '{"a":1}'}})
+)
 def test_nothing_reaches_the_terminal_raw(pair: tuple[Entry, Entry]) -> None:
     before, after = pair
     changed = KeyChange(Key(0, "\x9b\n"), Action.CHANGED, "f", "f")
