@@ -309,3 +309,27 @@ def test_a_restore_that_cannot_save_first_changes_nothing(
     with pytest.raises(GitbackupError, match=r"db0/_\.json"):
         backup.restore("HEAD", yes)
     assert client.get("a") == "2"
+
+
+def test_a_plan_warns_of_what_the_server_would_refuse(
+    valkey: LiveServer, start_server: StartServer, tmp_path: Path
+) -> None:
+    """And is a plan all the same: whoever may only read can see one."""
+    with valkey.client(db=12) as client:
+        client.set("a", "1")
+    backup = Backup(tmp_path / "data", valkey.url)
+    backup.commit()
+    small = start_server(databases="4")
+    plan = backup.restorer("HEAD", to=small.url).plan()
+    assert [step.key for step in plan.keys] == [Key(12, "a")]
+    assert "has no database 12" in " ".join(plan.warnings)
+    with pytest.raises(ServerError, match="has no database 12"):
+        backup.restore("HEAD", yes, to=small.url)
+
+
+def test_key_patterns_that_match_nothing_are_an_error(client: redis.Redis, backup: Backup) -> None:
+    client.set("a", "1")
+    backup.commit()
+    assert not backup.restore("HEAD", yes, patterns=["a*"]).applied
+    with pytest.raises(GitbackupError, match=r"no key of the commit matches 'b\*'"):
+        backup.restore("HEAD", yes, patterns=["b*"])

@@ -98,11 +98,16 @@ class Restorer:
         return self._wanted.resumed
 
     def plan(self) -> Plan:
-        """The plan alone; nothing is written anywhere. Raises ServerError where it cannot be."""
+        """The plan alone; nothing is written anywhere. It warns of what the server would refuse."""
         with Spool() as spool:
             view = self._look(spool)
             self._expect_some(view)
-            applying.probe(self._server, view.plan, Entries(view.plan, view.side, self._commit))
+            try:
+                entries = Entries(view.plan, view.side, self._commit)
+                applying.probe(self._server, view.plan, entries)
+            except ServerError as error:
+                warnings = [*view.plan.warnings, f"it cannot be carried out: {error}"]
+                return replace(view.plan, warnings=warnings)
             return view.plan
 
     def run(self, confirm: Confirm) -> RestoreResult:
