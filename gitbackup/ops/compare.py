@@ -12,7 +12,6 @@ from gitbackup.model import Entry, Key, KeyChange
 from gitbackup.ops.sides import Side
 
 FILES_AT_HAND = 8  # decoded files kept on either side: changes come sorted, so few are enough
-Pair = tuple[Entry | None, Entry | None]
 
 
 @dataclass(frozen=True, slots=True)
