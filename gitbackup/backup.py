@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbackup.errors import NoRepository, UsageError
-from gitbackup.model import CommitInfo, Entry, Key, Scope
+from gitbackup.errors import UsageError
+from gitbackup.model import CommitInfo, Entry, Key
 from gitbackup.plan import Ttl
 from gitbackup.progress import SILENT, Progress
+from gitbackup.workspace import Workspace
 
 if TYPE_CHECKING:
-    from gitbackup.live.address import Address
     from gitbackup.live.connect import Server
     from gitbackup.ops.commit import CommitResult
     from gitbackup.ops.diff import Diff, Shown, Status
     from gitbackup.ops.restore import Confirm, Restorer, RestoreResult
-    from gitbackup.ops.scan import LiveFiles
     from gitbackup.store.repository import Repository
 
 
@@ -56,11 +54,12 @@ class Backup:
         databases: Sequence[int] | None = None,
         progress: Progress = SILENT,
     ) -> None:
-        self.path = Path(repository)
-        self._url = url
-        self._password = password
-        self._databases = databases
-        self._progress = progress
+        self._at = Workspace(Path(repository), url, password, databases, progress)
+
+    @property
+    def path(self) -> Path:
+        """The folder of the data repository, whether it is there yet or not."""
+        return self._at.path
 
     def init(
         self, include: Sequence[str] = (), exclude: Sequence[str] = (), bare: bool = False
@@ -70,18 +69,15 @@ class Backup:
         The URL given, and the key patterns that commits include and exclude, go to the
         repository's own git config.
         """
-        from gitbackup.store.repository import Repository
-
-        if self._url:
-            self._home()  # a URL that is none is to be kept nowhere
+        if self._at.url:
+            _ = self._at.address  # a URL that is none is to be kept nowhere
         existed = self.repository is not None
-        repository = Repository.create(self.path, bare)
-        if self._url:
-            repository.set("url", self._url)
+        repository = self._at.create(bare)
+        if self._at.url:
+            repository.set("url", self._at.url)
         for name, patterns in (("include", include), ("exclude", exclude)):
             if patterns:
                 repository.set_all(name, list(patterns))
-        self._forget()
         return InitResult(self.path, existed)
 
     def commit(
@@ -93,39 +89,36 @@ class Backup:
         commit, unless `allow_empty`; for a `dry_run` there is none either.
         """
         from gitbackup.ops import commit as ops
-        from gitbackup.store.repository import Repository
 
         if message is not None and not message.strip():
             raise UsageError("the message is empty; without -m the subject tells what changed")
-        live = self._live()
+        live = self._at.live()
         if dry_run:
             return ops.preview(self.repository, live, message)
-        if self.repository is None:
-            Repository.create(self.path)
-            self._forget()
-        return ops.commit(self._need(), live, message, allow_empty)
+        repository = self.repository or self._at.create()
+        return ops.commit(repository, live, message, allow_empty)
 
     def log(self, revision: str = "HEAD", limit: int | None = None) -> Iterator[CommitInfo]:
         """The commits from `revision` back, newest first."""
-        return self._need().log(revision, limit)
+        return self._at.history.log(revision, limit)
 
     def show(self, commit_ish: str = "HEAD") -> Shown:
         """A commit, and what it changed."""
         from gitbackup.ops import diff as ops
 
-        return ops.show(self._need(), self.resolve(commit_ish))
+        return ops.show(self._at.history, self.resolve(commit_ish))
 
     def entry(self, commit_ish: str, key: str, db: int | None = None) -> tuple[Key, Entry]:
         """A key's entry as a commit stores it. `key` is text, or `base64:` and base64."""
         from gitbackup.ops import diff as ops
 
-        return ops.find_entry(self._need(), self.resolve(commit_ish), key, db)
+        return ops.find_entry(self._at.history, self.resolve(commit_ish), key, db)
 
     def status(self) -> Status:
         """What a commit would record now."""
         from gitbackup.ops import diff as ops
 
-        return ops.status(self._need(), self._live())
+        return ops.status(self._at.history, self._at.live())
 
     def diff(self, a: str = "HEAD", b: str | None = None, patterns: Sequence[str] = ()) -> Diff:
         """What differs between two commits, or a commit and, without `b`, the live database.
@@ -135,13 +128,13 @@ class Backup:
         """
         from gitbackup.ops import diff as ops
 
-        repository, before = self._need(), self.resolve(a)
-        narrow = ops.Narrow(patterns, self._databases or None)
+        repository, before = self._at.history, self.resolve(a)
+        narrow = ops.Narrow(patterns, self._at.databases)
         if b is not None:
             return ops.diff_commits(repository, before, self.resolve(b), narrow)
-        scope = self._scope()
+        scope = self._at.scope()
         narrow = ops.Narrow(patterns, scope.databases)
-        return ops.diff_live(repository, before, self.server, scope, narrow, self._progress)
+        return ops.diff_live(repository, before, self._at.server, scope, narrow, self._at.progress)
 
     def restore(
         self,
@@ -181,78 +174,32 @@ class Backup:
         from gitbackup.ops.planning import Wanted
         from gitbackup.ops.restore import Restorer
 
-        repository, place = self._need(), parse(to) if to else self._home()
-        databases = self._databases or (None if place.db is None else [place.db])
+        repository, place = self._at.history, parse(to) if to else self._at.address
+        databases = self._at.databases or (None if place.db is None else [place.db])
         chosen = None if databases is None else tuple(databases)
         asked = " ".join(map(repr, (commit_ish, *patterns, chosen, delete, ttl.value)))
         unfinished = None if to else repository.unfinished(asked)
         commit = unfinished.commit if unfinished else self.resolve(commit_ish)
         wanted = Wanted(commit, tuple(patterns), chosen, delete, ttl, asked, bool(unfinished))
-        server = connect(place) if to else self.server
-        scope = self._scope_of(None if place.db is None else [place.db])
-        return Restorer(repository, server, wanted, scope, to is None, self._progress)
+        server = connect(place) if to else self._at.server
+        scope = self._at.scope_of(None if place.db is None else [place.db])
+        return Restorer(repository, server, wanted, scope, to is None, self._at.progress)
 
-    def resolve(self, commit_ish: str) -> str:
-        """The id of the commit that any of git's names stands for. Raises UsageError for none."""
-        return self._need().resolve(commit_ish)
-
-    @cached_property
+    @property
     def repository(self) -> Repository | None:
         """The data repository; None where the folder has none. Raises NoRepository where
         the folder is another git repository."""
-        from gitbackup.store.repository import Repository
+        return self._at.repository
 
-        if not Repository.exists(self.path):
-            return None
-        return Repository.open(self.path)
+    @property
+    def server(self) -> Server:
+        """The server, logged in to."""
+        return self._at.server
 
     def connect(self) -> Server:
         """Connects to the server now, as every method that needs it does by itself."""
-        return self.server
+        return self._at.server
 
-    @cached_property
-    def server(self) -> Server:
-        """The server, logged in to."""
-        from gitbackup.live.connect import connect
-
-        return connect(self._home())
-
-    def _live(self) -> LiveFiles:
-        from gitbackup.ops.scan import LiveFiles
-
-        return LiveFiles(self.server, self._scope(), self._progress)
-
-    def _scope(self) -> Scope:
-        """What a commit covers: by this object, by the URL, by the repository's settings."""
-        named = self._home().db
-        return self._scope_of(self._databases or (None if named is None else [named]))
-
-    def _scope_of(self, databases: Sequence[int] | None) -> Scope:
-        include = self.repository.get_all("include") if self.repository else []
-        exclude = self.repository.get_all("exclude") if self.repository else []
-        return Scope(
-            None if databases is None else tuple(sorted(set(databases))),
-            tuple(include),
-            tuple(exclude),
-            functions=databases is None and not include,
-        )
-
-    def _home(self) -> Address:
-        """The server that commits are of."""
-        from gitbackup.live.address import DEFAULT_URL, parse
-
-        configured = self.repository.get("url") if self.repository else None
-        address = parse(self._url or configured or DEFAULT_URL)
-        return address.with_password(self._password) if self._password else address
-
-    def _need(self) -> Repository:
-        if self.repository is None:
-            raise NoRepository(
-                f"there is no data repository at {self.path}; `gitbackup commit` makes one,"
-                " and --repo names another"
-            )
-        return self.repository
-
-    def _forget(self) -> None:
-        """The repository has just been made: look again."""
-        self.__dict__.pop("repository", None)
+    def resolve(self, commit_ish: str) -> str:
+        """The id of the commit that any of git's names stands for. Raises UsageError for none."""
+        return self._at.history.resolve(commit_ish)

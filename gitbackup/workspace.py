@@ -1,0 +1,110 @@
+"""Where a Backup works: its data repository, its server, and which keys both are about.
+
+Nothing is opened before it is asked for: redis and git take longer to load than `log` takes
+to run, and most verbs need but one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbackup.errors import NoRepository
+from gitbackup.model import Scope
+from gitbackup.progress import Progress
+
+if TYPE_CHECKING:
+    from gitbackup.live.address import Address
+    from gitbackup.live.connect import Server
+    from gitbackup.ops.scan import LiveFiles
+    from gitbackup.store.repository import Repository
+
+
+class Workspace:
+    """A folder for the data repository, a server, and the databases to cover.
+
+    `url` and `password` may be None: then the repository's settings, or the default, serve.
+    `databases` are numbers; None or none are all, but for a URL that names one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        url: str | None,
+        password: str | None,
+        databases: Sequence[int] | None,
+        progress: Progress,
+    ) -> None:
+        self.path = path
+        self.url = url
+        self.databases = databases or None
+        self.progress = progress
+        self._password = password
+
+    @cached_property
+    def repository(self) -> Repository | None:
+        """The data repository; None where the folder has none. Raises NoRepository where
+        the folder is another git repository."""
+        from gitbackup.store.repository import Repository
+
+        if not Repository.exists(self.path):
+            return None
+        return Repository.open(self.path)
+
+    @property
+    def history(self) -> Repository:
+        """The data repository. Raises NoRepository where there is none."""
+        if self.repository is None:
+            raise NoRepository(
+                f"there is no data repository at {self.path}; `gitbackup commit` makes one,"
+                " and --repo names another"
+            )
+        return self.repository
+
+    def create(self, bare: bool = False) -> Repository:
+        """Makes the data repository, or adopts the one that is there."""
+        from gitbackup.store.repository import Repository
+
+        Repository.create(self.path, bare)
+        self.__dict__.pop("repository", None)  # look again
+        return self.history
+
+    @cached_property
+    def server(self) -> Server:
+        """The server, logged in to."""
+        from gitbackup.live.connect import connect
+
+        return connect(self.address)
+
+    @property
+    def address(self) -> Address:
+        """Where the server is that commits are of. Raises UsageError for a URL that is none."""
+        from gitbackup.live.address import DEFAULT_URL, parse
+
+        configured = self.repository.get("url") if self.repository else None
+        address = parse(self.url or configured or DEFAULT_URL)
+        return address.with_password(self._password) if self._password else address
+
+    def live(self) -> LiveFiles:
+        """The live database as the files of a snapshot."""
+        from gitbackup.ops.scan import LiveFiles
+
+        return LiveFiles(self.server, self.scope(), self.progress)
+
+    def scope(self) -> Scope:
+        """What a commit covers: by the databases asked for, the URL, the repository's settings."""
+        named = self.address.db
+        return self.scope_of(self.databases or (None if named is None else [named]))
+
+    def scope_of(self, databases: Sequence[int] | None) -> Scope:
+        """The scope of these databases, all where None, by the repository's settings."""
+        include = self.repository.get_all("include") if self.repository else []
+        exclude = self.repository.get_all("exclude") if self.repository else []
+        return Scope(
+            None if databases is None else tuple(sorted(set(databases))),
+            tuple(include),
+            tuple(exclude),
+            functions=databases is None and not include,
+        )
