@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import click
 import pytest
 
 from gitbackup.model import Action, CommitInfo, Counts, Key, Summary
@@ -77,7 +78,7 @@ def test_a_list_of_keys_in_a_sentence_is_cut() -> None:
 
 def test_an_author_cannot_steer_the_terminal() -> None:
     info = CommitInfo("1" * 40, (), "\x1b[2Jme <me@example.org>", NOW, "by\x07 hand", "")
-    assert [*text.log_lines(info, NOW)] == [
+    assert [click.unstyle(line) for line in text.log_lines(info, NOW)] == [
         "1111111  2026-11-22 12:00 (just now)",
         "    by\\x07 hand",
         "    made with plain git by \\x1b[2Jme <me@example.org>",

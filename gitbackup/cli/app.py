@@ -69,7 +69,8 @@ def _meant(word: str) -> str:
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gitbackup", message="%(prog)s %(version)s")
-def app() -> None:
+@click.pass_context
+def app(ctx: click.Context) -> None:
     """Git for a Redis database.
 
     The database is the working tree, the data repository (data-git-backup/) is the history.
@@ -86,6 +87,8 @@ def app() -> None:
 
     Nothing at hand? Try: gitbackup demo
     """
+    if terminal.colourless():
+        ctx.color = False
 
 
 def run(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,8 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
-from gitbackup.cli.options import connected, examples, logged_in, open_backup
+from gitbackup.cli.options import connected, examples, logged_in, open_backup, read_at_length
+from gitbackup.cli.pager import reading
 from gitbackup.errors import UsageError
 from gitbackup.report import objects, text
 from gitbackup.report.changes import change_lines
@@ -57,6 +58,7 @@ def status(repo: Path | None, url: str | None, databases: tuple[int, ...], as_js
     ),
 )
 @connected
+@read_at_length
 @click.option("--stat", is_flag=True, help="Only how many keys changed, by namespace.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where something differs.")
 @click.argument("words", metavar="[A [B]] [KEY-GLOB]...", nargs=-1, type=click.UNPROCESSED)
@@ -84,10 +86,11 @@ def diff(
     a, b = [*commits, "HEAD"][0], commits[1] if len(commits) == 2 else None
     found = backup.diff(a, b, patterns)
     terminal.warn_all(found.warnings)
-    if stat:
-        _say_stat(found, as_json)
-    else:
-        say_changes(found, as_json)
+    with reading(backup):
+        if stat:
+            _say_stat(found, as_json)
+        else:
+            say_changes(found, as_json)
     if exit_code and found.changes:
         ctx.exit(1)
 

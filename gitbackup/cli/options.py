@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from gitbackup.backup import Backup
-from gitbackup.cli import terminal
+from gitbackup.cli import pager, terminal
 from gitbackup.errors import PasswordNeeded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -50,6 +50,37 @@ db_option = click.option(
     help="Only this database; may be given again. [default: all, or the URL's]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+
+
+def _set_color(ctx: click.Context, _: click.Parameter, when: str) -> None:
+    if when != "auto":
+        ctx.color = when == "always"
+
+
+def _set_pager(ctx: click.Context, _: click.Parameter, no_pager: bool) -> None:
+    ctx.meta[pager.NO_PAGER] = no_pager
+
+
+color_option = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    expose_value=False,
+    callback=_set_color,
+    help="Colours: on a terminal, which git's color.ui and NO_COLOR can change, or as told.",
+)
+pager_option = click.option(
+    "--no-pager",
+    is_flag=True,
+    expose_value=False,
+    callback=_set_pager,
+    help="Not page by page, which git's core.pager and GIT_PAGER can change.",
+)
+
+
+def read_at_length(command: Command) -> Command:
+    """The options of a command whose output fills a screen: it says it in `pager.reading`."""
+    return color_option(pager_option(command))
 
 
 def connected(command: Command) -> Command:

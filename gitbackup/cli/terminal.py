@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterable
@@ -19,7 +21,10 @@ STEP = 0.1  # seconds between two looks at the line of progress
 
 
 def say(lines: Iterable[str], err: bool = False) -> None:
-    """Lines of a result, on standard output unless that is for a program."""
+    """Lines of a result, on standard output unless that is for a program.
+
+    They may be painted; where there are no colours, it is taken off.
+    """
     for line in lines:
         click.echo(line, err=err)
 
@@ -29,18 +34,23 @@ def say_stored(content: bytes) -> None:
     if not sys.stdout.isatty():
         click.echo(content, nl=False)
         return
-    text = content.decode("utf-8", "backslashreplace")
-    click.echo(UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text), nl=False)
+    click.echo(_seen(content.decode("utf-8", "backslashreplace")), nl=False)
 
 
 def say_json(value: dict[str, Any]) -> None:
     """One object on a line of its own; json, since a document may hold integers of any size."""
-    click.echo(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+    line = json.dumps(value, ensure_ascii=False)
+    line = _seen(line) if sys.stdout.isatty() else line  # the same JSON
+    click.echo(line.encode("utf-8", "backslashreplace"))
+
+
+def _seen(text: str) -> str:
+    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def warn(sentence: str) -> None:
     """A sentence that is no result, on standard error."""
-    click.echo(f"gitbackup: {sentence}", err=True)
+    click.echo(f"gitbackup: {_seen(sentence)}", err=True)
 
 
 def warn_all(sentences: Iterable[str]) -> None:
@@ -55,7 +65,18 @@ def fail(sentence: str, exit_code: int, as_json: bool) -> None:
         return
     from gitbackup.report.objects import error_object
 
-    click.echo(json.dumps(error_object(sentence, exit_code), ensure_ascii=False), err=True)
+    line = json.dumps(error_object(sentence, exit_code), ensure_ascii=False)
+    click.echo(_seen(line), err=True)
+
+
+def colourless() -> bool:
+    """Whether the person, or the terminal, wants no colours."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def width() -> int | None:
+    """The columns of the terminal that the output is read on; None where it is read on none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def asks() -> bool:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from gitbackup.model import Action, Entry, KeyChange, Part, ValueChange
 from gitbackup.report.machine import to_json
+from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import dotted, escape, instant, name, shown, shown_pair
 
 __all__ = ["change_lines", "escape", "to_json"]
@@ -28,6 +29,12 @@ LONGEST_TEXT = 2_000
 
 LETTERS = {Action.ADDED: "A", Action.CHANGED: "M", Action.REMOVED: "D"}
 SIGNS = {Action.ADDED: "+ ", Action.CHANGED: "", Action.REMOVED: "- "}
+STYLES = {
+    Action.ADDED: Style.ADDED,
+    Action.CHANGED: Style.CHANGED,
+    Action.REMOVED: Style.REMOVED,
+}
+COLOURS = {"+": Style.ADDED, "-": Style.REMOVED, "@@": Style.CHANGED}
 EXPIRIES = (Part.EXPIRY, Part.FIELD_EXPIRY)
 INDENT = " " * 5
 
@@ -36,13 +43,24 @@ def change_lines(
     change: KeyChange, before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
 ) -> Iterator[str]:
     """One key's diff, a line at a time: what happened to it, then what changed inside."""
-    yield f"{LETTERS[change.action]}  {_key(change)}  {_type(before, after)}".rstrip()
+    yield f"{_headline(change)}  {_type(before, after)}".rstrip()
     if change.action is Action.CHANGED:
         lines = _changed_lines(before, after, values)
     else:
         entry = after if change.action is Action.ADDED else before
         lines = _entry_lines(entry, SIGNS[change.action])
-    yield from (INDENT + line for line in lines)
+    yield from (INDENT + _painted(line) for line in lines)
+
+
+def _headline(change: KeyChange) -> str:
+    letter = paint(STYLES[change.action], LETTERS[change.action])
+    return f"{letter}  {paint(Style.HEADING, _key(change))}"
+
+
+def _painted(line: str) -> str:
+    """A line in the colour of its sign."""
+    style = COLOURS.get(line.partition(" ")[0])
+    return paint(style, line) if style else line
 
 
 def _key(change: KeyChange) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from gitbackup.model import Action, CommitInfo, Counts, Key, Summary
 from gitbackup.plan import Plan
+from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import escape, name
 
 LONGEST = 40
@@ -110,7 +111,8 @@ def preview_lines(subject: str, count: int, summary: Summary) -> Iterator[str]:
 
 def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
     """A commit in the history: its id and date, what changed, and why."""
-    yield f"{info.short_id}  {info.date:%Y-%m-%d %H:%M} ({age(info.date, now)})"
+    short = paint(Style.COMMIT, info.short_id)
+    yield f"{short}  {info.date:%Y-%m-%d %H:%M} ({age(info.date, now)})"
     yield f"    {escape(info.subject)}"
     if info.counts is None:
         yield f"    made with plain git by {escape(info.author)}"

@@ -143,6 +143,10 @@ class Repository:
         """Sets all values of `gitbackup.<name>` in the repository's own config; none unsets."""
         settings.set_all(self._git, name, values)
 
+    def config(self) -> dict[str, str]:
+        """Git's whole config here, the user's global one included; names in lower case."""
+        return settings.every(self._git)
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Holds the repository for this run; whatever writes to it is done in here.

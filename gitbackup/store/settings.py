@@ -39,6 +39,16 @@ def local(git: Commands) -> dict[str, str]:
     return {name.lower(): value for name, _, value in pairs}
 
 
+def every(git: Commands) -> dict[str, str]:
+    """All that git's config says in the repository, names in lower case; the last value of each.
+
+    A name without a value is true, as git has it.
+    """
+    out = git.run("config", "-z", "--list")
+    pairs = (item.partition("\n") for item in text(out).split("\0")[:-1])
+    return {name.lower(): value if line else "true" for name, line, value in pairs}
+
+
 def write(git: Commands, wanted: Mapping[str, Sequence[str]]) -> None:
     """Gives each variable in the repository's own config exactly those values.
 

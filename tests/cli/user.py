@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,6 +89,23 @@ class User:
         out, _ = child.communicate(timeout=30)
         shown += rest(ours)
         return Done(child.returncode, self.normal(out), self.normal(shown.decode()))
+
+    def on_screen(self, *words: str, env: Mapping[str, str] = {}, columns: int = 80) -> Done:
+        """`gitbackup <words>`, its output on a terminal of that width."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        child = subprocess.Popen(
+            [*GITBACKUP, *words],
+            env=surroundings({"TERM": "xterm", "PAGER": "cat", **env}),
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.close(theirs)
+        shown = rest(ours)
+        _, err = child.communicate(timeout=30)
+        return Done(child.returncode, self.normal(shown.decode()), self.normal(err))
 
     def commits(self) -> list[str]:
         """The ids of all commits, the first one first."""

@@ -6,6 +6,7 @@ import json
 from textwrap import dedent
 from typing import Any
 
+import click
 import pytest
 
 from gitbackup.diff.values import diff_entries
@@ -27,7 +28,7 @@ def change(before: Entry | None, after: Entry | None, key: Key) -> KeyChange:
 def text(before: Entry | None, after: Entry | None, name: str = "k:1", db: int = 0) -> str:
     values = diff_entries(before, after) if before and after else []
     lines = change_lines(change(before, after, Key(db, name)), before, after, values)
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{click.unstyle(line)}\n" for line in lines)
 
 
 def machine(before: Entry | None, after: Entry | None, db: int = 0) -> dict[str, Any]:
