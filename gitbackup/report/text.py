@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 from gitbackup.model import Action, CommitInfo, Counts, Key, Summary
 from gitbackup.plan import Plan
+from gitbackup.report.columns import fit, pad, width
 from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import escape, name
 
 LONGEST = 40
-"""Characters of a namespace's name in a summary."""
+"""Columns of a namespace's name in a summary."""
 
 NAMESPACES = 25
 """Lines of namespaces that a summary has at most."""
@@ -45,15 +46,15 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         for (place, space), counts in summary.namespaces.items()
     ]
     shown = _biggest(rows)
-    width = max((len(title) for title, _ in shown), default=0)
-    yield from (f"  {title:<{width}}  {counts}" for title, counts in shown)
+    wide = max((width(title) for title, _ in shown), default=0)
+    yield from (f"  {pad(title, wide)}  {counts}" for title, counts in shown)
     if len(rows) > len(shown):
         rest = len(rows) - len(shown)
         yield f"  and {rest:,} more namespace{'' if rest == 1 else 's'}"
 
 
 def _short(name_: str) -> str:
-    return escape(name_ if len(name_) <= LONGEST else name_[: LONGEST - 1] + "…")
+    return fit(escape(name_), LONGEST)
 
 
 def _biggest(rows: Sequence[tuple[str, Counts]]) -> list[tuple[str, Counts]]:
