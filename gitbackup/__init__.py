@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from gitbackup.model import CommitInfo as CommitInfo
     from gitbackup.model import Entry as Entry
     from gitbackup.model import Key as Key
+    from gitbackup.model import Pushed as Pushed
     from gitbackup.ops.commit import CommitResult as CommitResult
     from gitbackup.ops.diff import Diff as Diff
     from gitbackup.ops.diff import Status as Status
     from gitbackup.ops.restore import RestoreResult as RestoreResult
+    from gitbackup.ops.transfer import CloneResult as CloneResult
+    from gitbackup.ops.transfer import PullResult as PullResult
+    from gitbackup.ops.transfer import PushResult as PushResult
     from gitbackup.plan import Plan as Plan
     from gitbackup.plan import Ttl as Ttl
 
@@ -46,10 +50,11 @@ _HOMES = {
         "ServerError",
         "UsageError",
     ),
-    "model": ("Action", "CommitInfo", "Entry", "Key"),
+    "model": ("Action", "CommitInfo", "Entry", "Key", "Pushed"),
     "ops.commit": ("CommitResult",),
     "ops.diff": ("Diff", "Status"),
     "ops.restore": ("RestoreResult",),
+    "ops.transfer": ("CloneResult", "PullResult", "PushResult"),
     "plan": ("Plan", "Ttl"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbackup.errors import UsageError
-from gitbackup.model import CommitInfo, Entry, Key
+from gitbackup.model import CommitInfo, Entry, Key, Pushed
 from gitbackup.plan import Ttl
 from gitbackup.progress import SILENT, Progress
 from gitbackup.workspace import Workspace
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitbackup.ops.commit import CommitResult
     from gitbackup.ops.diff import Diff, Shown, Status
     from gitbackup.ops.restore import Confirm, Restorer, RestoreResult
+    from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
     from gitbackup.store.repository import Repository
 
 
@@ -184,6 +185,44 @@ class Backup:
         server = connect(place) if to else self._at.server
         scope = self._at.scope_of(None if place.db is None else [place.db])
         return Restorer(repository, server, wanted, scope, to is None, self._at.progress)
+
+    def push(self, target: str | None = None) -> PushResult:
+        """Pushes the whole history to a git remote or URL, or as one bundle into a folder.
+
+        Without `target` it is where the setting `gitbackup.push-to` says, or the only remote.
+        Raises a GitbackupError that says what to do where the target has what is not here.
+        """
+        from gitbackup.ops import transfer as ops
+
+        return ops.push(self._at.history, target)
+
+    def push_after_commit(self) -> PushResult | None:
+        """Pushes where the setting `gitbackup.push` is `on-commit`; None where it is not."""
+        from gitbackup.ops import transfer as ops
+
+        return ops.push(self._at.history, None) if ops.is_automatic(self._at.history) else None
+
+    def pushed(self) -> list[Pushed]:
+        """What each remote has of HEAD's branch, as far as was told by pushes and pulls."""
+        return self._at.history.pushed()
+
+    def pull(self, target: str | None = None) -> PullResult:
+        """Fetches what `target` has, and moves HEAD's branch forward to it.
+
+        Raises a GitbackupError that says what to do where both sides have gone on.
+        """
+        from gitbackup.ops import transfer as ops
+
+        return ops.pull(self._at.history, target)
+
+    def clone(self, source: str, bare: bool = False) -> CloneResult:
+        """Makes this object's data repository, in an empty folder, of one that is elsewhere.
+
+        `source` is a git URL, a repository's folder, a bundle, or a folder with one.
+        """
+        from gitbackup.ops import transfer as ops
+
+        return ops.clone(source, self.path, bare)
 
     @property
     def repository(self) -> Repository | None:

@@ -180,3 +180,18 @@ class CommitInfo:
     @property
     def short_id(self) -> str:
         return self.id[:7]
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a remote has of HEAD's branch, as far as this repository was told.
+
+    `commit` is None where nothing was pushed there yet; `missing` is how many of HEAD's
+    commits it does not have; `when` it got that commit is None where that is not known.
+    """
+
+    remote: str
+    place: str
+    commit: str | None
+    missing: int
+    when: datetime | None

@@ -55,7 +55,8 @@ FOR_THE_CLI = {
 }
 
 EXCEPTIONS = {
-    ("store.command", "os.environ"): "GitPython is told by a variable not to look for git yet",
+    ("store.command", "os.environ"): "GitPython is told by a variable not to look for git yet,"
+    " and git asks for a password unless the user's own variable says no",
 }
 """A module and what it uses, with the reason why it may. The fewer, the better."""
 

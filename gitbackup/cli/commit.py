@@ -9,6 +9,8 @@ import click
 
 from gitbackup.cli import terminal
 from gitbackup.cli.options import connected, examples, logged_in, open_backup, repo_option
+from gitbackup.cli.remote import push_after_commit
+from gitbackup.errors import PartlyDone
 from gitbackup.report import objects, text
 
 if TYPE_CHECKING:  # it loads what `commit --help` has no need of
@@ -69,7 +71,7 @@ def commit(
     """Commit every key of the database, with its type and expiry.
 
     Makes the data repository where there is none. Where nothing changed there is no
-    commit, and that is no error.
+    commit, and that is no error. With the setting gitbackup.push on-commit it is pushed.
     """
     backup = logged_in(repo, url, databases)
     result = backup.commit(message, allow_empty=allow_empty, dry_run=dry_run)
@@ -82,6 +84,8 @@ def commit(
         )
     else:
         _say(result, dry_run)
+    if result.commit and (unpushed := push_after_commit(backup, as_json)):
+        raise PartlyDone(unpushed)
 
 
 def _say(result: CommitResult, dry_run: bool) -> None:

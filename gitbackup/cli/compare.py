@@ -37,14 +37,16 @@ class AfterDashes(click.Command):
 @connected
 def status(repo: Path | None, url: str | None, databases: tuple[int, ...], as_json: bool) -> None:
     """Compare the database with the last commit, in brief."""
-    found = logged_in(repo, url, databases).status()
+    backup = logged_in(repo, url, databases)
+    found, pushed = backup.status(), backup.pushed()
     terminal.warn_all(found.warnings)
     if as_json:
         terminal.say_json(
-            objects.status_object(found.server, found.head, found.keys, found.summary)
+            objects.status_object(found.server, found.head, found.keys, found.summary, pushed)
         )
     else:
         terminal.say(text.status_lines(found.server, found.head, found.keys, found.summary))
+        terminal.say(text.pushed_lines(pushed))
 
 
 @click.command(

@@ -9,6 +9,7 @@ import click
 
 from gitbackup.cli import terminal
 from gitbackup.cli.options import connected, examples, logged_in, open_backup
+from gitbackup.cli.remote import push_after_commit
 from gitbackup.errors import PartlyDone, PasswordNeeded, ServerError, UsageError
 from gitbackup.plan import Plan, Ttl
 from gitbackup.report import objects, text
@@ -82,8 +83,11 @@ def restore(
         _say_nothing(ctx, result, as_json)
         return
     _say_done(result, as_json)
-    if not result.whole:
-        raise PartlyDone(_left(result))
+    made = result.saved or result.recorded
+    undone = [] if result.whole else [_left(result)]
+    undone += filter(None, [push_after_commit(backup, as_json) if made else ""])
+    if undone:
+        raise PartlyDone("; ".join(undone))
 
 
 def _say_plan(plan: Plan, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.model import FUNCTIONS, CommitInfo, Counts, Entry, Key, Summary
+from gitbackup.model import FUNCTIONS, CommitInfo, Counts, Entry, Key, Pushed, Summary
 from gitbackup.plan import Plan
 
 
@@ -70,9 +70,9 @@ def entry_as_stored(key: Key, entry: Entry) -> bytes:
 
 
 def status_object(
-    server: str, head: CommitInfo | None, count: int, summary: Summary
+    server: str, head: CommitInfo | None, count: int, summary: Summary, pushed: Sequence[Pushed]
 ) -> dict[str, Any]:
-    """The live database against HEAD."""
+    """The live database against HEAD, and HEAD against the remotes."""
     return {
         "schema": "gitbackup.status/1",
         "server": server,
@@ -80,6 +80,17 @@ def status_object(
         "head_date": head.date.isoformat() if head else None,
         "keys": count,
         **_summary(summary),
+        "pushed": [_pushed(remote) for remote in pushed],
+    }
+
+
+def _pushed(remote: Pushed) -> dict[str, Any]:
+    return {
+        "remote": remote.remote,
+        "place": remote.place,
+        "commit": remote.commit,
+        "missing": remote.missing,
+        "date": remote.when.isoformat() if remote.when else None,
     }
 
 
@@ -128,6 +139,43 @@ def restore_object(
         "recorded": recorded,
         "verified": verified,
         **{why: [key_object(key) for key in keys] for why, keys in left.items()},
+    }
+
+
+def push_object(remote: str, place: str, head: str, commits: int, first: bool) -> dict[str, Any]:
+    """What a push did; `commits` is how many the place did not have."""
+    return {
+        "schema": "gitbackup.push/1",
+        "remote": remote,
+        "place": place,
+        "head": head,
+        "commits": commits,
+        "first": first,
+    }
+
+
+def pull_object(
+    remote: str, place: str, before: str | None, head: str, commits: int
+) -> dict[str, Any]:
+    """What a pull did; `commits` is by how many HEAD went forward."""
+    return {
+        "schema": "gitbackup.pull/1",
+        "remote": remote,
+        "place": place,
+        "before": before,
+        "head": head,
+        "commits": commits,
+    }
+
+
+def clone_object(path: str, place: str, head: str, commits: int) -> dict[str, Any]:
+    """What a clone made, and of what."""
+    return {
+        "schema": "gitbackup.clone/1",
+        "path": path,
+        "place": place,
+        "head": head,
+        "commits": commits,
     }
 
 

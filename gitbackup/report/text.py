@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from gitbackup.model import Action, CommitInfo, Counts, Key, Summary
+from gitbackup.model import Action, CommitInfo, Counts, Key, Pushed, Summary
 from gitbackup.plan import Plan
 from gitbackup.report.columns import fit, pad, width
 from gitbackup.report.paint import Style, paint
@@ -157,6 +157,21 @@ def status_lines(
     yield from summary_lines(summary)
 
 
+def pushed_lines(remotes: Iterable[Pushed], now: datetime | None = None) -> Iterator[str]:
+    """What each remote has of HEAD, and since when."""
+    for each in remotes:
+        since = f" {age(each.when, now)}" if each.when else ""
+        if each.commit is None:
+            yield f"never pushed to {escape(each.remote)}"
+        elif each.missing:
+            yield (
+                f"not pushed to {escape(each.remote)}: {_commits(each.missing)} since"
+                f" {each.commit[:7]}{since and f' (pushed{since})'}"
+            )
+        else:
+            yield f"pushed to {escape(each.remote)}{since}"
+
+
 def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     """What a restore is going to do: in numbers, then key by key."""
     actions = [step.action for step in plan.keys]
@@ -191,3 +206,29 @@ def key_list(keys_: Iterable[Key]) -> str:
     listed = list(keys_)
     some = ", ".join(key_name(key) for key in listed[:10])
     return some + (f" and {len(listed) - 10:,} more" if len(listed) > 10 else "")
+
+
+def push_lines(remote: str, place: str, head: str, commits: int) -> Iterator[str]:
+    """What a push did."""
+    what = f"pushed {_commits(commits)} to" if commits else "nothing to push, all is in"
+    yield f"{what} {escape(remote)} ({escape(place)}): HEAD {head[:7]}"
+
+
+def pull_lines(
+    remote: str, place: str, before: str | None, head: str, commits: int
+) -> Iterator[str]:
+    """What a pull did."""
+    where = f"{escape(remote)} ({escape(place)})"
+    if head == before:
+        yield f"nothing to pull from {where}: HEAD {head[:7]}"
+    else:
+        yield f"pulled {_commits(commits)} from {where}: HEAD {head[:7]}"
+
+
+def clone_lines(path: str, place: str, head: str, commits: int) -> Iterator[str]:
+    """What a clone made."""
+    yield f"cloned {_commits(commits)} of {escape(place)} into {escape(path)}: HEAD {head[:7]}"
+
+
+def _commits(count: int) -> str:
+    return f"{count:,} commit{'' if count == 1 else 's'}"

@@ -127,6 +127,11 @@ def failure(name: str, result: Result) -> GitbackupError:
     return GitbackupError(f"git {name} failed: {said or f'it ended with {ended}'}")
 
 
+def asking() -> dict[str, str]:
+    """The environment in which git may ask for a password, unless the user's own says no."""
+    return {"GIT_TERMINAL_PROMPT": os.environ.get("GIT_TERMINAL_PROMPT", "1")}
+
+
 def text(data: bytes) -> str:
     """What git wrote, as text that gives the same bytes back."""
     return data.decode("utf-8", "surrogateescape")

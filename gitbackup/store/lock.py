@@ -10,14 +10,15 @@ from gitbackup.store.command import Commands, file_errors
 
 
 @contextmanager
-def hold(git: Commands) -> Iterator[None]:
+def hold(git: Commands, name: str = "lock") -> Iterator[None]:
     """Holds the repository's lock, which goes with this process, however it ends.
 
-    Raises Busy at once where another run holds it.
+    `name` is that of a lock for work beside which the repository may change. Raises Busy at
+    once where another run holds it.
     """
     from filelock import FileLock, Timeout  # deferred: whoever only reads has no need of it
 
-    lock = FileLock(git.git_dir / "gitbackup" / "lock", timeout=0, mode=0o600)
+    lock = FileLock(git.git_dir / "gitbackup" / name, timeout=0, mode=0o600)
     with file_errors("lock the data repository"):
         (git.git_dir / "gitbackup").mkdir(mode=0o700, exist_ok=True)
         try:

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Self
 
 from gitbackup.errors import NoRepository
-from gitbackup.model import CommitInfo, FileChange
+from gitbackup.model import CommitInfo, FileChange, Pushed
 from gitbackup.store import (
     advance,
     apart,
+    clone,
     create,
+    exchange,
     history,
     lock,
     refs,
+    remotes,
     settings,
     trees,
     unfinished,
@@ -23,8 +26,10 @@ from gitbackup.store import (
 )
 from gitbackup.store.apart import Apart
 from gitbackup.store.command import Commands
+from gitbackup.store.exchange import Got, Sent
 from gitbackup.store.importer import Importer
 from gitbackup.store.objects import Blobs, blob_id
+from gitbackup.store.remotes import Remote
 from gitbackup.store.unfinished import Unfinished
 
 
@@ -48,6 +53,22 @@ class Repository:
         Raises NoRepository where the folder holds another git repository.
         """
         return cls(Path(path), create.make(Path(path), bare))
+
+    @classmethod
+    @contextmanager
+    def clone(cls, source: str, path: Path | str, bare: bool = False) -> Iterator[Self]:
+        """Makes the repository in an empty folder of one that is elsewhere, its remote.
+
+        `source` is a git URL, a repository's folder, a bundle, or a folder with one. Raises
+        UsageError where there is none, NoRepository where it is not ours, or the folder is not
+        empty; Damaged where it is not whole. Nothing is left behind then, nor where the
+        context fails.
+        """
+        with clone.making(Path(path), bare) as git:
+            made = cls(Path(path), git)
+            with made.lock():
+                clone.fill(git, source, made.advance)
+            yield made
 
     @staticmethod
     def exists(path: Path | str) -> bool:
@@ -187,6 +208,32 @@ class Repository:
         """Lets git repack, if it finds that worth its while. Under lock()."""
         self._need_lock()
         self._git.run("gc", "--auto", "--quiet")
+
+    def remote(self, word: str | None = None) -> Remote:
+        """The remote that a name, a URL or a folder means; where pushes go to, without one.
+
+        Raises UsageError where there is none.
+        """
+        return remotes.choose(self._git, word)
+
+    def push(self, remote: Remote) -> Sent:
+        """Pushes all branches, tags and notes, none by force. It needs no lock.
+
+        Raises GitbackupError, which says what to do, where the remote has what is not here.
+        """
+        return exchange.push(self._git, remote)
+
+    def pull(self, remote: Remote) -> Got:
+        """Fetches all, and moves HEAD's branch forward; the work tree follows. Under lock().
+
+        Raises GitbackupError, which says what to do, where both sides have gone on.
+        """
+        self._need_lock()
+        return exchange.pull(self._git, remote, self.advance)
+
+    def pushed(self) -> list[Pushed]:
+        """What each remote has of HEAD's branch, as far as is known here."""
+        return [remotes.pushed(self._git, remote) for remote in remotes.every(self._git)]
 
     def begin(self, note: Unfinished) -> None:
         """Notes that a restore is under way. Under lock()."""

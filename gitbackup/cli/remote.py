@@ -1,0 +1,111 @@
+"""`gitbackup push`, `gitbackup pull` and `gitbackup clone`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitbackup.backup import Backup
+from gitbackup.cli import terminal
+from gitbackup.cli.options import FOLDER, examples, json_option, open_backup, repo_option
+from gitbackup.errors import GitbackupError
+from gitbackup.report import objects, text
+
+
+@click.command(
+    epilog=examples(
+        "gitbackup push ~/Dropbox/backups           one file there, replaced as a whole",
+        "gitbackup push git@example.org:relay.git   any URL that git knows",
+        "gitbackup push                             there again",
+        "git -C data-git-backup config gitbackup.push on-commit",
+    )
+)
+@repo_option
+@json_option
+@click.argument("target", metavar="[TARGET]", required=False)
+def push(repo: Path | None, as_json: bool, target: str | None) -> None:
+    """Push the whole history: every branch, tag and note.
+
+    TARGET is a git remote or URL, or a folder: a git repository there, or else one file, a
+    git bundle, written aside and proved before it takes its name. It is remembered as a git
+    remote; without TARGET it is the setting gitbackup.push-to, or the only remote.
+
+    Nothing is forced: where TARGET has commits that are not here, it is left as it is. With
+    the setting gitbackup.push on-commit, every commit and restore pushes.
+    """
+    result = open_backup(repo).push(target)
+    terminal.warn_all(result.warnings)
+    if as_json:
+        terminal.say_json(
+            objects.push_object(
+                result.remote, result.place, result.head, result.commits, result.first
+            )
+        )
+    else:
+        terminal.say(text.push_lines(result.remote, result.place, result.head, result.commits))
+
+
+@click.command(
+    epilog=examples("gitbackup pull", "gitbackup pull origin", "gitbackup pull /mnt/disk --json")
+)
+@repo_option
+@json_option
+@click.argument("target", metavar="[TARGET]", required=False)
+def pull(repo: Path | None, as_json: bool, target: str | None) -> None:
+    """Get what was pushed from elsewhere, and move HEAD forward to it.
+
+    TARGET is as for push. Where both sides have commits that the other has not, nothing is
+    changed, and it is said how to join them. The database is not touched: restore does that.
+    """
+    result = open_backup(repo).pull(target)
+    terminal.warn_all(result.warnings)
+    facts = (result.remote, result.place, result.before, result.head, result.commits)
+    if as_json:
+        terminal.say_json(objects.pull_object(*facts))
+    else:
+        terminal.say(text.pull_lines(*facts))
+
+
+@click.command(
+    epilog=examples(
+        "gitbackup clone ~/Dropbox/backups",
+        "gitbackup clone git@example.org:relay.git",
+        "gitbackup clone --bare /mnt/disk/relay.bundle /var/backups/relay.git",
+    )
+)
+@json_option
+@click.option("--bare", is_flag=True, help="No work tree: only git's own files.")
+@click.argument("source", metavar="SOURCE")
+@click.argument(
+    "folder", metavar="[DIR]", default=FOLDER, type=click.Path(path_type=Path), required=False
+)
+def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
+    """Make the data repository in DIR (data-git-backup) of one that is elsewhere.
+
+    SOURCE is a git URL, a repository's folder, a bundle, or a folder with one: it is the
+    remote that pull and push take then. The key patterns that commits include and exclude
+    are those of its last commit. The database is not touched: restore does that.
+    """
+    result = Backup(folder).clone(source, bare)
+    path = str(result.path)
+    if as_json:
+        terminal.say_json(objects.clone_object(path, result.place, result.head, result.commits))
+    else:
+        terminal.say(text.clone_lines(path, result.place, result.head, result.commits))
+
+
+def push_after_commit(backup: Backup, as_json: bool) -> str:
+    """What a command that made a commit ends with: pushes it, where the settings say so.
+
+    Returns what to say where that failed; the commit stands.
+    """
+    try:
+        result = backup.push_after_commit()
+    except GitbackupError as error:
+        return f"the commit is made, but it is not pushed: {error}"
+    if result is not None:
+        terminal.warn_all(result.warnings)
+        lines = text.push_lines(result.remote, result.place, result.head, result.commits)
+        terminal.say(lines, err=as_json)
+    return ""

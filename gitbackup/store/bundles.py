@@ -1,0 +1,139 @@
+"""Writing a bundle: aside, proved by fetching all of it, and only then in its place.
+
+Whoever finds a bundle under its name finds a whole one, of this push or the one before. The
+name aside is one that the programs of Dropbox, iCloud, OneDrive and Nextcloud do not take along.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from gitbackup.errors import GitbackupError
+from gitbackup.store import network, places
+from gitbackup.store.command import Commands, failure, file_errors
+from gitbackup.store.places import Place
+
+_PROOF = "proof-"
+_TRAILER = 20  # bytes at the end of a pack: the SHA-1 of those before
+_STALE = 86_400  # seconds after which a draft is no other run's at work
+_REVISIONS = ("HEAD", "--branches", "--tags", "--glob=refs/notes/*")
+
+
+@contextmanager
+def written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A whole new bundle of all branches, tags and notes, aside in the folder of `path`.
+
+    Gives its path and its refs, proved. It goes with the context, unless it was moved.
+    Raises GitbackupError where it cannot be written, Damaged where our objects are.
+    """
+    with file_errors("write the bundle"):
+        _sweep(path)
+        handle, name = tempfile.mkstemp(".tmp", f"~{path.stem}-", path.parent)
+    draft = Path(name)
+    try:
+        with file_errors("write the bundle"), os.fdopen(handle, "wb") as file:
+            talk = git.start("bundle", "create", "--quiet", "-", *_REVISIONS)
+            shutil.copyfileobj(talk.stdout, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+        result = talk.finish()
+        if result.status:
+            raise failure("bundle", result)
+        yield draft, prove(git, draft)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def put(draft: Path, path: Path) -> None:
+    """Gives a bundle that is whole its name."""
+    with file_errors("move the bundle to its place"):
+        draft.replace(path)
+    with suppress(OSError):  # which not every kind of disk can do
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def prove(git: Commands, bundle: Path) -> dict[str, str]:
+    """Fetches all of a bundle into an empty repository: its refs, all of whose history is there.
+
+    That is more than `git bundle verify` does, which reads the first lines only. Raises
+    Damaged where something is missing.
+    """
+    with _emptied(git) as empty:
+        place = Place(str(bundle))
+        network.fetch(empty, place, ["+refs/*:refs/proof/*", "+HEAD:refs/proof/HEAD"])
+        fetched = empty.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/proof/")
+        found = network.listed(fetched, " ")
+    return {_named(ref.removeprefix("refs/proof/")): ident for ref, ident in found.items()}
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a bundle holds the bytes that were once written: its pack has the sum it tells."""
+    with file_errors("read the bundle"), path.open("rb") as file:
+        if not places.is_bundle_file(path):
+            return False
+        while file.readline() not in (b"\n", b""):
+            pass
+        left = path.stat().st_size - file.tell() - _TRAILER
+        found = hashlib.sha1(usedforsecurity=False)
+        while left > 0 and (piece := file.read(min(left, 1 << 20))):
+            found.update(piece)
+            left -= len(piece)
+        return file.read() == found.digest()
+
+
+def _named(name: str) -> str:
+    return name if name == "HEAD" else f"refs/{name}"
+
+
+@contextmanager
+def _emptied(git: Commands) -> Iterator[Commands]:
+    """An empty repository for as long as the context lasts, on the disk of ours."""
+    home = git.git_dir / "gitbackup"
+    with file_errors("make a place to prove the bundle in"):
+        for left in home.glob(_PROOF + "*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=_PROOF, dir=home)
+    with folder as name:
+        empty = Commands(Path(name) / ".git", Path(name))
+        empty.run("init", "--quiet", "--template=", "--object-format=sha1")
+        yield empty
+
+
+def _sweep(path: Path) -> None:
+    """Removes what runs that were killed have left beside the bundle."""
+    for left in path.parent.glob(f"~{glob.escape(path.stem)}-*.tmp"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE:
+                left.unlink()
+
+
+def missing(git: Commands, place: Place) -> dict[str, str]:
+    """The refs of the bundle that is there whose commits a new one of ours would not hold.
+
+    Raises Damaged for a file that does not tell what it holds.
+    """
+    theirs = network.heads(git, place)
+    kept = ("--not", *_REVISIONS)
+    return {ref: ident for ref, ident in theirs.items() if _beyond(git, ident, kept)}
+
+
+def _beyond(git: Commands, ident: str, kept: tuple[str, ...]) -> bool:
+    """Whether some commit of a ref is in none of those kept; or is not here at all."""
+    if git.attempt("cat-file", "-e", ident).status:
+        return True
+    result = git.attempt("rev-list", "--max-count=1", ident, *kept)
+    if result.status:
+        raise GitbackupError(str(failure("rev-list", result)))
+    return bool(result.out)

@@ -1,0 +1,77 @@
+"""Making a data repository of one that is elsewhere: a machine that was lost, a second one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitbackup.errors import NoRepository
+from gitbackup.store import create, exchange, network, places, remotes
+from gitbackup.store.command import Commands, file_errors
+from gitbackup.store.places import Place
+from gitbackup.store.remotes import BRANCHES, Remote
+
+_NOT_IN_THE_WAY = {"README.md"}  # of the project's own checkout
+
+
+@contextmanager
+def making(path: Path, bare: bool) -> Iterator[Commands]:
+    """A new data repository in an empty folder, which goes again if the context fails.
+
+    Raises NoRepository where the folder is not empty.
+    """
+    with file_errors("make the clone"):
+        there = {file.name for file in path.iterdir()} if path.is_dir() else set()
+        if there - _NOT_IN_THE_WAY or (path.exists() and not path.is_dir()):
+            raise NoRepository(f"{path} is not empty; a clone needs a folder of its own")
+        existed = path.exists()
+    try:
+        yield create.make(path, bare)
+    except BaseException:
+        _remove(path, there, existed)
+        raise
+
+
+def fill(git: Commands, source: str, advance: Callable[[str, str | None], None]) -> Remote:
+    """Fetches all of a source into a new repository, and moves HEAD by `advance`.
+
+    The source is its remote then. Raises UsageError where there is none, NoRepository where
+    it is no data repository, Damaged or GitbackupError where it cannot be read.
+    """
+    remote = Remote("origin", places.at(places.source(source)))
+    exchange.get(git, remote)
+    theirs = remotes.known_refs(git, remote.tracking)
+    branch = _branch(git, remote.place, theirs)
+    if not branch or git.attempt("cat-file", "-e", f"{theirs[branch]}:gitbackup.json").status:
+        raise NoRepository(f"{remote.place} is not a gitbackup data repository")
+    remotes.keep(git, remote)
+    git.run("symbolic-ref", "HEAD", BRANCHES + branch)
+    exchange.follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
+    advance(theirs[branch], None)
+    return remote
+
+
+def _branch(git: Commands, place: Place, theirs: dict[str, str]) -> str:
+    """The branch that HEAD is on there; empty where there is none."""
+    told = network.branch(git, place).removeprefix(BRANCHES)
+    if told in theirs:
+        return told
+    head = network.heads(git, place).get("HEAD")
+    fitting = [name for name, ident in theirs.items() if ident == head] or list(theirs)
+    return min(fitting, key=lambda name: (name != "main", name), default="")
+
+
+def _remove(path: Path, keep: set[str], existed: bool) -> None:
+    """Removes what a clone that failed has made."""
+    if not existed:
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    for left in path.iterdir():
+        if left.name in keep:
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)

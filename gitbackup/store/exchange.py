@@ -1,0 +1,216 @@
+"""Pushing to a remote, and pulling from it. Nothing is ever forced, on either side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from gitbackup.errors import Busy, GitbackupError, UsageError
+from gitbackup.store import bundles, lock, network, refs, remotes
+from gitbackup.store.command import Commands, failure, text
+from gitbackup.store.identity import fallback
+from gitbackup.store.remotes import BRANCHES, Remote
+
+NOTES = "refs/notes/"
+_PUSHED = (f"{BRANCHES}*:{BRANCHES}*", "refs/tags/*:refs/tags/*", f"{NOTES}*:{NOTES}*")
+_BEHIND = re.compile(r"fetch first|non-fast-forward|stale info|already exists")
+
+
+class Sent(NamedTuple):
+    """What a push did: how many commits the place did not have; sentences that warn."""
+
+    commits: int
+    first: bool
+    warnings: list[str]
+
+
+class Got(NamedTuple):
+    """What a pull did: HEAD before and since, how many commits it went forward."""
+
+    before: str | None
+    head: str
+    commits: int
+    warnings: list[str]
+
+
+def push(git: Commands, remote: Remote) -> Sent:
+    """Pushes all branches, tags and notes; the remote is in git's config from then on.
+
+    Raises Busy where another push runs, UsageError where there is nothing to push, and
+    GitbackupError that says what to do where the remote has what is not here.
+    """
+    with lock.hold(git, "pushing"):
+        if refs.head(git) is None:
+            raise UsageError(f"there is no commit in {git.folder} yet: nothing was pushed")
+        had = remotes.known_refs(git, remote.tracking)
+        warnings: list[str] = []
+        if remote.place.is_bundle:
+            branches = _push_bundle(git, remote)
+        else:
+            branches, warnings = _push_refs(git, remote)
+        remotes.keep(git, remote)
+        remotes.note(git, remote, branches)
+        known = [f"^{ident}" for ident in had.values()]
+        commits = remotes.count(git, *branches.values(), *known) if branches else 0
+        return Sent(commits, not had, warnings)
+
+
+def _push_bundle(git: Commands, remote: Remote) -> dict[str, str]:
+    """Writes the bundle, unless the one that is there holds the same; its branches."""
+    place, path = remote.place, remote.place.path
+    if path is None:
+        raise ValueError(place)
+    if text(git.run("rev-parse", "--is-shallow-repository")).strip() == "true":
+        raise GitbackupError(
+            f"{git.folder} is a shallow clone, which lacks the older commits: no bundle can be"
+            " made of it; `git fetch --unshallow` gets them"
+        )
+    _check_bundle(git, remote)
+    if network.heads(git, place) == _ours(git) and bundles.is_whole(path):
+        return remotes.known_refs(git, BRANCHES)
+    with bundles.written(git, path) as (draft, held):
+        _check_bundle(git, remote)  # it may have come meanwhile
+        bundles.put(draft, path)
+    return {r.removeprefix(BRANCHES): i for r, i in held.items() if r.startswith(BRANCHES)}
+
+
+def _ours(git: Commands) -> dict[str, str]:
+    """The refs that a bundle of ours has."""
+    head = refs.head(git)
+    found = remotes.known_refs(git, "refs/")
+    kept = {f"refs/{n}": i for n, i in found.items() if n.startswith(("heads/", "tags/", "notes/"))}
+    return kept | ({"HEAD": head} if head else {})
+
+
+def _check_bundle(git: Commands, remote: Remote) -> None:
+    if lost := bundles.missing(git, remote.place):
+        names = [ref.removeprefix(BRANCHES) for ref in lost if ref != "HEAD"] or ["HEAD"]
+        raise GitbackupError(
+            f"{remote} holds commits that are not here ({', '.join(names)}), pushed from elsewhere,"
+            " so it was left as it is: `gitbackup pull` gets them. If it is of another database,"
+            " push to a file of another name in that folder"
+        )
+
+
+def _push_refs(git: Commands, remote: Remote) -> tuple[dict[str, str], list[str]]:
+    """Pushes to a git repository; the branches that it has now, and what to warn of."""
+    branches = remotes.known_refs(git, BRANCHES)
+    result = network.push(git, remote.place, list(_PUSHED))
+    refused = {ref: why for flag, ref, why in _told(result.out) if flag == "!"}
+    held = {name: i for name, i in branches.items() if BRANCHES + name not in refused}
+    notes = [ref for ref in refused if ref.startswith(NOTES)]
+    if len(refused) > len(notes):
+        remotes.note(git, remote, held)
+        raise GitbackupError(_why(remote, refused))
+    if result.status and not refused:
+        raise network.unreachable(remote.place, "push", result)
+    warnings = [f"{remote} has notes that are not here ({ref}): pull, then push" for ref in notes]
+    if refs.branch(git) == "":
+        warnings.append("HEAD is detached: only what is on a branch was pushed")
+    return held, warnings
+
+
+def _told(out: bytes) -> list[tuple[str, str, str]]:
+    """What `push --porcelain` says of each ref: a flag, its name there, and why."""
+    lines = (line.split("\t") for line in text(out).splitlines())
+    return [(flag, ref.partition(":")[2], why) for flag, ref, why in (x for x in lines if x[2:])]
+
+
+def _why(remote: Remote, refused: Mapping[str, str]) -> str:
+    behind = [ref for ref, why in refused.items() if _BEHIND.search(why) and NOTES not in ref]
+    if behind:
+        named = ", ".join(ref.removeprefix(BRANCHES) for ref in behind)
+        return (
+            f"{remote} holds commits that are not here ({named}), pushed from elsewhere, so these"
+            " were left as they are: `gitbackup pull` gets them"
+        )
+    named = "; ".join(f"{ref.removeprefix(BRANCHES)}: {why}" for ref, why in refused.items())
+    return f"{remote} does not take all: {named}"
+
+
+def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], None]) -> Got:
+    """Fetches all, and moves HEAD's branch forward by `advance`; under the repository's lock.
+
+    Other branches and tags that are not here come too. Raises GitbackupError, which says how
+    to join them, where both sides have commits that the other has not.
+    """
+    branch = refs.branch(git).removeprefix(BRANCHES)
+    if not branch:
+        raise UsageError("HEAD is detached: git switch to the branch that is to be moved forward")
+    get(git, remote)
+    theirs = remotes.known_refs(git, remote.tracking)
+    if branch not in theirs:
+        raise UsageError(f"{remote} has no branch {branch}; it has {', '.join(theirs) or 'none'}")
+    warnings = follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
+    before, wanted = refs.head(git), theirs[branch]
+    if before and _holds(git, wanted, before):
+        return Got(before, before, 0, warnings)
+    if before and not _holds(git, before, wanted):
+        raise GitbackupError(_diverged(git, remote, branch, before, wanted))
+    advance(wanted, before)
+    commits = remotes.count(git, wanted, *([f"^{before}"] if before else []))
+    return Got(before, wanted, commits, warnings)
+
+
+def get(git: Commands, remote: Remote) -> None:
+    """Fetches all branches as the remote's, tags, and notes aside.
+
+    Raises UsageError for a bundle that is not there, else as network.fetch does.
+    """
+    if remote.place.is_bundle and not network.heads(git, remote.place):
+        raise UsageError(f"there is no bundle {remote.place}")
+    branches = f"+{BRANCHES}*:{remote.tracking}*"
+    notes = f"+{NOTES}*:{_aside(remote)}*"
+    network.fetch(git, remote.place, [branches, "refs/tags/*:refs/tags/*", notes])
+
+
+def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str]:
+    """Makes or moves forward the other branches and the notes; what could not be is told."""
+    told = []
+    for name, ident in theirs.items():
+        if not _forward(git, BRANCHES + name, ident):
+            told.append(f"branch {name} of {remote} and the one here have parted; it is left alone")
+    for name, ident in remotes.known_refs(git, _aside(remote)).items():
+        if not _forward(git, NOTES + name, ident):
+            words = ("notes", f"--ref={NOTES}{name}", "merge", "-q", "-s", "cat_sort_uniq", ident)
+            result = git.attempt(*words, environment=fallback(git))
+            told += [str(failure("notes", result))] if result.status else []
+    return told
+
+
+def _forward(git: Commands, ref: str, ident: str) -> bool:
+    """Makes a ref, or moves it forward; false where it has parted."""
+    old = refs.read(git, ref)
+    if old and _holds(git, ident, old):
+        return True
+    if old and not _holds(git, old, ident):
+        return False
+    with suppress(Busy):
+        refs.move(git, ref, ident, old)
+    return True
+
+
+def _holds(git: Commands, older: str, newer: str) -> bool:
+    """Whether one commit is the other, or comes before it."""
+    return git.attempt("merge-base", "--is-ancestor", older, newer).status == 0
+
+
+def _diverged(git: Commands, remote: Remote, branch: str, ours: str, theirs: str) -> str:
+    there = f"{remote.name}/{branch}"
+    if git.attempt("merge-base", ours, theirs).status:
+        return (
+            f"{remote} is the history of another database: it has no commit in common with this"
+            f" one, so nothing was changed; it is here as {there} to be looked at"
+        )
+    return (
+        f"commits of {branch} that {remote} has not: {remotes.count(git, ours, f'^{theirs}')};"
+        f" that it has, and this repository has not: {remotes.count(git, theirs, f'^{ours}')}."
+        f" Nothing was changed; look at them with `gitbackup log {there}`. To keep both histories"
+        f" and go on from what is here: git -C {git.folder} merge -s ours {there}"
+    )
+
+
+def _aside(remote: Remote) -> str:
+    return f"refs/gitbackup/notes/{remote.name}/"

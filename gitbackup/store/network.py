@@ -1,0 +1,104 @@
+"""Git at work with a place elsewhere: with the user's own ssh, proxies and credentials.
+
+What keeps other commands to themselves stays (no hooks, nothing of the environment that leads
+to another repository); but git may ask for a password where there is a terminal. A password of
+the URL goes by the environment, for a command line is for all to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gitbackup.errors import Damaged, GitbackupError, UsageError
+from gitbackup.store import places
+from gitbackup.store.command import Commands, Result, asking, failure, text
+from gitbackup.store.places import Place
+
+_PASSWORD = "GITBACKUP_URL_PASSWORD"  # noqa: S105  the name of a variable
+_HELPER = f'!f() {{ test "$1" != get || printf "password=%s\\n" "${_PASSWORD}"; }}; f'
+_SAFELY = ("-c", "transfer.fsckobjects=true", "-c", "fetch.unpacklimit=1")
+
+
+def heads(git: Commands, place: Place) -> dict[str, str]:
+    """Every ref that a place has, HEAD among them, and its id; none where a bundle is not there.
+
+    Raises GitbackupError where it cannot be read.
+    """
+    if place.is_bundle:
+        return _bundle_heads(git, place)
+    result = attempt(git, place, "ls-remote", "--quiet", place.url)
+    if result.status:
+        raise unreachable(place, "ls-remote", result)
+    return listed(result.out, "\t")
+
+
+def branch(git: Commands, place: Place) -> str:
+    """The full name of the branch that a place's HEAD is on; empty where it does not tell."""
+    if place.is_bundle:
+        return ""
+    result = attempt(git, place, "ls-remote", "--quiet", "--symref", place.url, "HEAD")
+    first = text(result.out).partition("\t")[0]
+    return first.removeprefix("ref: ") if first.startswith("ref: ") else ""
+
+
+def fetch(git: Commands, place: Place, refspecs: list[str]) -> None:
+    """Gets refs, and all that they hold, which git checks.
+
+    Raises Damaged for a bundle that is not whole, GitbackupError where fetching fails.
+    """
+    quiet = ("--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-auto-gc")
+    options = (*quiet, "--no-recurse-submodules", "--update-head-ok")
+    result = attempt(git, place, *_SAFELY, "fetch", *options, place.url, *refspecs)
+    if result.status and place.is_bundle:
+        raise Damaged(
+            f"the bundle {place} is not whole ({failure('fetch', result)}); if a cloud drive is"
+            " at work on it, wait and try again"
+        )
+    if result.status:
+        raise unreachable(place, "fetch", result)
+
+
+def push(git: Commands, place: Place, refspecs: list[str]) -> Result:
+    """Pushes refs, none by force; what git says of each of them.
+
+    Raises GitbackupError where the place cannot be reached, and no ref was pushed.
+    """
+    options = ("--porcelain", "--no-signed", "--no-follow-tags", "--no-verify")
+    words = ("push", *options, "--recurse-submodules=no", place.url, *refspecs)
+    result = attempt(git, place, *words)
+    if result.status and b"\t" not in result.out:
+        raise unreachable(place, "push", result)
+    return result
+
+
+def attempt(git: Commands, place: Place, *words: str) -> Result:
+    """How `git <words>` ends, that may talk to a place."""
+    helper: tuple[str, ...] = ()
+    environment: Mapping[str, str] = asking()
+    if place.password:
+        helper = ("-c", "credential.helper=", "-c", f"credential.helper={_HELPER}")
+        environment = {**environment, _PASSWORD: place.password}
+    return git.attempt(*helper, *words, environment=environment)
+
+
+def unreachable(place: Place, doing: str, result: Result) -> GitbackupError:
+    """The error to raise where git could do nothing at a place, in its words."""
+    said = places.hidden(str(failure(doing, result)))
+    return GitbackupError(f"{place} cannot be used: {said}")
+
+
+def _bundle_heads(git: Commands, place: Place) -> dict[str, str]:
+    path = place.path
+    if path is None or not path.parent.is_dir():
+        raise UsageError(f"there is no folder for {place}; if it is on a disk, is that mounted?")
+    if not path.exists():
+        return {}
+    result = git.attempt("bundle", "list-heads", str(path))
+    if result.status or not places.is_bundle_file(path):
+        raise Damaged(f"{place} is no bundle of git, or has lost its beginning")
+    return listed(result.out, " ")
+
+
+def listed(out: bytes, between: str) -> dict[str, str]:
+    lines = (line.partition(between) for line in text(out).splitlines())
+    return {name: ident for ident, _, name in lines if not name.endswith("^{}")}

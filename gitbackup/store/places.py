@@ -1,0 +1,138 @@
+"""Where a history can be pushed to: a git URL, a git repository in a folder, or a bundle.
+
+A bundle is one file that holds a whole history, which git reads as it reads a remote. It is
+what a folder gets that is no git repository: a cloud drive's, a mounted disk's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from gitbackup.errors import UsageError
+from gitbackup.store import create
+
+SUFFIX = ".bundle"
+_HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
+_LOGIN = re.compile(r"(?P<start>[a-z][a-z0-9+.-]*://)(?P<user>[^/@:]*):(?P<password>[^/]*)@", re.I)
+_HOST = re.compile(r"[^/@]*@?(?:\[[^\]]*\]|[^/:]*)(?::\d+)?(?:/|\Z)")
+_LOGINS = re.compile(r"([a-z][a-z0-9+.-]*://[^/@:\s]*):[^/\s]*@", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place that git can talk to. `url` is without the password, which nobody is shown;
+    `given` is with it, as the repository's own config keeps it."""
+
+    url: str
+    password: str = field(default="", repr=False)
+    given: str = field(default="", repr=False)
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is on this machine; None where it is elsewhere."""
+        if self.url.startswith("file://"):
+            return Path(unquote(self.url.removeprefix("file://")))
+        return Path(self.url) if is_local(self.url) else None
+
+    @property
+    def is_bundle(self) -> bool:
+        """Whether it is a bundle, or a file that will be one."""
+        path = self.path
+        return path is not None and (
+            path.is_file() or (path.suffix == SUFFIX and not path.is_dir())
+        )
+
+    def __str__(self) -> str:
+        return self.url
+
+
+def at(url: str) -> Place:
+    """The place that a URL names, as a git config may hold it.
+
+    Raises UsageError, which does not repeat it, where its password cannot be told from the rest.
+    """
+    if "://" not in url:
+        return Place(url, given=url)
+    login = _LOGIN.match(url)
+    if not _HOST.match(url[login.end() :] if login else url.partition("://")[2]):
+        raise UsageError("the URL has no host and port; in a password, / is %2F and @ is %40")
+    if login is None:
+        return Place(url, given=url)
+    password = unquote(login["password"])
+    if re.search(r"[\0\r\n]", password):
+        raise UsageError("the password in the URL has a line break in it, or a zero byte")
+    at_user = f"{login['user']}@" if login["user"] else ""
+    return Place(login["start"] + at_user + url[login.end() :], password, url)
+
+
+def is_local(url: str) -> bool:
+    """Whether it is a path, by git's rule: `host:path` is none, `./host:path` is one."""
+    return "://" not in url and ":" not in url.partition("/")[0]
+
+
+def hidden(text: str) -> str:
+    """A text without the passwords of the URLs in it."""
+    return _LOGINS.sub(r"\1@", text)
+
+
+def bundle_name(folder: Path) -> str:
+    """What the bundle of the data repository in this folder is called."""
+    return folder.name.removesuffix(".git") + SUFFIX
+
+
+def target(word: str, ours: str) -> str:
+    """The URL of a place to push to that a person names by folder, bundle or URL.
+
+    `ours` is what our bundle is called. Raises UsageError where there is no such place: a
+    folder is never made, for it may be a disk that is not mounted.
+    """
+    path = Path(word).expanduser()
+    if path.is_dir():
+        whole = path.resolve()
+        return str(whole if create.find(whole) else whole / ours)
+    if path.is_file() or (path.suffix == SUFFIX and path.parent.is_dir()):
+        return str(path.parent.resolve() / path.name)
+    if is_local(word):
+        raise UsageError(_nowhere(word))
+    return word
+
+
+def source(word: str) -> str:
+    """The URL of a place to clone from; in a folder it is the one bundle there.
+
+    Raises UsageError where there is no such place.
+    """
+    path = Path(word).expanduser()
+    if path.is_dir() and create.find(path) is None:
+        return str(_only_bundle(path.resolve()))
+    if path.exists():
+        return str(path.resolve())
+    if is_local(word):
+        raise UsageError(_nowhere(word))
+    return word
+
+
+def is_bundle_file(path: Path) -> bool:
+    """Whether a file begins as git's bundles do."""
+    with path.open("rb") as file:
+        return file.read(len(_HEADERS[0])) in _HEADERS
+
+
+def _only_bundle(folder: Path) -> Path:
+    found = sorted(folder.glob("*" + SUFFIX))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(file.name for file in found)
+        raise UsageError(f"{folder} holds more than one bundle; name one of them: {names}")
+    raise UsageError(f"{folder} is no git repository, and holds no {SUFFIX} file of one")
+
+
+def _nowhere(word: str) -> str:
+    return (
+        f"{hidden(word)!r} is no remote of the data repository, no URL and no folder that is"
+        " there; if it is on a disk, is that mounted?"
+    )
