@@ -22,6 +22,7 @@ PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text("utf-8")
 FORMAT = (PROJECT / "data-git-backup" / "README.md").read_text("utf-8")
 URL = "redis://localhost:6379"
+HOME = "/home/me"
 
 CHANGING = (
     (re.compile(r"\b[0-9a-f]{40}\b"), "ID"),
@@ -73,7 +74,7 @@ class Shell:
         done = subprocess.run(
             words, cwd=self._folder, env=self._environment, capture_output=True, check=False
         )
-        return (done.stdout + done.stderr).decode()
+        return (done.stdout + done.stderr).decode().replace(str(self._folder), HOME)
 
     def python(self, program: str) -> None:
         program = program.replace(URL, self._server.address)

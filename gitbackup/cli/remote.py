@@ -15,9 +15,9 @@ from gitbackup.report import objects, text
 
 @click.command(
     epilog=examples(
-        "gitbackup push ~/Dropbox/backups           one file there, replaced as a whole",
-        "gitbackup push git@example.org:relay.git   any URL that git knows",
-        "gitbackup push                             there again",
+        "gitbackup push ~/Dropbox/backups          one file there, always a whole one",
+        "gitbackup push git@example.org:relay.git  any URL that git knows",
+        "gitbackup push                            there again",
         "git -C data-git-backup config gitbackup.push on-commit",
     )
 )

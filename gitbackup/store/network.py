@@ -1,21 +1,22 @@
 """Git at work with a place elsewhere: with the user's own ssh, proxies and credentials.
 
 What keeps other commands to themselves stays (no hooks, nothing of the environment that leads
-to another repository); but git may ask for a password where there is a terminal. A password of
-the URL goes by the environment, for a command line is for all to read.
+to another repository); but git may ask for a password where there is a terminal. The user and
+password of a URL go by the environment, for a command line is for all to read.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store import places
 from gitbackup.store.command import Commands, Result, asking, failure, text
 from gitbackup.store.places import Place
 
-_PASSWORD = "GITBACKUP_URL_PASSWORD"  # noqa: S105  the name of a variable
-_HELPER = f'!f() {{ test "$1" != get || printf "password=%s\\n" "${_PASSWORD}"; }}; f'
+_USER, _PASSWORD = "GITBACKUP_URL_USER", "GITBACKUP_URL_PASSWORD"
+_HELPER = (
+    '!f() { test "$1" != get ||'
+    f' printf "username=%s\\npassword=%s\\n" "${_USER}" "${_PASSWORD}"; }}; f'
+)
 _SAFELY = ("-c", "transfer.fsckobjects=true", "-c", "fetch.unpacklimit=1")
 
 
@@ -73,11 +74,14 @@ def push(git: Commands, place: Place, refspecs: list[str]) -> Result:
 
 def attempt(git: Commands, place: Place, *words: str) -> Result:
     """How `git <words>` ends, that may talk to a place."""
+    environment = asking()
     helper: tuple[str, ...] = ()
-    environment: Mapping[str, str] = asking()
-    if place.password:
+    if place.password is not None:
         helper = ("-c", "credential.helper=", "-c", f"credential.helper={_HELPER}")
-        environment = {**environment, _PASSWORD: place.password}
+        environment |= {_USER: place.user, _PASSWORD: place.password}
+    elif place.user:
+        key, value = "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"
+        environment |= {"GIT_CONFIG_COUNT": "1", key: "credential.username", value: place.user}
     return git.attempt(*helper, *words, environment=environment)
 
 

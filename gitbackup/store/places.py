@@ -16,18 +16,22 @@ from gitbackup.store import create
 
 SUFFIX = ".bundle"
 _HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
-_LOGIN = re.compile(r"(?P<start>[a-z][a-z0-9+.-]*://)(?P<user>[^/@:]*):(?P<password>[^/]*)@", re.I)
-_HOST = re.compile(r"[^/@]*@?(?:\[[^\]]*\]|[^/:]*)(?::\d+)?(?:/|\Z)")
-_LOGINS = re.compile(r"([a-z][a-z0-9+.-]*://[^/@:\s]*):[^/\s]*@", re.IGNORECASE)
+_LOGIN = re.compile(r"([a-z][a-z0-9+.-]*://)([^/@:]*)(?::([^/]*))?@", re.IGNORECASE)
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^/:]*)(?::\d+)?(?:/|\Z)")
+_LOGINS = re.compile(r"(?<=://)[^/\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place that git can talk to. `url` is without the password, which nobody is shown;
-    `given` is with it, as the repository's own config keeps it."""
+    """A place that git can talk to.
+
+    `url` is what may be shown: without the password, and for HTTP without the user, who may be
+    a token. `given` is with both, as the repository's own config keeps it.
+    """
 
     url: str
-    password: str = field(default="", repr=False)
+    user: str = field(default="", repr=False)
+    password: str | None = field(default=None, repr=False)
     given: str = field(default="", repr=False)
 
     @property
@@ -57,15 +61,14 @@ def at(url: str) -> Place:
     if "://" not in url:
         return Place(url, given=url)
     login = _LOGIN.match(url)
-    if not _HOST.match(url[login.end() :] if login else url.partition("://")[2]):
+    start, user, password = login.groups() if login else (url.partition("://")[0] + "://", "", None)
+    rest = url[login.end() if login else len(start) :]
+    user, password = unquote(user), None if password is None else unquote(password)
+    if not _HOST.match(rest) or re.search(r"[\0\r\n]", user + (password or "")):
         raise UsageError("the URL has no host and port; in a password, / is %2F and @ is %40")
-    if login is None:
-        return Place(url, given=url)
-    password = unquote(login["password"])
-    if re.search(r"[\0\r\n]", password):
-        raise UsageError("the password in the URL has a line break in it, or a zero byte")
-    at_user = f"{login['user']}@" if login["user"] else ""
-    return Place(login["start"] + at_user + url[login.end() :], password, url)
+    if user and not start.lower().startswith("http"):
+        return Place(f"{start}{user}@{rest}", given=url)  # ssh asks for passwords itself
+    return Place(start + rest, user, password, url)
 
 
 def is_local(url: str) -> bool:
@@ -74,8 +77,8 @@ def is_local(url: str) -> bool:
 
 
 def hidden(text: str) -> str:
-    """A text without the passwords of the URLs in it."""
-    return _LOGINS.sub(r"\1@", text)
+    """A text without the users and passwords of the URLs in it."""
+    return _LOGINS.sub("", text)
 
 
 def bundle_name(folder: Path) -> str:

@@ -66,7 +66,7 @@ def choose(git: Commands, word: str | None) -> Remote:
         theirs = remote.place.path
         same_folder = remote.place.is_bundle and theirs and theirs.parent.resolve() == beside
         if same_folder or remote.place.url == place.url:
-            return remote._replace(place=place) if place.password else remote
+            return remote._replace(place=place) if place.user or place.password else remote
     return Remote(_free_name(place, {remote.name for remote in known}), place)
 
 
@@ -142,8 +142,8 @@ def _only(known: list[Remote]) -> Remote:
 def _free_name(place: Place, taken: set[str]) -> str:
     """`origin` for the first; then by the folder that it is in, or the host."""
     path = place.path
-    told = path.parent.name if path else re.sub(r"^[^/]*//|^[^@/]*@", "", place.url)
-    slug = re.sub("[^A-Za-z0-9-]+", "-", told.partition("/")[0].rpartition("@")[2]).strip("-")
+    host = re.split("[/:]", place.url.rpartition("://")[2])[0].rpartition("@")[2]
+    slug = re.sub("[^A-Za-z0-9-]+", "-", path.parent.name if path else host).strip("-")
     names = ["origin"] if not taken else [slug or "place"]
     names += [f"{slug or 'place'}-{number}" for number in range(2, len(taken) + 3)]
     return next(name for name in names if name not in taken)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from tests.cli.user import GITBACKUP, User, surroundings
 from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
+from tests.web import git_host
 
 SECRET = "s3cr3t-p4ss"
 
@@ -75,22 +78,64 @@ def test_a_password_in_the_settings_is_for_its_owner_alone(user: User, locked: L
     assert not [file for file in said if SECRET.encode() in file.read_bytes()]
 
 
+def test_no_password_of_a_remote_is_said_or_in_a_command_line(user: User, tmp_path: Path) -> None:
+    user.says("commit", "--allow-empty")
+    git(tmp_path, "init", "--quiet", "--bare", "host/r.git")
+    git(tmp_path / "host" / "r.git", "config", "http.receivepack", "true")
+    lines = []
+    with git_host(tmp_path / "host", f"me:{SECRET}") as host, watched() as seen:
+        url = f"http://me:{SECRET}@{host}/r.git"
+        git(user.repo, "config", "remote.origin.url", url)
+        git(user.repo, "config", "remote.wrong.url", url.replace(SECRET, SECRET + "!"))
+        for words in (
+            ["push", "origin"],
+            ["push", "origin", "--json"],
+            ["pull", "origin"],
+            ["pull", "wrong"],
+            ["push", "wrong", "--json"],
+            ["status"],
+            ["status", "--json"],
+            ["clone", url, "copy"],
+            ["clone", url, "copy"],
+            ["clone", url.replace(SECRET, SECRET + "/"), "other", "--json"],
+            ["push", url.replace("/r.git", "/nowhere.git")],
+        ):
+            done = user.run(*words)
+            lines += [done.out, done.err]
+    said = "".join(lines)
+    assert "pushed 1 commit to origin" in said
+    assert "cloned 1 commit of http://" in said
+    assert SECRET not in said
+    assert any(b"remote-http" in line for line in seen)
+    assert not [line for line in seen if SECRET.encode() in line and b"config" not in line]
+
+
 def test_no_password_is_in_a_command_line_of_a_child(user: User, locked: LiveServer) -> None:
     url = locked.url
     with LiveServer("", url).client() as client:
         client.mset({f"user:{number}": "x" * 100 for number in range(20_000)})
     command = [*GITBACKUP, "init", "--url", url], [*GITBACKUP, "commit"]
+    with watched() as seen:
+        for words in command:
+            environment = surroundings({"REDIS_URL": ""})
+            subprocess.run(words, env=environment, check=True, capture_output=True)
+    children = {line for line in seen if line.startswith(b"git\0")}
+    assert any(b"fast-import" in line for line in children)
+    assert not [line for line in children if SECRET.encode() in line]
+
+
+@contextmanager
+def watched() -> Iterator[set[bytes]]:
+    """Every command line that is to be seen while the context lasts."""
     seen: set[bytes] = set()
     done = threading.Event()
     watcher = threading.Thread(target=watch, args=(done, seen))
     watcher.start()
-    for words in command:
-        subprocess.run(words, env=surroundings({"REDIS_URL": ""}), check=True, capture_output=True)
-    done.set()
-    watcher.join()
-    children = {line for line in seen if line.startswith(b"git\0")}
-    assert any(b"fast-import" in line for line in children)
-    assert not [line for line in children if SECRET.encode() in line]
+    try:
+        yield seen
+    finally:
+        done.set()
+        watcher.join()
 
 
 def watch(done: threading.Event, seen: set[bytes]) -> None:

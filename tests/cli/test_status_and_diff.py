@@ -62,6 +62,7 @@ def test_a_program_gets_the_status_as_json(changed: User) -> None:
         "namespaces": [
             {"place": "db0", "namespace": "user", "added": 1, "changed": 1, "removed": 1}
         ],
+        "pushed": [],
     }
 
 

@@ -1,0 +1,232 @@
+"""The history goes elsewhere, and comes back: a machine is lost, and nothing with it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.user import Done, User
+from tests.store.plain import git
+
+PLACE = "HERE/cloud/data-git-backup.bundle"
+
+
+@pytest.fixture
+def pushed(user: User) -> User:
+    """One commit is in the folder `cloud`, and so are its settings here."""
+    user.redis.mset({"a": 1, "tmp:x": 2})
+    Path("cloud").mkdir()
+    user.says("init", "--exclude", "tmp:*")
+    user.says("commit", "-m", "one")
+    assert user.run("push", "cloud").code == 0
+    return user
+
+
+def test_the_first_push_warns_and_the_next_one_knows_where_to(user: User) -> None:
+    Path("cloud").mkdir()
+    user.redis.set("a", 1)
+    user.says("commit")
+    assert user.run("push", "cloud") == Done(
+        0,
+        f"pushed 1 commit to origin ({PLACE}): HEAD id1\n",
+        f"gitbackup: warning: the first push to {PLACE}: whoever can read that place can read"
+        " every value of every commit, secrets included\n",
+    )
+    assert user.says("push") == f"nothing to push, all is in origin ({PLACE}): HEAD id1\n"
+    user.redis.set("b", 1)
+    user.says("commit")
+    assert user.says("push") == f"pushed 1 commit to origin ({PLACE}): HEAD id2\n"
+
+
+def test_a_program_gets_a_push_as_json(pushed: User) -> None:
+    assert json.loads(pushed.says("push", "--json")) == {
+        "schema": "gitbackup.push/1",
+        "remote": "origin",
+        "place": PLACE,
+        "head": "ID1",
+        "commits": 0,
+        "first": False,
+    }
+
+
+def test_a_lost_machine_comes_back_from_the_folder(pushed: User) -> None:
+    before = pushed.redis.execute_command("DEBUG", "DIGEST-VALUE", "a")
+    shutil.rmtree(pushed.repo)
+    pushed.redis.flushall()
+
+    cloned = pushed.says("clone", "cloud")
+    assert cloned == f"cloned 1 commit of {PLACE} into data-git-backup: HEAD id1\n"
+    assert pushed.run("restore", "HEAD", "--yes").code == 0
+
+    assert pushed.redis.execute_command("DEBUG", "DIGEST-VALUE", "a") == before
+    assert pushed.says("commit", "--dry-run") == "would commit nothing: 1 key, none changed\n"
+    assert git(pushed.repo, "config", "--get-regexp", "gitbackup") == (
+        "gitbackup.format 1\ngitbackup.exclude tmp:*"
+    )
+    assert pushed.says("push").startswith("pushed 2 commits to origin")
+
+
+def test_a_program_gets_a_clone_and_a_pull_as_json(pushed: User) -> None:
+    assert json.loads(pushed.says("clone", "--bare", "--json", "cloud", "copy.git")) == {
+        "schema": "gitbackup.clone/1",
+        "path": "copy.git",
+        "place": PLACE,
+        "head": "ID1",
+        "commits": 1,
+    }
+    pushed.redis.set("b", 1)
+    pushed.says("commit")
+    pushed.says("push")
+    told = json.loads(pushed.says("pull", "--repo", "copy.git", "--json"))
+    assert told == {
+        "schema": "gitbackup.pull/1",
+        "remote": "origin",
+        "place": PLACE,
+        "before": "ID1",
+        "head": "ID2",
+        "commits": 1,
+    }
+
+
+def test_a_pull_goes_forward_and_says_so(pushed: User) -> None:
+    pushed.says("clone", "cloud", "copy")
+    assert pushed.says("pull", "--repo", "copy") == (
+        f"nothing to pull from origin ({PLACE}): HEAD id1\n"
+    )
+    pushed.redis.set("b", 1)
+    pushed.says("commit")
+    pushed.says("push")
+    assert pushed.says("pull", "--repo", "copy") == (
+        f"pulled 1 commit from origin ({PLACE}): HEAD id2\n"
+    )
+
+
+def test_status_tells_what_is_not_pushed(pushed: User) -> None:
+    lines = pushed.says("status").splitlines()
+    assert lines[-2] == "nothing changed since"
+    assert re.fullmatch(r"pushed to origin (just now|\d+ seconds? ago)", lines[-1])
+    pushed.redis.set("b", 1)
+    pushed.says("commit")
+    git(pushed.repo, "remote", "add", "far", "git@example.org:r.git")
+    lines = pushed.says("status").splitlines()
+    assert lines[-2].startswith("not pushed to origin: 1 commit since id1 (pushed ")
+    assert lines[-1] == "never pushed to far"
+    origin, far = json.loads(pushed.says("status", "--json"))["pushed"]
+    assert (origin.pop("date") is not None, far.pop("date")) == (True, None)
+    assert [origin, far] == [
+        {"remote": "origin", "place": PLACE, "commit": "ID1", "missing": 1},
+        {"remote": "far", "place": "git@example.org:r.git", "commit": None, "missing": 2},
+    ]
+
+
+def test_a_setting_pushes_every_commit_and_restore(pushed: User) -> None:
+    git(pushed.repo, "config", "gitbackup.push", "on-commit")
+    pushed.redis.set("b", 1)
+    assert pushed.says("commit").splitlines()[-1] == (
+        f"pushed 1 commit to origin ({PLACE}): HEAD id2"
+    )
+    pushed.redis.set("b", 2)
+    assert pushed.says("restore", "HEAD~1", "--yes").splitlines()[-1] == (
+        f"pushed 2 commits to origin ({PLACE}): HEAD id4"
+    )
+    assert git(pushed.repo, "rev-parse", "main") == git(pushed.repo, "rev-parse", "origin/main")
+
+
+def test_a_commit_stands_where_its_push_fails(pushed: User) -> None:
+    git(pushed.repo, "config", "gitbackup.push", "on-commit")
+    Path("cloud").rename("unmounted")
+    pushed.redis.set("b", 1)
+    done = pushed.run("commit", "--json")
+    assert done.code == 3
+    assert json.loads(done.out)["commit"] == "ID2"
+    sentence = (
+        "the commit is made, but it is not pushed: there is no folder for"
+        f" {PLACE}; if it is on a disk, is that mounted?"
+    )
+    assert json.loads(done.err) == {
+        "schema": "gitbackup.error/1",
+        "error": sentence,
+        "exit_code": 3,
+    }
+    pushed.redis.set("b", 2)
+    assert pushed.run("restore", "HEAD", "--yes").code == 3
+
+
+def test_a_setting_that_is_none_is_told(pushed: User) -> None:
+    git(pushed.repo, "config", "gitbackup.push", "always")
+    pushed.redis.set("b", 1)
+    done = pushed.run("commit")
+    assert (done.code, done.err) == (
+        3,
+        "gitbackup: the commit is made, but it is not pushed: the setting gitbackup.push is"
+        " 'always', and can only be 'on-commit'\n",
+    )
+
+
+def test_a_diverged_bundle_is_explained_and_the_advice_works(pushed: User) -> None:
+    pushed.says("clone", "cloud", "copy")
+    pushed.redis.set("b", 1)
+    pushed.says("commit", "--repo", "copy")
+    pushed.says("push", "--repo", "copy")
+    pushed.redis.set("b", 2)
+    pushed.says("commit")
+
+    refused = pushed.run("push")
+    assert (refused.code, refused.err) == (
+        1,
+        f"gitbackup: origin ({PLACE}) holds commits that are not here (main), pushed from"
+        " elsewhere, so it was left as it is: `gitbackup pull` gets them. If it is of another"
+        " database, push to a file of another name in that folder\n",
+    )
+    parted = pushed.run("pull")
+    assert parted.code == 1
+    advice = parted.err.rstrip("\n").rpartition("what is here: git ")[2]
+    assert advice == "-C HERE/data-git-backup merge -s ours origin/main"
+    git(Path(), *advice.replace("HERE", str(Path.cwd())).split(), "-m", "both")
+    assert pushed.says("push").startswith("pushed 2 commits to origin")
+    assert pushed.says("pull", "--repo", "copy").startswith("pulled 2 commits from origin")
+    assert git(Path("copy"), "show", "HEAD:db0/_.json") == git(
+        pushed.repo, "show", "HEAD:db0/_.json"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["push"], 2, "nothing was pushed anywhere yet: name a folder or a git URL"),
+        (["push", "clud"], 2, "'clud' is no remote of the data repository, no URL and no folder"),
+        (["pull", "cloud"], 2, "there is no bundle "),
+        (["clone", "cloud", "copy"], 2, "is no git repository, and holds no .bundle file of one"),
+        (["clone", "two", "copy"], 2, "more than one bundle; name one of them: a.bundle, b.bundle"),
+        (["clone", "two/a.bundle", "copy"], 13, "a.bundle is no bundle of git"),
+        (["clone", "cloud", "full"], 10, "full is not empty; a clone needs a folder of its own"),
+        (["push", "--repo", "nowhere"], 10, "there is no data repository at nowhere"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_changes_nothing(
+    user: User, words: list[str], code: int, sentence: str
+) -> None:
+    user.says("commit", "--allow-empty")
+    for folder in ("cloud", "two", "full"):
+        Path(folder).mkdir()
+    for file in ("two/a.bundle", "two/b.bundle", "full/file"):
+        Path(file).write_text("mine\n")
+    before = user.state(), sorted(Path().rglob("[!.]*"))
+
+    done = user.run(*words)
+
+    assert (done.code, done.out) == (code, "")
+    assert sentence in done.err
+    assert done.err.count("\n") == 1
+    assert (user.state(), sorted(Path().rglob("[!.]*"))) == before
+
+
+def test_a_plain_clone_is_adopted_by_init(pushed: User) -> None:
+    git(Path(), "clone", "--quiet", "cloud/data-git-backup.bundle", "plain")
+    assert pushed.says("init", "--repo", "plain") == "reinitialised the data repository in plain\n"
+    assert Path("plain").stat().st_mode & 0o777 == 0o700
+    assert pushed.says("pull", "--repo", "plain").startswith("nothing to pull from origin")
