@@ -222,7 +222,9 @@ class Backup:
         """
         from gitbackup.ops import transfer as ops
 
-        return ops.clone(source, self.path, bare)
+        result = ops.clone(source, self.path, bare)
+        self._at.look_again()
+        return result
 
     @property
     def repository(self) -> Repository | None:

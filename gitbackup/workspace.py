@@ -68,8 +68,12 @@ class Workspace:
         from gitbackup.store.repository import Repository
 
         Repository.create(self.path, bare)
-        self.__dict__.pop("repository", None)  # look again
+        self.look_again()
         return self.history
+
+    def look_again(self) -> None:
+        """Forgets whether there is a data repository."""
+        self.__dict__.pop("repository", None)
 
     @cached_property
     def server(self) -> Server:

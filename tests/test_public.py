@@ -69,15 +69,33 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
         diff = backup.diff()
         result = backup.restore("HEAD", lambda plan: True)
         shown = backup.show()
+        sent = backup.push(str(tmp_path))
+        (told,) = backup.pushed()
+        other = Backup(tmp_path / "other")
+        cloned = other.clone(str(tmp_path))
+        pulled = other.pull()
         newest, saved, oldest = backup.log()
     key, entry = backup.entry("HEAD", "config")
     assert (made.existed, first.keys, status.summary.counts.changed) == (False, 2, 1)
     assert [change.values[0].path for change in diff] == [("limits", "daily")]
     assert (result.verified, result.saved, result.recorded) == (1, saved.id, newest.id)
-    assert newest.id == shown.info.id
+    assert newest.id == shown.info.id == sent.head == told.commit == cloned.head == pulled.head
     assert (oldest.id, oldest.subject) == (first.commit, "begin")
     assert (key.name, entry["value"]) == ("config", '{"limits": {"daily": 100}}')
-    for frozen in (made, first, status, diff, result, result.plan, shown, newest):
+    for frozen in (
+        made,
+        first,
+        status,
+        diff,
+        result,
+        result.plan,
+        shown,
+        newest,
+        sent,
+        told,
+        cloned,
+        pulled,
+    ):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(frozen, dataclasses.fields(frozen)[0].name, None)
 

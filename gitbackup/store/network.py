@@ -17,7 +17,7 @@ _HELPER = (
     '!f() { test "$1" != get ||'
     f' printf "username=%s\\npassword=%s\\n" "${_USER}" "${_PASSWORD}"; }}; f'
 )
-_SAFELY = ("-c", "transfer.fsckobjects=true", "-c", "fetch.unpacklimit=1")
+_ONE_PACK = ("-c", "fetch.unpacklimit=1")
 
 
 def heads(git: Commands, place: Place) -> dict[str, str]:
@@ -43,13 +43,13 @@ def branch(git: Commands, place: Place) -> str:
 
 
 def fetch(git: Commands, place: Place, refspecs: list[str]) -> None:
-    """Gets refs, and all that they hold, which git checks.
+    """Gets refs, and all that they hold; git checks that it is all there and whole.
 
     Raises Damaged for a bundle that is not whole, GitbackupError where fetching fails.
     """
     quiet = ("--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-auto-gc")
     options = (*quiet, "--no-recurse-submodules", "--update-head-ok")
-    result = attempt(git, place, *_SAFELY, "fetch", *options, place.url, *refspecs)
+    result = attempt(git, place, *_ONE_PACK, "fetch", *options, place.url, *refspecs)
     if result.status and place.is_bundle:
         raise Damaged(
             f"the bundle {place} is not whole ({failure('fetch', result)}); if a cloud drive is"

@@ -43,7 +43,12 @@ def every(git: Commands) -> list[Remote]:
     urls: dict[str, str] = {}
     for name, _, url in pairs:
         urls.setdefault(name.removeprefix("remote.").removesuffix(".url"), url)
-    return [Remote(name, places.at(url)) for name, url in urls.items()]
+    return [Remote(name, places.at(_whole(git, url))) for name, url in urls.items()]
+
+
+def _whole(git: Commands, url: str) -> str:
+    """A path from the repository's folder on, as git takes it."""
+    return str(git.folder / url) if places.is_local(url) else url
 
 
 def choose(git: Commands, word: str | None) -> Remote:
@@ -125,7 +130,8 @@ def _told_at(git: Commands, ref: str) -> datetime | None:
 def _upstream(git: Commands) -> str | None:
     branch = refs.branch(git).removeprefix(BRANCHES)
     result = git.attempt("config", f"branch.{branch}.remote")
-    return text(result.out).strip() or None
+    found = text(result.out).strip()
+    return None if found in ("", ".") else found
 
 
 def _only(known: list[Remote]) -> Remote:

@@ -117,6 +117,16 @@ def test_where_a_push_goes_without_a_word_is_a_setting_or_the_only_remote(
     assert repository.remote().name == "two"
 
 
+def test_a_remote_that_is_a_path_counts_from_the_repository_s_folder(
+    repository: Repository, first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+    git(repository.path, "remote", "add", "near", "../near.bundle")
+    assert _pushed(repository, "near") == "near"
+    assert (tmp_path / "near.bundle").is_file()
+    git(repository.path, "fetch", "--quiet", "near")
+
+
 def _pushed(repository: Repository, word: str) -> str:
     remote = repository.remote(word)
     repository.push(remote)
