@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gitbackup.model import Entry as Entry
     from gitbackup.model import Key as Key
     from gitbackup.model import Pushed as Pushed
+    from gitbackup.model import Rehearsal as Rehearsal
+    from gitbackup.model import Verdict as Verdict
     from gitbackup.ops.commit import CommitResult as CommitResult
     from gitbackup.ops.diff import Diff as Diff
     from gitbackup.ops.diff import Status as Status
@@ -35,8 +37,10 @@ if TYPE_CHECKING:
     from gitbackup.ops.transfer import CloneResult as CloneResult
     from gitbackup.ops.transfer import PullResult as PullResult
     from gitbackup.ops.transfer import PushResult as PushResult
+    from gitbackup.ops.verify import Verified as Verified
     from gitbackup.plan import Plan as Plan
     from gitbackup.plan import Ttl as Ttl
+    from gitbackup.proof import Proof as Proof
 
 _HOMES = {
     "backup": ("Backup", "InitResult"),
@@ -50,12 +54,14 @@ _HOMES = {
         "ServerError",
         "UsageError",
     ),
-    "model": ("Action", "CommitInfo", "Entry", "Key", "Pushed"),
+    "model": ("Action", "CommitInfo", "Entry", "Key", "Pushed", "Rehearsal", "Verdict"),
     "ops.commit": ("CommitResult",),
     "ops.diff": ("Diff", "Status"),
     "ops.restore": ("RestoreResult",),
     "ops.transfer": ("CloneResult", "PullResult", "PushResult"),
+    "ops.verify": ("Verified",),
     "plan": ("Plan", "Ttl"),
+    "proof": ("Proof",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

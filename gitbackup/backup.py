@@ -6,13 +6,13 @@ load than `log` takes to run, and most methods need but one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbackup.errors import UsageError
-from gitbackup.model import CommitInfo, Entry, Key, Pushed
+from gitbackup.model import CommitInfo, Entry, Key, Pushed, Rehearsal
 from gitbackup.plan import Ttl
 from gitbackup.progress import SILENT, Progress
 from gitbackup.workspace import Workspace
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gitbackup.ops.diff import Diff, Shown, Status
     from gitbackup.ops.restore import Confirm, Restorer, RestoreResult
     from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
+    from gitbackup.ops.verify import Verified
+    from gitbackup.proof import Proof
     from gitbackup.store.repository import Repository
 
 
@@ -225,6 +227,28 @@ class Backup:
         result = ops.clone(source, self.path, bare)
         self._at.look_again()
         return result
+
+    def verify(
+        self,
+        commit_ish: str | None = "HEAD",
+        *,
+        server: Path | None = None,
+        tell: Callable[[Proof], None] = lambda proof: None,
+    ) -> Verified:
+        """Proves that a commit is whole and that every value in it restores to itself.
+
+        It is restored into a server of our own, which takes as much memory as the database;
+        yours is not touched. None verifies all commits that HEAD and the branches lead to.
+        `server` is the program to run, a redis-server or a valkey-server; `tell` is given each
+        proof as it is made. The verdicts are kept as git notes: see `rehearsal`.
+        """
+        from gitbackup.ops import verify as ops
+
+        return ops.verify(self._at.history, commit_ish, server, self._at.progress, tell)
+
+    def rehearsal(self, commit_ish: str = "HEAD") -> Rehearsal | None:
+        """When a commit was last verified, and how that ended; None where it never was."""
+        return self._at.history.commit_info(self.resolve(commit_ish)).rehearsal
 
     @property
     def repository(self) -> Repository | None:

@@ -160,12 +160,36 @@ class ValueChange:
     note: str = ""
 
 
+class Verdict(StrEnum):
+    """How a commit's rehearsal ended: all of it proved, all but what no server at hand knows,
+    or not."""
+
+    PASSED = "passed"
+    PARTLY = "partly"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What is kept of a commit's last rehearsal: when, how it ended, by what.
+
+    `server` is the brand and version that it was restored into, `version` gitbackup's own;
+    `problem` is the first of what was wrong, in a sentence, empty where nothing was.
+    """
+
+    at: datetime
+    verdict: Verdict
+    server: str
+    version: str
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class CommitInfo:
     """A commit of the data repository, as its message tells it.
 
     `trailers` holds every git trailer by name. `counts` is None for a commit that a
-    person made with plain git.
+    person made with plain git, `rehearsal` for one that was never verified here.
     """
 
     id: str
@@ -176,6 +200,7 @@ class CommitInfo:
     body: str
     trailers: Mapping[str, str] = field(default_factory=dict)
     counts: Counts | None = None
+    rehearsal: Rehearsal | None = None
 
     @property
     def short_id(self) -> str:

@@ -99,13 +99,14 @@ def encode_file(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, byte
         return [(path, content)]
     alone = {name: _encode({name: entry}) for name, entry in entries.items()}
     large = {name for name, content in alone.items() if len(content) > LARGE}
-    files = [(_beside(path, codec.raw(name)), alone[name]) for name in sorted(large)]
+    files = [(beside(path, codec.raw(name)), alone[name]) for name in sorted(large)]
     if rest := {name: entry for name, entry in entries.items() if name not in large}:
         files.append((path, _encode(rest)))
     return files
 
 
-def _beside(path: str, key: bytes) -> str:
+def beside(path: str, key: bytes) -> str:
+    """The path of the file that an entry over 1 MiB has instead of the one at `path`."""
     return own_file(path.removesuffix(".json"), key) + ".json"
 
 
@@ -116,6 +117,11 @@ def _encode(entries: Mapping[str, Entry]) -> bytes:
     except TypeError:
         return codec.encode(_written(canonical(entries)))
     return content if codec.MARK not in content else codec.encode(_written(canonical(entries)))
+
+
+def encode_stored(entries: Mapping[str, Entry]) -> bytes:
+    """The canonical content of a file of entries as they are stored, under the text rule."""
+    return codec.encode(_written(entries))
 
 
 def _written(entries: Mapping[str, Entry]) -> Mapping[str, Any]:
@@ -198,6 +204,17 @@ def decode_own(path: str, content: bytes) -> dict[Key, Entry]:
         if entry["type"] == "zset":  # its numbers alone may be read in more than one way
             entry["value"] = kinds.kind_of("zset").normal(entry["value"])
     return {Key(int(place[1]), name): entry for name, entry in entries.items()}
+
+
+def database_of(path: str) -> int:
+    """The database whose entries a file of data holds; FUNCTIONS for a library's source."""
+    place = DATABASE.match(path)
+    return FUNCTIONS if place is None else int(place[1])
+
+
+def is_opaque(entry: Entry) -> bool:
+    """Whether it is of a type that only a server which knows it can read."""
+    return entry["type"] not in kinds.KINDS and entry["type"] != FUNCTION
 
 
 def is_data(path: str) -> bool:

@@ -32,7 +32,7 @@ FLOORS = (
     ("live", "snapshot"),  # the live database; entries and their files
     ("kinds",),  # a file for each Redis type
     ("store", "diff", "report"),
-    ("layout", "patterns", "plan"),  # what the design decides, as pure functions
+    ("layout", "patterns", "plan", "proof"),  # what the design decides, as pure functions
     ("codec",),  # bytes to text and back
     ("model", "errors", "progress"),  # the nouns
 )

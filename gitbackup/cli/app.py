@@ -33,6 +33,7 @@ COMMANDS = {
     "push": Lazy("remote", "Push the history to a remote, or as one file into a folder."),
     "pull": Lazy("remote", "Get what was pushed from elsewhere."),
     "clone": Lazy("remote", "Make the data repository of one that is elsewhere."),
+    "verify": Lazy("verify", "Prove that commits restore, on a server of its own."),
     "demo": Lazy("demo", "See it work, on a server of its own."),
 }
 

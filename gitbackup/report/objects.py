@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.model import FUNCTIONS, CommitInfo, Counts, Entry, Key, Pushed, Summary
+from gitbackup.model import FUNCTIONS, CommitInfo, Counts, Entry, Key, Pushed, Rehearsal, Summary
 from gitbackup.plan import Plan
 
 
@@ -35,7 +35,8 @@ def commit_object(
 
 
 def log_object(info: CommitInfo) -> dict[str, Any]:
-    """A commit of the history; `counts` is null for one made with plain git."""
+    """A commit of the history; `counts` is null for one made with plain git, `rehearsal` for
+    one that was never verified."""
     return {
         "schema": "gitbackup.log/1",
         "commit": info.id,
@@ -46,6 +47,18 @@ def log_object(info: CommitInfo) -> dict[str, Any]:
         "body": info.body,
         "trailers": dict(info.trailers),
         "counts": counts_object(info.counts) if info.counts else None,
+        "rehearsal": rehearsal_object(info.rehearsal) if info.rehearsal else None,
+    }
+
+
+def rehearsal_object(rehearsal: Rehearsal) -> dict[str, Any]:
+    """What is kept of a commit's last rehearsal."""
+    return {
+        "at": rehearsal.at.isoformat(),
+        "result": rehearsal.verdict.value,
+        "server": rehearsal.server,
+        "gitbackup": rehearsal.version,
+        "problem": rehearsal.problem or None,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from gitbackup.model import Action, CommitInfo, Counts, Key, Pushed, Summary
+from gitbackup.model import Action, CommitInfo, Counts, Key, Pushed, Rehearsal, Summary, Verdict
 from gitbackup.plan import Plan
 from gitbackup.report.columns import fit, pad, width
 from gitbackup.report.paint import Style, paint
@@ -119,6 +119,18 @@ def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
         yield f"    made with plain git by {escape(info.author)}"
     else:
         yield f"    {info.counts}"
+    if info.rehearsal:
+        yield f"    {rehearsed(info.rehearsal, now)}"
+
+
+def rehearsed(rehearsal: Rehearsal, now: datetime | None = None) -> str:
+    """When a commit was last verified, and how that ended."""
+    ended = {
+        Verdict.PASSED: "rehearsed",
+        Verdict.PARTLY: "rehearsed in part",
+        Verdict.FAILED: "rehearsal FAILED",
+    }
+    return f"{ended[rehearsal.verdict]} {age(rehearsal.at, now)}"
 
 
 def show_lines(info: CommitInfo) -> Iterator[str]:

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import IO
 
 from gitbackup.model import CommitInfo
-from gitbackup.store import message
+from gitbackup.store import message, notes
 from gitbackup.store.command import Commands, failure
 
-_FORMAT = "--format=%H%n%P%n%an <%ae>%n%aI%n%B"
+_NOTE = "\x01"  # parts a commit's message from the note of its rehearsal
+_FORMAT = "--format=%H%n%P%n%an <%ae>%n%aI%n%B%x01%N"
 _CHUNK = 1 << 16
 
 
@@ -22,7 +23,7 @@ def log(
 
     They come as git finds them: a caller that stops early does not wait for the rest.
     """
-    options = ["-z", "--encoding=UTF-8", "--no-color", _FORMAT]
+    options = ["-z", "--encoding=UTF-8", "--no-color", f"--notes={notes.REF}", _FORMAT]
     if limit is not None:
         options.append(f"--max-count={limit}")
     talk = git.start("log", *options, start, "--", *paths)
@@ -47,6 +48,7 @@ def _records(stream: IO[bytes]) -> Iterator[str]:
 
 def _commit(record: str) -> CommitInfo:
     commit, parents, author, date, text = record.split("\n", 4)
+    text, _, note = text.rpartition(_NOTE)
     subject, body, trailers = message.parse(text)
     return CommitInfo(
         id=commit,
@@ -57,6 +59,7 @@ def _commit(record: str) -> CommitInfo:
         body=body,
         trailers=trailers,
         counts=message.counts(trailers),
+        rehearsal=notes.parse(note),
     )
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 from gitbackup.errors import NoRepository
-from gitbackup.model import CommitInfo, FileChange, Pushed
+from gitbackup.model import CommitInfo, FileChange, Pushed, Rehearsal
 from gitbackup.store import (
     advance,
     apart,
     clone,
     create,
     exchange,
+    fsck,
     history,
     lock,
+    notes,
     refs,
     remotes,
     settings,
@@ -30,6 +32,7 @@ from gitbackup.store.exchange import Got, Sent
 from gitbackup.store.importer import Importer
 from gitbackup.store.objects import Blobs, blob_id
 from gitbackup.store.remotes import Remote
+from gitbackup.store.trees import Place
 from gitbackup.store.unfinished import Unfinished
 
 
@@ -119,6 +122,10 @@ class Repository:
         """Every file of a snapshot: its path, and the id of its blob. May raise Damaged."""
         return trees.files(self._git, commit)
 
+    def listing(self, commit: str) -> dict[str, Place]:
+        """All that a snapshot holds, with git's modes: what the tree's id is reckoned of."""
+        return trees.listing(self._git, commit)
+
     def changed_files(self, a: str | None, b: str) -> list[FileChange]:
         """The files that differ between two snapshots, ids of commits; None is an empty one."""
         return trees.changed_files(self._git, a, b)
@@ -143,6 +150,11 @@ class Repository:
         if revision == "HEAD" and self.head() is None:
             return iter(())
         return history.log(self._git, self.resolve(revision), limit, paths)
+
+    def commits(self) -> list[str]:
+        """The ids of all commits that HEAD or a branch leads to, newest first."""
+        tips = ["--branches", *(["HEAD"] if self.head() else [])]
+        return self._git.run("rev-list", *tips).decode("ascii").split()
 
     def commit_info(self, commit: str) -> CommitInfo:
         """What a commit's message tells of it."""
@@ -234,6 +246,15 @@ class Repository:
     def pushed(self) -> list[Pushed]:
         """What each remote has of HEAD's branch, as far as is known here."""
         return [remotes.pushed(self._git, remote) for remote in remotes.every(self._git)]
+
+    def problems(self) -> list[str]:
+        """What `git fsck` finds wrong with the whole repository, a sentence each."""
+        return fsck.check(self._git)
+
+    def note(self, rehearsals: Mapping[str, Rehearsal]) -> None:
+        """Keeps what became of commits' rehearsals, as git notes of ours. Under lock()."""
+        self._need_lock()
+        notes.write(self._git, rehearsals)
 
     def begin(self, note: Unfinished) -> None:
         """Notes that a restore is under way. Under lock()."""

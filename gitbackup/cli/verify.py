@@ -1,0 +1,89 @@
+"""`gitbackup verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gitbackup.cli import terminal
+from gitbackup.cli.options import examples, json_option, open_backup, repo_option
+from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
+from gitbackup.report import proofs
+from gitbackup.report.shown import escape
+
+if TYPE_CHECKING:  # it loads what `verify --help` has no need of
+    from gitbackup.ops.verify import Verified
+    from gitbackup.proof import Proof
+
+
+@click.command(
+    epilog=examples(
+        "gitbackup verify",
+        "gitbackup verify before-upgrade --json",
+        "gitbackup verify --all",
+        "gitbackup verify --server /usr/local/bin/redis-server",
+    )
+)
+@repo_option
+@json_option
+@click.option("--all", "every", is_flag=True, help="Every commit of HEAD and of all branches.")
+@click.option(
+    "--server",
+    type=click.Path(exists=True, dir_okay=False, executable=True, path_type=Path),
+    metavar="PROGRAM",
+    help="The redis-server or valkey-server to run. [default: one that knows the data]",
+)
+@click.argument("commit_ish", metavar="[COMMIT-ISH]", required=False)
+def verify(
+    repo: Path | None, as_json: bool, every: bool, server: Path | None, commit_ish: str | None
+) -> None:
+    """Prove that COMMIT-ISH, or HEAD, is whole, and that every value restores to itself.
+
+    Checks the repository (git fsck), and that each file is as a commit writes it. Then
+    restores the commit into an empty server of its own, commits from there, and compares
+    the two. Your server and your files are not touched. It takes as much memory as the
+    database, for as long as it lasts.
+
+    The verdict is kept as a git note, which `gitbackup log` shows. Exits with 13 where the
+    repository is damaged or a restore would refuse the commit, with 1 where a file is not
+    as a commit writes it or a value comes back as another, and with 3 where all is well but
+    for keys whose types no server at hand knows.
+    """
+    if every and commit_ish is not None:
+        raise UsageError("name a commit, or give --all")
+    wanted = None if every else commit_ish or "HEAD"
+
+    def tell(proof: Proof) -> None:
+        if not as_json:
+            terminal.say(proofs.proof_lines(proof))
+
+    result = open_backup(repo).verify(wanted, server=server, tell=tell)
+    if as_json:
+        for proof in result.proofs:
+            terminal.say_json(proofs.proof_object(proof, result.problems, result.unnoted))
+    else:
+        terminal.say(proofs.end_lines(result.problems, result.proofs, result.seconds))
+    if result.unnoted:
+        terminal.warn(f"warning: the verdict is not kept: {result.unnoted}")
+    _judge(result)
+
+
+def _judge(result: Verified) -> None:
+    """Raises what the exit code is to tell; the worst of all."""
+    failed = [proof for proof in result.proofs if proof.findings]
+    if result.problems:
+        raise Damaged(f"the data repository is damaged: {escape(result.problems[0])}")
+    if any(proof.damaged for proof in failed):
+        raise Damaged(f"{_named(failed)} cannot be restored as it is")
+    if failed:
+        raise GitbackupError(f"{_named(failed)} did not pass")
+    if partly := [proof for proof in result.proofs if proof.untried]:
+        raise PartlyDone(f"{_named(partly)} passed but for keys that no server at hand can hold")
+
+
+def _named(found: list[Proof]) -> str:
+    if len(found) == 1:
+        return f"commit {found[0].commit[:7]}"
+    return f"{len(found):,} commits, {found[0].commit[:7]} the newest,"

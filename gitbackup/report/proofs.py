@@ -1,0 +1,124 @@
+"""Rehearsals as lines of text for a person, and as objects for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from gitbackup.model import FUNCTIONS, Verdict
+from gitbackup.proof import Finding, Held, Proof, Untried
+from gitbackup.report.changes import change_lines
+from gitbackup.report.machine import to_json
+from gitbackup.report.objects import key_object
+from gitbackup.report.shown import escape
+from gitbackup.report.text import key_list, keys
+
+SHOWN = 20  # findings of one commit
+LONGEST = 600  # characters of one
+ENDED = {Verdict.PASSED: "passed", Verdict.PARTLY: "passed in part", Verdict.FAILED: "FAILED"}
+
+
+def proof_lines(proof: Proof) -> Iterator[str]:
+    """One commit's rehearsal: how it ended, what was proved, what was wrong or not tried."""
+    yield f"commit {proof.commit[:7]} {ENDED[proof.verdict]} in {proof.seconds:.1f} s"
+    yield f"  {_held(proof.held)}"
+    if proof.server:
+        yield f"  restored into {escape(proof.server)} and committed from there: {_made(proof)}"
+    if proof.past:
+        yield f"  {keys(proof.past)} had expired since, and got a later instant for that"
+    for finding in proof.findings[:SHOWN]:
+        yield from _finding_lines(finding)
+    if len(proof.findings) > SHOWN:
+        yield f"  and {len(proof.findings) - SHOWN:,} more"
+    if not proof.server:
+        yield "  not restored: a restore refuses it"
+    yield from (f"  {line}" for line in _untried(proof.untried))
+
+
+def _held(held: Held) -> str:
+    """What the snapshot holds."""
+    files = f"{held.files:,} file{'' if held.files == 1 else 's'}"
+    types = ", ".join(f"{count:,} {escape(type_)}" for type_, count in held.types.items())
+    places = ", ".join(f"db{db} {count:,}" for db, count in held.databases.items() if db >= 0)
+    told = f"{files}, {keys(held.keys)}"
+    told += f": {types}; {places}" if types else ""
+    count = held.libraries
+    return f"{told}; {count:,} librar{'y' if count == 1 else 'ies'}" if count else told
+
+
+def _made(proof: Proof) -> str:
+    if proof.made == proof.tree:
+        return f"tree {proof.tree[:7]} again"
+    if proof.made:
+        return f"tree {proof.made[:7]}, not {proof.tree[:7]}"
+    return "all but what was not tried" if not proof.findings else "not the same"
+
+
+def _finding_lines(finding: Finding) -> Iterator[str]:
+    yield f"  {escape(finding.sentence, LONGEST)}"
+    if finding.altered:
+        yield from (f"    {line}" for line in change_lines(*finding.altered))
+
+
+def _untried(untried: Sequence[Untried]) -> Iterator[str]:
+    """Which keys were not tried, by the reason."""
+    if untried:
+        yield f"not tried: {keys(len(untried))}"
+    for why, group in groupby(sorted(untried, key=lambda one: one.why), lambda one: one.why):
+        same = [*group]
+        types = ", ".join(sorted({escape(one.type) for one in same}))
+        yield f"  {types}: {key_list(one.key for one in same)}: {escape(why, LONGEST)}"
+
+
+def end_lines(problems: Sequence[str], proofs: Sequence[Proof], seconds: float) -> Iterator[str]:
+    """What git finds wrong with the repository; of several commits, how they ended in all."""
+    if len(proofs) > 1:
+        trees = len({proof.tree for proof in proofs})
+        verdicts = [proof.verdict for proof in proofs]
+        ended = ", ".join(f"{verdicts.count(v):,} {ENDED[v]}" for v in Verdict if v in verdicts)
+        told = f"{len(proofs):,} commits, {trees:,} tree{'' if trees == 1 else 's'}: {ended}"
+        yield f"{told}, in {seconds:.1f} s"
+    if not problems:
+        yield "git fsck finds nothing wrong with the repository"
+        return
+    yield "git fsck finds the repository damaged:"
+    yield from (f"  {escape(problem, LONGEST)}" for problem in problems[:SHOWN])
+    if len(problems) > SHOWN:
+        yield f"  and {len(problems) - SHOWN:,} more"
+
+
+def proof_object(proof: Proof, problems: Sequence[str], unnoted: str) -> dict[str, Any]:
+    """One commit's rehearsal; `problems` are git's own about the whole repository."""
+    held = proof.held
+    return {
+        "schema": "gitbackup.verify/1",
+        "commit": proof.commit,
+        "result": proof.verdict.value,
+        "tree": proof.tree,
+        "tree_restored": proof.made,
+        "server": proof.server or None,
+        "files": held.files,
+        "keys": held.keys,
+        "types": dict(held.types),
+        "databases": {f"db{db}": count for db, count in held.databases.items() if db != FUNCTIONS},
+        "libraries": held.libraries,
+        "expired": proof.past,
+        "findings": [_finding_object(finding) for finding in proof.findings],
+        "untried": [
+            {**key_object(one.key), "type": one.type, "why": one.why} for one in proof.untried
+        ],
+        "repository": list(problems),
+        "noted": not unnoted,
+        "seconds": round(proof.seconds, 3),
+    }
+
+
+def _finding_object(finding: Finding) -> dict[str, Any]:
+    return {
+        "sort": finding.sort.value,
+        "sentence": finding.sentence,
+        "path": finding.path,
+        "key": key_object(finding.key) if finding.key else None,
+        "diff": to_json(*finding.altered) if finding.altered else None,
+    }
