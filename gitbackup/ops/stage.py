@@ -1,8 +1,9 @@
-"""A snapshot as an empty server of our own is to hold it: what has expired lives a while more."""
+"""A snapshot as a server of our own can hold it today: what has expired lives a while more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from gitbackup import codec, snapshot
@@ -18,9 +19,9 @@ STATE = {"entries_added", "max_deleted_id"}
 class Staged:
     """The Side that a server restored from a commit is compared with.
 
-    It is the commit's snapshot, but for instants that have passed, or will within a day: those
-    are all moved by the same time, since a server drops at once what has expired. `files`
-    tells each path's blob as it is then; `past` counts the keys that this is about.
+    It is the commit's snapshot, but for instants that no server would keep as they are: see
+    `movable`. `files` tells each path's blob as it is then; `past` counts the keys that have
+    expired, or will within a day, or whose fields have or will.
     """
 
     def __init__(self, repository: Repository, files: Mapping[str, str], now: int) -> None:
@@ -33,9 +34,9 @@ class Staged:
     def entries(self, path: str) -> Mapping[Key, Entry]:
         """The entries of a file as the server is to hold them; notes where they are moved."""
         stored = snapshot.decode_file(path, self._repository.read(self._stored[path]))
-        due = {key: ahead(entry, self._now) for key, entry in stored.items()}
-        if moved := sum(due[key] is not entry for key, entry in stored.items()):
-            self.past += moved
+        due = self._due(stored)
+        self.past += sum(_expiry(due[key]) != _expiry(entry) for key, entry in stored.items())
+        if any(due[key] is not entry for key, entry in stored.items()):
             self.files[path] = Repository.blob_id(_encoded(due))
         return due
 
@@ -43,8 +44,10 @@ class Staged:
         content = self._repository.read(self._stored[path])
         if self.files[path] == self._stored[path]:
             return content
-        stored = snapshot.decode_file(path, content)
-        return _encoded({key: ahead(entry, self._now) for key, entry in stored.items()})
+        return _encoded(self._due(snapshot.decode_file(path, content)))
+
+    def _due(self, stored: Mapping[Key, Entry]) -> Mapping[Key, Entry]:
+        return {key: movable(entry, self._now) for key, entry in stored.items()}
 
     def original(self, path: str, blob_id: str) -> str:
         """The blob of a file that the server gave, its instants moved back: the commit's own
@@ -56,8 +59,13 @@ def _encoded(entries: Mapping[Key, Entry]) -> bytes:
     return snapshot.encode_stored({key.name: entry for key, entry in entries.items()})
 
 
-def ahead(entry: Entry, now: int) -> Entry:
-    """The entry with each instant that has passed, or is about to, moved to a later one."""
+def movable(entry: Entry, now: int) -> Entry:
+    """The entry as a server keeps it at `now`, the same object where that is as it is.
+
+    A server drops at once what has expired: such instants, and those within a day, are moved
+    ahead, all by the same time. And it knows no delivery of a stream's entry that is yet to
+    come: one within a day, by the clock of another machine, is moved back by a day.
+    """
     changed: Any = {}
     if "expires_at" in entry and (moment := _ahead(entry["expires_at"], now)):
         changed["expires_at"] = moment
@@ -65,6 +73,8 @@ def ahead(entry: Entry, now: int) -> Entry:
     moved = {field: _ahead(moment, now) for field, moment in fields.items()}
     if any(moved.values()):
         changed["field_expires_at"] = {f: moved[f] or moment for f, moment in fields.items()}
+    if entry["type"] == "stream" and (groups := _delivered(entry["value"], now)):
+        changed["value"] = {**entry["value"], "groups": groups}
     return {**entry, **changed} if changed else entry
 
 
@@ -72,6 +82,23 @@ def _ahead(instant: str | int, now: int) -> str | int | None:
     """The instant moved by all the time since 1970, and a day; None for one that lies ahead."""
     moment = codec.milliseconds(instant)
     return codec.instant(moment + now + DAY) if moment < now + DAY else None
+
+
+def _delivered(stream: Mapping[str, Any], now: int) -> dict[str, Any] | None:
+    """A stream's groups with deliveries moved back; None where none is to be."""
+    groups = deepcopy(stream.get("groups", {}))
+    moved = False
+    for group in groups.values():
+        for pending in group.get("pending", {}).values():
+            moment = codec.milliseconds(pending["delivered_at"])
+            if now < moment < now + DAY:
+                pending["delivered_at"] = codec.instant(moment - DAY)
+                moved = True
+    return groups if moved else None
+
+
+def _expiry(entry: Entry) -> tuple[Any, Any]:
+    return entry.get("expires_at"), entry.get("field_expires_at")
 
 
 def beyond(key: Key, entry: Entry, server: Abilities) -> str:

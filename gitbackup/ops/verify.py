@@ -69,7 +69,11 @@ def verify(
         proofs.append(proof)
         tell(proof)
     trees = len({proof.tree for proof in proofs})
-    return Verified(problems, proofs, trees, time.monotonic() - began, _note(repository, proofs))
+    unnoted = _note(repository, proofs)
+    if not (problems or unnoted):
+        with suppress(GitbackupError), repository.lock():
+            repository.maintain()
+    return Verified(problems, proofs, trees, time.monotonic() - began, unnoted)
 
 
 def _problems(repository: Repository) -> list[str]:

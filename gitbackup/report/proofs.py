@@ -26,7 +26,7 @@ def proof_lines(proof: Proof) -> Iterator[str]:
     if proof.server:
         yield f"  restored into {escape(proof.server)} and committed from there: {_made(proof)}"
     if proof.past:
-        yield f"  {keys(proof.past)} had expired since, and got a later instant for that"
+        yield f"  {keys(proof.past)} expired by now, or within a day: a later instant stood in"
     for finding in proof.findings[:SHOWN]:
         yield from _finding_lines(finding)
     if len(proof.findings) > SHOWN:

@@ -7,6 +7,7 @@ import pytest
 from gitbackup.errors import Damaged
 from gitbackup.model import FileChange
 from gitbackup.store.repository import Repository
+from gitbackup.store.trees import tree_id
 from tests.store.plain import commit, git
 
 
@@ -20,6 +21,17 @@ def test_the_files_that_differ_are_told_with_both_ids(repository: Repository, fi
         FileChange("db1/b.json", None, two),
     ]
     assert repository.changed_files(second, second) == []
+
+
+def test_a_tree_s_id_is_the_one_that_git_gives_it(repository: Repository, first: str) -> None:
+    """Git sorts a folder as if its name ended in a slash; modes are part of it."""
+    made = commit(repository, {"a-b": b"1", "a/b/c": b"2", "a.b": b"3", "é/\n": b"", "a0": b"5"})
+    assert repository.tree_id(made) == tree_id(repository.listing(made))
+    git(repository.path, "update-index", "--chmod=+x", "a/b/c")
+    git(repository.path, "update-index", "--add", "--cacheinfo", f"160000,{first},a/module")
+    git(repository.path, "commit", "-m", "modes")
+    assert repository.tree_id("HEAD") == tree_id(repository.listing("HEAD"))
+    assert repository.tree_id("HEAD") != repository.tree_id(made)
 
 
 def test_against_nothing_every_file_is_new(repository: Repository, first: str) -> None:

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitbackup.store.repository import Repository
+from tests.store.plain import commit, git
+
+POSITIONS = 12
+
+
+@pytest.fixture
+def pack(repository: Repository) -> Path:
+    """The one pack of a repository with some files."""
+    commit(repository, {f"db0/{n}.json": b"%d\n" % n * 200 for n in range(8)})
+    (found,) = (repository.path / ".git/objects/pack").glob("*.pack")
+    found.chmod(0o600)
+    return found
+
+
+def test_git_finds_nothing_wrong_with_what_we_wrote(repository: Repository) -> None:
+    assert repository.problems() == []
+    commit(repository, {"db0/a.json": b"1\n", "functions/é.lua": b""})
+    assert repository.problems() == []
+
+
+def test_one_flipped_bit_is_found_wherever_it_is(repository: Repository, pack: Path) -> None:
+    sound = pack.read_bytes()
+    for at in range(0, len(sound), len(sound) // POSITIONS):
+        flipped = bytearray(sound)
+        flipped[at] ^= 1
+        pack.write_bytes(flipped)
+        assert repository.problems() != [], at
+    pack.write_bytes(sound)
+    assert repository.problems() == []
+
+
+def test_a_missing_blob_is_named_with_the_tree_that_needs_it(repository: Repository) -> None:
+    git(repository.path, "config", "user.useConfigOnly", "false")
+    blob = git(repository.path, "hash-object", "-w", "--stdin", stdin=b"lost")
+    tree = git(repository.path, "mktree", stdin=f"100644 blob {blob}\ta.json\n".encode())
+    made = git(repository.path, "commit-tree", "-m", "by hand", tree)
+    git(repository.path, "update-ref", "refs/heads/main", made)
+    assert repository.problems() == []
+    (repository.path / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    assert f"broken link from tree {tree} to blob {blob}" in repository.problems()
+    assert f"missing blob {blob}" in repository.problems()

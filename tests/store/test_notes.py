@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gitbackup.model import Rehearsal, Verdict
+from gitbackup.store.notes import REF
+from gitbackup.store.repository import Repository
+from tests.store.plain import commit, git
+
+PASSED = Rehearsal(
+    datetime(2026, 11, 22, 12, 36, 1, tzinfo=UTC), Verdict.PASSED, "Valkey 9.1.0", "0.1.0"
+)
+FAILED = replace(PASSED, verdict=Verdict.FAILED, problem="db0/_.json: it\nis broken")
+
+
+def note(repository: Repository, *commits: str, rehearsal: Rehearsal = PASSED) -> None:
+    with repository.lock():
+        repository.note(dict.fromkeys(commits, rehearsal))
+
+
+def test_a_commit_has_no_rehearsal_at_first(repository: Repository, first: str) -> None:
+    assert repository.commit_info(first).rehearsal is None
+
+
+def test_the_log_tells_each_commit_s_own_rehearsal(repository: Repository, first: str) -> None:
+    second = commit(repository, {"db0/a.json": b"3\n"}, "a subject\x01with a control\n")
+    third = commit(repository, {"db0/a.json": b"4\n"})
+    note(repository, first)
+    note(repository, second, rehearsal=FAILED)
+    told = [(info.id, info.rehearsal) for info in repository.log()]
+    failed = replace(FAILED, problem="db0/_.json: it is broken")
+    assert [(third, None), (second, failed), (first, PASSED)] == told
+    assert repository.commit_info(second).subject == "a subject\x01with a control"
+
+
+def test_git_itself_reads_the_note(repository: Repository, first: str) -> None:
+    note(repository, first)
+    assert git(repository.path, "notes", "--ref=gitbackup", "show", first).splitlines() == [
+        "rehearsed: passed",
+        "",
+        "Rehearsed-At: 2026-11-22T12:36:01+00:00",
+        "Result: passed",
+        "Server: Valkey 9.1.0",
+        "Gitbackup: 0.1.0",
+    ]
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_later_note_takes_the_place_of_an_earlier_one(
+    repository: Repository, first: str, by_hand: bool
+) -> None:
+    """Also where git wrote it, which puts few notes in a folder of their own."""
+    if by_hand:
+        git(repository.path, "notes", "--ref=gitbackup", "add", "-m", "a person's", first)
+        assert repository.commit_info(first).rehearsal is None
+    else:
+        note(repository, first, rehearsal=FAILED)
+    note(repository, first)
+    listed = git(repository.path, "notes", "--ref=gitbackup", "list").splitlines()
+    assert [line.split()[1] for line in listed] == [first]
+    assert repository.commit_info(first).rehearsal == PASSED
+
+
+def test_a_person_s_own_notes_are_left_alone(repository: Repository, first: str) -> None:
+    git(repository.path, "notes", "add", "-m", "mine", first)
+    before = git(repository.path, "rev-parse", "refs/notes/commits")
+    note(repository, first)
+    assert before == git(repository.path, "rev-parse", "refs/notes/commits")
+    assert git(repository.path, "log", "-1", "--format=%N") == "mine"
+
+
+def test_noting_leaves_nothing_but_the_ref_and_its_pack(repository: Repository, first: str) -> None:
+    before = git(repository.path, "for-each-ref")
+    note(repository, first)
+    git(repository.path, "update-ref", "-d", REF)
+    assert before == git(repository.path, "for-each-ref")
+    assert git(repository.path, "status", "--porcelain") == ""
+    assert [*(repository.path / ".git/objects").glob("tmp_*")] == []
+
+
+def test_notes_are_written_under_the_lock(repository: Repository, first: str) -> None:
+    with pytest.raises(RuntimeError, match="under its lock"):
+        repository.note({first: PASSED})
