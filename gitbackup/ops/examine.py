@@ -18,6 +18,7 @@ from gitbackup.store.repository import Repository
 from gitbackup.store.trees import Place
 
 PLAIN = "100644"  # git's mode for a file that is neither a program nor a link
+NOT_PLAIN = "no plain file to git; `git update-index --chmod=-x` and a commit make it one"
 TIDY = "the next `gitbackup commit` writes it anew, and `gitbackup restore` reads it as it is"
 
 
@@ -92,7 +93,7 @@ class Examiner:
         try:
             for path in found.data:
                 if found.listing[path].mode != PLAIN:
-                    found.find(Sort.UNTIDY, f"{path}: not a plain file to git; {TIDY}", path)
+                    found.find(Sort.UNTIDY, f"{path}: {NOT_PLAIN}", path)
                 if path != snapshot.MANIFEST:
                     self._file(found, path)
         finally:
@@ -121,6 +122,8 @@ class Examiner:
             found.find(Sort.DAMAGED, facts.damage, path)
         elif facts.line:
             found.find(Sort.UNTIDY, _untidy(path, facts.line), path)
+        elif not facts.names:
+            found.find(Sort.UNTIDY, f"{path}: no key is in it; {TIDY}", path)
         places = found.where.setdefault(db, {}) if facts.names else {}
         for name in facts.names:
             if name in places:

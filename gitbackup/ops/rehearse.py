@@ -111,8 +111,9 @@ class _Rehearsal:
         self._restore()
         if self._examined.scope is None:
             raise ValueError("a snapshot without a scope is not restored")
-        scope = replace(self._examined.scope, databases=None)  # the server holds nothing else
-        live = LiveFiles(self._server, scope, self._progress)
+        scope = self._examined.scope
+        every = replace(scope, databases=None)  # the server may have fewer, and holds no others
+        live = LiveFiles(self._server, every, self._progress)
         taken = take(live, self._staged, Repository.blob_id, spool.put, strict=True)
         untried = {one.key for one in self._result.untried}
         changes = [change for change in taken.changes if change.key not in untried]
@@ -120,7 +121,7 @@ class _Rehearsal:
         self._result.findings += self._differences(Comparison(self._staged, side, changes))
         self._result.past = self._staged.past
         if not untried:
-            self._compare_trees(taken)
+            self._compare_trees(taken, snapshot.manifest(scope))
         return self._result
 
     def _restore(self) -> None:
@@ -202,7 +203,7 @@ class _Rehearsal:
         sentence = f"{path}: {key_list([change.key])} {how}"
         return Finding(Sort.DIFFERENT, sentence, path, change.key, altered)
 
-    def _compare_trees(self, taken: Taken) -> None:
+    def _compare_trees(self, taken: Taken, manifest: bytes) -> None:
         """Reckons the tree that a commit of the server has; it is the commit's own, unless
         something was found."""
         own = {
@@ -215,8 +216,8 @@ class _Rehearsal:
             for path, blob_id in taken.files.items()
             if path != snapshot.MANIFEST
         }
-        manifest = self._examined.listing[snapshot.MANIFEST]
-        self._result.made = tree_id({**own, **ours, snapshot.MANIFEST: manifest})
+        place = Place(PLAIN, Repository.blob_id(manifest))
+        self._result.made = tree_id({**own, **ours, snapshot.MANIFEST: place})
         if self._result.made != tree_id(self._examined.listing):
             self._expect_reasons([*taken.fresh, *taken.gone])
 
