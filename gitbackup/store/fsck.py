@@ -16,7 +16,7 @@ def check(git: Commands) -> list[str]:
     result = git.attempt("fsck", "--full", "--strict", "--no-dangling", "--no-progress")
     if not result.status:
         return []
-    told = text(result.out).replace("\n              to ", " to ") + "\n" + result.error
+    told = result.error + "\n" + text(result.out).replace("\n              to ", " to ")
     lines = dict.fromkeys(" ".join(line.split()) for line in told.split("\n"))
     problems = [line for line in lines if line and not line.startswith(_IDLE)]
     return problems or [f"git fsck ended with status {result.status}"]

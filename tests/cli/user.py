@@ -25,6 +25,7 @@ from tests.store.plain import run_git
 
 HOUSE = Path(__file__).parents[2]
 GITBACKUP = (sys.executable, "-m", "gitbackup")
+HISTORY = ("rev-list", "--exclude=refs/notes/*", "--all", "--topo-order", "--reverse")
 AGE = re.compile(r"\((?:just now|\d seconds? ago)\)")
 MINUTE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?= \(AGE\))")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?(?:Z|\+00:00)")
@@ -111,7 +112,7 @@ class User:
         """The ids of all commits, the first one first."""
         if not self.repo.exists():
             return []
-        listed = run_git(self.repo, "rev-list", "--all", "--topo-order", "--reverse")
+        listed = run_git(self.repo, *HISTORY)
         return listed.stdout.decode().split()
 
     def state(self) -> tuple[object, ...]:

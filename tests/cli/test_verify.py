@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gitbackup import snapshot
+from gitbackup.model import Scope
+from gitbackup.store.repository import Repository
+from tests.cli.user import GITBACKUP, Done, User, surroundings, text
+from tests.store.plain import commit, git
+from tests.test_embedded import comes_true
+
+SECONDS = re.compile(r"\d+\.\d s\b")
+AGO = re.compile(r"\b(?:just now|\d seconds? ago)$", re.MULTILINE)
+VERSION = re.compile(r"Valkey \d+\.\d+\.\d+")
+
+
+def verify(user: User, *words: str) -> Done:
+    """With the tree of HEAD, the time and the server's version by name."""
+    done = user.run("verify", *words)
+    out, err = (_named(user, told) for told in (done.out, done.err))
+    return Done(done.code, out, err)
+
+
+def _named(user: User, told: str) -> str:
+    tree = git(user.repo, "rev-parse", "HEAD^{tree}")
+    told = told.replace(tree, "TREE").replace(tree[:7], "tree")
+    return VERSION.sub("Valkey X", SECONDS.sub("SECONDS", told))
+
+
+@pytest.fixture
+def committed(user: User) -> User:
+    """Two commits: keys of two types in two databases, a library, and another value."""
+    user.redis.mset({"user:1": "a", "config": '{"limits": {"daily": 100}}'})
+    user.redis.function_load(
+        "#!lua name=mylib\nredis.register_function('f', function() return 1 end)"
+    )
+    user.redis.execute_command("SELECT", 3)
+    user.redis.sadd("members", "ann", "bob")
+    user.redis.execute_command("SELECT", 0)
+    user.says("commit", "-m", "begin")
+    user.redis.set("user:1", "b")
+    user.says("commit", "-m", "go on")
+    return user
+
+
+def rehearsed(user: User) -> str:
+    """What the log says of HEAD's rehearsal."""
+    return AGO.sub("AGO", user.says("log", "-n", "1").splitlines()[-1])
+
+
+def by_hand(user: User, files: dict[str, bytes | None]) -> None:
+    commit(Repository.open(user.repo), files)
+
+
+def pending(delivered_at: str) -> bytes:
+    one = {"consumer": "ann", "delivered_at": delivered_at, "deliveries": 1}
+    group = {"last_id": "1-0", "entries_read": 1, "consumers": ["ann"], "pending": {"1-0": one}}
+    value = {"entries": {"1-0": ["a", "b"]}, "groups": {"g": group}}
+    return snapshot.encode_stored({"events": {"type": "stream", "value": value}})
+
+
+def test_what_was_proved_is_told(committed: User) -> None:
+    done = verify(committed)
+    assert done == Done(
+        0,
+        text("""
+            commit id2 passed in SECONDS
+              4 files, 3 keys: 1 set, 2 string; db0 2, db3 1; 1 library
+              restored into Valkey X and committed from there: tree tree again
+            git fsck finds nothing wrong with the repository
+        """),
+        "",
+    )
+
+
+def test_several_commits_are_told_one_by_one_and_in_all(committed: User) -> None:
+    git(committed.repo, "commit", "--quiet", "--allow-empty", "-m", "by hand")
+    told = verify(committed, "--all").out.splitlines()
+    commits = [line for line in told if line.startswith("commit")]
+    assert commits == [f"commit id{n} passed in SECONDS" for n in (3, 2, 1)]
+    assert told[-2:] == [
+        "3 commits, 2 trees: 3 passed, in SECONDS",
+        "git fsck finds nothing wrong with the repository",
+    ]
+
+
+def test_json_has_all_of_it(committed: User) -> None:
+    told = json.loads(verify(committed, "HEAD~1", "--json").out)
+    assert told.pop("seconds") > 0
+    assert told["tree"] == told.pop("tree_restored")
+    assert told | {"tree": ""} == {
+        "schema": "gitbackup.verify/1",
+        "commit": "ID1",
+        "result": "passed",
+        "tree": "",
+        "server": "Valkey X",
+        "files": 4,
+        "keys": 3,
+        "types": {"set": 1, "string": 2},
+        "databases": {"db0": 2, "db3": 1},
+        "libraries": 1,
+        "expired": 0,
+        "findings": [],
+        "untried": [],
+        "repository": [],
+        "noted": True,
+    }
+
+
+def test_json_of_several_commits_is_one_object_a_line(committed: User) -> None:
+    lines = verify(committed, "--all", "--json").out.splitlines()
+    assert [json.loads(line)["commit"] for line in lines] == ["ID2", "ID1"]
+
+
+def test_the_log_tells_when_a_commit_was_rehearsed(committed: User) -> None:
+    verify(committed, "HEAD~1")
+    assert AGO.sub("AGO", committed.says("log")) == text("""
+        id2  MINUTE (AGE)
+            go on
+            1 changed
+        id1  MINUTE (AGE)
+            begin
+            4 added
+            rehearsed AGO
+    """)
+    first = json.loads(committed.says("log", "--json", "HEAD~1"))["rehearsal"]
+    assert first.pop("server").startswith("Valkey ")
+    assert first.pop("gitbackup") in committed.says("--version")
+    assert first == {"at": "NOW", "result": "passed", "problem": None}
+    assert json.loads(committed.says("log", "--json", "-n", "1"))["rehearsal"] is None
+
+
+def test_a_hand_edited_file_fails_and_it_is_said_what_to_do(committed: User) -> None:
+    entries = {
+        "config": {"type": "string", "value": "x"},
+        "user:1": {"type": "string", "value": ""},
+    }
+    edited = snapshot.encode_stored(entries).replace(b": ", b":")
+    by_hand(committed, {"db0/_.json": edited})
+    done = verify(committed)
+    assert (done.code, done.err) == (1, "gitbackup: commit id3 did not pass\n")
+    assert done.out.splitlines()[3] == (
+        "  db0/_.json, line 2: not written as `gitbackup commit` writes it; the next `gitbackup"
+        " commit` writes it anew, and `gitbackup restore` reads it as it is"
+    )
+    assert rehearsed(committed) == "    rehearsal FAILED AGO"
+    committed.says("commit")
+    assert verify(committed).code == 0
+
+
+def test_a_value_that_comes_back_as_another_is_shown(committed: User) -> None:
+    by_hand(committed, {"db3/events.json": pending("2090-01-01T00:00:00.000Z")})
+    by_hand(committed, {"db3/events.json": None, "db3/_.json": pending("2090-01-01T00:00:00.000Z")})
+    done = verify(committed)
+    assert done.code == 1
+    assert "  db3/_.json: db3 events comes back as something else\n    M  db3 events  stream\n" in (
+        done.out
+    )
+    found = json.loads(verify(committed, "--json").out)["findings"]
+    assert [(f["sort"], f["key"]) for f in found] == [("different", {"db": 3, "key": "events"})]
+    assert found[0]["diff"]["changes"][0]["before"] == "2090-01-01T00:00:00.000Z"
+
+
+def test_what_a_restore_refuses_is_damage(committed: User) -> None:
+    by_hand(committed, {"db0/twin.json": b'{"config": {"type": "string", "value": "x"}}\n'})
+    done = verify(committed)
+    assert (done.code, done.err) == (13, "gitbackup: commit id3 cannot be restored as it is\n")
+    assert done.out.splitlines()[2:] == [
+        "  db0/twin.json, line 1: not written as `gitbackup commit` writes it; the next `gitbackup"
+        " commit` writes it anew, and `gitbackup restore` reads it as it is",
+        "  db0/twin.json: key 'config' is in db0/_.json too; remove one of them",
+        "  not restored: a restore refuses it",
+        "git fsck finds nothing wrong with the repository",
+    ]
+
+
+def test_a_damaged_repository_is_told_though_no_commit_can_be_read(committed: User) -> None:
+    for pack in (committed.repo / ".git/objects/pack").glob("*.pack"):
+        pack.chmod(0o600)
+        pack.write_bytes(b"PACK")
+    done = committed.run("verify")
+    assert done.code == 13
+    assert done.out.startswith("git fsck finds the repository damaged:\n  error: ")
+    assert done.err.startswith("gitbackup: the data repository is damaged: error: ")
+
+
+def test_what_could_not_be_tried_is_named_and_is_exit_code_3(committed: User) -> None:
+    seen = {"seen": {"type": "MBbloom--", "value": {"dump": "BwEC"}}}
+    by_hand(committed, {"db1/_.json": snapshot.encode_stored(seen)})
+    done = verify(committed)
+    assert (done.code, done.err) == (
+        3,
+        "gitbackup: commit id3 passed but for keys that no server at hand can hold\n",
+    )
+    assert done.out.splitlines()[2:5] == [
+        "  restored into Valkey X and committed from there: all but what was not tried",
+        "  not tried: 1 key",
+        "    MBbloom--: db1 seen: Valkey X does not take this type's dump (DUMP payload version or"
+        " checksum are wrong)",
+    ]
+    assert rehearsed(committed) == "    rehearsed in part AGO"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["HEAD", "--all"], "name a commit, or give --all"),
+        (["nope"], "there is no commit 'nope' in HERE/data-git-backup; `gitbackup log` lists them"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(committed: User, words: list[str], sentence: str) -> None:
+    assert committed.run("verify", *words) == Done(2, "", f"gitbackup: {sentence}\n")
+
+
+def test_a_server_that_there_is_not_is_wrong_usage(committed: User) -> None:
+    done = committed.run("verify", "--server", "nope")
+    assert (done.code, done.out) == (2, "")
+    assert "File 'nope' does not exist" in done.err
+
+
+def test_a_program_that_is_no_server_is_told(committed: User) -> None:
+    done = committed.run("verify", "--server", "/bin/true")
+    assert (done.code, done.out) == (12, "")
+    assert done.err.startswith("gitbackup: our own server ended as it started")
+
+
+def test_no_repository_is_told(user: User) -> None:
+    assert user.run("verify").code == 10
+
+
+def test_the_person_s_server_is_not_asked_for_anything(
+    committed: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://localhost:1")
+    assert verify(committed).code == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_remains_of_a_drill_that_is_cut_off(
+    user: User, tmp_path: Path, how: signal.Signals
+) -> None:
+    """No server, no folder of one, no note, and no lock that the next run would meet."""
+    values = {f"key:{n}": {"type": "string", "value": "x" * 1_000} for n in range(120)}
+    held = {f"db{db}/_.json": snapshot.encode_stored(values) for db in range(600)}
+    path = tmp_path / "data"
+    commit(Repository.create(path), {snapshot.MANIFEST: snapshot.manifest(Scope()), **held})
+    temp = tmp_path / "t"
+    temp.mkdir()
+    with subprocess.Popen(
+        [*GITBACKUP, "verify", "--repo", str(path)],
+        env=surroundings({"TMPDIR": str(temp)}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as drill:
+        assert comes_true(lambda: any(temp.glob("*/sock")))
+        drill.send_signal(how)
+        drill.communicate()
+    assert comes_true(lambda: [*temp.iterdir()] == [])
+    assert drill.returncode == (130 if how is signal.SIGINT else -how)
+    assert git(path, "for-each-ref", "refs/notes") == ""
+    assert git(path, "status", "--porcelain") == ""
+    assert [*(path / ".git/objects").glob("tmp_*")] == []
+    with Repository.open(path).lock():
+        pass
