@@ -232,7 +232,7 @@ class Backup:
         self,
         commit_ish: str | None = "HEAD",
         *,
-        server: Path | None = None,
+        server: str | Path | None = None,
         tell: Callable[[Proof], None] = lambda proof: None,
     ) -> Verified:
         """Proves that a commit is whole and that every value in it restores to itself.
@@ -244,7 +244,8 @@ class Backup:
         """
         from gitbackup.ops import verify as ops
 
-        return ops.verify(self._at.history, commit_ish, server, self._at.progress, tell)
+        binary = Path(server) if server else None
+        return ops.verify(self._at.history, commit_ish, binary, self._at.progress, tell)
 
     def rehearsal(self, commit_ish: str = "HEAD") -> Rehearsal | None:
         """When a commit was last verified, and how that ended; None where it never was."""

@@ -30,6 +30,8 @@ CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "DATE"),
     (re.compile(r"just now|\d+ \w+ ago"), "AGE"),
     (re.compile(r"(Redis|Valkey) [\d.]+ standalone at [^\s:]+:\d+"), "SERVER"),
+    (re.compile(r"(?<=into )Valkey [\d.]+"), "VALKEY"),
+    (re.compile(r"\b\d+\.\d s\b"), "SECONDS"),
 )
 """What differs from run to run, and what stands for it."""
 

@@ -68,6 +68,7 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
         status = backup.status()
         diff = backup.diff()
         result = backup.restore("HEAD", lambda plan: True)
+        verified = backup.verify()
         shown = backup.show()
         sent = backup.push(str(tmp_path))
         (told,) = backup.pushed()
@@ -82,6 +83,7 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
     assert newest.id == shown.info.id == sent.head == told.commit == cloned.head == pulled.head
     assert (oldest.id, oldest.subject) == (first.commit, "begin")
     assert (key.name, entry["value"]) == ("config", '{"limits": {"daily": 100}}')
+    assert (verified.whole, newest.rehearsal) == (True, backup.rehearsal())
     for frozen in (
         made,
         first,
@@ -89,6 +91,7 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
         diff,
         result,
         result.plan,
+        verified,
         shown,
         newest,
         sent,
