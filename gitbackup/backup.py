@@ -233,19 +233,22 @@ class Backup:
         commit_ish: str | None = "HEAD",
         *,
         server: str | Path | None = None,
+        modules: Sequence[str | Path] = (),
         tell: Callable[[Proof], None] = lambda proof: None,
     ) -> Verified:
         """Proves that a commit is whole and that every value in it restores to itself.
 
         It is restored into a server of our own, which takes as much memory as the database;
         yours is not touched. None verifies all commits that HEAD and the branches lead to.
-        `server` is the program to run, a redis-server or a valkey-server; `tell` is given each
-        proof as it is made. The verdicts are kept as git notes: see `rehearsal`.
+        `server` is the program to run, a redis-server or a valkey-server, and `modules` are files
+        that it loads; `tell` is given each proof as it is made. The verdicts are kept as git
+        notes: see `rehearsal`.
         """
         from gitbackup.ops import verify as ops
+        from gitbackup.ops.own_server import OwnServer
 
-        binary = Path(server) if server else None
-        return ops.verify(self._at.history, commit_ish, binary, self._at.progress, tell)
+        own = OwnServer(Path(server) if server else None, tuple(map(Path, modules)))
+        return ops.verify(self._at.history, commit_ish, own, self._at.progress, tell)
 
     def rehearsal(self, commit_ish: str = "HEAD") -> Rehearsal | None:
         """When a commit was last verified, and how that ended; None where it never was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import ServerError, UsageError
 from gitbackup.model import Key, Scope, Verdict
-from gitbackup.ops import rehearse
+from gitbackup.ops import own_server
 from gitbackup.proof import Proof, Sort
 from gitbackup.store.repository import Repository
 from tests.databases import Database, databases, library
 from tests.golden.test_golden import FORMAT_1, files_of
-from tests.servers import BRANDS, LiveServer
+from tests.module import TYPE, compiled
+from tests.servers import BRANDS, LiveServer, StartServer
 from tests.store.plain import commit, everything, git
 
 DAY = 86_400_000
@@ -366,12 +368,55 @@ def test_the_server_is_one_that_takes_the_data_s_dumps(
 ) -> None:
     """Valkey's own are of a version that Redis refuses, though it is asked first here."""
     programs = [program("redis7"), program("valkey")]
-    monkeypatch.setattr(rehearse, "find_servers", lambda: programs)
+    monkeypatch.setattr(own_server, "find_servers", lambda: programs)
     with valkey.client() as client:
         client.set("a", "text")
         payload = base64.b64encode(client.dump("a") or b"").decode()
     made.commit({"odd": {"type": "strange", "value": {"dump": payload}}})
     assert made.proof().server.startswith("Valkey")
+
+
+@pytest.mark.parametrize("brand", ["valkey", "redis7"])
+def test_a_module_s_type_is_proved_by_a_server_that_loads_the_module(
+    made: Snapshot,
+    start_server: StartServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    brand: str,
+) -> None:
+    """On the brand that wrote it, which is found by itself: the other gives other dumps."""
+    module = compiled(tmp_path)
+    path = f"{program('redis7').parent}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    server = start_server(brand, loadmodule=f'"{quoted(module)}"')
+    with server.client() as client:
+        client.execute_command("NOTE.SET", "note:1", "text")
+        client.execute_command("NOTE.SET", "note:2", "text that expires")
+        client.pexpireat("note:2", now() + 1_000)
+    Backup(made.path, server.url).commit("notes")
+    assert made.proof().held.types == {TYPE: 2}
+    assert [one.type for one in made.proof().untried] == [TYPE, TYPE]
+    proof = made.proof(modules=[module])
+    assert (Verdict.PASSED, proof.tree) == (proof.verdict, proof.made)
+    assert proof.server.lower().startswith(brand[:5])
+
+
+def test_a_dump_that_comes_back_in_another_version_proves_nothing(
+    made: Snapshot, start_server: StartServer, tmp_path: Path
+) -> None:
+    """The server reads the older one's, but has to write its own."""
+    module = compiled(tmp_path)
+    server = start_server("redis7", loadmodule=f'"{quoted(module)}"')
+    with server.client() as client:
+        client.execute_command("NOTE.SET", "note", "text")
+    Backup(made.path, server.url).commit("a note")
+    proof = made.proof(server=program("valkey"), modules=[module])
+    assert (proof.verdict, proof.findings, proof.made) == (Verdict.PARTLY, [], None)
+    assert proof.untried[0].why.endswith(" takes this type's dump, but gives another version")
+
+
+def quoted(path: Path) -> str:
+    return str(path).replace('"', '\\"')
 
 
 def test_a_library_of_an_engine_that_no_server_has_is_named(made: Snapshot) -> None:

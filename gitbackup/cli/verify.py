@@ -11,7 +11,6 @@ from gitbackup.cli import terminal
 from gitbackup.cli.options import examples, json_option, open_backup, repo_option
 from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
 from gitbackup.report import proofs
-from gitbackup.report.shown import escape
 
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     from gitbackup.ops.verify import Verified
@@ -23,7 +22,7 @@ if TYPE_CHECKING:  # it loads what `verify --help` has no need of
         "gitbackup verify",
         "gitbackup verify before-upgrade --json",
         "gitbackup verify --all",
-        "gitbackup verify --server /usr/local/bin/redis-server",
+        "gitbackup verify --server /usr/bin/redis-server --module /usr/lib/redisbloom.so",
     )
 )
 @repo_option
@@ -35,9 +34,22 @@ if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     metavar="PROGRAM",
     help="The redis-server or valkey-server to run. [default: one that knows the data]",
 )
+@click.option(
+    "--module",
+    "modules",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    multiple=True,
+    help="A module for it to load, for the types of that; may repeat.",
+)
 @click.argument("commit_ish", metavar="[COMMIT-ISH]", required=False)
 def verify(
-    repo: Path | None, as_json: bool, every: bool, server: Path | None, commit_ish: str | None
+    repo: Path | None,
+    as_json: bool,
+    every: bool,
+    server: Path | None,
+    modules: tuple[Path, ...],
+    commit_ish: str | None,
 ) -> None:
     """Prove that COMMIT-ISH, or HEAD, is whole, and that every value restores to itself.
 
@@ -59,7 +71,7 @@ def verify(
         if not as_json:
             terminal.say(proofs.proof_lines(proof))
 
-    result = open_backup(repo).verify(wanted, server=server, tell=tell)
+    result = open_backup(repo).verify(wanted, server=server, modules=modules, tell=tell)
     if as_json:
         for proof in result.proofs:
             terminal.say_json(proofs.proof_object(proof, result.problems, result.unnoted))
@@ -74,7 +86,7 @@ def _judge(result: Verified) -> None:
     """Raises what the exit code is to tell; the worst of all."""
     failed = [proof for proof in result.proofs if proof.findings]
     if result.problems:
-        raise Damaged(f"the data repository is damaged: {escape(result.problems[0])}")
+        raise Damaged(f"the data repository is damaged: {result.problems[0]}")
     if any(proof.damaged for proof in failed):
         raise Damaged(f"{_named(failed)} cannot be restored as it is")
     if failed:

@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import Rehearsal
 from gitbackup.ops.examine import Examiner
+from gitbackup.ops.own_server import OwnServer
 from gitbackup.ops.rehearse import rehearse
 from gitbackup.progress import Progress
 from gitbackup.proof import Finding, Held, Proof, Sort
@@ -45,14 +45,14 @@ class Verified:
 def verify(
     repository: Repository,
     commit_ish: str | None,
-    binary: Path | None,
+    own: OwnServer,
     progress: Progress,
     tell: Tell,
 ) -> Verified:
     """Verifies a commit, or where None all that HEAD and the branches lead to.
 
-    `tell` is given each proof as it is made; `binary` is the server to restore into. The
-    verdicts are noted on the commits. Raises UsageError for a commit that there is not,
+    `tell` is given each proof as it is made; `own` is the server to restore into. The verdicts
+    are noted on the commits. Raises UsageError for a commit that there is not,
     ServerError where no server of our own runs.
     """
     began = time.monotonic()
@@ -64,7 +64,7 @@ def verify(
         if not problems:
             raise
         commits = []
-    drill = Drill(repository, binary, progress)
+    drill = Drill(repository, own, progress)
     for proof in map(drill.proof, commits):
         proofs.append(proof)
         tell(proof)
@@ -89,9 +89,9 @@ def _problems(repository: Repository) -> list[str]:
 class Drill:
     """Proves commits of one repository; what they share is done once."""
 
-    def __init__(self, repository: Repository, binary: Path | None, progress: Progress) -> None:
+    def __init__(self, repository: Repository, own: OwnServer, progress: Progress) -> None:
         self._repository = repository
-        self._binary = binary
+        self._own = own
         self._progress = progress
         self._examiner = Examiner(repository, progress)
         self._proofs: dict[str, Proof] = {}
@@ -114,7 +114,7 @@ class Drill:
             return Proof(commit, tree, Held(), [Finding(Sort.DAMAGED, str(damaged))])
         proof = Proof(commit, tree, examined.held, examined.findings)
         if not examined.damaged:
-            done = rehearse(self._repository, examined, self._binary, self._progress)
+            done = rehearse(self._repository, examined, self._own, self._progress)
             proof = replace(
                 proof,
                 findings=[*examined.findings, *done.findings],

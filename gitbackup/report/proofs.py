@@ -11,17 +11,23 @@ from gitbackup.proof import Finding, Held, Proof, Untried
 from gitbackup.report.changes import change_lines
 from gitbackup.report.machine import to_json
 from gitbackup.report.objects import key_object
+from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import escape
 from gitbackup.report.text import key_list, keys
 
 SHOWN = 20  # findings of one commit
 LONGEST = 600  # characters of one
-ENDED = {Verdict.PASSED: "passed", Verdict.PARTLY: "passed in part", Verdict.FAILED: "FAILED"}
+ENDED = {
+    Verdict.PASSED: paint(Style.ADDED, "passed"),
+    Verdict.PARTLY: paint(Style.COMMIT, "passed in part"),
+    Verdict.FAILED: paint(Style.REMOVED, "FAILED"),
+}
 
 
 def proof_lines(proof: Proof) -> Iterator[str]:
     """One commit's rehearsal: how it ended, what was proved, what was wrong or not tried."""
-    yield f"commit {proof.commit[:7]} {ENDED[proof.verdict]} in {proof.seconds:.1f} s"
+    commit = paint(Style.COMMIT, f"commit {proof.commit[:7]}")
+    yield f"{commit} {ENDED[proof.verdict]} in {proof.seconds:.1f} s"
     yield f"  {_held(proof.held)}"
     if proof.server:
         yield f"  restored into {escape(proof.server)} and committed from there: {_made(proof)}"
@@ -56,9 +62,15 @@ def _made(proof: Proof) -> str:
 
 
 def _finding_lines(finding: Finding) -> Iterator[str]:
-    yield f"  {escape(finding.sentence, LONGEST)}"
+    yield f"  {_clear(finding.sentence)}"
     if finding.altered:
         yield from (f"    {line}" for line in change_lines(*finding.altered))
+
+
+def _clear(sentence: str) -> str:
+    """A sentence that cannot steer the terminal; names in it are escaped already."""
+    cut = sentence if len(sentence) <= LONGEST else sentence[: LONGEST - 1] + "…"
+    return "".join(c if c.isprintable() else escape(c) for c in cut)
 
 
 def _untried(untried: Sequence[Untried]) -> Iterator[str]:
@@ -68,7 +80,7 @@ def _untried(untried: Sequence[Untried]) -> Iterator[str]:
     for why, group in groupby(sorted(untried, key=lambda one: one.why), lambda one: one.why):
         same = [*group]
         types = ", ".join(sorted({escape(one.type) for one in same}))
-        yield f"  {types}: {key_list(one.key for one in same)}: {escape(why, LONGEST)}"
+        yield f"  {types}: {key_list(one.key for one in same)}: {_clear(why)}"
 
 
 def end_lines(problems: Sequence[str], proofs: Sequence[Proof], seconds: float) -> Iterator[str]:
@@ -83,7 +95,7 @@ def end_lines(problems: Sequence[str], proofs: Sequence[Proof], seconds: float) 
         yield "git fsck finds nothing wrong with the repository"
         return
     yield "git fsck finds the repository damaged:"
-    yield from (f"  {escape(problem, LONGEST)}" for problem in problems[:SHOWN])
+    yield from (f"  {_clear(problem)}" for problem in problems[:SHOWN])
     if len(problems) > SHOWN:
         yield f"  and {len(problems) - SHOWN:,} more"
 

@@ -247,7 +247,7 @@ def test_nothing_remains_of_a_drill_that_is_cut_off(
 ) -> None:
     """No server, no folder of one, no note, and no lock that the next run would meet."""
     values = {f"key:{n}": {"type": "string", "value": "x" * 1_000} for n in range(120)}
-    held = {f"db{db}/_.json": snapshot.encode_stored(values) for db in range(600)}
+    held = {f"db{db}/_.json": snapshot.encode_stored(values) for db in range(200)}
     path = tmp_path / "data"
     commit(Repository.create(path), {snapshot.MANIFEST: snapshot.manifest(Scope()), **held})
     temp = tmp_path / "t"
