@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup.cli import terminal
-from gitbackup.cli.options import examples, json_option, open_backup, repo_option
+from gitbackup.cli.options import color_option, examples, json_option, open_backup, repo_option
 from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
 from gitbackup.report import proofs
 
@@ -22,11 +22,12 @@ if TYPE_CHECKING:  # it loads what `verify --help` has no need of
         "gitbackup verify",
         "gitbackup verify before-upgrade --json",
         "gitbackup verify --all",
-        "gitbackup verify --server /usr/bin/redis-server --module /usr/lib/redisbloom.so",
+        "gitbackup verify --server /usr/bin/redis-server --module ./redisbloom.so",
     )
 )
 @repo_option
 @json_option
+@color_option
 @click.option("--all", "every", is_flag=True, help="Every commit of HEAD and of all branches.")
 @click.option(
     "--server",

@@ -32,7 +32,8 @@ def proof_lines(proof: Proof) -> Iterator[str]:
     if proof.server:
         yield f"  restored into {escape(proof.server)} and committed from there: {_made(proof)}"
     if proof.past:
-        yield f"  {keys(proof.past)} expired by now, or within a day: a later instant stood in"
+        have = "has" if proof.past == 1 else "have"
+        yield f"  {keys(proof.past)} {have} expired, or will within a day: a later instant stood in"
     for finding in proof.findings[:SHOWN]:
         yield from _finding_lines(finding)
     if len(proof.findings) > SHOWN:

@@ -1,16 +1,18 @@
 """A git note on each commit that was rehearsed: when, how it ended, and by what.
 
 They are in a ref of their own, apart from the notes of a person, and `git notes` reads them:
-`git notes --ref=gitbackup show HEAD`.
+`git notes --ref=gitbackup show HEAD`. A note is one line of JSON, so that what git makes of two
+notes that are merged, the lines of both, is read as well: the latest counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from gitbackup.model import Rehearsal, Verdict
-from gitbackup.store import message, refs
+from gitbackup.store import refs
 from gitbackup.store.apart import Apart
 from gitbackup.store.command import Commands
 from gitbackup.store.importer import Importer
@@ -53,28 +55,30 @@ def _paths(commit: str) -> list[str]:
 
 
 def compose(rehearsal: Rehearsal) -> str:
-    """A note: its subject, and git trailers, a fact each."""
+    """A note, a member for each fact."""
     facts = {
-        "Rehearsed-At": rehearsal.at.astimezone(UTC).isoformat(timespec="seconds"),
-        "Result": rehearsal.verdict.value,
-        "Server": rehearsal.server,
-        "Gitbackup": rehearsal.version,
-        "Problem": " ".join(rehearsal.problem.split())[:_LONGEST],
+        "rehearsed_at": rehearsal.at.astimezone(UTC).isoformat(timespec="seconds"),
+        "result": rehearsal.verdict.value,
+        "server": rehearsal.server,
+        "gitbackup": rehearsal.version,
+        "problem": rehearsal.problem[:_LONGEST],
     }
-    lines = (f"{name}: {fact}" for name, fact in facts.items() if fact)
-    return "\n".join([f"rehearsed: {rehearsal.verdict.value}", "", *lines]) + "\n"
+    told = {name: fact for name, fact in facts.items() if fact}
+    return json.dumps(told, ensure_ascii=False) + "\n"
 
 
 def parse(note: str) -> Rehearsal | None:
-    """The rehearsal that a note tells of; None where there is no note, or not such a one."""
-    facts = message.parse(note).trailers if note else {}
-    try:
-        return Rehearsal(
-            datetime.fromisoformat(facts["Rehearsed-At"]),
-            Verdict(facts["Result"]),
-            facts.get("Server", ""),
-            facts.get("Gitbackup", ""),
-            facts.get("Problem", ""),
-        )
-    except (KeyError, ValueError):
-        return None
+    """The latest rehearsal that a note tells of; None where it tells of none."""
+    return max(_rehearsals(note), key=lambda one: one.at, default=None)
+
+
+def _rehearsals(note: str) -> Iterator[Rehearsal]:
+    """One for each line that is one of ours."""
+    for line in note.split("\n"):
+        try:
+            facts = json.loads(line)
+            at, verdict = datetime.fromisoformat(facts["rehearsed_at"]), Verdict(facts["result"])
+            others = [str(facts.get(name, "")) for name in ("server", "gitbackup", "problem")]
+            yield Rehearsal(at.astimezone(UTC), verdict, *others)
+        except (KeyError, TypeError, ValueError):
+            continue

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gitbackup.model import Rehearsal, Verdict
-from gitbackup.store.notes import REF
+from gitbackup.store.notes import REF, compose
 from gitbackup.store.repository import Repository
 from tests.store.plain import commit, git
 
@@ -31,21 +31,24 @@ def test_the_log_tells_each_commit_s_own_rehearsal(repository: Repository, first
     note(repository, first)
     note(repository, second, rehearsal=FAILED)
     told = [(info.id, info.rehearsal) for info in repository.log()]
-    failed = replace(FAILED, problem="db0/_.json: it is broken")
-    assert [(third, None), (second, failed), (first, PASSED)] == told
+    assert [(third, None), (second, FAILED), (first, PASSED)] == told
     assert repository.commit_info(second).subject == "a subject\x01with a control"
 
 
 def test_git_itself_reads_the_note(repository: Repository, first: str) -> None:
     note(repository, first)
-    assert git(repository.path, "notes", "--ref=gitbackup", "show", first).splitlines() == [
-        "rehearsed: passed",
-        "",
-        "Rehearsed-At: 2026-11-22T12:36:01+00:00",
-        "Result: passed",
-        "Server: Valkey 9.1.0",
-        "Gitbackup: 0.1.0",
-    ]
+    assert git(repository.path, "notes", "--ref=gitbackup", "show", first) == (
+        '{"rehearsed_at": "2026-11-22T12:36:01+00:00", "result": "passed",'
+        ' "server": "Valkey 9.1.0", "gitbackup": "0.1.0"}'
+    )
+
+
+def test_of_notes_that_git_merged_the_latest_counts(repository: Repository, first: str) -> None:
+    """As when a commit was rehearsed on two machines, in whatever order the lines stand."""
+    later = replace(FAILED, at=datetime(2026, 11, 23, tzinfo=UTC))
+    merged = f"{compose(later)}{compose(PASSED)}\n[]\n{{}}\na person's line\n"
+    git(repository.path, "notes", "--ref=gitbackup", "add", "-m", merged, first)
+    assert repository.commit_info(first).rehearsal == later
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
