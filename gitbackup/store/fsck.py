@@ -5,6 +5,12 @@ from __future__ import annotations
 from gitbackup.store.command import Commands, text
 
 _IDLE = ("notice:", "dangling ", "unreachable ", "hint:")
+_NO_DAMAGE = (
+    *("badDate", "badDateOverflow", "badEmail", "badName", "badTimezone", "missingEmail"),
+    *("missingNameBeforeEmail", "missingSpaceBeforeDate", "missingSpaceBeforeEmail"),
+    *("zeroPaddedDate", "zeroPaddedFilemode"),
+)
+"""What odd tools of old wrote of who and when: nothing is lost by that."""
 
 
 def check(git: Commands) -> list[str]:
@@ -13,7 +19,9 @@ def check(git: Commands) -> list[str]:
     It reads every object of every pack, loose ones, the index and the reflogs, and follows
     each commit to the last of its files.
     """
-    result = git.attempt("fsck", "--full", "--strict", "--no-dangling", "--no-progress")
+    tolerant = [word for name in _NO_DAMAGE for word in ("-c", f"fsck.{name}=ignore")]
+    options = ("--full", "--strict", "--no-dangling", "--no-progress")
+    result = git.attempt(*tolerant, "fsck", *options)
     if not result.status:
         return []
     told = result.error + "\n" + text(result.out).replace("\n              to ", " to ")

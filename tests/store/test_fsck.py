@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.store.repository import Repository
-from tests.store.plain import commit, git
+from tests.store.plain import commit, git, run_git
 
 POSITIONS = 12
 
@@ -46,3 +46,15 @@ def test_a_missing_blob_is_named_with_the_tree_that_needs_it(repository: Reposit
     (repository.path / ".git/objects" / blob[:2] / blob[2:]).unlink()
     assert f"broken link from tree {tree} to blob {blob}" in repository.problems()
     assert f"missing blob {blob}" in repository.problems()
+
+
+@pytest.mark.parametrize("author", ["A <a@b> 1700000000 +00000", "A a@b <> 01 +0000", "A 1 +0000"])
+def test_an_odd_author_of_old_is_no_damage(repository: Repository, first: str, author: str) -> None:
+    """Git reads such a commit, though its own `git fsck` complains."""
+    lines = [f"tree {repository.tree_id(first)}", f"parent {first}"]
+    odd = "\n".join([*lines, f"author {author}", f"committer {author}", "", "old"])
+    words = ("hash-object", "-w", "-t", "commit", "--literally", "--stdin")
+    made = git(repository.path, *words, stdin=odd.encode())
+    git(repository.path, "update-ref", "refs/heads/old", made)
+    assert repository.problems() == []
+    assert run_git(repository.path, "fsck", "--strict").returncode != 0
