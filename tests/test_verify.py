@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
@@ -20,7 +21,7 @@ from gitbackup.model import Key, Scope, Verdict
 from gitbackup.ops import own_server
 from gitbackup.proof import Proof, Sort
 from gitbackup.store.repository import Repository
-from tests.databases import Database, databases, library
+from tests.databases import databases, library
 from tests.golden.test_golden import FORMAT_1, files_of
 from tests.module import TYPE, compiled
 from tests.servers import BRANDS, LiveServer, StartServer
@@ -92,17 +93,23 @@ def now() -> int:
 # --- what is whole
 
 
-@given(database=databases("valkey"))
-@settings(max_examples=10)
+@every_brand
+@given(data=st.data())
+@settings(max_examples=5)
 def test_any_database_passes(
-    database: Database, valkey: LiveServer, tmp_path_factory: pytest.TempPathFactory
+    data: st.DataObject,
+    running: Callable[[str], LiveServer],
+    tmp_path_factory: pytest.TempPathFactory,
+    brand: str,
 ) -> None:
-    """Every type, awkward names, counters and expiries: the tree comes again to the bit."""
-    valkey.reset()
-    with valkey.client() as client:
+    """Every type, awkward names, counters and expiries, whatever brand it is of: the tree comes
+    again to the bit."""
+    database = data.draw(databases(brand))
+    server = running(brand)
+    with server.client() as client:
         database.build(client)
     path = tmp_path_factory.mktemp("data")
-    Backup(path, valkey.url).commit("all", allow_empty=True)
+    Backup(path, server.url).commit("all", allow_empty=True)
     proof = Snapshot(path).proof()
     assert (Verdict.PASSED, proof.tree) == (proof.verdict, proof.made)
     assert len(database.items) >= proof.held.keys
