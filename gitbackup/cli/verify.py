@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,16 @@ from gitbackup.report import proofs
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     from gitbackup.ops.verify import Verified
     from gitbackup.proof import Proof
+
+
+def _found(named: str | None) -> Path | None:
+    """A program's file, by its path or by its name on the PATH."""
+    if named is None:
+        return None
+    program = shutil.which(named)
+    if program is None:
+        raise UsageError(f"there is no program {named!r}: name a redis-server or valkey-server")
+    return Path(program)
 
 
 @click.command(
@@ -31,8 +42,8 @@ if TYPE_CHECKING:  # it loads what `verify --help` has no need of
 @click.option("--all", "every", is_flag=True, help="Every commit of HEAD and of all branches.")
 @click.option(
     "--server",
-    type=click.Path(exists=True, dir_okay=False, executable=True, path_type=Path),
     metavar="PROGRAM",
+    callback=lambda _, __, named: _found(named),
     help="The redis-server or valkey-server to run. [default: one that knows the data]",
 )
 @click.option(

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from gitbackup import snapshot
+from gitbackup.live.embedded import find_server
 from gitbackup.model import Scope
 from gitbackup.store.repository import Repository
 from tests.cli.user import GITBACKUP, Done, User, surroundings, text
@@ -211,6 +215,10 @@ def test_what_could_not_be_tried_is_named_and_is_exit_code_3(committed: User) ->
     ("words", "sentence"),
     [
         (["HEAD", "--all"], "name a commit, or give --all"),
+        (
+            ["--server", "nope"],
+            "there is no program 'nope': name a redis-server or valkey-server",
+        ),
         (["nope"], "there is no commit 'nope' in HERE/data-git-backup; `gitbackup log` lists them"),
     ],
 )
@@ -218,14 +226,16 @@ def test_wrong_usage_is_one_sentence(committed: User, words: list[str], sentence
     assert committed.run("verify", *words) == Done(2, "", f"gitbackup: {sentence}\n")
 
 
-def test_a_server_that_there_is_not_is_wrong_usage(committed: User) -> None:
-    done = committed.run("verify", "--server", "nope")
-    assert (done.code, done.out) == (2, "")
-    assert "File 'nope' does not exist" in done.err
+def test_the_server_may_be_named_by_its_name_alone(
+    committed: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = find_server()
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    assert committed.run("verify", "--server", program.name).code == 0
 
 
 def test_a_program_that_is_no_server_is_told(committed: User) -> None:
-    done = committed.run("verify", "--server", "/bin/true")
+    done = committed.run("verify", "--server", "true")
     assert (done.code, done.out) == (12, "")
     assert done.err.startswith("gitbackup: our own server ended as it started")
 
@@ -241,28 +251,33 @@ def test_the_person_s_server_is_not_asked_for_anything(
     assert verify(committed).code == 0
 
 
+@pytest.fixture
+def short_temp() -> Iterator[Path]:
+    """A folder for temporary files, its path short enough for a socket."""
+    with TemporaryDirectory(prefix="test-", dir="/tmp") as made:
+        yield Path(made)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_remains_of_a_drill_that_is_cut_off(
-    user: User, tmp_path: Path, how: signal.Signals
+    tmp_path: Path, short_temp: Path, how: signal.Signals
 ) -> None:
     """No server, no folder of one, no note, and no lock that the next run would meet."""
     values = {f"key:{n}": {"type": "string", "value": "x" * 1_000} for n in range(120)}
     held = {f"db{db}/_.json": snapshot.encode_stored(values) for db in range(200)}
     path = tmp_path / "data"
     commit(Repository.create(path), {snapshot.MANIFEST: snapshot.manifest(Scope()), **held})
-    temp = tmp_path / "t"
-    temp.mkdir()
     with subprocess.Popen(
         [*GITBACKUP, "verify", "--repo", str(path)],
-        env=surroundings({"TMPDIR": str(temp)}),
+        env=surroundings({"TMPDIR": str(short_temp)}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as drill:
-        assert comes_true(lambda: any(temp.glob("*/sock")))
+        assert comes_true(lambda: any(short_temp.glob("*/sock")))
         drill.send_signal(how)
         drill.communicate()
-    assert comes_true(lambda: [*temp.iterdir()] == [])
+    assert comes_true(lambda: [*short_temp.iterdir()] == [])
     assert drill.returncode == (130 if how is signal.SIGINT else -how)
     assert git(path, "for-each-ref", "refs/notes") == ""
     assert git(path, "status", "--porcelain") == ""
