@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.cli import terminal
+from gitbackup.cli import pager, terminal
 from gitbackup.cli.options import color_option, examples, json_option, open_backup, repo_option
 from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
 from gitbackup.report import proofs
+from gitbackup.report.text import key_list
 
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     from gitbackup.ops.verify import Verified
@@ -55,7 +56,9 @@ def _found(named: str | None) -> Path | None:
     help="A module for it to load, for the types of that; may repeat.",
 )
 @click.argument("commit_ish", metavar="[COMMIT-ISH]", required=False)
+@click.pass_context
 def verify(
+    ctx: click.Context,
     repo: Path | None,
     as_json: bool,
     every: bool,
@@ -78,12 +81,21 @@ def verify(
     if every and commit_ish is not None:
         raise UsageError("name a commit, or give --all")
     wanted = None if every else commit_ish or "HEAD"
+    backup = open_backup(repo)
+    ctx.meta[pager.NO_PAGER] = True  # it would stand between proofs that take their time
 
     def tell(proof: Proof) -> None:
         if not as_json:
             terminal.say(proofs.proof_lines(proof))
 
-    result = open_backup(repo).verify(wanted, server=server, modules=modules, tell=tell)
+    with pager.reading(backup):
+        result = backup.verify(wanted, server=server, modules=modules, tell=tell)
+        _say(result, as_json)
+    _judge(result)
+
+
+def _say(result: Verified, as_json: bool) -> None:
+    """What there is to say once all is proved."""
     if as_json:
         for proof in result.proofs:
             terminal.say_json(proofs.proof_object(proof, result.problems, result.unnoted))
@@ -91,23 +103,25 @@ def verify(
         terminal.say(proofs.end_lines(result.problems, result.proofs, result.seconds))
     if result.unnoted:
         terminal.warn(f"warning: the verdict is not kept: {result.unnoted}")
-    _judge(result)
 
 
 def _judge(result: Verified) -> None:
     """Raises what the exit code is to tell; the worst of all."""
+    damaged = [proof for proof in result.proofs if proof.damaged]
     failed = [proof for proof in result.proofs if proof.findings]
+    partly = [proof for proof in result.proofs if proof.untried]
     if result.problems:
         raise Damaged(f"the data repository is damaged: {result.problems[0]}")
-    if any(proof.damaged for proof in failed):
-        raise Damaged(f"{_named(failed)} cannot be restored as it is")
+    if damaged:
+        raise Damaged(f"{_named(damaged)} cannot be restored as it is")
     if failed:
         raise GitbackupError(f"{_named(failed)} did not pass")
-    if partly := [proof for proof in result.proofs if proof.untried]:
-        raise PartlyDone(f"{_named(partly)} passed but for keys that no server at hand can hold")
+    if partly:
+        keys = key_list(one.key for one in partly[0].untried)
+        raise PartlyDone(f"{_named(partly)} passed but for what the server cannot hold: {keys}")
 
 
 def _named(found: list[Proof]) -> str:
     if len(found) == 1:
         return f"commit {found[0].commit[:7]}"
-    return f"{len(found):,} commits, {found[0].commit[:7]} the newest,"
+    return f"each of {len(found):,} commits, of which {found[0].commit[:7]} is the newest,"

@@ -184,6 +184,14 @@ def test_what_a_restore_refuses_is_damage(committed: User) -> None:
     ]
 
 
+def test_of_several_commits_the_worst_gives_the_exit_code(committed: User) -> None:
+    by_hand(committed, {"db0/twin.json": b"["})
+    by_hand(committed, {"db0/twin.json": b"{}"})
+    done = verify(committed, "--all")
+    assert (done.code, done.err) == (13, "gitbackup: commit id3 cannot be restored as it is\n")
+    assert done.out.splitlines()[-2] == "4 commits, 4 trees: 2 passed, 2 FAILED, in SECONDS"
+
+
 def test_a_damaged_repository_is_told_though_no_commit_can_be_read(committed: User) -> None:
     for pack in (committed.repo / ".git/objects/pack").glob("*.pack"):
         pack.chmod(0o600)
@@ -200,7 +208,7 @@ def test_what_could_not_be_tried_is_named_and_is_exit_code_3(committed: User) ->
     done = verify(committed)
     assert (done.code, done.err) == (
         3,
-        "gitbackup: commit id3 passed but for keys that no server at hand can hold\n",
+        "gitbackup: commit id3 passed but for what the server cannot hold: db1 seen\n",
     )
     assert done.out.splitlines()[2:5] == [
         "  restored into Valkey X and committed from there: all but what was not tried",
