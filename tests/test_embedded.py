@@ -14,7 +14,7 @@ import redis
 
 from gitbackup.errors import ServerError
 from gitbackup.live import embedded
-from gitbackup.live.embedded import EmbeddedServer, find_server
+from gitbackup.live.embedded import EmbeddedServer, find_server, find_servers
 from tests.servers import LiveServer, StartServer
 
 CHECKOUT = Path(__file__).parent.parent
@@ -78,6 +78,18 @@ def test_each_protocol_is_spoken(servers: LiveServer) -> None:
 def test_it_is_the_packaged_valkey() -> None:
     with EmbeddedServer() as server, redis.Redis.from_url(server.url) as client:
         assert client.info("server")["server_name"] == "valkey"
+
+
+def test_those_at_hand_are_the_packaged_one_and_those_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("redis-server", "valkey-server"):
+        (tmp_path / name).touch(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    packaged = find_server()
+    assert find_servers() == [packaged, tmp_path / "valkey-server", tmp_path / "redis-server"]
+    monkeypatch.setenv("PATH", str(packaged.parent))
+    assert find_servers() == [packaged]
 
 
 def test_it_is_on_no_network_and_keeps_no_files() -> None:

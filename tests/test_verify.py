@@ -449,6 +449,7 @@ def test_all_commits_of_all_branches_are_verified_and_equal_trees_once(made: Sna
     verified = Backup(made.path).verify(None, tell=told.append)
     assert {first, second, third} == {proof.commit for proof in verified.proofs}
     assert (3, 2, verified.proofs) == (len(told), verified.trees, told)
+    assert [proof.seconds > 0 for proof in told].count(True) == 2
     assert verified.whole
 
 

@@ -97,14 +97,15 @@ class Drill:
         self._proofs: dict[str, Proof] = {}
 
     def proof(self, commit: str) -> Proof:
-        """One commit's proof; that of another, where their trees are the same."""
+        """One commit's proof; at once that of another, where their trees are the same."""
         try:
             tree = self._repository.tree_id(commit)
         except GitbackupError as error:
             return Proof(commit, "", Held(), [Finding(Sort.DAMAGED, str(error))])
-        if tree not in self._proofs:
-            self._proofs[tree] = self._prove(commit, tree)
-        return replace(self._proofs[tree], commit=commit)
+        if tree in self._proofs:
+            return replace(self._proofs[tree], commit=commit, seconds=0.0)
+        self._proofs[tree] = self._prove(commit, tree)
+        return self._proofs[tree]
 
     def _prove(self, commit: str, tree: str) -> Proof:
         began = time.monotonic()
