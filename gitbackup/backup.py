@@ -7,7 +7,7 @@ load than `log` takes to run, and most methods need but one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
     from gitbackup.ops.verify import Verified
     from gitbackup.proof import Proof
+    from gitbackup.redact import Redaction
     from gitbackup.store.repository import Repository
 
 
@@ -65,12 +66,19 @@ class Backup:
         return self._at.path
 
     def init(
-        self, include: Sequence[str] = (), exclude: Sequence[str] = (), bare: bool = False
+        self,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        bare: bool = False,
+        *,
+        quiet: Sequence[str] = (),
+        redact: Sequence[str] = (),
     ) -> InitResult:
         """Makes the data repository, or adopts the one that is there; keeps its settings.
 
-        The URL given, and the key patterns that commits include and exclude, go to the
-        repository's own git config.
+        The URL given, the key patterns that commits include and exclude, those of keys that
+        are committed but kept out of sight (`quiet`), and what is masked wherever values are
+        shown (`redact`) go to the repository's own git config.
         """
         if self._at.url:
             _ = self._at.address  # a URL that is none is to be kept nowhere
@@ -78,7 +86,8 @@ class Backup:
         repository = self._at.create(bare)
         if self._at.url:
             repository.set("url", self._at.url)
-        for name, patterns in (("include", include), ("exclude", exclude)):
+        kept = {"include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
+        for name, patterns in kept.items():
             if patterns:
                 repository.set_all(name, list(patterns))
         return InitResult(self.path, existed)
@@ -105,39 +114,76 @@ class Backup:
         """The commits from `revision` back, newest first."""
         return self._at.history.log(revision, limit)
 
-    def show(self, commit_ish: str = "HEAD") -> Shown:
-        """A commit, and what it changed."""
+    def show(
+        self, commit_ish: str = "HEAD", *, redact: Sequence[str] = (), every: bool = False
+    ) -> Shown:
+        """A commit, and what it changed; `redact` and `every` are as for `diff`."""
         from gitbackup.ops import diff as ops
 
-        return ops.show(self._at.history, self.resolve(commit_ish))
+        narrow = ops.Narrow(quiet=self._quiet(every))
+        shown = ops.show(self._at.history, self.resolve(commit_ish), narrow)
+        return replace(shown, diff=replace(shown.diff, redaction=self._redaction(redact)))
 
-    def entry(self, commit_ish: str, key: str, db: int | None = None) -> tuple[Key, Entry]:
-        """A key's entry as a commit stores it. `key` is text, or `base64:` and base64."""
+    def entry(
+        self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
+    ) -> tuple[Key, Entry]:
+        """A key's entry as a commit stores it. `key` is text, or `base64:` and base64.
+
+        `redact` is as for `diff`.
+        """
         from gitbackup.ops import diff as ops
 
-        return ops.find_entry(self._at.history, self.resolve(commit_ish), key, db)
+        found, entry = ops.find_entry(self._at.history, self.resolve(commit_ish), key, db)
+        return found, self._redaction(redact).entry(found, entry)
 
-    def status(self) -> Status:
-        """What a commit would record now."""
+    def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
+        """What a commit would record now; `exclude` and `every` are as for `diff`."""
         from gitbackup.ops import diff as ops
 
-        return ops.status(self._at.history, self._at.live())
+        narrow = ops.Narrow(exclude=exclude, quiet=self._quiet(every))
+        return ops.status(self._at.history, self._at.live(), narrow)
 
-    def diff(self, a: str = "HEAD", b: str | None = None, patterns: Sequence[str] = ()) -> Diff:
+    def diff(
+        self,
+        a: str = "HEAD",
+        b: str | None = None,
+        patterns: Sequence[str] = (),
+        *,
+        exclude: Sequence[str] = (),
+        redact: Sequence[str] = (),
+        every: bool = False,
+    ) -> Diff:
         """What differs between two commits, or a commit and, without `b`, the live database.
 
-        `patterns` are globs of Redis that keep the keys they match; the databases of this
-        object keep theirs.
+        `patterns` are globs of Redis that keep the keys they match, `exclude` those that leave
+        them out; the databases of this object keep theirs. Keys that the repository's setting
+        `gitbackup.quiet` matches are counted only, unless `patterns` or `every` ask for them.
+        `redact` are globs of keys and fields whose values are masked, besides the setting
+        `gitbackup.redact`.
         """
         from gitbackup.ops import diff as ops
 
         repository, before = self._at.history, self.resolve(a)
-        narrow = ops.Narrow(patterns, self._at.databases)
+        quiet = self._quiet(every or bool(patterns))
+        narrow = ops.Narrow(patterns, self._at.databases, exclude, quiet)
         if b is not None:
-            return ops.diff_commits(repository, before, self.resolve(b), narrow)
-        scope = self._at.scope()
-        narrow = ops.Narrow(patterns, scope.databases)
-        return ops.diff_live(repository, before, self._at.server, scope, narrow, self._at.progress)
+            found = ops.diff_commits(repository, before, self.resolve(b), narrow)
+        else:
+            scope = self._at.scope()
+            narrow = replace(narrow, databases=scope.databases)
+            at = self._at
+            found = ops.diff_live(repository, before, at.server, scope, narrow, at.progress)
+        return replace(found, redaction=self._redaction(redact))
+
+    def _quiet(self, every: bool) -> Sequence[str]:
+        """The globs of keys that are kept out of sight; none where every key is asked for."""
+        return () if every else self._at.globs("quiet")
+
+    def _redaction(self, globs: Sequence[str]) -> Redaction:
+        """What to mask: what is asked for, and what the repository's setting has."""
+        from gitbackup.redact import Redaction
+
+        return Redaction([*globs, *self._at.globs("redact")])
 
     def restore(
         self,

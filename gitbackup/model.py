@@ -15,6 +15,15 @@ FUNCTIONS = -1
 """Stands where a database number would, for the server's function libraries."""
 
 
+class Masked(str):
+    """Text that stands in place of what is not for every eye; it tells nothing of it."""
+
+    __slots__ = ()
+
+
+MASK = Masked("***")
+
+
 class Key(NamedTuple):
     """One key: the number of its database, and its name under the text rule.
 

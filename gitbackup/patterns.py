@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from gitbackup import codec
-from gitbackup.model import FUNCTIONS, Key, Scope
+from gitbackup.model import FUNCTIONS, Key, KeyChange, Scope
 
 Matcher = Callable[[bytes], object]
 
 
-def matcher(patterns: Iterable[str]) -> Matcher:
-    """A function that is true of the names that match any of the patterns; of all for none."""
+def matcher(patterns: Iterable[str], caseless: bool = False) -> Matcher:
+    """A function that is true of the names that match any of the patterns; of all for none.
+
+    Where it is `caseless`, an ASCII letter is the same large and small.
+    """
     expressions = [_expression(codec.raw(pattern)) for pattern in patterns]
     if not expressions:
         return lambda name: True
-    return re.compile(b"|".join(expressions), re.DOTALL).fullmatch
+    flags = re.DOTALL | re.IGNORECASE if caseless else re.DOTALL
+    return re.compile(b"|".join(expressions), flags).fullmatch
 
 
 def covered(scope: Scope) -> Matcher:
@@ -39,6 +43,22 @@ def covers(scope: Scope) -> Callable[[Key], bool]:
         return known and bool(matches(codec.data(key.name)))
 
     return within
+
+
+def apart(
+    changes: Iterable[KeyChange], quiet: Sequence[str]
+) -> tuple[list[KeyChange], list[KeyChange]]:
+    """The changes to tell, and those of quiet keys, which are kept out of sight.
+
+    `quiet` are globs; where there are none, every change is told. Libraries are never quiet.
+    """
+    told: list[KeyChange] = []
+    hushed: list[KeyChange] = []
+    matches = matcher(quiet) if quiet else None
+    for change in changes:
+        loud = change.key.db == FUNCTIONS or not (matches and matches(codec.data(change.key.name)))
+        (told if loud else hushed).append(change)
+    return told, hushed
 
 
 def widest(one: Scope, other: Scope) -> Scope:

@@ -104,11 +104,14 @@ class Workspace:
 
     def scope_of(self, databases: Sequence[int] | None) -> Scope:
         """The scope of these databases, all where None, by the repository's settings."""
-        include = self.repository.get_all("include") if self.repository else []
-        exclude = self.repository.get_all("exclude") if self.repository else []
+        include = self.globs("include")
         return Scope(
             None if databases is None else tuple(sorted(set(databases))),
-            tuple(include),
-            tuple(exclude),
+            include,
+            self.globs("exclude"),
             functions=databases is None and not include,
         )
+
+    def globs(self, name: str) -> tuple[str, ...]:
+        """The key patterns that the repository's setting `gitbackup.<name>` has."""
+        return tuple(self.repository.get_all(name)) if self.repository else ()

@@ -32,6 +32,7 @@ FLOORS = (
     ("live", "snapshot"),  # the live database; entries and their files
     ("kinds",),  # a file for each Redis type
     ("store", "diff", "report"),
+    ("redact",),  # what is not for every eye, masked
     ("layout", "patterns", "plan", "proof"),  # what the design decides, as pure functions
     ("codec",),  # bytes to text and back
     ("model", "errors", "progress"),  # the nouns

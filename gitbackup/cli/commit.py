@@ -20,28 +20,52 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
 @click.command(
     epilog=examples(
         "gitbackup init --url redis://localhost:6379 --exclude 'session:*'",
+        "gitbackup init --quiet 'usage:*' --redact '*token*'",
         "gitbackup init --bare --repo /var/backups/relay.git",
     )
 )
 @repo_option
 @click.option("--url", metavar="URL", help="The server's URL, kept in the repository's git config.")
-@click.option("--include", multiple=True, metavar="GLOB", help="Only keys that match; may repeat.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="No keys that match; may repeat.")
+@click.option(
+    "--include", multiple=True, metavar="GLOB", help="Commit only keys that match. May repeat."
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Never commit keys that match, nor restore or delete them. May repeat.",
+)
+@click.option(
+    "--quiet",
+    multiple=True,
+    metavar="GLOB",
+    help="Commit and restore keys that match, but show them only with --all. May repeat.",
+)
+@click.option(
+    "--redact",
+    multiple=True,
+    metavar="GLOB",
+    help="Mask the values of keys, fields and JSON members that match, wherever they are shown;"
+    " commits hold them all the same. May repeat.",
+)
 @click.option("--bare", is_flag=True, help="No work tree: only git's own files.")
 def init(
     repo: Path | None,
     url: str | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    quiet: tuple[str, ...],
+    redact: tuple[str, ...],
     bare: bool,
 ) -> None:
     """Make the data repository and keep its settings.
 
-    Settings are in the repository's own git config (gitbackup.url, gitbackup.include,
-    gitbackup.exclude), readable by its owner only. An existing data repository keeps its
+    Settings are in the repository's own git config (gitbackup.url, .include, .exclude,
+    .quiet, .redact), readable by its owner only. An existing data repository keeps its
     history, and gets the settings that are given.
     """
-    result = open_backup(repo, url).init(include, exclude, bare)
+    backup = open_backup(repo, url)
+    result = backup.init(include, exclude, bare, quiet=quiet, redact=redact)
     what = "reinitialised" if result.existed else "made"
     click.echo(f"{what} the data repository in {result.path}")
 

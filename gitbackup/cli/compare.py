@@ -10,7 +10,16 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
-from gitbackup.cli.options import connected, examples, logged_in, open_backup, read_at_length
+from gitbackup.cli.options import (
+    all_option,
+    connected,
+    examples,
+    exclude_option,
+    logged_in,
+    open_backup,
+    read_at_length,
+    redact_option,
+)
 from gitbackup.cli.pager import reading
 from gitbackup.errors import UsageError
 from gitbackup.report import objects, text
@@ -33,19 +42,31 @@ class AfterDashes(click.Command):
         return super().parse_args(ctx, before)
 
 
-@click.command(epilog=examples("gitbackup status", "gitbackup status --json"))
+@click.command(
+    epilog=examples(
+        "gitbackup status", "gitbackup status --exclude 'usage:*'", "gitbackup status --all --json"
+    )
+)
 @connected
-def status(repo: Path | None, url: str | None, databases: tuple[int, ...], as_json: bool) -> None:
+@exclude_option
+@all_option
+def status(
+    repo: Path | None,
+    url: str | None,
+    databases: tuple[int, ...],
+    as_json: bool,
+    exclude: tuple[str, ...],
+    every: bool,
+) -> None:
     """Compare the database with the last commit, in brief."""
     backup = logged_in(repo, url, databases)
-    found, pushed = backup.status(), backup.pushed()
+    found, pushed = backup.status(exclude=exclude, every=every), backup.pushed()
     terminal.warn_all(found.warnings)
+    facts = found.server, found.head, found.keys, found.summary, found.hidden
     if as_json:
-        terminal.say_json(
-            objects.status_object(found.server, found.head, found.keys, found.summary, pushed)
-        )
+        terminal.say_json(objects.status_object(*facts, pushed))
     else:
-        terminal.say(text.status_lines(found.server, found.head, found.keys, found.summary))
+        terminal.say(text.status_lines(*facts))
         terminal.say(text.pushed_lines(pushed))
 
 
@@ -56,12 +77,17 @@ def status(repo: Path | None, url: str | None, databases: tuple[int, ...], as_js
         "gitbackup diff HEAD~3                  that commit against the live database",
         "gitbackup diff HEAD~1 HEAD 'apikey:*'  two commits, some keys",
         "gitbackup diff HEAD~1..HEAD --stat     two commits, in numbers",
+        "gitbackup diff --exclude 'usage:*'     but for some keys",
+        "gitbackup diff --redact '*token*'      that they changed, not from what to what",
         "gitbackup diff -- config               a key whose name has no : and no *",
     ),
 )
 @connected
 @read_at_length
 @click.option("--stat", is_flag=True, help="Only how many keys changed, by namespace.")
+@exclude_option
+@redact_option
+@all_option
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where something differs.")
 @click.argument("words", metavar="[A [B]] [KEY-GLOB]...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -72,6 +98,9 @@ def diff(
     databases: tuple[int, ...],
     as_json: bool,
     stat: bool,
+    exclude: tuple[str, ...],
+    redact: tuple[str, ...],
+    every: bool,
     exit_code: bool,
     words: tuple[str, ...],
 ) -> None:
@@ -86,7 +115,7 @@ def diff(
     if len(commits) < 2:
         backup = logged_in(repo, url, databases)
     a, b = [*commits, "HEAD"][0], commits[1] if len(commits) == 2 else None
-    found = backup.diff(a, b, patterns)
+    found = backup.diff(a, b, patterns, exclude=exclude, redact=redact, every=every)
     terminal.warn_all(found.warnings)
     with reading(backup):
         if stat:
@@ -131,15 +160,21 @@ def say_changes(found: Diff, as_json: bool) -> None:
     """Every key that differs, as it is read."""
     for key in found:
         if as_json:
-            terminal.say_json(to_json(key.change, key.before, key.after, key.values))
+            terminal.say_json(to_json(key.change, key.before, key.after, key.values, key.redacted))
         else:
             terminal.say(change_lines(key.change, key.before, key.after, key.values))
+    if as_json and found.hidden:
+        terminal.say_json(objects.hidden_object(found.hidden))
+    elif not as_json:
+        terminal.say(text.hidden_lines(found.hidden))
 
 
 def _say_stat(found: Diff, as_json: bool) -> None:
     summary = found.summary
     if as_json:
-        terminal.say_json(objects.stat_object(found.before, found.after, summary))
-    elif summary.counts:
+        terminal.say_json(objects.stat_object(found.before, found.after, summary, found.hidden))
+        return
+    if summary.counts:
         terminal.say(text.summary_lines(summary))
         click.echo(text.changed(summary))
+    terminal.say(text.hidden_lines(found.hidden))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
-from gitbackup.cli.options import examples, json_option, open_backup, repo_option
+from gitbackup.cli.options import (
+    all_option,
+    examples,
+    json_option,
+    open_backup,
+    redact_option,
+    repo_option,
+)
 from gitbackup.errors import UsageError
 from gitbackup.report import objects, text
 
@@ -47,9 +55,18 @@ def log(repo: Path | None, as_json: bool, max_count: int | None, commit_ish: str
 )
 @repo_option
 @json_option
+@redact_option
+@all_option
 @click.option("--db", type=click.IntRange(min=0), metavar="N", help="The key's database.")
 @click.argument("what", metavar="[COMMIT-ISH[:KEY]]", default="HEAD")
-def show(repo: Path | None, as_json: bool, db: int | None, what: str) -> None:
+def show(
+    repo: Path | None,
+    as_json: bool,
+    redact: tuple[str, ...],
+    every: bool,
+    db: int | None,
+    what: str,
+) -> None:
     """Show what a commit changed, or one key's entry as the commit stores it.
 
     What follows the first colon is a key's name; bytes that are not UTF-8 are written as
@@ -58,17 +75,19 @@ def show(repo: Path | None, as_json: bool, db: int | None, what: str) -> None:
     backup = open_backup(repo)
     commit_ish, colon, key = what.partition(":")
     if colon:
-        _show_key(backup, commit_ish or "HEAD", key, db, as_json)
+        _show_key(backup, commit_ish or "HEAD", key, db, redact, as_json)
     elif db is not None:
         raise UsageError("--db goes with a key: gitbackup show COMMIT-ISH:KEY --db N")
     else:
-        _show_commit(backup, commit_ish, as_json)
+        _show_commit(backup, commit_ish, redact, every, as_json)
 
 
-def _show_commit(backup: Backup, commit_ish: str, as_json: bool) -> None:
+def _show_commit(
+    backup: Backup, commit_ish: str, redact: Sequence[str], every: bool, as_json: bool
+) -> None:
     from gitbackup.cli.compare import say_changes  # it loads what a key's entry has no need of
 
-    shown = backup.show(commit_ish)
+    shown = backup.show(commit_ish, redact=redact, every=every)
     if as_json:
         terminal.say_json(objects.log_object(shown.info))
     else:
@@ -76,8 +95,15 @@ def _show_commit(backup: Backup, commit_ish: str, as_json: bool) -> None:
     say_changes(shown.diff, as_json)
 
 
-def _show_key(backup: Backup, commit_ish: str, name: str, db: int | None, as_json: bool) -> None:
-    key, entry = backup.entry(commit_ish, name, db)
+def _show_key(
+    backup: Backup,
+    commit_ish: str,
+    name: str,
+    db: int | None,
+    redact: Sequence[str],
+    as_json: bool,
+) -> None:
+    key, entry = backup.entry(commit_ish, name, db, redact=redact)
     if as_json:
         terminal.say_json(objects.entry_object(backup.resolve(commit_ish), key, entry))
     else:

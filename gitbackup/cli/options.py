@@ -49,6 +49,21 @@ db_option = click.option(
     multiple=True,
     help="Only this database; may be given again. [default: all, or the URL's]",
 )
+all_option = click.option(
+    "--all", "every", is_flag=True, help="Quiet keys too, which init --quiet keeps out of sight."
+)
+exclude_option = click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Not the keys that match; commits have them all the same. May repeat.",
+)
+redact_option = click.option(
+    "--redact",
+    multiple=True,
+    metavar="GLOB",
+    help="Mask the values of keys, fields and JSON members that match. May repeat.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
 

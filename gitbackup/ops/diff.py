@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gitbackup import codec, kinds, snapshot
+from gitbackup.diff.keys import total
 from gitbackup.diff.values import diff_entries
 from gitbackup.errors import UsageError
 from gitbackup.live.connect import Server
-from gitbackup.model import CommitInfo, Entry, Key, KeyChange, Scope, Summary, ValueChange
+from gitbackup.model import CommitInfo, Counts, Entry, Key, KeyChange, Scope, Summary, ValueChange
 from gitbackup.ops.commit import doubts, surprises
 from gitbackup.ops.compare import Comparison, compare
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, LiveSide, Spool
 from gitbackup.ops.take import summarise, take
-from gitbackup.patterns import matcher
+from gitbackup.patterns import apart, covered
 from gitbackup.progress import Progress
+from gitbackup.redact import Redaction
 from gitbackup.store.repository import Repository
 
 LIVE = "live"
@@ -24,29 +26,41 @@ LIVE = "live"
 
 @dataclass(frozen=True, slots=True)
 class KeyDiff:
-    """One key that differs: its entry on either side, None where it is not, and what changed."""
+    """One key that differs: its entry on either side, None where it is not, and what changed.
+
+    `redacted` tells whether something of it is masked.
+    """
 
     change: KeyChange
     before: Entry | None
     after: Entry | None
     values: Sequence[ValueChange]
+    redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Diff:
     """What differs between two sides, each a commit's id or `live`.
 
-    Iterating gives a KeyDiff for each key, in order; entries are read as they are needed.
+    Iterating gives a KeyDiff for each key, in order, masked by `redaction`; entries are read
+    as they are needed. `quiet` are changes of keys that are kept out of sight.
     """
 
     before: str
     after: str
     comparison: Comparison
     warnings: Sequence[str] = ()
+    quiet: Sequence[KeyChange] = ()
+    redaction: Redaction = Redaction()  # noqa: RUF009  nothing, and nothing can change that
 
     @property
     def changes(self) -> Sequence[KeyChange]:
         return self.comparison.changes
+
+    @property
+    def hidden(self) -> Counts:
+        """How many quiet keys differ that are not told."""
+        return total(self.quiet)
 
     @property
     def summary(self) -> Summary:
@@ -55,18 +69,33 @@ class Diff:
     def __iter__(self) -> Iterator[KeyDiff]:
         for change, before, after in self.comparison.pairs():
             values = diff_entries(before, after) if before and after else []
-            yield KeyDiff(change, before, after, values)
+            yield self._masked(KeyDiff(change, before, after, values))
+
+    def _masked(self, diff: KeyDiff) -> KeyDiff:
+        if not self.redaction:
+            return diff
+        key, mask = diff.change.key, self.redaction.entry
+        before = diff.before and mask(key, diff.before)
+        after = diff.after and mask(key, diff.after)
+        values = self.redaction.values(key, diff.values)
+        redacted = (before, after, values) != (diff.before, diff.after, diff.values)
+        return KeyDiff(diff.change, before, after, values, redacted)
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The live database against HEAD, in brief. `head` is None before the first commit."""
+    """The live database against HEAD, in brief.
+
+    `head` is None before the first commit. `hidden` counts the quiet keys that differ, of
+    which `summary` does not tell.
+    """
 
     server: str
     head: CommitInfo | None
     keys: int
     summary: Summary
     warnings: Sequence[str]
+    hidden: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +110,37 @@ class Shown:
 class Narrow:
     """Which of the keys that differ are told: of these databases, and matching a pattern.
 
-    No patterns, and None, are all of them.
+    No patterns, and None, are all of them. What `exclude` matches is not told; what `quiet`
+    matches is only counted.
     """
 
     patterns: Sequence[str] = ()
     databases: Sequence[int] | None = None
+    exclude: Sequence[str] = ()
+    quiet: Sequence[str] = ()
+
+    def split(
+        self, changes: Iterable[KeyChange]
+    ) -> tuple[Sequence[KeyChange], Sequence[KeyChange]]:
+        """The changes to tell, and those of quiet keys."""
+        matches = covered(Scope(None, tuple(self.patterns), tuple(self.exclude)))
+        wanted = [
+            change
+            for change in changes
+            if (self.databases is None or change.key.db in self.databases)
+            and matches(codec.data(change.key.name))
+        ]
+        return apart(wanted, self.quiet)
+
+
+EVERYTHING = Narrow()
 
 
 def diff_commits(repository: Repository, a: str | None, b: str, narrow: Narrow) -> Diff:
     """What differs between two commits, given by id; None is an empty snapshot."""
     comparison = compare(CommitSide(repository, a), CommitSide(repository, b))
-    return Diff(a or "", b, narrowed(comparison, narrow))
+    told, quiet = narrow.split(comparison.changes)
+    return Diff(a or "", b, replace(comparison, changes=told), quiet=quiet)
 
 
 def diff_live(
@@ -114,42 +163,33 @@ def diff_live(
         LiveFiles(server, scope, progress), side, Repository.blob_id, spool.put, strict=True
     )
     live = LiveSide(repository, taken.files, spool)
-    comparison = Comparison(side, live, taken.changes)
-    return Diff(commit, LIVE, narrowed(comparison, narrow), [*taken.warnings, *doubts(taken)])
+    told, quiet = narrow.split(taken.changes)
+    warnings = [*taken.warnings, *doubts(taken)]
+    return Diff(commit, LIVE, Comparison(side, live, told), warnings, quiet)
 
 
-def narrowed(comparison: Comparison, narrow: Narrow) -> Comparison:
-    """The comparison without the keys that are not to be told."""
-    matches, databases = matcher(narrow.patterns), narrow.databases
-    changes = [
-        change
-        for change in comparison.changes
-        if (databases is None or change.key.db in databases)
-        and matches(codec.data(change.key.name))
-    ]
-    return replace(comparison, changes=changes)
-
-
-def status(repository: Repository, live: LiveFiles) -> Status:
+def status(repository: Repository, live: LiveFiles, narrow: Narrow = EVERYTHING) -> Status:
     """What a commit of the live database would record, and what HEAD is."""
     head = repository.head()
     side = CommitSide(repository, head)
     taken = take(live, side, Repository.blob_id, lambda _, content: None, strict=True)
     warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head)]
+    told, quiet = narrow.split(taken.changes)
     return Status(
         server=str(live.server),
         head=repository.commit_info(head) if head else None,
         keys=live.total,
-        summary=taken.summary,
+        summary=summarise(told) if len(told) < len(taken.changes) else taken.summary,
         warnings=warnings,
+        hidden=total(quiet),
     )
 
 
-def show(repository: Repository, commit: str) -> Shown:
+def show(repository: Repository, commit: str, narrow: Narrow = EVERYTHING) -> Shown:
     """What a commit changed."""
     info = repository.commit_info(commit)
     parent = info.parents[0] if info.parents else None
-    return Shown(info, diff_commits(repository, parent, commit, Narrow()))
+    return Shown(info, diff_commits(repository, parent, commit, narrow))
 
 
 def find_entry(repository: Repository, commit: str, name: str, db: int | None) -> tuple[Key, Entry]:

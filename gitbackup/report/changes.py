@@ -12,6 +12,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from gitbackup.model import Action, Entry, KeyChange, Part, ValueChange
+from gitbackup.redact import NOTE
 from gitbackup.report.machine import to_json
 from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import dotted, escape, instant, name, shown, shown_pair
@@ -87,11 +88,11 @@ def _changed_lines(
 
 def _value_lines(value: ValueChange) -> Iterator[str]:
     """The lines of one difference; a text of several lines is compared line by line."""
-    if not value.note and not value.path and _several_lines(value):
+    if value.note in ("", NOTE) and not value.path and _several_lines(value):
         yield f"{_what(value)}:"
         yield from _text_lines(value.before, value.after)
     elif value.part is Part.MEMBER:
-        note = f": {value.note}" if value.note else ""
+        note = f": {value.note}" if value.note not in ("", NOTE) else ""
         yield SIGNS[value.action] + name(value.name) + note
     else:
         sign = "" if value.part in EXPIRIES else SIGNS[value.action]
@@ -114,7 +115,7 @@ def _what(value: ValueChange) -> str:
 
 def _how(value: ValueChange) -> str:
     """From what to what; a note where there is more to say than to show."""
-    if value.note:
+    if value.note not in ("", NOTE):
         return value.note
     if value.part in EXPIRIES:
         return f"{instant(value.before)} -> {instant(value.after)}"

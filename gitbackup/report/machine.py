@@ -3,8 +3,8 @@
 Nothing is cut: A's entry, without what was removed, with what was added, and with what was
 changed set, is B's entry exactly. Where a text holds a JSON document that was compared
 inside, the change carries both texts whole, and under `inside` what changed in the
-document. A path, or a
-list's position, of something removed counts in A; any other counts in B.
+document. A path, or a list's position, of something removed counts in A; any other counts
+in B. Where something is masked there is `redacted`, and none of that holds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ SCHEMA = "gitbackup.diff/1"
 
 
 def to_json(
-    change: KeyChange, before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
+    change: KeyChange,
+    before: Entry | None,
+    after: Entry | None,
+    values: Sequence[ValueChange],
+    redacted: bool = False,
 ) -> dict[str, Any]:
     """One key's diff; the entries whole where the key or its type came or went.
 
@@ -29,6 +33,8 @@ def to_json(
     types = {"before": before and before["type"], "after": after and after["type"]}
     told: dict[str, Any] = {"schema": SCHEMA, **place, "key": change.key.name}
     told |= {"action": change.action.value, "type": types}
+    if redacted:
+        told |= {"redacted": True}
     if change.action is not Action.CHANGED or types["before"] != types["after"]:
         told |= {"before": before, "after": after}
     return told | {"changes": list(_changes(before, after, values))}

@@ -83,9 +83,17 @@ def entry_as_stored(key: Key, entry: Entry) -> bytes:
 
 
 def status_object(
-    server: str, head: CommitInfo | None, count: int, summary: Summary, pushed: Sequence[Pushed]
+    server: str,
+    head: CommitInfo | None,
+    count: int,
+    summary: Summary,
+    hidden: Counts,
+    pushed: Sequence[Pushed],
 ) -> dict[str, Any]:
-    """The live database against HEAD, and HEAD against the remotes."""
+    """The live database against HEAD, and HEAD against the remotes.
+
+    `hidden` counts the quiet keys, which are in no sum.
+    """
     return {
         "schema": "gitbackup.status/1",
         "server": server,
@@ -93,6 +101,7 @@ def status_object(
         "head_date": head.date.isoformat() if head else None,
         "keys": count,
         **_summary(summary),
+        "hidden": counts_object(hidden),
         "pushed": [_pushed(remote) for remote in pushed],
     }
 
@@ -107,14 +116,20 @@ def _pushed(remote: Pushed) -> dict[str, Any]:
     }
 
 
-def stat_object(before: str, after: str, summary: Summary) -> dict[str, Any]:
-    """What differs between two sides, in numbers."""
+def stat_object(before: str, after: str, summary: Summary, hidden: Counts) -> dict[str, Any]:
+    """What differs between two sides, in numbers; `hidden` as in a status."""
     return {
         "schema": "gitbackup.stat/1",
         "before": before,
         "after": after,
         **_summary(summary),
+        "hidden": counts_object(hidden),
     }
+
+
+def hidden_object(hidden: Counts) -> dict[str, Any]:
+    """The last of a diff: how many quiet keys differ that it does not tell of."""
+    return {"schema": "gitbackup.hidden/1", **counts_object(hidden)}
 
 
 def plan_object(plan: Plan) -> dict[str, Any]:

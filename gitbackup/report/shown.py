@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from gitbackup.model import Masked
+
 LIMIT = 200
 """The most characters of one value on a line."""
 
@@ -47,6 +49,8 @@ def _escaped(character: str) -> str:
 
 def shown(value: Any, limit: int = LIMIT) -> str:
     """A value on one line: text in quotes, of other bytes how many, all else as JSON."""
+    if isinstance(value, Masked):
+        return value
     if isinstance(value, str) and value.startswith("base64:"):
         size = len(value.removeprefix("base64:").rstrip("=")) * 3 // 4
         return f"binary, {size:,} {'byte' if size == 1 else 'bytes'}"
@@ -83,6 +87,8 @@ def _shared(before: str, after: str) -> int:
 
 def name(text: str) -> str:
     """A key's, field's or member's name; in quotes where it could be misread without."""
+    if isinstance(text, Masked):
+        return text
     return escape(text) if PLAIN.fullmatch(text) else shown(text)
 
 

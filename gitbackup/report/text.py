@@ -153,8 +153,19 @@ def _reason(info: CommitInfo) -> list[str]:
     return [line for paragraph in paragraphs for line in ("", *paragraph.split("\n"))]
 
 
+def hidden_lines(hidden: Counts) -> Iterator[str]:
+    """How many quiet keys there are besides, and how to see them; no line for none."""
+    if hidden:
+        yield paint(Style.FAINT, f"quiet keys, not shown: {hidden} (--all shows them)")
+
+
 def status_lines(
-    server: str, head: CommitInfo | None, count: int, summary: Summary, now: datetime | None = None
+    server: str,
+    head: CommitInfo | None,
+    count: int,
+    summary: Summary,
+    hidden: Counts,
+    now: datetime | None = None,
 ) -> Iterator[str]:
     """The live database against HEAD, in brief."""
     yield f"{escape(server)}: {keys(count)}"
@@ -162,11 +173,12 @@ def status_lines(
         yield "no commit yet: `gitbackup commit` makes the first"
         return
     yield f"HEAD {head.short_id} ({age(head.date, now)}): {escape(head.subject)}"
-    if not summary.counts:
+    if summary.counts:
+        yield f"changed since: {changed(summary)}"
+        yield from summary_lines(summary)
+    else:
         yield "nothing changed since"
-        return
-    yield f"changed since: {changed(summary)}"
-    yield from summary_lines(summary)
+    yield from hidden_lines(hidden)
 
 
 def pushed_lines(remotes: Iterable[Pushed], now: datetime | None = None) -> Iterator[str]:

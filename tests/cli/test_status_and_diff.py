@@ -63,6 +63,7 @@ def test_a_program_gets_the_status_as_json(changed: User) -> None:
             {"place": "db0", "namespace": "user", "added": 1, "changed": 1, "removed": 1}
         ],
         "pushed": [],
+        "hidden": {"added": 0, "changed": 0, "removed": 0},
     }
 
 
@@ -178,6 +179,7 @@ def test_a_program_gets_the_numbers_as_json(changed: User) -> None:
         "namespaces": [
             {"place": "db0", "namespace": "config", "added": 0, "changed": 1, "removed": 0}
         ],
+        "hidden": {"added": 0, "changed": 0, "removed": 0},
     }
 
 

@@ -1,0 +1,207 @@
+"""Masks what is not for every eye, and leaves to see that it is there, or that it changed.
+
+A glob is held against the names of keys, hash fields, stream fields, members of sorted sets,
+and members of JSON documents at any depth; ASCII letters are the same large and small, for one
+mask too many hides less than one too few shows. Of a key that matches, all values are masked,
+and of sets and sorted sets the members too; of a field or member that matches, all that it
+holds. No mask tells a length. The names of keys, fields and documents' members are shown, and
+so are ids, positions and expiries.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gitbackup.codec import PREFIX, data
+from gitbackup.model import MASK, Action, Entry, Key, Part, ValueChange
+from gitbackup.patterns import matcher
+
+NOTE = "redacted"
+"""The note of a change whose values are masked."""
+
+NAME = re.compile(
+    r"""
+    (?<!\\)    " ((?: [^"\\] | \\. )*) "     \s* : \s*  # a member's name, up to its value
+  | (?<!\\)\\+ " ([^"\\]*)             \\* " \s* : \s*  # in a document held as text in another
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+BARE = (Part.EXPIRY, Part.FIELD_EXPIRY, Part.TYPE, Part.STREAM_STATE)
+"""What is told of a key even where all its values are masked."""
+
+NAMED_BY_VALUE = (Part.MEMBER, Part.SCORE)
+"""Changes whose name is data itself."""
+
+Hides = Callable[[str], bool]
+
+
+class Redaction:
+    """What to mask, by globs; nothing where there are none."""
+
+    def __init__(self, globs: Iterable[str] = ()) -> None:
+        self.globs = tuple(globs)
+        matches = matcher(self.globs, caseless=True)
+        self._hides: Hides = lambda name: bool(matches(_bytes(name)))
+
+    def __bool__(self) -> bool:
+        return bool(self.globs)
+
+    def entry(self, key: Key, entry: Entry) -> Entry:
+        """The entry with all values masked that its key's name or their own names ask for."""
+        if not self:
+            return entry
+        mask = _whole if self._hides(key.name) else _parts
+        return {**entry, "value": mask(entry["type"], entry["value"], self._hides)}
+
+    def values(self, key: Key, values: Sequence[ValueChange]) -> Sequence[ValueChange]:
+        """The changes inside a key, masked in the same way."""
+        if not self:
+            return values
+        whole, told = self._hides(key.name), list[ValueChange]()
+        for value in values:
+            masked = _change(value, whole, self._hides)
+            if masked.path == value.path or masked not in told[-1:]:  # of one mask, once
+                told.append(masked)
+        return told
+
+
+def _bytes(name: str) -> bytes:
+    """The bytes that a name is matched by."""
+    try:
+        return data(name)
+    except ValueError:  # a document may hold any text
+        return name.encode("utf-8", "surrogatepass")
+
+
+def _whole(kind: str, value: Any, hides: Hides) -> Any:
+    """The value of a key that matches: how much there is of it, and no more."""
+    if kind == "hash":
+        return dict.fromkeys(value, MASK)
+    if kind in ("list", "set"):
+        return [MASK] * len(value)
+    if kind == "zset":
+        return {f"{MASK}{at}": MASK for at in range(1, len(value) + 1)}
+    if kind == "stream":
+        return _stream(value, _everything)
+    return MASK
+
+
+def _parts(kind: str, value: Any, hides: Hides) -> Any:
+    """The value of a key that does not match, without what is masked in it."""
+    if kind == "hash":
+        return {name: MASK if hides(name) else _text(text, hides) for name, text in value.items()}
+    if kind in ("list", "set"):
+        return [_text(text, hides) for text in value]
+    if kind == "zset":
+        return _members(value, hides)
+    if kind == "stream":
+        return _stream(value, hides)
+    return _text(value, hides) if isinstance(value, str) else _document(value, hides)
+
+
+def _members(value: dict[str, Any], hides: Hides) -> dict[str, Any]:
+    """A sorted set's members, of which masks may leave two alike."""
+    masked: dict[str, Any] = {}
+    for member, score in value.items():
+        name = _text(member, hides)
+        name = f"{name} {len(masked)}" if name in masked else name
+        masked[name] = MASK if hides(member) else score
+    return masked
+
+
+def _stream(value: dict[str, Any], hides: Hides) -> dict[str, Any]:
+    entries = value.get("entries", {})
+    return {**value, "entries": {name: _fields(held, hides) for name, held in entries.items()}}
+
+
+def _fields(held: Sequence[str], hides: Hides) -> list[str]:
+    """A stream entry's fields, each followed by its value."""
+    masked = list(held)
+    for at in range(1, len(held), 2):
+        masked[at] = MASK if hides(held[at - 1]) else _text(held[at], hides)
+    return masked
+
+
+def _document(value: Any, hides: Hides) -> Any:
+    """A JSON value without what is masked in it."""
+    if isinstance(value, dict):
+        return {
+            name: MASK if hides(name) else _document(held, hides) for name, held in value.items()
+        }
+    if isinstance(value, list):
+        return [_document(item, hides) for item in value]
+    return _text(value, hides) if isinstance(value, str) else value
+
+
+def _text(text: str, hides: Hides) -> str:
+    """A text, in which JSON may stand, without the values of members that match.
+
+    Where such a value is no JSON, nobody knows where it ends, and the rest of the text goes.
+    """
+    if '"' not in text or text.startswith(PREFIX):
+        return text
+    kept, at = [], 0
+    for found in NAME.finditer(text):
+        if found.start() < at or not hides(_spelt(found[1] if found[2] is None else found[2])):
+            continue
+        kept.append(text[at : found.end()])
+        at = _end(text, found.end())
+    return "".join(part + f'"{MASK}"' for part in kept) + text[at:] if kept else text
+
+
+def _spelt(name: str) -> str:
+    """A member's name, its escapes resolved."""
+    try:
+        return str(json.loads(f'"{name}"', strict=False))
+    except ValueError:
+        return name
+
+
+def _end(text: str, start: int) -> int:
+    """Where the JSON value ends that begins at `start`."""
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(text, start)[1]
+    except (ValueError, RecursionError):
+        return len(text)
+
+
+def _change(value: ValueChange, whole: bool, hides: Hides) -> ValueChange:
+    if value.part in BARE:
+        return value
+    if value.part is Part.STREAM_ENTRY:
+        return _sides(value, lambda held: _fields(held, _everything if whole else hides))
+    if whole or (value.part in (Part.FIELD, Part.SCORE) and hides(value.name)):
+        return _masked(value, (), whole)
+    for at, step in enumerate(value.path, 1):
+        if isinstance(step, str) and hides(step):
+            return _masked(value, value.path[:at], whole)
+    return _sides(value, lambda held: _document(held, hides))
+
+
+def _everything(name: str) -> bool:
+    return True
+
+
+def _masked(value: ValueChange, path: tuple[str | int, ...], whole: bool) -> ValueChange:
+    """The change of which nothing is left but that it is one, and where; not below `path`."""
+    action = value.action if path == value.path else Action.CHANGED
+    name = MASK if whole and value.part in NAMED_BY_VALUE else value.name
+    before = None if action is Action.ADDED else MASK
+    after = None if action is Action.REMOVED else MASK
+    return ValueChange(value.part, action, name, path, before, after, NOTE)
+
+
+def _sides(value: ValueChange, mask: Callable[[Any], Any]) -> ValueChange:
+    """Masks what stands on either side; all of it, where what is left would be the same."""
+    before = None if value.action is Action.ADDED else mask(value.before)
+    after = None if value.action is Action.REMOVED else mask(value.after)
+    name = str(mask(value.name)) if value.part in NAMED_BY_VALUE else value.name
+    if (before, after, name) == (value.before, value.after, value.name):
+        return value
+    if value.action is Action.CHANGED and before == after:
+        before = after = MASK
+    return replace(value, name=name, before=before, after=after, note=NOTE)
