@@ -10,6 +10,7 @@ bytes. Only loose text that is also under the text rule can be written as JSON.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
 import re
@@ -27,6 +28,7 @@ EXACT = 2**53  # every integer below it is a double of its own
 SMALL = 1e-4  # from here up all libraries write fractions alike
 FINER = re.compile(r"[.,]\d{3}\d*[1-9]")  # than a millisecond, in an instant
 LARGEST = 2**63 - 1  # a server counts no further
+DIGEST = 12  # digits of a hash that a person compares
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
@@ -69,6 +71,25 @@ def data(value: str) -> bytes:
     if not value.startswith(PREFIX):
         return value.encode()
     return base64.b64decode(value[len(PREFIX) :], validate=True)
+
+
+def size(value: str) -> int:
+    """How many bytes `value` stands for under the text rule."""
+    if not value.startswith(PREFIX):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    return len(value.removeprefix(PREFIX).rstrip("=")) * 3 // 4
+
+
+def in_brief(value: str) -> str:
+    """How many bytes; of those that nobody can read, the beginning of their hash too."""
+    count = size(value)
+    told = f"{count:,} {'byte' if count == 1 else 'bytes'}"
+    if not value.startswith(PREFIX):
+        return told
+    try:
+        return f"{told}, sha256 {hashlib.sha256(data(value)).hexdigest()[:DIGEST]}"
+    except ValueError:  # a document may hold what only begins as bytes would
+        return told
 
 
 def tighten(value: Any) -> Any:

@@ -33,7 +33,8 @@ FLOORS = (
     ("kinds",),  # a file for each Redis type
     ("store", "diff", "report"),
     ("redact",),  # what is not for every eye, masked
-    ("layout", "patterns", "plan", "proof"),  # what the design decides, as pure functions
+    # what the design decides, as pure functions
+    ("edits", "layout", "patterns", "plan", "proof"),
     ("codec",),  # bytes to text and back
     ("model", "errors", "progress"),  # the nouns
 )

@@ -8,6 +8,7 @@ import pytest
 from gitbackup.model import Action, CommitInfo, Counts, Key, Summary
 from gitbackup.plan import Clock, Plan, PlannedKey, Ttl
 from gitbackup.report import text
+from gitbackup.report.moments import age
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -26,7 +27,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     ],
 )
 def test_an_age_is_told_in_one_unit(since: timedelta, said: str) -> None:
-    assert text.age(NOW - since, NOW) == said
+    assert age(NOW - since, NOW) == said
 
 
 def test_of_many_namespaces_those_with_the_most_changes_are_shown() -> None:

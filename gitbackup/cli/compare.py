@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
+from gitbackup.cli.differences import (
+    say_changes,
+    say_names,
+    say_noise,
+    say_objects,
+    say_stat,
+    view,
+)
 from gitbackup.cli.options import (
     all_option,
     connected,
@@ -23,14 +30,10 @@ from gitbackup.cli.options import (
 from gitbackup.cli.pager import reading
 from gitbackup.errors import UsageError
 from gitbackup.report import objects, text
-from gitbackup.report.changes import change_lines
-from gitbackup.report.machine import to_json
-
-if TYPE_CHECKING:  # it loads what `diff --help` has no need of
-    from gitbackup.ops.diff import Diff
 
 GLOB = re.compile(r"[*?\[:]")  # an argument with one of these is no typing error of a commit
 KEYS = "gitbackup.keys"
+WORDS = "gitbackup.words"
 
 
 class AfterDashes(click.Command):
@@ -38,19 +41,22 @@ class AfterDashes(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         before = args[: args.index("--")] if "--" in args else args
-        ctx.meta[KEYS] = args[len(before) + 1 :]
+        ctx.meta[WORDS], ctx.meta[KEYS] = list(args), args[len(before) + 1 :]
         return super().parse_args(ctx, before)
 
 
 @click.command(
+    cls=AfterDashes,
     epilog=examples(
         "gitbackup status", "gitbackup status --exclude 'usage:*'", "gitbackup status --all --json"
-    )
+    ),
 )
 @connected
 @exclude_option
 @all_option
+@click.pass_context
 def status(
+    ctx: click.Context,
     repo: Path | None,
     url: str | None,
     databases: tuple[int, ...],
@@ -68,6 +74,7 @@ def status(
     else:
         terminal.say(text.status_lines(*facts))
         terminal.say(text.pushed_lines(pushed))
+        say_noise(found.summary, ["status", *ctx.meta[WORDS]])
 
 
 @click.command(
@@ -78,13 +85,21 @@ def status(
         "gitbackup diff HEAD~1 HEAD 'apikey:*'  two commits, some keys",
         "gitbackup diff HEAD~1..HEAD --stat     two commits, in numbers",
         "gitbackup diff --exclude 'usage:*'     but for some keys",
-        "gitbackup diff --redact '*token*'      that they changed, not from what to what",
+        "gitbackup diff --redact '*token*'      that they changed, not what to",
         "gitbackup diff -- config               a key whose name has no : and no *",
     ),
 )
 @connected
 @read_at_length
-@click.option("--stat", is_flag=True, help="Only how many keys changed, by namespace.")
+@click.option(
+    "--stat", "shape", flag_value="stat", help="Only how many keys changed, by namespace."
+)
+@click.option("--name-only", "shape", flag_value="names", help="Only the keys that changed.")
+@click.option(
+    "--name-status", "shape", flag_value="status", help="Only the keys, each with A, M or D."
+)
+@click.option("--full", is_flag=True, help="Every line, of large values and many changes too.")
+@click.option("--rank", is_flag=True, help="Ranks in sorted sets: 1 has the highest score.")
 @exclude_option
 @redact_option
 @all_option
@@ -97,7 +112,9 @@ def diff(
     url: str | None,
     databases: tuple[int, ...],
     as_json: bool,
-    stat: bool,
+    shape: str | None,
+    full: bool,
+    rank: bool,
     exclude: tuple[str, ...],
     redact: tuple[str, ...],
     every: bool,
@@ -118,10 +135,17 @@ def diff(
     found = backup.diff(a, b, patterns, exclude=exclude, redact=redact, every=every)
     terminal.warn_all(found.warnings)
     with reading(backup):
-        if stat:
-            _say_stat(found, as_json)
+        if as_json and shape is None:
+            say_objects(found, rank)
+        elif as_json:
+            numbers = found.before, found.after, found.summary, found.hidden
+            terminal.say_json(objects.stat_object(*numbers))
+        elif shape == "stat":
+            say_stat(found, view(full), ctx.meta[WORDS])
+        elif shape:
+            say_names(found, shape == "status")
         else:
-            say_changes(found, as_json)
+            say_changes(found, view(full, rank))
     if exit_code and found.changes:
         ctx.exit(1)
 
@@ -154,27 +178,3 @@ def _resolves(backup: Backup, word: str) -> bool:
     except UsageError:
         return False
     return True
-
-
-def say_changes(found: Diff, as_json: bool) -> None:
-    """Every key that differs, as it is read."""
-    for key in found:
-        if as_json:
-            terminal.say_json(to_json(key.change, key.before, key.after, key.values, key.redacted))
-        else:
-            terminal.say(change_lines(key.change, key.before, key.after, key.values))
-    if as_json and found.hidden:
-        terminal.say_json(objects.hidden_object(found.hidden))
-    elif not as_json:
-        terminal.say(text.hidden_lines(found.hidden))
-
-
-def _say_stat(found: Diff, as_json: bool) -> None:
-    summary = found.summary
-    if as_json:
-        terminal.say_json(objects.stat_object(found.before, found.after, summary, found.hidden))
-        return
-    if summary.counts:
-        terminal.say(text.summary_lines(summary))
-        click.echo(text.changed(summary))
-    terminal.say(text.hidden_lines(found.hidden))

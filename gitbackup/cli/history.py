@@ -85,14 +85,15 @@ def show(
 def _show_commit(
     backup: Backup, commit_ish: str, redact: Sequence[str], every: bool, as_json: bool
 ) -> None:
-    from gitbackup.cli.compare import say_changes  # it loads what a key's entry has no need of
+    from gitbackup.cli import differences  # it loads what a key's entry has no need of
 
     shown = backup.show(commit_ish, redact=redact, every=every)
     if as_json:
         terminal.say_json(objects.log_object(shown.info))
+        differences.say_objects(shown.diff)
     else:
         terminal.say(text.show_lines(shown.info))
-    say_changes(shown.diff, as_json)
+        differences.say_changes(shown.diff, differences.view())
 
 
 def _show_key(

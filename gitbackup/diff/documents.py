@@ -12,8 +12,8 @@ import json
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from gitbackup.diff.edits import edits
 from gitbackup.diff.exact import canonical, same
+from gitbackup.edits import edits
 from gitbackup.model import Action
 
 LARGEST_DOCUMENT = 1_000_000
@@ -53,7 +53,7 @@ class _TooManyError(Exception):
 
 def compare_texts(before: str, after: str) -> Comparison:
     """Compares two texts as JSON where both are an object or an array."""
-    if not (_looks_like_json(before) and _looks_like_json(after)):
+    if not (looks_like_json(before) and looks_like_json(after)):
         return Comparison()
     if max(len(before), len(after)) > LARGEST_DOCUMENT:
         return Comparison(note=too_large(max(_bytes(before), _bytes(after))))
@@ -172,7 +172,8 @@ def _list_changes(before: list[Any], after: list[Any], old: Path, new: Path) -> 
     return changes
 
 
-def _looks_like_json(text: str) -> bool:
+def looks_like_json(text: str) -> bool:
+    """Whether a text begins as an object or an array does."""
     return text.lstrip(" \t\r\n")[:1] in ("{", "[")
 
 

@@ -9,12 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from gitbackup.diff.documents import Comparison, compare_texts
-from gitbackup.diff.edits import edits
+from gitbackup import codec
+from gitbackup.diff.documents import (
+    LARGEST_DOCUMENT,
+    Comparison,
+    compare_texts,
+    looks_like_json,
+)
 from gitbackup.diff.exact import same
+from gitbackup.edits import edits
 from gitbackup.model import Action, Entry, Part, ValueChange
 
 ABSENT = object()
+
+MOST_COMPARED = 5_000_000
+"""Characters of documents that are compared inside, in one key; the others are told whole."""
+
+ONE_COMPARISON = 2_000
+"""Characters that a comparison counts for besides its own: so long takes a small one."""
 
 
 def diff_entries(before: Entry, after: Entry) -> list[ValueChange]:
@@ -82,14 +94,22 @@ def _by_name(
     ]
 
 
-def _text(part: Part, name: str, before: Any, after: Any) -> list[ValueChange]:
-    """The change of a text: inside where both sides are JSON documents."""
-    if before is ABSENT or after is ABSENT:
-        return _leaf(part, name, before, after, binary_note(before, after))
-    if before == after:
-        return []
-    comparison = compare_texts(before, after)
-    return _inside(part, name, before, after, comparison, binary_note(before, after))
+class _Texts:
+    """Compares texts: inside where both are JSON documents, until that is enough for one key."""
+
+    def __init__(self) -> None:
+        self._left = MOST_COMPARED
+
+    def __call__(self, part: Part, name: str, before: Any, after: Any) -> list[ValueChange]:
+        if before is ABSENT or after is ABSENT:
+            return _leaf(part, name, before, after, binary_note(before, after))
+        if before == after:
+            return []
+        note = binary_note(before, after)
+        if self._left <= 0 or not (looks_like_json(before) and looks_like_json(after)):
+            return [_whole(part, name, before, after, note)]
+        self._left -= ONE_COMPARISON + min(max(len(before), len(after)), LARGEST_DOCUMENT)
+        return _inside(part, name, before, after, compare_texts(before, after), note)
 
 
 def _inside(
@@ -103,7 +123,7 @@ def _inside(
 
 
 def _string(before: str, after: str) -> list[ValueChange]:
-    return _text(Part.VALUE, "", before, after)
+    return _Texts()(Part.VALUE, "", before, after)
 
 
 def _function(before: str, after: str) -> list[ValueChange]:
@@ -111,7 +131,7 @@ def _function(before: str, after: str) -> list[ValueChange]:
 
 
 def _hash(before: dict[str, str], after: dict[str, str]) -> list[ValueChange]:
-    return _by_name(Part.FIELD, before, after, _text)
+    return _by_name(Part.FIELD, before, after, _Texts())
 
 
 def _set(before: list[str], after: list[str]) -> list[ValueChange]:
@@ -134,16 +154,16 @@ def _list(before: list[str], after: list[str]) -> list[ValueChange]:
     if blocks is None:
         note = f"too large to compare inside: {len(before):,} -> {len(after):,} items"
         return [_whole(Part.VALUE, "", before, after, note)]
-    changes: list[ValueChange] = []
+    text, changes = _Texts(), list[ValueChange]()
     for block in blocks:
         went = range(block.before_start, block.before_end)
         came = range(block.after_start, block.after_end)
         if block.even:
             pairs = zip(went, came, strict=True)
-            changes += [c for i, j in pairs for c in _text(Part.ITEM, str(j), before[i], after[j])]
+            changes += [c for i, j in pairs for c in text(Part.ITEM, str(j), before[i], after[j])]
         else:
-            changes += [c for i in went for c in _text(Part.ITEM, str(i), before[i], ABSENT)]
-            changes += [c for j in came for c in _text(Part.ITEM, str(j), ABSENT, after[j])]
+            changes += [c for i in went for c in text(Part.ITEM, str(i), before[i], ABSENT)]
+            changes += [c for j in came for c in text(Part.ITEM, str(j), ABSENT, after[j])]
     return sorted(changes, key=_list_order)
 
 
@@ -207,20 +227,12 @@ COMPARE: dict[str, Callable[[Any, Any], Iterable[ValueChange]]] = {
 
 
 def binary_note(*sides: Any) -> str:
-    """Says how large texts are of which one is not text; empty where all are."""
+    """Says how large texts are of which one is not text, and their hashes; else it is empty."""
     texts = [side for side in sides if isinstance(side, str)]
-    kinds = ["binary" if text.startswith("base64:") else "text" for text in texts]
+    kinds = ["binary" if text.startswith(codec.PREFIX) else "text" for text in texts]
     if "binary" not in kinds:
         return ""
-    sizes = [f"{size:,} {'byte' if size == 1 else 'bytes'}" for size in map(_size, texts)]
+    briefs = map(codec.in_brief, texts)
     if len(set(kinds)) == 1:
-        return f"binary, {' -> '.join(sizes)}"
-    return " -> ".join(f"{kind}, {size}" for kind, size in zip(kinds, sizes, strict=True))
-
-
-def _size(text: str) -> int:
-    """How many bytes a text stands for under the text rule."""
-    if not text.startswith("base64:"):
-        return len(text.encode("utf-8", "surrogatepass"))
-    code = text.removeprefix("base64:").rstrip("=")
-    return len(code) * 3 // 4
+        return f"binary, {' -> '.join(briefs)}"
+    return " -> ".join(f"{kind}, {brief}" for kind, brief in zip(kinds, briefs, strict=True))

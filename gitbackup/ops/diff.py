@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gitbackup import codec, kinds, snapshot
 from gitbackup.diff.keys import total
@@ -65,6 +66,11 @@ class Diff:
     @property
     def summary(self) -> Summary:
         return summarise(self.changes)
+
+    def ordered(self, order: Callable[[KeyChange], Any]) -> Diff:
+        """The same, with the keys sorted by this key function."""
+        changes = sorted(self.changes, key=order)
+        return replace(self, comparison=replace(self.comparison, changes=changes))
 
     def __iter__(self) -> Iterator[KeyDiff]:
         for change, before, after in self.comparison.pairs():

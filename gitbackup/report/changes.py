@@ -6,27 +6,30 @@ Nothing of the data reaches the terminal raw. One key is a headline and indented
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain, groupby, islice
 
-from gitbackup.model import Action, Entry, KeyChange, Part, ValueChange
+from gitbackup.model import Action, Entry, KeyChange, Masked, Part, ValueChange
 from gitbackup.redact import NOTE
+from gitbackup.report.columns import fit, width
+from gitbackup.report.lines import MOST, line_diff, several_lines
 from gitbackup.report.machine import to_json
+from gitbackup.report.moments import expiry_change
 from gitbackup.report.paint import Style, paint
-from gitbackup.report.shown import dotted, escape, instant, name, shown, shown_pair
+from gitbackup.report.previews import PREVIEW, entry_lines, preview, score
+from gitbackup.report.ranks import Ranks, ranks
+from gitbackup.report.shown import ARROW, dotted, escape, name, shown, shown_pair
+from gitbackup.report.streams import stream_lines
+from gitbackup.report.text import key_name
+from gitbackup.report.words import word_diff
 
-__all__ = ["change_lines", "escape", "to_json"]
+__all__ = ["View", "change_lines", "escape", "to_json"]
 
-PREVIEW = 10
-"""Lines shown of a value that came or went."""
-
-MOST_LINES = 40
-"""Lines shown of the difference between two texts of several lines."""
-
-LONGEST_TEXT = 2_000
-"""Lines of a text that is compared line by line."""
+LONG = 60
+"""Characters of a text from which on it is compared word by word."""
 
 LETTERS = {Action.ADDED: "A", Action.CHANGED: "M", Action.REMOVED: "D"}
 SIGNS = {Action.ADDED: "+ ", Action.CHANGED: "", Action.REMOVED: "- "}
@@ -35,27 +38,70 @@ STYLES = {
     Action.CHANGED: Style.CHANGED,
     Action.REMOVED: Style.REMOVED,
 }
-COLOURS = {"+": Style.ADDED, "-": Style.REMOVED, "@@": Style.CHANGED}
+COLOURS = {"+": Style.ADDED, "-": Style.REMOVED}
 EXPIRIES = (Part.EXPIRY, Part.FIELD_EXPIRY)
+STREAM = (Part.STREAM_ENTRY, Part.STREAM_STATE)
 INDENT = " " * 5
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a diff is looked at.
+
+    `columns` is the width that lines are cut to, None where there is none; `now` is what
+    expiries are told by; `full` shows every line of large values; `rank` where the members of
+    sorted sets stand.
+    """
+
+    columns: int | None = None
+    now: datetime | None = None
+    full: bool = False
+    rank: bool = False
+
+    @property
+    def moment(self) -> datetime:
+        return self.now or datetime.now(UTC)
+
+    @property
+    def room(self) -> int | None:
+        """The columns that an indented line has."""
+        return None if self.columns is None else max(self.columns - len(INDENT), 1)
+
+    def most(self, limit: int) -> int | None:
+        return None if self.full else limit
+
+
+PLAIN = View()
+
+
+class Whole(str):
+    """A line that is told to its end, however wide."""
+
+    __slots__ = ()
+
+
 def change_lines(
-    change: KeyChange, before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
+    change: KeyChange,
+    before: Entry | None,
+    after: Entry | None,
+    values: Sequence[ValueChange],
+    view: View = PLAIN,
 ) -> Iterator[str]:
     """One key's diff, a line at a time: what happened to it, then what changed inside."""
-    yield f"{_headline(change)}  {_type(before, after)}".rstrip()
+    yield fit(f"{headline(change)}  {_type(before, after)}".rstrip(), view.columns)
     if change.action is Action.CHANGED:
-        lines = _changed_lines(before, after, values)
+        lines = _changed_lines(before, after, values, view)
     else:
-        entry = after if change.action is Action.ADDED else before
-        lines = _entry_lines(entry, SIGNS[change.action])
-    yield from (INDENT + _painted(line) for line in lines)
+        entry, sign = (after, "+ ") if change.action is Action.ADDED else (before, "- ")
+        lines = (sign + line for line in entry_lines(entry, view.most(PREVIEW), view.moment))
+    for line in lines:
+        yield INDENT + (line if isinstance(line, Whole) else fit(_painted(line), view.room))
 
 
-def _headline(change: KeyChange) -> str:
+def headline(change: KeyChange) -> str:
+    """What happened to which key."""
     letter = paint(STYLES[change.action], LETTERS[change.action])
-    return f"{letter}  {paint(Style.HEADING, _key(change))}"
+    return f"{letter}  {paint(Style.HEADING, key_name(change.key))}"
 
 
 def _painted(line: str) -> str:
@@ -64,42 +110,102 @@ def _painted(line: str) -> str:
     return paint(style, line) if style else line
 
 
-def _key(change: KeyChange) -> str:
-    shown_name = name(change.key.name)
-    return shown_name if change.key.db == 0 else f"{change.key.place} {shown_name}"
-
-
 def _type(before: Entry | None, after: Entry | None) -> str:
     """The key's type, or both where it changed."""
     types = dict.fromkeys(escape(entry["type"]) for entry in (before, after) if entry)
-    return " -> ".join(types)
+    return ARROW.join(types)
 
 
 def _changed_lines(
-    before: Entry | None, after: Entry | None, values: Iterable[ValueChange]
+    before: Entry | None, after: Entry | None, values: Sequence[ValueChange], view: View
 ) -> Iterator[str]:
-    for value in values:
+    """What changed inside, of many changes the first and how many more."""
+    inside = _Inside(before, after, view)
+    rest = (value for value in values if value.part not in STREAM)
+    for value, times in _together(islice(rest, view.most(MOST))):
+        lines = inside.lines(value)
+        yield from lines if times == 1 else (f"{line} ({times} times)" for line in lines)
+    if before and after and any(value.part in STREAM for value in values):
+        yield from stream_lines(before, after, values)
+    more = Counter(value.action for value in rest)
+    if more:
+        told = ", ".join(f"{more[action]:,} {action}" for action in Action if more[action])
+        yield f"… {more.total():,} more: {told} (--full shows them)"
+
+
+def _together(values: Iterable[ValueChange]) -> Iterator[tuple[ValueChange, int]]:
+    """Each change; those that masks have made alike as one, and how many they are."""
+    for _, alike in groupby(values, lambda v: v if isinstance(v.name, Masked) else id(v)):
+        value, *others = alike
+        yield value, 1 + len(others)
+
+
+class _Inside:
+    """Tells one difference after the other."""
+
+    def __init__(self, before: Entry | None, after: Entry | None, view: View) -> None:
+        self._before, self._after, self._view = before, after, view
+        self._ranks: tuple[Ranks, Ranks] = ({}, {})
+        if view.rank:
+            self._ranks = ranks(before), ranks(after)
+
+    def lines(self, value: ValueChange) -> Iterator[str]:
+        """The lines of one difference; a text of several lines is compared line by line."""
+        noted = value.note not in ("", NOTE)
         if value.part is Part.TYPE:
-            yield from _preview(before, "- ")
-            yield from _preview(after, "+ ")
+            most = self._view.most(PREVIEW)
+            yield from ("- " + line for line in preview(self._before, most))
+            yield from ("+ " + line for line in preview(self._after, most))
+        elif value.part is Part.MEMBER:
+            yield SIGNS[value.action] + name(value.name) + (f": {value.note}" if noted else "")
         else:
-            yield from _value_lines(value)
+            found = None if noted else self._by_line(value)
+            yield from [self._line(value)] if found is None else found
+
+    def _by_line(self, value: ValueChange) -> Iterator[str] | None:
+        if value.action is not Action.CHANGED or not several_lines(value.before, value.after):
+            return None
+        lines = line_diff(value.before, value.after, self._view.most(MOST))
+        return None if lines is None else chain([f"{what(value)}:"], map(Whole, lines))
+
+    def _line(self, value: ValueChange) -> str:
+        title = what(value)
+        if value.note not in ("", NOTE):
+            return f"{SIGNS[value.action]}{title}: {value.note}"
+        if value.part in EXPIRIES:
+            return f"{title}: {expiry_change(value.before, value.after, self._view.moment)}"
+        if value.action is not Action.CHANGED:
+            side = value.after if value.action is Action.ADDED else value.before
+            return f"{SIGNS[value.action]}{title}: {self._one(value, side)}"
+        if value.part is Part.SCORE:
+            sides = score(value.before), score(value.after)
+            return f"{title}: {ARROW.join(sides)}{self._rank(value.name)}"
+        words = _by_word(value.before, value.after)
+        if words is not None:
+            return Whole(f"{title}: {words}")
+        room = self._view.room
+        left = None if room is None else room - width(title) - 2
+        return f"{title}: {shown_pair(value.before, value.after, left)}"
+
+    def _one(self, value: ValueChange, side: object) -> str:
+        """A value that came or went."""
+        if value.part is Part.SCORE:
+            return score(side) + self._rank(value.name)
+        return shown(side)
+
+    def _rank(self, member: str) -> str:
+        places = [f"{found[member]:,}" for found in self._ranks if member in found]
+        return f" (rank {ARROW.join(dict.fromkeys(places))})" if places else ""
 
 
-def _value_lines(value: ValueChange) -> Iterator[str]:
-    """The lines of one difference; a text of several lines is compared line by line."""
-    if value.note in ("", NOTE) and not value.path and _several_lines(value):
-        yield f"{_what(value)}:"
-        yield from _text_lines(value.before, value.after)
-    elif value.part is Part.MEMBER:
-        note = f": {value.note}" if value.note not in ("", NOTE) else ""
-        yield SIGNS[value.action] + name(value.name) + note
-    else:
-        sign = "" if value.part in EXPIRIES else SIGNS[value.action]
-        yield f"{sign}{_what(value)}: {_how(value)}"
+def _by_word(before: object, after: object) -> str | None:
+    """Two long texts as one, where that is easier to read."""
+    if not isinstance(before, str) or not isinstance(after, str):
+        return None
+    return word_diff(before, after) if max(len(before), len(after)) > LONG else None
 
 
-def _what(value: ValueChange) -> str:
+def what(value: ValueChange) -> str:
     """What differs: a field, a position, a path into a document."""
     if value.part is Part.EXPIRY:
         return "expires"
@@ -111,119 +217,3 @@ def _what(value: ValueChange) -> str:
     if value.part is Part.VALUE:
         return "value"
     return first if value.part is Part.ITEM else name(first)
-
-
-def _how(value: ValueChange) -> str:
-    """From what to what; a note where there is more to say than to show."""
-    if value.note not in ("", NOTE):
-        return value.note
-    if value.part in EXPIRIES:
-        return f"{instant(value.before)} -> {instant(value.after)}"
-    show = _score if value.part is Part.SCORE else shown
-    if value.action is Action.CHANGED:
-        sides = value.before, value.after
-        return " -> ".join(map(show, sides)) if show is _score else shown_pair(*sides)
-    return show(value.after if value.action is Action.ADDED else value.before)
-
-
-def _score(value: Any) -> str:
-    """A score; the infinite ones are stored as text, and no text all the same."""
-    return escape(value) if isinstance(value, str) else shown(value)
-
-
-def _several_lines(value: ValueChange) -> bool:
-    sides = value.before, value.after
-    return value.action is Action.CHANGED and all(
-        isinstance(side, str) and 0 < side.count("\n") <= LONGEST_TEXT for side in sides
-    )
-
-
-def _text_lines(before: str, after: str) -> Iterator[str]:
-    """The lines of two texts that differ, as `diff -u` has them."""
-    old, new = before.split("\n"), after.split("\n")
-    lines = list(islice(difflib.unified_diff(old, new, n=1, lineterm=""), 2, None))
-    yield from map(_text_line, lines[:MOST_LINES])
-    if len(lines) > MOST_LINES:
-        yield f"… {len(lines) - MOST_LINES:,} more lines"
-
-
-def _text_line(line: str) -> str:
-    return line if line.startswith("@") else f"{line[0]} {escape(line[1:])}".rstrip()
-
-
-def _entry_lines(entry: Entry | None, sign: str) -> Iterator[str]:
-    """A key that came or went: its expiry, then the first of its value."""
-    if entry and "expires_at" in entry:
-        yield f"{sign}expires: {instant(entry['expires_at'])}"
-    fields = len(entry.get("field_expires_at", ())) if entry else 0
-    if fields:
-        yield f"{sign}{fields:,} {'field expires' if fields == 1 else 'fields expire'}"
-    yield from _preview(entry, sign)
-
-
-def _preview(entry: Entry | None, sign: str) -> Iterator[str]:
-    """The first lines of a value, and how many more there are."""
-    if entry is None:
-        return
-    preview = PREVIEWS.get(entry["type"], _of_one)(entry["value"])
-    yield from (sign + line for line in islice(preview.lines, PREVIEW))
-    more = preview.total - PREVIEW
-    if more > 0:
-        yield f"{sign}… {more:,} more {preview.one if more == 1 else preview.many}"
-
-
-class _Preview(NamedTuple):
-    """A value as lines, made only as they are asked for, and what one of them is called."""
-
-    lines: Iterable[str]
-    total: int = 1
-    one: str = "line"
-    many: str = "lines"
-
-
-def _of_one(value: Any) -> _Preview:
-    """A string or a document on one line; of data that only the server can read, the size."""
-    if isinstance(value, dict) and value.keys() == {"dump"}:
-        return _Preview([shown(f"base64:{value['dump']}")])
-    return _Preview([shown(value)])
-
-
-def _of_source(value: str) -> _Preview:
-    lines = value.split("\n")
-    return _Preview(map(escape, lines), len(lines))
-
-
-def _of_hash(value: dict[str, str]) -> _Preview:
-    lines = (f"{name(field)}: {shown(text)}" for field, text in value.items())
-    return _Preview(lines, len(value), "field", "fields")
-
-
-def _of_list(value: list[str]) -> _Preview:
-    lines = (f"[{at}]: {shown(item)}" for at, item in enumerate(value))
-    return _Preview(lines, len(value), "item", "items")
-
-
-def _of_set(value: list[str]) -> _Preview:
-    return _Preview(map(name, value), len(value), "member", "members")
-
-
-def _of_zset(value: dict[str, Any]) -> _Preview:
-    lines = (f"{name(member)}: {_score(score)}" for member, score in value.items())
-    return _Preview(lines, len(value), "member", "members")
-
-
-def _of_stream(value: dict[str, Any]) -> _Preview:
-    entries, state = value.get("entries", {}), {k: v for k, v in value.items() if k != "entries"}
-    lines = (f"{name(at)}: {shown(held)}" for at, held in chain(state.items(), entries.items()))
-    return _Preview(lines, len(entries) + len(state), "entry", "entries")
-
-
-PREVIEWS: dict[str, Callable[[Any], _Preview]] = {
-    "hash": _of_hash,
-    "list": _of_list,
-    "set": _of_set,
-    "zset": _of_zset,
-    "stream": _of_stream,
-    "function": _of_source,
-}
-"""How a value that came or went is shown; any other type on one line."""

@@ -4,7 +4,8 @@ Nothing is cut: A's entry, without what was removed, with what was added, and wi
 changed set, is B's entry exactly. Where a text holds a JSON document that was compared
 inside, the change carries both texts whole, and under `inside` what changed in the
 document. A path, or a list's position, of something removed counts in A; any other counts
-in B. Where something is masked there is `redacted`, and none of that holds.
+in B. Where something is masked there is `redacted`, and none of that holds. Scores have the
+`rank` of their member on either side where that is asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from gitbackup.model import FUNCTIONS, Action, Entry, KeyChange, Part, ValueChange
+from gitbackup.report.ranks import Ranks, ranks
 
 SCHEMA = "gitbackup.diff/1"
 
@@ -24,6 +26,7 @@ def to_json(
     after: Entry | None,
     values: Sequence[ValueChange],
     redacted: bool = False,
+    rank: bool = False,
 ) -> dict[str, Any]:
     """One key's diff; the entries whole where the key or its type came or went.
 
@@ -37,7 +40,17 @@ def to_json(
         told |= {"redacted": True}
     if change.action is not Action.CHANGED or types["before"] != types["after"]:
         told |= {"before": before, "after": after}
-    return told | {"changes": list(_changes(before, after, values))}
+    changes = list(_changes(before, after, values))
+    if rank:
+        _add_ranks(changes, ranks(before), ranks(after))
+    return told | {"changes": changes}
+
+
+def _add_ranks(changes: Sequence[dict[str, Any]], before: Ranks, after: Ranks) -> None:
+    for change in changes:
+        if change["part"] == Part.SCORE:
+            member = change["name"]
+            change["rank"] = {"before": before.get(member), "after": after.get(member)}
 
 
 def _changes(

@@ -16,6 +16,7 @@ class Style(StrEnum):
     CHANGED = "36"  # cyan
     COMMIT = "33"  # yellow
     HEADING = "1"  # bold
+    GROUP = "35"  # magenta
     FAINT = "2"
 
 

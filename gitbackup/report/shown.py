@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import takewhile
 from typing import Any
 
+from gitbackup import codec
 from gitbackup.model import Masked
+from gitbackup.report.columns import fit, width
 
 LIMIT = 200
 """The most characters of one value on a line."""
 
 CONTEXT = 24
 """Characters shown of what two long texts have in common before they differ."""
+
+PIECE = 4_096
+"""Characters compared at a time."""
+
+ARROW = " -> "
 
 PLAIN = re.compile(r"(?!\[)[^\s\"]*[^\s\":]")
 """A name that needs no quotes: no spaces, no quotes, and nothing like a position."""
@@ -24,17 +32,19 @@ STEP = re.compile(r"[^\s\"'.:\[\]]+")
 """A name that needs no quotes inside a dotted path."""
 
 
-def escape(text: str, limit: int = LIMIT) -> str:
+def escape(text: str, limit: int = LIMIT, start: int = 0) -> str:
     r"""Text without anything that a terminal would act on, and cut in the middle where long.
 
+    It is told from `start` on.
     Controls, direction marks, lone surrogates and all else that has no form of its own
     are shown as \n, \x1b, \u202e; a backslash as \\, so that none of it is ambiguous.
     """
-    if len(text) <= limit:
-        return _clean(text)
+    length = len(text) - start
+    if length <= limit:
+        return _clean(text[start:])
     head, tail = limit - limit // 3, limit // 3
-    cut = f"… {len(text) - head - tail:,} more characters …"
-    return _clean(text[:head]) + cut + _clean(text[len(text) - tail :])
+    cut = f"… {length - head - tail:,} more characters …"
+    return _clean(text[start : start + head]) + cut + _clean(text[len(text) - tail :])
 
 
 def _clean(text: str) -> str:
@@ -47,42 +57,51 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def shown(value: Any, limit: int = LIMIT) -> str:
-    """A value on one line: text in quotes, of other bytes how many, all else as JSON."""
+def shown(value: Any, limit: int = LIMIT, start: int = 0) -> str:
+    """A value on one line: text in quotes, of other bytes how many, all else as JSON.
+
+    A text is told from `start` on.
+    """
     if isinstance(value, Masked):
         return value
-    if isinstance(value, str) and value.startswith("base64:"):
-        size = len(value.removeprefix("base64:").rstrip("=")) * 3 // 4
-        return f"binary, {size:,} {'byte' if size == 1 else 'bytes'}"
+    if isinstance(value, str) and value.startswith(codec.PREFIX):
+        return f"binary, {codec.in_brief(value)}"
     if not isinstance(value, str):
         return escape(json.dumps(value, ensure_ascii=False), limit)
-    body = escape(value, limit)
+    body = escape(value, limit, start)
     if '"' in body and "'" not in body:
         return f"'{body}'"
     return '"' + body.replace('"', '\\"') + '"'
 
 
-def shown_pair(before: Any, after: Any) -> str:
-    """Two values that differ; of long texts the part where they begin to."""
+def shown_pair(before: Any, after: Any, room: int | None = None) -> str:
+    """Two values that differ, in so many columns; of long texts the part where they begin to."""
+    limit = LIMIT if room is None else min(LIMIT, max(room // 2, CONTEXT))
     skipped = 0
-    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LIMIT:
-        skipped = max(0, _shared(before, after) - CONTEXT)
-    if skipped:
-        before, after = before[skipped:], after[skipped:]
-    pair = f"{shown(before)} -> {shown(after)}"
-    return f"(after {skipped:,} same characters) {pair}" if skipped else pair
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > limit:
+        skipped = max(0, shared(before, after) - CONTEXT)
+    said = f"(after {skipped:,} same characters) " if skipped else ""
+    sides = shown(before, start=skipped), shown(after, start=skipped)
+    if room is not None:
+        sides = _fitted(*sides, room - len(said) - len(ARROW))
+    return said + ARROW.join(sides)
 
 
-def _shared(before: str, after: str) -> int:
+def _fitted(before: str, after: str, room: int) -> tuple[str, str]:
+    """Both cut to fit in the room; one that needs less than half of it leaves the other more."""
+    half = max(room // 2, 1)
+    first = fit(before, max(half, room - width(after)))
+    return first, fit(after, max(half, room - width(first)))
+
+
+def shared(before: str, after: str) -> int:
     """How many first characters are the same."""
-    low, high = 0, min(len(before), len(after))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if before.startswith(after[:middle]):
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    end, shorter = 0, min(len(before), len(after))
+    while end < shorter and before[end : end + PIECE] == after[end : end + PIECE]:
+        end += PIECE
+    pairs = zip(before[end : end + PIECE], after[end : end + PIECE], strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return min(end + same, shorter)
 
 
 def name(text: str) -> str:

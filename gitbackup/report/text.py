@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gitbackup.model import Action, CommitInfo, Counts, Key, Pushed, Rehearsal, Summary, Verdict
 from gitbackup.plan import Plan
 from gitbackup.report.columns import fit, pad, width
+from gitbackup.report.moments import age
 from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import escape, name
 
@@ -20,7 +21,6 @@ NAMESPACES = 25
 PLANNED = 40
 """Keys that a plan names at most, unless all are asked for."""
 
-UNITS = ((31_536_000, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 VERBS = {Action.ADDED: "create", Action.CHANGED: "overwrite", Action.REMOVED: "delete"}
 
 
@@ -29,23 +29,10 @@ def keys(count: int) -> str:
     return f"{count:,} key{'' if count == 1 else 's'}"
 
 
-def age(moment: datetime, now: datetime | None = None) -> str:
-    """How long ago that was, in one unit: `3 hours ago`."""
-    seconds = int(((now or datetime.now(UTC)) - moment).total_seconds())
-    for length, unit in UNITS:
-        if seconds >= length:
-            count = seconds // length
-            return f"{count} {unit}{'' if count == 1 else 's'} ago"
-    return "just now"
-
-
 def summary_lines(summary: Summary) -> Iterator[str]:
     """One line for each namespace that changed, the names aligned."""
-    rows = [
-        (_short(space) if place == "db0" else f"{place} {_short(space)}", counts)
-        for (place, space), counts in summary.namespaces.items()
-    ]
-    shown = _biggest(rows)
+    rows = [(titled(*space), counts) for space, counts in summary.namespaces.items()]
+    shown = biggest(rows)
     wide = max((width(title) for title, _ in shown), default=0)
     yield from (f"  {pad(title, wide)}  {counts}" for title, counts in shown)
     if len(rows) > len(shown):
@@ -53,11 +40,13 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         yield f"  and {rest:,} more namespace{'' if rest == 1 else 's'}"
 
 
-def _short(name_: str) -> str:
-    return fit(escape(name_), LONGEST)
+def titled(place: str, space: str) -> str:
+    """A namespace as a person reads it; its place where that is not db0."""
+    short = fit(escape(space), LONGEST)
+    return short if place == "db0" else f"{place} {short}"
 
 
-def _biggest(rows: Sequence[tuple[str, Counts]]) -> list[tuple[str, Counts]]:
+def biggest(rows: Sequence[tuple[str, Counts]]) -> list[tuple[str, Counts]]:
     """The rows with the most changes, in their order."""
     sizes = sorted((-size(counts), at) for at, (_, counts) in enumerate(rows))
     return [rows[at] for at in sorted(at for _, at in sizes[:NAMESPACES])]

@@ -50,7 +50,7 @@ def test_quiet_keys_are_only_counted(busy: User) -> None:
     assert git(busy.repo, "config", "gitbackup.quiet") == "usage:*"
     assert busy.says("diff") == text(CONFIG) + text(HIDDEN)
     assert busy.says("diff", "--stat") == text("""
-          config  1 changed
+          config  1 changed  ~
         1 changed
     """) + text(HIDDEN)
     assert busy.says("status") == text("""

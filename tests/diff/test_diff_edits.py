@@ -8,7 +8,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup.diff.edits import MOST_EDITS, Edit, edits
+from gitbackup.edits import MOST_EDITS, Edit, edits
 
 ITEMS = st.lists(st.sampled_from("abc"), max_size=12)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from textwrap import dedent
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from gitbackup.diff.values import diff_entries
 from gitbackup.model import FUNCTIONS, Action, Entry, Key, KeyChange
-from gitbackup.report.changes import change_lines, escape, to_json
+from gitbackup.report.changes import View, change_lines, escape, to_json
 
+NOW = datetime(2027, 1, 12, 8, tzinfo=UTC)
 SOON, LATER = "2027-01-15T08:00:00.123Z", "2028-01-15T08:00:00.123Z"
 
 
@@ -25,9 +27,12 @@ def change(before: Entry | None, after: Entry | None, key: Key) -> KeyChange:
     return KeyChange(key, action, before and "f.json", after and "f.json")
 
 
-def text(before: Entry | None, after: Entry | None, name: str = "k:1", db: int = 0) -> str:
+def text(
+    before: Entry | None, after: Entry | None, name: str = "k:1", db: int = 0, **how: Any
+) -> str:
     values = diff_entries(before, after) if before and after else []
-    lines = change_lines(change(before, after, Key(db, name)), before, after, values)
+    view = View(now=NOW, **how)
+    lines = change_lines(change(before, after, Key(db, name)), before, after, values, view)
     return "".join(f"{click.unstyle(line)}\n" for line in lines)
 
 
@@ -42,7 +47,7 @@ def test_a_new_key_shows_its_type_its_expiry_and_its_value() -> None:
     after = entry("hash", {"createdAt": "2026-11-22", "name": "alice"}, expires_at=SOON)
     expected = """\
         A  claude:account:e82f  hash
-             + expires: 2027-01-15T08:00:00.123Z
+             + expires: in 3 days (2027-01-15T08:00:00.123Z)
              + createdAt: "2026-11-22"
              + name: "alice"
         """
@@ -64,7 +69,7 @@ def test_a_change_inside_a_document_shows_the_path_and_both_values() -> None:
     after = entry("string", '{"limits": {"daily": 250}, "tags": ["b", "a"], "x y": null}')
     expected = """\
         M  claude_relay_config  string
-             expires: 2027-01-15T08:00:00.123Z -> never
+             expires: in 3 days (2027-01-15T08:00:00.123Z) -> never
              limits.daily: 100 -> 250
              + tags[0]: "b"
              + "x y": null
@@ -93,8 +98,8 @@ def test_fields_that_hold_text_documents_and_bytes() -> None:
     expected = """\
         M  k:1  hash
              "a.b".x: 1 -> 2
-             bytes: binary, 1 byte -> 3 bytes
-             n expires: never -> 2027-01-15T08:00:00.123Z
+             bytes: binary, 1 byte, sha256 a8100ae6aa19 -> 3 bytes, sha256 29a6a173e551
+             n expires: never -> in 3 days (2027-01-15T08:00:00.123Z)
         """
     assert dedent(expected) == text(before, after)
 
@@ -123,9 +128,9 @@ def test_a_stream_shows_entries_and_the_progress_of_groups() -> None:
     after = entry("stream", {"entries": {"2-0": ["f", "w"]}, "groups": {"g": {"last_id": "2-0"}}})
     expected = """\
         M  k:1  stream
-             - 1-0: ["f", "v"]
-             + 2-0: ["f", "w"]
-             groups.g.last_id: "0-0" -> "2-0"
+             - 1-0: f: "v"
+             + 2-0: f: "w"
+             group g: has read on from 0-0 to 2-0
         """
     assert dedent(expected) == text(before, after)
 
@@ -135,7 +140,7 @@ def test_another_type_shows_what_goes_and_what_comes() -> None:
         M  db3 k:1  string -> list
              - "1"
              + [0]: "1"
-             expires: never -> 2027-01-15T08:00:00.123Z
+             expires: never -> in 3 days (2027-01-15T08:00:00.123Z)
         """
     after = entry("list", ["1"], expires_at=SOON)
     assert dedent(expected) == text(entry("string", "1"), after, db=3)
@@ -168,7 +173,7 @@ def test_a_long_value_that_came_is_cut_to_a_preview() -> None:
 
 def test_opaque_data_is_shown_by_its_size() -> None:
     assert text(None, entry("vectorset", {"dump": "AAAA"})) == (
-        "A  k:1  vectorset\n     + binary, 3 bytes\n"
+        "A  k:1  vectorset\n     + binary, 3 bytes, sha256 709e80c88487\n"
     )
 
 
@@ -194,7 +199,7 @@ def test_an_expiry_past_the_year_9999_is_a_number() -> None:
     before, after = entry("string", "a", expires_at=SOON), entry("string", "a", expires_at=10**15)
     expected = """\
         M  k:1  string
-             expires: 2027-01-15T08:00:00.123Z -> 1000000000000000 ms after 1970
+             expires: in 31,652 years (1000000000000000 ms after 1970, 31,652 years later)
         """
     assert dedent(expected) == text(before, after)
 

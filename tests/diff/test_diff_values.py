@@ -252,11 +252,11 @@ def test_what_only_looks_like_a_document_is_a_text(text: str) -> None:
 
 def test_binary_values_are_told_by_their_size() -> None:
     [change] = diff("string", "base64:/w==", "base64:/wD/")
-    assert change.note == "binary, 1 byte -> 3 bytes"
+    assert change.note == "binary, 1 byte, sha256 a8100ae6aa19 -> 3 bytes, sha256 29a6a173e551"
     [change] = diff("hash", {"f": "text"}, {"f": "base64:/w=="})
-    assert change.note == "text, 4 bytes -> binary, 1 byte"
+    assert change.note == "text, 4 bytes -> binary, 1 byte, sha256 a8100ae6aa19"
     [change] = diff("vectorset", {"dump": "AAAA"}, {"dump": "AAAAAAAA"})
-    assert change.note == "binary, 3 bytes -> 6 bytes"
+    assert change.note == "binary, 3 bytes, sha256 709e80c88487 -> 6 bytes, sha256 b0f66adc8364"
     assert (change.before, change.after) == ({"dump": "AAAA"}, {"dump": "AAAAAAAA"})
 
 

@@ -1,0 +1,71 @@
+"""How `diff` and `show` say what differs: key by key, in numbers, by name, or to a program."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from gitbackup.cli import terminal
+from gitbackup.report import objects, stat, text
+from gitbackup.report.changes import View, change_lines, headline
+from gitbackup.report.groups import Headings, order
+from gitbackup.report.machine import to_json
+
+if TYPE_CHECKING:  # it loads what no `--help` has need of
+    from collections.abc import Sequence
+
+    from gitbackup.model import Summary
+    from gitbackup.ops.diff import Diff
+
+CREDENTIALS = "--url"
+"""An option that may hold a password, which no output repeats."""
+
+
+def view(full: bool = False, rank: bool = False) -> View:
+    """How a diff is looked at, on this terminal or on none."""
+    return View(terminal.width(), full=full, rank=rank)
+
+
+def say_changes(found: Diff, view: View) -> None:
+    """Every key that differs, as it is read, by database and namespace."""
+    headings = Headings(found.summary)
+    for key in found.ordered(order):
+        terminal.say(headings.above(key.change))
+        terminal.say(change_lines(key.change, key.before, key.after, key.values, view))
+    terminal.say(text.hidden_lines(found.hidden))
+
+
+def say_objects(found: Diff, rank: bool = False) -> None:
+    """Every key that differs, as it is read, for a program."""
+    for key in found:
+        terminal.say_json(
+            to_json(key.change, key.before, key.after, key.values, key.redacted, rank)
+        )
+    if found.hidden:
+        terminal.say_json(objects.hidden_object(found.hidden))
+
+
+def say_names(found: Diff, status: bool) -> None:
+    """The name of every key that differs, and what happened to it where that is asked for."""
+    for change in found.changes:
+        terminal.say([headline(change) if status else text.key_name(change.key)])
+    terminal.say(text.hidden_lines(found.hidden), err=True)
+
+
+def say_stat(found: Diff, view: View, words: Sequence[str]) -> None:
+    """What differs in numbers; `words` are the command's, for another that leaves out noise."""
+    summary = found.summary
+    terminal.say(stat.stat_lines(summary, view.columns, view.full))
+    terminal.say(text.hidden_lines(found.hidden))
+    say_noise(summary, ["diff", *words])
+
+
+def say_noise(summary: Summary, words: Sequence[str]) -> None:
+    """How to leave out a namespace that most of many changes are in."""
+    space = stat.noise(summary)
+    if space is None or any(word.startswith(CREDENTIALS) for word in words):
+        return
+    dashes = words.index("--") if "--" in words else len(words)
+    exclude = ["--exclude", stat.silenced(space)]
+    command = shlex.join(["gitbackup", *words[:dashes], *exclude, *words[dashes:]])
+    terminal.say([stat.noise_line(summary, space, command)])
