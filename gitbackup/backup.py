@@ -104,11 +104,11 @@ class Backup:
 
         if message is not None and not message.strip():
             raise UsageError("the message is empty; without -m the subject tells what changed")
-        live = self._at.live()
+        live, quiet = self._at.live(), self._quiet(every=False)
         if dry_run:
-            return ops.preview(self.repository, live, message)
+            return ops.preview(self.repository, live, message, quiet)
         repository = self.repository or self._at.create()
-        return ops.commit(repository, live, message, allow_empty)
+        return ops.commit(repository, live, message, allow_empty, quiet)
 
     def log(self, revision: str = "HEAD", limit: int | None = None) -> Iterator[CommitInfo]:
         """The commits from `revision` back, newest first."""

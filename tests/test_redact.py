@@ -6,10 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gitbackup.diff.values import diff_entries
-from gitbackup.model import MASK, Action, Entry, Key, Part, ValueChange
+from gitbackup.model import MASK, Action, Entry, Key, KeyChange, Part, ValueChange
 from gitbackup.redact import NOTE, Redaction
+from gitbackup.report.changes import View, change_lines, to_json
 
 SOON = "2027-01-15T08:00:00.123Z"
 KEY = Key(0, "account:1")
@@ -166,3 +169,39 @@ def test_without_a_glob_nothing_is_masked() -> None:
     whole = entry("hash", {"token": "s3cret"})
     assert whole is Redaction().entry(KEY, whole)
     assert not Redaction()
+
+
+SECRETS = st.text(st.characters(codec="utf-8"), min_size=6).map(lambda text: f"s3cr3t{text}s3cr3t")
+OTHERS = st.sampled_from(["", "a", "s", '"', "token", '{"a": 1}', "x\ny"])
+
+
+def holding(kind: str, secret: str, other: str) -> Entry:
+    """A value of that type with a secret under the name `token`, however deep."""
+    document = json.dumps({"a": [{"api-Token": {"b": secret}}], other: other, "token": secret})
+    values = {
+        "string": document,
+        "hash": {"doc": document, "my_token": secret, "other": other},
+        "list": [other, document],
+        "set": [document],
+        "zset": {document: 1},
+        "stream": {"entries": {"1-0": ["token", secret, "doc", document, "o", other]}},
+    }
+    return entry(kind, values[kind])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["string", "hash", "list", "set", "zset", "stream"]),
+    st.tuples(SECRETS, SECRETS),
+    st.tuples(OTHERS, OTHERS),
+)
+def test_no_secret_is_told(kind: str, secrets: tuple[str, str], others: tuple[str, str]) -> None:
+    redaction = Redaction(["*token*"])
+    pair = [holding(kind, *each) for each in zip(secrets, others, strict=True)]
+    before, after = (redaction.entry(KEY, side) for side in pair)
+    values = redaction.values(KEY, diff_entries(*pair))
+    change = KeyChange(KEY, Action.CHANGED, "f", "f")
+    told = [json.dumps(to_json(change, before, after, values)), json.dumps([before, after])]
+    for each in (change, KeyChange(KEY, Action.ADDED, None, "f")):
+        told += change_lines(each, before, after, values, View(full=True, rank=True))
+    assert "s3cr3t" not in "\n".join(told)

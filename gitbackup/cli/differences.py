@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # it loads what no `--help` has need of
     from gitbackup.model import Summary
     from gitbackup.ops.diff import Diff
 
+NAME = re.compile(r"[\w@./-][\w@./~-]*", re.ASCII)
 CREDENTIALS = "--url"
 """An option that may hold a password, which no output repeats."""
 
@@ -67,5 +69,10 @@ def say_noise(summary: Summary, words: Sequence[str]) -> None:
         return
     dashes = words.index("--") if "--" in words else len(words)
     exclude = ["--exclude", stat.silenced(space)]
-    command = shlex.join(["gitbackup", *words[:dashes], *exclude, *words[dashes:]])
-    terminal.say([stat.noise_line(summary, space, command)])
+    command = ["gitbackup", *words[:dashes], *exclude, *words[dashes:]]
+    terminal.say([stat.noise_line(summary, space, " ".join(map(_quoted, command)))])
+
+
+def _quoted(word: str) -> str:
+    """A word as it is typed into a shell; what git's names are made of needs no quotes."""
+    return word if NAME.fullmatch(word) else shlex.quote(word)

@@ -11,7 +11,8 @@ from gitbackup.model import Summary
 from gitbackup.ops.message import compose, origin
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide
-from gitbackup.ops.take import Taken, take
+from gitbackup.ops.take import Taken, summarise, take
+from gitbackup.patterns import apart
 from gitbackup.store.repository import Repository
 
 FEW = 0.5  # of the last commit's keys: with fewer, the user is told so
@@ -31,9 +32,16 @@ class CommitResult:
 
 
 def commit(
-    repository: Repository, live: LiveFiles, message: str | None, allow_empty: bool
+    repository: Repository,
+    live: LiveFiles,
+    message: str | None,
+    allow_empty: bool,
+    quiet: Sequence[str] = (),
 ) -> CommitResult:
     """Commits the live database; makes no commit where nothing changed, unless `allow_empty`.
+
+    Keys that the globs `quiet` match are committed as any other; the subject tells of them
+    only where nothing else changed.
 
     Raises Busy where another run holds the repository or moved it, ServerError where
     reading fails, Damaged where the repository's objects are.
@@ -43,7 +51,7 @@ def commit(
         known = CommitSide(repository, parent)
         with repository.importer(parent) as importer:
             taken = take(live, known, repository.blob_id, lambda _, content: importer.blob(content))
-            made = None
+            taken, made = hushed(taken, quiet), None
             if taken.differs or allow_empty:
                 made = importer.commit(
                     compose(message, taken.summary, origin(taken)), changed_paths(taken)
@@ -63,12 +71,27 @@ def upkeep(repository: Repository) -> list[str]:
     return []
 
 
-def preview(repository: Repository | None, live: LiveFiles, message: str | None) -> CommitResult:
+def hushed(taken: Taken, quiet: Sequence[str]) -> Taken:
+    """The same, told by what is not quiet, if there is any."""
+    loud, rest = apart(taken.changes, quiet)
+    if not loud or not rest:
+        return taken
+    told = summarise([*loud, *rest])
+    subject = summarise(loud).subject
+    return replace(taken, summary=replace(taken.summary, subject=subject, first=told.first))
+
+
+def preview(
+    repository: Repository | None,
+    live: LiveFiles,
+    message: str | None,
+    quiet: Sequence[str] = (),
+) -> CommitResult:
     """What `commit` would do; nothing is written. `repository` is None where there is none yet."""
     parent = repository.head() if repository else None
     known = CommitSide(repository, parent)
     taken = take(live, known, Repository.blob_id, lambda _, content: None)
-    return result(repository, taken, parent, None, message)
+    return result(repository, hushed(taken, quiet), parent, None, message)
 
 
 def changed_paths(taken: Taken) -> dict[str, str | None]:

@@ -70,6 +70,14 @@ class View:
     def most(self, limit: int) -> int | None:
         return None if self.full else limit
 
+    def title(self, told: str) -> str:
+        """What stands before a value, and leaves it half of the line."""
+        return told if self.room is None else fit(told, max(self.room // 2, 1))
+
+    def named(self, text: str) -> str:
+        """A name that stands before a value."""
+        return self.title(name(text))
+
 
 PLAIN = View()
 
@@ -93,7 +101,8 @@ def change_lines(
         lines = _changed_lines(before, after, values, view)
     else:
         entry, sign = (after, "+ ") if change.action is Action.ADDED else (before, "- ")
-        lines = (sign + line for line in entry_lines(entry, view.most(PREVIEW), view.moment))
+        found = entry_lines(entry, view.most(PREVIEW), view.named, view.moment)
+        lines = (sign + line for line in found)
     for line in lines:
         yield INDENT + (line if isinstance(line, Whole) else fit(_painted(line), view.room))
 
@@ -153,9 +162,9 @@ class _Inside:
         """The lines of one difference; a text of several lines is compared line by line."""
         noted = value.note not in ("", NOTE)
         if value.part is Part.TYPE:
-            most = self._view.most(PREVIEW)
-            yield from ("- " + line for line in preview(self._before, most))
-            yield from ("+ " + line for line in preview(self._after, most))
+            most, named = self._view.most(PREVIEW), self._view.named
+            yield from ("- " + line for line in preview(self._before, most, named))
+            yield from ("+ " + line for line in preview(self._after, most, named))
         elif value.part is Part.MEMBER:
             yield SIGNS[value.action] + name(value.name) + (f": {value.note}" if noted else "")
         else:
@@ -169,7 +178,7 @@ class _Inside:
         return None if lines is None else chain([f"{what(value)}:"], map(Whole, lines))
 
     def _line(self, value: ValueChange) -> str:
-        title = what(value)
+        title = self._view.title(what(value))
         if value.note not in ("", NOTE):
             return f"{SIGNS[value.action]}{title}: {value.note}"
         if value.part in EXPIRIES:

@@ -12,11 +12,15 @@ from gitbackup.report.moments import expiry
 from gitbackup.report.shown import escape, name, shown
 from gitbackup.report.streams import fields
 
+Named = Callable[[str], str]
+
 PREVIEW = 10
 """Lines shown of a value that came or went."""
 
 
-def entry_lines(entry: Entry | None, most: int | None, now: datetime) -> Iterator[str]:
+def entry_lines(
+    entry: Entry | None, most: int | None, named: Named, now: datetime
+) -> Iterator[str]:
     """A key that came or went: its expiry, then the first of its value."""
     if entry is None:
         return
@@ -25,14 +29,17 @@ def entry_lines(entry: Entry | None, most: int | None, now: datetime) -> Iterato
     expiring = len(entry.get("field_expires_at", ()))
     if expiring:
         yield f"{expiring:,} {'field expires' if expiring == 1 else 'fields expire'}"
-    yield from preview(entry, most)
+    yield from preview(entry, most, named)
 
 
-def preview(entry: Entry | None, most: int | None) -> Iterator[str]:
-    """The first lines of a value, all where `most` is None, and how many more there are."""
+def preview(entry: Entry | None, most: int | None, named: Named) -> Iterator[str]:
+    """The first lines of a value, all where `most` is None, and how many more there are.
+
+    `named` tells a name in front of a value.
+    """
     if entry is None:
         return
-    found = PREVIEWS.get(entry["type"], _of_one)(entry["value"])
+    found = PREVIEWS.get(entry["type"], _of_one)(entry["value"], named)
     yield from islice(found.lines, most)
     more = 0 if most is None else found.total - most
     if more > 0:
@@ -53,38 +60,38 @@ class _Preview(NamedTuple):
     many: str = "lines"
 
 
-def _of_one(value: Any) -> _Preview:
+def _of_one(value: Any, named: Named) -> _Preview:
     """A string or a document on one line; of data that only the server can read, the size."""
     if isinstance(value, dict) and value.keys() == {"dump"}:
         return _Preview([shown(f"base64:{value['dump']}")])
     return _Preview([shown(value)])
 
 
-def _of_source(value: str) -> _Preview:
+def _of_source(value: str, named: Named) -> _Preview:
     lines = value.split("\n")
     return _Preview(map(escape, lines), len(lines))
 
 
-def _of_hash(value: dict[str, str]) -> _Preview:
-    lines = (f"{name(field)}: {shown(text)}" for field, text in value.items())
+def _of_hash(value: dict[str, str], named: Named) -> _Preview:
+    lines = (f"{named(field)}: {shown(text)}" for field, text in value.items())
     return _Preview(lines, len(value), "field", "fields")
 
 
-def _of_list(value: list[str]) -> _Preview:
+def _of_list(value: list[str], named: Named) -> _Preview:
     lines = (f"[{at}]: {shown(item)}" for at, item in enumerate(value))
     return _Preview(lines, len(value), "item", "items")
 
 
-def _of_set(value: list[str]) -> _Preview:
+def _of_set(value: list[str], named: Named) -> _Preview:
     return _Preview(map(name, value), len(value), "member", "members")
 
 
-def _of_zset(value: dict[str, Any]) -> _Preview:
-    lines = (f"{name(member)}: {score(held)}" for member, held in value.items())
+def _of_zset(value: dict[str, Any], named: Named) -> _Preview:
+    lines = (f"{named(member)}: {score(held)}" for member, held in value.items())
     return _Preview(lines, len(value), "member", "members")
 
 
-def _of_stream(value: dict[str, Any]) -> _Preview:
+def _of_stream(value: dict[str, Any], named: Named) -> _Preview:
     entries, state = value.get("entries", {}), {k: v for k, v in value.items() if k != "entries"}
     lines = chain(
         (f"{name(at)}: {shown(held)}" for at, held in state.items()),
@@ -93,7 +100,7 @@ def _of_stream(value: dict[str, Any]) -> _Preview:
     return _Preview(lines, len(entries) + len(state), "entry", "entries")
 
 
-PREVIEWS: dict[str, Callable[[Any], _Preview]] = {
+PREVIEWS: dict[str, Callable[[Any, Named], _Preview]] = {
     "hash": _of_hash,
     "list": _of_list,
     "set": _of_set,

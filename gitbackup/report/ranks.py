@@ -6,14 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.model import Entry
+from gitbackup.model import Entry, Masked
 
 Ranks = Mapping[str, int]
 
 
 def ranks(entry: Entry | None) -> Ranks:
-    """The rank of every member, of those with one score in the order of ZREVRANGE."""
+    """The rank of every member, of those with one score in the order of ZREVRANGE.
+
+    Where a score is masked there are none.
+    """
     if entry is None or entry["type"] != "zset":
+        return {}
+    if any(isinstance(score, Masked) for score in entry["value"].values()):
         return {}
     members = sorted(entry["value"].items(), key=_order, reverse=True)
     return {member: at for at, (member, _) in enumerate(members, 1)}

@@ -11,12 +11,18 @@ from gitbackup.edits import Edit, edits
 from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import CONTEXT, escape
 
-WORD = re.compile(r"\w+|\s+|.", re.DOTALL)
+WORD = re.compile(r"[^\W\u2e80-\U0010ffff]+|\s+|.", re.DOTALL)
+"""A word, a space, or a sign; what is written without spaces goes sign by sign."""
+
 LONGEST = 100_000
 """Characters of a text that is compared word by word."""
 
 ALIKE = 0.4
 """How much of two texts is in common at least, for one text to be easier to read than two."""
+
+
+MOST = 8
+"""Differences that a person sees in one line."""
 
 
 class _Span(NamedTuple):
@@ -31,13 +37,15 @@ class _Span(NamedTuple):
 
 
 def word_diff(before: str, after: str) -> str | None:
-    """Both texts in one line; None where they have too little in common, or are too long.
+    """Both texts in one line; None where they differ too much for that, or are too long.
 
     Of what they have in common, the surroundings of a difference are shown.
     """
     longest = max(len(before), len(after))
     spans = _spans(before, after) if longest <= LONGEST else None
-    if spans is None or sum(len(s.before.strip()) for s in spans if s.same) < ALIKE * longest:
+    if spans is None or sum(not span.same for span in spans) > MOST:
+        return None
+    if sum(len(span.before.strip()) for span in spans if span.same) < ALIKE * longest:
         return None
     last = len(spans) - 1
     return "".join(_shown(span, at == 0, at == last) for at, span in enumerate(spans))

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from gitbackup.diff.exact import same
 from gitbackup.diff.values import diff_entries
 from gitbackup.model import Action, Entry, Key, KeyChange, Part
-from gitbackup.report.changes import change_lines, to_json
+from gitbackup.redact import Redaction
+from gitbackup.report.changes import View, change_lines, to_json
 
 NAMES = st.sampled_from(
     ["a", "b", "c", "__d", "a.b", "", "x y", "\x1b[31m", "é\u202e", "base64:/w=="]
@@ -168,11 +169,24 @@ def test_nothing_reaches_the_terminal_raw(pair: tuple[Entry, Entry]) -> None:
     before, after = pair
     changed = KeyChange(Key(0, "\x9b\n"), Action.CHANGED, "f", "f")
     added = KeyChange(Key(0, "\x1b"), Action.ADDED, None, "f")
-    lines = [
-        *change_lines(changed, before, after, diff_entries(before, after)),
-        *change_lines(added, None, after, []),
-    ]
-    assert [line for line in lines if not PAINTED.sub(r"\1", line).isprintable()] == []
+    values = diff_entries(before, after)
+    for view in (View(), View(40, full=True), View(rank=True)):
+        lines = [
+            *change_lines(changed, before, after, values, view),
+            *change_lines(added, None, after, [], view),
+        ]
+        assert [line for line in lines if not PAINTED.sub(r"\1", line).isprintable()] == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(PAIRS | ALIKE | MIXED, st.sampled_from(["k", "a", "*", "x"]))
+def test_what_is_masked_is_told_all_the_same(pair: tuple[Entry, Entry], glob: str) -> None:
+    redaction, change = Redaction([glob]), KeyChange(Key(0, "k"), Action.CHANGED, "f", "f")
+    before, after = (redaction.entry(change.key, entry) for entry in pair)
+    values = redaction.values(change.key, diff_entries(*pair))
+    assert bool(values) == (not same(*pair))
+    json.dumps(to_json(change, before, after, values, redacted=True))
+    assert len([*change_lines(change, before, after, values)]) >= 1
 
 
 def applied(before: Any, told: dict[str, Any]) -> Any:
