@@ -174,11 +174,14 @@ def _change(value: ValueChange, whole: bool, hides: Hides) -> ValueChange:
         return value
     if value.part is Part.STREAM_ENTRY:
         return _sides(value, lambda held: _fields(held, _everything if whole else hides))
-    if whole or (value.part in (Part.FIELD, Part.SCORE) and hides(value.name)):
-        return _masked(value, (), whole)
+    named = value.part in (Part.FIELD, Part.SCORE) and hides(value.name)
+    if value.part in NAMED_BY_VALUE:
+        value = replace(value, name=MASK if whole else _text(value.name, hides))
+    if whole or named:
+        return _masked(value, ())
     for at, step in enumerate(value.path, 1):
         if isinstance(step, str) and hides(step):
-            return _masked(value, value.path[:at], whole)
+            return _masked(value, value.path[:at])
     return _sides(value, lambda held: _document(held, hides))
 
 
@@ -186,22 +189,20 @@ def _everything(name: str) -> bool:
     return True
 
 
-def _masked(value: ValueChange, path: tuple[str | int, ...], whole: bool) -> ValueChange:
+def _masked(value: ValueChange, path: tuple[str | int, ...]) -> ValueChange:
     """The change of which nothing is left but that it is one, and where; not below `path`."""
     action = value.action if path == value.path else Action.CHANGED
-    name = MASK if whole and value.part in NAMED_BY_VALUE else value.name
     before = None if action is Action.ADDED else MASK
     after = None if action is Action.REMOVED else MASK
-    return ValueChange(value.part, action, name, path, before, after, NOTE)
+    return ValueChange(value.part, action, value.name, path, before, after, NOTE)
 
 
 def _sides(value: ValueChange, mask: Callable[[Any], Any]) -> ValueChange:
     """Masks what stands on either side; all of it, where what is left would be the same."""
     before = None if value.action is Action.ADDED else mask(value.before)
     after = None if value.action is Action.REMOVED else mask(value.after)
-    name = str(mask(value.name)) if value.part in NAMED_BY_VALUE else value.name
-    if (before, after, name) == (value.before, value.after, value.name):
+    if (before, after) == (value.before, value.after):
         return value
     if value.action is Action.CHANGED and before == after:
         before = after = MASK
-    return replace(value, name=name, before=before, after=after, note=NOTE)
+    return replace(value, before=before, after=after, note=NOTE)
