@@ -95,9 +95,11 @@ class User:
         """`gitbackup <words>`, its output on a terminal of that width."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        around = surroundings({"TERM": "xterm", "PAGER": "cat", **env})
+        around.pop("COLUMNS", None)  # it would be believed more than the terminal
         child = subprocess.Popen(
             [*GITBACKUP, *words],
-            env=surroundings({"TERM": "xterm", "PAGER": "cat", **env}),
+            env=around,
             stdin=subprocess.DEVNULL,
             stdout=theirs,
             stderr=subprocess.PIPE,
