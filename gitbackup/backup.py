@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
     from gitbackup.ops.verify import Verified
     from gitbackup.proof import Proof
-    from gitbackup.redact import Redaction
     from gitbackup.store.repository import Repository
 
 
@@ -104,7 +103,7 @@ class Backup:
 
         if message is not None and not message.strip():
             raise UsageError("the message is empty; without -m the subject tells what changed")
-        live, quiet = self._at.live(), self._quiet(every=False)
+        live, quiet = self._at.live(), self._at.quiet()
         if dry_run:
             return ops.preview(self.repository, live, message, quiet)
         repository = self.repository or self._at.create()
@@ -120,9 +119,9 @@ class Backup:
         """A commit, and what it changed; `redact` and `every` are as for `diff`."""
         from gitbackup.ops import diff as ops
 
-        narrow = ops.Narrow(quiet=self._quiet(every))
+        narrow = ops.Narrow(quiet=self._at.quiet(every))
         shown = ops.show(self._at.history, self.resolve(commit_ish), narrow)
-        return replace(shown, diff=replace(shown.diff, redaction=self._redaction(redact)))
+        return replace(shown, diff=replace(shown.diff, redaction=self._at.redaction(redact)))
 
     def entry(
         self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
@@ -134,13 +133,13 @@ class Backup:
         from gitbackup.ops import diff as ops
 
         found, entry = ops.find_entry(self._at.history, self.resolve(commit_ish), key, db)
-        return found, self._redaction(redact).entry(found, entry)
+        return found, self._at.redaction(redact).entry(found, entry)
 
     def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
         """What a commit would record now; `exclude` and `every` are as for `diff`."""
         from gitbackup.ops import diff as ops
 
-        narrow = ops.Narrow(exclude=exclude, quiet=self._quiet(every))
+        narrow = ops.Narrow(exclude=exclude, quiet=self._at.quiet(every))
         return ops.status(self._at.history, self._at.live(), narrow)
 
     def diff(
@@ -164,7 +163,7 @@ class Backup:
         from gitbackup.ops import diff as ops
 
         repository, before = self._at.history, self.resolve(a)
-        quiet = self._quiet(every or bool(patterns))
+        quiet = self._at.quiet(every or bool(patterns))
         narrow = ops.Narrow(patterns, self._at.databases, exclude, quiet)
         if b is not None:
             found = ops.diff_commits(repository, before, self.resolve(b), narrow)
@@ -173,17 +172,7 @@ class Backup:
             narrow = replace(narrow, databases=scope.databases)
             at = self._at
             found = ops.diff_live(repository, before, at.server, scope, narrow, at.progress)
-        return replace(found, redaction=self._redaction(redact))
-
-    def _quiet(self, every: bool) -> Sequence[str]:
-        """The globs of keys that are kept out of sight; none where every key is asked for."""
-        return () if every else self._at.globs("quiet")
-
-    def _redaction(self, globs: Sequence[str]) -> Redaction:
-        """What to mask: what is asked for, and what the repository's setting has."""
-        from gitbackup.redact import Redaction
-
-        return Redaction([*globs, *self._at.globs("redact")])
+        return replace(found, redaction=self._at.redaction(redact))
 
     def restore(
         self,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gitbackup.live.address import Address
     from gitbackup.live.connect import Server
     from gitbackup.ops.scan import LiveFiles
+    from gitbackup.redact import Redaction
     from gitbackup.store.repository import Repository
 
 
@@ -111,6 +112,16 @@ class Workspace:
             self.globs("exclude"),
             functions=databases is None and not include,
         )
+
+    def quiet(self, every: bool = False) -> Sequence[str]:
+        """The globs of keys that are kept out of sight; none where `every` key is asked for."""
+        return () if every else self.globs("quiet")
+
+    def redaction(self, globs: Sequence[str]) -> Redaction:
+        """What to mask: what is asked for, and what the repository's setting has."""
+        from gitbackup.redact import Redaction
+
+        return Redaction([*globs, *self.globs("redact")])
 
     def globs(self, name: str) -> tuple[str, ...]:
         """The key patterns that the repository's setting `gitbackup.<name>` has."""
