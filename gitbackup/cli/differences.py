@@ -32,8 +32,8 @@ def say_changes(found: Diff, view: View) -> None:
     """Every key that differs, as it is read, by database and namespace."""
     headings = Headings(found.summary)
     for key in found.ordered(order):
-        terminal.say(headings.above(key.change))
-        terminal.say(change_lines(key.change, key.before, key.after, key.values, view))
+        lines = change_lines(key.change, key.before, key.after, key.values, view)
+        terminal.say(["\n".join([*headings.above(key.change), *lines])])
     terminal.say(text.hidden_lines(found.hidden))
 
 

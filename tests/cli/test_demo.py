@@ -40,11 +40,13 @@ WALK = """
 
     # What changed between the two commits, down to the path inside the JSON?
     $ gitbackup diff HEAD~1 HEAD
+    account: 1 added, 1 changed
     A  account:eu-2  hash
          + status: "active"
          + token: "tok-eu2"
     M  account:index  set
          + eu-2
+
     M  config  string
          limits.daily: 100 -> 250
 
