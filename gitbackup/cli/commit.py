@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
     "--exclude",
     multiple=True,
     metavar="GLOB",
-    help="Never commit keys that match, nor restore or delete them. May repeat.",
+    help="Commit no keys that match; to restore such a commit leaves them alone. May repeat.",
 )
 @click.option(
     "--quiet",

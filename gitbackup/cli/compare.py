@@ -36,17 +36,28 @@ KEYS = "gitbackup.keys"
 WORDS = "gitbackup.words"
 
 
-class AfterDashes(click.Command):
+class Verbatim(click.Command):
+    """Keeps the words as they were typed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
+
+
+class AfterDashes(Verbatim):
     """Keeps what follows `--`, which click would add to the rest: there it is keys only."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        before = args[: args.index("--")] if "--" in args else args
-        ctx.meta[WORDS], ctx.meta[KEYS] = list(args), args[len(before) + 1 :]
-        return super().parse_args(ctx, before)
+        typed = list(args)  # click uses them up
+        before = typed[: typed.index("--")] if "--" in typed else list(typed)
+        ctx.meta[KEYS] = typed[len(before) + 1 :]
+        rest = super().parse_args(ctx, before)
+        ctx.meta[WORDS] = typed
+        return rest
 
 
 @click.command(
-    cls=AfterDashes,
+    cls=Verbatim,
     epilog=examples(
         "gitbackup status", "gitbackup status --exclude 'usage:*'", "gitbackup status --all --json"
     ),

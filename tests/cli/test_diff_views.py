@@ -77,6 +77,7 @@ def test_the_command_that_silences_noise_does(busy: User) -> None:
 def test_status_knows_noise_too(busy: User) -> None:
     hint = busy.says("status").splitlines()[-1]
     assert hint.startswith("60 of 62 are usage; without: gitbackup status --exclude 'usage:*'")
+    assert busy.run("status", "--", "config").code == 2
 
 
 def test_the_hint_goes_before_the_dashes_and_repeats_no_password(busy: User) -> None:

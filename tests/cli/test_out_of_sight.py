@@ -88,6 +88,15 @@ def test_a_commit_that_is_asked_for_is_made_of_quiet_keys_too(busy: User) -> Non
     assert len(busy.commits()) == 2
 
 
+def test_the_subject_of_a_commit_tells_of_what_is_not_quiet(busy: User) -> None:
+    busy.says("init", "--quiet", "usage:*")
+    assert "would commit: config changed\n" in busy.says("commit", "--dry-run")
+    busy.says("commit")
+    message = git(busy.repo, "log", "-1", "--format=%B").splitlines()
+    assert message[:6] == ["config changed", "", "~ config", "~ usage:1", "- usage:3", "+ usage:4"]
+    assert {"Added: 1", "Changed: 2", "Removed: 1"} <= {*message}
+
+
 def test_a_program_is_told_how_many_keys_are_hidden(busy: User) -> None:
     counts = {"added": 1, "changed": 1, "removed": 1}
     busy.says("init", "--quiet", "usage:*")
