@@ -7,20 +7,20 @@ load than `log` takes to run, and most methods need but one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbackup.errors import UsageError
-from gitbackup.model import CommitInfo, Entry, Key, Pushed, Rehearsal
+from gitbackup.model import CommitInfo, Pushed, Rehearsal
 from gitbackup.plan import Ttl
 from gitbackup.progress import SILENT, Progress
+from gitbackup.sight import Sight
 from gitbackup.workspace import Workspace
 
 if TYPE_CHECKING:
     from gitbackup.live.connect import Server
     from gitbackup.ops.commit import CommitResult
-    from gitbackup.ops.diff import Diff, Shown, Status
     from gitbackup.ops.restore import Confirm, Restorer, RestoreResult
     from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
     from gitbackup.ops.verify import Verified
@@ -36,7 +36,7 @@ class InitResult:
     existed: bool
 
 
-class Backup:
+class Backup(Sight):
     """Git for one Redis database.
 
     `repository` is the folder of the data repository. `url` names the server, such as
@@ -112,67 +112,6 @@ class Backup:
     def log(self, revision: str = "HEAD", limit: int | None = None) -> Iterator[CommitInfo]:
         """The commits from `revision` back, newest first."""
         return self._at.history.log(revision, limit)
-
-    def show(
-        self, commit_ish: str = "HEAD", *, redact: Sequence[str] = (), every: bool = False
-    ) -> Shown:
-        """A commit, and what it changed; `redact` and `every` are as for `diff`."""
-        from gitbackup.ops import diff as ops
-
-        narrow = ops.Narrow(quiet=self._at.quiet(every))
-        shown = ops.show(self._at.history, self.resolve(commit_ish), narrow)
-        return replace(shown, diff=replace(shown.diff, redaction=self._at.redaction(redact)))
-
-    def entry(
-        self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
-    ) -> tuple[Key, Entry]:
-        """A key's entry as a commit stores it. `key` is text, or `base64:` and base64.
-
-        `redact` is as for `diff`.
-        """
-        from gitbackup.ops import diff as ops
-
-        found, entry = ops.find_entry(self._at.history, self.resolve(commit_ish), key, db)
-        return found, self._at.redaction(redact).entry(found, entry)
-
-    def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
-        """What a commit would record now; `exclude` and `every` are as for `diff`."""
-        from gitbackup.ops import diff as ops
-
-        narrow = ops.Narrow(exclude=exclude, quiet=self._at.quiet(every))
-        return ops.status(self._at.history, self._at.live(), narrow)
-
-    def diff(
-        self,
-        a: str = "HEAD",
-        b: str | None = None,
-        patterns: Sequence[str] = (),
-        *,
-        exclude: Sequence[str] = (),
-        redact: Sequence[str] = (),
-        every: bool = False,
-    ) -> Diff:
-        """What differs between two commits, or a commit and, without `b`, the live database.
-
-        `patterns` are globs of Redis that keep the keys they match, `exclude` those that leave
-        them out; the databases of this object keep theirs. Keys that the repository's setting
-        `gitbackup.quiet` matches are counted only, unless `patterns` or `every` ask for them.
-        `redact` are globs of keys and fields whose values are masked, besides the setting
-        `gitbackup.redact`.
-        """
-        from gitbackup.ops import diff as ops
-
-        repository, before = self._at.history, self.resolve(a)
-        quiet = self._at.quiet(every or bool(patterns))
-        narrow = ops.Narrow(patterns, self._at.databases, exclude, quiet)
-        if b is not None:
-            found = ops.diff_commits(repository, before, self.resolve(b), narrow)
-        else:
-            scope = self._at.scope()
-            narrow = replace(narrow, databases=scope.databases)
-            at = self._at
-            found = ops.diff_live(repository, before, at.server, scope, narrow, at.progress)
-        return replace(found, redaction=self._at.redaction(redact))
 
     def restore(
         self,
@@ -303,7 +242,3 @@ class Backup:
     def connect(self) -> Server:
         """Connects to the server now, as every method that needs it does by itself."""
         return self._at.server
-
-    def resolve(self, commit_ish: str) -> str:
-        """The id of the commit that any of git's names stands for. Raises UsageError for none."""
-        return self._at.history.resolve(commit_ish)
