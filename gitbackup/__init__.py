@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gitbackup.errors import UsageError as UsageError
     from gitbackup.model import Action as Action
     from gitbackup.model import CommitInfo as CommitInfo
+    from gitbackup.model import Consistency as Consistency
     from gitbackup.model import Entry as Entry
     from gitbackup.model import Key as Key
     from gitbackup.model import Pushed as Pushed
@@ -54,7 +55,16 @@ _HOMES = {
         "ServerError",
         "UsageError",
     ),
-    "model": ("Action", "CommitInfo", "Entry", "Key", "Pushed", "Rehearsal", "Verdict"),
+    "model": (
+        "Action",
+        "CommitInfo",
+        "Consistency",
+        "Entry",
+        "Key",
+        "Pushed",
+        "Rehearsal",
+        "Verdict",
+    ),
     "ops.commit": ("CommitResult",),
     "ops.diff": ("Diff", "Status"),
     "ops.restore": ("RestoreResult",),

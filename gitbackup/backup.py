@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbackup.errors import UsageError
-from gitbackup.model import CommitInfo, Pushed, Rehearsal
+from gitbackup.model import CommitInfo, Consistency, Pushed, Rehearsal
 from gitbackup.plan import Ttl
 from gitbackup.progress import SILENT, Progress
 from gitbackup.sight import Sight
@@ -92,18 +92,24 @@ class Backup(Sight):
         return InitResult(self.path, existed)
 
     def commit(
-        self, message: str | None = None, *, allow_empty: bool = False, dry_run: bool = False
+        self,
+        message: str | None = None,
+        *,
+        allow_empty: bool = False,
+        dry_run: bool = False,
+        consistency: Consistency = Consistency.AUTO,
     ) -> CommitResult:
         """Commits every key in scope; makes the repository where there is none.
 
         Without a message the subject tells what changed. Where nothing changed there is no
-        commit, unless `allow_empty`; for a `dry_run` there is none either.
+        commit, unless `allow_empty`; for a `dry_run` there is none either. The commit is of
+        one point in time where the server permits; `consistency` tells what else to do for it.
         """
         from gitbackup.ops import commit as ops
 
         if message is not None and not message.strip():
             raise UsageError("the message is empty; without -m the subject tells what changed")
-        live, quiet = self._at.live(), self._at.quiet()
+        live, quiet = self._at.live(consistency), self._at.quiet()
         if dry_run:
             return ops.preview(self.repository, live, message, quiet)
         repository = self.repository or self._at.create()

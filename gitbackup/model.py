@@ -75,6 +75,15 @@ class Scope:
     functions: bool = True
 
 
+class Consistency(StrEnum):
+    """What to do so that a snapshot is of one moment."""
+
+    AUTO = "auto"  # be of one moment, where that can be
+    STRICT = "strict"  # or else fail
+    PAUSE = "pause"  # make writers wait, for half a second at most, if they leave no room
+    PER_KEY = "per-key"  # read each key at a moment of its own
+
+
 class Action(StrEnum):
     """What happened to a key between two snapshots."""
 

@@ -10,7 +10,7 @@ person's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gitbackup import codec, kinds
@@ -94,14 +94,28 @@ def encode_file(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, byte
 
     `entries` go by loose name and may hold loose text.
     """
-    content = _encode(entries)
+    return _files(path, entries, _encode, codec.raw)
+
+
+def encode_canonical(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, bytes]]:
+    """The same of entries whose names and text are under the text rule already."""
+    return _files(path, entries, lambda some: codec.encode(_written(some)), codec.data)
+
+
+def _files(
+    path: str,
+    entries: Mapping[str, Entry],
+    encode: Callable[[Mapping[str, Entry]], bytes],
+    name_of: Callable[[str], bytes],
+) -> list[tuple[str, bytes]]:
+    content = encode(entries)
     if len(content) <= LARGE:
         return [(path, content)]
-    alone = {name: _encode({name: entry}) for name, entry in entries.items()}
+    alone = {name: encode({name: entry}) for name, entry in entries.items()}
     large = {name for name, content in alone.items() if len(content) > LARGE}
-    files = [(beside(path, codec.raw(name)), alone[name]) for name in sorted(large)]
+    files = [(beside(path, name_of(name)), alone[name]) for name in sorted(large)]
     if rest := {name: entry for name, entry in entries.items() if name not in large}:
-        files.append((path, _encode(rest)))
+        files.append((path, encode(rest)))
     return files
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbackup.errors import NoRepository
-from gitbackup.model import Scope
+from gitbackup.model import Consistency, Scope
 from gitbackup.progress import Progress
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ class Workspace:
         address = parse(self.url or configured or DEFAULT_URL)
         return address.with_password(self._password) if self._password else address
 
-    def live(self) -> LiveFiles:
+    def live(self, consistency: Consistency = Consistency.AUTO) -> LiveFiles:
         """The live database as the files of a snapshot."""
         from gitbackup.ops.scan import LiveFiles
 
-        return LiveFiles(self.server, self.scope(), self.progress)
+        return LiveFiles(self.server, self.scope(), self.progress, consistency)
 
     def scope(self) -> Scope:
         """What a commit covers: by the databases asked for, the URL, the repository's settings."""

@@ -15,14 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitbackup.backup import Backup
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
-from gitbackup.model import Scope
 from gitbackup.ops.restore import RestoreResult
-from gitbackup.ops.scan import LiveFiles
 from gitbackup.plan import Plan, Ttl
-from gitbackup.progress import SILENT
 from tests.databases import Database, databases, send
+from tests.live import files_of as files
 from tests.servers import BRANDS, PROTOCOLS, LiveServer
 
 Running = Callable[[str], LiveServer]
@@ -74,11 +70,6 @@ def digests(server: LiveServer) -> dict[tuple[int, bytes], bytes]:
                 (found[db, key],) = send(client, [("DEBUG DIGEST-VALUE", key)])[0]
         send(client, [("SELECT", 0)])
     return found
-
-
-def files(server: LiveServer) -> dict[str, bytes]:
-    """The files of a snapshot of the live database, without git."""
-    return dict(iter(LiveFiles(connect(parse(server.url)), Scope(), SILENT)))
 
 
 def restore(backup: Backup, commit_ish: str = "HEAD", **how: object) -> RestoreResult:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import redis
 
+from gitbackup import snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
-from gitbackup.model import Counts, Scope
-from gitbackup.ops.scan import LiveFiles
-from gitbackup.ops.sides import CommitSide
-from gitbackup.ops.take import take
-from gitbackup.progress import SILENT
-from gitbackup.store.repository import Repository
+from gitbackup.model import Counts
+from tests.live import Kept, live_files
 from tests.servers import LiveServer
 from tests.store.plain import git
 
@@ -101,17 +96,15 @@ def test_a_persons_own_files_stay_and_hinder_no_restore(
     assert [path for path in PERSONS if not (backup.path / path).exists()] == []
 
 
-class Twice(LiveFiles):
-    """Gives one path to two files, as no layout should."""
+def test_two_files_of_one_path_are_no_snapshot(
+    client: redis.Redis, valkey: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As no layout should have it."""
 
-    def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        for path, content in super().__iter__():
-            yield path, content
-            yield path, content
+    def twice(db: int, keys: Sequence[bytes]) -> list[tuple[str, Sequence[bytes]]]:
+        return [("db0/_.json", keys), ("db0/_.json", keys)]
 
-
-def test_two_files_of_one_path_are_no_snapshot(client: redis.Redis, valkey: LiveServer) -> None:
     client.set("a", "1")
-    live = Twice(connect(parse(valkey.url)), Scope(), SILENT)
-    with pytest.raises(GitbackupError, match=r"'db0/_\.json' cannot be the path of a file of its"):
-        take(live, CommitSide(None, None), Repository.blob_id, lambda *_: None)
+    monkeypatch.setattr(snapshot, "place_files", twice)
+    with pytest.raises(GitbackupError, match=r"'db0/_\.json' is the path of two files"):
+        live_files(valkey).read(Kept())

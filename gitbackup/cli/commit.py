@@ -11,6 +11,7 @@ from gitbackup.cli import terminal
 from gitbackup.cli.options import connected, examples, logged_in, open_backup, repo_option
 from gitbackup.cli.remote import push_after_commit
 from gitbackup.errors import PartlyDone
+from gitbackup.model import Consistency
 from gitbackup.report import objects, text
 
 if TYPE_CHECKING:  # it loads what `commit --help` has no need of
@@ -83,6 +84,12 @@ def init(
 )
 @click.option("--allow-empty", is_flag=True, help="Commit even if nothing changed.")
 @click.option("--dry-run", is_flag=True, help="Say what would be committed; write nothing.")
+@click.option(
+    "--consistency",
+    type=click.Choice([choice.value for choice in Consistency]),
+    default=Consistency.AUTO.value,
+    help="How hard to try for one point in time. [default: auto]",
+)
 def commit(
     repo: Path | None,
     url: str | None,
@@ -91,19 +98,34 @@ def commit(
     message: str | None,
     allow_empty: bool,
     dry_run: bool,
+    consistency: str,
 ) -> None:
     """Commit every key of the database, with its type and expiry.
 
     Makes the data repository where there is none. Where nothing changed there is no
     commit, and that is no error. With the setting gitbackup.push on-commit it is pushed.
+
+    A commit is the database as it was at one point in time, if the server permits client
+    tracking and writers leave room; else each key is as it was at a moment of its own, and
+    the commit and its warning say so. With `--consistency strict` that is an error; `pause`
+    lets the server keep writers waiting where they leave no room, for 500 ms in all at most;
+    `per-key` does not even try.
     """
     backup = logged_in(repo, url, databases)
-    result = backup.commit(message, allow_empty=allow_empty, dry_run=dry_run)
+    chosen = Consistency(consistency)
+    if chosen is Consistency.PAUSE:
+        terminal.warn("writers may have to wait, for 500 ms at most")
+    result = backup.commit(message, allow_empty=allow_empty, dry_run=dry_run, consistency=chosen)
     terminal.warn_all(result.warnings)
     if as_json:
         terminal.say_json(
             objects.commit_object(
-                result.commit, result.parent, result.subject, result.keys, result.summary
+                result.commit,
+                result.parent,
+                result.subject,
+                result.keys,
+                result.summary,
+                result.consistency,
             )
         )
     else:

@@ -34,5 +34,10 @@ def still_ours(wire: Wire, names: Sequence[bytes]) -> list[bytes]:
     return [name for name, ms in zip(alike, left, strict=True) if _is_short(ms)]
 
 
+def still_ours_at(name: bytes, expires_at: int, now: int) -> bool:
+    """The same of one name, whose key expires at an instant in milliseconds since 1970."""
+    return is_ours(name) and _is_short(expires_at - now)
+
+
 def _is_short(milliseconds: object) -> bool:
     return isinstance(milliseconds, int) and 0 < milliseconds <= MINUTES * 60_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from itertools import islice
 from typing import Any, Literal, NamedTuple
@@ -53,7 +53,14 @@ def ask(key: bytes, type_: str, server: Abilities) -> Asked:
     kind = kind_of(type_)
     if kind.watched:
         return Asked(key, type_, outcome=Later.LATER)
-    reading, when = kind.read(key, server), expiry.ask(key, server)
+    return asking(key, type_, kind.read, server)
+
+
+def asking(
+    key: bytes, type_: str, read: Callable[[bytes, Abilities], Reading], server: Abilities
+) -> Asked:
+    """What a reading asks for first, between two looks at the expiry."""
+    reading, when = read(key, server), expiry.ask(key, server)
     return Asked(key, type_, reading, (when, *next(reading), when))
 
 

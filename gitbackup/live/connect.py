@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis.backoff import NoBackoff
@@ -36,7 +36,8 @@ Dial = Callable[[], Wire]
 class Server:
     """A server that let us in: who it is, what it knows, and how to open more connections.
 
-    `brand` is `Redis` or `Valkey`, `mode` what it says of itself, `replica` its role.
+    `brand` is `Redis` or `Valkey`, `mode` what it says of itself, `replica` its role. `listen`
+    opens a connection on which the server may speak unasked: one of RESP3.
     """
 
     label: str
@@ -46,6 +47,7 @@ class Server:
     replica: bool
     abilities: Abilities
     dial: Dial
+    listen: Dial
 
     def __str__(self) -> str:
         return f"{self.brand} {self.version} {self.mode} at {self.label}"
@@ -144,6 +146,7 @@ def _server(address: Address, hello: dict[str, Any]) -> Server:
         replica=hello.get("role") in ("replica", "slave"),
         abilities=_abilities(valkey, version, int(address.options.get("protocol", 3)) == 3),
         dial=lambda: dial(address),
+        listen=lambda: dial(replace(address, options=address.options | {"protocol": 3})),
     )
 
 

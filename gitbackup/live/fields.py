@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from gitbackup.live.connect import parse_info
 from gitbackup.live.wire import Refusal, Wire
@@ -13,8 +14,10 @@ COUNT = re.compile(r"\b(?:keys_with_volatile_items|subexpiry)=(\d+)")  # Valkey 
 def may_expire(wire: Wire, db: int) -> bool:
     """False where the server says that no hash of the database has such a field."""
     (info,) = wire.ask([("INFO", "keyspace")])
-    if isinstance(info, Refusal):
-        return True
-    line = parse_info(info).get(f"db{db}", "")
-    count = COUNT.search(line)
+    return isinstance(info, Refusal) or told_of(parse_info(info), db)
+
+
+def told_of(keyspace: Mapping[str, str], db: int) -> bool:
+    """The same, by what INFO has said of the databases."""
+    count = COUNT.search(keyspace.get(f"db{db}", ""))
     return count is None or int(count[1]) > 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from gitbackup import codec
 from gitbackup.errors import ServerError
@@ -39,8 +39,12 @@ def databases(wire: Wire) -> list[int]:
     (info,) = wire.ask([("INFO", "keyspace")])
     if isinstance(info, Refusal):
         return _tried(wire)
-    lines = parse_info(info)
-    return sorted(int(name[2:]) for name in lines if name[:2] == "db" and name[2:].isdecimal())
+    return sorted(numbers(parse_info(info)))
+
+
+def numbers(info: Iterable[str]) -> Iterator[int]:
+    """The databases among the names that INFO keyspace tells."""
+    return (int(name[2:]) for name in info if name[:2] == "db" and name[2:].isdecimal())
 
 
 def _tried(wire: Wire) -> list[int]:
@@ -69,6 +73,11 @@ def libraries(wire: Wire, server: Abilities) -> list[Library] | None:
     (listed,) = wire.ask([("FUNCTION", "LIST", "WITHCODE")])
     if isinstance(listed, Refusal):
         return _unlisted(wire, listed)
+    return told(listed)
+
+
+def told(listed: Iterable[Any]) -> list[Library]:
+    """What FUNCTION LIST has said."""
     found = [mapping(library) for library in listed]
     return sorted(Library(one["library_name"], one["engine"], one["library_code"]) for one in found)
 

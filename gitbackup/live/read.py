@@ -16,6 +16,7 @@ from gitbackup.live.wire import Refusal, Wire
 from gitbackup.model import Entry
 
 SCAN_COUNT = 1_000  # names asked for at once
+SMALL = 64 * 1024  # bytes: a larger value is read in no transaction
 TRIES = 3  # readings of a value in pieces, until none of them was disturbed
 Found = tuple[bytes, Entry | None]
 
@@ -31,6 +32,7 @@ class _Sent(NamedTuple):
 class KeyReader:
     """Reads the keys of one server. A context manager: leaving it closes the connections.
 
+    `large` has the keys whose values are not small, `streams` those that are streams.
     `left_over` lists what a killed restore had built aside, which `names` does not tell.
     `torn` lists the keys that were written to at every try while they were read in pieces;
     `watching` is False where the user may not WATCH, so that nobody could see that.
@@ -39,6 +41,8 @@ class KeyReader:
     def __init__(self, server: Server) -> None:
         self.left_over: list[tuple[int, bytes]] = []
         self.torn: list[tuple[int, bytes]] = []
+        self.large: set[tuple[int, bytes]] = set()
+        self.streams: set[tuple[int, bytes]] = set()
         self.watching = True
         self._server = server
         self._wire = server.dial()
@@ -79,6 +83,10 @@ class KeyReader:
                 yield asked.key, self._watched(db, asked.key) if outcome is Later.LATER else outcome
             now = following
 
+    def alone(self, db: int, key: bytes) -> Entry | None:
+        """One key with its entry, however large; None where it is gone."""
+        return batch.whole(self._second(db), key, self._server.abilities)
+
     def _send(self, db: int, keys: list[sizes.Sized]) -> _Sent:
         """Asks for the values of a batch."""
         if not keys:
@@ -87,6 +95,8 @@ class KeyReader:
         plain = known.field_expiry and not fields.may_expire(self._second(db), db)
         if plain:
             known = replace(known, field_expiry=False)
+        self.large.update((db, one.key) for one in keys if one.size > SMALL)
+        self.streams.update((db, one.key) for one in keys if one.type == "stream")
         asked = [batch.ask(one.key, one.type, known) for one in keys]
         around: tuple[Command, ...] = () if known.pexpiretime else (("TIME",),)
         commands = (command for one in asked for command in one.commands)

@@ -10,10 +10,14 @@ from redis._parsers.hiredis import NOT_ENOUGH_DATA
 
 
 class Replies(_HiredisParser):
-    """The parser of a connection, which can also be asked for many replies at once."""
+    """The parser of a connection, which can also be asked for many replies at once.
+
+    `told` is what the server has said unasked, in order; whoever reads it takes it away.
+    """
 
     def __init__(self, socket_read_size: int) -> None:
         super().__init__(socket_read_size)  # type: ignore[no-untyped-call]
+        self.told: list[list[Any]] = []
 
     def many(self, count: int) -> list[Any]:
         """That many replies, error replies among them as exceptions that are not raised.
@@ -25,6 +29,14 @@ class Replies(_HiredisParser):
             reply = self._reader.gets()
             if reply is NOT_ENOUGH_DATA:
                 self.read_from_socket()  # type: ignore[no-untyped-call]
-            elif not isinstance(reply, PushNotification):
+            elif isinstance(reply, PushNotification):
+                self.told.append(reply)
+            else:
                 replies.append(reply)
         return replies
+
+    def hear(self) -> None:
+        """Takes to `told` what has arrived by now, while no reply is under way."""
+        while self.read_from_socket(0, raise_on_timeout=False):  # type: ignore[no-untyped-call]
+            while (said := self._reader.gets()) is not NOT_ENOUGH_DATA:
+                self.told.append(said)

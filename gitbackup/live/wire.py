@@ -28,7 +28,7 @@ class Wire:
         self.label = label
         self._connection = connection
         self._replies = replies
-        self._db = connection.db
+        self.db: int = connection.db  # that of the commands that follow
         self._closed = False
 
     def send(self, commands: Iterable[Command]) -> None:
@@ -69,9 +69,21 @@ class Wire:
 
     def select(self, db: int) -> None:
         """Makes `db` the database of the commands that follow."""
-        if db != self._db:
+        if db != self.db:
             self.call("SELECT", db)
-            self._db = db
+            self.db = db
+
+    def told(self) -> list[list[Any]]:
+        """What the server has said unasked since this was last called, in order.
+
+        It waits for nothing; no reply may be under way.
+        """
+        try:
+            self._replies.hear()
+        except (RedisError, OSError) as error:
+            raise self._lost(error) from None
+        told, self._replies.told = self._replies.told, []
+        return told
 
     def refused(self, refusal: Refusal, command: Command) -> ServerError:
         """What an error reply to `command` means, in one sentence."""

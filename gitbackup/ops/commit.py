@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from gitbackup import snapshot
 from gitbackup.errors import GitbackupError
 from gitbackup.model import Summary
-from gitbackup.ops.message import compose, origin
+from gitbackup.ops.message import compose, consistency, origin
 from gitbackup.ops.scan import LiveFiles
-from gitbackup.ops.sides import CommitSide
+from gitbackup.ops.sides import CommitSide, Spool
 from gitbackup.ops.take import Taken, summarise, take
 from gitbackup.patterns import apart
 from gitbackup.store.repository import Repository
@@ -21,13 +21,17 @@ MANY = 10  # keys, from which on that is worth a warning
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """What `commit` did. `commit` is None where nothing changed, or for a dry run."""
+    """What `commit` did. `commit` is None where nothing changed, or for a dry run.
+
+    `consistency` tells whether all was read as it was at one moment, as a commit's trailer does.
+    """
 
     commit: str | None
     subject: str
     parent: str | None
     keys: int
     summary: Summary
+    consistency: str
     warnings: Sequence[str]
 
 
@@ -50,7 +54,7 @@ def commit(
         parent = repository.head()
         known = CommitSide(repository, parent)
         with repository.importer(parent) as importer:
-            taken = take(live, known, repository.blob_id, lambda _, content: importer.blob(content))
+            taken = take(live, known, repository.blob_id, importer)
             taken, made = hushed(taken, quiet), None
             if taken.differs or allow_empty:
                 made = importer.commit(
@@ -90,7 +94,8 @@ def preview(
     """What `commit` would do; nothing is written. `repository` is None where there is none yet."""
     parent = repository.head() if repository else None
     known = CommitSide(repository, parent)
-    taken = take(live, known, Repository.blob_id, lambda _, content: None)
+    with Spool() as spool:
+        taken = take(live, known, Repository.blob_id, spool)
     return result(repository, hushed(taken, quiet), parent, None, message)
 
 
@@ -110,12 +115,14 @@ def result(
     first = (message or taken.summary.subject).strip().partition("\n\n")[0]
     subject = " ".join(first.split("\n"))  # as git tells a commit's subject
     warnings = (*taken.warnings, *doubts(taken), *surprises(repository, taken, parent))
-    return CommitResult(made, subject, parent, taken.live.total, taken.summary, warnings)
+    live, summary = taken.live, taken.summary
+    return CommitResult(made, subject, parent, live.total, summary, consistency(live), warnings)
 
 
 def doubts(taken: Taken) -> list[str]:
     """What the reading could not make sure of."""
-    told = [
+    told = [_unproven(taken.live)] if taken.live.why else []
+    told += [
         f"key {key} was written to each time it was read in pieces: its value may never have been"
         for key in taken.live.torn
     ]
@@ -133,6 +140,12 @@ def doubts(taken: Taken) -> list[str]:
             " +multi +exec"
         )
     return told
+
+
+def _unproven(live: LiveFiles) -> str:
+    """Why it is not known to be of one moment."""
+    changed = f", {live.changed:,} keys changed while it was read" if live.changed else ""
+    return f"this is not one point in time{changed}: {live.why}"
 
 
 def surprises(repository: Repository | None, taken: Taken, parent: str | None) -> list[str]:

@@ -165,9 +165,7 @@ def diff_live(
     if snapshot.MANIFEST in side.files:
         scope = snapshot.read_manifest(side.read(snapshot.MANIFEST))
     spool = Spool()  # lives as long as the result
-    taken = take(
-        LiveFiles(server, scope, progress), side, Repository.blob_id, spool.put, strict=True
-    )
+    taken = take(LiveFiles(server, scope, progress), side, Repository.blob_id, spool, strict=True)
     live = LiveSide(repository, taken.files, spool)
     told, quiet = narrow.split(taken.changes)
     warnings = [*taken.warnings, *doubts(taken)]
@@ -178,7 +176,8 @@ def status(repository: Repository, live: LiveFiles, narrow: Narrow = EVERYTHING)
     """What a commit of the live database would record, and what HEAD is."""
     head = repository.head()
     side = CommitSide(repository, head)
-    taken = take(live, side, Repository.blob_id, lambda _, content: None, strict=True)
+    with Spool() as spool:
+        taken = take(live, side, Repository.blob_id, spool, strict=True)
     warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head)]
     told, quiet = narrow.split(taken.changes)
     return Status(

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from gitbackup import codec
 from gitbackup.model import FORMAT, FUNCTIONS, Action, Summary
+from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.take import Taken
 
 SIGNS = {Action.ADDED: "+", Action.CHANGED: "~", Action.REMOVED: "-"}
 LONGEST = 100  # characters of a key's name in a message
+POINT_IN_TIME = "point-in-time"
 PER_KEY = "per-key"
 
 
@@ -31,7 +33,21 @@ class Origin:
 def origin(taken: Taken) -> Origin:
     """Of a snapshot that was just read."""
     live = taken.live
-    return Origin(str(live.server), live.taken_at, _consistency(taken), live.keys)
+    return Origin(str(live.server), live.taken_at, consistency(live), live.keys)
+
+
+def consistency(live: LiveFiles) -> str:
+    """Whether it is of one moment; and if not, what each key's own moment may have missed."""
+    if live.at_once:
+        return POINT_IN_TIME
+    told = [PER_KEY]
+    if live.changed is not None:
+        told.append(f"{live.changed} keys changed while reading")
+    if live.torn:
+        told.append(f"{len(live.torn)} written to while read")
+    if not live.watching:
+        told.append("large values unwatched")
+    return ", ".join(told)
 
 
 def compose(subject: str | None, summary: Summary, origin: Origin) -> str:
@@ -75,11 +91,3 @@ def _facts(summary: Summary, origin: Origin) -> dict[str, str]:
 
 def _counted(db: int, count: int) -> str:
     return f"functions={count}" if db == FUNCTIONS else f"db{db}={count}"
-
-
-def _consistency(taken: Taken) -> str:
-    """Every key is read at a moment of its own, but for those that a writer never left alone."""
-    if not taken.live.watching:
-        return f"{PER_KEY}, large values unwatched"
-    torn = len(taken.live.torn)
-    return f"{PER_KEY}, {torn} written to while read" if torn else PER_KEY

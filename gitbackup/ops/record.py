@@ -11,7 +11,7 @@ from gitbackup import snapshot
 from gitbackup.errors import Busy
 from gitbackup.model import KeyChange
 from gitbackup.ops.commit import changed_paths
-from gitbackup.ops.message import Origin, compose, origin
+from gitbackup.ops.message import PER_KEY, Origin, compose, origin
 from gitbackup.ops.planning import Wanted
 from gitbackup.ops.sides import LiveSide, Spool
 from gitbackup.ops.take import Taken, summarise
@@ -78,7 +78,7 @@ def after(
     }
     if not differing:
         return None
-    source = Origin(view.plan.server, view.plan.clock.now, origin(view.taken).consistency, keys)
+    source = Origin(view.plan.server, view.plan.clock.now, PER_KEY, keys)
     message = compose(f"restore of {wanted.commit[:7]}", summarise(changes), source)
     with repository.lock():
         parent = repository.head()

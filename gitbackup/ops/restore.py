@@ -156,7 +156,7 @@ class Restorer:
             concerned = replace(concerned, databases=chosen, functions=False)
         scope = widest(self._settled, concerned)
         live = LiveFiles(self._server, scope, self._progress)
-        taken = take(live, CommitSide(self._repository, parent), Repository.blob_id, spool.put)
+        taken = take(live, CommitSide(self._repository, parent), Repository.blob_id, spool)
         side = LiveSide(self._repository, taken.files, spool)
         plan = draw(
             compare(side, self._commit),

@@ -1,44 +1,67 @@
-"""Reading the live database as the files of a snapshot, one by one."""
+"""Reading the live database as the files of a snapshot, one by one, and as of one moment."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import islice
 
 from gitbackup import codec, snapshot
-from gitbackup.live import keyspace
+from gitbackup.errors import GitbackupError, ServerError
+from gitbackup.live import aside, keyspace
 from gitbackup.live.connect import Server
-from gitbackup.live.read import Found, KeyReader
-from gitbackup.model import FUNCTIONS, Entry, Key, Scope
+from gitbackup.live.keyspace import Library
+from gitbackup.live.moment import MomentReader, Place
+from gitbackup.live.read import KeyReader
+from gitbackup.live.track import Tracker
+from gitbackup.model import FUNCTIONS, Consistency, Entry, Key, Scope
+from gitbackup.ops.places import Places, Sink
+from gitbackup.ops.rounds import Guesses, Rounds, Upset
 from gitbackup.patterns import covered
 from gitbackup.progress import Progress
 
-File = tuple[str, bytes]
+TRIES = 3  # readings of a server whose databases are emptied or swapped meanwhile
 
 
 class LiveFiles:
-    """The files that a snapshot of the live database has, made while one iterates over it.
+    """The files that a snapshot of the live database has; read() makes them, once.
 
-    Told once that is done: `keys`, how many each database has; `taken_at`, the server's
-    time in milliseconds when reading began; `functions_refused`, whether the user may not
-    list the function libraries, which are then no part of `scope`; `torn`, keys that were
-    written to while they were read in pieces; `watching`, whether such writes could be seen;
-    `left_over`, names of values that a killed restore had built aside.
+    Told once that is done: `keys`, how many each database has; `at_once`, whether all is as it
+    was at one moment, and if not `why`, where that was tried; `taken_at`, the server's time in
+    milliseconds at that moment, or else when reading began; `changed`, how many names of keys
+    were written to meanwhile, None where nobody could see that.
+
+    `functions_refused` tells whether the user may not list the function libraries, which are
+    then no part of `scope`; `torn`, keys that were written to while they were read in pieces;
+    `watching`, whether such writes could be seen; `left_over`, names of values that a killed
+    restore had built aside.
     """
 
-    def __init__(self, server: Server, scope: Scope, progress: Progress) -> None:
+    def __init__(
+        self,
+        server: Server,
+        scope: Scope,
+        progress: Progress,
+        consistency: Consistency = Consistency.AUTO,
+    ) -> None:
         self.server = server
         self.scope = scope
         self.keys: dict[int, int] = {}
+        self.at_once = False
+        self.why = ""
         self.taken_at = 0
+        self.changed: int | None = None
         self.functions_refused = False
         self.torn: tuple[Key, ...] = ()
         self.watching = True
-        self.left_over: tuple[tuple[int, bytes], ...] = ()
+        self.left_over: tuple[Place, ...] = ()
+        self._consistency = consistency
         self._progress = progress
-        self._names: dict[int, Sequence[bytes]] = {}
-        self._vanished: set[tuple[int, bytes]] = set()
+        self._tracker: Tracker | None = None
+        self._places: dict[int, Places] = {}
+        self._libraries: dict[str, str] = {}  # names and paths
 
     @property
     def total(self) -> int:
@@ -47,69 +70,172 @@ class LiveFiles:
 
     def holds(self, key: Key) -> bool:
         """Whether the snapshot that was made has this key."""
-        name, names = codec.data(key.name), self._names.get(key.db, ())
+        if key.db == FUNCTIONS:
+            return key.name in self._libraries
+        places = self._places.get(key.db)
+        if places is None:
+            return False
+        name, names = codec.data(key.name), places.names
         at = bisect_left(names, name)
-        found = at < len(names) and names[at] == name
-        return found and (key.db, name) not in self._vanished
+        return at < len(names) and names[at] == name and name not in places.gone
 
-    def __iter__(self) -> Iterator[File]:
-        yield from self._libraries()
-        with KeyReader(self.server) as reader:
-            try:
-                for db in self._databases():
-                    yield from self._files(reader, db)
-            finally:
-                self._progress.finish()
+    def held(self) -> Iterator[Key]:
+        """All keys of the snapshot that was made, function libraries first."""
+        yield from (Key(FUNCTIONS, name) for name in sorted(self._libraries))
+        for db, places in sorted(self._places.items()):
+            living = (name for name in places.names if name not in places.gone)
+            yield from (Key(db, codec.text(name)) for name in living)
+
+    def read(self, sink: Sink) -> None:
+        """Reads the live database, and gives all its files to `sink`.
+
+        Raises GitbackupError where it is to be of one moment, and cannot be.
+        """
+        try:
+            for _ in range(TRIES):
+                self._start_over(sink)
+                if self._read(sink):
+                    break
+        finally:
+            self._progress.finish()
+        if self._consistency is Consistency.STRICT and not self.at_once:
+            raise GitbackupError(f"the database cannot be read as it is at one moment: {self.why}")
+        for places in self._places.values():
+            places.check()
+        counts = {db: len(places) for db, places in self._places.items()}
+        counts[FUNCTIONS] = len(self._libraries)
+        self.keys = {db: count for db, count in counts.items() if count}
+        sink.put(snapshot.MANIFEST, snapshot.manifest(self.scope))
+
+    def _start_over(self, sink: Sink) -> None:
+        for places in self._places.values():
+            places.drop(sink)
+        for path in self._libraries.values():
+            sink.drop(path)
+        self._places, self._libraries = {}, {}
+        self.why = ""
+
+    def _read(self, sink: Sink) -> bool:
+        """Reads all there is; False where a database was emptied or swapped meanwhile."""
+        with ExitStack() as opened:
+            self._tracker = self._begin(opened)
+            self._read_libraries(sink)
+            databases = self._databases()
+            reader = opened.enter_context(KeyReader(self.server))
+            guesses = Guesses()
+            for db in databases:
+                self._read_database(reader, db, guesses, sink)
             self.torn = tuple(Key(db, codec.text(name)) for db, name in reader.torn)
             self.watching = reader.watching
             self.left_over = tuple(reader.left_over)
-        yield snapshot.MANIFEST, snapshot.manifest(self.scope)
+            try:
+                if self._tracker:
+                    self._settle(self._tracker, reader, databases, guesses, sink)
+            except Upset:
+                self.why = "databases were emptied or swapped each time that it was read"
+                return False
+            except ServerError as error:
+                self.why = str(error)
+        return True
 
-    def _libraries(self) -> Iterator[File]:
-        wire = self.server.dial()
+    def _begin(self, opened: ExitStack) -> Tracker | None:
+        """Hears of writes from now on, where that is wanted and permitted."""
+        if self._consistency is Consistency.PER_KEY:
+            return None
         try:
+            return opened.enter_context(Tracker(self.server))
+        except ServerError as error:
+            self.why = str(error)
+            return None
+
+    def _hear(self) -> None:
+        try:
+            if self._tracker:
+                self._tracker.hear()
+        except ServerError as error:
+            self.why = str(error)
+            self._tracker = None
+
+    def _read_libraries(self, sink: Sink) -> None:
+        with closing(self.server.dial()) as wire:
             self.taken_at = keyspace.clock(wire)
             if not self.scope.functions:
                 return
             libraries = keyspace.libraries(wire, self.server.abilities)
-        finally:
-            wire.close()
         if libraries is None:
             self.functions_refused = True
             self.scope = replace(self.scope, functions=False)
-        elif libraries:
-            self.keys[FUNCTIONS] = len(libraries)
-            self._names[FUNCTIONS] = sorted(library.name.encode() for library in libraries)
-        for library in libraries or ():
-            yield snapshot.library_file(library.name, library.engine), codec.raw(library.source)
+        self._put_libraries(libraries or (), sink)
+
+    def _put_libraries(self, libraries: Sequence[Library], sink: Sink) -> None:
+        before, self._libraries = self._libraries, {}
+        for library in libraries:
+            path = snapshot.library_file(library.name, library.engine)
+            self._libraries[library.name] = path
+            sink.put(path, codec.raw(library.source))
+        for path in sorted({*before.values()} - {*self._libraries.values()}):
+            sink.drop(path)
 
     def _databases(self) -> Sequence[int]:
         if self.scope.databases is not None:
             return sorted(self.scope.databases)
-        wire = self.server.dial()
-        try:
+        with closing(self.server.dial()) as wire:
             return keyspace.databases(wire)
-        finally:
-            wire.close()
 
-    def _files(self, reader: KeyReader, db: int) -> Iterator[File]:
-        names = self._names[db] = list(filter(covered(self.scope), reader.names(db)))
+    def _read_database(self, reader: KeyReader, db: int, guesses: Guesses, sink: Sink) -> None:
+        names = list(filter(covered(self.scope), reader.names(db)))
         self._progress.start(f"reading db{db}", len(names))
-        files = list(snapshot.place_files(db, names))
-        found = reader.entries(db, (name for _, keys in files for name in keys))
-        for path, keys in files:
-            entries = self._living(db, (next(found) for _ in keys))
+        places = self._places[db] = Places(db, names)
+        found = reader.entries(db, (name for _, keys in places for name in keys))
+        for path, keys in places:
+            self._hear()
+            entries = {}
+            for name, entry in islice(found, len(keys)):
+                if entry is None:
+                    places.gone.add(name)
+                else:
+                    entries[codec.loose(name)] = entry
+                    guesses.note((db, name), entry["type"])
+            places.put(path, entries, sink)
             self._progress.advance(len(keys))
-            if entries:
-                self.keys[db] = self.keys.get(db, 0) + len(entries)
-                yield from snapshot.encode_file(path, entries)
 
-    def _living(self, db: int, found: Iterator[Found]) -> dict[str, Entry]:
-        """The entries of a file by loose name; keys that have gone meanwhile are noted."""
-        entries = {}
-        for name, entry in found:
-            if entry is None:
-                self._vanished.add((db, name))
-            else:
-                entries[codec.loose(name)] = entry
-        return entries
+    def _settle(
+        self,
+        tracker: Tracker,
+        reader: KeyReader,
+        databases: Sequence[int],
+        guesses: Guesses,
+        sink: Sink,
+    ) -> None:
+        """Makes it the snapshot of one moment, if there is one."""
+        moments = MomentReader(tracker.wire, self.server.abilities)
+        rounds = Rounds(tracker, reader, moments, self.scope, databases, guesses)
+        moment = rounds.run(self._consistency is Consistency.PAUSE)
+        self.changed = len(rounds.touched)
+        if moment is None:
+            self.why = rounds.why
+            return
+        self.at_once, self.taken_at = True, moment
+        self.torn, self.watching = (), True
+        again: dict[int, dict[bytes, Entry | None]] = {db: {} for db in self._places}
+        for (db, name), entry in self._without_aside(rounds.again, moment).items():
+            again.setdefault(db, {})[name] = entry
+        for db, entries in sorted(again.items()):
+            self._places.setdefault(db, Places(db, [])).settle(entries, moment, sink)
+        if rounds.libraries is not None:
+            self._put_libraries(rounds.libraries, sink)
+
+    def _without_aside(
+        self, again: Mapping[Place, Entry | None], moment: int
+    ) -> dict[Place, Entry | None]:
+        """The keys without those that a restore is building aside, or has left behind."""
+        ours = {
+            (db, name)
+            for (db, name), entry in again.items()
+            if entry
+            and "expires_at" in entry
+            and aside.still_ours_at(name, codec.milliseconds(entry["expires_at"]), moment)
+        }
+        known = (place for place in self.left_over if place not in again)
+        self.left_over = tuple(sorted({*known, *ours}))
+        return {**again, **dict.fromkeys(ours)}

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
+from typing import Protocol
 
 from gitbackup import snapshot
 from gitbackup.diff import keys as key_diff
 from gitbackup.errors import Damaged, GitbackupError
-from gitbackup.model import FUNCTIONS, Action, Counts, Entry, Key, KeyChange, Summary
+from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Summary
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import Side
 from gitbackup.patterns import covers
 
 SHOWN = 20  # changed keys that a commit's message names
-Keep = Callable[[str, bytes], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,40 +44,72 @@ class Taken:
         return bool(self.fresh or self.gone)
 
 
+class Keeper(Protocol):
+    """Keeps the content of files that differ from the known ones."""
+
+    def put(self, blob_id: str, content: bytes) -> object: ...
+
+    def read(self, blob_id: str) -> bytes:
+        """What was put there."""
+        ...
+
+
 def take(
     live: LiveFiles,
     known: Side,
     blob_id: Callable[[bytes], str],
-    keep: Keep,
+    keeper: Keeper,
     strict: bool = False,
 ) -> Taken:
-    """Reads the whole live database; `keep` gets the id and content of every file that differs.
+    """Reads the whole live database; `keeper` gets the id and content of every file that differs.
 
-    A known file that is not well-formed is told in a warning, but if `strict` it raises
-    Damaged. Raises GitbackupError where two files would have one path, or one would not be
-    known as data: no key is ever left out in silence.
+    It may get some that the snapshot does not have in the end, for they changed meanwhile. A
+    known file that is not well-formed is told in a warning, but if `strict` it raises Damaged.
+    Raises GitbackupError where two files would have one path, or one would not be known as
+    data: no key is ever left out in silence.
     """
-    files: dict[str, str] = {}
-    fresh: list[str] = []
-    tracker = _Tracker(known, live, strict)
-    for path, content in live:
-        if path in files or not snapshot.is_data(path):
-            raise GitbackupError(f"{path!r} cannot be the path of a file of its own: report this")
-        files[path] = blob_id(content)
-        if known.files.get(path) != files[path]:
-            keep(files[path], content)
-            fresh.append(path)
-            tracker.differs(path, content)
+    sink = _Sink(known, blob_id, keeper)
+    live.read(sink)
+    files = sink.files
+    fresh = [path for path, id_ in files.items() if known.files.get(path) != id_]
     gone = sorted(path for path in known.files.keys() - files.keys() if snapshot.is_data(path))
+    differences = _Differences(known, live, strict)
+    for path in fresh if known.files else ():
+        differences.differs(path, sink.read(path, files[path]))
     for path in gone:
-        tracker.gone(path)
-    changes, summary = tracker.result()
+        differences.gone(path)
+    changes, summary = differences.result()
     if snapshot.MANIFEST in fresh and known.files and not summary.counts:
         summary = replace(summary, subject="another scope, no key changed")
-    return Taken(live, files, fresh, gone, changes, summary, tuple(tracker.warnings))
+    return Taken(live, files, fresh, gone, changes, summary, tuple(differences.warnings))
 
 
-class _Tracker:
+class _Sink:
+    """Takes the live files: `files` gives each path the id of its blob."""
+
+    def __init__(self, known: Side, blob_id: Callable[[bytes], str], keeper: Keeper) -> None:
+        self.files: dict[str, str] = {}
+        self._known = known
+        self._blob_id = blob_id
+        self._keeper = keeper
+
+    def put(self, path: str, content: bytes) -> str:
+        if not snapshot.is_data(path):
+            raise GitbackupError(f"{path!r} cannot be the path of a file of its own: report this")
+        made = self.files[path] = self._blob_id(content)
+        if self._known.files.get(path) != made:
+            self._keeper.put(made, content)
+        return made
+
+    def drop(self, path: str) -> None:
+        del self.files[path]
+
+    def read(self, path: str, blob_id: str) -> bytes:
+        known = self._known.files.get(path) == blob_id
+        return self._known.read(path) if known else self._keeper.read(blob_id)
+
+
+class _Differences:
     """Which keys differ; only counted where there is nothing to compare with."""
 
     def __init__(self, known: Side, live: LiveFiles, strict: bool) -> None:
@@ -87,8 +119,6 @@ class _Tracker:
         self._strict = strict
         self._seen: set[Key] = set()  # in the known files that were opened
         self._diff = key_diff.KeyDiff()
-        self._added: Counter[tuple[int, str, str]] = Counter()
-        self._first: list[tuple[Key, Action]] = []
 
     @cached_property
     def _covered(self) -> Callable[[Key], bool]:
@@ -98,15 +128,11 @@ class _Tracker:
     def differs(self, path: str, content: bytes) -> None:
         if path == snapshot.MANIFEST:
             return
-        entries = snapshot.decode_own(path, content)
-        if self._known.files:
-            known = path in self._known.files
-            before = self._before(path) if known else {}
-            if before is not None:
-                self._diff.file(path if known else None, before, path, entries)
-            return
-        self._added.update((key.db, key.namespace, key.place) for key in entries)
-        self._first += ((key, Action.ADDED) for key in islice(entries, SHOWN - len(self._first)))
+        known = path in self._known.files
+        before = self._before(path) if known else {}
+        if before is not None:
+            entries = snapshot.decode_own(path, content)
+            self._diff.file(path if known else None, before, path, entries)
 
     def gone(self, path: str) -> None:
         before = None if path == snapshot.MANIFEST else self._before(path)
@@ -151,14 +177,14 @@ class _Tracker:
             self._warn_of_doubles(path, keys)
 
     def _first_summary(self) -> Summary:
+        added = Counter((key.db, key.namespace, key.place) for key in self._live.held())
         spaces = {
-            (place, name): Counts(added=count)
-            for (_, name, place), count in sorted(self._added.items())
+            (place, name): Counts(added=count) for (_, name, place), count in sorted(added.items())
         }
-        total = self._added.total()
-        keys = sum(count for (db, *_), count in self._added.items() if db != FUNCTIONS)
+        first = tuple((key, Action.ADDED) for key in islice(self._live.held(), SHOWN))
+        keys = self._live.total
         subject = f"first commit: {keys:,} key{'s' if keys != 1 else ''}"
-        return Summary(Counts(added=total), spaces, tuple(self._first), subject)
+        return Summary(Counts(added=added.total()), spaces, first, subject)
 
 
 def summarise(changes: Sequence[KeyChange]) -> Summary:

@@ -21,7 +21,12 @@ def counts_object(counts: Counts) -> dict[str, int]:
 
 
 def commit_object(
-    commit: str | None, parent: str | None, subject: str, count: int, summary: Summary
+    commit: str | None,
+    parent: str | None,
+    subject: str,
+    count: int,
+    summary: Summary,
+    consistency: str,
 ) -> dict[str, Any]:
     """What `commit` did; `commit` is null where it made none."""
     return {
@@ -30,6 +35,7 @@ def commit_object(
         "parent": parent,
         "subject": subject,
         "keys": count,
+        "consistency": consistency,
         **_summary(summary),
     }
 

@@ -13,7 +13,7 @@ from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.store.apart import Apart
 from gitbackup.store.command import Commands, Talk, failure
 from gitbackup.store.identity import signature
-from gitbackup.store.objects import blob_id
+from gitbackup.store.objects import answer, blob_id
 
 _REF = "refs/gitbackup/incoming"
 _PLAIN_PATH = re.compile(rb"[A-Za-z0-9~_./-]+")
@@ -55,6 +55,18 @@ class Importer:
             talk.stdin.write(data)
             talk.stdin.write(b"\n")
         return blob_id(data)
+
+    def put(self, blob_id: str, content: bytes) -> None:
+        """Sends the bytes of a file, whose blob's id is known."""
+        self.blob(content)
+
+    def read(self, blob_id: str) -> bytes:
+        """The bytes of a blob that was sent."""
+        with self._writing() as talk:
+            data = answer(talk, b"cat-blob " + blob_id.encode("ascii"))
+        if data is None:
+            raise GitbackupError(f"git fast-import has lost the blob {blob_id}")
+        return data
 
     def commit(
         self, message: str, changes: Mapping[str, str | None], when: datetime | None = None

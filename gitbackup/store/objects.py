@@ -25,7 +25,7 @@ class Blobs:
         if self._talk is None:
             self._talk = self._git.start("cat-file", "--batch")
         try:
-            data = _ask(self._talk, wanted)
+            data = answer(self._talk, wanted.encode("ascii"))
         except (OSError, ValueError, IndexError) as error:
             raise self._damaged(wanted, self.close("git does not say why")) from error
         if data is None:
@@ -45,9 +45,9 @@ class Blobs:
         return Damaged(f"{folder} is damaged, blob {wanted} cannot be read: {why} (see `git fsck`)")
 
 
-def _ask(talk: Talk, wanted: str) -> bytes | None:
-    """One question to `cat-file --batch`: the bytes, None where the object is missing."""
-    talk.stdin.write(wanted.encode("ascii") + b"\n")
+def answer(talk: Talk, question: bytes) -> bytes | None:
+    """The bytes of the blob that a line asks for; None where the object is missing."""
+    talk.stdin.write(question + b"\n")
     talk.stdin.flush()
     words = talk.stdout.readline().split()
     if words[1:] == [b"missing"]:

@@ -76,7 +76,7 @@ def test_a_program_gets_a_line_of_json_for_each_commit(two_commits: User) -> Non
             "Format": "1",
             "Server": "SERVER",
             "Taken-At": "NOW",
-            "Consistency": "per-key",
+            "Consistency": "point-in-time",
             "Keys": "db0=2",
             "Added": "0",
             "Changed": "1",
@@ -102,7 +102,7 @@ def test_show_tells_of_a_commit_its_whole_message_and_what_it_changed(two_commit
         format       1
         server       SERVER
         taken-at     NOW
-        consistency  per-key
+        consistency  point-in-time
         keys         db0=2
         added        0
         changed      1

@@ -13,12 +13,9 @@ import pytest
 
 from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
-from gitbackup.model import Entry, Key, Scope
-from gitbackup.ops.scan import LiveFiles
-from gitbackup.progress import SILENT
+from gitbackup.model import Entry, Key
 from gitbackup.store.repository import Repository
+from tests import live
 from tests.servers import LiveServer
 from tests.store.plain import commit
 
@@ -37,10 +34,6 @@ def entries_of(folder: Path) -> dict[Key, Entry]:
     for _, entries in snapshot.decode_all(sorted(files_of(folder).items())):
         found |= entries
     return found
-
-
-def live(server: LiveServer) -> dict[str, bytes]:
-    return dict(iter(LiveFiles(connect(parse(server.url)), Scope(), SILENT)))
 
 
 def restored(server: LiveServer, folder: Path, repository: Path) -> None:
@@ -83,7 +76,7 @@ def test_a_server_restored_from_it_gives_the_same_bytes(
     valkey: LiveServer, tmp_path: Path, name: str
 ) -> None:
     restored(valkey, FORMAT_1 / name, tmp_path / "data")
-    assert live(valkey) == files_of(FORMAT_1 / "basic")
+    assert live.files_of(valkey) == files_of(FORMAT_1 / "basic")
 
 
 def test_nothing_is_left_to_commit_after_a_restore(valkey: LiveServer, tmp_path: Path) -> None:

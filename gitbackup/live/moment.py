@@ -1,0 +1,157 @@
+"""Reading a few keys of several databases at one moment: inside MULTI and EXEC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from typing import Any, NamedTuple
+
+from gitbackup.kinds import KINDS, Abilities, Command
+from gitbackup.kinds.stream import Stream
+from gitbackup.live import batch, expiry, fields, keyspace
+from gitbackup.live.batch import Asked, Later, Outcome
+from gitbackup.live.connect import parse_info
+from gitbackup.live.expiry import Span
+from gitbackup.live.keyspace import Library
+from gitbackup.live.wire import Refusal, Wire
+
+Place = tuple[int, bytes]
+"""A database's number, and a key's name in it."""
+
+
+class Wanted(NamedTuple):
+    """A key to read, and the type that it is thought to have; empty where nobody knows."""
+
+    db: int
+    name: bytes
+    type: str
+
+
+@dataclass(slots=True)
+class Moment:
+    """What the server held at one moment.
+
+    `at` is its own time then, in milliseconds since 1970; `databases` are those with keys.
+    `found` gives each key's entry, None where it was gone, or Later where it takes more than
+    a moment; `types` what TYPE has said. `hurried` are the keys whose expiry had to be asked
+    for afterwards. `libraries` is None where they were not asked for.
+    """
+
+    at: int
+    databases: frozenset[int]
+    fields_expire: frozenset[int]
+    libraries: Sequence[Library] | None = None
+    found: dict[Place, Outcome] = field(default_factory=dict)
+    types: dict[Place, str] = field(default_factory=dict)
+    hurried: set[Place] = field(default_factory=set)
+
+
+class MomentReader:
+    """Reads at one moment, on a connection that serves nothing else meanwhile.
+
+    Raises ServerError, naming the command, where the user may not ask so.
+    """
+
+    def __init__(self, wire: Wire, server: Abilities) -> None:
+        self._wire = wire
+        self._server = server
+        self._fields_expire: frozenset[int] = frozenset()
+
+    def read(self, wanted: Sequence[Wanted], libraries: bool) -> Moment:
+        """The keys, which come database by database; and the function libraries, if wished."""
+        asked = [self._ask(one) for one in wanted]
+        listing: list[Command] = [("FUNCTION", "LIST", "WITHCODE")] if libraries else []
+        commands = [("TIME",), ("INFO", "keyspace"), *listing, *self._keys(wanted, asked)]
+        first, info, *rest, last = self._transaction([*commands, ("TIME",)])
+        replies = iter(rest)
+        told = keyspace.told(next(replies)) if libraries else None
+        span = Span(expiry.now(first), expiry.now(last))
+        known = parse_info(info)
+        databases = frozenset(keyspace.numbers(known))
+        expiring = frozenset(self._expiring(known, databases))
+        moment = Moment(span.end, databases, expiring, told)
+        self._settle(moment, wanted, asked, replies, span)
+        self._fields_expire = expiring
+        return moment
+
+    def _expiring(self, info: Mapping[str, str], databases: frozenset[int]) -> Iterator[int]:
+        if self._server.field_expiry:
+            yield from (db for db in databases if fields.told_of(info, db))
+
+    def _ask(self, one: Wanted) -> Asked:
+        if one.type == "stream":
+            return batch.asking(one.name, one.type, Stream().read_at_once, self._server)
+        if one.type not in KINDS:
+            return Asked(one.name, one.type, outcome=Later.LATER)
+        plain = one.db not in self._fields_expire
+        known = replace(self._server, field_expiry=False) if plain else self._server
+        return batch.ask(one.name, one.type, known)
+
+    def _keys(self, wanted: Sequence[Wanted], asked: Sequence[Asked]) -> Iterator[Command]:
+        db = self._wire.db
+        for one, ask in zip(wanted, asked, strict=True):
+            if one.db != db:
+                db = one.db
+                yield "SELECT", db
+            yield "TYPE", one.name
+            yield from ask.commands
+
+    def _transaction(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to commands that the server carried out with nothing in between."""
+        sent: list[Command] = [("MULTI",), *commands, ("EXEC",)]
+        *queued, done = self._wire.ask(sent)
+        for command, reply in zip(sent, [*queued, done], strict=True):
+            if isinstance(reply, Refusal):
+                raise self._wire.refused(reply, command)
+        for command in commands:
+            if command[0] == "SELECT":
+                self._wire.db = int(command[1])
+        return [
+            reply for command, reply in zip(commands, done, strict=True) if command[0] != "SELECT"
+        ]
+
+    def _settle(
+        self,
+        moment: Moment,
+        wanted: Sequence[Wanted],
+        asked: Sequence[Asked],
+        replies: Iterator[Any],
+        span: Span,
+    ) -> None:
+        told = [(next(replies), list(islice(replies, len(ask.commands)))) for ask in asked]
+        instants = self._instants(moment, wanted, told)
+        for one, ask, (type_, mine) in zip(wanted, asked, told, strict=True):
+            if isinstance(type_, Refusal):
+                raise self._wire.refused(type_, ("TYPE", one.name))
+            place = one.db, one.name
+            moment.types[place] = type_
+            if type_ == "none":
+                moment.found[place] = None
+            elif type_ != one.type or (type_ == "hash" and one.db in self._missed(moment)):
+                moment.found[place] = Later.LATER
+            else:
+                when = instants.get(place)
+                moment.found[place] = batch.settle(self._wire, ask, iter(mine), when, span)
+
+    def _missed(self, moment: Moment) -> frozenset[int]:
+        """The databases whose hashes were asked for as if no field of theirs could expire."""
+        return moment.fields_expire - self._fields_expire
+
+    def _instants(
+        self, moment: Moment, wanted: Sequence[Wanted], told: Sequence[tuple[Any, list[Any]]]
+    ) -> dict[Place, int]:
+        """When keys expire, where the server has told only how much time is left."""
+        if self._server.pexpiretime:
+            return {}
+        left = {
+            (one.db, one.name): mine[0] for one, (_, mine) in zip(wanted, told, strict=True) if mine
+        }
+        hurried = [place for place, time in left.items() if isinstance(time, int) and time >= 0]
+        for db, places in groupby(hurried, key=lambda place: place[0]):
+            names = [name for _, name in places]
+            self._wire.select(db)
+            instants = expiry.moments(self._wire, names, self._server)
+            left.update(zip(((db, name) for name in names), instants, strict=True))
+        moment.hurried.update(hurried)
+        return left

@@ -1,0 +1,121 @@
+"""Hearing which keys are written to, by the server's own client tracking.
+
+The server tells the names of keys, without their database, at the end of the turn of its loop
+in which they changed; and a flush of any database as one of everything. What it does not tell
+is seen by its counters of commands: SWAPDB, whatever alters a stream's groups and counters, and
+the libraries of functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from types import TracebackType
+from typing import Self
+
+from gitbackup import codec
+from gitbackup.live.connect import Server, parse_info
+from gitbackup.live.wire import Wire
+
+
+class Untold(Enum):
+    """What may have changed without a word."""
+
+    EVERYTHING = ("swapdb",)
+    STREAMS = (
+        *("xgroup", "xreadgroup", "xclaim", "xautoclaim", "xack", "xsetid"),
+        *("xackdel", "xdelex", "xnack", "xcfgset"),
+    )
+    LIBRARIES = ("function",)
+
+
+class Tracker:
+    """Hears from its making on. A context manager: leaving it closes the connection.
+
+    Every method raises ServerError, saying which right is missing, where the server does not
+    let us hear it, or has dropped the connection. `wire` is that connection.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.wire: Wire = server.listen()
+        self._names: set[bytes] = set()
+        self._flushed = False
+        try:
+            self.wire.call("CLIENT", "TRACKING", "ON", "BCAST")
+            self._counts = self._counted()
+        except BaseException:
+            self.wire.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.wire.close()
+
+    def hear(self) -> None:
+        """Takes what was said by now, so that the server need not keep it."""
+        for kind, *words in self.wire.told():
+            if kind == "invalidate":
+                self._note(words[0])
+
+    def await_all(self) -> None:
+        """Waits until all was said of what was written before this.
+
+        The second PING is answered in a later turn of the server's loop than any write that
+        the first could have overtaken.
+        """
+        self.wire.call("PING")
+        self.wire.call("PING")
+        self.hear()
+
+    def take(self) -> set[bytes]:
+        """The names of keys that were written to, and not taken before, in whatever database."""
+        names, self._names = self._names, set()
+        return names
+
+    def took_flush(self) -> bool:
+        """Whether a database was emptied at once since this was last asked."""
+        flushed, self._flushed = self._flushed, False
+        return flushed
+
+    def untold(self) -> set[Untold]:
+        """What may have changed without a word since the beginning, by the counters' account."""
+        now = self._counted()
+        if any(now.get(name, 0) < count for name, count in self._counts.items()):
+            return set(Untold)  # somebody has reset them
+        return {kind for kind in Untold if _of(now, kind) != _of(self._counts, kind)}
+
+    @contextmanager
+    def pause(self, milliseconds: int) -> Iterator[None]:
+        """Makes writers wait, no longer than so long: also if we end, the server lets them on."""
+        self.wire.call("CLIENT", "PAUSE", milliseconds, "WRITE")
+        try:
+            yield
+        finally:
+            self.wire.call("CLIENT", "UNPAUSE")
+
+    def _note(self, names: list[str] | None) -> None:
+        if names is None:
+            self._flushed = True
+        else:
+            self._names.update(map(codec.raw, names))
+
+    def _counted(self) -> dict[str, int]:
+        """How often each command was run, by its name in lower case; our own listing apart."""
+        info = parse_info(self.wire.call("INFO", "commandstats"))
+        counts = {
+            name.removeprefix("cmdstat_"): int(value.partition(",")[0].removeprefix("calls="))
+            for name, value in info.items()
+        }
+        return {name: count for name, count in counts.items() if name != "function|list"}
+
+
+def _of(counts: dict[str, int], kind: Untold) -> int:
+    return sum(count for name, count in counts.items() if name.partition("|")[0] in kind.value)

@@ -1,0 +1,184 @@
+"""The files of one database as they were given out, and those that take their place.
+
+Which file a key is in depends on the names of all. Once some keys have come, gone or changed,
+only files that hold others, or hold them otherwise, are made again: of what was read again,
+and of what the files say in which the rest was given out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from gitbackup import codec, kinds, snapshot
+from gitbackup.errors import GitbackupError
+from gitbackup.model import Entry
+
+Again = Mapping[bytes, Entry | None]
+"""Keys that were read again: their entries, loose; None for one that is gone."""
+
+PLACES_AT_HAND = 8  # decoded ones: keys come sorted, so few are enough
+
+
+class Sink(Protocol):
+    """Takes the files of a snapshot as they are made."""
+
+    def put(self, path: str, content: bytes) -> str:
+        """Takes a file, in place of an earlier one of its path; the id of its blob."""
+        ...
+
+    def drop(self, path: str) -> None:
+        """Takes a file back."""
+        ...
+
+    def read(self, path: str, blob_id: str) -> bytes:
+        """The content of a file that was put there, by now in another's place perhaps."""
+        ...
+
+
+class Places:
+    """One database's files. `names` are its keys, sorted; `gone` are those that have vanished."""
+
+    def __init__(self, db: int, names: Sequence[bytes]) -> None:
+        self.names = names
+        self.gone: set[bytes] = set()
+        self._db = db
+        self._members = _laid_out(db, names)
+        self._made: dict[str, dict[str, str]] = {}  # a place's files, and the ids of their blobs
+        self._due: dict[str, str] = {}  # when the first key or field of a place expires
+
+    def __len__(self) -> int:
+        return len(self.names) - len(self.gone)
+
+    def __iter__(self) -> Iterator[tuple[str, Sequence[bytes]]]:
+        """The places: each a path, and the names of its keys."""
+        return iter(self._members.items())
+
+    def put(self, path: str, entries: Mapping[str, Entry], sink: Sink) -> None:
+        """Gives out a place, whose entries by loose name may hold loose text."""
+        if due := min(filter(None, map(_first_expiry, entries.values())), default=""):
+            self._due[path] = due
+        self._give(path, snapshot.encode_file(path, entries) if entries else [], sink)
+
+    def check(self) -> None:
+        """Raises GitbackupError where two places have a file of the same path."""
+        _check_each_once(path for files in self._made.values() for path in files)
+
+    def drop(self, sink: Sink) -> None:
+        """Takes all files back."""
+        for path in sorted(_paths(self._made)):
+            sink.drop(path)
+
+    def settle(self, again: Again, now: int, sink: Sink) -> None:
+        """Gives out what is otherwise once `again` was read, and what had expired at `now` is gone.
+
+        `now` is in milliseconds since 1970.
+        """
+        instant = str(codec.instant(now))
+        changed = self._expired(instant, sink)
+        for name, entry in again.items():
+            changed[name] = entry and living(kinds.canonical(entry), instant)
+        members, made = self._members, dict(self._made)
+        self._rename(changed)
+        held = self._holder(members, made, sink)
+        for path, names in self._members.items():
+            if names != members.get(path) or not changed.keys().isdisjoint(names):
+                entries = {
+                    codec.text(name): changed.get(name) or held(path, name) for name in names
+                }
+                self._give(path, snapshot.encode_canonical(path, entries), sink)
+        for path in members.keys() - self._members.keys():
+            del self._made[path]
+        for path in sorted(_paths(made) - _paths(self._made)):
+            sink.drop(path)
+
+    def _give(self, path: str, files: Sequence[tuple[str, bytes]], sink: Sink) -> None:
+        self._made[path] = {made: sink.put(made, content) for made, content in files}
+
+    def _rename(self, changed: Again) -> None:
+        """Some of the keys that have changed are there, and the others are not."""
+        there = {name for name, entry in changed.items() if entry is not None}
+        names = {*self.names}
+        living = (names - self.gone - changed.keys()) | there
+        if living != names:
+            self.names = sorted(living)
+            self._members = _laid_out(self._db, self.names)
+        self.gone = set()
+
+    def _expired(self, instant: str, sink: Sink) -> dict[bytes, Entry | None]:
+        """The keys of which all or some had expired by then, and what is left of them."""
+        due = [path for path, first in self._due.items() if first < instant]
+        held = (pair for path in due for pair in _decoded(self._made[path], sink).items())
+        left = {name: (entry, living(entry, instant)) for name, entry in held}
+        return {name: after for name, (before, after) in left.items() if after is not before}
+
+    def _holder(
+        self, members: Mapping[str, Sequence[bytes]], made: Mapping[str, dict[str, str]], sink: Sink
+    ) -> Callable[[str, bytes], Entry]:
+        """Gives a key's entry as it was given out: in the place it is in now, or another."""
+        moved = [path for path, names in members.items() if names != self._members.get(path)]
+        homes = {name: path for path in moved for name in members[path]}
+
+        @lru_cache(PLACES_AT_HAND)
+        def entries(path: str) -> dict[bytes, Entry]:
+            return _decoded(made[path], sink)
+
+        return lambda path, name: entries(homes.get(name, path))[name]
+
+
+def _laid_out(db: int, names: Sequence[bytes]) -> dict[str, Sequence[bytes]]:
+    places = list(snapshot.place_files(db, names))
+    _check_each_once(path for path, _ in places)
+    return dict(places)
+
+
+def _check_each_once(paths: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for path in paths:
+        if path in seen:
+            raise GitbackupError(f"{path!r} is the path of two files: report this")
+        seen.add(path)
+
+
+def living(entry: Entry, instant: str) -> Entry | None:
+    """What is left of an entry at an instant; itself where nothing of it has expired by then."""
+    if _past(entry.get("expires_at"), instant):
+        return None
+    expiries = entry.get("field_expires_at", {})
+    gone = {field for field, at in expiries.items() if _past(at, instant)}
+    if not gone:
+        return entry
+    value = {field: text for field, text in entry["value"].items() if field not in gone}
+    left = entry.copy()
+    left["value"] = value
+    left["field_expires_at"] = {field: at for field, at in expiries.items() if field not in gone}
+    if not left["field_expires_at"]:
+        del left["field_expires_at"]
+    return left if value else None
+
+
+def _past(expires_at: str | int | None, instant: str) -> bool:
+    """Whether that is over; a number is an instant past the year 9999."""
+    return isinstance(expires_at, str) and expires_at < instant
+
+
+def _first_expiry(entry: Entry) -> str:
+    """When the entry or a field of it expires, whichever is first; nothing where none does."""
+    if "expires_at" not in entry and "field_expires_at" not in entry:
+        return ""
+    instants = [entry.get("expires_at"), *entry.get("field_expires_at", {}).values()]
+    return min((at for at in instants if isinstance(at, str)), default="")
+
+
+def _decoded(made: Mapping[str, str], sink: Sink) -> dict[bytes, Entry]:
+    """The entries of a place by name, by the files that were given out for it."""
+    return {
+        codec.data(key.name): entry
+        for path, blob_id in made.items()
+        for key, entry in snapshot.decode_own(path, sink.read(path, blob_id)).items()
+    }
+
+
+def _paths(made: Mapping[str, Mapping[str, str]]) -> set[str]:
+    return {path for files in made.values() for path in files}

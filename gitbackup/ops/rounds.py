@@ -1,0 +1,221 @@
+"""From keys that were each read at a moment of their own to a database at one moment.
+
+What was written to since it was read is read again, inside MULTI and EXEC, until the server
+tells of no other key. Then nothing that was read before the last EXEC had changed by then: all
+of it together is the database as it was at that moment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+from gitbackup.live.batch import Later
+from gitbackup.live.keyspace import Library
+from gitbackup.live.moment import Moment, MomentReader, Place, Wanted
+from gitbackup.live.read import KeyReader
+from gitbackup.live.track import Tracker, Untold
+from gitbackup.model import Entry, Scope
+from gitbackup.patterns import covered
+
+MOST_KEYS = 500  # in one EXEC: it keeps the server for a few milliseconds
+PATIENCE = 5.0  # seconds, for writers to leave room for one
+PAUSE = 500  # milliseconds that writers may be made to wait
+SHORT = 1.0  # seconds before that
+MOST_STARTS = 10_000  # of names, whose types are noted
+
+
+class Upset(Exception):
+    """A database was emptied or swapped: all has to be read again."""
+
+
+class Guesses:
+    """What type a key has, most likely: that of another whose name begins alike."""
+
+    def __init__(self) -> None:
+        self._known: dict[Place, str] = {}
+        self._alike: dict[Place, str] = {}
+
+    def note(self, place: Place, type_: str) -> None:
+        """A key of many has this type."""
+        start = _start(place)
+        if start in self._alike or len(self._alike) < MOST_STARTS:
+            self._alike[start] = type_
+
+    def learn(self, place: Place, type_: str) -> None:
+        """A key that matters has this type."""
+        self._known[place] = type_
+
+    def of(self, place: Place) -> str:
+        """The type; nothing where nothing is known."""
+        known = self._known.get(place)
+        return self._alike.get(_start(place), "") if known is None else known
+
+    def streams(self) -> set[Place]:
+        """The keys that have turned out to be streams."""
+        return {place for place, type_ in self._known.items() if type_ == "stream"}
+
+
+def _start(place: Place) -> Place:
+    """A key's name up to its first colon; of those without one, nothing."""
+    start, colon, _ = place[1].partition(b":")
+    return place[0], start + colon if colon else b""
+
+
+class Rounds:
+    """Reads again what has changed.
+
+    `databases` are those that were read; where the scope names none, others count too. In the
+    end `again` has what was read again: entries, None for what is gone; `touched` the names that
+    were written to; `libraries` the function libraries, where they had to be listed again;
+    and `why` there is no moment, where there is none.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        reader: KeyReader,
+        moments: MomentReader,
+        scope: Scope,
+        databases: Iterable[int],
+        guesses: Guesses,
+    ) -> None:
+        self.again: dict[Place, Entry | None] = {}
+        self.touched: set[bytes] = set()
+        self.libraries: Sequence[Library] | None = None
+        self.why = ""
+        self._tracker = tracker
+        self._reader = reader
+        self._moments = moments
+        self._databases = set(databases)
+        self._all_databases = scope.databases is None
+        self._functions = scope.functions
+        self._covered = covered(scope)
+        self._guesses = guesses
+        self._alone: set[Place] = set()  # read by themselves, for they take more than a moment
+        self._untold: set[Untold] = set()
+        self._dirty: set[bytes] = set()  # written to, and not read since
+
+    def run(self, pause: bool) -> int | None:
+        """The moment, in the server's milliseconds since 1970; None where there is none.
+
+        With `pause` writers are made to wait if they leave no room. Raises Upset where all
+        has to be read again.
+        """
+        self._tracker.await_all()
+        found = self._until(time.monotonic() + (SHORT if pause else PATIENCE))
+        if found is None and pause and not self.why:
+            with self._tracker.pause(PAUSE):
+                found = self._until(time.monotonic() + PAUSE / 1000)
+        if found is None and not self.why:
+            self.why = "writers left no room for a moment without them"
+        return found
+
+    def _until(self, deadline: float) -> int | None:
+        while not self.why:
+            self._dirty |= self._heard()
+            if len(self._dirty) * len(self._databases) > MOST_KEYS:
+                self._catch_up()
+            elif (moment := self._round()) is not None:
+                return moment
+            if time.monotonic() > deadline:
+                break
+        return None
+
+    def _heard(self) -> set[bytes]:
+        """The names that were written to, of those that concern us."""
+        self._tracker.hear()
+        if self._tracker.took_flush():
+            raise Upset
+        names = set(filter(self._covered, self._tracker.take()))
+        self.touched |= names
+        return names
+
+    def _catch_up(self) -> None:
+        """Reads many keys, each at a moment of its own, so that the next rounds are small."""
+        names, self._dirty = sorted(self._dirty), set()
+        for db in sorted(self._databases):
+            for name, entry in self._reader.entries(db, names):
+                self._keep((db, name), entry)
+                self._tracker.hear()
+
+    def _round(self) -> int | None:
+        """Reads at one moment what is left; gives it, if nothing else had changed by then."""
+        self._alone |= self._reader.large
+        apart = self._read_apart()
+        heard = self._heard()
+        names = self._dirty | heard | self._streams()
+        wanted = [
+            Wanted(db, name, self._guesses.of((db, name)))
+            for db, name in product(sorted(self._databases), sorted(names))
+            if (db, name) not in self._alone
+        ]
+        if self.why or len(wanted) > MOST_KEYS:
+            self._dirty = names
+            return None
+        moment = self._moments.read(wanted, Untold.LIBRARIES in self._untold)
+        left = self._settle(moment)
+        self._tracker.await_all()
+        later = self._heard()
+        missed = apart & (heard | later)
+        loose = later - (names - {name for _, name in (*self._alone, *moment.hurried)})
+        self._dirty = left | missed | later
+        whole = not (left or missed or loose or self._new_databases(moment))
+        return moment.at if whole and self._all_told() else None
+
+    def _read_apart(self) -> set[bytes]:
+        """Reads each key that takes more than a moment, before the moment; gives their names."""
+        places = sorted(place for place in self._alone if place[1] in self._dirty)
+        for db, name in places:
+            if db in self._databases:
+                self._keep((db, name), self._reader.alone(db, name))
+                self._tracker.hear()
+        return {name for _, name in places}
+
+    def _settle(self, moment: Moment) -> set[bytes]:
+        """Keeps what the moment gave; the names of keys that it did not."""
+        left = set()
+        for place, outcome in moment.found.items():
+            if outcome is not Later.LATER:
+                self._keep(place, outcome)
+                continue
+            left.add(place[1])
+            if self._guesses.of(place) == moment.types[place]:
+                self._alone.add(place)
+            self._guesses.learn(place, moment.types[place])
+        if moment.libraries is not None:
+            self.libraries = moment.libraries
+        return left
+
+    def _keep(self, place: Place, entry: Entry | None) -> None:
+        self.again[place] = entry
+        if entry is not None:
+            self._guesses.learn(place, entry["type"])
+
+    def _new_databases(self, moment: Moment) -> bool:
+        """Whether keys have come where there were none: then what was written to may be there."""
+        new = moment.databases - self._databases if self._all_databases else set()
+        if new:
+            self._databases |= new
+            self._dirty |= self.touched
+        return bool(new)
+
+    def _all_told(self) -> bool:
+        """Whether nothing changed without a word; else the next moment has that too."""
+        new = self._tracker.untold() - self._untold
+        if not self._functions:
+            new.discard(Untold.LIBRARIES)
+        if Untold.EVERYTHING in new:
+            raise Upset
+        self._untold |= new
+        return not new
+
+    def _streams(self) -> set[bytes]:
+        """The names of all streams, where they may have changed without a word."""
+        if Untold.STREAMS not in self._untold:
+            return set()
+        streams = self._reader.streams | self._guesses.streams()
+        if streams & self._alone or len(streams) * len(self._databases) > MOST_KEYS:
+            self.why = "groups read streams too large or too many to be read at one moment"
+        return {name for _, name in streams}
