@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from itertools import islice
 from typing import Any, Literal, NamedTuple
@@ -53,14 +53,7 @@ def ask(key: bytes, type_: str, server: Abilities) -> Asked:
     kind = kind_of(type_)
     if kind.watched:
         return Asked(key, type_, outcome=Later.LATER)
-    return asking(key, type_, kind.read, server)
-
-
-def asking(
-    key: bytes, type_: str, read: Callable[[bytes, Abilities], Reading], server: Abilities
-) -> Asked:
-    """What a reading asks for first, between two looks at the expiry."""
-    reading, when = read(key, server), expiry.ask(key, server)
+    reading, when = kind.read(key, server), expiry.ask(key, server)
     return Asked(key, type_, reading, (when, *next(reading), when))
 
 
@@ -79,15 +72,20 @@ def settle(
     if asked.reading is None:
         return asked.outcome
     mine = list(islice(replies, len(asked.commands)))
-    if _refused(wire, asked.commands, mine):
+    if refused(wire, asked.commands, mine):
         return Later.LATER
     first, *values, last = mine
     if not (first == last if moment is None else expiry.agreed(first, last, moment, span)):
         return Later.LATER
+    return outcome(asked.type, asked.reading, values, first if moment is None else moment)
+
+
+def outcome(type_: str, reading: Reading, values: list[Any], moment: int) -> Outcome:
+    """The entry that a value's first piece makes, and its expiry; Later where there is more."""
     try:
-        asked.reading.send(values)
+        reading.send(values)
     except StopIteration as done:
-        return _of_type(asked.type, done.value, first if moment is None else moment)
+        return _of_type(type_, done.value, moment)
     return Later.LATER
 
 
@@ -122,7 +120,7 @@ def _rounds(wire: Wire, key: bytes, type_: str, server: Abilities) -> Outcome:
     commands = next(reading)
     while True:
         replies = wire.ask(commands)
-        if _refused(wire, commands, replies):
+        if refused(wire, commands, replies):
             return Later.LATER
         try:
             commands = reading.send(replies)
@@ -141,7 +139,7 @@ def _of_type(type_: str, entry: Entry | None, moment: int) -> Outcome:
     return entry
 
 
-def _refused(wire: Wire, commands: Iterable[Command], replies: list[Any]) -> bool:
+def refused(wire: Wire, commands: Iterable[Command], replies: list[Any]) -> bool:
     """True where the key has become another type, or gone; any other refusal is an error."""
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, Refusal):

@@ -34,8 +34,9 @@ class Moment:
 
     `at` is its own time then, in milliseconds since 1970; `databases` are those with keys.
     `found` gives each key's entry, None where it was gone, or Later where it takes more than
-    a moment; `types` what TYPE has said. `hurried` are the keys whose expiry had to be asked
-    for afterwards. `libraries` is None where they were not asked for.
+    a moment; `types` its type, nothing where it is another than was thought. `hurried` are the
+    keys whose expiry had to be asked for afterwards. `libraries` is None where they were not
+    asked for.
     """
 
     at: int
@@ -56,6 +57,7 @@ class MomentReader:
     def __init__(self, wire: Wire, server: Abilities) -> None:
         self._wire = wire
         self._server = server
+        self._plain = replace(server, field_expiry=False)
         self._fields_expire: frozenset[int] = frozenset()
 
     def read(self, wanted: Sequence[Wanted], libraries: bool) -> Moment:
@@ -80,13 +82,13 @@ class MomentReader:
             yield from (db for db in databases if fields.told_of(info, db))
 
     def _ask(self, one: Wanted) -> Asked:
-        if one.type == "stream":
-            return batch.asking(one.name, one.type, Stream().read_at_once, self._server)
+        """What to ask for a key: its type alone, where that is not known."""
         if one.type not in KINDS:
-            return Asked(one.name, one.type, outcome=Later.LATER)
-        plain = one.db not in self._fields_expire
-        known = replace(self._server, field_expiry=False) if plain else self._server
-        return batch.ask(one.name, one.type, known)
+            return Asked(one.name, one.type, None, (("TYPE", one.name),))
+        known = self._server if one.db in self._fields_expire else self._plain
+        read = Stream().read_at_once if one.type == "stream" else KINDS[one.type].read
+        reading, when = read(one.name, known), expiry.ask(one.name, known)
+        return Asked(one.name, one.type, reading, (when, *next(reading)))
 
     def _keys(self, wanted: Sequence[Wanted], asked: Sequence[Asked]) -> Iterator[Command]:
         db = self._wire.db
@@ -94,7 +96,6 @@ class MomentReader:
             if one.db != db:
                 db = one.db
                 yield "SELECT", db
-            yield "TYPE", one.name
             yield from ask.commands
 
     def _transaction(self, commands: Sequence[Command]) -> list[Any]:
@@ -119,34 +120,43 @@ class MomentReader:
         replies: Iterator[Any],
         span: Span,
     ) -> None:
-        told = [(next(replies), list(islice(replies, len(ask.commands)))) for ask in asked]
+        told = [list(islice(replies, len(ask.commands))) for ask in asked]
         instants = self._instants(moment, wanted, told)
-        for one, ask, (type_, mine) in zip(wanted, asked, told, strict=True):
-            if isinstance(type_, Refusal):
-                raise self._wire.refused(type_, ("TYPE", one.name))
+        for one, ask, mine in zip(wanted, asked, told, strict=True):
             place = one.db, one.name
-            moment.types[place] = type_
-            if type_ == "none":
-                moment.found[place] = None
-            elif type_ != one.type or (type_ == "hash" and one.db in self._missed(moment)):
-                moment.found[place] = Later.LATER
+            if ask.reading is None:
+                found, type_ = self._typed(ask, mine[0])
+            elif mine[0] == expiry.GONE:
+                found, type_ = None, one.type
+            elif self._mistaken(moment, one, ask, mine):
+                found, type_ = Later.LATER, ""
             else:
-                when = instants.get(place)
-                moment.found[place] = batch.settle(self._wire, ask, iter(mine), when, span)
+                left, *values = mine
+                when = instants.get(place, left)
+                known = self._server.pexpiretime or expiry.agreed(left, left, when, span)
+                found = batch.outcome(one.type, ask.reading, values, when) if known else Later.LATER
+                type_ = one.type
+            moment.found[place], moment.types[place] = found, type_
 
-    def _missed(self, moment: Moment) -> frozenset[int]:
-        """The databases whose hashes were asked for as if no field of theirs could expire."""
-        return moment.fields_expire - self._fields_expire
+    def _typed(self, asked: Asked, reply: Any) -> tuple[Outcome, str]:
+        if isinstance(reply, Refusal):
+            raise self._wire.refused(reply, asked.commands[0])
+        return (None, asked.type) if reply == "none" else (Later.LATER, reply)
+
+    def _mistaken(self, moment: Moment, one: Wanted, asked: Asked, mine: list[Any]) -> bool:
+        """Whether it was asked for as what it is not: it has another type, or a field of it may
+        expire."""
+        if batch.refused(self._wire, asked.commands, mine):
+            return True
+        return one.type == "hash" and one.db in moment.fields_expire - self._fields_expire
 
     def _instants(
-        self, moment: Moment, wanted: Sequence[Wanted], told: Sequence[tuple[Any, list[Any]]]
+        self, moment: Moment, wanted: Sequence[Wanted], told: Sequence[list[Any]]
     ) -> dict[Place, int]:
         """When keys expire, where the server has told only how much time is left."""
         if self._server.pexpiretime:
             return {}
-        left = {
-            (one.db, one.name): mine[0] for one, (_, mine) in zip(wanted, told, strict=True) if mine
-        }
+        left = {(one.db, one.name): mine[0] for one, mine in zip(wanted, told, strict=True)}
         hurried = [place for place, time in left.items() if isinstance(time, int) and time >= 0]
         for db, places in groupby(hurried, key=lambda place: place[0]):
             names = [name for _, name in places]

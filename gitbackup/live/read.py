@@ -16,7 +16,7 @@ from gitbackup.live.wire import Refusal, Wire
 from gitbackup.model import Entry
 
 SCAN_COUNT = 1_000  # names asked for at once
-SMALL = 64 * 1024  # bytes: a larger value is read in no transaction
+SMALL = 16 * 1024  # bytes: a larger value is read in no transaction
 TRIES = 3  # readings of a value in pieces, until none of them was disturbed
 Found = tuple[bytes, Entry | None]
 

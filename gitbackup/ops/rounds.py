@@ -8,7 +8,7 @@ of it together is the database as it was at that moment.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import product
 
 from gitbackup.live.batch import Later
@@ -104,24 +104,37 @@ class Rounds:
         has to be read again.
         """
         self._tracker.await_all()
-        found = self._until(time.monotonic() + (SHORT if pause else PATIENCE))
+        found = self._until(SHORT if pause else PATIENCE)
         if found is None and pause and not self.why:
+            self._catch_up(time.monotonic() + PATIENCE)
             with self._tracker.pause(PAUSE):
-                found = self._until(time.monotonic() + PAUSE / 1000)
+                found = self._until(PAUSE / 1000)
         if found is None and not self.why:
             self.why = "writers left no room for a moment without them"
         return found
 
-    def _until(self, deadline: float) -> int | None:
-        while not self.why:
-            self._dirty |= self._heard()
-            if len(self._dirty) * len(self._databases) > MOST_KEYS:
-                self._catch_up()
-            elif (moment := self._round()) is not None:
+    def _until(self, seconds: float) -> int | None:
+        """The moment, if there is one within so long."""
+        deadline = time.monotonic() + seconds
+        while not self.why and time.monotonic() < deadline:
+            if self._catch_up(deadline) and (moment := self._round()) is not None:
                 return moment
-            if time.monotonic() > deadline:
-                break
         return None
+
+    def _catch_up(self, deadline: float) -> bool:
+        """Reads what has changed, until what is left can be read at one moment."""
+        self._dirty |= self._heard()
+        while len(self._dirty) > self._most and time.monotonic() < deadline:
+            some = set(sorted(self._dirty)[: self._most])
+            self._read_apart(some)
+            _, left = self._read(some)
+            self._dirty = (self._dirty - some) | left | self._heard()
+        return len(self._dirty) <= self._most
+
+    @property
+    def _most(self) -> int:
+        """How many names are looked for in all databases at one moment."""
+        return max(1, MOST_KEYS // max(1, len(self._databases)))
 
     def _heard(self) -> set[bytes]:
         """The names that were written to, of those that concern us."""
@@ -132,30 +145,15 @@ class Rounds:
         self.touched |= names
         return names
 
-    def _catch_up(self) -> None:
-        """Reads many keys, each at a moment of its own, so that the next rounds are small."""
-        names, self._dirty = sorted(self._dirty), set()
-        for db in sorted(self._databases):
-            for name, entry in self._reader.entries(db, names):
-                self._keep((db, name), entry)
-                self._tracker.hear()
-
     def _round(self) -> int | None:
         """Reads at one moment what is left; gives it, if nothing else had changed by then."""
-        self._alone |= self._reader.large
-        apart = self._read_apart()
+        apart = self._read_apart(self._dirty)
         heard = self._heard()
         names = self._dirty | heard | self._streams()
-        wanted = [
-            Wanted(db, name, self._guesses.of((db, name)))
-            for db, name in product(sorted(self._databases), sorted(names))
-            if (db, name) not in self._alone
-        ]
-        if self.why or len(wanted) > MOST_KEYS:
+        if self.why or len(names) > self._most:
             self._dirty = names
             return None
-        moment = self._moments.read(wanted, Untold.LIBRARIES in self._untold)
-        left = self._settle(moment)
+        moment, left = self._read(names)
         self._tracker.await_all()
         later = self._heard()
         missed = apart & (heard | later)
@@ -164,14 +162,24 @@ class Rounds:
         whole = not (left or missed or loose or self._new_databases(moment))
         return moment.at if whole and self._all_told() else None
 
-    def _read_apart(self) -> set[bytes]:
-        """Reads each key that takes more than a moment, before the moment; gives their names."""
-        places = sorted(place for place in self._alone if place[1] in self._dirty)
-        for db, name in places:
-            if db in self._databases:
-                self._keep((db, name), self._reader.alone(db, name))
-                self._tracker.hear()
+    def _read_apart(self, names: Collection[bytes]) -> set[bytes]:
+        """Reads the keys that take more than a moment, one by one; gives their names."""
+        self._alone |= self._reader.large
+        places = {(db, name) for db, name in self._alone if name in names and db in self._databases}
+        for db, name in sorted(places):
+            self._keep((db, name), self._reader.alone(db, name))
+            self._tracker.hear()
         return {name for _, name in places}
+
+    def _read(self, names: Iterable[bytes]) -> tuple[Moment, set[bytes]]:
+        """Reads the others at one moment; gives the names of those that it was too short for."""
+        wanted = [
+            Wanted(db, name, self._guesses.of((db, name)))
+            for db, name in product(sorted(self._databases), sorted(names))
+            if (db, name) not in self._alone
+        ]
+        moment = self._moments.read(wanted, Untold.LIBRARIES in self._untold)
+        return moment, self._settle(moment)
 
     def _settle(self, moment: Moment) -> set[bytes]:
         """Keeps what the moment gave; the names of keys that it did not."""
