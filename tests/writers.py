@@ -17,6 +17,9 @@ from pathlib import Path
 
 import hiredis
 
+from gitbackup import snapshot
+from gitbackup.backup import Backup
+from gitbackup.model import Entry
 from tests.servers import LiveServer
 
 ACCOUNTS = 10_000
@@ -48,6 +51,24 @@ def index(chance: random.Random) -> list[Command]:
     if chance.random() < 0.5:
         return [("HSET", name, "name", name), ("SADD", "items:index", name)]
     return [("DEL", name), ("SREM", "items:index", name)]
+
+
+def held(backup: Backup) -> dict[str, Entry]:
+    """The entries of HEAD's database 0."""
+    repository = backup.repository
+    assert repository is not None
+    files = repository.files(backup.resolve("HEAD")).items()
+    found = (
+        snapshot.decode_file(path, repository.read(blob_id))
+        for path, blob_id in files
+        if path.startswith("db0/")
+    )
+    return {key.name: entry for entries in found for key, entry in entries.items()}
+
+
+def balance(backup: Backup) -> int:
+    """The sum of all accounts in HEAD."""
+    return sum(int(entry["value"]) for entry in held(backup).values())
 
 
 @contextmanager

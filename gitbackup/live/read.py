@@ -16,7 +16,7 @@ from gitbackup.live.wire import Refusal, Wire
 from gitbackup.model import Entry
 
 SCAN_COUNT = 1_000  # names asked for at once
-SMALL = 16 * 1024  # bytes: a larger value is read in no transaction
+SMALL = 4 * 1024  # bytes of a value that nobody need take note of
 TRIES = 3  # readings of a value in pieces, until none of them was disturbed
 Found = tuple[bytes, Entry | None]
 
@@ -32,7 +32,7 @@ class _Sent(NamedTuple):
 class KeyReader:
     """Reads the keys of one server. A context manager: leaving it closes the connections.
 
-    `large` has the keys whose values are not small, `streams` those that are streams.
+    `large` gives the sizes of values that are not small, `streams` has the keys of streams.
     `left_over` lists what a killed restore had built aside, which `names` does not tell.
     `torn` lists the keys that were written to at every try while they were read in pieces;
     `watching` is False where the user may not WATCH, so that nobody could see that.
@@ -41,7 +41,7 @@ class KeyReader:
     def __init__(self, server: Server) -> None:
         self.left_over: list[tuple[int, bytes]] = []
         self.torn: list[tuple[int, bytes]] = []
-        self.large: set[tuple[int, bytes]] = set()
+        self.large: dict[tuple[int, bytes], int] = {}
         self.streams: set[tuple[int, bytes]] = set()
         self.watching = True
         self._server = server
@@ -95,7 +95,7 @@ class KeyReader:
         plain = known.field_expiry and not fields.may_expire(self._second(db), db)
         if plain:
             known = replace(known, field_expiry=False)
-        self.large.update((db, one.key) for one in keys if one.size > SMALL)
+        self.large.update(((db, one.key), one.size) for one in keys if one.size > SMALL)
         self.streams.update((db, one.key) for one in keys if one.type == "stream")
         asked = [batch.ask(one.key, one.type, known) for one in keys]
         around: tuple[Command, ...] = () if known.pexpiretime else (("TIME",),)

@@ -8,6 +8,7 @@ the libraries of functions.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -34,10 +35,12 @@ class Tracker:
     """Hears from its making on. A context manager: leaving it closes the connection.
 
     Every method raises ServerError, saying which right is missing, where the server does not
-    let us hear it, or has dropped the connection. `wire` is that connection.
+    let us hear it, or has dropped the connection. `wire` is that connection, `began` when it
+    was made, by our monotonic clock.
     """
 
     def __init__(self, server: Server) -> None:
+        self.began = time.monotonic()
         self.wire: Wire = server.listen()
         self._names: set[bytes] = set()
         self._flushed = False

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from itertools import product
+from itertools import accumulate, product, takewhile
 
 from gitbackup.live.batch import Later
 from gitbackup.live.keyspace import Library
 from gitbackup.live.moment import Moment, MomentReader, Place, Wanted
-from gitbackup.live.read import KeyReader
+from gitbackup.live.read import SMALL, KeyReader
 from gitbackup.live.track import Tracker, Untold
 from gitbackup.model import Entry, Scope
 from gitbackup.patterns import covered
 
-MOST_KEYS = 500  # in one EXEC: it keeps the server for a few milliseconds
-PATIENCE = 5.0  # seconds, for writers to leave room for one
+MOST = 500  # small keys in one EXEC: the server is kept for a few milliseconds at most
+TOO_LARGE = 256 * 1024  # bytes of a value that is read in no EXEC
+PATIENCE = 5.0  # seconds, or as many as all took to read, for writers to leave room for one
 PAUSE = 500  # milliseconds that writers may be made to wait
 SHORT = 1.0  # seconds before that
 MOST_STARTS = 10_000  # of names, whose types are noted
@@ -103,10 +104,11 @@ class Rounds:
         With `pause` writers are made to wait if they leave no room. Raises Upset where all
         has to be read again.
         """
+        patience = max(PATIENCE, time.monotonic() - self._tracker.began)
         self._tracker.await_all()
-        found = self._until(SHORT if pause else PATIENCE)
+        found = self._until(SHORT if pause else patience)
         if found is None and pause and not self.why:
-            self._catch_up(time.monotonic() + PATIENCE)
+            self._catch_up(time.monotonic() + patience)
             with self._tracker.pause(PAUSE):
                 found = self._until(PAUSE / 1000)
         if found is None and not self.why:
@@ -124,17 +126,24 @@ class Rounds:
     def _catch_up(self, deadline: float) -> bool:
         """Reads what has changed, until what is left can be read at one moment."""
         self._dirty |= self._heard()
-        while len(self._dirty) > self._most and time.monotonic() < deadline:
-            some = set(sorted(self._dirty)[: self._most])
+        while (some := self._some()) < self._dirty and time.monotonic() < deadline:
+            self._dirty -= some
             self._read_apart(some)
             _, left = self._read(some)
-            self._dirty = (self._dirty - some) | left | self._heard()
-        return len(self._dirty) <= self._most
+            self._dirty |= left | self._heard()
+        return some == self._dirty
 
-    @property
-    def _most(self) -> int:
-        """How many names are looked for in all databases at one moment."""
-        return max(1, MOST_KEYS // max(1, len(self._databases)))
+    def _some(self) -> set[bytes]:
+        """As many of the names that were written to as can be read at one moment."""
+        weighed = zip(self._dirty, accumulate(map(self._weight, self._dirty)), strict=True)
+        return {name for name, _ in takewhile(lambda pair: pair[1] <= MOST, weighed)}
+
+    def _weight(self, name: bytes) -> int:
+        """How many small keys those of this name count as; never more than one moment takes."""
+        large = self._reader.large
+        sizes = (large.get((db, name), 0) for db in self._databases)
+        weight = sum(max(1, size // SMALL) if size <= TOO_LARGE else 0 for size in sizes)
+        return min(weight, MOST)
 
     def _heard(self) -> set[bytes]:
         """The names that were written to, of those that concern us."""
@@ -150,33 +159,35 @@ class Rounds:
         apart = self._read_apart(self._dirty)
         heard = self._heard()
         names = self._dirty | heard | self._streams()
-        if self.why or len(names) > self._most:
-            self._dirty = names
+        self._dirty = names
+        if self.why or self._some() != names:
             return None
         moment, left = self._read(names)
         self._tracker.await_all()
         later = self._heard()
         missed = apart & (heard | later)
-        loose = later - (names - {name for _, name in (*self._alone, *moment.hurried)})
+        loose = later - names | later & {name for _, name in moment.hurried}
         self._dirty = left | missed | later
         whole = not (left or missed or loose or self._new_databases(moment))
         return moment.at if whole and self._all_told() else None
 
     def _read_apart(self, names: Collection[bytes]) -> set[bytes]:
         """Reads the keys that take more than a moment, one by one; gives their names."""
-        self._alone |= self._reader.large
-        places = {(db, name) for db, name in self._alone if name in names and db in self._databases}
+        places = {place for place in product(self._databases, names) if self._is_apart(place)}
         for db, name in sorted(places):
             self._keep((db, name), self._reader.alone(db, name))
             self._tracker.hear()
         return {name for _, name in places}
+
+    def _is_apart(self, place: Place) -> bool:
+        return place in self._alone or self._reader.large.get(place, 0) > TOO_LARGE
 
     def _read(self, names: Iterable[bytes]) -> tuple[Moment, set[bytes]]:
         """Reads the others at one moment; gives the names of those that it was too short for."""
         wanted = [
             Wanted(db, name, self._guesses.of((db, name)))
             for db, name in product(sorted(self._databases), sorted(names))
-            if (db, name) not in self._alone
+            if not self._is_apart((db, name))
         ]
         moment = self._moments.read(wanted, Untold.LIBRARIES in self._untold)
         return moment, self._settle(moment)
@@ -224,6 +235,7 @@ class Rounds:
         if Untold.STREAMS not in self._untold:
             return set()
         streams = self._reader.streams | self._guesses.streams()
-        if streams & self._alone or len(streams) * len(self._databases) > MOST_KEYS:
+        names = {name for _, name in streams}
+        if any(map(self._is_apart, streams)) or sum(map(self._weight, names)) > MOST:
             self.why = "groups read streams too large or too many to be read at one moment"
-        return {name for _, name in streams}
+        return names
