@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import given, settings
 
 from gitbackup import snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError
 from gitbackup.model import Consistency, Entry, Key, Scope
+from tests.databases import DATABASES, Database, databases
 from tests.live import ALL, Kept, live_files
 from tests.servers import BRANDS, LiveServer, StartServer
 from tests.store.plain import git
@@ -189,6 +191,28 @@ def test_a_large_key_that_changes_while_it_is_read_again_is_read_once_more(
     seen = Seen(server, lambda client: send(client, "a write to each large key"), times=2)
     agrees(seen, server)
     assert len(seen.entries[Key(0, "a:large")]["value"]) > before - 1
+
+
+def test_a_value_with_a_file_of_its_own_stays_while_its_place_is_parted(
+    server: LiveServer,
+) -> None:
+    with server.client() as client:
+        crowd(client)
+        client.mset({"a:050": "x" * 1_500_000, "z:050": "x" * 1_500_000})
+    agrees(Seen(server, lambda client: send(client, "a script that makes many")), server)
+
+
+@settings(max_examples=15)
+@given(databases())
+def test_whatever_stands_beside_a_key_that_changes_is_as_it_was(
+    valkey: LiveServer, database: Database
+) -> None:
+    """Its file is made again, of what was given out before."""
+    valkey.reset()
+    with valkey.client() as client:
+        database.build(client)
+    everywhere = "; ".join(f"SELECT {db}; SET user:new v; SET key:new v" for db in DATABASES)
+    agrees(Seen(valkey, lambda client: send(client, everywhere)), valkey)
 
 
 @pytest.mark.parametrize("active", [0, 1])

@@ -7,6 +7,7 @@ and of what the files say in which the rest was given out.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol
@@ -55,6 +56,10 @@ class Places:
         """The places: each a path, and the names of its keys."""
         return iter(self._members.items())
 
+    def holds(self, name: bytes) -> bool:
+        """Whether there is this key."""
+        return self._named(name) and name not in self.gone
+
     def put(self, path: str, entries: Mapping[str, Entry], sink: Sink) -> None:
         """Gives out a place, whose entries by loose name may hold loose text."""
         if due := min(filter(None, map(_first_expiry, entries.values())), default=""):
@@ -98,13 +103,17 @@ class Places:
 
     def _rename(self, changed: Again) -> None:
         """Some of the keys that have changed are there, and the others are not."""
-        there = {name for name, entry in changed.items() if entry is not None}
-        names = {*self.names}
-        living = (names - self.gone - changed.keys()) | there
-        if living != names:
-            self.names = sorted(living)
+        gone = self.gone.union(name for name, entry in changed.items() if entry is None)
+        gone = {name for name in gone if changed.get(name) is None and self._named(name)}
+        come = [name for name, entry in changed.items() if entry and not self._named(name)]
+        if gone or come:
+            self.names = sorted([*({*self.names} - gone), *come])
             self._members = _laid_out(self._db, self.names)
         self.gone = set()
+
+    def _named(self, name: bytes) -> bool:
+        at = bisect_left(self.names, name)
+        return at < len(self.names) and self.names[at] == name
 
     def _expired(self, instant: str, sink: Sink) -> dict[bytes, Entry | None]:
         """The keys of which all or some had expired by then, and what is left of them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -73,11 +72,7 @@ class LiveFiles:
         if key.db == FUNCTIONS:
             return key.name in self._libraries
         places = self._places.get(key.db)
-        if places is None:
-            return False
-        name, names = codec.data(key.name), places.names
-        at = bisect_left(names, name)
-        return at < len(names) and names[at] == name and name not in places.gone
+        return places is not None and places.holds(codec.data(key.name))
 
     def held(self) -> Iterator[Key]:
         """All keys of the snapshot that was made, function libraries first."""

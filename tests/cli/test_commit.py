@@ -202,3 +202,36 @@ def test_patterns_of_any_bytes_are_kept_and_matched(user: User) -> None:
     user.redis.delete("a")
     assert user.says("restore", "HEAD", "--yes").splitlines()[1] == "  create  string  a"
     assert user.redis.dbsize() == 3
+
+
+def test_a_commit_that_may_make_writers_wait_says_so_beforehand(user: User) -> None:
+    user.redis.set("a", 1)
+    assert user.run("commit", "--consistency", "pause", "-m", "begin") == Done(
+        0,
+        "  a  1 added\n[id1] begin\n1 key: 1 added\n",
+        "gitbackup: writers may have to wait, for 500 ms at most\n",
+    )
+
+
+def test_a_commit_that_need_not_be_of_one_point_in_time_is_not(user: User) -> None:
+    user.redis.set("a", 1)
+    user.says("commit", "--consistency", "per-key")
+    assert "\nConsistency: per-key\n" in git(user.repo, "log", "-1", "--format=%B")
+
+
+def test_a_commit_that_cannot_be_of_one_point_in_time_says_so_or_fails(user: User) -> None:
+    user.redis.set("a", 1)
+    user.redis.execute_command("ACL", "SETUSER", "default", "-client|tracking")
+    why = (
+        "the user may not run CLIENT TRACKING at SERVER: grant it with ACL SETUSER ..."
+        " +client|tracking\n"
+    )
+    try:
+        assert user.run("commit", "--consistency", "strict") == Done(
+            1, "", f"gitbackup: the database cannot be read as it is at one moment: {why}"
+        )
+        assert user.commits() == []
+        assert user.run("commit").err == f"gitbackup: warning: this is not one point in time: {why}"
+    finally:
+        user.redis.execute_command("ACL", "SETUSER", "default", "+@all")
+    assert "\nConsistency: per-key\n" in git(user.repo, "log", "-1", "--format=%B")

@@ -65,6 +65,16 @@ def test_a_blob_id_is_the_one_that_git_gives(repository: Repository) -> None:
     assert Repository.blob_id(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
 
 
+def test_what_was_sent_can_be_read_back_before_there_is_a_commit(repository: Repository) -> None:
+    contents = [b"", b"1\n", b"\0" * 100_000, b"blob 3\n"]
+    with repository.lock(), repository.importer(None) as importer:
+        sent = [importer.blob(content) for content in contents]
+        assert [importer.read(blob_id) for blob_id in reversed(sent)] == contents[::-1]
+        importer.commit("all", dict(zip("abcd", sent, strict=True)))
+        importer.publish()
+    assert work_tree(repository) == dict(zip("abcd", contents, strict=True))
+
+
 def test_a_message_keeps_every_character(repository: Repository) -> None:
     message = 'subject "quoted" \\ é 🐘\n\nbody \u2028 \x85 #hash\n\nKeys: db0=1\n'
 
