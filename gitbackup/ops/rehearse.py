@@ -104,7 +104,7 @@ class _Rehearsal:
         scope = self._examined.scope
         every = replace(scope, databases=None)  # the server may have fewer, and holds no others
         live = LiveFiles(self._server, every, self._progress)
-        taken = take(live, self._staged, Repository.blob_id, spool.put, strict=True)
+        taken = take(live, self._staged, Repository.blob_id, spool, strict=True)
         left = {one.key for one in self._result.untried}
         changes = [change for change in taken.changes if change.key not in left]
         side = LiveSide(self._repository, taken.files, spool)

@@ -63,7 +63,10 @@ class Importer:
     def read(self, blob_id: str) -> bytes:
         """The bytes of a blob that was sent."""
         with self._writing() as talk:
-            data = answer(talk, b"cat-blob " + blob_id.encode("ascii"))
+            try:
+                data = answer(talk, b"cat-blob " + blob_id.encode("ascii"))
+            except (IndexError, ValueError) as error:
+                raise BrokenPipeError from error  # it has ended: that is told in git's words
         if data is None:
             raise GitbackupError(f"git fast-import has lost the blob {blob_id}")
         return data
