@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.browser", "tests.servers"]
 
 SETTINGS_OF = ("GIT_", "GITBACKUP_", "REDIS", "VALKEY", "XDG_")
 """How the names of the variables begin that could reach a test from the person who runs it."""

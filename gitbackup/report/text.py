@@ -129,12 +129,12 @@ def show_lines(info: CommitInfo) -> Iterator[str]:
     width = max(map(len, facts))
     yield from (f"{title:<{width}}  {escape(fact)}" for title, fact in facts.items())
     yield ""
-    for line in [info.subject, *_reason(info)]:
+    for line in [info.subject, *reason(info)]:
         yield f"    {escape(line)}".rstrip()
     yield ""
 
 
-def _reason(info: CommitInfo) -> list[str]:
+def reason(info: CommitInfo) -> list[str]:
     """The body of the message, without the list of changes that we write at its end."""
     paragraphs = info.body.split("\n\n") if info.body else []
     if info.counts and paragraphs and paragraphs[-1].startswith(("+ ", "~ ", "- ")):

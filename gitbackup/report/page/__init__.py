@@ -1,0 +1,12 @@
+"""A diff or the history as one page for a browser: it needs nothing else, and asks for nothing.
+
+The page is read as it stands, folded and unfolded by the browser itself; its script adds the
+search. All that comes from the database is hostile here, and reaches the page as escaped text.
+"""
+
+from gitbackup.report.page.diff import diff_page
+from gitbackup.report.page.frame import SideTitle
+from gitbackup.report.page.log import log_page
+from gitbackup.report.page.spaces import order
+
+__all__ = ["SideTitle", "diff_page", "log_page", "order"]

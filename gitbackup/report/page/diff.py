@@ -1,0 +1,194 @@
+"""`diff` as a page: every key that differs, by database and namespace, with what changed inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from gitbackup.model import Counts, Entry, KeyChange, ValueChange
+from gitbackup.report.page.frame import (
+    MOST_TEXT,
+    SIGNS,
+    SideTitle,
+    Titled,
+    Tools,
+    bar,
+    counted,
+    framed,
+    toolbar,
+)
+from gitbackup.report.page.marks import marked, safe
+from gitbackup.report.page.rows import Row, rows
+from gitbackup.report.page.spaces import Space, count, size, space_of, total
+from gitbackup.report.shown import escape, name
+
+MOST_KEYS = 20_000
+"""Keys on one page."""
+
+OPEN = 400
+"""Keys that are in sight at first; the namespaces of the others are folded."""
+
+LISTED = 12
+"""Namespaces in the overview before the others fold."""
+
+Item = tuple[KeyChange, Entry | None, Entry | None, Sequence[ValueChange]]
+
+
+def diff_page(
+    sides: tuple[SideTitle, SideTitle],
+    made: datetime,
+    changes: Sequence[KeyChange],
+    items: Iterable[Item],
+    hidden: Counts = Counts(),  # noqa: B008  frozen
+) -> Iterator[str]:
+    """A page of `changes`, a piece at a time; `items` tells each of them whole, as it is needed.
+
+    Both are in `order`. `hidden` counts the quiet keys, of which they do not tell.
+    """
+    before, after = sides
+    titled = Titled("gitbackup diff", f"{before.name} → {after.name}", _heading(before, after))
+    counts = count(changes)
+    tools = Tools("keys", "Key", "Value", actions=True)
+    return framed(titled, made, tools, _body(changes, counts, items, tools, hidden))
+
+
+def _heading(before: SideTitle, after: SideTitle) -> str:
+    return f'{before.markup} <span class="to" aria-label="to">→</span> {after.markup}'
+
+
+def _body(
+    changes: Sequence[KeyChange],
+    counts: dict[Space, Counts],
+    items: Iterable[Item],
+    tools: Tools,
+    hidden: Counts,
+) -> Iterator[str]:
+    every = total(counts.values())
+    yield f'<p class="total">{counted(every) if changes else "Nothing differs."}</p>\n'
+    if hidden:
+        yield f'<p class="hidden">Quiet keys, not shown: {hidden}.</p>\n'
+    if len(counts) > 1:
+        yield from _overview(counts)
+    yield "</header>\n"
+    if changes:
+        yield toolbar(tools)
+    yield "<main>\n"
+    yield from _places(changes, counts, items)
+    yield "</main>\n"
+
+
+def _overview(counts: dict[Space, Counts]) -> Iterator[str]:
+    """The namespaces with their counts, each a link to its keys."""
+    most = max(map(size, counts.values()))
+    several = len({space.place for space in counts}) > 1
+    lines = [
+        f'<li><a href="#s{at}">{_place(space) if several else ""}{space.markup}</a>'
+        f"{bar(each, most)}{counted(each)}</li>\n"
+        for at, (space, each) in enumerate(counts.items())
+    ]
+    yield f'<nav aria-label="Namespaces"><ul>\n{"".join(lines[:LISTED])}</ul>\n'
+    if rest := lines[LISTED:]:
+        yield f"<details><summary>{len(rest):,} more namespaces</summary><ul>\n{''.join(rest)}"
+        yield "</ul></details>\n"
+    yield "</nav>\n"
+
+
+def _place(space: Space) -> str:
+    return f'<span class="place">{safe(space.place)}</span> '
+
+
+def _places(
+    changes: Sequence[KeyChange], counts: dict[Space, Counts], items: Iterable[Item]
+) -> Iterator[str]:
+    """The keys, by database and namespace; a place of its own only where there are several."""
+    several = len({space.place for space in counts}) > 1
+    page = _Page(counts)
+    for place, inside in groupby(items, lambda item: item[0].key.place):
+        if several:
+            inside_it = total(each for space, each in counts.items() if space.place == place)
+            yield f'<details class="group place" open><summary><h2>{safe(place)}</h2>'
+            yield f"{counted(inside_it)}</summary>\n"
+        yield from page.spaces(inside)
+        if several:
+            yield "</details>\n"
+        if page.full:  # before groupby reads on
+            break
+    left = len(changes) - page.shown
+    if left:
+        yield (
+            f'<p class="cut" role="note">This page shows {page.shown:,} of {len(changes):,} keys.'
+            f" The other {left:,} are counted above; a key pattern or <code>--db</code> shows"
+            " fewer at a time.</p>\n"
+        )
+
+
+class _Page:
+    """Writes keys for as long as there is room on the page."""
+
+    def __init__(self, counts: dict[Space, Counts]) -> None:
+        self.shown = self._text = 0
+        self._counts = counts
+        self._numbers = {space: at for at, space in enumerate(counts)}
+
+    @property
+    def full(self) -> bool:
+        return self.shown >= MOST_KEYS or self._text >= MOST_TEXT
+
+    def spaces(self, items: Iterable[Item]) -> Iterator[str]:
+        for space, inside in groupby(items, lambda item: space_of(item[0].key)):
+            each = self._counts[space]
+            opened = " open" if not self.shown or self.shown + size(each) <= OPEN else ""
+            yield (
+                f'<details class="group space" id="s{self._numbers[space]}"{opened}><summary>'
+                f"<h3>{space.markup}</h3>{counted(each)}</summary>\n"
+            )
+            yield from self._keys(inside)
+            yield "</details>\n"
+            if self.full:
+                return
+
+    def _keys(self, items: Iterable[Item]) -> Iterator[str]:
+        for item in items:
+            piece = "".join(_key(*item))
+            yield piece
+            self.shown += 1
+            self._text += len(piece)
+            if self.full:
+                return
+
+
+def _key(
+    change: KeyChange, before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
+) -> Iterator[str]:
+    action = change.action.value
+    types = " → ".join(dict.fromkeys(escape(entry["type"]) for entry in (before, after) if entry))
+    yield (
+        f'<details class="item {action}" open><summary><b title="{action}">{SIGNS[action]}</b>'
+        f'<code class="name">{safe(name(change.key.name))}</code>'
+        f"<small>{safe(types)}</small></summary><dl>"
+    )
+    for row in rows(change, before, after, values):
+        yield _row(row)
+    yield "</dl></details>\n"
+
+
+def _row(row: Row) -> str:
+    what = f"<dt>{safe(row.what)}</dt>" if row.what else ""
+    if row.lines:
+        lines = "".join(map(_line, row.lines))
+        return f"<div>{what}<dd><pre>{lines}</pre></dd></div>"
+    if row.note:
+        return f'<div>{what}<dd class="note">{safe(escape(row.note))}</dd></div>'
+    old, new = row.before, row.after
+    if old is not None and new is not None:
+        one, other = marked(old, new)
+        return f"<div>{what}<dd><del>{one}</del> <ins>{other}</ins></dd></div>"
+    side = f"<ins>{safe(new)}</ins>" if new is not None else f"<del>{safe(old or '')}</del>"
+    return f"<div>{what}<dd>{side}</dd></div>"
+
+
+def _line(line: str) -> str:
+    kind = {"+": "ins", "-": "del"}.get(line[:1])
+    text = safe(line[1:]) if kind or line[:1] == " " else f"<i>{safe(line)}</i>"
+    return f"<{kind or 'span'}>{text}</{kind or 'span'}>"

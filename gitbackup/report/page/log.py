@@ -1,0 +1,103 @@
+"""`log` as a page: the commits, each with what it changed, and folded the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from gitbackup.model import CommitInfo, Counts, KeyChange
+from gitbackup.report.page.frame import (
+    MOST_TEXT,
+    SIGNS,
+    SideTitle,
+    Titled,
+    Tools,
+    counted,
+    framed,
+    toolbar,
+)
+from gitbackup.report.page.marks import safe
+from gitbackup.report.page.spaces import Space, count, order, space_of
+from gitbackup.report.shown import escape, name
+from gitbackup.report.text import reason
+
+MOST_COMMITS = 2_000
+"""Commits on one page."""
+
+MOST_KEYS = 100
+"""Keys of one namespace in one commit."""
+
+FEW = 12
+"""Keys of a namespace that are in sight as soon as their commit is."""
+
+Commit = tuple[CommitInfo, Sequence[KeyChange]]
+
+
+def log_page(title: SideTitle, made: datetime, commits: Iterable[Commit]) -> Iterator[str]:
+    """A page of commits, newest first, a piece at a time; they are read as they are needed."""
+    tools = Tools("commits", "Key", "Message", actions=False)
+    return framed(
+        Titled("gitbackup log", title.name, title.markup), made, tools, _body(commits, tools)
+    )
+
+
+def _body(commits: Iterable[Commit], tools: Tools) -> Iterator[str]:
+    yield f"</header>\n{toolbar(tools)}<main>\n"
+    size, day = 0, None
+    for shown, (info, changes) in enumerate(commits):
+        if shown == MOST_COMMITS or size >= MOST_TEXT:
+            yield (
+                f'<p class="cut" role="note">This page shows the last {shown:,} commits; there'
+                " are older ones. Name a commit to begin with another.</p>\n"
+            )
+            break
+        if info.date.date() != day:
+            yield "</section>\n" if day else ""
+            day = info.date.date()
+            yield f'<section class="group"><h2>{day:%A}, {day.day} {day:%B %Y}</h2>\n'
+        piece = "".join(_commit(info, changes))
+        yield piece
+        size += len(piece)
+    yield "</section>\n" if day else "<p>There are no commits.</p>\n"
+    yield "</main>\n"
+
+
+def _commit(info: CommitInfo, changes: Sequence[KeyChange]) -> Iterator[str]:
+    told = counted(info.counts) if info.counts else '<span class="counts">by hand</span>'
+    yield (
+        f'<details class="item commit"><summary><code class="id">{safe(info.short_id)}</code>'
+        f'<span class="subject">{safe(escape(info.subject))}</span>{told}'
+        f'<time datetime="{info.date.isoformat()}">{info.date:%H:%M}</time></summary>'
+    )
+    lines = [safe(escape(line)) for line in reason(info)]
+    if lines:
+        yield f'<p class="why">{"<br>".join(lines)}</p>'
+    ordered = sorted(changes, key=order)
+    counts = count(ordered)
+    for space, inside in groupby(ordered, lambda change: space_of(change.key)):
+        yield from _space(space, counts[space], [*inside])
+    facts = {"Commit": info.id, "Author": info.author, **info.trailers}
+    yield '<details class="facts"><summary>Facts</summary><dl>'
+    for title, fact in facts.items():
+        yield f"<div><dt>{safe(escape(title))}</dt><dd>{safe(escape(fact))}</dd></div>"
+    yield "</dl></details></details>\n"
+
+
+def _space(space: Space, counts: Counts, changes: Sequence[KeyChange]) -> Iterator[str]:
+    """One namespace in a commit; its keys are folded where they are many."""
+    opened = " open" if len(changes) <= FEW else ""
+    place = "" if space.place == "db0" else f'<span class="place">{safe(space.place)}</span>'
+    yield f'<details class="keys"{opened}><summary>{place}{space.markup}{counted(counts)}</summary>'
+    yield f"<ul>{''.join(map(_key, changes[:MOST_KEYS]))}</ul>"
+    if len(changes) > MOST_KEYS:
+        yield f'<p class="cut">and {len(changes) - MOST_KEYS:,} more keys</p>'
+    yield "</details>"
+
+
+def _key(change: KeyChange) -> str:
+    action = change.action.value
+    sign = f'<b title="{action}">{SIGNS[action]}</b>'
+    return (
+        f'<li class="{action}">{sign}<code class="name">{safe(name(change.key.name))}</code></li>'
+    )
