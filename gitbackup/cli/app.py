@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from typing import NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from gitbackup.cli import terminal
 from gitbackup.errors import GitbackupError
@@ -34,6 +36,7 @@ COMMANDS = {
     "pull": Lazy("remote", "Get what was pushed from elsewhere."),
     "clone": Lazy("remote", "Make the data repository of one that is elsewhere."),
     "verify": Lazy("verify", "Prove that commits restore, on a server of its own."),
+    "completion": Lazy("completion", "Print the script that makes Tab complete in your shell."),
     "demo": Lazy("demo", "See it work, on a server of its own."),
 }
 
@@ -58,6 +61,12 @@ class Group(click.Group):
         if args[0] not in COMMANDS:
             ctx.fail(f"No such command {args[0]!r}." + _meant(args[0]))
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands by what the list says of them, without loading them."""
+        fits = [name for name in COMMANDS if name.startswith(incomplete)]
+        found = [CompletionItem(name, help=COMMANDS[name].help) for name in fits]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -97,6 +106,11 @@ def app(ctx: click.Context) -> None:
 
 def run(arguments: list[str] | None = None) -> None:
     """Runs a command line and exits: 0, or the code of the error."""
+    if "_GITBACKUP_COMPLETE" in os.environ:
+        from gitbackup.cli.completion import answer  # deferred: only a shell's Tab has need of it
+
+        answer(app)
+        sys.exit()
     words = sys.argv[1:] if arguments is None else arguments
     sys.exit(code_of(words))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitbackup.backup import Backup
-from gitbackup.cli import terminal
+from gitbackup.cli import candidates, terminal
 from gitbackup.cli.differences import (
     say_changes,
     say_names,
@@ -19,9 +20,11 @@ from gitbackup.cli.differences import (
 )
 from gitbackup.cli.options import (
     all_option,
+    alone,
     connected,
     examples,
     exclude_option,
+    html_option,
     logged_in,
     open_backup,
     read_at_length,
@@ -30,6 +33,9 @@ from gitbackup.cli.options import (
 from gitbackup.cli.pager import reading
 from gitbackup.errors import UsageError
 from gitbackup.report import objects, text
+
+if TYPE_CHECKING:  # it loads what `diff --help` has no need of
+    from gitbackup.ops.diff import Diff
 
 GLOB = re.compile(r"[*?\[:]")  # an argument with one of these is no typing error of a commit
 KEYS = "gitbackup.keys"
@@ -97,6 +103,7 @@ def status(
         "gitbackup diff HEAD~1..HEAD --stat     two commits, in numbers",
         "gitbackup diff --exclude 'usage:*'     but for some keys",
         "gitbackup diff --redact '*token*'      that they changed, not what to",
+        "gitbackup diff HEAD~1 HEAD --html changes.html",
         "gitbackup diff -- config               a key whose name has no : and no *",
     ),
 )
@@ -111,11 +118,18 @@ def status(
 )
 @click.option("--full", is_flag=True, help="Every line, of large values and many changes too.")
 @click.option("--rank", is_flag=True, help="Ranks in sorted sets: 1 has the highest score.")
+@html_option
 @exclude_option
 @redact_option
 @all_option
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where something differs.")
-@click.argument("words", metavar="[A [B]] [KEY-GLOB]...", nargs=-1, type=click.UNPROCESSED)
+@click.argument(
+    "words",
+    metavar="[A [B]] [KEY-GLOB]...",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    shell_complete=candidates.commits_then_keys,
+)
 @click.pass_context
 def diff(
     ctx: click.Context,
@@ -126,6 +140,7 @@ def diff(
     shape: str | None,
     full: bool,
     rank: bool,
+    html: str | None,
     exclude: tuple[str, ...],
     redact: tuple[str, ...],
     every: bool,
@@ -137,6 +152,8 @@ def diff(
     Without a commit: HEAD against the live database. With A: that commit against the live
     database. With A and B, or A..B: two commits. Key globs are those of Redis.
     """
+    names = {"name-only": shape == "names", "name-status": shape == "status"}
+    alone(html, json=as_json, stat=shape == "stat", **names)
     backup = open_backup(repo, url, databases)
     commits, patterns = sides(backup, list(words))
     patterns += ctx.meta[KEYS]
@@ -145,18 +162,13 @@ def diff(
     a, b = [*commits, "HEAD"][0], commits[1] if len(commits) == 2 else None
     found = backup.diff(a, b, patterns, exclude=exclude, redact=redact, every=every)
     terminal.warn_all(found.warnings)
-    with reading(backup):
-        if as_json and shape is None:
-            say_objects(found, rank)
-        elif as_json:
-            numbers = found.before, found.after, found.summary, found.hidden
-            terminal.say_json(objects.stat_object(*numbers))
-        elif shape == "stat":
-            say_stat(found, view(full), ctx.meta[WORDS])
-        elif shape:
-            say_names(found, shape == "status")
-        else:
-            say_changes(found, view(full, rank))
+    if html:
+        from gitbackup.cli.page import write_diff  # it loads what a terminal has no need of
+
+        write_diff(html, backup, found)
+    else:
+        with reading(backup):
+            _say(found, as_json, shape, full, rank, ctx.meta[WORDS])
     if exit_code and found.changes:
         ctx.exit(1)
 
@@ -189,3 +201,20 @@ def _resolves(backup: Backup, word: str) -> bool:
     except UsageError:
         return False
     return True
+
+
+def _say(
+    found: Diff, as_json: bool, shape: str | None, full: bool, rank: bool, words: list[str]
+) -> None:
+    """What differs, as it was asked for."""
+    if as_json and shape is None:
+        say_objects(found, rank)
+    elif as_json:
+        numbers = found.before, found.after, found.summary, found.hidden
+        terminal.say_json(objects.stat_object(*numbers))
+    elif shape == "stat":
+        say_stat(found, view(full), words)
+    elif shape:
+        say_names(found, shape == "status")
+    else:
+        say_changes(found, view(full, rank))

@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 
 from gitbackup.backup import Backup
-from gitbackup.cli import terminal
+from gitbackup.cli import candidates, terminal
 from gitbackup.cli.options import (
     all_option,
+    alone,
     examples,
+    html_option,
     json_option,
     open_backup,
     redact_option,
@@ -23,7 +25,10 @@ from gitbackup.report import objects, text
 
 @click.command(
     epilog=examples(
-        "gitbackup log -n 5", "gitbackup log --json HEAD~10", "gitbackup log before-upgrade"
+        "gitbackup log -n 5",
+        "gitbackup log --json HEAD~10",
+        "gitbackup log before-upgrade",
+        "gitbackup log --html history.html",
     )
 )
 @repo_option
@@ -31,13 +36,24 @@ from gitbackup.report import objects, text
 @click.option(
     "-n", "--max-count", type=click.IntRange(min=0), metavar="N", help="At most so many commits."
 )
-@click.argument("commit_ish", metavar="[COMMIT-ISH]", default="HEAD")
-def log(repo: Path | None, as_json: bool, max_count: int | None, commit_ish: str) -> None:
+@html_option
+@click.argument(
+    "commit_ish", metavar="[COMMIT-ISH]", default="HEAD", shell_complete=candidates.commits
+)
+def log(
+    repo: Path | None, as_json: bool, max_count: int | None, html: str | None, commit_ish: str
+) -> None:
     """Show the commits from COMMIT-ISH back, newest first: what changed, when, why.
 
     COMMIT-ISH is anything that git resolves: HEAD~2, a tag, a branch, a short id,
     @{yesterday}. Plain git shows the same history.
     """
+    alone(html, json=as_json)
+    if html:
+        from gitbackup.cli.page import write_log  # it loads what a terminal has no need of
+
+        write_log(html, open_backup(repo), commit_ish, max_count)
+        return
     for info in open_backup(repo).log(commit_ish, max_count):
         if as_json:
             terminal.say_json(objects.log_object(info))
@@ -58,7 +74,12 @@ def log(repo: Path | None, as_json: bool, max_count: int | None, commit_ish: str
 @redact_option
 @all_option
 @click.option("--db", type=click.IntRange(min=0), metavar="N", help="The key's database.")
-@click.argument("what", metavar="[COMMIT-ISH[:KEY]]", default="HEAD")
+@click.argument(
+    "what",
+    metavar="[COMMIT-ISH[:KEY]]",
+    default="HEAD",
+    shell_complete=candidates.commit_or_key,
+)
 def show(
     repo: Path | None,
     as_json: bool,

@@ -11,7 +11,7 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import pager, terminal
-from gitbackup.errors import PasswordNeeded
+from gitbackup.errors import PasswordNeeded, UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -98,6 +98,14 @@ def read_at_length(command: Command) -> Command:
     return color_option(pager_option(command))
 
 
+html_option = click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write a page for a browser; - for standard output.",
+)
+
+
 def connected(command: Command) -> Command:
     """The options of a command that talks to a server."""
     return repo_option(url_option(db_option(json_option(command))))
@@ -107,6 +115,13 @@ def examples(*lines: str) -> str:
     """The end of a command's help: examples and exit codes."""
     shown = "\n".join(f"  {line}" for line in lines)
     return f"\b\nExamples:\n{shown}\n\n\b\n{EXIT_CODES}"
+
+
+def alone(html: str | None, **others: bool) -> None:
+    """Raises UsageError for a page that is asked for together with what is no page."""
+    if html and any(others.values()):
+        names = " and ".join(f"--{name}" for name, given in others.items() if given)
+        raise UsageError(f"--html writes a page, {names} something else: choose one")
 
 
 def repository_folder(repo: Path | None) -> Path:

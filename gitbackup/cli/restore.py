@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.cli import terminal
+from gitbackup.cli import candidates, terminal
 from gitbackup.cli.options import connected, examples, logged_in, open_backup
 from gitbackup.cli.remote import push_after_commit
 from gitbackup.errors import PartlyDone, PasswordNeeded, ServerError, UsageError
@@ -38,8 +38,8 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     help="Expiries: the same instant, as much time as was left, or none.",
 )
 @click.option("--to", metavar="URL", help="Restore into another server.")
-@click.argument("commit_ish", metavar="COMMIT-ISH")
-@click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1)
+@click.argument("commit_ish", metavar="COMMIT-ISH", shell_complete=candidates.commits)
+@click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1, shell_complete=candidates.keys)
 @click.pass_context
 def restore(
     ctx: click.Context,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.cli import pager, terminal
+from gitbackup.cli import candidates, pager, terminal
 from gitbackup.cli.options import color_option, examples, json_option, open_backup, repo_option
 from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
 from gitbackup.report import proofs
@@ -55,7 +55,9 @@ def _found(named: str | None) -> Path | None:
     multiple=True,
     help="A module for it to load, for the types of that; may repeat.",
 )
-@click.argument("commit_ish", metavar="[COMMIT-ISH]", required=False)
+@click.argument(
+    "commit_ish", metavar="[COMMIT-ISH]", required=False, shell_complete=candidates.commits
+)
 @click.pass_context
 def verify(
     ctx: click.Context,

@@ -48,6 +48,15 @@ def resolve(git: Commands, commit_ish: str) -> str:
     return peeled.out.decode("ascii").strip()
 
 
+def names(git: Commands) -> list[tuple[str, str]]:
+    """Branches and tags, the newest first, each with its commit's subject."""
+    form = "--format=%(refname:short)%00%(contents:subject)"
+    places = ("refs/heads", "refs/tags", "refs/remotes")
+    out = git.run("for-each-ref", "--sort=-creatordate", form, *places)
+    lines = out.decode("utf-8", "replace").splitlines()
+    return [(name, subject) for name, _, subject in (line.partition("\0") for line in lines)]
+
+
 def move(git: Commands, ref: str, new: str, old: str | None) -> None:
     """Moves a ref from `old`, None for nowhere, to `new`; Busy where it is elsewhere."""
     message = "gitbackup: " + git.run("log", "-1", "--format=%s", new).decode("utf-8", "replace")

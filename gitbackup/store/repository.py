@@ -113,6 +113,10 @@ class Repository:
         """
         return refs.resolve(self._git, commit_ish)
 
+    def names(self) -> list[tuple[str, str]]:
+        """Branches and tags, the newest first, each with its commit's subject."""
+        return refs.names(self._git)
+
     def tree_id(self, commit: str) -> str:
         """The id of a commit's snapshot: equal data in an equal scope have an equal one."""
         out = self._git.run("rev-parse", "--verify", f"{commit}^{{tree}}")

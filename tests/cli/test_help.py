@@ -24,7 +24,8 @@ def test_help_fits_a_terminal_of_eighty_columns(user: User, command: str | None)
 
 @every_command
 def test_every_command_is_in_the_list_of_commands(user: User, command: str) -> None:
-    assert f"\n  {command:<7}  {COMMANDS[command].help}\n" in user.says("--help")
+    width = max(map(len, COMMANDS))
+    assert f"\n  {command:<{width}}  {COMMANDS[command].help}\n" in user.says("--help")
 
 
 def test_a_command_on_its_own_shows_the_list(user: User) -> None:

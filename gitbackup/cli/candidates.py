@@ -1,0 +1,102 @@
+"""What a commit, or a key, on the command line may be: for a shell's Tab.
+
+Each function is a click argument's `shell_complete`. It looks at the data repository only, and
+at a bounded part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+import click
+from click.shell_completion import CompletionItem
+
+from gitbackup.backup import Backup
+from gitbackup.cli.options import open_backup
+from gitbackup.errors import GitbackupError
+
+RECENT = 15
+"""Commits that are offered by their ids."""
+
+MANY = 40
+"""Keys beyond which their namespaces are offered."""
+
+
+def commits(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Branches, tags, recent commits."""
+    return [*_commits(_backup(ctx), incomplete)]
+
+
+def commit_or_key(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """A commit; after a colon the keys that it holds."""
+    commit, colon, key = incomplete.partition(":")
+    if not colon:
+        return [*_commits(_backup(ctx), incomplete, part=True)]
+    return [*_keys(_backup(ctx), commit or "HEAD", key, f"{commit}:")]
+
+
+def keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The keys of the commit that an argument before names, else of HEAD."""
+    return [*_keys(_backup(ctx), ctx.params.get("commit_ish") or "HEAD", incomplete)]
+
+
+def commits_then_keys(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Two commits at most, or A..B; and keys of the last of them."""
+    backup, given = _backup(ctx), [*(ctx.params.get(param.name or "") or ())]
+    named = [end for word in given for end in word.split("..") if _is_commit(backup, end)]
+    first, dots, last = incomplete.partition("..")
+    if dots and not given:
+        return [*_commits(backup, last, f"{first}..")]
+    found = _keys(backup, named[-1] if named else "HEAD", incomplete)
+    return [*chain(_commits(backup, incomplete) if len(named) < 2 else (), found)]
+
+
+def _backup(ctx: click.Context) -> Backup:
+    return open_backup(ctx.params.get("repo"))
+
+
+def _is_commit(backup: Backup, word: str) -> bool:
+    try:
+        return bool(backup.resolve(word or "HEAD"))
+    except GitbackupError:
+        return False
+
+
+def _commits(
+    backup: Backup, incomplete: str, before: str = "", part: bool = False
+) -> Iterator[CompletionItem]:
+    """Commits by the names that begin so; a `part` is what a colon may follow."""
+    named = [("HEAD", ""), *(backup.repository.names() if backup.repository else ())]
+    recent = [(info.short_id, info.subject) for info in backup.log(limit=RECENT)]
+    for name, subject in (*named, *recent):
+        if name.startswith(incomplete):
+            yield CompletionItem(before + name, help=_plain(subject), part=part)
+
+
+def _keys(
+    backup: Backup, commit: str, incomplete: str, before: str = ""
+) -> Iterator[CompletionItem]:
+    from gitbackup.ops.names import key_names  # it loads what no other word has need of
+
+    if backup.repository is None:
+        return
+    names = key_names(backup.repository, backup.resolve(commit), incomplete)
+    if len(names) > MANY:
+        names = [*dict.fromkeys(_to_next_colon(name, len(incomplete)) for name in names)]
+    for name in names:
+        yield CompletionItem(before + name, part=name.endswith(":"))
+
+
+def _to_next_colon(name: str, after: int) -> str:
+    colon = name.find(":", after)
+    return name if colon < 0 else name[: colon + 1]
+
+
+def _plain(text: str) -> str:
+    """Text that cannot steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)[:60]

@@ -1,0 +1,72 @@
+"""`--html FILE`: a diff or the history as one page for a browser."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gitbackup.backup import Backup
+from gitbackup.cli import terminal
+from gitbackup.errors import UsageError
+from gitbackup.report import page, text
+
+if TYPE_CHECKING:  # `log` has no need of it
+    from gitbackup.ops.diff import Diff
+
+
+def write_diff(html: str, backup: Backup, found: Diff) -> None:
+    """Every key that differs, as a page."""
+    ordered = found.ordered(page.order)
+    items = ((key.change, key.before, key.after, key.values) for key in ordered)
+    sides = _side(backup, found.before), _side(backup, found.after)
+    pieces = page.diff_page(sides, datetime.now(UTC), ordered.changes, items, found.hidden)
+    write(html, pieces)
+    _say(html, text.changed(found.summary))
+    terminal.say(text.hidden_lines(found.hidden), err=True)
+
+
+def _side(backup: Backup, name: str) -> page.SideTitle:
+    """A commit by its short id, subject and date; the live database by its server."""
+    if name == "live":
+        return page.SideTitle("live database", str(backup.server))
+    info = next(backup.log(name, limit=1))
+    return page.SideTitle(info.short_id, f"{info.subject}, {info.date:%Y-%m-%d %H:%M}")
+
+
+def write_log(html: str, backup: Backup, commit_ish: str, limit: int | None) -> None:
+    """The commits from `commit_ish` back, as a page."""
+    title = page.SideTitle(backup.path.name, "" if commit_ish == "HEAD" else commit_ish)
+    commits = ((info, backup.show(info.id).diff.changes) for info in backup.log(commit_ish, limit))
+    write(html, page.log_page(title, datetime.now(UTC), commits))
+    _say(html, f"the history of {backup.path}")
+
+
+def write(html: str, pieces: Iterable[str]) -> None:
+    """Writes a page aside and moves it into place; only its owner may read it."""
+    encoded = (piece.encode() for piece in pieces)
+    if html == "-":
+        for piece in encoded:
+            click.echo(piece, nl=False)
+        return
+    place = Path(html)
+    if not place.parent.is_dir():
+        raise UsageError(f"there is no folder {place.parent} to write {place.name} into")
+    handle, aside = tempfile.mkstemp(prefix=".gitbackup-", dir=place.parent)  # of mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(encoded)
+        Path(aside).replace(place)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def _say(html: str, what: str) -> None:
+    if html != "-":
+        click.echo(f"wrote {html}: {what}")
