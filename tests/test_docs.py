@@ -16,6 +16,7 @@ import redis
 from gitbackup import codec, layout, snapshot
 from gitbackup.backup import Backup
 from gitbackup.cli.app import COMMANDS
+from tests.schemas import check, named
 from tests.servers import LiveServer, StartServer
 
 PROJECT = Path(__file__).parent.parent
@@ -28,10 +29,12 @@ CHANGING = (
     (re.compile(r"\b[0-9a-f]{40}\b"), "ID"),
     (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{7}\b(?!-)|\b[a-f]{7}\b"), "SHORT"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "DATE"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?(Z|\+00:00)"), "INSTANT"),
     (re.compile(r"just now|\d+ \w+ ago"), "AGE"),
     (re.compile(r"(Redis|Valkey) [\d.]+ standalone at [^\s:]+:\d+"), "SERVER"),
-    (re.compile(r"(?<=into )Valkey [\d.]+"), "VALKEY"),
-    (re.compile(r"\b\d+\.\d s\b"), "SECONDS"),
+    (re.compile(r"(?<=into )Valkey [\d.]+|(?<=\"server\": \")Valkey [\d.]+"), "VALKEY"),
+    (re.compile(r"(?<=\"gitbackup\": \")[^\"]+"), "VERSION"),
+    (re.compile(r"\b\d+\.\d s\b|(?<=\"seconds\": )[\d.]+"), "SECONDS"),
 )
 """What differs from run to run, and what stands for it."""
 
@@ -107,6 +110,14 @@ def test_every_example_of_the_readme(shell: Shell) -> None:
             assert same_each_time(shown) == same_each_time(output), command
     for program in blocks(README, "python"):
         shell.python(program)
+
+
+def test_every_object_in_the_readme_is_as_its_schema_has_it() -> None:
+    """And all are shown but for what goes to and comes from elsewhere, and what is hidden."""
+    shown = re.findall(r'^\{"schema": .*$', README, re.MULTILINE)
+    names = {check(line)["schema"] for line in shown}
+    elsewhere = {f"gitbackup.{name}/1" for name in ("push", "pull", "clone", "hidden")}
+    assert names == {*named()} - elsewhere
 
 
 def test_every_command_is_in_the_readme() -> None:

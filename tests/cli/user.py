@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 import redis
 
 from gitbackup.cli.app import code_of
+from tests.schemas import check
 from tests.servers import LiveServer
 from tests.store.plain import run_git
 
@@ -56,6 +57,7 @@ class User:
         self._captured()
         code = code_of(list(words))
         out, err = self._captured()
+        _check_json(words, out, err)
         return Done(code, self.normal(out), self.normal(err))
 
     def says(self, *words: str) -> str:
@@ -70,6 +72,7 @@ class User:
         done = subprocess.run(
             [*GITBACKUP, *words], env=surroundings(env), text=True, check=False, **how
         )
+        _check_json(words, done.stdout or "", done.stderr or "")
         return Done(done.returncode, self.normal(done.stdout or ""), self.normal(done.stderr or ""))
 
     def at_terminal(self, *words: str, types: str, asked: str = "]: ") -> Done:
@@ -137,6 +140,14 @@ class User:
     def place(self) -> str:
         address = self.server.address
         return address if address.startswith("unix") else address.partition("://")[2]
+
+
+def _check_json(words: Sequence[str], out: str, err: str) -> None:
+    """Whatever a command prints for a program is as its schema has it, in every test."""
+    if "--json" in words:
+        errors = [line for line in err.split("\n") if line[:1] == "{"]
+        for line in filter(None, [*out.split("\n"), *errors]):
+            check(line)
 
 
 def surroundings(more: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,98 @@
+"""`--json`, for every command, on a database of every type.
+
+Whatever is printed in these tests is checked against its schema; see `User`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from gitbackup.cli.app import COMMANDS, app
+from tests.cli.user import User
+
+BEFORE = (
+    ("SET", "text", "a"),
+    ("SET", "config", '{"limits": {"daily": 100}, "gone": [1, 2]}'),
+    ("SET", "binary", b"\xff\x00"),
+    ("SET", "turns", "into a set"),
+    ("SET", "goes", "away", "PX", 10_000_000_000),
+    ("HSET", "hash", "same", "1", "field", "1", "gone", "1", "json", '{"a": 1}'),
+    ("RPUSH", "list", "a", "b", '{"a": 1}', "d"),
+    ("SADD", "set", "a", "b"),
+    ("ZADD", "zset", 1, "a", 2.5, "b", "inf", "c"),
+    ("XADD", "stream", "1-1", "f", "v"),
+    ("XGROUP", "CREATE", "stream", "readers", "0"),
+    ("SELECT", 3),
+    ("SET", "elsewhere", "a"),
+    ("SELECT", 0),
+)
+AFTER = (
+    ("SET", "text", "b", "PX", 20_000_000_000),
+    ("SET", "config", '{"limits": {"daily": 250}, "new": {"a": null}}'),
+    ("SET", "binary", b"\xff\x01"),
+    ("DEL", "turns", "goes"),
+    ("SADD", "turns", "a member"),
+    ("HSET", "hash", "field", "2", "new", "1", "json", '{"a": 2}'),
+    ("HDEL", "hash", "gone"),
+    ("LSET", "list", 2, '{"a": 2}'),
+    ("LPUSH", "list", "first"),
+    ("SREM", "set", "a"),
+    ("SADD", "set", b"\xfe"),
+    ("ZADD", "zset", 3, "a", "-inf", "c"),
+    ("XADD", "stream", "2-1", "f", "v"),
+    ("XREADGROUP", "GROUP", "readers", "me", "COUNT", 1, "STREAMS", "stream", ">"),
+    ("FUNCTION", "LOAD", "#!lua name=mylib\nredis.register_function('f', function() end)"),
+)
+
+SAID = {
+    ("init", "--json"): "error",
+    ("commit", "--dry-run", "--json"): "commit",
+    ("commit", "--json"): "commit",
+    ("log", "--json"): "log",
+    ("log", "nowhere", "--json"): "error",
+    ("show", "--json"): "log diff",
+    ("show", "HEAD:stream", "--json"): "entry",
+    ("show", "HEAD:mylib", "--json"): "entry",
+    ("show", "HEAD:none", "--json"): "error",
+    ("status", "--json"): "status",
+    ("diff", "HEAD~1", "--json"): "diff",
+    ("diff", "HEAD~1", "HEAD", "--stat", "--json"): "stat",
+    ("diff", "--nope", "--json"): "error",
+    ("push", "elsewhere", "--json"): "push",
+    ("pull", "elsewhere", "--json"): "pull",
+    ("clone", "data-git-backup", "copy", "--json"): "clone",
+    ("verify", "HEAD", "--json"): "verify",
+    ("log", "-n", "1", "--json"): "log",
+    ("restore", "HEAD~1", "--dry-run", "--json"): "plan",
+    ("restore", "HEAD~1", "--yes", "--json"): "restore",
+}
+"""What a program asks, in order, and the schemas of what it is told. A new command goes here."""
+
+
+def test_every_command_that_has_json_is_tried_here() -> None:
+    """And `init`, which has none, says so as JSON all the same."""
+    commands = {name: app.get_command(None, name) for name in COMMANDS}  # type: ignore[arg-type]
+    having = {
+        name
+        for name, command in commands.items()
+        if command and any("--json" in param.opts for param in command.params)
+    }
+    assert having == {words[0] for words in SAID} - {"init"}
+
+
+def test_every_command_says_what_its_schema_has(user: User) -> None:
+    """On every type that there is, with every kind of change."""
+    for words in BEFORE:
+        user.redis.execute_command(*words)
+    user.says("commit", "-m", "before")
+    for words in AFTER:
+        user.redis.execute_command(*words)
+    (user.repo.parent / "elsewhere").mkdir()
+    told = {words: " ".join(dict.fromkeys(_schemas(user, words))) for words in SAID}
+    assert told == SAID
+
+
+def _schemas(user: User, words: tuple[str, ...]) -> list[str]:
+    done = user.run(*words)
+    lines = [line for line in (done.out + done.err).split("\n") if line[:1] == "{"]
+    return [json.loads(line)["schema"].split(".")[1].split("/")[0] for line in lines]
