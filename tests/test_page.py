@@ -134,7 +134,7 @@ def test_a_page_shows_what_changed_by_database_and_namespace(tab: Tab, tmp_path:
                         ["~\nconfig\nstring", ["limits.daily\n100 250"]],
                         [
                             "~\nmotd\nstring",
-                            ["@@ -1,3 +1,3 @@\ngood morning\ngood evening\nall\nof you"],
+                            ["@ line 1\ngood morning\ngood evening\nall\nof you"],
                         ],
                     ],
                 ],

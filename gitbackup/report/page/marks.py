@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-from itertools import takewhile
-from operator import eq
+
+from gitbackup.edits import edits
 
 WORD = re.compile(r"\w+|\W")
 """What is marked as a whole."""
 
-MOST_WORDS = 300
-"""Words that differ, up to which single ones are marked; the work grows with their square."""
+QUOTES = 2
+"""Signs around a text, which are nothing in common."""
 
 
 def safe(text: str) -> str:
@@ -24,37 +23,20 @@ def safe(text: str) -> str:
 def marked(before: str, after: str) -> tuple[str, str]:
     """Two texts as markup, the words in which they differ in `mark`; none where all do."""
     old, new = WORD.findall(before), WORD.findall(after)
-    head = _same(old, new)
-    tail = _same(old[head:][::-1], new[head:][::-1])
-    if head + tail <= 2:  # the quotes around a text are nothing in common
+    blocks = edits(old, new)
+    went = [(block.before_start, block.before_end) for block in blocks or ()]
+    came = [(block.after_start, block.after_end) for block in blocks or ()]
+    if blocks is None or len(old) - sum(end - start for start, end in went) <= QUOTES:
         return safe(before), safe(after)
-    one, other = _middles(old[head : len(old) - tail], new[head : len(new) - tail])
-    first, last = safe("".join(old[:head])), safe("".join(old[len(old) - tail :]))
-    return f"{first}{one}{last}", f"{first}{other}{last}"
+    return "".join(_pieces(old, went)), "".join(_pieces(new, came))
 
 
-def _same(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many first words two texts share."""
-    return sum(1 for _ in takewhile(bool, map(eq, one, other)))
-
-
-def _middles(old: list[str], new: list[str]) -> tuple[str, str]:
-    if max(len(old), len(new)) > MOST_WORDS:
-        return _mark(old), _mark(new)
-    blocks = SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
-    one = _side(old, [(block.a, block.size) for block in blocks])
-    other = _side(new, [(block.b, block.size) for block in blocks])
-    return "".join(one), "".join(other)
-
-
-def _side(words: list[str], blocks: list[tuple[int, int]]) -> Iterator[str]:
-    """The words, those between the blocks that both sides have marked."""
+def _pieces(words: Sequence[str], differ: Iterable[tuple[int, int]]) -> Iterator[str]:
+    """The words, those that differ marked."""
     done = 0
-    for start, size in blocks:
-        yield _mark(words[done:start])
-        yield safe("".join(words[start : start + size]))
-        done = start + size
-
-
-def _mark(words: list[str]) -> str:
-    return f"<mark>{safe(''.join(words))}</mark>" if words else ""
+    for start, end in differ:
+        yield safe("".join(words[done:start]))
+        if start < end:
+            yield f"<mark>{safe(''.join(words[start:end]))}</mark>"
+        done = end
+    yield safe("".join(words[done:]))

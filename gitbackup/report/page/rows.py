@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from gitbackup.edits import Edit, edits
 from gitbackup.model import Action, Entry, KeyChange, Part, ValueChange
 from gitbackup.report.changes import what
+from gitbackup.report.lines import several_lines
 from gitbackup.report.shown import escape, instant, name, shared, shown
 
 MOST_ROWS = 100
@@ -20,8 +21,8 @@ LONGEST = 1_000
 CONTEXT = 40
 """Characters shown of what two long texts have in common before they differ."""
 
-LONGEST_TEXT = 2_000
-"""Lines of a text that is compared line by line."""
+AROUND = 2
+"""Lines shown before and after a difference."""
 
 EXPIRIES = (Part.EXPIRY, Part.FIELD_EXPIRY)
 
@@ -72,8 +73,8 @@ def _row(value: ValueChange) -> Row:
     told = "" if value.part is Part.VALUE and not value.path else what(value)
     if value.note:
         return Row(told, note=f"{_came_or_went(value)}{value.note}")
-    if _several_lines(value):
-        return Row(told, lines=_text_lines(value.before, value.after))
+    if lines := _text_lines(value):
+        return Row(told, lines=lines)
     show = _shown(value.part)
     if value.action is Action.CHANGED and show is _text:
         return Row(told, *_pair(value.before, value.after))
@@ -121,20 +122,32 @@ def _pair(before: Any, after: Any) -> tuple[str, str]:
     return same + _text(before[skipped:]), same + _text(after[skipped:])
 
 
-def _several_lines(value: ValueChange) -> bool:
-    sides = value.before, value.after
-    return value.action is Action.CHANGED and all(
-        isinstance(side, str) and 0 < side.count("\n") <= LONGEST_TEXT for side in sides
-    )
+def _text_lines(value: ValueChange) -> list[str]:
+    """The lines of two texts that differ, as `diff -u` has them; none where they do all over."""
+    if value.action is not Action.CHANGED or not several_lines(value.before, value.after):
+        return []
+    old, new = value.before.split("\n"), value.after.split("\n")
+    lines = [*islice(_hunks(old, new, edits(old, new) or ()), MOST_ROWS + 1)]
+    return [*lines[:MOST_ROWS], "…"] if len(lines) > MOST_ROWS else lines
 
 
-def _text_lines(before: str, after: str) -> list[str]:
-    """The lines of two texts that differ, as `diff -u` has them."""
-    found = difflib.unified_diff(before.split("\n"), after.split("\n"), n=2, lineterm="")
-    lines = list(islice(found, 2, None))
-    shown_ = [line[0] + escape(line[1:], LONGEST) for line in lines[:MOST_ROWS]]
-    more = len(lines) - len(shown_)
-    return [*shown_, f"… {more:,} more lines"] if more else shown_
+def _hunks(old: Sequence[str], new: Sequence[str], blocks: Sequence[Edit]) -> Iterator[str]:
+    """Each block of lines with what stands around it; a line is said once."""
+    done = 0
+    for at, block in enumerate(blocks):
+        start = max(done, block.before_start - AROUND)
+        if start > done or not at:
+            yield f"@ line {start + 1:,}"
+        yield from _signed(" ", old[start : block.before_start])
+        yield from _signed("-", old[block.before_start : block.before_end])
+        yield from _signed("+", new[block.after_start : block.after_end])
+        following = blocks[at + 1].before_start if at + 1 < len(blocks) else len(old)
+        done = min(block.before_end + AROUND, following)
+        yield from _signed(" ", old[block.before_end : done])
+
+
+def _signed(sign: str, lines: Sequence[str]) -> Iterator[str]:
+    return (sign + escape(line, LONGEST) for line in lines)
 
 
 def _entry(entry: Entry | None, action: Action) -> Iterator[Row]:
