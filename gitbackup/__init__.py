@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gitbackup.model import Key as Key
     from gitbackup.model import Pushed as Pushed
     from gitbackup.model import Rehearsal as Rehearsal
+    from gitbackup.model import Selection as Selection
     from gitbackup.model import Verdict as Verdict
     from gitbackup.ops.commit import CommitResult as CommitResult
     from gitbackup.ops.diff import Diff as Diff
@@ -63,6 +64,7 @@ _HOMES = {
         "Key",
         "Pushed",
         "Rehearsal",
+        "Selection",
         "Verdict",
     ),
     "ops.commit": ("CommitResult",),

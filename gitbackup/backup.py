@@ -6,16 +6,16 @@ load than `log` takes to run, and most methods need but one of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbackup.errors import UsageError
-from gitbackup.model import CommitInfo, Consistency, Pushed, Rehearsal
+from gitbackup.model import Consistency, Pushed, Rehearsal
+from gitbackup.past import Past
 from gitbackup.plan import Ttl
 from gitbackup.progress import SILENT, Progress
-from gitbackup.sight import Sight
 from gitbackup.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class InitResult:
     existed: bool
 
 
-class Backup(Sight):
+class Backup(Past):
     """Git for one Redis database.
 
     `repository` is the folder of the data repository. `url` names the server, such as
@@ -114,10 +114,6 @@ class Backup(Sight):
             return ops.preview(self.repository, live, message, quiet)
         repository = self.repository or self._at.create()
         return ops.commit(repository, live, message, allow_empty, quiet)
-
-    def log(self, revision: str = "HEAD", limit: int | None = None) -> Iterator[CommitInfo]:
-        """The commits from `revision` back, newest first."""
-        return self._at.history.log(revision, limit)
 
     def restore(
         self,

@@ -58,12 +58,16 @@ LIMIT = 128
 
 _FEWEST = 16  # keys that make a namespace a place
 _FAN_OUT = 1024  # more places than this are never in one directory
-_DEEP = 100  # characters of a directory's path beyond which it is split by hash
+
+DEEP = 100
+"""Characters of a directory's path beyond which it is split by hash."""
+
 _LONGEST_SLUG = 30
 
 _SAFE = re.compile(rb"[a-z0-9](?:[a-z0-9._-]{0,38}[a-z0-9])?", re.IGNORECASE)
 _UNSAFE = re.compile(rb".*\.json|(?:con|prn|aux|nul|(?:com|lpt)[0-9])(?:\..*)?", re.IGNORECASE)
 _LETTERS = digits + ascii_lowercase
+_OWN = re.compile(r"~[0-9a-f]{32}\Z")
 _NO_SLUG = re.compile(rb"[^A-Za-z0-9_-]+")
 
 Files: TypeAlias = Iterator[tuple[str, Sequence[bytes]]]
@@ -93,11 +97,44 @@ def alone_name(text: bytes) -> str:
     return text.decode() if _is_safe(text) and text == text.lower() else _long_name(text, text)
 
 
+def place_names(prefix: bytes, size: int) -> list[str]:
+    """Every name that a place can have in a directory whose own prefix has `size` bytes."""
+    text = prefix[size:-1]
+    plain = [text.decode()] if _is_safe(text) else []
+    return [*plain, _hash_name(text, prefix), f"~{sha256(prefix).hexdigest()}"]
+
+
+def range_names(byte: int) -> list[str]:
+    """Every name of a range that holds this byte; the first is that of the byte alone."""
+    widths = (1 << power for power in range(9))
+    return list(dict.fromkeys(_range_name(byte - byte % width, width) for width in widths))
+
+
+def holds_surely(name: str, byte: int) -> bool:
+    """Whether every range that goes by this name holds the byte."""
+    return all(byte in span for span in _ranges()[name])
+
+
+def digest(key: bytes) -> str:
+    """The digits by which a directory that is too deep is split."""
+    return sha256(key).hexdigest()
+
+
+def is_own(name: str) -> bool:
+    """Whether a file's name, without `.json`, is one that rule 7 gives."""
+    return bool(_OWN.search(name))
+
+
+def shared(first: bytes, last: bytes) -> bytes:
+    """What the first and last of sorted keys, so all of them, begin with."""
+    return first[: _shared(first, last)]
+
+
 def _place(path: str, keys: Sequence[bytes], size: int) -> Files:
     """The keys that share a place's prefix, which has `size` bytes."""
     if len(keys) <= LIMIT:
         yield path, keys
-    elif len(path) > _DEEP:
+    elif len(path) > DEEP:
         yield from _split_by_hash(path, _hashed(keys))
     else:
         yield from _split_by_namespace(f"{path}/", keys, size)
@@ -107,7 +144,7 @@ def _rest(path: str, keys: Sequence[bytes]) -> Files:
     """Keys of a place that are in no place further down, or one group of them."""
     if len(keys) <= LIMIT:
         yield path, keys
-    elif len(path) > _DEEP:
+    elif len(path) > DEEP:
         yield from _split_by_hash(path, _hashed(keys))
     else:
         yield from _split_by_byte(f"{path}/", keys)
@@ -185,7 +222,7 @@ def _split_by_hash(path: str, hashed: Sequence[tuple[str, bytes]], digit: int = 
 
 
 def _hashed(keys: Sequence[bytes]) -> list[tuple[str, bytes]]:
-    return [(sha256(key).hexdigest(), key) for key in keys]
+    return [(digest(key), key) for key in keys]
 
 
 def _shared(first: bytes, last: bytes) -> int:
@@ -237,3 +274,13 @@ def _range_name(first: int, width: int) -> str:
     if width > 1:
         return f"{first:02x}-{first + width - 1:02x}"
     return f"{chr(first)}-" if chr(first) in ascii_uppercase else f"{first:02x}"
+
+
+@cache
+def _ranges() -> dict[str, list[range]]:
+    """The ranges that a name can stand for."""
+    found: defaultdict[str, list[range]] = defaultdict(list)
+    for width in (1 << power for power in range(9)):
+        for first in range(0, 256, width):
+            found[_range_name(first, width)].append(range(first, first + width))
+    return found

@@ -203,6 +203,20 @@ class Rehearsal:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyDiff:
+    """One key that differs: its entry on either side, None where it is not, and what changed.
+
+    `redacted` tells whether something of it is masked.
+    """
+
+    change: KeyChange
+    before: Entry | None
+    after: Entry | None
+    values: Sequence[ValueChange]
+    redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CommitInfo:
     """A commit of the data repository, as its message tells it.
 
@@ -238,3 +252,48 @@ class Pushed:
     commit: str | None
     missing: int
     when: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which commits of the history, newest first: as `git log` takes them.
+
+    `revisions` may be ranges such as `A..B`; `since` and `until` what git takes for a date;
+    `grep` are patterns of which a message has one. `reverse` has the oldest of them first,
+    `topological` every commit before its parents, whatever their dates.
+    """
+
+    revisions: tuple[str, ...] = ("HEAD",)
+    limit: int | None = None
+    since: str | None = None
+    until: str | None = None
+    grep: tuple[str, ...] = ()
+    reverse: bool = False
+    first_parent: bool = False
+    topological: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BlameLine:
+    """A part of a key's entry, as a ValueChange names it, and the commit that made it so."""
+
+    part: Part
+    name: str
+    path: tuple[str | int, ...]
+    value: Any
+    info: CommitInfo
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLine:
+    """A key in a list.
+
+    `elements` are its fields, members, items or stream entries; None where the type has none.
+    `size` is how many bytes its entry has in the commit's files.
+    """
+
+    key: Key
+    type: str
+    expires_at: str | int | None
+    elements: int | None
+    size: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from gitbackup import codec
 from gitbackup.model import FUNCTIONS, Key, KeyChange, Scope
@@ -21,6 +22,23 @@ def matcher(patterns: Iterable[str], caseless: bool = False) -> Matcher:
         return lambda name: True
     flags = re.DOTALL | re.IGNORECASE if caseless else re.DOTALL
     return re.compile(b"|".join(expressions), flags).fullmatch
+
+
+class Literal(NamedTuple):
+    """What every name that matches a pattern begins with; `whole` where that is all of it."""
+
+    text: bytes
+    whole: bool
+
+
+def literal(glob: bytes) -> Literal:
+    """What a glob says to the letter, up to the first that it leaves open."""
+    text, at = b"", 0
+    while at < len(glob) and glob[at : at + 1] not in (b"*", b"?", b"["):
+        at += glob[at : at + 1] == b"\\" and at + 1 < len(glob)
+        text += glob[at : at + 1]
+        at += 1
+    return Literal(text, at == len(glob))
 
 
 def covered(scope: Scope) -> Matcher:

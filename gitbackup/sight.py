@@ -35,9 +35,9 @@ class Sight:
 
         `redact` is as for `diff`.
         """
-        from gitbackup.ops import diff as ops
+        from gitbackup.ops.entries import find_entry
 
-        found, entry = ops.find_entry(self._at.history, self.resolve(commit_ish), key, db)
+        found, entry = find_entry(self._at.history, self.resolve(commit_ish), key, db)
         return found, self._at.redaction(redact).entry(found, entry)
 
     def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:

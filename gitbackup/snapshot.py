@@ -119,6 +119,11 @@ def _files(
     return files
 
 
+def encode_entry(name: str, entry: Entry) -> bytes:
+    """The content of a file that holds this entry alone, under its stored name."""
+    return codec.encode(_written({name: entry}))
+
+
 def beside(path: str, key: bytes) -> str:
     """The path of the file that an entry over 1 MiB has instead of the one at `path`."""
     return own_file(path.removesuffix(".json"), key) + ".json"

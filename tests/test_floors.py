@@ -27,6 +27,7 @@ FLOORS = (
     ("cli",),  # a file for each family of commands
     ("__init__",),  # the public face, which loads what it shows when it is asked for
     ("backup",),  # the class Backup: a short method for each verb
+    ("past",),  # what it tells of its history
     ("sight",),  # what it shows
     ("workspace",),  # the repository and the server that it works on, opened when needed
     ("ops",),  # the verbs: arguments in, frozen results out

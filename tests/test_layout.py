@@ -207,7 +207,7 @@ def small(limit: int, fewest: int, deep: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LIMIT", limit)
         patch.setattr(module, "_FEWEST", fewest)
-        patch.setattr(module, "_DEEP", deep)
+        patch.setattr(module, "DEEP", deep)
         yield
 
 

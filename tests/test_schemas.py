@@ -12,9 +12,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import gitbackup
-from gitbackup.model import Action, Key, KeyChange
+from gitbackup.model import Action, Key, KeyChange, KeyDiff
 from gitbackup.ops.compare import Comparison
-from gitbackup.ops.diff import Diff, KeyDiff
+from gitbackup.ops.diff import Diff
 from gitbackup.snapshot import encode_file
 from tests.schemas import check, closed, named
 

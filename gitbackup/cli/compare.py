@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
 from gitbackup.cli.differences import (
     say_changes,
@@ -31,35 +29,11 @@ from gitbackup.cli.options import (
     redact_option,
 )
 from gitbackup.cli.pager import reading
-from gitbackup.errors import UsageError
+from gitbackup.cli.words import KEYS, WORDS, AfterDashes, Verbatim, sides
 from gitbackup.report import objects, text
 
 if TYPE_CHECKING:  # it loads what `diff --help` has no need of
     from gitbackup.ops.diff import Diff
-
-GLOB = re.compile(r"[*?\[:]")  # an argument with one of these is no typing error of a commit
-KEYS = "gitbackup.keys"
-WORDS = "gitbackup.words"
-
-
-class Verbatim(click.Command):
-    """Keeps the words as they were typed."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[WORDS] = list(args)
-        return super().parse_args(ctx, args)
-
-
-class AfterDashes(Verbatim):
-    """Keeps what follows `--`, which click would add to the rest: there it is keys only."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        typed = list(args)  # click uses them up
-        before = typed[: typed.index("--")] if "--" in typed else list(typed)
-        ctx.meta[KEYS] = typed[len(before) + 1 :]
-        rest = super().parse_args(ctx, before)
-        ctx.meta[WORDS] = typed
-        return rest
 
 
 @click.command(
@@ -171,36 +145,6 @@ def diff(
             _say(found, as_json, shape, full, rank, ctx.meta[WORDS])
     if exit_code and found.changes:
         ctx.exit(1)
-
-
-def sides(backup: Backup, words: list[str]) -> tuple[list[str], list[str]]:
-    """Which of the words are commits, two at most, and which are key globs.
-
-    Raises UsageError for a word that is neither.
-    """
-    commits: list[str] = []
-    while words and len(commits) < 2:
-        a, dots, b = words[0].partition("..")
-        named = [a or "HEAD", b or "HEAD"] if dots and not commits else words[:1]
-        missing = [word for word in named if not _resolves(backup, word)]
-        if missing and GLOB.search(words[0]):
-            break
-        if missing:
-            raise UsageError(
-                f"there is no commit {missing[0]!r}; `gitbackup log` lists them, and -- goes"
-                " before the name of a key"
-            )
-        commits += named
-        del words[0]
-    return commits, words
-
-
-def _resolves(backup: Backup, word: str) -> bool:
-    try:
-        backup.resolve(word)
-    except UsageError:
-        return False
-    return True
 
 
 def _say(

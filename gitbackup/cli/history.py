@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,53 +13,162 @@ from gitbackup.cli import candidates, terminal
 from gitbackup.cli.options import (
     all_option,
     alone,
+    db_option,
     examples,
     html_option,
     json_option,
     open_backup,
+    read_at_length,
     redact_option,
     repo_option,
 )
+from gitbackup.cli.pager import reading
+from gitbackup.cli.words import KEYS, AfterDashes, revisions
 from gitbackup.errors import UsageError
+from gitbackup.model import CommitInfo, Selection
 from gitbackup.report import objects, text
+
+if TYPE_CHECKING:
+    from gitbackup.ops.trace import CommitChanges
 
 
 @click.command(
+    cls=AfterDashes,
     epilog=examples(
         "gitbackup log -n 5",
-        "gitbackup log --json HEAD~10",
-        "gitbackup log before-upgrade",
+        "gitbackup log HEAD~10.. --stat",
+        "gitbackup log --since '2 weeks ago' --grep upgrade",
+        "gitbackup log -- 'apikey:*'   only commits that changed such a key",
+        "gitbackup log -p -- config    with all that changed in it",
         "gitbackup log --html history.html",
-    )
+    ),
 )
 @repo_option
 @json_option
+@read_at_length
 @click.option(
     "-n", "--max-count", type=click.IntRange(min=0), metavar="N", help="At most so many commits."
 )
+@click.option("--oneline", is_flag=True, help="A line for each commit.")
+@click.option("--stat", is_flag=True, help="How many keys each changed, by namespace.")
+@click.option("-p", "--patch", is_flag=True, help="With KEY-GLOB: all that changed in the keys.")
+@click.option("--since", metavar="DATE", help="Commits since then: 2026-11-22, '2 weeks ago'.")
+@click.option("--until", metavar="DATE", help="Commits up to then.")
+@click.option(
+    "--grep", multiple=True, metavar="PATTERN", help="Commits whose message matches. May repeat."
+)
+@click.option("--reverse", is_flag=True, help="The oldest first.")
+@click.option("--first-parent", is_flag=True, help="Not the commits of branches merged in.")
+@db_option
+@redact_option
 @html_option
 @click.argument(
-    "commit_ish", metavar="[COMMIT-ISH]", default="HEAD", shell_complete=candidates.commits
+    "words",
+    metavar="[COMMIT-ISH]... [-- KEY-GLOB...]",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    shell_complete=candidates.commits_then_keys,
 )
+@click.pass_context
 def log(
-    repo: Path | None, as_json: bool, max_count: int | None, html: str | None, commit_ish: str
+    ctx: click.Context,
+    /,
+    repo: Path | None,
+    as_json: bool,
+    oneline: bool,
+    stat: bool,
+    patch: bool,
+    databases: tuple[int, ...],
+    redact: tuple[str, ...],
+    html: str | None,
+    words: tuple[str, ...],
+    **which: Any,
 ) -> None:
     """Show the commits from COMMIT-ISH back, newest first: what changed, when, why.
 
-    COMMIT-ISH is anything that git resolves: HEAD~2, a tag, a branch, a short id,
-    @{yesterday}. Plain git shows the same history.
+    COMMIT-ISH is anything that git resolves (HEAD~2, a tag, a branch, a short id,
+    @{yesterday}), or a range: A..B is what B has and A has not. With KEY-GLOB only the
+    commits that changed such a key, each with what became of it: the globs of Redis.
     """
-    alone(html, json=as_json)
+    backup = open_backup(repo, databases=databases)
+    chosen, patterns = revisions(backup, [*words])
+    patterns += ctx.meta[KEYS]
+    selection = _selection(chosen, **which)
+    if not patterns and (patch or databases):
+        raise UsageError("-p and --db go with a key: gitbackup log -p -- KEY-GLOB")
+    alone(html, json=as_json, oneline=oneline, stat=stat, patch=patch)
     if html:
-        from gitbackup.cli.page import write_log  # it loads what a terminal has no need of
-
-        write_log(html, open_backup(repo), commit_ish, max_count)
+        _write(html, backup, selection, patterns)
         return
-    for info in open_backup(repo).log(commit_ish, max_count):
+    with reading(backup):
+        if patterns:
+            found = backup.trace(patterns, selection, redact=redact)
+            _say_traced(found, (as_json, oneline, stat, patch))
+        elif stat:
+            _say_stats(backup, selection, as_json, oneline)
+        else:
+            _say_log(backup.log(selection), as_json, oneline)
+
+
+def _write(html: str, backup: Backup, selection: Selection, patterns: Sequence[str]) -> None:
+    from gitbackup.cli.page import write_log  # it loads what a terminal has no need of
+
+    if patterns:
+        raise UsageError("--html tells of all keys: leave out the patterns")
+    write_log(html, backup, selection)
+
+
+def _selection(
+    chosen: Sequence[str],
+    max_count: int | None,
+    since: str | None,
+    until: str | None,
+    grep: tuple[str, ...],
+    reverse: bool,
+    first_parent: bool,
+) -> Selection:
+    return Selection(
+        tuple(chosen) or ("HEAD",), max_count, since, until, grep, reverse, first_parent
+    )
+
+
+def _say_log(commits: Iterator[CommitInfo], as_json: bool, oneline: bool) -> None:
+    for info in commits:
         if as_json:
             terminal.say_json(objects.log_object(info))
+        elif oneline:
+            terminal.say([text.short_line(info)])
         else:
             terminal.say(text.log_lines(info))
+
+
+def _say_stats(backup: Backup, selection: Selection, as_json: bool, oneline: bool) -> None:
+    from gitbackup.report import history, records  # they load what a plain log has no need of
+
+    for told in backup.summaries(selection):
+        if as_json:
+            terminal.say_json(records.summary_of_commit(told.info, told.summary))
+        else:
+            terminal.say([text.short_line(told.info)] if oneline else text.head_lines(told.info))
+            terminal.say(history.numbers_lines(told.summary, terminal.width()))
+
+
+def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
+    from gitbackup.cli.differences import view  # they load what a plain log has no need of
+    from gitbackup.report import history, records
+
+    as_json, oneline, stat, patch = how
+    for told in found:
+        if as_json:
+            terminal.say_json(records.traced_object(told.info, told.keys, told.damage))
+        elif oneline:
+            terminal.say([text.short_line(told.info, history.what_changed(told.keys))])
+        else:
+            terminal.say(text.head_lines(told.info))
+            if stat:
+                terminal.say(history.numbers_lines(told.summary, terminal.width()))
+            else:
+                terminal.say(history.traced_lines(told.keys, told.damage, view(patch), patch))
 
 
 @click.command(
@@ -67,6 +177,8 @@ def log(
         "gitbackup show HEAD~1",
         "gitbackup show HEAD:apikey:hash_map",
         "gitbackup show HEAD:counters --db 3",
+        "gitbackup show HEAD:apikey:42 --field icon > icon.png",
+        "gitbackup show HEAD:config --field limits.daily",
     )
 )
 @repo_option
@@ -74,6 +186,12 @@ def log(
 @redact_option
 @all_option
 @click.option("--db", type=click.IntRange(min=0), metavar="N", help="The key's database.")
+@click.option(
+    "--field",
+    metavar="F",
+    help="Of a key: a field's bytes, a member's score, the item at a position, a stream's entry,"
+    " or the path into a JSON document.",
+)
 @click.argument(
     "what",
     metavar="[COMMIT-ISH[:KEY]]",
@@ -86,6 +204,7 @@ def show(
     redact: tuple[str, ...],
     every: bool,
     db: int | None,
+    field: str | None,
     what: str,
 ) -> None:
     """Show what a commit changed, or one key's entry as the commit stores it.
@@ -95,10 +214,14 @@ def show(
     """
     backup = open_backup(repo)
     commit_ish, colon, key = what.partition(":")
-    if colon:
+    if colon and field is not None:
+        _show_field(backup, commit_ish or "HEAD", key, db, redact, field, as_json)
+    elif colon:
         _show_key(backup, commit_ish or "HEAD", key, db, redact, as_json)
-    elif db is not None:
-        raise UsageError("--db goes with a key: gitbackup show COMMIT-ISH:KEY --db N")
+    elif db is not None or field is not None:
+        option = "--db N" if field is None else "--field F"
+        where = f"gitbackup show COMMIT-ISH:KEY {option}"
+        raise UsageError(f"{option.partition(' ')[0]} goes with a key: {where}")
     else:
         _show_commit(backup, commit_ish, redact, every, as_json)
 
@@ -130,3 +253,26 @@ def _show_key(
         terminal.say_json(objects.entry_object(backup.resolve(commit_ish), key, entry))
     else:
         terminal.say_stored(objects.entry_as_stored(key, entry))
+
+
+def _show_field(
+    backup: Backup,
+    commit_ish: str,
+    name: str,
+    db: int | None,
+    redact: Sequence[str],
+    wanted: str,
+    as_json: bool,
+) -> None:
+    from gitbackup.report.field import field, field_bytes
+    from gitbackup.report.records import field_object
+
+    key, entry = backup.entry(commit_ish, name, db, redact=redact)
+    try:
+        part = field(entry, wanted)
+    except LookupError:
+        raise UsageError(f"{key} is a {entry['type']} that has no {wanted!r}") from None
+    if as_json:
+        terminal.say_json(field_object(backup.resolve(commit_ish), key, wanted, part))
+    else:
+        terminal.say_stored(field_bytes(entry, part))

@@ -14,6 +14,7 @@ import click
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
 from gitbackup.errors import UsageError
+from gitbackup.model import Selection
 from gitbackup.report import page, text
 
 if TYPE_CHECKING:  # `log` has no need of it
@@ -39,10 +40,11 @@ def _side(backup: Backup, name: str) -> page.SideTitle:
     return page.SideTitle(info.short_id, f"{info.subject}, {info.date:%Y-%m-%d %H:%M}")
 
 
-def write_log(html: str, backup: Backup, commit_ish: str, limit: int | None) -> None:
-    """The commits from `commit_ish` back, as a page."""
-    title = page.SideTitle(backup.path.name, "" if commit_ish == "HEAD" else commit_ish)
-    commits = ((info, backup.show(info.id).diff.changes) for info in backup.log(commit_ish, limit))
+def write_log(html: str, backup: Backup, selection: Selection) -> None:
+    """The commits that are selected, as a page."""
+    named = " ".join(selection.revisions)
+    title = page.SideTitle(backup.path.name, "" if named == "HEAD" else named)
+    commits = ((info, backup.show(info.id).diff.changes) for info in backup.log(selection))
     write(html, page.log_page(title, datetime.now(UTC), commits))
     _say(html, f"the history of {backup.path}")
 

@@ -34,7 +34,8 @@ def say_stored(content: bytes) -> None:
     if not sys.stdout.isatty():
         click.echo(content, nl=False)
         return
-    click.echo(_seen(content.decode("utf-8", "backslashreplace")), nl=False)
+    text = _seen(content.decode("utf-8", "backslashreplace"))
+    click.echo(text, nl=not text.endswith("\n"))
 
 
 def say_json(value: dict[str, Any]) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from gitbackup import snapshot
 from gitbackup.errors import GitbackupError
 from gitbackup.model import Summary
+from gitbackup.ops.compare import summarise
 from gitbackup.ops.message import compose, consistency, origin
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, Spool
-from gitbackup.ops.take import Taken, summarise, take
+from gitbackup.ops.take import Taken, take
 from gitbackup.patterns import apart
 from gitbackup.store.repository import Repository
 

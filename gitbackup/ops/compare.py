@@ -5,13 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from gitbackup import snapshot
-from gitbackup.diff.keys import KeyDiff
-from gitbackup.model import Entry, Key, KeyChange
+from gitbackup.diff import keys
+from gitbackup.diff.values import diff_entries
+from gitbackup.model import Entry, Key, KeyChange, KeyDiff, Summary
 from gitbackup.ops.sides import Side
+from gitbackup.redact import Redaction
 
+SHOWN = 20  # changed keys that a commit's message names
 FILES_AT_HAND = 8  # decoded files kept on either side: changes come sorted, so few are enough
+
+
+def key_diff(change: KeyChange, before: Entry | None, after: Entry | None) -> KeyDiff:
+    """What changed inside a key."""
+    return KeyDiff(change, before, after, diff_entries(before, after) if before and after else [])
+
+
+def masked(diff: KeyDiff, redaction: Redaction) -> KeyDiff:
+    """The same, without what is not for every eye."""
+    if not redaction:
+        return diff
+    key, mask = diff.change.key, redaction.entry
+    before = diff.before and mask(key, diff.before)
+    after = diff.after and mask(key, diff.after)
+    values = redaction.values(key, diff.values)
+    redacted = (before, after, values) != (diff.before, diff.after, diff.values)
+    return KeyDiff(diff.change, before, after, values, redacted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +69,7 @@ def compare(before: Side, after: Side) -> Comparison:
 
     Raises Damaged where one of those is not well-formed.
     """
-    found = KeyDiff()
+    found = keys.KeyDiff()
     for path in sorted(before.files.keys() | after.files.keys()):
         old, new = before.files.get(path), after.files.get(path)
         if old != new and path != snapshot.MANIFEST:
@@ -63,3 +84,14 @@ def compare(before: Side, after: Side) -> Comparison:
 
 def _decoded(side: Side, path: str) -> dict[Key, Entry]:
     return snapshot.decode_file(path, side.read(path)) if snapshot.is_data(path) else {}
+
+
+def summarise(changes: Sequence[KeyChange]) -> Summary:
+    """Changes in brief."""
+    first: Iterator[KeyChange] = islice(changes, SHOWN)
+    return Summary(
+        keys.total(changes),
+        keys.count_by_namespace(changes),
+        tuple((change.key, change.action) for change in first),
+        keys.subject(changes),
+    )

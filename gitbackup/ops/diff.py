@@ -6,37 +6,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gitbackup import codec, kinds, snapshot
+from gitbackup import codec, snapshot
 from gitbackup.diff.keys import total
-from gitbackup.diff.values import diff_entries
-from gitbackup.errors import UsageError
 from gitbackup.live.connect import Server
-from gitbackup.model import CommitInfo, Counts, Entry, Key, KeyChange, Scope, Summary, ValueChange
+from gitbackup.model import CommitInfo, Counts, KeyChange, KeyDiff, Scope, Summary
 from gitbackup.ops.commit import doubts, surprises
-from gitbackup.ops.compare import Comparison, compare
+from gitbackup.ops.compare import Comparison, compare, key_diff, masked, summarise
 from gitbackup.ops.scan import LiveFiles
-from gitbackup.ops.sides import CommitSide, LiveSide, Spool
-from gitbackup.ops.take import summarise, take
+from gitbackup.ops.sides import CommitSide, LiveSide, Spool, differing_sides
+from gitbackup.ops.take import take
 from gitbackup.patterns import apart, covered
 from gitbackup.progress import Progress
 from gitbackup.redact import Redaction
 from gitbackup.store.repository import Repository
 
 LIVE = "live"
-
-
-@dataclass(frozen=True, slots=True)
-class KeyDiff:
-    """One key that differs: its entry on either side, None where it is not, and what changed.
-
-    `redacted` tells whether something of it is masked.
-    """
-
-    change: KeyChange
-    before: Entry | None
-    after: Entry | None
-    values: Sequence[ValueChange]
-    redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +58,7 @@ class Diff:
 
     def __iter__(self) -> Iterator[KeyDiff]:
         for change, before, after in self.comparison.pairs():
-            values = diff_entries(before, after) if before and after else []
-            yield self._masked(KeyDiff(change, before, after, values))
-
-    def _masked(self, diff: KeyDiff) -> KeyDiff:
-        if not self.redaction:
-            return diff
-        key, mask = diff.change.key, self.redaction.entry
-        before = diff.before and mask(key, diff.before)
-        after = diff.after and mask(key, diff.after)
-        values = self.redaction.values(key, diff.values)
-        redacted = (before, after, values) != (diff.before, diff.after, diff.values)
-        return KeyDiff(diff.change, before, after, values, redacted)
+            yield masked(key_diff(change, before, after), self.redaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +117,7 @@ EVERYTHING = Narrow()
 
 def diff_commits(repository: Repository, a: str | None, b: str, narrow: Narrow) -> Diff:
     """What differs between two commits, given by id; None is an empty snapshot."""
-    comparison = compare(CommitSide(repository, a), CommitSide(repository, b))
+    comparison = compare(*differing_sides(repository, a, b))
     told, quiet = narrow.split(comparison.changes)
     return Diff(a or "", b, replace(comparison, changes=told), quiet=quiet)
 
@@ -195,46 +168,3 @@ def show(repository: Repository, commit: str, narrow: Narrow = EVERYTHING) -> Sh
     info = repository.commit_info(commit)
     parent = info.parents[0] if info.parents else None
     return Shown(info, diff_commits(repository, parent, commit, narrow))
-
-
-def find_entry(repository: Repository, commit: str, name: str, db: int | None) -> tuple[Key, Entry]:
-    """A key's entry in a commit, wherever its file is; in any database where `db` is None.
-
-    Raises UsageError where the commit does not have it, or several databases do.
-    """
-    wanted = _stored(name)
-    mentions = _mentions(wanted)
-    found: dict[Key, Entry] = {}
-    side = CommitSide(repository, commit)
-    for path in filter(snapshot.is_data, side.files):
-        content = side.read(path)
-        if mentions(content) or path.startswith("functions/"):  # whose names are in no quotes
-            entries = snapshot.decode_file(path, content).items()
-            found.update((key, entry) for key, entry in entries if key.name == wanted)
-    matching = [key for key in found if db is None or key.db == db]
-    if len(matching) != 1:
-        raise UsageError(_not_one(name, commit, matching))
-    return matching[0], found[matching[0]]
-
-
-def _stored(name: str) -> str:
-    """A name that a person typed, as a snapshot stores it."""
-    if not name.startswith(codec.PREFIX):
-        return codec.strict(name)
-    try:
-        return kinds.normal_text(name, "the name")
-    except ValueError as error:
-        raise UsageError(f"{name!r} is no key: {error}") from None
-
-
-def _mentions(name: str) -> Callable[[bytes], bool]:
-    """A quick look that spares decoding; an escape might hide a name that a person wrote."""
-    quoted = codec.encode(name).strip()
-    return lambda content: quoted in content or b"\\u" in content
-
-
-def _not_one(name: str, commit: str, found: Sequence[Key]) -> str:
-    if not found:
-        return f"commit {commit[:7]} has no key {name!r}"
-    places = ", ".join(key.place for key in sorted(found))
-    return f"commit {commit[:7]} has a key {name!r} in {places}: choose one with --db"

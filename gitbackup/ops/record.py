@@ -11,10 +11,11 @@ from gitbackup import snapshot
 from gitbackup.errors import Busy
 from gitbackup.model import KeyChange
 from gitbackup.ops.commit import changed_paths
+from gitbackup.ops.compare import summarise
 from gitbackup.ops.message import PER_KEY, Origin, compose, origin
 from gitbackup.ops.planning import Wanted
 from gitbackup.ops.sides import LiveSide, Spool
-from gitbackup.ops.take import Taken, summarise
+from gitbackup.ops.take import Taken
 from gitbackup.plan import Plan
 from gitbackup.store.repository import Repository
 from gitbackup.store.unfinished import Unfinished

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
+from gitbackup.model import FileChange
 from gitbackup.store.repository import Repository
 
 IN_MEMORY = 16 * 1024 * 1024  # bytes of changed files; what is more goes to a temporary file
@@ -23,19 +24,38 @@ class Side(Protocol):
         ...
 
 
-class CommitSide:
-    """The snapshot of a commit; of nothing where there is no repository or no commit."""
+class StoredSide:
+    """Files of a snapshot that the repository holds."""
 
-    def __init__(self, repository: Repository | None, commit: str | None) -> None:
-        self.files: Mapping[str, str] = {}
+    def __init__(self, repository: Repository | None, files: Mapping[str, str]) -> None:
+        self.files = files
         self._repository = repository
-        if repository and commit:
-            self.files = repository.files(commit)
 
     def read(self, path: str) -> bytes:
         if self._repository is None:
             raise KeyError(path)
         return self._repository.read(self.files[path])
+
+
+class CommitSide(StoredSide):
+    """The snapshot of a commit; of nothing where there is no repository or no commit."""
+
+    def __init__(self, repository: Repository | None, commit: str | None) -> None:
+        super().__init__(repository, repository.files(commit) if repository and commit else {})
+
+
+def differing_sides(repository: Repository, a: str | None, b: str) -> tuple[StoredSide, StoredSide]:
+    """Two commits, given by id, with only the files that differ; None is an empty snapshot."""
+    return sides_of(repository, repository.changed_files(a, b))
+
+
+def sides_of(
+    repository: Repository, changes: Sequence[FileChange]
+) -> tuple[StoredSide, StoredSide]:
+    """The two sides of these files."""
+    before = {change.path: change.before for change in changes if change.before}
+    after = {change.path: change.after for change in changes if change.after}
+    return StoredSide(repository, before), StoredSide(repository, after)
 
 
 class Spool:

@@ -13,11 +13,10 @@ from gitbackup import snapshot
 from gitbackup.diff import keys as key_diff
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Summary
+from gitbackup.ops.compare import SHOWN, summarise
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import Side
 from gitbackup.patterns import covers
-
-SHOWN = 20  # changed keys that a commit's message names
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +184,3 @@ class _Differences:
         keys = self._live.total
         subject = f"first commit: {keys:,} key{'s' if keys != 1 else ''}"
         return Summary(Counts(added=added.total()), spaces, first, subject)
-
-
-def summarise(changes: Sequence[KeyChange]) -> Summary:
-    """Changes in brief."""
-    first: Iterator[KeyChange] = islice(changes, SHOWN)
-    return Summary(
-        key_diff.total(changes),
-        key_diff.count_by_namespace(changes),
-        tuple((change.key, change.action) for change in first),
-        key_diff.subject(changes),
-    )

@@ -36,7 +36,7 @@ def commit_object(
         "subject": subject,
         "keys": count,
         "consistency": consistency,
-        **_summary(summary),
+        **summary_object(summary),
     }
 
 
@@ -106,7 +106,7 @@ def status_object(
         "head": head.id if head else None,
         "head_date": head.date.isoformat() if head else None,
         "keys": count,
-        **_summary(summary),
+        **summary_object(summary),
         "hidden": counts_object(hidden),
         "pushed": [_pushed(remote) for remote in pushed],
     }
@@ -128,7 +128,7 @@ def stat_object(before: str, after: str, summary: Summary, hidden: Counts) -> di
         "schema": "gitbackup.stat/1",
         "before": before,
         "after": after,
-        **_summary(summary),
+        **summary_object(summary),
         "hidden": counts_object(hidden),
     }
 
@@ -218,7 +218,8 @@ def error_object(message: str, exit_code: int) -> dict[str, Any]:
     return {"schema": "gitbackup.error/1", "error": message, "exit_code": exit_code}
 
 
-def _summary(summary: Summary) -> dict[str, Any]:
+def summary_object(summary: Summary) -> dict[str, Any]:
+    """How many keys were added, changed and removed, in all and by namespace."""
     return {
         **counts_object(summary.counts),
         "namespaces": [

@@ -101,9 +101,7 @@ def preview_lines(subject: str, count: int, summary: Summary) -> Iterator[str]:
 
 def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
     """A commit in the history: its id and date, what changed, and why."""
-    short = paint(Style.COMMIT, info.short_id)
-    yield f"{short}  {info.date:%Y-%m-%d %H:%M} ({age(info.date, now)})"
-    yield f"    {escape(info.subject)}"
+    yield from head_lines(info, now)
     if info.counts is None:
         yield f"    made with plain git by {escape(info.author)}"
     else:
@@ -120,6 +118,19 @@ def rehearsed(rehearsal: Rehearsal, now: datetime | None = None) -> str:
         Verdict.FAILED: "rehearsal FAILED",
     }
     return f"{ended[rehearsal.verdict]} {age(rehearsal.at, now)}"
+
+
+def head_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
+    """A commit's id, date and subject, above what is to be told of it."""
+    short = paint(Style.COMMIT, info.short_id)
+    yield f"{short}  {info.date:%Y-%m-%d %H:%M} ({age(info.date, now)})"
+    yield f"    {escape(info.subject)}"
+
+
+def short_line(info: CommitInfo, what: str = "") -> str:
+    """A commit on one line, and what it changed."""
+    line = f"{paint(Style.COMMIT, info.short_id)}  {info.date:%Y-%m-%d}  {escape(info.subject)}"
+    return f"{line}  ({what})" if what else line
 
 
 def show_lines(info: CommitInfo) -> Iterator[str]:

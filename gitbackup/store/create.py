@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
 from gitbackup.model import FORMAT
-from gitbackup.store import settings
+from gitbackup.store import driver, settings
 from gitbackup.store.command import SETTINGS, Commands, file_errors
 
 _MARK = "gitbackup.format"
@@ -90,15 +90,9 @@ def _configure(git: Commands, bare: bool) -> None:
         git.folder.chmod(0o700)
         (git.git_dir / "config").chmod(0o600)
         if not bare:
-            _exclude(git.git_dir / "info" / "exclude", "/README.md")
-
-
-def _exclude(file: Path, pattern: str) -> None:
-    """The project's own checkout has the format's reference in the data repository's folder."""
-    lines = file.read_text().splitlines() if file.exists() else []
-    if pattern not in lines:
-        file.parent.mkdir(exist_ok=True)
-        file.write_text("\n".join([*lines, pattern, ""]))
+            # the project's own checkout has the format's reference in this folder
+            driver.add_line(git, "exclude", "/README.md")
+    driver.install(git)
 
 
 def _is_git_dir(folder: Path) -> bool:

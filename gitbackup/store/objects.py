@@ -22,10 +22,9 @@ class Blobs:
 
     def read(self, wanted: str) -> bytes:
         """The bytes of a blob; Damaged where it is missing, or not what its id says."""
-        if self._talk is None:
-            self._talk = self._git.start("cat-file", "--batch")
+        talk = self._started()
         try:
-            data = answer(self._talk, wanted.encode("ascii"))
+            data = answer(talk, wanted.encode("ascii"))
         except (OSError, ValueError, IndexError) as error:
             raise self._damaged(wanted, self.close("git does not say why")) from error
         if data is None:
@@ -34,19 +33,36 @@ class Blobs:
             raise self._damaged(wanted, "its bytes are not what its id says")
         return data
 
+    def tree(self, wanted: str) -> bytes:
+        """The tree object of a tree, or of a commit's snapshot; Damaged where it is missing."""
+        talk = self._started()
+        try:
+            data = answer(talk, f"{wanted}^{{tree}}".encode("ascii"), b"tree")
+        except (OSError, ValueError, IndexError) as error:
+            raise self._damaged(wanted, self.close("git does not say why")) from error
+        if data is None:
+            raise self._damaged(wanted, self.close("it is missing"))
+        return data
+
     def close(self, otherwise: str = "") -> str:
         """Ends the process, where one runs; tells what it complained of, or `otherwise`."""
         talk, self._talk = self._talk, None
         said = talk.finish().error if talk else ""
         return "; ".join(said.strip().split("\n")) if said else otherwise
 
+    def _started(self) -> Talk:
+        if self._talk is None:
+            self._talk = self._git.start("cat-file", "--batch")
+        return self._talk
+
     def _damaged(self, wanted: str, why: str) -> Damaged:
         folder = self._git.folder
         return Damaged(f"{folder} is damaged, blob {wanted} cannot be read: {why} (see `git fsck`)")
 
 
-def answer(talk: Talk, question: bytes) -> bytes | None:
-    """The bytes of the blob that a line asks for; None where the object is missing."""
+def answer(talk: Talk, question: bytes, kind: bytes = b"blob") -> bytes | None:
+    """The bytes of the blob that a line asks for, or of another kind of object; None where it
+    is missing."""
     talk.stdin.write(question + b"\n")
     talk.stdin.flush()
     words = talk.stdout.readline().split()
@@ -54,6 +70,6 @@ def answer(talk: Talk, question: bytes) -> bytes | None:
         return None
     size = int(words[2])
     data = talk.stdout.read(size + 1)  # the bytes, and a newline
-    if words[1] != b"blob" or len(data) != size + 1:
+    if words[1] != kind or len(data) != size + 1:
         raise ValueError(words)
     return data[:-1]

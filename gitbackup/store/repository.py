@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Self
 
 from gitbackup.errors import NoRepository
-from gitbackup.model import CommitInfo, FileChange, Pushed, Rehearsal
+from gitbackup.model import CommitInfo, FileChange, Pushed, Rehearsal, Selection
 from gitbackup.store import (
     advance,
     apart,
     clone,
     create,
+    driver,
     exchange,
     fsck,
-    history,
     lock,
     notes,
     refs,
@@ -29,6 +29,7 @@ from gitbackup.store import (
 from gitbackup.store.apart import Apart
 from gitbackup.store.command import Commands
 from gitbackup.store.exchange import Got, Sent
+from gitbackup.store.history import History
 from gitbackup.store.importer import Importer
 from gitbackup.store.objects import Blobs, blob_id
 from gitbackup.store.remotes import Remote
@@ -47,6 +48,7 @@ class Repository:
         self.bare = git.bare
         self._git = git
         self._blobs = Blobs(git)
+        self.history = History(git)
         self._locked = False
 
     @classmethod
@@ -143,17 +145,16 @@ class Repository:
         """The id that the blob of a file with these bytes has."""
         return blob_id(data)
 
-    def log(
-        self, revision: str = "HEAD", limit: int | None = None, paths: Sequence[str] = ()
-    ) -> Iterator[CommitInfo]:
-        """The commits from a commit-ish back, newest first, as git finds them.
+    def folder(self, tree_ish: str) -> dict[str, Place]:
+        """What stands in a folder of a snapshot, by its tree's id. For one thread."""
+        return trees.inside(self._blobs.tree(tree_ish))
 
-        `paths` keeps those that changed one of these files or folders. Nothing comes of
-        HEAD before the first commit. Raises UsageError for a revision there is not.
-        """
-        if revision == "HEAD" and self.head() is None:
-            return iter(())
-        return history.log(self._git, self.resolve(revision), limit, paths)
+    def log(
+        self, selection: Selection | str = "HEAD", limit: int | None = None
+    ) -> Iterator[CommitInfo]:
+        """The commits selected, or those from a commit-ish back, as history.records() has them."""
+        chosen = Selection((selection,), limit) if isinstance(selection, str) else selection
+        return (record.info for record in self.history.records(chosen))
 
     def commits(self) -> list[str]:
         """The ids of all commits that HEAD or a branch leads to, newest first."""
@@ -162,7 +163,7 @@ class Repository:
 
     def commit_info(self, commit: str) -> CommitInfo:
         """What a commit's message tells of it."""
-        return next(self.log(commit, limit=1))
+        return next(self.log(commit, 1))
 
     def get(self, name: str) -> str | None:
         """The setting `gitbackup.<name>` of git's config; None where it is not set."""
@@ -196,6 +197,7 @@ class Repository:
             try:
                 apart.sweep(self._git)
                 advance.finish(self._git)
+                driver.install(self._git)
                 yield
             finally:
                 self._locked = False
@@ -276,8 +278,9 @@ class Repository:
         unfinished.end(self._git)
 
     def close(self) -> None:
-        """Ends the git process that reads blobs; it ends with this object, too."""
+        """Ends the git processes that read; they end with this object, too."""
         self._blobs.close()
+        self.history.close()
 
     def _publish(self, new: str, old: str | None, written: Apart | None) -> None:
         self._need_lock()

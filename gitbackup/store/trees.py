@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gitbackup.errors import Damaged
 from gitbackup.model import FileChange
-from gitbackup.store.command import Commands, failure, text
+from gitbackup.store.command import Commands, Talk, failure, text
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The id of the tree without files; git knows it in every repository."""
 
+RAW = ("--no-renames", "--no-abbrev")
+"""How git tells, after --raw and -z, which files differ."""
+
 _SUBMODULE = "160000"
 _FOLDER = "40000"
+_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_CHUNK = 1 << 16
+_DONE = b"done\n"  # no id: git echoes it, so that we know where an answer ends
 
 
 class Place(NamedTuple):
@@ -22,6 +30,67 @@ class Place(NamedTuple):
 
     mode: str
     id: str
+
+    @property
+    def folder(self) -> bool:
+        return self.mode == _FOLDER
+
+
+def inside(tree: bytes) -> dict[str, Place]:
+    """What stands in a folder, by name, as its tree object tells."""
+    return {
+        text(name): Place(mode.decode("ascii"), id_.hex())
+        for mode, name, id_ in _ENTRY.findall(tree)
+    }
+
+
+class TreePairs:
+    """Tells which files differ between two trees, through one `git diff-tree` that stays open."""
+
+    def __init__(self, git: Commands) -> None:
+        self._git = git
+        self._talk: Talk | None = None
+
+    def differ(self, a: str | None, b: str) -> list[FileChange]:
+        """The files that differ between two trees, given by id; None is one without files.
+
+        Raises Damaged where one of them cannot be read.
+        """
+        if self._talk is None:
+            self._talk = self._git.start("diff-tree", "--stdin", "-r", "-z", "--raw", *RAW)
+        question = f"{a or EMPTY_TREE} {b}\n".encode("ascii")
+        try:
+            answer = _answer(self._talk, question)
+        except OSError as error:
+            raise self._damaged() from error
+        head, _, fields = answer.partition(b"\n")
+        if head + b"\n" != question:
+            raise self._damaged()
+        return changes_in(text(fields).split("\0"))
+
+    def close(self) -> None:
+        """Ends the process, where one runs."""
+        if self._talk is not None:
+            self._talk.kill()
+        self._talk = None
+
+    def _damaged(self) -> Damaged:
+        talk, self._talk = self._talk, None
+        said = failure("diff-tree", talk.finish()) if talk else "git diff-tree failed"
+        return Damaged(f"{self._git.folder} is damaged: {said} (see `git fsck`)")
+
+
+def _answer(talk: Talk, question: bytes) -> bytes:
+    """What git writes for one pair of trees."""
+    talk.stdin.write(question + _DONE)
+    talk.stdin.flush()
+    answer = b""
+    while not answer.endswith(_DONE):
+        chunk = os.read(talk.stdout.fileno(), _CHUNK)
+        if not chunk:
+            raise BrokenPipeError
+        answer += chunk
+    return answer.removesuffix(_DONE)
 
 
 def files(git: Commands, commit: str) -> dict[str, str]:
@@ -79,10 +148,15 @@ def changed_files(
     `seeing` is the environment in which git finds both. Raises Damaged where one of their
     trees cannot be read.
     """
-    options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-commit-id")
+    options = ("-r", "-z", "--raw", *RAW, "--no-commit-id")
     out = _read(git, "diff-tree", *options, a or EMPTY_TREE, b, environment=seeing)
-    fields = text(out).split("\0")[:-1]
-    changes = (_change(about, path) for about, path in zip(fields[::2], fields[1::2], strict=True))
+    return changes_in(text(out).split("\0"))
+
+
+def changes_in(fields: Sequence[str]) -> list[FileChange]:
+    """The changes that git tells in turn, what and where, up to an empty field or the end."""
+    pairs = zip(fields[::2], fields[1::2], strict=False)
+    changes = (_change(about, path) for about, path in pairs)
     return [change for change in changes if change.before != change.after]
 
 

@@ -42,7 +42,7 @@ def refusal(user: User, *words: str) -> Done:
 
 
 @pytest.mark.parametrize(
-    "words", [["log", "nope"], ["show", "nope"], ["show", "nope:a"], ["restore", "nope", "--yes"]]
+    "words", [["show", "nope"], ["show", "nope:a"], ["restore", "nope", "--yes"]]
 )
 def test_a_commit_that_is_not_there(kept: User, words: list[str]) -> None:
     assert refusal(kept, *words) == Done(
@@ -53,8 +53,17 @@ def test_a_commit_that_is_not_there(kept: User, words: list[str]) -> None:
     )
 
 
+def test_what_is_neither_a_commit_nor_a_pattern(kept: User) -> None:
+    assert refusal(kept, "log", "nope") == Done(
+        2,
+        "",
+        "gitbackup: there is no commit 'nope'; `gitbackup log` lists them, and -- goes before the"
+        " name of a key\n",
+    )
+
+
 def test_an_error_is_json_where_the_output_is(kept: User) -> None:
-    done = refusal(kept, "log", "--json", "nope")
+    done = refusal(kept, "show", "--json", "nope")
     assert (done.code, json.loads(done.err)) == (
         2,
         {
@@ -67,10 +76,10 @@ def test_an_error_is_json_where_the_output_is(kept: User) -> None:
 
 
 def test_wrong_usage_is_json_where_the_output_is(kept: User) -> None:
-    done = refusal(kept, "log", "--json", "--nope")
+    done = refusal(kept, "log", "--json", "--xyzzy")
     assert json.loads(done.err) == {
         "schema": "gitbackup.error/1",
-        "error": "No such option '--nope'. See gitbackup log --help",
+        "error": "No such option '--xyzzy'. See gitbackup log --help",
         "exit_code": 2,
     }
 

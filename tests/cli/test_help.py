@@ -47,8 +47,8 @@ def test_a_command_on_its_own_shows_the_list(user: User) -> None:
             " See gitbackup restore --help",
         ),
         (
-            ["log", "HEAD", "more"],
-            "Got unexpected extra argument (more) See gitbackup log --help",
+            ["show", "HEAD", "more"],
+            "Got unexpected extra argument (more) See gitbackup show --help",
         ),
     ],
 )

@@ -19,7 +19,7 @@ def test_init_once_more_keeps_it(user: User) -> None:
 def test_init_keeps_the_settings_it_is_given(user: User) -> None:
     user.says("init", "--url", "redis://:s3cret@db:6380", "--include", "a:*", "--include", "b:*")
     user.says("init", "--exclude", "tmp:*")
-    assert git(user.repo, "config", "--local", "--get-regexp", "gitbackup.*") == (
+    assert git(user.repo, "config", "--local", "--get-regexp", "^gitbackup.*") == (
         "gitbackup.format 1\n"
         "gitbackup.url redis://:s3cret@db:6380\n"
         "gitbackup.include a:*\n"
@@ -30,7 +30,7 @@ def test_init_keeps_the_settings_it_is_given(user: User) -> None:
 
 def test_init_takes_no_url_from_the_environment_into_the_settings(user: User) -> None:
     user.says("init")
-    assert git(user.repo, "config", "--local", "--get-regexp", "gitbackup.*") == (
+    assert git(user.repo, "config", "--local", "--get-regexp", "^gitbackup.*") == (
         "gitbackup.format 1"
     )
 

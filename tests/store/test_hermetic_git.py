@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gitbackup.model import Selection
 from gitbackup.store.repository import Repository
 from tests.store.plain import commit, everything, git, work_tree
 
@@ -80,7 +81,9 @@ def check_everything_works(folder: Path) -> None:
     assert {n: repository.read(b) for n, b in repository.files(first).items()} == files
     assert (folder / "db0" / "k.json").read_bytes() == b"1\r\n"
     assert [commit.subject for commit in repository.log()] == ["a commit", "Grüße"]
-    assert [c.subject for c in repository.log(paths=["db0/key.json"])] == ["Grüße"]
+    assert [c.info.subject for c in repository.history.records(Selection(), ["db0/key.json"])] == [
+        "Grüße"
+    ]
     changed = [change.path for change in repository.changed_files(first, second)]
     assert changed == ["db0/Key.json", "db0/k.json"]
     with repository.lock():

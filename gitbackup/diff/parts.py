@@ -1,0 +1,143 @@
+"""The parts of an entry, and which of them it has from the entry that was there before.
+
+A part is what a person would ask about: a field, a member and its score, an item, a path into
+a JSON document, an expiry. A stream's entries are one part, for they never change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from gitbackup.diff.documents import LARGEST_DOCUMENT
+from gitbackup.diff.exact import canonical
+from gitbackup.edits import edits
+from gitbackup.model import Entry, Part
+
+Path = tuple[str | int, ...]
+
+
+class PartOf(NamedTuple):
+    """One part of an entry: what it is, as a ValueChange names it, and what it holds."""
+
+    part: Part
+    name: str
+    path: Path
+    value: Any
+
+
+Parts: TypeAlias = list[PartOf]
+
+
+def parts_of(entry: Entry) -> Parts:
+    """The parts of an entry, in order; its expiry, where it has one, first."""
+    return [*_expiry(entry), *_value(entry), *_field_expiries(entry)]
+
+
+def survivors(before: Entry, after: Entry) -> Mapping[int, int]:
+    """The parts of an entry that are as they were, by position, and where they were.
+
+    Items of a list are found again wherever others came and went around them.
+    """
+    old, new = parts_of(before), parts_of(after)
+    known = {_identity(part): at for at, part in enumerate(old) if part.part is not Part.ITEM}
+    found = {at: known[i] for at, part in enumerate(new) if (i := _identity(part)) in known}
+    if before["type"] == after["type"] == "list":
+        found.update(_same_items(before, after, old, new))
+    return found
+
+
+def _identity(part: PartOf) -> tuple[Part, str, Path, bytes]:
+    return part.part, part.name, part.path, canonical(part.value)
+
+
+def _expiry(entry: Entry) -> Iterator[PartOf]:
+    if "expires_at" in entry:
+        yield PartOf(Part.EXPIRY, "", (), entry["expires_at"])
+
+
+def _field_expiries(entry: Entry) -> Iterator[PartOf]:
+    for name, moment in entry.get("field_expires_at", {}).items():
+        yield PartOf(Part.FIELD_EXPIRY, name, (), moment)
+
+
+def _value(entry: Entry) -> Iterator[PartOf]:
+    value, kind = entry["value"], entry["type"]
+    if kind == "hash":
+        for name, text in value.items():
+            yield from _text(Part.FIELD, name, text)
+    elif kind == "zset":
+        yield from (PartOf(Part.SCORE, member, (), score) for member, score in value.items())
+    elif kind == "set":
+        yield from (PartOf(Part.MEMBER, member, (), member) for member in value)
+    elif kind == "list":
+        for at, item in enumerate(value):
+            yield PartOf(Part.ITEM, str(at), (), item)
+    elif kind == "stream":
+        yield from _stream(value)
+    elif kind == "string":
+        yield from _text(Part.VALUE, "", value)
+    else:
+        yield PartOf(Part.VALUE, "", (), value)
+
+
+def _text(part: Part, name: str, text: str) -> Iterator[PartOf]:
+    """A text as a whole; one that holds a JSON document by its paths."""
+    document = _document(text)
+    if document:
+        yield from (PartOf(part, name, path, leaf) for path, leaf in _leaves(document, ()))
+    else:
+        yield PartOf(part, name, (), text)
+
+
+def _document(text: str) -> Any:
+    """The object or array that a text holds, None for none; too large a one is not taken apart."""
+    if text.lstrip(" \t\r\n")[:1] not in ("{", "[") or len(text) > LARGEST_DOCUMENT:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """What a document holds, by path; of what is empty that it is."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for step, item in inner:
+        if isinstance(item, dict | list) and item:
+            yield from _leaves(item, (*path, step))
+        else:
+            yield (*path, step), item
+
+
+def _stream(value: dict[str, Any]) -> Iterator[PartOf]:
+    """A stream's entries in numbers, its counters, and each of its groups."""
+    ids = [*value["entries"]]
+    numbers = {"count": len(ids), "ids": sorted(ids, key=_order)[:: max(len(ids) - 1, 1)]}
+    yield PartOf(Part.STREAM_STATE, "entries", (), numbers)
+    for name, state in value.items():
+        if name == "groups":
+            groups = state.items()
+            yield from (PartOf(Part.STREAM_STATE, name, (group,), it) for group, it in groups)
+        elif name != "entries":
+            yield PartOf(Part.STREAM_STATE, name, (), state)
+
+
+def _order(id_: str) -> tuple[int, ...]:
+    return tuple(map(int, id_.split("-")))
+
+
+def _same_items(before: Entry, after: Entry, old: Parts, new: Parts) -> Iterator[tuple[int, int]]:
+    """The items of a list that are in both, by their places among the parts."""
+    blocks = edits(before["value"], after["value"])
+    first_old, first_new = (len(parts) - len(entry["value"]) for parts, entry in
+                            ((old, before), (new, after)))  # fmt: skip
+    if blocks is None:  # too different to tell
+        return
+    gone = {at for block in blocks for at in range(block.before_start, block.before_end)}
+    came = {at for block in blocks for at in range(block.after_start, block.after_end)}
+    stayed_old = (at for at in range(len(before["value"])) if at not in gone)
+    stayed_new = (at for at in range(len(after["value"])) if at not in came)
+    for there, here in zip(stayed_old, stayed_new, strict=True):
+        yield first_new + here, first_old + there

@@ -1,0 +1,80 @@
+"""What a Backup tells of its history: a method for each verb that reads along the commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from gitbackup.model import CommitInfo, KeyLine, Selection
+from gitbackup.sight import Sight
+
+if TYPE_CHECKING:
+    from gitbackup.ops.blame import Blame
+    from gitbackup.ops.stats import CommitSummary
+    from gitbackup.ops.trace import CommitChanges
+
+HISTORY = Selection()
+"""Every commit from HEAD back."""
+
+
+class Past(Sight):
+    """The history of a workspace's data repository."""
+
+    def log(
+        self, revision: str | Selection = "HEAD", limit: int | None = None
+    ) -> Iterator[CommitInfo]:
+        """The commits from `revision` back, newest first; or those that are selected."""
+        return self._at.history.log(revision, limit)
+
+    def summaries(self, selection: Selection = HISTORY) -> Iterator[CommitSummary]:
+        """The selected commits, and what each changed against its first parent, in numbers."""
+        from gitbackup.ops.stats import summaries
+
+        return summaries(self._at.history, selection)
+
+    def trace(
+        self,
+        patterns: Sequence[str],
+        selection: Selection = HISTORY,
+        *,
+        redact: Sequence[str] = (),
+    ) -> Iterator[CommitChanges]:
+        """The commits that changed a key which matches a pattern, with what became of each.
+
+        `patterns` are names of keys and globs of Redis; the databases of this object narrow
+        them. `redact` is as for `diff`.
+        """
+        from gitbackup.ops.trace import trace
+        from gitbackup.ops.wanted import Wanted
+
+        wanted, redaction = Wanted(patterns, self._at.databases), self._at.redaction(redact)
+        return trace(self._at.history, selection, wanted, redaction)
+
+    def keys(self, commit_ish: str = "HEAD", patterns: Sequence[str] = ()) -> Iterator[KeyLine]:
+        """The keys of a commit, file by file.
+
+        `patterns` and the databases of this object narrow them.
+        """
+        from gitbackup.ops import entries as ops
+        from gitbackup.ops.wanted import Wanted
+
+        wanted = Wanted(patterns, self._at.databases)
+        repository = self._at.history
+        return ops.lines(ops.entries(repository, self.resolve(commit_ish), wanted))
+
+    def blame(
+        self,
+        key: str,
+        commit_ish: str = "HEAD",
+        db: int | None = None,
+        *,
+        redact: Sequence[str] = (),
+    ) -> Blame:
+        """Which commit last changed each field, member, item or JSON path of a key.
+
+        `redact` is as for `diff`.
+        """
+        from gitbackup.ops.blame import blame
+
+        found = blame(self._at.history, self.resolve(commit_ish), key, db)
+        return found.masked(self._at.redaction(redact))

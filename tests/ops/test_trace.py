@@ -1,0 +1,89 @@
+"""`log -- KEY-GLOB` misses no commit and invents none, whatever the layout did meanwhile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from gitbackup import codec, layout, snapshot
+from gitbackup.backup import Backup
+from gitbackup.model import Action, Entry, Key
+from gitbackup.patterns import matcher
+from tests.histories import Commit, ancestors, entries, history, write
+
+Told = dict[str, dict[Key, tuple[Action, "Entry | None", "Entry | None"]]]
+
+
+@pytest.fixture
+def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of few keys and few bytes, so that a few keys make all that a layout can have."""
+    monkeypatch.setattr(layout, "LIMIT", 3)
+    monkeypatch.setattr(layout, "_FEWEST", 2)
+    monkeypatch.setattr(layout, "DEEP", 30)
+    monkeypatch.setattr(snapshot, "LARGE", 300)
+
+
+def brute(commits: list[Commit], ids: list[str], pattern: str) -> Told:
+    """What `log -- PATTERN` has to tell, by all entries of all commits."""
+    matches, told = matcher([pattern]), Told()
+    for number in ancestors(commits, len(commits) - 1):
+        after = entries(commits[number])
+        edges = [
+            {
+                key: (before.get(key), after.get(key))
+                for key in before.keys() | after.keys()
+                if before.get(key) != after.get(key) and matches(codec.data(key.name))
+            }
+            for before in [entries(commits[p]) for p in commits[number].parents] or [{}]
+        ]
+        keys = [key for key in edges[0] if all(key in edge for edge in edges)]
+        if keys:
+            told[ids[number]] = {key: (action(*edges[0][key]), *edges[0][key]) for key in keys}
+    return told
+
+
+def action(before: Entry | None, after: Entry | None) -> Action:
+    if before and after:
+        return Action.CHANGED
+    return Action.ADDED if after else Action.REMOVED
+
+
+def traced(folder: Path, pattern: str) -> Told:
+    found = [*Backup(folder).trace([pattern])]
+    assert [commit.damage for commit in found] == [""] * len(found)
+    return {
+        commit.info.id: {
+            each.change.key: (each.change.action, each.before, each.after) for each in commit.keys
+        }
+        for commit in found
+    }
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SEEDS", "4"))))
+def test_no_commit_is_missed_and_none_invented(
+    small_files: None, tmp_path: Path, seed: int
+) -> None:
+    """For every key that ever was, and for patterns."""
+    random = Random(seed)
+    commits = history(random, 40)
+    ids = write(tmp_path / "data", commits, random)
+    names = sorted({key for commit in commits for key in {**commit.state, **commit.other}})
+    patterns = ["*", "a*", "user:*", "s:?", "s:[1-8]*", "*1", "nothing"]
+    literal = [
+        codec.loose(name.replace(b"\\", b"\\\\"))
+        for name in random.sample(names, min(len(names), 15))
+    ]
+    for pattern in [*patterns, *literal]:
+        assert brute(commits, ids, pattern) == traced(tmp_path / "data", pattern), pattern
+
+
+def test_files_that_keep_their_names_and_hold_other_keys(small_files: None, tmp_path: Path) -> None:
+    """What the keys of a folder share became less: a.json and b-c.json are of another byte."""
+    older = dict.fromkeys([b"aa1", b"aa2", b"ab1", b"ab2"], "1")
+    newer = dict.fromkeys([b"aa1", b"aa2", b"ba1", b"bb1"], "1")
+    commits = [Commit((), older, {}), Commit((0,), newer, {})]
+    ids = write(tmp_path / "data", commits, Random(1))
+    assert brute(commits, ids, "ab1") == traced(tmp_path / "data", "ab1")
