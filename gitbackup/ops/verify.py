@@ -59,7 +59,9 @@ def verify(
     problems = _problems(repository)
     proofs, trees = [], 0
     try:
-        commits = repository.commits() if commit_ish is None else [repository.resolve(commit_ish)]
+        commits = (
+            repository.history.commits() if commit_ish is None else [repository.resolve(commit_ish)]
+        )
     except GitbackupError:
         if not problems:
             raise

@@ -76,6 +76,11 @@ class History:
         """One commit, given by id."""
         return next(self.records(Selection((commit,), 1)))
 
+    def commits(self) -> list[str]:
+        """The ids of all commits that HEAD or a branch leads to, newest first."""
+        tips = ["--branches", *(["HEAD"] if refs.head(self._git) else [])]
+        return self._git.run("rev-list", *tips).decode("ascii").split()
+
     def differ(self, a: str | None, b: str) -> list[FileChange]:
         """The files that differ between two trees, by id; None is one without files."""
         return self._pairs.differ(a, b)

@@ -156,11 +156,6 @@ class Repository:
         chosen = Selection((selection,), limit) if isinstance(selection, str) else selection
         return (record.info for record in self.history.records(chosen))
 
-    def commits(self) -> list[str]:
-        """The ids of all commits that HEAD or a branch leads to, newest first."""
-        tips = ["--branches", *(["HEAD"] if self.head() else [])]
-        return self._git.run("rev-list", *tips).decode("ascii").split()
-
     def commit_info(self, commit: str) -> CommitInfo:
         """What a commit's message tells of it."""
         return next(self.log(commit, 1))
