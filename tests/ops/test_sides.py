@@ -1,0 +1,22 @@
+"""A comparison of two commits costs what differs, not what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gitbackup import snapshot
+from gitbackup.backup import Backup
+from gitbackup.store.repository import Repository
+from tests.store.plain import commit
+
+
+def test_files_that_are_equal_are_never_opened(tmp_path: Path) -> None:
+    """Here one of them is no JSON at all."""
+    repository = Repository.create(tmp_path, bare=True)
+    for value in ("1", "2"):
+        ((path, content),) = snapshot.encode_file(
+            "db0/a.json", {"a:1": {"type": "string", "value": value}}
+        )
+        commit(repository, {path: content, "db0/b.json": b"{", "gitbackup.json": b"{}\n"})
+    (told,) = Backup(tmp_path).diff("HEAD~1", "HEAD")
+    assert [(change.before, change.after) for change in told.values] == [("1", "2")]
