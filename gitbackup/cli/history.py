@@ -10,6 +10,7 @@ import click
 from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
 from gitbackup.cli.options import (
+    PAGE,
     all_option,
     alone,
     examples,
@@ -48,8 +49,8 @@ def log(
     COMMIT-ISH is anything that git resolves: HEAD~2, a tag, a branch, a short id,
     @{yesterday}. Plain git shows the same history.
     """
-    alone(html, json=as_json)
     if html:
+        alone(PAGE, json=as_json)
         from gitbackup.cli.page import write_log  # it loads what a terminal has no need of
 
         write_log(html, open_backup(repo), commit_ish, max_count)
