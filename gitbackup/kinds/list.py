@@ -72,5 +72,5 @@ class List:
             )
             end = "L" if edit.before_start == 0 else "R"
             if gone:
-                yield f"{end}POP", key, gone
+                yield "LTRIM", key, *((gone, -1) if end == "L" else (0, -1 - gone))
             yield from each(f"{end}PUSH", key, came[::-1] if end == "L" else came)

@@ -78,7 +78,7 @@ EXACT = {
     "items at both ends, and one within": (
         entry("list", ["a", "b", "c", "d", "e", "f"]),
         entry("list", ["y", "z", "b", "C", "d"]),
-        ["LSET k 2 C", "LPOP k 1", "LPUSH k z y", "RPOP k 2"],
+        ["LSET k 2 C", "LTRIM k 1 -1", "LPUSH k z y", "LTRIM k 0 -3"],
     ),
     "an item inserted within": (
         entry("list", ["a", "b"]),
