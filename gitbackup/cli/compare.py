@@ -10,6 +10,7 @@ import click
 from gitbackup.cli import candidates, terminal
 from gitbackup.cli.differences import (
     say_changes,
+    say_commands,
     say_names,
     say_noise,
     say_objects,
@@ -17,6 +18,7 @@ from gitbackup.cli.differences import (
     view,
 )
 from gitbackup.cli.options import (
+    PAGE,
     all_option,
     alone,
     connected,
@@ -78,6 +80,7 @@ def status(
         "gitbackup diff --exclude 'usage:*'     but for some keys",
         "gitbackup diff --redact '*token*'      that they changed, not what to",
         "gitbackup diff HEAD~1 HEAD --html changes.html",
+        "gitbackup diff HEAD HEAD~1 --format redis | redis-cli",
         "gitbackup diff -- config               a key whose name has no : and no *",
     ),
 )
@@ -89,6 +92,13 @@ def status(
 @click.option("--name-only", "shape", flag_value="names", help="Only the keys that changed.")
 @click.option(
     "--name-status", "shape", flag_value="status", help="Only the keys, each with A, M or D."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "redis"]),
+    default="text",
+    help="To be read, or the commands that turn A into B, for redis-cli.",
 )
 @click.option("--full", is_flag=True, help="Every line, of large values and many changes too.")
 @click.option("--rank", is_flag=True, help="Ranks in sorted sets: 1 has the highest score.")
@@ -112,6 +122,7 @@ def diff(
     databases: tuple[int, ...],
     as_json: bool,
     shape: str | None,
+    form: str,
     full: bool,
     rank: bool,
     html: str | None,
@@ -126,8 +137,7 @@ def diff(
     Without a commit: HEAD against the live database. With A: that commit against the live
     database. With A and B, or A..B: two commits. Key globs are those of Redis.
     """
-    names = {"name-only": shape == "names", "name-status": shape == "status"}
-    alone(html, json=as_json, stat=shape == "stat", **names)
+    _told_in_one_way(html, form, as_json, shape)
     backup = open_backup(repo, url, databases)
     commits, patterns = sides(backup, list(words))
     patterns += ctx.meta[KEYS]
@@ -142,9 +152,22 @@ def diff(
         write_diff(html, backup, found)
     else:
         with reading(backup):
-            _say(found, as_json, shape, full, rank, ctx.meta[WORDS])
+            if form == "redis":
+                say_commands(found)
+            else:
+                _say(found, as_json, shape, full, rank, ctx.meta[WORDS])
     if exit_code and found.changes:
         ctx.exit(1)
+
+
+def _told_in_one_way(html: str | None, form: str, as_json: bool, shape: str | None) -> None:
+    """Raises UsageError where several were asked for."""
+    names = {"name-only": shape == "names", "name-status": shape == "status"}
+    others = {"json": as_json, "stat": shape == "stat", **names}
+    if form == "redis":
+        alone("--format redis writes commands", html=bool(html), **others)
+    if html:
+        alone(PAGE, **others)
 
 
 def _say(

@@ -11,6 +11,7 @@ from gitbackup.report import objects, stat, text
 from gitbackup.report.changes import View, change_lines, headline
 from gitbackup.report.groups import Headings, order
 from gitbackup.report.machine import to_json
+from gitbackup.report.redis_cli import command_line
 
 if TYPE_CHECKING:  # it loads what no `--help` has need of
     from collections.abc import Sequence
@@ -45,6 +46,17 @@ def say_objects(found: Diff, rank: bool = False) -> None:
         )
     if found.hidden:
         terminal.say_json(objects.hidden_object(found.hidden))
+
+
+def say_commands(found: Diff) -> None:
+    """The commands that make the one side the other, for `redis-cli`."""
+    for command in found.commands():
+        terminal.say_stored(command_line(command).encode() + b"\n")
+    if found.hidden:
+        terminal.warn(
+            f"warning: quiet keys that differ are left out ({found.hidden}), so these commands do"
+            " not make all of the other side; --all has them too"
+        )
 
 
 def say_names(found: Diff, status: bool) -> None:

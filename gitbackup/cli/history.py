@@ -11,6 +11,7 @@ import click
 from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
 from gitbackup.cli.options import (
+    PAGE,
     all_option,
     alone,
     db_option,
@@ -96,8 +97,8 @@ def log(
     selection = _selection(chosen, **which)
     if not patterns and (patch or databases):
         raise UsageError("-p and --db go with a key: gitbackup log -p -- KEY-GLOB")
-    alone(html, json=as_json, oneline=oneline, stat=stat, patch=patch)
     if html:
+        alone(PAGE, json=as_json, oneline=oneline, stat=stat, patch=patch)
         _write(html, backup, selection, patterns)
         return
     with reading(backup):

@@ -117,11 +117,14 @@ def examples(*lines: str) -> str:
     return f"\b\nExamples:\n{shown}\n\n\b\n{EXIT_CODES}"
 
 
-def alone(html: str | None, **others: bool) -> None:
-    """Raises UsageError for a page that is asked for together with what is no page."""
-    if html and any(others.values()):
+PAGE = "--html writes a page"
+
+
+def alone(claim: str, **others: bool) -> None:
+    """Raises UsageError where others are given besides an option that does what `claim` says."""
+    if any(others.values()):
         names = " and ".join(f"--{name}" for name, given in others.items() if given)
-        raise UsageError(f"--html writes a page, {names} something else: choose one")
+        raise UsageError(f"{claim}, {names} something else: choose one")
 
 
 def repository_folder(repo: Path | None) -> Path:

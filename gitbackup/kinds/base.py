@@ -63,6 +63,23 @@ class Kind(Protocol):
         """The commands that build `entry`, less its expiry, at a key that does not exist."""
         ...
 
+    def change(
+        self, key: bytes, before: Entry, after: Entry, server: Abilities
+    ) -> Iterator[Command] | None:
+        """The commands that make a key which holds `before` hold `after`, its expiry untouched.
+
+        None where it has to be built anew.
+        """
+        ...
+
+
+def each(
+    command: str, key: bytes, words: Sequence[str], most: int = ARGUMENTS
+) -> Iterator[Command]:
+    """A command about texts, sent as often as it takes with at most so many."""
+    for piece in pieces(words, most):
+        yield command, key, *map(codec.data, piece)
+
 
 def pieces(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """`items` in slices of at most `size`."""

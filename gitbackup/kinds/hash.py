@@ -14,6 +14,7 @@ from gitbackup.kinds.base import (
     Command,
     Reading,
     check_not_empty,
+    each,
     normal_object,
     normal_text,
     pairs,
@@ -60,11 +61,34 @@ class Hash:
         }
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
-        for piece in pieces(list(entry["value"].items()), ARGUMENTS):
-            yield "HSET", key, *(codec.data(word) for word in chain.from_iterable(piece))
-        for field, expires_at in sorted(entry.get("field_expires_at", {}).items()):
-            moment = codec.milliseconds(expires_at)
-            yield "HPEXPIREAT", key, moment, "FIELDS", 1, codec.data(field)
+        yield from _set(key, entry["value"])
+        yield from _expire(key, entry.get("field_expires_at", {}))
+
+    def change(
+        self, key: bytes, before: Entry, after: Entry, server: Abilities
+    ) -> Iterator[Command] | None:
+        """A field that is set lives for ever; so it is given its expiry again."""
+        old, new = before["value"], after["value"]
+        was, due = (side.get("field_expires_at", {}) for side in (before, after))
+        told = {field: text for field, text in new.items() if old.get(field) != text}
+        kept = [field for field in was if field in new and field not in told and field not in due]
+        soon = {field: at for field, at in due.items() if field in told or was.get(field) != at}
+        return chain(
+            _set(key, told),
+            each("HDEL", key, [field for field in old if field not in new]),
+            (("HPERSIST", key, "FIELDS", 1, codec.data(field)) for field in sorted(kept)),
+            _expire(key, soon),
+        )
+
+
+def _set(key: bytes, fields: dict[str, str]) -> Iterator[Command]:
+    return each("HSET", key, list(chain.from_iterable(fields.items())), 2 * ARGUMENTS)
+
+
+def _expire(key: bytes, moments: dict[str, str | int]) -> Iterator[Command]:
+    for field, expires_at in sorted(moments.items()):
+        moment = codec.milliseconds(expires_at)
+        yield "HPEXPIREAT", key, moment, "FIELDS", 1, codec.data(field)
 
 
 def _field_moments(

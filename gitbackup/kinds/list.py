@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitbackup import codec
+from gitbackup.edits import Edit, edits
 from gitbackup.kinds.base import (
-    ARGUMENTS,
     PIECE,
     Abilities,
     Command,
     Reading,
     check_not_empty,
+    each,
     normal_texts,
-    pieces,
 )
 from gitbackup.model import Entry
+
+MOST_SET = 100  # items replaced one by one; for more the list is built anew
 
 
 class List:
@@ -36,5 +38,39 @@ class List:
         return normal_texts(value)
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
-        for piece in pieces(entry["value"], ARGUMENTS):
-            yield "RPUSH", key, *map(codec.data, piece)
+        return each("RPUSH", key, entry["value"])
+
+    def change(
+        self, key: bytes, before: Entry, after: Entry, server: Abilities
+    ) -> Iterator[Command] | None:
+        """Items that others replace, and what came and went at either end."""
+        found = edits(before["value"], after["value"])
+        if found is None:
+            return None
+        replaced = [edit for edit in found if edit.even]
+        others = [edit for edit in found if not edit.even]
+        ends = [0, len(before["value"])]
+        at_ends = all(ends[0] == edit.before_start or ends[1] == edit.before_end for edit in others)
+        whole = any(ends == [edit.before_start, edit.before_end] for edit in others)
+        most = sum(edit.before_end - edit.before_start for edit in replaced)
+        if not at_ends or whole or most > MOST_SET:
+            return None
+        return self._steps(key, after["value"], replaced, others)
+
+    def _steps(
+        self, key: bytes, items: list[str], replaced: list[Edit], others: list[Edit]
+    ) -> Iterator[Command]:
+        """Positions are those of the list as it was, so they go first."""
+        for edit in replaced:
+            for at in range(edit.after_end - edit.after_start):
+                item = codec.data(items[edit.after_start + at])
+                yield "LSET", key, edit.before_start + at, item
+        for edit in others:
+            gone, came = (
+                edit.before_end - edit.before_start,
+                items[edit.after_start : edit.after_end],
+            )
+            end = "L" if edit.before_start == 0 else "R"
+            if gone:
+                yield "LTRIM", key, *((gone, -1) if end == "L" else (0, -1 - gone))
+            yield from each(f"{end}PUSH", key, came[::-1] if end == "L" else came)

@@ -35,3 +35,8 @@ class Opaque:
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         yield "RESTORE", key, 0, base64.b64decode(entry["value"]["dump"])
+
+    def change(
+        self, key: bytes, before: Entry, after: Entry, server: Abilities
+    ) -> Iterator[Command] | None:
+        return iter(()) if before["value"] == after["value"] else None

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
-from gitbackup import codec
 from gitbackup.kinds.base import (
-    ARGUMENTS,
     PIECE,
     Abilities,
     Command,
     Reading,
     check_not_empty,
+    each,
     normal_texts,
-    pieces,
 )
 from gitbackup.model import Entry
 
@@ -42,5 +40,13 @@ class Set:
         return members
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
-        for piece in pieces(entry["value"], ARGUMENTS):
-            yield "SADD", key, *map(codec.data, piece)
+        return each("SADD", key, entry["value"])
+
+    def change(
+        self, key: bytes, before: Entry, after: Entry, server: Abilities
+    ) -> Iterator[Command] | None:
+        old, new = set(before["value"]), set(after["value"])
+        return chain(
+            each("SADD", key, [member for member in after["value"] if member not in old]),
+            each("SREM", key, [member for member in before["value"] if member not in new]),
+        )

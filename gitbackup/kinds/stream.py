@@ -7,12 +7,14 @@ the value that re-adding the entries would give it is left out: `last_id`, `entr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from gitbackup import codec
 from gitbackup.kinds.base import PIECE, Abilities, Command, Reading, mapping
+from gitbackup.kinds.stream_change import change_stream
 from gitbackup.kinds.stream_form import NONE, normal_stream, position
+from gitbackup.kinds.stream_groups import claim, set_group, write_group
 from gitbackup.model import Entry
 
 BUILDER = "gitbackup"  # a group that is there only while an empty stream is made
@@ -69,15 +71,20 @@ class Stream:
         yield "XGROUP", "CREATE", key, BUILDER, "0", "MKSTREAM"
         yield "XGROUP", "DESTROY", key, BUILDER
         for name, group in groups.items():
-            yield from _write_group(key, codec.data(name), group)
+            yield from write_group(key, codec.data(name), group)
         yield from _claim_gone(key, entries, groups)
         for id_ in sorted(entries, key=position):
             yield "XADD", key, id_, *map(codec.data, entries[id_])
         for name, group in groups.items():
-            yield from _claim(key, codec.data(name), group, entries.keys())
+            yield from claim(key, codec.data(name), group, entries.keys())
         yield from _write_state(key, value, server)
         if server.stream_counters:
             yield from _write_counts(key, groups)
+
+    def change(
+        self, key: bytes, before: Entry, after: Entry, server: Abilities
+    ) -> Iterator[Command] | None:
+        return change_stream(key, before["value"], after["value"], server.stream_counters)
 
 
 def _entries(key: bytes) -> Asking:
@@ -112,12 +119,6 @@ def _group(group: dict[str, Any]) -> dict[str, Any]:
     return stored
 
 
-def _write_group(key: bytes, name: bytes, group: dict[str, Any]) -> Iterator[Command]:
-    yield "XGROUP", "CREATE", key, name, group["last_id"]
-    for consumer in group.get("consumers", []):
-        yield "XGROUP", "CREATECONSUMER", key, name, codec.data(consumer)
-
-
 def _claim_gone(key: bytes, entries: dict[str, Any], groups: dict[str, Any]) -> Iterator[Command]:
     """Makes the pending entries that the stream itself has no more.
 
@@ -130,20 +131,9 @@ def _claim_gone(key: bytes, entries: dict[str, Any], groups: dict[str, Any]) -> 
     for id_ in sorted(gone, key=position):
         yield "XADD", key, id_, "", ""
     for name, group in groups.items():
-        yield from _claim(key, codec.data(name), group, gone)
+        yield from claim(key, codec.data(name), group, gone)
     yield "XTRIM", key, "MAXLEN", 0
     yield "XSETID", key, NONE
-
-
-def _claim(
-    key: bytes, name: bytes, group: dict[str, Any], ids: Collection[str]
-) -> Iterator[Command]:
-    """The group's pending entries of these ids."""
-    for id_, pending in group.get("pending", {}).items():
-        if id_ in ids:
-            at, count = codec.milliseconds(pending["delivered_at"]), pending["deliveries"]
-            claim = ("XCLAIM", key, name, codec.data(pending["consumer"]), 0, id_)
-            yield *claim, "TIME", at, "RETRYCOUNT", count, "FORCE", "JUSTID"
 
 
 def _write_state(key: bytes, value: dict[str, Any], server: Abilities) -> Iterator[Command]:
@@ -160,5 +150,4 @@ def _write_counts(key: bytes, groups: dict[str, Any]) -> Iterator[Command]:
     """How far each group has read, once the stream knows how many were ever added."""
     for name, group in groups.items():
         if "entries_read" in group:
-            setting = ("XGROUP", "SETID", key, codec.data(name), group["last_id"])
-            yield *setting, "ENTRIESREAD", group["entries_read"]
+            yield set_group(key, codec.data(name), group)

@@ -38,6 +38,13 @@ def normal_stream(value: Any) -> dict[str, Any]:
     return normal
 
 
+def counts(value: dict[str, Any]) -> bool:
+    """Whether a stream's value tells what only a server knows that keeps counters."""
+    groups = value.get("groups", {}).values()
+    counted = "entries_added" in value or "max_deleted_id" in value
+    return counted or any("entries_read" in group for group in groups)
+
+
 def _fields(id_: str, fields: Any) -> list[str]:
     if position(id_) == (0, 0):
         raise ValueError("an entry cannot have the id 0-0")

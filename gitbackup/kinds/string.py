@@ -23,3 +23,8 @@ class String:
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         yield "SET", key, codec.data(entry["value"])
+
+    def change(
+        self, key: bytes, before: Entry, after: Entry, server: Abilities
+    ) -> Iterator[Command] | None:
+        return iter(()) if before["value"] == after["value"] else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from gitbackup import codec
@@ -14,6 +15,7 @@ from gitbackup.kinds.base import (
     Command,
     Reading,
     check_not_empty,
+    each,
     normal_object,
     pairs,
     pieces,
@@ -21,6 +23,8 @@ from gitbackup.kinds.base import (
 from gitbackup.model import Entry
 
 UNPACKED = 10_000  # bytes: no server packs so long a member
+
+Scores = Mapping[str, int | float | str]
 
 
 class SortedSet:
@@ -45,25 +49,48 @@ class SortedSet:
         return {member: codec.score(codec.number(score)) for member, score in scores.items()}
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
-        scores = {member: codec.number(score) for member, score in entry["value"].items()}
+        scores = entry["value"]
         filler = _filler(scores)
         if filler:
             yield "ZADD", key, 0, filler
-        for piece in pieces(list(scores.items()), ARGUMENTS):
-            words: list[bytes | str] = []
-            for member, score in piece:
-                words += repr(score), codec.data(member)
-            yield "ZADD", key, *words
+        yield from _add(key, scores)
         if filler:
             yield "ZREM", key, filler
 
+    def change(
+        self, key: bytes, before: Entry, after: Entry, server: Abilities
+    ) -> Iterator[Command] | None:
+        """A zero of the other sign is none that a server would take for a change."""
+        old, new = before["value"], after["value"]
+        told = {member: score for member, score in new.items() if not _same(old.get(member), score)}
+        if any(map(_is_negative_zero, [*told.values(), *map(old.get, told)])):
+            return None
+        gone = [member for member in old if member not in new]
+        return chain(_add(key, told), each("ZREM", key, gone))
 
-def _filler(scores: dict[str, float]) -> str:
+
+def _add(key: bytes, scores: Scores) -> Iterator[Command]:
+    for piece in pieces(list(scores.items()), ARGUMENTS):
+        words: list[bytes | str] = []
+        for member, score in piece:
+            words += str(score), codec.data(member)
+        yield "ZADD", key, *words
+
+
+def _same(one: int | float | str | None, other: int | float | str) -> bool:
+    return one == other and _is_negative_zero(one) == _is_negative_zero(other)
+
+
+def _is_negative_zero(score: int | float | str | None) -> bool:
+    return isinstance(score, float) and score == 0 and math.copysign(1, score) < 0
+
+
+def _filler(scores: Scores) -> str:
     """A member that makes the server unpack the set while it is built; none without a -0.0.
 
     Some servers keep the sign of a zero in a set of their large form only.
     """
-    if not any(score == 0 and math.copysign(1, score) < 0 for score in scores.values()):
+    if not any(map(_is_negative_zero, scores.values())):
         return ""
     filler = "x" * UNPACKED
     while filler in scores:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gitbackup import codec, snapshot
 from gitbackup.diff.keys import total
+from gitbackup.errors import UsageError
+from gitbackup.kinds import Command
 from gitbackup.live.connect import Server
-from gitbackup.model import CommitInfo, Counts, KeyChange, KeyDiff, Scope, Summary
+from gitbackup.model import CommitInfo, Counts, Key, KeyChange, KeyDiff, Scope, Summary
+from gitbackup.ops.commands import commands
 from gitbackup.ops.commit import doubts, surprises
 from gitbackup.ops.compare import Comparison, compare, key_diff, masked, summarise
 from gitbackup.ops.scan import LiveFiles
@@ -59,6 +63,24 @@ class Diff:
     def __iter__(self) -> Iterator[KeyDiff]:
         for change, before, after in self.comparison.pairs():
             yield masked(key_diff(change, before, after), self.redaction)
+
+    def commands(self) -> Iterator[Command]:
+        """The commands that make a server which holds the first side hold the second.
+
+        Raises UsageError where some of it is masked, which commands cannot be.
+        """
+        if self.redaction and (key := next(self._hidden(), None)):
+            raise UsageError(
+                f"{str(key)!r} is masked by --redact or gitbackup.redact, and commands would write"
+                " the masks: leave it out with --exclude, or unmask it"
+            )
+        return commands(self.comparison, time.time_ns() // 1_000_000)
+
+    def _hidden(self) -> Iterator[Key]:
+        mask = self.redaction.entry
+        for change, *sides in self.comparison.pairs():
+            if any(entry and mask(change.key, entry) != entry for entry in sides):
+                yield change.key
 
 
 @dataclass(frozen=True, slots=True)
