@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gitbackup.model import Rehearsal as Rehearsal
     from gitbackup.model import Selection as Selection
     from gitbackup.model import Verdict as Verdict
+    from gitbackup.ops.check import Checked as Checked
     from gitbackup.ops.commit import CommitResult as CommitResult
     from gitbackup.ops.diff import Diff as Diff
     from gitbackup.ops.diff import Status as Status
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from gitbackup.plan import Plan as Plan
     from gitbackup.plan import Ttl as Ttl
     from gitbackup.proof import Proof as Proof
+    from gitbackup.risk import Level as Level
+    from gitbackup.risk import Risk as Risk
 
 _HOMES = {
     "backup": ("Backup", "InitResult"),
@@ -67,6 +70,7 @@ _HOMES = {
         "Selection",
         "Verdict",
     ),
+    "ops.check": ("Checked",),
     "ops.commit": ("CommitResult",),
     "ops.diff": ("Diff", "Status"),
     "ops.restore": ("RestoreResult",),
@@ -74,6 +78,7 @@ _HOMES = {
     "ops.verify": ("Verified",),
     "plan": ("Plan", "Ttl"),
     "proof": ("Proof",),
+    "risk": ("Level", "Risk"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

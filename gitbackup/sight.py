@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gitbackup.model import Entry, Key
 from gitbackup.workspace import Workspace
 
 if TYPE_CHECKING:
+    from gitbackup.ops.check import Checked
     from gitbackup.ops.diff import Diff, Shown, Status
 
 
@@ -78,6 +80,18 @@ class Sight:
             at = self._at
             found = ops.diff_live(repository, before, at.server, scope, narrow, at.progress)
         return replace(found, redaction=self._at.redaction(redact))
+
+    def check(self, max_age: timedelta = timedelta(days=7), *, quick: bool = False) -> Checked:
+        """Whether the data are safe: what the server does for them, and what the history does.
+
+        `max_age` is how old the last commit, save, push and rehearsal may be, unless nothing
+        has changed since. The whole database is compared with the last commit, but for `quick`.
+        """
+        from gitbackup.live import health
+        from gitbackup.ops import check as ops
+
+        facts = health.read(self._at.server, self._at.address)
+        return ops.check(self._at.repository, self._at.live(), facts, max_age, quick)
 
     def resolve(self, commit_ish: str) -> str:
         """The id of the commit that any of git's names stands for. Raises UsageError for none."""

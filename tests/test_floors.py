@@ -36,7 +36,7 @@ FLOORS = (
     ("store", "diff", "report"),
     ("redact",),  # what is not for every eye, masked
     # what the design decides, as pure functions
-    ("edits", "layout", "patterns", "plan", "proof"),
+    ("edits", "layout", "patterns", "plan", "proof", "risk"),
     ("codec",),  # bytes to text and back
     ("model", "errors", "progress"),  # the nouns
 )

@@ -38,6 +38,7 @@ COMMANDS = {
     "pull": Lazy("remote", "Get what was pushed from elsewhere."),
     "clone": Lazy("remote", "Make the data repository of one that is elsewhere."),
     "verify": Lazy("verify", "Prove that commits restore, on a server of its own."),
+    "check": Lazy("check", "Tell whether the data are safe, and what to do where not."),
     "completion": Lazy("completion", "Print the script that makes Tab complete in your shell."),
     "demo": Lazy("demo", "See it work, on a server of its own."),
 }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, unquote
 
-from redis.connection import parse_url
+from redis.connection import Connection, SSLConnection, parse_url
 
 from gitbackup.errors import UsageError
 
 DEFAULT_URL = "redis://localhost:6379"
+USUAL_PORT = 6379
 HOST = re.compile(r"|(\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]+)?")
 SCHEMES = ("redis", "rediss", "unix")
 HINT = "a server's URL is redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path"
@@ -24,6 +26,18 @@ class Address:
     label: str
     db: int | None
     options: dict[str, Any] = field(repr=False)
+
+    @property
+    def redis_cli(self) -> str:
+        """How a person calls redis-cli for it, login aside."""
+        path, host, port = map(self.options.get, ("path", "host", "port"))
+        if path:
+            return f"redis-cli -s {shlex.quote(path)}"
+        secure = issubclass(self.options.get("connection_class", Connection), SSLConnection)
+        words = ["redis-cli"]
+        words += ["-h", shlex.quote(host)] if host and host != "localhost" else []
+        words += ["-p", str(port)] if port and port != USUAL_PORT else []
+        return " ".join([*words, "--tls"] if secure else words)
 
     def with_password(self, password: str) -> Address:
         """The same place with this password, where the URL gave none."""

@@ -1,0 +1,80 @@
+"""`gitbackup check`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from gitbackup.cli import pager, terminal
+from gitbackup.cli.options import color_option, connected, examples, logged_in
+from gitbackup.errors import UsageError
+from gitbackup.report import risks
+from gitbackup.risk import Level
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+AGE = re.compile(r"(\d{1,6})([smhdw])")
+
+
+def _length(told: str) -> timedelta:
+    """A length of time, such as `7d`."""
+    found = AGE.fullmatch(told)
+    if found is None:
+        raise UsageError(f"{told!r} is no age; write it as 90m, 12h, 7d or 2w")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+@click.command(
+    epilog=examples(
+        "gitbackup check",
+        "gitbackup check --quick --max-age 1d --json   from a monitor, every hour",
+        "gitbackup check --strict                      fail also on what is merely missing",
+    )
+)
+@connected
+@color_option
+@click.option(
+    "--max-age",
+    metavar="AGE",
+    default="7d",
+    show_default=True,
+    callback=lambda _, __, told: _length(told),
+    help="How old the last commit, save, push and rehearsal may be: 12h, 7d, 2w.",
+)
+@click.option("--quick", is_flag=True, help="Do not read the database to know what changed.")
+@click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is ok.")
+@click.pass_context
+def check(
+    ctx: click.Context,
+    repo: Path | None,
+    url: str | None,
+    databases: tuple[int, ...],
+    as_json: bool,
+    max_age: timedelta,
+    quick: bool,
+    strict: bool,
+) -> None:
+    """Tell whether the data are safe: each risk, what protects from it, and what to do.
+
+    Looks at what the server does by itself (append-only file, RDB saves, where their files
+    are, what happens when memory is full, replicas, password), and at what gitbackup does:
+    the last commit and what changed since, pushes, rehearsals, and who can read the files.
+    It changes nothing, and asks the server for INFO and CONFIG GET; what a user without
+    those rights cannot know is unknown.
+
+    The worst comes first. Verdicts: bad, data can be lost or stolen; warn, a protection is
+    missing; unknown; ok. Exits with 1 where one is bad, else with 0; with --strict 0 is only
+    for ok. An old commit is no risk while nothing has changed since.
+    """
+    backup = logged_in(repo, url, databases)
+    ctx.meta[pager.NO_PAGER] = True  # it is short, and its last line is what counts
+    with pager.reading(backup):
+        found = backup.check(max_age, quick=quick)
+        if as_json:
+            terminal.say_json(risks.check_object(found.server, found.risks))
+        else:
+            terminal.say(risks.check_lines(found.server, found.risks, terminal.width()))
+    if found.level is Level.BAD or (strict and found.level is not Level.OK):
+        ctx.exit(1)

@@ -1,0 +1,80 @@
+"""A check as a table for a person, and as an object for a program."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from gitbackup.report.columns import pad, width
+from gitbackup.report.paint import Style, paint
+from gitbackup.report.shown import escape
+from gitbackup.risk import Level, Risk, worst
+
+COLOURS = {
+    Level.BAD: Style.REMOVED,
+    Level.WARN: Style.COMMIT,
+    Level.UNKNOWN: Style.GROUP,
+    Level.OK: Style.ADDED,
+}
+GAP = 2  # columns between two
+NARROWEST = 30  # columns of the last one, however narrow the terminal
+
+
+def check_lines(server: str, risks: Sequence[Risk], columns: int | None = None) -> Iterator[str]:
+    """A line or more for each risk, in their order: verdict, danger, protection, and what to do.
+
+    Sentences are broken to fit that many columns; what is to be typed stays in one piece.
+    """
+    yield escape(server)
+    verdicts = max(width(level) for level in Level) + GAP
+    dangers = max((width(risk.danger) for risk in risks), default=0) + GAP
+    left = verdicts + dangers
+    room = None if columns is None else max(columns - left, NARROWEST)
+    for risk in risks:
+        first, *rest = _wrapped(risk.protection, room)
+        verdict = paint(COLOURS[risk.level], risk.level.value)
+        yield f"{pad(verdict, verdicts)}{pad(risk.danger, dangers)}{first}"
+        yield from (" " * left + line for line in [*rest, *_wrapped(risk.advice, room)])
+        yield from (f"{' ' * verdicts}$ {escape(command)}" for command in risk.commands)
+    yield _sum(risks)
+
+
+def _wrapped(sentence: str, room: int | None) -> list[str]:
+    """The lines of a sentence that cannot steer the terminal."""
+    told = escape(sentence)
+    if room is None or not told:
+        return [told] if told else []
+    return textwrap.wrap(told, room, break_long_words=False, break_on_hyphens=False)
+
+
+def _sum(risks: Sequence[Risk]) -> str:
+    levels = [risk.level for risk in risks]
+    counts = (
+        paint(COLOURS[level], f"{levels.count(level):,} {level.value}")
+        for level in Level
+        if level in levels
+    )
+    return ", ".join(counts)
+
+
+def check_object(server: str, risks: Sequence[Risk]) -> dict[str, Any]:
+    """All that a check found; `verdict` is the worst of all."""
+    return {
+        "schema": "gitbackup.check/1",
+        "server": server,
+        "verdict": worst(risks).value,
+        "risks": [*_objects(risks)],
+    }
+
+
+def _objects(risks: Iterable[Risk]) -> Iterator[dict[str, Any]]:
+    for risk in risks:
+        yield {
+            "check": risk.check,
+            "verdict": risk.level.value,
+            "risk": risk.danger,
+            "protection": risk.protection,
+            "advice": risk.advice or None,
+            "commands": list(risk.commands),
+        }

@@ -1,0 +1,49 @@
+"""What can happen to the data, what stands against it, and what there is to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How it stands, the worst first: data are or can soon be lost; a protection is missing;
+    it cannot be known; all is well."""
+
+    BAD = "bad"
+    WARN = "warn"
+    UNKNOWN = "unknown"
+    OK = "ok"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return [*Level].index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """One thing that can happen to the data.
+
+    `check` is its name for programs. `danger` and `protection` tell a person what can happen
+    and what is there against it; `advice` what to do, `commands` what to type for that. Both
+    are empty where all is well.
+    """
+
+    check: str
+    danger: str
+    protection: str
+    level: Level
+    advice: str = ""
+    commands: Sequence[str] = ()
+
+
+def worst(risks: Iterable[Risk]) -> Level:
+    """The worst level of all; well where there is none."""
+    return min((risk.level for risk in risks), key=lambda level: level.rank, default=Level.OK)
+
+
+def worst_first(risks: Iterable[Risk]) -> list[Risk]:
+    """By level, and where that is the same in their own order."""
+    return sorted(risks, key=lambda risk: risk.level.rank)
