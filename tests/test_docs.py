@@ -36,6 +36,7 @@ CHANGING = (
     (re.compile(r"(?<=into )Valkey [\d.]+|(?<=\"server\": \")Valkey [\d.]+"), "VALKEY"),
     (re.compile(r"(?<=\"gitbackup\": \")[^\"]+"), "VERSION"),
     (re.compile(r"\b\d+\.\d s\b|(?<=\"seconds\": )[\d.]+"), "SECONDS"),
+    (re.compile(r"redis-cli -h 127\.0\.0\.1 -p \d+"), "redis-cli"),
 )
 """What differs from run to run, and what stands for it."""
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,9 +15,10 @@ from gitbackup.cli import pager, terminal
 from gitbackup.cli.options import color_option, connected, examples, logged_in
 from gitbackup.errors import UsageError
 from gitbackup.report import risks
-from gitbackup.risk import Level
+from gitbackup.risk import Level, Risk
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+OURS = re.compile(r"^gitbackup \w+")
 AGE = re.compile(r"(\d{1,6})([smhdw])")
 
 
@@ -29,8 +33,8 @@ def _length(told: str) -> timedelta:
 @click.command(
     epilog=examples(
         "gitbackup check",
-        "gitbackup check --quick --max-age 1d --json   from a monitor, every hour",
-        "gitbackup check --strict                      fail also on what is merely missing",
+        "gitbackup check --quick --max-age 1d --json  from a monitor, each hour",
+        "gitbackup check --strict                     fail where one is not ok",
     )
 )
 @connected
@@ -72,9 +76,26 @@ def check(
     ctx.meta[pager.NO_PAGER] = True  # it is short, and its last line is what counts
     with pager.reading(backup):
         found = backup.check(max_age, quick=quick)
+        told = _for_repository(found.risks, repo) if _typed(ctx, "repo") else found.risks
         if as_json:
-            terminal.say_json(risks.check_object(found.server, found.risks))
+            terminal.say_json(risks.check_object(found.server, told))
         else:
-            terminal.say(risks.check_lines(found.server, found.risks, terminal.width()))
+            terminal.say(risks.check_lines(found.server, told, terminal.width()))
     if found.level is Level.BAD or (strict and found.level is not Level.OK):
         ctx.exit(1)
+
+
+def _typed(ctx: click.Context, option: str) -> bool:
+    """Whether an option was given by hand, so that it has to be given again."""
+    return ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
+
+
+def _for_repository(found: Sequence[Risk], repo: Path | None) -> list[Risk]:
+    """The same, where our own commands name the repository too."""
+    option = f" --repo {shlex.quote(str(repo))}"
+    return [
+        replace(
+            risk, commands=[OURS.sub(lambda ours: ours[0] + option, line) for line in risk.commands]
+        )
+        for risk in found
+    ]

@@ -103,7 +103,7 @@ def _fsync(health: Health) -> Risk:
         advice = "Have the server write to the disk each second; it costs little." + more
         return Risk("fsync", POWER, told, Level.WARN, advice, commands)
     lost = "no write" if policy == "always" else "about a second of writes"
-    return Risk("fsync", POWER, f"appendfsync {policy}: at most {lost} is lost", Level.OK)
+    return Risk("fsync", POWER, f"appendfsync {policy}: {lost} is lost", Level.OK)
 
 
 def _rewrite(health: Health) -> Risk:
@@ -171,15 +171,16 @@ def _last_save(health: Health, max_age: timedelta) -> Risk:
 
 
 def _when(health: Health, when: datetime) -> str:
-    """When it last saved, and what came since; a server that starts tells that moment."""
+    """When it last saved, and what came since. A server that never did tells when it started."""
     began = health.now - timedelta(seconds=health.number("uptime_in_seconds"))
     changes = health.number("rdb_changes_since_last_save")
     many = (
         f"{changes:,} change{'' if changes == 1 else 's'} since" if changes else "no change since"
     )
-    if abs(when - began) <= timedelta(seconds=2) and not health.number("rdb_saves"):
-        return f"not saved since it started, {age(when, health.now)}; {many}"
-    return f"saved {age(when, health.now)}; {many}"
+    if health.info.get("rdb_saves") == "0":
+        return f"not saved since it started, {age(began, health.now)}; {many}"
+    unsure = abs(when - began) <= timedelta(seconds=2)  # `rdb_saves` counts those that failed
+    return f"saved{', or started,' if unsure else ''} {age(when, health.now)}; {many}"
 
 
 def _files(health: Health) -> Risk:

@@ -19,6 +19,7 @@ COLOURS = {
 }
 GAP = 2  # columns between two
 NARROWEST = 30  # columns of the last one, however narrow the terminal
+USUAL = 92  # columns where there is no terminal: a mail, a log
 
 
 def check_lines(server: str, risks: Sequence[Risk], columns: int | None = None) -> Iterator[str]:
@@ -30,22 +31,19 @@ def check_lines(server: str, risks: Sequence[Risk], columns: int | None = None) 
     verdicts = max(width(level) for level in Level) + GAP
     dangers = max((width(risk.danger) for risk in risks), default=0) + GAP
     left = verdicts + dangers
-    room = None if columns is None else max(columns - left, NARROWEST)
+    room = max((columns or USUAL) - left, NARROWEST)
     for risk in risks:
-        first, *rest = _wrapped(risk.protection, room)
+        first, *rest = [*_wrapped(risk.protection, room), *_wrapped(risk.advice, room)]
         verdict = paint(COLOURS[risk.level], risk.level.value)
         yield f"{pad(verdict, verdicts)}{pad(risk.danger, dangers)}{first}"
-        yield from (" " * left + line for line in [*rest, *_wrapped(risk.advice, room)])
+        yield from (" " * left + line for line in rest)
         yield from (f"{' ' * verdicts}$ {escape(command)}" for command in risk.commands)
     yield _sum(risks)
 
 
-def _wrapped(sentence: str, room: int | None) -> list[str]:
-    """The lines of a sentence that cannot steer the terminal."""
-    told = escape(sentence)
-    if room is None or not told:
-        return [told] if told else []
-    return textwrap.wrap(told, room, break_long_words=False, break_on_hyphens=False)
+def _wrapped(sentence: str, room: int) -> list[str]:
+    """The lines of a sentence, none of which can steer the terminal."""
+    return textwrap.wrap(escape(sentence), room, break_long_words=False, break_on_hyphens=False)
 
 
 def _sum(risks: Sequence[Risk]) -> str:
