@@ -13,7 +13,7 @@ from gitbackup.report.moments import age, span
 from gitbackup.risk import Level, Risk
 
 MISTAKE, LOST = "a mistake deletes data", "this machine is lost"
-UNTRIED, READ = "a backup does not restore", "others read the secrets"
+NEEDED, READ = "a backup is needed", "others look at the files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +94,22 @@ def _rehearsal(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
     check, commit, command = "rehearsal", copies.rehearsed, ("gitbackup verify",)
     if commit is None or commit.rehearsal is None:
         told = "no commit was ever rehearsed: whether one restores is not known"
-        return Risk(check, UNTRIED, told, Level.WARN, "Rehearse the last commit:", command)
+        return Risk(check, NEEDED, told, Level.WARN, "Rehearse the last commit:", command)
     rehearsal = commit.rehearsal
-    which = _which(copies, commit)
-    told = f"{which} {rehearsal.verdict.value} {age(rehearsal.at, now)}"
+    which, when = _which(copies, commit), age(rehearsal.at, now)
     if rehearsal.verdict is Verdict.FAILED:
+        told = f"{which} FAILED its rehearsal {when}"
         advice = f"It said: {rehearsal.problem.rstrip('.')}. See all of it:"
-        told = f"{which} FAILED {age(rehearsal.at, now)}"
-        return Risk(check, UNTRIED, told, Level.BAD, advice, command)
+        return Risk(check, NEEDED, told, Level.BAD, advice, command)
     if rehearsal.verdict is Verdict.PARTLY:
+        told = f"{which} passed its rehearsal in part {when}"
         advice = f"Not tried: {rehearsal.problem.rstrip('.')}. With a server that knows it:"
         commands = ("gitbackup verify --server PROGRAM --module FILE",)
-        return Risk(check, UNTRIED, f"{told} only", Level.WARN, advice, commands)
+        return Risk(check, NEEDED, told, Level.WARN, advice, commands)
+    told = f"{which} passed its rehearsal {when}"
     if copies.since and now - rehearsal.at > max_age:
-        return Risk(check, UNTRIED, told, Level.WARN, "Rehearse the last commit:", command)
-    return Risk(check, UNTRIED, told, Level.OK)
+        return Risk(check, NEEDED, told, Level.WARN, "Rehearse the last commit:", command)
+    return Risk(check, NEEDED, told, Level.OK)
 
 
 def _which(copies: Copies, commit: CommitInfo) -> str:

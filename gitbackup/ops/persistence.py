@@ -11,7 +11,7 @@ from gitbackup.risk import Level, Risk
 
 CRASH, POWER = "the server crashes", "the machine loses power"
 GROWTH, FILES = "the append-only file grows", "a data file is damaged"
-SAVING, AWAY = "saving fails, unseen", "the container is removed"
+SAVING, AWAY = "saving fails", "the container is removed"
 MEMORY_ONLY = ("tmpfs", "ramfs")
 LAYERS = ("overlay", "aufs", "fuse-overlayfs")
 FULL = 0.9  # of maxmemory

@@ -19,7 +19,7 @@ COLOURS = {
 }
 GAP = 2  # columns between two
 NARROWEST = 30  # columns of the last one, however narrow the terminal
-USUAL = 92  # columns where there is no terminal: a mail, a log
+USUAL = 100  # columns where there is no terminal: a mail, a log
 
 
 def check_lines(server: str, risks: Sequence[Risk], columns: int | None = None) -> Iterator[str]:
@@ -29,16 +29,20 @@ def check_lines(server: str, risks: Sequence[Risk], columns: int | None = None) 
     """
     yield escape(server)
     verdicts = max(width(level) for level in Level) + GAP
-    dangers = max((width(risk.danger) for risk in risks), default=0) + GAP
+    dangers = max((width(_danger(risk)) for risk in risks), default=0) + GAP
     left = verdicts + dangers
     room = max((columns or USUAL) - left, NARROWEST)
     for risk in risks:
         first, *rest = [*_wrapped(risk.protection, room), *_wrapped(risk.advice, room)]
         verdict = paint(COLOURS[risk.level], risk.level.value)
-        yield f"{pad(verdict, verdicts)}{pad(risk.danger, dangers)}{first}"
+        yield f"{pad(verdict, verdicts)}{pad(_danger(risk), dangers)}{first}"
         yield from (" " * left + line for line in rest)
         yield from (f"{' ' * verdicts}$ {escape(command)}" for command in risk.commands)
     yield _sum(risks)
+
+
+def _danger(risk: Risk) -> str:
+    return f"if {risk.danger}"
 
 
 def _wrapped(sentence: str, room: int) -> list[str]:

@@ -147,29 +147,42 @@ def test_what_is_rehearsed(backup: Backup) -> None:
     assert found.commands == ("gitbackup verify",)
     backup.verify()
     short = backup.resolve("HEAD")[:7]
-    assert told(of(backup, "rehearsal")) == (OK, f"commit {short}, the last, passed AGE")
+    assert told(of(backup, "rehearsal")) == (
+        OK,
+        f"commit {short}, the last, passed its rehearsal AGE",
+    )
 
 
 def test_a_rehearsal_of_an_earlier_commit(backup: Backup) -> None:
     """It counts while it is young; of the last commit it always does."""
     backup.commit()
     short = rehearsed(backup, 8, Verdict.PASSED)
-    assert told(of(backup, "rehearsal")) == (OK, f"commit {short}, the last, passed 8 days ago")
+    assert told(of(backup, "rehearsal")) == (
+        OK,
+        f"commit {short}, the last, passed its rehearsal 8 days ago",
+    )
     backup.commit(allow_empty=True)
-    before = f"commit {short}, the one before the last, passed"
+    before = f"commit {short}, the one before the last, passed its rehearsal"
     assert told(of(backup, "rehearsal")) == (WARN, f"{before} 8 days ago")
     backup.commit(allow_empty=True)
     found = risks(backup, timedelta(days=9))["rehearsal"]
-    assert told(found) == (OK, f"commit {short}, 2 before the last, passed 8 days ago")
+    assert told(found) == (
+        OK,
+        f"commit {short}, 2 before the last, passed its rehearsal 8 days ago",
+    )
 
 
 @pytest.mark.parametrize(
     ("verdict", "expected", "advice"),
     [
-        (Verdict.FAILED, (BAD, "FAILED 1 day ago"), "It said: k is not as it was. See all of it:"),
+        (
+            Verdict.FAILED,
+            (BAD, "FAILED its rehearsal 1 day ago"),
+            "It said: k is not as it was. See all of it:",
+        ),
         (
             Verdict.PARTLY,
-            (WARN, "partly 1 day ago only"),
+            (WARN, "passed its rehearsal in part 1 day ago"),
             "Not tried: k is not as it was. With a server that knows it:",
         ),
     ],

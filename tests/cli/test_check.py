@@ -6,10 +6,32 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.user import Done, User, text
+from tests.cli.user import Done, User
 from tests.servers import LiveServer
 
 AGE = re.compile(r"just now|\d+ seconds? ago")
+ALL_LACKING = """\
+SERVER
+bad      if the server crashes        no append-only file and no saves: all data would be lost
+                                      Turn it on while the server runs. Do not just edit redis.conf:
+                                      it would begin its next start with an empty database.
+         $ redis-cli CONFIG SET appendonly yes
+         $ redis-cli CONFIG REWRITE
+bad      if a data file is damaged    RDB saves are off, and there is no other file
+                                      Have it save an RDB file, by time and number of changes.
+         $ redis-cli CONFIG SET save '3600 1 300 100 60 10000'
+         $ redis-cli CONFIG REWRITE
+bad      if a mistake deletes data    nothing was ever committed
+                                      Make the first commit:
+         $ gitbackup commit
+warn     if the server is down        no replica: no second server
+                                      If you cannot wait for a restore, run a replica of it; a
+                                      replica is no backup.
+ok       if memory runs full          no maxmemory: no key is dropped
+ok       if a stranger connects       no password; only this machine can reach it
+ok       if others look at the files  no other user of this machine can read the files
+3 bad, 1 warn, 3 ok
+"""
 
 
 def recommended(server: LiveServer) -> None:
@@ -27,31 +49,7 @@ def test_a_server_and_a_history_that_lack_all(user: User) -> None:
     done = user.run("check")
     call = f"redis-cli -s {user.server.address.removeprefix('unix://')}"
     assert (done.code, done.err) == (1, "")
-    assert done.out.replace(call, "redis-cli") == text(
-        """\
-        SERVER
-        bad      the server crashes       no append-only file and no saves: all data would be lost
-                                          Turn it on while the server runs. Do not just edit
-                                          redis.conf: it would begin its next start with an empty
-                                          database.
-                 $ redis-cli CONFIG SET appendonly yes
-                 $ redis-cli CONFIG REWRITE
-        bad      a data file is damaged   RDB saves are off, and there is no other file
-                                          Have it save an RDB file, by time and number of changes.
-                 $ redis-cli CONFIG SET save '3600 1 300 100 60 10000'
-                 $ redis-cli CONFIG REWRITE
-        bad      a mistake deletes data   nothing was ever committed
-                                          Make the first commit:
-                 $ gitbackup commit
-        warn     the server is down       no replica: no second server
-                                          If you cannot wait for a restore, run a replica of it; a
-                                          replica is no backup.
-        ok       memory runs full         no maxmemory: no key is dropped
-        ok       a stranger connects      no password; only this machine can reach it
-        ok       others read the secrets  no other user of this machine can read the files
-        3 bad, 1 warn, 3 ok
-        """
-    )
+    assert done.out.replace(call, "redis-cli") == ALL_LACKING
 
 
 def test_the_same_for_a_program(user: User) -> None:
@@ -120,8 +118,8 @@ def test_on_a_terminal_it_is_in_colour_and_fits(user: User) -> None:
     done = user.on_screen("check")
     lines = [re.sub(r"\x1b\[\d*m", "", line) for line in done.out.splitlines()]
     assert [line for line in lines if len(line) > 80 and "$ redis-cli" not in line] == []
-    assert "\x1b[31mbad\x1b[m      the server crashes " in done.out
-    assert "\x1b[32mok\x1b[m       memory runs full " in done.out
+    assert "\x1b[31mbad\x1b[m      if the server crashes " in done.out
+    assert "\x1b[32mok\x1b[m       if memory runs full " in done.out
     assert lines[-1] == "3 bad, 1 warn, 3 ok"
 
 

@@ -70,6 +70,7 @@ SAID = {
     ("clone", "data-git-backup", "copy", "--json"): "clone",
     ("verify", "HEAD", "--json"): "verify",
     ("log", "-n", "1", "--json"): "log",
+    ("check", "--json"): "check",
     ("restore", "HEAD~1", "--dry-run", "--json"): "plan",
     ("restore", "HEAD~1", "--yes", "--json"): "restore",
 }
