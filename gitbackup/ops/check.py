@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def check(
     risks = [
         *persistence.judge(health, max_age),
         *limits.judge(health),
-        *copies.judge(known, max_age, health.now),
+        *copies.judge(known, max_age, datetime.now(UTC)),
     ]
     return Checked(str(live.server), worst_first(risks))
 

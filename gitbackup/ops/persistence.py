@@ -11,10 +11,12 @@ from gitbackup.risk import Level, Risk
 
 CRASH, POWER = "the server crashes", "the machine loses power"
 GROWTH, FILES = "the append-only file grows", "a data file is damaged"
-SAVING, AWAY = "saving fails", "the container is removed"
+SAVING, AWAY = "saving fails", "the folder does not last"
 MEMORY_ONLY = ("tmpfs", "ramfs")
 LAYERS = ("overlay", "aufs", "fuse-overlayfs")
 FULL = 0.9  # of maxmemory
+SAVES = ("3600 1", "300 100", "60 10000")
+"""When to save an RDB file, by seconds and changes: as the servers do by themselves."""
 
 
 def judge(health: Health, max_age: timedelta) -> Iterator[Risk]:
@@ -43,13 +45,16 @@ def unknown(check: str, danger: str, why: str, protection: str = "not known") ->
     return Risk(check, danger, protection, Level.UNKNOWN, _sentence(why))
 
 
-def setting(health: Health, name: str, value: str) -> tuple[str, Sequence[str]]:
-    """How to change a setting for good: a sentence of advice, and what to type."""
+def setting(health: Health, name: str, value: str, start: str = "") -> tuple[str, Sequence[str]]:
+    """How to change a setting for good: a sentence of advice, and what to type.
+
+    A server without a configuration file is to be started with `start`, `--name value` mostly.
+    """
     change = f"{health.redis_cli} CONFIG SET {name} {value}"
     if health.info.get("config_file", "?"):
         return "", (change, f"{health.redis_cli} CONFIG REWRITE")
-    told = value.strip("'")
-    return f" It has no configuration file: start it with --{name} '{told}', too.", (change,)
+    words = start or f"--{name} {value}"
+    return f" It has no configuration file: start it with {words}, too.", (change,)
 
 
 def size(count: int) -> str:
@@ -130,12 +135,17 @@ def _save_points(health: Health) -> Risk:
         return unknown("save-points", FILES, health.no_config, "whether it saves is not known")
     if saves:
         return Risk("save-points", FILES, f"RDB saves: {_points(saves)}", Level.OK)
-    more, commands = setting(health, "save", "'3600 1 300 100 60 10000'")
+    more, commands = setting(health, "save", f"'{' '.join(SAVES)}'", _started_with(SAVES))
     advice = "Have it save an RDB file, by time and number of changes." + more
     told, level = "RDB saves are off, and there is no other file", Level.BAD
     if health.append_only:
         told, level = "RDB saves are off: the append-only file is the only one", Level.WARN
     return Risk("save-points", FILES, told, level, advice, commands)
+
+
+def _started_with(saves: Sequence[str]) -> str:
+    """As every version takes them: one at a time."""
+    return " ".join(f"--save {each}" for each in saves)
 
 
 def _points(saves: str) -> str:

@@ -90,13 +90,19 @@ def test_an_append_only_file_that_cannot_be_written() -> None:
     assert told(found) == (BAD, "the last write to the append-only file failed")
 
 
+def test_what_info_does_not_tell_config_may() -> None:
+    found = judged({"appendonly": "yes", "maxmemory": "5000", "maxmemory-policy": "allkeys-lru"})
+    assert found["append-only"].level is OK
+    assert told(found["memory"]) == (BAD, "allkeys-lru: it drops any key above 5,000 bytes")
+
+
 def test_a_server_without_a_configuration_file() -> None:
     """What is set is lost when it starts again: so it is said what to start it with."""
     found = judged({"appendonly": "no", "save": ""}, {"config_file": ""})["save-points"]
     assert found.commands == ("redis-cli CONFIG SET save '3600 1 300 100 60 10000'",)
     assert found.advice == (
         "Have it save an RDB file, by time and number of changes. It has no configuration file:"
-        " start it with --save '3600 1 300 100 60 10000', too."
+        " start it with --save 3600 1 --save 300 100 --save 60 10000, too."
     )
 
 

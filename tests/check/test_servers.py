@@ -33,8 +33,8 @@ def empty() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_no_persistence_at_all(server: LiveServer, tmp_path: Path) -> None:
-    found = of_server(server, tmp_path)
+def test_no_persistence_at_all(servers: LiveServer, tmp_path: Path) -> None:
+    found = of_server(servers, tmp_path)
     assert told(found["append-only"]) == (
         BAD,
         "no append-only file and no saves: all data would be lost",
