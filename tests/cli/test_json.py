@@ -72,6 +72,8 @@ SAID = {
     ("log", "-n", "1", "--json"): "log",
     ("restore", "HEAD~1", "--dry-run", "--json"): "plan",
     ("restore", "HEAD~1", "--yes", "--json"): "restore",
+    ("undo", "--dry-run", "--json"): "plan",
+    ("undo", "--yes", "--json"): "restore",
 }
 """What a program asks, in order, and the schemas of what it is told. A new command goes here."""
 
