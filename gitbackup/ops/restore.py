@@ -187,6 +187,9 @@ class Restorer:
     def _carry_out(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
         """One round: save, write, read again."""
         plan = view.plan
+        applying.probe(
+            self._server, plan, entries
+        )  # the question may have taken long
         result = self._save(result, view)
         with telling(result):
             applying.sweep(self._server, view.taken.live.left_over)
