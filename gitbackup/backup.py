@@ -6,7 +6,7 @@ load than `log` takes to run, and most methods need but one of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 from gitbackup.errors import UsageError
 from gitbackup.model import Consistency, Pushed, Rehearsal
 from gitbackup.past import Past
-from gitbackup.plan import Ttl
+from gitbackup.plan import How, Plan, Ttl
 from gitbackup.progress import SILENT, Progress
 from gitbackup.workspace import Workspace
 
 if TYPE_CHECKING:
     from gitbackup.live.connect import Server
     from gitbackup.ops.commit import CommitResult
-    from gitbackup.ops.restore import Confirm, Restorer, RestoreResult
+    from gitbackup.ops.outcome import RestoreResult
+    from gitbackup.ops.restore import Confirm, Restorer
     from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
     from gitbackup.ops.verify import Verified
     from gitbackup.proof import Proof
@@ -121,6 +122,7 @@ class Backup(Past):
         confirm: Confirm,
         *,
         patterns: Sequence[str] = (),
+        databases: Mapping[int, int] | None = None,
         delete: bool = True,
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
@@ -130,39 +132,61 @@ class Backup(Past):
         `confirm` is given the plan, and True from it carries the plan out. What goes is
         committed first. The rest is as for `restorer`.
         """
-        how = self.restorer(commit_ish, patterns=patterns, delete=delete, ttl=ttl, to=to)
+        how = self.restorer(
+            commit_ish, patterns=patterns, databases=databases, delete=delete, ttl=ttl, to=to
+        )
         return how.run(confirm)
+
+    def undo(self, confirm: Confirm) -> RestoreResult:
+        """Puts back what the last restore replaced, as `restore` does it."""
+        return self.undoer().run(confirm)
 
     def restorer(
         self,
         commit_ish: str,
         *,
         patterns: Sequence[str] = (),
+        databases: Mapping[int, int] | None = None,
         delete: bool = True,
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
     ) -> Restorer:
         """A restore to be planned (`plan()`), or carried out (`run(confirm)`).
 
-        `patterns` and the databases of this object narrow it; without `delete`, keys that
-        the commit does not have stay; `ttl` tells what becomes of expiries; `to` is the
-        URL, password included, of another server to restore into.
+        `patterns` narrow it, and so do `databases`: which of the commit's go into which live
+        ones; without them, the databases of this object. Without `delete`, keys that the
+        commit does not have stay; `ttl` tells what becomes of expiries; `to` is the URL,
+        password included, of another server to restore into.
         """
-        from gitbackup.live.address import parse
-        from gitbackup.live.connect import connect
-        from gitbackup.ops.planning import Wanted
-        from gitbackup.ops.restore import Restorer
+        from gitbackup.ops import asking
 
-        repository, place = self._at.history, parse(to) if to else self._at.address
-        databases = self._at.databases or (None if place.db is None else [place.db])
-        chosen = None if databases is None else tuple(databases)
-        asked = " ".join(map(repr, (commit_ish, *patterns, chosen, delete, ttl.value)))
-        unfinished = None if to else repository.unfinished(asked)
-        commit = unfinished.commit if unfinished else self.resolve(commit_ish)
-        wanted = Wanted(commit, tuple(patterns), chosen, delete, ttl, asked, bool(unfinished))
-        server = connect(place) if to else self._at.server
-        scope = self._at.scope_of(None if place.db is None else [place.db])
-        return Restorer(repository, server, wanted, scope, to is None, self._at.progress)
+        pairs = self._at.chosen(databases, to)
+        wanted = asking.by_words(
+            self._at.history, commit_ish, How(tuple(patterns), pairs, delete, ttl), home=to is None
+        )
+        return self._at.restorer(wanted, self._at.server_of(to), to)
+
+    def planned(self, plan: Plan, to: str | None = None) -> Restorer:
+        """A restore that carries out this plan, drawn before, and no other.
+
+        It raises GitbackupError, naming the keys, where one has changed since.
+        """
+        from gitbackup.ops import asking
+
+        server = self._at.server_of(to)
+        wanted = asking.by_plan(self._at.history, plan, server, home=to is None)
+        return self._at.restorer(wanted, server, to)
+
+    def undoer(self) -> Restorer:
+        """The undoing of the last restore, to be planned or carried out.
+
+        It is about the keys that the restore was to change. Raises UsageError where HEAD's
+        history tells of none.
+        """
+        from gitbackup.ops import asking
+
+        wanted = asking.by_undo(self._at.history, self._at.server)
+        return self._at.restorer(wanted, self._at.server, None)
 
     def push(self, target: str | None = None) -> PushResult:
         """Pushes the whole history to a git remote or URL, or as one bundle into a folder.

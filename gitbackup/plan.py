@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.model import Action, Entry, Key
+from gitbackup.model import Action, Counts, Entry, Key, Scope
+
+KEY = 40  # bytes that each key takes besides its name and value, at the very least
+MOST_FREED = 10  # bytes of memory that a byte of JSON stands for, at the very most
 
 
 class Ttl(StrEnum):
@@ -20,19 +24,56 @@ class Ttl(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class How:
+    """Which keys a restore is about, and what becomes of them.
+
+    `patterns` and `databases` narrow it; no patterns, and None, are all. `databases` are pairs:
+    the commit's database, and the live one that it goes into, in their order. Without
+    `delete`, live keys that the commit does not have stay. `undoes` is the id of a restore's
+    commit: then it is about the keys alone that that one was to change.
+    """
+
+    patterns: tuple[str, ...] = ()
+    databases: tuple[tuple[int, int], ...] | None = None
+    delete: bool = True
+    ttl: Ttl = Ttl.KEEP
+    undoes: str | None = None
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether it is about some keys only; then it is about no function libraries."""
+        return bool(self.patterns) or self.databases is not None
+
+    def scope(self, commits: Scope) -> Scope:
+        """What is touched of the live database, where the commit's own scope is `commits`: of
+        each chosen database as much as the commit covers of the one that goes into it."""
+        if self.databases is None:
+            return replace(commits, functions=commits.functions and not self.patterns)
+        held = commits.databases
+        into = tuple(sorted(to for of, to in self.databases if held is None or of in held))
+        return replace(commits, databases=into, functions=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedKey:
     """One key of a plan: what is done to it, and the files its entry is in on either side.
 
     ADDED creates the key, CHANGED overwrites it, REMOVED deletes it. `before` is a path of
     the live snapshot, `after` one of the commit's; a key that is CHANGED in its expiry only
-    has no `before`, for it holds what the commit does.
+    has no `before`, for it holds what the commit does. `digest` is of what the key holds,
+    empty where it is not there; `goes` and `comes` are how many bytes of JSON that takes
+    that it holds and that it shall hold; `least` is how much memory the server needs for that.
     """
 
     key: Key
     action: Action
     type: str
-    before: str | None
-    after: str | None
+    before: str | None = None
+    after: str | None = None
+    digest: str = ""
+    goes: int = 0
+    comes: int = 0
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +92,18 @@ class Plan:
     """What a restore is going to do, readable before it does it.
 
     `commit` is the snapshot's, `server` names where it goes. `keys` are the steps, sorted;
-    `expired` are the snapshot's keys that are left out since their instant has passed;
-    `kept` are live keys that the snapshot does not have and that stay. `warnings` are
-    sentences for the user.
+    `expired` are the snapshot's keys that are left out since their instant has passed, `soon`
+    those that are restored and expire within the hour; `kept` are live keys that the snapshot
+    does not have and that stay. `warnings` are sentences for the user.
     """
 
     commit: str
     server: str
-    ttl: Ttl
+    how: How
     clock: Clock
     keys: Sequence[PlannedKey]
     expired: Sequence[Key] = ()
+    soon: Sequence[Key] = ()
     kept: Sequence[Key] = ()
     warnings: Sequence[str] = ()
 
@@ -69,6 +111,57 @@ class Plan:
     def loses(self) -> bool:
         """Whether some live value is overwritten or deleted."""
         return any(step.action is not Action.ADDED for step in self.keys)
+
+    @property
+    def namespaces(self) -> Mapping[tuple[str, str], Counts]:
+        """How many keys are created, overwritten and deleted, by place and namespace."""
+        actions = Counter((step.key.db, step.key.namespace, step.action) for step in self.keys)
+        spaces = sorted({(db, space) for db, space, _ in actions})
+        return {
+            (Key(db, space).place, space): Counts(
+                *(actions[db, space, action] for action in Action)
+            )
+            for db, space in spaces
+        }
+
+    @property
+    def goes(self) -> int:
+        """How many bytes are overwritten or deleted, counted as a snapshot stores them."""
+        return sum(step.goes for step in self.keys)
+
+    @property
+    def comes(self) -> int:
+        """How many bytes are written, counted in the same way."""
+        return sum(step.comes for step in self.keys)
+
+    @property
+    def adds(self) -> int:
+        """How much more memory the server needs in the end, at the very least."""
+        return sum(step.least - MOST_FREED * step.goes for step in self.keys)
+
+
+def least(key: Key, entry: Entry) -> int:
+    """How many bytes of memory a server needs for a key, at the very least.
+
+    A text takes as many as it has, but a number may be packed, a list compressed, and a stream
+    keep the names of fields once.
+    """
+    value = entry["value"]
+    if entry["type"] == "stream":
+        texts = _text_bytes([fields[1::2] for fields in value["entries"].values()])
+    else:
+        texts = _text_bytes(value)
+    return KEY + len(key.name) + (texts // 4 if entry["type"] == "list" else texts)
+
+
+def _text_bytes(value: Any) -> int:
+    if isinstance(value, str):
+        if value.startswith(codec.PREFIX):
+            return len(value) * 3 // 4 - len(codec.PREFIX)
+        return 0 if value.isdecimal() else len(value)
+    if isinstance(value, dict):
+        return sum(map(_text_bytes, value)) + sum(map(_text_bytes, value.values()))
+    return sum(map(_text_bytes, value)) if isinstance(value, list) else 0
 
 
 def timed(entry: Entry, ttl: Ttl, clock: Clock) -> Entry | None:

@@ -203,9 +203,15 @@ def decode_all(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, dict[K
 
     Raises Damaged where one is not well-formed, or where two hold the same key.
     """
+    yield from without_doubles((path, decode_file(path, content)) for path, content in files)
+
+
+def without_doubles(
+    files: Iterable[tuple[str, dict[Key, Entry]]],
+) -> Iterator[tuple[str, dict[Key, Entry]]]:
+    """The same files. Raises Damaged where two hold the same key."""
     seen: dict[Key, str] = {}
-    for path, content in files:
-        entries = decode_file(path, content)
+    for path, entries in files:
         for key in entries:
             if key in seen:
                 raise Damaged(f"{path}: key {key.name!r} is in {seen[key]} too; remove one of them")

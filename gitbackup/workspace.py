@@ -6,18 +6,20 @@ to run, and most verbs need but one of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbackup.errors import NoRepository
+from gitbackup.errors import NoRepository, UsageError
 from gitbackup.model import Consistency, Scope
 from gitbackup.progress import Progress
 
 if TYPE_CHECKING:
     from gitbackup.live.address import Address
     from gitbackup.live.connect import Server
+    from gitbackup.ops.planning import Wanted
+    from gitbackup.ops.restore import Restorer
     from gitbackup.ops.scan import LiveFiles
     from gitbackup.redact import Redaction
     from gitbackup.store.repository import Repository
@@ -91,6 +93,38 @@ class Workspace:
         configured = self.repository.get("url") if self.repository else None
         address = parse(self.url or configured or DEFAULT_URL)
         return address.with_password(self._password) if self._password else address
+
+    def place_of(self, other: str | None) -> Address:
+        """Where that other server is, by its URL; this one where None."""
+        from gitbackup.live.address import parse
+
+        return self.address if other is None else parse(other)
+
+    def server_of(self, other: str | None) -> Server:
+        """That other server, logged in to; this one where None."""
+        from gitbackup.live.connect import connect
+
+        return self.server if other is None else connect(self.place_of(other))
+
+    def chosen(
+        self, databases: Mapping[int, int] | None, other: str | None
+    ) -> tuple[tuple[int, int], ...] | None:
+        """Which of a commit's databases go into which of a server's, in pairs; None for all."""
+        named = self.place_of(other).db
+        same = self.databases or (None if named is None else [named])
+        if databases is None:
+            return None if same is None else tuple((db, db) for db in sorted({*same}))
+        if len({*databases.values()}) < len(databases):
+            raise UsageError("two databases cannot both go into the same one")
+        return tuple(sorted(databases.items()))
+
+    def restorer(self, wanted: Wanted, server: Server, other: str | None) -> Restorer:
+        """What restores into that server; `other` is its URL, where it is not this one."""
+        from gitbackup.ops.restore import Restorer
+
+        named = self.place_of(other).db
+        scope = self.scope_of(None if named is None else [named])
+        return Restorer(self.history, server, wanted, scope, other is None, self.progress)
 
     def live(self, consistency: Consistency = Consistency.AUTO) -> LiveFiles:
         """The live database as the files of a snapshot."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
 from gitbackup.backup import Backup
 from gitbackup.errors import ServerError
+from gitbackup.live import keyspace
 from gitbackup.model import FUNCTIONS, Key
-from gitbackup.ops.restore import RestoreResult
+from gitbackup.ops.outcome import RestoreResult
 from tests.servers import LiveServer
 from tests.store.plain import git, run_git
 
@@ -87,6 +89,28 @@ def test_a_library_loaded_after_the_plan_is_saved_before_it_goes(
     assert backup.restore("HEAD", meanwhile).whole
     assert sources(client) == {"a": lua("a", "f")}
     assert lua(name, "h") in saved(backup)
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_library_loaded_at_the_last_moment_is_saved_before_it_goes(
+    client: redis.Redis, backup: Backup, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last look and the transaction; once more each time, for a few times."""
+    client.function_load(lua("a", "f"))
+    backup.commit()
+    client.function_load(lua("a", "f", "g"), replace=True)
+    late = [lua(name, f"h{number}") for number in range(3)]
+    change, left = keyspace.change_libraries, [*late]
+
+    def changed(*what: Any) -> dict[str, str] | None:
+        if left:
+            client.function_load(left.pop(0), replace=True)
+        return change(*what)
+
+    monkeypatch.setattr(keyspace, "change_libraries", changed)
+    assert backup.restore("HEAD", lambda plan: True).whole
+    assert sources(client) == {"a": lua("a", "f")}
+    assert set(late) <= {*saved(backup)}
 
 
 def saved(backup: Backup) -> list[str]:

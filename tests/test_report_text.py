@@ -6,9 +6,10 @@ import click
 import pytest
 
 from gitbackup.model import Action, CommitInfo, Counts, Key, Summary
-from gitbackup.plan import Clock, Plan, PlannedKey, Ttl
+from gitbackup.plan import Clock, How, Plan, PlannedKey
 from gitbackup.report import text
 from gitbackup.report.moments import age
+from gitbackup.report.plan_text import plan_lines
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -55,20 +56,20 @@ def a_plan(count: int) -> Plan:
         for at in range(count)
     ]
     left = [Key(3, f"old {at}") for at in range(5)]
-    return Plan("1" * 40, "Redis 7.0.15 at host", Ttl.KEEP, Clock(0, 0), steps, left)
+    return Plan("1" * 40, "Redis 7.0.15 at host", How(), Clock(0, 0), steps, left)
 
 
 def test_a_long_plan_is_cut_unless_all_is_asked_for() -> None:
-    lines = [*text.plan_lines(a_plan(1_042))]
-    assert (lines[0], lines[1], lines[-2:]) == (
+    lines = [*plan_lines(a_plan(1_042))]
+    assert (lines[0], lines[1], lines[-3:-1]) == (
         "restore 1111111 into Redis 7.0.15 at host: create 1,042",
         "  create  string  k00",
         [
-            "  and 1,002 more",
+            "  and 1,002 more; --full names them all",
             '  expired since, left out: 5 keys (db3 "old 0", db3 "old 1", db3 "old 2" and 2 more)',
         ],
     )
-    assert len([*text.plan_lines(a_plan(1_042), every=True)]) == 1_044
+    assert len([*plan_lines(a_plan(1_042), every=True)]) == 1_045
 
 
 def test_a_list_of_keys_in_a_sentence_is_cut() -> None:

@@ -16,6 +16,7 @@ from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live import aside
 from gitbackup.model import Action, Key
 from gitbackup.plan import Plan, Ttl
+from tests.bystanders import Bystander, write
 from tests.databases import library
 from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
@@ -41,8 +42,8 @@ def after(*writes: Callable[[], Any]) -> Callable[[Plan], bool]:
     """Somebody writes between the plan and the restore."""
 
     def confirm(plan: Plan) -> bool:
-        for write in writes:
-            write()
+        for one in writes:
+            one()
         return True
 
     return confirm
@@ -333,3 +334,19 @@ def test_key_patterns_that_match_nothing_are_an_error(client: redis.Redis, backu
     assert not backup.restore("HEAD", yes, patterns=["a*"]).applied
     with pytest.raises(GitbackupError, match=r"no key of the commit matches 'b\*'"):
         backup.restore("HEAD", yes, patterns=["b*"])
+
+
+def test_a_key_that_somebody_goes_on_writing_to_is_named_and_the_others_are_restored(
+    server: LiveServer, client: redis.Redis, backup: Backup
+) -> None:
+    """At every try, or once more when it was restored: the one is busy, the other differs."""
+    client.mset({"busy": "1", "calm": "1"})
+    backup.commit()
+    client.mset({"busy": "2", "calm": "2"})
+    with Bystander(write, server.url, ["busy"], 1):
+        result = backup.restore("HEAD", yes)
+    assert [*result.busy, *result.differing] == [Key(0, "busy")]
+    assert (result.whole, result.recorded) == (False, None)
+    assert [step.key.name for step in result.done] == ["calm"]
+    assert client.get("calm") == "1"
+    assert stored(backup, str(result.saved), "calm") == "2"

@@ -34,6 +34,7 @@ COMMANDS = {
     "status": Lazy("compare", "Compare the database with the last commit, in brief."),
     "diff": Lazy("compare", "Show what differs, key by key and inside the values."),
     "restore": Lazy("restore", "Make the database hold what a commit does."),
+    "undo": Lazy("restore", "Put back what the last restore replaced."),
     "push": Lazy("remote", "Push the history to a remote, or as one file into a folder."),
     "pull": Lazy("remote", "Get what was pushed from elsewhere."),
     "clone": Lazy("remote", "Make the data repository of one that is elsewhere."),

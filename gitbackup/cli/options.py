@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from gitbackup.errors import PasswordNeeded, UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+MOVE = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 FOLDER = Path("data-git-backup")
 EXIT_CODES = """\
 Exit codes:
@@ -96,6 +98,31 @@ pager_option = click.option(
 def read_at_length(command: Command) -> Command:
     """The options of a command whose output fills a screen: it says it in `pager.reading`."""
     return color_option(pager_option(command))
+
+
+def _moves(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[int, int], ...]:
+    """`3`, a database, or `3:5`, one that goes into another, as pairs of numbers."""
+    moves = []
+    for value in values:
+        found = MOVE.fullmatch(value)
+        if found is None:
+            wrong = f"{value!r} is no database, such as 3, nor two, such as 3:5."
+            raise click.BadParameter(wrong, ctx, param)
+        moves.append((int(found[1]), int(found[2] or found[1])))
+    return tuple(moves)
+
+
+move_option = click.option(
+    "--db",
+    "moves",
+    callback=_moves,
+    metavar="N[:M]",
+    multiple=True,
+    help="Only this database of the commit, into itself or into M; may be given again."
+    " [default: all, or the URL's]",
+)
 
 
 html_option = click.option(

@@ -1,21 +1,46 @@
-"""`gitbackup restore`."""
+"""`gitbackup restore` and `gitbackup undo`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
-from gitbackup.cli.options import connected, examples, logged_in, open_backup
+from gitbackup.cli.options import (
+    examples,
+    json_option,
+    logged_in,
+    move_option,
+    open_backup,
+    repo_option,
+    url_option,
+)
 from gitbackup.cli.remote import push_after_commit
 from gitbackup.errors import PartlyDone, PasswordNeeded, ServerError, UsageError
 from gitbackup.plan import Plan, Ttl
-from gitbackup.report import objects, text
+from gitbackup.report import plans, text
+from gitbackup.report.plan_text import plan_lines
 
 if TYPE_CHECKING:  # it loads what `restore --help` has no need of
-    from gitbackup.ops.restore import RestoreResult
+    from gitbackup.ops.outcome import RestoreResult
+    from gitbackup.ops.restore import Restorer
+
+
+class Manner(NamedTuple):
+    """How a plan is shown and carried out: the options that `restore` and `undo` share."""
+
+    dry_run: bool
+    yes: bool
+    as_json: bool
+    full: bool
+
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+full_option = click.option("--full", is_flag=True, help="Name every key of a long plan.")
 
 
 @click.command(
@@ -23,12 +48,19 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
         "gitbackup restore HEAD~1 --dry-run",
         "gitbackup restore before-upgrade",
         "gitbackup restore @{yesterday} 'apikey:*' --no-delete --yes",
+        "gitbackup restore HEAD --db 3:5",
         "gitbackup restore HEAD --to redis://localhost:6380",
+        "gitbackup restore HEAD --dry-run --json > plan.json",
+        "gitbackup restore --plan plan.json --yes",
     )
 )
-@connected
-@click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@repo_option
+@url_option
+@move_option
+@json_option
+@dry_run_option
+@full_option
+@yes_option
 @click.option("--no-delete", is_flag=True, help="Keep keys that the commit does not have.")
 @click.option(
     "--ttl",
@@ -38,21 +70,33 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     help="Expiries: the same instant, as much time as was left, or none.",
 )
 @click.option("--to", metavar="URL", help="Restore into another server.")
-@click.argument("commit_ish", metavar="COMMIT-ISH", shell_complete=candidates.commits)
+@click.option(
+    "--plan",
+    "file",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Carry out what --dry-run --json printed, if none of its keys has changed since;"
+    " it stands for COMMIT-ISH, key globs, --db, --no-delete and --ttl.",
+)
+@click.argument(
+    "commit_ish", metavar="COMMIT-ISH", required=False, shell_complete=candidates.commits
+)
 @click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1, shell_complete=candidates.keys)
 @click.pass_context
 def restore(
     ctx: click.Context,
     repo: Path | None,
     url: str | None,
-    databases: tuple[int, ...],
+    moves: tuple[tuple[int, int], ...],
     as_json: bool,
     dry_run: bool,
+    full: bool,
     yes: bool,
     no_delete: bool,
     ttl: str,
     to: str | None,
-    commit_ish: str,
+    file: IO[bytes] | None,
+    commit_ish: str | None,
     patterns: tuple[str, ...],
 ) -> None:
     """Make the database hold what COMMIT-ISH does: nothing less, and nothing more.
@@ -60,93 +104,175 @@ def restore(
     Shows the plan and asks. What the database holds and HEAD does not is committed before
     any of it goes, and what it holds since in the end. Each key changes at once; a key that
     somebody writes to meanwhile is saved, and done again. In the end all is read again and
-    compared. A restore that was cut off is finished by the same command.
+    compared. A restore that was cut off is finished by the same command, and taken back by
+    `gitbackup undo`.
 
-    Only keys that the commit's scope covers are touched. Off a terminal it needs --yes.
+    Only keys that the commit's scope covers are touched; with --db 3:5, those of database 5
+    whose names it covers in database 3. Off a terminal it needs --yes.
     """
-    if not (yes or dry_run or terminal.asks()):
-        raise UsageError("restore asks before it writes: add --yes, or --dry-run to see the plan")
-    backup = open_backup(repo, url, databases) if to else logged_in(repo, url, databases)
+    if file:
+        _expect_plan_alone(ctx)
+    elif not commit_ish:
+        raise click.UsageError("Missing argument 'COMMIT-ISH'.", ctx)
+    _expect_answer(ctx, yes, dry_run)
+    backup = open_backup(repo, url) if to else logged_in(repo, url)
     try:
-        restoring = backup.restorer(
-            commit_ish, patterns=patterns, delete=not no_delete, ttl=Ttl(ttl), to=to
-        )
+        if file:
+            how = backup.planned(plans.read_plan(file.read()), to)
+        else:
+            how = backup.restorer(
+                commit_ish or "",
+                patterns=patterns,
+                databases=_databases(moves),
+                delete=not no_delete,
+                ttl=Ttl(ttl),
+                to=to,
+            )
     except PasswordNeeded:
         raise ServerError("the server of --to wants a password: put it in that URL") from None
-    if restoring.resumes:
+    _carry_out(ctx, backup, how, Manner(dry_run, yes, as_json, full))
+
+
+@click.command(
+    epilog=examples("gitbackup undo", "gitbackup undo --dry-run", "gitbackup undo --yes --json")
+)
+@repo_option
+@url_option
+@json_option
+@dry_run_option
+@full_option
+@yes_option
+@click.pass_context
+def undo(
+    ctx: click.Context,
+    repo: Path | None,
+    url: str | None,
+    as_json: bool,
+    dry_run: bool,
+    full: bool,
+    yes: bool,
+) -> None:
+    """Put back what the last restore replaced.
+
+    The keys that it was to change hold again what they held before it, others are left alone.
+    It is a restore as any: it shows its plan and asks, commits what would be lost, verifies,
+    and can be undone in turn. The last restore is the newest that HEAD's history tells of,
+    whole or cut off. One into another server is in no such history: restore the branch
+    saved/... that it named, with --to.
+
+    Off a terminal it needs --yes.
+    """
+    _expect_answer(ctx, yes, dry_run)
+    backup = logged_in(repo, url)
+    _carry_out(ctx, backup, backup.undoer(), Manner(dry_run, yes, as_json, full))
+
+
+def _expect_answer(ctx: click.Context, yes: bool, dry_run: bool) -> None:
+    if not (yes or dry_run or terminal.asks()):
+        raise UsageError(
+            f"{ctx.info_name} asks before it writes: add --yes, or --dry-run to see the plan"
+        )
+
+
+def _expect_plan_alone(ctx: click.Context) -> None:
+    """Raises UsageError for an option or argument that the plan settles."""
+    named = {
+        "commit_ish": "COMMIT-ISH",
+        "patterns": "key globs",
+        "moves": "--db",
+        "no_delete": "--no-delete",
+        "ttl": "--ttl",
+    }
+    default = click.core.ParameterSource.DEFAULT
+    given = [word for name, word in named.items() if ctx.get_parameter_source(name) is not default]
+    if given:
+        raise UsageError(f"the plan settles that itself: with --plan, give no {given[0]}")
+
+
+def _databases(moves: tuple[tuple[int, int], ...]) -> dict[int, int] | None:
+    databases: dict[int, int] = {}
+    for of, to in moves:
+        if databases.setdefault(of, to) != to:
+            raise UsageError(f"--db: database {of} cannot go into two")
+    return databases or None
+
+
+def _carry_out(ctx: click.Context, backup: Backup, how: Restorer, manner: Manner) -> None:
+    """Shows the plan, and carries it out where that is wanted."""
+    if how.resumes:
         terminal.warn("going on with the same restore, which was cut off")
-    if dry_run:
-        _say_plan(restoring.plan(), as_json)
+    if manner.dry_run:
+        _say_plan(how.plan(), manner)
         return
-    result = restoring.run(lambda plan: _agreed(plan, yes, as_json))
+    result = how.run(lambda plan: _agreed(plan, manner))
     if not result.applied:
-        _say_nothing(ctx, result, as_json)
+        _say_nothing(ctx, result, manner.as_json)
         return
-    _say_done(result, as_json)
+    _say_done(result, manner.as_json)
     made = result.saved or result.recorded
     undone = [] if result.whole else [_left(result)]
-    undone += filter(None, [push_after_commit(backup, as_json) if made else ""])
+    undone += filter(None, [push_after_commit(backup, manner.as_json) if made else ""])
     if undone:
         raise PartlyDone("; ".join(undone))
 
 
-def _say_plan(plan: Plan, as_json: bool) -> None:
-    if as_json:
-        terminal.say_json(objects.plan_object(plan))
+def _say_plan(plan: Plan, manner: Manner) -> None:
+    if manner.as_json:
+        terminal.say_json(plans.plan_object(plan))
     else:
-        terminal.say(text.plan_lines(plan, every=True))
+        terminal.say(plan_lines(plan, manner.full))
 
 
-def _agreed(plan: Plan, yes: bool, as_json: bool) -> bool:
+def _agreed(plan: Plan, manner: Manner) -> bool:
     """Shows the plan, beside what is for a program, and asks."""
-    if not (yes and as_json):
-        terminal.say(text.plan_lines(plan), err=as_json)
-    return yes or click.confirm(f"Write this to {plan.server}?", err=True)
+    if not (manner.yes and manner.as_json):
+        terminal.say(plan_lines(plan, manner.full), err=manner.as_json)
+    return manner.yes or click.confirm(f"Write this to {plan.server}?", err=True)
 
 
 def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> None:
     """Nothing was to be done, or somebody said no."""
     if as_json:
-        _say_json(result)
+        terminal.say_json(_result_object(result))
     elif result.plan.keys:
         click.echo("nothing was restored, nothing was changed")
     else:
-        terminal.say(text.plan_lines(result.plan))
+        terminal.say(plan_lines(result.plan))
     if result.plan.keys:
         ctx.exit(1)
 
 
 def _say_done(result: RestoreResult, as_json: bool) -> None:
     if as_json:
-        _say_json(result)
+        terminal.say_json(_result_object(result))
         return
-    commit = result.plan.commit[:7]
     if result.saved:
-        where = f" on the branch {result.saved_on}" if result.saved_on else ""
-        click.echo(f"what was there is commit {result.saved[:7]}{where}")
+        click.echo(f"what was there is {result.place}")
+    for commit in result.meanwhile:
+        click.echo(f"what was written meanwhile is commit {commit[:7]}")
     equal = "equals" if result.verified == 1 else "equal"
-    click.echo(f"verified: {text.keys(result.verified)} {equal} commit {commit}")
+    click.echo(f"verified: {text.keys(result.verified)} {equal} commit {result.plan.commit[:7]}")
     if result.recorded:
         click.echo(f"what is there now is commit {result.recorded[:7]}, HEAD")
     if result.unrecorded:
         terminal.warn(f"warning: what is there now is not committed: {result.unrecorded}")
 
 
-def _say_json(result: RestoreResult) -> None:
-    left = {
-        "busy": result.busy,
-        "refused": [key for key, _ in result.refused],
-        "differing": result.differing,
-    }
-    terminal.say_json(
-        objects.restore_object(
-            result.plan,
-            result.saved,
-            result.saved_on,
-            result.recorded,
-            result.verified,
-            left,
-        )
+def _result_object(result: RestoreResult) -> dict[str, Any]:
+    return plans.restore_object(
+        result.plan,
+        {
+            "saved": result.saved,
+            "saved_on": result.saved_on,
+            "meanwhile": list(result.meanwhile),
+            "recorded": result.recorded,
+        },
+        result.done,
+        {
+            "busy": result.busy,
+            "refused": [key for key, _ in result.refused],
+            "differing": result.differing,
+        },
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gitbackup import codec
@@ -15,6 +15,7 @@ from gitbackup.live.refusals import words_of
 from gitbackup.live.wire import Refusal, Wire
 
 MOST_DATABASES = 1_000_000  # beyond it a server that never says no is not Redis
+LIST: Command = ("FUNCTION", "LIST", "WITHCODE")
 KEYS_ALONE = "no library can be restored then: restore the keys alone, with the pattern '*'"
 
 
@@ -70,10 +71,13 @@ def libraries(wire: Wire, server: Abilities) -> list[Library] | None:
     """The function libraries in order of name; None where the user may not list them."""
     if not server.functions:
         return []
-    (listed,) = wire.ask([("FUNCTION", "LIST", "WITHCODE")])
-    if isinstance(listed, Refusal):
-        return _unlisted(wire, listed)
-    return told(listed)
+    (listed,) = wire.ask([LIST])
+    return _unlisted(wire, listed) if isinstance(listed, Refusal) else told(listed)
+
+
+def sources(listed: Iterable[Library]) -> dict[str, str]:
+    """Libraries and their sources, as stored."""
+    return {one.name: codec.strict(one.source) for one in listed}
 
 
 def told(listed: Iterable[Any]) -> list[Library]:
@@ -109,23 +113,45 @@ def probe_libraries(wire: Wire, changes: Iterable[LibraryChange]) -> None:
                 raise ServerError(f"{wire.refused(reply, command)}; {KEYS_ALONE}")
 
 
-def change_libraries(wire: Wire, changes: Iterable[LibraryChange]) -> dict[str, str]:
+def change_libraries(
+    wire: Wire, changes: Iterable[LibraryChange], seen: Mapping[str, str]
+) -> dict[str, str] | None:
     """Changes libraries in one transaction; tells which were refused, and why.
+
+    `seen` are the sources of all libraries, as stored, that the changes are drawn from. Nobody
+    can WATCH libraries: the transaction lists them itself, and where they are others by then,
+    it is undone, and None returned.
 
     What was there goes before anything comes, since no function may be in two libraries. Where
     a library's successor is refused, it is put back.
     """
     ordered = [*changes]
-    commands: list[Command] = [*_commands(ordered), ("EXEC",)]
+    commands: list[Command] = [LIST, *_commands(ordered), ("EXEC",)]
     wire.call("MULTI")
     queued = wire.ask(commands)
     for command, reply in zip(commands, queued, strict=True):
         if isinstance(reply, Refusal):  # then nothing was done
             return {change.name: str(wire.refused(reply, command)) for change in ordered}
+    there = sources(told(queued[-1][0]))
+    if there != seen:
+        _undo(wire, ordered, there)
+        return None
     coming = [change for change in ordered if change.after is not None]
     loaded = zip(reversed(coming), reversed(queued[-1]), strict=False)
     wrong = {change: str(reply) for change, reply in loaded if isinstance(reply, Refusal)}
     return {change.name: why + _put_back(wire, change) for change, why in wrong.items()}
+
+
+def _undo(wire: Wire, changes: list[LibraryChange], there: Mapping[str, str]) -> None:
+    """Makes the changed libraries those that were there."""
+    gone = [change.name for change in changes if change.name in there]
+    commands: list[Command] = [("FUNCTION", "DELETE", change.name) for change in changes]
+    commands += [_load(there[name]) for name in gone]
+    wire.call("MULTI")
+    *_, replies = wire.ask([*commands, ("EXEC",)])
+    for command, reply in zip(commands[len(changes) :], replies[len(changes) :], strict=True):
+        if isinstance(reply, Refusal):
+            raise wire.refused(reply, command)
 
 
 def _put_back(wire: Wire, change: LibraryChange) -> str:

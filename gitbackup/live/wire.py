@@ -18,6 +18,9 @@ Refusal = ResponseError
 """An error reply; stands among the replies of a batch in place of its answer."""
 
 
+AGAIN = "run the command again"
+
+
 class Wire:
     """Sends and receives; every trouble is a ServerError that says what to do.
 
@@ -34,7 +37,7 @@ class Wire:
     def send(self, commands: Iterable[Command]) -> None:
         """Sends a batch; its replies are to be received before anything else is asked."""
         if self._closed:  # redis-py would connect again, to another database perhaps
-            raise ServerError(f"lost the server at {self.label}; run the command again")
+            raise ServerError(f"lost the server at {self.label}; {AGAIN}")
         try:
             self._connection.send_packed_command([_packed(commands)])
         except RedisError as error:
@@ -104,7 +107,7 @@ class Wire:
     def _lost(self, error: Exception) -> ServerError:
         self.close()
         why = str(error).rstrip(".")
-        return ServerError(f"lost the server at {self.label}: {why}; run the command again")
+        return ServerError(f"lost the server at {self.label}: {why}; {AGAIN}")
 
 
 def _packed(commands: Iterable[Command]) -> bytes:

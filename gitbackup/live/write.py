@@ -59,6 +59,7 @@ class KeyWriter:
         """
         self._wire.select(db)
         commands = [command for step in steps for command in self._needed(step)]
+        self._wire.call("WATCH", *[step.key for step in steps])
         self._wire.call("MULTI")
         replies = self._wire.ask([*commands, ("DISCARD",)])
         for command, reply in zip(commands, replies, strict=False):
@@ -66,6 +67,20 @@ class KeyWriter:
                 unknown = "unknown command" in str(reply)
                 needing = _needing(steps) if unknown else ""
                 raise ServerError(f"{self._wire.refused(reply, command)}{needing}")
+
+    def refusal(self, db: int, step: Step) -> str:
+        """Why the server does not take a value that it is to load; empty where it does.
+
+        One that has expired is read whole, and then not kept: nothing is written.
+        """
+        self._wire.select(db)
+        for command in self._writes(aside.name_for(step.key), step.after) if step.after else ():
+            if command[0] == "RESTORE":
+                name, _, dump = command[1:]
+                (reply,) = self._wire.ask([("RESTORE", name, 1, dump, "ABSTTL")])
+                if isinstance(reply, Refusal):
+                    return refusals.words_of(reply)
+        return ""
 
     def apply(self, db: int, steps: Sequence[Step]) -> Outcome:
         """Takes the steps in one transaction, but for values built aside before it.

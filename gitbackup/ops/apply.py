@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from gitbackup import codec, snapshot
-from gitbackup.kinds import same
+from gitbackup.errors import ServerError
+from gitbackup.kinds import KINDS, same
 from gitbackup.live import aside, keyspace
 from gitbackup.live.connect import Server
 from gitbackup.live.keyspace import LibraryChange
 from gitbackup.live.read import KeyReader
+from gitbackup.live.room import room
 from gitbackup.live.write import KeyWriter, Step
 from gitbackup.model import FUNCTIONS, Action, Entry, Key
-from gitbackup.ops.compare import entry_reader
-from gitbackup.ops.sides import Side
+from gitbackup.ops.compare import Decoded
 from gitbackup.plan import Clock, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
+from gitbackup.report.plan_text import size
 
 BATCH_KEYS = 200
 BATCH_BYTES = 4 * 1024 * 1024
@@ -36,11 +38,11 @@ class Applied:
 class Entries:
     """The entries that a plan is about: what is there, and what is to be there."""
 
-    def __init__(self, plan: Plan, live: Side, commit: Side) -> None:
+    def __init__(self, plan: Plan, live: Decoded, commit: Decoded) -> None:
         self._plan = plan
         self._side = live
-        self._live = entry_reader(live)
-        self._commit = entry_reader(commit)
+        self._live = live.entry
+        self._commit = commit.entry
 
     def step(self, planned: PlannedKey) -> Step:
         stored = self._commit(planned.after, planned.key)
@@ -57,18 +59,18 @@ class Entries:
     def libraries(self) -> dict[str, str]:
         """The sources of all libraries that there were when the plan was drawn."""
         paths = filter(snapshot.SOURCE.fullmatch, self._side.files)
-        files = (snapshot.decode_file(path, self._side.read(path)) for path in paths)
+        files = map(self._side.entries, paths)
         return {key.name: entry["value"] for file in files for key, entry in file.items()}
 
     def restored(self, planned: PlannedKey) -> Entry | None:
         stored = self._commit(planned.after, planned.key)
-        return timed(stored, self._plan.ttl, self._plan.clock) if stored else None
+        return timed(stored, self._plan.how.ttl, self._plan.clock) if stored else None
 
 
 def probe(server: Server, plan: Plan, entries: Entries) -> None:
     """Makes sure, before the first write, that the server takes each sort of step.
 
-    Raises ServerError, saying which command or right is missing.
+    Raises ServerError, saying which command or right is missing, or how much memory.
     """
     samples: dict[tuple[object, ...], PlannedKey] = {}
     for planned in plan.keys:
@@ -79,6 +81,39 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
             writer.probe(planned.key.db, [entries.step(planned)])
     with closing(server.dial()) as wire:
         keyspace.probe_libraries(wire, map(entries.library, _libraries(plan)))
+        left = room(wire)
+    if left and left.free < plan.adds and not left.evicts:
+        raise ServerError(
+            f"the restore takes {size(plan.adds)} of memory or more, and {server.label} has"
+            f" {size(max(left.free, 0))} left: raise its maxmemory, or restore fewer keys"
+        )
+
+
+def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
+    """What else to say of a plan that can be carried out."""
+    with closing(server.dial()) as wire:
+        left = room(wire)
+    told = strangers(server, plan, entries)
+    if left and left.free < plan.adds:
+        told.append("the server has not enough memory for it, and will evict keys")
+    return told
+
+
+def strangers(server: Server, plan: Plan, entries: Entries) -> list[str]:
+    """What to say of types that the server does not take: a module's that it has not. Nothing
+    is written to learn it."""
+    samples: dict[tuple[int, str], list[PlannedKey]] = {}
+    for planned in plan.keys:
+        known = planned.type in KINDS or planned.key.db == FUNCTIONS
+        if not known and planned.action is not Action.REMOVED:
+            samples.setdefault((planned.key.db, planned.type), []).append(planned)
+    told = []
+    with KeyWriter(server) as writer:
+        for (db, type_), alike in samples.items():
+            if why := writer.refusal(db, entries.step(alike[0])):
+                keys = f"{len(alike):,} key{'' if len(alike) == 1 else 's'}"
+                told.append(f"the server takes no {type_} ({why}): {keys} will not be restored")
+    return told
 
 
 def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> Applied:
@@ -156,7 +191,7 @@ def _sources(server: Server) -> dict[str, str] | None:
     """All libraries and their sources, as stored; None where the user may not list them."""
     with closing(server.dial()) as wire:
         listed = keyspace.libraries(wire, server.abilities)
-    return None if listed is None else {one.name: codec.strict(one.source) for one in listed}
+    return None if listed is None else keyspace.sources(listed)
 
 
 def _batches(keys: Iterable[PlannedKey], entries: Entries) -> Iterator[tuple[int, list[Step]]]:
@@ -166,7 +201,7 @@ def _batches(keys: Iterable[PlannedKey], entries: Entries) -> Iterator[tuple[int
         size = 0
         for planned in group if db != FUNCTIONS else ():
             step = entries.step(planned)
-            size += len(codec.encode(step.after)) + len(codec.encode(step.before))
+            size += planned.goes + planned.comes
             batch.append(step)
             if len(batch) == BATCH_KEYS or size > BATCH_BYTES:
                 yield db, batch
@@ -184,11 +219,14 @@ def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Appl
     planned = _libraries(plan)
     if not planned:
         return
-    if _sources(server) != entries.libraries():
+    seen = entries.libraries()
+    refused = None
+    if _sources(server) == seen:
+        with closing(server.dial()) as wire:
+            refused = keyspace.change_libraries(wire, map(entries.library, planned), seen)
+    if refused is None:
         applied.moved += (each.key for each in planned)
         return
-    with closing(server.dial()) as wire:
-        refused = keyspace.change_libraries(wire, map(entries.library, planned))
     applied.done += (each.key for each in planned if each.key.name not in refused)
     applied.refused |= {Key(FUNCTIONS, name): why for name, why in refused.items()}
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitbackup import snapshot
 from gitbackup.errors import GitbackupError
 from gitbackup.model import Summary
 from gitbackup.ops.compare import summarise
-from gitbackup.ops.message import compose, consistency, origin
+from gitbackup.ops.message import NOTHING, compose, consistency, origin
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, Spool
 from gitbackup.ops.take import Taken, take
@@ -42,11 +42,12 @@ def commit(
     message: str | None,
     allow_empty: bool,
     quiet: Sequence[str] = (),
+    trailers: Mapping[str, str] = NOTHING,
 ) -> CommitResult:
     """Commits the live database; makes no commit where nothing changed, unless `allow_empty`.
 
     Keys that the globs `quiet` match are committed as any other; the subject tells of them
-    only where nothing else changed.
+    only where nothing else changed. `trailers` are facts to tell besides those of every commit.
 
     Raises Busy where another run holds the repository or moved it, ServerError where
     reading fails, Damaged where the repository's objects are.
@@ -59,7 +60,7 @@ def commit(
             taken, made = hushed(taken, quiet), None
             if taken.differs or allow_empty:
                 made = importer.commit(
-                    compose(message, taken.summary, origin(taken)), changed_paths(taken)
+                    compose(message, taken.summary, origin(taken), trailers), changed_paths(taken)
                 )
                 importer.publish()
         untidy = upkeep(repository) if made else []

@@ -15,7 +15,8 @@ from gitbackup.ops.sides import Side
 from gitbackup.redact import Redaction
 
 SHOWN = 20  # changed keys that a commit's message names
-FILES_AT_HAND = 8  # decoded files kept on either side: changes come sorted, so few are enough
+FILES_AT_HAND = 8  # decoded files of either side: changes come sorted, so few are enough
+KEPT = 8 * 1024 * 1024  # bytes of files that stay decoded
 
 
 def key_diff(change: KeyChange, before: Entry | None, after: Entry | None) -> KeyDiff:
@@ -45,23 +46,46 @@ class Comparison:
 
     def pairs(self) -> Iterator[tuple[KeyChange, Entry | None, Entry | None]]:
         """Each change with its entries, read file by file as they are needed."""
-        before, after = entry_reader(self.before), entry_reader(self.after)
+        before, after = decoded(self.before).entry, decoded(self.after).entry
         for change in self.changes:
             yield change, before(change.before, change.key), after(change.after, change.key)
 
 
-class entry_reader:  # noqa: N801  stands where a function would
-    """Reads entries of one side by path and key; None where there is no path."""
+class Decoded:
+    """A side that decodes its files: each once, as long as those that it keeps are few.
+
+    What `entries` gives is not to be changed.
+    """
 
     def __init__(self, side: Side) -> None:
-        @lru_cache(FILES_AT_HAND)
-        def entries(path: str) -> dict[Key, Entry]:
-            return snapshot.decode_file(path, side.read(path))
+        self.files = side.files
+        self._side = side
+        self._kept: dict[str, dict[Key, Entry]] = {}
+        self._left = KEPT
+        self._at_hand = lru_cache(FILES_AT_HAND)(self._decode)
 
-        self._entries = entries
+    def read(self, path: str) -> bytes:
+        return self._side.read(path)
 
-    def __call__(self, path: str | None, key: Key) -> Entry | None:
-        return None if path is None else self._entries(path)[key]
+    def entries(self, path: str) -> dict[Key, Entry]:
+        """The entries of a file. Raises Damaged where it is not well-formed."""
+        return self._kept.get(path) or self._at_hand(path)
+
+    def entry(self, path: str | None, key: Key) -> Entry | None:
+        """A key's entry, in the file at `path`; None where there is no path."""
+        return None if path is None else self.entries(path)[key]
+
+    def _decode(self, path: str) -> dict[Key, Entry]:
+        content = self.read(path)
+        entries = snapshot.decode_file(path, content)
+        if len(content) <= self._left:
+            self._left -= len(content)
+            self._kept[path] = entries
+        return entries
+
+
+def decoded(side: Side) -> Decoded:
+    return side if isinstance(side, Decoded) else Decoded(side)
 
 
 def compare(before: Side, after: Side) -> Comparison:
@@ -70,20 +94,21 @@ def compare(before: Side, after: Side) -> Comparison:
     Raises Damaged where one of those is not well-formed.
     """
     found = keys.KeyDiff()
-    for path in sorted(before.files.keys() | after.files.keys()):
-        old, new = before.files.get(path), after.files.get(path)
-        if old != new and path != snapshot.MANIFEST:
+    old, new = decoded(before), decoded(after)
+    for path in sorted(old.files.keys() | new.files.keys()):
+        ids = old.files.get(path), new.files.get(path)
+        if ids[0] != ids[1] and path != snapshot.MANIFEST:
             found.file(
-                path if old else None,
-                _decoded(before, path) if old else {},
-                path if new else None,
-                _decoded(after, path) if new else {},
+                path if ids[0] else None,
+                _entries(old, path) if ids[0] else {},
+                path if ids[1] else None,
+                _entries(new, path) if ids[1] else {},
             )
-    return Comparison(before, after, found.changes())
+    return Comparison(old, new, found.changes())
 
 
-def _decoded(side: Side, path: str) -> dict[Key, Entry]:
-    return snapshot.decode_file(path, side.read(path)) if snapshot.is_data(path) else {}
+def _entries(side: Decoded, path: str) -> dict[Key, Entry]:
+    return side.entries(path) if snapshot.is_data(path) else {}
 
 
 def summarise(changes: Sequence[KeyChange]) -> Summary:

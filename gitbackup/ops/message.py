@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from gitbackup import codec
 from gitbackup.model import FORMAT, FUNCTIONS, Action, Summary
@@ -15,6 +16,7 @@ SIGNS = {Action.ADDED: "+", Action.CHANGED: "~", Action.REMOVED: "-"}
 LONGEST = 100  # characters of a key's name in a message
 POINT_IN_TIME = "point-in-time"
 PER_KEY = "per-key"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,17 @@ def consistency(live: LiveFiles) -> str:
     return ", ".join(told)
 
 
-def compose(subject: str | None, summary: Summary, origin: Origin) -> str:
+def compose(
+    subject: str | None, summary: Summary, origin: Origin, more: Mapping[str, str] = NOTHING
+) -> str:
     """A commit's message; without a subject, one that tells the changes.
 
-    The trailers are such as `git interpret-trailers` reads.
+    The trailers are such as `git interpret-trailers` reads; `more` are those that only some
+    commits have.
     """
     body = "\n".join(_listed(summary))
-    facts = "\n".join(f"{name}: {value}" for name, value in _facts(summary, origin).items())
+    trailers = {**_facts(summary, origin), **more}
+    facts = "\n".join(f"{name}: {value}" for name, value in trailers.items())
     parts = [(subject or summary.subject).strip(), body, facts]
     return "\n\n".join(part for part in parts if part) + "\n"
 

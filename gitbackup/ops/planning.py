@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from gitbackup import codec, snapshot
-from gitbackup.errors import Damaged
+from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import FUNCTIONS, Action, Entry, Key, KeyChange, Scope
-from gitbackup.ops.compare import Comparison
-from gitbackup.ops.sides import Side
+from gitbackup.ops.compare import Comparison, Decoded, decoded
 from gitbackup.patterns import covers, matcher
-from gitbackup.plan import Clock, Plan, PlannedKey, Ttl, timed
+from gitbackup.plan import Clock, How, Plan, PlannedKey, Ttl, least, timed
 from gitbackup.store.repository import Repository
+from gitbackup.store.unfinished import Unfinished
 
 UNSEEN = (
     "function libraries are left as they are, for the user may not list them: grant ACL SETUSER"
@@ -21,39 +22,86 @@ UNSEEN = (
 )
 
 
+SOON = 3_600_000  # milliseconds: what expires sooner after it is restored is worth a word
+NAMED = 10  # keys that an error names
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be restored: a commit's id, which of its keys, and how.
 
-    `patterns` and `databases` narrow it; no patterns, and None, are all of them. Where
-    `delete` is false, live keys that the commit does not have stay. `asked` is in what
-    words it was asked for; `resumed` tells whether a restore in those words was cut off.
+    `asked` is in what words it was asked for, `unfinished` the restore in those words that was
+    cut off, if one was. `only` narrows it to these keys, all where None. `kept` is a plan that
+    is to be carried out as it is, and no other.
     """
 
     commit: str
-    patterns: tuple[str, ...] = ()
-    databases: tuple[int, ...] | None = None
-    delete: bool = True
-    ttl: Ttl = Ttl.KEEP
+    how: How
     asked: str = ""
-    resumed: bool = False
+    unfinished: Unfinished | None = None
+    only: frozenset[Key] | None = None
+    kept: Plan | None = None
 
     @property
     def everything(self) -> bool:
         """Whether the database is to be just what the commit holds."""
-        return self.delete and self.ttl is Ttl.KEEP and not self.narrowed
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether it is about some keys only; then it is about no function libraries."""
-        return bool(self.patterns) or self.databases is not None
+        return self.how == How() and self.only is None and self.kept is None
 
 
-@dataclass(slots=True)
 class _Drawing:
-    keys: list[PlannedKey] = field(default_factory=list)
-    expired: list[Key] = field(default_factory=list)
-    kept: list[Key] = field(default_factory=list)
+    """A plan in the making."""
+
+    def __init__(self, how: How, clock: Clock, seal: bytes) -> None:
+        self.keys: list[PlannedKey] = []
+        self.expired: list[Key] = []
+        self.soon: list[Key] = []
+        self.kept: list[Key] = []
+        self._how = how
+        self._clock = clock
+        self._seal = seal
+
+    def add(self, change: KeyChange, live: Entry | None, stored: Entry | None) -> None:
+        """Takes a key that differs, or whose expiry may."""
+        restored = timed(stored, self._how.ttl, self._clock) if stored else None
+        if stored and restored is None:
+            self.expired.append(change.key)
+        if restored is None and live is not None and not self._how.delete:
+            self.kept.append(change.key)
+            return
+        goes, comes = (codec.encode(entry) if entry else b"" for entry in (live, restored))
+        if goes != comes:
+            self._add_step(change, live, restored, goes, len(comes))
+
+    def _add_step(
+        self,
+        change: KeyChange,
+        live: Entry | None,
+        restored: Entry | None,
+        goes: bytes,
+        comes: int,
+    ) -> None:
+        entry = restored or live
+        self.keys.append(
+            PlannedKey(
+                change.key,
+                _action(live, restored),
+                entry["type"] if entry else "",
+                change.before,
+                change.after,
+                self._digest(change.key, goes),
+                len(goes),
+                comes,
+                least(change.key, restored) if restored else 0,
+            )
+        )
+        if restored and _expires_soon(restored, self._clock):
+            self.soon.append(change.key)
+
+    def _digest(self, key: Key, holds: bytes) -> str:
+        """Of two keys that hold the same, each has one of its own."""
+        name = codec.encode([key.db, key.name])
+        sealed = hashlib.blake2b(name + holds, key=self._seal, digest_size=16)
+        return sealed.hexdigest() if holds else ""
 
 
 def taken_at(repository: Repository, commit: str) -> int:
@@ -74,7 +122,7 @@ class Checked:
     keys: Mapping[int, int]
 
 
-def check_snapshot(side: Side) -> Checked:
+def check_snapshot(side: Decoded) -> Checked:
     """Reads a whole snapshot.
 
     Raises Damaged, naming file, line and key, where a file is not well-formed, two hold the
@@ -83,45 +131,73 @@ def check_snapshot(side: Side) -> Checked:
     if snapshot.MANIFEST not in side.files:
         raise Damaged(f"the commit has no {snapshot.MANIFEST}: it is no snapshot of gitbackup")
     scope = snapshot.read_manifest(side.read(snapshot.MANIFEST))
-    files = ((path, side.read(path)) for path in sorted(side.files) if snapshot.is_data(path))
-    keys = Counter(key.db for _, entries in snapshot.decode_all(files) for key in entries)
+    files = ((path, side.entries(path)) for path in sorted(side.files) if snapshot.is_data(path))
+    keys = Counter(key.db for _, entries in snapshot.without_doubles(files) for key in entries)
     return Checked(scope, dict(keys))
 
 
-def draw(comparison: Comparison, wanted: Wanted, scope: Scope, clock: Clock, server: str) -> Plan:
+def draw(
+    comparison: Comparison, wanted: Wanted, scope: Scope, clock: Clock, server: str, seal: bytes
+) -> Plan:
     """The plan that makes the live side (`before`) hold what the commit (`after`) does.
 
-    Keys that the snapshot's `scope` does not cover are left alone, and so are all function
-    libraries where the live side does not cover them: it could not be told what is lost.
+    Keys that `scope` does not cover are left alone, and so are all function libraries where
+    the live side does not cover them: it could not be told what is lost. What digests tell of
+    values can be tried only by who has `seal`.
     """
-    drawing = _Drawing()
+    drawing = _Drawing(wanted.how, clock, seal)
     seen = snapshot.read_manifest(comparison.before.read(snapshot.MANIFEST)).functions
-    unseen = scope.functions and not seen and not wanted.narrowed
     concerns = _concerns(wanted, replace(scope, functions=scope.functions and seen))
-    for change, live, stored in _candidates(comparison, wanted.ttl):
+    for change, live, stored in _candidates(comparison, wanted.how.ttl):
         if concerns(change.key):
-            _draw_key(drawing, change, live, stored, wanted, clock)
-    drawing.keys.sort(key=lambda step: step.key)
+            drawing.add(change, live, stored)
     return Plan(
         wanted.commit,
         server,
-        wanted.ttl,
+        wanted.how,
         clock,
-        drawing.keys,
+        sorted(drawing.keys, key=lambda step: step.key),
         drawing.expired,
+        drawing.soon,
         drawing.kept,
-        [UNSEEN] if unseen else [],
+        [UNSEEN] if scope.functions and not seen else [],
     )
 
 
+def as_kept(plan: Plan, kept: Plan, begun: bool) -> Plan:
+    """The plan that was kept, as it can be carried out now that `plan` is drawn.
+
+    Raises GitbackupError, naming keys, where one is not as it was when the plan was drawn. Where
+    the plan may have `begun` already, a key that holds what it shall is done.
+    """
+    now = {step.key: step for step in plan.keys}
+    moved = []
+    for step in kept.keys:
+        found = now.get(step.key)
+        if (found is None and not begun) or (found and not _alike(found, step)):
+            moved.append(step.key)
+    if moved:
+        named = ", ".join(map(str, moved[:NAMED]))
+        more = f" and {len(moved) - NAMED:,} more" if len(moved) > NAMED else ""
+        what = "nothing more" if begun else "nothing"
+        raise GitbackupError(
+            f"since the plan was drawn, {named}{more} changed: {what} was restored, draw it anew"
+        )
+    planned = {step.key for step in kept.keys}
+    return replace(plan, keys=[step for step in plan.keys if step.key in planned])
+
+
+def _alike(one: PlannedKey, other: PlannedKey) -> bool:
+    return (one.action, one.digest) == (other.action, other.digest)
+
+
 def _concerns(wanted: Wanted, scope: Scope) -> Callable[[Key], bool]:
-    within, matches = covers(scope), matcher(wanted.patterns)
+    within, matches, only = covers(scope), matcher(wanted.how.patterns), wanted.only
 
     def concerns(key: Key) -> bool:
-        if key.db == FUNCTIONS:
-            return within(key) and not wanted.narrowed
-        chosen = wanted.databases is None or key.db in wanted.databases
-        return chosen and within(key) and bool(matches(codec.data(key.name)))
+        if only is not None and key not in only:
+            return False
+        return within(key) and (key.db == FUNCTIONS or bool(matches(codec.data(key.name))))
 
     return concerns
 
@@ -134,33 +210,18 @@ def _candidates(
     if ttl is Ttl.KEEP:
         return
     differing = {change.key for change in comparison.changes}
+    entries = decoded(comparison.after).entries
     for path in sorted(filter(snapshot.is_data, comparison.after.files)):
-        for key, entry in snapshot.decode_file(path, comparison.after.read(path)).items():
+        for key, entry in entries(path).items():
             if key not in differing and entry.keys() & {"expires_at", "field_expires_at"}:
                 yield KeyChange(key, Action.CHANGED, None, path), entry, entry
-
-
-def _draw_key(
-    drawing: _Drawing,
-    change: KeyChange,
-    live: Entry | None,
-    stored: Entry | None,
-    wanted: Wanted,
-    clock: Clock,
-) -> None:
-    restored = timed(stored, wanted.ttl, clock) if stored else None
-    if stored and restored is None:
-        drawing.expired.append(change.key)
-    if restored is None and live is not None and not wanted.delete:
-        drawing.kept.append(change.key)
-    elif codec.encode(restored) != codec.encode(live):
-        entry = restored or live
-        action = _action(live, restored)
-        kind = entry["type"] if entry else ""
-        drawing.keys.append(PlannedKey(change.key, action, kind, change.before, change.after))
 
 
 def _action(live: Entry | None, restored: Entry | None) -> Action:
     if live is None:
         return Action.ADDED
     return Action.REMOVED if restored is None else Action.CHANGED
+
+
+def _expires_soon(entry: Entry, clock: Clock) -> bool:
+    return "expires_at" in entry and codec.milliseconds(entry["expires_at"]) - clock.now <= SOON

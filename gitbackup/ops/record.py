@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,10 +12,11 @@ from gitbackup import snapshot
 from gitbackup.errors import Busy
 from gitbackup.model import KeyChange
 from gitbackup.ops.commit import changed_paths
-from gitbackup.ops.compare import summarise
+from gitbackup.ops.compare import Decoded, summarise
 from gitbackup.ops.message import PER_KEY, Origin, compose, origin
 from gitbackup.ops.planning import Wanted
-from gitbackup.ops.sides import LiveSide, Spool
+from gitbackup.ops.restored import BEGUN, DONE, trailers
+from gitbackup.ops.sides import Spool
 from gitbackup.ops.take import Taken
 from gitbackup.plan import Plan
 from gitbackup.store.repository import Repository
@@ -28,32 +30,63 @@ class View:
     plan: Plan
     taken: Taken
     parent: str | None
-    side: LiveSide
+    side: Decoded
     spool: Spool
 
 
-def before(repository: Repository, view: View, wanted: Wanted, branch: str | None) -> str:
+def begin(repository: Repository, view: View, wanted: Wanted, replaced: str | None) -> str:
+    """Notes that a restore is under way, where HEAD holds all that the live database does.
+
+    Returns the commit of the state before it, which is `replaced` where that is known already.
+    """
+    with _unmoved(repository, view) as head:
+        return _note(repository, wanted, str(head), replaced)
+
+
+def before(
+    repository: Repository,
+    view: View,
+    wanted: Wanted,
+    replaced: str | None,
+    branch: str | None = None,
+) -> str:
     """Commits the live database as it was read: to HEAD's branch, or to another.
 
     It is noted that the restore is under way, so that the same words finish it, though HEAD
-    and what is reckoned from it have moved. Raises Busy where another run committed meanwhile.
+    and what is reckoned from it have moved. `replaced` is the commit of the state before the
+    restore, where this is not it. Raises Busy where another run committed meanwhile.
     """
     message = compose(
-        f"before restore of {wanted.commit[:7]}", view.taken.summary, origin(view.taken)
+        f"before {title(wanted)}",
+        view.taken.summary,
+        origin(view.taken),
+        trailers(BEGUN, wanted, replaced),
     )
+    with _unmoved(repository, view), repository.importer(view.parent) as importer:
+        for path in view.taken.fresh:
+            importer.blob(view.spool.read(view.taken.files[path]))
+        commit = importer.commit(message, changed_paths(view.taken))
+        if branch:
+            importer.save(branch)
+        else:
+            _note(repository, wanted, commit, replaced)
+            importer.publish()
+    return commit
+
+
+@contextmanager
+def _unmoved(repository: Repository, view: View) -> Iterator[str | None]:
+    """Holds the repository, where HEAD is the commit that the view is on top of."""
     with repository.lock():
         if repository.head() != view.parent:
             raise Busy("another run made a commit meanwhile; restore again")
-        with repository.importer(view.parent) as importer:
-            for path in view.taken.fresh:
-                importer.blob(view.spool.read(view.taken.files[path]))
-            commit = importer.commit(message, changed_paths(view.taken))
-            if branch:
-                importer.save(branch)
-            else:
-                repository.begin(Unfinished(wanted.asked, wanted.commit, commit))
-                importer.publish()
-    return commit
+        yield view.parent
+
+
+def _note(repository: Repository, wanted: Wanted, head: str, replaced: str | None) -> str:
+    state = replaced or head
+    repository.begin(Unfinished(wanted.asked, wanted.commit, head, state, wanted.how.undoes))
+    return state
 
 
 def after(
@@ -63,6 +96,7 @@ def after(
     files: Mapping[str, str],
     keys: Mapping[int, int],
     saved: str | None,
+    replaced: str | None,
 ) -> str | None:
     """Commits that the live database is the wanted commit's snapshot again, whose `files` are.
 
@@ -80,7 +114,8 @@ def after(
     if not differing:
         return None
     source = Origin(view.plan.server, view.plan.clock.now, PER_KEY, keys)
-    message = compose(f"restore of {wanted.commit[:7]}", summarise(changes), source)
+    facts = trailers(DONE, wanted, replaced)
+    message = compose(title(wanted), summarise(changes), source, facts)
     with repository.lock():
         parent = repository.head()
         if parent != (saved or view.parent):
@@ -89,6 +124,12 @@ def after(
             commit = importer.commit(message, differing)
             importer.publish()
     return commit
+
+
+def title(wanted: Wanted) -> str:
+    """What a restore is called: `restore of 931e661`, or `undo of d4da2bc`."""
+    undone = wanted.how.undoes
+    return f"undo of {undone[:7]}" if undone else f"restore of {wanted.commit[:7]}"
 
 
 def branch_for(label: str) -> str:

@@ -165,7 +165,7 @@ class _Rehearsal:
         if not changes:
             return
         with closing(self._server.dial()) as wire:
-            refused = keyspace.change_libraries(wire, changes)
+            refused = keyspace.change_libraries(wire, changes, seen={}) or {}
         for key, (path, entry) in libraries.items():
             if key.name in refused and path.endswith(".lua"):
                 self._refusals[key] = refused[key.name]

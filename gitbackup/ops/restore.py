@@ -7,23 +7,25 @@ what it holds is committed, and the plan is drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 
 from gitbackup import codec, snapshot
-from gitbackup.errors import Busy, GitbackupError, ServerError, UsageError
+from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageError
 from gitbackup.live.connect import Server
 from gitbackup.model import Key, Scope
 from gitbackup.ops import apply as applying
 from gitbackup.ops import record
 from gitbackup.ops.apply import Entries
 from gitbackup.ops.commit import commit
-from gitbackup.ops.compare import compare
-from gitbackup.ops.planning import Wanted, check_snapshot, draw, taken_at
+from gitbackup.ops.compare import Decoded, compare, decoded
+from gitbackup.ops.outcome import RestoreResult, telling
+from gitbackup.ops.planning import Wanted, as_kept, check_snapshot, draw, taken_at
 from gitbackup.ops.record import View
+from gitbackup.ops.restored import DONE, trailers
 from gitbackup.ops.scan import LiveFiles
-from gitbackup.ops.sides import CommitSide, LiveSide, Side, Spool
+from gitbackup.ops.sides import CommitSide, LiveSide, Spool, chosen
 from gitbackup.ops.take import take
 from gitbackup.patterns import matcher, widest
 from gitbackup.plan import Clock, Plan
@@ -32,36 +34,6 @@ from gitbackup.store.repository import Repository
 
 ROUNDS = 10  # plans drawn anew for keys that somebody goes on writing to
 Confirm = Callable[[Plan], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreResult:
-    """What `restore` did.
-
-    `saved` is the commit that holds what was overwritten or deleted, None where HEAD held
-    it all, and `saved_on` the branch it is on where that is not HEAD's. `recorded` is the
-    commit that holds the state since, None where there is none, for the reason that
-    `unrecorded` gives, if any. `applied` is false where there was nothing to do, or nobody
-    wanted it done. `busy` keys were written to at
-    every try; `refused` ones the server would not take; `differing` ones do not hold what
-    they should, once all was done: somebody wrote on, or the server cannot hold it.
-    """
-
-    plan: Plan
-    applied: bool
-    saved: str | None = None
-    saved_on: str | None = None
-    recorded: str | None = None
-    unrecorded: str = ""
-    verified: int = 0
-    busy: Sequence[Key] = ()
-    refused: Sequence[tuple[Key, str]] = ()
-    differing: Sequence[Key] = ()
-
-    @property
-    def whole(self) -> bool:
-        """Whether every key of the plan holds what the commit does."""
-        return not (self.busy or self.refused or self.differing)
 
 
 class Restorer:
@@ -85,30 +57,35 @@ class Restorer:
         self._wanted = wanted
         self._home = home
         self._progress = progress
-        self._commit = CommitSide(repository, wanted.commit)
-        self._checked = check_snapshot(self._commit)
-        head = _scope_of(CommitSide(repository, repository.head()))
-        self._settled = head if home and head else scope
+        self._warnings: list[str] = []
+        whole = Decoded(CommitSide(repository, wanted.commit))
+        self._checked = check_snapshot(whole)
+        self._expect_covered()
+        self._commit = decoded(chosen(whole, wanted.how.databases))
+        self._touched = wanted.how.scope(self._checked.scope)
+        head = self._head_scope() if home else None
+        self._settled = head or scope
         self._taken_at = taken_at(repository, wanted.commit)
+        self._seal = repository.tree_id(wanted.commit).encode()
         self._saved: str | None = None  # the commit of the state that this round found
+        self._replaced = wanted.unfinished and wanted.unfinished.replaced
 
     @property
     def resumes(self) -> bool:
         """Whether it goes on with a restore that was cut off."""
-        return self._wanted.resumed
+        return self._wanted.unfinished is not None
 
     def plan(self) -> Plan:
         """The plan alone; nothing is written anywhere. It warns of what the server would refuse."""
         with Spool() as spool:
             view = self._look(spool)
             self._expect_some(view)
+            entries = Entries(view.plan, view.side, self._commit)
             try:
-                entries = Entries(view.plan, view.side, self._commit)
                 applying.probe(self._server, view.plan, entries)
             except ServerError as error:
-                warnings = [*view.plan.warnings, f"it cannot be carried out: {error}"]
-                return replace(view.plan, warnings=warnings)
-            return view.plan
+                return _warned(view.plan, f"it cannot be carried out: {error}")
+            return _warned(view.plan, *applying.warnings(self._server, view.plan, entries))
 
     def run(self, confirm: Confirm) -> RestoreResult:
         """Gives the plan to `confirm`, and where that is true carries it out.
@@ -118,83 +95,135 @@ class Restorer:
         if self._server.replica:
             raise ServerError(f"{self._server.label} is a read-only replica; name its primary")
         result: RestoreResult | None = None
-        for _ in range(ROUNDS):
+        for _ in range(1 if self._wanted.kept else ROUNDS):
             with Spool() as spool:
                 view = self._look(spool)
+                entries = Entries(view.plan, view.side, self._commit)
                 if result is None:
-                    self._expect_some(view)
-                    if not view.plan.keys or not confirm(view.plan):
-                        return RestoreResult(view.plan, applied=False)
-                    result = RestoreResult(view.plan, applied=True)
-                result = self._carry_out(result, view)
+                    result = self._begin(view, entries, confirm)
+                    if not result.applied:
+                        return self._nothing_to_do(result, view)
+                result = self._carry_out(result, view, entries)
                 if not result.busy:
                     return self._conclude(result, view)
         if result is None:
             raise RuntimeError("a restore has at least one round")
         return result
 
+    def _begin(self, view: View, entries: Entries, confirm: Confirm) -> RestoreResult:
+        """Makes sure, as far as it can be told beforehand, that it can be done, and asks."""
+        self._expect_some(view)
+        applying.probe(self._server, view.plan, entries)
+        plan = _warned(view.plan, *applying.warnings(self._server, view.plan, entries))
+        return RestoreResult(plan, applied=bool(plan.keys) and confirm(plan))
+
+    def _nothing_to_do(self, result: RestoreResult, view: View) -> RestoreResult:
+        """What an earlier run left is ended all the same."""
+        if result.plan.keys:  # somebody said no
+            return result
+        applying.sweep(self._server, view.taken.live.left_over)
+        return self._conclude(result, view) if self.resumes else result
+
+    def _expect_covered(self) -> None:
+        """Raises UsageError for a database that the commit has nothing to say of."""
+        scope, short = self._checked.scope, self._wanted.commit[:7]
+        for of, to in self._wanted.how.databases or ():
+            if scope.databases is not None and of not in scope.databases:
+                raise UsageError(f"commit {short} does not cover database {of}")
+            if of != to and of not in self._checked.keys:
+                raise UsageError(f"commit {short} has no key in database {of}")
+
     def _expect_some(self, view: View) -> None:
-        """Raises UsageError for key patterns that match no key of the commit, nor a live one."""
-        plan, patterns = view.plan, self._wanted.patterns
-        if patterns and not (plan.keys or plan.expired or plan.kept):
-            matches = matcher(patterns)
-            if not any(matches(codec.data(key.name)) for key in self._keys()):
-                named = " ".join(map(repr, patterns))
-                raise UsageError(f"no key of the commit matches {named}; nothing was restored")
+        """Raises UsageError where what was chosen is no key of the commit, nor a live one."""
+        plan, how = view.plan, self._wanted.how
+        if plan.keys or plan.expired or plan.kept or not how.narrowed:
+            return
+        matches = matcher(how.patterns)
+        if how.patterns and not any(matches(codec.data(key.name)) for key in self._keys()):
+            named = " ".join(map(repr, how.patterns))
+            raise UsageError(f"no key of the commit matches {named}; nothing was restored")
+        empty = [of for of, _ in how.databases or () if of not in self._checked.keys]
+        if empty and self._checked.scope.databases is None:
+            raise UsageError(
+                f"neither the commit nor the server has a key in database {empty[0]};"
+                " nothing was restored"
+            )
 
     def _keys(self) -> Iterator[Key]:
-        """Every key of the commit."""
+        """Every key of the commit that is in a chosen database."""
         for path in filter(snapshot.is_data, self._commit.files):
-            yield from snapshot.decode_file(path, self._commit.read(path))
+            yield from self._commit.entries(path)
+
+    def _head_scope(self) -> Scope | None:
+        """The scope of HEAD's snapshot; None where there is none to be read."""
+        side = CommitSide(self._repository, self._repository.head())
+        if snapshot.MANIFEST not in side.files:
+            return None
+        try:
+            return snapshot.read_manifest(side.read(snapshot.MANIFEST))
+        except Damaged as error:
+            self._warnings.append(f"HEAD's scope cannot be read, the settings' serves: {error}")
+            return None
 
     def _look(self, spool: Spool) -> View:
         """Reads the live database, and draws the plan."""
-        parent = self._repository.head()
-        chosen = self._wanted.databases
-        concerned = self._checked.scope
-        if chosen is not None:
-            concerned = replace(concerned, databases=chosen, functions=False)
-        scope = widest(self._settled, concerned)
-        live = LiveFiles(self._server, scope, self._progress)
+        parent, wanted = self._repository.head(), self._wanted
+        live = LiveFiles(self._server, widest(self._settled, self._touched), self._progress)
         taken = take(live, CommitSide(self._repository, parent), Repository.blob_id, spool)
-        side = LiveSide(self._repository, taken.files, spool)
+        side = decoded(LiveSide(self._repository, taken.files, spool))
+        into = wanted.how.databases and [(to, to) for _, to in wanted.how.databases]
         plan = draw(
-            compare(side, self._commit),
-            self._wanted,
-            self._checked.scope,
-            Clock(live.taken_at, self._taken_at),
+            compare(chosen(side, into), self._commit),
+            wanted,
+            self._touched,
+            wanted.kept.clock if wanted.kept else Clock(live.taken_at, self._taken_at),
             str(self._server),
+            self._seal,
         )
-        return View(plan, taken, parent, side, spool)
+        if wanted.kept:
+            plan = as_kept(plan, wanted.kept, begun=self.resumes or not self._home)
+        return View(_warned(plan, *self._warnings), taken, parent, side, spool)
 
-    def _carry_out(self, result: RestoreResult, view: View) -> RestoreResult:
+    def _carry_out(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
         """One round: save, write, read again."""
         plan = view.plan
-        entries = Entries(plan, view.side, self._commit)
-        applying.probe(self._server, plan, entries)
+        applying.probe(self._server, plan, entries)  # the question may have taken long
         result = self._save(result, view)
-        with _telling(result):
+        with telling(result):
             applying.sweep(self._server, view.taken.live.left_over)
             applied = applying.apply(self._server, plan, entries, self._progress)
             wrong = applying.differing(self._server, plan, entries, self._progress)
-        left = {*applied.moved, *applied.refused}
+        left = {*applied.moved, *applied.refused, *wrong}
+        done = {step.key: step for step in result.done}
+        done |= {step.key: step for step in plan.keys}
         return replace(
             result,
+            done=[step for key, step in sorted(done.items()) if key not in left],
             busy=applied.moved,
             refused=list(applied.refused.items()),
-            differing=[key for key in wrong if key not in left],
-            verified=result.verified + len(plan.keys) - len({*wrong, *left}),
+            differing=[key for key in wrong if key not in {*applied.moved, *applied.refused}],
         )
 
     def _save(self, result: RestoreResult, view: View) -> RestoreResult:
         """Commits what the live database holds and HEAD does not, before any of it goes."""
         self._saved = None
-        if not view.taken.differs or not (self._home or view.plan.loses):
+        if not self._home:
+            return self._save_aside(result, view) if view.plan.loses else result
+        if not view.taken.differs:
+            self._replaced = record.begin(self._repository, view, self._wanted, self._replaced)
             return result
-        branch = None if self._home else record.branch_for(self._server.label)
-        saved = record.before(self._repository, view, self._wanted, branch)
-        self._saved = None if branch else saved
-        return replace(result, saved=saved, saved_on=branch)
+        saved = record.before(self._repository, view, self._wanted, self._replaced)
+        self._saved = saved
+        self._replaced = self._replaced or saved
+        return result.with_saved(saved)
+
+    def _save_aside(self, result: RestoreResult, view: View) -> RestoreResult:
+        """Commits it to a branch of its own."""
+        if not view.taken.differs:
+            return result
+        branch = record.branch_for(self._server.label)
+        saved = record.before(self._repository, view, self._wanted, None, branch)
+        return replace(result.with_saved(saved), saved_on=result.saved_on or branch)
 
     def _conclude(self, result: RestoreResult, view: View) -> RestoreResult:
         """Commits the state that the restore has made, so that HEAD is what the database holds.
@@ -206,36 +235,25 @@ class Restorer:
         try:
             recorded = self._record(view, self._saved)
         except GitbackupError as error:
-            return replace(result, unrecorded=str(error))
+            return replace(result, applied=True, unrecorded=str(error))
         self._repository.end()
-        return replace(result, recorded=recorded)
+        return replace(result, applied=True, recorded=recorded)
 
     def _record(self, view: View, saved: str | None) -> str | None:
-        made = self._repository.commit_info(self._wanted.commit).trailers
+        wanted = self._wanted
+        made = self._repository.commit_info(wanted.commit).trailers
         seen = not view.taken.live.functions_refused
         known = seen and self._settled == self._checked.scope and "Format" in made
-        if known and self._wanted.everything and not view.plan.expired:
+        if known and wanted.everything and view.plan.keys and not view.plan.expired:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it
                 files, keys = self._commit.files, self._checked.keys
-                return record.after(self._repository, view, self._wanted, files, keys, saved)
+                return record.after(
+                    self._repository, view, wanted, files, keys, saved, self._replaced
+                )
         live = LiveFiles(self._server, self._settled, self._progress)
-        subject = f"restore of {self._wanted.commit[:7]}"
-        return commit(self._repository, live, subject, allow_empty=False).commit
+        facts = trailers(DONE, wanted, self._replaced)
+        return commit(self._repository, live, record.title(wanted), False, trailers=facts).commit
 
 
-@contextmanager
-def _telling(result: RestoreResult) -> Iterator[None]:
-    """An error in the middle of writing says where that is which has gone already."""
-    try:
-        yield
-    except GitbackupError as error:
-        where = f" on the branch {result.saved_on}" if result.saved_on else ""
-        saved = f"; what was there is commit {result.saved[:7]}{where}" if result.saved else ""
-        raise type(error)(f"the restore was cut off: {error}{saved}") from error
-
-
-def _scope_of(side: Side) -> Scope | None:
-    """The scope of a snapshot; None where there is none."""
-    if snapshot.MANIFEST not in side.files:
-        return None
-    return snapshot.read_manifest(side.read(snapshot.MANIFEST))
+def _warned(plan: Plan, *warnings: str) -> Plan:
+    return replace(plan, warnings=[*plan.warnings, *warnings])

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
+from gitbackup import snapshot
 from gitbackup.model import FileChange
 from gitbackup.store.repository import Repository
 
@@ -56,6 +57,31 @@ def sides_of(
     before = {change.path: change.before for change in changes if change.before}
     after = {change.path: change.after for change in changes if change.after}
     return StoredSide(repository, before), StoredSide(repository, after)
+
+
+class Chosen:
+    """Some databases of another side, each under the number of the one that it goes into.
+
+    `databases` are pairs of these. Libraries of functions are no part of it.
+    """
+
+    def __init__(self, side: Side, databases: Sequence[tuple[int, int]]) -> None:
+        self._side = side
+        self._paths = {snapshot.MANIFEST: snapshot.MANIFEST}
+        for path in side.files:
+            folder, _, name = path.partition("/")
+            for of, to in databases:
+                if folder == f"db{of}":
+                    self._paths[f"db{to}/{name}"] = path
+        self.files = {path: side.files[own] for path, own in self._paths.items()}
+
+    def read(self, path: str) -> bytes:
+        return self._side.read(self._paths[path])
+
+
+def chosen(side: Side, databases: Sequence[tuple[int, int]] | None) -> Side:
+    """A side's chosen databases; the side itself where all are."""
+    return side if databases is None else Chosen(side, databases)
 
 
 class Spool:

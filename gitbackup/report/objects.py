@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gitbackup import codec
 from gitbackup.model import FUNCTIONS, CommitInfo, Counts, Entry, Key, Pushed, Rehearsal, Summary
-from gitbackup.plan import Plan
 
 
 def key_object(key: Key) -> dict[str, Any]:
@@ -136,44 +135,6 @@ def stat_object(before: str, after: str, summary: Summary, hidden: Counts) -> di
 def hidden_object(hidden: Counts) -> dict[str, Any]:
     """The last of a diff: how many quiet keys differ that it does not tell of."""
     return {"schema": "gitbackup.hidden/1", **counts_object(hidden)}
-
-
-def plan_object(plan: Plan) -> dict[str, Any]:
-    """What a restore is going to do."""
-    return {
-        "schema": "gitbackup.plan/1",
-        "commit": plan.commit,
-        "server": plan.server,
-        "ttl": plan.ttl.value,
-        "keys": [
-            {**key_object(step.key), "action": step.action.value, "type": step.type}
-            for step in plan.keys
-        ],
-        "expired": [key_object(key) for key in plan.expired],
-        "kept": [key_object(key) for key in plan.kept],
-        "warnings": list(plan.warnings),
-    }
-
-
-def restore_object(
-    plan: Plan,
-    saved: str | None,
-    saved_on: str | None,
-    recorded: str | None,
-    verified: int,
-    left: Mapping[str, Sequence[Key]],
-) -> dict[str, Any]:
-    """What a restore did; `left` gives, by reason, the keys that do not hold what they should."""
-    return {
-        "schema": "gitbackup.restore/1",
-        "commit": plan.commit,
-        "server": plan.server,
-        "saved": saved,
-        "saved_on": saved_on,
-        "recorded": recorded,
-        "verified": verified,
-        **{why: [key_object(key) for key in keys] for why, keys in left.items()},
-    }
 
 
 def push_object(remote: str, place: str, head: str, commits: int, first: bool) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from gitbackup.model import Action, CommitInfo, Counts, Key, Pushed, Rehearsal, Summary, Verdict
-from gitbackup.plan import Plan
+from gitbackup.model import CommitInfo, Counts, Key, Pushed, Rehearsal, Summary, Verdict
 from gitbackup.report.columns import fit, pad, width
 from gitbackup.report.moments import age
 from gitbackup.report.paint import Style, paint
@@ -17,11 +16,6 @@ LONGEST = 40
 
 NAMESPACES = 25
 """Lines of namespaces that a summary has at most."""
-
-PLANNED = 40
-"""Keys that a plan names at most, unless all are asked for."""
-
-VERBS = {Action.ADDED: "create", Action.CHANGED: "overwrite", Action.REMOVED: "delete"}
 
 
 def keys(count: int) -> str:
@@ -194,30 +188,6 @@ def pushed_lines(remotes: Iterable[Pushed], now: datetime | None = None) -> Iter
             )
         else:
             yield f"pushed to {escape(each.remote)}{since}"
-
-
-def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
-    """What a restore is going to do: in numbers, then key by key."""
-    actions = [step.action for step in plan.keys]
-    does = [f"{VERBS[action]} {actions.count(action):,}" for action in Action if action in actions]
-    what = ", ".join(does) or "change nothing"
-    yield f"restore {plan.commit[:7]} into {escape(plan.server)}: {what}"
-    shown = plan.keys if every else plan.keys[:PLANNED]
-    rows = [(VERBS[step.action], escape(step.type), key_name(step.key)) for step in shown]
-    verbs, types = (max((len(row[at]) for row in rows), default=0) for at in (0, 1))
-    yield from (f"  {verb:<{verbs}}  {kind:<{types}}  {key}" for verb, kind, key in rows)
-    if len(plan.keys) > len(shown):
-        yield f"  and {len(plan.keys) - len(shown):,} more"
-    yield from _set_aside("expired since, left out", plan.expired)
-    yield from _set_aside("not in the commit, kept", plan.kept)
-    yield from (f"  {warning}" for warning in plan.warnings)
-
-
-def _set_aside(why: str, left: Sequence[Key]) -> Iterator[str]:
-    if left:
-        some = ", ".join(key_name(key) for key in left[:3])
-        more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
-        yield f"  {why}: {keys(len(left))} ({some}{more})"
 
 
 def key_name(key: Key) -> str:

@@ -262,11 +262,10 @@ class Repository:
         self._need_lock()
         unfinished.begin(self._git, note)
 
-    def unfinished(self, asked: str) -> Unfinished | None:
-        """The restore that was asked for by these words and never ended; None where there is
-        none, or HEAD has moved since."""
+    def unfinished(self) -> Unfinished | None:
+        """The restore that never ended; None where there is none, or HEAD has moved since."""
         note = unfinished.read(self._git)
-        return note if note and (note.asked, note.head) == (asked, self.head()) else None
+        return note if note and note.head == self.head() else None
 
     def end(self) -> None:
         """The restore that was under way has ended."""

@@ -12,11 +12,17 @@ NOTE = "gitbackup/restoring"
 
 
 class Unfinished(NamedTuple):
-    """What was asked for, the id of the commit that it named then, and HEAD's since."""
+    """What was asked for, the id of the commit that it named then, and HEAD's since.
+
+    `replaced` is the commit of the state before it; `undoes` the restore's that it takes back,
+    where it is one that does.
+    """
 
     asked: str
     commit: str
     head: str
+    replaced: str
+    undoes: str | None = None
 
 
 def begin(git: Commands, note: Unfinished) -> None:

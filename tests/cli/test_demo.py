@@ -68,6 +68,7 @@ WALK = """
       create     set   account:index
       create     hash  account:us-1
       overwrite  hash  apikey:42
+      42 bytes go, 439 bytes come
     what was there is commit id3
     verified: 5 keys equal commit id2
     what is there now is commit id4, HEAD

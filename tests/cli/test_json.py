@@ -73,6 +73,8 @@ SAID = {
     ("check", "--json"): "check",
     ("restore", "HEAD~1", "--dry-run", "--json"): "plan",
     ("restore", "HEAD~1", "--yes", "--json"): "restore",
+    ("undo", "--dry-run", "--json"): "plan",
+    ("undo", "--yes", "--json"): "restore",
 }
 """What a program asks, in order, and the schemas of what it is told. A new command goes here."""
 

@@ -50,13 +50,13 @@ class User:
     def __init__(self, server: LiveServer, captured: Callable[[], tuple[str, str]]) -> None:
         self.server = server
         self.redis: redis.Redis = server.client()
-        self._captured = captured
+        self.captured = captured
 
     def run(self, *words: str) -> Done:
         """`gitbackup <words>`, in this process."""
-        self._captured()
+        self.captured()
         code = code_of(list(words))
-        out, err = self._captured()
+        out, err = self.captured()
         _check_json(words, out, err)
         return Done(code, self.normal(out), self.normal(err))
 

@@ -1,0 +1,96 @@
+"""A restore's plan as lines of text for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gitbackup.model import Action, Counts, Key
+from gitbackup.plan import Plan
+from gitbackup.report.columns import pad, width
+from gitbackup.report.shown import escape
+from gitbackup.report.text import biggest, key_name, keys, titled
+
+PLANNED = 40
+"""Keys that a plan names at most, unless all are asked for."""
+
+FEW = 10
+"""Keys that tell enough by themselves: where there are more, and more than two in a namespace,
+the namespaces are counted first."""
+
+LONGEST = 1_000
+"""Characters of a warning, in which a server may have its say."""
+
+VERBS = {Action.ADDED: "create", Action.CHANGED: "overwrite", Action.REMOVED: "delete"}
+UNITS = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
+
+
+def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
+    """What a restore is going to do: in numbers, then key by key."""
+    yield f"{_what(plan)} into {escape(plan.server)}: {_done(plan) or 'change nothing'}"
+    if len(plan.keys) > max(FEW, 2 * len(plan.namespaces)):
+        yield from _namespace_lines(plan)
+    yield from _key_lines(plan, every)
+    yield from _set_aside("expired since, left out", plan.expired)
+    yield from _set_aside("expires within the hour", plan.soon)
+    yield from _set_aside("not in the commit, kept", plan.kept)
+    yield from _size_lines(plan)
+    yield from (f"  warning: {escape(warning, LONGEST)}" for warning in plan.warnings)
+
+
+def size(count: int) -> str:
+    """Bytes, in one unit: `12 bytes`, `1.2 MB`."""
+    for length, unit in UNITS:
+        if count >= length:
+            return f"{count / length:,.1f} {unit}"
+    return f"{count} byte{'' if count == 1 else 's'}"
+
+
+def _what(plan: Plan) -> str:
+    undone = plan.how.undoes
+    return (
+        f"undo {undone[:7]}, put {plan.commit[:7]} back" if undone else f"restore {plan.commit[:7]}"
+    )
+
+
+def _done(plan: Plan) -> str:
+    actions = [step.action for step in plan.keys]
+    counts = ((VERBS[action], actions.count(action)) for action in Action)
+    return ", ".join(f"{verb} {count:,}" for verb, count in counts if count)
+
+
+def _size_lines(plan: Plan) -> Iterator[str]:
+    told = [f"{size(count)} {what}" for count, what in ((plan.goes, "go"), (plan.comes, "come"))]
+    if plan.keys:
+        yield "  " + ", ".join(told)
+
+
+def _namespace_lines(plan: Plan) -> Iterator[str]:
+    rows = [(titled(*space), counts) for space, counts in plan.namespaces.items()]
+    shown = biggest(rows)
+    wide = max(width(title) for title, _ in shown)
+    for title, counts in shown:
+        yield f"  {pad(title, wide)}  {_counted(counts)}"
+    if len(rows) > len(shown):
+        yield f"  and {len(rows) - len(shown):,} more namespaces"
+    yield ""
+
+
+def _counted(counts: Counts) -> str:
+    told = zip((counts.added, counts.changed, counts.removed), VERBS.values(), strict=True)
+    return ", ".join(f"{verb} {count:,}" for count, verb in told if count)
+
+
+def _key_lines(plan: Plan, every: bool) -> Iterator[str]:
+    shown = plan.keys if every else plan.keys[:PLANNED]
+    rows = [(VERBS[step.action], escape(step.type), key_name(step.key)) for step in shown]
+    verbs, types = (max((len(row[at]) for row in rows), default=0) for at in (0, 1))
+    yield from (f"  {verb:<{verbs}}  {kind:<{types}}  {key}" for verb, kind, key in rows)
+    if len(plan.keys) > len(shown):
+        yield f"  and {len(plan.keys) - len(shown):,} more; --full names them all"
+
+
+def _set_aside(why: str, left: Sequence[Key]) -> Iterator[str]:
+    if left:
+        some = ", ".join(key_name(key) for key in left[:3])
+        more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
+        yield f"  {why}: {keys(len(left))} ({some}{more})"

@@ -1,0 +1,195 @@
+"""A plan as JSON for a program to keep, and read again: what is read comes from outside.
+
+Digests stand for what keys hold, so that a plan tells no values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gitbackup import codec
+from gitbackup.errors import UsageError
+from gitbackup.model import FUNCTIONS, Action, Key
+from gitbackup.plan import Clock, How, Plan, PlannedKey, Ttl
+from gitbackup.report.objects import counts_object, key_object
+
+SCHEMA = "gitbackup.plan/1"
+ID = re.compile(r"[0-9a-f]{40}")
+DIGEST = re.compile(r"[0-9a-f]{32}")
+LAST_DATABASE = 2**31 - 1
+
+
+def plan_object(plan: Plan) -> dict[str, Any]:
+    """What a restore is going to do; what `read_plan` reads."""
+    return {
+        "schema": SCHEMA,
+        "commit": plan.commit,
+        "server": plan.server,
+        "how": how_object(plan.how),
+        "now": codec.instant(plan.clock.now),
+        "taken_at": codec.instant(plan.clock.taken_at),
+        "namespaces": [
+            {"place": place, "namespace": name, **counts_object(counts)}
+            for (place, name), counts in plan.namespaces.items()
+        ],
+        "bytes": {"go": plan.goes, "come": plan.comes},
+        "keys": [step_object(step) for step in plan.keys],
+        "expired": [key_object(key) for key in plan.expired],
+        "soon": [key_object(key) for key in plan.soon],
+        "kept": [key_object(key) for key in plan.kept],
+        "warnings": list(plan.warnings),
+    }
+
+
+def step_object(step: PlannedKey) -> dict[str, Any]:
+    """One key of a plan; `holds` is null where it is not there yet."""
+    action = {"action": step.action.value, "type": step.type}
+    return {**key_object(step.key), **action, "holds": step.digest or None}
+
+
+def restore_object(
+    plan: Plan,
+    commits: Mapping[str, Any],
+    done: Sequence[PlannedKey],
+    left: Mapping[str, Sequence[Key]],
+) -> dict[str, Any]:
+    """What a restore did: `commits` by what they hold, `done` the keys that hold what they
+    should, and `left`, by reason, those that do not."""
+    return {
+        "schema": "gitbackup.restore/1",
+        "commit": plan.commit,
+        "server": plan.server,
+        "undoes": plan.how.undoes,
+        **commits,
+        "verified": len(done),
+        "keys": [
+            {**key_object(step.key), "action": step.action.value, "type": step.type}
+            for step in done
+        ],
+        **{why: [key_object(key) for key in keys] for why, keys in left.items()},
+    }
+
+
+def how_object(how: How) -> dict[str, Any]:
+    """The options of a restore."""
+    return {
+        "patterns": [codec.strict(pattern) for pattern in how.patterns],
+        "databases": how.databases and [list(pair) for pair in how.databases],
+        "delete": how.delete,
+        "ttl": how.ttl.value,
+        "undoes": how.undoes,
+    }
+
+
+def read_plan(content: bytes) -> Plan:
+    """The plan that `plan_object` gave, less what is only for a person's eye.
+
+    Raises UsageError, in one sentence, for anything else.
+    """
+    try:
+        document = json.loads(content, parse_constant=_refuse)
+        return _plan(document)
+    except (ValueError, RecursionError) as error:
+        why = f": {error}" if type(error) is ValueError else ""
+        raise UsageError(f"that is no plan of `gitbackup restore --dry-run --json`{why}") from None
+
+
+def read_how(document: Any) -> How:
+    """The inverse of `how_object`. Raises ValueError for what is none."""
+    databases = _member(document, "databases", list, or_null=True)
+    return How(
+        tuple(map(_pattern, _member(document, "patterns", list))),
+        None if databases is None else tuple(map(_pair, databases)),
+        _member(document, "delete", bool),
+        _one_of(Ttl, _member(document, "ttl", str)),
+        _id(_member(document, "undoes", str, or_null=True)),
+    )
+
+
+def _plan(document: Any) -> Plan:
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise ValueError(f'its "schema" is not "{SCHEMA}"')
+    commit = _id(_member(document, "commit", str))
+    if commit is None:
+        raise ValueError('its "commit" is not an id')
+    keys = [_step(step) for step in _member(document, "keys", list)]
+    if len({step.key for step in keys}) < len(keys):
+        raise ValueError("it has a key twice")
+    return Plan(
+        commit,
+        _member(document, "server", str),
+        read_how(_member(document, "how", dict)),
+        Clock(*(codec.milliseconds(_member(document, name, str)) for name in ("now", "taken_at"))),
+        sorted(keys, key=lambda step: step.key),
+    )
+
+
+def _step(document: Any) -> PlannedKey:
+    action = _one_of(Action, _member(document, "action", str))
+    digest = _member(document, "holds", str, or_null=True)
+    if (digest is None) is not (action is Action.ADDED) or not DIGEST.fullmatch(digest or "0" * 32):
+        raise ValueError('the "holds" of a key is not a digest, or does not fit its "action"')
+    return PlannedKey(_key(document), action, _member(document, "type", str), digest=digest or "")
+
+
+def _key(document: Any) -> Key:
+    name = _text(_member(document, "key", str), "the name of a key")
+    if document.get("functions") is True and "db" not in document:
+        return Key(FUNCTIONS, name)
+    return Key(_database(_member(document, "db", int)), name)
+
+
+def _member(document: Any, name: str, kind: type, or_null: bool = False) -> Any:
+    """A member of an object, which is of that type."""
+    if not isinstance(document, dict):
+        raise ValueError(f'what should have the member "{name}" is not an object')
+    value = document.get(name, ...)
+    if type(value) is kind or (value is None and or_null):
+        return value
+    raise ValueError(f'a member "{name}" is missing, or is not what it should be')
+
+
+def _one_of(choices: Callable[[str], Any], value: str) -> Any:
+    try:
+        return choices(value)
+    except ValueError:
+        raise ValueError(f"it has {value[:40]!r} where that cannot be") from None
+
+
+def _id(value: str | None) -> str | None:
+    if value is not None and not ID.fullmatch(value):
+        raise ValueError("it has something else where the id of a commit should be")
+    return value
+
+
+def _text(value: Any, what: str) -> str:
+    """Text under the text rule."""
+    try:
+        if isinstance(value, str) and codec.text(codec.data(value)) == value:
+            return value
+    except ValueError:
+        pass
+    raise ValueError(f"{what} is not text")
+
+
+def _pattern(value: Any) -> str:
+    return codec.loose(codec.data(_text(value, "a pattern")))
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError('its "databases" are not pairs of numbers')
+    return _database(value[0]), _database(value[1])
+
+
+def _database(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= LAST_DATABASE:
+        raise ValueError("it has something else where the number of a database should be")
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

@@ -1,0 +1,158 @@
+"""What keeps a server from taking a restore is found before the first write, where it can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from gitbackup.backup import Backup
+from gitbackup.errors import ServerError
+from gitbackup.plan import Plan
+from tests.servers import LiveServer, StartServer
+
+ROOM = 500_000
+
+
+def yes(plan: Plan) -> bool:
+    return True
+
+
+def limit(client: redis.Redis, policy: str = "noeviction") -> None:
+    """From now on, the server takes half a megabyte more."""
+    client.config_set("maxmemory-policy", policy)
+    client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + ROOM)
+
+
+def test_memory_that_cannot_be_enough_is_found_before_anything_is_written(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    backup = Backup(tmp_path / "data", server.url)
+    with server.client() as client:
+        client.mset({f"k:{number}": "text " * 10_000 for number in range(40)})
+        good = backup.commit().commit
+        client.execute_command("FLUSHALL", "SYNC")
+        client.set("mine", "1")
+        limit(client)
+        (warning,) = backup.restorer("HEAD").plan().warnings
+        with pytest.raises(ServerError, match=r"takes 2.0 MB of memory or more, and .* left"):
+            backup.restore("HEAD", lambda plan: pytest.fail("asked"))
+        assert client.keys() == [b"mine"]
+    assert warning.startswith("it cannot be carried out: the restore takes 2.0 MB of memory")
+    assert backup.resolve("HEAD") == good
+
+
+def test_what_fits_in_the_place_of_what_goes_is_not_refused(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    backup = Backup(tmp_path / "data", server.url)
+    with server.client() as client:
+        client.mset({f"k:{number}": "text " * 10_000 for number in range(40)})
+        backup.commit()
+        client.mset({f"k:{number}": "other " * 8_000 for number in range(40)})
+        limit(client)
+        assert backup.restorer("HEAD").plan().warnings == []
+
+
+def test_a_server_that_evicts_is_worth_a_warning(server: LiveServer, tmp_path: Path) -> None:
+    backup = Backup(tmp_path / "data", server.url)
+    with server.client() as client:
+        client.mset({f"k:{number}": "text " * 10_000 for number in range(40)})
+        backup.commit()
+        client.execute_command("FLUSHALL", "SYNC")
+        limit(client, "allkeys-lru")
+        warnings = backup.restorer("HEAD").plan().warnings
+    assert warnings == ["the server has not enough memory for it, and will evict keys"]
+
+
+@pytest.mark.parametrize(("size", "at_once"), [(30, 20), (3_000, 1)])
+def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
+    server: LiveServer, tmp_path: Path, size: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers take more memory than can be told; small values, and those built aside."""
+    monkeypatch.setattr("gitbackup.ops.apply.BATCH_KEYS", at_once)
+    backup = Backup(tmp_path / "data", server.url)
+    with server.client() as client:
+        for number in range(90_000 // size):
+            client.hset(f"h:{number:05}", mapping={f"{field}": field for field in range(size)})
+        backup.commit()
+        digest = client.execute_command("DEBUG", "DIGEST")
+        client.execute_command("FLUSHALL", "SYNC")
+        client.set("precious", "1")
+        limit(client)
+        with pytest.raises(ServerError) as cut_off:
+            backup.restore("HEAD", yes)
+        saved = backup.resolve("HEAD")
+        sentence = str(cut_off.value)
+        assert client.dbsize() > 1
+        assert client.keys("*gitbackup-aside*") == []
+        client.config_set("maxmemory", 0)
+        again = backup.restorer("HEAD")
+        assert again.resumes
+        assert again.run(yes).whole
+        assert client.execute_command("DEBUG", "DIGEST") == digest
+    assert sentence.startswith("the restore was cut off: the server at ")
+    assert sentence.endswith(
+        f"has reached its maxmemory and takes no more data; what was there is commit {saved[:7]};"
+        " the same command finishes it"
+    )
+
+
+@pytest.mark.parametrize("right", ["-set", "-unlink", "-multi", "-watch", "-hset"])
+def test_a_missing_right_is_found_before_anything_is_written(
+    server: LiveServer, tmp_path: Path, right: str
+) -> None:
+    backup = Backup(tmp_path / "data", server.url)
+    with server.client() as client:
+        client.set("a", "1")
+        client.hset("h", "f", "1")
+        good = backup.commit().commit
+        client.execute_command("FLUSHALL", "SYNC")
+        client.set("junk", "1")
+        client.acl_setuser("weak", enabled=True, nopass=True, keys=["*"], commands=["+@all", right])
+        url = server.url.replace("unix://", "unix://weak:x@")
+        with pytest.raises(ServerError, match=rf"may not run {right[1:].upper()} "):
+            Backup(backup.path, url).restore("HEAD", lambda plan: pytest.fail("asked"))
+        assert client.keys() == [b"junk"]
+    assert backup.resolve("HEAD") == good
+
+
+class Deadly:
+    """Sees the first keys restored, and the server is no more."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._what = ""
+
+    def start(self, what: str, total: int | None) -> None:
+        self._what = what
+
+    def advance(self, keys: int) -> None:
+        if self._what == "restoring":
+            self._client.shutdown(nosave=True)
+
+    def finish(self) -> None:
+        pass
+
+
+def test_a_server_that_dies_half_way_is_restored_when_it_is_back(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes back with what it had written, or with nothing at all."""
+    monkeypatch.setattr("gitbackup.ops.apply.BATCH_KEYS", 10)
+    first, second = start_server(), start_server()
+    backup = Backup(tmp_path / "data", first.url)
+    with first.client() as client:
+        client.mset({f"k:{number}": "good" for number in range(100)})
+        backup.commit()
+        client.mset({f"k:{number}": "bad" for number in range(100)})
+
+        deadly = Backup(backup.path, first.url, progress=Deadly(client))
+        with pytest.raises(ServerError, match="the restore was cut off: lost the server at"):
+            deadly.restore("HEAD", yes)
+    with second.client() as client:
+        again = Backup(backup.path, second.url).restorer("HEAD")
+        assert again.resumes
+        assert again.run(yes).whole
+        assert client.mget("k:0", "k:99") == [b"good", b"good"]
