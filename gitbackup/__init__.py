@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gitbackup.ops.commit import CommitResult as CommitResult
     from gitbackup.ops.diff import Diff as Diff
     from gitbackup.ops.diff import Status as Status
+    from gitbackup.ops.export import ExportResult as ExportResult
     from gitbackup.ops.outcome import RestoreResult as RestoreResult
     from gitbackup.ops.transfer import CloneResult as CloneResult
     from gitbackup.ops.transfer import PullResult as PullResult
@@ -69,6 +70,7 @@ _HOMES = {
     ),
     "ops.commit": ("CommitResult",),
     "ops.diff": ("Diff", "Status"),
+    "ops.export": ("ExportResult",),
     "ops.outcome": ("RestoreResult",),
     "ops.transfer": ("CloneResult", "PullResult", "PushResult"),
     "ops.verify": ("Verified",),

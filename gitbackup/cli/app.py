@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+from keyword import iskeyword
 from typing import NamedTuple
 
 import click
@@ -39,6 +40,8 @@ COMMANDS = {
     "pull": Lazy("remote", "Get what was pushed from elsewhere."),
     "clone": Lazy("remote", "Make the data repository of one that is elsewhere."),
     "verify": Lazy("verify", "Prove that commits restore, on a server of its own."),
+    "export": Lazy("transfer", "Write a commit, or the live database, to one portable file."),
+    "import": Lazy("transfer", "Write what such a file holds into the database."),
     "completion": Lazy("completion", "Print the script that makes Tab complete in your shell."),
     "demo": Lazy("demo", "See it work, on a server of its own."),
 }
@@ -55,7 +58,7 @@ class Group(click.Group):
         if lazy is None:
             return None
         module = importlib.import_module(f"gitbackup.cli.{lazy.module}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name + "_" * iskeyword(cmd_name))
         return command
 
     def resolve_command(
