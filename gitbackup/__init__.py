@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gitbackup.ops.commit import CommitResult as CommitResult
     from gitbackup.ops.diff import Diff as Diff
     from gitbackup.ops.diff import Status as Status
+    from gitbackup.ops.export import ExportResult as ExportResult
     from gitbackup.ops.outcome import RestoreResult as RestoreResult
     from gitbackup.ops.transfer import CloneResult as CloneResult
     from gitbackup.ops.transfer import PullResult as PullResult
@@ -73,6 +74,7 @@ _HOMES = {
     "ops.check": ("Checked",),
     "ops.commit": ("CommitResult",),
     "ops.diff": ("Diff", "Status"),
+    "ops.export": ("ExportResult",),
     "ops.outcome": ("RestoreResult",),
     "ops.transfer": ("CloneResult", "PullResult", "PushResult"),
     "ops.verify": ("Verified",),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from gitbackup.errors import UsageError
 from gitbackup.model import Consistency, Pushed, Rehearsal
@@ -21,6 +21,7 @@ from gitbackup.workspace import Workspace
 if TYPE_CHECKING:
     from gitbackup.live.connect import Server
     from gitbackup.ops.commit import CommitResult
+    from gitbackup.ops.importing import Importing
     from gitbackup.ops.outcome import RestoreResult
     from gitbackup.ops.restore import Confirm, Restorer
     from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
@@ -187,6 +188,26 @@ class Backup(Past):
 
         wanted = asking.by_undo(self._at.history, self._at.server)
         return self._at.restorer(wanted, self._at.server, None)
+
+    def importer(
+        self,
+        file: BinaryIO,
+        name: str,
+        *,
+        patterns: Sequence[str] = (),
+        databases: Mapping[int, int] | None = None,
+        delete: bool = False,
+        ttl: Ttl = Ttl.KEEP,
+        to: str | None = None,
+    ) -> Importing:
+        """An import of an export, or another tool's dump, to be planned or carried out.
+
+        `name` stands for the file in what is said; the rest is as for `restorer`.
+        """
+        from gitbackup.ops import importing as ops
+
+        how = How(tuple(patterns), self._at.chosen(databases, to), delete, ttl)
+        return ops.begin(file, name, how, self._at.destination(to))
 
     def push(self, target: str | None = None) -> PushResult:
         """Pushes the whole history to a git remote or URL, or as one bundle into a folder.

@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -200,6 +201,11 @@ def encode(document: Any) -> bytes:
     return orjson.dumps(document, option=OPTIONS)
 
 
+def line(document: Any) -> bytes:
+    """The same on one line, and without the newline at its end."""
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
 def decode(path: str, content: bytes) -> Any:
     """The document in `content`, canonical or not.
 
@@ -214,19 +220,37 @@ def decode(path: str, content: bytes) -> Any:
         ours = encode(document) == content
     except TypeError:
         raise Damaged(f"{path}, line 1: not valid: nested too deeply") from None
-    if not ours:  # a person's hand: orjson would let a twin win in silence
-        _refuse_twins(path, content)
+    twin = None if ours else _twin(content)
+    if twin is not None:
+        raise Damaged(f"{path}, line {line_of(content, twin, 2)}: {twin!r} stands there twice")
     return document
 
 
-def _refuse_twins(path: str, content: bytes) -> None:
-    def unique(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        if len(set(names)) != len(names):
-            twin = next(name for at, name in enumerate(names) if name in names[:at])
-            raise Damaged(f"{path}, line {line_of(content, twin, 2)}: {twin!r} stands there twice")
+def _twin(content: bytes) -> str | None:
+    """A name that an object has twice: orjson would let the second win in silence."""
+    twins: list[str] = []
 
-    json.loads(content, object_pairs_hook=unique)
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        names = Counter(name for name, _ in pairs)
+        twins.extend(name for name, count in names.items() if count > 1)
+
+    json.loads(content, object_pairs_hook=note)
+    return twins[0] if twins else None
+
+
+def decode_line(content: bytes) -> Any:
+    """The document on one line, whoever wrote it. Raises ValueError, saying what is wrong."""
+    try:
+        document = orjson.loads(content)
+        ours = orjson.dumps(document) == content.strip()
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON: {error.msg}") from None
+    except TypeError:
+        raise ValueError("not valid: nested too deeply") from None
+    twin = None if ours else _twin(content)
+    if twin is not None:
+        raise ValueError(f"{twin!r} stands there twice")
+    return document
 
 
 def line_of(content: bytes, name: str, occurrence: int = 1) -> int:

@@ -94,7 +94,8 @@ class Plan:
     `commit` is the snapshot's, `server` names where it goes. `keys` are the steps, sorted;
     `expired` are the snapshot's keys that are left out since their instant has passed, `soon`
     those that are restored and expire within the hour; `kept` are live keys that the snapshot
-    does not have and that stay. `warnings` are sentences for the user.
+    does not have and that stay. `warnings` are sentences for the user. `name`
+    is that of the file whose content the commit holds, if it is a file's.
     """
 
     commit: str
@@ -106,6 +107,12 @@ class Plan:
     soon: Sequence[Key] = ()
     kept: Sequence[Key] = ()
     warnings: Sequence[str] = ()
+    name: str = ""
+
+    @property
+    def source(self) -> str:
+        """What is restored, in a word."""
+        return self.name or f"commit {self.commit[:7]}"
 
     @property
     def loses(self) -> bool:

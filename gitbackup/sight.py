@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from gitbackup.model import Entry, Key
+from gitbackup.redact import Redaction
 from gitbackup.workspace import Workspace
 
 if TYPE_CHECKING:
     from gitbackup.ops.check import Checked
     from gitbackup.ops.diff import Diff, Shown, Status
+    from gitbackup.ops.export import ExportResult
 
 
 class Sight:
@@ -92,6 +95,30 @@ class Sight:
 
         facts = health.read(self._at.server, self._at.address)
         return ops.check(self._at.repository, self._at.live(), facts, max_age, quick)
+
+    def export(
+        self,
+        to: Path | BinaryIO,
+        commit_ish: str | None = None,
+        *,
+        form: str = "json",
+        patterns: Sequence[str] = (),
+        redact: Sequence[str] = (),
+    ) -> ExportResult:
+        """Writes a commit, or without one the live database, to a file: `json`, `jsonl`, `resp`.
+
+        A path names a whole file in the end, or what it named before. `patterns` and the
+        databases of this object narrow it. `redact` is as for `diff`, but that the setting counts
+        only where there are some: what is masked cannot be imported.
+        """
+        from gitbackup.ops import export as ops
+
+        databases = None if self._at.databases is None else tuple(self._at.databases)
+        redaction = self._at.redaction(redact) if redact else Redaction()
+        wish = ops.Wish(form, tuple(patterns), databases, redaction)
+        if commit_ish is not None:
+            return ops.of_commit(self._at.history, self.resolve(commit_ish), wish, to)
+        return ops.of_live(self._at.server, self._at.scope(), wish, to, self._at.progress)
 
     def resolve(self, commit_ish: str) -> str:
         """The id of the commit that any of git's names stands for. Raises UsageError for none."""

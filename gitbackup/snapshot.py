@@ -23,19 +23,23 @@ LARGE = 1024 * 1024  # bytes of JSON: a larger entry has a file of its own
 DATABASE = re.compile(r"db(0|[1-9][0-9]{0,9})/")
 SOURCE = re.compile(r"functions/[^/.]+\.(?!(?:md|rst|txt)\Z)[a-z0-9_]+")
 LAST_DATABASE = 2**31 - 1  # no server can have one of a greater number
-LIBRARY = re.compile(rb"""#!["']?\w+["']?[^\n]*?\s["']?name=["']?(\w+)""", re.IGNORECASE)
+LIBRARY = re.compile(rb"""#!["']?(\w+)["']?[^\n]*?\s["']?name=["']?(\w+)""", re.IGNORECASE)
 FUNCTION = "function"  # the type of a library's entry
 
 
 def manifest(scope: Scope) -> bytes:
     """The manifest's content: constant for a given scope."""
-    covered = {
+    return codec.encode({"format": FORMAT, "scope": scope_object(scope)})
+
+
+def scope_object(scope: Scope) -> dict[str, Any]:
+    """The scope as a manifest holds it."""
+    return {
         "databases": "all" if scope.databases is None else sorted(set(scope.databases)),
         "exclude": sorted({*map(codec.strict, scope.exclude)}),
         "functions": scope.functions,
         "include": sorted({*map(codec.strict, scope.include)}),
     }
-    return codec.encode({"format": FORMAT, "scope": covered})
 
 
 def read_manifest(content: bytes) -> Scope:
@@ -49,13 +53,14 @@ def read_manifest(content: bytes) -> Scope:
         )
     try:
         if version == FORMAT and version is not True:
-            return _scope(document["scope"])
+            return read_scope(document["scope"])
     except (KeyError, TypeError, ValueError):
         pass
     raise Damaged(f'{MANIFEST}: not a manifest such as {{"format": 1, "scope": {{...}}}}')
 
 
-def _scope(stored: dict[str, Any]) -> Scope:
+def read_scope(stored: dict[str, Any]) -> Scope:
+    """The inverse of `scope_object`. Raises KeyError, TypeError or ValueError for what is none."""
     databases, functions = stored["databases"], stored["functions"]
     if type(functions) is not bool:
         raise ValueError("functions is true or false")
@@ -153,6 +158,11 @@ def _written(entries: Mapping[str, Entry]) -> Mapping[str, Any]:
     return {**entries, **odd} if odd else entries
 
 
+def as_written(name: str, entry: Entry) -> Any:
+    """An entry under the text rule as its file holds it, for `codec` to write."""
+    return _written({name: entry})[name]
+
+
 def canonical(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """Entries by loose name, with loose text, put under the text rule throughout."""
     return {codec.strict(name): kinds.canonical(entry) for name, entry in entries.items()}
@@ -161,6 +171,14 @@ def canonical(entries: Mapping[str, Entry]) -> dict[str, Entry]:
 def library_file(name: str, engine: str) -> str:
     """The path of a function library's source."""
     return f"functions/{alone_name(name.encode())}.{engine.lower()}"
+
+
+def library_header(source: bytes) -> tuple[str, str]:
+    """A library's name and engine, by its first line. Raises ValueError where that is none."""
+    header = LIBRARY.match(source)
+    if header is None:
+        raise ValueError("does not begin like #!lua name=mylib")
+    return header[2].decode(), header[1].decode()
 
 
 def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
@@ -191,11 +209,12 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
 
 
 def _decode_library(path: str, content: bytes) -> dict[Key, Entry]:
-    header = LIBRARY.match(content)
-    if header is None:
-        raise Damaged(f"{path}, line 1: does not begin like #!lua name=mylib")
+    try:
+        name, _ = library_header(content)
+    except ValueError as error:
+        raise Damaged(f"{path}, line 1: {error}") from None
     source: Entry = {"type": FUNCTION, "value": codec.text(content)}
-    return {Key(FUNCTIONS, header[1].decode()): source}
+    return {Key(FUNCTIONS, name): source}
 
 
 def decode_all(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, dict[Key, Entry]]]:

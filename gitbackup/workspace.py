@@ -18,6 +18,7 @@ from gitbackup.progress import Progress
 if TYPE_CHECKING:
     from gitbackup.live.address import Address
     from gitbackup.live.connect import Server
+    from gitbackup.ops.importing import Destination
     from gitbackup.ops.planning import Wanted
     from gitbackup.ops.restore import Restorer
     from gitbackup.ops.scan import LiveFiles
@@ -122,9 +123,20 @@ class Workspace:
         """What restores into that server; `other` is its URL, where it is not this one."""
         from gitbackup.ops.restore import Restorer
 
+        scope, home = self._scope_at(other), other is None
+        return Restorer(self.history, server, wanted, scope, home, self.progress)
+
+    def destination(self, other: str | None) -> Destination:
+        """Where an import goes: into that other server, or this one where None."""
+        from gitbackup.ops.importing import Destination
+
+        scope, server = self._scope_at(other), self.server_of(other)
+        repository, home = self.repository, other is None
+        return Destination(repository, self.create, server, scope, home, self.progress)
+
+    def _scope_at(self, other: str | None) -> Scope:
         named = self.place_of(other).db
-        scope = self.scope_of(None if named is None else [named])
-        return Restorer(self.history, server, wanted, scope, other is None, self.progress)
+        return self.scope_of(None if named is None else [named])
 
     def live(self, consistency: Consistency = Consistency.AUTO) -> LiveFiles:
         """The live database as the files of a snapshot."""

@@ -151,6 +151,17 @@ def _started(opened: ExitStack, brand: str, settings: dict[str, str], port: int 
     return LiveServer(brand, f"redis://127.0.0.1:{port}" if port else embedded.url)
 
 
+def redis_cli() -> str:
+    """Redis's own client; where it is nowhere, the test cannot be run."""
+    found = shutil.which("redis-cli")
+    if found is None:
+        missing = "there is no redis-cli on the PATH: Debian has it in redis-tools"
+        if os.environ.get("CI"):
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    return found
+
+
 @pytest.fixture(scope="session")
 def running() -> Iterator[Callable[[str], LiveServer]]:
     """Gives the session's one server of a brand, reset; it starts at the first call."""

@@ -116,7 +116,7 @@ def test_every_example_of_the_readme(shell: Shell) -> None:
 
 def test_every_object_in_the_readme_is_as_its_schema_has_it() -> None:
     """And all are shown but for what goes to and comes from elsewhere, and what is hidden."""
-    shown = re.findall(r'^\{"schema": .*$', README, re.MULTILINE)
+    shown = re.findall(r'^\{"schema": ?".*$', README, re.MULTILINE)
     names = {check(line)["schema"] for line in shown}
     elsewhere = {f"gitbackup.{name}/1" for name in ("push", "pull", "clone", "hidden")}
     assert names == {*named()} - elsewhere

@@ -70,6 +70,9 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
         result = backup.restore("HEAD", lambda plan: True)
         verified = backup.verify()
         shown = backup.show()
+        exported = backup.export(tmp_path / "all.json")
+        with (tmp_path / "all.json").open("rb") as file:
+            imported = backup.importer(file, "all.json").run(lambda plan: True)
         sent = backup.push(str(tmp_path))
         (told,) = backup.pushed()
         other = Backup(tmp_path / "other")
@@ -83,6 +86,7 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
     assert newest.id == shown.info.id == sent.head == told.commit == cloned.head == pulled.head
     assert (oldest.id, oldest.subject) == (first.commit, "begin")
     assert (key.name, entry["value"]) == ("config", '{"limits": {"daily": 100}}')
+    assert (exported.keys, imported.plan.name, imported.applied) == (2, "all.json", False)
     assert (verified.whole, newest.rehearsal) == (True, backup.rehearsal())
     for frozen in (
         made,
@@ -98,6 +102,8 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
         told,
         cloned,
         pulled,
+        exported,
+        imported,
     ):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(frozen, dataclasses.fields(frozen)[0].name, None)

@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+from keyword import iskeyword
 from typing import NamedTuple
 
 import click
@@ -40,6 +41,8 @@ COMMANDS = {
     "clone": Lazy("remote", "Make the data repository of one that is elsewhere."),
     "verify": Lazy("verify", "Prove that commits restore, on a server of its own."),
     "check": Lazy("check", "Tell whether the data are safe, and what to do where not."),
+    "export": Lazy("transfer", "Write a commit, or the live database, to one portable file."),
+    "import": Lazy("transfer", "Write what such a file holds into the database."),
     "completion": Lazy("completion", "Print the script that makes Tab complete in your shell."),
     "demo": Lazy("demo", "See it work, on a server of its own."),
 }
@@ -56,7 +59,7 @@ class Group(click.Group):
         if lazy is None:
             return None
         module = importlib.import_module(f"gitbackup.cli.{lazy.module}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name + "_" * iskeyword(cmd_name))
         return command
 
     def resolve_command(

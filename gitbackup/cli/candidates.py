@@ -56,6 +56,16 @@ def commits_then_keys(
     return [*chain(_commits(backup, incomplete) if len(named) < 2 else (), found)]
 
 
+def commit_then_keys(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """One commit at most; and keys of it, or of HEAD."""
+    backup, given = _backup(ctx), [*(ctx.params.get(param.name or "") or ())]
+    named = [word for word in given[:1] if _is_commit(backup, word)]
+    found = _keys(backup, named[0] if named else "HEAD", incomplete)
+    return [*chain(() if given else _commits(backup, incomplete), found)]
+
+
 def _backup(ctx: click.Context) -> Backup:
     return open_backup(ctx.params.get("repo"))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,8 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import pager, terminal
-from gitbackup.errors import PasswordNeeded, UsageError
+from gitbackup.errors import PasswordNeeded, ServerError, UsageError
+from gitbackup.plan import Ttl
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -65,6 +67,14 @@ redact_option = click.option(
     multiple=True,
     metavar="GLOB",
     help="Mask the values of keys, fields and JSON members that match. May repeat.",
+)
+to_option = click.option("--to", metavar="URL", help="Into another server.")
+ttl_option = click.option(
+    "--ttl",
+    type=click.Choice([policy.value for policy in Ttl]),
+    default=Ttl.KEEP.value,
+    show_default=True,
+    help="Expiries: the same instant, as much time as was left, or none.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
@@ -187,6 +197,15 @@ def logged_in(repo: Path | None, url: str | None = None, databases: tuple[int, .
         backup = _backup(repo, url, databases, password)
         backup.connect()
     return backup
+
+
+@contextmanager
+def password_in_url() -> Iterator[None]:
+    """No other server's password is asked for. Raises ServerError where it lacks."""
+    try:
+        yield
+    except PasswordNeeded:
+        raise ServerError("the server of --to wants a password: put it in that URL") from None
 
 
 def _backup(

@@ -15,22 +15,26 @@ from gitbackup.cli.options import (
     logged_in,
     move_option,
     open_backup,
+    password_in_url,
     repo_option,
+    to_option,
+    ttl_option,
     url_option,
 )
 from gitbackup.cli.remote import push_after_commit
-from gitbackup.errors import PartlyDone, PasswordNeeded, ServerError, UsageError
+from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.plan import Plan, Ttl
 from gitbackup.report import plans, text
 from gitbackup.report.plan_text import plan_lines
 
 if TYPE_CHECKING:  # it loads what `restore --help` has no need of
+    from gitbackup.ops.importing import Importing
     from gitbackup.ops.outcome import RestoreResult
     from gitbackup.ops.restore import Restorer
 
 
 class Manner(NamedTuple):
-    """How a plan is shown and carried out: the options that `restore` and `undo` share."""
+    """How a plan is shown and carried out: options that `restore`, `undo` and `import` share."""
 
     dry_run: bool
     yes: bool
@@ -62,14 +66,8 @@ full_option = click.option("--full", is_flag=True, help="Name every key of a lon
 @full_option
 @yes_option
 @click.option("--no-delete", is_flag=True, help="Keep keys that the commit does not have.")
-@click.option(
-    "--ttl",
-    type=click.Choice([policy.value for policy in Ttl]),
-    default=Ttl.KEEP.value,
-    show_default=True,
-    help="Expiries: the same instant, as much time as was left, or none.",
-)
-@click.option("--to", metavar="URL", help="Restore into another server.")
+@ttl_option
+@to_option
 @click.option(
     "--plan",
     "file",
@@ -114,23 +112,21 @@ def restore(
         _expect_plan_alone(ctx)
     elif not commit_ish:
         raise click.UsageError("Missing argument 'COMMIT-ISH'.", ctx)
-    _expect_answer(ctx, yes, dry_run)
+    expect_answer(ctx, yes, dry_run)
     backup = open_backup(repo, url) if to else logged_in(repo, url)
-    try:
+    with password_in_url():
         if file:
             how = backup.planned(plans.read_plan(file.read()), to)
         else:
             how = backup.restorer(
                 commit_ish or "",
                 patterns=patterns,
-                databases=_databases(moves),
+                databases=databases_of(moves),
                 delete=not no_delete,
                 ttl=Ttl(ttl),
                 to=to,
             )
-    except PasswordNeeded:
-        raise ServerError("the server of --to wants a password: put it in that URL") from None
-    _carry_out(ctx, backup, how, Manner(dry_run, yes, as_json, full))
+    carry_out(ctx, backup, how, Manner(dry_run, yes, as_json, full))
 
 
 @click.command(
@@ -162,12 +158,13 @@ def undo(
 
     Off a terminal it needs --yes.
     """
-    _expect_answer(ctx, yes, dry_run)
+    expect_answer(ctx, yes, dry_run)
     backup = logged_in(repo, url)
-    _carry_out(ctx, backup, backup.undoer(), Manner(dry_run, yes, as_json, full))
+    carry_out(ctx, backup, backup.undoer(), Manner(dry_run, yes, as_json, full))
 
 
-def _expect_answer(ctx: click.Context, yes: bool, dry_run: bool) -> None:
+def expect_answer(ctx: click.Context, yes: bool, dry_run: bool) -> None:
+    """Raises UsageError where nobody can be asked, and has to be."""
     if not (yes or dry_run or terminal.asks()):
         raise UsageError(
             f"{ctx.info_name} asks before it writes: add --yes, or --dry-run to see the plan"
@@ -189,7 +186,7 @@ def _expect_plan_alone(ctx: click.Context) -> None:
         raise UsageError(f"the plan settles that itself: with --plan, give no {given[0]}")
 
 
-def _databases(moves: tuple[tuple[int, int], ...]) -> dict[int, int] | None:
+def databases_of(moves: tuple[tuple[int, int], ...]) -> dict[int, int] | None:
     databases: dict[int, int] = {}
     for of, to in moves:
         if databases.setdefault(of, to) != to:
@@ -197,7 +194,9 @@ def _databases(moves: tuple[tuple[int, int], ...]) -> dict[int, int] | None:
     return databases or None
 
 
-def _carry_out(ctx: click.Context, backup: Backup, how: Restorer, manner: Manner) -> None:
+def carry_out(
+    ctx: click.Context, backup: Backup, how: Restorer | Importing, manner: Manner
+) -> None:
     """Shows the plan, and carries it out where that is wanted."""
     if how.resumes:
         terminal.warn("going on with the same restore, which was cut off")
@@ -251,7 +250,7 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
     for commit in result.meanwhile:
         click.echo(f"what was written meanwhile is commit {commit[:7]}")
     equal = "equals" if result.verified == 1 else "equal"
-    click.echo(f"verified: {text.keys(result.verified)} {equal} commit {result.plan.commit[:7]}")
+    click.echo(f"verified: {text.keys(result.verified)} {equal} {result.plan.source}")
     if result.recorded:
         click.echo(f"what is there now is commit {result.recorded[:7]}, HEAD")
     if result.unrecorded:

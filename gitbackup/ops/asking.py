@@ -23,9 +23,9 @@ UNDO = "undo"
 def by_words(repository: Repository, commit_ish: str, how: How, home: bool) -> Wanted:
     """A commit, as a person names it. Raises UsageError where there is none."""
     asked = json.dumps([commit_ish, how_object(how)])
-    unfinished = _unfinished(repository, asked, home)
-    commit = unfinished.commit if unfinished else repository.resolve(commit_ish)
-    return Wanted(commit, how, asked, unfinished)
+    note = unfinished(repository, asked, home)
+    commit = note.commit if note else repository.resolve(commit_ish)
+    return Wanted(commit, how, asked, note)
 
 
 def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> Wanted:
@@ -38,7 +38,7 @@ def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> W
         folder = repository.path
         raise UsageError(f"the plan's commit {plan.commit[:7]} is not in {folder}") from None
     asked = sha256(json.dumps(plan_object(plan)).encode()).hexdigest()
-    return Wanted(plan.commit, plan.how, asked, _unfinished(repository, asked, home), kept=plan)
+    return Wanted(plan.commit, plan.how, asked, unfinished(repository, asked, home), kept=plan)
 
 
 def by_undo(repository: Repository, server: Server) -> Wanted:
@@ -48,18 +48,20 @@ def by_undo(repository: Repository, server: Server) -> Wanted:
     """
     note = repository.unfinished()
     if note and note.asked == UNDO and note.undoes:
-        last, unfinished = restored.told(repository, note.undoes), note
+        last, begun = restored.told(repository, note.undoes), note
     else:
-        last, unfinished = restored.last(repository), None
+        last, begun = restored.last(repository), None
         _expect_told(note, last)
     _expect_same(last, server)
     keys = restored.touched(repository, last)
     commit = repository.resolve(last.replaced)
-    return Wanted(commit, How(undoes=last.info.id), UNDO, unfinished, only=keys)
+    return Wanted(commit, How(undoes=last.info.id), UNDO, begun, only=keys)
 
 
-def _unfinished(repository: Repository, asked: str, home: bool) -> Unfinished | None:
-    """What is restored into another server moves no HEAD: there is nothing to go on with."""
+def unfinished(repository: Repository, asked: str, home: bool) -> Unfinished | None:
+    """The restore in these words that was cut off; None where none was.
+
+    What is restored into another server moves no HEAD: there is nothing to go on with."""
     note = repository.unfinished() if home else None
     return note if note and note.asked == asked else None
 

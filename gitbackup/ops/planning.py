@@ -11,6 +11,7 @@ from gitbackup import codec, snapshot
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import FUNCTIONS, Action, Entry, Key, KeyChange, Scope
 from gitbackup.ops.compare import Comparison, Decoded, decoded
+from gitbackup.ops.sides import Side
 from gitbackup.patterns import covers, matcher
 from gitbackup.plan import Clock, How, Plan, PlannedKey, Ttl, least, timed
 from gitbackup.store.repository import Repository
@@ -32,7 +33,8 @@ class Wanted:
 
     `asked` is in what words it was asked for, `unfinished` the restore in those words that was
     cut off, if one was. `only` narrows it to these keys, all where None. `kept` is a plan that
-    is to be carried out as it is, and no other.
+    is to be carried out as it is, and no other. `name` is that of the file whose content the
+    commit holds, if it is a file's.
     """
 
     commit: str
@@ -41,6 +43,12 @@ class Wanted:
     unfinished: Unfinished | None = None
     only: frozenset[Key] | None = None
     kept: Plan | None = None
+    name: str = ""
+
+    @property
+    def source(self) -> str:
+        """What is restored, in a sentence."""
+        return self.name or "the commit"
 
     @property
     def everything(self) -> bool:
@@ -122,15 +130,20 @@ class Checked:
     keys: Mapping[int, int]
 
 
+def scope_of(side: Side) -> Scope:
+    """What a snapshot covers. Raises Damaged where it has no manifest."""
+    if snapshot.MANIFEST not in side.files:
+        raise Damaged(f"the commit has no {snapshot.MANIFEST}: it is no snapshot of gitbackup")
+    return snapshot.read_manifest(side.read(snapshot.MANIFEST))
+
+
 def check_snapshot(side: Decoded) -> Checked:
     """Reads a whole snapshot.
 
     Raises Damaged, naming file, line and key, where a file is not well-formed, two hold the
     same key, or there is no manifest.
     """
-    if snapshot.MANIFEST not in side.files:
-        raise Damaged(f"the commit has no {snapshot.MANIFEST}: it is no snapshot of gitbackup")
-    scope = snapshot.read_manifest(side.read(snapshot.MANIFEST))
+    scope = scope_of(side)
     files = ((path, side.entries(path)) for path in sorted(side.files) if snapshot.is_data(path))
     keys = Counter(key.db for _, entries in snapshot.without_doubles(files) for key in entries)
     return Checked(scope, dict(keys))
@@ -161,6 +174,7 @@ def draw(
         drawing.soon,
         drawing.kept,
         [UNSEEN] if scope.functions and not seen else [],
+        wanted.name,
     )
 
 

@@ -127,7 +127,9 @@ def after(
 
 
 def title(wanted: Wanted) -> str:
-    """What a restore is called: `restore of 931e661`, or `undo of d4da2bc`."""
+    """What a restore is called: `restore of 931e661`, `undo of d4da2bc`, `import of a.json`."""
+    if wanted.name:
+        return f"import of {wanted.name}"
     undone = wanted.how.undoes
     return f"undo of {undone[:7]}" if undone else f"restore of {wanted.commit[:7]}"
 

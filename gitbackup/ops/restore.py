@@ -126,26 +126,27 @@ class Restorer:
 
     def _expect_covered(self) -> None:
         """Raises UsageError for a database that the commit has nothing to say of."""
-        scope, short = self._checked.scope, self._wanted.commit[:7]
+        scope = self._checked.scope
+        source = self._wanted.name or f"commit {self._wanted.commit[:7]}"
         for of, to in self._wanted.how.databases or ():
             if scope.databases is not None and of not in scope.databases:
-                raise UsageError(f"commit {short} does not cover database {of}")
+                raise UsageError(f"{source} does not cover database {of}")
             if of != to and of not in self._checked.keys:
-                raise UsageError(f"commit {short} has no key in database {of}")
+                raise UsageError(f"{source} has no key in database {of}")
 
     def _expect_some(self, view: View) -> None:
         """Raises UsageError where what was chosen is no key of the commit, nor a live one."""
-        plan, how = view.plan, self._wanted.how
+        plan, how, source = view.plan, self._wanted.how, self._wanted.source
         if plan.keys or plan.expired or plan.kept or not how.narrowed:
             return
         matches = matcher(how.patterns)
         if how.patterns and not any(matches(codec.data(key.name)) for key in self._keys()):
             named = " ".join(map(repr, how.patterns))
-            raise UsageError(f"no key of the commit matches {named}; nothing was restored")
+            raise UsageError(f"no key of {source} matches {named}; nothing was restored")
         empty = [of for of, _ in how.databases or () if of not in self._checked.keys]
         if empty and self._checked.scope.databases is None:
             raise UsageError(
-                f"neither the commit nor the server has a key in database {empty[0]};"
+                f"neither {source} nor the server has a key in database {empty[0]};"
                 " nothing was restored"
             )
 

@@ -117,6 +117,17 @@ class Spool:
         return self._file.read(length)
 
 
+class SpooledSide:
+    """A snapshot that is in no repository: all its files are in a spool."""
+
+    def __init__(self, files: Mapping[str, str], spool: Spool) -> None:
+        self.files = files
+        self._spool = spool
+
+    def read(self, path: str) -> bytes:
+        return self._spool.read(self.files[path])
+
+
 class LiveSide:
     """The live database's snapshot: what differs from a commit is in a spool."""
 

@@ -174,6 +174,21 @@ def clone_object(path: str, place: str, head: str, commits: int) -> dict[str, An
     }
 
 
+def export_object(
+    path: str, commit: str | None, form: str, count: int, libraries: int, size: int
+) -> dict[str, Any]:
+    """What an export wrote; `commit` is null where it was the live database."""
+    return {
+        "schema": "gitbackup.exported/1",
+        "path": path,
+        "commit": commit,
+        "format": form,
+        "keys": count,
+        "libraries": libraries,
+        "bytes": size,
+    }
+
+
 def error_object(message: str, exit_code: int) -> dict[str, Any]:
     """What went wrong."""
     return {"schema": "gitbackup.error/1", "error": message, "exit_code": exit_code}

@@ -32,7 +32,7 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     yield from _key_lines(plan, every)
     yield from _set_aside("expired since, left out", plan.expired)
     yield from _set_aside("expires within the hour", plan.soon)
-    yield from _set_aside("not in the commit, kept", plan.kept)
+    yield from _set_aside(f"not in the {'file' if plan.name else 'commit'}, kept", plan.kept)
     yield from _size_lines(plan)
     yield from (f"  warning: {escape(warning, LONGEST)}" for warning in plan.warnings)
 
@@ -47,6 +47,8 @@ def size(count: int) -> str:
 
 def _what(plan: Plan) -> str:
     undone = plan.how.undoes
+    if plan.name:
+        return f"import {escape(plan.name)}"
     return (
         f"undo {undone[:7]}, put {plan.commit[:7]} back" if undone else f"restore {plan.commit[:7]}"
     )

@@ -27,6 +27,7 @@ def plan_object(plan: Plan) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "commit": plan.commit,
+        **({"file": plan.name} if plan.name else {}),
         "server": plan.server,
         "how": how_object(plan.how),
         "now": codec.instant(plan.clock.now),
@@ -61,6 +62,7 @@ def restore_object(
     return {
         "schema": "gitbackup.restore/1",
         "commit": plan.commit,
+        **({"file": plan.name} if plan.name else {}),
         "server": plan.server,
         "undoes": plan.how.undoes,
         **commits,

@@ -224,5 +224,14 @@ def clone_lines(path: str, place: str, head: str, commits: int) -> Iterator[str]
     yield f"cloned {_commits(commits)} of {escape(place)} into {escape(path)}: HEAD {head[:7]}"
 
 
+def export_lines(
+    path: str, commit: str | None, form: str, count: int, libraries: int, size: int
+) -> Iterator[str]:
+    """What an export wrote."""
+    of = f"commit {commit[:7]}" if commit else "the live database"
+    more = f" and {libraries:,} librar{'y' if libraries == 1 else 'ies'}" if libraries else ""
+    yield f"exported {keys(count)}{more} of {of} to {escape(path)}: {form}, {size:,} bytes"
+
+
 def _commits(count: int) -> str:
     return f"{count:,} commit{'' if count == 1 else 's'}"

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from gitbackup.errors import GitbackupError, UsageError
+from gitbackup.store import refs
 from gitbackup.store.apart import Apart
 from gitbackup.store.command import Commands, Talk, failure
 from gitbackup.store.identity import signature
@@ -29,8 +30,8 @@ _FAST_IMPORT = (
 class Importer:
     """Takes blobs, then one commit of them; a context manager, under the repository's lock.
 
-    Nothing of it is in the repository before publish() or save(), and nothing stays if
-    the context ends without them. git starts with the first blob or the commit.
+    Nothing of it is in the repository before publish(), save() or hold(), and nothing
+    stays if the context ends without them. git starts with the first blob or the commit.
     """
 
     def __init__(
@@ -102,6 +103,13 @@ class Importer:
     def save(self, branch: str) -> None:
         """Puts the commit on another branch, made or moved forward; HEAD stays."""
         self._save(branch, self._made(), self._apart)
+
+    def hold(self) -> None:
+        """Keeps the commit where no branch is, until another is kept so; HEAD stays."""
+        commit = self._made()
+        if self._apart is not None:
+            self._apart.admit()
+        refs.hold(self._git, commit)
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,7 @@ import re
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
 from gitbackup.store.command import Commands, failure
 
+HELD = "refs/gitbackup/imported"
 _NONE = "0" * 40
 _ID = re.compile(r"[0-9a-f]{40}")
 
@@ -95,6 +96,14 @@ def save(git: Commands, name: str, commit: str) -> None:
     if old and git.attempt("merge-base", "--is-ancestor", old, commit).status:
         raise GitbackupError(f"branch {name!r} holds commits that would be lost; name another")
     move(git, ref, commit, old)
+
+
+def hold(git: Commands, commit: str | None) -> None:
+    """Keeps a commit that no branch has, in place of the one that was kept so; None for none."""
+    if commit is None:
+        git.run("update-ref", "-d", HELD)
+    else:
+        git.run("update-ref", HELD, commit)
 
 
 def _unknown(git: Commands, commit_ish: str) -> UsageError:

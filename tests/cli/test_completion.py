@@ -36,6 +36,8 @@ LINES = {
     "gitbackup show before-upgrade:conf": ["gitbackup", "show", "before-upgrade:config"],
     "gitbackup restore HEAD~1 con": ["gitbackup", "restore", "HEAD~1", "config"],
     "gitbackup diff HEAD~1 HEAD con": ["gitbackup", "diff", "HEAD~1", "HEAD", "config"],
+    "gitbackup export bef": ["gitbackup", "export", "before-upgrade"],
+    "gitbackup export HEAD con": ["gitbackup", "export", "HEAD", "config"],
     "gitbackup show HEAD:od": ["gitbackup", "show", "HEAD:odd name's $HOME *"],
     "gitbackup show HEAD:none": ["gitbackup", "show", "HEAD:none"],
     "gitbackup show nowhere:a": ["gitbackup", "show", "nowhere:a"],

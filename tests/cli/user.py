@@ -26,7 +26,8 @@ from tests.store.plain import run_git
 
 HOUSE = Path(__file__).parents[2]
 GITBACKUP = (sys.executable, "-m", "gitbackup")
-HISTORY = ("rev-list", "--exclude=refs/notes/*", "--all", "--topo-order", "--reverse")
+APART = ("--exclude=refs/notes/*", "--exclude=refs/gitbackup/*")
+HISTORY = ("rev-list", *APART, "--all", "--topo-order", "--reverse")
 AGE = re.compile(r"\((?:just now|\d seconds? ago)\)")
 MINUTE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?= \(AGE\))")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?(?:Z|\+00:00)")

@@ -1,0 +1,224 @@
+"""`gitbackup export` and `gitbackup import`."""
+
+from __future__ import annotations
+
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from gitbackup.backup import Backup
+from gitbackup.cli import candidates, terminal
+from gitbackup.cli.options import (
+    connected,
+    examples,
+    json_option,
+    logged_in,
+    move_option,
+    open_backup,
+    password_in_url,
+    redact_option,
+    repo_option,
+    to_option,
+    ttl_option,
+    url_option,
+)
+from gitbackup.cli.restore import (
+    Manner,
+    carry_out,
+    databases_of,
+    dry_run_option,
+    expect_answer,
+    full_option,
+    yes_option,
+)
+from gitbackup.cli.words import GLOB, KEYS, AfterDashes
+from gitbackup.errors import UsageError
+from gitbackup.plan import Ttl
+from gitbackup.report import objects, text
+
+if TYPE_CHECKING:  # it loads what `export --help` has no need of
+    from gitbackup.ops.export import ExportResult
+
+STDOUT = "-"
+
+
+@click.command(
+    cls=AfterDashes,
+    epilog=examples(
+        "gitbackup export -o now.json                    the live database",
+        "gitbackup export HEAD~1 -o then.json            a commit",
+        "gitbackup export 'apikey:*' --format jsonl | gzip > apikeys.gz",
+        "gitbackup export --format resp | redis-cli -u redis://other --pipe",
+    ),
+)
+@connected
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where to; - is standard output, and so is a pipe without it.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "jsonl", "resp"]),
+    default="json",
+    show_default=True,
+    help="One document, an entry a line, or commands for redis-cli --pipe.",
+)
+@redact_option
+@click.argument(
+    "words",
+    metavar="[COMMIT-ISH] [KEY-GLOB]...",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    shell_complete=candidates.commit_then_keys,
+)
+@click.pass_context
+def export(
+    ctx: click.Context,
+    repo: Path | None,
+    url: str | None,
+    databases: tuple[int, ...],
+    as_json: bool,
+    output: Path | None,
+    form: str,
+    redact: tuple[str, ...],
+    words: tuple[str, ...],
+) -> None:
+    """Write a commit, or without COMMIT-ISH the live database, to one portable file.
+
+    json and jsonl are read by `gitbackup import`, and by any program. resp restores anywhere,
+    gitbackup not needed: redis-cli --pipe < FILE. Each key that it names is removed first and
+    made anew; other keys stay. FILE takes its name once it is whole, readable by its owner
+    only. The live database can be exported without any data repository.
+    """
+    backup = open_backup(repo, url, databases)
+    commit, patterns = _side(backup, list(words))
+    patterns += ctx.meta[KEYS]
+    _expect_place(output, form, as_json)
+    if commit is None:
+        backup = logged_in(repo, url, databases)
+    seen = BytesIO() if sys.stdout.isatty() else sys.stdout.buffer
+    to = seen if output is None or _is_stdout(output) else output
+    result = backup.export(to, commit, form=form, patterns=patterns, redact=redact)
+    terminal.warn_all(result.warnings)
+    if isinstance(to, Path):
+        _say(result, to, as_json)
+    elif isinstance(seen, BytesIO):
+        terminal.say_stored(seen.getvalue())
+
+
+@click.command(
+    "import",
+    epilog=examples(
+        "gitbackup import then.json --dry-run",
+        "gitbackup import apikeys.jsonl 'apikey:4*' --yes",
+        "gitbackup import then.json --delete            and nothing but what it holds",
+        "gitbackup import redis-dump.json --db 0:3      another tool's dump, into db3",
+    ),
+)
+@repo_option
+@url_option
+@move_option
+@json_option
+@dry_run_option
+@full_option
+@yes_option
+@click.option(
+    "--delete/--no-delete",
+    default=False,
+    show_default=True,
+    help="Delete the keys that the file is to hold and does not; or keep them.",
+)
+@ttl_option
+@to_option
+@click.argument("file", metavar="FILE", type=click.File("rb"))
+@click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1)
+@click.pass_context
+def import_(
+    ctx: click.Context,
+    repo: Path | None,
+    url: str | None,
+    moves: tuple[tuple[int, int], ...],
+    as_json: bool,
+    dry_run: bool,
+    full: bool,
+    yes: bool,
+    delete: bool,
+    ttl: str,
+    to: str | None,
+    file: BinaryIO,
+    patterns: tuple[str, ...],
+) -> None:
+    """Write what FILE holds into the database; other keys stay, unless --delete.
+
+    FILE is what export has written (json or jsonl), or what npm's redis-dump --json or
+    Python's redis-dump-load has; - is standard input. All of it is read and checked first.
+
+    Then it is as for restore: it shows the plan and asks, commits what would be lost, changes
+    each key at once, reads all again, and commits the state since; `gitbackup undo` takes it
+    back. Makes the data repository where there is none. Off a terminal it needs --yes.
+    """
+    expect_answer(ctx, yes, dry_run)
+    backup = open_backup(repo, url) if to else logged_in(repo, url)
+    name = "standard input" if file.name == "<stdin>" else Path(file.name).name
+    with password_in_url():
+        how = backup.importer(
+            file,
+            name,
+            patterns=patterns,
+            databases=databases_of(moves),
+            delete=delete,
+            ttl=Ttl(ttl),
+            to=to,
+        )
+    terminal.warn_all(how.warnings)
+    carry_out(ctx, backup, how, Manner(dry_run, yes, as_json, full))
+
+
+def _side(backup: Backup, words: list[str]) -> tuple[str | None, list[str]]:
+    """The commit to export, None for the live database, and key globs.
+
+    Raises UsageError for a first word that is neither.
+    """
+    if not words:
+        return None, []
+    if backup.repository is not None:
+        try:
+            return backup.resolve(words[0]), words[1:]
+        except UsageError:
+            pass
+    if not GLOB.search(words[0]):
+        raise UsageError(
+            f"there is no commit {words[0]!r}; `gitbackup log` lists them, and -- goes before the"
+            " name of a key"
+        )
+    return None, words
+
+
+def _is_stdout(output: Path | None) -> bool:
+    return output is None or str(output) == STDOUT
+
+
+def _expect_place(output: Path | None, form: str, as_json: bool) -> None:
+    """Raises UsageError where the export would go where it does no good."""
+    shown = sys.stdout.isatty()
+    if output is None and shown:
+        raise UsageError("name a file with -o FILE, or -o - to see the export here")
+    if shown and _is_stdout(output) and form == "resp":
+        raise UsageError("resp is for programs, not for a terminal: name a file with -o FILE")
+    if as_json and _is_stdout(output):
+        raise UsageError("--json tells of the file that is written: name it with -o FILE")
+
+
+def _say(result: ExportResult, output: Path, as_json: bool) -> None:
+    facts = (result.commit, result.form, result.keys, result.libraries, result.size)
+    if as_json:
+        terminal.say_json(objects.export_object(str(output), *facts))
+    else:
+        terminal.say(text.export_lines(str(output), *facts))

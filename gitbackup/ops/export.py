@@ -1,0 +1,196 @@
+"""`export`: a commit, or the live database, as one portable file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from gitbackup import codec, snapshot
+from gitbackup.errors import GitbackupError, UsageError
+from gitbackup.live.connect import Server
+from gitbackup.model import FUNCTIONS, Key, Scope
+from gitbackup.ops.commit import doubts
+from gitbackup.ops.forms import FORMS
+from gitbackup.ops.planning import scope_of, taken_at
+from gitbackup.ops.scan import LiveFiles
+from gitbackup.ops.sides import CommitSide, Side, Spool, SpooledSide
+from gitbackup.ops.take import take
+from gitbackup.patterns import covers, matcher
+from gitbackup.progress import Progress
+from gitbackup.redact import Redaction
+from gitbackup.store.repository import Repository
+
+NOTHING = Redaction()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which keys are to be exported, and how.
+
+    No patterns, and None, are all of them; where some are chosen, there are no libraries of
+    functions. `redaction` masks values, not in a form that is there to be restored.
+    """
+
+    form: str = "json"
+    patterns: tuple[str, ...] = ()
+    databases: tuple[int, ...] | None = None
+    redaction: Redaction = NOTHING
+
+    def __post_init__(self) -> None:
+        if self.redaction and not FORMS[self.form].text:
+            raise UsageError(
+                f"{self.form} is there to be restored, and masks are not: --redact goes with json"
+                " or jsonl"
+            )
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.patterns) or self.databases is not None
+
+    def scope(self, whole: Scope) -> Scope:
+        """What of a snapshot's scope is wished for; the patterns are told apart from it.
+
+        Raises UsageError for a database that is not of it.
+        """
+        if not self.narrowed:
+            return whole
+        for db in self.databases or ():
+            if whole.databases is not None and db not in whole.databases:
+                raise UsageError(f"the commit does not cover database {db}")
+        databases = whole.databases if self.databases is None else self.databases
+        return replace(whole, databases=databases, functions=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What `export` wrote. `commit` is None where it was the live database; `keys` and
+    `libraries` are how many of them, `size` is in bytes."""
+
+    commit: str | None
+    form: str
+    keys: int
+    libraries: int
+    size: int
+    warnings: Sequence[str] = ()
+
+
+def of_commit(repository: Repository, commit: str, wish: Wish, to: Path | BinaryIO) -> ExportResult:
+    """Exports a commit. Raises Damaged where it is not well-formed, before anything is written."""
+    side = CommitSide(repository, commit)
+    scope = wish.scope(scope_of(side))
+    facts = _facts(wish, scope, commit, taken_at(repository, commit))
+    return _export(side, scope, wish, facts, to)
+
+
+def of_live(
+    server: Server, scope: Scope, wish: Wish, to: Path | BinaryIO, progress: Progress
+) -> ExportResult:
+    """Exports the live database. Nothing is written before all of it is read."""
+    scope = wish.scope(scope)
+    fewest = scope if scope.include else replace(scope, include=wish.patterns)
+    live = LiveFiles(server, fewest, progress)
+    with Spool() as spool:
+        taken = take(live, CommitSide(None, None), Repository.blob_id, spool)
+        scope = replace(scope, functions=live.scope.functions)
+        facts = _facts(wish, scope, None, live.taken_at)
+        result = _export(SpooledSide(taken.files, spool), scope, wish, facts, to)
+    return replace(result, warnings=doubts(taken))
+
+
+def _export(
+    side: Side, scope: Scope, wish: Wish, facts: Mapping[str, Any], to: Path | BinaryIO
+) -> ExportResult:
+    size = 0
+    with Spool() as spool:
+        keys = _gather(side, scope, wish, spool)
+        with new_file(to) if isinstance(to, Path) else nullcontext(to) as out:
+            for piece in FORMS[wish.form].file(facts, keys, lambda key: spool.read(_place(key))):
+                size += len(piece)
+                out.write(piece)
+    count = Counter(key.db == FUNCTIONS for key in keys)
+    return ExportResult(facts["commit"], wish.form, count[False], count[True], size)
+
+
+def _gather(side: Side, scope: Scope, wish: Wish, spool: Spool) -> list[Key]:
+    """Keeps each entry in its form; the keys, sorted.
+
+    Raises UsageError for key patterns that match none.
+    """
+    form, within, matches = FORMS[wish.form], covers(scope), matcher(wish.patterns)
+    files = ((path, side.read(path)) for path in sorted(side.files) if snapshot.is_data(path))
+    keys = []
+    for _, entries in snapshot.decode_all(files):
+        for key, entry in entries.items():
+            if within(key) and (key.db == FUNCTIONS or matches(codec.data(key.name))):
+                spool.put(_place(key), form.entry(key, wish.redaction.entry(key, entry)))
+                keys.append(key)
+    if wish.patterns and not keys:
+        named = " ".join(map(repr, wish.patterns))
+        raise UsageError(f"no key matches {named}; nothing was exported")
+    return sorted(keys)
+
+
+def _place(key: Key) -> str:
+    return f"{key.db} {key.name}"
+
+
+def _facts(wish: Wish, scope: Scope, commit: str | None, moment: int) -> dict[str, Any]:
+    """What the file tells of itself."""
+    return {
+        "commit": commit,
+        "patterns": sorted({*map(codec.strict, wish.patterns)}),
+        "redacted": sorted({*map(codec.strict, wish.redaction.globs)}),
+        "scope": snapshot.scope_object(scope),
+        "taken_at": codec.instant(moment),
+    }
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name once it is whole and on the disk, readable by its owner only.
+
+    What had that name stays as it was until then, and for good where the context fails. A pipe
+    or a device is written to as it is. Raises GitbackupError where it cannot be written.
+    """
+    target = path.resolve()
+    try:
+        if target.exists() and not target.is_file():
+            with target.open("wb") as stream:
+                yield stream
+            return
+        with _draft(target) as (draft, file):
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            draft.replace(target)
+        _sync(target.parent)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise GitbackupError(f"cannot write {path}: {why}; what was there is as it was") from error
+
+
+@contextmanager
+def _draft(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    handle, name = tempfile.mkstemp(".tmp", f".{target.name[:40]}-", target.parent)
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield draft, cast("BinaryIO", cast("IO[bytes]", file))
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """Makes the names in a folder last through a loss of power, where the disk can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
