@@ -6,12 +6,13 @@ to run, and most verbs need but one of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbackup.errors import NoRepository
+from gitbackup.errors import NoRepository, UsageError
 from gitbackup.model import Consistency, Scope
 from gitbackup.progress import Progress
 
@@ -91,6 +92,21 @@ class Workspace:
         configured = self.repository.get("url") if self.repository else None
         address = parse(self.url or configured or DEFAULT_URL)
         return address.with_password(self._password) if self._password else address
+
+    @property
+    def rdb_folder(self) -> Path:
+        """Where RDB files are kept: by the repository's settings, else in a folder beside it,
+        one for each repository, since old files go by their number."""
+        configured = self.repository.get("rdbDir") if self.repository else None
+        beside = f"../{self.path.absolute().name.removesuffix('.git')}-rdb"
+        return Path(os.path.normpath(self.path / Path(configured or beside).expanduser()))
+
+    def rdb_in(self, folder: str | Path | None) -> Path:
+        """A folder to save RDB files to. Raises UsageError for one inside the repository."""
+        chosen = Path(folder) if folder else self.rdb_folder
+        if chosen.resolve().is_relative_to(self.path.resolve()):
+            raise UsageError(f"{chosen} is inside the data repository; name a folder outside it")
+        return chosen
 
     def live(self, consistency: Consistency = Consistency.AUTO) -> LiveFiles:
         """The live database as the files of a snapshot."""

@@ -39,6 +39,7 @@ COMMANDS = {
     "clone": Lazy("remote", "Make the data repository of one that is elsewhere."),
     "verify": Lazy("verify", "Prove that commits restore, on a server of its own."),
     "check": Lazy("check", "Tell whether the data are safe, and what to do where not."),
+    "rdb": Lazy("rdb", "Save RDB files, list them, put them to the test."),
     "completion": Lazy("completion", "Print the script that makes Tab complete in your shell."),
     "demo": Lazy("demo", "See it work, on a server of its own."),
 }

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
-from gitbackup.cli.options import connected, examples, logged_in, open_backup
+from gitbackup.cli.options import connected, examples, logged_in, open_backup, server_option
 from gitbackup.cli.remote import push_after_commit
 from gitbackup.errors import PartlyDone, PasswordNeeded, ServerError, UsageError
 from gitbackup.plan import Plan, Ttl
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
         "gitbackup restore before-upgrade",
         "gitbackup restore @{yesterday} 'apikey:*' --no-delete --yes",
         "gitbackup restore HEAD --to redis://localhost:6380",
+        "gitbackup restore --rdb dump.rdb 'account:*'",
     )
 )
 @connected
@@ -38,7 +40,16 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     help="Expiries: the same instant, as much time as was left, or none.",
 )
 @click.option("--to", metavar="URL", help="Restore into another server.")
-@click.argument("commit_ish", metavar="COMMIT-ISH", shell_complete=candidates.commits)
+@click.option(
+    "--rdb",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Restore what an RDB file holds; it stands for COMMIT-ISH.",
+)
+@server_option
+@click.argument(
+    "commit_ish", metavar="COMMIT-ISH", required=False, shell_complete=candidates.commits
+)
 @click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1, shell_complete=candidates.keys)
 @click.pass_context
 def restore(
@@ -52,7 +63,9 @@ def restore(
     no_delete: bool,
     ttl: str,
     to: str | None,
-    commit_ish: str,
+    rdb: Path | None,
+    server: Path | None,
+    commit_ish: str | None,
     patterns: tuple[str, ...],
 ) -> None:
     """Make the database hold what COMMIT-ISH does: nothing less, and nothing more.
@@ -63,13 +76,22 @@ def restore(
     compared. A restore that was cut off is finished by the same command.
 
     Only keys that the commit's scope covers are touched. Off a terminal it needs --yes.
+
+    With --rdb the file, of any server and age, is first made a commit on a branch of its own.
     """
+    if not (commit_ish or rdb):
+        raise click.UsageError("Missing argument 'COMMIT-ISH'.", ctx)
+    if server and not rdb:
+        raise UsageError("--server goes with --rdb")
     if not (yes or dry_run or terminal.asks()):
         raise UsageError("restore asks before it writes: add --yes, or --dry-run to see the plan")
     backup = open_backup(repo, url, databases) if to else logged_in(repo, url, databases)
+    if rdb:
+        patterns = (commit_ish, *patterns) if commit_ish else patterns
+        commit_ish = _adopted(backup, rdb, server, as_json)
     try:
         restoring = backup.restorer(
-            commit_ish, patterns=patterns, delete=not no_delete, ttl=Ttl(ttl), to=to
+            commit_ish or "", patterns=patterns, delete=not no_delete, ttl=Ttl(ttl), to=to
         )
     except PasswordNeeded:
         raise ServerError("the server of --to wants a password: put it in that URL") from None
@@ -88,6 +110,15 @@ def restore(
     undone += filter(None, [push_after_commit(backup, as_json) if made else ""])
     if undone:
         raise PartlyDone("; ".join(undone))
+
+
+def _adopted(backup: Backup, rdb: Path, server: Path | None, as_json: bool) -> str:
+    """The id of the commit that an RDB file has become."""
+    adopted = backup.rdb.adopt(rdb, server)
+    terminal.warn_all(adopted.warnings)
+    sentence = f"{rdb} is commit {adopted.commit[:7]}, on the branch {adopted.branch}"
+    terminal.say([sentence], err=as_json)
+    return adopted.commit
 
 
 def _say_plan(plan: Plan, as_json: bool) -> None:
