@@ -28,7 +28,7 @@ HOME = "/home/me"
 CHANGING = (
     (re.compile(r"\b[0-9a-f]{40}\b"), "ID"),
     (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{7}\b(?!-)|\b[a-f]{7}\b"), "SHORT"),
-    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "DATE"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d UTC)?"), "DATE"),
     (re.compile(r"(?<=SHORT  )\d{4}-\d\d-\d\d"), "DAY"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?(Z|\+00:00)"), "INSTANT"),
     (re.compile(r"just now|\d+ \w+ ago"), "AGE"),
@@ -37,6 +37,9 @@ CHANGING = (
     (re.compile(r"(?<=\"gitbackup\": \")[^\"]+"), "VERSION"),
     (re.compile(r"\b\d+\.\d s\b|(?<=\"seconds\": )[\d.]+"), "SECONDS"),
     (re.compile(r"redis-cli -h 127\.0\.0\.1 -p \d+"), "redis-cli"),
+    (re.compile(r"dump-\d{8}-\d{6}"), "FILE"),
+    (re.compile(r"\d+ bytes"), "SIZE"),
+    (re.compile(r"(Redis|Valkey) [\d.]+, RDB version \d+"), "WRITER"),
 )
 """What differs from run to run, and what stands for it."""
 
