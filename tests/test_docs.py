@@ -118,10 +118,12 @@ def test_every_example_of_the_readme(shell: Shell) -> None:
 
 
 def test_every_object_in_the_readme_is_as_its_schema_has_it() -> None:
-    """And all are shown but for what goes to and comes from elsewhere, and what is hidden."""
+    """And all are shown but for what goes to and comes from elsewhere, what is hidden, and what
+    RDB files are named."""
     shown = re.findall(r'^\{"schema": .*$', README, re.MULTILINE)
     names = {check(line)["schema"] for line in shown}
     elsewhere = {f"gitbackup.{name}/1" for name in ("push", "pull", "clone", "hidden")}
+    elsewhere |= {f"gitbackup.{name}/1" for name in ("rdb", "rdb-save", "rdb-verify")}
     assert names == {*named()} - elsewhere
 
 

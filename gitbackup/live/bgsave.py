@@ -87,7 +87,10 @@ def _await_end(wire: Wire, progress: Progress) -> dict[str, str]:
 
 
 def _info(wire: Wire) -> dict[str, str]:
-    return parse_info(wire.call("INFO", "persistence"))
+    info = parse_info(wire.call("INFO", "persistence"))
+    if not {"rdb_last_save_time", "rdb_bgsave_in_progress"} <= info.keys():
+        raise ServerError(f"the server at {wire.label} tells nothing of its saves: try --via sync")
+    return info
 
 
 def _path(wire: Wire) -> Path:

@@ -30,8 +30,6 @@ DATABASES = 10_000  # a server refuses a file that has more
 NOBODY = "127.0.0.1 0"  # a primary that no process can be
 OTHER_VERSION = re.compile("Can't handle RDB format version|Wrong signature trying to load DB")
 REASON = re.compile(r"(?:# (?!Fatal)|\[offset \d+\] (?=[A-Z]))(.+)\n(?=.*# Fatal|\[additional)")
-VISIBLE = ("CONFIG", "SET", "import-mode", "yes"), ("REPLICAOF", "NO", "ONE")
-IMPORTING = ("CLIENT", "IMPORT-SOURCE", "ON")
 SCAN_COUNT = 1_000
 
 
@@ -40,7 +38,8 @@ class Loaded:
     """A server that holds an RDB file's data; what it reads is as the file has it.
 
     `keys` tells how many keys each database has in the file, `expiring` how many of these
-    expire at some time. `hides` tells whether those that have expired by now cannot be read.
+    expire at some time. `hides` tells whether those that have expired by now cannot be read;
+    `with_fields` are the databases in which fields of hashes expire.
     """
 
     file: RdbFile
@@ -92,14 +91,12 @@ def _forget_keys(wire: Wire, names: list[bytes], moment: int) -> None:
 def _forget_fields(wire: Wire, names: list[bytes], moment: int) -> None:
     """The same for the fields of hashes."""
     for name in names:
-        if wire.call("TYPE", name) == "hash":
-            for piece in pieces(
-                [codec.raw(field) for field in wire.call("HKEYS", name)], ARGUMENTS
-            ):
-                dues = wire.call("HPEXPIRETIME", name, "FIELDS", len(piece), *piece)
-                dead = [field for field, due in zip(piece, dues, strict=True) if 0 <= due <= moment]
-                if dead:
-                    wire.call("HDEL", name, *dead)
+        fields = wire.call("HKEYS", name) if wire.call("TYPE", name) == "hash" else []
+        for piece in pieces(list(map(codec.raw, fields)), ARGUMENTS):
+            dues = wire.call("HPEXPIRETIME", name, "FIELDS", len(piece), *piece)
+            dead = [field for field, due in zip(piece, dues, strict=True) if 0 <= due <= moment]
+            if dead:
+                wire.call("HDEL", name, *dead)
 
 
 @contextmanager
@@ -114,7 +111,7 @@ def load(path: Path, program: Path | None = None) -> Iterator[Loaded]:
         plain = connect(parse(embedded.url))
         with closing(plain.dial()) as wire:
             counts = _counts(wire)
-            shows = not any(isinstance(reply, Refusal) for reply in _show(wire))
+            shows = _shows_expired(wire)
         server = _importing(plain) if shows else plain
         keys = {db: facts["keys"] for db, facts in counts.items()}
         expiring = {db: facts["expires"] for db, facts in counts.items()}
@@ -155,13 +152,16 @@ def _numbers(told: str) -> dict[str, int]:
     return {name: int(number) for name, _, number in pairs if number.isdecimal()}
 
 
-def _show(wire: Wire) -> list[Any]:
-    """Has a Valkey show what has expired; where the server knows no such mode, it stays as it is.
+def _shows_expired(wire: Wire) -> bool:
+    """Has a Valkey show what has expired; False where the server knows no such mode.
 
     In that mode it drops nothing, so it need not be a replica any longer.
     """
-    mode = wire.ask([VISIBLE[0]])
-    return mode if isinstance(mode[0], Refusal) else mode + wire.ask([VISIBLE[1]])
+    (reply,) = wire.ask([("CONFIG", "SET", "import-mode", "yes")])
+    if isinstance(reply, Refusal):
+        return False
+    wire.call("REPLICAOF", "NO", "ONE")
+    return True
 
 
 def _importing(server: Server) -> Server:
@@ -169,7 +169,7 @@ def _importing(server: Server) -> Server:
 
     def dial() -> Wire:
         wire = server.dial()
-        wire.call(*IMPORTING)
+        wire.call("CLIENT", "IMPORT-SOURCE", "ON")
         return wire
 
     return replace(server, dial=dial)

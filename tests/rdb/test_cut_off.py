@@ -21,7 +21,7 @@ import pytest
 
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, ServerError
-from gitbackup.live import rdbfile
+from gitbackup.live import rdbfile, replica
 from gitbackup.ops.rdb import DRAFT
 from tests.rdb.proxy import proxy
 from tests.servers import BRANDS, LiveServer, StartServer
@@ -167,10 +167,12 @@ def test_a_server_that_dies(server: LiveServer, folder: Folder, share: float) ->
 
 
 class Killer:
-    """Progress that ends a process, and its children, once so many bytes are there."""
+    """Progress that sends a signal to a process, once so many bytes are there, and to its
+    children first."""
 
-    def __init__(self, process: int, after: int) -> None:
+    def __init__(self, process: int, after: int, how: int = signal.SIGKILL) -> None:
         self._process = process
+        self._how = how
         self._left = after
 
     def start(self, what: str, total: int | None, unit: str = "keys") -> None: ...
@@ -178,11 +180,28 @@ class Killer:
     def advance(self, count: int) -> None:
         self._left -= count
         if self._left <= 0:
-            subprocess.run(["pkill", "-KILL", "-P", str(self._process)], check=False)
-            os.kill(self._process, signal.SIGKILL)
+            subprocess.run(["pkill", f"-{self._how:d}", "-P", str(self._process)], check=False)
+            os.kill(self._process, self._how)
             self._left = SIZE
 
     def finish(self) -> None: ...
+
+
+def test_a_server_that_falls_silent_is_given_up(
+    start_server: StartServer, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica, "PATIENCE", 0.2)
+    server = start_server()
+    fill(server, SIZE)
+    with server.client() as client:
+        process = client.info("server")["process_id"]
+    frozen = Killer(process, SIZE // 10, signal.SIGSTOP)
+    try:
+        with pytest.raises(ServerError, match="it stayed silent after"):
+            Backup(folder.path.parent / "data", server.url, progress=frozen).rdb.save(folder.path)
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert (folder.files(), folder.drafts()) == ([], [])
 
 
 @pytest.fixture
