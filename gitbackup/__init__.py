@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gitbackup.ops.diff import Status as Status
     from gitbackup.ops.export import ExportResult as ExportResult
     from gitbackup.ops.outcome import RestoreResult as RestoreResult
+    from gitbackup.ops.rdb_history import RdbAdopted as RdbAdopted
     from gitbackup.ops.transfer import CloneResult as CloneResult
     from gitbackup.ops.transfer import PullResult as PullResult
     from gitbackup.ops.transfer import PushResult as PushResult
@@ -45,6 +46,11 @@ if TYPE_CHECKING:
     from gitbackup.plan import Plan as Plan
     from gitbackup.plan import Ttl as Ttl
     from gitbackup.proof import Proof as Proof
+    from gitbackup.rdb import RdbFiles as RdbFiles
+    from gitbackup.rdbmodel import RdbFile as RdbFile
+    from gitbackup.rdbmodel import RdbListed as RdbListed
+    from gitbackup.rdbmodel import RdbSaved as RdbSaved
+    from gitbackup.rdbmodel import RdbVerified as RdbVerified
     from gitbackup.risk import Level as Level
     from gitbackup.risk import Risk as Risk
 
@@ -76,11 +82,14 @@ _HOMES = {
     "ops.diff": ("Diff", "Status"),
     "ops.export": ("ExportResult",),
     "ops.outcome": ("RestoreResult",),
+    "ops.rdb_history": ("RdbAdopted",),
     "ops.transfer": ("CloneResult", "PullResult", "PushResult"),
     "ops.verify": ("Verified",),
     "plan": ("Plan", "Ttl"),
     "proof": ("Proof",),
     "risk": ("Level", "Risk"),
+    "rdb": ("RdbFiles",),
+    "rdbmodel": ("RdbFile", "RdbListed", "RdbSaved", "RdbVerified"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from gitbackup.errors import UsageError
 from gitbackup.model import Consistency, Pushed, Rehearsal
 from gitbackup.past import Past
 from gitbackup.plan import How, Plan, Ttl
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
     from gitbackup.ops.verify import Verified
     from gitbackup.proof import Proof
+    from gitbackup.rdb import RdbFiles
     from gitbackup.store.repository import Repository
 
 
@@ -109,8 +109,7 @@ class Backup(Past):
         """
         from gitbackup.ops import commit as ops
 
-        if message is not None and not message.strip():
-            raise UsageError("the message is empty; without -m the subject tells what changed")
+        ops.expect_text(message)
         live, quiet = self._at.live(consistency), self._at.quiet()
         if dry_run:
             return ops.preview(self.repository, live, message, quiet)
@@ -274,6 +273,13 @@ class Backup(Past):
     def rehearsal(self, commit_ish: str = "HEAD") -> Rehearsal | None:
         """When a commit was last verified, and how that ended; None where it never was."""
         return self._at.history.commit_info(self.resolve(commit_ish)).rehearsal
+
+    @property
+    def rdb(self) -> RdbFiles:
+        """The server's data as RDB files: to save, to list, to verify, to commit."""
+        from gitbackup.rdb import RdbFiles
+
+        return RdbFiles(self._at)
 
     @property
     def repository(self) -> Repository | None:

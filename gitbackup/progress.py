@@ -8,11 +8,14 @@ from typing import Protocol
 class Progress(Protocol):
     """Told of work as it goes; never asked anything."""
 
-    def start(self, what: str, total: int | None) -> None:
-        """A stretch of work begins: `what` in a word or two, `total` keys if known."""
+    def start(self, what: str, total: int | None, unit: str = "keys") -> None:
+        """A stretch of work begins: `what` in a word or two, `total` keys if known.
 
-    def advance(self, keys: int) -> None:
-        """So many more keys are done."""
+        What is counted is `unit`: keys, or bytes.
+        """
+
+    def advance(self, count: int) -> None:
+        """So many more keys, or bytes, are done."""
 
     def finish(self) -> None:
         """The stretch is over, well or not."""
@@ -21,10 +24,10 @@ class Progress(Protocol):
 class Silent:
     """A Progress that says nothing."""
 
-    def start(self, what: str, total: int | None) -> None:
+    def start(self, what: str, total: int | None, unit: str = "keys") -> None:
         pass
 
-    def advance(self, keys: int) -> None:
+    def advance(self, count: int) -> None:
         pass
 
     def finish(self) -> None:

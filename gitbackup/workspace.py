@@ -6,6 +6,7 @@ to run, and most verbs need but one of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -137,6 +138,21 @@ class Workspace:
     def _scope_at(self, other: str | None) -> Scope:
         named = self.place_of(other).db
         return self.scope_of(None if named is None else [named])
+
+    @property
+    def rdb_folder(self) -> Path:
+        """Where RDB files are kept: by the repository's settings, else in a folder beside it,
+        one for each repository, since old files go by their number."""
+        configured = self.repository.get("rdbDir") if self.repository else None
+        beside = f"../{self.path.absolute().name.removesuffix('.git')}-rdb"
+        return Path(os.path.normpath(self.path / Path(configured or beside).expanduser()))
+
+    def rdb_in(self, folder: str | Path | None) -> Path:
+        """A folder to save RDB files to. Raises UsageError for one inside the repository."""
+        chosen = Path(folder) if folder else self.rdb_folder
+        if chosen.resolve().is_relative_to(self.path.resolve()):
+            raise UsageError(f"{chosen} is inside the data repository; name a folder outside it")
+        return chosen
 
     def live(self, consistency: Consistency = Consistency.AUTO) -> LiveFiles:
         """The live database as the files of a snapshot."""

@@ -19,7 +19,12 @@ FOLDER = files("gitbackup.report").joinpath("schemas")
 def named() -> dict[str, dict[str, Any]]:
     """Every schema by the name that objects carry: `gitbackup.diff/1` is in diff-1.json."""
     found = {file.name: json.loads(file.read_text("utf-8")) for file in FOLDER.iterdir()}
-    return {f"gitbackup.{name[:-5].replace('-', '/')}": found[name] for name in sorted(found)}
+    return {_name(file): found[file] for file in sorted(found)}
+
+
+def _name(file: str) -> str:
+    name, _, version = file.removesuffix(".json").rpartition("-")
+    return f"gitbackup.{name}/{version}"
 
 
 def check(line: str) -> dict[str, Any]:

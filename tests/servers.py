@@ -132,7 +132,7 @@ BRANDS: dict[str, Callable[[], Path]] = {
 PROTOCOLS = (3, 2)
 
 
-def _program(brand: str) -> Path:
+def program(brand: str) -> Path:
     """Where the brand's server is; where it is nowhere, the test cannot be run."""
     try:
         return BRANDS[brand]()
@@ -147,7 +147,7 @@ def _started(opened: ExitStack, brand: str, settings: dict[str, str], port: int 
     settings = {"repl-diskless-sync-delay": "0", **settings}
     if not brand.startswith("redis6"):  # which has no such setting, and needs none
         settings = {"enable-debug-command": "yes", **settings}
-    embedded = opened.enter_context(EmbeddedServer(_program(brand), settings))
+    embedded = opened.enter_context(EmbeddedServer(program(brand), settings))
     return LiveServer(brand, f"redis://127.0.0.1:{port}" if port else embedded.url)
 
 

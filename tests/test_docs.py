@@ -28,7 +28,7 @@ HOME = "/home/me"
 CHANGING = (
     (re.compile(r"\b[0-9a-f]{40}\b"), "ID"),
     (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{7}\b(?!-)|\b[a-f]{7}\b"), "SHORT"),
-    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "DATE"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d UTC)?"), "DATE"),
     (re.compile(r"(?<=SHORT  )\d{4}-\d\d-\d\d"), "DAY"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?(Z|\+00:00)"), "INSTANT"),
     (re.compile(r"just now|\d+ \w+ ago"), "AGE"),
@@ -37,6 +37,9 @@ CHANGING = (
     (re.compile(r"(?<=\"gitbackup\": \")[^\"]+"), "VERSION"),
     (re.compile(r"\b\d+\.\d s\b|(?<=\"seconds\": )[\d.]+"), "SECONDS"),
     (re.compile(r"redis-cli -h 127\.0\.0\.1 -p \d+"), "redis-cli"),
+    (re.compile(r"dump-\d{8}-\d{6}"), "FILE"),
+    (re.compile(r"\d+ bytes"), "SIZE"),
+    (re.compile(r"(Redis|Valkey) [\d.]+, RDB version \d+"), "WRITER"),
 )
 """What differs from run to run, and what stands for it."""
 
@@ -115,10 +118,12 @@ def test_every_example_of_the_readme(shell: Shell) -> None:
 
 
 def test_every_object_in_the_readme_is_as_its_schema_has_it() -> None:
-    """And all are shown but for what goes to and comes from elsewhere, and what is hidden."""
+    """And all are shown but for what goes to and comes from elsewhere, what is hidden, and what
+    RDB files are named."""
     shown = re.findall(r'^\{"schema": ?".*$', README, re.MULTILINE)
     names = {check(line)["schema"] for line in shown}
     elsewhere = {f"gitbackup.{name}/1" for name in ("push", "pull", "clone", "hidden")}
+    elsewhere |= {f"gitbackup.{name}/1" for name in ("rdb", "rdb-save", "rdb-verify")}
     assert names == {*named()} - elsewhere
 
 

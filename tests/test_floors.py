@@ -28,7 +28,7 @@ FLOORS = (
     ("__init__",),  # the public face, which loads what it shows when it is asked for
     ("backup",),  # the class Backup: a short method for each verb
     ("past",),  # what it tells of its history
-    ("sight",),  # what it shows
+    ("sight", "rdb"),  # what it shows; RDB files
     ("workspace",),  # the repository and the server that it works on, opened when needed
     ("ops",),  # the verbs: arguments in, frozen results out
     ("live", "snapshot"),  # the live database; entries and their files
@@ -38,7 +38,7 @@ FLOORS = (
     # what the design decides, as pure functions
     ("edits", "layout", "patterns", "plan", "proof", "risk"),
     ("codec",),  # bytes to text and back
-    ("model", "errors", "progress"),  # the nouns
+    ("model", "rdbmodel", "errors", "progress"),  # the nouns
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""
 

@@ -62,14 +62,14 @@ def test_a_reset_ends_connections(valkey: LiveServer) -> None:
 @pytest.mark.usefixtures("without_valkey")
 def test_a_missing_brand_is_a_skip_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
-    outcome = outcome_of(lambda: fixtures._program("valkey"))
+    outcome = outcome_of(lambda: fixtures.program("valkey"))
     assert isinstance(outcome, pytest.skip.Exception)
 
 
 @pytest.mark.usefixtures("without_valkey")
 def test_a_missing_brand_is_a_failure_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
-    outcome = outcome_of(lambda: fixtures._program("valkey"))
+    outcome = outcome_of(lambda: fixtures.program("valkey"))
     assert isinstance(outcome, pytest.fail.Exception)
 
 

@@ -43,6 +43,7 @@ COMMANDS = {
     "check": Lazy("check", "Tell whether the data are safe, and what to do where not."),
     "export": Lazy("transfer", "Write a commit, or the live database, to one portable file."),
     "import": Lazy("transfer", "Write what such a file holds into the database."),
+    "rdb": Lazy("rdb", "Save RDB files, list them, put them to the test."),
     "completion": Lazy("completion", "Print the script that makes Tab complete in your shell."),
     "demo": Lazy("demo", "See it work, on a server of its own."),
 }

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup.cli import terminal
-from gitbackup.cli.options import connected, examples, logged_in, open_backup, repo_option
+from gitbackup.cli.options import (
+    connected,
+    examples,
+    logged_in,
+    open_backup,
+    repo_option,
+    server_option,
+)
 from gitbackup.cli.remote import push_after_commit
-from gitbackup.errors import PartlyDone
+from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.model import Consistency
 from gitbackup.report import objects, text
 
@@ -76,6 +83,7 @@ def init(
         'gitbackup commit -m "added account"',
         "gitbackup commit --dry-run",
         "gitbackup commit --db 0 --json",
+        "gitbackup commit --rdb /backup/dump-20240101.rdb",
     )
 )
 @connected
@@ -90,6 +98,13 @@ def init(
     default=Consistency.AUTO.value,
     help="How hard to try for one point in time. [default: auto]",
 )
+@click.option(
+    "--rdb",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Commit what an RDB file holds, dated when it was written.",
+)
+@server_option
 def commit(
     repo: Path | None,
     url: str | None,
@@ -99,6 +114,8 @@ def commit(
     allow_empty: bool,
     dry_run: bool,
     consistency: str,
+    rdb: Path | None,
+    server: Path | None,
 ) -> None:
     """Commit every key of the database, with its type and expiry.
 
@@ -110,12 +127,22 @@ def commit(
     the commit and its warning say so. With `--consistency strict` that is an error; `pause`
     lets the server keep writers waiting where they leave no room, for 500 ms in all at most;
     `per-key` does not even try.
+
+    With --rdb no server is asked: the file, of any server and age, is loaded into one of our
+    own. So old backups become history; commit the oldest first.
     """
-    backup = logged_in(repo, url, databases)
-    chosen = Consistency(consistency)
-    if chosen is Consistency.PAUSE:
-        terminal.warn("writers may have to wait, for 500 ms at most")
-    result = backup.commit(message, allow_empty=allow_empty, dry_run=dry_run, consistency=chosen)
+    if server and not rdb:
+        raise UsageError("--server goes with --rdb")
+    how = {"allow_empty": allow_empty, "dry_run": dry_run}
+    if rdb:
+        backup = open_backup(repo, url, databases)
+        result = backup.rdb.commit(rdb, message, server, **how)
+    else:
+        backup = logged_in(repo, url, databases)
+        chosen = Consistency(consistency)
+        if chosen is Consistency.PAUSE:
+            terminal.warn("writers may have to wait, for 500 ms at most")
+        result = backup.commit(message, consistency=chosen, **how)
     terminal.warn_all(result.warnings)
     if as_json:
         terminal.say_json(

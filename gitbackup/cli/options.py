@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,6 +147,24 @@ html_option = click.option(
 def connected(command: Command) -> Command:
     """The options of a command that talks to a server."""
     return repo_option(url_option(db_option(json_option(command))))
+
+
+def program(ctx: click.Context, param: click.Parameter, named: str | None) -> Path | None:
+    """An option's callback: a server's file, by its path or by its name on the PATH."""
+    if named is None:
+        return None
+    found = shutil.which(named)
+    if found is None:
+        raise UsageError(f"there is no program {named!r}: name a redis-server or valkey-server")
+    return Path(found)
+
+
+server_option = click.option(
+    "--server",
+    metavar="PROGRAM",
+    callback=program,
+    help="With --rdb: the redis-server or valkey-server to load it with.",
+)
 
 
 def examples(*lines: str) -> str:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO
 
 import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
+from gitbackup.cli.carrying import (
+    Manner,
+    carry_out,
+    databases_of,
+    dry_run_option,
+    expect_answer,
+    full_option,
+    yes_option,
+)
 from gitbackup.cli.options import (
     examples,
     json_option,
@@ -17,34 +26,14 @@ from gitbackup.cli.options import (
     open_backup,
     password_in_url,
     repo_option,
+    server_option,
     to_option,
     ttl_option,
     url_option,
 )
-from gitbackup.cli.remote import push_after_commit
-from gitbackup.errors import PartlyDone, UsageError
-from gitbackup.plan import Plan, Ttl
-from gitbackup.report import plans, text
-from gitbackup.report.plan_text import plan_lines
-
-if TYPE_CHECKING:  # it loads what `restore --help` has no need of
-    from gitbackup.ops.importing import Importing
-    from gitbackup.ops.outcome import RestoreResult
-    from gitbackup.ops.restore import Restorer
-
-
-class Manner(NamedTuple):
-    """How a plan is shown and carried out: options that `restore`, `undo` and `import` share."""
-
-    dry_run: bool
-    yes: bool
-    as_json: bool
-    full: bool
-
-
-dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
-yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-full_option = click.option("--full", is_flag=True, help="Name every key of a long plan.")
+from gitbackup.errors import UsageError
+from gitbackup.plan import Ttl
+from gitbackup.report import plans
 
 
 @click.command(
@@ -54,6 +43,7 @@ full_option = click.option("--full", is_flag=True, help="Name every key of a lon
         "gitbackup restore @{yesterday} 'apikey:*' --no-delete --yes",
         "gitbackup restore HEAD --db 3:5",
         "gitbackup restore HEAD --to redis://localhost:6380",
+        "gitbackup restore --rdb dump.rdb 'account:*'",
         "gitbackup restore HEAD --dry-run --json > plan.json",
         "gitbackup restore --plan plan.json --yes",
     )
@@ -76,6 +66,13 @@ full_option = click.option("--full", is_flag=True, help="Name every key of a lon
     help="Carry out what --dry-run --json printed, if none of its keys has changed since;"
     " it stands for COMMIT-ISH, key globs, --db, --no-delete and --ttl.",
 )
+@click.option(
+    "--rdb",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Restore what an RDB file holds; it stands for COMMIT-ISH.",
+)
+@server_option
 @click.argument(
     "commit_ish", metavar="COMMIT-ISH", required=False, shell_complete=candidates.commits
 )
@@ -94,6 +91,8 @@ def restore(
     ttl: str,
     to: str | None,
     file: IO[bytes] | None,
+    rdb: Path | None,
+    server: Path | None,
     commit_ish: str | None,
     patterns: tuple[str, ...],
 ) -> None:
@@ -107,13 +106,20 @@ def restore(
 
     Only keys that the commit's scope covers are touched; with --db 3:5, those of database 5
     whose names it covers in database 3. Off a terminal it needs --yes.
+
+    With --rdb the file, of any server and age, is first made a commit on a branch of its own.
     """
     if file:
         _expect_plan_alone(ctx)
-    elif not commit_ish:
+    elif not (commit_ish or rdb):
         raise click.UsageError("Missing argument 'COMMIT-ISH'.", ctx)
+    if server and not rdb:
+        raise UsageError("--server goes with --rdb")
     expect_answer(ctx, yes, dry_run)
     backup = open_backup(repo, url) if to else logged_in(repo, url)
+    if rdb:
+        patterns = (commit_ish, *patterns) if commit_ish else patterns
+        commit_ish = _adopted(backup, rdb, server, as_json)
     with password_in_url():
         if file:
             how = backup.planned(plans.read_plan(file.read()), to)
@@ -163,14 +169,6 @@ def undo(
     carry_out(ctx, backup, backup.undoer(), Manner(dry_run, yes, as_json, full))
 
 
-def expect_answer(ctx: click.Context, yes: bool, dry_run: bool) -> None:
-    """Raises UsageError where nobody can be asked, and has to be."""
-    if not (yes or dry_run or terminal.asks()):
-        raise UsageError(
-            f"{ctx.info_name} asks before it writes: add --yes, or --dry-run to see the plan"
-        )
-
-
 def _expect_plan_alone(ctx: click.Context) -> None:
     """Raises UsageError for an option or argument that the plan settles."""
     named = {
@@ -179,6 +177,7 @@ def _expect_plan_alone(ctx: click.Context) -> None:
         "moves": "--db",
         "no_delete": "--no-delete",
         "ttl": "--ttl",
+        "rdb": "--rdb",
     }
     default = click.core.ParameterSource.DEFAULT
     given = [word for name, word in named.items() if ctx.get_parameter_source(name) is not default]
@@ -186,106 +185,10 @@ def _expect_plan_alone(ctx: click.Context) -> None:
         raise UsageError(f"the plan settles that itself: with --plan, give no {given[0]}")
 
 
-def databases_of(moves: tuple[tuple[int, int], ...]) -> dict[int, int] | None:
-    databases: dict[int, int] = {}
-    for of, to in moves:
-        if databases.setdefault(of, to) != to:
-            raise UsageError(f"--db: database {of} cannot go into two")
-    return databases or None
-
-
-def carry_out(
-    ctx: click.Context, backup: Backup, how: Restorer | Importing, manner: Manner
-) -> None:
-    """Shows the plan, and carries it out where that is wanted."""
-    if how.resumes:
-        terminal.warn("going on with the same restore, which was cut off")
-    if manner.dry_run:
-        _say_plan(how.plan(), manner)
-        return
-    result = how.run(lambda plan: _agreed(plan, manner))
-    if not result.applied:
-        _say_nothing(ctx, result, manner.as_json)
-        return
-    _say_done(result, manner.as_json)
-    made = result.saved or result.recorded
-    undone = [] if result.whole else [_left(result)]
-    undone += filter(None, [push_after_commit(backup, manner.as_json) if made else ""])
-    if undone:
-        raise PartlyDone("; ".join(undone))
-
-
-def _say_plan(plan: Plan, manner: Manner) -> None:
-    if manner.as_json:
-        terminal.say_json(plans.plan_object(plan))
-    else:
-        terminal.say(plan_lines(plan, manner.full))
-
-
-def _agreed(plan: Plan, manner: Manner) -> bool:
-    """Shows the plan, beside what is for a program, and asks."""
-    if not (manner.yes and manner.as_json):
-        terminal.say(plan_lines(plan, manner.full), err=manner.as_json)
-    return manner.yes or click.confirm(f"Write this to {plan.server}?", err=True)
-
-
-def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> None:
-    """Nothing was to be done, or somebody said no."""
-    if as_json:
-        terminal.say_json(_result_object(result))
-    elif result.plan.keys:
-        click.echo("nothing was restored, nothing was changed")
-    else:
-        terminal.say(plan_lines(result.plan))
-    if result.plan.keys:
-        ctx.exit(1)
-
-
-def _say_done(result: RestoreResult, as_json: bool) -> None:
-    if as_json:
-        terminal.say_json(_result_object(result))
-        return
-    if result.saved:
-        click.echo(f"what was there is {result.place}")
-    for commit in result.meanwhile:
-        click.echo(f"what was written meanwhile is commit {commit[:7]}")
-    equal = "equals" if result.verified == 1 else "equal"
-    click.echo(f"verified: {text.keys(result.verified)} {equal} {result.plan.source}")
-    if result.recorded:
-        click.echo(f"what is there now is commit {result.recorded[:7]}, HEAD")
-    if result.unrecorded:
-        terminal.warn(f"warning: what is there now is not committed: {result.unrecorded}")
-
-
-def _result_object(result: RestoreResult) -> dict[str, Any]:
-    return plans.restore_object(
-        result.plan,
-        {
-            "saved": result.saved,
-            "saved_on": result.saved_on,
-            "meanwhile": list(result.meanwhile),
-            "recorded": result.recorded,
-        },
-        result.done,
-        {
-            "busy": result.busy,
-            "refused": [key for key, _ in result.refused],
-            "differing": result.differing,
-        },
-    )
-
-
-def _left(result: RestoreResult) -> str:
-    """Which keys do not hold what they should, and why."""
-    parts = []
-    if result.refused:
-        why = result.refused[0][1]
-        parts.append(f"the server refused {text.key_list(k for k, _ in result.refused)} ({why})")
-    if result.busy:
-        parts.append(f"somebody goes on writing to {text.key_list(result.busy)}")
-    if result.differing:
-        parts.append(
-            f"{text.key_list(result.differing)} hold something else by now: somebody wrote to"
-            " them, or this server cannot hold all of it"
-        )
-    return "restored but for some keys: " + "; ".join(parts)
+def _adopted(backup: Backup, rdb: Path, server: Path | None, as_json: bool) -> str:
+    """The id of the commit that an RDB file has become."""
+    adopted = backup.rdb.adopt(rdb, server)
+    terminal.warn_all(adopted.warnings)
+    sentence = f"{rdb} is commit {adopted.commit[:7]}, on the branch {adopted.branch}"
+    terminal.say([sentence], err=as_json)
+    return adopted.commit

@@ -90,18 +90,18 @@ class Line:
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()
-        self._what = ""
+        self._what = self._unit = ""
         self._total: int | None = None
         self._done = 0
         self._began = self._drawn = 0.0
 
-    def start(self, what: str, total: int | None) -> None:
+    def start(self, what: str, total: int | None, unit: str = "keys") -> None:
         self.finish()
-        self._what, self._total, self._done = what, total, 0
+        self._what, self._total, self._done, self._unit = what, total, 0, unit
         self._began = time.monotonic()
 
-    def advance(self, keys: int) -> None:
-        self._done += keys
+    def advance(self, count: int) -> None:
+        self._done += count
         now = time.monotonic()
         if self._shown and now - self._began > PATIENCE and now - self._drawn > STEP:
             self._drawn = now
@@ -115,10 +115,10 @@ class Line:
     def _text(self, now: float) -> str:
         rate = self._done / (now - self._began)
         if not self._total:
-            return f"{self._what}: {self._done:,} keys, {rate:,.0f} a second"
+            return f"{self._what}: {self._done:,} {self._unit}, {rate:,.0f} a second"
         left = (self._total - self._done) / rate if rate else 0
         share = 100 * self._done // self._total
         return (
-            f"{self._what}: {self._done:,} of {self._total:,} keys ({share}%),"
+            f"{self._what}: {self._done:,} of {self._total:,} {self._unit} ({share}%),"
             f" {rate:,.0f} a second, {left:.0f} s left"
         )

@@ -11,6 +11,15 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
+from gitbackup.cli.carrying import (
+    Manner,
+    carry_out,
+    databases_of,
+    dry_run_option,
+    expect_answer,
+    full_option,
+    yes_option,
+)
 from gitbackup.cli.options import (
     connected,
     examples,
@@ -24,15 +33,6 @@ from gitbackup.cli.options import (
     to_option,
     ttl_option,
     url_option,
-)
-from gitbackup.cli.restore import (
-    Manner,
-    carry_out,
-    databases_of,
-    dry_run_option,
-    expect_answer,
-    full_option,
-    yes_option,
 )
 from gitbackup.cli.words import GLOB, KEYS, AfterDashes
 from gitbackup.errors import UsageError

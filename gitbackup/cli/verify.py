@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gitbackup.cli import candidates, pager, terminal
-from gitbackup.cli.options import color_option, examples, json_option, open_backup, repo_option
+from gitbackup.cli.options import (
+    color_option,
+    examples,
+    json_option,
+    open_backup,
+    program,
+    repo_option,
+)
 from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
 from gitbackup.report import proofs
 from gitbackup.report.text import key_list
@@ -17,16 +23,6 @@ from gitbackup.report.text import key_list
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     from gitbackup.ops.verify import Verified
     from gitbackup.proof import Proof
-
-
-def _found(named: str | None) -> Path | None:
-    """A program's file, by its path or by its name on the PATH."""
-    if named is None:
-        return None
-    program = shutil.which(named)
-    if program is None:
-        raise UsageError(f"there is no program {named!r}: name a redis-server or valkey-server")
-    return Path(program)
 
 
 @click.command(
@@ -44,7 +40,7 @@ def _found(named: str | None) -> Path | None:
 @click.option(
     "--server",
     metavar="PROGRAM",
-    callback=lambda _, __, named: _found(named),
+    callback=program,
     help="The redis-server or valkey-server to run. [default: one that knows the data]",
 )
 @click.option(

@@ -39,6 +39,8 @@ class Stream:
         if groups:
             most = max(mapping(group)["pending"] for group in groups)
             value["groups"] = yield from _groups(key, max(most, 1))
+        if not server.stream_counters:
+            _forget_counters(value)
         return {"type": self.name, "value": value}
 
     def read_at_once(self, key: bytes, server: Abilities) -> Reading:
@@ -117,6 +119,14 @@ def _group(group: dict[str, Any]) -> dict[str, Any]:
             for id_, owner, at, count in group["pending"]
         }
     return stored
+
+
+def _forget_counters(value: dict[str, Any]) -> None:
+    """Takes away what a server made up that loaded the file of one which keeps no counters."""
+    for counter in ("entries_added", "max_deleted_id"):
+        value.pop(counter, None)
+    for group in value.get("groups", {}).values():
+        group.pop("entries_read", None)
 
 
 def _claim_gone(key: bytes, entries: dict[str, Any], groups: dict[str, Any]) -> Iterator[Command]:

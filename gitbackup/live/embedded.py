@@ -74,8 +74,9 @@ class EmbeddedServer:
     """A running server for as long as the context lasts, on no network and with no files.
 
     `config` holds more settings, their values in the syntax of redis.conf; a value of
-    several lines sets the same setting several times. The data end with the context,
-    and with our process, even where that is killed.
+    several lines sets the same setting several times. `rdb` is a file that it begins with,
+    and leaves as it is. The data end with the context, and with our process, even where
+    that is killed.
     """
 
     def __init__(
@@ -83,8 +84,10 @@ class EmbeddedServer:
         binary: Path | None = None,
         config: Mapping[str, str] | None = None,
         databases: int = 16,
+        rdb: Path | None = None,
     ) -> None:
         self._binary = binary
+        self._rdb = rdb
         self._config = config or {}
         self._databases = databases
         self._open = ExitStack()
@@ -114,6 +117,8 @@ class EmbeddedServer:
     def _start(self, binary: Path) -> subprocess.Popen[bytes]:
         settings = self._directory / "conf"
         settings.write_text(self._settings(), encoding="utf-8")
+        if self._rdb is not None:
+            (self._directory / "dump.rdb").symlink_to(self._rdb.absolute())
         try:
             return subprocess.Popen(
                 ["/bin/sh", "-c", _GUARD, "guard", self._directory, binary.absolute(), settings],

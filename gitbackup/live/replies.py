@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from hiredis import PushNotification
@@ -40,3 +41,9 @@ class Replies(_HiredisParser):
         while self.read_from_socket(0, raise_on_timeout=False):  # type: ignore[no-untyped-call]
             while (said := self._reader.gets()) is not NOT_ENOUGH_DATA:
                 self.told.append(said)
+
+    @property
+    def source(self) -> socket.socket:
+        """Where the replies come from; for what is sent in another form than theirs."""
+        source: socket.socket = self._sock
+        return source

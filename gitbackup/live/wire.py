@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from io import BufferedReader
 from typing import Any
 
 from hiredis import pack_command
@@ -91,6 +92,14 @@ class Wire:
     def refused(self, refusal: Refusal, command: Command) -> ServerError:
         """What an error reply to `command` means, in one sentence."""
         return ServerError(explain(words_of(refusal), command, self.label))
+
+    def stream(self, patience: float) -> BufferedReader:
+        """What the server sends from now on, as it comes; nothing is to be received but this.
+
+        Reading raises OSError where nothing comes for so many seconds.
+        """
+        self._replies.source.settimeout(patience)
+        return self._replies.source.makefile("rb")
 
     def close(self) -> None:
         self._closed = True

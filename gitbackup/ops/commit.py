@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitbackup import snapshot
-from gitbackup.errors import GitbackupError
+from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.model import Summary
 from gitbackup.ops.compare import summarise
 from gitbackup.ops.message import NOTHING, compose, consistency, origin
@@ -36,6 +36,12 @@ class CommitResult:
     warnings: Sequence[str]
 
 
+def expect_text(message: str | None) -> None:
+    """Raises UsageError for a message without a word; None lets the subject tell the changes."""
+    if message is not None and not message.strip():
+        raise UsageError("the message is empty; without -m the subject tells what changed")
+
+
 def commit(
     repository: Repository,
     live: LiveFiles,
@@ -60,7 +66,9 @@ def commit(
             taken, made = hushed(taken, quiet), None
             if taken.differs or allow_empty:
                 made = importer.commit(
-                    compose(message, taken.summary, origin(taken), trailers), changed_paths(taken)
+                    compose(message, taken.summary, origin(taken), trailers),
+                    changed_paths(taken),
+                    live.dated,
                 )
                 importer.publish()
         untidy = upkeep(repository) if made else []

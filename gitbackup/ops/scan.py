@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 
 from gitbackup import codec, snapshot
@@ -35,8 +36,10 @@ class LiveFiles:
     `functions_refused` tells whether the user may not list the function libraries, which are
     then no part of `scope`; `torn`, keys that were written to while they were read in pieces;
     `watching`, whether such writes could be seen; `left_over`, names of values that a killed
-    restore had built aside.
+    restore had built aside. `dated` is when a commit of it is to be dated, None for now.
     """
+
+    dated: datetime | None = None
 
     def __init__(
         self,

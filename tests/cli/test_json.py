@@ -6,6 +6,10 @@ Whatever is printed in these tests is checked against its schema; see `User`.
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
+
+import click
 
 from gitbackup.cli.app import COMMANDS, app
 from tests.cli.user import User
@@ -80,6 +84,9 @@ SAID = {
     ("restore", "HEAD~1", "--yes", "--json"): "restore",
     ("undo", "--dry-run", "--json"): "plan",
     ("undo", "--yes", "--json"): "restore",
+    ("rdb", "save", "saved", "--json"): "rdb-save",
+    ("rdb", "list", "saved", "--json"): "rdb",
+    ("rdb", "verify", "dump.rdb", "--json"): "rdb-verify",
 }
 """What a program asks, in order, and the schemas of what it is told. A new command goes here."""
 
@@ -87,12 +94,15 @@ SAID = {
 def test_every_command_that_has_json_is_tried_here() -> None:
     """And `init`, which has none, says so as JSON all the same."""
     commands = {name: app.get_command(None, name) for name in COMMANDS}  # type: ignore[arg-type]
-    having = {
-        name
-        for name, command in commands.items()
-        if command and any("--json" in param.opts for param in command.params)
-    }
+    having = {name for name, command in commands.items() if command and _has_json(command)}
     assert having == {words[0] for words in SAID} - {"init"}
+
+
+def _has_json(command: click.Command) -> bool:
+    """Whether it, or a command below it, has --json."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    own = any("--json" in param.opts for param in command.params)
+    return own or any(map(_has_json, below))
 
 
 def test_every_command_says_what_its_schema_has(user: User) -> None:
@@ -103,6 +113,8 @@ def test_every_command_says_what_its_schema_has(user: User) -> None:
     for words in AFTER:
         user.redis.execute_command(*words)
     (user.repo.parent / "elsewhere").mkdir()
+    user.redis.save()
+    shutil.copy(Path(user.redis.config_get("dir")["dir"], "dump.rdb"), user.repo.parent)
     told = {words: " ".join(dict.fromkeys(_schemas(user, words))) for words in SAID}
     assert told == SAID
 

@@ -1,0 +1,147 @@
+"""Carrying out a plan before a person's eyes: what `restore`, `undo` and `import` share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from gitbackup.backup import Backup
+from gitbackup.cli import terminal
+from gitbackup.cli.remote import push_after_commit
+from gitbackup.errors import PartlyDone, UsageError
+from gitbackup.plan import Plan
+from gitbackup.report import plans, text
+from gitbackup.report.plan_text import plan_lines
+
+if TYPE_CHECKING:  # it loads what `restore --help` has no need of
+    from gitbackup.ops.importing import Importing
+    from gitbackup.ops.outcome import RestoreResult
+    from gitbackup.ops.restore import Restorer
+
+
+class Manner(NamedTuple):
+    """How a plan is shown and carried out: what its options say."""
+
+    dry_run: bool
+    yes: bool
+    as_json: bool
+    full: bool
+
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+full_option = click.option("--full", is_flag=True, help="Name every key of a long plan.")
+
+
+def expect_answer(ctx: click.Context, yes: bool, dry_run: bool) -> None:
+    """Raises UsageError where nobody can be asked, and has to be."""
+    if not (yes or dry_run or terminal.asks()):
+        raise UsageError(
+            f"{ctx.info_name} asks before it writes: add --yes, or --dry-run to see the plan"
+        )
+
+
+def databases_of(moves: tuple[tuple[int, int], ...]) -> dict[int, int] | None:
+    databases: dict[int, int] = {}
+    for of, to in moves:
+        if databases.setdefault(of, to) != to:
+            raise UsageError(f"--db: database {of} cannot go into two")
+    return databases or None
+
+
+def carry_out(
+    ctx: click.Context, backup: Backup, how: Restorer | Importing, manner: Manner
+) -> None:
+    """Shows the plan, and carries it out where that is wanted."""
+    if how.resumes:
+        terminal.warn("going on with the same restore, which was cut off")
+    if manner.dry_run:
+        _say_plan(how.plan(), manner)
+        return
+    result = how.run(lambda plan: _agreed(plan, manner))
+    if not result.applied:
+        _say_nothing(ctx, result, manner.as_json)
+        return
+    _say_done(result, manner.as_json)
+    made = result.saved or result.recorded
+    undone = [] if result.whole else [_left(result)]
+    undone += filter(None, [push_after_commit(backup, manner.as_json) if made else ""])
+    if undone:
+        raise PartlyDone("; ".join(undone))
+
+
+def _say_plan(plan: Plan, manner: Manner) -> None:
+    if manner.as_json:
+        terminal.say_json(plans.plan_object(plan))
+    else:
+        terminal.say(plan_lines(plan, manner.full))
+
+
+def _agreed(plan: Plan, manner: Manner) -> bool:
+    """Shows the plan, beside what is for a program, and asks."""
+    if not (manner.yes and manner.as_json):
+        terminal.say(plan_lines(plan, manner.full), err=manner.as_json)
+    return manner.yes or click.confirm(f"Write this to {plan.server}?", err=True)
+
+
+def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> None:
+    """Nothing was to be done, or somebody said no."""
+    if as_json:
+        terminal.say_json(_result_object(result))
+    elif result.plan.keys:
+        click.echo("nothing was restored, nothing was changed")
+    else:
+        terminal.say(plan_lines(result.plan))
+    if result.plan.keys:
+        ctx.exit(1)
+
+
+def _say_done(result: RestoreResult, as_json: bool) -> None:
+    if as_json:
+        terminal.say_json(_result_object(result))
+        return
+    if result.saved:
+        click.echo(f"what was there is {result.place}")
+    for commit in result.meanwhile:
+        click.echo(f"what was written meanwhile is commit {commit[:7]}")
+    equal = "equals" if result.verified == 1 else "equal"
+    click.echo(f"verified: {text.keys(result.verified)} {equal} {result.plan.source}")
+    if result.recorded:
+        click.echo(f"what is there now is commit {result.recorded[:7]}, HEAD")
+    if result.unrecorded:
+        terminal.warn(f"warning: what is there now is not committed: {result.unrecorded}")
+
+
+def _result_object(result: RestoreResult) -> dict[str, Any]:
+    return plans.restore_object(
+        result.plan,
+        {
+            "saved": result.saved,
+            "saved_on": result.saved_on,
+            "meanwhile": list(result.meanwhile),
+            "recorded": result.recorded,
+        },
+        result.done,
+        {
+            "busy": result.busy,
+            "refused": [key for key, _ in result.refused],
+            "differing": result.differing,
+        },
+    )
+
+
+def _left(result: RestoreResult) -> str:
+    """Which keys do not hold what they should, and why."""
+    parts = []
+    if result.refused:
+        why = result.refused[0][1]
+        parts.append(f"the server refused {text.key_list(k for k, _ in result.refused)} ({why})")
+    if result.busy:
+        parts.append(f"somebody goes on writing to {text.key_list(result.busy)}")
+    if result.differing:
+        parts.append(
+            f"{text.key_list(result.differing)} hold something else by now: somebody wrote to"
+            " them, or this server cannot hold all of it"
+        )
+    return "restored but for some keys: " + "; ".join(parts)

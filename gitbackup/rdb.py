@@ -1,0 +1,101 @@
+"""RDB files, for any Python program: what `Backup.rdb` is.
+
+Each method imports what it needs when it is called, as those of Backup do.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbackup.rdbmodel import RdbListed, RdbSaved, RdbVerified
+from gitbackup.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gitbackup.ops.commit import CommitResult
+    from gitbackup.ops.rdb_history import LoadedFiles, RdbAdopted
+
+
+class RdbFiles:
+    """Files in the server's own format: of the server of a Backup, or any that are there.
+
+    `program`, wherever a file is to be loaded, is the redis-server or valkey-server to load it
+    with; without it, it is one of those at hand that takes it.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._at = workspace
+
+    @property
+    def folder(self) -> Path:
+        """Where files are kept unless another folder is named."""
+        return self._at.rdb_folder
+
+    def save(
+        self,
+        folder: str | Path | None = None,
+        keep: int | None = None,
+        *,
+        copy: bool = False,
+        file: str | Path | None = None,
+    ) -> RdbSaved:
+        """Saves the server's data to a new file of a folder, whole and checked.
+
+        Of the files that this method has made there, the newest `keep` stay; all where it is
+        None. The file comes over the replication protocol; with `copy` the server saves on
+        this machine, and its file, `file` where it is not to be asked for the path, is copied.
+        """
+        from gitbackup.ops import rdb as ops
+
+        source = ops.copy(Path(file) if file else None) if copy else ops.sync
+        return ops.save(self._at.server, self._at.rdb_in(folder), keep, source, self._at.progress)
+
+    def list(self, folder: str | Path | None = None) -> list[RdbListed]:
+        """The files of a folder, the newest first."""
+        from gitbackup.ops import rdb as ops
+
+        return ops.listed(Path(folder) if folder else self.folder)
+
+    def verify(self, file: str | Path, program: str | Path | None = None) -> RdbVerified:
+        """Checks a file, loads it into a server of our own, and counts its keys."""
+        from gitbackup.ops import rdb as ops
+
+        return ops.verify(Path(file), Path(program) if program else None)
+
+    def commit(
+        self,
+        file: str | Path,
+        message: str | None = None,
+        program: str | Path | None = None,
+        *,
+        allow_empty: bool = False,
+        dry_run: bool = False,
+    ) -> CommitResult:
+        """Commits what a file holds, dated when it was written; the rest as for Backup.commit."""
+        from gitbackup.ops import commit, rdb_history
+
+        commit.expect_text(message)
+        quiet = self._at.quiet()
+        with self._loaded(file, program) as live:
+            if dry_run:
+                result = commit.preview(self._at.repository, live, message, quiet)
+            else:
+                repository = self._at.repository or self._at.create()
+                result = commit.commit(repository, live, message, allow_empty, quiet)
+            return rdb_history.told(self._at.repository, live, result)
+
+    def adopt(self, file: str | Path, program: str | Path | None = None) -> RdbAdopted:
+        """Makes a commit of a file on a branch of its own, to be restored as any other is."""
+        from gitbackup.ops import rdb_history
+
+        with self._loaded(file, program) as live:
+            return rdb_history.adopt(self._at.repository or self._at.create(), live)
+
+    def _loaded(
+        self, file: str | Path, program: str | Path | None
+    ) -> AbstractContextManager[LoadedFiles]:
+        from gitbackup.ops import rdb_history
+
+        chosen = Path(program) if program else None
+        return rdb_history.loaded(Path(file), chosen, self._at.scope(), self._at.progress)

@@ -1,0 +1,63 @@
+"""The nouns about RDB files. Frozen, and free of redis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RdbFile:
+    """What a file in the servers' own format tells of itself.
+
+    `version` is the format's; `server` who wrote it, such as `Redis 7.0.15`, empty where it
+    does not say; `taken_at` the moment it is of, or the file's own time where `dated` is false.
+    """
+
+    path: Path
+    size: int
+    version: int
+    server: str
+    taken_at: datetime
+    dated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RdbSaved:
+    """What `save` did: the file; whether the server gave it a checksum, which then is right;
+    which older files went; and sentences for the user."""
+
+    file: RdbFile
+    server: str
+    checksum: bool
+    removed: Sequence[Path]
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RdbListed:
+    """A file of a folder; `file` is None for what is no whole RDB file, which `problem` says."""
+
+    path: Path
+    size: int
+    file: RdbFile | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RdbVerified:
+    """What a server of our own, `server`, found in a file.
+
+    `keys`, `expiring` and `expired` tell by database how many keys there are in the file, how
+    many of these expire, and how many have by now.
+    """
+
+    file: RdbFile
+    checksum: bool
+    server: str
+    keys: Mapping[int, int]
+    expiring: Mapping[int, int]
+    expired: Mapping[int, int]
+    libraries: int

@@ -1,0 +1,115 @@
+"""RDB files as lines of text for a person, and as objects for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from gitbackup.rdbmodel import RdbFile, RdbListed, RdbSaved, RdbVerified
+from gitbackup.report.moments import age
+from gitbackup.report.shown import escape
+from gitbackup.report.text import keys
+
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
+STEP = 1000
+
+
+def size(count: int) -> str:
+    """`512 bytes`, `1.5 MB`."""
+    value, unit = float(count), 0
+    while value >= STEP and unit < len(UNITS) - 1:
+        value, unit = value / STEP, unit + 1
+    return f"{value:.1f} {UNITS[unit]}" if unit else f"{count} {UNITS[0]}"
+
+
+def moment(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def file_line(file: RdbFile) -> str:
+    """What an RDB file tells of itself."""
+    when = moment(file.taken_at) if file.dated else "a time that it does not tell"
+    by = f" by {escape(file.server)}" if file.server else ""
+    return f"{escape(str(file.path))}: {size(file.size)} of {when}{by}, RDB version {file.version}"
+
+
+def saved_lines(saved: RdbSaved) -> Iterator[str]:
+    """What was saved, and what went for it."""
+    yield f"{saved.file.path}: {size(saved.file.size)} of {saved.server}"
+    if saved.removed:
+        yield f"removed {len(saved.removed)} older: {', '.join(p.name for p in saved.removed)}"
+
+
+def listed_line(listed: RdbListed) -> str:
+    """A file of a list: what it tells of itself, or what is wrong with it."""
+    name = f"{escape(listed.path.name)}  {size(listed.size):>9}"
+    if listed.file is None:
+        return f"{name}  {escape(listed.problem)}"
+    when = f"{moment(listed.file.taken_at)} ({age(listed.file.taken_at)})"
+    by = f"{escape(listed.file.server)}, " if listed.file.server else ""
+    return f"{name}  {when}  {by}RDB version {listed.file.version}"
+
+
+def verified_lines(found: RdbVerified) -> Iterator[str]:
+    """What a server of our own found in a file."""
+    yield file_line(found.file)
+    yield "its checksum is right" if found.checksum else "it has no checksum"
+    yield f"loaded by {found.server}: {keys(sum(found.keys.values()))}"
+    for db, count in sorted(found.keys.items()):
+        some = f", {found.expiring[db]:,} of them with an expiry" if found.expiring[db] else ""
+        gone = f", {found.expired[db]:,} expired since" if found.expired[db] else ""
+        yield f"  db{db}  {keys(count)}{some}{gone}"
+    if found.libraries:
+        yield f"  {found.libraries:,} librar{'y' if found.libraries == 1 else 'ies'} of functions"
+
+
+def file_object(file: RdbFile) -> dict[str, Any]:
+    """What an RDB file tells of itself; `taken_at` is the file's own time where not `dated`."""
+    return {
+        "path": str(file.path),
+        "size": file.size,
+        "taken_at": file.taken_at.isoformat(),
+        "dated": file.dated,
+        "rdb_version": file.version,
+        "written_by": file.server or None,
+    }
+
+
+def saved_object(saved: RdbSaved) -> dict[str, Any]:
+    """What `rdb save` did."""
+    return {
+        "schema": "gitbackup.rdb-save/1",
+        **file_object(saved.file),
+        "server": saved.server,
+        "checksum": saved.checksum,
+        "removed": [str(path) for path in saved.removed],
+    }
+
+
+def listed_object(listed: RdbListed) -> dict[str, Any]:
+    """A file of a list; `problem` is null for one that is as it should be."""
+    told = {"path": str(listed.path), "size": listed.size}
+    told |= file_object(listed.file) if listed.file else {}
+    return {"schema": "gitbackup.rdb/1", **told, "problem": listed.problem or None}
+
+
+def verified_object(found: RdbVerified) -> dict[str, Any]:
+    """What `rdb verify` found."""
+    return {
+        "schema": "gitbackup.rdb-verify/1",
+        **file_object(found.file),
+        "checksum": found.checksum,
+        "loaded_by": found.server,
+        "keys": sum(found.keys.values()),
+        "databases": [
+            {
+                "db": db,
+                "keys": count,
+                "expiring": found.expiring[db],
+                "expired": found.expired[db],
+            }
+            for db, count in sorted(found.keys.items())
+        ],
+        "libraries": found.libraries,
+    }
