@@ -216,7 +216,7 @@ def test_what_has_expired_since_is_left_out_and_counted(
 ) -> None:
     now = int(client.time()[0]) * 1000
     client.set("stays", "1")
-    client.set("goes", "1", pxat=now + 1_500)
+    client.set("goes", "1", pxat=now + 4_000)
     backup.commit()
     client.delete("stays")
     while client.exists("goes"):
@@ -231,7 +231,7 @@ def test_what_has_expired_comes_back_where_no_expiry_is_wanted(
     client: redis.Redis, backup: Backup
 ) -> None:
     now = int(client.time()[0]) * 1000
-    client.set("goes", "1", pxat=now + 1_500)
+    client.set("goes", "1", pxat=now + 4_000)
     backup.commit()
     while client.exists("goes"):
         time.sleep(0.02)

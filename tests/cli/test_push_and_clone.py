@@ -64,7 +64,7 @@ def test_a_lost_machine_comes_back_from_the_folder(pushed: User) -> None:
 
     assert pushed.redis.execute_command("DEBUG", "DIGEST-VALUE", "a") == before
     assert pushed.says("commit", "--dry-run") == "would commit nothing: 1 key, none changed\n"
-    assert git(pushed.repo, "config", "--get-regexp", "gitbackup") == (
+    assert git(pushed.repo, "config", "--get-regexp", r"^gitbackup\.") == (
         "gitbackup.format 1\ngitbackup.exclude tmp:*"
     )
     assert pushed.says("push").startswith("pushed 2 commits to origin")

@@ -197,7 +197,7 @@ def test_expiries_are_left_out(user: User) -> None:
 
 
 def test_keys_that_have_expired_since_are_counted(user: User) -> None:
-    user.redis.set("short", 1, px=2_000)
+    user.redis.set("short", 1, px=4_000)
     user.redis.set("a", 1)
     user.says("commit")
     user.redis.delete("a")
