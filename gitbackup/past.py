@@ -26,11 +26,16 @@ class Past(Sight):
         """The commits from `revision` back, newest first; or those that are selected."""
         return self._at.history.log(revision, limit)
 
-    def summaries(self, selection: Selection = HISTORY) -> Iterator[CommitSummary]:
-        """The selected commits, and what each changed against its first parent, in numbers."""
+    def summaries(
+        self, selection: Selection = HISTORY, *, every: bool = False
+    ) -> Iterator[CommitSummary]:
+        """The selected commits, and what each changed against its first parent, in numbers.
+
+        `every` is as for `diff`.
+        """
         from gitbackup.ops.stats import summaries
 
-        return summaries(self._at.history, selection)
+        return summaries(self._at.history, selection, self._at.quiet(every))
 
     def trace(
         self,

@@ -8,13 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from gitbackup.model import Entry, Key
 from gitbackup.redact import Redaction
 from gitbackup.workspace import Workspace
 
 if TYPE_CHECKING:
     from gitbackup.ops.check import Checked
     from gitbackup.ops.diff import Diff, Shown, Status
+    from gitbackup.ops.entries import Held
     from gitbackup.ops.export import ExportResult
 
 
@@ -35,15 +35,16 @@ class Sight:
 
     def entry(
         self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
-    ) -> tuple[Key, Entry]:
+    ) -> Held:
         """A key's entry as a commit stores it. `key` is text, or `base64:` and base64.
 
         `redact` is as for `diff`.
         """
-        from gitbackup.ops.entries import find_entry
+        from gitbackup.ops.entries import Held, find_entry
 
         found, entry = find_entry(self._at.history, self.resolve(commit_ish), key, db)
-        return found, self._at.redaction(redact).entry(found, entry)
+        told = self._at.redaction(redact).entry(found, entry)
+        return Held(found, told, told != entry)
 
     def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
         """What a commit would record now; `exclude` and `every` are as for `diff`."""

@@ -79,7 +79,7 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
         cloned = other.clone(str(tmp_path))
         pulled = other.pull()
         newest, saved, oldest = backup.log()
-    key, entry = backup.entry("HEAD", "config")
+    key, entry, redacted = backup.entry("HEAD", "config")
     assert (made.existed, first.keys, status.summary.counts.changed) == (False, 2, 1)
     assert [change.values[0].path for change in diff] == [("limits", "daily")]
     assert (result.verified, result.saved, result.recorded) == (1, saved.id, newest.id)
@@ -87,6 +87,7 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
     assert (oldest.id, oldest.subject) == (first.commit, "begin")
     assert (key.name, entry["value"]) == ("config", '{"limits": {"daily": 100}}')
     assert (exported.keys, imported.plan.name, imported.applied) == (2, "all.json", False)
+    assert not redacted
     assert (verified.whole, newest.rehearsal) == (True, backup.rehearsal())
     for frozen in (
         made,

@@ -29,7 +29,7 @@ COMMANDS = {
     "init": Lazy("commit", "Make the data repository and keep its settings."),
     "commit": Lazy("commit", "Commit every key of the database."),
     "log": Lazy("history", "Show the commits, newest first."),
-    "show": Lazy("history", "Show what a commit changed, or one key as it holds it."),
+    "show": Lazy("show", "Show what a commit changed, or one key as it holds it."),
     "blame": Lazy("origin", "Show which commit last changed each part of a key."),
     "keys": Lazy("origin", "List the keys of a commit: type, size, expiry."),
     "status": Lazy("compare", "Compare the database with the last commit, in brief."),

@@ -24,6 +24,7 @@ from gitbackup.cli.options import (
     connected,
     examples,
     exclude_option,
+    full_option,
     html_option,
     logged_in,
     open_backup,
@@ -100,7 +101,7 @@ def status(
     default="text",
     help="To be read, or the commands that turn A into B, for redis-cli.",
 )
-@click.option("--full", is_flag=True, help="Every line, of large values and many changes too.")
+@full_option
 @click.option("--rank", is_flag=True, help="Ranks in sorted sets: 1 has the highest score.")
 @html_option
 @exclude_option

@@ -69,7 +69,8 @@ def say_names(found: Diff, status: bool) -> None:
 def say_stat(found: Diff, view: View, words: Sequence[str]) -> None:
     """What differs in numbers; `words` are the command's, for another that leaves out noise."""
     summary = found.summary
-    terminal.say(stat.stat_lines(summary, view.columns, view.full))
+    hint = " (--full shows them)"
+    terminal.say(stat.stat_lines(summary, view.columns, view.full, hint))
     terminal.say(text.hidden_lines(found.hidden))
     say_noise(summary, ["diff", *words])
 

@@ -1,4 +1,4 @@
-"""`gitbackup log` and `gitbackup show`."""
+"""`gitbackup log`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
 from gitbackup.cli.options import (
     PAGE,
-    all_option,
+    Natural,
     alone,
-    db_option,
     examples,
     html_option,
     json_option,
@@ -22,14 +21,16 @@ from gitbackup.cli.options import (
     read_at_length,
     redact_option,
     repo_option,
+    stored_db_option,
 )
 from gitbackup.cli.pager import reading
 from gitbackup.cli.words import KEYS, AfterDashes, revisions
 from gitbackup.errors import UsageError
-from gitbackup.model import CommitInfo, Selection
+from gitbackup.model import CommitInfo, Counts, Selection
 from gitbackup.report import objects, text
 
 if TYPE_CHECKING:
+    from gitbackup.ops.stats import CommitSummary
     from gitbackup.ops.trace import CommitChanges
 
 
@@ -47,11 +48,10 @@ if TYPE_CHECKING:
 @repo_option
 @json_option
 @read_at_length
-@click.option(
-    "-n", "--max-count", type=click.IntRange(min=0), metavar="N", help="At most so many commits."
-)
+@click.option("-n", "--max-count", type=Natural(), metavar="N", help="At most so many commits.")
 @click.option("--oneline", is_flag=True, help="A line for each commit.")
 @click.option("--stat", is_flag=True, help="How many keys each changed, by namespace.")
+@click.option("--all", "every", is_flag=True, help="With --stat: quiet keys too.")
 @click.option("-p", "--patch", is_flag=True, help="With KEY-GLOB: all that changed in the keys.")
 @click.option("--since", metavar="DATE", help="Commits since then: 2026-11-22, '2 weeks ago'.")
 @click.option("--until", metavar="DATE", help="Commits up to then.")
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 )
 @click.option("--reverse", is_flag=True, help="The oldest first.")
 @click.option("--first-parent", is_flag=True, help="Not the commits of branches merged in.")
-@db_option
+@stored_db_option
 @redact_option
 @html_option
 @click.argument(
@@ -78,6 +78,7 @@ def log(
     as_json: bool,
     oneline: bool,
     stat: bool,
+    every: bool,
     patch: bool,
     databases: tuple[int, ...],
     redact: tuple[str, ...],
@@ -95,8 +96,7 @@ def log(
     chosen, patterns = revisions(backup, [*words])
     patterns += ctx.meta[KEYS]
     selection = _selection(chosen, **which)
-    if not patterns and (patch or databases):
-        raise UsageError("-p and --db go with a key: gitbackup log -p -- KEY-GLOB")
+    _go_together(patterns, patch or bool(databases), stat, every)
     if html:
         alone(PAGE, json=as_json, oneline=oneline, stat=stat, patch=patch)
         _write(html, backup, selection, patterns)
@@ -106,9 +106,17 @@ def log(
             found = backup.trace(patterns, selection, redact=redact)
             _say_traced(found, (as_json, oneline, stat, patch))
         elif stat:
-            _say_stats(backup, selection, as_json, oneline)
+            _say_stats(backup.summaries(selection, every=every), as_json, oneline)
         else:
             _say_log(backup.log(selection), as_json, oneline)
+
+
+def _go_together(patterns: Sequence[str], of_keys: bool, stat: bool, every: bool) -> None:
+    """Raises UsageError for an option without what it goes with."""
+    if of_keys and not patterns:
+        raise UsageError("-p and --db go with a key: gitbackup log -p -- KEY-GLOB")
+    if every and not stat:
+        raise UsageError("--all goes with --stat: quiet keys too; a branch is asked for by name")
 
 
 def _write(html: str, backup: Backup, selection: Selection, patterns: Sequence[str]) -> None:
@@ -143,15 +151,15 @@ def _say_log(commits: Iterator[CommitInfo], as_json: bool, oneline: bool) -> Non
             terminal.say(text.log_lines(info))
 
 
-def _say_stats(backup: Backup, selection: Selection, as_json: bool, oneline: bool) -> None:
+def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> None:
     from gitbackup.report import history, records  # they load what a plain log has no need of
 
-    for told in backup.summaries(selection):
+    for told in found:
         if as_json:
-            terminal.say_json(records.summary_of_commit(told.info, told.summary))
+            terminal.say_json(records.summary_of_commit(told.info, told.summary, told.hidden))
         else:
             terminal.say([text.short_line(told.info)] if oneline else text.head_lines(told.info))
-            terminal.say(history.numbers_lines(told.summary, terminal.width()))
+            terminal.say(history.numbers_lines(told.summary, told.hidden, terminal.width()))
 
 
 def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
@@ -167,113 +175,6 @@ def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
         else:
             terminal.say(text.head_lines(told.info))
             if stat:
-                terminal.say(history.numbers_lines(told.summary, terminal.width()))
+                terminal.say(history.numbers_lines(told.summary, Counts(), terminal.width()))
             else:
                 terminal.say(history.traced_lines(told.keys, told.damage, view(patch), patch))
-
-
-@click.command(
-    epilog=examples(
-        "gitbackup show",
-        "gitbackup show HEAD~1",
-        "gitbackup show HEAD:apikey:hash_map",
-        "gitbackup show HEAD:counters --db 3",
-        "gitbackup show HEAD:apikey:42 --field icon > icon.png",
-        "gitbackup show HEAD:config --field limits.daily",
-    )
-)
-@repo_option
-@json_option
-@redact_option
-@all_option
-@click.option("--db", type=click.IntRange(min=0), metavar="N", help="The key's database.")
-@click.option(
-    "--field",
-    metavar="F",
-    help="Of a key: a field's bytes, a member's score, the item at a position, a stream's entry,"
-    " or the path into a JSON document.",
-)
-@click.argument(
-    "what",
-    metavar="[COMMIT-ISH[:KEY]]",
-    default="HEAD",
-    shell_complete=candidates.commit_or_key,
-)
-def show(
-    repo: Path | None,
-    as_json: bool,
-    redact: tuple[str, ...],
-    every: bool,
-    db: int | None,
-    field: str | None,
-    what: str,
-) -> None:
-    """Show what a commit changed, or one key's entry as the commit stores it.
-
-    What follows the first colon is a key's name; bytes that are not UTF-8 are written as
-    base64: and their base64.
-    """
-    backup = open_backup(repo)
-    commit_ish, colon, key = what.partition(":")
-    if colon and field is not None:
-        _show_field(backup, commit_ish or "HEAD", key, db, redact, field, as_json)
-    elif colon:
-        _show_key(backup, commit_ish or "HEAD", key, db, redact, as_json)
-    elif db is not None or field is not None:
-        option = "--db N" if field is None else "--field F"
-        where = f"gitbackup show COMMIT-ISH:KEY {option}"
-        raise UsageError(f"{option.partition(' ')[0]} goes with a key: {where}")
-    else:
-        _show_commit(backup, commit_ish, redact, every, as_json)
-
-
-def _show_commit(
-    backup: Backup, commit_ish: str, redact: Sequence[str], every: bool, as_json: bool
-) -> None:
-    from gitbackup.cli import differences  # it loads what a key's entry has no need of
-
-    shown = backup.show(commit_ish, redact=redact, every=every)
-    if as_json:
-        terminal.say_json(objects.log_object(shown.info))
-        differences.say_objects(shown.diff)
-    else:
-        terminal.say(text.show_lines(shown.info))
-        differences.say_changes(shown.diff, differences.view())
-
-
-def _show_key(
-    backup: Backup,
-    commit_ish: str,
-    name: str,
-    db: int | None,
-    redact: Sequence[str],
-    as_json: bool,
-) -> None:
-    key, entry = backup.entry(commit_ish, name, db, redact=redact)
-    if as_json:
-        terminal.say_json(objects.entry_object(backup.resolve(commit_ish), key, entry))
-    else:
-        terminal.say_stored(objects.entry_as_stored(key, entry))
-
-
-def _show_field(
-    backup: Backup,
-    commit_ish: str,
-    name: str,
-    db: int | None,
-    redact: Sequence[str],
-    wanted: str,
-    as_json: bool,
-) -> None:
-    from gitbackup.report.field import field, field_bytes
-    from gitbackup.report.records import field_object
-
-    key, entry = backup.entry(commit_ish, name, db, redact=redact)
-    try:
-        part = field(entry, wanted)
-    except LookupError:
-        raise UsageError(f"{key} is a {entry['type']} that has no {wanted!r}") from None
-    if as_json:
-        terminal.say_json(field_object(backup.resolve(commit_ish), key, wanted, part))
-    else:
-        terminal.say_stored(field_bytes(entry, part))

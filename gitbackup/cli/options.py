@@ -46,13 +46,32 @@ url_option = click.option(
     envvar="REDIS_URL",
     help="The server: redis://, rediss:// or unix://. [default: redis://localhost:6379]",
 )
-db_option = click.option(
-    "--db",
-    "databases",
-    type=click.IntRange(min=0),
-    metavar="N",
-    multiple=True,
-    help="Only this database; may be given again. [default: all, or the URL's]",
+
+
+class Natural(click.types.IntParamType):
+    """A number from 0 on, which goes without saying in the help."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number: int = super().convert(value, param, ctx)
+        return number if number >= 0 else self.fail(f"{number} is less than 0.", param, ctx)
+
+
+def _databases(default: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--db",
+        "databases",
+        type=Natural(),
+        metavar="N",
+        multiple=True,
+        help=f"Only this database. May repeat. [default: {default}]",
+    )
+
+
+db_option = _databases("all, or the URL's")
+stored_db_option = _databases("all")
+key_db_option = click.option("--db", type=Natural(), metavar="N", help="The key's database.")
+full_option = click.option(
+    "--full", is_flag=True, help="Every line, of large values and many changes too."
 )
 all_option = click.option(
     "--all", "every", is_flag=True, help="Quiet keys too, which init --quiet keeps out of sight."

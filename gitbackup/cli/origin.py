@@ -8,13 +8,14 @@ import click
 
 from gitbackup.cli import candidates, terminal
 from gitbackup.cli.options import (
-    db_option,
     examples,
     json_option,
+    key_db_option,
     open_backup,
     read_at_length,
     redact_option,
     repo_option,
+    stored_db_option,
 )
 from gitbackup.cli.pager import reading
 from gitbackup.cli.words import KEYS, AfterDashes, revisions
@@ -33,7 +34,7 @@ from gitbackup.report import history, records
 @json_option
 @read_at_length
 @redact_option
-@click.option("--db", type=click.IntRange(min=0), metavar="N", help="The key's database.")
+@key_db_option
 @click.argument("key", metavar="KEY", shell_complete=candidates.keys)
 @click.argument(
     "commit_ish",
@@ -60,7 +61,7 @@ def blame(
     with reading(backup):
         if as_json:
             for line in found.lines:
-                terminal.say_json(records.blame_object(found.key, line))
+                terminal.say_json(records.blame_object(found.key, line, found.redacted))
         else:
             terminal.say(history.blame_lines(found.key, found.entry, found.lines))
 
@@ -76,7 +77,7 @@ def blame(
 @repo_option
 @json_option
 @read_at_length
-@db_option
+@stored_db_option
 @click.argument(
     "words",
     metavar="[COMMIT-ISH] [KEY-GLOB]...",
@@ -100,7 +101,7 @@ def keys(
     backup = open_backup(repo, databases=databases)
     commits, patterns = revisions(backup, [*words])
     if len(commits) > 1:
-        raise UsageError(f"one commit at most: {' '.join(commits)}; -- goes before keys")
+        raise UsageError(f"one commit at most: {' '.join(map(repr, commits))}; -- goes before keys")
     found = backup.keys([*commits, "HEAD"][0], [*patterns, *ctx.meta[KEYS]])
     with reading(backup):
         if as_json:

@@ -17,18 +17,25 @@ from gitbackup.store.repository import Repository
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """A key's entry in a commit, given by id, and where each part of it is from."""
+    """A key's entry in a commit, given by id, and where each part of it is from.
+
+    `redacted` tells whether something of it is masked.
+    """
 
     commit: str
     key: Key
     entry: Entry
     lines: Sequence[BlameLine]
+    redacted: bool = False
 
     def masked(self, redaction: Redaction) -> Blame:
         """The same, without what is not for every eye."""
+        if not redaction:
+            return self
         lines = [_masked(line, self.key, redaction) for line in self.lines]
         once = [line for at, line in enumerate(lines) if line not in lines[max(at - 1, 0) : at]]
-        return replace(self, entry=redaction.entry(self.key, self.entry), lines=once)
+        entry = redaction.entry(self.key, self.entry)
+        return replace(self, entry=entry, lines=once, redacted=entry != self.entry)
 
 
 def _masked(line: BlameLine, key: Key, redaction: Redaction) -> BlameLine:

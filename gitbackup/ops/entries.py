@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from gitbackup import codec, kinds, snapshot
 from gitbackup.errors import UsageError
@@ -10,6 +11,14 @@ from gitbackup.model import Entry, Key, KeyLine
 from gitbackup.ops.route import routes
 from gitbackup.ops.wanted import Wanted, entry_of
 from gitbackup.store.repository import Repository
+
+
+class Held(NamedTuple):
+    """A key and its entry in a commit; `redacted` tells whether something of it is masked."""
+
+    key: Key
+    entry: Entry
+    redacted: bool
 
 
 def find_entry(repository: Repository, commit: str, name: str, db: int | None) -> tuple[Key, Entry]:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gitbackup.model import CommitInfo, Selection, Summary
+from gitbackup.diff.keys import total
+from gitbackup.model import CommitInfo, Counts, Selection, Summary
 from gitbackup.ops.compare import compare, summarise
 from gitbackup.ops.sides import sides_of
+from gitbackup.patterns import apart
 from gitbackup.store.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
 class CommitSummary:
-    """A commit, and what it changed against its first parent, by namespace."""
+    """A commit, and what it changed against its first parent, by namespace.
+
+    `hidden` counts the quiet keys, of which `summary` does not tell.
+    """
 
     info: CommitInfo
     summary: Summary
+    hidden: Counts
 
 
-def summaries(repository: Repository, selection: Selection) -> Iterator[CommitSummary]:
+def summaries(
+    repository: Repository, selection: Selection, quiet: Sequence[str]
+) -> Iterator[CommitSummary]:
     """The selected commits; the files that each changed are read when it is asked for."""
     for record in repository.history.records(selection):
         parent = next(iter(record.parents), None)
         before = repository.history.record(parent).tree if parent else None
         changes = repository.history.differ(before, record.tree)
-        comparison = compare(*sides_of(repository, changes))
-        yield CommitSummary(record.info, summarise(comparison.changes))
+        told, hidden = apart(compare(*sides_of(repository, changes)).changes, quiet)
+        yield CommitSummary(record.info, summarise(told), total(hidden))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitbackup import codec
 from gitbackup.model import Entry
@@ -13,33 +13,49 @@ STEP = re.compile(r'\.?(?:\[(?P<at>\d+)\]|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plai
 """A step of a path into a document: `.daily`, `[3]`, `."a name"`."""
 
 
-def field(entry: Entry, name: str) -> Any:
-    """A part of an entry, as stored: of a hash a field, of a sorted set a score, of a list the
-    item at a position, of a stream an entry, of a string the path into its document.
+class Found(NamedTuple):
+    """A part of an entry: as stored, or as a document has it, in which no text rule is."""
+
+    value: Any
+    in_document: bool = False
+
+
+def field(entry: Entry, name: str) -> Found:
+    """A part of an entry: of a hash a field, of a sorted set a score, of a list the item at a
+    position, of a stream an entry; of a string, a field or an item the path into its document.
 
     Raises LookupError where there is none.
     """
     value, kind = entry["value"], entry["type"]
     if kind == "stream":
-        return value["entries"][name]
-    if kind in ("hash", "zset"):
-        return value[name]
+        return Found(value["entries"][name])
+    if kind == "zset" or (kind == "hash" and name in value):
+        return Found(value[name])
     if kind == "set":
-        return value[value.index(name)] if name in value else _none()
-    if kind == "list":
-        return value[int(name)] if re.fullmatch(r"-?\d+", name) else _none()
-    return _at(value, name) if kind == "string" else _none()
+        return Found(value[value.index(name)]) if name in value else _none()
+    if kind == "list" and re.fullmatch(r"-?\d+", name):
+        return Found(value[int(name)])
+    if kind in ("hash", "list"):
+        return _inside_one(value, name)
+    return Found(_at(value, name), True) if kind == "string" else _none()
 
 
-def field_bytes(entry: Entry, part: Any) -> bytes:
+def _inside_one(value: Any, name: str) -> Found:
+    """An item as `[3]`, or the path into a field's or an item's document, behind its name."""
+    step = STEP.match(name) or _none()
+    held, path = _step(value, step), name[step.end() :]
+    return Found(_at(held, path), True) if path else Found(held)
+
+
+def field_bytes(entry: Entry, part: Found) -> bytes:
     """The bytes of a part: those of a text, and of anything else its JSON."""
-    if isinstance(part, str) and entry["type"] != "string":
-        return codec.data(part)
+    if isinstance(part.value, str) and not part.in_document:
+        return codec.data(part.value)
     if entry["type"] == "zset":
-        return codec.encode(codec.written(part)).rstrip(b"\n")
-    if isinstance(part, str):  # of a document, where no text rule is
-        return part.encode("utf-8", "surrogatepass")
-    return json.dumps(part, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return codec.encode(codec.written(part.value)).rstrip(b"\n")
+    if isinstance(part.value, str):
+        return part.value.encode("utf-8", "surrogatepass")
+    return json.dumps(part.value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _at(text: str, path: str) -> Any:
@@ -53,15 +69,23 @@ def _at(text: str, path: str) -> Any:
         step = STEP.match(path, at)
         if step is None:
             return _none()
-        document, at = _inside(document, step), step.end()
+        document, at = _step(document, step), step.end()
     return document
 
 
-def _inside(document: Any, step: re.Match[str]) -> Any:
+def _step(document: Any, step: re.Match[str]) -> Any:
     if step["at"] is not None:
         return document[int(step["at"])] if isinstance(document, list) else _none()
-    name = step["plain"] if step["quoted"] is None else json.loads(f'"{step["quoted"]}"')
+    name = step["plain"] if step["quoted"] is None else _spelt(step["quoted"])
     return document[name] if isinstance(document, dict) else _none()
+
+
+def _spelt(name: str) -> str:
+    """A name in quotes, its escapes resolved."""
+    try:
+        return str(json.loads(f'"{name}"'))
+    except ValueError:
+        return _none()
 
 
 def _none() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from gitbackup.model import (
@@ -21,7 +22,7 @@ from gitbackup.report.columns import fit, pad, width
 from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import dotted, escape, instant, name, shown
 from gitbackup.report.stat import stat_lines
-from gitbackup.report.text import key_name
+from gitbackup.report.text import hidden_lines, key_name
 
 KEYS = 10
 """Keys of a commit that are shown, unless all are asked for."""
@@ -67,10 +68,11 @@ def _first(told: KeyDiff, lines: Iterator[str], beside: int) -> Iterator[str]:
         yield f"     … {len(inside) - len(shown):,} more"
 
 
-def numbers_lines(summary: Summary, columns: int | None) -> Iterator[str]:
+def numbers_lines(summary: Summary, hidden: Counts, columns: int | None) -> Iterator[str]:
     """What a commit changed, in numbers."""
     room = None if columns is None else max(columns - len(INDENT), 1)
-    yield from (INDENT + line for line in stat_lines(summary, room))
+    for line in chain(stat_lines(summary, room), hidden_lines(hidden)):
+        yield INDENT + line
 
 
 def blame_lines(key: Key, entry: Entry, lines: Sequence[BlameLine]) -> Iterator[str]:

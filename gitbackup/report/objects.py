@@ -15,6 +15,11 @@ def key_object(key: Key) -> dict[str, Any]:
     return {**place, "key": key.name}
 
 
+def mark(redacted: bool) -> dict[str, Any]:
+    """The sign that something of a key is masked; nothing where it is not."""
+    return {"redacted": True} if redacted else {}
+
+
 def counts_object(counts: Counts) -> dict[str, int]:
     return {"added": counts.added, "changed": counts.changed, "removed": counts.removed}
 
@@ -67,12 +72,13 @@ def rehearsal_object(rehearsal: Rehearsal) -> dict[str, Any]:
     }
 
 
-def entry_object(commit: str, key: Key, entry: Entry) -> dict[str, Any]:
+def entry_object(commit: str, key: Key, entry: Entry, redacted: bool) -> dict[str, Any]:
     """A key's entry in a commit."""
     return {
         "schema": "gitbackup.entry/1",
         "commit": commit,
         **key_object(key),
+        **mark(redacted),
         "entry": entry,
     }
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gitbackup.model import BlameLine, CommitInfo, Key, KeyDiff, KeyLine, Summary
+from gitbackup.model import BlameLine, CommitInfo, Counts, Key, KeyDiff, KeyLine, Summary
 from gitbackup.report.machine import to_json
-from gitbackup.report.objects import key_object, log_object, summary_object
+from gitbackup.report.objects import counts_object, key_object, log_object, mark, summary_object
 
 
 def traced_object(info: CommitInfo, keys: Sequence[KeyDiff], damage: str) -> dict[str, Any]:
@@ -16,16 +16,18 @@ def traced_object(info: CommitInfo, keys: Sequence[KeyDiff], damage: str) -> dic
     return log_object(info) | {"keys": told, "damage": damage or None}
 
 
-def summary_of_commit(info: CommitInfo, summary: Summary) -> dict[str, Any]:
-    """A commit of the history, and what it changed by namespace."""
-    return log_object(info) | {"stat": summary_object(summary)}
+def summary_of_commit(info: CommitInfo, summary: Summary, hidden: Counts) -> dict[str, Any]:
+    """A commit of the history, and what it changed by namespace; `hidden` as in a status."""
+    stat = {**summary_object(summary), "hidden": counts_object(hidden)}
+    return log_object(info) | {"stat": stat}
 
 
-def blame_object(key: Key, line: BlameLine) -> dict[str, Any]:
+def blame_object(key: Key, line: BlameLine, redacted: bool) -> dict[str, Any]:
     """A part of a key, and the commit that it is from."""
     return {
         "schema": "gitbackup.blame/1",
         **key_object(key),
+        **mark(redacted),
         "part": line.part.value,
         "name": line.name,
         "path": list(line.path),
@@ -48,12 +50,13 @@ def keys_object(line: KeyLine) -> dict[str, Any]:
     }
 
 
-def field_object(commit: str, key: Key, field: str, value: Any) -> dict[str, Any]:
+def field_object(commit: str, key: Key, field: str, value: Any, redacted: bool) -> dict[str, Any]:
     """One part of a key's entry in a commit, as it is stored."""
     return {
         "schema": "gitbackup.field/1",
         "commit": commit,
         **key_object(key),
+        **mark(redacted),
         "field": field,
         "value": value,
     }

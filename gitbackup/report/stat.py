@@ -23,8 +23,10 @@ SPECIAL = re.compile(r"[*?\[\]\\]")
 Space = tuple[str, str]
 
 
-def stat_lines(summary: Summary, columns: int | None = None, full: bool = False) -> Iterator[str]:
-    """A line for each namespace, in columns, and the sum."""
+def stat_lines(
+    summary: Summary, columns: int | None = None, full: bool = False, hint: str = ""
+) -> Iterator[str]:
+    """A line for each namespace, in columns, and the sum; `hint` tells how to see the rest."""
     if not summary.counts:
         return
     rows = [(titled(*space), counts) for space, counts in summary.namespaces.items()]
@@ -36,7 +38,7 @@ def stat_lines(summary: Summary, columns: int | None = None, full: bool = False)
         yield f"  {pad(title, titles)}  {pad(str(counts), told)}  {scale.bar(counts)}"
     if len(rows) > len(shown):
         rest = len(rows) - len(shown)
-        yield f"  and {rest:,} more namespace{'' if rest == 1 else 's'} (--full shows them)"
+        yield f"  and {rest:,} more namespace{'' if rest == 1 else 's'}{hint}"
     yield changed(summary)
 
 

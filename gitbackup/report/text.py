@@ -36,7 +36,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 
 def titled(place: str, space: str) -> str:
     """A namespace as a person reads it; its place where that is not db0."""
-    short = fit(escape(space), LONGEST)
+    short = fit(escape(space), LONGEST) or '""'
     return short if place == "db0" else f"{place} {short}"
 
 

@@ -91,8 +91,7 @@ def test_a_database_number_below_zero(kept: User) -> None:
     assert refusal(kept, "commit", "--db", "-1") == Done(
         2,
         "",
-        "gitbackup: Invalid value for '--db': -1 is not in the range x>=0."
-        " See gitbackup commit --help\n",
+        "gitbackup: Invalid value for '--db': -1 is less than 0. See gitbackup commit --help\n",
     )
 
 

@@ -194,8 +194,11 @@ def test_keys_are_of_one_commit(history: User) -> None:
 FIELDS = [
     ("hash", "name", "bob"),
     ("hash", "rules", '{"ip": 1, "port": 2}'),
+    ("hash", "rules.port", "2"),
+    ("hash", '"name"', "bob"),
     ("zset", "b", "3"),
     ("list", "0", "zero"),
+    ("list", "[0]", "zero"),
     ("list", "-1", "three"),
     ("set", "c", "c"),
     ("stream", "2-1", '["k", "w"]'),
@@ -214,9 +217,14 @@ def test_a_field_is_shown_alone(history: User) -> None:
 
 NO_FIELDS = [
     ("hash", "nope"),
+    ("hash", "rules.nope"),
+    ("hash", "name.port"),
+    ("hash", "[0]"),
     ("zset", "c"),
     ("set", "d"),
     ("list", "4"),
+    ("list", "[4]"),
+    ("list", "[0].zero"),
     ("list", "one"),
     ("stream", "3-1"),
     ("config", "limits.nope"),
@@ -224,6 +232,7 @@ NO_FIELDS = [
     ("config", "limits[0]"),
     ("config", "tags.a"),
     ("config", "limits..daily"),
+    ("config", r'"\x"'),
     ("text", "a"),
 ]
 """Keys, and what is no part of them."""
@@ -268,6 +277,19 @@ def test_what_is_not_for_every_eye_is_masked(history: User) -> None:
     ]
     assert "id2 some of it  name: ***" in blamed(history, "hash", *redact)
     assert history.says("show", "HEAD:hash", "--field", "name", *redact) == "***"
+
+
+def test_a_program_is_told_that_something_is_masked(history: User) -> None:
+    for words in (
+        ("blame", "hash"),
+        ("show", "HEAD:hash"),
+        ("show", "HEAD:hash", "--field", "name"),
+    ):
+        plain = [json.loads(line) for line in history.says(*words, "--json").splitlines()]
+        shown = history.says(*words, "--json", "--redact", "name")
+        told = [json.loads(line) for line in shown.splitlines()]
+        assert {line.get("redacted") for line in plain} == {None}
+        assert {line.get("redacted") for line in told} == {True}
 
 
 def test_a_field_goes_with_a_key(history: User) -> None:

@@ -150,6 +150,7 @@ def test_a_program_gets_the_numbers_with_the_commit(history: User) -> None:
         "namespaces": [
             {"place": "db0", "namespace": "user", "added": 1, "changed": 0, "removed": 1}
         ],
+        "hidden": {"added": 0, "changed": 0, "removed": 0},
     }
 
 

@@ -61,6 +61,26 @@ def test_quiet_keys_are_only_counted(busy: User) -> None:
     """) + text(HIDDEN)
 
 
+def test_the_history_only_counts_them_too(busy: User) -> None:
+    busy.says("init", "--quiet", "usage:*")
+    busy.says("commit", "-m", "on")
+    assert busy.says("log", "--stat", "-n", "1") == text("""
+        id2  MINUTE (AGE)
+            on
+              config  1 changed  ~
+            1 changed
+            quiet keys, not shown: 1 added, 1 changed, 1 removed (--all shows them)
+    """)
+    assert busy.says("log", "--stat", "--all", "--oneline", "-n", "1").splitlines()[1:] == [
+        "      config  1 changed                      ~",
+        "      usage   1 added, 1 changed, 1 removed  +~-",
+        "    1 added, 2 changed, 1 removed",
+    ]
+    (told,) = map(json.loads, busy.says("log", "--stat", "--json", "-n", "1").splitlines())
+    assert told["stat"]["hidden"] == {"added": 1, "changed": 1, "removed": 1}
+    assert busy.run("log", "--all").code == 2
+
+
 def test_quiet_keys_are_shown_where_they_are_asked_for(busy: User) -> None:
     whole, one = busy.says("diff"), busy.says("diff", "usage:1")
     busy.says("init", "--quiet", "usage:*")

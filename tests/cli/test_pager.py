@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.cli.user import Done, User, text
@@ -123,6 +124,23 @@ def test_no_pager_is_a_choice_too(
 def test_what_goes_into_a_pipe_is_not_paged(changed: User) -> None:
     assert changed.process("diff", env={"GIT_PAGER": "tee GIT"}).out == PLAIN
     assert not Path("GIT").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["show"], ["show", "HEAD:a"], ["show", "HEAD:a", "--field", "gone"]]
+)
+def test_a_commit_and_a_key_are_paged_and_coloured_as_git_would(
+    changed: User, words: list[str]
+) -> None:
+    printed = changed.says(*words)
+    coloured = changed.on_screen(*words).out
+    assert click.unstyle(coloured).rstrip() == printed.rstrip()
+    changed.on_screen(*words, env={"PAGER": "cat > PAGER"})
+    assert (
+        Path("PAGER").read_text().rstrip() == changed.on_screen(*words, "--no-pager").out.rstrip()
+    )
+    settings(changed, color_ui="false")
+    assert changed.on_screen(*words).out.rstrip() == printed.rstrip()
 
 
 def test_a_pager_can_be_without_colours(changed: User) -> None:

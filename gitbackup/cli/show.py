@@ -1,0 +1,134 @@
+"""`gitbackup show`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gitbackup.backup import Backup
+from gitbackup.cli import candidates, terminal
+from gitbackup.cli.options import (
+    all_option,
+    examples,
+    full_option,
+    json_option,
+    key_db_option,
+    open_backup,
+    read_at_length,
+    redact_option,
+    repo_option,
+)
+from gitbackup.cli.pager import reading
+from gitbackup.errors import UsageError
+from gitbackup.report import objects, text
+
+if TYPE_CHECKING:  # `show --help` has no need of it
+    from gitbackup.ops.entries import Held
+
+
+@click.command(
+    epilog=examples(
+        "gitbackup show",
+        "gitbackup show HEAD~1",
+        "gitbackup show HEAD:apikey:hash_map",
+        "gitbackup show HEAD:counters --db 3",
+        "gitbackup show HEAD:apikey:42 --field icon > icon.png",
+        "gitbackup show HEAD:config --field limits.daily",
+    )
+)
+@repo_option
+@json_option
+@read_at_length
+@full_option
+@redact_option
+@all_option
+@key_db_option
+@click.option(
+    "--field",
+    metavar="F",
+    help="Of a key: a field's bytes, a member's score, the item at a position, a stream's entry,"
+    " or the path into a JSON document.",
+)
+@click.argument(
+    "what",
+    metavar="[COMMIT-ISH[:KEY]]",
+    default="HEAD",
+    shell_complete=candidates.commit_or_key,
+)
+def show(
+    repo: Path | None,
+    as_json: bool,
+    full: bool,
+    redact: tuple[str, ...],
+    every: bool,
+    db: int | None,
+    field: str | None,
+    what: str,
+) -> None:
+    """Show what a commit changed, or one key's entry as the commit stores it.
+
+    What follows the first colon is a key's name; bytes that are not UTF-8 are written as
+    base64: and their base64.
+    """
+    backup = open_backup(repo)
+    commit_ish, colon, key = what.partition(":")
+    with reading(backup):
+        if colon:
+            _show_key(backup, commit_ish or "HEAD", key, db, redact, field, as_json)
+        elif db is not None or field is not None:
+            option = "--db N" if field is None else "--field F"
+            where = f"gitbackup show COMMIT-ISH:KEY {option}"
+            raise UsageError(f"{option.partition(' ')[0]} goes with a key: {where}")
+        else:
+            _show_commit(backup, commit_ish, redact, every, full, as_json)
+
+
+def _show_commit(
+    backup: Backup, commit_ish: str, redact: Sequence[str], every: bool, full: bool, as_json: bool
+) -> None:
+    from gitbackup.cli import differences  # it loads what a key's entry has no need of
+
+    shown = backup.show(commit_ish, redact=redact, every=every)
+    if as_json:
+        terminal.say_json(objects.log_object(shown.info))
+        differences.say_objects(shown.diff)
+    else:
+        terminal.say(text.show_lines(shown.info))
+        differences.say_changes(shown.diff, differences.view(full))
+
+
+def _show_key(
+    backup: Backup,
+    commit_ish: str,
+    name: str,
+    db: int | None,
+    redact: Sequence[str],
+    field: str | None,
+    as_json: bool,
+) -> None:
+    held = backup.entry(commit_ish, name, db, redact=redact)
+    commit = backup.resolve(commit_ish)
+    if field is not None:
+        _show_field(commit, held, field, as_json)
+    elif as_json:
+        terminal.say_json(objects.entry_object(commit, *held))
+    else:
+        terminal.say_stored(objects.entry_as_stored(held.key, held.entry))
+
+
+def _show_field(commit: str, held: Held, wanted: str, as_json: bool) -> None:
+    from gitbackup.report.field import field, field_bytes
+    from gitbackup.report.records import field_object
+
+    key, entry, redacted = held
+    try:
+        part = field(entry, wanted)
+    except LookupError:
+        raise UsageError(f"{key} is a {entry['type']} that has no {wanted!r}") from None
+    if as_json:
+        terminal.say_json(field_object(commit, key, wanted, part.value, redacted))
+    else:
+        terminal.say_stored(field_bytes(entry, part))
