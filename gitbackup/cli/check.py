@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from gitbackup.cli import pager, terminal
-from gitbackup.cli.options import color_option, connected, examples, logged_in
+from gitbackup.cli.options import OwnFirst, color_option, connected, examples, logged_in
 from gitbackup.errors import UsageError
 from gitbackup.report import risks
 from gitbackup.risk import Level, Risk
@@ -31,11 +31,12 @@ def _length(told: str) -> timedelta:
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup check",
         "gitbackup check --quick --max-age 1d --json  from a monitor, each hour",
         "gitbackup check --strict                     fail where one is not ok",
-    )
+    ),
 )
 @connected
 @color_option

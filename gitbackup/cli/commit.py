@@ -9,6 +9,7 @@ import click
 
 from gitbackup.cli import terminal
 from gitbackup.cli.options import (
+    OwnFirst,
     connected,
     examples,
     logged_in,
@@ -26,11 +27,12 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup init --url redis://localhost:6379 --exclude 'session:*'",
         "gitbackup init --quiet 'usage:*' --redact '*token*'",
         "gitbackup init --bare --repo /var/backups/relay.git",
-    )
+    ),
 )
 @repo_option
 @click.option("--url", metavar="URL", help="The server's URL, kept in the repository's git config.")
@@ -79,12 +81,13 @@ def init(
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         'gitbackup commit -m "added account"',
         "gitbackup commit --dry-run",
         "gitbackup commit --db 0 --json",
         "gitbackup commit --rdb /backup/dump-20240101.rdb",
-    )
+    ),
 )
 @connected
 @click.option(

@@ -83,6 +83,7 @@ def status(
         "gitbackup diff HEAD~1 HEAD --html changes.html",
         "gitbackup diff HEAD HEAD~1 --format redis | redis-cli",
         "gitbackup diff -- config               a key whose name has no : and no *",
+        failed="failed, or something differs, with --exit-code",
     ),
 )
 @connected

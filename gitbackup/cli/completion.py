@@ -16,7 +16,7 @@ from importlib.resources import files
 import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
-from gitbackup.cli.options import examples
+from gitbackup.cli.options import OwnFirst, examples
 
 SHELLS = ("bash", "zsh", "fish")
 ASKS = "_GITBACKUP_COMPLETE"
@@ -35,11 +35,12 @@ SPECIAL = re.compile(r"([^\w@%+=:,./~-])", re.ASCII)
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup completion bash >> ~/.bashrc",
         'eval "$(gitbackup completion zsh)"',
         "gitbackup completion fish > ~/.config/fish/completions/gitbackup.fish",
-    )
+    ),
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:

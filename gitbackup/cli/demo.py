@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from gitbackup.backup import Backup
-from gitbackup.cli.options import examples
+from gitbackup.cli.options import OwnFirst, examples
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.live.embedded import EmbeddedServer
 
@@ -77,6 +77,7 @@ SCENES: tuple[tuple[str, tuple[Words, ...]], ...] = (
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples("gitbackup demo", "gitbackup demo try-gitbackup"),
 )
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))

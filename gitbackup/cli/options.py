@@ -24,7 +24,7 @@ FOLDER = Path("data-git-backup")
 EXIT_CODES = """\
 Exit codes:
   0    done, or nothing to do
-  1    failed
+  1    {failed}
   2    wrong usage
   3    done in part, and the keys that are not are named
   10   there is no data repository
@@ -32,6 +32,9 @@ Exit codes:
   12   the server cannot be reached, or refuses
   13   the repository's data are damaged, or of a newer format
   130  interrupted"""
+
+SHARED = {"--repo", "--url", "--json", "--color", "--no-pager", "--help"}
+"""The options that most commands have."""
 
 repo_option = click.option(
     "--repo",
@@ -186,10 +189,25 @@ server_option = click.option(
 )
 
 
-def examples(*lines: str) -> str:
-    """The end of a command's help: examples and exit codes."""
+def examples(*lines: str, failed: str = "failed") -> str:
+    """The end of a command's help: examples and exit codes; `failed` is what a 1 tells."""
     shown = "\n".join(f"  {line}" for line in lines)
-    return f"\b\nExamples:\n{shown}\n\n\b\n{EXIT_CODES}"
+    return f"\b\nExamples:\n{shown}\n\n\b\n{EXIT_CODES.format(failed=failed)}"
+
+
+class OwnFirst(click.Command):
+    """Tells in its help what is its own before what most commands have."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own, shared = list[tuple[str, str]](), list[tuple[str, str]]()
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        for option in options:
+            if told := option.get_help_record(ctx):
+                (shared if SHARED & {*option.opts} else own).append(told)
+        for title, rows in (("Options", own), ("Common options", shared)):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
 
 PAGE = "--html writes a page"

@@ -8,6 +8,7 @@ import click
 
 from gitbackup.cli import candidates, terminal
 from gitbackup.cli.options import (
+    OwnFirst,
     examples,
     json_option,
     key_db_option,
@@ -24,11 +25,12 @@ from gitbackup.report import history, records
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup blame claude_relay_config",
         "gitbackup blame apikey:42 before-upgrade",
         "gitbackup blame counters --db 3 --json",
-    )
+    ),
 )
 @repo_option
 @json_option

@@ -8,6 +8,8 @@ import click
 
 from gitbackup.cli import terminal
 from gitbackup.cli.options import (
+    Natural,
+    OwnFirst,
     examples,
     json_option,
     logged_in,
@@ -41,11 +43,12 @@ def rdb() -> None:
 
 
 @rdb.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup rdb save",
         "gitbackup rdb save /mnt/backup/redis --keep 30",
         "gitbackup rdb save --via copy --file /var/lib/redis/dump.rdb",
-    )
+    ),
 )
 @folder_argument
 @repo_option
@@ -53,7 +56,7 @@ def rdb() -> None:
 @json_option
 @click.option(
     "--keep",
-    type=click.IntRange(min=0),
+    type=Natural(),
     metavar="N",
     default=7,
     show_default=True,
@@ -97,7 +100,9 @@ def save(
         terminal.say(report.saved_lines(result))
 
 
-@rdb.command("list", epilog=examples("gitbackup rdb list", "gitbackup rdb list /old --json"))
+@rdb.command(
+    "list", cls=OwnFirst, epilog=examples("gitbackup rdb list", "gitbackup rdb list /old --json")
+)
 @folder_argument
 @repo_option
 @json_option
@@ -115,6 +120,7 @@ def list_(folder: Path | None, repo: Path | None, as_json: bool) -> None:
 
 
 @rdb.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup rdb verify dump.rdb",
         "gitbackup rdb verify dump.rdb --server /usr/bin/redis-server",

@@ -8,18 +8,19 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
-from gitbackup.cli.options import FOLDER, examples, json_option, open_backup, repo_option
+from gitbackup.cli.options import FOLDER, OwnFirst, examples, json_option, open_backup, repo_option
 from gitbackup.errors import GitbackupError
 from gitbackup.report import objects, text
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup push ~/Dropbox/backups          one file there, always a whole one",
         "gitbackup push git@example.org:relay.git  any URL that git knows",
         "gitbackup push                            there again",
         "git -C data-git-backup config gitbackup.push on-commit",
-    )
+    ),
 )
 @repo_option
 @json_option
@@ -47,7 +48,8 @@ def push(repo: Path | None, as_json: bool, target: str | None) -> None:
 
 
 @click.command(
-    epilog=examples("gitbackup pull", "gitbackup pull origin", "gitbackup pull /mnt/disk --json")
+    cls=OwnFirst,
+    epilog=examples("gitbackup pull", "gitbackup pull origin", "gitbackup pull /mnt/disk --json"),
 )
 @repo_option
 @json_option
@@ -68,11 +70,12 @@ def pull(repo: Path | None, as_json: bool, target: str | None) -> None:
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup clone ~/Dropbox/backups",
         "gitbackup clone git@example.org:relay.git",
         "gitbackup clone --bare /mnt/disk/relay.bundle /var/backups/relay.git",
-    )
+    ),
 )
 @json_option
 @click.option("--bare", is_flag=True, help="No work tree: only git's own files.")

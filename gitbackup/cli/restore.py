@@ -19,6 +19,7 @@ from gitbackup.cli.carrying import (
     yes_option,
 )
 from gitbackup.cli.options import (
+    OwnFirst,
     examples,
     json_option,
     logged_in,
@@ -37,6 +38,7 @@ from gitbackup.report import plans
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup restore HEAD~1 --dry-run",
         "gitbackup restore before-upgrade",
@@ -46,7 +48,7 @@ from gitbackup.report import plans
         "gitbackup restore --rdb dump.rdb 'account:*'",
         "gitbackup restore HEAD --dry-run --json > plan.json",
         "gitbackup restore --plan plan.json --yes",
-    )
+    ),
 )
 @repo_option
 @url_option
@@ -136,7 +138,8 @@ def restore(
 
 
 @click.command(
-    epilog=examples("gitbackup undo", "gitbackup undo --dry-run", "gitbackup undo --yes --json")
+    cls=OwnFirst,
+    epilog=examples("gitbackup undo", "gitbackup undo --dry-run", "gitbackup undo --yes --json"),
 )
 @repo_option
 @url_option

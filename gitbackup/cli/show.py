@@ -11,6 +11,7 @@ import click
 from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
 from gitbackup.cli.options import (
+    OwnFirst,
     all_option,
     examples,
     full_option,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # `show --help` has no need of it
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup show",
         "gitbackup show HEAD~1",
@@ -37,7 +39,7 @@ if TYPE_CHECKING:  # `show --help` has no need of it
         "gitbackup show HEAD:counters --db 3",
         "gitbackup show HEAD:apikey:42 --field icon > icon.png",
         "gitbackup show HEAD:config --field limits.daily",
-    )
+    ),
 )
 @repo_option
 @json_option

@@ -21,6 +21,7 @@ from gitbackup.cli.carrying import (
     yes_option,
 )
 from gitbackup.cli.options import (
+    OwnFirst,
     connected,
     examples,
     json_option,
@@ -115,6 +116,7 @@ def export(
 
 @click.command(
     "import",
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup import then.json --dry-run",
         "gitbackup import apikeys.jsonl 'apikey:4*' --yes",

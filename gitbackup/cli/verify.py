@@ -9,6 +9,7 @@ import click
 
 from gitbackup.cli import candidates, pager, terminal
 from gitbackup.cli.options import (
+    OwnFirst,
     color_option,
     examples,
     json_option,
@@ -26,12 +27,14 @@ if TYPE_CHECKING:  # it loads what `verify --help` has no need of
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup verify",
         "gitbackup verify before-upgrade --json",
         "gitbackup verify --all",
         "gitbackup verify --server /usr/bin/redis-server --module ./redisbloom.so",
-    )
+        failed="failed, or something found",
+    ),
 )
 @repo_option
 @json_option

@@ -7,6 +7,7 @@ import re
 import click
 
 from gitbackup.backup import Backup
+from gitbackup.cli.options import OwnFirst
 from gitbackup.errors import UsageError
 
 GLOB = re.compile(r"[*?\[:]")  # an argument with one of these is no typing error of a commit
@@ -14,7 +15,7 @@ KEYS = "gitbackup.keys"
 WORDS = "gitbackup.words"
 
 
-class Verbatim(click.Command):
+class Verbatim(OwnFirst):
     """Keeps the words as they were typed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

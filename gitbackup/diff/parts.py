@@ -48,10 +48,8 @@ def survivors(before: Entry, after: Entry) -> Mapping[int, int]:
     return found
 
 
-def _identity(part: PartOf) -> tuple[Part, str, Path, str | bytes]:
-    """What parts share that are the same. Bytes are copied, since orjson's keep a kilobyte each."""
-    value = part.value if isinstance(part.value, str) else bytes(bytearray(canonical(part.value)))
-    return part.part, part.name, part.path, value
+def _identity(part: PartOf) -> tuple[Part, str, Path, bytes]:
+    return part.part, part.name, part.path, canonical(part.value)
 
 
 def _expiry(entry: Entry) -> Iterator[PartOf]:

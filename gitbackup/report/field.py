@@ -85,7 +85,7 @@ def _spelt(name: str) -> str:
     try:
         return str(json.loads(f'"{name}"'))
     except ValueError:
-        return _none()
+        raise LookupError from None
 
 
 def _none() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from gitbackup.model import (
@@ -61,11 +61,11 @@ def _first(told: KeyDiff, lines: Iterator[str], beside: int) -> Iterator[str]:
     yield next(lines)
     if told.change.action is not Action.CHANGED and beside > 1:
         return
-    inside = list(lines)
-    shown = inside if len(inside) <= INSIDE + 1 else inside[:INSIDE]
-    yield from shown
-    if len(inside) > len(shown):
-        yield f"     … {len(inside) - len(shown):,} more"
+    inside = list(islice(lines, INSIDE + 2))
+    whole = len(inside) <= INSIDE + 1
+    yield from inside if whole else inside[:INSIDE]
+    if not whole:
+        yield "     … more (-p shows it)"
 
 
 def numbers_lines(summary: Summary, hidden: Counts, columns: int | None) -> Iterator[str]:

@@ -108,7 +108,7 @@ def hold(git: Commands, commit: str | None) -> None:
 
 def _unknown(git: Commands, commit_ish: str) -> UsageError:
     if head(git) is None:
-        return UsageError(f"there is no commit in {git.folder} yet")
+        return UsageError(f"there is no commit in {git.folder} yet; `gitbackup commit` makes one")
     return UsageError(
         f"there is no commit {commit_ish!r} in {git.folder}; `gitbackup log` lists them"
     )

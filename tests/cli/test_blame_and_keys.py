@@ -187,7 +187,7 @@ def test_keys_of_a_commit_by_pattern_and_database(history: User) -> None:
 
 def test_keys_are_of_one_commit(history: User) -> None:
     assert history.run("keys", "HEAD", "HEAD~1") == Done(
-        2, "", "gitbackup: one commit at most: HEAD HEAD~1; -- goes before keys\n"
+        2, "", "gitbackup: one commit at most: 'HEAD' 'HEAD~1'; -- goes before keys\n"
     )
 
 

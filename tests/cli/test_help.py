@@ -22,6 +22,15 @@ def test_help_fits_a_terminal_of_eighty_columns(user: User, command: str | None)
     assert [line for line in told.splitlines() if len(line) > 80] == []
 
 
+def test_help_tells_what_is_a_command_s_own_first(user: User) -> None:
+    own, shared = user.says("diff", "--help").split("\nCommon options:\n")
+    assert [option in own for option in ("--stat", "--url", "--json", "--help")] == [
+        *(True, False, False, False)
+    ]
+    assert all(option in shared for option in ("--repo", "--color", "--no-pager", "--help"))
+    assert "    1    failed, or something differs, with --exit-code\n" in shared
+
+
 @every_command
 def test_every_command_is_in_the_list_of_commands(user: User, command: str) -> None:
     width = max(map(len, COMMANDS))

@@ -127,13 +127,13 @@ def test_show_of_the_first_commit_has_all_of_it_added(two_commits: User) -> None
 
 
 def test_show_tells_every_line_if_asked_for(user: User) -> None:
-    user.redis.hset("h", mapping={f"f{at}": at for at in range(40)})
+    user.redis.hset("h", mapping={f"f{at}": at for at in range(60)})
     user.says("commit")
-    user.redis.hset("h", mapping={f"f{at}": "x" for at in range(40)})
+    user.redis.hset("h", mapping={f"f{at}": "x" for at in range(60)})
     user.says("commit")
     *_, last = user.says("show").splitlines()
-    assert last == "     … 10 more: 10 changed (--full shows them)"
-    assert user.says("show", "--full").count('-> "x"') == 40
+    assert last == "     … 20 more: 20 changed (--full shows them)"
+    assert user.says("show", "--full").count('-> "x"') == 60
 
 
 def test_show_of_a_commit_made_with_plain_git_has_its_message(two_commits: User) -> None:

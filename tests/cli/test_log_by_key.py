@@ -32,7 +32,7 @@ def test_only_commits_that_changed_such_a_key_are_told_with_what_became_of_it(
             M  config  string
                  limits.daily: 100 -> 250
                  + limits.hourly: 10
-                 … 2 more
+                 … more (-p shows it)
         id1  MINUTE (AGE)
             begin
             A  config  string

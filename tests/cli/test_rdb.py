@@ -152,7 +152,7 @@ def test_git_does_not_see_the_files_in_somebody_s_project(user: User) -> None:
 @pytest.mark.parametrize(
     ("words", "done"),
     [
-        (["rdb", "save", "--keep", "-1"], (2, "-1 is not in the range x>=0.")),
+        (["rdb", "save", "--keep", "-1"], (2, "-1 is less than 0.")),
         (["rdb", "save", "--file", "x"], (2, "--file goes with --via copy")),
         (["rdb", "save", "data-git-backup"], (2, "is inside the data repository")),
         (["rdb", "list", "none"], (2, "there is no folder none; `gitbackup rdb save` makes it")),
