@@ -34,10 +34,11 @@ FLOORS = (
     ("live", "snapshot"),  # the live database; entries and their files
     ("kinds",),  # a file for each Redis type
     ("store", "diff", "report"),
-    ("redact",),  # what is not for every eye, masked
+    # what is not for every eye, masked; which files are others once names have come or gone
+    ("redact", "relaid"),
     # what the design decides, as pure functions
     ("edits", "layout", "patterns", "plan", "proof", "risk"),
-    ("codec",),  # bytes to text and back
+    ("codec", "stretches"),  # bytes to text and back; parts of a long list
     ("model", "rdbmodel", "errors", "progress"),  # the nouns
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""
