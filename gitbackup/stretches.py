@@ -60,7 +60,6 @@ class Stretches(Sequence[bytes]):
         """The first and the last name of each stretch."""
         return [(self._names[start], self._names[stop - 1]) for start, stop in self._spans]
 
-
     def find(self, name: bytes, start: int, stop: int) -> int:
         """Where a name is, or would be, from `start` up to `stop`."""
         if len(self._spans) != 1:
