@@ -28,7 +28,7 @@ FLOORS = (
     ("__init__",),  # the public face, which loads what it shows when it is asked for
     ("backup",),  # the class Backup: a short method for each verb
     ("past",),  # what it tells of its history
-    ("sight", "rdb"),  # what it shows; RDB files
+    ("sight", "rdb", "standing"),  # what it shows; RDB files; what it does by itself
     ("workspace",),  # the repository and the server that it works on, opened when needed
     ("ops",),  # the verbs: arguments in, frozen results out
     ("live", "snapshot"),  # the live database; entries and their files

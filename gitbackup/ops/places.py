@@ -97,6 +97,8 @@ class Places:
         changed = self._expired(instant, sink)
         for name, entry in again.items():
             changed[name] = entry and living(kinds.canonical(entry), instant)
+        if not (changed or self.gone):
+            return
         before, gone = self.names, self.gone
         self._rename(changed)
         old, new = snapshot.differing_files(
