@@ -11,12 +11,12 @@ from gitbackup.store.command import Commands, file_errors
 
 @contextmanager
 def hold(
-    git: Commands, name: str = "lock", patience: float = 0, busy: str = "at work"
+    git: Commands, name: str = "lock", patience: float = 0, busy: str = "at work in {}; run again"
 ) -> Iterator[None]:
     """Holds the repository's lock, which goes with this process, however it ends.
 
     `name` is that of a lock for work beside which the repository may change. Raises Busy where
-    another run holds it for so many seconds: that is what it is at.
+    another run holds it for so many seconds, and says where that is at what.
     """
     from filelock import FileLock, Timeout  # deferred: whoever only reads has no need of it
 
@@ -26,7 +26,8 @@ def hold(
         try:
             lock.acquire()
         except Timeout as error:
-            raise Busy(f"another run of gitbackup is {busy} in {git.folder}; run again") from error
+            sentence = f"another run of gitbackup is {busy.format(git.folder)}"
+            raise Busy(sentence) from error
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Self
@@ -182,7 +182,7 @@ class Repository(Configured):
 
         Raises Busy where another run holds that for so many seconds.
         """
-        return lock.hold(self._git, what, patience, busy=what)
+        return lock.hold(self._git, what, patience, f"{what} in {{}} already")
 
     def importer(self, parent: str | None) -> Importer:
         """Writes one commit on `parent`, None for a first one; under lock(), in a `with`."""
