@@ -16,6 +16,7 @@ from gitbackup.backup import Backup
 from gitbackup.ops.commit import CommitResult
 from gitbackup.ops.watch import Event, Trouble, Watching
 from tests.databases import Command
+from tests.store.plain import run_git
 
 PATIENCE = 60.0  # seconds, for a machine that is busy with other things
 Kind = TypeVar("Kind", CommitResult, Watching, Trouble)
@@ -87,10 +88,9 @@ def eventually(true: Callable[[], bool]) -> bool:
 
 
 def tree(backup: Backup) -> str:
-    """The id of HEAD's tree."""
-    repository = Backup(backup.path).repository
-    assert repository is not None
-    return repository.tree_id("HEAD")
+    """The id of HEAD's tree; something else where there is none."""
+    asked = run_git(backup.path, "rev-parse", "--verify", "--quiet", "HEAD^{tree}")
+    return asked.stdout.decode().strip()
 
 
 def follows(watcher: Watcher, folder: Path, url: str) -> bool:
@@ -215,6 +215,8 @@ class Turmoil:
         if self._functions:
             rare += [("FUNCTION", "LOAD", "REPLACE", f"{source} -- {self._word()}")] * 3
             rare += [("FUNCTION", "DELETE", library)] * 2
+        many = "for n = 0, 150 do redis.call('set', '{}:' .. n, n) end"
+        rare += [("EVAL", many.format(self._random.choice("ab")), 0)] * 3
         if self._random.random() < 0.1:
             rare = [("FLUSHALL",)]
         return [self._random.choice(rare)]

@@ -7,8 +7,8 @@ and of what the files say in which the rest was given out.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from gitbackup.model import Entry
 Again = Mapping[bytes, Entry | None]
 """Keys that were read again: their entries, loose; None for one that is gone."""
 
+FEW = 100  # names, that are put in one by one
 PLACES_AT_HAND = 8  # decoded ones: keys come sorted, so few are enough
 
 
@@ -139,8 +140,7 @@ class Places:
         gone = {name for name in gone if changed.get(name) is None and self._named(name)}
         come = sorted(name for name, entry in changed.items() if entry and not self._named(name))
         if gone or come:
-            left = [name for name in self.names if name not in gone] if gone else self.names
-            self.names = sorted([*left, *come])  # of two sorted lists it makes one in no time
+            self.names = _renamed(self.names, gone, come)
         self.gone = set()
 
     def _named(self, name: bytes) -> bool:
@@ -156,6 +156,19 @@ class Places:
         held = (pair for made in places for pair in _decoded(made, sink).items())
         left = {name: (entry, living(entry, instant)) for name, entry in held}
         return {name: after for name, (before, after) in left.items() if after is not before}
+
+
+def _renamed(names: Sequence[bytes], gone: Set[bytes], come: Sequence[bytes]) -> list[bytes]:
+    """Sorted names without some, and with others, which are sorted too."""
+    if len(gone) + len(come) > FEW:
+        left = (name for name in names if name not in gone)
+        return sorted([*left, *come])  # of two sorted lists it makes one in no time
+    few = [*names]
+    for name in gone:
+        del few[bisect_left(few, name)]
+    for name in come:
+        insort(few, name)
+    return few
 
 
 def _holder(

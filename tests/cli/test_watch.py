@@ -154,16 +154,11 @@ def test_with_a_setting_it_pushes(user: User) -> None:
 def test_who_may_not_track_is_told_which_right_is_missing(user: User) -> None:
     user.redis.execute_command("ACL", "SETUSER", "ann", "on", ">pw", "~*", "+@read", "+select")
     url = user.server.url.replace("unix://", "unix://ann:pw@")
-    done = user.process("watch", "--url", url)
-    assert (
-        done
-        == Done(
-            12,
-            "",
-            "gitbackup: the user may not run CLIENT TRACKING at SERVER:"
-            " grant it with ACL SETUSER ... +client|tracking\n".replace("SERVER", user.place),
-        )
-        or done.err.count("\n") == 1
+    assert user.process("watch", "--url", url) == Done(
+        12,
+        "",
+        "gitbackup: the user may not run CLIENT TRACKING at SERVER: grant it with ACL SETUSER"
+        " ... +client|tracking\n",
     )
 
 
