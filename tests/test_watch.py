@@ -17,10 +17,15 @@ from gitbackup.backup import Backup
 from gitbackup.errors import Busy, ServerError
 from gitbackup.live.embedded import find_server
 from gitbackup.ops import watch as engine
+from gitbackup.ops.commit import CommitResult
 from gitbackup.ops.watch import Trouble, Watching
 from tests.servers import LiveServer
 from tests.store.plain import git
+from tests.test_moment import GROUP, send
 from tests.watching import Turmoil, attempt, eventually, follows, tree, watching
+from tests.writers import SUM, balance, fill, writing
+
+LIBRARY = "#!lua name=one\nredis.register_function('one', function() end)"
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +146,25 @@ def test_one_that_only_stops_matching_keys_waits_for_those(
         assert [one.summary.counts.added for one in watcher.commits()] == [0, 3]
 
 
+def test_what_changes_without_a_word_wakes_it_up(server: LiveServer, tmp_path: Path) -> None:
+    """And what changes everything at once."""
+    changes = ["SWAPDB 0 3", "SWAPDB 0 3", "CONFIG RESETSTAT", "XACK a:s g 1-1", "FLUSHDB"]
+    changes += ["FLUSHALL; SET a 1", "SELECT 7; SET new 1", "SELECT 7; FLUSHDB"]
+    if server.brand != "redis6":
+        changes += ["FUNCTION LOAD " + LIBRARY, "FUNCTION FLUSH"]
+    with server.client() as client, server.client(db=3) as other:
+        client.mset({"a": "1", "b": "1"})
+        other.set("x", "1")
+        send(client, GROUP)
+        with watching(Backup(tmp_path / "data", server.url)) as watcher:
+            for change in changes:
+                if change.startswith("FUNCTION"):
+                    client.execute_command(*change.split(" ", 2))
+                else:
+                    send(client, change)
+                assert follows(watcher, tmp_path / "other", server.url), change
+
+
 @pytest.mark.parametrize("active", [0, 1])
 def test_keys_that_expire_are_changes(valkey: LiveServer, tmp_path: Path, active: int) -> None:
     """Whether the server has noticed, or will only when somebody asks for them."""
@@ -218,6 +242,21 @@ def test_where_writers_leave_no_room_it_commits_key_by_key_and_says_so(
             client.xreadgroup("g", "me", {"s:5": ">"}, count=1)
             assert follows(watcher, tmp_path / "other", valkey.url)
             assert watcher.commits()[-1].consistency.startswith("per-key")
+
+
+def test_no_money_is_made_or_lost_in_what_a_watch_commits(
+    valkey: LiveServer, tmp_path: Path
+) -> None:
+    """Transfers go on all the time: so it commits as often as it may wait."""
+    fill(valkey)
+    with watching(Backup(tmp_path / "data", valkey.url), max_wait=0.1) as watcher:
+        with writing(valkey, "bank", 500):
+            watcher.told(CommitResult, 6)
+        assert follows(watcher, tmp_path / "other", valkey.url)
+        made = {one.commit: one.consistency for one in watcher.commits() if one.commit}
+        exact = [commit for commit, said in made.items() if said == "point-in-time"]
+        assert {balance(watcher.backup, commit) for commit in exact} == {SUM}
+        assert balance(watcher.backup) == SUM
 
 
 def test_two_watches_of_one_repository(valkey: LiveServer, tmp_path: Path) -> None:
