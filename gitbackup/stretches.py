@@ -36,6 +36,8 @@ class Stretches(Sequence[bytes]):
             at += len(self)
         if not 0 <= at < len(self):
             raise IndexError(at)
+        if len(self._spans) == 1:
+            return self._names[self._spans[0][0] + at]
         which = bisect_right(self._ends, at)
         return self._names[self._spans[which][1] - self._ends[which] + at]
 

@@ -67,3 +67,32 @@ class Terms:
         if key.db == FUNCTIONS:
             return not self.match
         return bool(matcher(self.match)(codec.data(key.name)))
+
+
+class Alarm:
+    """Rings when it is time to commit; it is set by what changes. Instants are in seconds."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._first: float | None = None
+        self._last = self._held = float("-inf")
+
+    def set(self, now: float) -> None:
+        """Something that counts has changed."""
+        self._first = now if self._first is None else self._first
+        self._last = now
+
+    def stop(self) -> None:
+        self._first, self._held = None, float("-inf")
+
+    def hold(self, until: float) -> None:
+        """It does not ring before that."""
+        self._held = until
+
+    def rings_in(self, now: float) -> float:
+        """How long it is until then, if nothing else changes."""
+        if self._first is None:
+            return float("inf")
+        terms = self._terms
+        due = min(self._last + terms.rest, self._first + terms.longest)
+        return max(due, self._held) - now

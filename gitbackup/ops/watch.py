@@ -16,7 +16,7 @@ from gitbackup.ops.follow import Followed
 from gitbackup.ops.message import compose, consistency, origin
 from gitbackup.ops.rounds import Upset
 from gitbackup.ops.take import Taken, compared
-from gitbackup.ops.terms import Terms
+from gitbackup.ops.terms import Alarm, Terms
 from gitbackup.store.repository import Repository
 
 TURN = 0.2  # seconds in which nothing is looked at but what the server tells
@@ -76,7 +76,7 @@ class Watch:
         self._clock = clock
         self._began = False
         self._wait = FIRST_WAIT
-        self._made = 0
+        self._made = 0  # commits
 
     def run(self) -> Iterator[Event]:
         """What happens, as it does. First it commits what differs.
@@ -110,44 +110,42 @@ class Watch:
             yield from self._follow(live, draft)
 
     def _follow(self, live: Followed, draft: Draft) -> Iterator[Event]:
-        since = last = None if not self._terms.counted(live.dirty) else self._clock()
-        asked = held = self._clock()
+        """Commits what changes, until it is stopped or all has to be read anew."""
+        alarm = Alarm(self._terms)
+        asked = self._clock()
+        counts = self._terms.counted(live.dirty)
         while not self._stop.is_set():
-            counts = self._terms.counted(live.listen(self._turn(since, last), draft))
             now = self._clock()
             if now >= asked + ASK:
                 counts |= self._ask(live)
                 asked = now
             if counts or live.upset:
-                last, since = now, now if since is None else since
-            if self._due(since, last) > now or held > now:
-                continue
-            if live.upset:
-                return
-            since = last = None
-            try:
-                if result := self._commit(live, draft):
-                    yield result
-                self._wait = FIRST_WAIT
-                if self._terms.counted(live.dirty):
-                    since = last = self._clock()
-            except Upset:
-                return
-            except ServerError:
-                raise
-            except GitbackupError as error:
-                yield from self._trouble(error)
-                since = last = now
-                held = now + self._later()
+                alarm.set(now)
+            if alarm.rings_in(now) <= 0:
+                if not live.upset:
+                    yield from self._attempt(live, draft, alarm)
+                if live.upset:
+                    return
+            turn = max(0.0, min(TURN, alarm.rings_in(self._clock())))
+            counts = self._terms.counted(live.listen(turn, draft))
 
-    def _turn(self, since: float | None, last: float | None) -> float:
-        return max(0.0, min(TURN, self._due(since, last) - self._clock()))
-
-    def _due(self, since: float | None, last: float | None) -> float:
-        """When there is to be a commit, if there is no other change until then."""
-        if since is None or last is None:
-            return float("inf")
-        return min(last + self._terms.rest, since + self._terms.longest)
+    def _attempt(self, live: Followed, draft: Draft, alarm: Alarm) -> Iterator[Event]:
+        """Commits, or tells why not: then it is tried again."""
+        alarm.stop()
+        try:
+            if result := self._commit(live, draft):
+                yield result
+            self._wait = FIRST_WAIT
+            if self._terms.counted(live.dirty):
+                alarm.set(self._clock())
+        except Upset:
+            live.upset = True
+        except ServerError:
+            raise
+        except GitbackupError as error:
+            yield from self._trouble(error)
+            alarm.set(self._clock())
+            alarm.hold(self._clock() + self._later())
 
     def _ask(self, live: Followed) -> bool:
         """Whether something that counts may have changed without a word."""

@@ -210,9 +210,10 @@ class Repository(Configured):
         self._git.run("gc", "--auto", "--quiet")
 
     def gather(self) -> None:
-        """Joins the packs of many small commits to larger ones. Under lock()."""
+        """Joins the packs of many small commits, and leaves large ones alone. Under lock()."""
         self._need_lock()
-        self._git.run("repack", "-d", "-q", "--geometric=2")
+        if self._git.attempt("repack", "-d", "-q", "--geometric=2").status:  # git before 2.32
+            self.maintain()
 
     def remote(self, word: str | None = None) -> Remote:
         """The remote that a name, a URL or a folder means; where pushes go to, without one.
