@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from gitbackup.ops.transfer import PullResult as PullResult
     from gitbackup.ops.transfer import PushResult as PushResult
     from gitbackup.ops.verify import Verified as Verified
+    from gitbackup.ops.watch import Trouble as Trouble
+    from gitbackup.ops.watch import Watching as Watching
     from gitbackup.plan import Plan as Plan
     from gitbackup.plan import Ttl as Ttl
     from gitbackup.proof import Proof as Proof
@@ -85,6 +87,7 @@ _HOMES = {
     "ops.rdb_history": ("RdbAdopted",),
     "ops.transfer": ("CloneResult", "PullResult", "PushResult"),
     "ops.verify": ("Verified",),
+    "ops.watch": ("Trouble", "Watching"),
     "plan": ("Plan", "Ttl"),
     "proof": ("Proof",),
     "risk": ("Level", "Risk"),

@@ -15,6 +15,7 @@ from gitbackup.model import Consistency, Pushed, Rehearsal
 from gitbackup.past import Past
 from gitbackup.plan import How, Plan, Ttl
 from gitbackup.progress import SILENT, Progress
+from gitbackup.standing import Standing
 from gitbackup.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class InitResult:
     existed: bool
 
 
-class Backup(Past):
+class Backup(Past, Standing):
     """Git for one Redis database.
 
     `repository` is the folder of the data repository. `url` names the server, such as

@@ -51,7 +51,9 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from string import ascii_lowercase, ascii_uppercase, digits
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
+
+from gitbackup.stretches import find, picked
 
 LIMIT = 128
 """The most keys that one file holds."""
@@ -72,6 +74,36 @@ _NO_SLUG = re.compile(rb"[^A-Za-z0-9_-]+")
 
 Files: TypeAlias = Iterator[tuple[str, Sequence[bytes]]]
 
+REST = -1
+HASHED = -2  # and less: by so many digits
+
+
+class Group(NamedTuple):
+    """Keys that a file or a directory holds, and its path without `.json`.
+
+    `kind` is the size of a place's prefix; REST; or HASHED less the digits that were looked at.
+    """
+
+    path: str
+    keys: Sequence[bytes]
+    kind: int
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file: the root is a directory always."""
+        return len(self.keys) <= LIMIT and self.path != ""
+
+    def groups(self) -> Iterator[Group]:
+        """What is in a directory."""
+        if self.kind <= HASHED:
+            return _split_by_hash(self.path, self.keys, HASHED - self.kind)
+        if len(self.path) > DEEP:
+            return _split_by_hash(self.path, self.keys, 0)
+        parent = f"{self.path}/" if self.path else ""
+        if self.kind == REST:
+            return _split_by_byte(parent, self.keys)
+        return _split_by_namespace(parent, self.keys, self.kind)
+
 
 def layout(keys: Sequence[bytes]) -> Files:
     """The files of one database: each its path without `.json`, and its keys, sorted.
@@ -79,7 +111,7 @@ def layout(keys: Sequence[bytes]) -> Files:
     `keys` are the names in the database: sorted as bytes, each once. A path is relative to
     `dbN/`. Places come in the order of their keys, and before the rest of their parent.
     """
-    return _split_by_namespace("", keys, 0)
+    return layout_of(Group("", keys, 0))
 
 
 def own_file(path: str, key: bytes) -> str:
@@ -130,38 +162,27 @@ def shared(first: bytes, last: bytes) -> bytes:
     return first[: _shared(first, last)]
 
 
-def _place(path: str, keys: Sequence[bytes], size: int) -> Files:
-    """The keys that share a place's prefix, which has `size` bytes."""
-    if len(keys) <= LIMIT:
-        yield path, keys
-    elif len(path) > DEEP:
-        yield from _split_by_hash(path, _hashed(keys))
+def layout_of(group: Group) -> Files:
+    """The files in a directory, or the file that it is."""
+    if group.is_file:
+        yield group.path, group.keys
     else:
-        yield from _split_by_namespace(f"{path}/", keys, size)
+        for inner in group.groups():
+            yield from layout_of(inner)
 
 
-def _rest(path: str, keys: Sequence[bytes]) -> Files:
-    """Keys of a place that are in no place further down, or one group of them."""
-    if len(keys) <= LIMIT:
-        yield path, keys
-    elif len(path) > DEEP:
-        yield from _split_by_hash(path, _hashed(keys))
-    else:
-        yield from _split_by_byte(f"{path}/", keys)
-
-
-def _split_by_namespace(parent: str, keys: Sequence[bytes], size: int) -> Files:
+def _split_by_namespace(parent: str, keys: Sequence[bytes], size: int) -> Iterator[Group]:
     spans = list(_places(keys, size))
     names = _names([keys[start][:end] for start, _, end in spans], size)
-    rest: list[bytes] = []
+    rest: list[tuple[int, int]] = []
     done = 0
     for name, (start, stop, end) in zip(names, spans, strict=True):
-        rest += keys[done:start]
-        yield from _place(parent + name, keys[start:stop], end)
+        rest.append((done, start))
+        yield Group(parent + name, keys[start:stop], end)
         done = stop
-    rest += keys[done:]
-    if rest:
-        yield from _rest(f"{parent}_", rest)
+    rest.append((done, len(keys)))
+    if any(start < stop for start, stop in rest):
+        yield Group(f"{parent}_", picked(keys, rest), REST)
 
 
 def _places(keys: Sequence[bytes], size: int) -> Iterator[tuple[int, int, int]]:
@@ -177,19 +198,19 @@ def _places(keys: Sequence[bytes], size: int) -> Iterator[tuple[int, int, int]]:
         if not end:
             done = probe + 1
             continue
-        start = bisect_left(keys, key[:end], done, probe)
-        done = bisect_left(keys, _after(key[:end]), probe)
+        start = find(keys, key[:end], done, probe)
+        done = find(keys, _after(key[:end]), probe, len(keys))
         if done - start >= fewest:
             yield start, done, end
 
 
-def _split_by_byte(parent: str, keys: Sequence[bytes]) -> Files:
+def _split_by_byte(parent: str, keys: Sequence[bytes]) -> Iterator[Group]:
     size = _shared(keys[0], keys[-1])
     start = int(len(keys[0]) == size)
     if start:
-        yield f"{parent}_", keys[:1]
+        yield Group(f"{parent}_", keys[:1], REST)
     for first, width, group in _halves(keys, size, start, len(keys), 0, 256):
-        yield from _rest(parent + _range_name(first, width), group)
+        yield Group(parent + _range_name(first, width), group, REST)
 
 
 def _halves(
@@ -205,24 +226,17 @@ def _halves(
             yield first, width, keys[start:stop]
         return
     middle = first + width // 2
-    cut = bisect_left(keys, keys[start][:at] + bytes((middle,)), start, stop)
+    cut = find(keys, keys[start][:at] + bytes((middle,)), start, stop)
     yield from _halves(keys, at, start, cut, first, width // 2)
     yield from _halves(keys, at, cut, stop, middle, width // 2)
 
 
-def _split_by_hash(path: str, hashed: Sequence[tuple[str, bytes]], digit: int = 0) -> Files:
-    groups: defaultdict[str, list[tuple[str, bytes]]] = defaultdict(list)
-    for pair in hashed:
-        groups[pair[0][digit]].append(pair)
+def _split_by_hash(path: str, keys: Sequence[bytes], digit: int) -> Iterator[Group]:
+    groups: defaultdict[str, list[bytes]] = defaultdict(list)
+    for key in keys:
+        groups[digest(key)[digit]].append(key)
     for name, group in sorted(groups.items()):
-        if len(group) <= LIMIT:
-            yield f"{path}/{name}", [key for _, key in group]
-        else:
-            yield from _split_by_hash(f"{path}/{name}", group, digit + 1)
-
-
-def _hashed(keys: Sequence[bytes]) -> list[tuple[str, bytes]]:
-    return [(digest(key), key) for key in keys]
+        yield Group(f"{path}/{name}", group, HASHED - digit - 1)
 
 
 def _shared(first: bytes, last: bytes) -> int:

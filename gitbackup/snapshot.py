@@ -17,6 +17,7 @@ from gitbackup import codec, kinds
 from gitbackup.errors import Damaged
 from gitbackup.layout import alone_name, layout, own_file
 from gitbackup.model import FORMAT, FUNCTIONS, Entry, Key, Scope
+from gitbackup.relaid import differing
 
 MANIFEST = "gitbackup.json"
 LARGE = 1024 * 1024  # bytes of JSON: a larger entry has a file of its own
@@ -92,6 +93,21 @@ def place_files(db: int, keys: Sequence[bytes]) -> Iterator[tuple[str, Sequence[
     """Which file each of a database's sorted key names belongs to: paths and their names."""
     for path, names in layout(keys):
         yield f"db{db}/{path}.json", names
+
+
+def differing_files(
+    db: int, before: Sequence[bytes], after: Sequence[bytes], touched: Sequence[bytes]
+) -> tuple[dict[str, Sequence[bytes]], dict[str, Sequence[bytes]]]:
+    """Which files hold other names than before, or one that was touched: as they were, and are.
+
+    `touched` are, sorted, at least the names that are in one of both lists only.
+    """
+    old, new = differing(before, after, touched)
+    return _below(db, old), _below(db, new)
+
+
+def _below(db: int, files: Mapping[str, Sequence[bytes]]) -> dict[str, Sequence[bytes]]:
+    return {f"db{db}/{path}.json": names for path, names in files.items()}
 
 
 def encode_file(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, bytes]]:

@@ -28,16 +28,17 @@ FLOORS = (
     ("__init__",),  # the public face, which loads what it shows when it is asked for
     ("backup",),  # the class Backup: a short method for each verb
     ("past",),  # what it tells of its history
-    ("sight", "rdb"),  # what it shows; RDB files
+    ("sight", "rdb", "standing"),  # what it shows; RDB files; what it does by itself
     ("workspace",),  # the repository and the server that it works on, opened when needed
     ("ops",),  # the verbs: arguments in, frozen results out
     ("live", "snapshot"),  # the live database; entries and their files
     ("kinds",),  # a file for each Redis type
     ("store", "diff", "report"),
-    ("redact",),  # what is not for every eye, masked
+    # what is not for every eye, masked; which files are others once names have come or gone
+    ("redact", "relaid"),
     # what the design decides, as pure functions
     ("edits", "layout", "patterns", "plan", "proof", "risk"),
-    ("codec",),  # bytes to text and back
+    ("codec", "stretches"),  # bytes to text and back; parts of a long list
     ("model", "rdbmodel", "errors", "progress"),  # the nouns
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gitbackup import layout as module
 from gitbackup.layout import LIMIT, layout, own_file
+from gitbackup.relaid import differing
 
 Files = dict[str, Sequence[bytes]]
 
@@ -216,6 +217,43 @@ def small(limit: int, fewest: int, deep: int) -> Iterator[None]:
 def test_any_keys(keys: list[bytes], limit: int, fewest: int, deep: int) -> None:
     with small(limit, fewest, deep):
         check(keys, limit)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(any_keys, any_keys, any_keys, st.integers(1, 4), st.integers(1, 3), st.integers(0, 40))
+def test_what_differs_is_what_two_layouts_have_not_in_common(
+    both: list[bytes], come: list[bytes], gone: list[bytes], limit: int, fewest: int, deep: int
+) -> None:
+    """And in any case the files that hold what was touched."""
+    before, after = sorted({*both, *gone}), sorted({*both, *come})
+    touched = sorted({*come, *gone})
+    with small(limit, fewest, deep):
+        old, new = differing(before, after, touched)
+        whole = lay_out(before), lay_out(after)
+    old, new = ({path: list(names) for path, names in files.items()} for files in (old, new))
+    assert old.items() <= whole[0].items()
+    assert new.items() <= whole[1].items()
+    wanted = changed(*whole) | {
+        path for files in whole for path, names in files.items() if {*names} & {*touched}
+    }
+    assert wanted <= old.keys() | new.keys()
+    untouched = {path: names for path, names in whole[0].items() if path not in old}
+    assert whole[1] == {**untouched, **new}
+
+
+@pytest.mark.parametrize("shape", GROWING)
+def test_what_differs_where_one_key_came_or_was_touched(shape: str) -> None:
+    keys = sorted(set(GROWING[shape]()))
+    for name in random.Random(4).sample(keys, 50):
+        without = [key for key in keys if key != name]
+        before, after = lay_out(without), lay_out(keys)
+        old, new = differing(without, keys, [name])
+        assert changed(before, after) == {
+            path for path in old.keys() | new.keys() if before.get(path) != after.get(path)
+        }
+        assert len(old.keys() | new.keys()) <= 2 * len(changed(before, after)) + 2
+        old, new = differing(keys, keys, [name])
+        assert [*old] == [*new] == [path for path, names in after.items() if name in names]
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)

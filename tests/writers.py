@@ -53,11 +53,11 @@ def index(chance: random.Random) -> list[Command]:
     return [("DEL", name), ("SREM", "items:index", name)]
 
 
-def held(backup: Backup) -> dict[str, Entry]:
-    """The entries of HEAD's database 0."""
-    repository = backup.repository
+def held(backup: Backup, commit: str = "HEAD") -> dict[str, Entry]:
+    """The entries of a commit's database 0."""
+    repository = Backup(backup.path).repository
     assert repository is not None
-    files = repository.files(backup.resolve("HEAD")).items()
+    files = repository.files(backup.resolve(commit)).items()
     found = (
         snapshot.decode_file(path, repository.read(blob_id))
         for path, blob_id in files
@@ -66,9 +66,9 @@ def held(backup: Backup) -> dict[str, Entry]:
     return {key.name: entry for entries in found for key, entry in entries.items()}
 
 
-def balance(backup: Backup) -> int:
-    """The sum of all accounts in HEAD."""
-    return sum(int(entry["value"]) for entry in held(backup).values())
+def balance(backup: Backup, commit: str = "HEAD") -> int:
+    """The sum of all accounts in a commit."""
+    return sum(int(entry["value"]) for entry in held(backup, commit).values())
 
 
 @contextmanager

@@ -36,6 +36,7 @@ COMMANDS = {
     "diff": Lazy("compare", "Show what differs, key by key and inside the values."),
     "restore": Lazy("restore", "Make the database hold what a commit does."),
     "undo": Lazy("restore", "Put back what the last restore replaced."),
+    "watch": Lazy("watch", "Commit by itself whenever keys have changed."),
     "push": Lazy("remote", "Push the history to a remote, or as one file into a folder."),
     "pull": Lazy("remote", "Get what was pushed from elsewhere."),
     "clone": Lazy("remote", "Make the data repository of one that is elsewhere."),

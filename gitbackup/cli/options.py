@@ -16,6 +16,7 @@ from gitbackup.backup import Backup
 from gitbackup.cli import pager, terminal
 from gitbackup.errors import PasswordNeeded, ServerError, UsageError
 from gitbackup.plan import Ttl
+from gitbackup.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -235,22 +236,31 @@ def repository_folder(repo: Path | None) -> Path:
 
 
 def open_backup(
-    repo: Path | None, url: str | None = None, databases: tuple[int, ...] = ()
+    repo: Path | None,
+    url: str | None = None,
+    databases: tuple[int, ...] = (),
+    progress: Progress | None = None,
 ) -> Backup:
     """The library's object for a command's options; nothing is opened yet."""
-    return _backup(repo, url, databases, os.environ.get("REDISCLI_AUTH") or None)
+    password = os.environ.get("REDISCLI_AUTH") or None
+    return _backup(repo, url, databases, password, progress)
 
 
-def logged_in(repo: Path | None, url: str | None = None, databases: tuple[int, ...] = ()) -> Backup:
+def logged_in(
+    repo: Path | None,
+    url: str | None = None,
+    databases: tuple[int, ...] = (),
+    progress: Progress | None = None,
+) -> Backup:
     """The same, connected to its server; asks for the password where that is all it lacks."""
-    backup = open_backup(repo, url, databases)
+    backup = open_backup(repo, url, databases, progress)
     try:
         backup.connect()
     except PasswordNeeded:
         if not terminal.asks():
             raise
         password = click.prompt("Password of the server", hide_input=True, err=True)
-        backup = _backup(repo, url, databases, password)
+        backup = _backup(repo, url, databases, password, progress)
         backup.connect()
     return backup
 
@@ -265,12 +275,16 @@ def password_in_url() -> Iterator[None]:
 
 
 def _backup(
-    repo: Path | None, url: str | None, databases: tuple[int, ...], password: str | None
+    repo: Path | None,
+    url: str | None,
+    databases: tuple[int, ...],
+    password: str | None,
+    progress: Progress | None,
 ) -> Backup:
     return Backup(
         repository_folder(repo),
         url or None,
         password=password,
         databases=databases or None,
-        progress=terminal.Line(),
+        progress=progress or terminal.Line(),
     )

@@ -52,8 +52,7 @@ class KeyReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._wire.close()
-        self._forget_second()
+        self.rest()
 
     def names(self, db: int) -> list[bytes]:
         """The names of all keys of a database, sorted as bytes."""
@@ -82,6 +81,11 @@ class KeyReader:
             for asked, outcome in zip(now.asked, self._receive(db, now), strict=True):
                 yield asked.key, self._watched(db, asked.key) if outcome is Later.LATER else outcome
             now = following
+
+    def rest(self) -> None:
+        """Closes the connections; only `alone` makes a new one by itself."""
+        self._wire.close()
+        self._forget_second()
 
     def alone(self, db: int, key: bytes) -> Entry | None:
         """One key with its entry, however large; None where it is gone."""

@@ -36,9 +36,13 @@ class Replies(_HiredisParser):
                 replies.append(reply)
         return replies
 
-    def hear(self) -> None:
-        """Takes to `told` what has arrived by now, while no reply is under way."""
-        while self.read_from_socket(0, raise_on_timeout=False):  # type: ignore[no-untyped-call]
+    def hear(self, seconds: float) -> None:
+        """Takes to `told` what has arrived by now, while no reply is under way.
+
+        Where that is nothing, it waits so long for some.
+        """
+        while self.read_from_socket(seconds, raise_on_timeout=False):  # type: ignore[no-untyped-call]
+            seconds = 0
             while (said := self._reader.gets()) is not NOT_ENOUGH_DATA:
                 self.told.append(said)
 

@@ -46,7 +46,7 @@ class Tracker:
         self._flushed = False
         try:
             self.wire.call("CLIENT", "TRACKING", "ON", "BCAST")
-            self._counts = self._counted()
+            self._counts = self._earlier = self._latest = self._counted()
         except BaseException:
             self.wire.close()
             raise
@@ -62,9 +62,9 @@ class Tracker:
     ) -> None:
         self.wire.close()
 
-    def hear(self) -> None:
-        """Takes what was said by now, so that the server need not keep it."""
-        for kind, *words in self.wire.told():
+    def hear(self, seconds: float = 0) -> None:
+        """Takes what was said by now, so that the server need not keep it; or waits for some."""
+        for kind, *words in self.wire.told(seconds):
             if kind == "invalidate":
                 self._note(words[0])
 
@@ -89,11 +89,16 @@ class Tracker:
         return flushed
 
     def untold(self) -> set[Untold]:
-        """What may have changed without a word since the beginning, by the counters' account."""
-        now = self._counted()
+        """What may have changed without a word, by the counters' account."""
+        self._earlier, self._latest = self._latest, self._counted()
+        now = self._latest
         if any(now.get(name, 0) < count for name, count in self._counts.items()):
             return set(Untold)  # somebody has reset them
         return {kind for kind in Untold if _of(now, kind) != _of(self._counts, kind)}
+
+    def forget_untold(self) -> None:
+        """What had changed when untold() was called for the last but one time has been read."""
+        self._counts = self._earlier
 
     @contextmanager
     def pause(self, milliseconds: int) -> Iterator[None]:

@@ -77,13 +77,13 @@ class Wire:
             self.call("SELECT", db)
             self.db = db
 
-    def told(self) -> list[list[Any]]:
+    def told(self, seconds: float = 0) -> list[list[Any]]:
         """What the server has said unasked since this was last called, in order.
 
-        It waits for nothing; no reply may be under way.
+        Where that is nothing, it waits so long for some; no reply may be under way.
         """
         try:
-            self._replies.hear()
+            self._replies.hear(seconds)
         except (RedisError, OSError) as error:
             raise self._lost(error) from None
         told, self._replies.told = self._replies.told, []

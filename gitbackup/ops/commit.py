@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitbackup import snapshot
@@ -18,6 +18,10 @@ from gitbackup.store.repository import Repository
 
 FEW = 0.5  # of the last commit's keys: with fewer, the user is told so
 MANY = 10  # keys, from which on that is worth a warning
+
+
+Wording = Callable[[Summary], str | None]
+"""Gives a commit's message by what has changed; None leaves it to us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,18 @@ def commit(
     Raises Busy where another run holds the repository or moved it, ServerError where
     reading fails, Damaged where the repository's objects are.
     """
+    return record(repository, live, lambda _: message, allow_empty, quiet, trailers)[1]
+
+
+def record(
+    repository: Repository,
+    live: LiveFiles,
+    wording: Wording,
+    allow_empty: bool,
+    quiet: Sequence[str] = (),
+    trailers: Mapping[str, str] = NOTHING,
+) -> tuple[Taken, CommitResult]:
+    """The same, with a message that is worded of what has changed; gives what was read too."""
     with repository.lock():
         parent = repository.head()
         known = CommitSide(repository, parent)
@@ -65,15 +81,12 @@ def commit(
             taken = take(live, known, repository.blob_id, importer)
             taken, made = hushed(taken, quiet), None
             if taken.differs or allow_empty:
-                made = importer.commit(
-                    compose(message, taken.summary, origin(taken), trailers),
-                    changed_paths(taken),
-                    live.dated,
-                )
+                text = compose(wording(taken.summary), taken.summary, origin(taken), trailers)
+                made = importer.commit(text, changed_paths(taken), live.dated)
                 importer.publish()
         untidy = upkeep(repository) if made else []
-    told = result(repository, taken, parent, made, message)
-    return replace(told, warnings=[*told.warnings, *untidy])
+    told = result(repository, taken, parent, made, wording(taken.summary))
+    return taken, replace(told, warnings=[*told.warnings, *untidy])
 
 
 def upkeep(repository: Repository) -> list[str]:
@@ -122,11 +135,15 @@ def result(
     message: str | None,
 ) -> CommitResult:
     """What to tell of a snapshot taken on top of `parent`."""
-    first = (message or taken.summary.subject).strip().partition("\n\n")[0]
-    subject = " ".join(first.split("\n"))  # as git tells a commit's subject
+    subject = subject_of(message or taken.summary.subject)
     warnings = (*taken.warnings, *doubts(taken), *surprises(repository, taken, parent))
     live, summary = taken.live, taken.summary
     return CommitResult(made, subject, parent, live.total, summary, consistency(live), warnings)
+
+
+def subject_of(message: str) -> str:
+    """A message's first paragraph in one line, as git tells a commit's subject."""
+    return " ".join(message.strip().partition("\n\n")[0].split("\n"))
 
 
 def doubts(taken: Taken) -> list[str]:

@@ -7,8 +7,8 @@ and of what the files say in which the rest was given out.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from gitbackup.model import Entry
 Again = Mapping[bytes, Entry | None]
 """Keys that were read again: their entries, loose; None for one that is gone."""
 
+FEW = 100  # names, that are put in one by one
 PLACES_AT_HAND = 8  # decoded ones: keys come sorted, so few are enough
 
 
@@ -45,7 +46,6 @@ class Places:
         self.names = names
         self.gone: set[bytes] = set()
         self._db = db
-        self._members = _laid_out(db, names)
         self._made: dict[str, dict[str, str]] = {}  # a place's files, and the ids of their blobs
         self._due: dict[str, str] = {}  # when the first key or field of a place expires
 
@@ -54,7 +54,9 @@ class Places:
 
     def __iter__(self) -> Iterator[tuple[str, Sequence[bytes]]]:
         """The places: each a path, and the names of its keys."""
-        return iter(self._members.items())
+        places = list(snapshot.place_files(self._db, self.names))
+        _check_each_once(path for path, _ in places)
+        return iter(places)
 
     def holds(self, name: bytes) -> bool:
         """Whether there is this key."""
@@ -62,9 +64,7 @@ class Places:
 
     def put(self, path: str, entries: Mapping[str, Entry], sink: Sink) -> None:
         """Gives out a place, whose entries by loose name may hold loose text."""
-        if due := min(filter(None, map(_first_expiry, entries.values())), default=""):
-            self._due[path] = due
-        self._give(path, snapshot.encode_file(path, entries) if entries else [], sink)
+        self._give(path, entries, snapshot.encode_file, sink)
 
     def check(self) -> None:
         """Raises GitbackupError where two places have a file of the same path."""
@@ -72,8 +72,22 @@ class Places:
 
     def drop(self, sink: Sink) -> None:
         """Takes all files back."""
-        for path in sorted(_paths(self._made)):
+        for path in sorted(_paths(self._made.values())):
             sink.drop(path)
+
+    def first_due(self) -> str:
+        """When the first key or field expires; nothing where none does."""
+        return min(self._due.values(), default="")
+
+    def expired(self, instant: str, sink: Sink) -> set[bytes]:
+        """The keys of which all or some has expired by then, and was not told of before."""
+        found = set()
+        for path in self._due_by(instant):
+            entries = _decoded(self._made[path], sink)
+            left = {name: living(entry, instant) for name, entry in entries.items()}
+            found |= {name for name, entry in entries.items() if left[name] is not entry}
+            self._await(path, filter(None, left.values()))
+        return found
 
     def settle(self, again: Again, now: int, sink: Sink) -> None:
         """Gives out what is otherwise once `again` was read, and what had expired at `now` is gone.
@@ -84,62 +98,90 @@ class Places:
         changed = self._expired(instant, sink)
         for name, entry in again.items():
             changed[name] = entry and living(kinds.canonical(entry), instant)
-        members, made = self._members, dict(self._made)
+        if not (changed or self.gone):
+            return
+        before, gone = self.names, self.gone
         self._rename(changed)
-        held = self._holder(members, made, sink)
-        for path, names in self._members.items():
-            if names != members.get(path) or not changed.keys().isdisjoint(names):
-                entries = {
-                    codec.text(name): changed.get(name) or held(path, name) for name in names
-                }
-                self._give(path, snapshot.encode_canonical(path, entries), sink)
-        for path in members.keys() - self._members.keys():
-            del self._made[path]
-        for path in sorted(_paths(made) - _paths(self._made)):
+        old, new = snapshot.differing_files(
+            self._db, before, self.names, sorted(gone.union(changed))
+        )
+        made = {path: self._made.pop(path) for path in old}
+        held = _holder(old, made, sink)
+        for path in old:
+            self._due.pop(path, None)
+        for path, names in new.items():
+            entries = {codec.text(name): changed.get(name) or held(name) for name in names}
+            self._give(path, entries, snapshot.encode_canonical, sink)
+        left = _paths(self._made[path] for path in new)
+        for path in sorted(_paths(made.values()) - left):
             sink.drop(path)
 
-    def _give(self, path: str, files: Sequence[tuple[str, bytes]], sink: Sink) -> None:
+    def _give(
+        self,
+        path: str,
+        entries: Mapping[str, Entry],
+        encode: Callable[[str, Mapping[str, Entry]], list[tuple[str, bytes]]],
+        sink: Sink,
+    ) -> None:
+        files = encode(path, entries) if entries else []
         self._made[path] = {made: sink.put(made, content) for made, content in files}
+        self._await(path, entries.values())
+
+    def _await(self, path: str, entries: Iterable[Entry]) -> None:
+        """Notes when the first of a place's entries expires."""
+        if due := min(filter(None, map(_first_expiry, entries)), default=""):
+            self._due[path] = due
+        else:
+            self._due.pop(path, None)
 
     def _rename(self, changed: Again) -> None:
         """Some of the keys that have changed are there, and the others are not."""
         gone = self.gone.union(name for name, entry in changed.items() if entry is None)
         gone = {name for name in gone if changed.get(name) is None and self._named(name)}
-        come = [name for name, entry in changed.items() if entry and not self._named(name)]
+        come = sorted(name for name, entry in changed.items() if entry and not self._named(name))
         if gone or come:
-            self.names = sorted([*({*self.names} - gone), *come])
-            self._members = _laid_out(self._db, self.names)
+            self.names = _renamed(self.names, gone, come)
         self.gone = set()
 
     def _named(self, name: bytes) -> bool:
         at = bisect_left(self.names, name)
         return at < len(self.names) and self.names[at] == name
 
+    def _due_by(self, instant: str) -> list[str]:
+        return [path for path, first in self._due.items() if first < instant]
+
     def _expired(self, instant: str, sink: Sink) -> dict[bytes, Entry | None]:
         """The keys of which all or some had expired by then, and what is left of them."""
-        due = [path for path, first in self._due.items() if first < instant]
-        held = (pair for path in due for pair in _decoded(self._made[path], sink).items())
+        places = (self._made[path] for path in self._due_by(instant))
+        held = (pair for made in places for pair in _decoded(made, sink).items())
         left = {name: (entry, living(entry, instant)) for name, entry in held}
         return {name: after for name, (before, after) in left.items() if after is not before}
 
-    def _holder(
-        self, members: Mapping[str, Sequence[bytes]], made: Mapping[str, dict[str, str]], sink: Sink
-    ) -> Callable[[str, bytes], Entry]:
-        """Gives a key's entry as it was given out: in the place it is in now, or another."""
-        moved = [path for path, names in members.items() if names != self._members.get(path)]
-        homes = {name: path for path in moved for name in members[path]}
 
-        @lru_cache(PLACES_AT_HAND)
-        def entries(path: str) -> dict[bytes, Entry]:
-            return _decoded(made[path], sink)
+def _renamed(names: Sequence[bytes], gone: Set[bytes], come: Sequence[bytes]) -> list[bytes]:
+    """Sorted names without some, and with others, which are sorted too."""
+    if len(gone) + len(come) > FEW:
+        left = (name for name in names if name not in gone)
+        return sorted([*left, *come])  # of two sorted lists it makes one in no time
+    few = [*names]
+    for name in gone:
+        del few[bisect_left(few, name)]
+    for name in come:
+        insort(few, name)
+    return few
 
-        return lambda path, name: entries(homes.get(name, path))[name]
 
+def _holder(
+    places: Mapping[str, Sequence[bytes]], made: Mapping[str, dict[str, str]], sink: Sink
+) -> Callable[[bytes], Entry]:
+    """Gives a key's entry as it was given out in one of these places."""
+    homes = {name: path for path, names in places.items() for name in names}
 
-def _laid_out(db: int, names: Sequence[bytes]) -> dict[str, Sequence[bytes]]:
-    places = list(snapshot.place_files(db, names))
-    _check_each_once(path for path, _ in places)
-    return dict(places)
+    @lru_cache(PLACES_AT_HAND)
+    def entries(path: str) -> dict[bytes, Entry]:
+        return _decoded(made[path], sink)
+
+    return lambda name: entries(homes[name])[name]
 
 
 def _check_each_once(paths: Iterable[str]) -> None:
@@ -189,5 +231,5 @@ def _decoded(made: Mapping[str, str], sink: Sink) -> dict[bytes, Entry]:
     }
 
 
-def _paths(made: Mapping[str, Mapping[str, str]]) -> set[str]:
-    return {path for files in made.values() for path in files}
+def _paths(made: Iterable[Iterable[str]]) -> set[str]:
+    return {path for files in made for path in files}

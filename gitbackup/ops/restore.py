@@ -32,6 +32,7 @@ from gitbackup.plan import Clock, Plan
 from gitbackup.progress import Progress
 from gitbackup.store.repository import Repository
 
+PATIENCE = 10.0  # seconds that a watch may take for a commit before we begin
 ROUNDS = 10  # plans drawn anew for keys that somebody goes on writing to
 Confirm = Callable[[Plan], bool]
 
@@ -94,6 +95,10 @@ class Restorer:
         """
         if self._server.replica:
             raise ServerError(f"{self._server.label} is a read-only replica; name its primary")
+        with self._repository.beside("restoring", PATIENCE):
+            return self._run(confirm)
+
+    def _run(self, confirm: Confirm) -> RestoreResult:
         result: RestoreResult | None = None
         for _ in range(1 if self._wanted.kept else ROUNDS):
             with Spool() as spool:

@@ -67,10 +67,11 @@ def _start(place: Place) -> Place:
 class Rounds:
     """Reads again what has changed.
 
-    `databases` are those that were read; where the scope names none, others count too. In the
-    end `again` has what was read again: entries, None for what is gone; `touched` the names that
-    were written to; `libraries` the function libraries, where they had to be listed again;
-    and `why` there is no moment, where there is none.
+    `databases` are those that were read; where the scope names none, others count too. `dirty`
+    are the names that are known to have been written to. In the end `again` has what was read
+    again: entries, None for what is gone; `touched` the names that were written to; `libraries`
+    the function libraries, where they had to be listed again; and `why` there is no moment,
+    where there is none. `dirty` are then the names that may have changed since.
     """
 
     def __init__(
@@ -81,30 +82,30 @@ class Rounds:
         scope: Scope,
         databases: Iterable[int],
         guesses: Guesses,
+        dirty: Iterable[bytes] = (),
     ) -> None:
         self.again: dict[Place, Entry | None] = {}
-        self.touched: set[bytes] = set()
+        self.touched: set[bytes] = {*dirty}
         self.libraries: Sequence[Library] | None = None
         self.why = ""
         self._tracker = tracker
         self._reader = reader
         self._moments = moments
-        self._databases = set(databases)
+        self.databases = set(databases)
         self._all_databases = scope.databases is None
         self._functions = scope.functions
         self._covered = covered(scope)
         self._guesses = guesses
         self._alone: set[Place] = set()  # read by themselves, for they take more than a moment
         self._untold: set[Untold] = set()
-        self._dirty: set[bytes] = set()  # written to, and not read since
+        self.dirty: set[bytes] = {*dirty}  # written to, and not read since
 
-    def run(self, pause: bool) -> int | None:
+    def run(self, pause: bool, patience: float) -> int | None:
         """The moment, in the server's milliseconds since 1970; None where there is none.
 
-        With `pause` writers are made to wait if they leave no room. Raises Upset where all
-        has to be read again.
+        With `pause` writers are made to wait if they leave no room for so many seconds. Raises
+        Upset where all has to be read again.
         """
-        patience = max(PATIENCE, time.monotonic() - self._tracker.began)
         self._tracker.await_all()
         found = self._until(SHORT if pause else patience)
         if found is None and pause and not self.why:
@@ -114,6 +115,15 @@ class Rounds:
         if found is None and not self.why:
             self.why = "writers left no room for a moment without them"
         return found
+
+    def unread(self) -> list[Place]:
+        """What may have changed since it was read, where there was no moment."""
+        streams = self._all_streams() if Untold.STREAMS in self._untold else set()
+        return sorted({*product(self.databases, self.dirty), *streams})
+
+    def relist(self) -> bool:
+        """Whether the libraries may have changed since they were listed."""
+        return Untold.LIBRARIES in self._untold and self.libraries is None
 
     def _until(self, seconds: float) -> int | None:
         """The moment, if there is one within so long."""
@@ -125,23 +135,23 @@ class Rounds:
 
     def _catch_up(self, deadline: float) -> bool:
         """Reads what has changed, until what is left can be read at one moment."""
-        self._dirty |= self._heard()
-        while (some := self._some()) < self._dirty and time.monotonic() < deadline:
-            self._dirty -= some
+        self.dirty |= self._heard()
+        while (some := self._some()) < self.dirty and time.monotonic() < deadline:
+            self.dirty -= some
             self._read_apart(some)
             _, left = self._read(some)
-            self._dirty |= left | self._heard()
-        return some == self._dirty
+            self.dirty |= left | self._heard()
+        return some == self.dirty
 
     def _some(self) -> set[bytes]:
         """As many of the names that were written to as can be read at one moment."""
-        weighed = zip(self._dirty, accumulate(map(self._weight, self._dirty)), strict=True)
+        weighed = zip(self.dirty, accumulate(map(self._weight, self.dirty)), strict=True)
         return {name for name, _ in takewhile(lambda pair: pair[1] <= MOST, weighed)}
 
     def _weight(self, name: bytes) -> int:
         """How many small keys those of this name count as; never more than one moment takes."""
         large = self._reader.large
-        sizes = (large.get((db, name), 0) for db in self._databases)
+        sizes = (large.get((db, name), 0) for db in self.databases)
         weight = sum(max(1, size // SMALL) if size <= TOO_LARGE else 0 for size in sizes)
         return min(weight, MOST)
 
@@ -156,10 +166,10 @@ class Rounds:
 
     def _round(self) -> int | None:
         """Reads at one moment what is left; gives it, if nothing else had changed by then."""
-        apart = self._read_apart(self._dirty)
+        apart = self._read_apart(self.dirty)
         heard = self._heard()
-        names = self._dirty | heard | self._streams()
-        self._dirty = names
+        names = self.dirty | heard | self._streams()
+        self.dirty = names
         if self.why or self._some() != names:
             return None
         moment, left = self._read(names)
@@ -167,13 +177,13 @@ class Rounds:
         later = self._heard()
         missed = apart & (heard | later)
         loose = later - names | later & {name for _, name in moment.hurried}
-        self._dirty = left | missed | later
+        self.dirty = left | missed | later
         whole = not (left or missed or loose or self._new_databases(moment))
         return moment.at if whole and self._all_told() else None
 
     def _read_apart(self, names: Collection[bytes]) -> set[bytes]:
         """Reads the keys that take more than a moment, one by one; gives their names."""
-        places = {place for place in product(self._databases, names) if self._is_apart(place)}
+        places = {place for place in product(self.databases, names) if self._is_apart(place)}
         for db, name in sorted(places):
             self._keep((db, name), self._reader.alone(db, name))
             self._tracker.hear()
@@ -186,7 +196,7 @@ class Rounds:
         """Reads the others at one moment; gives the names of those that it was too short for."""
         wanted = [
             Wanted(db, name, self._guesses.of((db, name)))
-            for db, name in product(sorted(self._databases), sorted(names))
+            for db, name in product(sorted(self.databases), sorted(names))
             if not self._is_apart((db, name))
         ]
         moment = self._moments.read(wanted, Untold.LIBRARIES in self._untold)
@@ -214,10 +224,10 @@ class Rounds:
 
     def _new_databases(self, moment: Moment) -> bool:
         """Whether keys have come where there were none: then what was written to may be there."""
-        new = moment.databases - self._databases if self._all_databases else set()
+        new = moment.databases - self.databases if self._all_databases else set()
         if new:
-            self._databases |= new
-            self._dirty |= self.touched
+            self.databases |= new
+            self.dirty |= self.touched
         return bool(new)
 
     def _all_told(self) -> bool:
@@ -234,8 +244,11 @@ class Rounds:
         """The names of all streams, where they may have changed without a word."""
         if Untold.STREAMS not in self._untold:
             return set()
-        streams = self._reader.streams | self._guesses.streams()
+        streams = self._all_streams()
         names = {name for _, name in streams}
         if any(map(self._is_apart, streams)) or sum(map(self._weight, names)) > MOST:
             self.why = "groups read streams too large or too many to be read at one moment"
         return names
+
+    def _all_streams(self) -> set[Place]:
+        return self._reader.streams | self._guesses.streams()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import replace
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
@@ -18,11 +19,25 @@ from gitbackup.live.read import KeyReader
 from gitbackup.live.track import Tracker
 from gitbackup.model import FUNCTIONS, Consistency, Entry, Key, Scope
 from gitbackup.ops.places import Places, Sink
-from gitbackup.ops.rounds import Guesses, Rounds, Upset
+from gitbackup.ops.rounds import PATIENCE, Guesses, Rounds, Upset
 from gitbackup.patterns import covered
 from gitbackup.progress import Progress
 
 TRIES = 3  # readings of a server whose databases are emptied or swapped meanwhile
+
+
+@dataclass
+class Reading:
+    """What was learnt of a server as it was read: which databases, who reads, what is likely."""
+
+    reader: KeyReader
+    moments: MomentReader | None  # where the server tells of writes
+    databases: set[int]
+    guesses: Guesses = field(default_factory=Guesses)
+
+    def streams(self) -> set[Place]:
+        """The keys that are streams, or were."""
+        return self.reader.streams | self.guesses.streams()
 
 
 class LiveFiles:
@@ -100,10 +115,13 @@ class LiveFiles:
             raise GitbackupError(f"the database cannot be read as it is at one moment: {self.why}")
         for places in self._places.values():
             places.check()
+        self._count()
+        sink.put(snapshot.MANIFEST, snapshot.manifest(self.scope))
+
+    def _count(self) -> None:
         counts = {db: len(places) for db, places in self._places.items()}
         counts[FUNCTIONS] = len(self._libraries)
         self.keys = {db: count for db, count in counts.items() if count}
-        sink.put(snapshot.MANIFEST, snapshot.manifest(self.scope))
 
     def _start_over(self, sink: Sink) -> None:
         for places in self._places.values():
@@ -115,26 +133,34 @@ class LiveFiles:
 
     def _read(self, sink: Sink) -> bool:
         """Reads all there is; False where a database was emptied or swapped meanwhile."""
-        with ExitStack() as opened:
+        with self._session() as opened:
             self._tracker = self._begin(opened)
             self._read_libraries(sink)
-            databases = self._databases()
             reader = opened.enter_context(KeyReader(self.server))
-            guesses = Guesses()
-            for db in databases:
-                self._read_database(reader, db, guesses, sink)
+            reading = Reading(reader, None, set(self._databases()))
+            for db in sorted(reading.databases):
+                self._read_database(reading, db, sink)
             self.torn = tuple(Key(db, codec.text(name)) for db, name in reader.torn)
             self.watching = reader.watching
             self.left_over = tuple(reader.left_over)
             try:
                 if self._tracker:
-                    self._settle(self._tracker, reader, databases, guesses, sink)
+                    self._settle(self._tracker, reading, sink)
             except Upset:
                 self.why = "databases were emptied or swapped each time that it was read"
                 return False
             except ServerError as error:
-                self.why = str(error)
+                self._miss(error)
         return True
+
+    def _session(self) -> AbstractContextManager[ExitStack]:
+        """What is open while all is read."""
+        return ExitStack()
+
+    def _miss(self, error: ServerError) -> None:
+        """The server does not tell of writes, or no more."""
+        self.why = str(error)
+        self._tracker = None
 
     def _begin(self, opened: ExitStack) -> Tracker | None:
         """Hears of writes from now on, where that is wanted and permitted."""
@@ -143,7 +169,7 @@ class LiveFiles:
         try:
             return opened.enter_context(Tracker(self.server))
         except ServerError as error:
-            self.why = str(error)
+            self._miss(error)
             return None
 
     def _hear(self) -> None:
@@ -151,8 +177,7 @@ class LiveFiles:
             if self._tracker:
                 self._tracker.hear()
         except ServerError as error:
-            self.why = str(error)
-            self._tracker = None
+            self._miss(error)
 
     def _read_libraries(self, sink: Sink) -> None:
         with closing(self.server.dial()) as wire:
@@ -180,11 +205,11 @@ class LiveFiles:
         with closing(self.server.dial()) as wire:
             return keyspace.databases(wire)
 
-    def _read_database(self, reader: KeyReader, db: int, guesses: Guesses, sink: Sink) -> None:
-        names = list(filter(covered(self.scope), reader.names(db)))
+    def _read_database(self, reading: Reading, db: int, sink: Sink) -> None:
+        names = list(filter(covered(self.scope), reading.reader.names(db)))
         self._progress.start(f"reading db{db}", len(names))
         places = self._places[db] = Places(db, names)
-        found = reader.entries(db, (name for _, keys in places for name in keys))
+        found = reading.reader.entries(db, (name for _, keys in places for name in keys))
         for path, keys in places:
             self._hear()
             entries = {}
@@ -193,28 +218,37 @@ class LiveFiles:
                     places.gone.add(name)
                 else:
                     entries[codec.loose(name)] = entry
-                    guesses.note((db, name), entry["type"])
+                    reading.guesses.note((db, name), entry["type"])
             places.put(path, entries, sink)
             self._progress.advance(len(keys))
 
-    def _settle(
-        self,
-        tracker: Tracker,
-        reader: KeyReader,
-        databases: Sequence[int],
-        guesses: Guesses,
-        sink: Sink,
-    ) -> None:
+    def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:
         """Makes it the snapshot of one moment, if there is one."""
-        moments = MomentReader(tracker.wire, self.server.abilities)
-        rounds = Rounds(tracker, reader, moments, self.scope, databases, guesses)
-        moment = rounds.run(self._consistency is Consistency.PAUSE)
-        self.changed = len(rounds.touched)
-        if moment is None:
-            self.why = rounds.why
-            return
-        self.at_once, self.taken_at = True, moment
-        self.torn, self.watching = (), True
+        rounds = self._rounds(tracker, reading)
+        patience = max(PATIENCE, time.monotonic() - tracker.began)
+        moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
+        self.changed, self.why = len(rounds.touched), rounds.why
+        if moment is not None:
+            self.at_once, self.taken_at = True, moment
+            self.torn, self.watching = (), True
+            self._give(rounds, moment, sink)
+        return rounds
+
+    def _rounds(self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()) -> Rounds:
+        moments = reading.moments or MomentReader(tracker.wire, self.server.abilities)
+        reading.moments = moments
+        return Rounds(
+            tracker,
+            reading.reader,
+            moments,
+            self.scope,
+            reading.databases,
+            reading.guesses,
+            dirty,
+        )
+
+    def _give(self, rounds: Rounds, moment: int, sink: Sink) -> None:
+        """Gives what is otherwise now that some was read again."""
         again: dict[int, dict[bytes, Entry | None]] = {db: {} for db in self._places}
         for (db, name), entry in self._without_aside(rounds.again, moment).items():
             again.setdefault(db, {})[name] = entry

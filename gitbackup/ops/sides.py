@@ -88,8 +88,8 @@ class Spool:
     """Contents by blob id, in memory while they are few, then in a file that nobody else sees."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by us
         self._places: dict[str, tuple[int, int]] = {}
+        self._file = _file()
 
     def __contains__(self, blob_id: str) -> bool:
         return blob_id in self._places
@@ -103,7 +103,15 @@ class Spool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._file.close()
+
+    def clear(self) -> None:
+        """Forgets all of it."""
+        self._file.close()
+        self._places, self._file = {}, _file()
 
     def put(self, blob_id: str, content: bytes) -> None:
         if blob_id not in self._places:
@@ -126,6 +134,10 @@ class SpooledSide:
 
     def read(self, path: str) -> bytes:
         return self._spool.read(self.files[path])
+
+
+def _file() -> tempfile.SpooledTemporaryFile[bytes]:
+    return tempfile.SpooledTemporaryFile(IN_MEMORY)
 
 
 class LiveSide:

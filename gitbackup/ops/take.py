@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -67,14 +67,26 @@ def take(
     Raises GitbackupError where two files would have one path, or one would not be known as
     data: no key is ever left out in silence.
     """
-    sink = _Sink(known, blob_id, keeper)
-    live.read(sink)
-    files = sink.files
-    fresh = [path for path, id_ in files.items() if known.files.get(path) != id_]
-    gone = sorted(path for path in known.files.keys() - files.keys() if snapshot.is_data(path))
+    sheaf = Sheaf(known, blob_id, keeper)
+    live.read(sheaf)
+    gone = sorted(known.files.keys() - sheaf.files.keys())
+    return compared(live, known, sheaf, [*sheaf.files, *gone], strict)
+
+
+def compared(
+    live: LiveFiles, known: Side, sheaf: Sheaf, paths: Iterable[str], strict: bool = False
+) -> Taken:
+    """What was read, against a known snapshot; these paths may differ, and no others.
+
+    `strict` is as for `take`.
+    """
+    files = sheaf.files
+    differing = [path for path in paths if known.files.get(path) != files.get(path)]
+    fresh = [path for path in differing if path in files]
+    gone = [path for path in differing if path not in files and snapshot.is_data(path)]
     differences = _Differences(known, live, strict)
     for path in fresh if known.files else ():
-        differences.differs(path, sink.read(path, files[path]))
+        differences.differs(path, sheaf.read(path, files[path]))
     for path in gone:
         differences.gone(path)
     changes, summary = differences.result()
@@ -83,7 +95,7 @@ def take(
     return Taken(live, files, fresh, gone, changes, summary, tuple(differences.warnings))
 
 
-class _Sink:
+class Sheaf:
     """Takes the live files: `files` gives each path the id of its blob."""
 
     def __init__(self, known: Side, blob_id: Callable[[bytes], str], keeper: Keeper) -> None:

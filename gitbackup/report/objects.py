@@ -44,6 +44,19 @@ def commit_object(
     }
 
 
+def watch_object(
+    commit: str | None,
+    parent: str | None,
+    subject: str,
+    count: int,
+    summary: Summary,
+    consistency: str,
+) -> dict[str, Any]:
+    """A commit that `watch` made; the members are those of `commit`."""
+    made = commit_object(commit, parent, subject, count, summary, consistency)
+    return {**made, "schema": "gitbackup.watch/1"}
+
+
 def log_object(info: CommitInfo) -> dict[str, Any]:
     """A commit of the history; `counts` is null for one made with plain git, `rehearsal` for
     one that was never verified."""

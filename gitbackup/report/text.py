@@ -83,6 +83,16 @@ def commit_lines(
     yield f"{keys(count)}: {changed(summary)}"
 
 
+def watching_lines(server: str, count: int, head: str) -> Iterator[str]:
+    """What a watch says once all is committed."""
+    yield f"watching {escape(server)}: {keys(count)}, HEAD {head[:7]}"
+
+
+def watch_line(commit: str, subject: str) -> str:
+    """A commit of a watch, in a line of its log."""
+    return f"[{commit[:7]}] {escape(subject)}"
+
+
 def preview_lines(subject: str, count: int, summary: Summary) -> Iterator[str]:
     """What a commit would record."""
     if not summary.counts:

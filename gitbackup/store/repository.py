@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -21,7 +21,6 @@ from gitbackup.store import (
     notes,
     refs,
     remotes,
-    settings,
     trees,
     unfinished,
     worktree,
@@ -33,11 +32,12 @@ from gitbackup.store.history import History
 from gitbackup.store.importer import Importer
 from gitbackup.store.objects import Blobs, blob_id
 from gitbackup.store.remotes import Remote
+from gitbackup.store.settings import Configured
 from gitbackup.store.trees import Place
 from gitbackup.store.unfinished import Unfinished
 
 
-class Repository:
+class Repository(Configured):
     """The data repository in a folder; made by create() or open().
 
     Every method raises GitbackupError, with git's own words, where git fails.
@@ -160,26 +160,6 @@ class Repository:
         """What a commit's message tells of it."""
         return next(self.log(commit, 1))
 
-    def get(self, name: str) -> str | None:
-        """The setting `gitbackup.<name>` of git's config; None where it is not set."""
-        return next(reversed(self.get_all(name)), None)
-
-    def get_all(self, name: str) -> list[str]:
-        """Every value of the setting `gitbackup.<name>`, the user's global ones first."""
-        return settings.get_all(self._git, name)
-
-    def set(self, name: str, value: str) -> None:
-        """Sets `gitbackup.<name>` in the repository's own config."""
-        self.set_all(name, [value])
-
-    def set_all(self, name: str, values: Sequence[str]) -> None:
-        """Sets all values of `gitbackup.<name>` in the repository's own config; none unsets."""
-        settings.set_all(self._git, name, values)
-
-    def config(self) -> dict[str, str]:
-        """Git's whole config here, the user's global one included; names in lower case."""
-        return settings.every(self._git)
-
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Holds the repository for this run; whatever writes to it is done in here.
@@ -196,6 +176,13 @@ class Repository:
                 yield
             finally:
                 self._locked = False
+
+    def beside(self, what: str, patience: float = 0) -> AbstractContextManager[None]:
+        """Holds a lock of its own for what is done beside others' commits, such as `watching`.
+
+        Raises Busy where another run holds that for so many seconds.
+        """
+        return lock.hold(self._git, what, patience, f"{what} in {{}} already")
 
     def importer(self, parent: str | None) -> Importer:
         """Writes one commit on `parent`, None for a first one; under lock(), in a `with`."""
@@ -221,6 +208,12 @@ class Repository:
         """Lets git repack, if it finds that worth its while. Under lock()."""
         self._need_lock()
         self._git.run("gc", "--auto", "--quiet")
+
+    def gather(self) -> None:
+        """Joins the packs of many small commits, and leaves large ones alone. Under lock()."""
+        self._need_lock()
+        if self._git.attempt("repack", "-d", "-q", "--geometric=2").status:  # git before 2.32
+            self.maintain()
 
     def remote(self, word: str | None = None) -> Remote:
         """The remote that a name, a URL or a folder means; where pushes go to, without one.

@@ -16,6 +16,32 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\b": "\\b"}
 
 
+class Configured:
+    """Something with a git config: `gitbackup.<name>` is a setting."""
+
+    _git: Commands
+
+    def get(self, name: str) -> str | None:
+        """The setting `gitbackup.<name>` of git's config; None where it is not set."""
+        return next(reversed(self.get_all(name)), None)
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of the setting `gitbackup.<name>`, the user's global ones first."""
+        return get_all(self._git, name)
+
+    def set(self, name: str, value: str) -> None:
+        """Sets `gitbackup.<name>` in the repository's own config."""
+        self.set_all(name, [value])
+
+    def set_all(self, name: str, values: Sequence[str]) -> None:
+        """Sets all values of `gitbackup.<name>` in the repository's own config; none unsets."""
+        set_all(self._git, name, values)
+
+    def config(self) -> dict[str, str]:
+        """Git's whole config here, the user's global one included; names in lower case."""
+        return every(self._git)
+
+
 def get_all(git: Commands, name: str) -> list[str]:
     """Every value of `gitbackup.<name>`, the repository's own after the user's global ones."""
     result = git.attempt("config", "-z", "--get-all", _variable(name))

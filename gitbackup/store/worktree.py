@@ -21,13 +21,15 @@ def check(git: Commands, old: str | None, new: str, seeing: Mapping[str, str]) -
     the file that is in the way and what to do, Busy where another git is at work.
     """
     _check_by_git(git, old, new, seeing)
+    changes = changed_files(git, old, new, seeing)
+    new_files = {change.path for change in changes if change.before is None}
+    if not new_files:
+        return
+    # git would overwrite what is ignored, as files that anything can make again
     ignored = text(git.run("ls-files", "--others", "--ignored", "--exclude-standard", "-z"))
-    if ignored:  # git would overwrite these, as files that anything can make again
-        changes = changed_files(git, old, new, seeing)
-        new_files = {change.path for change in changes if change.before is None}
-        for path in ignored.split("\0")[:-1]:
-            if _collides(path, new_files):
-                raise _yours(git, path)
+    for path in ignored.split("\0")[:-1]:
+        if _collides(path, new_files):
+            raise _yours(git, path)
 
 
 def follow(git: Commands, old: str | None, new: str) -> None:

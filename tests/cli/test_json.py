@@ -69,6 +69,7 @@ SAID = {
     ("diff", "HEAD~1", "--json"): "diff",
     ("diff", "HEAD~1", "HEAD", "--stat", "--json"): "stat",
     ("diff", "--nope", "--json"): "error",
+    ("watch", "-m", "{nope}", "--json"): "error",  # one that goes on is in test_watch
     ("push", "elsewhere", "--json"): "push",
     ("pull", "elsewhere", "--json"): "pull",
     ("clone", "data-git-backup", "copy", "--json"): "clone",

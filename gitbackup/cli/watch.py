@@ -1,0 +1,145 @@
+"""`gitbackup watch`: commits by itself, for as long as it is let."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from gitbackup.cli import terminal
+from gitbackup.cli.options import connected, examples, logged_in
+from gitbackup.cli.remote import push_after_commit
+from gitbackup.report import objects, text
+
+if TYPE_CHECKING:  # it loads what `watch --help` has no need of
+    from gitbackup.ops.watch import Event
+
+ENDS = (signal.SIGINT, signal.SIGTERM)
+
+
+@click.command(
+    epilog=examples(
+        "gitbackup watch",
+        "gitbackup watch --match 'account:*' --match 'apikey:*'",
+        "gitbackup watch --quiet 30 --max-wait 600 -m 'relay: {changes}'",
+        "gitbackup watch --json | jq .subject",
+    )
+)
+@connected
+@click.option(
+    "--match",
+    multiple=True,
+    metavar="GLOB",
+    help="Commit when keys that match change; other changes go along. May repeat.",
+)
+@click.option(
+    "--quiet",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    metavar="SECONDS",
+    help="Commit once nothing has changed for so long. [default: 2]",
+)
+@click.option(
+    "--max-wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    metavar="SECONDS",
+    help="Commit at the latest so long after a change. [default: 60]",
+)
+@click.option(
+    "-m",
+    "--message",
+    metavar="TEMPLATE",
+    default="{changes}",
+    help="The subject, where {changes} stands for what changed, {counts} for how many keys.",
+)
+def watch(
+    repo: Path | None,
+    url: str | None,
+    databases: tuple[int, ...],
+    as_json: bool,
+    match: tuple[str, ...],
+    quiet: float,
+    max_wait: float,
+    message: str,
+) -> None:
+    """Commit by itself whenever keys have changed.
+
+    First it commits what differs. Then it reads only what changes, and commits that once
+    things are quiet, at the latest after --max-wait: one line a commit, as it is made. Keys
+    that expire are changes, too. Changes of keys that do not match, or that init --quiet
+    names, do not make it commit, but go along with the next commit.
+
+    It needs a server that lets it hear of writes (client tracking). Where that is lost it
+    connects again, and then reads everything once. It ends, with exit code 0, on Ctrl-C or
+    SIGTERM; commits and restores by hand are possible meanwhile. With the setting
+    gitbackup.push on-commit it pushes.
+    """
+    with _stopped_by_signals() as stop:
+        backup = logged_in(repo, url, databases, _Reading(stop))
+        events = backup.watch(stop, match=match, quiet=quiet, max_wait=max_wait, message=message)
+        for event in events:
+            if _say(event, as_json) and (unpushed := push_after_commit(backup, as_json)):
+                terminal.warn(unpushed)
+
+
+class _Stopped(KeyboardInterrupt):
+    """Somebody has asked to stop while all was read, of which nothing is written yet."""
+
+
+class _Reading(terminal.Line):
+    """The line of progress of reading, which need not come to its end."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def advance(self, keys: int) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+        super().advance(keys)
+
+
+def _say(event: Event, as_json: bool) -> bool:
+    """Tells what happened; whether it was a commit."""
+    from gitbackup.ops.watch import Trouble, Watching
+
+    if isinstance(event, Trouble):
+        terminal.warn(f"{event.sentence}; trying again in {event.wait:.0f} s")
+        return False
+    if isinstance(event, Watching):
+        terminal.say(text.watching_lines(event.server, event.keys, event.head), err=as_json)
+        return False
+    terminal.warn_all(event.warnings)
+    if as_json:
+        facts = (event.commit, event.parent, event.subject, event.keys)
+        terminal.say_json(objects.watch_object(*facts, event.summary, event.consistency))
+    elif event.commit:
+        terminal.say([text.watch_line(event.commit, event.subject)])
+    return True
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """What Ctrl-C and SIGTERM set, so that a commit under way is made; twice is at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in ENDS}
+    try:
+        yield stop
+    except _Stopped:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
