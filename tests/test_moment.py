@@ -22,6 +22,7 @@ from tests.servers import BRANDS, LiveServer, StartServer
 from tests.store.plain import git
 from tests.writers import SUM, balance, fill, held, writing
 
+TRIES = 20  # commits, of which a slow machine may make some key by key
 MANY = "for n = 0, {} do redis.call({}) end"
 GROUP = (
     "XADD a:s 1-1 f v; XADD a:s 2-1 f v; XADD a:s 3-1 f v; XGROUP CREATE a:s g 0;"
@@ -384,9 +385,14 @@ def test_no_money_is_made_or_lost_in_a_commit_of_one_moment(
     fill(server)
     backup = Backup(tmp_path / "data", server.url)
     how = Consistency.AUTO if rate else Consistency.PAUSE
+    sums: list[int] = []
     with writing(server, "bank", rate, clients=2):
-        made = [(backup.commit(consistency=how).consistency, balance(backup)) for _ in range(2)]
-    assert made == [("point-in-time", SUM)] * 2
+        for _ in range(TRIES):
+            if backup.commit(consistency=how).consistency == "point-in-time":
+                sums.append(balance(backup))
+            if len(sums) == 2:
+                break
+    assert sums == [SUM] * 2
 
 
 def test_read_key_by_key_money_is_made_and_lost(valkey: LiveServer, tmp_path: Path) -> None:
