@@ -170,6 +170,8 @@ def _told_in_one_way(html: str | None, form: str, as_json: bool, shape: str | No
         alone("--format redis writes commands", html=bool(html), **others)
     if html:
         alone(PAGE, **others)
+    if as_json:
+        alone("--json writes objects", **names)
 
 
 def _say(

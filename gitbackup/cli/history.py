@@ -24,7 +24,7 @@ from gitbackup.cli.options import (
     stored_db_option,
 )
 from gitbackup.cli.pager import reading
-from gitbackup.cli.words import KEYS, AfterDashes, revisions
+from gitbackup.cli.words import KEYS, Numbered, revisions
 from gitbackup.errors import UsageError
 from gitbackup.model import CommitInfo, Counts, Selection
 from gitbackup.report import objects, text
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    cls=AfterDashes,
+    cls=Numbered,
     epilog=examples(
         "gitbackup log -n 5",
         "gitbackup log HEAD~10.. --stat",
@@ -48,7 +48,9 @@ if TYPE_CHECKING:
 @repo_option
 @json_option
 @read_at_length
-@click.option("-n", "--max-count", type=Natural(), metavar="N", help="At most so many commits.")
+@click.option(
+    "-n", "--max-count", type=Natural(), metavar="N", help="At most so many commits; or -N."
+)
 @click.option("--oneline", is_flag=True, help="A line for each commit.")
 @click.option("--stat", is_flag=True, help="How many keys each changed, by namespace.")
 @click.option("--all", "every", is_flag=True, help="With --stat: quiet keys too.")

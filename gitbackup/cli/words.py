@@ -35,6 +35,15 @@ class AfterDashes(Verbatim):
         return rest
 
 
+class Numbered(AfterDashes):
+    """Takes `-5` for `-n 5`, as git does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        counts = [re.sub(r"^-(?=\d+$)", "-n", word) for word in args[:end]]
+        return super().parse_args(ctx, [*counts, *args[end:]])
+
+
 def sides(backup: Backup, words: list[str]) -> tuple[list[str], list[str]]:
     """Which of the words are commits, two at most, and which are key globs.
 
@@ -42,6 +51,8 @@ def sides(backup: Backup, words: list[str]) -> tuple[list[str], list[str]]:
     """
     commits: list[str] = []
     while words and len(commits) < 2:
+        if "..." in words[0] and not GLOB.search(words[0]):
+            raise UsageError(f"{words[0]!r} is no pair of commits here: write A..B, or A B")
         a, dots, b = words[0].partition("..")
         named = [a or "HEAD", b or "HEAD"] if dots and not commits else words[:1]
         missing = [word for word in named if not _resolves(backup, word)]

@@ -96,6 +96,13 @@ def test_there_is_one_way_to_tell_it(busy: User, other: str) -> None:
     assert not Path("page.html").exists()
 
 
+@pytest.mark.parametrize("other", ["--name-only", "--name-status"])
+def test_names_are_for_a_person_and_a_program_gets_objects(busy: User, other: str) -> None:
+    done = busy.run("diff", "HEAD~1", "HEAD", other, "--json")
+    assert (done.code, done.out) == (2, "")
+    assert f"--json writes objects, {other} something else: choose one" in done.err
+
+
 def test_on_a_terminal_nothing_steers_it(busy: User) -> None:
     busy.redis.set("evil", "\x1b[2J\u202e")
     done = busy.on_screen("diff", "--format", "redis")

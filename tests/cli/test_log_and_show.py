@@ -36,6 +36,8 @@ def test_log_shows_as_many_as_it_is_told(two_commits: User) -> None:
         "    1 changed",
     ]
     assert two_commits.says("log", "-n", "0") == ""
+    assert two_commits.says("log", "-1") == two_commits.says("log", "-n", "1")
+    assert two_commits.says("log", "-1", "--", "-1") == ""
 
 
 def test_log_begins_where_it_is_told(two_commits: User) -> None:

@@ -162,6 +162,11 @@ def test_a_mistyped_commit_is_no_glob(changed: User, words: tuple[str, ...]) -> 
     )
 
 
+def test_three_dots_are_not_two(changed: User) -> None:
+    sentence = "'HEAD~1...HEAD' is no pair of commits here: write A..B, or A B"
+    assert changed.run("diff", "HEAD~1...HEAD") == Done(2, "", f"gitbackup: {sentence}\n")
+
+
 def test_stat_tells_numbers_only(changed: User) -> None:
     assert changed.says("diff", "HEAD~1", "--stat") == text("""
           config  1 changed                      ~
