@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup.cli import terminal
-from gitbackup.cli.options import connected, examples, logged_in
+from gitbackup.cli.options import OwnFirst, connected, examples, logged_in
 from gitbackup.cli.remote import push_after_commit
 from gitbackup.report import objects, text
 
@@ -24,12 +24,13 @@ ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command(
+    cls=OwnFirst,
     epilog=examples(
         "gitbackup watch",
         "gitbackup watch --match 'account:*' --match 'apikey:*'",
         "gitbackup watch --quiet 30 --max-wait 600 -m 'relay: {changes}'",
         "gitbackup watch --json | jq .subject",
-    )
+    ),
 )
 @connected
 @click.option(
