@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ import redis
 from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError
+from gitbackup.kinds.base import each
 from gitbackup.model import Entry
 from gitbackup.plan import Plan
 from tests.bystanders import DAY, LATER, Bystander, Write, entry_of, look, state, write
@@ -208,7 +210,7 @@ class Accidents:
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few keys take many transactions, and large ones a while to be built aside."""
     monkeypatch.setattr("gitbackup.ops.apply.BATCH_KEYS", 3)
-    monkeypatch.setattr("gitbackup.kinds.list.ARGUMENTS", 20)
+    monkeypatch.setattr("gitbackup.kinds.list.each", partial(each, most=20))
     monkeypatch.setattr("gitbackup.live.write.SENT", 2)
 
 
