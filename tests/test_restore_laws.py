@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ import redis
 from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError
+from gitbackup.kinds.base import each
 from gitbackup.model import Entry
 from gitbackup.plan import Plan
 from tests.bystanders import DAY, LATER, Bystander, Write, entry_of, look, state, write
@@ -44,7 +46,7 @@ def history(backup: Backup, limit: int | None = None) -> Iterator[tuple[str, Ent
 
 # 1. Whatever a restore overwrites or deletes is in the history.
 
-KEYS = [f"{name}:{number}" for name in ("a", "b", "c") for number in range(200)]
+KEYS = [f"{name}:{number}" for name in ("a", "b", "c") for number in range(60)]
 
 
 def test_every_value_that_a_restore_replaced_is_in_the_history(
@@ -69,7 +71,7 @@ def test_every_value_that_a_restore_replaced_is_in_the_history(
 def fill(client: redis.Redis, backup: Backup, version: str) -> str:
     with client.pipeline(transaction=False) as pipe:
         for number, key in enumerate(KEYS):
-            if number % 200 == 0:  # is built aside
+            if number % 60 == 0:  # is built aside
                 pipe.delete(key).rpush(key, *[f"{version} {at}" for at in range(1_100)])
             elif number % 3 or version == "one":
                 pipe.delete(key).hset(key, "version", version)
@@ -171,7 +173,7 @@ class Accidents:
                 pipe.set(f"text:{number}", word, pxat=LATER)
                 pipe.hset(f"hash:{number % 4}", word, number)
             for large in ("large:1", "large:2", "large:3"):
-                pipe.rpush(large, *[f"{word} {at}" for at in range(1_500)])
+                pipe.rpush(large, *[f"{word} {at}" for at in range(300)])
             pipe.sadd(f"only {word}", word)
             pipe.execute()
 
@@ -208,7 +210,7 @@ class Accidents:
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few keys take many transactions, and large ones a while to be built aside."""
     monkeypatch.setattr("gitbackup.ops.apply.BATCH_KEYS", 3)
-    monkeypatch.setattr("gitbackup.kinds.list.ARGUMENTS", 20)
+    monkeypatch.setattr("gitbackup.kinds.list.each", partial(each, most=10))
     monkeypatch.setattr("gitbackup.live.write.SENT", 2)
 
 

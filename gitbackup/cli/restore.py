@@ -109,7 +109,8 @@ def restore(
     Only keys that the commit's scope covers are touched; with --db 3:5, those of database 5
     whose names it covers in database 3. Off a terminal it needs --yes.
 
-    With --rdb the file, of any server and age, is first made a commit on a branch of its own.
+    With --rdb the file, of any server and age, is first made a commit on a branch of its own,
+    for --dry-run too.
     """
     if file:
         _expect_plan_alone(ctx)

@@ -10,7 +10,7 @@ MEANINGS = {
     "NOAUTH": "the server at {label} wants a password: set REDISCLI_AUTH, or put it in the URL",
     "WRONGPASS": "the server at {label} does not accept this user name and password",
     "READONLY": "the server at {label} is a read-only replica; name its primary",
-    "OOM": "the server at {label} has reached its maxmemory and takes no more data",
+    "OOM": "the server at {label} has reached its maxmemory and takes no more data: raise that",
     "MISCONF": "the server at {label} refuses writes, since it cannot save to its disk",
     "LOADING": "the server at {label} is still loading its data; try again in a moment",
     "MASTERDOWN": "the replica at {label} has lost its primary; name another server",

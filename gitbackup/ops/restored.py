@@ -66,6 +66,8 @@ def touched(repository: Repository, restored: Restored) -> frozenset[Key]:
     keys: frozenset[Key] | None = None
     for one in reversed(chain):
         keys = _differed(repository, one, keys)
+        if not one.begun:
+            keys &= _changed(repository, one.replaced, one.info.id)
     return keys or frozenset()
 
 
@@ -88,6 +90,13 @@ def told(repository: Repository, commit: str) -> Restored:
     if restored is None:
         raise UsageError(f"commit {commit[:7]} tells of no restore, and so it cannot be undone")
     return restored
+
+
+def _changed(repository: Repository, before: str, after: str) -> frozenset[Key]:
+    """The keys that two commits do not hold the same of: a plan that was kept, and carried out
+    later, may have left some alone that differed from its commit."""
+    sides = (CommitSide(repository, repository.resolve(commit)) for commit in (before, after))
+    return frozenset(change.key for change in compare(*sides).changes)
 
 
 def _differed(

@@ -46,6 +46,14 @@ def test_a_plan_that_was_kept_is_carried_out(kept: User) -> None:
     assert kept.redis.mget("user:1", "user:2", "junk", "later") == [b"a", b"b", None, b"1"]
 
 
+def test_undo_leaves_alone_what_the_plan_left_alone(kept: User) -> None:
+    kept.redis.set("later", "1")
+    kept.says("restore", "--plan", "plan.json", "--yes")
+    kept.redis.set("later", "2")
+    kept.says("undo", "--yes")
+    assert kept.redis.mget("user:1", "user:2", "junk", "later") == [None, b"oops", b"x", b"2"]
+
+
 def test_its_options_are_the_plan_s(user: User) -> None:
     user.server.client(db=3).mset({"x:1": "1", "y:1": "1"})
     user.says("commit", "-m", "begin")
