@@ -95,7 +95,8 @@ class Sight:
         from gitbackup.ops import check as ops
 
         facts = health.read(self._at.server, self._at.address)
-        return ops.check(self._at.repository, self._at.live(), facts, max_age, quick)
+        at = self._at
+        return ops.check(at.repository, at.rdb_folder, at.live(), facts, max_age, quick)
 
     def export(
         self,

@@ -216,7 +216,7 @@ def start_server() -> Iterator[StartServer]:
         def start(
             brand: str = "valkey", *, tcp: bool = False, **settings: str | list[str]
         ) -> LiveServer:
-            port = _free_port() if tcp else 0
+            port = free_port() if tcp else 0
             listen = {"bind": "127.0.0.1", "port": str(port)} if tcp else {}
             return _started(opened, brand, listen | _in_redis_words(settings), port)
 
@@ -230,8 +230,9 @@ def _in_redis_words(settings: dict[str, str | list[str]]) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
-    """Below those that the system hands out, and so is the cluster bus, 10,000 above."""
+def free_port() -> int:
+    """One that nobody has: below those that the system hands out, and so is the cluster bus,
+    10,000 above."""
     for port in random.sample(range(10_000, 20_000), 100):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:

@@ -18,7 +18,7 @@ from gitbackup.report import risks
 from gitbackup.risk import Level, Risk
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-OURS = re.compile(r"^gitbackup \w+")
+OURS = re.compile(r"^gitbackup (rdb )?\w+")
 AGE = re.compile(r"(\d{1,6})([smhdw])")
 
 
@@ -65,7 +65,7 @@ def check(
 
     Looks at what the server does by itself (append-only file, RDB saves, where their files
     are, what happens when memory is full, replicas, password), and at what gitbackup does:
-    the last commit and what changed since, pushes, rehearsals, and who can read the files.
+    the last commit and what changed since, pushes, rehearsals, RDB files, and who can read it all.
     It changes nothing, and asks the server for INFO and CONFIG GET; what a user without
     those rights cannot know is unknown.
 

@@ -1,4 +1,4 @@
-"""`check`: is the data safe? What the server does for them, and what our history does."""
+"""`check`: is the data safe? What the server does for them, and what we keep of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 
 from gitbackup.errors import ServerError
 from gitbackup.live.health import Health
-from gitbackup.ops import copies, limits, persistence
+from gitbackup.ops import copies, limits, persistence, rdb
 from gitbackup.ops.copies import Copies
 from gitbackup.ops.diff import status
 from gitbackup.ops.exposure import exposed
 from gitbackup.ops.scan import LiveFiles
+from gitbackup.rdbmodel import RdbFile
 from gitbackup.risk import Level, Risk, worst, worst_first
 from gitbackup.store import places
 from gitbackup.store.repository import Repository
@@ -36,14 +37,20 @@ class Checked:
 
 
 def check(
-    repository: Repository | None, live: LiveFiles, health: Health, max_age: timedelta, quick: bool
+    repository: Repository | None,
+    rdbs: Path,
+    live: LiveFiles,
+    health: Health,
+    max_age: timedelta,
+    quick: bool,
 ) -> Checked:
-    """Judges a server and a history; None is none yet.
+    """Judges a server, a history (None is none yet), and the RDB files in the folder `rdbs`.
 
     `max_age` is how old the last commit, save, push and rehearsal may be; `quick` does not
     read the database to know what changed. Raises Damaged where the history cannot be read.
     """
-    known = replace(_copies(repository), open=exposed(_secrets(repository, health)))
+    readable = exposed([*_secrets(repository, health), rdbs])
+    known = replace(_copies(repository), rdb=_newest(rdbs), open=readable)
     if known.head and repository and not quick:
         known = _compared(known, repository, live, health)
     risks = [
@@ -64,6 +71,12 @@ def _copies(repository: Repository | None) -> Copies:
         if commit.rehearsal:
             return replace(found, rehearsed=commit, since=since)
     return found
+
+
+def _newest(folder: Path) -> RdbFile | None:
+    """The newest whole RDB file of a folder, which need not be there."""
+    found = rdb.listed(folder) if folder.is_dir() else []
+    return next((each.file for each in found if each.file), None)
 
 
 def _compared(known: Copies, repository: Repository, live: LiveFiles, health: Health) -> Copies:

@@ -1,4 +1,4 @@
-"""What our own history does for the data: judged by its age, where it is, and its rehearsals."""
+"""What we keep of the data, the history and RDB files: judged by age, place, and rehearsals."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gitbackup.model import CommitInfo, Pushed, Verdict
+from gitbackup.rdbmodel import RdbFile
 from gitbackup.report.moments import age, span
 from gitbackup.risk import Level, Risk
 
 MISTAKE, LOST = "a mistake deletes data", "this machine is lost"
 NEEDED, READ = "a backup is needed", "others look at the files"
+BROKEN = "the history is damaged"
 
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """What is known of the history.
+    """What is known of the history, and of what stands beside it.
 
     `changed` is how many keys differ from HEAD, None where nobody looked, and `why` then tells
     why not. `rehearsed` is the newest commit that was verified, `since` how many came after
-    it. `open` are files with secrets that other users of this machine can read.
+    it. `rdb` is the newest RDB file that was saved. `open` are files with secrets that other
+    users of this machine can read.
     """
 
     head: CommitInfo | None = None
@@ -31,15 +34,17 @@ class Copies:
     remotes: Sequence[Pushed] = ()
     rehearsed: CommitInfo | None = None
     since: int = 0
+    rdb: RdbFile | None = None
     open: Sequence[Path] = ()
 
 
 def judge(copies: Copies, max_age: timedelta, now: datetime) -> Iterator[Risk]:
-    """A Risk for the last commit, for what is pushed, for the drill, and for the files' modes."""
+    """A Risk for the last commit, what is pushed, the drill, RDB files, and the files' modes."""
     yield _commit(copies, max_age, now)
     if copies.head:
         yield _push(copies, max_age, now)
         yield _rehearsal(copies, max_age, now)
+    yield _rdb(copies, max_age, now)
     yield _secrets(copies)
 
 
@@ -117,6 +122,18 @@ def _which(copies: Copies, commit: CommitInfo) -> str:
         return f"commit {commit.short_id}, the last,"
     before = "the one before the last" if copies.since == 1 else f"{copies.since:,} before the last"
     return f"commit {commit.short_id}, {before},"
+
+
+def _rdb(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
+    check, file, command = "rdb", copies.rdb, ("gitbackup rdb save",)
+    if file is None:
+        told = "no RDB file was saved: the history is all that we keep"
+        return Risk(check, BROKEN, told, Level.WARN, "Save one, which needs no git:", command)
+    told = f"RDB file {file.path.name}, {age(file.taken_at, now)}"
+    if now - file.taken_at > max_age:
+        advice = f"It is older than {span(_milliseconds(max_age))}; save another:"
+        return Risk(check, BROKEN, told, Level.WARN, advice, command)
+    return Risk(check, BROKEN, told, Level.OK)
 
 
 def _secrets(copies: Copies) -> Risk:

@@ -1,4 +1,4 @@
-"""What our own history does for the data: commits, pushes, rehearsals, and who can read them."""
+"""What we keep of the data: commits, pushes, rehearsals, RDB files, and who can read them."""
 
 from __future__ import annotations
 
@@ -196,6 +196,29 @@ def test_a_rehearsal_that_did_not_pass(
     level, ended = expected
     assert told(found) == (level, f"commit {short}, the last, {ended}")
     assert found.advice == advice
+
+
+def test_rdb_files(backup: Backup) -> None:
+    """The newest whole one counts, by the moment that it is of; also where nothing is committed."""
+    found = of(backup, "rdb")
+    assert told(found) == (WARN, "no RDB file was saved: the history is all that we keep")
+    assert found.commands == ("gitbackup rdb save",)
+    old = backup.rdb.save().file.path
+    new = backup.rdb.save().file.path
+    assert told(of(backup, "rdb")) == (OK, f"RDB file {new.name}, AGE")
+    new.write_bytes(b"REDIS0011 and no end")
+    assert told(of(backup, "rdb")) == (OK, f"RDB file {old.name}, AGE")
+    found = risks(backup, timedelta())["rdb"]
+    assert told(found) == (WARN, f"RDB file {old.name}, AGE")
+    assert found.commands == ("gitbackup rdb save",)
+
+
+def test_rdb_files_that_others_can_read(valkey: LiveServer, open_folder: Path) -> None:
+    backup = Backup(open_folder / "data", valkey.url)
+    backup.rdb.save()
+    assert of(backup, "secrets").level is OK
+    backup.rdb.folder.chmod(0o755)
+    assert of(backup, "secrets").commands == [f"chmod go= {backup.rdb.folder}"]
 
 
 def test_a_repository_that_others_can_read(valkey: LiveServer, open_folder: Path) -> None:

@@ -27,10 +27,13 @@ bad      if a mistake deletes data    nothing was ever committed
 warn     if the server is down        no replica: no second server
                                       If you cannot wait for a restore, run a replica of it; a
                                       replica is no backup.
+warn     if the history is damaged    no RDB file was saved: the history is all that we keep
+                                      Save one, which needs no git:
+         $ gitbackup rdb save
 ok       if memory runs full          no maxmemory: no key is dropped
 ok       if a stranger connects       no password; only this machine can reach it
 ok       if others look at the files  no other user of this machine can read the files
-3 bad, 1 warn, 3 ok
+3 bad, 2 warn, 3 ok
 """
 
 
@@ -111,6 +114,7 @@ def test_what_to_type_names_the_repository_that_was_named(user: User) -> None:
     done = user.run("check", "--repo", "my data", "--json")
     told = {risk["check"]: risk["commands"] for risk in json.loads(done.out)["risks"]}
     assert told["commit"] == ["gitbackup commit --repo 'my data'"]
+    assert told["rdb"] == ["gitbackup rdb save --repo 'my data'"]
 
 
 def test_on_a_terminal_it_is_in_colour_and_fits(user: User) -> None:
@@ -120,7 +124,7 @@ def test_on_a_terminal_it_is_in_colour_and_fits(user: User) -> None:
     assert [line for line in lines if len(line) > 80 and "$ redis-cli" not in line] == []
     assert "\x1b[31mbad\x1b[m      if the server crashes " in done.out
     assert "\x1b[32mok\x1b[m       if memory runs full " in done.out
-    assert lines[-1] == "3 bad, 1 warn, 3 ok"
+    assert lines[-1] == "3 bad, 2 warn, 3 ok"
 
 
 def test_no_password_is_told(
