@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gitbackup.backup import Backup as Backup
     from gitbackup.backup import InitResult as InitResult
+    from gitbackup.backup.rdb import RdbFiles as RdbFiles
     from gitbackup.errors import Busy as Busy
     from gitbackup.errors import Damaged as Damaged
     from gitbackup.errors import GitbackupError as GitbackupError
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     from gitbackup.model import Rehearsal as Rehearsal
     from gitbackup.model import Selection as Selection
     from gitbackup.model import Verdict as Verdict
+    from gitbackup.model.proof import Proof as Proof
+    from gitbackup.model.rdb import RdbFile as RdbFile
+    from gitbackup.model.rdb import RdbListed as RdbListed
+    from gitbackup.model.rdb import RdbSaved as RdbSaved
+    from gitbackup.model.rdb import RdbVerified as RdbVerified
+    from gitbackup.model.risk import Level as Level
+    from gitbackup.model.risk import Risk as Risk
     from gitbackup.ops.check import Checked as Checked
     from gitbackup.ops.commit import CommitResult as CommitResult
     from gitbackup.ops.diff import Diff as Diff
@@ -47,14 +55,6 @@ if TYPE_CHECKING:
     from gitbackup.ops.watch import Watching as Watching
     from gitbackup.plan import Plan as Plan
     from gitbackup.plan import Ttl as Ttl
-    from gitbackup.proof import Proof as Proof
-    from gitbackup.rdb import RdbFiles as RdbFiles
-    from gitbackup.rdbmodel import RdbFile as RdbFile
-    from gitbackup.rdbmodel import RdbListed as RdbListed
-    from gitbackup.rdbmodel import RdbSaved as RdbSaved
-    from gitbackup.rdbmodel import RdbVerified as RdbVerified
-    from gitbackup.risk import Level as Level
-    from gitbackup.risk import Risk as Risk
 
 _HOMES = {
     "backup": ("Backup", "InitResult"),
@@ -89,10 +89,10 @@ _HOMES = {
     "ops.verify": ("Verified",),
     "ops.watch": ("Trouble", "Watching"),
     "plan": ("Plan", "Ttl"),
-    "proof": ("Proof",),
-    "risk": ("Level", "Risk"),
-    "rdb": ("RdbFiles",),
-    "rdbmodel": ("RdbFile", "RdbListed", "RdbSaved", "RdbVerified"),
+    "model.proof": ("Proof",),
+    "model.risk": ("Level", "Risk"),
+    "backup.rdb": ("RdbFiles",),
+    "model.rdb": ("RdbFile", "RdbListed", "RdbSaved", "RdbVerified"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -26,10 +26,7 @@ FLOORS = (
     ("__main__",),  # python -m gitbackup
     ("cli",),  # a file for each family of commands
     ("__init__",),  # the public face, which loads what it shows when it is asked for
-    ("backup",),  # the class Backup: a short method for each verb
-    ("past",),  # what it tells of its history
-    ("sight", "rdb", "standing"),  # what it shows; RDB files; what it does by itself
-    ("workspace",),  # the repository and the server that it works on, opened when needed
+    ("backup",),  # the class Backup: a short method for each verb, a file for each family
     ("ops",),  # the verbs: arguments in, frozen results out
     ("live", "snapshot"),  # the live database; entries and their files
     ("kinds",),  # a file for each Redis type
@@ -37,9 +34,9 @@ FLOORS = (
     # what is not for every eye, masked; which files are others once names have come or gone
     ("redact", "relaid"),
     # what the design decides, as pure functions
-    ("edits", "layout", "patterns", "plan", "proof", "risk"),
+    ("edits", "layout", "patterns", "plan"),
     ("codec", "stretches"),  # bytes to text and back; parts of a long list
-    ("model", "rdbmodel", "errors", "progress"),  # the nouns
+    ("model", "errors", "progress"),  # the nouns
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""
 

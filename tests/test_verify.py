@@ -18,8 +18,8 @@ from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import ServerError, UsageError
 from gitbackup.model import Key, Scope, Verdict
+from gitbackup.model.proof import Proof, Sort
 from gitbackup.ops import own_server
-from gitbackup.proof import Proof, Sort
 from gitbackup.store.repository import Repository
 from tests.databases import databases, library
 from tests.golden.test_golden import FORMAT_1, files_of

@@ -22,8 +22,8 @@ from gitbackup.report import proofs
 from gitbackup.report.text import key_list
 
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of
+    from gitbackup.model.proof import Proof
     from gitbackup.ops.verify import Verified
-    from gitbackup.proof import Proof
 
 
 @click.command(

@@ -24,7 +24,7 @@ from gitbackup.live.connect import Server, connect, parse_info
 from gitbackup.live.embedded import EmbeddedServer, find_server, find_servers
 from gitbackup.live.read import KeyReader
 from gitbackup.live.wire import Refusal, Wire
-from gitbackup.rdbmodel import RdbFile
+from gitbackup.model.rdb import RdbFile
 
 DATABASES = 10_000  # a server refuses a file that has more
 NOBODY = "127.0.0.1 0"  # a primary that no process can be

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from gitbackup.errors import Damaged, UsageError
 from gitbackup.live.checksum import crc64
-from gitbackup.rdbmodel import RdbFile
+from gitbackup.model.rdb import RdbFile
 
 MAGIC = re.compile(rb"(?:REDIS(\d{4})|VALKEY(\d{3}))")
 HEAD = 9  # bytes of the magic

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from gitbackup.errors import ServerError
 from gitbackup.live.health import Health
+from gitbackup.model.rdb import RdbFile
+from gitbackup.model.risk import Level, Risk, worst, worst_first
 from gitbackup.ops import copies, limits, persistence, rdb
 from gitbackup.ops.copies import Copies
 from gitbackup.ops.diff import status
 from gitbackup.ops.exposure import exposed
 from gitbackup.ops.scan import LiveFiles
-from gitbackup.rdbmodel import RdbFile
-from gitbackup.risk import Level, Risk, worst, worst_first
 from gitbackup.store import places
 from gitbackup.store.repository import Repository
 

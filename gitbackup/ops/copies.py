@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gitbackup.model import CommitInfo, Pushed, Verdict
-from gitbackup.rdbmodel import RdbFile
+from gitbackup.model.rdb import RdbFile
+from gitbackup.model.risk import Level, Risk
 from gitbackup.report.moments import age, span
-from gitbackup.risk import Level, Risk
 
 MISTAKE, LOST = "a mistake deletes data", "this machine is lost"
 NEEDED, READ = "a backup is needed", "others look at the files"

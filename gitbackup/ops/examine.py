@@ -10,9 +10,9 @@ from itertools import zip_longest
 from gitbackup import codec, snapshot
 from gitbackup.errors import Damaged
 from gitbackup.model import FUNCTIONS, Entry, Key, Scope
+from gitbackup.model.proof import Finding, Held, Sort
 from gitbackup.patterns import covers
 from gitbackup.progress import Progress
-from gitbackup.proof import Finding, Held, Sort
 from gitbackup.report.text import key_list
 from gitbackup.store.repository import Repository
 from gitbackup.store.trees import Place

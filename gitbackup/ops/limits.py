@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Iterator
 
 from gitbackup.live.health import Health
+from gitbackup.model.risk import Level, Risk
 from gitbackup.ops.persistence import FULL, setting, size, unknown
-from gitbackup.risk import Level, Risk
 
 MEMORY, GONE, STRANGER = "memory runs full", "the server is down", "a stranger connects"
 KEEPS = "noeviction"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gitbackup.live.health import Health
+from gitbackup.model.risk import Level, Risk
 from gitbackup.report.moments import age, span
-from gitbackup.risk import Level, Risk
 
 CRASH, POWER = "the server crashes", "the machine loses power"
 GROWTH, FILES = "the append-only file grows", "a data file is damaged"

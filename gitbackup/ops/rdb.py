@@ -21,8 +21,8 @@ from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageEr
 from gitbackup.live import bgsave, keyspace, rdbfile, replica
 from gitbackup.live.connect import Server
 from gitbackup.live.loaded import load
+from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.progress import Progress
-from gitbackup.rdbmodel import RdbListed, RdbSaved, RdbVerified
 
 NAME = re.compile(r"dump-\d{8}-\d{6}\.rdb")
 DRAFT = (".gitbackup-", ".rdb.part")

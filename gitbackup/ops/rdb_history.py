@@ -11,6 +11,7 @@ from gitbackup.live import rdbfile
 from gitbackup.live.connect import Server
 from gitbackup.live.loaded import Loaded, load
 from gitbackup.model import Consistency, Scope
+from gitbackup.model.rdb import RdbFile
 from gitbackup.ops.commit import CommitResult, changed_paths
 from gitbackup.ops.message import compose, origin
 from gitbackup.ops.planning import taken_at
@@ -18,7 +19,6 @@ from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide
 from gitbackup.ops.take import take
 from gitbackup.progress import Progress
-from gitbackup.rdbmodel import RdbFile
 from gitbackup.store.repository import Repository
 
 WITH_STREAM_COUNTERS = 10  # version of the format, of Redis 7.0

@@ -17,6 +17,7 @@ from gitbackup.live.connect import Server, connect
 from gitbackup.live.keyspace import LibraryChange
 from gitbackup.live.write import KeyWriter, Step
 from gitbackup.model import FUNCTIONS, Action, Entry, Key, KeyChange
+from gitbackup.model.proof import Altered, Finding, Sort, Untried
 from gitbackup.ops.compare import Comparison
 from gitbackup.ops.examine import PLAIN, Examined
 from gitbackup.ops.own_server import DATABASES, OwnServer
@@ -25,7 +26,6 @@ from gitbackup.ops.sides import LiveSide, Spool
 from gitbackup.ops.stage import Staged, beyond
 from gitbackup.ops.take import Taken, take
 from gitbackup.progress import Progress
-from gitbackup.proof import Altered, Finding, Sort, Untried
 from gitbackup.report.text import key_list
 from gitbackup.store.repository import Repository
 from gitbackup.store.trees import Place, tree_id

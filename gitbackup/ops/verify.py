@@ -11,11 +11,11 @@ from importlib.metadata import version
 
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import Rehearsal
+from gitbackup.model.proof import Finding, Held, Proof, Sort
 from gitbackup.ops.examine import Examiner
 from gitbackup.ops.own_server import OwnServer
 from gitbackup.ops.rehearse import rehearse
 from gitbackup.progress import Progress
-from gitbackup.proof import Finding, Held, Proof, Sort
 from gitbackup.store.repository import Repository
 
 Tell = Callable[[Proof], None]

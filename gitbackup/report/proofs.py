@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from gitbackup.model import FUNCTIONS, Verdict
-from gitbackup.proof import Finding, Held, Proof, Untried
+from gitbackup.model.proof import Finding, Held, Proof, Untried
 from gitbackup.report.changes import change_lines
 from gitbackup.report.machine import to_json
 from gitbackup.report.objects import key_object

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from gitbackup.rdbmodel import RdbFile, RdbListed, RdbSaved, RdbVerified
+from gitbackup.model.rdb import RdbFile, RdbListed, RdbSaved, RdbVerified
 from gitbackup.report.moments import age
 from gitbackup.report.shown import escape
 from gitbackup.report.text import keys

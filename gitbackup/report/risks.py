@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from gitbackup.model.risk import Level, Risk, worst
 from gitbackup.report.columns import pad, width
 from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import escape
-from gitbackup.risk import Level, Risk, worst
 
 COLOURS = {
     Level.BAD: Style.REMOVED,

@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from gitbackup.backup import Backup
-from gitbackup.risk import Level, Risk
+from gitbackup.model.risk import Level, Risk
 from tests.servers import LiveServer
 
 AGE = re.compile(r"just now|\d+ seconds? ago")

@@ -11,7 +11,7 @@ import pytest
 
 from gitbackup.backup import Backup
 from gitbackup.model import Rehearsal, Verdict
-from gitbackup.risk import Level, Risk
+from gitbackup.model.risk import Level, Risk
 from tests.check.looking import risks, told
 from tests.servers import LiveServer
 from tests.store.plain import git

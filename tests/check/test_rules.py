@@ -9,8 +9,8 @@ import pytest
 
 from gitbackup.live.health import Health
 from gitbackup.live.host import Home, Mount, mount_of
+from gitbackup.model.risk import Level, Risk, worst
 from gitbackup.ops import limits, persistence
-from gitbackup.risk import Level, Risk, worst
 from tests.check.looking import told
 
 BAD, WARN, UNKNOWN, OK = Level

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from gitbackup.backup import Backup
-from gitbackup.risk import Level
+from gitbackup.model.risk import Level
 from tests.check.looking import WEEK, await_info, of_server, risks, told
 from tests.servers import BRANDS, LiveServer, StartServer
 

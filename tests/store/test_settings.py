@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import stat
 import secrets
+import stat
 import threading
 import time
 from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gitbackup.workspace import Workspace
+from gitbackup.backup.workspace import Workspace
 
 if TYPE_CHECKING:
     from gitbackup.ops.watch import Event, Stop

@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from gitbackup.backup.past import Past
+from gitbackup.backup.standing import Standing
+from gitbackup.backup.workspace import Workspace
 from gitbackup.model import Consistency, Pushed, Rehearsal
-from gitbackup.past import Past
 from gitbackup.plan import How, Plan, Ttl
 from gitbackup.progress import SILENT, Progress
-from gitbackup.standing import Standing
-from gitbackup.workspace import Workspace
 
 if TYPE_CHECKING:
+    from gitbackup.backup.rdb import RdbFiles
     from gitbackup.live.connect import Server
+    from gitbackup.model.proof import Proof
     from gitbackup.ops.commit import CommitResult
     from gitbackup.ops.importing import Importing
     from gitbackup.ops.outcome import RestoreResult
     from gitbackup.ops.restore import Confirm, Restorer
     from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
     from gitbackup.ops.verify import Verified
-    from gitbackup.proof import Proof
-    from gitbackup.rdb import RdbFiles
     from gitbackup.store.repository import Repository
 
 
@@ -278,7 +278,7 @@ class Backup(Past, Standing):
     @property
     def rdb(self) -> RdbFiles:
         """The server's data as RDB files: to save, to list, to verify, to commit."""
-        from gitbackup.rdb import RdbFiles
+        from gitbackup.backup.rdb import RdbFiles
 
         return RdbFiles(self._at)
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from gitbackup.backup.workspace import Workspace
 from gitbackup.redact import Redaction
-from gitbackup.workspace import Workspace
 
 if TYPE_CHECKING:
     from gitbackup.ops.check import Checked

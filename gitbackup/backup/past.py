@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gitbackup.backup.sight import Sight
 from gitbackup.model import CommitInfo, KeyLine, Selection
-from gitbackup.sight import Sight
 
 if TYPE_CHECKING:
     from gitbackup.ops.blame import Blame

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbackup.rdbmodel import RdbListed, RdbSaved, RdbVerified
-from gitbackup.workspace import Workspace
+from gitbackup.backup.workspace import Workspace
+from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 
 if TYPE_CHECKING:
     from gitbackup.ops.commit import CommitResult
