@@ -47,3 +47,7 @@ class Damaged(GitbackupError):
     """The repository's data are damaged, or of a newer format."""
 
     exit_code = 13
+
+
+class NewerFormat(Damaged):
+    """The data are of a format that a newer gitbackup writes: upgrade."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gitbackup import codec, kinds
-from gitbackup.errors import Damaged
+from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.layout import alone_name, layout, own_file
 from gitbackup.model import FORMAT, FUNCTIONS, Entry, Key, Scope
 from gitbackup.relaid import differing
@@ -44,11 +44,11 @@ def scope_object(scope: Scope) -> dict[str, Any]:
 
 
 def read_manifest(content: bytes) -> Scope:
-    """The scope of a snapshot. Raises Damaged for a newer format or what is no manifest."""
+    """The scope of a snapshot. Raises NewerFormat for such a one, Damaged for no manifest."""
     document = codec.decode(MANIFEST, content)
     version = document.get("format") if isinstance(document, dict) else None
     if isinstance(version, int) and version > FORMAT:
-        raise Damaged(
+        raise NewerFormat(
             f"{MANIFEST}: the snapshot has format {version}, this gitbackup reads up to {FORMAT};"
             " upgrade gitbackup"
         )

@@ -5,12 +5,15 @@ Each method imports what it needs when it is called, as those of Backup do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbackup.backup.workspace import Workspace
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
+from gitbackup.plan import How, Plan, Ttl
 
 if TYPE_CHECKING:
     from gitbackup.ops.commit import CommitResult
@@ -91,6 +94,32 @@ class RdbFiles:
 
         with self._loaded(file, program) as live:
             return rdb_history.adopt(self._at.repository or self._at.create(), live)
+
+    def plan(
+        self,
+        file: str | Path,
+        program: str | Path | None = None,
+        *,
+        patterns: Sequence[str] = (),
+        databases: Mapping[int, int] | None = None,
+        delete: bool = True,
+        ttl: Ttl = Ttl.KEEP,
+        to: str | None = None,
+    ) -> Plan:
+        """What a restore of a file would do; nothing is written anywhere.
+
+        `adopt` and then `Backup.restorer`, whose arguments the rest are, carry it out.
+        """
+        from gitbackup.ops import rdb_history
+        from gitbackup.ops.planning import Wanted
+        from gitbackup.store.scratch import scratch
+
+        how = How(tuple(patterns), self._at.chosen(databases, to), delete, ttl)
+        with self._loaded(file, program) as live, scratch(self._at.repository) as aside:
+            adopted = rdb_history.adopt(aside, live)
+            server, wanted = self._at.server_of(to), Wanted(adopted.commit, how)
+            plan = self._at.restorer(wanted, server, to, aside).plan()
+        return replace(plan, warnings=[*plan.warnings, *adopted.warnings])
 
     def _loaded(
         self, file: str | Path, program: str | Path | None

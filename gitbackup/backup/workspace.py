@@ -120,12 +120,21 @@ class Workspace:
             raise UsageError("two databases cannot both go into the same one")
         return tuple(sorted(databases.items()))
 
-    def restorer(self, wanted: Wanted, server: Server, other: str | None) -> Restorer:
-        """What restores into that server; `other` is its URL, where it is not this one."""
+    def restorer(
+        self,
+        wanted: Wanted,
+        server: Server,
+        other: str | None,
+        repository: Repository | None = None,
+    ) -> Restorer:
+        """What restores into that server; `other` is its URL, where it is not this one.
+
+        The commit is the data repository's, or is in `repository`, which stands for it.
+        """
         from gitbackup.ops.restore import Restorer
 
-        scope, home = self._scope_at(other), other is None
-        return Restorer(self.history, server, wanted, scope, home, self.progress)
+        scope, home, repository = self._scope_at(other), other is None, repository or self.history
+        return Restorer(repository, server, wanted, scope, home, self.progress)
 
     def destination(self, other: str | None) -> Destination:
         """Where an import goes: into that other server, or this one where None."""

@@ -57,7 +57,7 @@ def carry_out(
     if how.resumes:
         terminal.warn("going on with the same restore, which was cut off")
     if manner.dry_run:
-        _say_plan(how.plan(), manner)
+        say_plan(how.plan(), manner)
         return
     result = how.run(lambda plan: _agreed(plan, manner))
     if not result.applied:
@@ -71,7 +71,8 @@ def carry_out(
         raise PartlyDone("; ".join(undone))
 
 
-def _say_plan(plan: Plan, manner: Manner) -> None:
+def say_plan(plan: Plan, manner: Manner) -> None:
+    """The plan alone."""
     if manner.as_json:
         terminal.say_json(plans.plan_object(plan))
     else:

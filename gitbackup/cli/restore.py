@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -16,6 +16,7 @@ from gitbackup.cli.carrying import (
     dry_run_option,
     expect_answer,
     full_option,
+    say_plan,
     yes_option,
 )
 from gitbackup.cli.options import (
@@ -109,8 +110,7 @@ def restore(
     Only keys that the commit's scope covers are touched; with --db 3:5, those of database 5
     whose names it covers in database 3. Off a terminal it needs --yes.
 
-    With --rdb the file, of any server and age, is first made a commit on a branch of its own,
-    for --dry-run too.
+    With --rdb the file, of any server and age, is first made a commit on a branch of its own.
     """
     if file:
         _expect_plan_alone(ctx)
@@ -120,22 +120,20 @@ def restore(
         raise UsageError("--server goes with --rdb")
     expect_answer(ctx, yes, dry_run)
     backup = open_backup(repo, url) if to else logged_in(repo, url)
-    if rdb:
-        patterns = (commit_ish, *patterns) if commit_ish else patterns
-        commit_ish = _adopted(backup, rdb, server, as_json)
+    manner = Manner(dry_run, yes, as_json, full)
+    patterns = (commit_ish, *patterns) if rdb and commit_ish else patterns
+    words: dict[str, Any] = {"patterns": patterns, "databases": databases_of(moves), "to": to}
+    words |= {"delete": not no_delete, "ttl": Ttl(ttl)}
     with password_in_url():
+        if rdb and dry_run:
+            say_plan(backup.rdb.plan(rdb, server, **words), manner)
+            return
         if file:
             how = backup.planned(plans.read_plan(file.read()), to)
         else:
-            how = backup.restorer(
-                commit_ish or "",
-                patterns=patterns,
-                databases=databases_of(moves),
-                delete=not no_delete,
-                ttl=Ttl(ttl),
-                to=to,
-            )
-    carry_out(ctx, backup, how, Manner(dry_run, yes, as_json, full))
+            commit = _adopted(backup, rdb, server, as_json) if rdb else commit_ish or ""
+            how = backup.restorer(commit, **words)
+    carry_out(ctx, backup, how, manner)
 
 
 @click.command(

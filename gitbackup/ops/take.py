@@ -11,7 +11,7 @@ from typing import Protocol
 
 from gitbackup import snapshot
 from gitbackup.diff import keys as key_diff
-from gitbackup.errors import Damaged, GitbackupError
+from gitbackup.errors import Damaged, GitbackupError, NewerFormat
 from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Summary
 from gitbackup.ops.compare import SHOWN, summarise
 from gitbackup.ops.scan import LiveFiles
@@ -78,8 +78,9 @@ def compared(
 ) -> Taken:
     """What was read, against a known snapshot; these paths may differ, and no others.
 
-    `strict` is as for `take`.
+    `strict` is as for `take`. Raises NewerFormat for a known snapshot of a newer format.
     """
+    _expect_no_newer(known)
     files = sheaf.files
     differing = [path for path in paths if known.files.get(path) != files.get(path)]
     fresh = [path for path in differing if path in files]
@@ -118,6 +119,17 @@ class Sheaf:
     def read(self, path: str, blob_id: str) -> bytes:
         known = self._known.files.get(path) == blob_id
         return self._known.read(path) if known else self._keeper.read(blob_id)
+
+
+def _expect_no_newer(known: Side) -> None:
+    """A manifest that is broken is written anew; one that we cannot know is not."""
+    try:
+        if snapshot.MANIFEST in known.files:
+            snapshot.read_manifest(known.read(snapshot.MANIFEST))
+    except NewerFormat:
+        raise
+    except Damaged:
+        pass
 
 
 class _Differences:

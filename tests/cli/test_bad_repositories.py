@@ -108,7 +108,10 @@ def test_a_repository_of_a_format_from_the_future(kept: User, words: list[str]) 
     )
 
 
-@pytest.mark.parametrize("words", [["restore", "HEAD", "--yes"], ["diff"]])
+@pytest.mark.parametrize(
+    "words",
+    [["restore", "HEAD", "--yes"], ["diff"], ["status"], ["commit"], ["commit", "--dry-run"]],
+)
 def test_a_snapshot_of_a_format_from_the_future(kept: User, words: list[str]) -> None:
     by_hand(kept, "gitbackup.json", '{"format": 2}')
     assert refusal(kept, *words) == Done(

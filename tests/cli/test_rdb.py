@@ -119,15 +119,17 @@ def test_a_file_is_restored(user: User) -> None:
     becomes = f"{file} is commit id1, on the branch rdb/"
     plan = text(
         """
-        restore id1 into SERVER: overwrite 1, delete 1
+        restore ID into SERVER: overwrite 1, delete 1
           overwrite  string  a
           delete     string  b
           78 bytes go, 39 bytes come
         """
     )
-    first, _, shown = user.says("restore", "--rdb", file, "--dry-run").partition("\n")
-    assert (first[: len(becomes)], shown) == (becomes, plan)
-    _, _, shown = user.says("restore", "--rdb", file, "a", "--yes").partition("\n")
+    shown = user.says("restore", "--rdb", file, "--dry-run")
+    assert re.sub("[0-9a-f]{7}", "ID", shown, count=1) == plan
+    assert not user.repo.exists()
+    first, _, shown = user.says("restore", "--rdb", file, "a", "--yes").partition("\n")
+    assert first[: len(becomes)] == becomes
     assert shown.splitlines()[-2:] == [
         "verified: 1 key equals commit id1",
         "what is there now is commit id3, HEAD",
