@@ -35,7 +35,8 @@ FLOORS = (
     ("redact", "relaid"),
     # what the design decides, as pure functions
     ("edits", "layout", "patterns", "plan"),
-    ("codec", "stretches"),  # bytes to text and back; parts of a long list
+    # bytes to text and back; files that are whole or not there; parts of a long list
+    ("codec", "newfile", "stretches"),
     ("model", "errors", "progress"),  # the nouns
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""

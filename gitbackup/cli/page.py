@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ from gitbackup.backup import Backup
 from gitbackup.cli import terminal
 from gitbackup.errors import UsageError
 from gitbackup.model import Selection
+from gitbackup.newfile import new_file
 from gitbackup.report import page, text
 
 if TYPE_CHECKING:  # `log` has no need of it
@@ -59,14 +58,8 @@ def write(html: str, pieces: Iterable[str]) -> None:
     place = Path(html)
     if not place.parent.is_dir():
         raise UsageError(f"there is no folder {place.parent} to write {place.name} into")
-    handle, aside = tempfile.mkstemp(prefix=".gitbackup-", dir=place.parent)  # of mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(encoded)
-        Path(aside).replace(place)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with new_file(place) as file:
+        file.writelines(encoded)
 
 
 def _say(html: str, what: str) -> None:

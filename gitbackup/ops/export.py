@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from gitbackup import codec, snapshot
-from gitbackup.errors import GitbackupError, UsageError
+from gitbackup.errors import UsageError
 from gitbackup.live.connect import Server
 from gitbackup.model import FUNCTIONS, Key, Scope
+from gitbackup.newfile import new_file
 from gitbackup.ops.commit import doubts
 from gitbackup.ops.forms import FORMS
 from gitbackup.ops.planning import scope_of, taken_at
@@ -149,48 +148,3 @@ def _facts(wish: Wish, scope: Scope, commit: str | None, moment: int) -> dict[st
         "scope": snapshot.scope_object(scope),
         "taken_at": codec.instant(moment),
     }
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name once it is whole and on the disk, readable by its owner only.
-
-    What had that name stays as it was until then, and for good where the context fails. A pipe
-    or a device is written to as it is. Raises GitbackupError where it cannot be written.
-    """
-    target = path.resolve()
-    try:
-        if target.exists() and not target.is_file():
-            with target.open("wb") as stream:
-                yield stream
-            return
-        with _draft(target) as (draft, file):
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            draft.replace(target)
-        _sync(target.parent)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise GitbackupError(f"cannot write {path}: {why}; what was there is as it was") from error
-
-
-@contextmanager
-def _draft(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    handle, name = tempfile.mkstemp(".tmp", f".{target.name[:40]}-", target.parent)
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield draft, cast("BinaryIO", cast("IO[bytes]", file))
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    """Makes the names in a folder last through a loss of power, where the disk can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

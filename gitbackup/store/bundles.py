@@ -1,29 +1,27 @@
 """Writing a bundle: aside, proved by fetching all of it, and only then in its place.
 
 Whoever finds a bundle under its name finds a whole one, of this push or the one before. The
-name aside is one that the programs of Dropbox, iCloud, OneDrive and Nextcloud do not take along.
+name aside, ~*.tmp, is one that Dropbox and Nextcloud do not synchronise.
 """
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from gitbackup.errors import GitbackupError
+from gitbackup.newfile import SUFFIX, sweep, sync_names
 from gitbackup.store import network, places
 from gitbackup.store.command import Commands, failure, file_errors
 from gitbackup.store.places import Place
 
 _PROOF = "proof-"
 _TRAILER = 20  # bytes at the end of a pack: the SHA-1 of those before
-_STALE = 86_400  # seconds after which a draft is no other run's at work
 _REVISIONS = ("HEAD", "--branches", "--tags", "--glob=refs/notes/*")
 
 
@@ -35,8 +33,8 @@ def written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     Raises GitbackupError where it cannot be written, Damaged where our objects are.
     """
     with file_errors("write the bundle"):
-        _sweep(path)
-        handle, name = tempfile.mkstemp(".tmp", f"~{path.stem}-", path.parent)
+        sweep(path.parent, prefix := f"~{path.stem}-")
+        handle, name = tempfile.mkstemp(SUFFIX, prefix, path.parent)
     draft = Path(name)
     try:
         with file_errors("write the bundle"), os.fdopen(handle, "wb") as file:
@@ -56,12 +54,7 @@ def put(draft: Path, path: Path) -> None:
     """Gives a bundle that is whole its name."""
     with file_errors("move the bundle to its place"):
         draft.replace(path)
-    with suppress(OSError):  # which not every kind of disk can do
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    sync_names(path.parent)
 
 
 def prove(git: Commands, bundle: Path) -> dict[str, str]:
@@ -109,14 +102,6 @@ def _emptied(git: Commands) -> Iterator[Commands]:
         empty = Commands(Path(name) / ".git", Path(name))
         empty.run("init", "--quiet", "--template=", "--object-format=sha1")
         yield empty
-
-
-def _sweep(path: Path) -> None:
-    """Removes what runs that were killed have left beside the bundle."""
-    for left in path.parent.glob(f"~{glob.escape(path.stem)}-*.tmp"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _STALE:
-                left.unlink()
 
 
 def missing(git: Commands, place: Place) -> dict[str, str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -281,3 +282,14 @@ def test_resp_makes_the_keys_anew_and_merges_nothing(filled: User) -> None:
     now = json.loads(filled.says("export"))["databases"]
     assert now["0"].pop("other") == {"type": "string", "value": "stays"}
     assert now == json.loads(text(DOCUMENT))["databases"]
+
+
+def test_what_a_killed_export_left_goes_after_a_day(user: User) -> None:
+    """And not before: another run may be at work on it."""
+    user.redis.set("a", 1)
+    old, young = Path(".a.json-old.tmp"), Path(".a.json-young.tmp")
+    for left in (old, young):
+        left.write_text("half")
+    os.utime(old, (0, 0))
+    user.says("export", "-o", "a.json")
+    assert sorted(path.name for path in Path().glob("*a.json*")) == [young.name, "a.json"]
