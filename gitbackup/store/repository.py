@@ -197,13 +197,6 @@ class Repository(Configured):
         """
         self._publish(new, old, None)
 
-    def save_ref(self, branch: str, commit: str) -> None:
-        """Puts a commit on another branch, made or moved forward; HEAD stays. Under lock().
-
-        Raises UsageError for HEAD's branch, GitbackupError where commits would be lost.
-        """
-        self._save(branch, commit, None)
-
     def maintain(self) -> None:
         """Lets git repack, if it finds that worth its while. Under lock()."""
         self._need_lock()

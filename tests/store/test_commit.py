@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.errors import Busy, GitbackupError, UsageError
+from gitbackup.store import refs
 from gitbackup.store.importer import quote_path
 from gitbackup.store.repository import Repository
 from tests.store.plain import commit, git, run_git, run_python, work_tree
@@ -235,15 +236,15 @@ def test_another_branch_takes_a_commit_and_head_stays(repository: Repository, fi
 def test_another_branch_never_loses_a_commit(repository: Repository, first: str) -> None:
     second = commit(repository, {"db0/a.json": b"7\n"})
     with repository.lock():
-        repository.save_ref("kept", second)
-        repository.save_ref("kept", second)
+        refs.save(repository._git, "kept", second)
+        refs.save(repository._git, "kept", second)
         with pytest.raises(GitbackupError, match="would be lost"):
-            repository.save_ref("kept", first)
+            refs.save(repository._git, "kept", first)
         with pytest.raises(UsageError, match="HEAD is on"):
-            repository.save_ref("main", first)
+            refs.save(repository._git, "main", first)
         for name in ("", "-d", "a..b", "a b", "@{-1}"):
             with pytest.raises(UsageError, match="no name for a branch"):
-                repository.save_ref(name, first)
+                refs.save(repository._git, name, first)
 
 
 def test_head_advances_to_a_commit_that_is_there(repository: Repository, first: str) -> None:
