@@ -235,6 +235,7 @@ def test_recommended_settings_are_all_well_but_for_what_is_missing(
         "push": BAD,
         "replicas": WARN,
         "rehearsal": WARN,
+        "rdb": WARN,
         "append-only": OK,
         "fsync": OK,
         "rewrite": OK,
