@@ -95,7 +95,7 @@ def test_a_commit_works_without(valkey: LiveServer, tmp_path: Path, denied: str)
 
 
 @pytest.mark.parametrize(
-    "command", ["SCAN", "TYPE", "GET", "HSCAN", "LRANGE", "XRANGE", "PEXPIRETIME", "SELECT"]
+    "command", ["SCAN", "TYPE", "GET", "HGETALL", "LRANGE", "XRANGE", "PEXPIRETIME", "SELECT"]
 )
 def test_a_command_that_a_commit_needs_is_named(
     valkey: LiveServer, tmp_path: Path, command: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gitbackup import codec
 from gitbackup.model import Entry
@@ -35,6 +35,18 @@ class Abilities:
     functions: bool = True  # Redis 7.0, Valkey
 
 
+class Whole(NamedTuple):
+    """How a small value is asked for by one command, and what the reply to it is.
+
+    `command` is its name, `words` what follows the key. `value` makes the stored value of the
+    reply, its text loose; it is None where the reply is that value.
+    """
+
+    command: str
+    words: tuple[str, ...] = ()
+    value: Callable[[Any], Any] | None = None
+
+
 class Kind(Protocol):
     """One Redis type. A new type is a new file with one of these, and a line in the registry."""
 
@@ -46,6 +58,10 @@ class Kind(Protocol):
     @property
     def watched(self) -> bool:
         """True where even a small value takes commands that must see one moment together."""
+        ...
+
+    def whole(self, server: Abilities) -> Whole | None:
+        """How to ask for a small value by one command; None where that takes more."""
         ...
 
     def read(self, key: bytes, server: Abilities) -> Reading:

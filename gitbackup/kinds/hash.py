@@ -13,8 +13,10 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Reading,
+    Whole,
     check_not_empty,
     each,
+    mapping,
     normal_object,
     normal_text,
     pairs,
@@ -29,6 +31,11 @@ PLAIN = ("listpack", "ziplist")  # encodings that cannot hold a field's expiry
 class Hash:
     name = "hash"
     watched = False
+
+    def whole(self, server: Abilities) -> Whole | None:
+        return (
+            None if server.field_expiry else Whole("HGETALL", (), None if server.resp3 else mapping)
+        )
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         fields: dict[str, str] = {}

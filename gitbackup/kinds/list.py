@@ -12,6 +12,7 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Reading,
+    Whole,
     check_not_empty,
     each,
     normal_texts,
@@ -24,6 +25,9 @@ MOST_SET = 100  # items replaced one by one; for more the list is built anew
 class List:
     name = "list"
     watched = False
+
+    def whole(self, server: Abilities) -> Whole | None:
+        return Whole("LRANGE", ("0", "-1"))
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         items: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.kinds.base import Abilities, Command, Reading
+from gitbackup.kinds.base import Abilities, Command, Reading, Whole
 from gitbackup.model import Entry
 
 
@@ -16,6 +16,9 @@ class Opaque:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def whole(self, server: Abilities) -> Whole | None:
+        return None
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         payload, name = yield [("DUMP", key), ("TYPE", key)]

@@ -11,6 +11,7 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Reading,
+    Whole,
     check_not_empty,
     each,
     normal_texts,
@@ -21,6 +22,9 @@ from gitbackup.model import Entry
 class Set:
     name = "set"
     watched = False
+
+    def whole(self, server: Abilities) -> Whole | None:
+        return Whole("SMEMBERS", (), sorted)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         members: set[str] = set()

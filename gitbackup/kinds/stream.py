@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.kinds.base import PIECE, Abilities, Command, Reading, mapping
+from gitbackup.kinds.base import PIECE, Abilities, Command, Reading, Whole, mapping
 from gitbackup.kinds.stream_change import change_stream
 from gitbackup.kinds.stream_form import NONE, normal_stream, position
 from gitbackup.kinds.stream_groups import claim, set_group, write_group
@@ -24,6 +24,9 @@ Asking = Generator[list[Command], list[Any], Any]
 class Stream:
     name = "stream"
     watched = True
+
+    def whole(self, server: Abilities) -> Whole | None:
+        return None
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         info, groups = yield [("XINFO", "STREAM", key), ("XINFO", "GROUPS", key)]

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.kinds.base import Abilities, Command, Reading, normal_text
+from gitbackup.kinds.base import Abilities, Command, Reading, Whole, normal_text
 from gitbackup.model import Entry
 
 
 class String:
     name = "string"
     watched = False
+
+    def whole(self, server: Abilities) -> Whole | None:
+        return Whole("GET")
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         (value,) = yield [("GET", key)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -14,6 +14,7 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Reading,
+    Whole,
     check_not_empty,
     each,
     normal_object,
@@ -31,6 +32,10 @@ class SortedSet:
     name = "zset"
     watched = False
 
+    def whole(self, server: Abilities) -> Whole | None:
+        value = _scores if server.resp3 else lambda reply: _scores(pairs(reply))
+        return Whole("ZRANGE", ("0", "-1", "WITHSCORES"), value)
+
     def read(self, key: bytes, server: Abilities) -> Reading:
         scores: dict[str, Any] = {}
         start = 0
@@ -38,7 +43,7 @@ class SortedSet:
             command: Command = ("ZRANGE", key, start, start + PIECE - 1, "WITHSCORES")
             (reply,) = yield [command]
             piece = reply if server.resp3 else list(pairs(reply))
-            scores.update((member, codec.score(float(score))) for member, score in piece)
+            scores.update(_scores(piece))
             start += PIECE
             if len(piece) < PIECE:
                 return {"type": self.name, "value": scores} if scores else None
@@ -67,6 +72,10 @@ class SortedSet:
             return None
         gone = [member for member in old if member not in new]
         return chain(_add(key, told), each("ZREM", key, gone))
+
+
+def _scores(piece: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {member: codec.score(float(score)) for member, score in piece}
 
 
 def _add(key: bytes, scores: Scores) -> Iterator[Command]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Self
 
-from gitbackup import codec
-from gitbackup.kinds import Command
-from gitbackup.live import aside, batch, expiry, fields, sizes
-from gitbackup.live.batch import Asked, Later, Outcome
+from gitbackup.live import aside, batch, sizes
+from gitbackup.live.batch import Later, Outcome
 from gitbackup.live.connect import Server
-from gitbackup.live.expiry import Span
+from gitbackup.live.sizes import Batch
+from gitbackup.live.values import Sent, Values
 from gitbackup.live.wire import Refusal, Wire
 from gitbackup.model import Entry
 
@@ -19,14 +20,6 @@ SCAN_COUNT = 1_000  # names asked for at once
 SMALL = 4 * 1024  # bytes of a value that nobody need take note of
 TRIES = 3  # readings of a value in pieces, until none of them was disturbed
 Found = tuple[bytes, Entry | None]
-
-
-class _Sent(NamedTuple):
-    """A batch on its way: what was asked of each key, and of the server besides."""
-
-    asked: list[Asked]
-    around: tuple[Command, ...]  # asked once before and once after the keys
-    plain: bool  # whether no field of a hash was to expire
 
 
 class KeyReader:
@@ -58,79 +51,68 @@ class KeyReader:
         """The names of all keys of a database, sorted as bytes."""
         self._wire.select(db)
         names: set[bytes] = set()
-        cursor: Any = "0"
-        while True:
-            cursor, piece = self._wire.call("SCAN", cursor, "COUNT", SCAN_COUNT)
-            names.update(map(codec.raw, piece))
-            if cursor == "0":
-                alike = sorted(name for name in names if aside.MARK in name)
-                left = aside.still_ours(self._wire, alike)
-                self.left_over += ((db, name) for name in left)
-                return sorted(names.difference(left))
+        alike: set[bytes] = set()
+        for piece in self._wire.scan(SCAN_COUNT):
+            names.update(piece)
+            if aside.MARK in b" ".join(piece):
+                alike.update(name for name in piece if aside.MARK in name)
+        left = aside.still_ours(self._wire, sorted(alike))
+        self.left_over += ((db, name) for name in left)
+        return sorted(names.difference(left))
 
     def entries(self, db: int, keys: Iterable[bytes]) -> Iterator[Found]:
         """The keys in their order with their entries, loose; None for one that is gone.
 
-        The next batch is on its way before the last is given out.
+        While a batch is given out, the server answers for the next.
         """
         self._wire.select(db)
-        batches = sizes.batches(lambda: self._second(db), keys)
-        now = self._send(db, next(batches, []))
-        while now.asked:
-            following = self._send(db, next(batches, []))
-            for asked, outcome in zip(now.asked, self._receive(db, now), strict=True):
-                yield asked.key, self._watched(db, asked.key) if outcome is Later.LATER else outcome
-            now = following
+        values = Values(self._wire, self._server.abilities, lambda: self._second(db))
+        values.begin(db)
+        chunks = iter(partial(_chunk, iter(keys)), [])
+        batches: deque[Batch] = deque()
+        sized = self._size(chunks)
+        sent: Sent | None = None
+        while sized or sent:
+            now, outcomes = sent, values.receive(sent) if sent else []
+            if sized:
+                batches += self._sized(db, sized)
+            sent = values.ask(batches.popleft()) if batches else None
+            sized = [] if batches else self._size(chunks)
+            if now:
+                yield from self._each(db, now.batch.keys, outcomes)
+
+    def alone(self, db: int, key: bytes) -> Entry | None:
+        """One key with its entry, however large; None where it is gone."""
+        return batch.whole(self._second(db), key, self._server.abilities)
 
     def rest(self) -> None:
         """Closes the connections; only `alone` makes a new one by itself."""
         self._wire.close()
         self._forget_second()
 
-    def alone(self, db: int, key: bytes) -> Entry | None:
-        """One key with its entry, however large; None where it is gone."""
-        return batch.whole(self._second(db), key, self._server.abilities)
+    def _size(self, chunks: Iterator[list[bytes]]) -> list[bytes]:
+        """Asks for what has to be known of the next keys, and gives these."""
+        keys = next(chunks, [])
+        if keys:
+            self._wire.send_packed(sizes.ask(keys))
+        return keys
 
-    def _send(self, db: int, keys: list[sizes.Sized]) -> _Sent:
-        """Asks for the values of a batch."""
-        if not keys:
-            return _Sent([], (), plain=False)
-        known = self._server.abilities
-        plain = known.field_expiry and not fields.may_expire(self._second(db), db)
-        if plain:
-            known = replace(known, field_expiry=False)
-        self.large.update(((db, one.key), one.size) for one in keys if one.size > SMALL)
-        self.streams.update((db, one.key) for one in keys if one.type == "stream")
-        asked = [batch.ask(one.key, one.type, known) for one in keys]
-        around: tuple[Command, ...] = () if known.pexpiretime else (("TIME",),)
-        commands = (command for one in asked for command in one.commands)
-        self._wire.send([*around, *commands, *around])
-        return _Sent(asked, around, plain)
+    def _sized(self, db: int, keys: list[bytes]) -> Iterator[Batch]:
+        """These keys, of which that was asked, in batches; notes what is large, and streams."""
+        replies = self._wire.receive(sizes.QUESTIONS * len(keys))
+        for found in sizes.batches(self._wire, keys, replies):
+            if max(found.sizes) > SMALL:
+                sized = zip(found.keys, found.sizes, strict=True)
+                self.large.update(((db, key), size) for key, size in sized if size > SMALL)
+            if "stream" in found.types:
+                typed = zip(found.keys, found.types, strict=True)
+                self.streams.update((db, key) for key, type_ in typed if type_ == "stream")
+            yield found
 
-    def _receive(self, db: int, sent: _Sent) -> Iterator[Outcome]:
-        """What became of each key of a batch; Later for one that is to be read by itself."""
-        count = sum(len(one.commands) for one in sent.asked)
-        before = self._wire.receive(len(sent.around))
-        replies = iter(self._wire.receive(count))
-        after = self._wire.receive(len(sent.around))
-        outcomes = self._settle(db, sent, replies, [*before, *after])
-        if sent.plain and fields.may_expire(self._second(db), db):
-            return (Later.LATER if one.type == "hash" else outcome for one, outcome in outcomes)
-        return (outcome for _, outcome in outcomes)
-
-    def _settle(
-        self, db: int, sent: _Sent, replies: Iterator[Any], clock: list[Any]
-    ) -> list[tuple[Asked, Outcome]]:
-        if self._server.abilities.pexpiretime:
-            return [(one, batch.settle(self._wire, one, replies)) for one in sent.asked]
-        refused = any(isinstance(reply, Refusal) for reply in clock)
-        span = batch.ALWAYS if refused else Span(*map(expiry.now, clock))
-        keys = [one.key for one in sent.asked]
-        moments = expiry.moments(self._second(db), keys, self._server.abilities)
-        return [
-            (one, batch.settle(self._wire, one, replies, moment, span))
-            for one, moment in zip(sent.asked, moments, strict=True)
-        ]
+    def _each(self, db: int, keys: Sequence[bytes], outcomes: Sequence[Outcome]) -> Iterator[Found]:
+        """The keys with their entries; those that are to be are read by themselves now."""
+        for key, outcome in zip(keys, outcomes, strict=True):
+            yield key, self._watched(db, key) if outcome is Later.LATER else outcome
 
     def _watched(self, db: int, key: bytes) -> Entry | None:
         """One key read by itself, again while somebody wrote to it meanwhile."""
@@ -157,3 +139,7 @@ class KeyReader:
         self._other = self._other or self._server.dial()
         self._other.select(db)
         return self._other
+
+
+def _chunk(keys: Iterator[bytes]) -> list[bytes]:
+    return [*islice(keys, sizes.MOST_KEYS)]

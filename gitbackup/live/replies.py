@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from hiredis import PushNotification
@@ -20,20 +22,23 @@ class Replies(_HiredisParser):
         super().__init__(socket_read_size)  # type: ignore[no-untyped-call]
         self.told: list[list[Any]] = []
 
-    def many(self, count: int) -> list[Any]:
+    def many(self, count: int, decoded: bool = True) -> list[Any]:
         """That many replies, error replies among them as exceptions that are not raised.
+
+        Their text is in bytes where it is not to be `decoded`.
 
         Raises redis-py's ConnectionError or TimeoutError where the server goes away.
         """
         replies: list[Any] = []
-        while len(replies) < count:
-            reply = self._reader.gets()
-            if reply is NOT_ENOUGH_DATA:
+        gets = self._reader.gets if decoded else partial(self._reader.gets, False)
+        while missing := count - len(replies):
+            found = [*islice(iter(gets, NOT_ENOUGH_DATA), missing)]
+            if len(found) < missing:
                 self.read_from_socket()  # type: ignore[no-untyped-call]
-            elif isinstance(reply, PushNotification):
-                self.told.append(reply)
-            else:
-                replies.append(reply)
+            if PushNotification in map(type, found):
+                self.told += (reply for reply in found if type(reply) is PushNotification)
+                found = [reply for reply in found if type(reply) is not PushNotification]
+            replies += found
         return replies
 
     def hear(self, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import BufferedReader
 from typing import Any
 
@@ -37,17 +37,24 @@ class Wire:
 
     def send(self, commands: Iterable[Command]) -> None:
         """Sends a batch; its replies are to be received before anything else is asked."""
+        self.send_packed(_packed(commands))
+
+    def send_packed(self, commands: bytes) -> None:
+        """The same of commands that are put together already."""
         if self._closed:  # redis-py would connect again, to another database perhaps
             raise ServerError(f"lost the server at {self.label}; {AGAIN}")
         try:
-            self._connection.send_packed_command([_packed(commands)])
+            self._connection.send_packed_command([commands])
         except RedisError as error:
             raise self._lost(error) from None
 
-    def receive(self, count: int) -> list[Any]:
-        """That many replies, in order, error replies among them as Refusals."""
+    def receive(self, count: int, decoded: bool = True) -> list[Any]:
+        """That many replies, in order, error replies among them as Refusals.
+
+        Their text is loose, or in bytes where it is not to be `decoded`.
+        """
         try:
-            replies = self._replies.many(count)
+            replies = self._replies.many(count, decoded)
         except (RedisError, OSError) as error:
             raise self._lost(error) from None
         if not {BusyLoadingError, AuthenticationError}.isdisjoint(map(type, replies)):
@@ -70,6 +77,24 @@ class Wire:
     def call(self, *command: bytes | str | int | float) -> Any:
         """One command's reply. Raises ServerError, naming the command, where it is refused."""
         return self.need([command])[0]
+
+    def scan(self, count: int) -> Iterator[list[bytes]]:
+        """The names of all keys, about so many at once; some may come more than once.
+
+        While some are given out, the server looks for the next.
+        """
+        command: Command = ("SCAN", "0", "COUNT", count)
+        self.send([command])
+        while True:
+            (reply,) = self.receive(1, decoded=False)
+            if isinstance(reply, Refusal):
+                raise self.refused(reply, command)
+            cursor, names = reply
+            if cursor != b"0":
+                self.send([("SCAN", cursor, "COUNT", count)])
+            yield names
+            if cursor == b"0":
+                return
 
     def select(self, db: int) -> None:
         """Makes `db` the database of the commands that follow."""

@@ -8,17 +8,21 @@ and of what the files say in which the rest was given out.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Protocol
 
 from gitbackup import codec, kinds, snapshot
 from gitbackup.errors import GitbackupError
-from gitbackup.model import Entry
+from gitbackup.model import Entry, Key
+from gitbackup.stretches import find
 
 Again = Mapping[bytes, Entry | None]
 """Keys that were read again: their entries, loose; None for one that is gone."""
 
+AFTER_COLON = bytes((ord(":") + 1,))
+LONGEST_RUN = 10_000  # names that are looked at together
 FEW = 100  # names, that are put in one by one
 PLACES_AT_HAND = 8  # decoded ones: keys come sorted, so few are enough
 
@@ -58,6 +62,17 @@ class Places:
         _check_each_once(path for path, _ in places)
         return iter(places)
 
+    def namespaces(self) -> Counter[str]:
+        """How many keys there are in each namespace."""
+        found: Counter[str] = Counter()
+        for run in _runs(self.names):
+            if _is_text(run):
+                found[self._namespace(run[0])] += len(run)
+            else:
+                found.update(map(self._namespace, run))
+        found.subtract(map(self._namespace, self.gone))
+        return +found
+
     def holds(self, name: bytes) -> bool:
         """Whether there is this key."""
         return self._named(name) and name not in self.gone
@@ -86,7 +101,7 @@ class Places:
             entries = _decoded(self._made[path], sink)
             left = {name: living(entry, instant) for name, entry in entries.items()}
             found |= {name for name, entry in entries.items() if left[name] is not entry}
-            self._await(path, filter(None, left.values()))
+            self._await(path, [entry for entry in left.values() if entry])
         return found
 
     def settle(self, again: Again, now: int, sink: Sink) -> None:
@@ -127,9 +142,9 @@ class Places:
         self._made[path] = {made: sink.put(made, content) for made, content in files}
         self._await(path, entries.values())
 
-    def _await(self, path: str, entries: Iterable[Entry]) -> None:
+    def _await(self, path: str, entries: Collection[Entry]) -> None:
         """Notes when the first of a place's entries expires."""
-        if due := min(filter(None, map(_first_expiry, entries)), default=""):
+        if due := _first_expiry(entries):
             self._due[path] = due
         else:
             self._due.pop(path, None)
@@ -142,6 +157,9 @@ class Places:
         if gone or come:
             self.names = _renamed(self.names, gone, come)
         self.gone = set()
+
+    def _namespace(self, name: bytes) -> str:
+        return Key(self._db, codec.text(name)).namespace
 
     def _named(self, name: bytes) -> bool:
         at = bisect_left(self.names, name)
@@ -156,6 +174,27 @@ class Places:
         held = (pair for made in places for pair in _decoded(made, sink).items())
         left = {name: (entry, living(entry, instant)) for name, entry in held}
         return {name: after for name, (before, after) in left.items() if after is not before}
+
+
+def _runs(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Sorted names in stretches that are equal up to their first colon, and bounded in length."""
+    start = 0
+    while start < len(names):
+        head, colon, _ = names[start].partition(b":")
+        stop = start + 1
+        if colon:
+            stop = find(names, head + AFTER_COLON, start, min(start + LONGEST_RUN, len(names)))
+        yield names[start:stop]
+        start = stop
+
+
+def _is_text(names: Iterable[bytes]) -> bool:
+    """Whether each is valid UTF-8."""
+    try:
+        b"\n".join(names).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _renamed(names: Sequence[bytes], gone: Set[bytes], come: Sequence[bytes]) -> list[bytes]:
@@ -214,11 +253,12 @@ def _past(expires_at: str | int | None, instant: str) -> bool:
     return isinstance(expires_at, str) and expires_at < instant
 
 
-def _first_expiry(entry: Entry) -> str:
-    """When the entry or a field of it expires, whichever is first; nothing where none does."""
-    if "expires_at" not in entry and "field_expires_at" not in entry:
-        return ""
-    instants = [entry.get("expires_at"), *entry.get("field_expires_at", {}).values()]
+def _first_expiry(entries: Collection[Entry]) -> str:
+    """When the first of the entries or of their fields expires; nothing where none does."""
+    instants = [entry["expires_at"] for entry in entries if "expires_at" in entry]
+    for entry in entries:
+        if "field_expires_at" in entry:
+            instants += entry["field_expires_at"].values()
     return min((at for at in instants if isinstance(at, str)), default="")
 
 

@@ -38,11 +38,17 @@ class Guesses:
         self._known: dict[Place, str] = {}
         self._alike: dict[Place, str] = {}
 
-    def note(self, place: Place, type_: str) -> None:
-        """A key of many has this type."""
-        start = _start(place)
-        if start in self._alike or len(self._alike) < MOST_STARTS:
-            self._alike[start] = type_
+    def note(self, db: int, found: dict[bytes, Entry]) -> None:
+        """Of many keys, these sorted ones have been read."""
+        if not found:
+            return
+        types = {entry["type"]: name for name, entry in found.items()}
+        alike = _start((db, next(iter(found)))) == _start((db, next(reversed(found))))
+        noted = types.items() if alike else ((e["type"], name) for name, e in found.items())
+        for type_, name in noted:
+            start = _start((db, name))
+            if start in self._alike or len(self._alike) < MOST_STARTS:
+                self._alike[start] = type_
 
     def learn(self, place: Place, type_: str) -> None:
         """A key that matters has this type."""

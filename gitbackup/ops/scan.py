@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
 from gitbackup import codec, snapshot
 from gitbackup.errors import GitbackupError, ServerError
@@ -98,6 +99,13 @@ class LiveFiles:
         for db, places in sorted(self._places.items()):
             living = (name for name in places.names if name not in places.gone)
             yield from (Key(db, codec.text(name)) for name in living)
+
+    def namespaces(self) -> Counter[tuple[int, str]]:
+        """How many keys, and libraries, there are in each database's namespaces."""
+        found = Counter((FUNCTIONS, Key(FUNCTIONS, name).namespace) for name in self._libraries)
+        for db, places in self._places.items():
+            found.update({(db, name): count for name, count in places.namespaces().items()})
+        return found
 
     def read(self, sink: Sink) -> None:
         """Reads the live database, and gives all its files to `sink`.
@@ -209,17 +217,16 @@ class LiveFiles:
         names = list(filter(covered(self.scope), reading.reader.names(db)))
         self._progress.start(f"reading db{db}", len(names))
         places = self._places[db] = Places(db, names)
-        found = reading.reader.entries(db, (name for _, keys in places for name in keys))
-        for path, keys in places:
+        files = list(places)
+        entries = reading.reader.entries(db, chain.from_iterable(keys for _, keys in files))
+        for path, keys in files:
             self._hear()
-            entries = {}
-            for name, entry in islice(found, len(keys)):
-                if entry is None:
-                    places.gone.add(name)
-                else:
-                    entries[codec.loose(name)] = entry
-                    reading.guesses.note((db, name), entry["type"])
-            places.put(path, entries, sink)
+            found = dict(islice(entries, len(keys)))
+            there = {name: entry for name, entry in found.items() if entry is not None}
+            places.gone.update(found.keys() - there.keys())
+            reading.guesses.note(db, there)
+            loose = {codec.loose(name): entry for name, entry in there.items()}
+            places.put(path, loose, sink)
             self._progress.advance(len(keys))
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:

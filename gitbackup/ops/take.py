@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -200,11 +199,12 @@ class _Differences:
             self._warn_of_doubles(path, keys)
 
     def _first_summary(self) -> Summary:
-        added = Counter((key.db, key.namespace, key.place) for key in self._live.held())
         spaces = {
-            (place, name): Counts(added=count) for (_, name, place), count in sorted(added.items())
+            (Key(db, name).place, name): Counts(added=count)
+            for (db, name), count in sorted(self._live.namespaces().items())
         }
         first = tuple((key, Action.ADDED) for key in islice(self._live.held(), SHOWN))
         keys = self._live.total
         subject = f"first commit: {keys:,} key{'s' if keys != 1 else ''}"
-        return Summary(Counts(added=added.total()), spaces, first, subject)
+        added = sum(counts.added for counts in spaces.values())
+        return Summary(Counts(added=added), spaces, first, subject)

@@ -51,15 +51,15 @@ class Importer:
 
     def blob(self, data: bytes) -> str:
         """Sends the bytes of a file; its blob's id."""
-        with self._writing() as talk:
-            talk.stdin.write(b"blob\ndata %d\n" % len(data))
-            talk.stdin.write(data)
-            talk.stdin.write(b"\n")
+        self.put("", data)
         return blob_id(data)
 
     def put(self, blob_id: str, content: bytes) -> None:
         """Sends the bytes of a file, whose blob's id is known."""
-        self.blob(content)
+        with self._writing() as talk:
+            talk.stdin.write(b"blob\ndata %d\n" % len(content))
+            talk.stdin.write(content)
+            talk.stdin.write(b"\n")
 
     def read(self, blob_id: str) -> bytes:
         """The bytes of a blob that was sent."""

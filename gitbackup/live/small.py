@@ -1,0 +1,87 @@
+"""The small values of many keys, each asked for by one command: what costs per key costs here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gitbackup import codec
+from gitbackup.kinds import KINDS, Abilities, Whole
+from gitbackup.live import batch, expiry
+from gitbackup.live.batch import Later, Outcome
+from gitbackup.live.forms import argument, form, pattern
+from gitbackup.live.wire import Refusal, Wire
+from gitbackup.model import Entry
+
+SIMPLE = 64 * 1024  # bytes of a value, by the server's estimate, that one command asks for
+
+
+class SmallValues:
+    """How a server with these abilities is asked for the small values that it has."""
+
+    QUESTIONS = 3  # about each key: its expiry, its value, and its expiry again
+
+    def __init__(self, server: Abilities) -> None:
+        known = {name: kind.whole(server) for name, kind in KINDS.items()}
+        self._whole: dict[str, Whole] = {}
+        if server.pexpiretime:
+            self._whole = {name: whole for name, whole in known.items() if whole}
+        self._patterns = {name: _pattern(whole) for name, whole in self._whole.items()}
+        self._values = {name: whole.value for name, whole in self._whole.items()}
+
+    def takes(self, type_: str, size: int) -> bool:
+        """Whether a value of so many bytes is read here."""
+        return size <= SIMPLE and type_ in self._whole
+
+    def ask(self, keys: Sequence[bytes], types: Sequence[str]) -> bytes:
+        """The commands that ask for their values.
+
+        Other clients' commands may come in between: only a value with the same expiry before
+        and after it is one with that expiry.
+        """
+        patterns, names = self._patterns, map(argument, keys)
+        pairs = zip(types, names, strict=True)
+        return b"".join([patterns[type_] % (name, name, name) for type_, name in pairs])
+
+    def settle(
+        self, wire: Wire, keys: Sequence[bytes], types: Sequence[str], replies: Sequence[Any]
+    ) -> Sequence[Outcome]:
+        """The entries that the replies make, their text loose; Later for what is to be asked again.
+
+        Raises ServerError where the user may not read a key.
+        """
+        first, values, last = replies[::3], replies[1::3], replies[2::3]
+        if first == last and not any(issubclass(kind, Refusal) for kind in set(map(type, values))):
+            return [*self._entries(types, first, values)]
+        each = zip(keys, types, zip(first, values, last, strict=True), strict=True)
+        return [self._carefully(wire, key, type_, mine) for key, type_, mine in each]
+
+    def _carefully(
+        self, wire: Wire, key: bytes, type_: str, replies: tuple[Any, Any, Any]
+    ) -> Outcome:
+        first, value, last = replies
+        when = ("PEXPIRETIME", key)
+        asked = (when, (self._whole[type_].command, key), when)
+        if batch.refused(wire, asked, [*replies]) or first != last:
+            return Later.LATER
+        (outcome,) = self._entries([type_], [first], [value])
+        return outcome
+
+    def _entries(
+        self, types: Sequence[str], moments: Sequence[int], values: Sequence[Any]
+    ) -> Iterator[Entry | None]:
+        instant, made = codec.instant, self._values
+        for type_, moment, value in zip(types, moments, values, strict=True):
+            if make := made[type_]:
+                value = make(value)
+            if value is None or moment == expiry.GONE or not (value or type_ == "string"):
+                yield None
+            elif moment < 0:
+                yield {"type": type_, "value": value}
+            else:
+                yield {"type": type_, "value": value, "expires_at": instant(moment)}
+
+
+def _pattern(whole: Whole) -> bytes:
+    when = form(("PEXPIRETIME",))
+    return pattern([when, form((whole.command,), whole.words), when])
