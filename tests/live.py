@@ -10,6 +10,7 @@ from gitbackup.model import Consistency, Scope
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.progress import SILENT
 from gitbackup.store.objects import blob_id
+from gitbackup.store.seen import Made
 from tests.servers import LiveServer
 
 
@@ -29,6 +30,12 @@ class Kept:
 
     def drop(self, path: str) -> None:
         del self.files[path]
+
+    def recall(self, path: str, digest: bytes) -> None:
+        """Nothing was ever seen before."""
+
+    def remember(self, digest: bytes, made: Made) -> None:
+        """Nothing is to be recalled."""
 
     def read(self, path: str, blob_id: str) -> bytes:
         return self._blobs[blob_id]

@@ -103,7 +103,9 @@ def send(client: redis.Redis, commands: str) -> None:
 
 
 class Seen:
-    """What was read of a server, while somebody did something after the first key was read."""
+    """What was read of a server, while somebody did something: before the first file was given
+    out, or after so many.
+    """
 
     def __init__(
         self,
@@ -112,17 +114,22 @@ class Seen:
         scope: Scope = ALL,
         consistency: Consistency = Consistency.AUTO,
         times: int = 1,
+        after: int = 0,
     ) -> None:
         self.live = live_files(server, scope, consistency)
         self._server = server
         self._during = during
         self._left = times
+        self._still = after
         kept = Kept(self._taken)
         self.live.read(kept)
         self.files = kept.files
 
     def _taken(self, path: str) -> None:
-        if self._left and path.startswith("db"):
+        if not path.startswith("db"):
+            return
+        self._still -= 1
+        if self._left and self._still < 0:
             self._left -= 1
             with self._server.client() as client:
                 self._during(client)
@@ -152,15 +159,16 @@ def agrees(seen: Seen, server: LiveServer, scope: Scope = ALL) -> None:
     assert seen.live.keys == later.live.keys
 
 
+@pytest.mark.parametrize("after", [0, 1])
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_is_done_while_it_is_read_is_seen(server: LiveServer, change: str) -> None:
+def test_what_is_done_while_it_is_read_is_seen(server: LiveServer, change: str, after: int) -> None:
     with server.client() as client, server.client(db=3) as other:
         crowd(client)
         other.mset({"x": "1", "y": "1"})
         if change == "a write to each large key":
             client.execute_command(*LARGE)
         send(client, CHANGES[change])
-    agrees(Seen(server, lambda client: send(client, change)), server)
+    agrees(Seen(server, lambda client: send(client, change), after=after), server)
 
 
 @pytest.mark.parametrize("change", ["SET a:000 new", "SWAPDB 0 3", "FLUSHALL", "XACK a:s g 1-1"])
@@ -169,7 +177,8 @@ def test_without_tracking_it_is_not(server: LiveServer, change: str) -> None:
     with server.client() as client:
         crowd(client)
         send(client, GROUP)
-    seen = Seen(server, lambda client: send(client, change), consistency=Consistency.PER_KEY)
+    once = Consistency.PER_KEY
+    seen = Seen(server, lambda client: send(client, change), consistency=once, after=1)
     assert not seen.live.at_once
     assert seen.entries != quiet(server).entries
 

@@ -112,8 +112,9 @@ def _groups(key: bytes, most_pending: int) -> Asking:
 
 def _group(group: dict[str, Any]) -> dict[str, Any]:
     stored: dict[str, Any] = {"last_id": group["last-delivered-id"]}
-    if group.get("entries-read") is not None:
-        stored["entries_read"] = group["entries-read"]
+    read = group.get("entries-read")
+    if read is not None and read >= 0:  # counted past 2^63 it is negative, which nobody can set
+        stored["entries_read"] = read
     if group["consumers"]:
         stored["consumers"] = sorted(mapping(consumer)["name"] for consumer in group["consumers"])
     if group["pending"]:

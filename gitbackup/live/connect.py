@@ -17,13 +17,14 @@ from gitbackup.kinds import Abilities
 from gitbackup.kinds.base import mapping
 from gitbackup.live.address import HINT, Address
 from gitbackup.live.refusals import explain, words_of
-from gitbackup.live.replies import Replies
+from gitbackup.live.replies import PIECE, Replies
 from gitbackup.live.wire import Refusal, Wire
 
 DEFAULTS: dict[str, Any] = {
     "protocol": 3,
     "socket_connect_timeout": 10,  # seconds
     "socket_timeout": 30,  # without a byte from the server
+    "socket_read_size": PIECE,
 }
 NO_SERVER = (
     "no server answers at {label} ({reason}): start it, or name yours with --url or REDIS_URL;"

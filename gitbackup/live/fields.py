@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from gitbackup.kinds import Command
 from gitbackup.live.connect import parse_info
 from gitbackup.live.wire import Refusal, Wire
 
-QUESTION: Command = ("INFO", "keyspace")
+QUESTION = ("INFO", "keyspace")
 COUNT = re.compile(r"\b(?:keys_with_volatile_items|subexpiry)=(\d+)")  # Valkey 9, Redis 7.4
 
 
 def may_expire(wire: Wire, db: int) -> bool:
     """False where the server says that no hash of the database has such a field."""
     (info,) = wire.ask([QUESTION])
+    return told(info, db)
+
+
+def told(info: str | Refusal, db: int) -> bool:
+    """The same, by the reply to QUESTION."""
     return isinstance(info, Refusal) or told_of(parse_info(info), db)
 
 

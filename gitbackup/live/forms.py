@@ -15,21 +15,18 @@ class Form(NamedTuple):
     before: bytes
     after: bytes
 
-    def about(self, arguments: Sequence[bytes]) -> bytes:
-        """The command once for each of these keys."""
-        if not arguments:
-            return b""
-        return self.before + (self.after + self.before).join(arguments) + self.after
-
 
 def form(before: Sequence[str], after: Sequence[str] = ()) -> Form:
     """The command of the words before the key and those after it."""
     head = b"*%d\r\n" % (len(before) + 1 + len(after))
-    return Form(head + _packed(before), _packed(after))
+    return Form(head + _arguments(before), _arguments(after))
 
 
-def pattern(forms: Iterable[Form]) -> bytes:
-    """What `%` makes several commands about one key of, which is to be given for each of them."""
+def pattern(*forms: Form) -> bytes:
+    """What `%` makes commands about one key of, given its name for each, packed as an argument.
+
+    What asks about one key stands together: then the server has it at hand.
+    """
     return b"".join(
         one.before.replace(b"%", b"%%") + b"%b" + one.after.replace(b"%", b"%%") for one in forms
     )
@@ -40,5 +37,10 @@ def argument(word: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(word), word)
 
 
-def _packed(words: Iterable[str]) -> bytes:
+def packed(words: Sequence[str]) -> bytes:
+    """A whole command."""
+    return b"*%d\r\n" % len(words) + _arguments(words)
+
+
+def _arguments(words: Iterable[str]) -> bytes:
     return b"".join(argument(word.encode()) for word in words)

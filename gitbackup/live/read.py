@@ -6,17 +6,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Self
+from typing import Self, cast
 
 from gitbackup.live import aside, batch, sizes
 from gitbackup.live.batch import Later, Outcome
 from gitbackup.live.connect import Server
+from gitbackup.live.raw import RawReader
+from gitbackup.live.scan import each_once, scanned
 from gitbackup.live.sizes import Batch
 from gitbackup.live.values import Sent, Values
 from gitbackup.live.wire import Refusal, Wire
 from gitbackup.model import Entry
 
-SCAN_COUNT = 1_000  # names asked for at once
 SMALL = 4 * 1024  # bytes of a value that nobody need take note of
 TRIES = 3  # readings of a value in pieces, until none of them was disturbed
 Found = tuple[bytes, Entry | None]
@@ -50,15 +51,15 @@ class KeyReader:
     def names(self, db: int) -> list[bytes]:
         """The names of all keys of a database, sorted as bytes."""
         self._wire.select(db)
-        names: set[bytes] = set()
-        alike: set[bytes] = set()
-        for piece in self._wire.scan(SCAN_COUNT):
-            names.update(piece)
+        names: list[bytes] = []
+        alike: list[bytes] = []
+        for piece in scanned(self._wire):
+            names += piece
             if aside.MARK in b" ".join(piece):
-                alike.update(name for name in piece if aside.MARK in name)
-        left = aside.still_ours(self._wire, sorted(alike))
+                alike += (name for name in piece if aside.MARK in name)
+        left = aside.still_ours(self._wire, sorted({*alike}))
         self.left_over += ((db, name) for name in left)
-        return sorted(names.difference(left))
+        return each_once(names, left)
 
     def entries(self, db: int, keys: Iterable[bytes]) -> Iterator[Found]:
         """The keys in their order with their entries, loose; None for one that is gone.
@@ -81,6 +82,15 @@ class KeyReader:
             if now:
                 yield from self._each(db, now.batch.keys, outcomes)
 
+    def raw(self, db: int) -> RawReader | None:
+        """Reads a database's files of small values; None where server or rights do not allow it.
+
+        Until it has given out all that it was asked for, nothing else may be read.
+        """
+        self._wire.select(db)
+        reader = RawReader(self._wire, self._server.abilities, db, partial(self._note, db))
+        return reader if reader.able() else None
+
     def alone(self, db: int, key: bytes) -> Entry | None:
         """One key with its entry, however large; None where it is gone."""
         return batch.whole(self._second(db), key, self._server.abilities)
@@ -98,19 +108,25 @@ class KeyReader:
         return keys
 
     def _sized(self, db: int, keys: list[bytes]) -> Iterator[Batch]:
-        """These keys, of which that was asked, in batches; notes what is large, and streams."""
-        replies = self._wire.receive(sizes.QUESTIONS * len(keys))
-        for found in sizes.batches(self._wire, keys, replies):
-            if max(found.sizes) > SMALL:
-                sized = zip(found.keys, found.sizes, strict=True)
-                self.large.update(((db, key), size) for key, size in sized if size > SMALL)
-            if "stream" in found.types:
-                typed = zip(found.keys, found.types, strict=True)
-                self.streams.update((db, key) for key, type_ in typed if type_ == "stream")
-            yield found
+        """These keys, of which that was asked, in batches."""
+        told = sizes.told(self._wire, keys, self._wire.receive(sizes.QUESTIONS * len(keys)))
+        self._note(db, told)
+        return sizes.batches(told)
+
+    def _note(self, db: int, told: Batch) -> None:
+        """Takes note of what is large, and of streams."""
+        if max(told.sizes) > SMALL:
+            sized = zip(told.keys, told.sizes, strict=True)
+            self.large.update(((db, key), size) for key, size in sized if size > SMALL)
+        if "stream" in told.types:
+            typed = zip(told.keys, told.types, strict=True)
+            self.streams.update((db, key) for key, type_ in typed if type_ == "stream")
 
     def _each(self, db: int, keys: Sequence[bytes], outcomes: Sequence[Outcome]) -> Iterator[Found]:
         """The keys with their entries; those that are to be are read by themselves now."""
+        if Later not in set(map(type, outcomes)):
+            yield from zip(keys, cast(Sequence[Entry | None], outcomes), strict=True)
+            return
         for key, outcome in zip(keys, outcomes, strict=True):
             yield key, self._watched(db, key) if outcome is Later.LATER else outcome
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from hiredis import PushNotification
 from redis._parsers import _HiredisParser
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
+
+PIECE = 256 * 1024  # bytes received at once
 
 
 class Replies(_HiredisParser):
@@ -21,6 +24,7 @@ class Replies(_HiredisParser):
     def __init__(self, socket_read_size: int) -> None:
         super().__init__(socket_read_size)  # type: ignore[no-untyped-call]
         self.told: list[list[Any]] = []
+        self._held = bytearray()  # of what is received up to markers
 
     def many(self, count: int, decoded: bool = True) -> list[Any]:
         """That many replies, error replies among them as exceptions that are not raised.
@@ -30,7 +34,7 @@ class Replies(_HiredisParser):
         Raises redis-py's ConnectionError or TimeoutError where the server goes away.
         """
         replies: list[Any] = []
-        gets = self._reader.gets if decoded else partial(self._reader.gets, False)
+        gets = partial(self._reader.gets, decoded)
         while missing := count - len(replies):
             found = [*islice(iter(gets, NOT_ENOUGH_DATA), missing)]
             if len(found) < missing:
@@ -40,6 +44,34 @@ class Replies(_HiredisParser):
                 found = [reply for reply in found if type(reply) is not PushNotification]
             replies += found
         return replies
+
+    def parse(self, replies: bytes, decoded: bool) -> list[Any]:
+        """The replies that these bytes are; none may be half received."""
+        self._reader.feed(replies)
+        return [*iter(partial(self._reader.gets, decoded), NOT_ENOUGH_DATA)]
+
+    def up_to(self, markers: Sequence[bytes]) -> list[bytes]:
+        """The bytes of the replies up to each of these markers, which come in this order.
+
+        What else has come is kept for the next time: until all was received in this way, no
+        reply can be in another. Raises OSError where the server goes away.
+        """
+        found: list[bytes] = []
+        held, start, looked = self._held, 0, 0
+        for marker in markers:
+            while (end := held.find(marker, looked)) < 0:
+                looked = max(start, len(held) - len(marker) + 1)
+                held += self._more()
+            found.append(bytes(memoryview(held)[start:end]))
+            start = looked = end + len(marker)
+        del held[:start]
+        return found
+
+    def _more(self) -> bytes:
+        piece: bytes = self._sock.recv(PIECE)
+        if not piece:
+            raise ConnectionResetError("Connection closed by server.")
+        return piece
 
     def hear(self, seconds: float) -> None:
         """Takes to `told` what has arrived by now, while no reply is under way.

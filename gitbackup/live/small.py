@@ -33,6 +33,10 @@ class SmallValues:
         """Whether a value of so many bytes is read here."""
         return size <= SIMPLE and type_ in self._whole
 
+    def takes_all(self, types: Sequence[str], sizes: Sequence[int]) -> bool:
+        """Whether all of these are."""
+        return max(sizes) <= SIMPLE and self._whole.keys() >= set(types)
+
     def ask(self, keys: Sequence[bytes], types: Sequence[str]) -> bytes:
         """The commands that ask for their values.
 
@@ -84,4 +88,4 @@ class SmallValues:
 
 def _pattern(whole: Whole) -> bytes:
     when = form(("PEXPIRETIME",))
-    return pattern([when, form((whole.command,), whole.words), when])
+    return pattern(when, form((whole.command,), whole.words), when)

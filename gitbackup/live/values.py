@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from gitbackup.kinds import Abilities, Command
 from gitbackup.live import batch, expiry, fields
 from gitbackup.live.batch import Asked, Later, Outcome
-from gitbackup.live.connect import parse_info
 from gitbackup.live.expiry import Span
 from gitbackup.live.sizes import Batch
 from gitbackup.live.small import SmallValues
@@ -56,9 +55,11 @@ class Values:
     def ask(self, asked: Batch) -> Sent:
         """Sends what asks for the values of a batch."""
         small = self._small[self._plain]
-        chosen = [*map(small.takes, asked.types, asked.sizes)]
-        keys, types = [*compress(asked.keys, chosen)], [*compress(asked.types, chosen)]
-        others = [] if all(chosen) else [*self._others(asked, chosen)]
+        keys, types, others = asked.keys, asked.types, []
+        if not small.takes_all(asked.types, asked.sizes):
+            chosen = [*map(small.takes, asked.types, asked.sizes)]
+            keys, types = [*compress(asked.keys, chosen)], [*compress(asked.types, chosen)]
+            others = [*self._others(asked, chosen)]
         self._wire.send_packed(small.ask(keys, types))
         commands = [command for one in others for command in one.commands]
         if others or self._after:
@@ -88,8 +89,7 @@ class Values:
             yield batch.ask(key, type_, server)
 
     def _may_expire(self) -> bool:
-        (info,) = self._wire.receive(1)
-        return isinstance(info, Refusal) or fields.told_of(parse_info(info), self._db)
+        return fields.told(self._wire.receive(1)[0], self._db)
 
     def _doubted(self, sent: Sent, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """By now a field may expire: of each hash that has to be asked."""

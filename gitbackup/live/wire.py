@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from io import BufferedReader
 from typing import Any
 
@@ -61,6 +61,20 @@ class Wire:
             raise self._locked_out(replies)
         return replies
 
+    def receive_raw(self, markers: Sequence[bytes]) -> list[bytes]:
+        """The bytes of the replies up to each of these replies, which are told by their bytes."""
+        try:
+            return self._replies.up_to(markers)
+        except OSError as error:
+            raise self._lost(error) from None
+
+    def parse(self, replies: bytes, decoded: bool = True) -> list[Any]:
+        """The replies that bytes of `receive_raw` are; no others may be half received.
+
+        Their text is loose, or in bytes where it is not to be `decoded`.
+        """
+        return self._replies.parse(replies, decoded)
+
     def ask(self, commands: list[Command]) -> list[Any]:
         """Sends a batch and waits for its replies, error replies among them."""
         self.send(commands)
@@ -77,24 +91,6 @@ class Wire:
     def call(self, *command: bytes | str | int | float) -> Any:
         """One command's reply. Raises ServerError, naming the command, where it is refused."""
         return self.need([command])[0]
-
-    def scan(self, count: int) -> Iterator[list[bytes]]:
-        """The names of all keys, about so many at once; some may come more than once.
-
-        While some are given out, the server looks for the next.
-        """
-        command: Command = ("SCAN", "0", "COUNT", count)
-        self.send([command])
-        while True:
-            (reply,) = self.receive(1, decoded=False)
-            if isinstance(reply, Refusal):
-                raise self.refused(reply, command)
-            cursor, names = reply
-            if cursor != b"0":
-                self.send([("SCAN", cursor, "COUNT", count)])
-            yield names
-            if cursor == b"0":
-                return
 
     def select(self, db: int) -> None:
         """Makes `db` the database of the commands that follow."""

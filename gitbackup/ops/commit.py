@@ -76,14 +76,15 @@ def record(
     """The same, with a message that is worded of what has changed; gives what was read too."""
     with repository.lock():
         parent = repository.head()
-        known = CommitSide(repository, parent)
+        known, seen = CommitSide(repository, parent), repository.seen()
         with repository.importer(parent) as importer:
-            taken = take(live, known, repository.blob_id, importer)
+            taken = take(live, known, repository.blob_id, importer, seen=seen)
             taken, made = hushed(taken, quiet), None
             if taken.differs or allow_empty:
                 text = compose(wording(taken.summary), taken.summary, origin(taken), trailers)
                 made = importer.commit(text, changed_paths(taken), live.dated)
                 importer.publish()
+        seen.save()
         untidy = upkeep(repository) if made else []
     told = result(repository, taken, parent, made, wording(taken.summary))
     return taken, replace(told, warnings=[*told.warnings, *untidy])
@@ -118,7 +119,8 @@ def preview(
     parent = repository.head() if repository else None
     known = CommitSide(repository, parent)
     with Spool() as spool:
-        taken = take(live, known, Repository.blob_id, spool)
+        seen = repository.seen() if repository else None
+        taken = take(live, known, Repository.blob_id, spool, seen=seen)
     return result(repository, hushed(taken, quiet), parent, None, message)
 
 

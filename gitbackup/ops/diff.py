@@ -160,7 +160,8 @@ def diff_live(
     if snapshot.MANIFEST in side.files:
         scope = snapshot.read_manifest(side.read(snapshot.MANIFEST))
     spool = Spool()  # lives as long as the result
-    taken = take(LiveFiles(server, scope, progress), side, Repository.blob_id, spool, strict=True)
+    live_files, seen = LiveFiles(server, scope, progress), repository.seen()
+    taken = take(live_files, side, Repository.blob_id, spool, strict=True, seen=seen)
     live = LiveSide(repository, taken.files, spool)
     told, quiet = narrow.split(taken.changes)
     warnings = [*taken.warnings, *doubts(taken)]
@@ -172,7 +173,8 @@ def status(repository: Repository, live: LiveFiles, narrow: Narrow = EVERYTHING)
     head = repository.head()
     side = CommitSide(repository, head)
     with Spool() as spool:
-        taken = take(live, side, Repository.blob_id, spool, strict=True)
+        seen = repository.seen()
+        taken = take(live, side, Repository.blob_id, spool, strict=True, seen=seen)
     warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head)]
     told, quiet = narrow.split(taken.changes)
     return Status(

@@ -16,6 +16,7 @@ from typing import Protocol
 from gitbackup import codec, kinds, snapshot
 from gitbackup.errors import GitbackupError
 from gitbackup.model import Entry, Key
+from gitbackup.store.seen import Made
 from gitbackup.stretches import find
 
 Again = Mapping[bytes, Entry | None]
@@ -40,6 +41,14 @@ class Sink(Protocol):
 
     def read(self, path: str, blob_id: str) -> bytes:
         """The content of a file that was put there, by now in another's place perhaps."""
+        ...
+
+    def recall(self, path: str, digest: bytes) -> Made | None:
+        """Takes the file that was made of replies with this digest, if it is known and there."""
+        ...
+
+    def remember(self, digest: bytes, made: Made) -> None:
+        """That was made of replies with this digest."""
         ...
 
 
@@ -80,6 +89,21 @@ class Places:
     def put(self, path: str, entries: Mapping[str, Entry], sink: Sink) -> None:
         """Gives out a place, whose entries by loose name may hold loose text."""
         self._give(path, entries, snapshot.encode_file, sink)
+
+    def recall(self, path: str, digest: bytes, sink: Sink) -> bool:
+        """Gives out a place as it was when the replies had this digest; False if nobody knows."""
+        made = sink.recall(path, digest)
+        if made:
+            self._made[path] = {path: made.blob}
+            if made.due:
+                self._due[path] = made.due
+        return made is not None
+
+    def remember(self, path: str, digest: bytes, sink: Sink) -> None:
+        """A place that was given out was made of replies with this digest."""
+        blob = self._made[path].get(path)
+        if blob and not self.gone:
+            sink.remember(digest, Made(blob, self._due.get(path, "")))
 
     def check(self) -> None:
         """Raises GitbackupError where two places have a file of the same path."""

@@ -175,7 +175,8 @@ class Restorer:
         """Reads the live database, and draws the plan."""
         parent, wanted = self._repository.head(), self._wanted
         live = LiveFiles(self._server, widest(self._settled, self._touched), self._progress)
-        taken = take(live, CommitSide(self._repository, parent), Repository.blob_id, spool)
+        known, seen = CommitSide(self._repository, parent), self._repository.seen()
+        taken = take(live, known, Repository.blob_id, spool, seen=seen)
         side = decoded(LiveSide(self._repository, taken.files, spool))
         into = wanted.how.databases and [(to, to) for _, to in wanted.how.databases]
         plan = draw(

@@ -38,14 +38,12 @@ class Guesses:
         self._known: dict[Place, str] = {}
         self._alike: dict[Place, str] = {}
 
-    def note(self, db: int, found: dict[bytes, Entry]) -> None:
-        """Of many keys, these sorted ones have been read."""
-        if not found:
-            return
-        types = {entry["type"]: name for name, entry in found.items()}
-        alike = _start((db, next(iter(found)))) == _start((db, next(reversed(found))))
-        noted = types.items() if alike else ((e["type"], name) for name, e in found.items())
-        for type_, name in noted:
+    def note(self, db: int, names: Sequence[bytes], types: Sequence[str]) -> None:
+        """Of many keys, these, which are sorted, have these types."""
+        typed = [*zip(types, names, strict=True)]
+        if names and _start((db, names[0])) == _start((db, names[-1])):
+            typed = [*dict(typed).items()]  # all begin alike: one of each type will do
+        for type_, name in typed:
             start = _start((db, name))
             if start in self._alike or len(self._alike) < MOST_STARTS:
                 self._alike[start] = type_

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain, islice
+from functools import partial
 
 from gitbackup import codec, snapshot
 from gitbackup.errors import GitbackupError, ServerError
+from gitbackup.garbage import uncollected
 from gitbackup.live import aside, keyspace
 from gitbackup.live.connect import Server
 from gitbackup.live.keyspace import Library
@@ -19,6 +20,7 @@ from gitbackup.live.moment import MomentReader, Place
 from gitbackup.live.read import KeyReader
 from gitbackup.live.track import Tracker
 from gitbackup.model import FUNCTIONS, Consistency, Entry, Key, Scope
+from gitbackup.ops.filling import Filler
 from gitbackup.ops.places import Places, Sink
 from gitbackup.ops.rounds import PATIENCE, Guesses, Rounds, Upset
 from gitbackup.patterns import covered
@@ -146,8 +148,9 @@ class LiveFiles:
             self._read_libraries(sink)
             reader = opened.enter_context(KeyReader(self.server))
             reading = Reading(reader, None, set(self._databases()))
-            for db in sorted(reading.databases):
-                self._read_database(reading, db, sink)
+            with uncollected():
+                for db in sorted(reading.databases):
+                    self._read_database(reading, db, sink)
             self.torn = tuple(Key(db, codec.text(name)) for db, name in reader.torn)
             self.watching = reader.watching
             self.left_over = tuple(reader.left_over)
@@ -214,20 +217,15 @@ class LiveFiles:
             return keyspace.databases(wire)
 
     def _read_database(self, reading: Reading, db: int, sink: Sink) -> None:
-        names = list(filter(covered(self.scope), reading.reader.names(db)))
+        names = reading.reader.names(db)
+        if self.scope.include or self.scope.exclude:
+            names = list(filter(covered(self.scope), names))
         self._progress.start(f"reading db{db}", len(names))
         places = self._places[db] = Places(db, names)
-        files = list(places)
-        entries = reading.reader.entries(db, chain.from_iterable(keys for _, keys in files))
-        for path, keys in files:
+        note = partial(reading.guesses.note, db)
+        for count in Filler(reading.reader, db, places, sink, note).fill():
             self._hear()
-            found = dict(islice(entries, len(keys)))
-            there = {name: entry for name, entry in found.items() if entry is not None}
-            places.gone.update(found.keys() - there.keys())
-            reading.guesses.note(db, there)
-            loose = {codec.loose(name): entry for name, entry in there.items()}
-            places.put(path, loose, sink)
-            self._progress.advance(len(keys))
+            self._progress.advance(count)
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:
         """Makes it the snapshot of one moment, if there is one."""

@@ -16,6 +16,7 @@ from gitbackup.ops.compare import SHOWN, summarise
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import Side
 from gitbackup.patterns import covers
+from gitbackup.store.seen import Made, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,18 @@ def take(
     blob_id: Callable[[bytes], str],
     keeper: Keeper,
     strict: bool = False,
+    seen: Seen | None = None,
 ) -> Taken:
     """Reads the whole live database; `keeper` gets the id and content of every file that differs.
 
     It may get some that the snapshot does not have in the end, for they changed meanwhile. A
     known file that is not well-formed is told in a warning, but if `strict` it raises Damaged.
+    `seen` tells what was made of the same replies before.
+
     Raises GitbackupError where two files would have one path, or one would not be known as
     data: no key is ever left out in silence.
     """
-    sheaf = Sheaf(known, blob_id, keeper)
+    sheaf = Sheaf(known, blob_id, keeper, seen)
     live.read(sheaf)
     gone = sorted(known.files.keys() - sheaf.files.keys())
     return compared(live, known, sheaf, [*sheaf.files, *gone], strict)
@@ -98,11 +102,18 @@ def compared(
 class Sheaf:
     """Takes the live files: `files` gives each path the id of its blob."""
 
-    def __init__(self, known: Side, blob_id: Callable[[bytes], str], keeper: Keeper) -> None:
+    def __init__(
+        self,
+        known: Side,
+        blob_id: Callable[[bytes], str],
+        keeper: Keeper,
+        seen: Seen | None = None,
+    ) -> None:
         self.files: dict[str, str] = {}
         self._known = known
         self._blob_id = blob_id
         self._keeper = keeper
+        self._seen = seen
 
     def put(self, path: str, content: bytes) -> str:
         if not snapshot.is_data(path):
@@ -114,6 +125,17 @@ class Sheaf:
 
     def drop(self, path: str) -> None:
         del self.files[path]
+
+    def recall(self, path: str, digest: bytes) -> Made | None:
+        made = self._seen.get(digest) if self._seen else None
+        if made is None or self._known.files.get(path) != made.blob:
+            return None
+        self.files[path] = made.blob
+        return made
+
+    def remember(self, digest: bytes, made: Made) -> None:
+        if self._seen:
+            self._seen.add(digest, made)
 
     def read(self, path: str, blob_id: str) -> bytes:
         known = self._known.files.get(path) == blob_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import IO, NamedTuple
@@ -16,6 +16,8 @@ from gitbackup.errors import GitbackupError
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 import git
+
+AHEAD = 1024 * 1024  # bytes: the most that Linux lets any user have
 
 SETTINGS = {
     "core.ignorecase": "false",  # true folds names that differ by case, and drops one in silence
@@ -105,6 +107,13 @@ class Talk:
         self._popen: Popen[bytes] = popen
         self.stdin: IO[bytes] = popen.stdin
         self.stdout: IO[bytes] = popen.stdout
+
+    def widen(self) -> None:
+        """Lets us write far ahead of what it has read, where the system can do that."""
+        with suppress(ImportError, AttributeError, OSError):  # not Linux, or more than is allowed
+            import fcntl
+
+            fcntl.fcntl(self.stdin, fcntl.F_SETPIPE_SZ, AHEAD)
 
     def finish(self) -> Result:
         """Ends its input and waits: how it ended, and what of its output was not read."""

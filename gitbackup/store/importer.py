@@ -136,6 +136,7 @@ class Importer:
         if self._talk is None:
             self._apart = self._apart or Apart(self._git)
             self._talk = self._git.start(*_FAST_IMPORT, environment=self._apart.writing())
+            self._talk.widen()
         try:
             yield self._talk
         except OSError as error:

@@ -32,6 +32,7 @@ from gitbackup.store.history import History
 from gitbackup.store.importer import Importer
 from gitbackup.store.objects import Blobs, blob_id
 from gitbackup.store.remotes import Remote
+from gitbackup.store.seen import Seen
 from gitbackup.store.settings import Configured
 from gitbackup.store.trees import Place
 from gitbackup.store.unfinished import Unfinished
@@ -233,6 +234,10 @@ class Repository(Configured):
     def pushed(self) -> list[Pushed]:
         """What each remote has of HEAD's branch, as far as is known here."""
         return [remotes.pushed(self._git, remote) for remote in remotes.every(self._git)]
+
+    def seen(self) -> Seen:
+        """What was made of the server's replies before."""
+        return Seen(self._git.git_dir / "gitbackup" / "seen")
 
     def problems(self) -> list[str]:
         """What `git fsck` finds wrong with the whole repository, a sentence each."""

@@ -1,0 +1,89 @@
+"""Reading the values of a database's keys into its files, each of which is given out at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from typing import cast
+
+from gitbackup import codec
+from gitbackup.live.batch import Later
+from gitbackup.live.raw import Raw, RawReader
+from gitbackup.live.read import KeyReader
+from gitbackup.model import Entry
+from gitbackup.ops.places import Places, Sink
+
+Note = Callable[[Sequence[bytes], Sequence[str]], None]
+File = tuple[str, Sequence[bytes]]
+"""A place: its path, and the names of its keys."""
+
+
+class Filler:
+    """Reads one database's places and gives them out; `note` is told of keys and their types."""
+
+    def __init__(self, reader: KeyReader, db: int, places: Places, sink: Sink, note: Note) -> None:
+        self._reader = reader
+        self._db = db
+        self._places = places
+        self._sink = sink
+        self._note = note
+
+    def fill(self) -> Iterator[int]:
+        """Reads all; tells after each place how many keys it has.
+
+        Raises ServerError where that fails.
+        """
+        files = [*self._places]
+        raw = self._reader.raw(self._db)
+        if raw:
+            left: list[File] = []
+            yield from self._small(raw, files, left)
+            files = left
+        yield from self._each(files)
+
+    def _small(self, raw: RawReader, files: Sequence[File], left: list[File]) -> Iterator[int]:
+        """The files whose values are all small; the others are added to those that are left."""
+        found = raw.read(keys for _, keys in files)
+        for (path, keys), replies in zip(files, found, strict=True):
+            if replies and self._put(raw, replies, path):
+                self._note(keys, replies.types)
+                yield len(keys)
+            else:
+                left.append((path, keys))
+
+    def _put(self, raw: RawReader, replies: Raw, path: str) -> bool:
+        """Gives out a file: that of the last time, where the replies are those of the last time.
+
+        False where the replies do not tell all.
+        """
+        digest = replies.digest(path)
+        if self._places.recall(path, digest, self._sink):
+            return True
+        outcomes = raw.entries(replies)
+        if Later in set(map(type, outcomes)):
+            return False
+        entries = cast(Sequence[Entry | None], outcomes)
+        self._give(path, replies.keys, entries)
+        if all(entries):
+            self._places.remember(path, digest, self._sink)
+        return True
+
+    def _each(self, files: Sequence[File]) -> Iterator[int]:
+        """The files, whatever values they have."""
+        found = self._reader.entries(self._db, chain.from_iterable(keys for _, keys in files))
+        for path, keys in files:
+            entries = [entry for _, entry in islice(found, len(keys))]
+            self._give(path, keys, entries)
+            there = [
+                (name, entry["type"]) for name, entry in zip(keys, entries, strict=True) if entry
+            ]
+            self._note([name for name, _ in there], [type_ for _, type_ in there])
+            yield len(keys)
+
+    def _give(self, path: str, names: Sequence[bytes], entries: Sequence[Entry | None]) -> None:
+        found = dict(zip(map(codec.loose, names), entries, strict=True))
+        if not all(entries):
+            pairs = zip(names, entries, strict=True)
+            self._places.gone.update(name for name, entry in pairs if entry is None)
+        there = {name: entry for name, entry in found.items() if entry}
+        self._places.put(path, there, self._sink)
