@@ -82,7 +82,8 @@ def test_who_may_not_watch_is_told_that_large_values_may_be_torn(
 
 
 @pytest.mark.parametrize(
-    "denied", ["-watch", "-multi", "-exec", "-info", "-time", "-client", "-client|no-touch"]
+    "denied",
+    ["-watch", "-multi", "-exec", "-info", "-time", "-client", "-client|no-touch", "-echo"],
 )
 def test_a_commit_works_without(valkey: LiveServer, tmp_path: Path, denied: str) -> None:
     with valkey.client() as client:

@@ -108,3 +108,18 @@ def test_two_files_of_one_path_are_no_snapshot(
     monkeypatch.setattr(snapshot, "place_files", twice)
     with pytest.raises(GitbackupError, match=r"'db0/_\.json' is the path of two files"):
         live_files(valkey).read(Kept())
+
+
+def test_a_first_commit_counts_each_namespace(client: redis.Redis, backup: Backup) -> None:
+    """Also one whose keys no text can name, or that is as no other is named."""
+    names = [b"a:1", b"a:2", b"a:\xff", b"a", b"a;", b"base64:1", b"\xfe:1", b"b:1", b":", b":1"]
+    client.mset({**dict.fromkeys(names, "v"), **{f"many:{n}": "v" for n in range(300)}})
+    found = backup.commit().summary.namespaces
+    assert {name: counts.added for (_, name), counts in found.items()} == {
+        "a": 3,
+        "a;": 1,
+        "base64": 3,
+        "b": 1,
+        "": 2,
+        "many": 300,
+    }
