@@ -34,7 +34,7 @@ def against_others(stage: Stage, report: Report) -> None:
         "script": lambda: peers.plain_script(stage),
     }
     if dump := peers.redis_dump(report):
-        contestants["dump"] = lambda: peers.dumped(dump, stage)
+        contestants["dump"] = lambda: peers.dumped(dump, stage, report)
     runs = in_turn(stage.repeat, **contestants)
     keys = stage.keys
     script, dumped = "a plain redis-py script and git", "npm's redis-dump and git"

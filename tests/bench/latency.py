@@ -13,7 +13,7 @@ from tests.bench.measure import surroundings
 from tests.bench.report import Report
 from tests.bench.stage import Stage, remove
 
-SHORTEST = 0.5  # seconds for which it is looked at
+SHORTEST = 0.3  # seconds for which it is looked at
 BUSY = "while True: pass"
 
 

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -43,13 +44,18 @@ class Failed(Exception):
     """A command did not end well; says which, and what it said."""
 
 
+class Unable(Failed):
+    """It is another's, and the rest can be measured without it."""
+
+
 def in_turn(repeat: int, **contestants: Callable[[], Run]) -> Contest:
-    """Each once, one after the other, and all that so many times."""
+    """Each once, one after the other, and all that so many times; but for who is unable."""
     runs: dict[str, list[Run]] = {name: [] for name in contestants}
     for _ in range(repeat):
         for name, run in contestants.items():
-            runs[name].append(run())
-    return runs
+            with suppress(Unable):
+                runs[name].append(run())
+    return {name: taken for name, taken in runs.items() if len(taken) == repeat}
 
 
 def seconds(runs: Sequence[Run]) -> float:

@@ -25,19 +25,26 @@ def draw(report: Report, path: Path) -> None:
     importlib.import_module("matplotlib").use("Agg")  # large, and of no use without a picture
     pyplot = importlib.import_module("matplotlib.pyplot")
 
-    picture, (above, below) = pyplot.subplots(2, 1, figsize=(8, 9), layout="constrained")
+    picture, (above, below) = pyplot.subplots(2, 1, figsize=(8, 10), layout="constrained")
     lines: dict[str, list[Taken]] = defaultdict(list)
     for taken in report.taken:
         if taken.name in DRAWN:
             lines[taken.what].append(taken)
-    for what, points in lines.items():
-        keys = [taken.keys for taken in points]
-        above.plot(keys, [seconds(taken.runs) for taken in points], marker="o", label=what)
-        peaks = [max(run.peak for run in taken.runs) / 1e6 for taken in points]
-        below.plot(keys, peaks, marker="o", label=what)
+    for number, (what, points) in enumerate(lines.items()):
+        look = {"marker": "o", "color": f"C{number}", "label": what}
+        above.plot(*zip(*((one.keys, seconds(one.runs)) for one in points), strict=True), **look)
+        peaks = [(one.keys, _peak(one)) for one in points if _peak(one)]
+        below.plot(*(zip(*peaks, strict=True) if peaks else ([], [])), **look)
     for axes, title in ((above, "seconds"), (below, "peak memory, MB")):
         axes.set(xscale="log", yscale="log", xlabel="keys", ylabel=title)
         axes.grid(visible=True, which="both", alpha=0.3)
-        axes.legend(fontsize="small")
+        for formatted in (axes.xaxis.set_major_formatter, axes.yaxis.set_major_formatter):
+            formatted("{x:,g}")
+    picture.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     picture.savefig(path, dpi=120)
     pyplot.close(picture)
+
+
+def _peak(taken: Taken) -> float:
+    """Megabytes; 0 is not known."""
+    return max(run.peak for run in taken.runs) / 1e6

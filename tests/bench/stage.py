@@ -44,10 +44,11 @@ class Stage:
         self.live.send([b"".join(database.changes(self.keys, keys, turn))])
 
     def bare(self) -> Path:
-        """A new repository without a work tree."""
-        path = self.new("bare")
-        output(*GITBACKUP, "init", "--bare", "--repo", path, "--url", self.live.url)
-        return path
+        """A new repository without a work tree; each is a copy of the first."""
+        first = self.folder / "bare"
+        if not first.exists():
+            output(*GITBACKUP, "init", "--bare", "--repo", first, "--url", self.live.url)
+        return Path(shutil.copytree(first, self.new("bare")))
 
     def commit(self, repository: Path) -> Run:
         """`gitbackup commit` of the live database."""

@@ -8,7 +8,7 @@ from tests.bench.measure import Run, in_turn, output, run
 from tests.bench.report import Report
 from tests.bench.stage import Stage, remove
 
-COMMITS, TIMES = 20, 5
+COMMITS, TIMES = 10, 5
 HISTORY = """
 import sys
 from gitbackup import Backup
@@ -16,7 +16,7 @@ backup = Backup(sys.argv[1], sys.argv[2])
 for number in range(int(sys.argv[3])):
     backup.commit(f"number {number}", allow_empty=True)
 """
-"""Twenty commits, in one process for they take their time."""
+"""That many commits, in one process."""
 
 
 def start(stage: Stage, report: Report) -> None:
