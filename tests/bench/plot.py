@@ -35,11 +35,12 @@ def draw(report: Report, path: Path) -> None:
         above.plot(*zip(*((one.keys, seconds(one.runs)) for one in points), strict=True), **look)
         peaks = [(one.keys, _peak(one)) for one in points if _peak(one)]
         below.plot(*(zip(*peaks, strict=True) if peaks else ([], [])), **look)
-    for axes, title in ((above, "seconds"), (below, "peak memory, MB")):
-        axes.set(xscale="log", yscale="log", xlabel="keys", ylabel=title)
+    for axes, title, scale in ((above, "seconds", "log"), (below, "peak memory, MB", "linear")):
+        axes.set(xscale="log", yscale=scale, xlabel="keys", ylabel=title)
         axes.grid(visible=True, which="both", alpha=0.3)
         for formatted in (axes.xaxis.set_major_formatter, axes.yaxis.set_major_formatter):
             formatted("{x:,g}")
+    below.set_ylim(bottom=0)
     picture.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     picture.savefig(path, dpi=120)
     pyplot.close(picture)
