@@ -12,7 +12,8 @@ that change so many keys without making the whole database up again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -32,7 +33,9 @@ COUNTS = (
     *("allTokens", "cacheCreateTokens", "cacheReadTokens", "ephemeral1hTokens"),
     *("ephemeral5mTokens", "inputTokens", "outputTokens", "requests"),
 )
-MONTH, SECOND = "2026-11", 1_000
+MONTH = "2026-11"
+
+Words = tuple[str | int, ...]
 
 
 def command(*words: str | bytes | int) -> bytes:
@@ -168,33 +171,24 @@ CHANGES: tuple[Callable[[User, int], bytes], ...] = (
 
 def _indexes(keys: int) -> Iterator[bytes]:
     """The keys that there is one of, whatever the size."""
-    everyone = [User(number) for number in range(max(users(keys), 1))]
     yield from _entries(keys)
-    yield from _in_parts("HSET", "apikey:hash_map", [(u.token("key", 64), u.id) for u in everyone])
-    named = [(0, f"{u.name}\0{u.id}") for u in everyone]
-    yield from _in_parts("ZADD", "apikey:idx:name", named)
-    created = [(1_795_331_417_776 + u.number, u.id) for u in everyone]
-    yield from _in_parts("ZADD", "apikey:idx:createdAt", created)
-    costs = [(repr(u.below(900) / 7), u.id) for u in everyone]
-    yield from _in_parts("ZADD", "cost_rank:all", costs)
-    accounts = [(u.account,) for u in everyone if u.number % 2 or len(everyone) == 1]
-    yield from _in_parts("SADD", "claude:account:index", accounts)
+    for verb, key, of_user in INDEXES:
+        yield from _in_parts(verb, key, map(of_user, map(User, range(users(keys)))))
     for key, held in people.SETTINGS.items():
         yield command("SET", key, _json(held))
     admin = ("username", "cr_admin", "passwordHash", "$2b$10$abcdefghijklmnopqrstuv")
     yield command("HSET", "session:admin_credentials", *admin)
 
 
-def _in_parts(verb: str, key: str, pairs: Sequence[tuple[str | int, ...]]) -> Iterator[bytes]:
-    for start in range(0, len(pairs), TOGETHER):
-        words = (word for pair in pairs[start : start + TOGETHER] for word in pair)
+def _in_parts(verb: str, key: str, pairs: Iterator[Words]) -> Iterator[bytes]:
+    while words := [word for pair in islice(pairs, TOGETHER) for word in pair]:
         yield command(verb, key, *words)
 
 
 def _entries(keys: int) -> Iterator[bytes]:
     """The stream of what was billed."""
     for n in range(min(keys // 10, MOST_ENTRIES)):
-        user = User(n % max(users(keys), 1))
+        user = User(n % users(keys))
         yield command(
             "XADD", "billing:events", f"{1_795_331_417_871 + n}-0", "data", _event(user, n)
         )
@@ -217,8 +211,17 @@ def _event(user: User, n: int) -> str:
     )
 
 
+INDEXES: tuple[tuple[str, str, Callable[[User], Words]], ...] = (
+    ("HSET", "apikey:hash_map", lambda user: (user.token("key", 64), user.id)),
+    ("ZADD", "apikey:idx:name", lambda user: (0, f"{user.name}\0{user.id}")),
+    ("ZADD", "apikey:idx:createdAt", lambda user: (1_795_331_417_776 + user.number, user.id)),
+    ("ZADD", "cost_rank:all", lambda user: (repr(user.below(900) / 7), user.id)),
+    ("SADD", "claude:account:index", lambda user: (user.account,) if user.number % 2 else ()),
+)
+"""Keys with something about every user."""
+
 SINGLE = (
-    *("billing:events", "apikey:hash_map", "apikey:idx:name", "apikey:idx:createdAt"),
-    *("cost_rank:all", "claude:account:index", "session:admin_credentials", *people.SETTINGS),
+    *("billing:events", "session:admin_credentials", *people.SETTINGS),
+    *(key for _, key, _ in INDEXES),
 )
 """The keys that do not belong to one user."""

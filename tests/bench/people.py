@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from random import Random
 from uuid import UUID
 
@@ -53,7 +54,6 @@ class User:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._random = Random(number).random
         digest = hashlib.sha256(b"user %d" % number).digest()
         self.id = str(UUID(bytes=digest[:16], version=4))
         self.account = str(UUID(bytes=digest[16:], version=4))
@@ -62,9 +62,13 @@ class User:
         self.day = 2 + number % 27
         self.moment = f"2026-{MONTHS}-{self.day:02}T07:{number % 60:02}:17.{number % 1000:03}Z"
 
+    @cached_property
+    def _random(self) -> Random:
+        return Random(self.number)
+
     def below(self, end: int) -> int:
         """Any number from 0, the next one at each call."""
-        return int(self._random() * end)
+        return int(self._random.random() * end)
 
     def token(self, purpose: str, length: int) -> str:
         """Up to 128 characters of hex, the same whenever it is asked for."""

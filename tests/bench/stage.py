@@ -41,7 +41,7 @@ class Stage:
     def change(self, keys: int) -> None:
         """Changes so many keys of the live database."""
         turn = next(self._numbers)
-        self.live.send([b"".join(database.changes(self.keys, keys, turn))])
+        self.live.send(database.changes(self.keys, keys, turn))
 
     def bare(self) -> Path:
         """A new repository without a work tree; each is a copy of the first."""
