@@ -28,12 +28,15 @@ class Run:
     """What a command took: seconds, and bytes of memory at their peak.
 
     `peak` is that of the command or of one that it ran, whichever is larger; `together` is the
-    most that it and those held at once, as far as was seen. 0 is not known.
+    most that it and those held at once, as far as was seen. `computed` are the seconds for which
+    they had a core: far fewer than `seconds` tell of a wait, or of a machine that others use too.
+    0 is not known.
     """
 
     seconds: float
     peak: int = 0
     together: int = 0
+    computed: float = 0.0
 
 
 Contest = Mapping[str, Sequence[Run]]
@@ -86,7 +89,8 @@ def run(*words: str | Path, stdin: Path | None = None, folder: Path | None = Non
             said.seek(0)
             raise Failed(f"{' '.join(map(str, words))}: {said.read().decode(errors='replace')}")
     peak = used.ru_maxrss * KILOBYTE
-    return Run(took, peak if peak > _ours() else 0, watcher.most)
+    computed = used.ru_utime + used.ru_stime
+    return Run(took, peak if peak > _ours() else 0, watcher.most, computed)
 
 
 def output(*words: str | Path, folder: Path | None = None) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 from tests.bench.measure import Run, seconds
 from tests.bench.report import Report, Row, Taken
 
 HEAD = ("row", "keys", "goal", "measured", "least to most", "reached")
-SECONDS = ("command", "keys", "seconds", "least to most", "peak MB", "with its git, MB")
+SECONDS = ("command", "keys", "seconds", "least to most", "CPU", "peak MB", "with its git, MB")
 REACHED = {None: "", True: "yes", False: "NO"}
 
 
@@ -36,12 +37,14 @@ def _row(row: Row) -> tuple[str, ...]:
 def _taken(taken: Taken) -> tuple[str, ...]:
     times = [run.seconds for run in taken.runs]
     spread = f"{_number(min(times))} to {_number(max(times))}"
+    computed = median(run.computed for run in taken.runs)
     peak, together = (_megabytes(taken.runs, which) for which in ("peak", "together"))
     return (
         taken.what,
         _keys(taken.keys),
         _number(seconds(taken.runs)),
         spread,
+        _number(computed) if computed else "",
         peak,
         together,
     )
