@@ -1,6 +1,6 @@
 """How much room a year of daily commits takes, as a table; run by hand, it takes minutes.
 
-    python -m tests.bench_year [keys, 1000 unless told] [days, 365 unless told]
+    python -m tests.bench.year [keys, 1000 unless told] [days, 365 unless told]
 
 A relay server's database, made up from a seed: API keys and accounts that a person edits now and
 then, and for each key that was used on a day its counters (32 days), its totals, its latest 200
@@ -18,6 +18,7 @@ import tempfile
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -34,6 +35,7 @@ MODELS = ("claude-opus-4", "claude-sonnet-4", "claude-haiku-4")
 COUNTS = ("requests", "tokens", "inputTokens", "outputTokens", "cacheReadTokens", "allTokens")
 NOISE = ("usage:*", "account_usage:*", "sticky_session:*", "session:*", "cost_rank:*")
 LIMITS = {"daily": 250, "hourly": 10, "concurrency": 5}
+Fields = dict[Any, Any]  # redis-py takes no dict of str
 ROW = "{:32} {:>11} {:>9} {:>12} {:>9}"
 
 
@@ -61,11 +63,11 @@ class Relay:
     def _token(self, length: int) -> str:
         return self._random.randbytes(length).hex()
 
-    def _api_key(self, user: str) -> dict[str, str]:
+    def _api_key(self, user: str) -> Fields:
         fields = {f"setting{n}": str(self._random.randrange(2)) for n in range(36)}
         return fields | {"id": user, "name": f"key {user[:4]}", "limits": json.dumps(LIMITS)}
 
-    def _account(self) -> dict[str, str]:
+    def _account(self) -> Fields:
         fields = {f"setting{n}": str(self._random.randrange(2)) for n in range(26)}
         return fields | {"accessToken": self._token(120), "refreshToken": self._token(120)}
 
@@ -90,7 +92,7 @@ class Relay:
     def _use(self, pipe: redis.client.Pipeline, user: str, day: int) -> None:
         date = f"{FIRST + timedelta(days=day):%Y-%m-%d}"
         model, cost = self._random.choice(MODELS), self._random.random()
-        counts = {name: self._random.randrange(100_000) for name in COUNTS}
+        counts: Fields = {name: self._random.randrange(100_000) for name in COUNTS}
         for key in (f"usage:daily:{user}:{date}", f"usage:{user}:model:daily:{model}:{date}"):
             pipe.hset(key, mapping=counts)
             self._expire(pipe, key, day, 32)

@@ -1,6 +1,6 @@
 """How long `gitbackup log -- KEY` takes, `git log -- FILE` on the same repository being 1.
 
-Run by hand: `python -m tests.bench_history [FOLDER]`. It writes 2,000 commits on 100,000 keys,
+Run by hand: `python -m tests.bench.history [FOLDER]`. It writes 2,000 commits on 100,000 keys,
 twenty keys changed in each, into FOLDER (or a temporary one) unless they are there already.
 """
 

@@ -1,6 +1,6 @@
 """How often a commit is one point in time while clients write, as a table; run by hand.
 
-    python -m tests.bench_moment [commits for each line, 100 unless told]
+    python -m tests.bench.moment [commits for each line, 100 unless told]
 
 10,000 accounts, transfers between them in MULTI from three processes at 500 and 2,000 a second
 and as many as they can. Whenever a commit says that it is one point in time, the sum must hold.

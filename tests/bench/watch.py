@@ -1,6 +1,6 @@
 """What a commit of a watch takes where ten keys have changed, by the size of the database.
 
-    python -m tests.bench_watch [sizes of databases, 10000 and 1000000 unless told]
+    python -m tests.bench.watch [sizes of databases, 10000 and 1000000 unless told]
 
 As a table: seconds for the first commit, then the median of some commits after which ten keys
 have new values, and of some for which ten keys have come and ten gone; and memory, of ours and
@@ -100,8 +100,8 @@ def line(keys: int, bare: bool) -> tuple[str, float, float]:
 
 def main(words: list[str]) -> None:
     if len(words) == 2 and words[0] == "line":
-        keys, bare = words[1].split(",")
-        told, changed, come = line(int(keys), bare == "bare")
+        size, kind = words[1].split(",")
+        told, changed, come = line(int(size), kind == "bare")
         print(told, changed, come, sep="|")
         return
     sizes = sorted(map(int, words)) or [10_000, 1_000_000]
@@ -109,7 +109,7 @@ def main(words: list[str]) -> None:
     for kind in ("bare", "tree"):
         medians = []
         for keys in sizes:  # each in a process of its own, for memory's sake
-            command = [sys.executable, "-m", "tests.bench_watch", "line", f"{keys},{kind}"]
+            command = [sys.executable, "-m", "tests.bench.watch", "line", f"{keys},{kind}"]
             out = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
             told, *numbers = out.strip().split("|")
             medians.append([*map(float, numbers)])
