@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Self, cast
@@ -48,13 +48,23 @@ class KeyReader:
     def __exit__(self, *_: object) -> None:
         self.rest()
 
-    def names(self, db: int) -> list[bytes]:
-        """The names of all keys of a database, sorted as bytes."""
+    def size(self, db: int) -> int | None:
+        """How many keys a database has; None where the user may not ask."""
+        self._wire.select(db)
+        (size,) = self._wire.ask([("DBSIZE",)])
+        return None if isinstance(size, Refusal) else size
+
+    def names(self, db: int, told: Callable[[int], None] = lambda count: None) -> list[bytes]:
+        """The names of all keys of a database, sorted as bytes.
+
+        `told` hears how many were listed, some at a time.
+        """
         self._wire.select(db)
         names: list[bytes] = []
         alike: list[bytes] = []
         for piece in scanned(self._wire):
             names += piece
+            told(len(piece))
             if aside.MARK in b" ".join(piece):
                 alike += (name for name in piece if aside.MARK in name)
         left = aside.still_ours(self._wire, sorted({*alike}))

@@ -217,7 +217,8 @@ class LiveFiles:
             return keyspace.databases(wire)
 
     def _read_database(self, reading: Reading, db: int, sink: Sink) -> None:
-        names = reading.reader.names(db)
+        self._progress.start(f"listing db{db}", reading.reader.size(db))
+        names = reading.reader.names(db, self._progress.advance)
         if self.scope.include or self.scope.exclude:
             names = list(filter(covered(self.scope), names))
         self._progress.start(f"reading db{db}", len(names))
