@@ -26,6 +26,7 @@ from gitbackup.ops.rounds import PATIENCE, Guesses, Rounds, Upset
 from gitbackup.patterns import covered
 from gitbackup.progress import Progress
 
+UNHEARD = 1_000  # keys that are read between two times that we listen for writes
 TRIES = 3  # readings of a server whose databases are emptied or swapped meanwhile
 
 
@@ -224,9 +225,13 @@ class LiveFiles:
         self._progress.start(f"reading db{db}", len(names))
         places = self._places[db] = Places(db, names)
         note = partial(reading.guesses.note, db)
+        unheard = 0
         for count in Filler(reading.reader, db, places, sink, note).fill():
-            self._hear()
             self._progress.advance(count)
+            unheard += count
+            if unheard > UNHEARD:
+                self._hear()
+                unheard = 0
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:
         """Makes it the snapshot of one moment, if there is one."""

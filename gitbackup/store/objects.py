@@ -10,7 +10,9 @@ from gitbackup.store.command import Commands, Talk
 
 def blob_id(data: bytes) -> str:
     """The id that git gives a blob of these bytes."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    digest = hashlib.sha1(b"blob %d\0" % len(data), usedforsecurity=False)
+    digest.update(data)
+    return digest.hexdigest()
 
 
 class Blobs:
