@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 from gitbackup import layout
 from gitbackup.model import FileChange
-from gitbackup.ops.wanted import first_key
 from gitbackup.patterns import Literal
 from gitbackup.store.trees import Place
 
 Folder = Callable[[str], "dict[str, Place]"]
+FirstKey = Callable[[str], bytes]
+"""The name of the first key in a file, by its blob's id."""
 
 
 class _Split(NamedTuple):
@@ -48,9 +49,9 @@ class Route:
         place: str,
         top: dict[str, Place],
         folder: Folder,
-        read: Callable[[str], bytes],
+        first_key: FirstKey,
     ) -> None:
-        (self._key, self._whole), self._folder, self._read = key, folder, read
+        (self._key, self._whole), self._folder, self._first_key = key, folder, first_key
         self._there: set[str] = set()  # files whose going would lead elsewhere
         self._absent: set[str] = set()  # names whose coming would
         self._own: set[str] = set()  # files of the key's own, which come and go
@@ -83,6 +84,10 @@ class Route:
         )
         return beside or below or path in self._holding
 
+    def tells(self, path: str) -> bool:
+        """Whether `ends` looks at what was in this file before it changed."""
+        return path in self._keys and path in self._there
+
     def ends(self, changes: Sequence[FileChange]) -> bool:
         """Whether the key's way was another one before these changes."""
         for path, before, _ in changes:
@@ -90,7 +95,7 @@ class Route:
                 if before is None:
                     return True
                 if path in self._keys:
-                    self._keys[path] = first_key(self._read(before))
+                    self._keys[path] = self._first_key(before)
             elif before is not None and path not in self._own and self._followed(path):
                 return True
         return any(self._shared(split.files) != split.shared for split in self._splits)
@@ -179,7 +184,7 @@ class Route:
         path = f"{parent}{name}.json"
         self._there.add(path)
         self._holding.add(path)
-        self._keys[path] = first_key(self._read(names[f"{name}.json"].id))
+        self._keys[path] = self._first_key(names[f"{name}.json"].id)
         self._own_file(parent)
 
     def _nowhere(self, parent: str, chosen: list[str], names: dict[str, Place]) -> None:
@@ -221,7 +226,7 @@ class Route:
         for name, node in names.items():
             if not node.folder:
                 path = f"{parent}{name}"
-                self._keys[path] = first_key(self._read(node.id))
+                self._keys[path] = self._first_key(node.id)
                 return path
         name, node = next(iter(names.items()))
         return self._some_file(f"{parent}{name}/", self._folder(node.id))
@@ -236,7 +241,7 @@ def routes(
     places: Iterable[str],
     tree: str,
     folder: Folder,
-    read: Callable[[str], bytes],
+    first_key: FirstKey,
 ) -> list[Route] | None:
     """The ways to such keys in these places of a snapshot, given by its tree's id.
 
@@ -244,7 +249,7 @@ def routes(
     """
     top, each = folder(tree), [place for place in places if place != "functions"]
     try:
-        return [Route(one, place, top, folder, read) for place in each for one in literals]
+        return [Route(one, place, top, folder, first_key) for place in each for one in literals]
     except Lost:
         return None
 

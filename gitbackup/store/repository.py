@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Self
@@ -140,6 +140,13 @@ class Repository(Configured):
     def read(self, blob_id: str) -> bytes:
         """The bytes of a blob; Damaged where it is missing or corrupt. For one thread."""
         return self._blobs.read(blob_id)
+
+    def read_all(self, blob_ids: Iterable[str]) -> Iterator[bytes]:
+        """The bytes of each blob in turn, quicker than one by one; nothing else is read meanwhile.
+
+        Raises Damaged where one is missing or corrupt. For one thread.
+        """
+        return self._blobs.read_all(blob_ids)
 
     @staticmethod
     def blob_id(data: bytes) -> str:
