@@ -21,7 +21,7 @@ from gitbackup.model import FileChange, Key, Selection
 from gitbackup.ops.findings import Findings, Found
 from gitbackup.ops.route import Route, routes
 from gitbackup.ops.wanted import Wanted
-from gitbackup.store.history import Changed, Record, Walk
+from gitbackup.store.history import Changed, Record
 from gitbackup.store.repository import Repository
 
 AT_HAND = 512  # folders, and commits, that are kept
@@ -59,6 +59,7 @@ class Tracer:
         self._wanted = wanted
         self._folder = lru_cache(AT_HAND)(repository.folder)
         self._record = lru_cache(AT_HAND)(repository.history.record)
+        self._tops = repository.tops
         self._findings = Findings(repository, wanted)
         self._early: Beginning | None = None
         self._parents = slice(None)
@@ -67,19 +68,21 @@ class Tracer:
         """The selected commits, newest first; one that did not change such keys may have no
         edges. git begins to read them now, and goes on until they are asked for."""
         every = replace(selection, limit=None, reverse=False)
-        walk = self._history.walk(every, places=self._wanted.places is None)
         self._parents = slice(1 if selection.first_parent else None)
-        first = next(walk.records, None)
+        records = self._history.records(every)
+        first = next(records, None)
         if first is None:
             return iter(())
-        if walk.whole and first.canonical:
+        if first.canonical and not (every.since or every.until or every.grep):
             self._begin_early(first)
-        return self._on_the_way(first, walk)
+        return self._on_the_way(first, records)
 
-    def _on_the_way(self, first: Record, walk: Walk) -> Iterator[Step]:
+    def _on_the_way(self, first: Record, others: Iterable[Record]) -> Iterator[Step]:
         """Lines of canonical commits by the keys' way, the others at large."""
-        records = [first, *walk.records]
-        places = self._wanted.places or self._in_place(walk.places())
+        records = [first, *others]
+        places = self._wanted.places or self._in_place(
+            self._tops(dict.fromkeys(record.tree for record in records if record.canonical))
+        )
         at = 0
         while at < len(records):
             end = _end(records, at)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import PIPE, Popen
-from threading import Thread
 from typing import IO, NamedTuple
 
 from gitbackup.errors import GitbackupError
@@ -120,19 +119,6 @@ class Talk:
         """Ends its input and waits: how it ended, and what of its output was not read."""
         out, error = self._popen.communicate()
         return Result(self._popen.returncode, out, error.decode("utf-8", "replace"))
-
-    def later(self) -> Callable[[], Result]:
-        """Ends its input, and reads what it writes in the background; the call of what is
-        returned waits: how it ended, and what it wrote."""
-        results: list[Result] = []
-        reader = Thread(target=lambda: results.append(self.finish()), daemon=True)
-        reader.start()
-
-        def wait() -> Result:
-            reader.join()
-            return results[0]
-
-        return wait
 
     def kill(self) -> Result:
         """Ends it at once."""

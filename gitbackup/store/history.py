@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import IO, NamedTuple
 
@@ -12,7 +11,7 @@ from gitbackup.errors import UsageError
 from gitbackup.model import CommitInfo, FileChange, Selection
 from gitbackup.store import message, notes, refs
 from gitbackup.store.command import Commands, Talk, failure, text
-from gitbackup.store.trees import RAW, TreePairs, changes_in
+from gitbackup.store.trees import RAW, TreePairs, changes_in, damaged
 
 _FORMAT = "--format=%H%n%P%n%T%n%an <%ae>%n%aI%n%cn <%ce>%n%cI%n%B%x01%N"
 _NOTE = "\x01"  # parts a commit's message from the note of its rehearsal
@@ -57,19 +56,6 @@ Changed = tuple[str, Sequence[FileChange]]
 """A commit's id, and the files that it changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """The commits of a selection, that git is reading.
-
-    `places` waits for the names of all that their snapshots ever had at their top. `whole` is
-    a walk from one commit back to the first ones.
-    """
-
-    records: Iterator[Record]
-    places: Callable[[], set[str]]
-    whole: bool
-
-
 class History:
     """Searches along the commits of a repository, quick for many of them. For one thread."""
 
@@ -80,25 +66,11 @@ class History:
     def records(self, selection: Selection, paths: Sequence[str] = ()) -> Iterator[Record]:
         """The commits selected, of those that changed one of these files or folders.
 
-        Nothing comes of HEAD before the first commit. Raises UsageError for a revision that
-        there is not.
+        Nothing comes of HEAD before the first commit. git begins now. Raises UsageError for a
+        revision that there is not.
         """
         ends = self._ends(selection)
         return _records(self._git, selection, ends, paths) if ends else iter(())
-
-    def walk(self, selection: Selection, places: bool = True) -> Walk:
-        """The same commits, and what their snapshots ever had at their top, if asked for.
-
-        git begins to read both now.
-        """
-        ends = self._ends(selection)
-        if not ends:
-            return Walk(iter(()), set, True)
-        narrowed = any((selection.limit, selection.since, selection.until, selection.grep))
-        whole = len(ends) == 1 and ends[0].isalnum() and not narrowed
-        words = [*_options(selection), *ends]
-        records = _records(self._git, selection, ends)
-        return Walk(records, _places(self._git, words) if places else set, whole)
 
     def record(self, commit: str) -> Record:
         """One commit, given by id."""
@@ -117,11 +89,14 @@ class History:
         self, start: str, stop: str | None, paths: Sequence[str]
     ) -> Iterator[Sequence[Changed]]:
         """Along a line of commits, from `start` back to before `stop`, by id: those that
-        changed one of these files or folders, and how. As many at a time as git has found."""
+        changed one of these files or folders, and how. As many at a time as git has found.
+
+        git begins now. Raises Damaged where it cannot read on."""
         settings = ("-c", "log.showroot=true")
         options = ("-z", "--raw", *RAW, "--format=%x00%x00%H")
         ends = [start, f"^{stop}"] if stop else [start]
-        return _changed(self._git.start(*settings, "log", *options, *ends, "--", *paths))
+        talk = self._git.start(*settings, "log", *options, *ends, "--", *paths)
+        return _changed(self._git, talk)
 
     def _ends(self, selection: Selection) -> list[str]:
         """What is selected by ids; nothing for HEAD before the first commit."""
@@ -161,27 +136,16 @@ def _listed(talk: Talk) -> Iterator[Record]:
     _ended(talk)
 
 
-def _changed(talk: Talk) -> Iterator[Sequence[Changed]]:
+def _changed(git: Commands, talk: Talk) -> Iterator[Sequence[Changed]]:
     try:
         for some in _parts(talk.stdout, _BETWEEN, last=True):
             yield [_changed_by(part) for part in some if part]
     except GeneratorExit:
         talk.kill()
         raise
-    _ended(talk)
-
-
-def _places(git: Commands, words: Sequence[str]) -> Callable[[], set[str]]:
-    """Begins to read what there is at the top; what is returned waits for it."""
-    waits = git.start("rev-list", "--objects", "--filter=tree:2", *words, "--").later()
-
-    def places() -> set[str]:
-        result = waits()
-        if result.status:
-            raise failure("rev-list", result)
-        return {line.partition(" ")[2] for line in text(result.out).split("\n")}
-
-    return places
+    result = talk.finish()
+    if result.status:
+        raise damaged(git, failure("log", result))
 
 
 def revisions(git: Commands, selection: Selection) -> list[str]:

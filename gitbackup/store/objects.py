@@ -36,28 +36,15 @@ class Blobs:
         Damaged where one is missing, or not what its id says. What else is read meanwhile
         ends it.
         """
-        ahead = iter(wanted)
-        while some := list(islice(ahead, AHEAD)):
-            talk = self._started()
-            try:
-                ask(talk, *(id_.encode("ascii") for id_ in some))
-            except (OSError, ValueError) as error:
-                raise self._damaged(some[0], self.close("git does not say why")) from error
-            self._asked = len(some)
-            for id_ in some:
-                yield self._blob(talk, id_)
+        return self._answers(wanted, "", b"blob")
 
     def tree(self, wanted: str) -> bytes:
         """The tree object of a tree, or of a commit's snapshot; Damaged where it is missing."""
-        talk = self._started()
-        try:
-            ask(talk, f"{wanted}^{{tree}}".encode("ascii"))
-            data = answer(talk, b"tree")
-        except (OSError, ValueError, IndexError) as error:
-            raise self._damaged(wanted, self.close("git does not say why")) from error
-        if data is None:
-            raise self._damaged(wanted, self.close("it is missing"))
-        return data
+        return next(self.trees([wanted]))
+
+    def trees(self, wanted: Iterable[str]) -> Iterator[bytes]:
+        """The tree objects of each in turn, read as blobs are by `read_all`."""
+        return self._answers(wanted, "^{tree}", b"tree")
 
     def close(self, otherwise: str = "") -> str:
         """Ends the process, where one runs; tells what it complained of, or `otherwise`."""
@@ -68,16 +55,28 @@ class Blobs:
         self._asked = 0
         return "; ".join(said.strip().split("\n")) if said else otherwise
 
-    def _blob(self, talk: Talk, wanted: str) -> bytes:
-        """The next answer, which is to be this blob."""
+    def _answers(self, wanted: Iterable[str], suffix: str, kind: bytes) -> Iterator[bytes]:
+        ahead = iter(wanted)
+        while some := list(islice(ahead, AHEAD)):
+            talk = self._started()
+            try:
+                ask(talk, *(f"{id_}{suffix}".encode("ascii") for id_ in some))
+            except (OSError, ValueError) as error:
+                raise self._damaged(some[0], self.close("git does not say why")) from error
+            self._asked = len(some)
+            for id_ in some:
+                yield self._answer(talk, id_, kind)
+
+    def _answer(self, talk: Talk, wanted: str, kind: bytes) -> bytes:
+        """The next answer, which is to be this object."""
         try:
-            data = answer(talk)
+            data = answer(talk, kind)
         except (OSError, ValueError, IndexError) as error:
             raise self._damaged(wanted, self.close("git does not say why")) from error
         self._asked -= 1
         if data is None:
             raise self._damaged(wanted, self.close("it is missing"))
-        if blob_id(data) != wanted:
+        if kind == b"blob" and blob_id(data) != wanted:
             raise self._damaged(wanted, "its bytes are not what its id says")
         return data
 

@@ -157,6 +157,10 @@ class Repository(Configured):
         """What stands in a folder of a snapshot, by its tree's id. For one thread."""
         return trees.inside(self._blobs.tree(tree_ish))
 
+    def tops(self, tree_ids: Iterable[str]) -> set[str]:
+        """The names of all that stands at the top of these snapshots, by their trees' ids."""
+        return {name for tree in self._blobs.trees(tree_ids) for name in trees.names(tree)}
+
     def log(
         self, selection: Selection | str = "HEAD", limit: int | None = None
     ) -> Iterator[CommitInfo]:

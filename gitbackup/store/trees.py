@@ -44,6 +44,11 @@ def inside(tree: bytes) -> dict[str, Place]:
     }
 
 
+def names(tree: bytes) -> list[str]:
+    """The names of what stands in a folder."""
+    return [text(name) for _, name, _ in _ENTRY.findall(tree)]
+
+
 class TreePairs:
     """Tells which files differ between two trees, through one `git diff-tree` that stays open."""
 
@@ -77,7 +82,7 @@ class TreePairs:
     def _damaged(self) -> Damaged:
         talk, self._talk = self._talk, None
         said = failure("diff-tree", talk.finish()) if talk else "git diff-tree failed"
-        return Damaged(f"{self._git.folder} is damaged: {said} (see `git fsck`)")
+        return damaged(self._git, said)
 
 
 def _answer(talk: Talk, question: bytes) -> bytes:
@@ -164,8 +169,13 @@ def _read(git: Commands, *words: str, environment: Mapping[str, str] | None = No
     """What git reads of commits that have been resolved: where it cannot, they are damaged."""
     result = git.attempt(*words, environment=environment)
     if result.status:
-        raise Damaged(f"{git.folder} is damaged: {failure(words[0], result)} (see `git fsck`)")
+        raise damaged(git, failure(words[0], result))
     return result.out
+
+
+def damaged(git: Commands, said: object) -> Damaged:
+    """The error to raise where git says this of commits that are there."""
+    return Damaged(f"{git.folder} is damaged: {said} (see `git fsck`)")
 
 
 def _change(about: str, path: str) -> FileChange:

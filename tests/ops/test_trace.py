@@ -87,3 +87,12 @@ def test_files_that_keep_their_names_and_hold_other_keys(small_files: None, tmp_
     commits = [Commit((), older, {}), Commit((0,), newer, {})]
     ids = write(tmp_path / "data", commits, Random(1))
     assert brute(commits, ids, "ab1") == traced(tmp_path / "data", "ab1")
+
+
+def test_a_database_that_has_become_another(small_files: None, tmp_path: Path) -> None:
+    """Git has one object for both, as it has for all that is equal."""
+    keys = dict.fromkeys([b"aa1", b"aa2", b"ab1", b"ab2"], "1")
+    commits = [Commit((), keys, {}), Commit((0,), {}, keys), Commit((1,), {}, {**keys, b"b": "2"})]
+    ids = write(tmp_path / "data", commits, Random(1))
+    for pattern in ("ab1", "a*", "b", "*"):
+        assert brute(commits, ids, pattern) == traced(tmp_path / "data", pattern), pattern
