@@ -79,10 +79,8 @@ class Tracer:
 
     def _on_the_way(self, first: Record, others: Iterable[Record]) -> Iterator[Step]:
         """Lines of canonical commits by the keys' way, the others at large."""
-        records = [first, *others]
-        places = self._wanted.places or self._in_place(
-            self._tops(dict.fromkeys(record.tree for record in records if record.canonical))
-        )
+        records = [first]
+        places = self._places(records, others)
         at = 0
         while at < len(records):
             end = _end(records, at)
@@ -130,6 +128,24 @@ class Tracer:
         with suppress(Damaged):  # it is told of when the commit's turn comes
             now = self._wanted.places or self._in_place(self._folder(first.tree))
             self._early = self._begin(first, None, now)
+
+    def _places(self, records: list[Record], others: Iterable[Record]) -> Sequence[str]:
+        """The folders at the top that such keys are, or ever were, in.
+
+        The others come to the records, while git reads what stood at the top of those before.
+        """
+
+        def trees() -> Iterator[str]:
+            yield records[0].tree
+            for record in others:
+                records.append(record)
+                if record.canonical:
+                    yield record.tree
+
+        if self._wanted.places is None:
+            return self._in_place(self._tops(trees()))
+        records += others
+        return self._wanted.places
 
     def _in_place(self, tops: Iterable[str]) -> Sequence[str]:
         return sorted(filter(self._wanted.in_place, tops))
