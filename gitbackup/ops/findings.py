@@ -9,7 +9,8 @@ from functools import cached_property, lru_cache
 from gitbackup import layout
 from gitbackup.errors import Damaged
 from gitbackup.model import Entry, Key
-from gitbackup.ops.wanted import Wanted, entry_of, first_key
+from gitbackup.ops.splits import Two
+from gitbackup.ops.wanted import Wanted, ends_of, entry_of
 from gitbackup.store.repository import Repository
 
 FILES = 4  # whose bytes are kept
@@ -31,14 +32,14 @@ class Found:
 
 
 class Findings:
-    """What files hold of the keys wanted, and which their first keys are."""
+    """What files hold of the keys wanted, and which keys they begin and end with."""
 
     def __init__(self, repository: Repository, wanted: Wanted) -> None:
         self._wanted = wanted
         self._read = lru_cache(FILES)(repository.read)
         self._read_all = repository.read_all
         self._anothers: dict[str, bool] = {}
-        self._firsts: dict[str, bytes] = {}
+        self._ends: dict[str, Two] = {}
         self._found: dict[tuple[str, str, bool], dict[Key, Found]] = {}
         self._size = 0
 
@@ -50,10 +51,10 @@ class Findings:
         kept = self._found.get((path, blob, canonical))
         return self._find(path, blob, canonical, self._read(blob)) if kept is None else kept
 
-    def first_key(self, blob: str) -> bytes:
-        """The name of the first key in a canonical file."""
-        first = self._firsts.get(blob)
-        return self._first(blob, self._read(blob)) if first is None else first
+    def ends_of(self, blob: str) -> Two:
+        """The names of the first and the last key in a canonical file."""
+        kept = self._ends.get(blob)
+        return self._note_ends(blob, self._read(blob)) if kept is None else kept
 
     def is_anothers(self, path: str, blob: str) -> bool:
         """Whether a canonical file is the own one of a key that is not wanted: its name tells
@@ -67,14 +68,14 @@ class Findings:
 
     def read_ahead(self, files: Iterable[tuple[str, str]], tell: Iterable[str]) -> None:
         """Reads what is asked for soon: such keys of canonical files, by path and blob, and the
-        first keys of those that `tell`. It stops where that is too much to keep, or fails."""
-        paths: dict[str, set[str]] = {blob: set() for blob in tell if blob not in self._firsts}
+        ends of those that `tell`. It stops where that is too much to keep, or fails."""
+        paths: dict[str, set[str]] = {blob: set() for blob in tell if blob not in self._ends}
         for path, blob in files:
             if (path, blob, True) not in self._found and not self._anothers.get(path):
                 paths.setdefault(blob, set()).add(path)
         with suppress(Damaged):  # it is told of when it is asked for
             for blob, content in zip(paths, self._read_all(paths), strict=True):
-                self._first(blob, content)
+                self._note_ends(blob, content)
                 for path in paths[blob]:
                     self._find(path, blob, True, content)
                 if self._size > KEPT:
@@ -88,15 +89,15 @@ class Findings:
         self._found[path, blob, canonical] = found
         return found
 
-    def _first(self, blob: str, content: bytes) -> bytes:
-        first = first_key(content)
-        self._make_room(len(first))
-        self._firsts[blob] = first
-        return first
+    def _note_ends(self, blob: str, content: bytes) -> Two:
+        ends = ends_of(content)
+        self._make_room(sum(map(len, ends)))
+        self._ends[blob] = ends
+        return ends
 
     def _make_room(self, size: int) -> None:
         if self._size > KEPT:
-            self._firsts.clear()
+            self._ends.clear()
             self._found.clear()
             self._size = 0
         self._size += size + ANY

@@ -201,8 +201,8 @@ class Tracer:
 
     def _ways(self, record: Record, places: Sequence[str]) -> Sequence[Route] | None:
         """The way to the key in each database; None where it cannot be told from few paths."""
-        first_key = self._findings.first_key
-        return routes(self._wanted.literals, places, record.tree, self._folder, first_key)
+        ends_of = self._findings.ends_of
+        return routes(self._wanted.literals, places, record.tree, self._folder, ends_of)
 
     def _look(self, record: Record, following: Record | None = None) -> Step:
         """At all files that differ from each parent; the record that follows may be of one."""

@@ -113,10 +113,12 @@ def _entries(content: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         at = content.find(start, end)
 
 
-def first_key(content: bytes) -> bytes:
-    """The name of the first key in a canonical file."""
-    name = NAME.search(content)
-    return codec.data(codec.load(name[1])) if name else b""
+def ends_of(content: bytes) -> tuple[bytes, bytes]:
+    """The names of the first and the last key in a canonical file."""
+    first, last = NAME.search(content), NAME.match(content, content.rfind(b'\n  "'))
+    if first is None or last is None:
+        return b"", b""
+    return codec.data(codec.load(first[1])), codec.data(codec.load(last[1]))
 
 
 def _may_hold(prefix: bytes, names: Sequence[str]) -> bool:

@@ -206,8 +206,8 @@ def _record(record: bytes) -> Record:
 
 def _is_ours(text: str) -> bool:
     """Whether a message has the trailers of ours."""
-    told = text.rpartition(_NOTE)[0]
-    return all(trailer in told for trailer in _OURS)
+    told = text if text.endswith(_NOTE) else text.rpartition(_NOTE)[0]
+    return all(map(told.__contains__, _OURS))
 
 
 def _changed_by(part: bytes) -> Changed:
