@@ -36,15 +36,15 @@ class Blobs:
         Damaged where one is missing, or not what its id says. What else is read meanwhile
         ends it.
         """
-        return self._answers(wanted, "", b"blob")
+        return self._answers(wanted, b"blob")
 
     def tree(self, wanted: str) -> bytes:
         """The tree object of a tree, or of a commit's snapshot; Damaged where it is missing."""
-        return next(self.trees([wanted]))
+        return next(self._answers([f"{wanted}^{{tree}}"], b"tree"))
 
     def trees(self, wanted: Iterable[str]) -> Iterator[bytes]:
-        """The tree objects of each in turn, read as blobs are by `read_all`."""
-        return self._answers(wanted, "^{tree}", b"tree")
+        """The objects of these trees in turn, read as blobs are by `read_all`."""
+        return self._answers(wanted, b"tree")
 
     def close(self, otherwise: str = "") -> str:
         """Ends the process, where one runs; tells what it complained of, or `otherwise`."""
@@ -55,12 +55,12 @@ class Blobs:
         self._asked = 0
         return "; ".join(said.strip().split("\n")) if said else otherwise
 
-    def _answers(self, wanted: Iterable[str], suffix: str, kind: bytes) -> Iterator[bytes]:
+    def _answers(self, wanted: Iterable[str], kind: bytes) -> Iterator[bytes]:
         ahead = iter(wanted)
         while some := list(islice(ahead, AHEAD)):
             talk = self._started()
             try:
-                ask(talk, *(f"{id_}{suffix}".encode("ascii") for id_ in some))
+                ask(talk, *(id_.encode("ascii") for id_ in some))
             except (OSError, ValueError) as error:
                 raise self._damaged(some[0], self.close("git does not say why")) from error
             self._asked = len(some)

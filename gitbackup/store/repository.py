@@ -159,7 +159,7 @@ class Repository(Configured):
 
     def tops(self, tree_ids: Iterable[str]) -> set[str]:
         """The names of all that stands at the top of these snapshots, by their trees' ids."""
-        return {name for tree in self._blobs.trees(tree_ids) for name in trees.names(tree)}
+        return trees.names(self._blobs.trees(tree_ids))
 
     def log(
         self, selection: Selection | str = "HEAD", limit: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gitbackup.errors import Damaged
@@ -21,6 +21,7 @@ RAW = ("--no-renames", "--no-abbrev")
 _SUBMODULE = "160000"
 _FOLDER = "40000"
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_NAME = re.compile(rb"[0-7]+ ([^\0]+)\0.{20}", re.DOTALL)
 _CHUNK = 1 << 16
 _DONE = b"done\n"  # no id: git echoes it, so that we know where an answer ends
 
@@ -44,9 +45,10 @@ def inside(tree: bytes) -> dict[str, Place]:
     }
 
 
-def names(tree: bytes) -> list[str]:
-    """The names of what stands in a folder."""
-    return [text(name) for _, name, _ in _ENTRY.findall(tree)]
+def names(trees: Iterable[bytes]) -> set[str]:
+    """The names of all that stands in these folders."""
+    found = {name for tree in trees for name in _NAME.findall(tree)}
+    return {*map(text, found)}
 
 
 class TreePairs:
