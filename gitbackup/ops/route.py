@@ -13,7 +13,7 @@ A name with 8 digits of a hash is taken for that of the prefix that it is the ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from gitbackup import layout
 from gitbackup.model import FileChange
@@ -21,6 +21,7 @@ from gitbackup.ops.splits import Split, Two, told_alone
 from gitbackup.patterns import Literal
 from gitbackup.store.trees import Place
 
+PATHS = 10_000  # of which it is known whether they may hold the key
 Folder = Callable[[str], "dict[str, Place]"]
 Ends = Callable[[str], Two]
 """The names of the first and the last key in a file, by its blob's id."""
@@ -62,13 +63,15 @@ class Route:
         self._alone = next(filter(self._is_told_alone, self._holding), None)
         self._splits = [*map(self._with_own, self._splits)]
         self._there.update(path for split in self._splits for path in split.files)
+        self.may_hold = lru_cache(PATHS)(self._may_hold)
+        self._followed = lru_cache(PATHS)(self._is_followed)
 
     @property
     def paths(self) -> set[str]:
         """The files and folders to follow; for keys that begin alike it is not enough."""
         return self._there | self._absent | self._own
 
-    def may_hold(self, path: str) -> bool:
+    def _may_hold(self, path: str) -> bool:
         """Whether the key may be in this file, of those that are followed."""
         if self._whole:
             return path in self._holding or path in self._own
@@ -79,9 +82,10 @@ class Route:
         )
         return beside or below or path in self._holding
 
-    def tells(self, path: str) -> bool:
-        """Whether `ends` looks at what was in this file before it changed."""
-        return path in self._keys and path in self._there
+    @property
+    def telling(self) -> set[str]:
+        """The files of which `ends` looks at what was in them before they changed."""
+        return self._keys.keys() & self._there
 
     def ends(self, changes: Sequence[FileChange]) -> bool:
         """Whether the key's way was another one before these changes."""
@@ -104,7 +108,7 @@ class Route:
             return self._is_told_alone(self._alone)
         return all(self._shared(*split.files) == split.shared for split in self._splits)
 
-    def _followed(self, path: str) -> bool:
+    def _is_followed(self, path: str) -> bool:
         return path in self._absent or any(path.startswith(f"{name}/") for name in self._absent)
 
     def _namespace(self, parent: str, size: int, names: dict[str, Place]) -> None:

@@ -112,15 +112,16 @@ class Tracer:
         known = {record.id: number for number, record in enumerate(line)}
         done = 0
         for some in began.changed:
-            self._read_ahead(some, began.ways)
-            for commit, changes in some:
+            held = [_held(changes, began.ways) for _, changes in some]
+            self._read_ahead(some, held, began.ways)
+            for (commit, changes), mine in zip(some, held, strict=True):
                 at = known[commit]
                 yield from map(Step, line[done:at])
                 done = at + 1
                 if any(way.ends(changes) for way in began.ways):
                     yield self._turn(line[at], began.ways, older[at:done], places)
                     return
-                yield Step(line[at], [self._edge(_held(changes, began.ways), True)])
+                yield Step(line[at], [self._edge(mine, True)])
         yield from map(Step, line[done:])
 
     def _begin_early(self, first: Record) -> None:
@@ -170,18 +171,24 @@ class Tracer:
         changed = self._history.changed_along(first.id, stop, sorted(paths))
         return Beginning(first.id, places, ways, changed)
 
-    def _read_ahead(self, some: Sequence[Changed], ways: Sequence[Route]) -> None:
+    def _read_ahead(
+        self,
+        some: Sequence[Changed],
+        held: Sequence[Sequence[FileChange]],
+        ways: Sequence[Route],
+    ) -> None:
         """What is looked at in these commits is read together."""
-        every = [change for _, changes in some for change in changes]
+        telling = {path for way in ways for path in way.telling}
         self._findings.read_ahead(
             (
                 (path, blob)
-                for path, *blobs in _held(every, ways)
+                for mine in held
+                for path, *blobs in mine
                 if self._wanted.in_file(path)
                 for blob in blobs
                 if blob
             ),
-            (old for path, old, _ in every if old and any(way.tells(path) for way in ways)),
+            (old for _, changes in some for path, old, _ in changes if old and path in telling),
         )
 
     def _turn(
