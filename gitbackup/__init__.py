@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gitbackup.model.rdb import RdbVerified as RdbVerified
     from gitbackup.model.risk import Level as Level
     from gitbackup.model.risk import Risk as Risk
+    from gitbackup.model.ttl import Ttl as Ttl
     from gitbackup.ops.check import Checked as Checked
     from gitbackup.ops.commit import CommitResult as CommitResult
     from gitbackup.ops.diff import Diff as Diff
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from gitbackup.ops.watch import Trouble as Trouble
     from gitbackup.ops.watch import Watching as Watching
     from gitbackup.plan import Plan as Plan
-    from gitbackup.plan import Ttl as Ttl
 
 _HOMES = {
     "backup": ("Backup", "InitResult"),
@@ -88,9 +88,10 @@ _HOMES = {
     "ops.transfer": ("CloneResult", "PullResult", "PushResult"),
     "ops.verify": ("Verified",),
     "ops.watch": ("Trouble", "Watching"),
-    "plan": ("Plan", "Ttl"),
+    "plan": ("Plan",),
     "model.proof": ("Proof",),
     "model.risk": ("Level", "Risk"),
+    "model.ttl": ("Ttl",),
     "backup.rdb": ("RdbFiles",),
     "model.rdb": ("RdbFile", "RdbListed", "RdbSaved", "RdbVerified"),
 }

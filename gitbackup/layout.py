@@ -144,7 +144,7 @@ def range_names(byte: int) -> list[str]:
 
 def holds_surely(name: str, byte: int) -> bool:
     """Whether every range that goes by this name holds the byte."""
-    return all(byte in span for span in _ranges()[name])
+    return all(byte in span for span in ranges()[name])
 
 
 def digest(key: bytes) -> str:
@@ -291,7 +291,7 @@ def _range_name(first: int, width: int) -> str:
 
 
 @cache
-def _ranges() -> dict[str, list[range]]:
+def ranges() -> dict[str, list[range]]:
     """The ranges that a name can stand for."""
     found: defaultdict[str, list[range]] = defaultdict(list)
     for width in (1 << power for power in range(9)):

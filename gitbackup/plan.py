@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 from gitbackup import codec
 from gitbackup.model import Action, Counts, Entry, Key, Scope
+from gitbackup.model.ttl import Ttl as Ttl
 
 KEY = 40  # bytes that each key takes besides its name and value, at the very least
 MOST_FREED = 10  # bytes of memory that a byte of JSON stands for, at the very most
-
-
-class Ttl(StrEnum):
-    """What becomes of expiries: the same instant, as much time as was left, or none."""
-
-    KEEP = "keep"
-    REMAINING = "remaining"
-    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The public class: a data repository, a server, and a method for each verb.
 
-Each method imports what it needs when it is called: redis, deepdiff and git take longer to
-load than `log` takes to run, and most methods need but one of them.
+Each method imports what it needs when it is called: redis and deepdiff take longer to load than
+`log` takes to run, and most methods need but one of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gitbackup.backup.past import Past
 from gitbackup.backup.standing import Standing
 from gitbackup.backup.workspace import Workspace
 from gitbackup.model import Consistency, Pushed, Rehearsal
-from gitbackup.plan import How, Plan, Ttl
+from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gitbackup.ops.restore import Confirm, Restorer
     from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
     from gitbackup.ops.verify import Verified
+    from gitbackup.plan import Plan
     from gitbackup.store.repository import Repository
 
 
@@ -161,10 +162,8 @@ class Backup(Past, Standing):
         """
         from gitbackup.ops import asking
 
-        pairs = self._at.chosen(databases, to)
-        wanted = asking.by_words(
-            self._at.history, commit_ish, How(tuple(patterns), pairs, delete, ttl), home=to is None
-        )
+        how = self._at.how(patterns, databases, to, delete, ttl)
+        wanted = asking.by_words(self._at.history, commit_ish, how, home=to is None)
         return self._at.restorer(wanted, self._at.server_of(to), to)
 
     def planned(self, plan: Plan, to: str | None = None) -> Restorer:
@@ -206,7 +205,7 @@ class Backup(Past, Standing):
         """
         from gitbackup.ops import importing as ops
 
-        how = How(tuple(patterns), self._at.chosen(databases, to), delete, ttl)
+        how = self._at.how(patterns, databases, to, delete, ttl)
         return ops.begin(file, name, how, self._at.destination(to))
 
     def push(self, target: str | None = None) -> PushResult:

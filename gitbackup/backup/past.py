@@ -49,11 +49,14 @@ class Past(Sight):
         `patterns` are names of keys and globs of Redis; the databases of this object narrow
         them. `redact` is as for `diff`.
         """
-        from gitbackup.ops.trace import trace
+        from gitbackup.ops.walk import Tracer
         from gitbackup.ops.wanted import Wanted
 
-        wanted, redaction = Wanted(patterns, self._at.databases), self._at.redaction(redact)
-        return trace(self._at.history, selection, wanted, redaction)
+        tracer = Tracer(self._at.history, Wanted(patterns, self._at.databases))
+        steps = tracer.steps(selection)
+        from gitbackup.ops.trace import trace  # git reads the history while it is loaded
+
+        return trace(steps, selection, self._at.redaction(redact))
 
     def keys(self, commit_ish: str = "HEAD", patterns: Sequence[str] = ()) -> Iterator[KeyLine]:
         """The keys of a commit, file by file.

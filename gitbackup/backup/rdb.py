@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from gitbackup.backup.workspace import Workspace
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
-from gitbackup.plan import How, Plan, Ttl
+from gitbackup.model.ttl import Ttl
 
 if TYPE_CHECKING:
     from gitbackup.ops.commit import CommitResult
     from gitbackup.ops.rdb_history import LoadedFiles, RdbAdopted
+    from gitbackup.plan import Plan
 
 
 class RdbFiles:
@@ -114,7 +115,7 @@ class RdbFiles:
         from gitbackup.ops.planning import Wanted
         from gitbackup.store.scratch import scratch
 
-        how = How(tuple(patterns), self._at.chosen(databases, to), delete, ttl)
+        how = self._at.how(patterns, databases, to, delete, ttl)
         with self._loaded(file, program) as live, scratch(self._at.repository) as aside:
             adopted = rdb_history.adopt(aside, live)
             server, wanted = self._at.server_of(to), Wanted(adopted.commit, how)

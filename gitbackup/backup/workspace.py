@@ -1,7 +1,7 @@
 """Where a Backup works: its data repository, its server, and which keys both are about.
 
-Nothing is opened before it is asked for: redis and git take longer to load than `log` takes
-to run, and most verbs need but one of them.
+Nothing is opened before it is asked for: redis takes longer to load than `log` takes to run,
+and most verbs need but one of the two.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from gitbackup.progress import Progress
 if TYPE_CHECKING:
     from gitbackup.live.address import Address
     from gitbackup.live.connect import Server
+    from gitbackup.model.ttl import Ttl
     from gitbackup.ops.importing import Destination
     from gitbackup.ops.planning import Wanted
     from gitbackup.ops.restore import Restorer
     from gitbackup.ops.scan import LiveFiles
+    from gitbackup.plan import How
     from gitbackup.redact import Redaction
     from gitbackup.store.repository import Repository
 
@@ -119,6 +121,19 @@ class Workspace:
         if len({*databases.values()}) < len(databases):
             raise UsageError("two databases cannot both go into the same one")
         return tuple(sorted(databases.items()))
+
+    def how(
+        self,
+        patterns: Sequence[str],
+        databases: Mapping[int, int] | None,
+        other: str | None,
+        delete: bool,
+        ttl: Ttl,
+    ) -> How:
+        """Which keys go into that other server, this one where None, and how."""
+        from gitbackup.plan import How
+
+        return How(tuple(patterns), self.chosen(databases, other), delete, ttl)
 
     def restorer(
         self,

@@ -15,7 +15,7 @@ import click
 from gitbackup.backup import Backup
 from gitbackup.cli import pager, terminal
 from gitbackup.errors import PasswordNeeded, ServerError, UsageError
-from gitbackup.plan import Ttl
+from gitbackup.model.ttl import Ttl
 from gitbackup.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])

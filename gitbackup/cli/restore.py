@@ -34,7 +34,7 @@ from gitbackup.cli.options import (
     url_option,
 )
 from gitbackup.errors import UsageError
-from gitbackup.plan import Ttl
+from gitbackup.model.ttl import Ttl
 from gitbackup.report import plans
 
 

@@ -37,7 +37,7 @@ from gitbackup.cli.options import (
 )
 from gitbackup.cli.words import GLOB, KEYS, AfterDashes
 from gitbackup.errors import UsageError
-from gitbackup.plan import Ttl
+from gitbackup.model.ttl import Ttl
 from gitbackup.report import objects, text
 
 if TYPE_CHECKING:  # it loads what `export --help` has no need of

@@ -9,7 +9,7 @@ from gitbackup import codec
 from gitbackup.diff.parts import Parts, parts_of, survivors
 from gitbackup.model import Action, BlameLine, CommitInfo, Entry, Key, Selection, ValueChange
 from gitbackup.ops.entries import find_entry
-from gitbackup.ops.trace import Step, Tracer
+from gitbackup.ops.walk import Step, Tracer
 from gitbackup.ops.wanted import Wanted
 from gitbackup.redact import Redaction
 from gitbackup.store.repository import Repository
@@ -73,7 +73,9 @@ def _origins(
         for parent, places in _passed_on(step, key, mine):
             handed = sought.setdefault(parent, {})
             handed.update({place: mine.pop(at) for at, place in places.items() if at in mine})
-        yield from ((number, step.record.info) for number in mine.values())
+        if mine:
+            info = step.record.info
+            yield from ((number, info) for number in mine.values())
         if not sought:
             return
 
@@ -89,4 +91,4 @@ def _passed_on(
         else:
             old, new = edge[key]
             if old and new:
-                yield parent, survivors(old.entry(key), new.entry(key))
+                yield parent, survivors(old.entry, new.entry)

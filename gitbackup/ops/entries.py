@@ -9,7 +9,7 @@ from gitbackup import codec, kinds, snapshot
 from gitbackup.errors import UsageError
 from gitbackup.model import Entry, Key, KeyLine
 from gitbackup.ops.route import routes
-from gitbackup.ops.wanted import Wanted, entry_of
+from gitbackup.ops.wanted import Wanted, ends_of, entry_of
 from gitbackup.store.repository import Repository
 
 
@@ -50,7 +50,11 @@ def _likely(repository: Repository, tree: str, wanted: Wanted) -> Callable[[str]
     if not all(literal.whole for literal in wanted.literals):
         return wanted.in_file
     places = filter(wanted.in_place, repository.folder(tree))
-    ways = routes(wanted.literals, places, tree, repository.folder, repository.read)
+
+    def ends(blob: str) -> tuple[bytes, bytes]:
+        return ends_of(repository.read(blob))
+
+    ways = routes(wanted.literals, places, tree, repository.folder, ends)
     if ways is None:
         return wanted.in_file
     return lambda path: path.startswith("functions/") or any(way.may_hold(path) for way in ways)

@@ -3,7 +3,8 @@
 A key's file depends on all other keys. But from one commit to the one before, it stays what
 it is while what led to it does: the folders on the way are there, none came in between, and
 the keys of a folder that is split by a byte still share what they did, which two of them tell
-that are in two of its files. Those are the paths of a route. git tells when one changes.
+that are in two of its files, or in the key's. Those are the paths of a route. git tells when
+one changes.
 All keys that begin alike have a route as well; it ends in a folder where they part.
 
 A name with 8 digits of a hash is taken for that of the prefix that it is the hash of.
@@ -12,24 +13,18 @@ A name with 8 digits of a hash is taken for that of the prefix that it is the ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import NamedTuple
+from functools import lru_cache, partial
 
 from gitbackup import layout
 from gitbackup.model import FileChange
-from gitbackup.ops.wanted import first_key
+from gitbackup.ops.splits import Split, Two, told_alone
 from gitbackup.patterns import Literal
 from gitbackup.store.trees import Place
 
+PATHS = 10_000  # of which it is known whether they may hold the key
 Folder = Callable[[str], "dict[str, Place]"]
-
-
-class _Split(NamedTuple):
-    """What the keys of a folder share, told by keys of two files in two of its ranges."""
-
-    folder: str
-    shared: bytes
-    files: tuple[str, str]
+Ends = Callable[[str], Two]
+"""The names of the first and the last key in a file, by its blob's id."""
 
 
 class Lost(Exception):
@@ -48,9 +43,9 @@ class Route:
         place: str,
         top: dict[str, Place],
         folder: Folder,
-        read: Callable[[str], bytes],
+        ends_of: Ends,
     ) -> None:
-        (self._key, self._whole), self._folder, self._read = key, folder, read
+        (self._key, self._whole), self._folder, self._ends_of = key, folder, ends_of
         self._there: set[str] = set()  # files whose going would lead elsewhere
         self._absent: set[str] = set()  # names whose coming would
         self._own: set[str] = set()  # files of the key's own, which come and go
@@ -58,21 +53,25 @@ class Route:
         self._folders: set[str] = set()  # all files below which may
         self._spaces: dict[str, bytes] = {}  # folders, places in which begin so if such keys do
         self._beside: set[str] = set()  # folders in which own files may be of such keys
-        self._splits: list[_Split] = []
-        self._keys: dict[str, bytes] = {}  # a key that is in a file
+        self._splits: list[Split] = []
+        self._size = 0  # bytes that the keys of what is split share at least
+        self._keys: dict[str, Two] = {}  # keys that are in a file
         if place in top:
             self._namespace(f"{place}/", 0, self._folder(top[place].id))
         else:
             self._absent.add(place)
+        self._alone = next(filter(self._is_told_alone, self._holding), None)
         self._splits = [*map(self._with_own, self._splits)]
         self._there.update(path for split in self._splits for path in split.files)
+        self.may_hold = lru_cache(PATHS)(self._may_hold)
+        self._followed = lru_cache(PATHS)(self._is_followed)
 
     @property
     def paths(self) -> set[str]:
         """The files and folders to follow; for keys that begin alike it is not enough."""
         return self._there | self._absent | self._own
 
-    def may_hold(self, path: str) -> bool:
+    def _may_hold(self, path: str) -> bool:
         """Whether the key may be in this file, of those that are followed."""
         if self._whole:
             return path in self._holding or path in self._own
@@ -83,19 +82,33 @@ class Route:
         )
         return beside or below or path in self._holding
 
+    @property
+    def telling(self) -> set[str]:
+        """The files of which `ends` looks at what was in them before they changed."""
+        return self._keys.keys() & self._there
+
     def ends(self, changes: Sequence[FileChange]) -> bool:
         """Whether the key's way was another one before these changes."""
+        others = False
         for path, before, _ in changes:
             if path in self._there:
                 if before is None:
                     return True
                 if path in self._keys:
-                    self._keys[path] = first_key(self._read(before))
+                    keys = self._ends_of(before)
+                    others = others or keys != self._keys[path]
+                    self._keys[path] = keys
             elif before is not None and path not in self._own and self._followed(path):
                 return True
-        return any(self._shared(split.files) != split.shared for split in self._splits)
+        return others and not self._same_is_shared()
 
-    def _followed(self, path: str) -> bool:
+    def _same_is_shared(self) -> bool:
+        """Whether what the keys of the folders share is what it was, by the keys known now."""
+        if self._alone:
+            return self._is_told_alone(self._alone)
+        return all(self._shared(*split.files) == split.shared for split in self._splits)
+
+    def _is_followed(self, path: str) -> bool:
         return path in self._absent or any(path.startswith(f"{name}/") for name in self._absent)
 
     def _namespace(self, parent: str, size: int, names: dict[str, Place]) -> None:
@@ -122,6 +135,7 @@ class Route:
             self._file(parent, "_", names)
         elif "_" in names:
             inner, path = self._folder(names["_"].id), f"{parent}_/"
+            self._size = size
             self._inside(path, inner, partial(self._split, path, inner))
         else:
             self._nowhere(parent, ["_"], names)
@@ -135,11 +149,11 @@ class Route:
     def _split(self, parent: str, names: dict[str, Place]) -> None:
         """On from a folder that is split by the byte after what its keys share."""
         files = self._two(parent, names)
-        shared = self._shared(files)
+        shared = self._shared(*files)
         if not self._whole and shared.startswith(self._key):
             self._all(parent, names)
             return
-        self._splits.append(_Split(parent, shared, files))
+        self._splits.append(Split(parent, shared, files))
         if self._key == shared:
             if "_.json" in names:
                 self._file(parent, "_", names)
@@ -179,7 +193,7 @@ class Route:
         path = f"{parent}{name}.json"
         self._there.add(path)
         self._holding.add(path)
-        self._keys[path] = first_key(self._read(names[f"{name}.json"].id))
+        self._keys[path] = self._ends_of(names[f"{name}.json"].id)
         self._own_file(parent)
 
     def _nowhere(self, parent: str, chosen: list[str], names: dict[str, Place]) -> None:
@@ -191,12 +205,19 @@ class Route:
         self._absent.update({f"{parent}{name}.json" for name in chosen} - odd)
         self._own_file(parent)
 
-    def _with_own(self, split: _Split) -> _Split:
-        """The same with the key's file as one of the two, which is followed anyway."""
+    def _is_told_alone(self, path: str) -> bool:
+        """Whether keys of this file tell what is shared on all of its way."""
+        known = path in self._keys and all(path.startswith(each.folder) for each in self._splits)
+        return known and told_alone(self._splits, path, self._size, self._keys[path])
+
+    def _with_own(self, split: Split) -> Split:
+        """The same with the key's file as one of the two, which is followed anyway; or alone."""
+        if self._alone:
+            return split._replace(files=(self._alone,))
         for path in self._holding:
             one, other = split.files
             if path.startswith(split.folder) and path in self._keys:
-                return split._replace(files=(path, one if _apart(split, path, one) else other))
+                return split._replace(files=(path, one if split.apart(path, one) else other))
         return split
 
     def _all(self, parent: str, names: dict[str, Place]) -> None:
@@ -221,14 +242,13 @@ class Route:
         for name, node in names.items():
             if not node.folder:
                 path = f"{parent}{name}"
-                self._keys[path] = first_key(self._read(node.id))
+                self._keys[path] = self._ends_of(node.id)
                 return path
         name, node = next(iter(names.items()))
         return self._some_file(f"{parent}{name}/", self._folder(node.id))
 
-    def _shared(self, files: tuple[str, str]) -> bytes:
-        first, second = (self._keys[path] for path in files)
-        return layout.shared(first, second)
+    def _shared(self, one: str, other: str) -> bytes:
+        return layout.shared(self._keys[one][0], self._keys[other][0])
 
 
 def routes(
@@ -236,7 +256,7 @@ def routes(
     places: Iterable[str],
     tree: str,
     folder: Folder,
-    read: Callable[[str], bytes],
+    ends_of: Ends,
 ) -> list[Route] | None:
     """The ways to such keys in these places of a snapshot, given by its tree's id.
 
@@ -244,7 +264,7 @@ def routes(
     """
     top, each = folder(tree), [place for place in places if place != "functions"]
     try:
-        return [Route(one, place, top, folder, read) for place in each for one in literals]
+        return [Route(one, place, top, folder, ends_of) for place in each for one in literals]
     except Lost:
         return None
 
@@ -252,12 +272,6 @@ def routes(
 def _within(parent: str) -> str:
     """A folder's path below its `dbN/`."""
     return parent.rstrip("/").partition("/")[2]
-
-
-def _apart(split: _Split, path: str, other: str) -> bool:
-    """Whether two files are in two ranges of a folder."""
-    mine, theirs = (each.removeprefix(split.folder).partition("/")[0] for each in (path, other))
-    return mine != theirs
 
 
 def _begins(path: str, parent: str, text: bytes) -> bool:

@@ -29,7 +29,7 @@ class Wanted:
         self.databases = databases
         self._matches = matcher(patterns)
         self._prefixes = [each.text for each in self.literals]
-        self._starts = [b'\n  "' + start for start in self._quoted()]
+        self._starts = [b"\n  " + start for start in self._quoted()]
         self.in_file = lru_cache(PATHS)(self._in_file)
 
     @classmethod
@@ -40,6 +40,13 @@ class Wanted:
     def __contains__(self, key: Key) -> bool:
         within = self.databases is None or key.db in self.databases
         return within and bool(self._matches(codec.data(key.name)))
+
+    @property
+    def places(self) -> Sequence[str] | None:
+        """The folders that may hold such keys; None where any database may."""
+        if self.databases is None:
+            return None
+        return sorted({"functions" if db == FUNCTIONS else f"db{db}" for db in self.databases})
 
     def in_place(self, name: str) -> bool:
         """Whether the folder `dbN` or `functions` may hold such keys."""
@@ -76,13 +83,16 @@ class Wanted:
         return {key: entry for key, entry in entries.items() if key in self}
 
     def _quoted(self) -> Iterator[bytes]:
-        """How the names begin as they stand in a canonical file."""
-        for prefix in self._prefixes:
+        """How the names begin as they stand in a canonical file; a whole one to its end."""
+        for prefix, whole in self.literals:
+            if whole:
+                yield codec.encode(codec.text(prefix)).strip() + b": {\n"
+                continue
             text = prefix.decode("utf-8", "ignore")  # a pattern may end inside a character
             if text.encode() == prefix[: len(text.encode())]:
-                yield codec.encode(text).strip()[1:-1]
-        if self._prefixes != [b""]:
-            yield codec.PREFIX.encode()
+                yield codec.encode(text).strip()[:-1]
+        if any(prefix and not whole for prefix, whole in self.literals):
+            yield b'"' + codec.PREFIX.encode()
 
 
 def entry_of(path: str, key: Key, picked: bytes | Entry) -> Entry:
@@ -103,10 +113,12 @@ def _entries(content: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         at = content.find(start, end)
 
 
-def first_key(content: bytes) -> bytes:
-    """The name of the first key in a canonical file."""
-    name = NAME.search(content)
-    return codec.data(codec.load(name[1])) if name else b""
+def ends_of(content: bytes) -> tuple[bytes, bytes]:
+    """The names of the first and the last key in a canonical file."""
+    first, last = NAME.search(content), NAME.match(content, content.rfind(b'\n  "'))
+    if first is None or last is None:
+        return b"", b""
+    return codec.data(codec.load(first[1])), codec.data(codec.load(last[1]))
 
 
 def _may_hold(prefix: bytes, names: Sequence[str]) -> bool:

@@ -11,8 +11,11 @@ from gitbackup.edits import Edit, edits
 from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import CONTEXT, escape
 
-WORD = re.compile(r"[^\W\u2e80-\U0010ffff]+|\s+|.", re.DOTALL)
-"""A word, a space, or a sign; what is written without spaces goes sign by sign."""
+WORD = r"(?s)[^\W\u2e80-\U0010ffff]+|\s+|."
+"""A word, a space, or a sign; what is written without spaces goes sign by sign.
+
+Read when it is first needed: that takes its time.
+"""
 
 LONGEST = 100_000
 """Characters of a text that is compared word by word."""
@@ -52,7 +55,7 @@ def word_diff(before: str, after: str) -> str | None:
 
 
 def _spans(before: str, after: str) -> list[_Span] | None:
-    old, new = WORD.findall(before), WORD.findall(after)
+    old, new = re.findall(WORD, before), re.findall(WORD, after)
     blocks = edits(old, new)
     if blocks is None:
         return None

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import IO
+from typing import IO, NamedTuple
 
 from gitbackup.errors import UsageError
 from gitbackup.model import CommitInfo, FileChange, Selection
 from gitbackup.store import message, notes, refs
 from gitbackup.store.command import Commands, Talk, failure, text
-from gitbackup.store.trees import RAW, TreePairs, changes_in
+from gitbackup.store.trees import RAW, TreePairs, changes_in, damaged
 
 _FORMAT = "--format=%H%n%P%n%T%n%an <%ae>%n%aI%n%cn <%ce>%n%cI%n%B%x01%N"
 _NOTE = "\x01"  # parts a commit's message from the note of its rehearsal
 _CHUNK = 1 << 16
 _BETWEEN = b"\0\0"  # commits, where what each changed follows it
-_OURS = ("Format: ", "Taken-At: ", "Consistency: ", "Keys: ")
+_OURS = ("\nFormat: ", "\nTaken-At: ", "\nConsistency: ", "\nKeys: ")
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A commit as git tells it; its message is taken apart when somebody asks.
 
     `tree` is the id of its snapshot. `canonical` tells that gitbackup made it and nobody
@@ -34,25 +31,29 @@ class Record:
     parents: tuple[str, ...]
     tree: str
     canonical: bool
-    _author: str
-    _date: str
-    _text: str
+    author: str
+    written: str
+    text: str
 
-    @cached_property
+    @property
     def info(self) -> CommitInfo:
-        text, _, note = self._text.rpartition(_NOTE)
+        text, _, note = self.text.rpartition(_NOTE)
         subject, body, trailers = message.parse(text)
         return CommitInfo(
             id=self.id,
             parents=self.parents,
-            author=self._author,
-            date=_moment(self._date),
+            author=self.author,
+            date=_moment(self.written),
             subject=subject,
             body=body,
             trailers=trailers,
             counts=message.counts(trailers),
             rehearsal=notes.parse(note),
         )
+
+
+Changed = tuple[str, Sequence[FileChange]]
+"""A commit's id, and the files that it changed."""
 
 
 class History:
@@ -65,12 +66,11 @@ class History:
     def records(self, selection: Selection, paths: Sequence[str] = ()) -> Iterator[Record]:
         """The commits selected, of those that changed one of these files or folders.
 
-        Nothing comes of HEAD before the first commit. Raises UsageError for a revision that
-        there is not.
+        Nothing comes of HEAD before the first commit. git begins now. Raises UsageError for a
+        revision that there is not.
         """
-        if selection.revisions == ("HEAD",) and refs.head(self._git) is None:
-            return iter(())
-        return records(self._git, selection, paths)
+        ends = self._ends(selection)
+        return _records(self._git, selection, ends, paths) if ends else iter(())
 
     def record(self, commit: str) -> Record:
         """One commit, given by id."""
@@ -87,16 +87,23 @@ class History:
 
     def changed_along(
         self, start: str, stop: str | None, paths: Sequence[str]
-    ) -> Iterator[tuple[str, list[FileChange]]]:
+    ) -> Iterator[Sequence[Changed]]:
         """Along a line of commits, from `start` back to before `stop`, by id: those that
-        changed one of these files or folders, and how."""
-        return _changed_along(self._git, start, stop, paths)
+        changed one of these files or folders, and how. As many at a time as git has found.
 
-    def places(self, selection: Selection) -> set[str]:
-        """The names of all that the selected snapshots ever had at their top."""
-        words = [*_options(selection), *revisions(self._git, selection), "--"]
-        out = self._git.run("rev-list", "--objects", "--filter=tree:2", *words)
-        return {line.partition(" ")[2] for line in text(out).split("\n")}
+        git begins now. Raises Damaged where it cannot read on."""
+        settings = ("-c", "log.showroot=true")
+        options = ("-z", "--raw", *RAW, "--format=%x00%x00%H")
+        ends = [start, f"^{stop}"] if stop else [start]
+        talk = self._git.start(*settings, "log", *options, *ends, "--", *paths)
+        return _changed(self._git, talk)
+
+    def _ends(self, selection: Selection) -> list[str]:
+        """What is selected by ids; nothing for HEAD before the first commit."""
+        if selection.revisions == ("HEAD",):
+            head = refs.head(self._git)
+            return [head] if head else []
+        return revisions(self._git, selection)
 
     def close(self) -> None:
         """Ends the git process that compares trees."""
@@ -109,35 +116,36 @@ def records(git: Commands, selection: Selection, paths: Sequence[str] = ()) -> I
     A caller that stops early does not wait for the rest. Raises UsageError for a revision
     that there is not.
     """
+    return _records(git, selection, revisions(git, selection), paths)
+
+
+def _records(
+    git: Commands, selection: Selection, ends: Sequence[str], paths: Sequence[str] = ()
+) -> Iterator[Record]:
     options = ["-z", "--encoding=UTF-8", "--no-color", f"--notes={notes.REF}", _FORMAT]
-    options += _options(selection)
-    return _listed(git, [*options, *revisions(git, selection), "--", *paths])
+    return _listed(git.start("log", *options, *_options(selection), *ends, "--", *paths))
 
 
-def _listed(git: Commands, words: Sequence[str]) -> Iterator[Record]:
-    talk = git.start("log", *words)
+def _listed(talk: Talk) -> Iterator[Record]:
     try:
-        for record in _parts(talk.stdout, b"\0"):
-            yield _record(record.decode("utf-8", "replace"))
+        for some in _parts(talk.stdout, b"\0"):
+            yield from map(_record, some)
     except GeneratorExit:
         talk.kill()
         raise
     _ended(talk)
 
 
-def _changed_along(
-    git: Commands, start: str, stop: str | None, paths: Sequence[str]
-) -> Iterator[tuple[str, list[FileChange]]]:
-    settings = ("-c", "log.showroot=true")
-    options = ("-z", "--raw", *RAW, "--format=%x00%x00%H")
-    ends = [start, f"^{stop}"] if stop else [start]
-    talk = git.start(*settings, "log", *options, *ends, "--", *paths)
+def _changed(git: Commands, talk: Talk) -> Iterator[Sequence[Changed]]:
     try:
-        for part in filter(None, _parts(talk.stdout, _BETWEEN, last=True)):
-            commit, _, fields = text(part.lstrip(b"\0")).partition("\0")
-            yield commit, changes_in(fields.lstrip("\n").split("\0"))
-    finally:
+        for some in _parts(talk.stdout, _BETWEEN, last=True):
+            yield [_changed_by(part) for part in some if part]
+    except GeneratorExit:
         talk.kill()
+        raise
+    result = talk.finish()
+    if result.status:
+        raise damaged(git, failure("log", result))
 
 
 def revisions(git: Commands, selection: Selection) -> list[str]:
@@ -169,14 +177,15 @@ def _options(selection: Selection) -> Iterator[str]:
     yield from ["--topo-order"] * selection.topological
 
 
-def _parts(stream: IO[bytes], mark: bytes, last: bool = False) -> Iterator[bytes]:
-    """What stands before each mark, as it comes; what follows the last one only if `last`."""
+def _parts(stream: IO[bytes], mark: bytes, last: bool = False) -> Iterator[list[bytes]]:
+    """What stands before each mark, as many at a time as have come; what follows the last one
+    only if `last`."""
     left = b""
     while chunk := os.read(stream.fileno(), _CHUNK):  # what is there, without waiting for more
         *whole, left = (left + chunk).split(mark)
-        yield from whole
+        yield whole
     if last:
-        yield left
+        yield [left]
 
 
 def _ended(talk: Talk) -> None:
@@ -187,18 +196,23 @@ def _ended(talk: Talk) -> None:
     raise UsageError(str(error)) if "regular expression" in result.error else error
 
 
-def _record(record: str) -> Record:
-    commit, parents, tree, author, written, committer, committed, text = record.split("\n", 7)
-    ours = all(f"\n{trailer}" in text.rpartition(_NOTE)[0] for trailer in _OURS)
-    return Record(
-        commit,
-        tuple(parents.split()),
-        tree,
-        ours and (author, written) == (committer, committed),
-        author,
-        written,
-        text,
-    )
+def _record(record: bytes) -> Record:
+    commit, parents, tree, author, written, committer, committed, text = record.decode(
+        "utf-8", "replace"
+    ).split("\n", 7)
+    canonical = author == committer and written == committed and _is_ours(text)
+    return Record(commit, tuple(parents.split()), tree, canonical, author, written, text)
+
+
+def _is_ours(text: str) -> bool:
+    """Whether a message has the trailers of ours."""
+    told = text if text.endswith(_NOTE) else text.rpartition(_NOTE)[0]
+    return all(map(told.__contains__, _OURS))
+
+
+def _changed_by(part: bytes) -> Changed:
+    commit, _, fields = text(part.lstrip(b"\0")).partition("\0")
+    return commit, changes_in(fields.lstrip("\n").split("\0"))
 
 
 def _moment(written: str) -> datetime:

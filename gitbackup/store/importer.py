@@ -14,7 +14,7 @@ from gitbackup.store import refs
 from gitbackup.store.apart import Apart
 from gitbackup.store.command import Commands, Talk, failure
 from gitbackup.store.identity import signature
-from gitbackup.store.objects import answer, blob_id
+from gitbackup.store.objects import answer, ask, blob_id
 
 _REF = "refs/gitbackup/incoming"
 _PLAIN_PATH = re.compile(rb"[A-Za-z0-9~_./-]+")
@@ -65,7 +65,8 @@ class Importer:
         """The bytes of a blob that was sent."""
         with self._writing() as talk:
             try:
-                data = answer(talk, b"cat-blob " + blob_id.encode("ascii"))
+                ask(talk, b"cat-blob " + blob_id.encode("ascii"))
+                data = answer(talk)
             except (IndexError, ValueError) as error:
                 raise BrokenPipeError from error  # it has ended: that is told in git's words
         if data is None:

@@ -74,7 +74,7 @@ def parse(note: str) -> Rehearsal | None:
 
 def _rehearsals(note: str) -> Iterator[Rehearsal]:
     """One for each line that is one of ours."""
-    for line in note.split("\n"):
+    for line in filter(None, note.split("\n")):
         try:
             facts = json.loads(line)
             at, verdict = datetime.fromisoformat(facts["rehearsed_at"]), Verdict(facts["result"])

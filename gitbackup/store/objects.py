@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from gitbackup.errors import Damaged
 from gitbackup.store.command import Commands, Talk
+
+AHEAD = 64  # questions asked before the first answer is read: the smallest of pipes holds them
 
 
 def blob_id(data: bytes) -> str:
@@ -21,38 +25,66 @@ class Blobs:
     def __init__(self, git: Commands) -> None:
         self._git = git
         self._talk: Talk | None = None
+        self._asked = 0  # questions whose answers are still to be read
 
     def read(self, wanted: str) -> bytes:
         """The bytes of a blob; Damaged where it is missing, or not what its id says."""
-        talk = self._started()
-        try:
-            data = answer(talk, wanted.encode("ascii"))
-        except (OSError, ValueError, IndexError) as error:
-            raise self._damaged(wanted, self.close("git does not say why")) from error
-        if data is None:
-            raise self._damaged(wanted, self.close("it is missing"))
-        if blob_id(data) != wanted:
-            raise self._damaged(wanted, "its bytes are not what its id says")
-        return data
+        return next(self.read_all([wanted]))
+
+    def read_all(self, wanted: Iterable[str]) -> Iterator[bytes]:
+        """The bytes of each blob in turn, of which git is asked for many at a time.
+
+        An answer is taken from git when its turn comes, so they fill no memory. Raises
+        Damaged where one is missing, or not what its id says. What else is read meanwhile
+        ends it.
+        """
+        return self._answers(wanted, b"blob")
 
     def tree(self, wanted: str) -> bytes:
         """The tree object of a tree, or of a commit's snapshot; Damaged where it is missing."""
-        talk = self._started()
-        try:
-            data = answer(talk, f"{wanted}^{{tree}}".encode("ascii"), b"tree")
-        except (OSError, ValueError, IndexError) as error:
-            raise self._damaged(wanted, self.close("git does not say why")) from error
-        if data is None:
-            raise self._damaged(wanted, self.close("it is missing"))
-        return data
+        return next(self._answers([f"{wanted}^{{tree}}"], b"tree"))
+
+    def trees(self, wanted: Iterable[str]) -> Iterator[bytes]:
+        """The objects of these trees in turn, read as blobs are by `read_all`."""
+        return self._answers(wanted, b"tree")
 
     def close(self, otherwise: str = "") -> str:
         """Ends the process, where one runs; tells what it complained of, or `otherwise`."""
         talk, self._talk = self._talk, None
-        said = talk.finish().error if talk else ""
+        said = ""
+        if talk:
+            said = (talk.kill() if self._asked else talk.finish()).error
+        self._asked = 0
         return "; ".join(said.strip().split("\n")) if said else otherwise
 
+    def _answers(self, wanted: Iterable[str], kind: bytes) -> Iterator[bytes]:
+        ahead = iter(wanted)
+        while some := list(islice(ahead, AHEAD)):
+            talk = self._started()
+            try:
+                ask(talk, *(id_.encode("ascii") for id_ in some))
+            except (OSError, ValueError) as error:
+                raise self._damaged(some[0], self.close("git does not say why")) from error
+            self._asked = len(some)
+            for id_ in some:
+                yield self._answer(talk, id_, kind)
+
+    def _answer(self, talk: Talk, wanted: str, kind: bytes) -> bytes:
+        """The next answer, which is to be this object."""
+        try:
+            data = answer(talk, kind)
+        except (OSError, ValueError, IndexError) as error:
+            raise self._damaged(wanted, self.close("git does not say why")) from error
+        self._asked -= 1
+        if data is None:
+            raise self._damaged(wanted, self.close("it is missing"))
+        if kind == b"blob" and blob_id(data) != wanted:
+            raise self._damaged(wanted, "its bytes are not what its id says")
+        return data
+
     def _started(self) -> Talk:
+        if self._asked:  # nobody read on
+            self.close()
         if self._talk is None:
             self._talk = self._git.start("cat-file", "--batch")
         return self._talk
@@ -62,11 +94,15 @@ class Blobs:
         return Damaged(f"{folder} is damaged, blob {wanted} cannot be read: {why} (see `git fsck`)")
 
 
-def answer(talk: Talk, question: bytes, kind: bytes = b"blob") -> bytes | None:
-    """The bytes of the blob that a line asks for, or of another kind of object; None where it
-    is missing."""
-    talk.stdin.write(question + b"\n")
+def ask(talk: Talk, *questions: bytes) -> None:
+    """Asks for objects, a line each: so few that it need not wait for git to read them."""
+    talk.stdin.write(b"".join(question + b"\n" for question in questions))
     talk.stdin.flush()
+
+
+def answer(talk: Talk, kind: bytes = b"blob") -> bytes | None:
+    """The bytes of the blob that was asked for, or of another kind of object; None where it
+    is missing."""
     words = talk.stdout.readline().split()
     if words[1:] == [b"missing"]:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gitbackup.errors import Damaged
@@ -21,6 +21,7 @@ RAW = ("--no-renames", "--no-abbrev")
 _SUBMODULE = "160000"
 _FOLDER = "40000"
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_NAME = re.compile(rb"[0-7]+ ([^\0]+)\0.{20}", re.DOTALL)
 _CHUNK = 1 << 16
 _DONE = b"done\n"  # no id: git echoes it, so that we know where an answer ends
 
@@ -42,6 +43,12 @@ def inside(tree: bytes) -> dict[str, Place]:
         text(name): Place(mode.decode("ascii"), id_.hex())
         for mode, name, id_ in _ENTRY.findall(tree)
     }
+
+
+def names(trees: Iterable[bytes]) -> set[str]:
+    """The names of all that stands in these folders."""
+    found = {name for tree in trees for name in _NAME.findall(tree)}
+    return {*map(text, found)}
 
 
 class TreePairs:
@@ -77,7 +84,7 @@ class TreePairs:
     def _damaged(self) -> Damaged:
         talk, self._talk = self._talk, None
         said = failure("diff-tree", talk.finish()) if talk else "git diff-tree failed"
-        return Damaged(f"{self._git.folder} is damaged: {said} (see `git fsck`)")
+        return damaged(self._git, said)
 
 
 def _answer(talk: Talk, question: bytes) -> bytes:
@@ -164,8 +171,13 @@ def _read(git: Commands, *words: str, environment: Mapping[str, str] | None = No
     """What git reads of commits that have been resolved: where it cannot, they are damaged."""
     result = git.attempt(*words, environment=environment)
     if result.status:
-        raise Damaged(f"{git.folder} is damaged: {failure(words[0], result)} (see `git fsck`)")
+        raise damaged(git, failure(words[0], result))
     return result.out
+
+
+def damaged(git: Commands, said: object) -> Damaged:
+    """The error to raise where git says this of commits that are there."""
+    return Damaged(f"{git.folder} is damaged: {said} (see `git fsck`)")
 
 
 def _change(about: str, path: str) -> FileChange:

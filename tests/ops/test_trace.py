@@ -10,9 +10,12 @@ import pytest
 
 from gitbackup import codec, layout, snapshot
 from gitbackup.backup import Backup
+from gitbackup.errors import Damaged
 from gitbackup.model import Action, Entry, Key
+from gitbackup.ops import findings
 from gitbackup.patterns import matcher
 from tests.histories import Commit, ancestors, entries, history, write
+from tests.store.plain import git
 
 Told = dict[str, dict[Key, tuple[Action, "Entry | None", "Entry | None"]]]
 
@@ -87,3 +90,65 @@ def test_files_that_keep_their_names_and_hold_other_keys(small_files: None, tmp_
     commits = [Commit((), older, {}), Commit((0,), newer, {})]
     ids = write(tmp_path / "data", commits, Random(1))
     assert brute(commits, ids, "ab1") == traced(tmp_path / "data", "ab1")
+
+
+def test_a_database_that_has_become_another(small_files: None, tmp_path: Path) -> None:
+    """Git has one object for both, as it has for all that is equal."""
+    keys = dict.fromkeys([b"aa1", b"aa2", b"ab1", b"ab2"], "1")
+    commits = [Commit((), keys, {}), Commit((0,), {}, keys), Commit((1,), {}, {**keys, b"b": "2"})]
+    ids = write(tmp_path / "data", commits, Random(1))
+    for pattern in ("ab1", "a*", "b", "*"):
+        assert brute(commits, ids, pattern) == traced(tmp_path / "data", pattern), pattern
+
+
+@pytest.mark.parametrize("kept", [0, 2_000])
+def test_little_need_be_kept(
+    small_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """What is too much to be read ahead is read when it is needed."""
+    monkeypatch.setattr(findings, "KEPT", kept)
+    commits = history(Random(5), 40)
+    ids = write(tmp_path / "data", commits, Random(5))
+    for pattern in ("*", "a*", "user:*", "s:[1-8]*"):
+        assert brute(commits, ids, pattern) == traced(tmp_path / "data", pattern), pattern
+
+
+def test_a_database_that_is_named_is_looked_for_in_all_of_the_history(
+    small_files: None, tmp_path: Path
+) -> None:
+    states = [({b"a": "1"}, {}), ({b"a": "1"}, {b"a": "2"}), ({b"a": "3"}, {}), ({}, {b"a": "4"})]
+    commits = [Commit((n - 1,) if n else (), *state) for n, state in enumerate(states)]
+    ids = write(tmp_path / "data", commits, Random(1))
+
+    def told(*databases: int) -> list[str]:
+        return [
+            each.info.id for each in Backup(tmp_path / "data", databases=databases).trace(["a"])
+        ]
+
+    assert told(0) == [ids[3], ids[2], ids[0]]
+    assert told(3) == [ids[3], ids[2], ids[1]]
+    assert told(0, 3) == told() == ids[::-1]
+    assert told(7) == []
+
+
+def test_what_is_newer_than_damage_is_told_first(small_files: None, tmp_path: Path) -> None:
+    commits = [Commit((n - 1,) if n else (), {b"a": f"{n}"}, {}) for n in range(6)]
+    ids = write(tmp_path / "data", commits, Random(1))
+    git(tmp_path / "data", "-c", "gc.auto=0", "unpack-objects", "-q", stdin=_pack(tmp_path))
+    blob = git(tmp_path / "data", "rev-parse", f"{ids[2]}:db0/_.json")
+    (tmp_path / "data" / "objects" / blob[:2] / blob[2:]).unlink()
+
+    found = Backup(tmp_path / "data").trace(["a"])
+    assert [next(found).info.id for _ in range(2)] == [ids[5], ids[4]]
+    with pytest.raises(Damaged, match=f"blob {blob} cannot be read: it is missing"):
+        next(found)
+
+
+def _pack(folder: Path) -> bytes:
+    """The repository's one pack, which is taken away."""
+    objects = folder / "data" / "objects" / "pack"
+    (pack,) = objects.glob("*.pack")
+    content = pack.read_bytes()
+    for file in objects.iterdir():
+        file.unlink()
+    return content
