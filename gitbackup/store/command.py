@@ -7,10 +7,15 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from subprocess import PIPE, Popen
 from typing import IO, NamedTuple
 
 from gitbackup.errors import GitbackupError
+
+# Importing GitPython raises where git is not installed; we say so when git is first needed.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+import git
 
 AHEAD = 1024 * 1024  # bytes: the most that Linux lets any user have
 
@@ -35,12 +40,6 @@ _EVERY_TIME = {
     "log.showsignature": "false",
     "submodule.recurse": "false",
 }
-
-_OPTIONS = [
-    word
-    for name, value in {**SETTINGS, **_EVERY_TIME}.items()
-    for word in ("-c", f"{name}={value}")
-]
 
 _TRACES = (
     *("TRACE", "TRACE_CURL", "TRACE_FSMONITOR", "TRACE_PACKET", "TRACE_PACK_ACCESS"),
@@ -67,7 +66,8 @@ class Commands:
         self.git_dir = git_dir
         self.folder = folder
         self.bare = git_dir == folder
-        self._environment = _environment(git_dir, folder)
+        self._git = git.Git(str(folder))
+        self._git.update_environment(**_environment(git_dir, folder))
 
     def run(self, *words: str, environment: Mapping[str, str] | None = None) -> bytes:
         """What `git <words>` writes; GitbackupError with git's own words where it fails."""
@@ -78,43 +78,35 @@ class Commands:
 
     def attempt(self, *words: str, environment: Mapping[str, str] | None = None) -> Result:
         """How `git <words>` ends, well or not; GitbackupError where it cannot even start."""
-        return self._started(words, environment, DEVNULL).finish()
+        with _starting():
+            status, out, error = self._git.execute(
+                _command(words),
+                env=environment,
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+            )
+        return Result(status, out if isinstance(out, bytes) else out.encode(), str(error))
 
     def start(self, *words: str, environment: Mapping[str, str] | None = None) -> Talk:
         """`git <words>`, to talk with; it dies with the object returned."""
-        return self._started(words, environment, PIPE)
-
-    def _started(
-        self, words: Sequence[str], environment: Mapping[str, str] | None, stdin: int
-    ) -> Talk:
-        surroundings = {**os.environ, **self._environment, **(environment or {})}
-        command = ["git", *_OPTIONS, *words]
-        at = self.folder
         with _starting():
-            return Talk(
-                Popen(command, stdin=stdin, stdout=PIPE, stderr=PIPE, cwd=at, env=surroundings)
-            )
+            command = _command(words)
+            return Talk(self._git.execute(command, env=environment, as_process=True, istream=PIPE))
 
 
 class Talk:
     """A git command that runs: what is written to `stdin` it reads, and answers on `stdout`."""
 
-    def __init__(self, process: Popen[bytes]) -> None:
-        self._process = process
-
-    def __del__(self) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-            with suppress(OSError, ValueError):  # it will not hear what it was to be told
-                self.finish()
-
-    @property
-    def stdin(self) -> IO[bytes]:
-        return _pipe(self._process.stdin)
-
-    @property
-    def stdout(self) -> IO[bytes]:
-        return _pipe(self._process.stdout)
+    def __init__(self, process: git.Git.AutoInterrupt) -> None:
+        self._guard = process  # GitPython ends the process with this object
+        popen = process.proc
+        if popen is None or popen.stdin is None or popen.stdout is None:
+            raise ValueError("a talk needs pipes")
+        self._popen: Popen[bytes] = popen
+        self.stdin: IO[bytes] = popen.stdin
+        self.stdout: IO[bytes] = popen.stdout
 
     def widen(self) -> None:
         """Lets us write far ahead of what it has read, where the system can do that."""
@@ -125,12 +117,12 @@ class Talk:
 
     def finish(self) -> Result:
         """Ends its input and waits: how it ended, and what of its output was not read."""
-        out, error = self._process.communicate()
-        return Result(self._process.returncode, out, error.decode("utf-8", "replace"))
+        out, error = self._popen.communicate()
+        return Result(self._popen.returncode, out, error.decode("utf-8", "replace"))
 
     def kill(self) -> Result:
         """Ends it at once."""
-        self._process.kill()
+        self._popen.kill()
         return self.finish()
 
 
@@ -168,26 +160,24 @@ def file_errors(doing: str) -> Iterator[None]:
 def _starting() -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as error:
-        if shutil.which("git") is None:
+    except git.GitCommandNotFound as error:
+        if shutil.which(git.Git.GIT_PYTHON_GIT_EXECUTABLE or "git") is None:
             sentence = "git is not installed, or not on the PATH; install git 2.31 or newer"
             raise GitbackupError(sentence) from error
-        raise GitbackupError(f"git does not start: {error}") from error
+        raise GitbackupError(f"git does not start: {error.__cause__}") from error
     except OSError as error:
         raise GitbackupError(f"git does not start: {error}") from error
 
 
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    if pipe is None:
-        raise ValueError("a talk needs pipes")
-    return pipe
+def _command(words: Sequence[str]) -> list[str]:
+    settings = {**SETTINGS, **_EVERY_TIME}
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    return [git.Git.GIT_PYTHON_GIT_EXECUTABLE or "git", *options, *words]
 
 
 def _environment(git_dir: Path, folder: Path) -> dict[str, str]:
-    """Values for every variable that could lead git elsewhere, or make it speak otherwise."""
+    """Values for every variable that could lead git elsewhere; GitPython passes the rest on."""
     return {
-        "LANGUAGE": "C",
-        "LC_ALL": "C",
         "GIT_DIR": str(git_dir),
         "GIT_COMMON_DIR": str(git_dir),
         "GIT_WORK_TREE": str(folder),
