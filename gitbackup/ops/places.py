@@ -101,8 +101,7 @@ class Places:
 
     def remember(self, path: str, digest: bytes, sink: Sink) -> None:
         """A place that was given out was made of replies with this digest."""
-        blob = self._made[path].get(path)
-        if blob and not self.gone:
+        if blob := self._made[path].get(path):
             sink.remember(digest, Made(blob, self._due.get(path, "")))
 
     def check(self) -> None:
