@@ -32,6 +32,10 @@ FINER = re.compile(r"[.,]\d{3}\d*[1-9]")  # than a millisecond, in an instant
 LARGEST = 2**63 - 1  # a server counts no further
 DIGEST = 12  # digits of a hash that a person compares
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+INSTANT = re.compile(  # as `instant` writes one; whether there is such a day is not told
+    r"(?:19[7-9]|[2-9]\d\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z", re.ASCII
+)
 OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
@@ -142,9 +146,20 @@ def milliseconds(instant: str | int) -> int:
         raise ValueError(f"{instant!r} is not an instant") from None
     if moment.tzinfo is None:
         raise ValueError(f"{instant!r} has no time zone")
-    if FINER.search(instant):
+    if not (instant[19:20] == "." and instant[23:] == "Z") and FINER.search(instant):
         raise ValueError(f"{instant!r} has more than milliseconds")
-    return (moment - EPOCH) // timedelta(milliseconds=1)
+    return (moment - EPOCH) // MILLISECOND
+
+
+def is_instant(value: Any) -> bool:
+    """Whether it is just what `instant` writes, and no number."""
+    if type(value) is not str or not INSTANT.fullmatch(value):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def score(value: float) -> int | float | str:
@@ -239,6 +254,20 @@ def decode(path: str, content: bytes) -> Any:
     if twin is not None:
         raise Damaged(f"{path}, line {line_of(content, twin, 2)}: {twin!r} stands there twice")
     return document
+
+
+def decode_plain(content: bytes) -> Any:
+    """The document in bytes that are as `encode` makes them, no text of which is base64; else None.
+
+    What is decoded so holds no name twice, and every text of it is under the text rule.
+    """
+    if MARK in content:
+        return None
+    try:
+        document = orjson.loads(content)
+        return document if encode(document) == content else None
+    except (orjson.JSONDecodeError, TypeError):
+        return None
 
 
 def _twin(content: bytes) -> str | None:

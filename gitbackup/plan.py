@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gitbackup import codec
+from gitbackup.blocks import parts, spaces
 from gitbackup.model import Action, Counts, Entry, Key, Scope
 from gitbackup.model.ttl import Ttl as Ttl
 
@@ -69,6 +70,26 @@ class PlannedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrivals:
+    """All keys of a file of the commit's, none of which is there: steps that create them.
+
+    `comes` is how many bytes of JSON they take in all; each step is told the same share of it.
+    """
+
+    db: int
+    path: str
+    names: Sequence[str]
+    types: Sequence[str]
+    comes: int
+    action: Action = Action.ADDED
+
+    def item(self, at: int) -> PlannedKey:
+        share = self.comes // len(self.names)
+        key = Key(self.db, self.names[at])
+        return PlannedKey(key, self.action, self.types[at], None, self.path, comes=share)
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """The instants, in milliseconds since 1970, that expiries are reckoned by.
 
@@ -109,37 +130,62 @@ class Plan:
     @property
     def loses(self) -> bool:
         """Whether some live value is overwritten or deleted."""
-        return any(step.action is not Action.ADDED for step in self.keys)
+        return self.counts != Counts(added=len(self.keys))
+
+    @property
+    def counts(self) -> Counts:
+        """How many keys are created, overwritten and deleted in all."""
+        few, blocks = parts(self.keys)
+        actions = Counter(step.action for step in few)
+        for block in blocks:
+            actions[block.action] += len(block.names)
+        return Counts(*(actions[action] for action in Action))
 
     @property
     def namespaces(self) -> Mapping[tuple[str, str], Counts]:
         """How many keys are created, overwritten and deleted, by place and namespace."""
-        actions = Counter((step.key.db, step.key.namespace, step.action) for step in self.keys)
-        spaces = sorted({(db, space) for db, space, _ in actions})
+        few, blocks = parts(self.keys)
+        actions = Counter((step.key.db, step.key.namespace, step.action) for step in few)
+        for block in blocks:
+            for space, count in spaces(block).items():
+                actions[block.db, space, block.action] += count
         return {
             (Key(db, space).place, space): Counts(
                 *(actions[db, space, action] for action in Action)
             )
-            for db, space in spaces
+            for db, space in sorted({(db, space) for db, space, _ in actions})
         }
+
+    @property
+    def arrivals(self) -> Sequence[Arrivals]:
+        """The files of which all keys are created."""
+        return [block for block in parts(self.keys)[1] if isinstance(block, Arrivals)]
 
     @property
     def goes(self) -> int:
         """How many bytes are overwritten or deleted, counted as a snapshot stores them."""
-        return sum(step.goes for step in self.keys)
+        return sum(step.goes for step in parts(self.keys)[0])
 
     @property
     def comes(self) -> int:
         """How many bytes are written, counted in the same way."""
-        return sum(step.comes for step in self.keys)
+        few = sum(step.comes for step in parts(self.keys)[0])
+        return few + sum(block.comes for block in self.arrivals)
 
     @property
     def adds(self) -> int:
-        """How much more memory the server needs in the end, at the very least."""
-        return sum(step.least - MOST_FREED * step.goes for step in self.keys)
+        """How much more memory the server needs in the end, at the very least, but for what
+        `arrivals` take."""
+        return sum(step.least - MOST_FREED * step.goes for step in parts(self.keys)[0])
+
+    @property
+    def arrive(self) -> int:
+        """More memory than it needs for `arrivals`, at the very least."""
+        names = (KEY + len(name) for block in self.arrivals for name in block.names)
+        return sum(block.comes for block in self.arrivals) + sum(names)
 
 
-def least(key: Key, entry: Entry) -> int:
+def least(name: str, entry: Entry) -> int:
     """How many bytes of memory a server needs for a key, at the very least.
 
     A text takes as many as it has, but a number may be packed, a list compressed, and a stream
@@ -150,7 +196,7 @@ def least(key: Key, entry: Entry) -> int:
         texts = _text_bytes([fields[1::2] for fields in value["entries"].values()])
     else:
         texts = _text_bytes(value)
-    return KEY + len(key.name) + (texts // 4 if entry["type"] == "list" else texts)
+    return KEY + len(name) + (texts // 4 if entry["type"] == "list" else texts)
 
 
 def _text_bytes(value: Any) -> int:

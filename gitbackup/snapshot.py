@@ -15,6 +15,7 @@ from typing import Any
 
 from gitbackup import codec, kinds
 from gitbackup.errors import Damaged, NewerFormat
+from gitbackup.kinds.plain import is_plain
 from gitbackup.layout import alone_name, layout, own_file
 from gitbackup.model import FORMAT, FUNCTIONS, Entry, Key, Scope
 from gitbackup.relaid import differing
@@ -115,7 +116,7 @@ def encode_file(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, byte
 
     `entries` go by loose name and may hold loose text.
     """
-    return _files(path, entries, _encode, codec.raw)
+    return _files(path, entries, encode_loose, codec.raw)
 
 
 def encode_canonical(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, bytes]]:
@@ -150,8 +151,11 @@ def beside(path: str, key: bytes) -> str:
     return own_file(path.removesuffix(".json"), key) + ".json"
 
 
-def _encode(entries: Mapping[str, Entry]) -> bytes:
-    """The text rule costs nothing where no text needs it: C refuses loose text by itself."""
+def encode_loose(entries: Mapping[str, Entry]) -> bytes:
+    """The canonical content of a file of entries as they are read, by loose name.
+
+    The text rule costs nothing where no text needs it: C refuses loose text by itself.
+    """
     try:
         content = codec.encode(_written(entries))
     except TypeError:
@@ -207,10 +211,13 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
     place = DATABASE.match(path)
     if place is None or not path.endswith(".json"):
         return {}
+    db = int(place[1])
+    plain = decode_plain(content)
+    if plain is not None:
+        return {Key(db, name): entry for name, entry in plain.items()}
     document = codec.decode(path, content)
     if not isinstance(document, dict):
         raise Damaged(f"{path}, line 1: not an object of keys and their entries")
-    db = int(place[1])
     found: dict[Key, Entry] = {}
     for name, entry in document.items():
         try:
@@ -222,6 +229,17 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
             line = codec.line_of(content, name)
             raise Damaged(f"{path}, line {line}: key {name!r}: {error}") from None
     return found
+
+
+def decode_plain(content: bytes) -> dict[str, Entry] | None:
+    """The entries of a file by name, where it is seen at a glance that all of it is canonical.
+
+    None for any other: `decode_file` looks closer. What passed once, `codec.load` reads.
+    """
+    document = codec.decode_plain(content)
+    if type(document) is dict and all(map(is_plain, document.values())):
+        return document
+    return None
 
 
 def _decode_library(path: str, content: bytes) -> dict[Key, Entry]:

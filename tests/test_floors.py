@@ -35,8 +35,8 @@ FLOORS = (
     ("redact", "relaid"),
     # what the design decides, as pure functions
     ("edits", "layout", "patterns", "plan"),
-    # bytes to text and back; the collector; files that are whole or not there; parts of a list
-    ("codec", "garbage", "newfile", "stretches"),
+    # bytes to text and back; the collector; files that are whole or not there; long lists
+    ("blocks", "codec", "garbage", "newfile", "stretches"),
     ("model", "errors", "progress"),  # the nouns
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""

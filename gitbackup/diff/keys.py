@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from gitbackup.blocks import listed, parts, spaces
 from gitbackup.diff.exact import canonical
 from gitbackup.errors import Damaged
 from gitbackup.model import FUNCTIONS, Action, Counts, Entry, Key, KeyChange
@@ -25,14 +27,31 @@ class _Found(NamedTuple):
     digest: bytes
 
 
+class FileKeys(NamedTuple):
+    """All keys of a file that came, or went, as a whole: a block of changes."""
+
+    action: Action
+    path: str
+    db: int
+    names: Sequence[str]
+
+    def item(self, at: int) -> KeyChange:
+        before, after = (self.path, None) if self.action is Action.REMOVED else (None, self.path)
+        return KeyChange(Key(self.db, self.names[at]), self.action, before, after)
+
+
 class KeyDiff:
     """Takes the files that differ, one by one; then tells the keys that do.
 
     A key that went from one file and came in another has moved, which is no change
-    unless its entry differs; so entries are remembered by a digest until the end.
+    unless its entry differs; so entries are remembered by a digest until the end. Last come
+    those that are on one side only, of which mostly the names are enough.
     """
 
     def __init__(self) -> None:
+        self._whole: list[FileKeys] = []
+        self._told: dict[int, set[str]] = {}  # by database, once the first whole file has come
+        self._in_whole: defaultdict[int, set[str]] = defaultdict(set)
         self._changed: dict[Key, KeyChange] = {}
         self._removed: dict[Key, _Found] = {}
         self._added: dict[Key, _Found] = {}
@@ -54,11 +73,39 @@ class KeyDiff:
             if key not in before:
                 _remember(self._added, key, after_path, entry)
 
-    def changes(self) -> list[KeyChange]:
+    def whole(self, file: FileKeys, entries: Callable[[], Mapping[Key, Entry]]) -> None:
+        """Takes a file that is on one side only, of which the other ones may all have come.
+
+        `entries` gives its entries, which are needed where one of its keys has moved.
+        """
+        told, names = self._told_of(file.db), self._in_whole[file.db]
+        if not names.isdisjoint(file.names):
+            self._refuse_whole(file)
+        if told.isdisjoint(file.names):
+            names.update(file.names)
+            self._whole.append(file)
+            return
+        told.update(file.names)
+        gone = file.action is Action.REMOVED
+        self.file(*(file.path, entries(), None, {}) if gone else (None, {}, file.path, entries()))
+
+    def changes(self) -> Sequence[KeyChange]:
         """The keys that differ, sorted: functions first, then by database and name."""
         keys = {**self._changed, **self._removed, **self._added}  # in order already, mostly
         found = (self._change(key) for key in sorted(keys))
-        return [change for change in found if change is not None]
+        return listed([change for change in found if change is not None], self._whole)
+
+    def _told_of(self, db: int) -> set[str]:
+        """The names of those keys of a database that came or went one by one."""
+        if db not in self._told:
+            both = {**self._changed, **self._removed, **self._added}
+            self._told[db] = {key.name for key in both if key.db == db}
+        return self._told[db]
+
+    def _refuse_whole(self, file: FileKeys) -> None:
+        for other in self._whole:
+            if twice := {*other.names}.intersection(file.names):
+                _refuse_second(Key(file.db, min(twice)), file.path, _Found(other.path, b""))
 
     def _change(self, key: Key) -> KeyChange | None:
         removed, added = self._removed.get(key), self._added.get(key)
@@ -96,21 +143,29 @@ def _equal(before: Entry, after: Entry) -> bool:
 
 def total(changes: Iterable[KeyChange]) -> Counts:
     """How many keys were added, changed and removed in all."""
-    return _counts([change.action for change in changes])
+    few, blocks = parts(changes)
+    actions = Counter(change.action for change in few)
+    for block in blocks:
+        actions[block.action] += len(block.names)
+    return _counts(actions)
 
 
 def count_by_namespace(changes: Iterable[KeyChange]) -> dict[tuple[str, str], Counts]:
     """The same for each place and namespace, in order."""
-    actions: dict[tuple[int, str], list[Action]] = {}
-    for change in changes:
-        actions.setdefault((change.key.db, change.key.namespace), []).append(change.action)
+    few, blocks = parts(changes)
+    actions: defaultdict[tuple[int, str], Counter[Action]] = defaultdict(Counter)
+    for change in few:
+        actions[change.key.db, change.key.namespace][change.action] += 1
+    for block in blocks:
+        for space, count in spaces(block).items():
+            actions[block.db, space][block.action] += count
     return {
         (Key(db, space).place, space): _counts(actions[db, space]) for db, space in sorted(actions)
     }
 
 
-def _counts(actions: Sequence[Action]) -> Counts:
-    return Counts(*(actions.count(a) for a in (Action.ADDED, Action.CHANGED, Action.REMOVED)))
+def _counts(actions: Mapping[Action, int]) -> Counts:
+    return Counts(*(actions[a] for a in (Action.ADDED, Action.CHANGED, Action.REMOVED)))
 
 
 def subject(changes: Sequence[KeyChange]) -> str:
@@ -118,14 +173,22 @@ def subject(changes: Sequence[KeyChange]) -> str:
     counts = total(changes)
     if not counts:
         return "nothing changed"
-    alone = {change.key: change for change in changes if ":" not in change.key.name}
-    spaces = list(count_by_namespace(changes).items())
-    parts = [_part(place, space, counted, alone) for (place, space), counted in spaces]
-    biggest = sorted(range(len(parts)), key=lambda at: (-_sum(spaces[at][1]), at))
-    line = _fitting(parts, biggest)
+    alone = {change.key: change for change in _nameless(changes)}
+    named = list(count_by_namespace(changes).items())
+    told = [_part(place, space, counted, alone) for (place, space), counted in named]
+    biggest = sorted(range(len(told)), key=lambda at: (-_sum(named[at][1]), at))
+    line = _fitting(told, biggest)
     if line is None or (line.endswith(" more") and counts.added == _sum(counts)):
-        return _summary(counts, len(parts))
+        return _summary(counts, len(told))
     return line
+
+
+def _nameless(changes: Iterable[KeyChange]) -> Iterator[KeyChange]:
+    """The changes of keys that are in no namespace but their own."""
+    few, blocks = parts(changes)
+    yield from (change for change in few if ":" not in change.key.name)
+    for block in blocks:
+        yield from (block.item(at) for at, name in enumerate(block.names) if ":" not in name)
 
 
 def _sum(counts: Counts) -> int:

@@ -37,7 +37,7 @@ class Wire:
 
     def send(self, commands: Iterable[Command]) -> None:
         """Sends a batch; its replies are to be received before anything else is asked."""
-        self.send_packed(_packed(commands))
+        self.send_packed(packed(commands))
 
     def send_packed(self, commands: bytes) -> None:
         """The same of commands that are put together already."""
@@ -140,7 +140,7 @@ class Wire:
         return ServerError(f"lost the server at {self.label}: {why}; {AGAIN}")
 
 
-def _packed(commands: Iterable[Command]) -> bytes:
+def packed(commands: Iterable[Command]) -> bytes:
     """Commands as the protocol has them, by hiredis itself: redis-py's packing takes five times
     as long."""
     pack: Callable[[Command], bytes] = pack_command  # type: ignore[assignment]  # its stub is wrong

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import islice
 
 from gitbackup import snapshot
 from gitbackup.diff import keys
 from gitbackup.diff.values import diff_entries
-from gitbackup.model import Entry, Key, KeyChange, KeyDiff, Summary
+from gitbackup.model import Action, Entry, Key, KeyChange, KeyDiff, Summary
+from gitbackup.ops.decoded import Decoded, decoded
 from gitbackup.ops.sides import Side
 from gitbackup.redact import Redaction
 
 SHOWN = 20  # changed keys that a commit's message names
-FILES_AT_HAND = 8  # decoded files of either side: changes come sorted, so few are enough
-KEPT = 8 * 1024 * 1024  # bytes of files that stay decoded
 
 
 def key_diff(change: KeyChange, before: Entry | None, after: Entry | None) -> KeyDiff:
@@ -51,43 +48,6 @@ class Comparison:
             yield change, before(change.before, change.key), after(change.after, change.key)
 
 
-class Decoded:
-    """A side that decodes its files: each once, as long as those that it keeps are few.
-
-    What `entries` gives is not to be changed.
-    """
-
-    def __init__(self, side: Side) -> None:
-        self.files = side.files
-        self._side = side
-        self._kept: dict[str, dict[Key, Entry]] = {}
-        self._left = KEPT
-        self._at_hand = lru_cache(FILES_AT_HAND)(self._decode)
-
-    def read(self, path: str) -> bytes:
-        return self._side.read(path)
-
-    def entries(self, path: str) -> dict[Key, Entry]:
-        """The entries of a file. Raises Damaged where it is not well-formed."""
-        return self._kept.get(path) or self._at_hand(path)
-
-    def entry(self, path: str | None, key: Key) -> Entry | None:
-        """A key's entry, in the file at `path`; None where there is no path."""
-        return None if path is None else self.entries(path)[key]
-
-    def _decode(self, path: str) -> dict[Key, Entry]:
-        content = self.read(path)
-        entries = snapshot.decode_file(path, content)
-        if len(content) <= self._left:
-            self._left -= len(content)
-            self._kept[path] = entries
-        return entries
-
-
-def decoded(side: Side) -> Decoded:
-    return side if isinstance(side, Decoded) else Decoded(side)
-
-
 def compare(before: Side, after: Side) -> Comparison:
     """What differs between two sides: only files that differ are opened.
 
@@ -95,16 +55,28 @@ def compare(before: Side, after: Side) -> Comparison:
     """
     found = keys.KeyDiff()
     old, new = decoded(before), decoded(after)
-    for path in sorted(old.files.keys() | new.files.keys()):
-        ids = old.files.get(path), new.files.get(path)
+    came = sorted(path for path in new.files.keys() - old.files.keys() if snapshot.is_data(path))
+    for path in sorted(old.files.keys()):
+        ids = old.files[path], new.files.get(path)
         if ids[0] != ids[1] and path != snapshot.MANIFEST:
             found.file(
-                path if ids[0] else None,
-                _entries(old, path) if ids[0] else {},
+                path,
+                _entries(old, path),
                 path if ids[1] else None,
                 _entries(new, path) if ids[1] else {},
             )
+    for path in came:
+        if path != snapshot.MANIFEST:
+            take_whole(found, Action.ADDED, new, path)
     return Comparison(old, new, found.changes())
+
+
+def take_whole(found: keys.KeyDiff, action: Action, side: Decoded, path: str) -> None:
+    """Takes a file that is on one side only."""
+    outline = side.outline(path)
+    if outline.names:
+        file = keys.FileKeys(action, path, outline.db, outline.names)
+        found.whole(file, lambda: side.entries(path))
 
 
 def _entries(side: Decoded, path: str) -> dict[Key, Entry]:
@@ -113,10 +85,9 @@ def _entries(side: Decoded, path: str) -> dict[Key, Entry]:
 
 def summarise(changes: Sequence[KeyChange]) -> Summary:
     """Changes in brief."""
-    first: Iterator[KeyChange] = islice(changes, SHOWN)
     return Summary(
         keys.total(changes),
         keys.count_by_namespace(changes),
-        tuple((change.key, change.action) for change in first),
+        tuple((change.key, change.action) for change in changes[:SHOWN]),
         keys.subject(changes),
     )

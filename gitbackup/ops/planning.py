@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from gitbackup import codec, snapshot
+from gitbackup.blocks import Block, listed, parts
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import FUNCTIONS, Action, Entry, Key, KeyChange, Scope
-from gitbackup.ops.compare import Comparison, Decoded, decoded
+from gitbackup.ops.compare import Comparison
+from gitbackup.ops.decoded import Decoded, decoded
 from gitbackup.ops.sides import Side
 from gitbackup.patterns import covers, matcher
-from gitbackup.plan import Clock, How, Plan, PlannedKey, Ttl, least, timed
+from gitbackup.plan import Arrivals, Clock, How, Plan, PlannedKey, Ttl, least, timed
 from gitbackup.store.repository import Repository
 from gitbackup.store.unfinished import Unfinished
 
@@ -99,11 +101,24 @@ class _Drawing:
                 self._digest(change.key, goes),
                 len(goes),
                 comes,
-                least(change.key, restored) if restored else 0,
+                least(change.key.name, restored) if restored else 0,
             )
         )
         if restored and _expires_soon(restored, self._clock):
             self.soon.append(change.key)
+
+    def whole(
+        self, commit: Decoded, block: Block[KeyChange], concerns: Callable[[Key], bool]
+    ) -> Arrivals | None:
+        """The steps of a whole file that arrives; None where it is not all restored as it is."""
+        path = block.item(0).after
+        if path is None or self._how.ttl is not Ttl.KEEP:
+            return None
+        db, names, types, plain, comes, due = commit.outline(path)
+        late = not due or due > str(codec.instant(self._clock.now + SOON))
+        if plain and late and all(map(concerns, map(Key, repeat(db), names))):
+            return Arrivals(db, path, names, types, comes)
+        return None
 
     def _digest(self, key: Key, holds: bytes) -> str:
         """Of two keys that hold the same, each has one of its own."""
@@ -144,9 +159,22 @@ def check_snapshot(side: Decoded) -> Checked:
     same key, or there is no manifest.
     """
     scope = scope_of(side)
-    files = ((path, side.entries(path)) for path in sorted(side.files) if snapshot.is_data(path))
-    keys = Counter(key.db for _, entries in snapshot.without_doubles(files) for key in entries)
-    return Checked(scope, dict(keys))
+    held: dict[int, set[str]] = {}
+    for path in sorted(filter(snapshot.is_data, side.files)):
+        if path != snapshot.MANIFEST:
+            outline = side.outline(path)
+            names = held.setdefault(outline.db, set())
+            if not names.isdisjoint(outline.names):
+                _refuse_double(side, path)
+            names.update(outline.names)
+    return Checked(scope, {db: len(names) for db, names in held.items() if names})
+
+
+def _refuse_double(side: Decoded, path: str) -> None:
+    """Raises Damaged, naming the key of this file that another one before it holds too."""
+    before = (other for other in sorted(filter(snapshot.is_data, side.files)) if other < path)
+    for _ in snapshot.without_doubles((each, side.entries(each)) for each in [*before, path]):
+        pass
 
 
 def draw(
@@ -161,7 +189,13 @@ def draw(
     drawing = _Drawing(wanted.how, clock, seal)
     seen = snapshot.read_manifest(comparison.before.read(snapshot.MANIFEST)).functions
     concerns = _concerns(wanted, replace(scope, functions=scope.functions and seen))
-    for change, live, stored in _candidates(comparison, wanted.how.ttl):
+    few, blocks = parts(comparison.changes)
+    changes, arrivals = [*few], []
+    for block in blocks:
+        arrived = drawing.whole(decoded(comparison.after), block, concerns)
+        arrivals += [arrived] if arrived else []
+        changes += [] if arrived else [block.item(at) for at in range(len(block.names))]
+    for change, live, stored in _candidates(replace(comparison, changes=changes), wanted.how.ttl):
         if concerns(change.key):
             drawing.add(change, live, stored)
     return Plan(
@@ -169,10 +203,10 @@ def draw(
         server,
         wanted.how,
         clock,
-        sorted(drawing.keys, key=lambda step: step.key),
-        drawing.expired,
-        drawing.soon,
-        drawing.kept,
+        listed(sorted(drawing.keys, key=lambda step: step.key), arrivals),
+        sorted(drawing.expired),
+        sorted(drawing.soon),
+        sorted(drawing.kept),
         [UNSEEN] if scope.functions and not seen else [],
         wanted.name,
     )
@@ -207,6 +241,8 @@ def _alike(one: PlannedKey, other: PlannedKey) -> bool:
 
 def _concerns(wanted: Wanted, scope: Scope) -> Callable[[Key], bool]:
     within, matches, only = covers(scope), matcher(wanted.how.patterns), wanted.only
+    if replace(scope, functions=True) == Scope() and not wanted.how.patterns and only is None:
+        return lambda key: scope.functions or key.db != FUNCTIONS
 
     def concerns(key: Key) -> bool:
         if only is not None and key not in only:

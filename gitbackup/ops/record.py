@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gitbackup import snapshot
+from gitbackup.blocks import listed, parts
+from gitbackup.diff.keys import FileKeys
 from gitbackup.errors import Busy
 from gitbackup.model import KeyChange
 from gitbackup.ops.commit import changed_paths
-from gitbackup.ops.compare import Decoded, summarise
+from gitbackup.ops.compare import summarise
+from gitbackup.ops.decoded import Decoded
 from gitbackup.ops.message import PER_KEY, Origin, compose, origin
 from gitbackup.ops.planning import Wanted
 from gitbackup.ops.restored import BEGUN, DONE, trailers
@@ -104,7 +107,7 @@ def after(
     that is not read again. There is no commit where HEAD says so already. Raises Busy where
     HEAD is neither `saved`, what `before` committed of this view, nor what the view is of.
     """
-    changes = [KeyChange(p.key, p.action, p.before, p.after) for p in view.plan.keys]
+    changes = _changes(view.plan)
     held = view.taken.files
     differing = {
         path: files.get(path)
@@ -124,6 +127,13 @@ def after(
             commit = importer.commit(message, differing)
             importer.publish()
     return commit
+
+
+def _changes(plan: Plan) -> Sequence[KeyChange]:
+    """What the plan has changed."""
+    few = [KeyChange(p.key, p.action, p.before, p.after) for p in parts(plan.keys)[0]]
+    whole = [FileKeys(block.action, block.path, block.db, block.names) for block in plan.arrivals]
+    return listed(few, whole)
 
 
 def title(wanted: Wanted) -> str:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from gitbackup import codec, snapshot
+from gitbackup.blocks import merged
 from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageError
 from gitbackup.live.connect import Server
 from gitbackup.model import Key, Scope
@@ -19,10 +20,12 @@ from gitbackup.ops import apply as applying
 from gitbackup.ops import record
 from gitbackup.ops.apply import Entries
 from gitbackup.ops.commit import commit
-from gitbackup.ops.compare import Decoded, compare, decoded
+from gitbackup.ops.compare import compare
+from gitbackup.ops.decoded import Decoded, decoded
 from gitbackup.ops.outcome import RestoreResult, telling
 from gitbackup.ops.planning import Wanted, as_kept, check_snapshot, draw, taken_at
 from gitbackup.ops.record import View
+from gitbackup.ops.reread import differing
 from gitbackup.ops.restored import DONE, trailers
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, LiveSide, Spool, chosen
@@ -199,13 +202,11 @@ class Restorer:
         with telling(result):
             applying.sweep(self._server, view.taken.live.left_over)
             applied = applying.apply(self._server, plan, entries, self._progress)
-            wrong = applying.differing(self._server, plan, entries, self._progress)
+            wrong = differing(self._server, plan, entries, self._progress)
         left = {*applied.moved, *applied.refused, *wrong}
-        done = {step.key: step for step in result.done}
-        done |= {step.key: step for step in plan.keys}
         return replace(
             result,
-            done=[step for key, step in sorted(done.items()) if key not in left],
+            done=merged(result.done, plan.keys, left),
             busy=applied.moved,
             refused=list(applied.refused.items()),
             differing=[key for key in wrong if key not in {*applied.moved, *applied.refused}],

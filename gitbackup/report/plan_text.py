@@ -55,9 +55,7 @@ def _what(plan: Plan) -> str:
 
 
 def _done(plan: Plan) -> str:
-    actions = [step.action for step in plan.keys]
-    counts = ((VERBS[action], actions.count(action)) for action in Action)
-    return ", ".join(f"{verb} {count:,}" for verb, count in counts if count)
+    return _counted(plan.counts)
 
 
 def _size_lines(plan: Plan) -> Iterator[str]:

@@ -1,0 +1,89 @@
+"""Entries that are as they should be, told at a glance, and made by one command.
+
+Most are, and for them the exact way takes long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+from typing import Any
+
+from gitbackup import codec
+from gitbackup.kinds.base import ARGUMENTS, Command
+from gitbackup.model import Entry
+
+SHORT = {"type", "value"}
+LONG = {"type", "value", "expires_at"}
+TEXT = {str}
+
+
+def is_plain(entry: Any) -> bool:
+    """Whether it surely is an entry in its canonical form; False where that takes a closer look.
+
+    It is one of a document that `codec.decode_plain` gave.
+    """
+    if type(entry) is not dict or type(entry.get("type")) is not str:
+        return False
+    check = CHECKS.get(entry["type"])
+    if check is None or not check(entry.get("value")):
+        return False
+    if len(entry) == len(SHORT):
+        return entry.keys() == SHORT
+    return entry.keys() == LONG and codec.is_instant(entry["expires_at"])
+
+
+def _string(value: Any) -> bool:
+    return type(value) is str
+
+
+def _hash(value: Any) -> bool:
+    return type(value) is dict and set(map(type, value.values())) == TEXT
+
+
+def _list(value: Any) -> bool:
+    return type(value) is list and set(map(type, value)) == TEXT
+
+
+def _set(value: Any) -> bool:
+    return _list(value) and len(set(value)) == len(value) and sorted(value) == value
+
+
+def _zset(value: Any) -> bool:
+    return type(value) is dict and len(value) > 0 and all(map(_is_score, value.values()))
+
+
+def _is_score(value: Any) -> bool:
+    if type(value) is int:
+        return -codec.EXACT < value < codec.EXACT
+    return type(value) is float and not value.is_integer()
+
+
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    "string": _string,
+    "hash": _hash,
+    "list": _list,
+    "set": _set,
+    "zset": _zset,
+}
+
+
+def made_by_one(name: str, entry: Entry) -> Command | None:
+    """The command that makes the key of a plain entry, less its expiry.
+
+    None where it takes more: the value is large, or of zeros that have a sign.
+    """
+    value = entry["value"]
+    match entry["type"]:
+        case "string":
+            return "SET", name, value
+        case "hash" if len(value) <= ARGUMENTS:
+            return "HSET", name, *chain.from_iterable(value.items())
+        case "list" if len(value) <= ARGUMENTS:
+            return "RPUSH", name, *value
+        case "set" if len(value) <= ARGUMENTS:
+            return "SADD", name, *value
+        case "zset" if len(value) <= ARGUMENTS:
+            scored = ((str(score), member) for member, score in value.items())
+            return "ZADD", name, *chain.from_iterable(scored)
+    return None

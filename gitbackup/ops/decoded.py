@@ -1,0 +1,120 @@
+"""A side whose files are decoded: each once where they are few; in outline where they are many."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from sys import intern
+from typing import NamedTuple
+
+from gitbackup import codec, snapshot
+from gitbackup.model import Entry, Key
+from gitbackup.ops.sides import Side
+
+FILES_AT_HAND = 8  # decoded files of a side: what is asked for comes sorted, so few are enough
+KEPT = 8 * 1024 * 1024  # bytes of files that stay decoded
+
+
+class Outline(NamedTuple):
+    """What is kept of a file that was found well-formed: its keys by name, sorted, and their types.
+
+    `plain` tells whether `codec.load` reads it as it is; then `comes` is how many bytes its
+    entries take, and `due` the least of their instants, empty where none expires.
+    """
+
+    db: int
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    plain: bool
+    comes: int = 0
+    due: str = ""
+
+
+Outlines = dict[tuple[int, str], Outline]
+"""By database, or FUNCTIONS, and id of a file's blob."""
+
+
+class Decoded:
+    """A side that decodes its files: each once, as long as those that it keeps are few.
+
+    What `entries` gives is not to be changed. `outlines` may be shared with other sides.
+    """
+
+    def __init__(self, side: Side, outlines: Outlines | None = None) -> None:
+        self.files = side.files
+        self._side = side
+        self._outlines = {} if outlines is None else outlines
+        self._kept: dict[str, dict[Key, Entry]] = {}
+        self._left = KEPT
+        self._at_hand = lru_cache(FILES_AT_HAND)(self._decode)
+
+    def read(self, path: str) -> bytes:
+        return self._side.read(path)
+
+    def entries(self, path: str) -> dict[Key, Entry]:
+        """The entries of a file. Raises Damaged where it is not well-formed."""
+        return self._kept.get(path) or self._at_hand(path)
+
+    def entry(self, path: str | None, key: Key) -> Entry | None:
+        """A key's entry, in the file at `path`; None where there is no path."""
+        return None if path is None else self.entries(path)[key]
+
+    def outline(self, path: str) -> Outline:
+        """A file in outline. Raises Damaged where it is not well-formed."""
+        place = snapshot.database_of(path), self.files[path]
+        if place not in self._outlines:
+            self._outlines[place] = self._outlined(path, place[0], self.read(path))
+        return self._outlines[place]
+
+    def content(self, path: str) -> dict[str, Entry]:
+        """The entries of a file that is plain, by name."""
+        entries: dict[str, Entry] = codec.load(self.read(path))
+        return entries
+
+    def _outlined(self, path: str, db: int, content: bytes) -> Outline:
+        plain = snapshot.decode_plain(content)
+        if plain is None:
+            entries = self._keep(path, content, snapshot.decode_file(path, content))
+            keys = sorted(entries)
+            types = tuple(intern(entries[key]["type"]) for key in keys)
+            return Outline(db, tuple(key.name for key in keys), types, plain=False)
+        if len(content) <= self._left:
+            self._keep(path, content, {Key(db, name): entry for name, entry in plain.items()})
+        return Outline(
+            db,
+            tuple(plain),
+            tuple(intern(entry["type"]) for entry in plain.values()),
+            plain=True,
+            comes=_size_of_entries(content, plain),
+            due=min(
+                (str(e["expires_at"]) for e in plain.values() if "expires_at" in e), default=""
+            ),
+        )
+
+    def _decode(self, path: str) -> dict[Key, Entry]:
+        content = self.read(path)
+        return self._keep(path, content, snapshot.decode_file(path, content))
+
+    def _keep(self, path: str, content: bytes, entries: dict[Key, Entry]) -> dict[Key, Entry]:
+        if len(content) <= self._left:
+            self._left -= len(content)
+            self._kept[path] = entries
+        return entries
+
+
+def _size_of_entries(content: bytes, entries: dict[str, Entry]) -> int:
+    """How many bytes `codec.encode` takes for each entry of a canonical file, in all.
+
+    There an entry stands on as many lines, two columns further in but for its first, after its
+    quoted name, a colon and two blanks; its last line ends in a comma, but for the last entry's.
+    """
+    if not entries:
+        return 0
+    count, lines = len(entries), content.count(b"\n") - 2
+    names = len(codec.line([*entries])) - 2 - (count - 1)
+    indents = 2 * (lines - count)
+    return len(content) - len(b"{\n}\n") - names - 4 * count - indents - (count - 1)
+
+
+def decoded(side: Side) -> Decoded:
+    """The side itself where it decodes already."""
+    return side if isinstance(side, Decoded) else Decoded(side)
