@@ -232,14 +232,10 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
 
 
 def decode_plain(content: bytes) -> dict[str, Entry] | None:
-    """The entries of a file by name, where it is seen at a glance that all of it is canonical.
-
-    None for any other: `decode_file` looks closer. What passed once, `codec.load` reads.
-    """
+    """A file's entries by name, if all is canonical at a glance: `codec.load` reads it, too."""
     document = codec.decode_plain(content)
-    if type(document) is dict and all(map(is_plain, document.values())):
-        return document
-    return None
+    plain = type(document) is dict and all(map(is_plain, document.values()))
+    return document if plain else None
 
 
 def _decode_library(path: str, content: bytes) -> dict[Key, Entry]:

@@ -41,23 +41,22 @@ class _Batch:
 
 
 class Creator:
-    """Creates keys of one server. A context manager: leaving it closes the connections.
+    """Creates keys of one server. A context manager: leaving it closes the connection.
 
-    Where a key of a batch is there by now, a KeyWriter does the batch; and it does the values
-    that take more than one command.
+    Where a key of a batch is there by now, `writer` does the batch; and it does the values that
+    take more than one command.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, writer: KeyWriter) -> None:
         self._dated = server.abilities.pexpiretime
         self._wire = server.dial()
-        self._writer = KeyWriter(server)
+        self._writer = writer
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._wire.close()
-        self._writer.close()
 
     def create(self, db: int, batches: Iterable[Plain]) -> Iterator[Outcome]:
         """Creates the keys of each batch in one transaction: those that nobody else did.
@@ -78,7 +77,7 @@ class Creator:
             self._wire.send_packed((written.transaction if written else b"") + question)
             watched = ready if question else None
             if ready and not question:
-                yield self._exactly(db, ready.entries)
+                yield self._one_by_one(db, ready.entries)
 
     def _absent(self, watched: _Batch) -> bool:
         """Whether none of the keys is there; then they are watched from now on."""
@@ -98,7 +97,7 @@ class Creator:
             return self._exactly(db, written.entries)
         if isinstance(done, Refusal):
             raise self._wire.refused(done, ("EXEC",))
-        outcome = self._exactly(db, written.others) if written.others else Outcome()
+        outcome = self._one_by_one(db, written.others)
         if not DONE.issuperset(map(type, done)):
             outcome.refused += _refused(written, done)
         return outcome
@@ -107,6 +106,14 @@ class Creator:
         for command, reply in zip(commands, replies, strict=False):
             if isinstance(reply, Refusal):
                 raise self._wire.refused(reply, command)
+
+    def _one_by_one(self, db: int, entries: Plain) -> Outcome:
+        """For values of which even one may be large."""
+        told = [self._exactly(db, {name: entry}) for name, entry in entries.items()]
+        return Outcome(
+            moved=[step for each in told for step in each.moved],
+            refused=[pair for each in told for pair in each.refused],
+        )
 
     def _exactly(self, db: int, entries: Plain) -> Outcome:
         return self._writer.apply(db, [_step(name, entry) for name, entry in entries.items()])

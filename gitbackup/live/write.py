@@ -50,9 +50,6 @@ class KeyWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         self._wire.close()
 
     def probe(self, db: int, steps: Sequence[Step]) -> None:

@@ -17,18 +17,17 @@ from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageEr
 from gitbackup.live.connect import Server
 from gitbackup.model import Key, Scope
 from gitbackup.ops import apply as applying
-from gitbackup.ops import record
-from gitbackup.ops.apply import Entries
+from gitbackup.ops import record, steps
 from gitbackup.ops.commit import commit
 from gitbackup.ops.compare import compare
 from gitbackup.ops.decoded import Decoded, decoded
 from gitbackup.ops.outcome import RestoreResult, telling
 from gitbackup.ops.planning import Wanted, as_kept, check_snapshot, draw, taken_at
 from gitbackup.ops.record import View
-from gitbackup.ops.reread import differing
 from gitbackup.ops.restored import DONE, trailers
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, LiveSide, Spool, chosen
+from gitbackup.ops.steps import Entries
 from gitbackup.ops.take import take
 from gitbackup.patterns import matcher, widest
 from gitbackup.plan import Clock, Plan
@@ -86,10 +85,10 @@ class Restorer:
             self._expect_some(view)
             entries = Entries(view.plan, view.side, self._commit)
             try:
-                applying.probe(self._server, view.plan, entries)
+                steps.probe(self._server, view.plan, entries)
             except ServerError as error:
                 return _warned(view.plan, f"it cannot be carried out: {error}")
-            return _warned(view.plan, *applying.warnings(self._server, view.plan, entries))
+            return _warned(view.plan, *steps.warnings(self._server, view.plan, entries))
 
     def run(self, confirm: Confirm) -> RestoreResult:
         """Gives the plan to `confirm`, and where that is true carries it out.
@@ -121,8 +120,8 @@ class Restorer:
     def _begin(self, view: View, entries: Entries, confirm: Confirm) -> RestoreResult:
         """Makes sure, as far as it can be told beforehand, that it can be done, and asks."""
         self._expect_some(view)
-        applying.probe(self._server, view.plan, entries)
-        plan = _warned(view.plan, *applying.warnings(self._server, view.plan, entries))
+        steps.probe(self._server, view.plan, entries)
+        plan = _warned(view.plan, *steps.warnings(self._server, view.plan, entries))
         return RestoreResult(plan, applied=bool(plan.keys) and confirm(plan))
 
     def _nothing_to_do(self, result: RestoreResult, view: View) -> RestoreResult:
@@ -197,12 +196,12 @@ class Restorer:
     def _carry_out(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
         """One round: save, write, read again."""
         plan = view.plan
-        applying.probe(self._server, plan, entries)  # the question may have taken long
+        steps.probe(self._server, plan, entries)  # the question may have taken long
         result = self._save(result, view)
         with telling(result):
             applying.sweep(self._server, view.taken.live.left_over)
             applied = applying.apply(self._server, plan, entries, self._progress)
-            wrong = differing(self._server, plan, entries, self._progress)
+            wrong = applying.differing(self._server, plan, entries, self._progress)
         left = {*applied.moved, *applied.refused, *wrong}
         return replace(
             result,
