@@ -52,6 +52,8 @@ def covered(scope: Scope) -> Matcher:
 
 def covers(scope: Scope) -> Callable[[Key], bool]:
     """A function that is true of the keys and libraries that `scope` covers."""
+    if scope == Scope():
+        return lambda key: True
     matches = covered(scope)
 
     def within(key: Key) -> bool:

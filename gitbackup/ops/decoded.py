@@ -115,6 +115,6 @@ def _size_of_entries(content: bytes, entries: dict[str, Entry]) -> int:
     return len(content) - len(b"{\n}\n") - names - 4 * count - indents - (count - 1)
 
 
-def decoded(side: Side) -> Decoded:
+def decoded(side: Side, outlines: Outlines | None = None) -> Decoded:
     """The side itself where it decodes already."""
-    return side if isinstance(side, Decoded) else Decoded(side)
+    return side if isinstance(side, Decoded) else Decoded(side, outlines)

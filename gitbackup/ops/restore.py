@@ -20,7 +20,7 @@ from gitbackup.ops import apply as applying
 from gitbackup.ops import record, steps
 from gitbackup.ops.commit import commit
 from gitbackup.ops.compare import compare
-from gitbackup.ops.decoded import Decoded, decoded
+from gitbackup.ops.decoded import Decoded, Outlines, decoded
 from gitbackup.ops.outcome import RestoreResult, telling
 from gitbackup.ops.planning import Wanted, as_kept, check_snapshot, draw, taken_at
 from gitbackup.ops.record import View
@@ -61,10 +61,11 @@ class Restorer:
         self._home = home
         self._progress = progress
         self._warnings: list[str] = []
-        whole = Decoded(CommitSide(repository, wanted.commit))
+        self._outlines: Outlines = {}
+        whole = Decoded(CommitSide(repository, wanted.commit), self._outlines)
         self._checked = check_snapshot(whole)
         self._expect_covered()
-        self._commit = decoded(chosen(whole, wanted.how.databases))
+        self._commit = decoded(chosen(whole, wanted.how.databases), self._outlines)
         self._touched = wanted.how.scope(self._checked.scope)
         head = self._head_scope() if home else None
         self._settled = head or scope
@@ -177,7 +178,8 @@ class Restorer:
         """Reads the live database, and draws the plan."""
         parent, wanted = self._repository.head(), self._wanted
         live = LiveFiles(self._server, widest(self._settled, self._touched), self._progress)
-        known, seen = CommitSide(self._repository, parent), self._repository.seen()
+        known = Decoded(CommitSide(self._repository, parent), self._outlines)
+        seen = self._repository.seen()
         taken = take(live, known, Repository.blob_id, spool, seen=seen)
         side = decoded(LiveSide(self._repository, taken.files, spool))
         into = wanted.how.databases and [(to, to) for _, to in wanted.how.databases]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
+from itertools import islice, repeat
 from typing import Protocol
 
 from gitbackup import snapshot
+from gitbackup.blocks import listed, parts
 from gitbackup.diff import keys as key_diff
 from gitbackup.errors import Damaged, GitbackupError, NewerFormat
 from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Summary
 from gitbackup.ops.compare import SHOWN, summarise
+from gitbackup.ops.decoded import Decoded, decoded
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import Side
 from gitbackup.patterns import covers
@@ -88,7 +91,7 @@ def compared(
     differing = [path for path in paths if known.files.get(path) != files.get(path)]
     fresh = [path for path in differing if path in files]
     gone = [path for path in differing if path not in files and snapshot.is_data(path)]
-    differences = _Differences(known, live, strict)
+    differences = _Differences(decoded(known), live, strict)
     for path in fresh if known.files else ():
         differences.differs(path, sheaf.read(path, files[path]))
     for path in gone:
@@ -156,12 +159,12 @@ def _expect_no_newer(known: Side) -> None:
 class _Differences:
     """Which keys differ; only counted where there is nothing to compare with."""
 
-    def __init__(self, known: Side, live: LiveFiles, strict: bool) -> None:
+    def __init__(self, known: Decoded, live: LiveFiles, strict: bool) -> None:
         self.warnings: list[str] = []
         self._known = known
         self._live = live
         self._strict = strict
-        self._seen: set[Key] = set()  # in the known files that were opened
+        self._seen: defaultdict[int, set[str]] = defaultdict(set)  # in known files, by database
         self._diff = key_diff.KeyDiff()
 
     @cached_property
@@ -179,9 +182,29 @@ class _Differences:
             self._diff.file(path if known else None, before, path, entries)
 
     def gone(self, path: str) -> None:
-        before = None if path == snapshot.MANIFEST else self._before(path)
+        if path == snapshot.MANIFEST or self._went(path):
+            return
+        before = self._before(path)
         if before is not None:
             self._diff.file(path, before, None, {})
+
+    def _went(self, path: str) -> bool:
+        """Takes a known file as a whole; False where that takes a closer look."""
+        try:
+            outline = self._known.outline(path)
+        except Damaged:
+            return False
+        db, names = outline.db, outline.names
+        keys = map(Key, repeat(db), names)
+        if not (names and self._seen[db].isdisjoint(names) and all(map(self._is_gone, keys))):
+            return False
+        self._seen[db].update(names)
+        whole = key_diff.FileKeys(Action.REMOVED, path, db, names)
+        self._diff.whole(whole, lambda: self._known.entries(path))
+        return True
+
+    def _is_gone(self, key: Key) -> bool:
+        return self._covered(key) and not (self._live.keys and self._live.holds(key))
 
     def _before(self, path: str) -> Mapping[Key, Entry] | None:
         """The known entries of a file, those in scope; None where it is not well-formed."""
@@ -193,9 +216,10 @@ class _Differences:
                 raise
             self.warnings.append(f"in HEAD, {damaged}; what changed there is not told")
             return None
-        self._warn_of_doubles(path, sorted(self._seen & entries.keys()))
-        fresh = {key: entry for key, entry in entries.items() if key not in self._seen}
-        self._seen.update(fresh)
+        seen = self._seen[snapshot.database_of(path)]
+        self._warn_of_doubles(path, sorted(key for key in entries if key.name in seen))
+        fresh = {key: entry for key, entry in entries.items() if key.name not in seen}
+        seen.update(key.name for key in fresh)
         return {key: entry for key, entry in fresh.items() if self._covered(key)}
 
     def _warn_of_doubles(self, path: str, keys: Sequence[Key]) -> None:
@@ -203,13 +227,14 @@ class _Differences:
             named = f"the key {keys[0]}" if len(keys) == 1 else f"{len(keys)} keys, as {keys[0]},"
             self.warnings.append(f"in HEAD, {named} in {path} stood in another file too")
 
-    def result(self) -> tuple[list[KeyChange], Summary]:
+    def result(self) -> tuple[Sequence[KeyChange], Summary]:
         if not self._known.files:
             return [], self._first_summary()
-        changes = list(self._without_doubles(self._diff.changes()))
+        few, blocks = parts(self._diff.changes())
+        changes = listed([*self._without_doubles(few)], blocks)
         return changes, summarise(changes)
 
-    def _without_doubles(self, changes: Sequence[KeyChange]) -> Iterator[KeyChange]:
+    def _without_doubles(self, changes: Iterable[KeyChange]) -> Iterator[KeyChange]:
         """A key that went from one file and lives on in another, as it was, stood in both."""
         doubles: dict[str, list[Key]] = {}
         for change in changes:
