@@ -33,9 +33,6 @@ LARGEST = 2**63 - 1  # a server counts no further
 DIGEST = 12  # digits of a hash that a person compares
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
-INSTANT = re.compile(  # as `instant` writes one; whether there is such a day is not told
-    r"(?:19[7-9]|[2-9]\d\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z", re.ASCII
-)
 OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
@@ -149,17 +146,6 @@ def milliseconds(instant: str | int) -> int:
     if not (instant[19:20] == "." and instant[23:] == "Z") and FINER.search(instant):
         raise ValueError(f"{instant!r} has more than milliseconds")
     return (moment - EPOCH) // MILLISECOND
-
-
-def is_instant(value: Any) -> bool:
-    """Whether it is just what `instant` writes, and no number."""
-    if type(value) is not str or not INSTANT.fullmatch(value):
-        return False
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
 
 
 def score(value: float) -> int | float | str:

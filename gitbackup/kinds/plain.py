@@ -5,7 +5,9 @@ Most are, and for them the exact way takes long.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -16,6 +18,9 @@ from gitbackup.model import Entry
 SHORT = {"type", "value"}
 LONG = {"type", "value", "expires_at"}
 TEXT = {str}
+INSTANT = re.compile(  # as `codec.instant` writes one; whether there is such a day is not told
+    r"(?:19[7-9]|[2-9]\d\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z", re.ASCII
+)
 
 
 def is_plain(entry: Any) -> bool:
@@ -30,7 +35,7 @@ def is_plain(entry: Any) -> bool:
         return False
     if len(entry) == len(SHORT):
         return entry.keys() == SHORT
-    return entry.keys() == LONG and codec.is_instant(entry["expires_at"])
+    return entry.keys() == LONG and _is_instant(entry["expires_at"])
 
 
 def _string(value: Any) -> bool:
@@ -71,7 +76,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
 def made_by_one(name: str, entry: Entry) -> Command | None:
     """The command that makes the key of a plain entry, less its expiry.
 
-    None where it takes more: the value is large, or of zeros that have a sign.
+    None where it takes more, for the value is large.
     """
     value = entry["value"]
     match entry["type"]:
@@ -87,3 +92,14 @@ def made_by_one(name: str, entry: Entry) -> Command | None:
             scored = ((str(score), member) for member, score in value.items())
             return "ZADD", name, *chain.from_iterable(scored)
     return None
+
+
+def _is_instant(value: Any) -> bool:
+    """Whether it is just what `codec.instant` writes, and no number."""
+    if type(value) is not str or not INSTANT.fullmatch(value):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True

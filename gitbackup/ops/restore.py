@@ -14,6 +14,7 @@ from dataclasses import replace
 from gitbackup import codec, snapshot
 from gitbackup.blocks import merged
 from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageError
+from gitbackup.garbage import uncollected
 from gitbackup.live.connect import Server
 from gitbackup.model import Key, Scope
 from gitbackup.ops import apply as applying
@@ -63,7 +64,8 @@ class Restorer:
         self._warnings: list[str] = []
         self._outlines: Outlines = {}
         whole = Decoded(CommitSide(repository, wanted.commit), self._outlines)
-        self._checked = check_snapshot(whole)
+        with uncollected():
+            self._checked = check_snapshot(whole)
         self._expect_covered()
         self._commit = decoded(chosen(whole, wanted.how.databases), self._outlines)
         self._touched = wanted.how.scope(self._checked.scope)
@@ -98,7 +100,7 @@ class Restorer:
         """
         if self._server.replica:
             raise ServerError(f"{self._server.label} is a read-only replica; name its primary")
-        with self._repository.beside("restoring", PATIENCE):
+        with self._repository.beside("restoring", PATIENCE), uncollected():
             return self._run(confirm)
 
     def _run(self, confirm: Confirm) -> RestoreResult:
