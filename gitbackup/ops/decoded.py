@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from sys import intern
 from typing import NamedTuple
 
@@ -45,14 +44,20 @@ class Decoded:
         self._outlines = {} if outlines is None else outlines
         self._kept: dict[str, dict[Key, Entry]] = {}
         self._left = KEPT
-        self._at_hand = lru_cache(FILES_AT_HAND)(self._decode)
+        self._at_hand: dict[str, dict[Key, Entry]] = {}  # the last asked for at its end
 
     def read(self, path: str) -> bytes:
         return self._side.read(path)
 
     def entries(self, path: str) -> dict[Key, Entry]:
         """The entries of a file. Raises Damaged where it is not well-formed."""
-        return self._kept.get(path) or self._at_hand(path)
+        found = self._kept.get(path)
+        if found is None:
+            found = self._at_hand.pop(path, None) or self._decode(path)
+            self._at_hand[path] = found
+            if len(self._at_hand) > FILES_AT_HAND:
+                del self._at_hand[next(iter(self._at_hand))]
+        return found
 
     def entry(self, path: str | None, key: Key) -> Entry | None:
         """A key's entry, in the file at `path`; None where there is no path."""

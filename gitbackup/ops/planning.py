@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 
@@ -137,44 +137,11 @@ def taken_at(repository: Repository, commit: str) -> int:
         return int(info.date.timestamp() * 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A snapshot that is well-formed: its scope, and how many keys each database has."""
-
-    scope: Scope
-    keys: Mapping[int, int]
-
-
 def scope_of(side: Side) -> Scope:
     """What a snapshot covers. Raises Damaged where it has no manifest."""
     if snapshot.MANIFEST not in side.files:
         raise Damaged(f"the commit has no {snapshot.MANIFEST}: it is no snapshot of gitbackup")
     return snapshot.read_manifest(side.read(snapshot.MANIFEST))
-
-
-def check_snapshot(side: Decoded) -> Checked:
-    """Reads a whole snapshot.
-
-    Raises Damaged, naming file, line and key, where a file is not well-formed, two hold the
-    same key, or there is no manifest.
-    """
-    scope = scope_of(side)
-    held: dict[int, set[str]] = {}
-    for path in sorted(filter(snapshot.is_data, side.files)):
-        if path != snapshot.MANIFEST:
-            outline = side.outline(path)
-            names = held.setdefault(outline.db, set())
-            if not names.isdisjoint(outline.names):
-                _refuse_double(side, path)
-            names.update(outline.names)
-    return Checked(scope, {db: len(names) for db, names in held.items() if names})
-
-
-def _refuse_double(side: Decoded, path: str) -> None:
-    """Raises Damaged, naming the key of this file that another one before it holds too."""
-    before = (other for other in sorted(filter(snapshot.is_data, side.files)) if other < path)
-    for _ in snapshot.without_doubles((each, side.entries(each)) for each in [*before, path]):
-        pass
 
 
 def draw(

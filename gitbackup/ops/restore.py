@@ -7,7 +7,7 @@ what it holds is committed, and the plan is drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -23,11 +23,12 @@ from gitbackup.ops.commit import commit
 from gitbackup.ops.compare import compare
 from gitbackup.ops.decoded import Decoded, Outlines, decoded
 from gitbackup.ops.outcome import RestoreResult, telling
-from gitbackup.ops.planning import Wanted, as_kept, check_snapshot, draw, taken_at
+from gitbackup.ops.planning import Wanted, as_kept, draw, scope_of, taken_at
 from gitbackup.ops.record import View
 from gitbackup.ops.restored import DONE, trailers
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, LiveSide, Spool, chosen
+from gitbackup.ops.sound import counted
 from gitbackup.ops.steps import Entries
 from gitbackup.ops.take import take
 from gitbackup.patterns import matcher, widest
@@ -64,11 +65,12 @@ class Restorer:
         self._warnings: list[str] = []
         self._outlines: Outlines = {}
         whole = Decoded(CommitSide(repository, wanted.commit), self._outlines)
-        with uncollected():
-            self._checked = check_snapshot(whole)
-        self._expect_covered()
+        self._scope = scope_of(whole)
+        self._whole = whole
+        self._held: Mapping[int, int] = {}  # keys of the commit by database, once all is checked
         self._commit = decoded(chosen(whole, wanted.how.databases), self._outlines)
-        self._touched = wanted.how.scope(self._checked.scope)
+        self._touched = wanted.how.scope(self._scope)
+        self._expect_covered()
         head = self._head_scope() if home else None
         self._settled = head or scope
         self._taken_at = taken_at(repository, wanted.commit)
@@ -83,7 +85,7 @@ class Restorer:
 
     def plan(self) -> Plan:
         """The plan alone; nothing is written anywhere. It warns of what the server would refuse."""
-        with Spool() as spool:
+        with Spool() as spool, uncollected():
             view = self._look(spool)
             self._expect_some(view)
             entries = Entries(view.plan, view.side, self._commit)
@@ -136,12 +138,12 @@ class Restorer:
 
     def _expect_covered(self) -> None:
         """Raises UsageError for a database that the commit has nothing to say of."""
-        scope = self._checked.scope
+        scope = self._scope
         source = self._wanted.name or f"commit {self._wanted.commit[:7]}"
         for of, to in self._wanted.how.databases or ():
             if scope.databases is not None and of not in scope.databases:
                 raise UsageError(f"{source} does not cover database {of}")
-            if of != to and of not in self._checked.keys:
+            if of != to and not any(path.startswith(f"db{of}/") for path in self._whole.files):
                 raise UsageError(f"{source} has no key in database {of}")
 
     def _expect_some(self, view: View) -> None:
@@ -153,8 +155,8 @@ class Restorer:
         if how.patterns and not any(matches(codec.data(key.name)) for key in self._keys()):
             named = " ".join(map(repr, how.patterns))
             raise UsageError(f"no key of {source} matches {named}; nothing was restored")
-        empty = [of for of, _ in how.databases or () if of not in self._checked.keys]
-        if empty and self._checked.scope.databases is None:
+        empty = [of for of, _ in how.databases or () if of not in self._held]
+        if empty and self._scope.databases is None:
             raise UsageError(
                 f"neither {source} nor the server has a key in database {empty[0]};"
                 " nothing was restored"
@@ -184,6 +186,7 @@ class Restorer:
         seen = self._repository.seen()
         taken = take(live, known, Repository.blob_id, spool, seen=seen)
         side = decoded(LiveSide(self._repository, taken.files, spool))
+        self._held = self._held or counted(self._whole, side, live)
         into = wanted.how.databases and [(to, to) for _, to in wanted.how.databases]
         plan = draw(
             compare(chosen(side, into), self._commit),
@@ -254,10 +257,10 @@ class Restorer:
         wanted = self._wanted
         made = self._repository.commit_info(wanted.commit).trailers
         seen = not view.taken.live.functions_refused
-        known = seen and self._settled == self._checked.scope and "Format" in made
+        known = seen and self._settled == self._scope and "Format" in made
         if known and wanted.everything and view.plan.keys and not view.plan.expired:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it
-                files, keys = self._commit.files, self._checked.keys
+                files, keys = self._commit.files, self._held
                 return record.after(
                     self._repository, view, wanted, files, keys, saved, self._replaced
                 )

@@ -1,0 +1,55 @@
+"""Whether a snapshot that is to be restored is well-formed; what is known is not read for it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
+from gitbackup import snapshot
+from gitbackup.model import Key
+from gitbackup.ops.decoded import Decoded
+from gitbackup.ops.scan import LiveFiles
+
+Names = defaultdict[int, set[str]]
+"""Names of keys by database, or FUNCTIONS."""
+
+
+def counted(commit: Decoded, side: Decoded, live: LiveFiles) -> dict[int, int]:
+    """How many keys each database of a snapshot has, all of which is well-formed.
+
+    `side` is the live database, as it was just read: a file that is the same there was made of
+    it, and is not read. Raises Damaged, naming file, line and key, where another one is not
+    well-formed, or a key is in two.
+    """
+    same = {path for path, blob_id in commit.files.items() if side.files.get(path) == blob_id}
+    replaced = _names(side, side.files.keys() - same)
+    counts = Counter(live.keys)
+    counts.subtract({db: len(names) for db, names in replaced.items()})
+    found: Names = defaultdict(set)
+    for path in _data(commit.files.keys() - same):
+        db, names, *_ = commit.outline(path)
+        others = (name for name in names if name not in replaced[db]) if live.keys else ()
+        if not found[db].isdisjoint(names) or any(live.holds(Key(db, name)) for name in others):
+            _refuse_double(commit, path)
+        found[db].update(names)
+        counts[db] += len(names)
+    return {db: count for db, count in counts.items() if count}
+
+
+def _names(side: Decoded, paths: Iterable[str]) -> Names:
+    names: Names = defaultdict(set)
+    for path in _data(paths):
+        outline = side.outline(path)
+        names[outline.db].update(outline.names)
+    return names
+
+
+def _data(paths: Iterable[str]) -> Iterator[str]:
+    return (path for path in sorted(filter(snapshot.is_data, paths)) if path != snapshot.MANIFEST)
+
+
+def _refuse_double(commit: Decoded, path: str) -> None:
+    """Raises Damaged, naming the key of this file that another one holds too."""
+    others = [other for other in _data(commit.files) if other != path]
+    for _ in snapshot.without_doubles((each, commit.entries(each)) for each in [*others, path]):
+        pass
