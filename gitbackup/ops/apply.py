@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import groupby, islice
+from typing import cast
 
 from gitbackup import codec, snapshot
 from gitbackup.blocks import parts
@@ -14,6 +15,7 @@ from gitbackup.kinds import same
 from gitbackup.live import aside, keyspace
 from gitbackup.live.connect import Server
 from gitbackup.live.create import Creator
+from gitbackup.live.raw import Raw, RawReader
 from gitbackup.live.read import KeyReader
 from gitbackup.live.write import KeyWriter, Outcome, Step
 from gitbackup.model import FUNCTIONS, Entry, Key
@@ -21,6 +23,7 @@ from gitbackup.ops.steps import Entries, libraries, sources
 from gitbackup.plan import Arrivals, Clock, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
 from gitbackup.store.objects import blob_id
+from gitbackup.store.seen import Made, Seen
 
 BATCH_KEYS = 200  # also those of a plan that is carried out as one transaction
 BATCH_BYTES = 4 * 1024 * 1024
@@ -69,8 +72,13 @@ def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
             writer.remove(db, aside.still_ours(wire, [name for _, name in group]))
 
 
-def differing(server: Server, plan: Plan, entries: Entries, progress: Progress) -> list[Key]:
-    """Reads again what the plan was about: the keys that do not hold what they should."""
+def differing(
+    server: Server, plan: Plan, entries: Entries, progress: Progress, seen: Seen
+) -> list[Key]:
+    """Reads again what the plan was about: the keys that do not hold what they should.
+
+    `seen` knows, and learns, which replies a file is made of.
+    """
     found: list[Key] = []
     progress.start("verifying", len(plan.keys))
     try:
@@ -81,8 +89,9 @@ def differing(server: Server, plan: Plan, entries: Entries, progress: Progress) 
                     found += _differing_libraries(server, group, entries)
                 else:
                     found += _differing(server, reader, group, entries, progress)
-            for _, files in groupby(plan.arrivals, key=lambda each: each.db):
-                found += _differing_files(server, reader, list(files), entries, progress)
+            for db, files in groupby(plan.arrivals, key=lambda each: each.db):
+                left = [*_unproved(reader.raw(db), list(files), entries, progress, seen)]
+                found += _differing_files(server, reader, left, entries, progress)
     finally:
         progress.finish()
     return sorted(found)
@@ -103,6 +112,41 @@ def _differing(
         progress.advance(1)
 
 
+def _unproved(
+    raw: RawReader | None,
+    files: list[Arrivals],
+    entries: Entries,
+    progress: Progress,
+    seen: Seen,
+) -> Iterator[Arrivals]:
+    """The files that are not seen at once to be just what they should."""
+    if raw is None:
+        yield from files
+        return
+    found = raw.read([name.encode() for name in file.names] for file in files)
+    for file, replies in zip(files, found, strict=True):
+        if replies and _is_made_of(raw, replies, file, entries, seen):
+            progress.advance(len(file.names))
+        else:
+            yield file
+
+
+def _is_made_of(raw: RawReader, replies: Raw, file: Arrivals, entries: Entries, seen: Seen) -> bool:
+    """Whether a file that arrives is what these replies make."""
+    digest, blob = replies.digest(file.path), entries.blob_id(file)
+    known = seen.get(digest)
+    if known:
+        return known.blob == blob
+    read = raw.entries(replies)
+    if not {dict}.issuperset(map(type, read)):
+        return False
+    held = cast(dict[str, Entry], dict(zip(file.names, read, strict=True)))
+    if blob_id(snapshot.encode_loose(held)) != blob:
+        return False
+    seen.add(digest, Made(blob, entries.due(file)))
+    return True
+
+
 def _differing_files(
     server: Server,
     reader: KeyReader,
@@ -111,6 +155,8 @@ def _differing_files(
     progress: Progress,
 ) -> Iterator[Key]:
     """The same of whole files: only in those that are others than the commit's it looks closer."""
+    if not files:
+        return
     names = (name.encode() for file in files for name in file.names)
     found = reader.entries(files[0].db, names)
     for file in files:

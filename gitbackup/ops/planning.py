@@ -116,9 +116,8 @@ class _Drawing:
             return None
         db, names, types, plain, comes, due = commit.outline(path)
         late = not due or due > str(codec.instant(self._clock.now + SOON))
-        if plain and late and all(map(concerns, map(Key, repeat(db), names))):
-            return Arrivals(db, path, names, types, comes)
-        return None
+        all_of_it = concerns is _every or all(map(concerns, map(Key, repeat(db), names)))
+        return Arrivals(db, path, names, types, comes) if plain and late and all_of_it else None
 
     def _digest(self, key: Key, holds: bytes) -> str:
         """Of two keys that hold the same, each has one of its own."""
@@ -208,8 +207,8 @@ def _alike(one: PlannedKey, other: PlannedKey) -> bool:
 
 def _concerns(wanted: Wanted, scope: Scope) -> Callable[[Key], bool]:
     within, matches, only = covers(scope), matcher(wanted.how.patterns), wanted.only
-    if replace(scope, functions=True) == Scope() and not wanted.how.patterns and only is None:
-        return lambda key: scope.functions or key.db != FUNCTIONS
+    if scope == Scope() and not wanted.how.patterns and only is None:
+        return _every
 
     def concerns(key: Key) -> bool:
         if only is not None and key not in only:
@@ -217,6 +216,10 @@ def _concerns(wanted: Wanted, scope: Scope) -> Callable[[Key], bool]:
         return within(key) and (key.db == FUNCTIONS or bool(matches(codec.data(key.name))))
 
     return concerns
+
+
+def _every(key: Key) -> bool:
+    return True
 
 
 def _candidates(

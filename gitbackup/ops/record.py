@@ -23,18 +23,23 @@ from gitbackup.ops.sides import Spool
 from gitbackup.ops.take import Taken
 from gitbackup.plan import Plan
 from gitbackup.store.repository import Repository
+from gitbackup.store.seen import Seen
 from gitbackup.store.unfinished import Unfinished
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The live database as it was read, on top of HEAD's commit, and the plan drawn from that."""
+    """The live database as it was read, on top of HEAD's commit, and the plan drawn from that.
+
+    `seen` knows the replies that its files are made of.
+    """
 
     plan: Plan
     taken: Taken
     parent: str | None
     side: Decoded
     spool: Spool
+    seen: Seen
 
 
 def begin(repository: Repository, view: View, wanted: Wanted, replaced: str | None) -> str:

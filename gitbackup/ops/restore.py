@@ -198,7 +198,7 @@ class Restorer:
         )
         if wanted.kept:
             plan = as_kept(plan, wanted.kept, begun=self.resumes or not self._home)
-        return View(_warned(plan, *self._warnings), taken, parent, side, spool)
+        return View(_warned(plan, *self._warnings), taken, parent, side, spool, seen)
 
     def _carry_out(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
         """One round: save, write, read again."""
@@ -208,7 +208,9 @@ class Restorer:
         with telling(result):
             applying.sweep(self._server, view.taken.live.left_over)
             applied = applying.apply(self._server, plan, entries, self._progress)
-            wrong = applying.differing(self._server, plan, entries, self._progress)
+            wrong = applying.differing(self._server, plan, entries, self._progress, view.seen)
+        if self._home:
+            view.seen.save()
         left = {*applied.moved, *applied.refused, *wrong}
         return replace(
             result,

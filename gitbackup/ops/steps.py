@@ -57,6 +57,10 @@ class Entries:
         """The id of that file."""
         return self._decoded.files[arrivals.path]
 
+    def due(self, arrivals: Arrivals) -> str:
+        """When the first of its keys expires; empty where none does."""
+        return self._decoded.outline(arrivals.path).due
+
     def adds(self, free: int) -> int:
         """How much more memory the server needs in the end, at the very least.
 
