@@ -50,7 +50,8 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> A
         with KeyWriter(server) as writer, Creator(server, writer) as creator:
             for (db, whole), run in groupby(_in_order(plan), key=_sort):
                 if whole:
-                    files = (each for each in run if isinstance(each, Arrivals))
+                    files = [each for each in run if isinstance(each, Arrivals)]
+                    entries.ahead(files)
                     outcomes = creator.create(db, _joined(files, entries, progress))
                 else:
                     few = (each for each in run if isinstance(each, PlannedKey))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from sys import intern
 from typing import NamedTuple
 
 from gitbackup import codec, snapshot
 from gitbackup.model import Entry, Key
-from gitbackup.ops.sides import Side
+from gitbackup.ops.sides import Side, StoredSide
 
 FILES_AT_HAND = 8  # decoded files of a side: what is asked for comes sorted, so few are enough
 KEPT = 8 * 1024 * 1024  # bytes of files that stay decoded
@@ -49,6 +50,15 @@ class Decoded:
     def read(self, path: str) -> bytes:
         return self._side.read(path)
 
+    def ahead(self, paths: Sequence[str]) -> None:
+        """The content of these files is going to be asked for next, in this order."""
+        if isinstance(self._side, StoredSide):
+            self._side.ahead(paths)
+
+    def outlines_ahead(self, paths: Iterable[str]) -> None:
+        """These files are, in outline."""
+        self.ahead([path for path in paths if self._place(path) not in self._outlines])
+
     def entries(self, path: str) -> dict[Key, Entry]:
         """The entries of a file. Raises Damaged where it is not well-formed."""
         found = self._kept.get(path)
@@ -65,7 +75,7 @@ class Decoded:
 
     def outline(self, path: str) -> Outline:
         """A file in outline. Raises Damaged where it is not well-formed."""
-        place = snapshot.database_of(path), self.files[path]
+        place = self._place(path)
         if place not in self._outlines:
             self._outlines[place] = self._outlined(path, place[0], self.read(path))
         return self._outlines[place]
@@ -74,6 +84,9 @@ class Decoded:
         """The entries of a file that is plain, by name."""
         entries: dict[str, Entry] = codec.load(self.read(path))
         return entries
+
+    def _place(self, path: str) -> tuple[int, str]:
+        return snapshot.database_of(path), self.files[path]
 
     def _outlined(self, path: str, db: int, content: bytes) -> Outline:
         plain = snapshot.decode_plain(content)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -31,10 +32,24 @@ class StoredSide:
     def __init__(self, repository: Repository | None, files: Mapping[str, str]) -> None:
         self.files = files
         self._repository = repository
+        self._paths: deque[str] = deque()  # files whose contents come next
+        self._contents: Iterator[bytes] = iter(())
+
+    def ahead(self, paths: Sequence[str]) -> None:
+        """These files are going to be read next, in this order: so it is quicker."""
+        if self._repository is not None:
+            self._paths = deque(paths)
+            self._contents = self._repository.read_all([self.files[path] for path in paths])
 
     def read(self, path: str) -> bytes:
         if self._repository is None:
             raise KeyError(path)
+        if self._paths and self._paths[0] == path:
+            self._paths.popleft()
+            content = next(self._contents, None)
+            if content is not None:
+                return content
+        self._paths.clear()
         return self._repository.read(self.files[path])
 
 

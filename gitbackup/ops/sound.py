@@ -26,10 +26,12 @@ def counted(commit: Decoded, side: Decoded, live: LiveFiles) -> dict[int, int]:
     counts = Counter(live.keys)
     counts.subtract({db: len(names) for db, names in replaced.items()})
     found: Names = defaultdict(set)
-    for path in _data(commit.files.keys() - same):
+    others = [*_data(commit.files.keys() - same)]
+    commit.outlines_ahead(others)
+    for path in others:
         db, names, *_ = commit.outline(path)
-        others = (name for name in names if name not in replaced[db]) if live.keys else ()
-        if not found[db].isdisjoint(names) or any(live.holds(Key(db, name)) for name in others):
+        kept = (name for name in names if name not in replaced[db]) if live.keys else ()
+        if not found[db].isdisjoint(names) or any(live.holds(Key(db, name)) for name in kept):
             _refuse_double(commit, path)
         found[db].update(names)
         counts[db] += len(names)
@@ -50,6 +52,6 @@ def _data(paths: Iterable[str]) -> Iterator[str]:
 
 def _refuse_double(commit: Decoded, path: str) -> None:
     """Raises Damaged, naming the key of this file that another one holds too."""
-    others = [other for other in _data(commit.files) if other != path]
-    for _ in snapshot.without_doubles((each, commit.entries(each)) for each in [*others, path]):
+    rest = [other for other in _data(commit.files) if other != path]
+    for _ in snapshot.without_doubles((each, commit.entries(each)) for each in [*rest, path]):
         pass

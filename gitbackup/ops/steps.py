@@ -49,6 +49,10 @@ class Entries:
         files = map(self._side.entries, paths)
         return {key.name: entry["value"] for file in files for key, entry in file.items()}
 
+    def ahead(self, arrivals: Iterable[Arrivals]) -> None:
+        """These are going to be asked for next, in this order."""
+        self._decoded.ahead([each.path for each in arrivals])
+
     def arriving(self, arrivals: Arrivals) -> dict[str, Entry]:
         """The entries of a file that arrives whole, by name."""
         return self._decoded.content(arrivals.path)

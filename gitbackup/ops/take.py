@@ -94,8 +94,7 @@ def compared(
     differences = _Differences(decoded(known), live, strict)
     for path in fresh if known.files else ():
         differences.differs(path, sheaf.read(path, files[path]))
-    for path in gone:
-        differences.gone(path)
+    differences.gone(gone)
     changes, summary = differences.result()
     if snapshot.MANIFEST in fresh and known.files and not summary.counts:
         summary = replace(summary, subject="another scope, no key changed")
@@ -181,12 +180,13 @@ class _Differences:
             entries = snapshot.decode_own(path, content)
             self._diff.file(path if known else None, before, path, entries)
 
-    def gone(self, path: str) -> None:
-        if path == snapshot.MANIFEST or self._went(path):
-            return
-        before = self._before(path)
-        if before is not None:
-            self._diff.file(path, before, None, {})
+    def gone(self, paths: Iterable[str]) -> None:
+        data = [path for path in paths if path != snapshot.MANIFEST]
+        self._known.outlines_ahead(data)
+        for path in data:
+            before = None if self._went(path) else self._before(path)
+            if before is not None:
+                self._diff.file(path, before, None, {})
 
     def _went(self, path: str) -> bool:
         """Takes a known file as a whole; False where that takes a closer look."""
