@@ -5,10 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
 from gitbackup import snapshot
+from gitbackup.errors import Damaged
 from gitbackup.model import FileChange
 from gitbackup.store.repository import Repository
 
@@ -44,11 +46,9 @@ class StoredSide:
     def read(self, path: str) -> bytes:
         if self._repository is None:
             raise KeyError(path)
-        if self._paths and self._paths[0] == path:
-            self._paths.popleft()
-            content = next(self._contents, None)
-            if content is not None:
-                return content
+        if self._paths and self._paths.popleft() == path:
+            with suppress(Damaged, StopIteration):  # perhaps only since something else was read
+                return next(self._contents)
         self._paths.clear()
         return self._repository.read(self.files[path])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 
 from gitbackup.errors import Damaged
 from gitbackup.store.command import Commands, Talk
@@ -35,8 +35,8 @@ class Blobs:
         """The bytes of each blob in turn, of which git is asked for many at a time.
 
         An answer is taken from git when its turn comes, so they fill no memory. Raises
-        Damaged where one is missing, or not what its id says. Where something else is read
-        meanwhile, git is asked again.
+        Damaged where one is missing, or not what its id says. What else is read meanwhile
+        ends it.
         """
         return self._answers(wanted, b"blob")
 
@@ -66,10 +66,7 @@ class Blobs:
             except (OSError, ValueError) as error:
                 raise self._damaged(some[0], self.close("git does not say why")) from error
             self._asked = len(some)
-            for at, id_ in enumerate(some):
-                if self._talk is not talk:  # it was ended, for something else was read
-                    yield from self._answers(chain(some[at:], ahead), kind)
-                    return
+            for id_ in some:
                 yield self._answer(talk, id_, kind)
 
     def _answer(self, talk: Talk, wanted: str, kind: bytes) -> bytes:

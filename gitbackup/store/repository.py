@@ -142,7 +142,7 @@ class Repository(Configured):
         return self._blobs.read(blob_id)
 
     def read_all(self, blob_ids: Iterable[str]) -> Iterator[bytes]:
-        """The bytes of each blob in turn, quicker than one by one where nothing else is read.
+        """The bytes of each blob in turn, quicker than one by one; nothing else is read meanwhile.
 
         Raises Damaged where one is missing or corrupt. For one thread.
         """
