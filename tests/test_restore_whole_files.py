@@ -216,9 +216,10 @@ def test_a_server_without_room_for_whole_files_is_told_so(
     server: LiveServer, backup: Backup
 ) -> None:
     with server.client() as client:
-        client.mset({f"k:{number}": "text " * 2_000 for number in range(MANY)})
+        for number in range(MANY):
+            client.set(f"k:{number}", "text " * 2_000)
         good = str(backup.commit().commit)
-        client.flushall()
+        client.execute_command("FLUSHALL", "SYNC")
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + 2_000_000)
         with pytest.raises(ServerError, match=r"the restore takes 3\.0 MB of memory or more"):
