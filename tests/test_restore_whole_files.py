@@ -244,6 +244,29 @@ def test_a_user_who_may_not_ask_whether_keys_exist_restores_all_the_same(
         assert digest(client) == expected
 
 
+def test_files_told_ahead_are_the_same_whatever_else_is_read_meanwhile(
+    client: redis.Redis, backup: Backup
+) -> None:
+    fill(client)
+    backup.commit()
+    repository = backup.repository
+    assert repository is not None
+    side = CommitSide(repository, repository.head())
+    paths = sorted(side.files)
+    expected = {path: repository.read(side.files[path]) for path in paths}
+    side.ahead(paths)
+    found = {}
+    for number, path in enumerate(paths):
+        found[path] = side.read(path)
+        if number % 7 == 5:
+            repository.read(side.files[paths[0]])
+    assert found == expected
+    side.ahead(paths)
+    assert [side.read(paths[0]), side.read(paths[2]), side.read(paths[1])] == [
+        expected[paths[at]] for at in (0, 2, 1)
+    ]
+
+
 class TestCreator:
     """Batches of keys, one after another."""
 
