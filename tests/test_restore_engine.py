@@ -343,7 +343,8 @@ def test_a_key_that_somebody_goes_on_writing_to_is_named_and_the_others_are_rest
     client.mset({"busy": "1", "calm": "1"})
     backup.commit()
     client.mset({"busy": "2", "calm": "2"})
-    with Bystander(write, server.url, ["busy"], 1):
+    one, other = (Bystander(write, server.url, ["busy"], number) for number in (1, 2))
+    with one, other:  # while the one waits for its turn, the other writes
         result = backup.restore("HEAD", yes)
     assert [*result.busy, *result.differing] == [Key(0, "busy")]
     assert (result.whole, result.recorded) == (False, None)
