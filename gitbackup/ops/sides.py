@@ -68,7 +68,9 @@ def differing_sides(repository: Repository, a: str | None, b: str) -> tuple[Stor
 def sides_of(
     repository: Repository, changes: Sequence[FileChange]
 ) -> tuple[StoredSide, StoredSide]:
-    """The two sides of these files."""
+    """The two sides of these files, which are read quicker one after the other, in order."""
+    read = (c for c in sorted(changes) if snapshot.is_data(c.path) and c.path != snapshot.MANIFEST)
+    repository.foretell(id_ for c in read for id_ in (c.before, c.after) if id_)
     before = {change.path: change.before for change in changes if change.before}
     after = {change.path: change.after for change in changes if change.after}
     return StoredSide(repository, before), StoredSide(repository, after)

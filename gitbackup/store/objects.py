@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -26,9 +27,19 @@ class Blobs:
         self._git = git
         self._talk: Talk | None = None
         self._asked = 0  # questions whose answers are still to be read
+        self._foretold: deque[str] = deque()
+        self._coming: Iterator[bytes] = iter(())
+
+    def foretell(self, wanted: Iterable[str]) -> None:
+        """These are to be read next, in this order: git is then asked for many at a time."""
+        self._foretold = deque(wanted)
+        self._coming = self.read_all([*self._foretold])
 
     def read(self, wanted: str) -> bytes:
         """The bytes of a blob; Damaged where it is missing, or not what its id says."""
+        if self._foretold and self._foretold[0] == wanted:
+            self._foretold.popleft()
+            return next(self._coming)
         return next(self.read_all([wanted]))
 
     def read_all(self, wanted: Iterable[str]) -> Iterator[bytes]:
@@ -51,6 +62,7 @@ class Blobs:
     def close(self, otherwise: str = "") -> str:
         """Ends the process, where one runs; tells what it complained of, or `otherwise`."""
         talk, self._talk = self._talk, None
+        self._foretold.clear()
         said = ""
         if talk:
             said = (talk.kill() if self._asked else talk.finish()).error
@@ -90,6 +102,7 @@ class Blobs:
         return self._talk
 
     def _damaged(self, wanted: str, why: str) -> Damaged:
+        self._foretold.clear()
         folder = self._git.folder
         return Damaged(f"{folder} is damaged, blob {wanted} cannot be read: {why} (see `git fsck`)")
 

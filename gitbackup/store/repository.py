@@ -122,8 +122,7 @@ class Repository(Configured):
 
     def tree_id(self, commit: str) -> str:
         """The id of a commit's snapshot: equal data in an equal scope have an equal one."""
-        out = self._git.run("rev-parse", "--verify", f"{commit}^{{tree}}")
-        return out.decode("ascii").strip()
+        return self._git.run("rev-parse", "--verify", f"{commit}^{{tree}}").decode("ascii").strip()
 
     def files(self, commit: str) -> dict[str, str]:
         """Every file of a snapshot: its path, and the id of its blob. May raise Damaged."""
@@ -141,11 +140,12 @@ class Repository(Configured):
         """The bytes of a blob; Damaged where it is missing or corrupt. For one thread."""
         return self._blobs.read(blob_id)
 
-    def read_all(self, blob_ids: Iterable[str]) -> Iterator[bytes]:
-        """The bytes of each blob in turn, quicker than one by one; nothing else is read meanwhile.
+    def foretell(self, blob_ids: Iterable[str]) -> None:
+        """Blobs that `read` is to be asked for next, in this order: it is quicker then."""
+        self._blobs.foretell(blob_ids)
 
-        Raises Damaged where one is missing or corrupt. For one thread.
-        """
+    def read_all(self, blob_ids: Iterable[str]) -> Iterator[bytes]:
+        """The bytes of each blob in turn, quicker than by `read`, which is not used meanwhile."""
         return self._blobs.read_all(blob_ids)
 
     @staticmethod

@@ -54,3 +54,37 @@ def test_what_is_read_meanwhile_ends_it(repository: Repository, blobs: list[byte
 
     with pytest.raises(Damaged):
         next(reading)
+
+
+def test_blobs_that_are_foretold_come_as_they_are_asked_for(
+    repository: Repository, blobs: list[bytes]
+) -> None:
+    ids = [*map(blob_id, blobs)]
+    repository.foretell(ids)
+    assert [*map(repository.read, ids)] == blobs
+    assert repository.read(ids[0]) == blobs[0]
+
+
+def test_what_was_foretold_need_not_be_read(repository: Repository, blobs: list[bytes]) -> None:
+    """In another order, nothing of it, only its beginning, something else in between."""
+    ids = [*map(blob_id, blobs)]
+    repository.foretell(ids)
+    assert [*map(repository.read, reversed(ids))] == blobs[::-1]
+    repository.foretell(ids)
+    repository.foretell(ids[:3])
+    assert [*map(repository.read, ids)] == blobs
+    repository.foretell(ids)
+    assert [*map(repository.read, ids[:2])] == blobs[:2]
+    assert "0" in repository.folder("HEAD")
+    assert [*map(repository.read, ids[2:])] == blobs[2:]
+
+
+def test_of_blobs_foretold_one_that_is_missing_is_damage_and_others_are_read(
+    repository: Repository, blobs: list[bytes]
+) -> None:
+    ids = [*map(blob_id, blobs)]
+    repository.foretell([ids[0], MISSING, *ids[1:]])
+    assert repository.read(ids[0]) == blobs[0]
+    with pytest.raises(Damaged, match="1111 cannot be read: it is missing"):
+        repository.read(MISSING)
+    assert [*map(repository.read, ids[1:])] == blobs[1:]
