@@ -36,17 +36,23 @@ def resolve(git: Commands, commit_ish: str) -> str:
     # a name from outside is never an option, and a ^ before it would mean all but that
     if re.match(r"[-^]|\Z", commit_ish) or re.search(r"[\0\n]", commit_ish):
         raise _unknown(git, commit_ish)
-    result = git.attempt("rev-parse", "--verify", "--end-of-options", commit_ish)
-    if "is ambiguous" in result.error and result.status:
-        sentence = f"{commit_ish!r} is the beginning of more than one id; give more of its digits"
-        raise UsageError(sentence)
-    found = result.out.decode("ascii", "replace").strip()
-    if result.status or not _ID.fullmatch(found):
-        raise _unknown(git, commit_ish)
+    found = commit_ish if _ID.fullmatch(commit_ish) else _found(git, commit_ish)
     peeled = git.attempt("rev-parse", "--verify", "--quiet", found + "^{commit}")
     if peeled.status:
         raise _unknown(git, commit_ish)
     return peeled.out.decode("ascii").strip()
+
+
+def _found(git: Commands, named: str) -> str:
+    """The id of the object that a name stands for, or the beginning of an id."""
+    result = git.attempt("rev-parse", "--verify", "--end-of-options", named)
+    if "is ambiguous" in result.error and result.status:
+        sentence = f"{named!r} is the beginning of more than one id; give more of its digits"
+        raise UsageError(sentence)
+    found = result.out.decode("ascii", "replace").strip()
+    if result.status or not _ID.fullmatch(found):
+        raise _unknown(git, named)
+    return found
 
 
 def names(git: Commands) -> list[tuple[str, str]]:
