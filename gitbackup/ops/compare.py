@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gitbackup import snapshot
+from gitbackup import alike, snapshot
 from gitbackup.diff import keys
 from gitbackup.diff.values import diff_entries
+from gitbackup.garbage import uncollected
 from gitbackup.model import Action, Entry, Key, KeyChange, KeyDiff, Summary
-from gitbackup.ops.decoded import Decoded, decoded
+from gitbackup.ops.decoded import Decoded, decoded, plain_entries
 from gitbackup.ops.sides import Side
 from gitbackup.redact import Redaction
 
@@ -56,19 +57,50 @@ def compare(before: Side, after: Side) -> Comparison:
     found = keys.KeyDiff()
     old, new = decoded(before), decoded(after)
     came = sorted(path for path in new.files.keys() - old.files.keys() if snapshot.is_data(path))
-    for path in sorted(old.files.keys()):
-        ids = old.files[path], new.files.get(path)
-        if ids[0] != ids[1] and path != snapshot.MANIFEST:
-            found.file(
-                path,
-                _entries(old, path),
-                path if ids[1] else None,
-                _entries(new, path) if ids[1] else {},
-            )
-    for path in came:
-        if path != snapshot.MANIFEST:
-            take_whole(found, Action.ADDED, new, path)
+    with uncollected():
+        for path in sorted(old.files.keys()):
+            was, now = old.files[path], new.files.get(path)
+            if was != now and path != snapshot.MANIFEST:
+                entries = _differing(old, new, path) if now else (_entries(old, path), {})
+                found.file(path, entries[0], now and path, entries[1])
+        for path in came:
+            if path != snapshot.MANIFEST:
+                take_whole(found, Action.ADDED, new, path)
     return Comparison(old, new, found.changes())
+
+
+Sides = tuple[dict[Key, Entry], dict[Key, Entry]]
+
+
+def _differing(old: Decoded, new: Decoded, path: str) -> Sides:
+    """The entries of a file on either side, less some that are the same on both."""
+    if old.holds(path) or new.holds(path) or not snapshot.is_data(path):
+        return _entries(old, path), _entries(new, path)
+    before = old.read(path)
+    whole = old.take_plain(path, before)
+    if not whole:
+        return old.take(path, before), _entries(new, path)
+    after = new.read(path)
+    parts = _parts(path, whole, before, after)
+    if parts is None:
+        return whole, new.take(path, after)
+    new.keep(path, parts[1])
+    return parts
+
+
+def _parts(path: str, whole: dict[Key, Entry], before: bytes, after: bytes) -> Sides | None:
+    """The entries of the parts in which a canonical file and another version of it differ.
+
+    What is the same was checked with the whole file, and so is well-formed in the other. None
+    where it may not be: what is wrong is told of all of that, by its line.
+    """
+    parts = alike.parts(before, after)
+    if parts is None:
+        return None
+    old, new = (plain_entries(path, part) for part in parts)
+    if old is None or new is None or any(key in whole and key not in old for key in new):
+        return None
+    return old, new
 
 
 def take_whole(found: keys.KeyDiff, action: Action, side: Decoded, path: str) -> None:

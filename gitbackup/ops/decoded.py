@@ -7,7 +7,7 @@ from sys import intern
 from typing import NamedTuple
 
 from gitbackup import codec, snapshot
-from gitbackup.model import Entry, Key
+from gitbackup.model import FUNCTIONS, Entry, Key
 from gitbackup.ops.sides import Side, StoredSide
 
 FILES_AT_HAND = 8  # decoded files of a side: what is asked for comes sorted, so few are enough
@@ -44,6 +44,7 @@ class Decoded:
         self._side = side
         self._outlines = {} if outlines is None else outlines
         self._kept: dict[str, dict[Key, Entry]] = {}
+        self._parts: dict[str, dict[Key, Entry]] = {}
         self._left = KEPT
         self._at_hand: dict[str, dict[Key, Entry]] = {}  # the last asked for at its end
 
@@ -71,7 +72,27 @@ class Decoded:
 
     def entry(self, path: str | None, key: Key) -> Entry | None:
         """A key's entry, in the file at `path`; None where there is no path."""
-        return None if path is None else self.entries(path)[key]
+        if path is None:
+            return None
+        part = self._parts.get(path, {})
+        return part[key] if key in part else self.entries(path)[key]
+
+    def holds(self, path: str) -> bool:
+        """Whether a file's entries are decoded already."""
+        return path in self._kept
+
+    def take(self, path: str, content: bytes) -> dict[Key, Entry]:
+        """A file's entries, once its content has been read. May raise Damaged."""
+        return self._keep(path, content, snapshot.decode_file(path, content))
+
+    def take_plain(self, path: str, content: bytes) -> dict[Key, Entry] | None:
+        """The same of a file that is canonical at a glance; None of any other."""
+        entries = plain_entries(path, content)
+        return entries and self._keep(path, content, entries)
+
+    def keep(self, path: str, part: dict[Key, Entry]) -> None:
+        """Some entries of a file, so that it need not be decoded for them."""
+        self._parts[path] = part
 
     def outline(self, path: str) -> Outline:
         """A file in outline. Raises Damaged where it is not well-formed."""
@@ -109,8 +130,7 @@ class Decoded:
         )
 
     def _decode(self, path: str) -> dict[Key, Entry]:
-        content = self.read(path)
-        return self._keep(path, content, snapshot.decode_file(path, content))
+        return self.take(path, self.read(path))
 
     def _keep(self, path: str, content: bytes, entries: dict[Key, Entry]) -> dict[Key, Entry]:
         if len(content) <= self._left:
@@ -131,6 +151,13 @@ def _size_of_entries(content: bytes, entries: dict[str, Entry]) -> int:
     names = len(codec.line([*entries])) - 2 - (count - 1)
     indents = 2 * (lines - count)
     return len(content) - len(b"{\n}\n") - names - 4 * count - indents - (count - 1)
+
+
+def plain_entries(path: str, content: bytes) -> dict[Key, Entry] | None:
+    """The entries of a file of data that is canonical at a glance; None of any other."""
+    db = snapshot.database_of(path)
+    plain = None if db == FUNCTIONS else snapshot.decode_plain(content)
+    return None if plain is None else {Key(db, name): entry for name, entry in plain.items()}
 
 
 def decoded(side: Side, outlines: Outlines | None = None) -> Decoded:

@@ -1,0 +1,170 @@
+"""Files that are mostly alike are compared quickly, and tell just what they do when read whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gitbackup import alike, codec, snapshot
+from gitbackup.diff.keys import KeyDiff
+from gitbackup.errors import Damaged
+from gitbackup.model import Entry
+from gitbackup.ops.compare import compare
+
+PATH = "db0/a.json"
+TEXTS = st.sampled_from(
+    ["", "x", "y", '"', "\n", "é", "base64:/w==", "base64:eA==", '  },\n  "k": {']
+)
+NAMES = st.sampled_from([*(f"k:{number:02d}" for number in range(24)), "", 'k"', "base64:azowMQ=="])
+MOMENTS = st.sampled_from(["2027-01-15T08:00:00.123Z", "2027-02-29T08:00:00.000Z", "soon"])
+SCORES = st.sampled_from([0, 1, 1.0, -0.0, 0.5, 1e-5, 1e22, "inf", "no"])
+ENTRIES: st.SearchStrategy[Any] = st.one_of(
+    st.fixed_dictionaries(
+        {"type": st.just("string"), "value": TEXTS}, optional={"expires_at": MOMENTS}
+    ),
+    st.fixed_dictionaries(
+        {"type": st.just("hash"), "value": st.dictionaries(TEXTS, TEXTS, max_size=3)}
+    ),
+    st.fixed_dictionaries({"type": st.just("set"), "value": st.lists(TEXTS, max_size=3)}),
+    st.fixed_dictionaries({"type": st.just("zset"), "value": st.dictionaries(TEXTS, SCORES)}),
+    st.sampled_from([{}, [], 5, {"type": "stream", "value": {"a": {"type": "string"}}}]),
+)
+GOOD = st.sampled_from("xyz").map(lambda value: {"type": "string", "value": value})
+CHANGES = st.dictionaries(NAMES, GOOD | ENTRIES | st.none(), max_size=2)
+EDITS = st.lists(
+    st.tuples(
+        st.integers(0, 3_000),
+        st.integers(0, 40),
+        st.sampled_from(
+            [b"", b"\n", b"  },\n", b"\n  },\n", b"}", b"{", b'"', b",", b" ", b"\xff", b"\\u0062"]
+        ),
+    ),
+    max_size=2,
+)
+
+
+class Files:
+    """A snapshot of one file, in no repository."""
+
+    def __init__(self, content: bytes) -> None:
+        self.files = {PATH: f"id of {codec.loose(content)}"}
+
+    def read(self, path: str) -> bytes:
+        return codec.raw(self.files[path].removeprefix("id of "))
+
+
+def file(entries: Mapping[str, Any]) -> bytes:
+    return codec.encode(entries)
+
+
+def edited(content: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    for at, length, instead in edits:
+        at %= len(content) + 1
+        content = content[:at] + instead + content[at + length :]
+    return content
+
+
+def told(before: bytes, after: bytes) -> Any:
+    """What the command compares: the keys that differ with their entries, or what is wrong."""
+    try:
+        return [repr(each) for each in compare(Files(before), Files(after)).pairs()]
+    except Damaged as error:
+        return str(error)
+
+
+def exactly(before: bytes, after: bytes) -> Any:
+    """The same, with both files read whole."""
+    found = KeyDiff()
+    try:
+        old, new = (snapshot.decode_file(PATH, content) for content in (before, after))
+    except Damaged as error:
+        return str(error)
+    if before != after:
+        found.file(PATH, old, PATH, new)
+    entry = [(each, old.get(each.key), new.get(each.key)) for each in found.changes()]
+    return [repr(each) for each in entry]
+
+
+def many(**more: Any) -> dict[str, Any]:
+    """Good entries, all of which a file may hold."""
+    return {f"k:{at:02d}": {"type": "string", "value": "v"} for at in range(20)} | more
+
+
+@settings(max_examples=400)
+@given(st.dictionaries(NAMES, GOOD, max_size=20) | st.just(many()), CHANGES, CHANGES, EDITS, EDITS)
+@example(many(), {}, {"k:07": None}, [], [])
+@example(many(), {}, {"k:30": {"type": "string", "value": "v"}}, [], [])
+def test_two_files_differ_as_they_do_when_they_are_read_whole(
+    entries: dict[str, Any],
+    both: dict[str, Any],
+    changes: dict[str, Any],
+    twice: list[tuple[int, int, bytes]],
+    once: list[tuple[int, int, bytes]],
+) -> None:
+    """Whatever both hold, whatever came and went, and whatever a person wrote into them."""
+    before = {name: entry for name, entry in {**entries, **both}.items() if entry is not None}
+    after = {name: entry for name, entry in {**before, **changes}.items() if entry is not None}
+    was, now = edited(file(before), twice), edited(edited(file(after), twice), once)
+    if was != now:
+        assert told(was, now) == exactly(was, now)
+        assert told(now, was) == exactly(now, was)
+
+
+@pytest.mark.parametrize("name", ["k:00", "k:07", "k:19", "k:20", "a"])
+def test_files_that_are_mostly_alike_are_not_read_whole(name: str) -> None:
+    """Changed, come or gone; at the beginning, inside, or at the end."""
+    before, after = file(many()), file(many(**{name: {"type": "string", "value": "w"}}))
+    gone = file({other: entry for other, entry in many().items() if other != name})
+    for was, now in ((before, after), (after, before), (gone, after), (after, gone)):
+        if was != now:
+            parts = alike.parts(was, now)
+            assert parts is not None
+            assert max(map(len, parts)) < len(was) // 4
+            assert told(was, now) == exactly(was, now)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ('"k:03"', '"k:04"'),  # twice in one file
+        ('"value": "v"', '"value": 5'),
+        ('"type": "string"', '"type": "hash"'),
+        ('"v"', '"base64:%"'),
+        ("{", "["),
+    ],
+)
+def test_damage_of_what_is_the_same_on_both_sides_is_told(damage: tuple[str, str]) -> None:
+    """And by its line in the whole file, on whatever side it is."""
+    good, other = file(many()), file(many(**{"k:15": {"type": "string", "value": "w"}}))
+    worse = [content.replace(*(word.encode() for word in damage), 1) for content in (good, other)]
+    for was, now in (worse, (good, worse[0]), (good, worse[1]), (worse[0], other)):
+        assert isinstance(told(was, now), str)
+        assert told(was, now) == exactly(was, now)
+
+
+def test_a_key_that_a_part_has_and_the_rest_has_too_is_damage() -> None:
+    entry: Entry = {"type": "string", "value": "w"}
+    good = file(many())
+    lines = file({"k:02": entry})[2:-3] + b",\n"
+    at = good.index(b'  "k:15"')
+    twice = good[:at] + lines + good[at:]
+    assert told(good, twice) == exactly(good, twice)
+    assert "'k:02' stands there twice" in told(good, twice)
+
+
+def test_a_comma_after_the_last_entry_is_damage() -> None:
+    good = file(many())
+    cut = good[: good.index(b'  "k:19"')] + b"}\n"
+    assert told(good, cut) == exactly(good, cut)
+    assert "not valid JSON" in told(good, cut)
+
+
+def test_a_file_that_is_written_otherwise_means_the_same() -> None:
+    other = json.dumps(many()).encode()
+    assert told(file(many()), other) == []
+    assert told(other, file(many())) == []
