@@ -28,7 +28,7 @@ def waits(path: str) -> list[float]:
         due = time.perf_counter()
         while not over:
             due = max(due + EACH, time.perf_counter())
-            time.sleep(due - time.perf_counter() if due > time.perf_counter() else 0)
+            time.sleep(max(due - time.perf_counter(), 0))
             began = time.perf_counter()
             line.sendall(PING)
             assert line.recv(64) == PONG
