@@ -19,12 +19,14 @@ from gitbackup.kinds import Abilities
 from gitbackup.live import fields, sizes
 from gitbackup.live.batch import Outcome
 from gitbackup.live.forms import argument, packed
-from gitbackup.live.sizes import MOST_BYTES, MOST_KEYS, Batch
+from gitbackup.live.sizes import MOST_BYTES, Batch
 from gitbackup.live.small import SmallValues
 from gitbackup.live.wire import Wire
 
 RULE = b"gitbackup 1\n"  # to be another when the same replies are to make another entry
-AHEAD = 2  # groups of files whose replies are under way
+GROUP = 128  # keys that are asked for at once, or one file's: while they are answered others wait
+AHEAD = 6  # groups of files whose replies are under way: a server far away has enough to do
+GROUP_BYTES = 2 * MOST_BYTES // AHEAD  # so that together they are not too much for its memory
 
 
 class Raw(NamedTuple):
@@ -89,7 +91,7 @@ class RawReader:
     def read(self, files: Iterable[Sequence[bytes]]) -> Iterator[Raw | None]:
         """The replies for each file's keys; None for a file that is to be read otherwise.
 
-        While some are given out, the server answers for the next two groups of files.
+        While some are given out, the server answers for the next groups of files.
         """
         groups = _groups(files)
         turns = deque(self._send([], group) for group in islice(groups, AHEAD))
@@ -146,7 +148,7 @@ class RawReader:
         for keys in files:
             of = slice(at, at + len(keys))
             types, each, at = told.types[of], told.sizes[of], of.stop
-            fits = small.takes_all(types, each) and total + sum(each) <= MOST_BYTES
+            fits = small.takes_all(types, each) and total + sum(each) <= GROUP_BYTES
             total += sum(each) if fits else 0
             yield _Asked(keys, types, small.ask(keys, types)) if fits else None
 
@@ -160,7 +162,7 @@ def _groups(files: Iterable[Sequence[bytes]]) -> Iterator[list[Sequence[bytes]]]
     group: list[Sequence[bytes]] = []
     count = 0
     for keys in files:
-        if group and count + len(keys) > MOST_KEYS:
+        if group and count + len(keys) > GROUP:
             yield group
             group, count = [], 0
         group.append(keys)
