@@ -130,15 +130,17 @@ def _files(
     encode: Callable[[Mapping[str, Entry]], bytes],
     name_of: Callable[[str], bytes],
 ) -> list[tuple[str, bytes]]:
-    content = encode(entries)
-    if len(content) <= LARGE:
-        return [(path, content)]
-    alone = {name: encode({name: entry}) for name, entry in entries.items()}
-    large = {name for name, content in alone.items() if len(content) > LARGE}
-    files = [(beside(path, name_of(name)), alone[name]) for name in sorted(large)]
-    if rest := {name: entry for name, entry in entries.items() if name not in large}:
-        files.append((path, encode(rest)))
-    return files
+    together = encode(entries)
+    if len(together) <= LARGE:
+        return [(path, together)]
+    del together  # it may be as large as anything
+    files, rest = [], {}
+    for name, entry in sorted(entries.items()):
+        if len(alone := encode({name: entry})) > LARGE:
+            files.append((beside(path, name_of(name)), alone))
+        else:
+            rest[name] = entry
+    return [*files, (path, encode(rest))] if rest else files
 
 
 def encode_entry(name: str, entry: Entry) -> bytes:
