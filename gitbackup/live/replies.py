@@ -45,10 +45,10 @@ class Replies(_HiredisParser):
             replies += found
         return replies
 
-    def parse(self, replies: bytes, decoded: bool) -> list[Any]:
+    def parse(self, replies: bytes) -> list[Any]:
         """The replies that these bytes are; none may be half received."""
         self._reader.feed(replies)
-        return [*iter(partial(self._reader.gets, decoded), NOT_ENOUGH_DATA)]
+        return [*iter(self._reader.gets, NOT_ENOUGH_DATA)]
 
     def up_to(self, markers: Sequence[bytes]) -> list[bytes]:
         """The bytes of the replies up to each of these markers, which come in this order.

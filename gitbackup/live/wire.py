@@ -68,12 +68,9 @@ class Wire:
         except OSError as error:
             raise self._lost(error) from None
 
-    def parse(self, replies: bytes, decoded: bool = True) -> list[Any]:
-        """The replies that bytes of `receive_raw` are; no others may be half received.
-
-        Their text is loose, or in bytes where it is not to be `decoded`.
-        """
-        return self._replies.parse(replies, decoded)
+    def parse(self, replies: bytes) -> list[Any]:
+        """The replies that bytes of `receive_raw` are; no others may be half received."""
+        return self._replies.parse(replies)
 
     def ask(self, commands: list[Command]) -> list[Any]:
         """Sends a batch and waits for its replies, error replies among them."""

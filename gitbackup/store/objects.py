@@ -39,7 +39,10 @@ class Blobs:
         """The bytes of a blob; Damaged where it is missing, or not what its id says."""
         if self._foretold and self._foretold[0] == wanted:
             self._foretold.popleft()
-            return next(self._coming)
+            data = next(self._coming)
+            if not self._foretold:
+                self._coming = iter(())  # which would keep us, and git, from going
+            return data
         return next(self.read_all([wanted]))
 
     def read_all(self, wanted: Iterable[str]) -> Iterator[bytes]:
