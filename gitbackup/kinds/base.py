@@ -11,6 +11,8 @@ from gitbackup.model import Entry
 
 PIECE = 10_000  # elements asked for at once, so that no reply is unbounded
 ARGUMENTS = 1_000  # elements sent in one command
+FEW = 4_096  # elements of a value that is asked for at once
+SHORT = 64 * 1024  # bytes of a string that is
 
 Argument = bytes | str | int | float
 Command = tuple[Argument, ...]
@@ -35,16 +37,21 @@ class Abilities:
     functions: bool = True  # Redis 7.0, Valkey
 
 
+class Unsure(Exception):
+    """A reply that need not be the whole of a value."""
+
+
 class Whole(NamedTuple):
     """How a small value is asked for by one command, and what the reply to it is.
 
-    `command` is its name, `words` what follows the key. `value` makes the stored value of the
-    reply, its text loose; it is None where the reply is that value.
+    `command` is its name, `words` what follows the key: no reply is large, whatever there is.
+    `value` makes the stored value of a reply, its text loose, None where there was none; it
+    raises Unsure where that may not be all.
     """
 
     command: str
-    words: tuple[str, ...] = ()
-    value: Callable[[Any], Any] | None = None
+    words: tuple[str, ...]
+    value: Callable[[Any], Any]
 
 
 class Kind(Protocol):
@@ -60,8 +67,11 @@ class Kind(Protocol):
         """True where even a small value takes commands that must see one moment together."""
         ...
 
-    def whole(self, server: Abilities) -> Whole | None:
-        """How to ask for a small value by one command; None where that takes more."""
+    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+        """How to ask for a small value by one command; None where that takes more.
+
+        It is `sized` where it is known to be small.
+        """
         ...
 
     def read(self, key: bytes, server: Abilities) -> Reading:
@@ -101,6 +111,21 @@ def pieces(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """`items` in slices of at most `size`."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def all_of(items: Sequence[T]) -> Sequence[T]:
+    """What came where FEW were asked for. Raises Unsure where that may not be all."""
+    if len(items) >= FEW:
+        raise Unsure
+    return items
+
+
+def all_scanned(reply: Any) -> Sequence[str]:
+    """What a scan has found. Raises Unsure where it is not at its end."""
+    cursor, found = reply
+    if cursor != "0":
+        raise Unsure
+    return found  # type: ignore[no-any-return]  # a list of text
 
 
 def pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:

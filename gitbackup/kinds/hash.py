@@ -9,14 +9,15 @@ from typing import Any
 from gitbackup import codec
 from gitbackup.kinds.base import (
     ARGUMENTS,
+    FEW,
     PIECE,
     Abilities,
     Command,
     Reading,
     Whole,
+    all_scanned,
     check_not_empty,
     each,
-    mapping,
     normal_object,
     normal_text,
     pairs,
@@ -32,10 +33,8 @@ class Hash:
     name = "hash"
     watched = False
 
-    def whole(self, server: Abilities) -> Whole | None:
-        return (
-            None if server.field_expiry else Whole("HGETALL", (), None if server.resp3 else mapping)
-        )
+    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+        return None if server.field_expiry else Whole("HSCAN", ("0", "COUNT", str(FEW)), _fields)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         fields: dict[str, str] = {}
@@ -86,6 +85,10 @@ class Hash:
             (("HPERSIST", key, "FIELDS", 1, codec.data(field)) for field in sorted(kept)),
             _expire(key, soon),
         )
+
+
+def _fields(reply: Any) -> dict[str, str]:
+    return dict(pairs(all_scanned(reply)))
 
 
 def _set(key: bytes, fields: dict[str, str]) -> Iterator[Command]:

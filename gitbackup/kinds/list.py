@@ -8,11 +8,13 @@ from typing import Any
 from gitbackup import codec
 from gitbackup.edits import Edit, edits
 from gitbackup.kinds.base import (
+    FEW,
     PIECE,
     Abilities,
     Command,
     Reading,
     Whole,
+    all_of,
     check_not_empty,
     each,
     normal_texts,
@@ -26,8 +28,8 @@ class List:
     name = "list"
     watched = False
 
-    def whole(self, server: Abilities) -> Whole | None:
-        return Whole("LRANGE", ("0", "-1"))
+    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+        return Whole("LRANGE", ("0", str(FEW - 1)), all_of)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         items: list[str] = []

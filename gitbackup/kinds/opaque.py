@@ -17,7 +17,7 @@ class Opaque:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def whole(self, server: Abilities) -> Whole | None:
+    def whole(self, server: Abilities, sized: bool) -> Whole | None:
         return None
 
     def read(self, key: bytes, server: Abilities) -> Reading:

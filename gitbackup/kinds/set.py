@@ -7,11 +7,13 @@ from itertools import chain, pairwise
 from typing import Any
 
 from gitbackup.kinds.base import (
+    FEW,
     PIECE,
     Abilities,
     Command,
     Reading,
     Whole,
+    all_scanned,
     check_not_empty,
     each,
     normal_texts,
@@ -23,8 +25,8 @@ class Set:
     name = "set"
     watched = False
 
-    def whole(self, server: Abilities) -> Whole | None:
-        return Whole("SMEMBERS", (), sorted)
+    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+        return Whole("SSCAN", ("0", "COUNT", str(FEW)), lambda reply: sorted(all_scanned(reply)))
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         members: set[str] = set()

@@ -25,7 +25,7 @@ class Stream:
     name = "stream"
     watched = True
 
-    def whole(self, server: Abilities) -> Whole | None:
+    def whole(self, server: Abilities, sized: bool) -> Whole | None:
         return None
 
     def read(self, key: bytes, server: Abilities) -> Reading:

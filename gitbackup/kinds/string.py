@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.kinds.base import Abilities, Command, Reading, Whole, normal_text
+from gitbackup.kinds.base import (
+    SHORT,
+    Abilities,
+    Command,
+    Reading,
+    Unsure,
+    Whole,
+    normal_text,
+)
 from gitbackup.model import Entry
 
 
@@ -14,8 +22,10 @@ class String:
     name = "string"
     watched = False
 
-    def whole(self, server: Abilities) -> Whole | None:
-        return Whole("GET")
+    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+        if sized:
+            return Whole("GET", (), lambda reply: reply)
+        return Whole("GETRANGE", ("0", str(SHORT - 1)), _all_of_it)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         (value,) = yield [("GET", key)]
@@ -31,3 +41,11 @@ class String:
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command] | None:
         return iter(()) if before["value"] == after["value"] else None
+
+
+def _all_of_it(text: str) -> str:
+    """What is there for sure: nothing stands for no string too. A character takes four bytes at
+    most."""
+    if not text or (len(text) >= SHORT // 4 and len(codec.raw(text)) >= SHORT):
+        raise Unsure
+    return text

@@ -10,11 +10,13 @@ from typing import Any
 from gitbackup import codec
 from gitbackup.kinds.base import (
     ARGUMENTS,
+    FEW,
     PIECE,
     Abilities,
     Command,
     Reading,
     Whole,
+    all_of,
     check_not_empty,
     each,
     normal_object,
@@ -32,9 +34,11 @@ class SortedSet:
     name = "zset"
     watched = False
 
-    def whole(self, server: Abilities) -> Whole | None:
-        value = _scores if server.resp3 else lambda reply: _scores(pairs(reply))
-        return Whole("ZRANGE", ("0", "-1", "WITHSCORES"), value)
+    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+        def value(reply: Any) -> dict[str, Any]:
+            return _scores(all_of(reply if server.resp3 else [*pairs(reply)]))
+
+        return Whole("ZRANGE", ("0", str(FEW - 1), "WITHSCORES"), value)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         scores: dict[str, Any] = {}

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.kinds import KINDS, Abilities, Whole
-from gitbackup.live import batch, expiry
+from gitbackup.kinds import KINDS, Abilities, Unsure, Whole
+from gitbackup.live import expiry
 from gitbackup.live.batch import Later, Outcome
 from gitbackup.live.forms import argument, form, pattern
-from gitbackup.live.wire import Refusal, Wire
+from gitbackup.live.wire import Refusal
 from gitbackup.model import Entry
 
 SIMPLE = 64 * 1024  # bytes of a value, by the server's estimate, that one command asks for
 
 
 class SmallValues:
-    """How a server with these abilities is asked for the small values that it has."""
+    """How a server with these abilities is asked for the small values that it has.
+
+    They are `sized` where they are known to be small.
+    """
 
     QUESTIONS = 3  # about each key: its expiry, its value, and its expiry again
 
-    def __init__(self, server: Abilities) -> None:
-        known = {name: kind.whole(server) for name, kind in KINDS.items()}
+    def __init__(self, server: Abilities, sized: bool) -> None:
+        known = {name: kind.whole(server, sized) for name, kind in KINDS.items()}
         self._whole: dict[str, Whole] = {}
         if server.pexpiretime:
             self._whole = {name: whole for name, whole in known.items() if whole}
@@ -33,9 +37,9 @@ class SmallValues:
         """Whether a value of so many bytes is read here."""
         return size <= SIMPLE and type_ in self._whole
 
-    def takes_all(self, types: Sequence[str], sizes: Sequence[int]) -> bool:
-        """Whether all of these are."""
-        return max(sizes) <= SIMPLE and self._whole.keys() >= set(types)
+    def takes_all(self, types: Iterable[str]) -> bool:
+        """Whether small values of all these types are."""
+        return self._whole.keys() >= set(types)
 
     def ask(self, keys: Sequence[bytes], types: Sequence[str]) -> bytes:
         """The commands that ask for their values.
@@ -48,27 +52,24 @@ class SmallValues:
         return b"".join([patterns[type_] % (name, name, name) for type_, name in pairs])
 
     def settle(
-        self, wire: Wire, keys: Sequence[bytes], types: Sequence[str], replies: Sequence[Any]
+        self, keys: Sequence[bytes], types: Sequence[str], replies: Sequence[Any]
     ) -> Sequence[Outcome]:
-        """The entries that the replies make, their text loose; Later for what is to be asked again.
-
-        Raises ServerError where the user may not read a key.
-        """
+        """The entries that the replies make, their text loose; Later for what is to be asked again,
+        and by itself."""
         first, values, last = replies[::3], replies[1::3], replies[2::3]
         if first == last and not any(issubclass(kind, Refusal) for kind in set(map(type, values))):
-            return [*self._entries(types, first, values)]
-        each = zip(keys, types, zip(first, values, last, strict=True), strict=True)
-        return [self._carefully(wire, key, type_, mine) for key, type_, mine in each]
+            with suppress(Unsure):
+                return [*self._entries(types, first, values)]
+        each = zip(types, first, values, last, strict=True)
+        return [self._carefully(*mine) for mine in each]
 
-    def _carefully(
-        self, wire: Wire, key: bytes, type_: str, replies: tuple[Any, Any, Any]
-    ) -> Outcome:
-        first, value, last = replies
-        when = ("PEXPIRETIME", key)
-        asked = (when, (self._whole[type_].command, key), when)
-        if batch.refused(wire, asked, [*replies]) or first != last:
+    def _carefully(self, type_: str, first: Any, value: Any, last: Any) -> Outcome:
+        if first != last or isinstance(first, Refusal) or isinstance(value, Refusal):
             return Later.LATER
-        (outcome,) = self._entries([type_], [first], [value])
+        try:
+            (outcome,) = self._entries([type_], [first], [value])
+        except Unsure:
+            return Later.LATER
         return outcome
 
     def _entries(
@@ -76,8 +77,7 @@ class SmallValues:
     ) -> Iterator[Entry | None]:
         instant, made = codec.instant, self._values
         for type_, moment, value in zip(types, moments, values, strict=True):
-            if make := made[type_]:
-                value = make(value)
+            value = made[type_](value)
             if value is None or moment == expiry.GONE or not (value or type_ == "string"):
                 yield None
             elif moment < 0:

@@ -13,7 +13,7 @@ from gitbackup.live import batch, expiry, fields
 from gitbackup.live.batch import Asked, Later, Outcome
 from gitbackup.live.expiry import Span
 from gitbackup.live.sizes import Batch
-from gitbackup.live.small import SmallValues
+from gitbackup.live.small import SIMPLE, SmallValues
 from gitbackup.live.wire import Refusal, Wire
 
 
@@ -41,7 +41,8 @@ class Values:
         self._server = server
         self._plain_server = replace(server, field_expiry=False)
         self._small = {
-            plain: SmallValues(self._plain_server if plain else server) for plain in (True, False)
+            plain: SmallValues(self._plain_server if plain else server, sized=True)
+            for plain in (True, False)
         }
         self._plain = False
         self._around: list[Command] = [] if server.pexpiretime else [("TIME",)]
@@ -56,7 +57,7 @@ class Values:
         """Sends what asks for the values of a batch."""
         small = self._small[self._plain]
         keys, types, others = asked.keys, asked.types, []
-        if not small.takes_all(asked.types, asked.sizes):
+        if not (max(asked.sizes) <= SIMPLE and small.takes_all(asked.types)):
             chosen = [*map(small.takes, asked.types, asked.sizes)]
             keys, types = [*compress(asked.keys, chosen)], [*compress(asked.types, chosen)]
             others = [*self._others(asked, chosen)]
@@ -70,7 +71,7 @@ class Values:
     def receive(self, sent: Sent) -> Sequence[Outcome]:
         """What became of each key of a batch; Later for one that is to be read by itself."""
         replies = self._wire.receive(SmallValues.QUESTIONS * len(sent.keys))
-        outcomes = sent.small.settle(self._wire, sent.keys, sent.types, replies)
+        outcomes = sent.small.settle(sent.keys, sent.types, replies)
         others = self._settle(sent.others) if sent.others else []
         if self._after:
             self._plain = not self._may_expire()

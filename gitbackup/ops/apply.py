@@ -15,7 +15,7 @@ from gitbackup.kinds import same
 from gitbackup.live import aside, keyspace
 from gitbackup.live.connect import Server
 from gitbackup.live.create import Creator
-from gitbackup.live.raw import Raw, RawReader
+from gitbackup.live.raw import File, Raw, RawReader
 from gitbackup.live.read import KeyReader
 from gitbackup.live.write import KeyWriter, Outcome, Step
 from gitbackup.model import FUNCTIONS, Entry, Key
@@ -124,17 +124,19 @@ def _unproved(
     if raw is None:
         yield from files
         return
-    found = raw.read([name.encode() for name in file.names] for file in files)
-    for file, replies in zip(files, found, strict=True):
-        if replies and _is_made_of(raw, replies, file, entries, seen):
-            progress.advance(len(file.names))
+    arrivals = {file.path: file for file in files}
+    asked = (File(each.path, [*map(str.encode, each.names)], each.types) for each in files)
+    for file, replies in raw.read(asked):
+        each = arrivals[file.path]
+        if replies and _is_made_of(raw, replies, each, entries, seen):
+            progress.advance(len(each.names))
         else:
-            yield file
+            yield each
 
 
 def _is_made_of(raw: RawReader, replies: Raw, file: Arrivals, entries: Entries, seen: Seen) -> bool:
     """Whether a file that arrives is what these replies make."""
-    digest, blob = replies.digest(file.path), entries.blob_id(file)
+    digest, blob = replies.digest(), entries.blob_id(file)
     known = seen.get(digest)
     if known:
         return known.blob == blob

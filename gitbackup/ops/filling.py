@@ -8,14 +8,14 @@ from typing import cast
 
 from gitbackup import codec
 from gitbackup.live.batch import Later
-from gitbackup.live.raw import Raw, RawReader
+from gitbackup.live.raw import File, Raw, RawReader
 from gitbackup.live.read import KeyReader
 from gitbackup.model import Entry
 from gitbackup.ops.places import Places, Sink
 
 Note = Callable[[Sequence[bytes], Sequence[str]], None]
-File = tuple[str, Sequence[bytes]]
-"""A place: its path, and the names of its keys."""
+Place = tuple[str, Sequence[bytes]]
+"""The path of a file, and the names of its keys."""
 
 
 class Filler:
@@ -36,27 +36,26 @@ class Filler:
         files = [*self._places]
         raw = self._reader.raw(self._db)
         if raw:
-            left: list[File] = []
+            left: list[Place] = []
             yield from self._small(raw, files, left)
             files = left
         yield from self._each(files)
 
-    def _small(self, raw: RawReader, files: Sequence[File], left: list[File]) -> Iterator[int]:
+    def _small(self, raw: RawReader, files: Sequence[Place], left: list[Place]) -> Iterator[int]:
         """The files whose values are all small; the others are added to those that are left."""
-        found = raw.read(keys for _, keys in files)
-        for (path, keys), replies in zip(files, found, strict=True):
-            if replies and self._put(raw, replies, path):
-                self._note(keys, replies.types)
-                yield len(keys)
+        for file, replies in raw.read(File(*file) for file in files):
+            if replies and self._put(raw, replies):
+                self._note(replies.keys, replies.types)
+                yield len(replies.keys)
             else:
-                left.append((path, keys))
+                left.append((file.path, file.keys))
 
-    def _put(self, raw: RawReader, replies: Raw, path: str) -> bool:
+    def _put(self, raw: RawReader, replies: Raw) -> bool:
         """Gives out a file: that of the last time, where the replies are those of the last time.
 
         False where the replies do not tell all.
         """
-        digest = replies.digest(path)
+        path, digest = replies.path, replies.digest()
         if self._places.recall(path, digest, self._sink):
             return True
         outcomes = raw.entries(replies)
@@ -68,7 +67,7 @@ class Filler:
             self._places.remember(path, digest, self._sink)
         return True
 
-    def _each(self, files: Sequence[File]) -> Iterator[int]:
+    def _each(self, files: Sequence[Place]) -> Iterator[int]:
         """The files, whatever values they have."""
         found = self._reader.entries(self._db, chain.from_iterable(keys for _, keys in files))
         for path, keys in files:
