@@ -210,6 +210,7 @@ class Accidents:
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few keys take many transactions, and large ones a while to be built aside."""
     monkeypatch.setattr("gitbackup.ops.apply.BATCH_KEYS", 3)
+    monkeypatch.setattr("gitbackup.ops.apply.ARRIVING", 3)
     monkeypatch.setattr("gitbackup.kinds.list.each", partial(each, most=10))
     monkeypatch.setattr("gitbackup.live.write.SENT", 2)
 

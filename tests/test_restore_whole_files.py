@@ -20,7 +20,7 @@ from gitbackup.model import Action, Entry, Key
 from gitbackup.ops import apply as applying
 from gitbackup.ops.restore import Confirm
 from gitbackup.ops.sides import CommitSide
-from gitbackup.plan import Plan
+from gitbackup.plan import Arrivals, Plan
 from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
 
@@ -134,15 +134,20 @@ def test_a_key_that_is_written_to_before_it_is_read_again_is_named(
     fill(client)
     good = str(backup.commit().commit)
     client.flushall()
-    real = applying.differing
+    real = applying._written
+    meddling = {
+        "zset:0100": lambda: client.zincrby("zset:0100", 1, "n"),
+        "list:0050": lambda: client.delete("list:0050"),
+        "hash:0200": lambda: client.persist("hash:0200"),
+    }
 
-    def meddled(*given: Any) -> list[Key]:
-        client.zincrby("zset:0100", 1, "n")
-        client.delete("list:0050")
-        client.persist("hash:0200")
-        return real(*given)
+    def meddled(*given: Any) -> Iterator[tuple[Arrivals, bytes | None]]:
+        for file, likely in real(*given):
+            for name in meddling.keys() & {*file.names}:
+                meddling.pop(name)()
+            yield file, likely
 
-    monkeypatch.setattr("gitbackup.ops.apply.differing", meddled)
+    monkeypatch.setattr("gitbackup.ops.apply._written", meddled)
     result = backup.restore(good, yes)
     assert result.differing == [Key(0, name) for name in ("hash:0200", "list:0050", "zset:0100")]
     assert (result.whole, result.verified, result.recorded) == (False, 5 * MANY + 2, None)
@@ -276,7 +281,7 @@ class TestCreator:
 
         def created(batches: Iterator[dict[str, Entry]]) -> Outcome:
             with KeyWriter(there) as writer, Creator(there, writer) as creator:
-                told = [*creator.create(0, batches)]
+                told = [made.outcome for made in creator.create(0, enumerate(batches))]
             return Outcome(
                 moved=[step for each in told for step in each.moved],
                 refused=[pair for each in told for pair in each.refused],

@@ -79,10 +79,11 @@ class KeyDiff:
         `entries` gives its entries, which are needed where one of its keys has moved.
         """
         told, names = self._told_of(file.db), self._in_whole[file.db]
-        if not names.isdisjoint(file.names):
+        before = len(names)
+        names.update(file.names)
+        if len(names) < before + len(file.names):
             self._refuse_whole(file)
         if told.isdisjoint(file.names):
-            names.update(file.names)
             self._whole.append(file)
             return
         told.update(file.names)

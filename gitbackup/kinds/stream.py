@@ -13,7 +13,7 @@ from typing import Any
 from gitbackup import codec
 from gitbackup.kinds.base import PIECE, Abilities, Command, Reading, Whole, mapping
 from gitbackup.kinds.stream_change import change_stream
-from gitbackup.kinds.stream_form import NONE, normal_stream, position
+from gitbackup.kinds.stream_form import NONE, normal_stream, place
 from gitbackup.kinds.stream_groups import claim, set_group, write_group
 from gitbackup.model import Entry
 
@@ -78,7 +78,7 @@ class Stream:
         for name, group in groups.items():
             yield from write_group(key, codec.data(name), group)
         yield from _claim_gone(key, entries, groups)
-        for id_ in sorted(entries, key=position):
+        for id_ in sorted(entries, key=place):
             yield "XADD", key, id_, *map(codec.data, entries[id_])
         for name, group in groups.items():
             yield from claim(key, codec.data(name), group, entries.keys())
@@ -142,7 +142,7 @@ def _claim_gone(key: bytes, entries: dict[str, Any], groups: dict[str, Any]) -> 
     gone = {id_ for group in groups.values() for id_ in group.get("pending", {})} - entries.keys()
     if not gone:
         return
-    for id_ in sorted(gone, key=position):
+    for id_ in sorted(gone, key=place):
         yield "XADD", key, id_, "", ""
     for name, group in groups.items():
         yield from claim(key, codec.data(name), group, gone)
@@ -152,7 +152,7 @@ def _claim_gone(key: bytes, entries: dict[str, Any], groups: dict[str, Any]) -> 
 
 def _write_state(key: bytes, value: dict[str, Any], server: Abilities) -> Iterator[Command]:
     entries = value["entries"]
-    last = value.get("last_id", max(entries, key=position, default=NONE))
+    last = value.get("last_id", max(entries, key=place, default=NONE))
     added, deleted = value.get("entries_added", len(entries)), value.get("max_deleted_id", NONE)
     if server.stream_counters:
         yield "XSETID", key, last, "ENTRIESADDED", added, "MAXDELETEDID", deleted

@@ -22,6 +22,11 @@ def position(id_: Any) -> tuple[int, int]:
     return int(first), int(second)
 
 
+def place(id_: str) -> tuple[int, ...]:
+    """The same of what is known to be one."""
+    return tuple(map(int, id_.split("-")))
+
+
 def _digits(word: str) -> bool:
     canonical = word.isascii() and word.isdecimal() and (word == "0" or word[0] != "0")
     return canonical and int(word) <= LARGEST
@@ -30,7 +35,13 @@ def _digits(word: str) -> bool:
 def normal_stream(value: Any) -> dict[str, Any]:
     """A stream's value. Raises ValueError, saying what is wrong, for one that no stream has."""
     _members(value, STREAM, {"entries"}, "the value")
-    entries = {id_: _fields(id_, fields) for id_, fields in normal_object(value["entries"]).items()}
+    given = normal_object(value["entries"])
+    return with_entries(value, {id_: _fields(id_, fields) for id_, fields in given.items()})
+
+
+def with_entries(value: dict[str, Any], entries: dict[str, Any]) -> dict[str, Any]:
+    """The same of one whose entries are checked already."""
+    _members(value, STREAM, {"entries"}, "the value")
     normal: dict[str, Any] = {"entries": entries, **_state(value, entries)}
     groups = normal_object(value.get("groups", {}), "groups")
     if groups:
@@ -56,7 +67,7 @@ def _fields(id_: str, fields: Any) -> list[str]:
 
 def _state(value: dict[str, Any], entries: dict[str, Any]) -> dict[str, Any]:
     """Counters and ids that differ from what re-adding the entries would give."""
-    newest = max(entries, key=position, default=NONE)
+    newest = max(entries, key=place, default=NONE)
     last, deleted = value.get("last_id", newest), value.get("max_deleted_id", NONE)
     added = _count(value.get("entries_added", len(entries)), "entries_added")
     if position(last) < position(newest):

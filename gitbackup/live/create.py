@@ -2,42 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from gitbackup import codec
 from gitbackup.kinds import Command
 from gitbackup.kinds.plain import made_by_one
 from gitbackup.live.connect import Server
-from gitbackup.live.wire import Refusal, packed
+from gitbackup.live.creation import creation
+from gitbackup.live.wire import Refusal
 from gitbackup.live.write import KeyWriter, Outcome, Step
 from gitbackup.model import Entry
 
+T = TypeVar("T")
 QUEUED = "QUEUED"
+QUESTION = b"*%d\r\n$5\r\nWATCH\r\n%b*%d\r\n$6\r\nEXISTS\r\n%b"
+TRANSACTION = b"*1\r\n$5\r\nMULTI\r\n%b*1\r\n$4\r\nEXEC\r\n"
+NONE_THERE = b"+OK\r\n:0\r\n"  # to WATCH and EXISTS
 DONE = {int, str}  # what a server answers that has done what it was told
 
 Plain = Mapping[str, Entry]
 """Entries by name, of files that are plain: no text there stands for other bytes."""
 
 
-class _Batch:
+@dataclass(frozen=True, slots=True)
+class Created(Generic[T]):
+    """What became of a batch, by its label; of what was done in the first go it tells nothing.
+
+    `reads` are the most likely replies to what `SmallValues` asks for each key, in order; None
+    where nobody can say.
+    """
+
+    label: T
+    outcome: Outcome
+    reads: Sequence[bytes | None]
+
+
+class _Batch(Generic[T]):
     """Keys to be created together: their commands, ready to be sent, and who takes more."""
 
-    def __init__(self, entries: Plain, dated: bool) -> None:
+    def __init__(self, label: T, entries: Plain, dated: bool) -> None:
+        self.label = label
         self.entries = entries
-        self.commands: list[Command] = []
-        self.others: dict[str, Entry] = {}
-        names: list[str] = []
-        for name, entry in entries.items():
-            made = made_by_one(name, entry)
-            if made is None:
-                self.others[name] = entry
-            else:
-                names.append(name)
-                self.commands += _with_expiry(name, made, entry, dated)
-        self.question = packed([("WATCH", *names), ("EXISTS", *names)]) if names else b""
-        self.transaction = packed([("MULTI",), *self.commands, ("EXEC",)])
+        self._each = each = [creation(name, entry, dated) for name, entry in entries.items()]
+        pairs = zip(entries.items(), each, strict=True)
+        self.others = dict(item for item, made in pairs if made is None)
+        self.reads = [made.read if made else None for made in each]
+        ready = [made for made in each if made]
+        count, names = len(ready) + 1, b"".join(made.key for made in ready)
+        self.question = QUESTION % (count, names, count, names) if ready else b""
+        self.transaction = TRANSACTION % b"".join(made.commands for made in ready)
+        self.count = sum(made.number for made in ready)
+        done = b"".join(made.done for made in ready)
+        self.answer = b"+OK\r\n%b*%d\r\n%b" % (self.count * b"+QUEUED\r\n", self.count, done)
+
+    def commands(self) -> Iterator[Command]:
+        """The commands by their names and keys, to say which one was refused."""
+        for (name, entry), made in zip(self.entries.items(), self._each, strict=True):
+            command = made and made_by_one(name, entry)
+            if made and command:
+                yield command
+                yield from [("PEXPIREAT", name)] * (made.number - 1)
 
 
 class Creator:
@@ -58,40 +85,42 @@ class Creator:
     def __exit__(self, *_: object) -> None:
         self._wire.close()
 
-    def create(self, db: int, batches: Iterable[Plain]) -> Iterator[Outcome]:
+    def create(self, db: int, batches: Iterable[tuple[T, Plain]]) -> Iterator[Created[T]]:
         """Creates the keys of each batch in one transaction: those that nobody else did.
 
-        What became of each batch; of what was done in the first go it tells nothing.
+        A batch is given with a label of its own. What became of each; of what was done in the first
+        go it tells nothing.
         """
         self._wire.select(db)
-        watched: _Batch | None = None
-        written: _Batch | None = None
-        made = (_Batch(batch, self._dated) for batch in batches)
+        watched: _Batch[T] | None = None
+        written: _Batch[T] | None = None
+        made = (_Batch(*batch, self._dated) for batch in batches)
         for ready in chain(made, (None, None)):  # in the end two are under way
             if written:
-                yield self._outcome(db, written)
+                yield Created(written.label, self._outcome(db, written), written.reads)
             written = watched if watched and self._absent(watched) else None
             if watched and not written:
-                yield self._exactly(db, watched.entries)
+                yield Created(watched.label, self._exactly(db, watched.entries), watched.reads)
             question = ready.question if ready else b""
             self._wire.send_packed((written.transaction if written else b"") + question)
             watched = ready if question else None
             if ready and not question:
-                yield self._one_by_one(db, ready.entries)
+                yield Created(ready.label, self._one_by_one(db, ready.entries), ready.reads)
 
-    def _absent(self, watched: _Batch) -> bool:
+    def _absent(self, watched: _Batch[T]) -> bool:
         """Whether none of the keys is there; then they are watched from now on."""
-        if self._wire.receive(2) == ["OK", 0]:
+        if self._wire.answers(NONE_THERE) or self._wire.receive(2) == ["OK", 0]:
             return True
         self._wire.ask([("UNWATCH",)])
         return False
 
-    def _outcome(self, db: int, written: _Batch) -> Outcome:
+    def _outcome(self, db: int, written: _Batch[T]) -> Outcome:
         """What became of a transaction that was sent."""
-        commands = written.commands
-        replies = self._wire.receive(len(commands) + 2)
-        if replies.count(QUEUED) < len(commands):
-            self._raise(commands, replies[1:])
+        if self._wire.answers(written.answer):
+            return self._one_by_one(db, written.others)
+        replies = self._wire.receive(written.count + 2)
+        if replies.count(QUEUED) < written.count:
+            self._raise(written.commands(), replies[1:])
         done = replies[-1]
         if done is None:
             return self._exactly(db, written.entries)
@@ -102,7 +131,7 @@ class Creator:
             outcome.refused += _refused(written, done)
         return outcome
 
-    def _raise(self, commands: list[Command], replies: list[Any]) -> None:
+    def _raise(self, commands: Iterable[Command], replies: list[Any]) -> None:
         for command, reply in zip(commands, replies, strict=False):
             if isinstance(reply, Refusal):
                 raise self._wire.refused(reply, command)
@@ -119,23 +148,10 @@ class Creator:
         return self._writer.apply(db, [_step(name, entry) for name, entry in entries.items()])
 
 
-def _with_expiry(name: str, made: Command, entry: Entry, dated: bool) -> Iterator[Command]:
-    """The command and what gives the key its expiry; a SET takes that too, where it is `dated`."""
-    if "expires_at" not in entry:
-        yield made
-        return
-    moment = codec.milliseconds(entry["expires_at"])
-    if dated and made[0] == "SET":
-        yield *made, "PXAT", moment
-    else:
-        yield made
-        yield "PEXPIREAT", name, moment
-
-
-def _refused(written: _Batch, replies: list[Any]) -> Iterator[tuple[Step, str]]:
+def _refused(written: _Batch[T], replies: list[Any]) -> Iterator[tuple[Step, str]]:
     """The keys of which a command was refused, and what was said first."""
     why: dict[str, str] = {}
-    for command, reply in zip(written.commands, replies, strict=True):
+    for command, reply in zip(written.commands(), replies, strict=True):
         if isinstance(reply, Refusal):
             why.setdefault(str(command[1]), str(reply))
     return ((_step(name, written.entries[name]), said) for name, said in why.items())

@@ -67,8 +67,24 @@ class Replies(_HiredisParser):
         del held[:start]
         return found
 
-    def _more(self) -> bytes:
-        piece: bytes = self._sock.recv(PIECE)
+    def are(self, expected: bytes) -> bool:
+        """Whether just these bytes come next, which end with a reply; then they are taken.
+
+        Others are still to be received, and so are these where some bytes of them have come with
+        what was before. Raises OSError where the server goes away.
+        """
+        if self._reader.has_data():
+            return False
+        held = b""
+        while len(held) < len(expected):
+            held += self._more(len(expected) - len(held))
+            if not expected.startswith(held):
+                self._reader.feed(held)
+                return False
+        return True
+
+    def _more(self, most: int = PIECE) -> bytes:
+        piece: bytes = self._sock.recv(most)
         if not piece:
             raise ConnectionResetError("Connection closed by server.")
         return piece

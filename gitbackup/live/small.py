@@ -47,9 +47,9 @@ class SmallValues:
         Other clients' commands may come in between: only a value with the same expiry before
         and after it is one with that expiry.
         """
-        patterns, names = self._patterns, map(argument, keys)
-        pairs = zip(types, names, strict=True)
-        return b"".join([patterns[type_] % (name, name, name) for type_, name in pairs])
+        names, patterns = map(argument, keys), map(self._patterns.__getitem__, types)
+        pairs = zip(patterns, names, strict=True)
+        return b"".join([pattern % (name, name, name) for pattern, name in pairs])
 
     def settle(
         self, keys: Sequence[bytes], types: Sequence[str], replies: Sequence[Any]

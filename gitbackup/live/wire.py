@@ -68,6 +68,13 @@ class Wire:
         except OSError as error:
             raise self._lost(error) from None
 
+    def answers(self, expected: bytes) -> bool:
+        """Whether the next replies are surely just these bytes; if not, they are to be received."""
+        try:
+            return self._replies.are(expected)
+        except OSError as error:
+            raise self._lost(error) from None
+
     def parse(self, replies: bytes) -> list[Any]:
         """The replies that bytes of `receive_raw` are; no others may be half received."""
         return self._replies.parse(replies)
@@ -137,8 +144,11 @@ class Wire:
         return ServerError(f"lost the server at {self.label}: {why}; {AGAIN}")
 
 
+pack: Callable[[Command], bytes] = pack_command  # type: ignore[assignment]  # its stub is wrong
+"""A command as the protocol has it, by hiredis itself: redis-py's packing takes five times as
+long."""
+
+
 def packed(commands: Iterable[Command]) -> bytes:
-    """Commands as the protocol has them, by hiredis itself: redis-py's packing takes five times
-    as long."""
-    pack: Callable[[Command], bytes] = pack_command  # type: ignore[assignment]  # its stub is wrong
+    """Commands, one after the other."""
     return b"".join(map(pack, commands))

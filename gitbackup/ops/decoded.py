@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from sys import intern
 from typing import NamedTuple
 
 from gitbackup import codec, snapshot
+from gitbackup.kinds.plain import told
 from gitbackup.model import FUNCTIONS, Entry, Key
 from gitbackup.ops.sides import Side, StoredSide
 
@@ -36,11 +37,15 @@ Outlines = dict[tuple[int, str], Outline]
 class Decoded:
     """A side that decodes its files: each once, as long as those that it keeps are few.
 
-    What `entries` gives is not to be changed. `outlines` may be shared with other sides.
+    What `entries` gives is not to be changed. `outlines` may be shared with other sides. `own`
+    has ids of blobs that are known to be as this program makes them.
     """
 
-    def __init__(self, side: Side, outlines: Outlines | None = None) -> None:
+    def __init__(
+        self, side: Side, outlines: Outlines | None = None, own: Container[str] = ()
+    ) -> None:
         self.files = side.files
+        self._own = own
         self._side = side
         self._outlines = {} if outlines is None else outlines
         self._kept: dict[str, dict[Key, Entry]] = {}
@@ -110,6 +115,9 @@ class Decoded:
         return snapshot.database_of(path), self.files[path]
 
     def _outlined(self, path: str, db: int, content: bytes) -> Outline:
+        if self.files[path] in self._own and (own := told(content)):
+            names, types, due = own
+            return Outline(db, names, types, True, _size_of_entries(content, names), due)
         plain = snapshot.decode_plain(content)
         if plain is None:
             entries = self._keep(path, content, snapshot.decode_file(path, content))
@@ -123,14 +131,19 @@ class Decoded:
             tuple(plain),
             tuple(intern(entry["type"]) for entry in plain.values()),
             plain=True,
-            comes=_size_of_entries(content, plain),
+            comes=_size_of_entries(content, [*plain]),
             due=min(
                 (str(e["expires_at"]) for e in plain.values() if "expires_at" in e), default=""
             ),
         )
 
     def _decode(self, path: str) -> dict[Key, Entry]:
-        return self.take(path, self.read(path))
+        known = self._outlines.get(self._place(path))
+        if known is None or not known.plain:
+            return self.take(path, self.read(path))
+        content = self.read(path)
+        entries = {Key(known.db, name): each for name, each in codec.load(content).items()}
+        return self._keep(path, content, entries)
 
     def _keep(self, path: str, content: bytes, entries: dict[Key, Entry]) -> dict[Key, Entry]:
         if len(content) <= self._left:
@@ -139,18 +152,18 @@ class Decoded:
         return entries
 
 
-def _size_of_entries(content: bytes, entries: dict[str, Entry]) -> int:
+def _size_of_entries(content: bytes, names: Sequence[str]) -> int:
     """How many bytes `codec.encode` takes for each entry of a canonical file, in all.
 
     There an entry stands on as many lines, two columns further in but for its first, after its
     quoted name, a colon and two blanks; its last line ends in a comma, but for the last entry's.
     """
-    if not entries:
+    if not names:
         return 0
-    count, lines = len(entries), content.count(b"\n") - 2
-    names = len(codec.line([*entries])) - 2 - (count - 1)
+    count, lines = len(names), content.count(b"\n") - 2
+    quoted = len(codec.line([*names])) - 2 - (count - 1)
     indents = 2 * (lines - count)
-    return len(content) - len(b"{\n}\n") - names - 4 * count - indents - (count - 1)
+    return len(content) - len(b"{\n}\n") - quoted - 4 * count - indents - (count - 1)
 
 
 def plain_entries(path: str, content: bytes) -> dict[Key, Entry] | None:

@@ -24,6 +24,7 @@ from gitbackup.ops.compare import compare
 from gitbackup.ops.decoded import Decoded, Outlines, decoded
 from gitbackup.ops.outcome import RestoreResult, telling
 from gitbackup.ops.planning import Wanted, as_kept, draw, scope_of, taken_at
+from gitbackup.ops.proving import differing
 from gitbackup.ops.record import View
 from gitbackup.ops.restored import DONE, trailers
 from gitbackup.ops.scan import LiveFiles
@@ -64,7 +65,8 @@ class Restorer:
         self._progress = progress
         self._warnings: list[str] = []
         self._outlines: Outlines = {}
-        whole = Decoded(CommitSide(repository, wanted.commit), self._outlines)
+        self._own = repository.seen().blobs()
+        whole = Decoded(CommitSide(repository, wanted.commit), self._outlines, self._own)
         self._scope = scope_of(whole)
         self._whole = whole
         self._held: Mapping[int, int] = {}  # keys of the commit by database, once all is checked
@@ -182,7 +184,7 @@ class Restorer:
         """Reads the live database, and draws the plan."""
         parent, wanted = self._repository.head(), self._wanted
         live = LiveFiles(self._server, widest(self._settled, self._touched), self._progress)
-        known = Decoded(CommitSide(self._repository, parent), self._outlines)
+        known = Decoded(CommitSide(self._repository, parent), self._outlines, self._own)
         seen = self._repository.seen()
         taken = take(live, known, Repository.blob_id, spool, seen=seen)
         side = decoded(LiveSide(self._repository, taken.files, spool))
@@ -207,14 +209,15 @@ class Restorer:
         result = self._save(result, view)
         with telling(result):
             applying.sweep(self._server, view.taken.live.left_over)
-            applied = applying.apply(self._server, plan, entries, self._progress)
-            wrong = applying.differing(self._server, plan, entries, self._progress, view.seen)
+            applied = applying.apply(self._server, plan, entries, self._progress, view.seen)
+            arrived = applied.unproved
+            wrong = differing(self._server, plan, entries, arrived, self._progress)
         if self._home:
             view.seen.save()
-        left = {*applied.moved, *applied.refused, *wrong}
+        failed = {*applied.moved, *applied.refused, *wrong}
         return replace(
             result,
-            done=merged(result.done, plan.keys, left),
+            done=merged(result.done, plan.keys, failed),
             busy=applied.moved,
             refused=list(applied.refused.items()),
             differing=[key for key in wrong if key not in {*applied.moved, *applied.refused}],

@@ -13,7 +13,7 @@ from gitbackup import snapshot
 from gitbackup.blocks import listed, parts
 from gitbackup.diff import keys as key_diff
 from gitbackup.errors import Damaged, GitbackupError, NewerFormat
-from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Summary
+from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Scope, Summary
 from gitbackup.ops.compare import SHOWN, summarise
 from gitbackup.ops.decoded import Decoded, decoded
 from gitbackup.ops.scan import LiveFiles
@@ -195,13 +195,17 @@ class _Differences:
         except Damaged:
             return False
         db, names = outline.db, outline.names
-        keys = map(Key, repeat(db), names)
-        if not (names and self._seen[db].isdisjoint(names) and all(map(self._is_gone, keys))):
+        if not (names and self._seen[db].isdisjoint(names) and self._are_gone(db, names)):
             return False
         self._seen[db].update(names)
         whole = key_diff.FileKeys(Action.REMOVED, path, db, names)
         self._diff.whole(whole, lambda: self._known.entries(path))
         return True
+
+    def _are_gone(self, db: int, names: Iterable[str]) -> bool:
+        if db not in self._live.keys and self._live.scope == Scope():
+            return True
+        return all(map(self._is_gone, map(Key, repeat(db), names)))
 
     def _is_gone(self, key: Key) -> bool:
         return self._covered(key) and not (self._live.keys and self._live.holds(key))

@@ -109,11 +109,12 @@ class Talk:
         self.stdout: IO[bytes] = popen.stdout
 
     def widen(self) -> None:
-        """Lets us write far ahead of what it has read, where the system can do that."""
+        """Lets either side write far ahead of what the other has read, where the system can."""
         with suppress(ImportError, AttributeError, OSError):  # not Linux, or more than is allowed
             import fcntl
 
-            fcntl.fcntl(self.stdin, fcntl.F_SETPIPE_SZ, AHEAD)
+            for pipe in (self.stdin, self.stdout):
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, AHEAD)
 
     def finish(self) -> Result:
         """Ends its input and waits: how it ended, and what of its output was not read."""

@@ -27,6 +27,7 @@ class Blobs:
         self._git = git
         self._talk: Talk | None = None
         self._asked = 0  # questions whose answers are still to be read
+        self._sound: set[str] = set()  # blobs that git has given as they are
         self._foretold: deque[str] = deque()
         self._coming: Iterator[bytes] = iter(())
 
@@ -93,8 +94,10 @@ class Blobs:
         self._asked -= 1
         if data is None:
             raise self._damaged(wanted, self.close("it is missing"))
-        if kind == b"blob" and blob_id(data) != wanted:
-            raise self._damaged(wanted, "its bytes are not what its id says")
+        if kind == b"blob" and wanted not in self._sound:
+            if blob_id(data) != wanted:
+                raise self._damaged(wanted, "its bytes are not what its id says")
+            self._sound.add(wanted)
         return data
 
     def _started(self) -> Talk:
@@ -102,6 +105,7 @@ class Blobs:
             self.close()
         if self._talk is None:
             self._talk = self._git.start("cat-file", "--batch")
+            self._talk.widen()
         return self._talk
 
     def _damaged(self, wanted: str, why: str) -> Damaged:

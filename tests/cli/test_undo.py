@@ -101,7 +101,7 @@ def test_undo_of_a_restore_that_was_cut_off(user: User, monkeypatch: pytest.Monk
     user.says("commit", "-m", "begin")
     user.redis.set("user:2", "changed")
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.ops.apply.differing", _killed)
+        patch.setattr("gitbackup.ops.restore.differing", _killed)
         assert user.run("restore", "HEAD", "--yes").code == 130
     assert user.redis.get("user:2") == b"b"
     user.says("undo", "--yes")
