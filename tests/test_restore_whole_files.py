@@ -18,6 +18,7 @@ from gitbackup.live.create import Creator
 from gitbackup.live.write import KeyWriter, Outcome, Step
 from gitbackup.model import Action, Entry, Key
 from gitbackup.ops import apply as applying
+from gitbackup.ops import proving
 from gitbackup.ops.restore import Confirm
 from gitbackup.ops.sides import CommitSide
 from gitbackup.plan import Arrivals, Plan
@@ -329,3 +330,67 @@ class TestCreator:
         if told:  # a server of version 6 has no SET that takes an instant: there it goes at once
             assert told == [(Step(b"2:bad", None, bad), True)]
         assert (client.dbsize(), outcome.moved) == (30, [])
+
+
+class TestLikelyReplies:
+    """Files of which the server is sure to say what it was told need no second look."""
+
+    @pytest.fixture
+    def looked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The files that were looked at."""
+        found: list[str] = []
+        look = proving._is_made_of
+
+        def noting(*given: Any) -> bool:
+            found.append(given[2].path)
+            return look(*given)
+
+        monkeypatch.setattr(proving, "_is_made_of", noting)
+        return found
+
+    def test_strings_lists_and_small_hashes_are_as_they_were_sent(
+        self, valkey: LiveServer, tmp_path: Path, looked: list[str]
+    ) -> None:
+        client, backup = valkey.client(decode_responses=True), Backup(tmp_path / "d", valkey.url)
+        for number in range(40):
+            ends = LATER + number if number % 2 else None
+            client.set(f"text:{number}", f"é{number}\r\n", pxat=ends)
+            client.hset(f"hash:{number}", mapping={"z": number, "é": "", "a": "x\n"})
+            client.rpush(f"list:{number}", "b", "a", number)
+            if ends:
+                client.pexpireat(f"hash:{number}", ends)
+        expected = digest(client)
+        good = str(backup.commit().commit)
+        client.flushall()
+        assert backup.restore(good, yes).whole
+        assert looked == []
+        assert digest(client) == expected
+
+    def test_others_are_looked_at(
+        self, client: redis.Redis, backup: Backup, looked: list[str]
+    ) -> None:
+        fill(client)
+        good = str(backup.commit().commit)
+        client.flushall()
+        (backup.path / ".git/gitbackup/seen").unlink(missing_ok=True)
+        assert backup.restore(good, yes).whole
+        assert not {path for path in looked if "/text" in path or "/list" in path}
+
+    def test_a_value_that_is_another_is_no_likely_one(
+        self, client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client.mset({f"text:{number:03}": "ours" for number in range(MANY)})
+        good = str(backup.commit().commit)
+        client.flushall()
+        written = applying._written
+
+        def meddled(*given: Any) -> Iterator[tuple[Arrivals, bytes | None]]:
+            for each in written(*given):
+                client.set("text:007", "their")
+                client.pexpireat("text:008", LATER)
+                client.append("text:009", "!")
+                yield each
+
+        monkeypatch.setattr("gitbackup.ops.apply._written", meddled)
+        result = backup.restore(good, yes)
+        assert [key.name for key in result.differing] == ["text:007", "text:008", "text:009"]

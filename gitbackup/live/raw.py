@@ -4,8 +4,10 @@ What a server answers for an unchanged file it has answered before: comparing th
 far less than making entries of them. Between the replies for two files stands one to ECHO, of
 a word that nobody knew before the first of them was sent: no value can be taken for it.
 
-The keys of a file are most often of one type. So only its first, middle and last are asked for
-theirs, and each of its values as one of that type: where one is not, the server says so.
+The keys of a file are most often of one type, and of a size. So only its first, middle and last
+are asked for theirs, and each of its values as one of that type: where one is not, the server
+says so. No reply is large in any case, but files of large values are left to those who take them
+one after the other.
 """
 
 from __future__ import annotations
@@ -19,27 +21,30 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from gitbackup.kinds import Abilities
-from gitbackup.live import fields
+from gitbackup.live import fields, sizes
 from gitbackup.live.batch import Outcome
-from gitbackup.live.forms import argument, form, packed, pattern
+from gitbackup.live.forms import argument, packed
 from gitbackup.live.sizes import MOST_BYTES, Batch
-from gitbackup.live.small import SmallValues
-from gitbackup.live.wire import Refusal, Wire
+from gitbackup.live.small import SIMPLE, SmallValues
+from gitbackup.live.wire import Wire
 
 RULE = b"gitbackup 1\n"  # to be another when the same replies are to make another entry
 GROUP = 128  # keys that are asked for at once, or one file's: while they are answered others wait
 AHEAD = 6  # groups of files whose replies are under way: a server far away has enough to do
 GROUP_BYTES = 2 * MOST_BYTES // AHEAD  # so that together they are not too much for its memory
-TYPE = pattern(form(("TYPE",)))
 ANOTHER = b"-WRONGTYPE"  # in a reply; or, for all that we know, in a value
 
 
 class File(NamedTuple):
-    """A file whose values are to be read: its path, its keys, and their types where known."""
+    """A file whose values are to be read: its path and its keys.
+
+    Where they are known, also the types of these, and about how many bytes their values take.
+    """
 
     path: str
     keys: Sequence[bytes]
     types: Sequence[str] = ()
+    size: int = 0
 
 
 class Raw(NamedTuple):
@@ -66,33 +71,39 @@ class _Asked(NamedTuple):
 
 
 class _Question(NamedTuple):
-    """A file of which these keys are asked for their types."""
+    """A file of which these keys are asked for their types and sizes."""
 
     file: File
     keys: Sequence[bytes]
 
 
 class _Turn(NamedTuple):
-    """What was asked at once: the values of some files, then the types of others' keys.
+    """What was asked at once: the values of some files, then the types and sizes of others' keys.
 
     `plain` tells whether no field of a hash was to expire. The markers are those of each file's
     end, and of the end of all.
     """
 
     values: Sequence[_Asked]
-    types: Sequence[_Question]
+    questions: Sequence[_Question]
     markers: Sequence[bytes]
     plain: bool
 
 
+class Read(NamedTuple):
+    """A file with the replies for its keys; None for one that is to be read otherwise."""
+
+    file: File
+    replies: Raw | None
+
+
 Work = Sequence[_Asked | _Question]
-Done = tuple[File, Raw | None]
 
 
 class RawReader:
     """Reads one database's files on a connection that serves nothing else meanwhile.
 
-    `note` is told of the keys of files that are not small, their types and mean sizes.
+    `note` is told of keys, their types and sizes; of most of them, what others of their files have.
     """
 
     def __init__(
@@ -106,16 +117,15 @@ class RawReader:
             plain: SmallValues(_knowing(server, plain), sized=False) for plain in (True, False)
         }
         self._plain = not (server.field_expiry and fields.may_expire(wire, db))
-        self._each = 1  # bytes that a key takes, by the files that were read last
 
     def able(self) -> bool:
         """Whether the server, and the user's rights, allow reading so."""
         return self._server.pexpiretime and self._wire.ask([("ECHO", "it")]) == ["it"]
 
-    def read(self, files: Iterable[File]) -> Iterator[Done]:
-        """Each file with the replies for its keys; None for one that is to be read otherwise.
+    def read(self, files: Iterable[File]) -> Iterator[Read]:
+        """Reads files, which come in no order.
 
-        They come in no order. While some are given out, the server answers for the next groups.
+        While some are given out, the server answers for the next groups.
         """
         groups = self._groups(files)
         turns = deque(map(self._send, islice(groups, AHEAD)))
@@ -136,7 +146,7 @@ class RawReader:
         group: list[_Asked | _Question] = []
         left = GROUP
         for file in files:
-            if len(file.keys) > min(left, GROUP_BYTES // self._each) and group:
+            if len(file.keys) > left and group:
                 yield group
                 group, left = [], GROUP
             group.append(self._begin(file))
@@ -152,79 +162,69 @@ class RawReader:
 
     def _ask(self, file: File, sure: bool) -> _Asked | _Question:
         small = self._small[self._plain]
-        if not small.takes_all(file.types):
+        if file.size > GROUP_BYTES or not small.takes_all(file.types):
             return _Question(file, ())
         return _Asked(file, small.ask(file.keys, file.types), sure)
 
     def _send(self, work: Work) -> _Turn:
         values = [one for one in work if isinstance(one, _Asked)]
-        types = [one for one in work if isinstance(one, _Question)]
+        questions = [one for one in work if isinstance(one, _Question)]
         words = [secrets.token_hex(16) for _ in range(len(values) + 1)]
-        parts = [
-            one.commands + packed(("ECHO", word)) for one, word in zip(values, words, strict=False)
-        ]
+        pairs = zip(values, words, strict=False)
+        parts = [one.commands + packed(("ECHO", word)) for one, word in pairs]
         if self._server.field_expiry:
             parts.append(packed(fields.QUESTION))
-        parts += (TYPE % argument(key) for one in types for key in one.keys)
+        parts += [sizes.ask(one.keys) for one in questions]
         parts.append(packed(("ECHO", words[-1])))
         self._wire.send_packed(b"".join(parts))
-        return _Turn(values, types, [argument(word.encode()) for word in words], self._plain)
+        markers = [argument(word.encode()) for word in words]
+        return _Turn(values, questions, markers, self._plain)
 
-    def _receive(self, turn: _Turn) -> tuple[list[Done], list[_Asked | _Question]]:
+    def _receive(self, turn: _Turn) -> tuple[list[Read], list[_Asked | _Question]]:
         """The files that are read, and what is to be asked of others."""
         *replies, rest = self._wire.receive_raw(turn.markers)
-        told = self._wire.parse(rest)
+        about = self._wire.parse(rest)
         if self._server.field_expiry:
-            self._plain = not fields.told(told.pop(0), self._db)
-        self._weigh(turn, replies)
-        done: list[Done] = []
-        work: list[_Asked | _Question] = []
+            self._plain = not fields.told(about.pop(0), self._db)
+        found = [*self._values(turn, replies), *self._types(turn, iter(about))]
+        done = [one for one in found if isinstance(one, Read)]
+        return done, [one for one in found if not isinstance(one, Read)]
+
+    def _values(self, turn: _Turn, replies: Sequence[bytes]) -> Iterator[Read | _Question]:
         for asked, reply in zip(turn.values, replies, strict=True):
             if not asked.sure and ANOTHER in reply:
-                work.append(_Question(asked.file, asked.file.keys))
+                yield _Question(asked.file, asked.file.keys)
             else:
-                done.append((asked.file, self._raw(turn, asked, reply)))
-        types = iter(told)
-        for question in turn.types:
-            following = self._told(question, [*islice(types, len(question.keys))])
-            if following:
-                work.append(following)
-            else:
-                done.append((question.file, None))
-        return done, work
+                yield Read(asked.file, self._raw(turn, asked, reply))
 
-    def _weigh(self, turn: _Turn, replies: Sequence[bytes]) -> None:
-        """Takes note of how large the values are."""
-        keys = 0
-        for asked, reply in zip(turn.values, replies, strict=True):
-            file, count = asked.file, len(asked.file.keys)
-            keys += count
-            self._note(Batch(file.keys, file.types, [len(reply) // count] * count))
-        if keys:
-            self._each = max(1, sum(map(len, replies)) // keys)
+    def _types(self, turn: _Turn, about: Iterator[Any]) -> Iterator[Read | _Asked | _Question]:
+        for file, keys in turn.questions:
+            told = sizes.told(self._wire, keys, [*islice(about, sizes.QUESTIONS * len(keys))])
+            yield self._next(file, told) or Read(file, None)
 
     def _raw(self, turn: _Turn, asked: _Asked, reply: bytes) -> Raw | None:
         """None where a field may expire by now, which was not asked."""
         if turn.plain and not self._plain and "hash" in asked.file.types:
             return None
-        return Raw(*asked.file, asked.commands, reply, turn.plain)
+        path, keys, types, _ = asked.file
+        return Raw(path, keys, types, asked.commands, reply, turn.plain)
 
-    def _told(self, question: _Question, types: Sequence[Any]) -> _Asked | _Question | None:
-        """What to ask next, now that types are known; None where values are of no use.
-
-        Raises ServerError where the user may not ask for a key's type.
-        """
-        for key, type_ in zip(question.keys, types, strict=True):
-            if isinstance(type_, Refusal):
-                raise self._wire.refused(type_, ("TYPE", key))
-        file, all_of_them = question.file, len(types) == len(question.file.keys)
-        if not (types and self._small[self._plain].takes_all(types)):
+    def _next(self, file: File, told: Batch) -> _Asked | _Question | None:
+        """What to ask next, now that this is known of some of its keys; None for nothing."""
+        count, types = len(file.keys), told.types
+        if not types or not self._small[self._plain].takes_all(types):
             return None
-        if all_of_them:
+        each = sum(told.sizes) // len(types)
+        if each * count > GROUP_BYTES or max(told.sizes) > SIMPLE:
+            return None
+        if len(types) == count:
+            self._note(told)
             return self._ask(file._replace(types=types), sure=True)
         if len(set(types)) > 1:
             return _Question(file, file.keys)
-        return self._ask(file._replace(types=[types[0]] * len(file.keys)), sure=False)
+        alike = [types[0]] * count
+        self._note(Batch(file.keys, alike, [each] * count))
+        return self._ask(file._replace(types=alike), sure=False)
 
 
 def digest(path: str, asked: bytes, replies: bytes) -> bytes:

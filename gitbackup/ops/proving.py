@@ -80,7 +80,7 @@ def _asked(
 ) -> Iterator[File]:
     for each, likely in arrived:
         waiting[each.path] = each, likely
-        yield File(each.path, [*map(str.encode, each.names)], each.types)
+        yield File(each.path, [*map(str.encode, each.names)], each.types, each.comes)
 
 
 def _differing(
