@@ -143,8 +143,22 @@ class KeyWriter:
         self._accepted(first, queued[1:])
         self._accepted([("EXEC",)], [ended])
         self._accepted(first, ended)
-        while piece := list(islice(commands, SENT)):
-            self._accepted([*piece, expire], self._wire.ask([*piece, expire]))
+        self._send_all(commands, expire)
+
+    def _send_all(self, commands: Iterator[Command], expire: Command) -> None:
+        """While some commands are under way, the next are put together."""
+        sent: list[Command] = []
+        for piece in iter(lambda: [*islice(commands, SENT)], []):
+            following = [*piece, expire]
+            self._wire.send(following)
+            replies = self._wire.receive(len(sent))
+            try:
+                self._accepted(sent, replies)
+            except (ServerError, _Refused):
+                self._wire.receive(len(following))  # so that no reply is left over
+                raise
+            sent = following
+        self._accepted(sent, self._wire.receive(len(sent)))
 
     def _accepted(self, commands: list[Command], replies: list[Any]) -> None:
         for command, reply in zip(commands, replies, strict=False):
