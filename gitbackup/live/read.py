@@ -12,7 +12,7 @@ from gitbackup.live import aside, batch, sizes
 from gitbackup.live.batch import Later, Outcome
 from gitbackup.live.connect import Server
 from gitbackup.live.raw import RawReader
-from gitbackup.live.scan import each_once, scanned
+from gitbackup.live.scan import Names, scanned
 from gitbackup.live.sizes import Batch
 from gitbackup.live.values import Sent, Values
 from gitbackup.live.wire import Refusal, Wire
@@ -60,16 +60,16 @@ class KeyReader:
         `told` hears how many were listed, some at a time.
         """
         self._wire.select(db)
-        names: list[bytes] = []
+        names = Names()
         alike: list[bytes] = []
         for piece in scanned(self._wire):
-            names += piece
+            names.add(piece)
             told(len(piece))
             if aside.MARK in b" ".join(piece):
                 alike += (name for name in piece if aside.MARK in name)
         left = aside.still_ours(self._wire, sorted({*alike}))
         self.left_over += ((db, name) for name in left)
-        return each_once(names, left)
+        return names.each_once(left)
 
     def entries(self, db: int, keys: Iterable[bytes]) -> Iterator[Found]:
         """The keys in their order with their entries, loose; None for one that is gone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 from operator import eq
 
 from gitbackup.kinds import Command
@@ -14,7 +15,6 @@ COUNT = 1_000  # names asked for at once
 def scanned(wire: Wire) -> Iterator[list[bytes]]:
     """The names of the keys of the wire's database, some at a time; one may come repeatedly.
 
-    Each time they are sorted, while the server looks for more: sorting them all takes less then.
     Raises ServerError where the user may not ask.
     """
     cursor = "0"
@@ -27,17 +27,33 @@ def scanned(wire: Wire) -> Iterator[list[bytes]]:
         cursor = following.decode()
         if cursor != "0":
             wire.send([_command(cursor)])
-        yield sorted(names)
+        yield names
         if cursor == "0":
             return
 
 
-def each_once(names: list[bytes], but: Collection[bytes]) -> list[bytes]:
-    """The names sorted as bytes, each once, without some."""
-    names.sort()
-    if any(map(eq, names, names[1:])):
-        names = [*dict.fromkeys(names)]
-    return [name for name in names if name not in but] if but else names
+class Names:
+    """Puts names that come in pieces in the order of their bytes, while the server looks for more:
+    what is sorted is joined with as many others at a time."""
+
+    def __init__(self) -> None:
+        self._runs: list[list[bytes]] = []
+
+    def add(self, names: list[bytes]) -> None:
+        """Takes some, in any order."""
+        self._runs.append(sorted(names))
+        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
+            last = self._runs.pop()
+            self._runs[-1] += last
+            self._runs[-1].sort()
+
+    def each_once(self, but: Collection[bytes]) -> list[bytes]:
+        """All of them, without some."""
+        names = sorted(chain.from_iterable(self._runs))
+        self._runs = []
+        if any(map(eq, names, names[1:])):
+            names = [*dict.fromkeys(names)]
+        return [name for name in names if name not in but] if but else names
 
 
 def _command(cursor: str) -> Command:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import cast
 
@@ -33,15 +33,13 @@ class Filler:
 
         Raises ServerError where that fails.
         """
-        files = [*self._places]
         raw = self._reader.raw(self._db)
+        left: list[Place] = [] if raw else [*self._places]
         if raw:
-            left: list[Place] = []
-            yield from self._small(raw, files, left)
-            files = left
-        yield from self._each(files)
+            yield from self._small(raw, self._places, left)
+        yield from self._each(left)
 
-    def _small(self, raw: RawReader, files: Sequence[Place], left: list[Place]) -> Iterator[int]:
+    def _small(self, raw: RawReader, files: Iterable[Place], left: list[Place]) -> Iterator[int]:
         """The files whose values are all small; the others are added to those that are left."""
         for file, replies in raw.read(File(*file) for file in files):
             if replies and self._put(raw, replies):

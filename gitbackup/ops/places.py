@@ -11,6 +11,7 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
+from itertools import chain
 from typing import Protocol
 
 from gitbackup import codec, kinds, snapshot
@@ -66,10 +67,11 @@ class Places:
         return len(self.names) - len(self.gone)
 
     def __iter__(self) -> Iterator[tuple[str, Sequence[bytes]]]:
-        """The places: each a path, and the names of its keys."""
-        places = list(snapshot.place_files(self._db, self.names))
-        _check_each_once(path for path, _ in places)
-        return iter(places)
+        """The places: each a path, and the names of its keys; GitbackupError for a path of two."""
+        paths: set[str] = set()
+        for path, names in snapshot.place_files(self._db, self.names):
+            _check_first(path, paths)
+            yield path, names
 
     def namespaces(self) -> Counter[str]:
         """How many keys there are in each namespace."""
@@ -106,7 +108,9 @@ class Places:
 
     def check(self) -> None:
         """Raises GitbackupError where two places have a file of the same path."""
-        _check_each_once(path for files in self._made.values() for path in files)
+        paths: set[str] = set()
+        for path in chain.from_iterable(self._made.values()):
+            _check_first(path, paths)
 
     def drop(self, sink: Sink) -> None:
         """Takes all files back."""
@@ -246,12 +250,10 @@ def _holder(
     return lambda name: entries(homes[name])[name]
 
 
-def _check_each_once(paths: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for path in paths:
-        if path in seen:
-            raise GitbackupError(f"{path!r} is the path of two files: report this")
-        seen.add(path)
+def _check_first(path: str, seen: set[str]) -> None:
+    if path in seen:
+        raise GitbackupError(f"{path!r} is the path of two files: report this")
+    seen.add(path)
 
 
 def living(entry: Entry, instant: str) -> Entry | None:
