@@ -172,3 +172,26 @@ def test_small_values_that_have_become_large_are_read_whole(
         "k:list": ("list", ["first", *many]),
         "k:hash": ("hash", {"first": "value", **dict.fromkeys(many, "v")}),
     }
+
+
+@pytest.mark.parametrize(("fields", "size"), [(900, 2_400), (900, 60), (9_000, 300), (20, 1_000)])
+def test_a_value_that_is_larger_than_the_first_the_middle_and_the_last_stays(
+    client: redis.Redis, backup: Backup, fields: int, size: int
+) -> None:
+    """It may get a file of its own; the replies for all must not stand for the others' file."""
+    client.config_set("hash-max-ziplist-entries", fields + 1)
+    client.config_set("hash-max-ziplist-value", size + 1)
+    expected: dict[str, tuple[str, object]] = {}
+    for number in range(KEYS):
+        value = {"field": "value"}
+        if number == 3:
+            value = {f"{field:05}": "x" * size for field in range(fields)}
+        client.hset(f"k:{number:02}", mapping=value)  # type: ignore[arg-type]  # its stub is wrong
+        expected[f"k:{number:02}"] = "hash", value
+    client.config_set("hash-max-ziplist-entries", 128)
+    client.config_set("hash-max-ziplist-value", 64)
+    assert backup.commit().commit
+    assert held(backup) == expected
+    for _ in range(3):
+        assert backup.commit().commit is None
+    assert held(backup) == expected

@@ -66,6 +66,25 @@ def test_a_server_that_evicts_is_worth_a_warning(server: LiveServer, tmp_path: P
     assert warnings == ["the server has not enough memory for it, and will evict keys"]
 
 
+def test_keys_that_a_server_evicts_while_others_arrive_are_named(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    backup = Backup(tmp_path / "data", server.url)
+    with server.client(decode_responses=True) as client:
+        names = {f"k:{number:04}" for number in range(5_000)}
+        client.mset(dict.fromkeys(names, "text " * 200))
+        backup.commit()
+        client.execute_command("FLUSHALL", "SYNC")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + 4 * ROOM)
+        result = backup.restore("HEAD", yes)
+        left = {*client.keys()}
+    assert 0 < len(left) < len(names)
+    assert {key.name for key in result.differing} <= names - left  # reading them may evict more
+    assert len(result.differing) > 1_000
+    assert (result.whole, result.recorded) == (False, None)
+
+
 @pytest.mark.parametrize(("size", "at_once"), [(30, 20), (3_000, 1)])
 def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
     server: LiveServer, tmp_path: Path, size: int, at_once: int, monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,7 @@ from gitbackup.live.write import KeyWriter, Outcome, Step
 from gitbackup.model import Action, Entry, Key
 from gitbackup.ops import apply as applying
 from gitbackup.ops import proving
+from gitbackup.ops import restore as restoring
 from gitbackup.ops.restore import Confirm
 from gitbackup.ops.sides import CommitSide
 from gitbackup.plan import Arrivals, Plan
@@ -153,6 +154,25 @@ def test_a_key_that_is_written_to_before_it_is_read_again_is_named(
     assert result.differing == [Key(0, name) for name in ("hash:0200", "list:0050", "zset:0100")]
     assert (result.whole, result.verified, result.recorded) == (False, 5 * MANY + 2, None)
     assert {step.key.name for step in result.done}.isdisjoint(key.name for key in result.differing)
+
+
+def test_a_few_keys_are_read_again_too(
+    client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.mset({f"few:{number}": "ours" for number in range(5)})
+    good = str(backup.commit().commit)
+    client.flushall()
+    real = restoring.differing
+
+    def meddled(*given: Any) -> list[Key]:
+        client.set("few:2", "theirs")
+        client.delete("few:4")
+        return real(*given)
+
+    monkeypatch.setattr(restoring, "differing", meddled)
+    result = backup.restore(good, yes)
+    assert (result.differing, result.verified) == ([Key(0, "few:2"), Key(0, "few:4")], 3)
+    assert not result.whole
 
 
 def test_keys_that_expire_soon_or_have_expired_are_told_apart(

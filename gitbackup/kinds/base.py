@@ -11,7 +11,7 @@ from gitbackup.model import Entry
 
 PIECE = 10_000  # elements asked for at once, so that no reply is unbounded
 ARGUMENTS = 1_000  # elements sent in one command
-FEW = 4_096  # elements of a value that is asked for at once
+FEW = 1_000  # elements of a value that is asked for at once
 SHORT = 64 * 1024  # bytes of a string that is
 
 Argument = bytes | str | int | float

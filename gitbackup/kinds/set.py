@@ -26,7 +26,7 @@ class Set:
     watched = False
 
     def whole(self, server: Abilities, sized: bool) -> Whole | None:
-        return Whole("SSCAN", ("0", "COUNT", str(FEW)), lambda reply: sorted(all_scanned(reply)))
+        return Whole("SSCAN", ("0", "COUNT", str(FEW)), lambda reply: sorted({*all_scanned(reply)}))
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         members: set[str] = set()

@@ -51,7 +51,7 @@ def creation(name: str, entry: Entry, dated: bool) -> Creation | None:
     key = argument(name.encode())
     if entry["type"] == "string":
         value = argument(entry["value"].encode())
-        told = value if len(value) < SHORT else None
+        told = value if entry["value"] and len(value) < SHORT else None
         return _with_expiry(key, SET % (key, value), OK, told, entry, dated)
     command = made_by_one(name, entry)
     if command is None:

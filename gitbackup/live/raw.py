@@ -6,8 +6,8 @@ a word that nobody knew before the first of them was sent: no value can be taken
 
 The keys of a file are most often of one type, and of a size. So only its first, middle and last
 are asked for theirs, and each of its values as one of that type: where one is not, the server
-says so. No reply is large in any case, but files of large values are left to those who take them
-one after the other.
+says so. Files of large values are left to those who take them one after the other; where a value
+is larger than those three, no more than a bounded piece of it comes, and then all are asked.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from gitbackup.live.sizes import MOST_BYTES, Batch
 from gitbackup.live.small import SIMPLE, SmallValues
 from gitbackup.live.wire import Wire
 
-RULE = b"gitbackup 1\n"  # to be another when the same replies are to make another entry
+RULE = b"gitbackup 2\n"  # to be another when the same replies are to make another entry
 GROUP = 128  # keys that are asked for at once, or one file's: while they are answered others wait
 AHEAD = 6  # groups of files whose replies are under way: a server far away has enough to do
 GROUP_BYTES = 2 * MOST_BYTES // AHEAD  # so that together they are not too much for its memory
+SLACK = 64 * 1024  # bytes of replies that are no sign of larger values than those asked about
 ANOTHER = b"-WRONGTYPE"  # in a reply; or, for all that we know, in a value
 
 
@@ -63,11 +64,15 @@ class Raw(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """A file whose values are asked for, and whether each type is known."""
+    """A file whose values are asked for, and whether the type and size of each is known."""
 
     file: File
     commands: bytes
     sure: bool
+
+    def misled(self, reply: bytes) -> bool:
+        """Whether the values are others than those that are known."""
+        return not self.sure and (ANOTHER in reply or len(reply) > 2 * self.file.size + SLACK)
 
 
 class _Question(NamedTuple):
@@ -117,6 +122,7 @@ class RawReader:
             plain: SmallValues(_knowing(server, plain), sized=False) for plain in (True, False)
         }
         self._plain = not (server.field_expiry and fields.may_expire(wire, db))
+        self._heavy = False  # whether the last replies were more than a group's should be
 
     def able(self) -> bool:
         """Whether the server, and the user's rights, allow reading so."""
@@ -131,9 +137,12 @@ class RawReader:
         turns = deque(map(self._send, islice(groups, AHEAD)))
         while turns:
             done, work = self._receive(turns.popleft())
-            work += next(groups, ())
+            if not (self._heavy and (work or turns)):
+                work += next(groups, ())
             if work:
                 turns.append(self._send(work))
+            if len(turns) < AHEAD and not self._heavy:
+                turns += map(self._send, islice(groups, 1))
             yield from done
 
     def entries(self, raw: Raw) -> Sequence[Outcome]:
@@ -184,30 +193,33 @@ class RawReader:
         """The files that are read, and what is to be asked of others."""
         *replies, rest = self._wire.receive_raw(turn.markers)
         about = self._wire.parse(rest)
+        self._heavy = sum(map(len, replies)) > GROUP_BYTES
+        plain = turn.plain and self._plain
         if self._server.field_expiry:
             self._plain = not fields.told(about.pop(0), self._db)
-        found = [*self._values(turn, replies), *self._types(turn, iter(about))]
+        doubted = turn.plain and not (plain and self._plain)
+        found = [*self._values(turn, replies, doubted), *self._types(turn, iter(about))]
         done = [one for one in found if isinstance(one, Read)]
         return done, [one for one in found if not isinstance(one, Read)]
 
-    def _values(self, turn: _Turn, replies: Sequence[bytes]) -> Iterator[Read | _Question]:
+    def _values(
+        self, turn: _Turn, replies: Sequence[bytes], doubted: bool
+    ) -> Iterator[Read | _Question]:
+        """Hashes are `doubted` where a field may have been to expire, which was not asked."""
         for asked, reply in zip(turn.values, replies, strict=True):
-            if not asked.sure and ANOTHER in reply:
+            if asked.misled(reply):
                 yield _Question(asked.file, asked.file.keys)
+            elif doubted and "hash" in asked.file.types:
+                yield Read(asked.file, None)
             else:
-                yield Read(asked.file, self._raw(turn, asked, reply))
+                path, keys, types, _ = asked.file
+                raw = Raw(path, keys, types, asked.commands, reply, turn.plain)
+                yield Read(asked.file, raw)
 
     def _types(self, turn: _Turn, about: Iterator[Any]) -> Iterator[Read | _Asked | _Question]:
         for file, keys in turn.questions:
             told = sizes.told(self._wire, keys, [*islice(about, sizes.QUESTIONS * len(keys))])
             yield self._next(file, told) or Read(file, None)
-
-    def _raw(self, turn: _Turn, asked: _Asked, reply: bytes) -> Raw | None:
-        """None where a field may expire by now, which was not asked."""
-        if turn.plain and not self._plain and "hash" in asked.file.types:
-            return None
-        path, keys, types, _ = asked.file
-        return Raw(path, keys, types, asked.commands, reply, turn.plain)
 
     def _next(self, file: File, told: Batch) -> _Asked | _Question | None:
         """What to ask next, now that this is known of some of its keys; None for nothing."""
@@ -224,7 +236,7 @@ class RawReader:
             return _Question(file, file.keys)
         alike = [types[0]] * count
         self._note(Batch(file.keys, alike, [each] * count))
-        return self._ask(file._replace(types=alike), sure=False)
+        return self._ask(file._replace(types=alike, size=each * count), sure=False)
 
 
 def digest(path: str, asked: bytes, replies: bytes) -> bytes:

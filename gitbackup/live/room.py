@@ -7,6 +7,8 @@ from typing import NamedTuple
 from gitbackup.live.connect import parse_info
 from gitbackup.live.wire import Refusal, Wire
 
+QUESTION = ("INFO", "memory")
+
 
 class Room(NamedTuple):
     """Bytes up to the server's maxmemory; whether it then lets keys go, or takes no more."""
@@ -17,10 +19,18 @@ class Room(NamedTuple):
 
 def room(wire: Wire) -> Room | None:
     """None where there is no limit, or the user may not ask."""
-    (reply,) = wire.ask([("INFO", "memory")])
-    if isinstance(reply, Refusal):
-        return None
-    info = parse_info(reply)
+    (reply,) = wire.ask([QUESTION])
+    return None if isinstance(reply, Refusal) else _room(parse_info(reply))
+
+
+def may_evict(wire: Wire) -> bool:
+    """Whether the server makes room for new keys by removing others, as far as is known."""
+    (reply,) = wire.ask([QUESTION])
+    left = None if isinstance(reply, Refusal) else _room(parse_info(reply))
+    return isinstance(reply, Refusal) or (left is not None and left.evicts)
+
+
+def _room(info: dict[str, str]) -> Room | None:
     limit, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
     uncounted = int(info.get("mem_not_counted_for_evict", 0))
     evicts = info.get("maxmemory_policy", "noeviction") != "noeviction"

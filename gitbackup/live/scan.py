@@ -53,7 +53,8 @@ class Names:
         self._runs = []
         if any(map(eq, names, names[1:])):
             names = [*dict.fromkeys(names)]
-        return [name for name in names if name not in but] if but else names
+        left_out = {*but}
+        return [name for name in names if name not in left_out] if left_out else names
 
 
 def _command(cursor: str) -> Command:

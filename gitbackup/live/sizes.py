@@ -37,7 +37,7 @@ def told(wire: Wire, keys: Sequence[bytes], replies: Sequence[Any]) -> Batch:
     types, sizes = replies[::QUESTIONS], replies[1::QUESTIONS]
     if set(map(type, types)) - {str}:
         pairs = zip(keys, types, strict=True)
-        key, refusal = next(pair for pair in pairs if isinstance(pair[1], Refusal))
+        key, refusal = next(pair for pair in pairs if isinstance(pair[1], Exception))
         raise wire.refused(refusal, ("TYPE", key))
     if set(map(type, sizes)) - {int}:
         sizes = [GUESS if isinstance(size, Refusal) else size or 0 for size in sizes]

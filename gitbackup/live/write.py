@@ -16,7 +16,7 @@ from gitbackup.live.wire import Refusal
 from gitbackup.model import Entry
 
 TRIES = 5  # transactions, each undone by somebody's write, until a key counts as moved
-SENT = 200  # commands on their way at once while a value is built aside
+SENT = 100  # commands on their way at once while a value is built aside
 
 
 class Step(NamedTuple):

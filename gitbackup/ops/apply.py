@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import merge
 from itertools import groupby, islice
 
@@ -14,6 +15,7 @@ from gitbackup.live import aside, keyspace
 from gitbackup.live.connect import Server
 from gitbackup.live.create import Created, Creator
 from gitbackup.live.read import KeyReader
+from gitbackup.live.room import may_evict
 from gitbackup.live.write import KeyWriter, Outcome, Step
 from gitbackup.model import FUNCTIONS, Entry, Key
 from gitbackup.ops.proving import unproved
@@ -53,15 +55,19 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress, seen
     applied = Applied()
     progress.start("restoring", len(plan.keys))
     try:
-        with KeyWriter(server) as writer, Creator(server, writer) as creator:
+        with (
+            KeyWriter(server) as writer,
+            Creator(server, writer) as creator,
+            KeyReader(server) as reader,
+        ):
+            raw = lru_cache(1)(reader.raw)  # the databases come one after the other
             for (db, whole), run in groupby(_in_order(plan), key=_sort):
                 if whole:
                     files = [each for each in run if isinstance(each, Arrivals)]
                     entries.ahead(files)
-                    batches = _joined(files, entries)
-                    written = _written(creator.create(db, batches), db, applied, progress)
-                    with KeyReader(server) as reader:
-                        applied.unproved += unproved(reader.raw(db), written, entries, seen)
+                    created = creator.create(db, _joined(files, entries))
+                    written = _written(created, db, applied, progress)
+                    applied.unproved += unproved(raw(db), written, entries, seen)
                 else:
                     few = (each for each in run if isinstance(each, PlannedKey))
                     for batch in _batches(few, entries, progress):
@@ -69,7 +75,19 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress, seen
         _apply_functions(server, plan, entries, applied)
     finally:
         progress.finish()
+    if _is_small(plan) or _evicts(server):  # what was seen may be gone since
+        applied.unproved = [*plan.arrivals]
     return applied
+
+
+def _is_small(plan: Plan) -> bool:
+    """Whether it is carried out key by key."""
+    return len(plan.keys) <= BATCH_KEYS
+
+
+def _evicts(server: Server) -> bool:
+    with closing(server.dial()) as wire:
+        return may_evict(wire)
 
 
 def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
@@ -82,7 +100,7 @@ def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
 
 def _in_order(plan: Plan) -> Iterator[PlannedKey | Arrivals]:
     """The steps by their keys, and files that arrive by their first; a small plan's one by one."""
-    if len(plan.keys) <= BATCH_KEYS:
+    if _is_small(plan):
         return iter(plan.keys)
     return merge(parts(plan.keys)[0], sorted(plan.arrivals, key=_first), key=_first)
 

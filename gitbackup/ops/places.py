@@ -102,8 +102,8 @@ class Places:
         return made is not None
 
     def remember(self, path: str, digest: bytes, sink: Sink) -> None:
-        """A place that was given out was made of replies with this digest."""
-        if blob := self._made[path].get(path):
+        """A place that was given out, as one file, was made of replies with this digest."""
+        if (blob := self._made[path].get(path)) and len(self._made[path]) == 1:
             sink.remember(digest, Made(blob, self._due.get(path, "")))
 
     def check(self) -> None:
