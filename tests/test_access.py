@@ -83,7 +83,10 @@ def test_who_may_not_watch_is_told_that_large_values_may_be_torn(
 
 @pytest.mark.parametrize(
     "denied",
-    ["-watch", "-multi", "-exec", "-info", "-time", "-client", "-client|no-touch", "-echo"],
+    [
+        *("-watch", "-multi", "-exec", "-info", "-time", "-client", "-client|no-touch", "-echo"),
+        "-getrange",
+    ],
 )
 def test_a_commit_works_without(valkey: LiveServer, tmp_path: Path, denied: str) -> None:
     with valkey.client() as client:
@@ -96,7 +99,7 @@ def test_a_commit_works_without(valkey: LiveServer, tmp_path: Path, denied: str)
 
 
 @pytest.mark.parametrize(
-    "command", ["SCAN", "TYPE", "GET", "HGETALL", "LRANGE", "XRANGE", "PEXPIRETIME", "SELECT"]
+    "command", ["SCAN", "TYPE", "HSCAN", "SSCAN", "LRANGE", "XRANGE", "PEXPIRETIME", "SELECT"]
 )
 def test_a_command_that_a_commit_needs_is_named(
     valkey: LiveServer, tmp_path: Path, command: str

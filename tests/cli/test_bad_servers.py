@@ -107,7 +107,7 @@ def test_a_database_that_the_server_does_not_have(kept: User) -> None:
     ("words", "without", "named"),
     [
         (["commit"], "-scan", "SCAN"),
-        (["commit"], "-get", "GET"),
+        (["commit"], "-get -getrange", "GET"),
         (["restore", "HEAD", "--yes"], "-set", "SET"),
         (["restore", "HEAD", "--yes"], "-multi", "MULTI"),
     ],
@@ -115,7 +115,7 @@ def test_a_database_that_the_server_does_not_have(kept: User) -> None:
 def test_a_user_without_a_needed_command(
     kept: User, words: list[str], without: str, named: str
 ) -> None:
-    done = refusal(kept, *words, *as_user(kept, "+@all", without))
+    done = refusal(kept, *words, *as_user(kept, "+@all", *without.split()))
     assert (done.code, done.err) == (
         12,
         f"gitbackup: the user may not run {named} at SERVER:"
@@ -198,7 +198,7 @@ def test_a_server_that_goes_away_in_the_middle(kept: User, words: list[str], rep
 
 
 def test_the_server_s_refusal_is_json_where_the_output_is(kept: User) -> None:
-    done = refusal(kept, "commit", "--json", *as_user(kept, "+@all", "-get"))
+    done = refusal(kept, "commit", "--json", *as_user(kept, "+@all", "-get", "-getrange"))
     assert json.loads(done.err) == {
         "schema": "gitbackup.error/1",
         "error": "the user may not run GET at SERVER: grant it with ACL SETUSER ... +get",
