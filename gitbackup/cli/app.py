@@ -143,6 +143,7 @@ def code_of(words: list[str]) -> int:
         terminal.fail(str(error), error.exit_code, as_json="--json" in words)
         return error.exit_code
     except OSError as error:
+        terminal.give_up_output()
         where = f": {error.filename}" if error.filename else ""
         sentence = f"the system says: {error.strerror or error}{where}"
         terminal.fail(sentence, GitbackupError.exit_code, as_json="--json" in words)

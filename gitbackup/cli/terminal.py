@@ -45,6 +45,16 @@ def say_json(value: dict[str, Any]) -> None:
     click.echo(line.encode("utf-8", "backslashreplace"))
 
 
+def give_up_output() -> None:
+    """What could not be written is not tried again at the end, where Python would complain too."""
+    if sys.stdout is None:  # it is closed
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _seen(text: str) -> str:
     return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

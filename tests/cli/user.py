@@ -152,7 +152,8 @@ def _check_json(words: Sequence[str], out: str, err: str) -> None:
 
 
 def surroundings(more: Mapping[str, str]) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(HOUSE), **more}
+    buffered = {"PYTHONUNBUFFERED": "", "PYTHONPATH": str(HOUSE)}  # as it is for who sets nothing
+    return {**os.environ, **buffered, **more}
 
 
 def until(terminal: int, what: bytes) -> bytes:
