@@ -88,8 +88,7 @@ class Creator:
     def create(self, db: int, batches: Iterable[tuple[T, Plain]]) -> Iterator[Created[T]]:
         """Creates the keys of each batch in one transaction: those that nobody else did.
 
-        A batch is given with a label of its own. What became of each; of what was done in the first
-        go it tells nothing.
+        A batch is given with a label of its own.
         """
         self._wire.select(db)
         watched: _Batch[T] | None = None
