@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import redis
 
 from gitbackup.live.address import parse
 from gitbackup.live.connect import connect
@@ -17,22 +19,20 @@ ROUNDS = 40
 
 
 @contextmanager
-def changing(server: LiveServer, keys: list[str]) -> Iterator[None]:
-    """Somebody writes: each key has a value of its own while it expires, another while not."""
+def busy(server: LiveServer, write: Callable[[redis.client.Pipeline, int], None]) -> Iterator[None]:
+    """Somebody writes in turns, each of them sent at once."""
     stop = threading.Event()
 
-    def write() -> None:
+    def go_on() -> None:
         with server.client() as client:
             turn = 0
             while not stop.is_set():
                 turn += 1
                 with client.pipeline(transaction=False) as pipe:
-                    for key in keys:
-                        pipe.set(key, "expires", px=3_600_000 + turn)
-                        pipe.set(key, "stays")
+                    write(pipe, turn)
                     pipe.execute()
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=go_on)
     writer.start()
     try:
         yield
@@ -43,7 +43,9 @@ def changing(server: LiveServer, keys: list[str]) -> Iterator[None]:
 
 def read(server: LiveServer, db: int = 0) -> dict[bytes, Entry | None]:
     with KeyReader(connect(parse(server.url))) as reader:
-        return dict(reader.entries(db, reader.names(db)))
+        found = dict(reader.entries(db, reader.names(db)))
+        assert not reader.torn
+        return found
 
 
 def test_a_value_and_its_expiry_are_of_one_moment(servers: LiveServer) -> None:
@@ -52,12 +54,35 @@ def test_a_value_and_its_expiry_are_of_one_moment(servers: LiveServer) -> None:
     with servers.client() as client:
         client.mset(dict.fromkeys(keys, "stays"))
     seen: set[tuple[object, bool]] = set()
-    with changing(servers, keys):
+
+    def write(pipe: redis.client.Pipeline, turn: int) -> None:
+        for key in keys:
+            pipe.set(key, "expires", px=3_600_000 + turn)
+            pipe.set(key, "stays")
+
+    with busy(servers, write):
         for _ in range(ROUNDS):
             entries = [entry for entry in read(servers).values() if entry]
             seen |= {(entry["value"], "expires_at" in entry) for entry in entries}
     assert seen <= {("stays", False), ("expires", True)}
     assert ("stays", False) in seen
+
+
+def test_what_is_small_is_of_one_moment_however_busy(servers: LiveServer) -> None:
+    """The two fields of each entry of a stream are the same, and so are those of all together."""
+
+    def write(pipe: redis.client.Pipeline, turn: int) -> None:
+        for number in range(50):
+            pipe.xadd("events", {"turn": turn, "number": number})
+            pipe.xtrim("events", 20, approximate=False)
+
+    with servers.client() as client:
+        client.xadd("events", {"turn": 0, "number": 0})
+    with busy(servers, write), KeyReader(connect(parse(servers.url))) as reader:
+        for _ in range(ROUNDS):
+            (entry,) = dict(reader.entries(0, [b"events"])).values()
+            assert entry is not None
+            assert (len(entry["value"]["entries"]) <= 21, reader.torn) == (True, [])
 
 
 def test_reading_large_values_makes_a_server_evict_nothing(start_server: StartServer) -> None:

@@ -121,7 +121,7 @@ class MomentReader:
         span: Span,
     ) -> None:
         told = [list(islice(replies, len(ask.commands))) for ask in asked]
-        instants = self._instants(moment, wanted, told)
+        instants = self._instants(moment, wanted, told, span)
         for one, ask, mine in zip(wanted, asked, told, strict=True):
             place = one.db, one.name
             if ask.reading is None:
@@ -151,13 +151,18 @@ class MomentReader:
         return one.type == "hash" and one.db in moment.fields_expire - self._fields_expire
 
     def _instants(
-        self, moment: Moment, wanted: Sequence[Wanted], told: Sequence[list[Any]]
+        self, moment: Moment, wanted: Sequence[Wanted], told: Sequence[list[Any]], span: Span
     ) -> dict[Place, int]:
-        """When keys expire, where the server has told only how much time is left."""
+        """When keys expire, where the server has told only how much time is left.
+
+        Within one millisecond that is known; else they are asked again, one by one.
+        """
         if self._server.pexpiretime:
             return {}
         left = {(one.db, one.name): mine[0] for one, mine in zip(wanted, told, strict=True)}
         hurried = [place for place, time in left.items() if isinstance(time, int) and time >= 0]
+        if span.start == span.end:
+            return left | {place: span.end + left[place] for place in hurried}
         for db, places in groupby(hurried, key=lambda place: place[0]):
             names = [name for _, name in places]
             self._wire.select(db)

@@ -8,9 +8,11 @@ from functools import partial
 from itertools import islice
 from typing import Self, cast
 
+from gitbackup.errors import ServerError
 from gitbackup.live import aside, batch, sizes
 from gitbackup.live.batch import Later, Outcome
 from gitbackup.live.connect import Server
+from gitbackup.live.moment import MomentReader, Wanted
 from gitbackup.live.raw import RawReader
 from gitbackup.live.scan import Names, scanned
 from gitbackup.live.sizes import Batch
@@ -20,6 +22,7 @@ from gitbackup.model import Entry
 
 SMALL = 4 * 1024  # bytes of a value that nobody need take note of
 TRIES = 3  # readings of a value in pieces, until none of them was disturbed
+LOOKS = 6  # at a value at one moment: its type may be another by then, or the clock go on within
 Found = tuple[bytes, Entry | None]
 
 
@@ -152,8 +155,27 @@ class KeyReader:
                 self._forget_second()  # it may be inside a transaction that it cannot end
             if not self.watching or ended[-1] is not None:
                 return entry
+        outcome = self._at_once(db, key)
+        if outcome is not Later.LATER:
+            return outcome
         self.torn.append((db, key))
         return entry
+
+    def _at_once(self, db: int, key: bytes) -> Outcome:
+        """One key read at one moment; Later where it takes more, or the user may not."""
+        reader = MomentReader(self._second(db), self._server.abilities)
+        outcome: Outcome = Later.LATER
+        type_ = ""  # which the first look tells
+        for _ in range(LOOKS):
+            if outcome is not Later.LATER:
+                break
+            try:
+                moment = reader.read([Wanted(db, key, type_)], libraries=False)
+            except ServerError:
+                self._forget_second()  # it may be inside a transaction
+                break
+            outcome, type_ = moment.found[db, key], moment.types[db, key]
+        return outcome
 
     def _forget_second(self) -> None:
         if self._other:
