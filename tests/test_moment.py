@@ -16,6 +16,7 @@ from gitbackup import snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError
 from gitbackup.model import Consistency, Entry, Key, Scope
+from gitbackup.ops.rounds import Rounds
 from tests.databases import DATABASES, Database, databases
 from tests.live import ALL, Kept, live_files
 from tests.servers import BRANDS, LiveServer, StartServer
@@ -329,9 +330,28 @@ def cut_off(client: redis.Redis) -> None:
 def test_a_tracker_that_the_server_drops_is_missed(server: LiveServer, tmp_path: Path) -> None:
     with server.client() as client:
         crowd(client)
-    seen = Seen(server, cut_off)
+    seen = Seen(server, cut_off, times=99)
     assert (seen.live.at_once, seen.live.changed, seen.live.keys) == (False, None, {0: 200})
     assert seen.live.why.startswith("lost the server at")
+
+
+def test_a_tracker_that_the_server_drops_once_makes_all_be_read_again(server: LiveServer) -> None:
+    with server.client() as client:
+        crowd(client)
+    seen = Seen(server, cut_off)
+    assert (seen.live.at_once, seen.live.why, seen.live.keys) == (True, "", {0: 200})
+
+
+def test_where_there_is_no_moment_what_was_written_to_is_read_again(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read in a way that needs it."""
+    monkeypatch.setattr(Rounds, "run", lambda self, pause, patience: self._tracker.await_all())
+    with server.client() as client:
+        crowd(client)
+    seen = Seen(server, lambda client: client.set("a:000", "new", px=10_000_000))
+    assert (seen.live.at_once, seen.live.changed) == (False, 1)
+    assert seen.files == quiet(server, ALL).files
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from tests.servers import LiveServer, StartServer
 
 MEGABYTE = 1024 * 1024
 ROUNDS = 40
+KEYS = [f"key:{number}" for number in range(300)]
+POSSIBLE = {("stays", False), ("expires", True)}
 
 
 @contextmanager
@@ -48,23 +50,23 @@ def read(server: LiveServer, db: int = 0) -> dict[bytes, Entry | None]:
         return found
 
 
+def stays_or_expires(pipe: redis.client.Pipeline, turn: int) -> None:
+    """Each key has a value of its own while it expires, another while not."""
+    for key in KEYS:
+        pipe.set(key, "expires", px=3_600_000 + turn)
+        pipe.set(key, "stays")
+
+
 def test_a_value_and_its_expiry_are_of_one_moment(servers: LiveServer) -> None:
     """Whatever stays has no expiry, and what expires has one."""
-    keys = [f"key:{number}" for number in range(300)]
     with servers.client() as client:
-        client.mset(dict.fromkeys(keys, "stays"))
+        client.mset(dict.fromkeys(KEYS, "stays"))
     seen: set[tuple[object, bool]] = set()
-
-    def write(pipe: redis.client.Pipeline, turn: int) -> None:
-        for key in keys:
-            pipe.set(key, "expires", px=3_600_000 + turn)
-            pipe.set(key, "stays")
-
-    with busy(servers, write):
+    with busy(servers, stays_or_expires):
         for _ in range(ROUNDS):
             entries = [entry for entry in read(servers).values() if entry]
             seen |= {(entry["value"], "expires_at" in entry) for entry in entries}
-    assert seen <= {("stays", False), ("expires", True)}
+    assert seen <= POSSIBLE
     assert ("stays", False) in seen
 
 

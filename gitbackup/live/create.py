@@ -31,8 +31,8 @@ Plain = Mapping[str, Entry]
 class Created(Generic[T]):
     """What became of a batch, by its label; of what was done in the first go it tells nothing.
 
-    `reads` are the most likely replies to what `SmallValues` asks for each key, in order; None
-    where nobody can say.
+    `reads` are the most likely replies, as `Creation` has them, for each key in order; None where
+    nobody can say.
     """
 
     label: T

@@ -16,7 +16,7 @@ SET = b"*3\r\n$3\r\nSET\r\n%b%b"
 SET_UNTIL = b"*5%b$4\r\nPXAT\r\n%b"
 EXPIRING = b"%b*3\r\n$9\r\nPEXPIREAT\r\n%b%b"
 OK, COUNT = b"+OK\r\n", b":%d\r\n"
-FOREVER, UNTIL = b":-1\r\n%b:-1\r\n", b":%d\r\n%b:%d\r\n"
+FOREVER, UNTIL = b":-1\r\n%b", b":%d\r\n%b"
 HEADS: dict[Argument, int] = {
     verb: len(argument(verb.encode())) for verb in ("HSET", "RPUSH", "SADD", "ZADD")
 }
@@ -33,7 +33,7 @@ class Creation(NamedTuple):
     """How a key is created: its name, packed as an argument, the commands, and their number.
 
     `done` is what the server answers to them. `read` is its most likely reply to what
-    `SmallValues` asks; None where nobody can say.
+    `SmallValues` asks who hears of writes; None where nobody can say.
     """
 
     key: bytes
@@ -72,7 +72,7 @@ def _with_expiry(
         return Creation(key, command, 1, done, told and FOREVER % told)
     moment = codec.milliseconds(entry["expires_at"])
     number = argument(b"%d" % moment)
-    read = told and UNTIL % (moment, told, moment)
+    read = told and UNTIL % (moment, told)
     if dated:
         return Creation(key, SET_UNTIL % (command[2:], number), 1, done, read)
     return Creation(key, EXPIRING % (command, key, number), 2, done + COUNT % 1, read)

@@ -109,17 +109,19 @@ class RawReader:
     """Reads one database's files on a connection that serves nothing else meanwhile.
 
     `note` is told of keys, their types and sizes; of most of them, what others of their files have.
+    Where somebody `hears` of all writes, what is written to meanwhile is theirs to read again.
     """
 
     def __init__(
-        self, wire: Wire, server: Abilities, db: int, note: Callable[[Batch], None]
+        self, wire: Wire, server: Abilities, db: int, note: Callable[[Batch], None], hears: bool
     ) -> None:
         self._wire = wire
         self._server = server
         self._db = db
         self._note = note
         self._small = {
-            plain: SmallValues(_knowing(server, plain), sized=False) for plain in (True, False)
+            plain: SmallValues(_knowing(server, plain), sized=False, hears=hears)
+            for plain in (True, False)
         }
         self._plain = not (server.field_expiry and fields.may_expire(wire, db))
         self._heavy = False  # whether the last replies were more than a group's should be

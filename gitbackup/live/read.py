@@ -32,17 +32,20 @@ class KeyReader:
     `large` gives the sizes of values that are not small, `streams` has the keys of streams.
     `left_over` lists what a killed restore had built aside, which `names` does not tell.
     `torn` lists the keys that were written to at every try while they were read in pieces;
-    `watching` is False where the user may not WATCH, so that nobody could see that.
+    `watching` is False where the user may not WATCH, so that nobody could see that. Where the
+    caller `hears` of all writes, and reads such keys again, `raw` asks less.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, hears: bool = False) -> None:
         self.left_over: list[tuple[int, bytes]] = []
         self.torn: list[tuple[int, bytes]] = []
         self.large: dict[tuple[int, bytes], int] = {}
         self.streams: set[tuple[int, bytes]] = set()
         self.watching = True
         self._server = server
+        self._hears = hears
         self._wire = server.dial()
+        self._resting = False
         self._other: Wire | None = None
 
     def __enter__(self) -> Self:
@@ -53,7 +56,7 @@ class KeyReader:
 
     def size(self, db: int) -> int | None:
         """How many keys a database has; None where the user may not ask."""
-        self._wire.select(db)
+        self._begin(db)
         (size,) = self._wire.ask([("DBSIZE",)])
         return None if isinstance(size, Refusal) else size
 
@@ -62,7 +65,7 @@ class KeyReader:
 
         `told` hears how many were listed, some at a time.
         """
-        self._wire.select(db)
+        self._begin(db)
         names = Names()
         alike: list[bytes] = []
         for piece in scanned(self._wire):
@@ -79,7 +82,7 @@ class KeyReader:
 
         While a batch is given out, the server answers for the next.
         """
-        self._wire.select(db)
+        self._begin(db)
         values = Values(self._wire, self._server.abilities, lambda: self._second(db))
         values.begin(db)
         chunks = iter(partial(_chunk, iter(keys)), [])
@@ -100,8 +103,9 @@ class KeyReader:
 
         Until it has given out all that it was asked for, nothing else may be read.
         """
-        self._wire.select(db)
-        reader = RawReader(self._wire, self._server.abilities, db, partial(self._note, db))
+        self._begin(db)
+        note = partial(self._note, db)
+        reader = RawReader(self._wire, self._server.abilities, db, note, self._hears)
         return reader if reader.able() else None
 
     def alone(self, db: int, key: bytes) -> Entry | None:
@@ -109,9 +113,16 @@ class KeyReader:
         return batch.whole(self._second(db), key, self._server.abilities)
 
     def rest(self) -> None:
-        """Closes the connections; only `alone` makes a new one by itself."""
+        """Closes the connections, until they are needed again."""
         self._wire.close()
+        self._resting = True
         self._forget_second()
+
+    def _begin(self, db: int) -> None:
+        """Makes `db` the database of the first connection."""
+        if self._resting:
+            self._wire, self._resting = self._server.dial(), False
+        self._wire.select(db)
 
     def _size(self, chunks: Iterator[list[bytes]]) -> list[bytes]:
         """Asks for what has to be known of the next keys, and gives these."""

@@ -20,17 +20,18 @@ SIMPLE = 64 * 1024  # bytes of a value, by the server's estimate, that one comma
 class SmallValues:
     """How a server with these abilities is asked for the small values that it has.
 
-    They are `sized` where they are known to be small.
+    They are `sized` where they are known to be small. Where one `hears` of every write, the
+    expiry and the value of a key that was not written to are of one moment; else the expiry is
+    asked for before and after the value: only where both are the same, that is the value's.
     """
 
-    QUESTIONS = 3  # about each key: its expiry, its value, and its expiry again
-
-    def __init__(self, server: Abilities, sized: bool) -> None:
+    def __init__(self, server: Abilities, sized: bool, hears: bool) -> None:
+        self.questions = 2 if hears else 3  # about each key
         known = {name: kind.whole(server, sized) for name, kind in KINDS.items()}
         self._whole: dict[str, Whole] = {}
         if server.pexpiretime:
             self._whole = {name: whole for name, whole in known.items() if whole}
-        self._patterns = {name: _pattern(whole) for name, whole in self._whole.items()}
+        self._patterns = {name: _pattern(whole, hears) for name, whole in self._whole.items()}
         self._values = {name: whole.value for name, whole in self._whole.items()}
 
     def takes(self, type_: str, size: int) -> bool:
@@ -42,13 +43,11 @@ class SmallValues:
         return self._whole.keys() >= set(types)
 
     def ask(self, keys: Sequence[bytes], types: Sequence[str]) -> bytes:
-        """The commands that ask for their values.
-
-        Other clients' commands may come in between: only a value with the same expiry before
-        and after it is one with that expiry.
-        """
+        """The commands that ask for their values."""
         names, patterns = map(argument, keys), map(self._patterns.__getitem__, types)
         pairs = zip(patterns, names, strict=True)
+        if self.questions == 2:
+            return b"".join([pattern % (name, name) for pattern, name in pairs])
         return b"".join([pattern % (name, name, name) for pattern, name in pairs])
 
     def settle(
@@ -56,12 +55,14 @@ class SmallValues:
     ) -> Sequence[Outcome]:
         """The entries that the replies make, their text loose; Later for what is to be asked again,
         and by itself."""
-        first, values, last = replies[::3], replies[1::3], replies[2::3]
+        each = self.questions
+        first, values = replies[::each], replies[1::each]
+        last = first if each == 2 else replies[2::each]
         if first == last and not any(issubclass(kind, Refusal) for kind in set(map(type, values))):
             with suppress(Unsure):
                 return [*self._entries(types, first, values)]
-        each = zip(types, first, values, last, strict=True)
-        return [self._carefully(*mine) for mine in each]
+        told = zip(types, first, values, last, strict=True)
+        return [self._carefully(*mine) for mine in told]
 
     def _carefully(self, type_: str, first: Any, value: Any, last: Any) -> Outcome:
         if first != last or isinstance(first, Refusal) or isinstance(value, Refusal):
@@ -86,6 +87,6 @@ class SmallValues:
                 yield {"type": type_, "value": value, "expires_at": instant(moment)}
 
 
-def _pattern(whole: Whole) -> bytes:
-    when = form(("PEXPIRETIME",))
-    return pattern(when, form((whole.command,), whole.words), when)
+def _pattern(whole: Whole, hears: bool) -> bytes:
+    when, value = form(("PEXPIRETIME",)), form((whole.command,), whole.words)
+    return pattern(when, value) if hears else pattern(when, value, when)

@@ -41,7 +41,7 @@ class Values:
         self._server = server
         self._plain_server = replace(server, field_expiry=False)
         self._small = {
-            plain: SmallValues(self._plain_server if plain else server, sized=True)
+            plain: SmallValues(self._plain_server if plain else server, sized=True, hears=False)
             for plain in (True, False)
         }
         self._plain = False
@@ -70,7 +70,7 @@ class Values:
 
     def receive(self, sent: Sent) -> Sequence[Outcome]:
         """What became of each key of a batch; Later for one that is to be read by itself."""
-        replies = self._wire.receive(SmallValues.QUESTIONS * len(sent.keys))
+        replies = self._wire.receive(sent.small.questions * len(sent.keys))
         outcomes = sent.small.settle(sent.keys, sent.types, replies)
         others = self._settle(sent.others) if sent.others else []
         if self._after:

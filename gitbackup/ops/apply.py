@@ -58,7 +58,7 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress, seen
         with (
             KeyWriter(server) as writer,
             Creator(server, writer) as creator,
-            KeyReader(server) as reader,
+            KeyReader(server, hears=True) as reader,  # what is not as written is read again
         ):
             raw = lru_cache(1)(reader.raw)  # the databases come one after the other
             for (db, whole), run in groupby(_in_order(plan), key=_sort):

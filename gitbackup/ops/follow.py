@@ -83,19 +83,10 @@ class Followed(LiveFiles):
         self.changed, self.why, self.at_once = len(rounds.touched), rounds.why, moment is not None
         if moment is None:
             moment = keyspace.clock(tracker.wire)
-            self._read_the_rest(rounds, reading)
+            rounds.read_the_rest(self.server.abilities)
         self.taken_at = moment
         self._give(rounds, moment, sink)
         self._know(rounds, tracker, reading)
-
-    def _read_the_rest(self, rounds: Rounds, reading: Reading) -> None:
-        """Each key at its own moment, where there is none for all."""
-        for db, name in rounds.unread():
-            rounds.again[db, name] = reading.reader.alone(db, name)
-        if rounds.relist():
-            wire = self._hearing().wire
-            rounds.libraries = keyspace.libraries(wire, self.server.abilities)
-        rounds.dirty = set()
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:
         rounds = super()._settle(tracker, reading, sink)

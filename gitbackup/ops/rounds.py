@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from itertools import accumulate, product, takewhile
+from itertools import accumulate, groupby, product, takewhile
 
+from gitbackup.kinds import Abilities
+from gitbackup.live import keyspace
 from gitbackup.live.batch import Later
 from gitbackup.live.keyspace import Library
 from gitbackup.live.moment import Moment, MomentReader, Place, Wanted
@@ -120,14 +122,24 @@ class Rounds:
             self.why = "writers left no room for a moment without them"
         return found
 
-    def unread(self) -> list[Place]:
-        """What may have changed since it was read, where there was no moment."""
+    def read_the_rest(self, server: Abilities) -> None:
+        """Where there was no moment: what has changed, each key at one of its own.
+
+        Raises Upset where all has to be read again.
+        """
+        self.dirty |= self._heard()
+        self._reader.torn.clear()  # those are read again
+        for db, places in groupby(self._unread(), key=lambda place: place[0]):
+            names = [name for _, name in places]
+            self.again.update(((db, name), e) for name, e in self._reader.entries(db, names))
+        if Untold.LIBRARIES in self._untold and self.libraries is None:
+            self.libraries = keyspace.libraries(self._tracker.wire, server)
+        self.dirty = set()
+
+    def _unread(self) -> list[Place]:
+        """What may have changed since it was read."""
         streams = self._all_streams() if Untold.STREAMS in self._untold else set()
         return sorted({*product(self.databases, self.dirty), *streams})
-
-    def relist(self) -> bool:
-        """Whether the libraries may have changed since they were listed."""
-        return Untold.LIBRARIES in self._untold and self.libraries is None
 
     def _until(self, seconds: float) -> int | None:
         """The moment, if there is one within so long."""

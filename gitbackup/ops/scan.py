@@ -116,10 +116,12 @@ class LiveFiles:
         Raises GitbackupError where it is to be of one moment, and cannot be.
         """
         try:
-            for _ in range(TRIES):
+            careful = False
+            for left in reversed(range(TRIES)):
                 self._start_over(sink)
-                if self._read(sink):
+                if self._read(sink, careful or not left):
                     break
+                careful = self._tracker is None
         finally:
             self._progress.finish()
         if self._consistency is Consistency.STRICT and not self.at_once:
@@ -142,17 +144,22 @@ class LiveFiles:
         self._places, self._libraries = {}, {}
         self.why = ""
 
-    def _read(self, sink: Sink) -> bool:
-        """Reads all there is; False where a database was emptied or swapped meanwhile."""
+    def _read(self, sink: Sink, careful: bool) -> bool:
+        """Reads all there is; False where a database was emptied or swapped meanwhile.
+
+        Also where writes were told, but not to the end, unless it was `careful`: whatever else
+        changed, each key was then read at one moment.
+        """
         with self._session() as opened:
             self._tracker = self._begin(opened)
             self._read_libraries(sink)
-            reader = opened.enter_context(KeyReader(self.server))
+            hears = self._tracker is not None and not careful
+            reader = opened.enter_context(KeyReader(self.server, hears))
             reading = Reading(reader, None, set(self._databases()))
             with uncollected():
                 for db in sorted(reading.databases):
                     self._read_database(reading, db, sink)
-            self.torn = tuple(Key(db, codec.text(name)) for db, name in reader.torn)
+            self.torn = _keys(reader.torn)
             self.watching = reader.watching
             self.left_over = tuple(reader.left_over)
             try:
@@ -163,7 +170,7 @@ class LiveFiles:
                 return False
             except ServerError as error:
                 self._miss(error)
-        return True
+        return self._tracker is not None or not hears
 
     def _session(self) -> AbstractContextManager[ExitStack]:
         """What is open while all is read."""
@@ -238,11 +245,14 @@ class LiveFiles:
         rounds = self._rounds(tracker, reading)
         patience = max(PATIENCE, time.monotonic() - tracker.began)
         moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
-        self.changed, self.why = len(rounds.touched), rounds.why
         if moment is not None:
             self.at_once, self.taken_at = True, moment
             self.torn, self.watching = (), True
-            self._give(rounds, moment, sink)
+        else:
+            rounds.read_the_rest(self.server.abilities)
+            self.torn = _keys(reading.reader.torn)
+        self.changed, self.why = len(rounds.touched), rounds.why
+        self._give(rounds, self.taken_at, sink)
         return rounds
 
     def _rounds(self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()) -> Rounds:
@@ -282,3 +292,7 @@ class LiveFiles:
         known = (place for place in self.left_over if place not in again)
         self.left_over = tuple(sorted({*known, *ours}))
         return {**again, **dict.fromkeys(ours)}
+
+
+def _keys(places: Iterable[Place]) -> tuple[Key, ...]:
+    return tuple(Key(db, codec.text(name)) for db, name in places)
