@@ -310,30 +310,39 @@ class TestCreator:
 
         return created
 
+    KINDS: tuple[Entry, ...] = (
+        {"type": "string", "value": "ours"},
+        {"type": "list", "value": ["ours"]},
+        {"type": "string", "value": "ours", "expires_at": "2100-01-01T00:00:00.000Z"},
+    )
+
     def batches(self) -> list[dict[str, Entry]]:
+        """Of keys of these kinds in turn."""
         return [
-            {f"{batch}:{number}": {"type": "string", "value": "ours"} for number in range(5)}
+            {f"{batch}:{number}": self.KINDS[number % 3] for number in range(5)}
             for batch in range(6)
         ]
 
+    @pytest.mark.parametrize("number", [2, 3, 4])
     @pytest.mark.parametrize("delay", [0, 1])
     def test_a_key_that_comes_while_others_are_created_is_left_alone(
-        self, client: redis.Redis, create: Any, delay: int
+        self, client: redis.Redis, create: Any, delay: int, number: int
     ) -> None:
         """Before its batch is asked for, and while it is watched."""
+        name = f"0:{number}"
 
         def meddled() -> Iterator[dict[str, Entry]]:
-            for number, batch in enumerate(self.batches()):
-                if number == delay:
-                    client.set("0:3", "theirs")
+            for at, batch in enumerate(self.batches()):
+                if at == delay:
+                    client.set(name, "theirs")
                 yield batch
 
         outcome = create(meddled())
-        assert client.get("0:3") == "theirs"
+        assert (client.get(name), client.ttl(name)) == ("theirs", -1)
         assert (client.dbsize(), outcome.refused) == (30, [])
-        ours = Step(b"0:3", None, {"type": "string", "value": "ours"})
-        assert outcome.moved == [ours]
-        assert client.mget("0:2", "1:3", "5:4") == ["ours"] * 3
+        assert outcome.moved == [Step(name.encode(), None, self.KINDS[number % 3])]
+        assert client.mget("0:0", "1:3", "5:2") == ["ours"] * 3
+        assert client.lrange("0:1", 0, -1) == ["ours"]
 
     def test_a_command_that_the_server_refuses_names_its_key(
         self, client: redis.Redis, create: Any

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 
 MANY = 50_000
 """Objects between two searches for circles of dead ones: loading modules makes none."""
 
+NICENESS = 10
+"""Of 19: a server on this machine, and those who use it, go before us and the git that we run."""
+
 
 def main() -> None:
     """Runs the command line, and exits with its code."""
     gc.set_threshold(MANY)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     try:
         from gitbackup.cli.app import run  # deferred: it takes long enough to be interrupted
 

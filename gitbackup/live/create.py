@@ -9,6 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from gitbackup import codec
 from gitbackup.kinds import Command
+from gitbackup.kinds.base import Argument
 from gitbackup.kinds.plain import made_by_one
 from gitbackup.live.connect import Server
 from gitbackup.live.creation import creation
@@ -51,7 +52,8 @@ class _Batch(Generic[T]):
         self.others = dict(item for item, made in pairs if made is None)
         self.reads = [made.read if made else None for made in each]
         ready = [made for made in each if made]
-        count, names = len(ready) + 1, b"".join(made.key for made in ready)
+        asked = [made.key for made in ready if not made.new] or [made.key for made in ready[:1]]
+        count, names = len(asked) + 1, b"".join(asked)
         self.question = QUESTION % (count, names, count, names) if ready else b""
         self.transaction = TRANSACTION % b"".join(made.commands for made in ready)
         self.count = sum(made.number for made in ready)
@@ -128,6 +130,8 @@ class Creator:
         outcome = self._one_by_one(db, written.others)
         if not DONE.issuperset(map(type, done)):
             outcome.refused += _refused(written, done)
+            there = {str(name): written.entries[str(name)] for name in _not_new(written, done)}
+            outcome.moved += self._exactly(db, there).moved
         return outcome
 
     def _raise(self, commands: Iterable[Command], replies: list[Any]) -> None:
@@ -154,6 +158,12 @@ def _refused(written: _Batch[T], replies: list[Any]) -> Iterator[tuple[Step, str
         if isinstance(reply, Refusal):
             why.setdefault(str(command[1]), str(reply))
     return ((_step(name, written.entries[name]), said) for name, said in why.items())
+
+
+def _not_new(written: _Batch[T], replies: list[Any]) -> Iterator[Argument]:
+    """The keys that somebody else has created, so that a command did nothing."""
+    pairs = zip(written.commands(), replies, strict=True)
+    return (command[1] for command, reply in pairs if reply is None)
 
 
 def _step(name: str, entry: Entry) -> Step:

@@ -13,7 +13,8 @@ from gitbackup.live.wire import pack
 from gitbackup.model import Entry
 
 SET = b"*3\r\n$3\r\nSET\r\n%b%b"
-SET_UNTIL = b"*5%b$4\r\nPXAT\r\n%b"
+SET_NEW = b"*4%b$2\r\nNX\r\n"
+SET_NEW_UNTIL = b"*6%b$2\r\nNX\r\n$4\r\nPXAT\r\n%b"
 EXPIRING = b"%b*3\r\n$9\r\nPEXPIREAT\r\n%b%b"
 OK, COUNT = b"+OK\r\n", b":%d\r\n"
 FOREVER, UNTIL = b":-1\r\n%b", b":%d\r\n%b"
@@ -32,6 +33,7 @@ sorted sets have an order of their own."""
 class Creation(NamedTuple):
     """How a key is created: its name, packed as an argument, the commands, and their number.
 
+    `new` tells whether they do nothing where the key is there, so that nobody need look.
     `done` is what the server answers to them. `read` is its most likely reply to what
     `SmallValues` asks who hears of writes; None where nobody can say.
     """
@@ -39,6 +41,7 @@ class Creation(NamedTuple):
     key: bytes
     commands: bytes
     number: int
+    new: bool
     done: bytes
     read: bytes | None
 
@@ -67,12 +70,16 @@ def creation(name: str, entry: Entry, dated: bool) -> Creation | None:
 def _with_expiry(
     key: bytes, command: bytes, done: bytes, told: bytes | None, entry: Entry, dated: bool
 ) -> Creation:
-    """The same with what gives the key its expiry; `told` is how the value alone is told."""
+    """The same with what gives the key its expiry; `told` is how the value alone is told.
+
+    A SET can be `dated`, and is of a new key then; other commands cannot.
+    """
     if "expires_at" not in entry:
-        return Creation(key, command, 1, done, told and FOREVER % told)
+        made = SET_NEW % command[2:] if dated else command
+        return Creation(key, made, 1, dated, done, told and FOREVER % told)
     moment = codec.milliseconds(entry["expires_at"])
     number = argument(b"%d" % moment)
     read = told and UNTIL % (moment, told)
     if dated:
-        return Creation(key, SET_UNTIL % (command[2:], number), 1, done, read)
-    return Creation(key, EXPIRING % (command, key, number), 2, done + COUNT % 1, read)
+        return Creation(key, SET_NEW_UNTIL % (command[2:], number), 1, True, done, read)
+    return Creation(key, EXPIRING % (command, key, number), 2, False, done + COUNT % 1, read)
