@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from functools import partial
 from sys import intern
 from typing import NamedTuple
 
-from gitbackup import beside, codec, snapshot
+from gitbackup import codec, snapshot
 from gitbackup.kinds.plain import told
 from gitbackup.model import FUNCTIONS, Entry, Key
 from gitbackup.ops.sides import Side, StoredSide
 
 FILES_AT_HAND = 8  # decoded files of a side: what is asked for comes sorted, so few are enough
 KEPT = 8 * 1024 * 1024  # bytes of files that stay decoded
-MANY = 2_000  # files, of which a part is told beside
-SHARE = 0.33  # of them that is not: with these more is done, and more is left to do in the end
 
 
 class Outline(NamedTuple):
@@ -55,8 +52,6 @@ class Decoded:
         self._parts: dict[str, dict[Key, Entry]] = {}
         self._left = KEPT
         self._at_hand: dict[str, dict[Key, Entry]] = {}  # the last asked for at its end
-        self._others: set[str] = set()  # files of which some are told beside, all of them next
-        self._told: beside.Work = bytes
 
     def read(self, path: str) -> bytes:
         return self._side.read(path)
@@ -68,14 +63,7 @@ class Decoded:
 
     def outlines_ahead(self, paths: Iterable[str]) -> None:
         """These files are, in outline."""
-        new = self._unknown(paths)
-        if len(new) >= MANY and isinstance(self._side, StoredSide) and beside.able():
-            mine = int(len(new) * SHARE)
-            own = [path for path in new[mine:] if self.files[path] in self._own]
-            self._told = beside.beside(partial(_tell, self._side, own))
-            self._others = {*new[mine:]}
-            del new[mine:]
-        self.ahead(new)
+        self.ahead([path for path in paths if self._place(path) not in self._outlines])
 
     def entries(self, path: str) -> dict[Key, Entry]:
         """The entries of a file. Raises Damaged where it is not well-formed."""
@@ -114,8 +102,6 @@ class Decoded:
     def outline(self, path: str) -> Outline:
         """A file in outline. Raises Damaged where it is not well-formed."""
         place = self._place(path)
-        if path in self._others:
-            self._take_over()
         if place not in self._outlines:
             self._outlines[place] = self._outlined(path, place[0], self.read(path))
         return self._outlines[place]
@@ -127,19 +113,6 @@ class Decoded:
 
     def _place(self, path: str) -> tuple[int, str]:
         return snapshot.database_of(path), self.files[path]
-
-    def _unknown(self, paths: Iterable[str]) -> list[str]:
-        return [path for path in paths if self._place(path) not in self._outlines]
-
-    def _take_over(self) -> None:
-        """Takes what was told beside; of other files nothing is known yet."""
-        others, self._others = sorted(self._others), set()
-        told = self._told()
-        for path, (names, types, due, comes) in (codec.load(told) if told else {}).items():
-            place = self._place(path)
-            kinds = tuple(map(intern, types))
-            self._outlines[place] = Outline(place[0], tuple(names), kinds, True, comes, due)
-        self.ahead(self._unknown(others))
 
     def _outlined(self, path: str, db: int, content: bytes) -> Outline:
         if self.files[path] in self._own and (own := told(content)):
@@ -177,15 +150,6 @@ class Decoded:
             self._left -= len(content)
             self._kept[path] = entries
         return entries
-
-
-def _tell(side: StoredSide, paths: Sequence[str]) -> bytes:
-    """Those of these files of our own that are told at a glance, for another process to know."""
-    found = {}
-    for path, content in zip(paths, side.read_apart(paths), strict=True):
-        if own := told(content):
-            found[path] = *own, _size_of_entries(content, own.names)
-    return codec.line(found)
 
 
 def _size_of_entries(content: bytes, names: Sequence[str]) -> int:

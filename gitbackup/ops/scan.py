@@ -244,15 +244,16 @@ class LiveFiles:
         """Makes it the snapshot of one moment, if there is one."""
         rounds = self._rounds(tracker, reading)
         patience = max(PATIENCE, time.monotonic() - tracker.began)
-        moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
+        now = moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
         if moment is not None:
             self.at_once, self.taken_at = True, moment
             self.torn, self.watching = (), True
         else:
             rounds.read_the_rest(self.server.abilities)
-            self.torn = _keys(reading.reader.torn)
+            now = keyspace.clock(tracker.wire)  # what is built aside goes at an hour from then
+            self.torn, self.watching = _keys(reading.reader.torn), reading.reader.watching
         self.changed, self.why = len(rounds.touched), rounds.why
-        self._give(rounds, self.taken_at, sink)
+        self._give(rounds, self.taken_at if now is None else now, sink)
         return rounds
 
     def _rounds(self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()) -> Rounds:

@@ -52,12 +52,6 @@ class StoredSide:
         self._paths.clear()
         return self._repository.read(self.files[path])
 
-    def read_apart(self, paths: Sequence[str]) -> Iterator[bytes]:
-        """The contents of these files, by a git of their own. Raises Damaged."""
-        if self._repository is not None:
-            repository = Repository.open(self._repository.path)
-            yield from repository.read_all([self.files[path] for path in paths])
-
 
 class CommitSide(StoredSide):
     """The snapshot of a commit; of nothing where there is no repository or no commit."""
