@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from gitbackup import snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError
+from gitbackup.live import aside
 from gitbackup.model import Consistency, Entry, Key, Scope
 from gitbackup.ops.rounds import Rounds
 from tests.databases import DATABASES, Database, databases
@@ -354,6 +355,24 @@ def test_where_there_is_no_moment_what_was_written_to_is_read_again(
     assert seen.files == quiet(server, ALL).files
 
 
+def test_nor_is_a_value_that_is_built_aside_meanwhile_a_part_then(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes later than what was built aside when reading began."""
+    monkeypatch.setattr(Rounds, "run", lambda self, pause, patience: self._tracker.await_all())
+    name = "a:000:gitbackup-aside:0123456789abcdef"
+
+    def build(client: redis.Redis) -> None:
+        time.sleep(0.01)
+        client.set(name, "half", ex=60 * aside.MINUTES)
+
+    with server.client() as client:
+        crowd(client)
+    seen = Seen(server, build)
+    assert (seen.live.at_once, seen.live.left_over) == (False, ((0, name.encode()),))
+    assert seen.files == quiet(server, ALL).files
+
+
 @pytest.mark.parametrize(
     "denied", ["client|tracking", "multi", "exec", "info", "ping", "time", "hello"]
 )
@@ -375,7 +394,10 @@ def test_who_may_not_track_commits_key_by_key_and_is_told(
     ):
         backup.commit(consistency=Consistency.STRICT)
     assert backup.repository is None or backup.repository.head() is None
-    result = backup.commit()
+    with server.client() as client:
+        client.config_resetstat()
+        result = backup.commit()
+        assert client.info("commandstats")["cmdstat_scan"]["calls"] == 1  # not all of it twice
     assert result.consistency.startswith("per-key")
     (warning,) = [one for one in result.warnings if "not one point in time" in one]
     assert "ACL SETUSER" in warning

@@ -71,7 +71,7 @@ def test_a_value_and_its_expiry_are_of_one_moment(servers: LiveServer) -> None:
 
 
 def test_what_is_small_is_of_one_moment_however_busy(servers: LiveServer) -> None:
-    """The two fields of each entry of a stream are the same, and so are those of all together."""
+    """A stream that is added to and cut without pause is never longer than it was at any moment."""
 
     def write(pipe: redis.client.Pipeline, turn: int) -> None:
         for number in range(50):

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 
 MANY = 50_000
 """Objects between two searches for circles of dead ones: loading modules makes none."""
@@ -17,7 +18,7 @@ NICENESS = 10
 def main() -> None:
     """Runs the command line, and exits with its code."""
     gc.set_threshold(MANY)
-    if hasattr(os, "nice"):
+    with suppress(AttributeError, OSError):  # not on Windows, nor where it is not allowed
         os.nice(NICENESS)
     try:
         from gitbackup.cli.app import run  # deferred: it takes long enough to be interrupted

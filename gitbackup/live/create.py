@@ -9,7 +9,6 @@ from typing import Any, Generic, Self, TypeVar
 
 from gitbackup import codec
 from gitbackup.kinds import Command
-from gitbackup.kinds.base import Argument
 from gitbackup.kinds.plain import made_by_one
 from gitbackup.live.connect import Server
 from gitbackup.live.creation import creation
@@ -52,6 +51,7 @@ class _Batch(Generic[T]):
         self.others = dict(item for item, made in pairs if made is None)
         self.reads = [made.read if made else None for made in each]
         ready = [made for made in each if made]
+        # one at least, so that there is an answer
         asked = [made.key for made in ready if not made.new] or [made.key for made in ready[:1]]
         count, names = len(asked) + 1, b"".join(asked)
         self.question = QUESTION % (count, names, count, names) if ready else b""
@@ -130,8 +130,10 @@ class Creator:
         outcome = self._one_by_one(db, written.others)
         if not DONE.issuperset(map(type, done)):
             outcome.refused += _refused(written, done)
-            there = {str(name): written.entries[str(name)] for name in _not_new(written, done)}
-            outcome.moved += self._exactly(db, there).moved
+            there = {name: written.entries[name] for name in _not_new(written, done)}
+            again = self._exactly(db, there)
+            outcome.moved += again.moved
+            outcome.refused += again.refused
         return outcome
 
     def _raise(self, commands: Iterable[Command], replies: list[Any]) -> None:
@@ -160,10 +162,10 @@ def _refused(written: _Batch[T], replies: list[Any]) -> Iterator[tuple[Step, str
     return ((_step(name, written.entries[name]), said) for name, said in why.items())
 
 
-def _not_new(written: _Batch[T], replies: list[Any]) -> Iterator[Argument]:
+def _not_new(written: _Batch[T], replies: list[Any]) -> Iterator[str]:
     """The keys that somebody else has created, so that a command did nothing."""
     pairs = zip(written.commands(), replies, strict=True)
-    return (command[1] for command, reply in pairs if reply is None)
+    return (str(command[1]) for command, reply in pairs if reply is None)
 
 
 def _step(name: str, entry: Entry) -> Step:

@@ -175,18 +175,17 @@ class KeyReader:
     def _at_once(self, db: int, key: bytes) -> Outcome:
         """One key read at one moment; Later where it takes more, or the user may not."""
         reader = MomentReader(self._second(db), self._server.abilities)
-        outcome: Outcome = Later.LATER
         type_ = ""  # which the first look tells
         for _ in range(LOOKS):
-            if outcome is not Later.LATER:
-                break
             try:
                 moment = reader.read([Wanted(db, key, type_)], libraries=False)
             except ServerError:
                 self._forget_second()  # it may be inside a transaction
-                break
+                return Later.LATER
             outcome, type_ = moment.found[db, key], moment.types[db, key]
-        return outcome
+            if outcome is not Later.LATER:
+                return outcome
+        return Later.LATER
 
     def _forget_second(self) -> None:
         if self._other:

@@ -82,8 +82,8 @@ class Followed(LiveFiles):
         moment = rounds.run(False, PATIENCE)
         self.changed, self.why, self.at_once = len(rounds.touched), rounds.why, moment is not None
         if moment is None:
-            moment = keyspace.clock(tracker.wire)
             rounds.read_the_rest(self.server.abilities)
+            moment = keyspace.clock(tracker.wire)
         self.taken_at = moment
         self._give(rounds, moment, sink)
         self._know(rounds, tracker, reading)

@@ -159,8 +159,7 @@ class LiveFiles:
             with uncollected():
                 for db in sorted(reading.databases):
                     self._read_database(reading, db, sink)
-            self.torn = _keys(reader.torn)
-            self.watching = reader.watching
+            self.torn, self.watching = _keys(reader.torn), reader.watching
             self.left_over = tuple(reader.left_over)
             try:
                 if self._tracker:
@@ -186,7 +185,10 @@ class LiveFiles:
         if self._consistency is Consistency.PER_KEY:
             return None
         try:
-            return opened.enter_context(Tracker(self.server))
+            tracker = opened.enter_context(Tracker(self.server))
+            tracker.await_all()  # with that, all rights that a moment takes have been tried
+            MomentReader(tracker.wire, self.server.abilities).read([], libraries=False)
+            return tracker
         except ServerError as error:
             self._miss(error)
             return None
@@ -244,16 +246,15 @@ class LiveFiles:
         """Makes it the snapshot of one moment, if there is one."""
         rounds = self._rounds(tracker, reading)
         patience = max(PATIENCE, time.monotonic() - tracker.began)
-        now = moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
-        if moment is not None:
-            self.at_once, self.taken_at = True, moment
-            self.torn, self.watching = (), True
-        else:
+        moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
+        if moment is None:
             rounds.read_the_rest(self.server.abilities)
-            now = keyspace.clock(tracker.wire)  # what is built aside goes at an hour from then
+            moment = keyspace.clock(tracker.wire)
             self.torn, self.watching = _keys(reading.reader.torn), reading.reader.watching
+        else:
+            self.at_once, self.taken_at, self.torn, self.watching = True, moment, (), True
         self.changed, self.why = len(rounds.touched), rounds.why
-        self._give(rounds, self.taken_at if now is None else now, sink)
+        self._give(rounds, moment, sink)
         return rounds
 
     def _rounds(self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()) -> Rounds:
