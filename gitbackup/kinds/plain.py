@@ -158,6 +158,12 @@ def made_by_one(name: str, entry: Entry) -> Command | None:
     return None
 
 
+def milliseconds(instant: str) -> int:
+    """A plain entry's instant in milliseconds since 1970: nothing is wrong with it, and so this is
+    quicker than `codec.milliseconds`."""
+    return (datetime.fromisoformat(instant) - codec.EPOCH) // codec.MILLISECOND
+
+
 def _is_instant(value: Any) -> bool:
     """Whether it is just what `codec.instant` writes, and no number."""
     if type(value) is not str or not INSTANT.fullmatch(value):

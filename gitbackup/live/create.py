@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, compress
+from operator import not_
 from typing import Any, Generic, Self, TypeVar
 
 from gitbackup import codec
 from gitbackup.kinds import Command
 from gitbackup.kinds.plain import made_by_one
 from gitbackup.live.connect import Server
-from gitbackup.live.creation import creation
+from gitbackup.live.creation import Creation, creation
 from gitbackup.live.wire import Refusal
 from gitbackup.live.write import KeyWriter, Outcome, Step
 from gitbackup.model import Entry
@@ -20,6 +21,7 @@ T = TypeVar("T")
 QUEUED = "QUEUED"
 QUESTION = b"*%d\r\n$5\r\nWATCH\r\n%b*%d\r\n$6\r\nEXISTS\r\n%b"
 TRANSACTION = b"*1\r\n$5\r\nMULTI\r\n%b*1\r\n$4\r\nEXEC\r\n"
+ANSWER = b"+OK\r\n%b*%d\r\n%b"
 NONE_THERE = b"+OK\r\n:0\r\n"  # to WATCH and EXISTS
 DONE = {int, str}  # what a server answers that has done what it was told
 
@@ -47,18 +49,17 @@ class _Batch(Generic[T]):
         self.label = label
         self.entries = entries
         self._each = each = [creation(name, entry, dated) for name, entry in entries.items()]
-        pairs = zip(entries.items(), each, strict=True)
-        self.others = dict(item for item, made in pairs if made is None)
-        self.reads = [made.read if made else None for made in each]
+        self.others = _not_ready(entries, each) if None in each else {}
+        self.reads = [made and made[-1] for made in each]
         ready = [made for made in each if made]
+        keys, commands, numbers, new, done, _ = zip(*ready, strict=True) if ready else [()] * 6
         # one at least, so that there is an answer
-        asked = [made.key for made in ready if not made.new] or [made.key for made in ready[:1]]
+        asked = [*compress(keys, map(not_, new))] or keys[:1]
         count, names = len(asked) + 1, b"".join(asked)
         self.question = QUESTION % (count, names, count, names) if ready else b""
-        self.transaction = TRANSACTION % b"".join(made.commands for made in ready)
-        self.count = sum(made.number for made in ready)
-        done = b"".join(made.done for made in ready)
-        self.answer = b"+OK\r\n%b*%d\r\n%b" % (self.count * b"+QUEUED\r\n", self.count, done)
+        self.transaction = TRANSACTION % b"".join(commands)
+        self.count = count = sum(numbers)
+        self.answer = ANSWER % (count * b"+QUEUED\r\n", count, b"".join(done))
 
     def commands(self) -> Iterator[Command]:
         """The commands by their names and keys, to say which one was refused."""
@@ -66,7 +67,7 @@ class _Batch(Generic[T]):
             command = made and made_by_one(name, entry)
             if made and command:
                 yield command
-                yield from [("PEXPIREAT", name)] * (made.number - 1)
+                yield from [("PEXPIREAT", name)] * (made[2] - 1)
 
 
 class Creator:
@@ -151,6 +152,11 @@ class Creator:
 
     def _exactly(self, db: int, entries: Plain) -> Outcome:
         return self._writer.apply(db, [_step(name, entry) for name, entry in entries.items()])
+
+
+def _not_ready(entries: Plain, each: Sequence[Creation | None]) -> Plain:
+    """Those that are not created by one command."""
+    return {item: entries[item] for item, made in zip(entries, each, strict=True) if made is None}
 
 
 def _refused(written: _Batch[T], replies: list[Any]) -> Iterator[tuple[Step, str]]:

@@ -1,49 +1,37 @@
 """The commands that create a key, packed; what a server answers to them, and how it tells then
-what it has."""
+what it has. This is done for every key of a restore, so each is put together in one go."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from gitbackup import codec
 from gitbackup.kinds.base import SHORT, Argument
-from gitbackup.kinds.plain import made_by_one
+from gitbackup.kinds.plain import made_by_one, milliseconds
 from gitbackup.live.forms import argument
 from gitbackup.live.wire import pack
 from gitbackup.model import Entry
 
+Creation = tuple[bytes, bytes, int, bool, bytes, bytes | None]
+"""How a key is created: its name, packed as an argument, the commands, and their number; whether
+they do nothing where the key is there, so that nobody need look; what the server answers to them;
+and its most likely reply to what `SmallValues` asks who hears of writes, None where nobody can say.
+"""
+
+ARGUMENT = b"$%d\r\n%b\r\n"
 SET = b"*3\r\n$3\r\nSET\r\n%b%b"
-SET_NEW = b"*4%b$2\r\nNX\r\n"
-SET_NEW_UNTIL = b"*6%b$2\r\nNX\r\n$4\r\nPXAT\r\n%b"
-EXPIRING = b"%b*3\r\n$9\r\nPEXPIREAT\r\n%b%b"
-OK, COUNT = b"+OK\r\n", b":%d\r\n"
-FOREVER, UNTIL = b":-1\r\n%b", b":%d\r\n%b"
+SET_NEW = b"*4\r\n$3\r\nSET\r\n%b%b$2\r\nNX\r\n"
+SET_NEW_UNTIL = b"*6\r\n$3\r\nSET\r\n%b%b$2\r\nNX\r\n$4\r\nPXAT\r\n$%d\r\n%b\r\n"
+UNTIL = b"%b*3\r\n$9\r\nPEXPIREAT\r\n%b$%d\r\n%b\r\n"
 HEADS: dict[Argument, int] = {
     verb: len(argument(verb.encode())) for verb in ("HSET", "RPUSH", "SADD", "ZADD")
 }
 PAIRED = {"HSET", "ZADD"}
 READ: dict[Argument, bytes] = {
-    "HSET": b"*2\r\n$1\r\n0\r\n*%d\r\n%b",  # in that order where the hash is a small one
-    "RPUSH": b"*%d\r\n%b",
+    "HSET": b":%b\r\n*2\r\n$1\r\n0\r\n*%d\r\n%b",  # in that order where the hash is a small one
+    "RPUSH": b":%b\r\n*%d\r\n%b",
 }
-"""Replies that tell a value by the arguments that made it, as one to GETRANGE does; sets and
-sorted sets have an order of their own."""
+"""Replies that tell a key's expiry, and its value by the arguments that made it. A string is told
+by itself; sets and sorted sets have an order of their own."""
 
-
-class Creation(NamedTuple):
-    """How a key is created: its name, packed as an argument, the commands, and their number.
-
-    `new` tells whether they do nothing where the key is there, so that nobody need look.
-    `done` is what the server answers to them. `read` is its most likely reply to what
-    `SmallValues` asks who hears of writes; None where nobody can say.
-    """
-
-    key: bytes
-    commands: bytes
-    number: int
-    new: bool
-    done: bytes
-    read: bytes | None
+FOREVER = b"-1"
 
 
 def creation(name: str, entry: Entry, dated: bool) -> Creation | None:
@@ -51,35 +39,35 @@ def creation(name: str, entry: Entry, dated: bool) -> Creation | None:
 
     `dated` tells whether the server knows a SET that gives an instant, too.
     """
-    key = argument(name.encode())
+    raw, when = name.encode(), entry.get("expires_at")
+    key = ARGUMENT % (len(raw), raw)
+    moment = b"" if when is None else b"%d" % milliseconds(str(when))
     if entry["type"] == "string":
-        value = argument(entry["value"].encode())
-        told = value if entry["value"] and len(value) < SHORT else None
-        return _with_expiry(key, SET % (key, value), OK, told, entry, dated)
+        return _string(key, entry["value"].encode(), moment, dated)
     command = made_by_one(name, entry)
     if command is None:
         return None
     verb, count, packed = command[0], len(command) - 2, pack(command)
-    done = COUNT % (count // 2 if verb in PAIRED else count)
-    told = None
-    if verb in READ:
-        told = READ[verb] % (count, packed[packed.index(b"\n") + 1 + HEADS[verb] + len(key) :])
-    return _with_expiry(key, packed, done, told, entry, False)
+    read = READ.get(verb)
+    if read:
+        value = packed[packed.index(b"\n") + 1 + HEADS[verb] + len(key) :]
+        read %= moment or FOREVER, count, value
+    number = count // 2 if verb in PAIRED else count
+    if not moment:
+        return key, packed, 1, False, b":%d\r\n" % number, read
+    commands = UNTIL % (packed, key, len(moment), moment)
+    return key, commands, 2, False, b":%d\r\n:1\r\n" % number, read
 
 
-def _with_expiry(
-    key: bytes, command: bytes, done: bytes, told: bytes | None, entry: Entry, dated: bool
-) -> Creation:
-    """The same with what gives the key its expiry; `told` is how the value alone is told.
-
-    A SET can be `dated`, and is of a new key then; other commands cannot.
-    """
-    if "expires_at" not in entry:
-        made = SET_NEW % command[2:] if dated else command
-        return Creation(key, made, 1, dated, done, told and FOREVER % told)
-    moment = codec.milliseconds(entry["expires_at"])
-    number = argument(b"%d" % moment)
-    read = told and UNTIL % (moment, told)
+def _string(key: bytes, value: bytes, moment: bytes, dated: bool) -> Creation:
+    """A SET can be `dated`, and is of a new key then; other commands cannot."""
+    packed = ARGUMENT % (len(value), value)
+    read = b":%b\r\n%b" % (moment or FOREVER, packed) if 0 < len(value) < SHORT else None
     if dated:
-        return Creation(key, SET_NEW_UNTIL % (command[2:], number), 1, True, done, read)
-    return Creation(key, EXPIRING % (command, key, number), 2, False, done + COUNT % 1, read)
+        new = (key, packed, len(moment), moment) if moment else (key, packed)
+        return key, (SET_NEW_UNTIL if moment else SET_NEW) % new, 1, True, b"+OK\r\n", read
+    command = SET % (key, packed)
+    if not moment:
+        return key, command, 1, False, b"+OK\r\n", read
+    commands = UNTIL % (command, key, len(moment), moment)
+    return key, commands, 2, False, b"+OK\r\n:1\r\n", read

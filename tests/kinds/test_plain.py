@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gitbackup import codec, snapshot
 from gitbackup.kinds import normal_entry
-from gitbackup.kinds.plain import is_plain, told
+from gitbackup.kinds.plain import is_plain, milliseconds, told
 from gitbackup.model import Entry
 from tests.kinds.examples import EXAMPLES, GROUP, STREAM, texts
 
@@ -120,3 +120,8 @@ def test_a_stream_that_has_another_canonical_form_is_not_plain(more: dict[str, A
     assert is_plain({"type": "stream", "value": STREAM})
     assert is_plain({"type": "stream", "value": {**STREAM, "groups": {"g": GROUP}}})
     assert not is_plain({"type": "stream", "value": {**STREAM, **more}})
+
+
+@given(st.integers(0, codec.FOREVER - 1))
+def test_the_instant_of_a_plain_entry_gives_back_its_milliseconds(moment: int) -> None:
+    assert milliseconds(str(codec.instant(moment))) == moment
