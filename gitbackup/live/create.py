@@ -20,7 +20,7 @@ from gitbackup.model import Entry
 T = TypeVar("T")
 QUEUED = "QUEUED"
 QUESTION = b"*%d\r\n$5\r\nWATCH\r\n%b*%d\r\n$6\r\nEXISTS\r\n%b"
-TRANSACTION = b"*1\r\n$5\r\nMULTI\r\n%b*1\r\n$4\r\nEXEC\r\n"
+BEGIN, END = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
 ANSWER = b"+OK\r\n%b*%d\r\n%b"
 NONE_THERE = b"+OK\r\n:0\r\n"  # to WATCH and EXISTS
 DONE = {int, str}  # what a server answers that has done what it was told
@@ -57,7 +57,7 @@ class _Batch(Generic[T]):
         asked = [*compress(keys, map(not_, new))] or keys[:1]
         count, names = len(asked) + 1, b"".join(asked)
         self.question = QUESTION % (count, names, count, names) if ready else b""
-        self.transaction = TRANSACTION % b"".join(commands)
+        self.transaction = b"".join((BEGIN, *commands, END))
         self.count = count = sum(numbers)
         self.answer = ANSWER % (count * b"+QUEUED\r\n", count, b"".join(done))
 
@@ -104,7 +104,7 @@ class Creator:
             if watched and not written:
                 yield Created(watched.label, self._exactly(db, watched.entries), watched.reads)
             question = ready.question if ready else b""
-            self._wire.send_packed((written.transaction if written else b"") + question)
+            self._wire.send_packed(written.transaction if written else b"", question)
             watched = ready if question else None
             if ready and not question:
                 yield Created(ready.label, self._one_by_one(db, ready.entries), ready.reads)

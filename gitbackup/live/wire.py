@@ -39,12 +39,12 @@ class Wire:
         """Sends a batch; its replies are to be received before anything else is asked."""
         self.send_packed(packed(commands))
 
-    def send_packed(self, commands: bytes) -> None:
-        """The same of commands that are put together already."""
+    def send_packed(self, *commands: bytes) -> None:
+        """The same of commands that are packed already, piece by piece."""
         if self._closed:  # redis-py would connect again, to another database perhaps
             raise ServerError(f"lost the server at {self.label}; {AGAIN}")
         try:
-            self._connection.send_packed_command([commands])
+            self._connection.send_packed_command(commands)
         except RedisError as error:
             raise self._lost(error) from None
 
