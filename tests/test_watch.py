@@ -22,6 +22,7 @@ from gitbackup.ops.watch import Trouble, Watching
 from tests.servers import LiveServer
 from tests.store.plain import git
 from tests.test_moment import GROUP, send
+from tests.test_reading import busy
 from tests.watching import Turmoil, Watcher, attempt, eventually, follows, tree, watching
 from tests.writers import SUM, balance, fill, writing
 
@@ -276,6 +277,26 @@ def test_where_writers_leave_no_room_it_commits_key_by_key_and_says_so(
             client.xreadgroup("g", "me", {"s:5": ">"}, count=1)
             assert follows(watcher, tmp_path / "other", valkey.url)
             assert watcher.commits()[-1].consistency.startswith("per-key")
+
+
+def test_it_names_what_was_written_to_each_time_that_it_was_read(
+    valkey: LiveServer, tmp_path: Path
+) -> None:
+    """A value that is read in pieces, where there is no moment for all."""
+    with valkey.client() as client:
+        client.rpush("large", *range(50_000))
+        for number in range(600):
+            client.xadd(f"s:{number}", {"f": "v"})
+            client.xgroup_create(f"s:{number}", "g", "0")
+        with watching(Backup(tmp_path / "data", valkey.url)) as watcher:
+            with busy(valkey, lambda pipe, turn: pipe.lset("large", turn % 50_000, "new")):
+                client.xreadgroup("g", "me", {"s:5": ">"}, count=1)
+                assert eventually(lambda: any(map(_is_torn, watcher.commits())))
+            assert follows(watcher, tmp_path / "other", valkey.url)
+
+
+def _is_torn(result: CommitResult) -> bool:
+    return any(warning.startswith("key large was written to") for warning in result.warnings)
 
 
 def test_no_money_is_made_or_lost_in_what_a_watch_commits(

@@ -13,8 +13,8 @@ from gitbackup.live.connect import Server
 from gitbackup.live.track import Tracker, Untold
 from gitbackup.model import Scope
 from gitbackup.ops.places import Sink
-from gitbackup.ops.rounds import PATIENCE, Rounds
-from gitbackup.ops.scan import LiveFiles, Reading
+from gitbackup.ops.rounds import PATIENCE, Reading, Rounds
+from gitbackup.ops.scan import LiveFiles
 from gitbackup.patterns import covered
 from gitbackup.progress import Progress
 
@@ -79,13 +79,8 @@ class Followed(LiveFiles):
         if reading is None:
             raise ValueError("it was not read yet")
         rounds = self._rounds(tracker, reading, self.dirty)
-        moment = rounds.run(False, PATIENCE)
-        self.changed, self.why, self.at_once = len(rounds.touched), rounds.why, moment is not None
-        if moment is None:
-            rounds.read_the_rest(self.server.abilities)
-            moment = keyspace.clock(tracker.wire)
-        self.taken_at = moment
-        self._give(rounds, moment, sink)
+        self.taken_at = self._again(rounds, tracker, reading, PATIENCE)
+        self._give(rounds, self.taken_at, sink)
         self._know(rounds, tracker, reading)
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, groupby, product, takewhile
 
 from gitbackup.kinds import Abilities
@@ -68,6 +69,20 @@ def _start(place: Place) -> Place:
     """A key's name up to its first colon; of those without one, nothing."""
     start, colon, _ = place[1].partition(b":")
     return place[0], start + colon if colon else b""
+
+
+@dataclass
+class Reading:
+    """What was learnt of a server as it was read: which databases, who reads, what is likely."""
+
+    reader: KeyReader
+    moments: MomentReader | None  # where the server tells of writes
+    databases: set[int]
+    guesses: Guesses = field(default_factory=Guesses)
+
+    def streams(self) -> set[Place]:
+        """The keys that are streams, or were."""
+        return self.reader.streams | self.guesses.streams()
 
 
 class Rounds:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -22,26 +22,12 @@ from gitbackup.live.track import Tracker
 from gitbackup.model import FUNCTIONS, Consistency, Entry, Key, Scope
 from gitbackup.ops.filling import Filler
 from gitbackup.ops.places import Places, Sink
-from gitbackup.ops.rounds import PATIENCE, Guesses, Rounds, Upset
+from gitbackup.ops.rounds import PATIENCE, Reading, Rounds, Upset
 from gitbackup.patterns import covered
 from gitbackup.progress import Progress
 
 UNHEARD = 1_000  # keys that are read between two times that we listen for writes
 TRIES = 3  # readings of a server whose databases are emptied or swapped meanwhile
-
-
-@dataclass
-class Reading:
-    """What was learnt of a server as it was read: which databases, who reads, what is likely."""
-
-    reader: KeyReader
-    moments: MomentReader | None  # where the server tells of writes
-    databases: set[int]
-    guesses: Guesses = field(default_factory=Guesses)
-
-    def streams(self) -> set[Place]:
-        """The keys that are streams, or were."""
-        return self.reader.streams | self.guesses.streams()
 
 
 class LiveFiles:
@@ -246,16 +232,24 @@ class LiveFiles:
         """Makes it the snapshot of one moment, if there is one."""
         rounds = self._rounds(tracker, reading)
         patience = max(PATIENCE, time.monotonic() - tracker.began)
+        moment = self._again(rounds, tracker, reading, patience)
+        if self.at_once:
+            self.taken_at = moment
+        self._give(rounds, moment, sink)
+        return rounds
+
+    def _again(self, rounds: Rounds, tracker: Tracker, reading: Reading, patience: float) -> int:
+        """Reads again what has changed; the server's time then."""
+        reader = reading.reader
         moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
+        self.at_once = moment is not None
         if moment is None:
             rounds.read_the_rest(self.server.abilities)
             moment = keyspace.clock(tracker.wire)
-            self.torn, self.watching = _keys(reading.reader.torn), reading.reader.watching
-        else:
-            self.at_once, self.taken_at, self.torn, self.watching = True, moment, (), True
+        self.torn = () if self.at_once else _keys(reader.torn)
+        self.watching = self.at_once or reader.watching
         self.changed, self.why = len(rounds.touched), rounds.why
-        self._give(rounds, moment, sink)
-        return rounds
+        return moment
 
     def _rounds(self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()) -> Rounds:
         moments = reading.moments or MomentReader(tracker.wire, self.server.abilities)
