@@ -49,6 +49,25 @@ def test_a_key_in_two_files_of_head_is_told_and_not_counted_as_removed(
     assert list(result.warnings) == [
         "in HEAD, the key a in db0/hand.json stood in another file too"
     ]
+    assert result.subject == "1 file put in order, no key changed"
+    assert backup.commit().commit is None
+
+
+@pytest.mark.parametrize(
+    ("content", "subject"),
+    [
+        (ONE % "1", "1 file put in order, no key changed"),
+        ("{", "1 file put in order that could not be read"),
+    ],
+)
+def test_a_subject_tells_of_files_where_it_can_tell_of_no_key(
+    client: redis.Redis, backup: Backup, content: str, subject: str
+) -> None:
+    client.set("a", "1")
+    backup.commit()
+    (path,) = {path for path in git(backup.path, "ls-files").split() if path.startswith("db0/")}
+    commit_by_hand(backup, {path: content})
+    assert backup.commit().subject == subject
     assert backup.commit().commit is None
 
 

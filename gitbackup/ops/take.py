@@ -96,8 +96,8 @@ def compared(
         differences.differs(path, sheaf.read(path, files[path]))
     differences.gone(gone)
     changes, summary = differences.result()
-    if snapshot.MANIFEST in fresh and known.files and not summary.counts:
-        summary = replace(summary, subject="another scope, no key changed")
+    if known.files and (fresh or gone) and not summary.counts:
+        summary = replace(summary, subject=_no_key(fresh, gone, differences.unread))
     return Taken(live, files, fresh, gone, changes, summary, tuple(differences.warnings))
 
 
@@ -144,6 +144,16 @@ class Sheaf:
         return self._known.read(path) if known else self._keeper.read(blob_id)
 
 
+def _no_key(fresh: Sequence[str], gone: Sequence[str], unread: int) -> str:
+    """The subject of a commit of files that differ where no key is known to."""
+    if unread:
+        return f"{unread} file{'' if unread == 1 else 's'} put in order that could not be read"
+    if snapshot.MANIFEST in fresh:
+        return "another scope, no key changed"
+    count = len(fresh) + len(gone)
+    return f"{count} file{'' if count == 1 else 's'} put in order, no key changed"
+
+
 def _expect_no_newer(known: Side) -> None:
     """A manifest that is broken is written anew; one that we cannot know is not."""
     try:
@@ -160,6 +170,7 @@ class _Differences:
 
     def __init__(self, known: Decoded, live: LiveFiles, strict: bool) -> None:
         self.warnings: list[str] = []
+        self.unread = 0  # known files that are not well-formed
         self._known = known
         self._live = live
         self._strict = strict
@@ -218,6 +229,7 @@ class _Differences:
         except Damaged as damaged:
             if self._strict:
                 raise
+            self.unread += 1
             self.warnings.append(f"in HEAD, {damaged}; what changed there is not told")
             return None
         seen = self._seen[snapshot.database_of(path)]
