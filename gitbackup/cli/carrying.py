@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
+from gitbackup.cli.options import Command, json_option
 from gitbackup.cli.remote import push_after_commit
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.plan import Plan
@@ -29,14 +31,25 @@ class Manner(NamedTuple):
     full: bool
 
 
-dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
-yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-full_option = click.option("--full", is_flag=True, help="Name every key of a long plan.")
+def manner_options(command: Command) -> Command:
+    """Those options; the command is given them as its `manner`."""
+
+    @json_option
+    @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
+    @click.option("--full", is_flag=True, help="Name every key of a long plan.")
+    @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+    @wraps(command)
+    def mannered(
+        *given: Any, dry_run: bool, yes: bool, as_json: bool, full: bool, **words: Any
+    ) -> Any:
+        return command(*given, manner=Manner(dry_run, yes, as_json, full), **words)
+
+    return cast(Command, mannered)
 
 
-def expect_answer(ctx: click.Context, yes: bool, dry_run: bool) -> None:
+def expect_answer(ctx: click.Context, manner: Manner) -> None:
     """Raises UsageError where nobody can be asked, and has to be."""
-    if not (yes or dry_run or terminal.asks()):
+    if not (manner.yes or manner.dry_run or terminal.asks()):
         raise UsageError(
             f"{ctx.info_name} asks before it writes: add --yes, or --dry-run to see the plan"
         )

@@ -13,16 +13,13 @@ from gitbackup.cli.carrying import (
     Manner,
     carry_out,
     databases_of,
-    dry_run_option,
     expect_answer,
-    full_option,
+    manner_options,
     say_plan,
-    yes_option,
 )
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
-    json_option,
     logged_in,
     move_option,
     open_backup,
@@ -54,10 +51,7 @@ from gitbackup.report import plans
 @repo_option
 @url_option
 @move_option
-@json_option
-@dry_run_option
-@full_option
-@yes_option
+@manner_options
 @click.option("--no-delete", is_flag=True, help="Keep keys that the commit does not have.")
 @ttl_option
 @to_option
@@ -86,10 +80,7 @@ def restore(
     repo: Path | None,
     url: str | None,
     moves: tuple[tuple[int, int], ...],
-    as_json: bool,
-    dry_run: bool,
-    full: bool,
-    yes: bool,
+    manner: Manner,
     no_delete: bool,
     ttl: str,
     to: str | None,
@@ -118,20 +109,19 @@ def restore(
         raise click.UsageError("Missing argument 'COMMIT-ISH'.", ctx)
     if server and not rdb:
         raise UsageError("--server goes with --rdb")
-    expect_answer(ctx, yes, dry_run)
+    expect_answer(ctx, manner)
     backup = open_backup(repo, url) if to else logged_in(repo, url)
-    manner = Manner(dry_run, yes, as_json, full)
     patterns = (commit_ish, *patterns) if rdb and commit_ish else patterns
     words: dict[str, Any] = {"patterns": patterns, "databases": databases_of(moves), "to": to}
     words |= {"delete": not no_delete, "ttl": Ttl(ttl)}
     with password_in_url():
-        if rdb and dry_run:
+        if rdb and manner.dry_run:
             say_plan(backup.rdb.plan(rdb, server, **words), manner)
             return
         if file:
             how = backup.planned(plans.read_plan(file.read()), to)
         else:
-            commit = _adopted(backup, rdb, server, as_json) if rdb else commit_ish or ""
+            commit = _adopted(backup, rdb, server, manner.as_json) if rdb else commit_ish or ""
             how = backup.restorer(commit, **words)
     carry_out(ctx, backup, how, manner)
 
@@ -142,19 +132,13 @@ def restore(
 )
 @repo_option
 @url_option
-@json_option
-@dry_run_option
-@full_option
-@yes_option
+@manner_options
 @click.pass_context
 def undo(
     ctx: click.Context,
     repo: Path | None,
     url: str | None,
-    as_json: bool,
-    dry_run: bool,
-    full: bool,
-    yes: bool,
+    manner: Manner,
 ) -> None:
     """Put back what the last restore replaced.
 
@@ -166,9 +150,9 @@ def undo(
 
     Off a terminal it needs --yes.
     """
-    expect_answer(ctx, yes, dry_run)
+    expect_answer(ctx, manner)
     backup = logged_in(repo, url)
-    carry_out(ctx, backup, backup.undoer(), Manner(dry_run, yes, as_json, full))
+    carry_out(ctx, backup, backup.undoer(), manner)
 
 
 def _expect_plan_alone(ctx: click.Context) -> None:

@@ -15,16 +15,13 @@ from gitbackup.cli.carrying import (
     Manner,
     carry_out,
     databases_of,
-    dry_run_option,
     expect_answer,
-    full_option,
-    yes_option,
+    manner_options,
 )
 from gitbackup.cli.options import (
     OwnFirst,
     connected,
     examples,
-    json_option,
     logged_in,
     move_option,
     open_backup,
@@ -127,10 +124,7 @@ def export(
 @repo_option
 @url_option
 @move_option
-@json_option
-@dry_run_option
-@full_option
-@yes_option
+@manner_options
 @click.option(
     "--delete/--no-delete",
     default=False,
@@ -147,10 +141,7 @@ def import_(
     repo: Path | None,
     url: str | None,
     moves: tuple[tuple[int, int], ...],
-    as_json: bool,
-    dry_run: bool,
-    full: bool,
-    yes: bool,
+    manner: Manner,
     delete: bool,
     ttl: str,
     to: str | None,
@@ -166,7 +157,7 @@ def import_(
     each key at once, reads all again, and commits the state since; `gitbackup undo` takes it
     back. Makes the data repository where there is none. Off a terminal it needs --yes.
     """
-    expect_answer(ctx, yes, dry_run)
+    expect_answer(ctx, manner)
     backup = open_backup(repo, url) if to else logged_in(repo, url)
     name = "standard input" if file.name == "<stdin>" else Path(file.name).name
     with password_in_url():
@@ -180,7 +171,7 @@ def import_(
             to=to,
         )
     terminal.warn_all(how.warnings)
-    carry_out(ctx, backup, how, Manner(dry_run, yes, as_json, full))
+    carry_out(ctx, backup, how, manner)
 
 
 def _side(backup: Backup, words: list[str]) -> tuple[str | None, list[str]]:
