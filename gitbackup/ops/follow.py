@@ -79,8 +79,7 @@ class Followed(LiveFiles):
         if reading is None:
             raise ValueError("it was not read yet")
         rounds = self._rounds(tracker, reading, self.dirty)
-        self.taken_at = self._again(rounds, tracker, reading, PATIENCE)
-        self._give(rounds, self.taken_at, sink)
+        self.taken_at = self._read_again(rounds, tracker, reading, PATIENCE, sink)
         self._know(rounds, tracker, reading)
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:

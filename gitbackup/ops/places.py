@@ -14,14 +14,13 @@ from functools import lru_cache
 from itertools import chain
 from typing import Protocol
 
-from gitbackup import codec, kinds, snapshot
+from gitbackup import codec, snapshot
 from gitbackup.errors import GitbackupError
 from gitbackup.model import Entry, Key
+from gitbackup.ops.again import Kept, Load, ready
+from gitbackup.ops.expiries import first_expiry, living
 from gitbackup.store.seen import Made
 from gitbackup.stretches import find
-
-Again = Mapping[bytes, Entry | None]
-"""Keys that were read again: their entries, loose; None for one that is gone."""
 
 AFTER_COLON = bytes((ord(":") + 1,))
 LONGEST_RUN = 10_000  # names that are looked at together
@@ -131,15 +130,15 @@ class Places:
             self._await(path, [entry for entry in left.values() if entry])
         return found
 
-    def settle(self, again: Again, now: int, sink: Sink) -> None:
+    def settle(self, again: Mapping[bytes, Kept | None], now: int, sink: Sink) -> None:
         """Gives out what is otherwise once `again` was read, and what had expired at `now` is gone.
 
         `now` is in milliseconds since 1970.
         """
         instant = str(codec.instant(now))
         changed = self._expired(instant, sink)
-        for name, entry in again.items():
-            changed[name] = entry and living(kinds.canonical(entry), instant)
+        for name, kept in again.items():
+            changed[name] = kept.living(instant) if kept else None
         if not (changed or self.gone):
             return
         before, gone = self.names, self.gone
@@ -152,7 +151,7 @@ class Places:
         for path in old:
             self._due.pop(path, None)
         for path, names in new.items():
-            entries = {codec.text(name): changed.get(name) or held(name) for name in names}
+            entries = {codec.text(name): _entry(changed.get(name), held, name) for name in names}
             self._give(path, entries, snapshot.encode_canonical, sink)
         left = _paths(self._made[path] for path in new)
         for path in sorted(_paths(made.values()) - left):
@@ -171,12 +170,12 @@ class Places:
 
     def _await(self, path: str, entries: Collection[Entry]) -> None:
         """Notes when the first of a place's entries expires."""
-        if due := _first_expiry(entries):
+        if due := first_expiry(entries):
             self._due[path] = due
         else:
             self._due.pop(path, None)
 
-    def _rename(self, changed: Again) -> None:
+    def _rename(self, changed: Mapping[bytes, Load | None]) -> None:
         """Some of the keys that have changed are there, and the others are not."""
         gone = self.gone.union(name for name, entry in changed.items() if entry is None)
         gone = {name for name in gone if changed.get(name) is None and self._named(name)}
@@ -195,12 +194,12 @@ class Places:
     def _due_by(self, instant: str) -> list[str]:
         return [path for path, first in self._due.items() if first < instant]
 
-    def _expired(self, instant: str, sink: Sink) -> dict[bytes, Entry | None]:
+    def _expired(self, instant: str, sink: Sink) -> dict[bytes, Load | None]:
         """The keys of which all or some had expired by then, and what is left of them."""
         places = (self._made[path] for path in self._due_by(instant))
         held = (pair for made in places for pair in _decoded(made, sink).items())
         left = {name: (entry, living(entry, instant)) for name, entry in held}
-        return {name: after for name, (before, after) in left.items() if after is not before}
+        return {name: ready(after) for name, (before, after) in left.items() if after is not before}
 
 
 def _runs(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
@@ -250,41 +249,14 @@ def _holder(
     return lambda name: entries(homes[name])[name]
 
 
+def _entry(load: Load | None, held: Callable[[bytes], Entry], name: bytes) -> Entry:
+    return load() if load else held(name)
+
+
 def _check_first(path: str, seen: set[str]) -> None:
     if path in seen:
         raise GitbackupError(f"{path!r} is the path of two files: report this")
     seen.add(path)
-
-
-def living(entry: Entry, instant: str) -> Entry | None:
-    """What is left of an entry at an instant; itself where nothing of it has expired by then."""
-    if _past(entry.get("expires_at"), instant):
-        return None
-    expiries = entry.get("field_expires_at", {})
-    gone = {field for field, at in expiries.items() if _past(at, instant)}
-    if not gone:
-        return entry
-    value = {field: text for field, text in entry["value"].items() if field not in gone}
-    left = entry.copy()
-    left["value"] = value
-    left["field_expires_at"] = {field: at for field, at in expiries.items() if field not in gone}
-    if not left["field_expires_at"]:
-        del left["field_expires_at"]
-    return left if value else None
-
-
-def _past(expires_at: str | int | None, instant: str) -> bool:
-    """Whether that is over; a number is an instant past the year 9999."""
-    return isinstance(expires_at, str) and expires_at < instant
-
-
-def _first_expiry(entries: Collection[Entry]) -> str:
-    """When the first of the entries or of their fields expires; nothing where none does."""
-    instants = [entry["expires_at"] for entry in entries if "expires_at" in entry]
-    for entry in entries:
-        if "field_expires_at" in entry:
-            instants += entry["field_expires_at"].values()
-    return min((at for at in instants if isinstance(at, str)), default="")
 
 
 def _decoded(made: Mapping[str, str], sink: Sink) -> dict[bytes, Entry]:

@@ -20,6 +20,7 @@ from gitbackup.live.moment import Moment, MomentReader, Place, Wanted
 from gitbackup.live.read import SMALL, KeyReader
 from gitbackup.live.track import Tracker, Untold
 from gitbackup.model import Entry, Scope
+from gitbackup.ops.again import Again
 from gitbackup.patterns import covered
 
 MOST = 500  # small keys in one EXEC: the server is kept for a few milliseconds at most
@@ -90,7 +91,7 @@ class Rounds:
 
     `databases` are those that were read; where the scope names none, others count too. `dirty`
     are the names that are known to have been written to. In the end `again` has what was read
-    again: entries, None for what is gone; `touched` the names that were written to; `libraries`
+    again; `touched` the names that were written to; `libraries`
     the function libraries, where they had to be listed again; and `why` there is no moment,
     where there is none. `dirty` are then the names that may have changed since.
     """
@@ -105,7 +106,7 @@ class Rounds:
         guesses: Guesses,
         dirty: Iterable[bytes] = (),
     ) -> None:
-        self.again: dict[Place, Entry | None] = {}
+        self.again = Again()
         self.touched: set[bytes] = {*dirty}
         self.libraries: Sequence[Library] | None = None
         self.why = ""
@@ -146,7 +147,8 @@ class Rounds:
         self._reader.torn.clear()  # those are read again
         for db, places in groupby(self._unread(), key=lambda place: place[0]):
             names = [name for _, name in places]
-            self.again.update(((db, name), e) for name, e in self._reader.entries(db, names))
+            for name, entry in self._reader.entries(db, names):
+                self.again.keep((db, name), entry)
         if Untold.LIBRARIES in self._untold and self.libraries is None:
             self.libraries = keyspace.libraries(self._tracker.wire, server)
         self.dirty = set()
@@ -249,7 +251,7 @@ class Rounds:
         return left
 
     def _keep(self, place: Place, entry: Entry | None) -> None:
-        self.again[place] = entry
+        self.again.keep(place, entry)
         if entry is not None:
             self._guesses.learn(place, entry["type"])
 

@@ -20,6 +20,7 @@ from gitbackup.live.moment import MomentReader, Place
 from gitbackup.live.read import KeyReader
 from gitbackup.live.track import Tracker
 from gitbackup.model import FUNCTIONS, Consistency, Entry, Key, Scope
+from gitbackup.ops.again import Kept
 from gitbackup.ops.filling import Filler
 from gitbackup.ops.places import Places, Sink
 from gitbackup.ops.rounds import PATIENCE, Reading, Rounds, Upset
@@ -232,23 +233,25 @@ class LiveFiles:
         """Makes it the snapshot of one moment, if there is one."""
         rounds = self._rounds(tracker, reading)
         patience = max(PATIENCE, time.monotonic() - tracker.began)
-        moment = self._again(rounds, tracker, reading, patience)
+        moment = self._read_again(rounds, tracker, reading, patience, sink)
         if self.at_once:
             self.taken_at = moment
-        self._give(rounds, moment, sink)
         return rounds
 
-    def _again(self, rounds: Rounds, tracker: Tracker, reading: Reading, patience: float) -> int:
-        """Reads again what has changed; the server's time then."""
-        reader = reading.reader
-        moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
-        self.at_once = moment is not None
-        if moment is None:
-            rounds.read_the_rest(self.server.abilities)
-            moment = keyspace.clock(tracker.wire)
-        self.torn = () if self.at_once else _keys(reader.torn)
-        self.watching = self.at_once or reader.watching
-        self.changed, self.why = len(rounds.touched), rounds.why
+    def _read_again(
+        self, rounds: Rounds, tracker: Tracker, reading: Reading, patience: float, sink: Sink
+    ) -> int:
+        """Reads what has changed, and gives what is otherwise; the server's time then."""
+        with rounds.again:
+            moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
+            self.at_once = moment is not None
+            if moment is None:
+                rounds.read_the_rest(self.server.abilities)
+                moment = keyspace.clock(tracker.wire)
+            self.torn = () if self.at_once else _keys(reading.reader.torn)
+            self.watching = self.at_once or reading.reader.watching
+            self.changed, self.why = len(rounds.touched), rounds.why
+            self._give(rounds, moment, sink)
         return moment
 
     def _rounds(self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()) -> Rounds:
@@ -266,28 +269,31 @@ class LiveFiles:
 
     def _give(self, rounds: Rounds, moment: int, sink: Sink) -> None:
         """Gives what is otherwise now that some was read again."""
-        again: dict[int, dict[bytes, Entry | None]] = {db: {} for db in self._places}
-        for (db, name), entry in self._without_aside(rounds.again, moment).items():
-            again.setdefault(db, {})[name] = entry
+        again: dict[int, dict[bytes, Kept | None]] = {db: {} for db in self._places}
+        for (db, name), kept in self._without_aside(rounds.again.kept, moment).items():
+            again.setdefault(db, {})[name] = kept
         for db, entries in sorted(again.items()):
             self._places.setdefault(db, Places(db, [])).settle(entries, moment, sink)
         if rounds.libraries is not None:
             self._put_libraries(rounds.libraries, sink)
 
     def _without_aside(
-        self, again: Mapping[Place, Entry | None], moment: int
-    ) -> dict[Place, Entry | None]:
+        self, again: Mapping[Place, Kept | None], moment: int
+    ) -> dict[Place, Kept | None]:
         """The keys without those that a restore is building aside, or has left behind."""
         ours = {
             (db, name)
-            for (db, name), entry in again.items()
-            if entry
-            and "expires_at" in entry
-            and aside.still_ours_at(name, codec.milliseconds(entry["expires_at"]), moment)
+            for (db, name), kept in again.items()
+            if kept and aside.is_ours(name) and _is_aside(name, kept.load(), moment)
         }
         known = (place for place in self.left_over if place not in again)
         self.left_over = tuple(sorted({*known, *ours}))
         return {**again, **dict.fromkeys(ours)}
+
+
+def _is_aside(name: bytes, entry: Entry, moment: int) -> bool:
+    when = entry.get("expires_at")
+    return when is not None and aside.still_ours_at(name, codec.milliseconds(when), moment)
 
 
 def _keys(places: Iterable[Place]) -> tuple[Key, ...]:

@@ -106,7 +106,7 @@ class Spool:
 
     def __init__(self) -> None:
         self._places: dict[str, tuple[int, int]] = {}
-        self._file = _file()
+        self._file = temporary_file()
 
     def __contains__(self, blob_id: str) -> bool:
         return blob_id in self._places
@@ -128,7 +128,7 @@ class Spool:
     def clear(self) -> None:
         """Forgets all of it."""
         self._file.close()
-        self._places, self._file = {}, _file()
+        self._places, self._file = {}, temporary_file()
 
     def put(self, blob_id: str, content: bytes) -> None:
         if blob_id not in self._places:
@@ -153,7 +153,8 @@ class SpooledSide:
         return self._spool.read(self.files[path])
 
 
-def _file() -> tempfile.SpooledTemporaryFile[bytes]:
+def temporary_file() -> tempfile.SpooledTemporaryFile[bytes]:
+    """One in memory while it is small, then one that nobody else sees."""
     return tempfile.SpooledTemporaryFile(IN_MEMORY)
 
 
