@@ -91,9 +91,9 @@ class Rounds:
 
     `databases` are those that were read; where the scope names none, others count too. `dirty`
     are the names that are known to have been written to. In the end `again` has what was read
-    again; `touched` the names that were written to; `libraries`
-    the function libraries, where they had to be listed again; and `why` there is no moment,
-    where there is none. `dirty` are then the names that may have changed since.
+    again; `touched` the names that were written to; `libraries` the function libraries, where
+    they had to be listed again; and `why` there is no moment, where there is none. `dirty` are
+    then the names that may have changed since.
     """
 
     def __init__(
