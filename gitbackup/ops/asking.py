@@ -6,6 +6,7 @@ One that was cut off and is asked for again goes on with the commit that was mea
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 
 from gitbackup.errors import UsageError
@@ -23,9 +24,13 @@ UNDO = "undo"
 def by_words(repository: Repository, commit_ish: str, how: How, home: bool) -> Wanted:
     """A commit, as a person names it. Raises UsageError where there is none."""
     asked = json.dumps([commit_ish, how_object(how)])
-    note = unfinished(repository, asked, home)
-    commit = note.commit if note else repository.resolve(commit_ish)
-    return Wanted(commit, how, asked, note)
+
+    def ask() -> Wanted:
+        note = unfinished(repository, asked, home)
+        commit = note.commit if note else repository.resolve(commit_ish)
+        return Wanted(commit, how, asked, note)
+
+    return _while_head_stays(repository, ask)
 
 
 def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> Wanted:
@@ -46,6 +51,10 @@ def by_undo(repository: Repository, server: Server) -> Wanted:
 
     Raises UsageError where there is none, or the last one was into another server.
     """
+    return _while_head_stays(repository, lambda: _undo(repository, server))
+
+
+def _undo(repository: Repository, server: Server) -> Wanted:
     note = repository.unfinished()
     if note and note.asked == UNDO and note.undoes:
         last, begun = restored.told(repository, note.undoes), note
@@ -56,6 +65,15 @@ def by_undo(repository: Repository, server: Server) -> Wanted:
     keys = restored.touched(repository, last)
     commit = repository.resolve(last.replaced)
     return Wanted(commit, How(undoes=last.info.id), UNDO, begun, only=keys)
+
+
+def _while_head_stays(repository: Repository, ask: Callable[[], Wanted]) -> Wanted:
+    """What is asked for, by one HEAD: the git of a run that was killed may move it just then."""
+    while True:
+        head = repository.head()
+        wanted = ask()
+        if repository.head() == head:
+            return wanted
 
 
 def unfinished(repository: Repository, asked: str, home: bool) -> Unfinished | None:

@@ -48,7 +48,9 @@ def begin(repository: Repository, view: View, wanted: Wanted, replaced: str | No
     Returns the commit of the state before it, which is `replaced` where that is known already.
     """
     with _unmoved(repository, view) as head:
-        return _note(repository, wanted, str(head), replaced)
+        note = _note(wanted, str(head), replaced)
+        with repository.begun(note):
+            return note.replaced
 
 
 def before(
@@ -77,8 +79,8 @@ def before(
         if branch:
             importer.save(branch)
         else:
-            _note(repository, wanted, commit, replaced)
-            importer.publish()
+            with repository.begun(_note(wanted, commit, replaced)):
+                importer.publish()
     return commit
 
 
@@ -91,10 +93,8 @@ def _unmoved(repository: Repository, view: View) -> Iterator[str | None]:
         yield view.parent
 
 
-def _note(repository: Repository, wanted: Wanted, head: str, replaced: str | None) -> str:
-    state = replaced or head
-    repository.begin(Unfinished(wanted.asked, wanted.commit, head, state, wanted.how.undoes))
-    return state
+def _note(wanted: Wanted, head: str, replaced: str | None) -> Unfinished:
+    return Unfinished(wanted.asked, wanted.commit, head, replaced or head, wanted.how.undoes)
 
 
 def after(

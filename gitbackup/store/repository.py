@@ -259,10 +259,10 @@ class Repository(Configured):
         self._need_lock()
         notes.write(self._git, rehearsals)
 
-    def begin(self, note: Unfinished) -> None:
-        """Notes that a restore is under way. Under lock()."""
+    def begun(self, note: Unfinished) -> AbstractContextManager[None]:
+        """Notes that a restore is under way, unless the context fails. Under lock()."""
         self._need_lock()
-        unfinished.begin(self._git, note)
+        return unfinished.begun(self._git, note)
 
     def unfinished(self) -> Unfinished | None:
         """The restore that never ended; None where there is none, or HEAD has moved since."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from gitbackup.errors import GitbackupError
 from gitbackup.store.advance import write_whole
 from gitbackup.store.command import Commands, file_errors
 
@@ -25,7 +28,19 @@ class Unfinished(NamedTuple):
     undoes: str | None = None
 
 
-def begin(git: Commands, note: Unfinished) -> None:
+@contextmanager
+def begun(git: Commands, note: Unfinished) -> Iterator[None]:
+    """Notes it; where the context fails, what was noted before stands again."""
+    before = read(git)
+    _write(git, note)
+    try:
+        yield
+    except GitbackupError:
+        _write(git, before) if before else end(git)
+        raise
+
+
+def _write(git: Commands, note: Unfinished) -> None:
     with file_errors("write to the data repository"):
         write_whole(git.git_dir / NOTE, json.dumps(note._asdict()))
 
