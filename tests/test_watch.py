@@ -72,6 +72,17 @@ def test_it_reads_what_has_changed_and_no_more(valkey: LiveServer, tmp_path: Pat
             assert 10 <= read < 100
 
 
+def test_a_database_that_is_emptied_is_committed_once_it_is_quiet(
+    valkey: LiveServer, tmp_path: Path
+) -> None:
+    with valkey.client() as client:
+        client.mset({"a": "1", "b": "1"})
+        backup = Backup(tmp_path / "data", valkey.url)
+        with watching(backup, quiet=0.2, max_wait=600) as watcher:
+            client.flushall()
+            assert watcher.told(CommitResult, 2).summary.counts.removed == 2
+
+
 class Lasting:
     """A server that has its data again after it was killed."""
 

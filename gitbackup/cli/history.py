@@ -10,9 +10,9 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
+from gitbackup.cli.given import Natural
 from gitbackup.cli.options import (
     PAGE,
-    Natural,
     alone,
     examples,
     html_option,

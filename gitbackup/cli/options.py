@@ -14,6 +14,7 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import pager, terminal
+from gitbackup.cli.given import Folder, Natural, named
 from gitbackup.errors import PasswordNeeded, ServerError, UsageError
 from gitbackup.model.ttl import Ttl
 from gitbackup.progress import Progress
@@ -37,9 +38,10 @@ Exit codes:
 SHARED = {"--repo", "--url", "--json", "--color", "--no-pager", "--help"}
 """The options that most commands have."""
 
+
 repo_option = click.option(
     "--repo",
-    type=click.Path(path_type=Path),
+    type=Folder(path_type=Path),
     metavar="DIR",
     envvar="GITBACKUP_REPO",
     help="Data repository. [default: data-git-backup]",
@@ -47,17 +49,10 @@ repo_option = click.option(
 url_option = click.option(
     "--url",
     metavar="URL",
+    callback=named,
     envvar="REDIS_URL",
     help="The server: redis://, rediss:// or unix://. [default: redis://localhost:6379]",
 )
-
-
-class Natural(click.types.IntParamType):
-    """A number from 0 on, which goes without saying in the help."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        number: int = super().convert(value, param, ctx)
-        return number if number >= 0 else self.fail(f"{number} is less than 0.", param, ctx)
 
 
 def _databases(default: str) -> Callable[[Command], Command]:

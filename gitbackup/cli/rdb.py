@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from gitbackup.cli import terminal
+from gitbackup.cli.given import Natural
 from gitbackup.cli.options import (
-    Natural,
     OwnFirst,
     examples,
     json_option,

@@ -77,6 +77,10 @@ class Alarm:
         self._first: float | None = None
         self._last = self._held = float("-inf")
 
+    @property
+    def is_set(self) -> bool:
+        return self._first is not None
+
     def set(self, now: float) -> None:
         """Something that counts has changed."""
         self._first = now if self._first is None else self._first

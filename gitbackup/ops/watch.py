@@ -119,7 +119,7 @@ class Watch:
             if now >= asked + ASK:
                 counts |= self._ask(live)
                 asked = now
-            if counts or live.upset:
+            if counts or (live.upset and not alarm.is_set):
                 alarm.set(now)
             if alarm.rings_in(now) <= 0:
                 if not live.upset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gitbackup.errors import GitbackupError
+from gitbackup.errors import Busy, GitbackupError
 from gitbackup.model import FileChange
 from gitbackup.store import refs, worktree
 from gitbackup.store.command import Commands, failure, file_errors
@@ -28,8 +28,19 @@ def advance(git: Commands, old: str | None, new: str) -> None:
         journal.unlink()
         raise
     if not git.bare:
-        worktree.follow(git, old, new)
+        _follow(git, old, new)
     journal.unlink()
+
+
+def _follow(git: Commands, old: str | None, new: str) -> None:
+    """Nothing of a person's is in the way: what fails now is the system."""
+    try:
+        worktree.follow(git, old, new)
+    except Busy:
+        raise
+    except GitbackupError as error:
+        said = f"commit {new[:7]} is made, but the work tree does not follow yet: {error}"
+        raise GitbackupError(f"{said}; the next run does that, once it can") from error
 
 
 def finish(git: Commands) -> None:

@@ -12,6 +12,8 @@ from gitbackup.store.command import Commands, Result, failure, file_errors, text
 from gitbackup.store.trees import EMPTY_TREE, changed_files
 
 _NAMED = re.compile(r"'(.*)'|^\t(.*)$", re.MULTILINE)
+_YOURS = re.compile(r"would be (?:overwritten|removed)|would lose|not uptodate")
+"""What git says of files that are not as it left them; else it says what the system did."""
 
 
 def check(git: Commands, old: str | None, new: str, seeing: Mapping[str, str]) -> None:
@@ -81,7 +83,7 @@ def _in_the_way(git: Commands, result: Result) -> GitbackupError:
     if "index.lock" in result.error:
         return _busy(git)
     named = _NAMED.search(result.error)
-    if named is None or "fatal:" in result.error:
+    if named is None or "fatal:" in result.error or not _YOURS.search(result.error):
         return failure("read-tree", result)
     return _yours(git, named[1] or named[2])
 

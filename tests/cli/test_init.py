@@ -56,3 +56,12 @@ def test_init_adopts_no_foreign_repository(user: User) -> None:
         "gitbackup: other is a git repository, but not a gitbackup data repository;"
         " name the right one with --repo\n",
     )
+
+
+def test_an_empty_word_means_no_place(user: User) -> None:
+    """As a variable gives it that is not set."""
+    for option in ("--repo", "--url"):
+        said = (
+            f"gitbackup: Invalid value for '{option}': it is empty. See gitbackup commit --help\n"
+        )
+        assert user.run("commit", option, "") == Done(2, "", said)

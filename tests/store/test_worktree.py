@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gitbackup.errors import Busy, GitbackupError
+from gitbackup.store import refs
 from gitbackup.store.repository import Repository
 from tests.store.plain import commit, everything, git, run_python, work_tree
 
@@ -271,3 +274,32 @@ def test_a_run_that_is_killed_is_swept_up_by_the_next(repository: Repository, fi
 
     assert not list((repository.path / ".git" / "objects").glob("tmp_*"))
     assert repository.head() == first
+
+
+def test_a_commit_that_is_made_is_told_where_the_work_tree_cannot_follow(
+    repository: Repository, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something comes in the way after all was looked at."""
+    move = refs.move
+
+    def then_block(*arguments: Any) -> None:
+        move(*arguments)
+        (repository.path / "db1").write_bytes(b"mine")
+
+    monkeypatch.setattr(refs, "move", then_block)
+    with pytest.raises(GitbackupError, match=r"commit [0-9a-f]{7} is made, but the work tree"):
+        commit(repository, {"db1/x.json": b"1\n"})
+    assert repository.head() != first
+
+    (repository.path / "db1").unlink()
+    with repository.lock():
+        assert (repository.path / "db1" / "x.json").read_bytes() == b"1\n"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_what_the_system_refuses_is_no_edit_of_a_person(repository: Repository, first: str) -> None:
+    folder = repository.path / "db0"
+    folder.chmod(0o500)
+    with pytest.raises(GitbackupError, match=r"Permission denied"):
+        commit(repository, {"db0/a.json": b"2\n"})
+    folder.chmod(0o700)
