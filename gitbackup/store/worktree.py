@@ -72,7 +72,7 @@ def _read_tree(
     """The two-tree merge; once more with fresh stats, for a copied work tree's are stale."""
     words = ("read-tree", "-m", "-u", *options, old or EMPTY_TREE, new)
     result = git.attempt(*words, environment=environment)
-    if result.status:
+    if result.status and _YOURS.search(result.error):
         git.attempt("update-index", "-q", "--refresh", environment=environment)
         result = git.attempt(*words, environment=environment)
     if result.status:
