@@ -12,6 +12,10 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.browser", "tests.servers"]
 
+if git_to_test := os.environ.pop("GITBACKUP_TEST_GIT", None):
+    # another git than the system's, the path of its program; each worker process inherits this
+    os.environ["PATH"] = f"{Path(git_to_test).parent}{os.pathsep}{os.environ['PATH']}"
+
 SETTINGS_OF = ("GIT_", "GITBACKUP_", "REDIS", "VALKEY", "XDG_")
 """How the names of the variables begin that could reach a test from the person who runs it."""
 

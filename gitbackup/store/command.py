@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen
 from typing import IO, NamedTuple
 
 from gitbackup.errors import GitbackupError
+from gitbackup.store import environment as environments
 
-# Importing GitPython raises where git is not installed; we say so when git is first needed.
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-
-import git
+OLDEST = (2, 30)
+"""The oldest version of git that works."""
 
 AHEAD = 1024 * 1024  # bytes: the most that Linux lets any user have
 
@@ -41,11 +42,7 @@ _EVERY_TIME = {
     "submodule.recurse": "false",
 }
 
-_TRACES = (
-    *("TRACE", "TRACE_CURL", "TRACE_FSMONITOR", "TRACE_PACKET", "TRACE_PACK_ACCESS"),
-    *("TRACE_PACKFILE", "TRACE_PERFORMANCE", "TRACE_REFS", "TRACE_SETUP", "TRACE_SHALLOW"),
-    *("TRACE2", "TRACE2_EVENT", "TRACE2_PERF"),
-)
+_NOT_FOR_PEOPLE = ("hint:", "fast-import: dumping crash report")
 
 
 class Result(NamedTuple):
@@ -66,47 +63,61 @@ class Commands:
         self.git_dir = git_dir
         self.folder = folder
         self.bare = git_dir == folder
-        self._git = git.Git(str(folder))
-        self._git.update_environment(**_environment(git_dir, folder))
 
     def run(self, *words: str, environment: Mapping[str, str] | None = None) -> bytes:
-        """What `git <words>` writes; GitbackupError with git's own words where it fails."""
+        """Return what `git <words>` writes; GitbackupError with git's own words where it fails."""
         result = self.attempt(*words, environment=environment)
         if result.status:
             raise failure(words[0], result)
         return result.out
 
-    def attempt(self, *words: str, environment: Mapping[str, str] | None = None) -> Result:
-        """How `git <words>` ends, well or not; GitbackupError where it cannot even start."""
-        with _starting():
-            status, out, error = self._git.execute(
-                _command(words),
-                env=environment,
-                with_extended_output=True,
-                with_exceptions=False,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-            )
-        return Result(status, out if isinstance(out, bytes) else out.encode(), str(error))
+    def attempt(
+        self, *words: str, environment: Mapping[str, str] | None = None, as_user: bool = False
+    ) -> Result:
+        """Return how `git <words>` ends, well or not; GitbackupError where it cannot even start.
+
+        Git reads the repository's settings; with `as_user` those of the user and the system, too.
+        """
+        process = self._popen(words, environment, as_user, DEVNULL)
+        out, error = process.communicate()
+        return Result(process.returncode, out, error.decode("utf-8", "replace"))
 
     def start(self, *words: str, environment: Mapping[str, str] | None = None) -> Talk:
-        """`git <words>`, to talk with; it dies with the object returned."""
+        """Start `git <words>`, to talk with; it dies with the object returned."""
+        return Talk(self._popen(words, environment, False, PIPE))
+
+    def _popen(
+        self, words: Sequence[str], more: Mapping[str, str] | None, as_user: bool, stdin: int
+    ) -> Popen[bytes]:
+        environment = environments.of_git(self.git_dir, self.folder)
+        if not as_user:
+            environment |= environments.OF_THE_REPOSITORY_ALONE
+        command = [_program(), *_SETTINGS, *words]
         with _starting():
-            command = _command(words)
-            return Talk(self._git.execute(command, env=environment, as_process=True, istream=PIPE))
+            return Popen(
+                command,
+                cwd=self.folder,
+                env={**environment, **(more or {})},
+                stdin=stdin,
+                stdout=PIPE,
+                stderr=PIPE,
+            )
 
 
 class Talk:
     """A git command that runs: what is written to `stdin` it reads, and answers on `stdout`."""
 
-    def __init__(self, process: git.Git.AutoInterrupt) -> None:
-        self._guard = process  # GitPython ends the process with this object
-        popen = process.proc
-        if popen is None or popen.stdin is None or popen.stdout is None:
+    def __init__(self, process: Popen[bytes]) -> None:
+        if process.stdin is None or process.stdout is None:
             raise ValueError("a talk needs pipes")
-        self._popen: Popen[bytes] = popen
-        self.stdin: IO[bytes] = popen.stdin
-        self.stdout: IO[bytes] = popen.stdout
+        self._popen = process
+        self.stdin: IO[bytes] = process.stdin
+        self.stdout: IO[bytes] = process.stdout
+
+    def __del__(self) -> None:
+        if self._popen.poll() is None:
+            with suppress(OSError):
+                self.kill()
 
     def widen(self) -> None:
         """Lets either side write far ahead of what the other has read, where the system can."""
@@ -128,18 +139,17 @@ class Talk:
 
 
 def failure(name: str, result: Result) -> GitbackupError:
-    """The error to raise where `git <name>` ended so, with what it wrote."""
+    """The error to raise where `git <name>` ended so, with what it wrote and advises."""
     lines = [line.strip() for line in result.error.split("\n")]
+    lines = [line for line in lines if line and not line.startswith(_NOT_FOR_PEOPLE)]
     fatal = [at for at, line in enumerate(lines) if line.startswith("fatal:")]
-    lines = lines[: fatal[0] + 1] if fatal else lines  # what follows is how it fell
-    said = "; ".join(line for line in lines if line and not line.startswith("hint:"))
+    if fatal:  # what is advised comes after the first; a second one says how git fell
+        advice = lines[fatal[0] + 1 : fatal[1] if len(fatal) > 1 else None]
+        advice = [line for line in advice if not line.startswith("warning:")]
+        lines = [*lines[: fatal[0] + 1], *advice]
+    said = "".join(line + (" " if line.endswith((":", ".")) else "; ") for line in lines)
     ended = f"signal {-result.status}" if result.status < 0 else f"status {result.status}"
-    return GitbackupError(f"git {name} failed: {said or f'it ended with {ended}'}")
-
-
-def asking() -> dict[str, str]:
-    """The environment in which git may ask for a password, unless the user's own says no."""
-    return {"GIT_TERMINAL_PROMPT": os.environ.get("GIT_TERMINAL_PROMPT", "1")}
+    return GitbackupError(f"git {name} failed: {said.rstrip(' ;') or f'it ended with {ended}'}")
 
 
 def text(data: bytes) -> str:
@@ -161,44 +171,39 @@ def file_errors(doing: str) -> Iterator[None]:
 def _starting() -> Iterator[None]:
     try:
         yield
-    except git.GitCommandNotFound as error:
-        if shutil.which(git.Git.GIT_PYTHON_GIT_EXECUTABLE or "git") is None:
-            sentence = "git is not installed, or not on the PATH; install git 2.31 or newer"
-            raise GitbackupError(sentence) from error
-        raise GitbackupError(f"git does not start: {error.__cause__}") from error
     except OSError as error:
-        raise GitbackupError(f"git does not start: {error}") from error
+        raise GitbackupError(f"git does not start: {error.strerror or error}") from error
 
 
-def _command(words: Sequence[str]) -> list[str]:
-    settings = {**SETTINGS, **_EVERY_TIME}
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    return [git.Git.GIT_PYTHON_GIT_EXECUTABLE or "git", *options, *words]
+@cache
+def _found(path: str) -> str:
+    """Return the git on this PATH, once it is known to run and to be new enough."""
+    program = shutil.which("git", path=path)
+    if program is None:
+        raise GitbackupError(f"git is not installed, or not on the PATH; {_INSTALL}")
+    with _starting():
+        process = Popen(
+            [program, "version"],
+            env=environments.surroundings(os.environ) | {"LC_ALL": "C"},
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+    out, error = process.communicate()
+    result = Result(process.returncode, out, error.decode("utf-8", "replace"))
+    found = re.match(rb"git version (\d+)\.(\d+)", out)
+    if result.status or found is None:
+        raise GitbackupError(f"{failure('version', result)} ({program}); {_INSTALL}")
+    if (int(found[1]), int(found[2])) < OLDEST:
+        version = out.decode("ascii", "replace").split()[2]
+        raise GitbackupError(f"git {version} ({program}) is too old; {_INSTALL}")
+    return program
 
 
-def _environment(git_dir: Path, folder: Path) -> dict[str, str]:
-    """Values for every variable that could lead git elsewhere; GitPython passes the rest on."""
-    return {
-        "GIT_DIR": str(git_dir),
-        "GIT_COMMON_DIR": str(git_dir),
-        "GIT_WORK_TREE": str(folder),
-        "GIT_INDEX_FILE": str(git_dir / "index"),
-        "GIT_OBJECT_DIRECTORY": str(git_dir / "objects"),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
-        "GIT_GRAFT_FILE": str(git_dir / "info" / "grafts"),
-        "GIT_SHALLOW_FILE": str(git_dir / "shallow"),
-        "GIT_NAMESPACE": "",
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_CONFIG_PARAMETERS": "",
-        "GIT_CONFIG_COUNT": "0",
-        "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_ATTR_SOURCE": "",
-        "GIT_DEFAULT_HASH": "sha1",
-        "GIT_DEFAULT_REF_FORMAT": "files",
-        "GIT_LITERAL_PATHSPECS": "1",
-        "GIT_GLOB_PATHSPECS": "0",
-        "GIT_NOGLOB_PATHSPECS": "0",
-        "GIT_ICASE_PATHSPECS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        **{f"GIT_{name}": "0" for name in _TRACES},
-    }
+def _program() -> str:
+    return _found(os.environ.get("PATH") or os.defpath)
+
+
+_INSTALL = "install git {}.{} or newer".format(*OLDEST)
+_CONFIG = {**SETTINGS, **_EVERY_TIME}
+_SETTINGS = [word for name, value in _CONFIG.items() for word in ("-c", f"{name}={value}")]

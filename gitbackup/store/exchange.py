@@ -8,9 +8,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from gitbackup.errors import Busy, GitbackupError, UsageError
-from gitbackup.store import bundles, lock, network, refs, remotes
+from gitbackup.store import bundles, identity, lock, network, refs, remotes
 from gitbackup.store.command import Commands, failure, text
-from gitbackup.store.identity import fallback
 from gitbackup.store.remotes import BRANCHES, Remote
 
 NOTES = "refs/notes/"
@@ -175,7 +174,7 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
     for name, ident in remotes.known_refs(git, _aside(remote)).items():
         if not _forward(git, NOTES + name, ident):
             words = ("notes", f"--ref={NOTES}{name}", "merge", "-q", "-s", "cat_sort_uniq", ident)
-            result = git.attempt(*words, environment=fallback(git))
+            result = git.attempt(*words, environment=identity.environment(git))
             told += [str(failure("notes", result))] if result.status else []
     return told
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gitbackup.store.command import Commands
+from gitbackup.store.command import Commands, text
 
 _ROLES = ("AUTHOR", "COMMITTER")
 _FALLBACK = {
@@ -15,23 +15,31 @@ _FALLBACK = {
 _NOT_MADE_UP = ("-c", "user.useConfigOnly=true")
 
 
-def fallback(git: Commands) -> dict[str, str]:
-    """The environment for git's own commits: empty where git knows whose they are."""
-    known = all(git.attempt(*_NOT_MADE_UP, "var", f"GIT_{r}_IDENT").status == 0 for r in _ROLES)
-    return {} if known else _FALLBACK
+def environment(git: Commands) -> dict[str, str]:
+    """The environment for git's own commits: who git says that the user is."""
+    told = {}
+    for role in _ROLES:
+        name, _, email = _known(git, role).rsplit(b" ", 2)[0].rpartition(b" ")
+        told[f"GIT_{role}_NAME"] = text(name)
+        told[f"GIT_{role}_EMAIL"] = text(email.strip(b"<>"))
+    return told
 
 
 def signature(git: Commands, role: str, when: datetime | None = None) -> bytes:
     """`Name <email> seconds zone` of the AUTHOR or the COMMITTER, as git knows them.
 
-    Git makes one up from the machine's name where nobody has told it; then it is
-    gitbackup itself. Without `when` it is now, or what the environment tells git.
+    Without `when` it is now, or what the environment tells git.
     """
-    words = (*_NOT_MADE_UP, "var", f"GIT_{role}_IDENT")
-    result = git.attempt(*words)
-    known = result.out if result.status == 0 else git.run(*words, environment=_FALLBACK)
-    known = known.strip()
+    known = _known(git, role)
     if when is None:
         return known
     who = known.rsplit(b" ", 2)[0]
     return who + f" {int(when.timestamp())} {when.astimezone(when.tzinfo):%z}".encode()
+
+
+def _known(git: Commands, role: str) -> bytes:
+    """Who git knows; gitbackup itself, where git would make one up from the machine's name."""
+    words = (*_NOT_MADE_UP, "var", f"GIT_{role}_IDENT")
+    result = git.attempt(*words, as_user=True)
+    known = result.out if result.status == 0 else git.run(*words, environment=_FALLBACK)
+    return known.strip()

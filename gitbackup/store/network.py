@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store import places
-from gitbackup.store.command import Commands, Result, asking, failure, text
+from gitbackup.store.command import Commands, Result, failure, text
+from gitbackup.store.environment import asking
 from gitbackup.store.places import Place
 
 _USER, _PASSWORD = "GITBACKUP_URL_USER", "GITBACKUP_URL_PASSWORD"
@@ -73,16 +74,33 @@ def push(git: Commands, place: Place, refspecs: list[str]) -> Result:
 
 
 def attempt(git: Commands, place: Place, *words: str) -> Result:
-    """How `git <words>` ends, that may talk to a place."""
+    """How `git <words>` ends, that may talk to a place; by the user's own settings."""
     environment = asking()
+    settings = [(f"hook.{name}.enabled", "false") for name in _hooks(git)]
     helper: tuple[str, ...] = ()
     if place.password is not None:
         helper = ("-c", "credential.helper=", "-c", f"credential.helper={_HELPER}")
         environment |= {_USER: place.user, _PASSWORD: place.password}
     elif place.user:
-        key, value = "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"
-        environment |= {"GIT_CONFIG_COUNT": "1", key: "credential.username", value: place.user}
-    return git.attempt(*helper, *words, environment=environment)
+        settings.append(("credential.username", place.user))
+    return git.attempt(
+        *helper, *words, environment=environment | _configured(settings), as_user=True
+    )
+
+
+def _hooks(git: Commands) -> set[str]:
+    """The hooks that the user's settings name, which git 2.54 and newer run: not here."""
+    words = ("config", "--null", "--name-only", "--get-regexp", r"^hook\..*\.(command|event)$")
+    names = text(git.attempt(*words, as_user=True).out).split("\0")[:-1]
+    return {name.partition(".")[2].rpartition(".")[0] for name in names}
+
+
+def _configured(settings: list[tuple[str, str]]) -> dict[str, str]:
+    """The environment that gives git these settings, whatever their names hold."""
+    told = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (name, value) in enumerate(settings):
+        told |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return told
 
 
 def unreachable(place: Place, doing: str, result: Result) -> GitbackupError:

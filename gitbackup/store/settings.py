@@ -44,7 +44,7 @@ class Configured:
 
 def get_all(git: Commands, name: str) -> list[str]:
     """Every value of `gitbackup.<name>`, the repository's own after the user's global ones."""
-    result = git.attempt("config", "-z", "--get-all", _variable(name))
+    result = git.attempt("config", "-z", "--get-all", _variable(name), as_user=True)
     if result.status > 1:  # 1: there is none
         raise failure("config", result)
     return [text(value) for value in result.out.split(b"\0")[:-1]]
@@ -70,8 +70,10 @@ def every(git: Commands) -> dict[str, str]:
 
     A name without a value is true, as git has it.
     """
-    out = git.run("config", "-z", "--list")
-    pairs = (item.partition("\n") for item in text(out).split("\0")[:-1])
+    result = git.attempt("config", "-z", "--list", as_user=True)
+    if result.status:
+        raise failure("config", result)
+    pairs = (item.partition("\n") for item in text(result.out).split("\0")[:-1])
     return {name.lower(): value if line else "true" for name, line, value in pairs}
 
 

@@ -195,7 +195,7 @@ def test_git_is_not_installed(kept: User) -> None:
         assert kept.process(*words, env={"PATH": str(Path.cwd())}) == Done(
             1,
             "",
-            "gitbackup: git is not installed, or not on the PATH; install git 2.31 or newer\n",
+            "gitbackup: git is not installed, or not on the PATH; install git 2.30 or newer\n",
         )
     assert kept.state() == before
     assert not Path("new").exists()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from gitbackup.errors import GitbackupError
 from gitbackup.model import Selection
+from gitbackup.store import environment
 from gitbackup.store.repository import Repository
 from tests.store.plain import commit, everything, git, work_tree
 
@@ -137,3 +140,98 @@ def test_replaced_objects_are_read_as_they_were(repository: Repository, first: s
     git(repository.path, "replace", second, first)
 
     assert repository.read(repository.files(second)["db0/a.json"]) == b"9\n"
+
+
+@pytest.mark.usefixtures("led_astray")
+def test_git_gets_what_it_needs_and_no_empty_value(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GIT_ATTR_SOURCE", "GIT_QUARANTINE_PATH", "GIT_INTERNAL_SUPER_PREFIX", "GIT_NEW"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("GIT_CONFIG", os.devnull)
+    monkeypatch.setenv("GIT_SSH_COMMAND", "")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "a person")
+    monkeypatch.setenv("REDISCLI_AUTH", "secret")
+
+    found = environment.of_git(repository.path / ".git", repository.path)
+
+    assert "" not in found.values()
+    assert "REDISCLI_AUTH" not in found
+    assert {name for name in found if name.startswith("GIT_")} - environment.ALLOWED == {
+        *("GIT_DIR", "GIT_WORK_TREE", "GIT_ATTR_NOSYSTEM", "GIT_LITERAL_PATHSPECS"),
+        *("GIT_NO_REPLACE_OBJECTS", "GIT_TERMINAL_PROMPT"),
+    }
+    assert found["GIT_AUTHOR_NAME"] == "a person"
+    assert found["GIT_DIR"] == str(repository.path / ".git")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("GIT_CONFIG", "GIT_ATTR_SOURCE", "GIT_QUARANTINE_PATH", "GIT_INTERNAL_SUPER_PREFIX"),
+        *("GIT_PYTHON_REFRESH", "GIT_EXTERNAL_DIFF", "GIT_PREFIX", "GIT_SHALLOW_FILE"),
+    ],
+)
+@pytest.mark.parametrize("value", ["", os.devnull, "raise"])
+def test_a_variable_that_a_version_of_git_reads_is_no_matter(
+    name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    check_everything_works(tmp_path / "data")
+
+
+def program(folder: Path, script: str) -> None:
+    """Makes a `git` of a shell script in the folder."""
+    folder.mkdir()
+    (folder / "git").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "git").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("echo 'git version 2.29.4'", "git 2.29.4 ({}/git) is too old; install git 2.30 or newer"),
+        (
+            "echo 'libpcre2: cannot open shared object file' >&2; exit 127",
+            "git version failed: libpcre2: cannot open shared object file ({}/git);"
+            " install git 2.30 or newer",
+        ),
+        (
+            "exit 0",
+            "git version failed: it ended with status 0 ({}/git); install git 2.30 or newer",
+        ),
+    ],
+)
+def test_a_git_that_cannot_be_used_is_told_in_one_sentence(
+    script: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "bin", script)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    with pytest.raises(GitbackupError) as caught:
+        Repository.create(tmp_path / "data")
+    assert str(caught.value) == sentence.format(tmp_path / "bin")
+
+
+def test_a_git_that_is_no_program_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "bin", "")
+    (tmp_path / "bin" / "git").write_bytes(b"\x7fELF nonsense")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    with pytest.raises(GitbackupError, match="git does not start: Exec format error"):
+        Repository.create(tmp_path / "data")
+
+
+def test_what_we_write_another_reader_of_git_reads_too(tmp_path: Path) -> None:
+    from git import Repo
+
+    files = {"gitbackup.json": b"{}\n", "db0/Key.json": b"1\r\n", "db0/é ü.json": b"2\n" * 9999}
+    repository = Repository.create(tmp_path / "data")
+    made = commit(repository, files, "Grüße\n")
+
+    with Repo(tmp_path / "data") as other:
+        blobs = [item for item in other.head.commit.tree.traverse() if item.type == "blob"]
+        assert {blob.path: blob.data_stream.read() for blob in blobs} == files
+        assert (other.head.commit.hexsha, other.head.commit.message) == (made, "Grüße\n")
