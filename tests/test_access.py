@@ -113,6 +113,18 @@ def test_a_command_that_a_commit_needs_is_named(
     assert not backup.repository or backup.repository.head() is None
 
 
+def test_who_may_not_ask_for_expiries_of_small_values_is_told_so(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    """They are read in a way of their own, which hears of writes."""
+    expiry = "pttl" if server.brand.startswith("redis6") else "pexpiretime"
+    with server.client() as client:
+        client.mset({"a": "1", "b": "2"})
+    backup = backup_as(server, tmp_path, ["+@all", f"-{expiry}"])
+    with pytest.raises(ServerError, match=rf"the user may not run {expiry.upper()} at"):
+        backup.commit()
+
+
 def test_who_may_not_list_functions_commits_a_scope_without_them(
     valkey: LiveServer, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ class KeyReader:
         self.watching = True
         self._server = server
         self._hears = hears
+        self._moments = True  # until the user turns out not to be allowed to read so
         self._wire = server.dial()
         self._resting = False
         self._other: Wire | None = None
@@ -174,12 +175,15 @@ class KeyReader:
 
     def _at_once(self, db: int, key: bytes) -> Outcome:
         """One key read at one moment; Later where it takes more, or the user may not."""
+        if not self._moments:
+            return Later.LATER
         reader = MomentReader(self._second(db), self._server.abilities)
         type_ = ""  # which the first look tells
         for _ in range(LOOKS):
             try:
                 moment = reader.read([Wanted(db, key, type_)], libraries=False)
             except ServerError:
+                self._moments = False  # so that no connection is lost for each key
                 self._forget_second()  # it may be inside a transaction
                 return Later.LATER
             outcome, type_ = moment.found[db, key], moment.types[db, key]

@@ -58,7 +58,8 @@ class SmallValues:
         each = self.questions
         first, values = replies[::each], replies[1::each]
         last = first if each == 2 else replies[2::each]
-        if first == last and not any(issubclass(kind, Refusal) for kind in set(map(type, values))):
+        kinds = {*map(type, values), *map(type, first)}
+        if first == last and not any(issubclass(kind, Refusal) for kind in kinds):
             with suppress(Unsure):
                 return [*self._entries(types, first, values)]
         told = zip(types, first, values, last, strict=True)

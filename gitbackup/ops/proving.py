@@ -14,12 +14,31 @@ from gitbackup.live import keyspace
 from gitbackup.live.connect import Server
 from gitbackup.live.raw import File, Raw, RawReader
 from gitbackup.live.read import KeyReader
+from gitbackup.live.wire import Wire
 from gitbackup.model import FUNCTIONS, Entry, Key
 from gitbackup.ops.steps import Entries, sources
 from gitbackup.plan import Arrivals, Clock, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
 from gitbackup.store.objects import blob_id
 from gitbackup.store.seen import Made, Seen
+
+
+class _Now:
+    """The server's clock, asked on one connection, and only where what it told last is too old."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._last = 0  # milliseconds since 1970
+
+    def is_wrong(self, entry: Entry | None, due: Entry | None) -> bool:
+        """Whether a key that was read is not as it should be: less what has expired by now."""
+        if same(entry, due) or (due and same(entry, self._living(due))):
+            return False
+        self._last = keyspace.clock(self._wire)
+        return not (due and same(entry, self._living(due)))
+
+    def _living(self, due: Entry) -> Entry | None:
+        return timed(due, Ttl.KEEP, Clock(self._last, 0))
 
 
 def differing(
@@ -37,15 +56,16 @@ def differing(
     few = [*parts(plan.keys)[0]]
     progress.start("verifying", len(few) + sum(len(file.names) for file in arrived))
     try:
-        with KeyReader(server) as reader:
+        with KeyReader(server) as reader, closing(server.dial()) as wire:
+            now = _Now(wire)
             for db, planned in groupby(few, key=lambda planned: planned.key.db):
                 group = list(planned)
                 if db == FUNCTIONS:
                     found += _differing_libraries(server, group, entries)
                 else:
-                    found += _differing(server, reader, group, entries, progress)
+                    found += _differing(now, reader, group, entries, progress)
             for _, files in groupby(arrived, key=lambda each: each.db):
-                found += _differing_files(server, reader, list(files), entries, progress)
+                found += _differing_files(now, reader, list(files), entries, progress)
     finally:
         progress.finish()
     return sorted(found)
@@ -84,7 +104,7 @@ def _asked(
 
 
 def _differing(
-    server: Server,
+    now: _Now,
     reader: KeyReader,
     group: list[PlannedKey],
     entries: Entries,
@@ -93,7 +113,7 @@ def _differing(
     names = [codec.data(planned.key.name) for planned in group]
     found = reader.entries(group[0].key.db, names)
     for planned, (_, entry) in zip(group, found, strict=True):
-        if _is_wrong(server, entry, entries.restored(planned)):
+        if now.is_wrong(entry, entries.restored(planned)):
             yield planned.key
         progress.advance(1)
 
@@ -115,7 +135,7 @@ def _is_made_of(raw: RawReader, replies: Raw, file: Arrivals, entries: Entries, 
 
 
 def _differing_files(
-    server: Server,
+    now: _Now,
     reader: KeyReader,
     files: list[Arrivals],
     entries: Entries,
@@ -129,17 +149,9 @@ def _differing_files(
         living = {name: entry for name, entry in held.items() if entry}
         if blob_id(snapshot.encode_loose(living)) != entries.blob_id(file):
             due = entries.arriving(file)
-            wrong = (name for name in file.names if _is_wrong(server, held[name], due[name]))
+            wrong = (name for name in file.names if now.is_wrong(held[name], due[name]))
             yield from (Key(file.db, name) for name in wrong)
         progress.advance(len(file.names))
-
-
-def _is_wrong(server: Server, entry: Entry | None, due: Entry | None) -> bool:
-    """Whether a key that was read is not as it should be: less what has expired by now."""
-    if same(entry, due):
-        return False
-    living = timed(due, Ttl.KEEP, Clock(_now(server), 0)) if due else None
-    return not same(entry, living)
 
 
 def _differing_libraries(
@@ -150,8 +162,3 @@ def _differing_libraries(
         due = entries.restored(planned)
         if held.get(planned.key.name) != (due["value"] if due else None):
             yield planned.key
-
-
-def _now(server: Server) -> int:
-    with closing(server.dial()) as wire:
-        return keyspace.clock(wire)
