@@ -1,38 +1,57 @@
-"""Stands between a client and a server, and cuts all connections after so many bytes."""
+"""Stands between a client and a server, and cuts, or changes, what passes after so many bytes."""
 
 from __future__ import annotations
 
 import selectors
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 PIECE = 1 << 16
+Event = Callable[[bytes], bytes]
+"""What happens at a byte: it is given what was to pass from there on, and gives what does."""
 
 
 class Proxy(AbstractContextManager["Proxy"]):
     """Passes on what comes either way, until as many bytes have passed as are allowed.
 
-    Then every connection is cut, in the middle of what was under way, and none is let in.
+    Then every connection is cut, in the middle of what was under way, and none is let in; or
+    something else happens, once.
     """
 
     def __init__(self, server: str, path: Path) -> None:
         self.url = f"unix://{path}"
         self.passed = 0
+        self.replied = 0  # the server's part of `passed`
         self._left: int | None = None
+        self._event: tuple[int, Event, bool] | None = None
         self._server = server.removeprefix("unix://")
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
         self._waker, self._wake = socket.socketpair()
         self._pairs: dict[socket.socket, socket.socket] = {}
+        self._servers: set[socket.socket] = set()  # the ends that the server speaks at
         self._selector = selectors.DefaultSelector()
         self._thread = threading.Thread(target=self._run)
 
     def allow(self, count: int) -> None:
         """Lets that many bytes pass from now on."""
         self._left = count
+
+    def at(self, count: int, event: Event, of_replies: bool = False) -> None:
+        """Has `event` happen after so many more bytes, or so many of the server's."""
+        self._event = (count + (self.replied if of_replies else self.passed), event, of_replies)
+
+    def as_ever(self) -> None:
+        """Lets everything pass from now on."""
+        self._left = self._event = None
+
+    def cut(self) -> None:
+        """Ends every connection, and lets none in; to be called by an event."""
+        self._left = 0
 
     def __enter__(self) -> Proxy:
         for one in (self._listener, self._waker):
@@ -56,7 +75,7 @@ class Proxy(AbstractContextManager["Proxy"]):
                 if one is self._listener:
                     self._let_in()
                 elif one in self._pairs:
-                    self._pass_on(one)  # type: ignore[arg-type]
+                    self._pass_on(one)
 
     def _let_in(self) -> None:
         ours, _ = self._listener.accept()
@@ -64,7 +83,13 @@ class Proxy(AbstractContextManager["Proxy"]):
             ours.close()
             return
         theirs = socket.socket(socket.AF_UNIX)
-        theirs.connect(self._server)
+        try:
+            theirs.connect(self._server)
+        except OSError:
+            for end in (ours, theirs):
+                end.close()
+            return
+        self._servers.add(theirs)
         for one, other in ((ours, theirs), (theirs, ours)):
             self._pairs[one] = other
             self._selector.register(one, selectors.EVENT_READ)
@@ -74,14 +99,30 @@ class Proxy(AbstractContextManager["Proxy"]):
             data = one.recv(PIECE)
             if self._left is not None:
                 data, self._left = data[: self._left], max(self._left - len(data), 0)
+            data = self._happen(data, one in self._servers)
             self._pairs[one].sendall(data)
         except OSError:
             data = b""
         self.passed += len(data)
+        if one in self._servers:
+            self.replied += len(data)
         if self._left == 0:
             self._cut()
         elif not data:
             self._close(one)
+
+    def _happen(self, data: bytes, replies: bool) -> bytes:
+        """What is left of the data once the event has happened, if it is its turn."""
+        if self._event is None:
+            return data
+        count, event, of_replies = self._event
+        if of_replies and not replies:
+            return data
+        before = count - (self.replied if of_replies else self.passed)
+        if before >= len(data):
+            return data
+        self._event = None
+        return data[:before] + event(data[before:])
 
     def _cut(self) -> None:
         for one in [*self._pairs]:
@@ -92,6 +133,7 @@ class Proxy(AbstractContextManager["Proxy"]):
         if other is None:
             return
         del self._pairs[other]
+        self._servers -= {one, other}
         for end in (one, other):
             self._selector.unregister(end)
             end.close()

@@ -1,0 +1,109 @@
+"""The data repository as plain git sees it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.torture.database import tokens_in
+
+AROUND = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_AUTHOR_NAME": "A Person",
+    "GIT_AUTHOR_EMAIL": "person@example.org",
+    "GIT_COMMITTER_NAME": "A Person",
+    "GIT_COMMITTER_EMAIL": "person@example.org",
+}
+
+
+class Plain:
+    """Asks git about one repository."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._tokens: dict[str, frozenset[bytes]] = {}
+        self._known: frozenset[bytes] = frozenset()
+        self._tips: list[str] = []
+
+    @property
+    def git_dir(self) -> Path:
+        return self.path / ".git" if (self.path / ".git").exists() else self.path
+
+    def run(self, *words: str, text: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        around = {**os.environ, **AROUND}
+        return subprocess.run(
+            ["git", *words], cwd=self.path, env=around, input=text, capture_output=True
+        )
+
+    def head(self) -> str | None:
+        """The id of HEAD's commit."""
+        if not self.path.exists():
+            return None
+        done = self.run("rev-parse", "-q", "--verify", "HEAD^{commit}")
+        return done.stdout.decode().strip() or None
+
+    def problems(self) -> str:
+        """What git fsck has to say."""
+        done = self.run("fsck", "--strict", "--no-dangling", "--no-progress")
+        said = (done.stdout + done.stderr).decode("utf-8", "replace")
+        lines = [line for line in said.splitlines() if not line.startswith("notice: ")]
+        return "\n".join(lines) or (
+            f"git fsck ended with {done.returncode}" if done.returncode else ""
+        )
+
+    def uncommitted(self) -> str:
+        """What in the work tree or the index is not as HEAD has it."""
+        if self.run("rev-parse", "--is-bare-repository").stdout == b"true\n":
+            return ""
+        return self.run("status", "--porcelain").stdout.decode("utf-8", "replace")
+
+    def locks(self) -> list[str]:
+        """Files of git's that would keep the next git from its work."""
+        return sorted(str(path.relative_to(self.path)) for path in self.git_dir.rglob("*.lock"))
+
+    def tokens(self, commit: str = "HEAD") -> frozenset[bytes]:
+        """Those of one commit's files."""
+        listed = self.run("ls-tree", "-r", "-z", commit).stdout
+        blobs = [line.split()[2].decode() for line in listed.split(b"\0") if b"\t" in line]
+        names = [line.partition(b"\t")[2] for line in listed.split(b"\0") if b"\t" in line]
+        data = [
+            blob
+            for blob, name in zip(blobs, names, strict=True)
+            if name.startswith((b"db", b"functions/", b'"db', b'"functions/'))
+        ]
+        return self._of(data)
+
+    def history(self) -> frozenset[bytes]:
+        """Those of every commit that any ref leads to."""
+        tips = [*{*self.run("for-each-ref", "--format=%(objectname)").stdout.decode().split()}]
+        known = [f"^{tip}" for tip in self._tips]
+        listed = self.run("rev-list", "--objects", "--no-object-names", *tips, *known)
+        if listed.returncode:  # a tip that was there is not any more
+            self._known = frozenset()
+            listed = self.run("rev-list", "--objects", "--no-object-names", *tips)
+        self._known |= self._of(listed.stdout.decode().split())
+        self._tips = tips
+        return self._known
+
+    def reaches(self, commit: str) -> bool:
+        """Whether some branch still leads to a commit."""
+        return self.run("rev-list", "-n1", commit, "--not", "--all").stdout == b""
+
+    def _of(self, objects: Iterable[str]) -> frozenset[bytes]:
+        objects = [*objects]
+        new = [one for one in objects if one not in self._tokens]
+        if new:
+            asked = "\n".join(new).encode() + b"\n"
+            said = self.run("cat-file", "--batch", text=asked).stdout
+            for one in new:
+                first, _, said = said.partition(b"\n")
+                facts = first.split()
+                if facts[1:2] == [b"missing"]:
+                    continue
+                size = int(facts[2])
+                body, said = said[:size], said[size + 1 :]
+                self._tokens[one] = tokens_in(body) if facts[1] == b"blob" else frozenset()
+        return frozenset().union(*(self._tokens.get(one, frozenset()) for one in objects))
