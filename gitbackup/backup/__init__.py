@@ -46,7 +46,8 @@ class Backup(Past, Standing):
     `repository` is the folder of the data repository. `url` names the server, such as
     `redis://user:password@host:6379/0`; without it the repository's setting `gitbackup.url`
     does, or it is `redis://localhost:6379`. `password` serves where the URL has none.
-    `databases` are the numbers of those to cover; all, but for a URL that names one.
+    `databases` are the numbers of those to cover; all, but for a URL that names one. Where
+    another run holds the repository, a method waits for it `lock_wait` seconds.
 
     Every method raises a GitbackupError whose message says what to do, and changes nothing
     then; `exit_code` tells the sorts apart.
@@ -60,8 +61,9 @@ class Backup(Past, Standing):
         password: str | None = None,
         databases: Sequence[int] | None = None,
         progress: Progress = SILENT,
+        lock_wait: float = 10.0,
     ) -> None:
-        self._at = Workspace(Path(repository), url, password, databases, progress)
+        self._at = Workspace(Path(repository), url, password, databases, progress, lock_wait)
 
     @property
     def path(self) -> Path:

@@ -53,7 +53,9 @@ class RdbFiles:
         from gitbackup.ops import rdb as ops
 
         source = ops.copy(Path(file) if file else None) if copy else ops.sync
-        return ops.save(self._at.server, self._at.rdb_in(folder), keep, source, self._at.progress)
+        at = self._at
+        chosen = at.rdb_in(folder)
+        return ops.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
 
     def list(self, folder: str | Path | None = None) -> list[RdbListed]:
         """The files of a folder, the newest first."""

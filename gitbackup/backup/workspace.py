@@ -33,7 +33,8 @@ class Workspace:
     """A folder for the data repository, a server, and the databases to cover.
 
     `url` and `password` may be None: then the repository's settings, or the default, serve.
-    `databases` are numbers; None or none are all, but for a URL that names one.
+    `databases` are numbers; None or none are all, but for a URL that names one. `lock_wait` is
+    how many seconds to wait for another run.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class Workspace:
         password: str | None,
         databases: Sequence[int] | None,
         progress: Progress,
+        lock_wait: float,
     ) -> None:
         self.path = path
         self.url = url
         self.databases = databases or None
         self.progress = progress
+        self.lock_wait = lock_wait
         self._password = password
 
     @cached_property
@@ -56,9 +59,10 @@ class Workspace:
         the folder is another git repository."""
         from gitbackup.store.repository import Repository
 
-        if not Repository.exists(self.path):
-            return None
-        return Repository.open(self.path)
+        repository = Repository.find(self.path)
+        if repository is not None:
+            repository.lock_wait = self.lock_wait
+        return repository
 
     @property
     def history(self) -> Repository:

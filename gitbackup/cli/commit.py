@@ -12,6 +12,7 @@ from gitbackup.cli.options import (
     OwnFirst,
     connected,
     examples,
+    lock_wait_option,
     logged_in,
     open_backup,
     repo_option,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
     ),
 )
 @repo_option
+@lock_wait_option
 @click.option("--url", metavar="URL", help="The server's URL, kept in the repository's git config.")
 @click.option(
     "--include", multiple=True, metavar="GLOB", help="Commit only keys that match. May repeat."
@@ -90,6 +92,7 @@ def init(
     ),
 )
 @connected
+@lock_wait_option
 @click.option(
     "-m", "--message", metavar="TEXT", help="Why; without it the subject tells what changed."
 )

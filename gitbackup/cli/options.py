@@ -23,6 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 MOVE = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 FOLDER = Path("data-git-backup")
+LOCK_WAIT = "gitbackup.lock-wait"
 EXIT_CODES = """\
 Exit codes:
   0    done, or nothing to do
@@ -35,7 +36,7 @@ Exit codes:
   13   the repository's data are damaged, or of a newer format
   130  interrupted"""
 
-SHARED = {"--repo", "--url", "--json", "--color", "--no-pager", "--help"}
+SHARED = {"--repo", "--url", "--json", "--lock-wait", "--color", "--no-pager", "--help"}
 """The options that most commands have."""
 
 
@@ -101,6 +102,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 def _set_color(ctx: click.Context, _: click.Parameter, when: str) -> None:
     if when != "auto":
         ctx.color = when == "always"
+
+
+def _set_lock_wait(ctx: click.Context, _: click.Parameter, seconds: float) -> None:
+    ctx.meta[LOCK_WAIT] = seconds
+
+
+lock_wait_option = click.option(
+    "--lock-wait",
+    type=click.FloatRange(0, 86_400),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    envvar="GITBACKUP_LOCK_WAIT",
+    expose_value=False,
+    callback=_set_lock_wait,
+    help="How long to wait for another run to end.",
+)
 
 
 def _set_pager(ctx: click.Context, _: click.Parameter, no_pager: bool) -> None:
@@ -269,6 +287,12 @@ def password_in_url() -> Iterator[None]:
         raise ServerError("the server of --to wants a password: put it in that URL") from None
 
 
+def _lock_wait() -> dict[str, float]:
+    ctx = click.get_current_context(silent=True)
+    given = ctx.meta.get(LOCK_WAIT) if ctx else None
+    return {} if given is None else {"lock_wait": given}
+
+
 def _backup(
     repo: Path | None,
     url: str | None,
@@ -282,4 +306,5 @@ def _backup(
         password=password,
         databases=databases or None,
         progress=progress or terminal.Line(),
+        **_lock_wait(),
     )

@@ -12,6 +12,7 @@ from gitbackup.cli.options import (
     OwnFirst,
     examples,
     json_option,
+    lock_wait_option,
     logged_in,
     open_backup,
     program,
@@ -52,6 +53,7 @@ def rdb() -> None:
 )
 @folder_argument
 @repo_option
+@lock_wait_option
 @url_option
 @json_option
 @click.option(

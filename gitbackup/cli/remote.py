@@ -8,7 +8,15 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
-from gitbackup.cli.options import FOLDER, OwnFirst, examples, json_option, open_backup, repo_option
+from gitbackup.cli.options import (
+    FOLDER,
+    OwnFirst,
+    examples,
+    json_option,
+    lock_wait_option,
+    open_backup,
+    repo_option,
+)
 from gitbackup.errors import GitbackupError
 from gitbackup.report import objects, text
 
@@ -23,6 +31,7 @@ from gitbackup.report import objects, text
     ),
 )
 @repo_option
+@lock_wait_option
 @json_option
 @click.argument("target", metavar="[TARGET]", required=False)
 def push(repo: Path | None, as_json: bool, target: str | None) -> None:
@@ -52,6 +61,7 @@ def push(repo: Path | None, as_json: bool, target: str | None) -> None:
     epilog=examples("gitbackup pull", "gitbackup pull origin", "gitbackup pull /mnt/disk --json"),
 )
 @repo_option
+@lock_wait_option
 @json_option
 @click.argument("target", metavar="[TARGET]", required=False)
 def pull(repo: Path | None, as_json: bool, target: str | None) -> None:

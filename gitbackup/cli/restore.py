@@ -20,6 +20,7 @@ from gitbackup.cli.carrying import (
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
+    lock_wait_option,
     logged_in,
     move_option,
     open_backup,
@@ -49,6 +50,7 @@ from gitbackup.report import plans
     ),
 )
 @repo_option
+@lock_wait_option
 @url_option
 @move_option
 @manner_options
@@ -131,6 +133,7 @@ def restore(
     epilog=examples("gitbackup undo", "gitbackup undo --dry-run", "gitbackup undo --yes --json"),
 )
 @repo_option
+@lock_wait_option
 @url_option
 @manner_options
 @click.pass_context

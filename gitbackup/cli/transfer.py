@@ -22,6 +22,7 @@ from gitbackup.cli.options import (
     OwnFirst,
     connected,
     examples,
+    lock_wait_option,
     logged_in,
     move_option,
     open_backup,
@@ -122,6 +123,7 @@ def export(
     ),
 )
 @repo_option
+@lock_wait_option
 @url_option
 @move_option
 @manner_options

@@ -13,6 +13,7 @@ from gitbackup.cli.options import (
     color_option,
     examples,
     json_option,
+    lock_wait_option,
     open_backup,
     program,
     repo_option,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     ),
 )
 @repo_option
+@lock_wait_option
 @json_option
 @color_option
 @click.option("--all", "every", is_flag=True, help="Every commit of HEAD and of all branches.")

@@ -23,6 +23,7 @@ from gitbackup.live.connect import Server
 from gitbackup.live.loaded import load
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.progress import Progress
+from gitbackup.store import lock
 
 NAME = re.compile(r"dump-\d{8}-\d{6}\.rdb")
 DRAFT = (".gitbackup-", ".rdb.part")
@@ -32,16 +33,21 @@ Source = Callable[[Server, BinaryIO, Progress], None]
 
 
 def save(
-    server: Server, folder: Path, keep: int | None, source: Source, progress: Progress
+    server: Server,
+    folder: Path,
+    keep: int | None,
+    source: Source,
+    progress: Progress,
+    wait: float = lock.WAIT,
 ) -> RdbSaved:
     """Saves the server's data to a new file of `folder`, then keeps the newest `keep` there.
 
     Only files that `save` has made are removed, and none before the new one is safe. Raises
     ServerError where the server refuses, goes away, or sends what is not whole and right; Busy
-    where another run saves to that folder.
+    where another run saves to that folder for `wait` seconds.
     """
     try:
-        with _held(folder) as handle:
+        with _held(folder, wait) as handle:
             _sweep(folder)
             checksum, path = _write(server, folder, source, progress)
             os.fsync(handle)
@@ -131,19 +137,16 @@ def verify(path: Path, program: Path | None) -> RdbVerified:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[int]:
+def _held(folder: Path, wait: float) -> Iterator[int]:
     """The folder, made where it is not, held for this run; whatever ends it lets go of it."""
-    import fcntl  # deferred: a system without it can still list and verify
-
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True)
         (folder / ".gitignore").write_text(IGNORED)  # it may be inside somebody's project
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not lock.take(handle, wait):
+            raise Busy(f"another run of gitbackup saves to {folder}; waited {wait:g} s for it")
         yield handle
-    except BlockingIOError:
-        raise Busy(f"another run of gitbackup saves to {folder}; run again") from None
     finally:
         os.close(handle)
 

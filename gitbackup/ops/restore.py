@@ -37,7 +37,6 @@ from gitbackup.plan import Clock, Plan
 from gitbackup.progress import Progress
 from gitbackup.store.repository import Repository
 
-PATIENCE = 10.0  # seconds that a watch may take for a commit before we begin
 ROUNDS = 10  # plans drawn anew for keys that somebody goes on writing to
 Confirm = Callable[[Plan], bool]
 
@@ -104,7 +103,7 @@ class Restorer:
         """
         if self._server.replica:
             raise ServerError(f"{self._server.label} is a read-only replica; name its primary")
-        with self._repository.beside("restoring", PATIENCE), uncollected():
+        with self._repository.beside("restoring"), uncollected():
             return self._run(confirm)
 
     def _run(self, confirm: Confirm) -> RestoreResult:

@@ -84,7 +84,7 @@ class Watch:
         Raises Busy where another run watches, and any GitbackupError that keeps it from
         beginning; later ones are told, and it is tried again.
         """
-        with self._repository.beside("watching"):
+        with self._repository.beside("watching", 0):
             while not self._stop.is_set():
                 try:
                     with closing(self._connect()) as live:
@@ -157,9 +157,9 @@ class Watch:
     def _commit(self, live: Followed, draft: Draft) -> CommitResult | None:
         """Commits what has changed; None where none of it counts: then it waits for the next."""
         repository = self._repository
-        with repository.beside("restoring"):
+        with repository.beside("restoring", 0):
             live.catch_up(draft)
-            with repository.lock():
+            with repository.lock(0):
                 self._look_at_head(draft)
                 paths = sorted(draft.paths)
                 taken = hushed(compared(live, draft.known, draft, paths), self._terms.quiet)

@@ -63,6 +63,8 @@ class Commands:
         self.git_dir = git_dir
         self.folder = folder
         self.bare = git_dir == folder
+        self.inherited: list[int] = []
+        """The handles of locks that last until the commands which are started now have ended."""
 
     def run(self, *words: str, environment: Mapping[str, str] | None = None) -> bytes:
         """Return what `git <words>` writes; GitbackupError with git's own words where it fails."""
@@ -93,6 +95,8 @@ class Commands:
         if not as_user:
             environment |= environments.OF_THE_REPOSITORY_ALONE
         command = [_program(), *_SETTINGS, *words]
+        # what is the user's own, such as a daemon that keeps passwords, may go on for long
+        inherited = () if as_user or os.name == "nt" else tuple(self.inherited)
         with _starting():
             return Popen(
                 command,
@@ -101,6 +105,7 @@ class Commands:
                 stdin=stdin,
                 stdout=PIPE,
                 stderr=PIPE,
+                pass_fds=inherited,
             )
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import glob
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
 from gitbackup.model import FORMAT
-from gitbackup.store import driver, settings
+from gitbackup.store import driver, lock, settings
 from gitbackup.store.command import SETTINGS, Commands, file_errors
 
 _MARK = "gitbackup.format"
+_YOUNG = 10.0  # seconds in which a run that has made a folder locks it
 
 
 def find(path: Path) -> Commands | None:
@@ -44,6 +50,11 @@ def is_ours(git: Commands) -> bool:
     return mark is not None or git.attempt("cat-file", "-e", "HEAD:gitbackup.json").status == 0
 
 
+def is_blank(git: Commands) -> bool:
+    """Whether it has no ref, as what `git init` makes, or an earlier version that was killed."""
+    return not git.run("for-each-ref", "--count=1")
+
+
 def make(path: Path, bare: bool) -> Commands:
     """Makes the data repository, or adopts one that is there: ours, or one without a commit.
 
@@ -54,31 +65,65 @@ def make(path: Path, bare: bool) -> Commands:
     if git.bare != bare:
         has = "no work tree" if bare is False else "a work tree"
         raise UsageError(f"there is a repository in {path} already, and it has {has}")
-    if not is_ours(git) and git.run("for-each-ref", "--count=1"):
+    if not is_ours(git) and not is_blank(git):
         raise NoRepository(f"{path} is a git repository, but not a gitbackup data repository")
     _configure(git, bare)
     return git
 
 
 def _initial(path: Path, bare: bool) -> Commands:
+    """Make a repository aside, and give it its name once it is whole: killed, it is not there."""
     with file_errors("make the data repository"):
+        existed = path.is_dir()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = path.resolve()
         if bare and any(folder.iterdir()):
             raise NoRepository(f"{path} is not empty; a bare repository needs a folder of its own")
-    git = Commands(folder if bare else folder / ".git", folder)
+    target = folder if bare else folder / ".git"
     try:
-        git.run("init", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
+        with file_errors("make the data repository"), _aside(target) as made:
+            _fill(Commands(made, made if bare else folder), bare, target)
     except GitbackupError:
-        with suppress(OSError):
-            folder.rmdir()  # where it is empty
+        if found := find(path):
+            return found  # another run was quicker
+        if not existed:
+            with suppress(OSError):
+                folder.rmdir()  # where it is empty
         raise
-    return git
+    return Commands(target, folder)
+
+
+def _fill(git: Commands, bare: bool, target: Path) -> None:
+    with lock.hold(git):
+        git.run("init", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
+        settings.write(git, {"core.worktree": []})  # which git sets, for it is in an odd place
+        _configure(git, bare)
+        git.git_dir.replace(target)
+
+
+@contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """A folder beside the target to make it in; those that killed runs left are removed."""
+    prefix = f".gitbackup-new-{target.name}-"
+    for left in target.parent.glob(f"{glob.escape(prefix)}*"):
+        _remove_dead(left)
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _remove_dead(left: Path) -> None:
+    """Remove what a run began to make, unless it holds its lock still or has just begun."""
+    with suppress(GitbackupError, OSError), lock.hold(Commands(left, left), wait=0) as killed:
+        if killed or time.time() - left.stat().st_mtime > _YOUNG:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _configure(git: Commands, bare: bool) -> None:
     """Writes what is not there yet; all of it may be."""
-    # `git init --bare` refuses to run where GIT_WORK_TREE is set, and it may be
+    # `git init --bare` refuses to run where GIT_WORK_TREE is set, as it is
     wanted = {**SETTINGS, _MARK: str(FORMAT), "core.bare": str(bare).lower()}
     config = settings.local(git)
     changes = {name: [value] for name, value in wanted.items() if config.get(name) != value}

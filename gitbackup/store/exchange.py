@@ -34,13 +34,15 @@ class Got(NamedTuple):
     warnings: list[str]
 
 
-def push(git: Commands, remote: Remote) -> Sent:
+def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> Sent:
     """Pushes all branches, tags and notes; the remote is in git's config from then on.
 
-    Raises Busy where another push runs, UsageError where there is nothing to push, and
-    GitbackupError that says what to do where the remote has what is not here.
+    Raises Busy where another push runs for `wait` seconds, UsageError where there is nothing to
+    push, and GitbackupError that says what to do where the remote has what is not here.
     """
-    with lock.hold(git, "pushing"):
+    with lock.hold(git, "pushing.lock", wait, "pushing from {} already") as killed:
+        if killed:
+            lock.sweep(git, killed, "refs/**/*.lock")
         if refs.head(git) is None:
             raise UsageError(f"there is no commit in {git.folder} yet: nothing was pushed")
         had = remotes.known_refs(git, remote.tracking)

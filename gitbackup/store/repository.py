@@ -51,6 +51,8 @@ class Repository(Configured):
         self._blobs = Blobs(git)
         self.history = History(git)
         self._locked = False
+        self.lock_wait = lock.WAIT
+        """Seconds to wait for another run that holds the repository."""
 
     @classmethod
     def create(cls, path: Path | str, bare: bool = False) -> Self:
@@ -76,30 +78,35 @@ class Repository(Configured):
                 clone.fill(git, source, made.advance)
             yield made
 
-    @staticmethod
-    def exists(path: Path | str) -> bool:
-        """Whether the folder is a git repository, of whatever content."""
-        return create.find(Path(path)) is not None
-
     @classmethod
-    def open(cls, path: Path | str) -> Self:
-        """The repository in a folder, itself and not around it.
+    def find(cls, path: Path | str) -> Self | None:
+        """The repository in a folder, itself and not around it; None where there is none yet.
 
-        Raises NoRepository where there is none or it is not ours, Damaged where it is
-        of a newer format.
+        One that holds nothing and that we did not make counts as none. Raises NoRepository
+        where what is there is not ours, Damaged where it is of a newer format.
         """
         git = create.find(Path(path))
         if git is None:
-            raise NoRepository(
-                f"there is no data repository at {path}; `gitbackup commit` makes one,"
-                " and --repo names another"
-            )
+            return None
         if not create.is_ours(git):
+            if create.is_blank(git):
+                return None
             raise NoRepository(
                 f"{path} is a git repository, but not a gitbackup data repository;"
                 " name the right one with --repo"
             )
         return cls(Path(path), git)
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """The same; raises NoRepository where there is none yet."""
+        found = cls.find(path)
+        if found is None:
+            raise NoRepository(
+                f"there is no data repository at {path}; `gitbackup commit` makes one,"
+                " and --repo names another"
+            )
+        return found
 
     def head(self) -> str | None:
         """The id of HEAD's commit; None before the first. Raises Damaged where it is lost."""
@@ -173,15 +180,18 @@ class Repository(Configured):
         return next(self.log(commit, 1))
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, wait: float | None = None) -> Iterator[None]:
         """Holds the repository for this run; whatever writes to it is done in here.
 
         First it ends or sweeps what a killed run left. Raises Busy where another run holds
-        it, GitbackupError where a person's edits keep the work tree from following.
+        it for so many seconds, `lock_wait` unless they are given; GitbackupError where a
+        person's edits keep the work tree from following.
         """
-        with lock.hold(self._git):
+        with lock.hold(self._git, wait=self.lock_wait if wait is None else wait) as killed:
             self._locked = True
             try:
+                if killed:
+                    lock.sweep(self._git, killed)
                 apart.sweep(self._git)
                 advance.finish(self._git)
                 driver.install(self._git)
@@ -189,12 +199,13 @@ class Repository(Configured):
             finally:
                 self._locked = False
 
-    def beside(self, what: str, patience: float = 0) -> AbstractContextManager[None]:
+    def beside(self, what: str, wait: float | None = None) -> AbstractContextManager[object]:
         """Holds a lock of its own for what is done beside others' commits, such as `watching`.
 
-        Raises Busy where another run holds that for so many seconds.
+        Raises Busy where another run holds that for so many seconds, `lock_wait` unless given.
         """
-        return lock.hold(self._git, what, patience, f"{what} in {{}} already")
+        seconds = self.lock_wait if wait is None else wait
+        return lock.hold(self._git, f"{what}.lock", seconds, f"{what} in {{}} already")
 
     def importer(self, parent: str | None) -> Importer:
         """Writes one commit on `parent`, None for a first one; under lock(), in a `with`."""
@@ -232,7 +243,7 @@ class Repository(Configured):
 
         Raises GitbackupError, which says what to do, where the remote has what is not here.
         """
-        return exchange.push(self._git, remote)
+        return exchange.push(self._git, remote, self.lock_wait)
 
     def pull(self, remote: Remote) -> Got:
         """Fetches all, and moves HEAD's branch forward; the work tree follows. Under lock().

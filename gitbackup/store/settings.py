@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitbackup.errors import Busy, UsageError
+from gitbackup.store import lock
 from gitbackup.store.command import Commands, failure, file_errors, text
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
@@ -85,7 +86,7 @@ def write(git: Commands, wanted: Mapping[str, Sequence[str]]) -> None:
     and the values take their places before the file takes its own.
     """
     marks: dict[str, str] = {}
-    with _editing(git.git_dir / "config") as draft:
+    with _editing(git) as draft:
         for name, values in wanted.items():
             _unset(git, draft, name)
             for value in values:
@@ -116,10 +117,14 @@ def _quoted(value: str) -> str:
 
 
 @contextmanager
-def _editing(config: Path) -> Iterator[Path]:
+def _editing(git: Commands) -> Iterator[Path]:
     """A copy of the config, that takes its place if all goes well; git's own lock file."""
+    config = git.git_dir / "config"
     draft = config.with_name("config.lock")
-    with file_errors("change the repository's settings"):
+    changing = lock.hold(git, "settings.lock", busy="changing the settings of {}")
+    with changing as killed, file_errors("change the repository's settings"):
+        if killed:
+            lock.sweep(git, killed, draft.name)
         try:
             handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError as error:

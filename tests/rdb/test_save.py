@@ -275,7 +275,7 @@ class Meanwhile:
     """Progress that lets a second save begin during the first."""
 
     def __init__(self, folder: Path, server: LiveServer) -> None:
-        self._backup = Backup(folder / "data", server.url)
+        self._backup = Backup(folder / "data", server.url, lock_wait=0)
 
     def start(self, what: str, total: int | None, unit: str = "keys") -> None:
         with pytest.raises(Busy, match="another run of gitbackup saves to"):

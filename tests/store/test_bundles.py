@@ -175,15 +175,16 @@ def test_a_shallow_clone_cannot_be_a_bundle(
 
 
 def test_two_pushes_at_once_are_one(repository: Repository, bundle: Path) -> None:
+    repository.lock_wait = 0
     with (
-        lock.hold(repository._git, "pushing"),
+        lock.hold(repository._git, "pushing.lock"),
         pytest.raises(Busy, match="another run"),
     ):
         push(repository, bundle.parent)
 
 
 def test_a_commit_may_be_made_while_a_push_runs(repository: Repository, bundle: Path) -> None:
-    with lock.hold(repository._git, "pushing"):
+    with lock.hold(repository._git, "pushing.lock"):
         commit(repository, {"db0/a.json": b"2\n"})
 
 

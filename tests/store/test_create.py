@@ -57,11 +57,14 @@ def test_nothing_there_is_refused_with_what_to_do(tmp_path: Path) -> None:
         Repository.open(tmp_path / "data")
 
 
-def test_whether_a_git_repository_is_there_can_be_asked(tmp_path: Path) -> None:
-    assert not Repository.exists(tmp_path)
+def test_a_repository_that_holds_nothing_is_not_there_yet(tmp_path: Path) -> None:
+    assert Repository.find(tmp_path) is None
     git(tmp_path, "init")
-    assert Repository.exists(tmp_path)
-    assert not Repository.exists(tmp_path / "below")
+    assert Repository.find(tmp_path) is None
+
+    Repository.create(tmp_path)
+    assert Repository.find(tmp_path) is not None
+    assert Repository.find(tmp_path / "below") is None
 
 
 def test_a_repository_around_the_folder_is_not_taken_for_it(tmp_path: Path) -> None:
