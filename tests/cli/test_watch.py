@@ -114,12 +114,12 @@ def test_the_second_watch_is_told_and_a_commit_by_hand_is_not(user: User) -> Non
         watch.line()
         watch.line()
         told = user.process("watch")
-    assert (told.code, told.out) == (11, "")
-    assert re.fullmatch(
-        r"gitbackup: another run of gitbackup, process \d+, is watching in HERE/data-git-backup"
-        r" already, since [\d:\- ]+\n",
-        told.err,
-    )
+        assert (told.code, told.out) == (11, "")
+        assert re.fullmatch(
+            r"gitbackup: another run of gitbackup, process \d+, is watching in HERE/data-git-backup"
+            r" already, since [\d:\- ]+\n",
+            told.err,
+        )
         user.redis.set("config", "1")
         user.says("commit", "--allow-empty", "-m", "by hand")
 
