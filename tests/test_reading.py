@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 
+from gitbackup import kinds
 from gitbackup.live.address import parse
 from gitbackup.live.connect import connect
 from gitbackup.live.read import KeyReader
@@ -48,6 +50,43 @@ def read(server: LiveServer, db: int = 0) -> dict[bytes, Entry | None]:
         found = dict(reader.entries(db, reader.names(db)))
         assert not reader.torn
         return found
+
+
+LENGTH = 12_000  # more than one reply tells
+
+
+def consumed(pipe: redis.client.Pipeline, turn: int) -> None:
+    """A stream to which entries are added, which a group reads, and of which the first ones go."""
+    for number in range(20):
+        pipe.xadd("events", {"number": LENGTH + 20 * turn + number})
+    pipe.xtrim("events", LENGTH, approximate=False)
+    pipe.xreadgroup("group", "consumer", {"events": ">"}, 50)
+
+
+def test_a_large_stream_is_of_one_moment_however_busy(server: LiveServer) -> None:
+    """Its entries follow upon each other, and its counters and its group are those of then."""
+    with server.client() as client:
+        client.xgroup_create("events", "group", "$", mkstream=True)
+        with client.pipeline(transaction=False) as pipe:
+            for number in range(LENGTH + 20):
+                pipe.xadd("events", {"number": number})
+            pipe.execute()
+    with busy(server, consumed):
+        for _ in range(ROUNDS // 8):
+            entry = read(server)[b"events"]
+            assert entry
+            _expect_one_moment(kinds.normal_entry(kinds.canonical(entry))["value"])
+
+
+def _expect_one_moment(value: dict[str, Any]) -> None:
+    numbers = [int(fields[1]) for fields in value["entries"].values()]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert LENGTH <= len(numbers) <= LENGTH + 20
+    assert value.get("entries_added", numbers[-1] + 1) == numbers[-1] + 1
+    group, ids = value["groups"]["group"], [*value["entries"]]
+    assert "last_id" not in value
+    assert group["last_id"] in (*ids, "0-0")
+    assert set(group.get("pending", {})) & {*ids} == set(ids[: ids.index(group["last_id"]) + 1])
 
 
 def stays_or_expires(pipe: redis.client.Pipeline, turn: int) -> None:
@@ -100,15 +139,15 @@ def test_reading_large_values_makes_a_server_evict_nothing(start_server: StartSe
 def test_every_database_is_read_after_one_that_took_a_second_connection(
     servers: LiveServer,
 ) -> None:
-    """A stream is read apart; the names of one database are never asked for in another."""
+    """A long list is read apart; the names of one database are never asked for in another."""
     for db in (0, 3, 15):
         with servers.client(db=db) as client:
-            client.xadd("events", {"db": db}, id="1-1")
+            client.rpush("events", *range(10_001))
             client.mset({f"key:{db}:{number}": db for number in range(600)})
     with KeyReader(connect(parse(servers.url))) as reader:
         for db in (0, 3, 15):
             found = dict(reader.entries(db, reader.names(db)))
             values = {
-                entry["value"] for entry in found.values() if entry and entry["type"] != "stream"
+                entry["value"] for entry in found.values() if entry and entry["type"] != "list"
             }
             assert (len(found), values) == (601, {str(db)})

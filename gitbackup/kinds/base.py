@@ -16,11 +16,20 @@ SHORT = 64 * 1024  # bytes of a string that is
 
 Argument = bytes | str | int | float
 Command = tuple[Argument, ...]
-Reading = Generator[list[Command], list[Any], Entry | None]
+
+
+class Settled(NamedTuple):
+    """An entry that the key had at one moment, though it came in pieces."""
+
+    entry: Entry
+
+
+Reading = Generator[list[Command], list[Any], Entry | Settled | None]
 """Yields the commands of one round, is sent their replies, returns the entry.
 
 The entry has no `expires_at` yet, and its text is loose; None where the key has vanished. An
-entry of another type than was asked for tells that the key has become that meanwhile.
+entry of another type than was asked for tells that the key has become that meanwhile. Raises
+Unsure where the pieces do not make a value, for it was another for each.
 """
 
 T = TypeVar("T")
@@ -38,7 +47,7 @@ class Abilities:
 
 
 class Unsure(Exception):
-    """A reply that need not be the whole of a value."""
+    """Replies that need not be the whole of a value, or do not make one."""
 
 
 class Whole(NamedTuple):
@@ -60,11 +69,6 @@ class Kind(Protocol):
     @property
     def name(self) -> str:
         """What the TYPE command calls it."""
-        ...
-
-    @property
-    def watched(self) -> bool:
-        """True where even a small value takes commands that must see one moment together."""
         ...
 
     def whole(self, server: Abilities, sized: bool) -> Whole | None:

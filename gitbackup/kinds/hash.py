@@ -31,7 +31,6 @@ PLAIN = ("listpack", "ziplist")  # encodings that cannot hold a field's expiry
 
 class Hash:
     name = "hash"
-    watched = False
 
     def whole(self, server: Abilities, sized: bool) -> Whole | None:
         return None if server.field_expiry else Whole("HSCAN", ("0", "COUNT", str(FEW)), _fields)

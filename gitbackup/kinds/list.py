@@ -26,7 +26,6 @@ MOST_SET = 100  # items replaced one by one; for more the list is built anew
 
 class List:
     name = "list"
-    watched = False
 
     def whole(self, server: Abilities, sized: bool) -> Whole | None:
         return Whole("LRANGE", ("0", str(FEW - 1)), all_of)

@@ -12,8 +12,6 @@ from gitbackup.model import Entry
 
 
 class Opaque:
-    watched = False
-
     def __init__(self, name: str) -> None:
         self.name = name
 

@@ -23,7 +23,6 @@ from gitbackup.model import Entry
 
 class Set:
     name = "set"
-    watched = False
 
     def whole(self, server: Abilities, sized: bool) -> Whole | None:
         return Whole("SSCAN", ("0", "COUNT", str(FEW)), lambda reply: sorted({*all_scanned(reply)}))

@@ -7,64 +7,53 @@ the value that re-adding the entries would give it is left out: `last_id`, `entr
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from gitbackup import codec
-from gitbackup.kinds.base import PIECE, Abilities, Command, Reading, Whole, mapping
+from gitbackup.kinds.base import (
+    PIECE,
+    Abilities,
+    Command,
+    Reading,
+    Settled,
+    Unsure,
+    Whole,
+    mapping,
+)
 from gitbackup.kinds.stream_change import change_stream
-from gitbackup.kinds.stream_form import NONE, normal_stream, place
+from gitbackup.kinds.stream_form import NONE, expect_sum, normal_stream, place
 from gitbackup.kinds.stream_groups import claim, set_group, write_group
 from gitbackup.model import Entry
 
 BUILDER = "gitbackup"  # a group that is there only while an empty stream is made
+TRIES = 8  # askings for all that is pending, until no more has come meanwhile
+Value = dict[str, Any]
 Asking = Generator[list[Command], list[Any], Any]
 
 
 class Stream:
     name = "stream"
-    watched = True
 
     def whole(self, server: Abilities, sized: bool) -> Whole | None:
         return None
 
     def read(self, key: bytes, server: Abilities) -> Reading:
-        info, groups = yield [("XINFO", "STREAM", key), ("XINFO", "GROUPS", key)]
-        state = mapping(info)
-        entries = yield from _entries(key)
-        value: dict[str, Any] = {"entries": entries}
-        if state["last-generated-id"] != next(reversed(entries), NONE):
-            value["last_id"] = state["last-generated-id"]
-        if state.get("entries-added", len(entries)) != len(entries):
-            value["entries_added"] = state["entries-added"]
-        if state.get("max-deleted-entry-id", NONE) != NONE:
-            value["max_deleted_id"] = state["max-deleted-entry-id"]
-        if groups:
-            most = max(mapping(group)["pending"] for group in groups)
-            value["groups"] = yield from _groups(key, max(most, 1))
-        if not server.stream_counters:
-            _forget_counters(value)
-        return {"type": self.name, "value": value}
-
-    def read_at_once(self, key: bytes, server: Abilities) -> Reading:
-        """The same in one round; it asks for more where the stream is too large for that."""
-        info, groups, entries, full = yield [
-            ("XINFO", "STREAM", key),
-            ("XINFO", "GROUPS", key),
-            ("XRANGE", key, "-", "+", "COUNT", PIECE),
-            ("XINFO", "STREAM", key, "FULL", "COUNT", PIECE),
-        ]
-        rounds = self.read(key, server)
-        next(rounds)
-        rounds.send([info, groups])
-        try:
-            (asked,) = rounds.send([entries])
-            if asked[0] == "XINFO" and int(asked[-1]) <= PIECE:
-                rounds.send([full])
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        yield []
-        return None
+        """One reply tells all of a small stream. A large one's entries come in pieces, then its
+        state, and what has come until that: as no entry ever changes, they were there together
+        unless some that were read were deleted meanwhile, and not from the start.
+        """
+        (reply,) = yield [_full(key, PIECE)]
+        full, entries = mapping(reply), dict(mapping(reply)["entries"])
+        if full["length"] == len(entries) and not _untold(full):
+            return _entry(full, entries, server)
+        yield from _read_on(key, entries, full["last-generated-id"])
+        full = yield from _state(key, full)
+        yield from _read_on(key, entries, full["last-generated-id"])
+        _forget_trimmed(entries, full["entries"])
+        entry = _entry(full, entries, server)
+        return Settled(entry) if full["length"] == len(entries) else entry
 
     def normal(self, value: Any) -> Any:
         return normal_stream(value)
@@ -92,22 +81,64 @@ class Stream:
         return change_stream(key, before["value"], after["value"], server.stream_counters)
 
 
-def _entries(key: bytes) -> Asking:
-    entries: dict[str, list[str]] = {}
-    start = "-"
+def _full(key: bytes, most: int) -> Command:
+    """What tells all of one moment; COUNT bounds the entries, and what is pending in each group."""
+    return "XINFO", "STREAM", key, "FULL", "COUNT", most
+
+
+def _untold(full: Value) -> int:
+    """How many entries are pending in the group of which most are, and not all were told; or 0."""
+    groups = map(mapping, full["groups"])
+    cut = [group["pel-count"] for group in groups if len(group["pending"]) < group["pel-count"]]
+    return max(cut, default=0)
+
+
+def _state(key: bytes, full: Value) -> Asking:
+    """Counters, groups, and the first entry. Each time that it is asked more may be pending."""
+    most = max((mapping(group)["pel-count"] for group in full["groups"]), default=0)
+    for _ in range(TRIES):
+        (reply,) = yield [_full(key, max(most, 1))]
+        full = mapping(reply)
+        if not (untold := _untold(full)):
+            return full
+        most = 2 * untold
+    raise Unsure("more is pending than the server tells")
+
+
+def _read_on(key: bytes, entries: Value, last: str) -> Asking:
+    """Adds the entries after those that are known, up to the id that was the last."""
+    start = f"({newest}" if (newest := next(reversed(entries), "")) else "-"
     while True:
-        (piece,) = yield [("XRANGE", key, start, "+", "COUNT", PIECE)]
+        (piece,) = yield [("XRANGE", key, start, last, "COUNT", PIECE)]
         entries.update((id_, fields) for id_, fields in piece)
         if len(piece) < PIECE:
-            return entries
+            return
         start = f"({piece[-1][0]}"
 
 
-def _groups(key: bytes, most_pending: int) -> Asking:
-    """XINFO STREAM FULL alone gives instants of delivery; its COUNT bounds pending entries too."""
-    (full,) = yield [("XINFO", "STREAM", key, "FULL", "COUNT", most_pending)]
-    groups = [mapping(group) for group in mapping(full)["groups"]]
-    return {group["name"]: _group(group) for group in groups}
+def _forget_trimmed(entries: Value, first: Sequence[Any]) -> None:
+    """Takes away the entries before the first that is left."""
+    for id_ in [*takewhile(lambda id_: not first or id_ != first[0][0], entries)]:
+        del entries[id_]
+
+
+def _entry(full: Value, entries: Value, server: Abilities) -> Entry:
+    value: Value = {"entries": entries}
+    if full["last-generated-id"] != next(reversed(entries), NONE):
+        value["last_id"] = full["last-generated-id"]
+    if full.get("entries-added", len(entries)) != len(entries):
+        value["entries_added"] = full["entries-added"]
+    if full.get("max-deleted-entry-id", NONE) != NONE:
+        value["max_deleted_id"] = full["max-deleted-entry-id"]
+    if groups := [mapping(group) for group in full["groups"]]:
+        value["groups"] = {group["name"]: _group(group) for group in groups}
+    if not server.stream_counters:
+        _forget_counters(value)
+    try:
+        expect_sum(value)
+    except ValueError as wrong:
+        raise Unsure(wrong) from None
+    return {"type": Stream.name, "value": value}
 
 
 def _group(group: dict[str, Any]) -> dict[str, Any]:

@@ -49,6 +49,11 @@ def with_entries(value: dict[str, Any], entries: dict[str, Any]) -> dict[str, An
     return normal
 
 
+def expect_sum(value: dict[str, Any]) -> None:
+    """Raises ValueError where a stream's counters are such as its entries cannot have."""
+    _state(value, value["entries"])
+
+
 def counts(value: dict[str, Any]) -> bool:
     """Whether a stream's value tells what only a server knows that keeps counters."""
     groups = value.get("groups", {}).values()

@@ -20,7 +20,6 @@ from gitbackup.model import Entry
 
 class String:
     name = "string"
-    watched = False
 
     def whole(self, server: Abilities, sized: bool) -> Whole | None:
         if sized:

@@ -32,7 +32,6 @@ Scores = Mapping[str, int | float | str]
 
 class SortedSet:
     name = "zset"
-    watched = False
 
     def whole(self, server: Abilities, sized: bool) -> Whole | None:
         def value(reply: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from gitbackup import codec
 from gitbackup.errors import ServerError
-from gitbackup.kinds import Abilities, Command, Reading, kind_of
+from gitbackup.kinds import Abilities, Command, Reading, Settled, Unsure, kind_of
 from gitbackup.live import expiry
 from gitbackup.live.expiry import Span
 from gitbackup.live.refusals import words_of
@@ -50,10 +50,7 @@ def ask(key: bytes, type_: str, server: Abilities) -> Asked:
     """
     if type_ == "none":
         return Asked(key)
-    kind = kind_of(type_)
-    if kind.watched:
-        return Asked(key, type_, outcome=Later.LATER)
-    reading, when = kind.read(key, server), expiry.ask(key, server)
+    reading, when = kind_of(type_).read(key, server), expiry.ask(key, server)
     return Asked(key, type_, reading, (when, *next(reading), when))
 
 
@@ -86,19 +83,38 @@ def outcome(type_: str, reading: Reading, values: list[Any], moment: int) -> Out
         reading.send(values)
     except StopIteration as done:
         return _of_type(type_, done.value, moment)
+    except Unsure:
+        pass
     return Later.LATER
 
 
-def whole(wire: Wire, key: bytes, server: Abilities) -> Entry | None:
-    """One key read to its end, round by round; None where it is gone."""
+class Found(NamedTuple):
+    """A key's entry, None where it is gone; and whether it had that at one moment for sure."""
+
+    entry: Entry | None
+    settled: bool = False
+
+
+def whole(wire: Wire, key: bytes, server: Abilities) -> Found:
+    """One key read to its end, round by round.
+
+    Raises ServerError for one that is another each time that it is looked at, or makes no value.
+    """
+    why = "it becomes another type again and again"
     for _ in range(RESTARTS):
         type_ = wire.call("TYPE", key)
         if type_ == "none":
-            return None
-        outcome = _rounds(wire, key, type_, server)
-        if outcome is not Later.LATER:
-            return outcome
-    raise ServerError(f"key {codec.text(key)!r} becomes another type again and again: stop that")
+            return Found(None)
+        try:
+            found = _rounds(wire, key, type_, server)
+        except Unsure as unsure:
+            found, why = None, f"it is a {type_} that nobody could write back: {unsure}"
+        if found is not None:
+            return found
+    raise ServerError(
+        f"key {codec.text(key)!r} cannot be read, for {why}; stop what writes to it, or leave it"
+        " out with gitbackup init --exclude"
+    )
 
 
 def together(wire: Wire, keys: list[bytes], server: Abilities) -> dict[bytes, Entry | None]:
@@ -110,26 +126,39 @@ def together(wire: Wire, keys: list[bytes], server: Abilities) -> dict[bytes, En
     found: dict[bytes, Entry | None] = {}
     outcomes = [settle(wire, one, replies, at) for one, at in zip(asked, moments, strict=True)]
     for key, outcome in zip(keys, outcomes, strict=True):
-        found[key] = whole(wire, key, server) if outcome is Later.LATER else outcome
+        found[key] = whole(wire, key, server).entry if outcome is Later.LATER else outcome
     return found
 
 
-def _rounds(wire: Wire, key: bytes, type_: str, server: Abilities) -> Outcome:
+def _rounds(wire: Wire, key: bytes, type_: str, server: Abilities) -> Found | None:
+    """None where the key has become another type; Unsure where the rounds do not make a value."""
     reading = kind_of(type_).read(key, server)
     (moment,) = expiry.moments(wire, [key], server)
     commands = next(reading)
     while True:
         replies = wire.ask(commands)
         if refused(wire, commands, replies):
-            return Later.LATER
+            return None
         try:
             commands = reading.send(replies)
         except StopIteration as done:
-            return _of_type(type_, done.value, moment)
+            return _checked(wire, key, type_, server, done.value, moment)
 
 
-def _of_type(type_: str, entry: Entry | None, moment: int) -> Outcome:
+def _checked(
+    wire: Wire, key: bytes, type_: str, server: Abilities, made: Entry | Settled | None, moment: int
+) -> Found | None:
+    """What was made of the rounds, and the expiry from before them."""
+    entry = _of_type(type_, made, moment)
+    if entry is Later.LATER:
+        return None
+    settled = isinstance(made, Settled) and expiry.moments(wire, [key], server) == [moment]
+    return Found(entry, settled)
+
+
+def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
     """The entry with its expiry; None where the key is gone, Later where its type is another."""
+    entry = made.entry if isinstance(made, Settled) else made
     if entry is None or moment == expiry.GONE:
         return None
     if entry["type"] != type_:

@@ -8,7 +8,6 @@ from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from gitbackup.kinds import KINDS, Abilities, Command
-from gitbackup.kinds.stream import Stream
 from gitbackup.live import batch, expiry, fields, keyspace
 from gitbackup.live.batch import Asked, Later, Outcome
 from gitbackup.live.connect import parse_info
@@ -86,8 +85,7 @@ class MomentReader:
         if one.type not in KINDS:
             return Asked(one.name, one.type, None, (("TYPE", one.name),))
         known = self._server if one.db in self._fields_expire else self._plain
-        read = Stream().read_at_once if one.type == "stream" else KINDS[one.type].read
-        reading, when = read(one.name, known), expiry.ask(one.name, known)
+        reading, when = KINDS[one.type].read(one.name, known), expiry.ask(one.name, known)
         return Asked(one.name, one.type, reading, (when, *next(reading)))
 
     def _keys(self, wanted: Sequence[Wanted], asked: Sequence[Asked]) -> Iterator[Command]:

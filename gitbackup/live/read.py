@@ -111,7 +111,7 @@ class KeyReader:
 
     def alone(self, db: int, key: bytes) -> Entry | None:
         """One key with its entry, however large; None where it is gone."""
-        return batch.whole(self._second(db), key, self._server.abilities)
+        return batch.whole(self._second(db), key, self._server.abilities).entry
 
     def rest(self) -> None:
         """Closes the connections, until they are needed again."""
@@ -160,12 +160,12 @@ class KeyReader:
         for _ in range(TRIES):
             wire = self._second(db)
             watch = wire.ask([("WATCH", key)]) if self.watching else []
-            entry = batch.whole(wire, key, self._server.abilities)
+            entry, settled = batch.whole(wire, key, self._server.abilities)
             ended = wire.ask([("MULTI",), ("EXEC",)]) if self.watching else []
             if any(isinstance(reply, Refusal) for reply in (*watch, *ended)):
                 self.watching = False
                 self._forget_second()  # it may be inside a transaction that it cannot end
-            if not self.watching or ended[-1] is not None:
+            if settled or not self.watching or ended[-1] is not None:
                 return entry
         outcome = self._at_once(db, key)
         if outcome is not Later.LATER:

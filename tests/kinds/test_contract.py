@@ -139,7 +139,7 @@ def begun(wire: Any, engine: Server, type_: str) -> Iterator[Any]:
 def test_a_key_that_has_vanished_is_none(engine: Server, kind: str) -> None:
     wire = engine.dial()
     outcome = begun(wire, engine, kind)
-    found = batch.whole(wire, KEY, engine.abilities) if outcome is Later.LATER else outcome
+    found = batch.whole(wire, KEY, engine.abilities).entry if outcome is Later.LATER else outcome
     wire.close()
     assert found is None
 
@@ -151,7 +151,7 @@ def test_a_key_that_has_become_another_type_is_asked_again(engine: Server, kind:
     write(engine, entry)
     wire = engine.dial()
     assert begun(wire, engine, kind) is Later.LATER
-    found = batch.whole(wire, KEY, engine.abilities)
+    found = batch.whole(wire, KEY, engine.abilities).entry
     wire.close()
     assert found is not None
     assert canonical(found) == entry
