@@ -15,10 +15,9 @@ arguments, return results and raise errors.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 HOUSE = Path(__file__).parent.parent / "gitbackup"
 
@@ -73,10 +72,12 @@ def module_of(path: Path) -> str:
 
 
 SOURCES = {module_of(path): path for path in sorted(HOUSE.rglob("*.py"))}
-TREES = {module: ast.parse(path.read_bytes()) for module, path in SOURCES.items()}
 FLOOR_OF = {room: floor for floor, rooms in enumerate(reversed(FLOORS)) for room in rooms}
 
-every_module = pytest.mark.parametrize("module", SOURCES)
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_bytes())
 
 
 def room_of(module: str) -> str:
@@ -85,7 +86,7 @@ def room_of(module: str) -> str:
 
 def imported(module: str, nodes: Iterable[ast.AST] = ()) -> Iterator[str]:
     """The full name of all that a module imports in these nodes: unless given, in any."""
-    for node in nodes or ast.walk(TREES[module]):
+    for node in nodes or ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -99,6 +100,7 @@ def origin(module: str, node: ast.ImportFrom) -> str:
     return ".".join([*above, *([node.module] if node.module else [])])
 
 
+@cache
 def neighbours(module: str) -> set[str]:
     """The modules of the house that a module imports."""
     ours = [name for name in imported(module) if name.partition(".")[0] == HOUSE.name]
@@ -116,15 +118,16 @@ def outsiders(module: str) -> set[str]:
     return {name.partition(".")[0] for name in imported(module)} & DOORS.keys()
 
 
+@cache
 def words(module: str) -> set[str]:
     """Every name that a module speaks: plain, dotted, or imported."""
-    nodes = [*ast.walk(TREES[module])]
+    nodes = [*ast.walk(tree_of(module))]
     plain = {node.id for node in nodes if isinstance(node, ast.Name)}
     dotted = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
     return plain | dotted | {*imported(module)}
 
 
-def without_leave(module: str, uses: set[str]) -> list[str]:
+def without_leave(module: str, uses: Iterable[str]) -> list[str]:
     return sorted(used for used in uses if (module, used) not in EXCEPTIONS)
 
 
@@ -133,56 +136,64 @@ def may_import(module: str, other: str) -> bool:
     return below or room_of(other) == room_of(module)
 
 
-@every_module
-def test_every_module_is_in_a_room_of_the_plan(module: str) -> None:
-    assert room_of(module) in FLOOR_OF, "say in FLOORS where it belongs"
+def violations(found: Callable[[str], Iterable[str]]) -> dict[str, list[str]]:
+    """What is found in each module, of those in which anything is that has no leave."""
+    wrong = {module: without_leave(module, found(module)) for module in SOURCES}
+    return {module: uses for module, uses in wrong.items() if uses}
 
 
-@every_module
-def test_nobody_imports_upward_or_from_next_door(module: str) -> None:
-    wrong = {other for other in neighbours(module) if not may_import(module, other)}
-    assert without_leave(module, wrong) == []
+def test_every_module_is_in_a_room_of_the_plan() -> None:
+    strangers = [module for module in SOURCES if room_of(module) not in FLOOR_OF]
+    assert strangers == [], "say in FLOORS where it belongs"
 
 
-@every_module
-def test_nobody_imports_in_a_circle(module: str) -> None:
-    reached: set[str] = set()
-    ahead = neighbours(module)
-    while ahead:
-        reached |= ahead
-        ahead = {further for other in ahead for further in neighbours(other)} - reached
-    assert module not in reached
+def test_nobody_imports_upward_or_from_next_door() -> None:
+    def wrong(module: str) -> set[str]:
+        return {other for other in neighbours(module) if not may_import(module, other)}
+
+    assert violations(wrong) == {}
 
 
-@every_module
-def test_what_lies_outside_has_one_door(module: str) -> None:
-    wrong = {name for name in outsiders(module) if DOORS[name] != room_of(module)}
-    assert without_leave(module, wrong) == []
+def test_nobody_imports_in_a_circle() -> None:
+    def reached(module: str) -> set[str]:
+        found: set[str] = set()
+        ahead = neighbours(module)
+        while ahead:
+            found |= ahead
+            ahead = {further for other in ahead for further in neighbours(other)} - found
+        return found
+
+    assert [module for module in SOURCES if module in reached(module)] == []
 
 
-@every_module
-def test_only_the_cli_meets_the_person(module: str) -> None:
-    wrong = words(module) & FOR_THE_CLI if room_of(module) != "cli" else set()
-    assert without_leave(module, wrong) == []
+def test_what_lies_outside_has_one_door() -> None:
+    def wrong(module: str) -> set[str]:
+        return {name for name in outsiders(module) if DOORS[name] != room_of(module)}
+
+    assert violations(wrong) == {}
+
+
+def test_only_the_cli_meets_the_person() -> None:
+    def wrong(module: str) -> set[str]:
+        return words(module) & FOR_THE_CLI if room_of(module) != "cli" else set()
+
+    assert violations(wrong) == {}
 
 
 def test_the_public_face_loads_nothing_before_it_is_asked() -> None:
-    at_once = imported("__init__", TREES["__init__"].body)
+    at_once = imported("__init__", tree_of("__init__").body)
     assert [name for name in at_once if name.partition(".")[0] == HOUSE.name] == []
 
 
-@pytest.mark.parametrize("exception", EXCEPTIONS)
-def test_every_exception_is_still_needed(exception: tuple[str, str]) -> None:
-    module, used = exception
-    assert used in neighbours(module) | outsiders(module) | words(module)
+def test_every_exception_is_still_needed() -> None:
+    used = {module: neighbours(module) | outsiders(module) | words(module) for module in SOURCES}
+    assert [one for one in EXCEPTIONS if one[1] not in used.get(one[0], set())] == []
 
 
-@every_module
-def test_every_file_can_be_read_in_one_sitting(module: str) -> None:
-    lines = SOURCES[module].read_text(encoding="utf-8").count("\n")
-    assert lines <= MOST_LINES
+def test_every_file_can_be_read_in_one_sitting() -> None:
+    lines = {module: path.read_bytes().count(b"\n") for module, path in SOURCES.items()}
+    assert {module: count for module, count in lines.items() if count > MOST_LINES} == {}
 
 
-@every_module
-def test_every_name_says_something(module: str) -> None:
-    assert not NAMES_THAT_SAY_NOTHING & {*module.split(".")}
+def test_every_name_says_something() -> None:
+    assert [one for one in SOURCES if NAMES_THAT_SAY_NOTHING & {*one.split(".")}] == []
