@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.browser", "tests.servers"]
+pytest_plugins = ["tests.browser", "tests.outlived", "tests.servers"]
 
 if git_to_test := os.environ.pop("GITBACKUP_TEST_GIT", None):
     # another git than the system's, the path of its program; each worker process inherits this
@@ -31,7 +32,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "home")
 
 @contextmanager
 def closed_off(home: Path) -> Iterator[None]:
-    """Only the empty folder `home`, which is also where we are, and git without settings."""
+    """Only the empty folder `home`, which is also where we are, git without settings, and
+    no signal ignored that a person's keys send."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(SETTINGS_OF)]:
             patch.delenv(name)
@@ -41,7 +43,23 @@ def closed_off(home: Path) -> Iterator[None]:
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
         patch.chdir(home)
+        with heard(signal.SIGINT, signal.SIGQUIT):
+            yield
+
+
+@contextmanager
+def heard(*signals: signal.Signals) -> Iterator[None]:
+    """These signals reach us and our children, also where a script that runs us in its
+    background has them ignored."""
+    ignored = [one for one in signals if signal.getsignal(one) is signal.SIG_IGN]
+    for one in ignored:
+        usual = signal.default_int_handler if one is signal.SIGINT else signal.SIG_DFL
+        signal.signal(one, usual)
+    try:
         yield
+    finally:
+        for one in ignored:
+            signal.signal(one, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,7 @@
 """No test may see or touch what belongs to the person who runs it."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -60,3 +61,18 @@ def test_a_git_config_at_home_is_not_read(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "empty").mkdir()
     with closed_off(tmp_path / "empty"):
         assert git("config", "user.name") == ""
+
+
+@pytest.mark.parametrize("one", [signal.SIGINT, signal.SIGQUIT])
+def test_a_child_gets_the_keys_that_a_script_in_the_background_ignores(
+    one: signal.Signals, tmp_path: Path
+) -> None:
+    before = signal.signal(one, signal.SIG_IGN)
+    try:
+        with closed_off(tmp_path):
+            child = subprocess.Popen(["sleep", "300"])
+            child.send_signal(one)
+            assert child.wait() == -one
+        assert signal.getsignal(one) is signal.SIG_IGN
+    finally:
+        signal.signal(one, before)

@@ -24,7 +24,7 @@ from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live import rdbfile, replica
 from gitbackup.ops.rdb import DRAFT
 from tests.rdb.proxy import proxy
-from tests.servers import BRANDS, LiveServer, StartServer
+from tests.servers import BRANDS, LiveServer, StartServer, in_turn
 
 SIZE = 4_000_000  # bytes, more than what is on its way between two processes
 WAYS = ("sync", "copy")
@@ -39,7 +39,7 @@ def fill(server: LiveServer, size: int) -> None:
             client.set(f"value:{number}", random.randbytes(size // 10))
 
 
-@pytest.fixture(params=product(BRANDS, ("no", "yes")), ids=lambda p: f"{p[0]}-diskless-{p[1]}")
+@pytest.fixture(params=in_turn(product(BRANDS, ("no", "yes")), "{}-diskless-{}"))
 def server(request: pytest.FixtureRequest, start_server: StartServer) -> LiveServer:
     brand, diskless = request.param
     return start_server(brand, repl_diskless_sync=diskless)
@@ -166,9 +166,14 @@ def test_a_server_that_dies(server: LiveServer, folder: Folder, share: float) ->
     assert (folder.files(), folder.drafts()) == ([], [])
 
 
+def signal_family(process: int, how: int) -> None:
+    """Sends a signal to the children of a process, and to itself."""
+    subprocess.run(["pkill", f"-{how:d}", "-P", str(process)], check=False)
+    os.kill(process, how)
+
+
 class Killer:
-    """Progress that sends a signal to a process, once so many bytes are there, and to its
-    children first."""
+    """Progress that sends a signal to a process and its children, once so many bytes are there."""
 
     def __init__(self, process: int, after: int, how: int = signal.SIGKILL) -> None:
         self._process = process
@@ -180,8 +185,7 @@ class Killer:
     def advance(self, count: int) -> None:
         self._left -= count
         if self._left <= 0:
-            subprocess.run(["pkill", f"-{self._how:d}", "-P", str(self._process)], check=False)
-            os.kill(self._process, self._how)
+            signal_family(self._process, self._how)
             self._left = SIZE
 
     def finish(self) -> None: ...
@@ -199,8 +203,8 @@ def test_a_server_that_falls_silent_is_given_up(
     try:
         with pytest.raises(ServerError, match="it stayed silent after"):
             Backup(folder.path.parent / "data", server.url, progress=frozen).rdb.save(folder.path)
-    finally:
-        os.kill(process, signal.SIGCONT)
+    finally:  # with the child that saves: the server ends by a signal that does not reach it
+        signal_family(process, signal.SIGCONT)
     assert (folder.files(), folder.drafts()) == ([], [])
 
 
