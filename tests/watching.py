@@ -46,6 +46,15 @@ class Watcher:
     def commits(self) -> list[CommitResult]:
         return [event for event in self.events if isinstance(event, CommitResult)]
 
+    def head(self) -> str | None:
+        """The commit that it told of last."""
+        for event in reversed(self.events):
+            if isinstance(event, Watching):
+                return event.head
+            if isinstance(event, CommitResult):
+                return event.commit
+        return None
+
     def end(self) -> None:
         self.stop.set()
         self._thread.join(PATIENCE)
@@ -89,17 +98,28 @@ def eventually(true: Callable[[], bool]) -> bool:
 
 def tree(backup: Backup) -> str:
     """The id of HEAD's tree; something else where there is none."""
-    asked = run_git(backup.path, "rev-parse", "--verify", "--quiet", "HEAD^{tree}")
-    return asked.stdout.decode().strip()
+    return _id(backup, "HEAD^{tree}")
+
+
+def head(backup: Backup) -> str:
+    """The id of HEAD; something else where there is none."""
+    return _id(backup, "HEAD^{commit}")
+
+
+def _id(backup: Backup, name: str) -> str:
+    return run_git(backup.path, "rev-parse", "--verify", "--quiet", name).stdout.decode().strip()
 
 
 def follows(watcher: Watcher, folder: Path, url: str) -> bool:
-    """Whether HEAD comes to have the tree that a commit of all, made elsewhere, has."""
+    """Whether HEAD comes to have the tree that a commit of all, made elsewhere, has.
+
+    The watch has told of it by then, so that the work tree is there as well, and the index free.
+    """
     other = Backup(folder, url)
 
     def equal() -> bool:
         other.commit()
-        return tree(other) == tree(watcher.backup)
+        return tree(other) == tree(watcher.backup) and watcher.head() == head(watcher.backup)
 
     return eventually(equal)
 
