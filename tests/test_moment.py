@@ -20,7 +20,7 @@ from gitbackup.model import Consistency, Entry, Key, Scope
 from gitbackup.ops.rounds import Rounds
 from tests.databases import DATABASES, Database, databases
 from tests.live import ALL, Kept, live_files
-from tests.servers import BRANDS, LiveServer, StartServer
+from tests.servers import BRANDS, LiveServer, StartServer, in_turn
 from tests.store.plain import git
 from tests.writers import SUM, balance, fill, held, writing
 
@@ -214,6 +214,7 @@ def test_a_value_with_a_file_of_its_own_stays_while_its_place_is_parted(
     agrees(Seen(server, lambda client: send(client, "a script that makes many")), server)
 
 
+@pytest.mark.long
 @settings(max_examples=15)
 @given(databases())
 def test_whatever_stands_beside_a_key_that_changes_is_as_it_was(
@@ -280,7 +281,7 @@ def test_what_is_evicted_while_it_is_read_is_gone(start_server: StartServer) -> 
         agrees(seen, server)
 
 
-@pytest.mark.parametrize("brand", ["valkey", "redis7"])
+@pytest.mark.parametrize("brand", in_turn(["valkey", "redis7"]))
 def test_libraries_that_change_while_keys_are_read_are_seen(
     running: Callable[[str], LiveServer], brand: str
 ) -> None:
@@ -429,6 +430,7 @@ def test_a_commit_while_keys_change_holds_what_a_later_one_does(
     assert backup.commit().commit is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rate", [500, 0])
 def test_no_money_is_made_or_lost_in_a_commit_of_one_moment(
     server: LiveServer, tmp_path: Path, rate: int

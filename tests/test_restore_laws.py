@@ -49,6 +49,7 @@ def history(backup: Backup, limit: int | None = None) -> Iterator[tuple[str, Ent
 KEYS = [f"{name}:{number}" for name in ("a", "b", "c") for number in range(60)]
 
 
+@pytest.mark.long
 def test_every_value_that_a_restore_replaced_is_in_the_history(
     valkey: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +219,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gitbackup.live.write.SENT", 2)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("seed", range(5))
 def test_a_restore_killed_at_any_instant_is_finished_by_the_next(
@@ -249,6 +251,7 @@ def forked(accidents: Accidents) -> int:
     return child
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("seed", range(5))
 def test_a_restore_cut_off_at_any_byte_is_finished_by_the_next(

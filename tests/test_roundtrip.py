@@ -103,6 +103,7 @@ def test_a_database_built_in_another_order_gives_the_same_files(
     assert files(server) == expected
 
 
+@pytest.mark.long
 @settings(max_examples=5)
 @given(data=st.data())
 def test_every_server_and_protocol_gives_the_same_tree(
@@ -116,6 +117,7 @@ def test_every_server_and_protocol_gives_the_same_tree(
         assert len({commit(backup) for backup in every}) == 1
 
 
+@pytest.mark.long
 @settings(max_examples=5)
 @given(data=st.data())
 def test_a_snapshot_of_one_brand_restores_into_the_others(

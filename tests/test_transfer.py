@@ -6,6 +6,7 @@ import json
 import subprocess
 from io import BytesIO
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -135,6 +136,7 @@ def test_resp_makes_each_key_anew_whatever_is_there(
     assert digests(server) == there | before
 
 
+@pytest.mark.long
 @settings(max_examples=5)
 @given(data=st.data())
 def test_resp_of_one_brand_restores_into_the_others(running: Running, data: st.DataObject) -> None:

@@ -24,13 +24,12 @@ from gitbackup.store.repository import Repository
 from tests.databases import databases, library
 from tests.golden.test_golden import FORMAT_1, files_of
 from tests.module import TYPE, compiled
-from tests.servers import BRANDS, LiveServer, StartServer
+from tests.servers import BRANDS, LiveServer, StartServer, every_brand, in_turn
 from tests.store.plain import commit, everything, git
 
 DAY = 86_400_000
 MANIFEST = snapshot.manifest(Scope())
 LIBRARY = library("mylib")
-every_brand = pytest.mark.parametrize("brand", BRANDS)
 
 
 def program(brand: str) -> Path:
@@ -383,7 +382,7 @@ def test_the_server_is_one_that_takes_the_data_s_dumps(
     assert made.proof().server.startswith("Valkey")
 
 
-@pytest.mark.parametrize("brand", ["valkey", "redis7"])
+@pytest.mark.parametrize("brand", in_turn(["valkey", "redis7"]))
 def test_a_module_s_type_is_proved_by_a_server_that_loads_the_module(
     made: Snapshot,
     start_server: StartServer,

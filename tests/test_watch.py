@@ -36,6 +36,7 @@ def curious(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "LONGEST_WAIT", 0.2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2))
 def test_after_ten_thousand_commands_of_every_kind_head_is_the_database(
     server: LiveServer, tmp_path: Path, seed: int
@@ -130,6 +131,7 @@ def commits(watcher: Watcher) -> int:
     return int(git(watcher.backup.path, "rev-list", "--count", "HEAD"))
 
 
+@pytest.mark.long
 def test_after_a_hundred_restarts_and_cuts_head_is_the_database(
     lasting: Lasting, tmp_path: Path
 ) -> None:
@@ -290,6 +292,7 @@ def test_where_writers_leave_no_room_it_commits_key_by_key_and_says_so(
             assert watcher.commits()[-1].consistency.startswith("per-key")
 
 
+@pytest.mark.long
 def test_it_names_what_was_written_to_each_time_that_it_was_read(
     valkey: LiveServer, tmp_path: Path
 ) -> None:
@@ -310,6 +313,7 @@ def _is_torn(result: CommitResult) -> bool:
     return any(warning.startswith("key large was written to") for warning in result.warnings)
 
 
+@pytest.mark.long
 def test_no_money_is_made_or_lost_in_what_a_watch_commits(
     valkey: LiveServer, tmp_path: Path
 ) -> None:

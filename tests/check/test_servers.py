@@ -17,12 +17,10 @@ import redis
 from gitbackup.backup import Backup
 from gitbackup.model.risk import Level
 from tests.check.looking import WEEK, await_info, of_server, risks, told
-from tests.servers import BRANDS, LiveServer, StartServer
+from tests.servers import LiveServer, StartServer, every_brand
 
 BAD, WARN, UNKNOWN, OK = Level
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  a file system in memory, on any Linux
-
-every_brand = pytest.mark.parametrize("brand", BRANDS)
 
 
 @pytest.fixture

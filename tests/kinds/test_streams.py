@@ -9,7 +9,7 @@ import pytest
 
 from gitbackup.backup import Backup
 from tests.databases import Command, send
-from tests.servers import LiveServer
+from tests.servers import LiveServer, in_turn
 
 ADDED: list[Command] = [("XADD", "s", f"{n}-1", "f", str(n), "f", "twice") for n in range(1, 8)]
 AGES = {"idle", "seen-time", "active-time", "inactive", "radix-tree-keys", "radix-tree-nodes"}
@@ -123,7 +123,7 @@ def test_a_stream_is_restored_as_the_server_tells_of_it(
 
 
 @pytest.mark.parametrize("commands", COUNTED.values(), ids=COUNTED)
-@pytest.mark.parametrize("brand", ["valkey", "redis7"])
+@pytest.mark.parametrize("brand", in_turn(["valkey", "redis7"]))
 def test_a_stream_keeps_its_counters(
     running: Any, tmp_path: Path, commands: list[Command], brand: str
 ) -> None:

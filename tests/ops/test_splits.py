@@ -8,6 +8,7 @@ import pytest
 
 from gitbackup import layout
 from gitbackup.ops.splits import Split, told_alone
+from tests.servers import in_turn
 
 
 def splits(*parts: tuple[str, bytes]) -> list[Split]:
@@ -57,7 +58,7 @@ def test_the_key_that_the_others_begin_with_is_told_by_itself() -> None:
     assert told_alone(splits(("_/", b"s:")), "_/_.json", 2, (b"s:a", b"s:a")) is False
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", in_turn(range(20)))
 def test_no_other_layout_has_a_file_of_the_same_name_with_the_same_keys(
     monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

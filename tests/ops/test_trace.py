@@ -15,6 +15,7 @@ from gitbackup.model import Action, Entry, Key
 from gitbackup.ops import findings
 from gitbackup.patterns import matcher
 from tests.histories import Commit, ancestors, entries, history, write
+from tests.servers import in_turn
 from tests.store.plain import git
 
 Told = dict[str, dict[Key, tuple[Action, "Entry | None", "Entry | None"]]]
@@ -65,7 +66,7 @@ def traced(folder: Path, pattern: str) -> Told:
     }
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("SEEDS", "4"))))
+@pytest.mark.parametrize("seed", in_turn(range(int(os.environ.get("SEEDS", "4")))))
 def test_no_commit_is_missed_and_none_invented(
     small_files: None, tmp_path: Path, seed: int
 ) -> None:

@@ -21,12 +21,12 @@ from gitbackup.live import rdbfile
 from gitbackup.live.checksum import crc64
 from tests.databases import databases
 from tests.rdb.test_verify import kept_dead, saved
-from tests.servers import BRANDS, LiveServer, program
+from tests.servers import LiveServer, every_brand, program
 from tests.store.plain import run_git
 from tests.test_roundtrip import Running, commit, fill, tree
 
 
-@pytest.mark.parametrize("brand", BRANDS)
+@every_brand
 @settings(max_examples=5)
 @given(data=st.data())
 def test_its_tree_is_that_of_a_direct_commit(

@@ -16,7 +16,7 @@ from gitbackup.backup import Backup
 from gitbackup.errors import Damaged
 from tests.databases import Database, databases
 from tests.rdb.test_verify import saved
-from tests.servers import BRANDS, LiveServer
+from tests.servers import LiveServer, every_brand
 from tests.store.plain import run_git
 from tests.test_cut_off import RESTORE, size
 from tests.test_cut_off import fill as fill_users
@@ -28,7 +28,7 @@ def branches(backup: Backup) -> list[str]:
     return listed.stdout.decode().split()
 
 
-@pytest.mark.parametrize("brand", BRANDS)
+@every_brand
 @settings(max_examples=3)
 @given(data=st.data())
 def test_the_database_is_the_file_s_again(

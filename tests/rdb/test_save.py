@@ -15,7 +15,7 @@ import pytest
 from gitbackup.backup import Backup
 from gitbackup.errors import Busy, GitbackupError, ServerError, UsageError
 from gitbackup.live import rdbfile
-from tests.servers import BRANDS, LiveServer, StartServer
+from tests.servers import BRANDS, LiveServer, StartServer, in_turn
 from tests.test_embedded import comes_true
 
 WAYS = {"sync": {"copy": False}, "copy": {"copy": True}}
@@ -33,7 +33,7 @@ def kept(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.fixture(params=product(BRANDS, ("no", "yes")), ids=lambda p: f"{p[0]}-diskless-{p[1]}")
+@pytest.fixture(params=in_turn(product(BRANDS, ("no", "yes")), "{}-diskless-{}"))
 def filled(request: pytest.FixtureRequest, start_server: StartServer, tmp_path: Path) -> LiveServer:
     """A server that replicates from its disk, and one that does not."""
     brand, diskless = request.param
