@@ -111,6 +111,8 @@ def log(
             _say_stats(backup.summaries(selection, every=every), as_json, oneline)
         else:
             _say_log(backup.log(selection), as_json, oneline)
+    if backup.repository and (problem := backup.repository.history.notes_problem):
+        terminal.warn_all([problem])
 
 
 def _go_together(patterns: Sequence[str], of_keys: bool, stat: bool, every: bool) -> None:

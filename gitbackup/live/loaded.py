@@ -136,9 +136,10 @@ def _start(opened: ExitStack, file: RdbFile, programs: list[Path]) -> EmbeddedSe
 
 
 def _refused(file: RdbFile, program: Path, told: str) -> str:
-    """The line of a server's log that says why it did not load a file, or all of its end."""
+    """The line of a server's log that says why it did not load a file, or the last of all."""
     reason = REASON.search(told)
-    return f"{program.name} cannot load {file.path}: {reason[1] if reason else told}"
+    said = reason[1] if reason else next(reversed(told.splitlines()), "")
+    return f"{program.name} cannot load {file.path}: {said.strip()}"
 
 
 def _counts(wire: Wire) -> dict[int, dict[str, int]]:

@@ -24,6 +24,7 @@ FACT, END = 0xFA, 0xFF  # the bytes that begin a fact, and end the data
 CHECKSUM = 8  # bytes
 FIRST_WITH_CHECKSUM = 5  # version of the format, of Redis 2.6
 FACTS = 4096  # bytes in which the facts are
+LAST_SECOND = 253_370_764_800  # the year 9999 in Unix time: no calendar has a later one
 INTEGERS = {0xC0: "<b", 0xC1: "<h", 0xC2: "<i"}
 
 
@@ -79,14 +80,15 @@ def _look(path: Path, file: BinaryIO) -> RdbFile:
         raise Damaged(f"{path} is damaged: its end is missing")
     facts = dict(_facts(head[HEAD:]))
     moment = facts.get("ctime", "")
-    seconds = int(moment) if moment.isdecimal() else path.stat().st_mtime
+    dated = moment.isascii() and moment.isdecimal() and int(moment) <= LAST_SECOND
+    seconds = int(moment) if dated else path.stat().st_mtime
     return RdbFile(
         path,
         size,
         version,
         _server(facts),
         datetime.fromtimestamp(seconds, UTC),
-        moment.isdecimal(),
+        dated,
     )
 
 

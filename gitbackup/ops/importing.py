@@ -19,6 +19,7 @@ from gitbackup.model import FORMAT, Scope
 from gitbackup.ops.asking import unfinished
 from gitbackup.ops.dumps import Dump
 from gitbackup.ops.exported import read
+from gitbackup.ops.message import one_line
 from gitbackup.ops.outcome import RestoreResult
 from gitbackup.ops.planning import Wanted
 from gitbackup.ops.restore import Confirm, Restorer
@@ -121,7 +122,7 @@ class Importing:
         return unfinished(repository, self._asked, self._place.home) if repository else None
 
     def _record(self, repository: Repository) -> str:
-        message = f"import of {self._name}\n\nFormat: {FORMAT}\nTaken-At: "
+        message = f"import of {one_line(self._name)}\n\nFormat: {FORMAT}\nTaken-At: "
         with repository.lock(), repository.importer(None) as importer:
             files = {path: importer.blob(content) for path, content in self._dump.files()}
             commit = importer.commit(message + f"{codec.instant(self._dump.taken_at)}\n", files)

@@ -16,6 +16,7 @@ SIGNS = {Action.ADDED: "+", Action.CHANGED: "~", Action.REMOVED: "-"}
 LONGEST = 100  # characters of a key's name in a message
 POINT_IN_TIME = "point-in-time"
 PER_KEY = "per-key"
+_ENDS_LINES = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -62,8 +63,9 @@ def compose(
     """
     body = "\n".join(_listed(summary))
     trailers = {**_facts(summary, origin), **more}
-    facts = "\n".join(f"{name}: {value}" for name, value in trailers.items())
-    parts = [(subject or summary.subject).strip(), body, facts]
+    facts = "\n".join(f"{name}: {one_line(value)}" for name, value in trailers.items())
+    worded = (subject or summary.subject).replace("\r\n", "\n").replace("\r", "\n").strip()
+    parts = [worded, body, facts]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -74,9 +76,17 @@ def _listed(summary: Summary) -> list[str]:
     return [*lines, f"and {more:,} more"] if more > 0 else lines
 
 
+def one_line(text: str) -> str:
+    """Return a text that others wrote without what could end its line, or control a terminal.
+
+    A fact of a commit is a line of its message: no server, file or key can add a second one.
+    """
+    return _ENDS_LINES.sub("?", text)
+
+
 def _line(name: str) -> str:
     """A key's name that stays on its line."""
-    clean = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", name)
+    clean = one_line(name)
     return clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
 
 

@@ -13,7 +13,7 @@ from gitbackup.live.loaded import Loaded, load
 from gitbackup.model import Consistency, Scope
 from gitbackup.model.rdb import RdbFile
 from gitbackup.ops.commit import CommitResult, changed_paths
-from gitbackup.ops.message import compose, origin
+from gitbackup.ops.message import compose, one_line, origin
 from gitbackup.ops.planning import taken_at
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide
@@ -102,7 +102,7 @@ def adopt(repository: Repository, live: LoadedFiles) -> RdbAdopted:
     with repository.lock(), repository.importer(None) as importer:
         nothing = CommitSide(None, None)
         taken = take(live, nothing, repository.blob_id, importer)
-        message = compose(live.file.path.name, taken.summary, origin(taken))
+        message = compose(one_line(live.file.path.name), taken.summary, origin(taken))
         commit = importer.commit(message, changed_paths(taken), live.dated)
         branch = f"rdb/{live.file.taken_at:%Y%m%dT%H%M%S}-{commit[:7]}"
         importer.save(branch)

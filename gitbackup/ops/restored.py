@@ -78,7 +78,7 @@ def _told(info: CommitInfo) -> Restored | None:
         return None
     try:
         how = read_how(json.loads(facts[WITH])) if WITH in facts else How()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     how = replace(how, undoes=facts.get(UNDOES))
     return Restored(info, DONE not in facts, target, facts.get(REPLACED, info.id), how)

@@ -121,8 +121,8 @@ class Talk:
 
     def __del__(self) -> None:
         if self._popen.poll() is None:
-            with suppress(OSError):
-                self.kill()
+            self._popen.kill()
+            self._popen.wait()
 
     def widen(self) -> None:
         """Lets either side write far ahead of what the other has read, where the system can."""

@@ -171,10 +171,14 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
     """Makes or moves forward the other branches and the notes; what could not be is told."""
     told = []
     for name, ident in theirs.items():
-        if not _forward(git, BRANCHES + name, ident):
+        if not refs.is_commit(git, ident):
+            told.append(f"branch {name} of {remote} is at no commit; it is left out")
+        elif not _forward(git, BRANCHES + name, ident):
             told.append(f"branch {name} of {remote} and the one here have parted; it is left alone")
     for name, ident in remotes.known_refs(git, _aside(remote)).items():
-        if not _forward(git, NOTES + name, ident):
+        if not refs.is_commit(git, ident):
+            told.append(f"the notes {name} of {remote} are at no commit; they are left out")
+        elif not _forward(git, NOTES + name, ident):
             words = ("notes", f"--ref={NOTES}{name}", "merge", "-q", "-s", "cat_sort_uniq", ident)
             result = git.attempt(*words, environment=identity.environment(git))
             told += [str(failure("notes", result))] if result.status else []

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
 from typing import IO, NamedTuple
 
-from gitbackup.errors import UsageError
+from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.model import CommitInfo, FileChange, Selection
 from gitbackup.store import message, notes, refs
 from gitbackup.store.command import Commands, Talk, failure, text
 from gitbackup.store.trees import RAW, TreePairs, changes_in, damaged
 
-_FORMAT = "--format=%H%n%P%n%T%n%an <%ae>%n%aI%n%cn <%ce>%n%cI%n%B%x01%N"
-_NOTE = "\x01"  # parts a commit's message from the note of its rehearsal
+# what parts a commit's message from its note, and one commit from the next: nobody who writes
+# messages or notes can know it
+_NOTE = secrets.token_hex(16)
+_END = secrets.token_hex(16)
+_FORMAT = f"--format=%H%n%P%n%T%n%an <%ae>%n%ad%n%cn <%ce>%n%cd%n%B{_NOTE}%N{_END}"
+# raw dates: git itself gives up at some that are written otherwise
+_LOG = ("log", "-z", "--encoding=UTF-8", "--no-color", "--date=raw", _FORMAT)
+_RAW_DATE = re.compile(r"([0-9]{1,19}) ([+-])([0-9]{2})([0-9]{2})")
+_LAST_SECOND = 253_370_764_800  # the year 9999 begins: later dates cannot be reckoned with
 _CHUNK = 1 << 16
 _BETWEEN = b"\0\0"  # commits, where what each changed follows it
 _OURS = ("\nFormat: ", "\nTaken-At: ", "\nConsistency: ", "\nKeys: ")
@@ -62,6 +72,8 @@ class History:
     def __init__(self, git: Commands) -> None:
         self._git = git
         self._pairs = TreePairs(git)
+        self.notes_problem: str | None = None
+        """Why the notes of rehearsals could not be read, so that no commit had one."""
 
     def records(self, selection: Selection, paths: Sequence[str] = ()) -> Iterator[Record]:
         """The commits selected, of those that changed one of these files or folders.
@@ -70,7 +82,9 @@ class History:
         revision that there is not.
         """
         ends = self._ends(selection)
-        return _records(self._git, selection, ends, paths) if ends else iter(())
+        if not ends:
+            return iter(())
+        return _records(self._git, selection, ends, paths, self._without_notes)
 
     def record(self, commit: str) -> Record:
         """One commit, given by id."""
@@ -98,6 +112,9 @@ class History:
         talk = self._git.start(*settings, "log", *options, *ends, "--", *paths)
         return _changed(self._git, talk)
 
+    def _without_notes(self, problem: str) -> None:
+        self.notes_problem = problem
+
     def _ends(self, selection: Selection) -> list[str]:
         """What is selected by ids; nothing for HEAD before the first commit."""
         if selection.revisions == ("HEAD",):
@@ -120,15 +137,30 @@ def records(git: Commands, selection: Selection, paths: Sequence[str] = ()) -> I
 
 
 def _records(
-    git: Commands, selection: Selection, ends: Sequence[str], paths: Sequence[str] = ()
+    git: Commands,
+    selection: Selection,
+    ends: Sequence[str],
+    paths: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda problem: None,
 ) -> Iterator[Record]:
-    options = ["-z", "--encoding=UTF-8", "--no-color", f"--notes={notes.REF}", _FORMAT]
-    return _listed(git.start("log", *options, *_options(selection), *ends, "--", *paths))
+    words = (*_options(selection), *ends, "--", *paths)
+    given = 0
+    try:
+        for record in _listed(git.start(*_LOG, f"--notes={notes.REF}", *words)):
+            yield record
+            given += 1
+    except GitbackupError:
+        problem = notes.problem(git)
+        if problem is None:
+            raise
+        tell(problem)
+        # what cannot be read of notes is no reason to hide commits
+        yield from islice(_listed(git.start(*_LOG, "--no-notes", *words)), given, None)
 
 
 def _listed(talk: Talk) -> Iterator[Record]:
     try:
-        for some in _parts(talk.stdout, b"\0"):
+        for some in _parts(talk.stdout, f"{_END}\0".encode()):
             yield from map(_record, some)
     except GeneratorExit:
         talk.kill()
@@ -216,7 +248,11 @@ def _changed_by(part: bytes) -> Changed:
 
 
 def _moment(written: str) -> datetime:
-    try:
-        return datetime.fromisoformat(written)
-    except ValueError:  # git keeps dates that no calendar has
+    """Return the date of git's `SECONDS +HHMM`; the beginning of 1970 for what no calendar has."""
+    found = _RAW_DATE.fullmatch(written)
+    if found is None:
         return datetime.fromtimestamp(0, UTC)
+    hours, minutes = int(found[3]), int(found[4])
+    offset = timedelta(hours=hours, minutes=minutes) * (-1 if found[2] == "-" else 1)
+    zone = timezone(offset) if abs(offset) < timedelta(days=1) else UTC
+    return datetime.fromtimestamp(min(int(found[1]), _LAST_SECOND), zone)

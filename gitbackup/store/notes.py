@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 
 from gitbackup.model import Rehearsal, Verdict
 from gitbackup.store import refs
 from gitbackup.store.apart import Apart
-from gitbackup.store.command import Commands
+from gitbackup.store.command import Commands, failure
 from gitbackup.store.importer import Importer
 
 REF = "refs/notes/gitbackup"
 _LONGEST = 200  # characters of a problem
+_TOLD = ("server", "gitbackup", "problem")
+_MOST_LINES = 100
+_LONGEST_LINE = 10_000  # characters; ours have some hundred
 
 
 def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
@@ -43,6 +46,17 @@ def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
         count = len(rehearsals)
         importer.commit(f"{count} commit{'' if count == 1 else 's'} rehearsed\n", changes)
         importer.publish()
+
+
+def problem(git: Commands) -> str | None:
+    """Return why git cannot read the notes, a sentence; None where it can, or there are none."""
+    if refs.read(git, REF) is None:
+        return None
+    result = git.attempt("notes", f"--ref={REF}", "list")
+    if not result.status:
+        return None
+    said, mend = failure("notes", result), f"`git update-ref -d {REF}` removes them"
+    return f"the notes of rehearsals cannot be read ({said}); {mend}"
 
 
 def _paths(commit: str) -> list[str]:
@@ -73,12 +87,27 @@ def parse(note: str) -> Rehearsal | None:
 
 
 def _rehearsals(note: str) -> Iterator[Rehearsal]:
-    """One for each line that is one of ours."""
-    for line in filter(None, note.split("\n")):
+    """One for each line that is one of ours; whatever else somebody wrote there is passed over."""
+    for line in note.split("\n", _MOST_LINES)[:_MOST_LINES]:
+        if not 0 < len(line) <= _LONGEST_LINE:
+            continue
         try:
             facts = json.loads(line)
-            at, verdict = datetime.fromisoformat(facts["rehearsed_at"]), Verdict(facts["result"])
-            others = [str(facts.get(name, "")) for name in ("server", "gitbackup", "problem")]
-            yield Rehearsal(at.astimezone(UTC), verdict, *others)
-        except (KeyError, TypeError, ValueError):
+            at, verdict = moment(facts["rehearsed_at"]), Verdict(facts["result"])
+            others = [str(facts.get(name, ""))[:_LONGEST] for name in _TOLD]
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
             continue
+        if at is not None:
+            yield Rehearsal(at, verdict, *others)
+
+
+def moment(written: str) -> datetime | None:
+    """Return a date that others wrote, in ISO 8601; None where no calendar has it.
+
+    It can be reckoned with in every time zone: a date near the first or the last year cannot.
+    """
+    try:
+        found = datetime.fromisoformat(written).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if MINYEAR + 1 < found.year < MAXYEAR else None

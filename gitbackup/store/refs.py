@@ -55,6 +55,12 @@ def _found(git: Commands, named: str) -> str:
     return found
 
 
+def is_commit(git: Commands, ident: str) -> bool:
+    """Whether an id is that of a commit, or of a tag of one."""
+    peeled = git.attempt("rev-parse", "--verify", "--quiet", ident + "^{commit}")
+    return not peeled.status
+
+
 def names(git: Commands) -> list[tuple[str, str]]:
     """Branches and tags, the newest first, each with its commit's subject."""
     form = "--format=%(refname:short)%00%(contents:subject)"
