@@ -11,6 +11,8 @@ from gitbackup.model import FUNCTIONS, Key, KeyChange, Scope
 
 Matcher = Callable[[bytes], object]
 
+_WORD = re.compile(rb"[A-Za-z0-9_]*")
+
 
 def matcher(patterns: Iterable[str], caseless: bool = False) -> Matcher:
     """A function that is true of the names that match any of the patterns; of all for none.
@@ -58,11 +60,18 @@ def covers(scope: Scope) -> Callable[[Key], bool]:
 
     def within(key: Key) -> bool:
         if key.db == FUNCTIONS:
-            return scope.functions
-        known = scope.databases is None or key.db in scope.databases
+            known = scope.functions
+        else:
+            known = scope.databases is None or key.db in scope.databases
         return known and bool(matches(codec.data(key.name)))
 
     return within
+
+
+def may_name_library(globs: Sequence[str]) -> bool:
+    """Whether one of the globs may match the name of a library, which has letters, digits and
+    underscores only; true of none, which match all."""
+    return not globs or any(_WORD.fullmatch(literal(codec.raw(glob)).text) for glob in globs)
 
 
 def apart(
@@ -70,14 +79,14 @@ def apart(
 ) -> tuple[list[KeyChange], list[KeyChange]]:
     """The changes to tell, and those of quiet keys, which are kept out of sight.
 
-    `quiet` are globs; where there are none, every change is told. Libraries are never quiet.
+    `quiet` are globs; where there are none, every change is told.
     """
     told: list[KeyChange] = []
     hushed: list[KeyChange] = []
     matches = matcher(quiet) if quiet else None
     for change in changes:
-        loud = change.key.db == FUNCTIONS or not (matches and matches(codec.data(change.key.name)))
-        (told if loud else hushed).append(change)
+        hush = matches and matches(codec.data(change.key.name))
+        (hushed if hush else told).append(change)
     return told, hushed
 
 

@@ -34,14 +34,14 @@ class How:
 
     @property
     def narrowed(self) -> bool:
-        """Whether it is about some keys only; then it is about no function libraries."""
+        """Whether it is about some keys only; of databases, it is about no function libraries."""
         return bool(self.patterns) or self.databases is not None
 
     def scope(self, commits: Scope) -> Scope:
         """What is touched of the live database, where the commit's own scope is `commits`: of
         each chosen database as much as the commit covers of the one that goes into it."""
         if self.databases is None:
-            return replace(commits, functions=commits.functions and not self.patterns)
+            return commits
         held = commits.databases
         into = tuple(sorted(to for of, to in self.databases if held is None or of in held))
         return replace(commits, databases=into, functions=False)

@@ -236,3 +236,52 @@ def test_what_it_is_a_copy_of_is_told() -> None:
         dump = read(BytesIO(content), "FILE", NOW, spool)
     assert (dump.scope, dump.patterns) == (Scope(functions=False), ("a*",))
     assert codec.instant(dump.taken_at) == FACTS["taken_at"]
+
+
+LATIN = {
+    "caf\u00e9": {"type": "string", "value": "caf\u00e9"},
+    "list": {"type": "list", "value": ["\u0080", "a"]},
+    "hash": {"type": "hash", "value": {"\u00ff": "1"}},
+    "zset": {"type": "zset", "value": [["\u00e9", 1]]},
+}
+
+
+def recoded(document: object, encoding: str | None) -> dict[Key, Entry]:
+    with Spool() as spool:
+        dump = read(BytesIO(json.dumps(document).encode()), "FILE", NOW, spool, encoding)
+        files = [*dump.files()]
+        return {
+            key: entry for _, found in snapshot.decode_all(files) for key, entry in found.items()
+        }
+
+
+def test_bytes_that_were_taken_for_another_encoding_come_back() -> None:
+    """As redis-dump-load writes them with -E."""
+    found = recoded(LATIN, "iso-8859-1")
+    values = {codec.data(key.name): entry["value"] for key, entry in found.items()}
+    assert codec.data(values[b"caf\xe9"]) == b"caf\xe9"
+    assert [*map(codec.data, values[b"list"])] == [b"\x80", b"a"]
+    assert [*map(codec.data, values[b"hash"])] == [b"\xff"]
+    assert [*map(codec.data, values[b"zset"])] == [b"\xe9"]
+    found = recoded({"\u043a\u043b\u044e\u0447": {"type": "string", "value": "x"}}, "koi8-r")
+    assert [codec.data(key.name) for key in found] == ["\u043a\u043b\u044e\u0447".encode("koi8-r")]
+
+
+def test_text_that_may_be_either_is_not_guessed_at() -> None:
+    with pytest.raises(UsageError, match="--encoding iso-8859-1 if it was made so, else with"):
+        recoded(LATIN, None)
+    assert {key.name for key in recoded(LATIN, "utf-8")} == {"caf\u00e9", "list", "hash", "zset"}
+    clear = {**LATIN, "more": {"type": "string", "value": "\u20ac"}}
+    assert recoded(clear, None) == recoded(clear, "utf-8")
+
+
+@pytest.mark.parametrize(("content", "encoding", "sentence"), [
+    (LATIN, "nonsense", "there is no encoding 'nonsense'"),
+    (LATIN, "rot13", "there is no encoding 'rot13'"),
+    (LATIN, "utf_16", "there is no encoding 'utf_16'"),
+    (LATIN, "ascii", "it is no text of ascii"),
+    (json.loads(DOCUMENT), "utf-8", "--encoding goes with another tool's dump"),
+])  # fmt: skip
+def test_an_encoding_that_cannot_be_is_told(content: object, encoding: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        recoded(content, encoding)

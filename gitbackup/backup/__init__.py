@@ -200,15 +200,18 @@ class Backup(Past, Standing):
         delete: bool = False,
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
+        encoding: str | None = None,
     ) -> Importing:
         """An import of an export, or another tool's dump, to be planned or carried out.
 
-        `name` stands for the file in what is said; the rest is as for `restorer`.
+        `name` stands for the file in what is said; `encoding` is what another tool took the
+        server's bytes for, which has to be told where its file does not. The rest is as for
+        `restorer`.
         """
         from gitbackup.ops import importing as ops
 
         how = self._at.how(patterns, databases, to, delete, ttl)
-        return ops.begin(file, name, how, self._at.destination(to))
+        return ops.begin(file, name, how, self._at.destination(to), encoding)
 
     def push(self, target: str | None = None) -> PushResult:
         """Pushes the whole history to a git remote or URL, or as one bundle into a folder.
@@ -220,11 +223,14 @@ class Backup(Past, Standing):
 
         return ops.push(self._at.history, target)
 
-    def push_after_commit(self) -> PushResult | None:
-        """Pushes where the setting `gitbackup.push` is `on-commit`; None where it is not."""
+    def push_after_commit(self, made: bool = True) -> PushResult | None:
+        """Pushes where the setting `gitbackup.push` is `on-commit`; None where it is not.
+
+        Unless a commit was `made`, only what earlier commits have left unpushed.
+        """
         from gitbackup.ops import transfer as ops
 
-        return ops.push(self._at.history, None) if ops.is_automatic(self._at.history) else None
+        return ops.push_on_commit(self._at.history, made)
 
     def pushed(self) -> list[Pushed]:
         """What each remote has of HEAD's branch, as far as was told by pushes and pulls."""

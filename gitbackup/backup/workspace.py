@@ -195,12 +195,14 @@ class Workspace:
 
     def scope_of(self, databases: Sequence[int] | None) -> Scope:
         """The scope of these databases, all where None, by the repository's settings."""
+        from gitbackup.patterns import may_name_library
+
         include = self.globs("include")
         return Scope(
             None if databases is None else tuple(sorted(set(databases))),
             include,
             self.globs("exclude"),
-            functions=databases is None and not include,
+            functions=databases is None and may_name_library(include),
         )
 
     def quiet(self, every: bool = False) -> Sequence[str]:

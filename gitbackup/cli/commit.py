@@ -163,7 +163,7 @@ def commit(
         )
     else:
         _say(result, dry_run)
-    if result.commit and (unpushed := push_after_commit(backup, as_json)):
+    if not dry_run and (unpushed := push_after_commit(backup, as_json, bool(result.commit))):
         raise PartlyDone(unpushed)
 
 

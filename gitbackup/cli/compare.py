@@ -62,11 +62,12 @@ def status(
     backup = logged_in(repo, url, databases)
     found, pushed = backup.status(exclude=exclude, every=every), backup.pushed()
     terminal.warn_all(found.warnings)
-    facts = found.server, found.head, found.keys, found.summary, found.hidden
+    facts = found.server, found.head, found.keys, found.summary
     if as_json:
-        terminal.say_json(objects.status_object(*facts, pushed))
+        hidden = text.together([found.hidden, found.excluded])
+        terminal.say_json(objects.status_object(*facts, hidden, pushed))
     else:
-        terminal.say(text.status_lines(*facts))
+        terminal.say(text.status_lines(*facts, found.hidden, found.excluded))
         terminal.say(text.pushed_lines(pushed))
         say_noise(found.summary, ["status", *ctx.meta[WORDS]])
 
@@ -158,7 +159,7 @@ def diff(
                 say_commands(found)
             else:
                 _say(found, as_json, shape, full, rank, ctx.meta[WORDS])
-    if exit_code and found.changes:
+    if exit_code and (found.changes or found.hidden):
         ctx.exit(1)
 
 

@@ -173,7 +173,7 @@ def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
     as_json, oneline, stat, patch = how
     for told in found:
         if as_json:
-            terminal.say_json(records.traced_object(told.info, told.keys, told.damage))
+            terminal.say_json(records.traced_object(told.info, told.keys, told.damage, told.left))
         elif oneline:
             terminal.say([text.short_line(told.info, history.what_changed(told.keys))])
         else:
@@ -181,4 +181,5 @@ def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
             if stat:
                 terminal.say(history.numbers_lines(told.summary, Counts(), terminal.width()))
             else:
-                terminal.say(history.traced_lines(told.keys, told.damage, view(patch), patch))
+                lines = history.traced_lines(told.keys, told.damage, view(patch), patch, told.left)
+                terminal.say(lines)

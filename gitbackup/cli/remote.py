@@ -101,6 +101,7 @@ def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
     are those of its last commit. The database is not touched: restore does that.
     """
     result = Backup(folder).clone(source, bare)
+    terminal.warn_all(result.warnings)
     path = str(result.path)
     if as_json:
         terminal.say_json(objects.clone_object(path, result.place, result.head, result.commits))
@@ -108,15 +109,17 @@ def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
         terminal.say(text.clone_lines(path, result.place, result.head, result.commits))
 
 
-def push_after_commit(backup: Backup, as_json: bool) -> str:
-    """What a command that made a commit ends with: pushes it, where the settings say so.
+def push_after_commit(backup: Backup, as_json: bool, made: bool = True) -> str:
+    """What a command that commits ends with: pushes, where the settings say so.
 
-    Returns what to say where that failed; the commit stands.
+    Unless a commit was `made`, only what earlier commits have left. Returns what to say where
+    that failed; the commits stand.
     """
     try:
-        result = backup.push_after_commit()
+        result = backup.push_after_commit(made)
     except GitbackupError as error:
-        return f"the commit is made, but it is not pushed: {error}"
+        what = "the commit is made, but it is" if made else "commits made before are"
+        return f"{what} not pushed: {error}"
     if result is not None:
         terminal.warn_all(result.warnings)
         lines = text.push_lines(result.remote, result.place, result.head, result.commits)

@@ -94,6 +94,7 @@ def _show_commit(
     from gitbackup.cli import differences  # it loads what a key's entry has no need of
 
     shown = backup.show(commit_ish, redact=redact, every=every)
+    terminal.warn_all(shown.diff.warnings)
     if as_json:
         terminal.say_json(objects.log_object(shown.info))
         differences.say_objects(shown.diff)

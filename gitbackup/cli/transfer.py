@@ -120,6 +120,7 @@ def export(
         "gitbackup import apikeys.jsonl 'apikey:4*' --yes",
         "gitbackup import then.json --delete            and nothing but what it holds",
         "gitbackup import redis-dump.json --db 0:3      another tool's dump, into db3",
+        "gitbackup import load.json --encoding iso-8859-1",
     ),
 )
 @repo_option
@@ -135,6 +136,11 @@ def export(
 )
 @ttl_option
 @to_option
+@click.option(
+    "--encoding",
+    metavar="NAME",
+    help="What the tool that made the dump took text for: utf-8, or redis-dump-load's -E.",
+)
 @click.argument("file", metavar="FILE", type=click.File("rb"))
 @click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1)
 @click.pass_context
@@ -147,6 +153,7 @@ def import_(
     delete: bool,
     ttl: str,
     to: str | None,
+    encoding: str | None,
     file: BinaryIO,
     patterns: tuple[str, ...],
 ) -> None:
@@ -171,6 +178,7 @@ def import_(
             delete=delete,
             ttl=Ttl(ttl),
             to=to,
+            encoding=encoding,
         )
     terminal.warn_all(how.warnings)
     carry_out(ctx, backup, how, manner)

@@ -86,7 +86,8 @@ def watch(
         backup = logged_in(repo, url, databases, _Reading(stop))
         events = backup.watch(stop, match=match, quiet=quiet, max_wait=max_wait, message=message)
         for event in events:
-            if _say(event, as_json) and (unpushed := push_after_commit(backup, as_json)):
+            made = _say(event, as_json)
+            if made is not None and (unpushed := push_after_commit(backup, as_json, made)):
                 terminal.warn(unpushed)
 
 
@@ -107,13 +108,13 @@ class _Reading(terminal.Line):
         super().advance(keys)
 
 
-def _say(event: Event, as_json: bool) -> bool:
-    """Tells what happened; whether it was a commit."""
+def _say(event: Event, as_json: bool) -> bool | None:
+    """Tells what happened; whether it was a commit, None for trouble."""
     from gitbackup.ops.watch import Trouble, Watching
 
     if isinstance(event, Trouble):
         terminal.warn(f"{event.sentence}; trying again in {event.wait:.0f} s")
-        return False
+        return None
     if isinstance(event, Watching):
         terminal.say(text.watching_lines(event.server, event.keys, event.head), err=as_json)
         return False

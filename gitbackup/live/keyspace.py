@@ -16,7 +16,7 @@ from gitbackup.live.wire import Refusal, Wire
 
 MOST_DATABASES = 1_000_000  # beyond it a server that never says no is not Redis
 LIST: Command = ("FUNCTION", "LIST", "WITHCODE")
-KEYS_ALONE = "no library can be restored then: restore the keys alone, with the pattern '*'"
+KEYS_ALONE = "no library can be restored then: restore the keys alone, each database by --db"
 
 
 class Library(NamedTuple):

@@ -182,7 +182,7 @@ def surprises(repository: Repository | None, taken: Taken, parent: str | None) -
     if repository is None or parent is None:
         return []
     told, keys = [], taken.live.total
-    if repository.detached():
+    if not repository.branch():
         told.append("HEAD is detached: no branch holds this history; git switch to one")
     last = key_count(repository.commit_info(parent).trailers.get("Keys", ""))
     if last >= MANY and keys < last * FEW:

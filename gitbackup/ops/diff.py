@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitbackup import codec, snapshot
 from gitbackup.diff.keys import total
@@ -16,10 +16,11 @@ from gitbackup.model import CommitInfo, Counts, Key, KeyChange, KeyDiff, Scope, 
 from gitbackup.ops.commands import commands
 from gitbackup.ops.commit import doubts, surprises
 from gitbackup.ops.compare import Comparison, compare, key_diff, masked, summarise
+from gitbackup.ops.manifests import Manifests, out_of_scope, parted
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, LiveSide, Spool, differing_sides
 from gitbackup.ops.take import take
-from gitbackup.patterns import apart, covered
+from gitbackup.patterns import apart, matcher
 from gitbackup.progress import Progress
 from gitbackup.redact import Redaction
 from gitbackup.store.repository import Repository
@@ -87,8 +88,8 @@ class Diff:
 class Status:
     """The live database against HEAD, in brief.
 
-    `head` is None before the first commit. `hidden` counts the quiet keys that differ, of
-    which `summary` does not tell.
+    `head` is None before the first commit. `hidden` counts the quiet keys that differ, and
+    `excluded` those that were not asked for: `summary` tells of neither.
     """
 
     server: str
@@ -97,6 +98,7 @@ class Status:
     summary: Summary
     warnings: Sequence[str]
     hidden: Counts
+    excluded: Counts = Counts()  # noqa: RUF009  frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,14 @@ class Shown:
 
     info: CommitInfo
     diff: Diff
+
+
+class Split(NamedTuple):
+    """Changes to tell, those of quiet keys, and those that are excluded."""
+
+    told: Sequence[KeyChange]
+    quiet: Sequence[KeyChange]
+    excluded: Sequence[KeyChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,28 +130,36 @@ class Narrow:
     exclude: Sequence[str] = ()
     quiet: Sequence[str] = ()
 
-    def split(
-        self, changes: Iterable[KeyChange]
-    ) -> tuple[Sequence[KeyChange], Sequence[KeyChange]]:
-        """The changes to tell, and those of quiet keys."""
-        matches = covered(Scope(None, tuple(self.patterns), tuple(self.exclude)))
+    def split(self, changes: Iterable[KeyChange]) -> Split:
+        """The changes by what is to become of them; those asked for that are excluded are apart."""
+        matches = matcher(self.patterns)
         wanted = [
             change
             for change in changes
             if (self.databases is None or change.key.db in self.databases)
             and matches(codec.data(change.key.name))
         ]
-        return apart(wanted, self.quiet)
+        kept, excluded = apart(wanted, self.exclude)
+        return Split(*apart(kept, self.quiet), excluded)
 
 
 EVERYTHING = Narrow()
 
 
 def diff_commits(repository: Repository, a: str | None, b: str, narrow: Narrow) -> Diff:
-    """What differs between two commits, given by id; None is an empty snapshot."""
+    """What differs between two commits, given by id; None is an empty snapshot.
+
+    Raises NewerFormat where one of them is of such a format.
+    """
+    manifests = Manifests(repository)
+    manifests.scope(a), manifests.scope(b)
     comparison = compare(*differing_sides(repository, a, b))
-    told, quiet = narrow.split(comparison.changes)
-    return Diff(a or "", b, replace(comparison, changes=told), quiet=quiet)
+    told, quiet, _ = narrow.split(comparison.changes)
+    left = manifests.left(a, b)
+    stays, goes = parted(told, left)
+    warnings = [out_of_scope(len(goes))] if goes else []
+    comparison = replace(comparison, changes=stays)
+    return Diff(a or "", b, comparison, warnings, parted(quiet, left)[0])
 
 
 def diff_live(
@@ -163,7 +181,7 @@ def diff_live(
     live_files, seen = LiveFiles(server, scope, progress), repository.seen()
     taken = take(live_files, side, Repository.blob_id, spool, strict=True, seen=seen)
     live = LiveSide(repository, taken.files, spool)
-    told, quiet = narrow.split(taken.changes)
+    told, quiet, _ = narrow.split(taken.changes)
     warnings = [*taken.warnings, *doubts(taken)]
     return Diff(commit, LIVE, Comparison(side, live, told), warnings, quiet)
 
@@ -176,7 +194,7 @@ def status(repository: Repository, live: LiveFiles, narrow: Narrow = EVERYTHING)
         seen = repository.seen()
         taken = take(live, side, Repository.blob_id, spool, strict=True, seen=seen)
     warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head)]
-    told, quiet = narrow.split(taken.changes)
+    told, quiet, excluded = narrow.split(taken.changes)
     return Status(
         server=str(live.server),
         head=repository.commit_info(head) if head else None,
@@ -184,6 +202,7 @@ def status(repository: Repository, live: LiveFiles, narrow: Narrow = EVERYTHING)
         summary=summarise(told) if len(told) < len(taken.changes) else taken.summary,
         warnings=warnings,
         hidden=total(quiet),
+        excluded=total(excluded),
     )
 
 

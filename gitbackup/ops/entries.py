@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gitbackup import codec, kinds, snapshot
 from gitbackup.errors import UsageError
 from gitbackup.model import Entry, Key, KeyLine
+from gitbackup.ops.manifests import Manifests
 from gitbackup.ops.route import routes
 from gitbackup.ops.wanted import Wanted, ends_of, entry_of
 from gitbackup.store.repository import Repository
@@ -34,8 +35,12 @@ def find_entry(repository: Repository, commit: str, name: str, db: int | None) -
 
 
 def entries(repository: Repository, commit: str, wanted: Wanted) -> Iterator[tuple[Key, Entry]]:
-    """Such entries of a commit, file by file; files that cannot hold any are not read."""
+    """Such entries of a commit, file by file; files that cannot hold any are not read.
+
+    Raises NewerFormat for a commit of such a format.
+    """
     record = repository.history.record(commit)
+    Manifests(repository).expect_known(record)
     canonical, may_hold = record.canonical, _likely(repository, record.tree, wanted)
     for path, blob in repository.files(commit).items():
         if canonical and may_hold(path):

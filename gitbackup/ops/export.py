@@ -20,7 +20,7 @@ from gitbackup.ops.planning import scope_of, taken_at
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, Side, Spool, SpooledSide
 from gitbackup.ops.take import take
-from gitbackup.patterns import covers, matcher
+from gitbackup.patterns import covers, matcher, may_name_library
 from gitbackup.progress import Progress
 from gitbackup.redact import Redaction
 from gitbackup.store.repository import Repository
@@ -32,7 +32,7 @@ NOTHING = Redaction()
 class Wish:
     """Which keys are to be exported, and how.
 
-    No patterns, and None, are all of them; where some are chosen, there are no libraries of
+    No patterns, and None, are all of them; where databases are chosen, there are no libraries of
     functions. `redaction` masks values, not in a form that is there to be restored.
     """
 
@@ -63,7 +63,8 @@ class Wish:
             if whole.databases is not None and db not in whole.databases:
                 raise UsageError(f"the commit does not cover database {db}")
         databases = whole.databases if self.databases is None else self.databases
-        return replace(whole, databases=databases, functions=False)
+        libraries = self.databases is None and may_name_library(self.patterns)
+        return replace(whole, databases=databases, functions=whole.functions and libraries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _gather(side: Side, scope: Scope, wish: Wish, spool: Spool) -> list[Key]:
     keys = []
     for _, entries in snapshot.decode_all(files):
         for key, entry in entries.items():
-            if within(key) and (key.db == FUNCTIONS or matches(codec.data(key.name))):
+            if within(key) and matches(codec.data(key.name)):
                 spool.put(_place(key), form.entry(key, wish.redaction.entry(key, entry)))
                 keys.append(key)
     if wish.patterns and not keys:

@@ -9,34 +9,50 @@ from typing import Any, BinaryIO
 from gitbackup import codec, snapshot
 from gitbackup.errors import Damaged, UsageError
 from gitbackup.ops.dumps import Dump
-from gitbackup.ops.foreign import SCOPE, Conversion, decode_infinite, is_dump
+from gitbackup.ops.foreign import (
+    SCOPE,
+    Conversion,
+    decode_infinite,
+    expect_encoding,
+    is_ambiguous,
+    is_dump,
+    recoded,
+)
 from gitbackup.ops.forms import SCHEMA
 from gitbackup.ops.sides import Spool
 
 FACTS = {"schema", "commit", "patterns", "redacted", "scope", "taken_at"}
 PARTS = {"databases", "libraries"}
+UTF_8 = "utf-8"
 RESP = "these are commands for a server: redis-cli --pipe restores them"
 NEITHER = (
     "neither an export of gitbackup (json or jsonl) nor a dump of redis-dump or redis-dump-load"
 )
 
 
-def read(file: BinaryIO, name: str, now: int, spool: Spool) -> Dump:
+def read(file: BinaryIO, name: str, now: int, spool: Spool, encoding: str | None = None) -> Dump:
     """Reads a whole file, called `name`, and checks it.
 
-    `now`, in milliseconds since 1970, serves where the file tells no moment. Raises UsageError,
-    naming line and key, for what cannot be read as it stands.
+    `now`, in milliseconds since 1970, serves where the file tells no moment. `encoding` is what
+    another tool took the server's bytes for; where it is None and the file leaves that open, and
+    it matters, that is an error. Raises UsageError, naming line and key, for what cannot be read
+    as it stands.
     """
+    if encoding is not None:
+        expect_encoding(encoding)
     first = file.readline()
     if first.startswith(b"*"):
         raise UsageError(f"{name}: {RESP}")
     header = _header(first)
     if header is not None:
+        _expect_none(name, encoding)
         return _lines(name, header, file, spool)
     content = first + file.read()
     document = _document(name, content)
     if is_dump(document):
-        return _converted(name, content, document, now, spool)
+        _expect_clear(name, document, encoding)
+        return _converted(name, content, document, now, spool, encoding or UTF_8)
+    _expect_none(name, encoding)
     if not _is_ours(document):
         raise UsageError(f"{name}, line 1: {NEITHER}")
     return _whole(name, content, document, spool)
@@ -67,13 +83,36 @@ def _document(name: str, content: bytes) -> Any:
         raise UsageError(f"{name}, line {getattr(error, 'lineno', 1)}: {error}") from None
 
 
-def _converted(name: str, content: bytes, document: dict[str, Any], now: int, spool: Spool) -> Dump:
+def _expect_none(name: str, encoding: str | None) -> None:
+    if encoding is not None:
+        raise UsageError(f"{name}: --encoding goes with another tool's dump; this is none")
+
+
+def _expect_clear(name: str, document: dict[str, Any], encoding: str | None) -> None:
+    """Raises UsageError where nobody has told how to read text that can be read in two ways."""
+    if encoding is None and is_ambiguous(document):
+        raise UsageError(
+            f"{name}: it does not tell its encoding, and all its text beyond ASCII is such as"
+            " redis-dump-load -E iso-8859-1 writes for any bytes: import it with --encoding"
+            " iso-8859-1 if it was made so, else with --encoding utf-8"
+        )
+
+
+def _converted(
+    name: str, content: bytes, document: dict[str, Any], now: int, spool: Spool, encoding: str
+) -> Dump:
     """What another tool has dumped; keys without a value come first, for they spoil the rest."""
     conversion = Conversion(now)
     dump = Dump(spool, SCOPE, now)
     for key, item in sorted(document.items(), key=lambda pair: "value" in pair[1]):
         with _blaming(name, key, content):
-            dump.add(0, codec.strict(key), conversion.entry(item))
+            told = item
+            if encoding != UTF_8:
+                told = (
+                    {**item, "value": recoded(item["value"], encoding)} if "value" in item else item
+                )
+                key = recoded(key, encoding)
+            dump.add(0, codec.strict(key), conversion.entry(told))
     dump.placed, dump.taken_at = False, conversion.taken_at
     dump.warnings += conversion.warnings()
     return dump

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cached_property, lru_cache
 
 from gitbackup import layout
+from gitbackup.diff import exact
 from gitbackup.errors import Damaged
 from gitbackup.model import Entry, Key
 from gitbackup.ops.splits import Two
@@ -29,6 +30,15 @@ class Found:
     @cached_property
     def entry(self) -> Entry:
         return entry_of(self.path, self._key, self.picked)
+
+
+def same(old: Found | None, new: Found | None) -> bool:
+    """Whether an entry is the same before and after, or on neither side."""
+    if old is None or new is None:
+        return old is new
+    if isinstance(old.picked, bytes) and isinstance(new.picked, bytes):
+        return old.picked == new.picked
+    return exact.same(old.entry, new.entry)
 
 
 class Findings:

@@ -13,16 +13,24 @@ the text rule here. They differ in this:
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gitbackup import codec
+from gitbackup.errors import UsageError
 from gitbackup.model import Scope
 
 SCOPE = Scope(databases=(0,), functions=False)
 MEMBERS = {"type", "value", "ttl", "expireat"}
+_NOT_BYTEWISE = {
+    *("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"),
+    *("utf-16", "utf-32", "utf-7", "utf-8-sig"),
+}
+"""Encodings that do not give the bytes back which they were given, or add to them."""
+
 TYPES = ("string", "hash", "list", "set", "zset")
 LOST = "\ufffd"  # what JavaScript makes of bytes that are no UTF-8
 SHIFTED = (
@@ -49,6 +57,58 @@ def decode_infinite(content: bytes) -> Any:
     except TypeError:
         raise ValueError("not valid: nested too deeply, or a number or text that is none") from None
     return document
+
+
+def text_of(document: dict[str, Any]) -> Iterator[str]:
+    """All text of a dump that stands for bytes: keys, and what they hold."""
+    ahead: list[Any] = [[name, item.get("value")] for name, item in document.items()]
+    while ahead:
+        value = ahead.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            ahead += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            ahead += value
+
+
+def is_ambiguous(document: dict[str, Any]) -> bool:
+    """Whether the text may be bytes that were taken for ISO 8859-1, each a character, as well as
+    it may be UTF-8: there is some beyond ASCII, and none beyond U+00FF."""
+    beyond = False
+    for text in text_of(document):
+        if not text.isascii():
+            beyond = True
+            if max(text) > "\u00ff":
+                return False
+    return beyond
+
+
+def expect_encoding(name: str) -> None:
+    """Raise UsageError for a name that is no text encoding's."""
+    try:
+        if codecs.lookup(name).name.replace("_", "-") in _NOT_BYTEWISE:
+            raise LookupError
+        "".encode(name)
+    except (LookupError, ValueError):
+        raise UsageError(f"there is no encoding {name!r}, such as utf-8 or iso-8859-1") from None
+
+
+def recoded(value: Any, encoding: str) -> Any:
+    """Text, whatever it stands in, as loose text of the bytes that it is in an encoding.
+
+    Raises ValueError for text that it cannot be.
+    """
+    if isinstance(value, str):
+        try:
+            return codec.loose(value.encode(encoding))
+        except UnicodeError:
+            raise ValueError(f"it is no text of {encoding}: {value!r:.80}") from None
+    if isinstance(value, dict):
+        return {recoded(name, encoding): recoded(item, encoding) for name, item in value.items()}
+    if isinstance(value, list):
+        return [recoded(item, encoding) for item in value]
+    return value
 
 
 class Conversion:

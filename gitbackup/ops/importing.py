@@ -49,15 +49,17 @@ class Destination:
     progress: Progress
 
 
-def begin(file: BinaryIO, name: str, how: How, place: Destination) -> Importing:
-    """Reads and checks a whole file.
+def begin(
+    file: BinaryIO, name: str, how: How, place: Destination, encoding: str | None = None
+) -> Importing:
+    """Reads and checks a whole file; `encoding` is as for exported.read().
 
     Raises UsageError, naming line and key, for one that cannot be read as it stands.
     """
     with closing(place.server.dial()) as wire:
         now = keyspace.clock(wire)
     name = "".join(character if character.isprintable() else "?" for character in name)
-    return Importing(read(file, name, now, Spool()), name, how, place)
+    return Importing(read(file, name, now, Spool(), encoding), name, how, place)
 
 
 class Importing:

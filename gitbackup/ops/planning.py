@@ -10,11 +10,11 @@ from itertools import repeat
 from gitbackup import codec, snapshot
 from gitbackup.blocks import Block, listed, parts
 from gitbackup.errors import Damaged, GitbackupError
-from gitbackup.model import FUNCTIONS, Action, Entry, Key, KeyChange, Scope
+from gitbackup.model import Action, Entry, Key, KeyChange, Scope
 from gitbackup.ops.compare import Comparison
 from gitbackup.ops.decoded import Decoded, decoded
 from gitbackup.ops.sides import Side
-from gitbackup.patterns import covers, matcher
+from gitbackup.patterns import covers, matcher, may_name_library
 from gitbackup.plan import Arrivals, Clock, How, Plan, PlannedKey, Ttl, least, timed
 from gitbackup.store.repository import Repository
 from gitbackup.store.unfinished import Unfinished
@@ -136,6 +136,13 @@ def taken_at(repository: Repository, commit: str) -> int:
         return int(info.date.timestamp() * 1000)
 
 
+def touched(how: How, scope: Scope) -> Scope:
+    """What of the live database may be touched where the commit's scope is this."""
+    if not may_name_library(how.patterns):
+        scope = replace(scope, functions=False)
+    return how.scope(scope)
+
+
 def scope_of(side: Side) -> Scope:
     """What a snapshot covers. Raises Damaged where it has no manifest."""
     if snapshot.MANIFEST not in side.files:
@@ -213,7 +220,7 @@ def _concerns(wanted: Wanted, scope: Scope) -> Callable[[Key], bool]:
     def concerns(key: Key) -> bool:
         if only is not None and key not in only:
             return False
-        return within(key) and (key.db == FUNCTIONS or bool(matches(codec.data(key.name))))
+        return within(key) and bool(matches(codec.data(key.name)))
 
     return concerns
 

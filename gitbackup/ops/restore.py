@@ -23,7 +23,7 @@ from gitbackup.ops.commit import commit
 from gitbackup.ops.compare import compare
 from gitbackup.ops.decoded import Decoded, Outlines, decoded
 from gitbackup.ops.outcome import RestoreResult, telling
-from gitbackup.ops.planning import Wanted, as_kept, draw, scope_of, taken_at
+from gitbackup.ops.planning import Wanted, as_kept, draw, scope_of, taken_at, touched
 from gitbackup.ops.proving import differing
 from gitbackup.ops.record import View
 from gitbackup.ops.restored import DONE, trailers
@@ -70,7 +70,7 @@ class Restorer:
         self._whole = whole
         self._held: Mapping[int, int] = {}  # keys of the commit by database, once all is checked
         self._commit = decoded(chosen(whole, wanted.how.databases), self._outlines)
-        self._touched = wanted.how.scope(self._scope)
+        self._touched = touched(wanted.how, self._scope)
         self._expect_covered()
         head = self._head_scope() if home else None
         self._settled = head or scope

@@ -24,7 +24,7 @@ from gitbackup.ops.again import Kept
 from gitbackup.ops.filling import Filler
 from gitbackup.ops.places import Places, Sink
 from gitbackup.ops.rounds import PATIENCE, Reading, Rounds, Upset
-from gitbackup.patterns import covered
+from gitbackup.patterns import covered, covers
 from gitbackup.progress import Progress
 
 UNHEARD = 1_000  # keys that are read between two times that we listen for writes
@@ -200,7 +200,8 @@ class LiveFiles:
 
     def _put_libraries(self, libraries: Sequence[Library], sink: Sink) -> None:
         before, self._libraries = self._libraries, {}
-        for library in libraries:
+        within = covers(self.scope)
+        for library in (each for each in libraries if within(Key(FUNCTIONS, each.name))):
             path = snapshot.library_file(library.name, library.engine)
             self._libraries[library.name] = path
             sink.put(path, codec.raw(library.source))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gitbackup import snapshot
 from gitbackup.diff.keys import total
 from gitbackup.model import CommitInfo, Counts, Selection, Summary
 from gitbackup.ops.compare import compare, summarise
+from gitbackup.ops.manifests import Manifests, parted
 from gitbackup.ops.sides import sides_of
 from gitbackup.patterns import apart
 from gitbackup.store.repository import Repository
@@ -28,10 +30,20 @@ class CommitSummary:
 def summaries(
     repository: Repository, selection: Selection, quiet: Sequence[str]
 ) -> Iterator[CommitSummary]:
-    """The selected commits; the files that each changed are read when it is asked for."""
+    """The selected commits; the files that each changed are read when it is asked for.
+
+    Raises NewerFormat at one that is of such a format, or changed such a one.
+    """
+    manifests = Manifests(repository)
     for record in repository.history.records(selection):
         parent = next(iter(record.parents), None)
-        before = repository.history.record(parent).tree if parent else None
+        older = repository.history.record(parent) if parent else None
+        for each in filter(None, (record, older)):
+            manifests.expect_known(each)
+        before = older.tree if older else None
         changes = repository.history.differ(before, record.tree)
-        told, hidden = apart(compare(*sides_of(repository, changes)).changes, quiet)
+        found = compare(*sides_of(repository, changes)).changes
+        if any(change.path == snapshot.MANIFEST for change in changes):
+            found, _ = parted(found, manifests.left(before, record.tree))
+        told, hidden = apart(found, quiet)
         yield CommitSummary(record.info, summarise(told), total(hidden))

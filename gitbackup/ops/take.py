@@ -12,10 +12,11 @@ from typing import Protocol
 from gitbackup import snapshot
 from gitbackup.blocks import listed, parts
 from gitbackup.diff import keys as key_diff
-from gitbackup.errors import Damaged, GitbackupError, NewerFormat
+from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Scope, Summary
 from gitbackup.ops.compare import SHOWN, summarise
 from gitbackup.ops.decoded import Decoded, decoded
+from gitbackup.ops.manifests import scope_in
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import Side
 from gitbackup.patterns import covers
@@ -86,7 +87,8 @@ def compared(
 
     `strict` is as for `take`. Raises NewerFormat for a known snapshot of a newer format.
     """
-    _expect_no_newer(known)
+    if snapshot.MANIFEST in known.files:  # one that is broken is written anew
+        scope_in(known.read(snapshot.MANIFEST))
     files = sheaf.files
     differing = [path for path in paths if known.files.get(path) != files.get(path)]
     fresh = [path for path in differing if path in files]
@@ -152,17 +154,6 @@ def _no_key(fresh: Sequence[str], gone: Sequence[str], unread: int) -> str:
         return "another scope, no key changed"
     count = len(fresh) + len(gone)
     return f"{count} file{'' if count == 1 else 's'} put in order, no key changed"
-
-
-def _expect_no_newer(known: Side) -> None:
-    """A manifest that is broken is written anew; one that we cannot know is not."""
-    try:
-        if snapshot.MANIFEST in known.files:
-            snapshot.read_manifest(known.read(snapshot.MANIFEST))
-    except NewerFormat:
-        raise
-    except Damaged:
-        pass
 
 
 class _Differences:

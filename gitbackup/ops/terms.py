@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from gitbackup import codec
 from gitbackup.errors import UsageError
-from gitbackup.model import FUNCTIONS, Counts, Key, KeyChange, Summary
-from gitbackup.patterns import apart, matcher
+from gitbackup.model import Counts, Key, KeyChange, Summary
+from gitbackup.patterns import apart, matcher, may_name_library
 
 CHANGES = "{changes}"
 _PLACE = re.compile(r"\{(\w*)\}")
@@ -21,7 +21,7 @@ class Terms:
     """When to commit, and how to word it.
 
     What counts is a change of a key that matches one of the globs `match`, of any where there
-    are none, and none of `quiet`; libraries count where `match` is empty. Once nothing of that
+    are none, and none of `quiet`; libraries are matched as keys are. Once nothing of that
     has changed for `rest` seconds there is a commit, at the latest after `longest`. `template`
     is a commit's message: `{changes}` in it stands for what changed, `{counts}` for how many
     keys. Raises UsageError for what makes no sense.
@@ -63,9 +63,12 @@ class Terms:
         loud, _ = apart(changes, self.quiet)
         return any(self._matches(change.key) for change in loud)
 
+    @property
+    def of_libraries(self) -> bool:
+        """Whether a library may count."""
+        return may_name_library(self.match)
+
     def _matches(self, key: Key) -> bool:
-        if key.db == FUNCTIONS:
-            return not self.match
         return bool(matcher(self.match)(codec.data(key.name)))
 
 

@@ -21,12 +21,14 @@ from gitbackup.redact import Redaction
 class CommitChanges:
     """A commit, and the keys asked for that it changed, in order.
 
-    `damage` says what of it cannot be read; empty where all can.
+    `damage` says what of it cannot be read; empty where all can. `left` counts keys that it
+    lacks since its scope is another: they were not removed.
     """
 
     info: CommitInfo
     keys: Sequence[KeyDiff]
     damage: str = ""
+    left: int = 0
 
     @property
     def summary(self) -> Summary:
@@ -49,9 +51,9 @@ def _told(step: Step, redaction: Redaction) -> CommitChanges | None:
         return None
     first, *others = step.edges or [{}]
     keys = [key for key in sorted(first) if all(key in edge for edge in others)]
-    if keys or step.damage:
+    if keys or step.damage or step.left:
         diffs = [masked(_key_diff(key, *first[key]), redaction) for key in keys]
-        return CommitChanges(step.record.info, diffs, step.damage)
+        return CommitChanges(step.record.info, diffs, step.damage, len(step.left))
     return None
 
 

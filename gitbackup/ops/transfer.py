@@ -47,6 +47,7 @@ class CloneResult:
     place: str
     head: str
     commits: int
+    warnings: Sequence[str] = ()
 
 
 def push(repository: Repository, target: str | None) -> PushResult:
@@ -61,6 +62,16 @@ def push(repository: Repository, target: str | None) -> PushResult:
         )
     head = repository.resolve("HEAD")
     return PushResult(remote.name, str(remote.place), head, sent.commits, sent.first, warnings)
+
+
+def push_on_commit(repository: Repository, made: bool) -> PushResult | None:
+    """Pushes, where the setting says so, a commit that was `made`, or what an earlier push has
+    left; None where there is nothing to do. Raises as push does."""
+    if not is_automatic(repository):
+        return None
+    remote = repository.remote()
+    known = {each.remote: each.missing for each in repository.pushed()}
+    return push(repository, None) if made or known.get(remote.name, 1) else None
 
 
 def is_automatic(repository: Repository) -> bool:
@@ -89,4 +100,11 @@ def clone(source: str, path: Path, bare: bool) -> CloneResult:
         repository.set_all("include", scope.include)
         repository.set_all("exclude", scope.exclude)
         commits = sum(1 for _ in repository.log())
-        return CloneResult(path, str(repository.remote("origin").place), head, commits)
+        remote = repository.remote("origin")
+        warnings = []
+        if repository.detached_there(remote) == head:
+            warnings.append(
+                f"HEAD of {remote.place} is detached, on no branch there; here it is on the branch"
+                f" {repository.branch()}"
+            )
+        return CloneResult(path, str(remote.place), head, commits, warnings)

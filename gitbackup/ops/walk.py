@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gitbackup import snapshot
-from gitbackup.diff import exact
 from gitbackup.errors import Damaged
 from gitbackup.model import FileChange, Key, Selection
-from gitbackup.ops.findings import Findings, Found
+from gitbackup.ops.findings import Findings, Found, same
+from gitbackup.ops.manifests import Manifests
 from gitbackup.ops.route import Route, routes
 from gitbackup.ops.wanted import Wanted
 from gitbackup.store.history import Changed, Record
@@ -34,12 +34,13 @@ Edge = Mapping[Key, "tuple[Found | None, Found | None]"]
 class Step(NamedTuple):
     """A commit, and what it changed against each of its parents; against nothing for a first.
 
-    Without edges it changed nothing.
+    Without edges it changed nothing. `left` are keys that it lacks since its scope is another.
     """
 
     record: Record
     edges: Sequence[Edge] = ()
     damage: str = ""
+    left: frozenset[Key] = frozenset()
 
 
 class Beginning(NamedTuple):
@@ -61,6 +62,7 @@ class Tracer:
         self._record = lru_cache(AT_HAND)(repository.history.record)
         self._tops = repository.tops
         self._findings = Findings(repository, wanted)
+        self._manifests = Manifests(repository)
         self._early: Beginning | None = None
         self._parents = slice(None)
 
@@ -79,8 +81,36 @@ class Tracer:
 
     def _on_the_way(self, first: Record, others: Iterable[Record]) -> Iterator[Step]:
         """Lines of canonical commits by the keys' way, the others at large."""
+        self._manifests.expect_known(first)
         records = [first]
         places = self._places(records, others)
+        yield from self._checked(self._walk(records, places), records)
+
+    def _checked(self, steps: Iterable[Step], records: Sequence[Record]) -> Iterator[Step]:
+        """The steps, without keys that left the scope. Raises NewerFormat at one to or from a
+        commit of such a format."""
+        by_id = {record.id: record for record in records}
+        for step in steps:
+            self._manifests.expect_known(step.record)
+            trees: list[str | None] = [None]
+            if step.edges and step.record.parents:
+                parents = [by_id.get(each) or self._record(each) for each in step.record.parents]
+                trees = [parent.tree for parent in parents]
+                for parent in parents:
+                    self._manifests.expect_known(parent)
+            yield self._in_scope(step, trees)
+
+    def _in_scope(self, step: Step, before: Sequence[str | None]) -> Step:
+        """The step, where a key that its commit does not cover is not told as removed."""
+        edges, left = list[Edge](), set[Key]()
+        for edge, tree in zip(step.edges, before, strict=False):
+            gone = [key for key, (_, new) in edge.items() if new is None]
+            went = set(filter(self._manifests.left(tree, step.record.tree), gone)) if gone else ()
+            edges.append({key: pair for key, pair in edge.items() if key not in went})
+            left.update(went)
+        return step._replace(edges=edges, left=frozenset(left)) if left else step
+
+    def _walk(self, records: Sequence[Record], places: Sequence[str]) -> Iterator[Step]:
         at = 0
         while at < len(records):
             end = _end(records, at)
@@ -238,7 +268,7 @@ class Tracer:
                         found.update(self._findings.found(path, blob, canonical))
         keys = before.keys() | after.keys()
         pairs = ((key, before.get(key), after.get(key)) for key in keys)
-        return {key: (old, new) for key, old, new in pairs if not _same(key, old, new)}
+        return {key: (old, new) for key, old, new in pairs if not same(old, new)}
 
     def _may_hold(self, path: str, canonical: bool) -> bool:
         if canonical:
@@ -264,11 +294,3 @@ def _end(records: Sequence[Record], at: int) -> int:
             break
         at += 1
     return at
-
-
-def _same(key: Key, old: Found | None, new: Found | None) -> bool:
-    if old is None or new is None:
-        return old is new
-    if isinstance(old.picked, bytes) and isinstance(new.picked, bytes):
-        return old.picked == new.picked
-    return exact.same(old.entry, new.entry)

@@ -150,7 +150,7 @@ class Watch:
     def _ask(self, live: Followed) -> bool:
         """Whether something that counts may have changed without a word."""
         told = live.ask()
-        if Untold.LIBRARIES in told and not self._terms.match:
+        if Untold.LIBRARIES in told and self._terms.of_libraries:
             return True
         return Untold.STREAMS in told and self._terms.counted(live.streams())
 

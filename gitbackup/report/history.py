@@ -45,13 +45,18 @@ def what_changed(keys: Sequence[KeyDiff]) -> str:
     return str(Counts(*(actions.count(action) for action in Action.__members__.values())))
 
 
-def traced_lines(keys: Sequence[KeyDiff], damage: str, view: View, whole: bool) -> Iterator[str]:
+def traced_lines(
+    keys: Sequence[KeyDiff], damage: str, view: View, whole: bool, left: int = 0
+) -> Iterator[str]:
     """What became of the keys asked for; the first of it, unless it is to be `whole`."""
     for told in keys if whole else keys[:KEYS]:
         lines = change_lines(told.change, told.before, told.after, told.values, view)
         yield from (INDENT + line for line in (lines if whole else _first(told, lines, len(keys))))
     if not whole and len(keys) > KEYS:
         yield f"{INDENT}and {len(keys) - KEYS:,} more keys"
+    if left:
+        what = "1 key is" if left == 1 else f"{left:,} keys are"
+        yield f"{INDENT}{what} out of its scope: from here on nothing is known"
     if damage:
         yield f"{INDENT}cannot be read: {escape(damage)}"
 

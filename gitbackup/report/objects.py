@@ -116,7 +116,7 @@ def status_object(
 ) -> dict[str, Any]:
     """The live database against HEAD, and HEAD against the remotes.
 
-    `hidden` counts the quiet keys, which are in no sum.
+    `hidden` counts the quiet keys, and those that were excluded, which are in no sum.
     """
     return {
         "schema": "gitbackup.status/1",

@@ -10,10 +10,13 @@ from gitbackup.report.machine import to_json
 from gitbackup.report.objects import counts_object, key_object, log_object, mark, summary_object
 
 
-def traced_object(info: CommitInfo, keys: Sequence[KeyDiff], damage: str) -> dict[str, Any]:
-    """A commit of the history, and each key asked for that it changed."""
+def traced_object(
+    info: CommitInfo, keys: Sequence[KeyDiff], damage: str, left: int
+) -> dict[str, Any]:
+    """A commit of the history, and each key asked for that it changed; `left` is how many it
+    lacks since its scope is another."""
     told = [to_json(k.change, k.before, k.after, k.values, k.redacted) for k in keys]
-    return log_object(info) | {"keys": told, "damage": damage or None}
+    return log_object(info) | {"keys": told, "damage": damage or None, "out_of_scope": left}
 
 
 def summary_of_commit(info: CommitInfo, summary: Summary, hidden: Counts) -> dict[str, Any]:

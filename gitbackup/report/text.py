@@ -14,6 +14,8 @@ from gitbackup.report.shown import escape, name
 LONGEST = 40
 """Columns of a namespace's name in a summary."""
 
+NONE = Counts()
+
 NAMESPACES = 25
 """Lines of namespaces that a summary has at most."""
 
@@ -57,12 +59,13 @@ def changed(summary: Summary) -> str:
         [c for (place, _), c in summary.namespaces.items() if (place == "functions") is apart]
         for apart in (False, True)
     )
-    told = [str(_sum(keys_))] if keys_ else []
-    told += [f"functions {_sum(libraries)}"] if libraries else []
+    told = [str(together(keys_))] if keys_ else []
+    told += [f"functions {together(libraries)}"] if libraries else []
     return "; ".join(told) or "none changed"
 
 
-def _sum(counts: Sequence[Counts]) -> Counts:
+def together(counts: Sequence[Counts]) -> Counts:
+    """Counts of some keys and of others."""
     return Counts(
         sum(each.added for each in counts),
         sum(each.changed for each in counts),
@@ -169,6 +172,7 @@ def status_lines(
     count: int,
     summary: Summary,
     hidden: Counts,
+    excluded: Counts = NONE,
     now: datetime | None = None,
 ) -> Iterator[str]:
     """The live database against HEAD, in brief."""
@@ -183,6 +187,8 @@ def status_lines(
     else:
         yield "nothing changed since"
     yield from hidden_lines(hidden)
+    if excluded:
+        yield paint(Style.FAINT, f"excluded keys, not shown: {excluded}")
 
 
 def pushed_lines(remotes: Iterable[Pushed], now: datetime | None = None) -> Iterator[str]:

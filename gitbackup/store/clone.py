@@ -43,7 +43,7 @@ def fill(git: Commands, source: str, advance: Callable[[str, str | None], None])
     remote = Remote("origin", places.at(places.source(source)))
     exchange.get(git, remote)
     theirs = remotes.known_refs(git, remote.tracking)
-    branch = _branch(git, remote.place, theirs)
+    branch, theirs = _with_head(git, remote, theirs)
     if not branch or git.attempt("cat-file", "-e", f"{theirs[branch]}:gitbackup.json").status:
         raise NoRepository(f"{remote.place} is not a gitbackup data repository")
     remotes.keep(git, remote)
@@ -53,11 +53,23 @@ def fill(git: Commands, source: str, advance: Callable[[str, str | None], None])
     return remote
 
 
-def _branch(git: Commands, place: Place, theirs: dict[str, str]) -> str:
-    """The branch that HEAD is on there; empty where there is none."""
-    told = network.branch(git, place).removeprefix(BRANCHES)
+def _with_head(git: Commands, remote: Remote, theirs: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """The branch that HEAD is on there, empty where there is none; and all branches.
+
+    Where HEAD is detached there, at a commit that no branch has, it gets a branch here.
+    """
+    told = network.branch(git, remote.place).removeprefix(BRANCHES)
     if told in theirs:
-        return told
+        return told, theirs
+    if commit := exchange.get_detached(git, remote):
+        names = ("detached", *(f"detached-{number}" for number in range(2, len(theirs) + 3)))
+        name = next(name for name in names if name not in theirs)
+        return name, {**theirs, name: commit}
+    return _branch(git, remote.place, theirs), theirs
+
+
+def _branch(git: Commands, place: Place, theirs: dict[str, str]) -> str:
+    """The branch whose commit HEAD is at there, or the likeliest; empty where there is none."""
     head = network.heads(git, place).get("HEAD")
     fitting = [name for name, ident in theirs.items() if ident == head] or list(theirs)
     return min(fitting, key=lambda name: (name != "main", name), default="")

@@ -13,6 +13,9 @@ from gitbackup.store.command import Commands, failure, text
 from gitbackup.store.remotes import BRANCHES, Remote
 
 NOTES = "refs/notes/"
+_LOOSE = "refs/gitbackup/heads/"
+"""Where the HEAD of a remote is kept that is on none of its branches."""
+
 _PUSHED = (f"{BRANCHES}*:{BRANCHES}*", "refs/tags/*:refs/tags/*", f"{NOTES}*:{NOTES}*")
 _BEHIND = re.compile(r"fetch first|non-fast-forward|stale info|already exists")
 
@@ -45,6 +48,7 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> Sent:
             lock.sweep(git, killed, "refs/**/*.lock")
         if refs.head(git) is None:
             raise UsageError(f"there is no commit in {git.folder} yet: nothing was pushed")
+        _expect_branch(git)
         had = remotes.known_refs(git, remote.tracking)
         warnings: list[str] = []
         if remote.place.is_bundle:
@@ -56,6 +60,15 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> Sent:
         known = [f"^{ident}" for ident in had.values()]
         commits = remotes.count(git, *branches.values(), *known) if branches else 0
         return Sent(commits, not had, warnings)
+
+
+def _expect_branch(git: Commands) -> None:
+    """Raises UsageError where HEAD's commits are on no branch, for a clone would lack them."""
+    if not refs.branch(git) and (loose := remotes.count(git, "HEAD", "--not", "--branches")):
+        raise UsageError(
+            f"HEAD is detached, and commits of it are on no branch: {loose}. Nothing was pushed,"
+            f" for a clone would lack them; git -C {git.folder} switch -c NAME gives them a branch"
+        )
 
 
 def _push_bundle(git: Commands, remote: Remote) -> dict[str, str]:
@@ -87,7 +100,13 @@ def _ours(git: Commands) -> dict[str, str]:
 
 def _check_bundle(git: Commands, remote: Remote) -> None:
     if lost := bundles.missing(git, remote.place):
-        names = [ref.removeprefix(BRANCHES) for ref in lost if ref != "HEAD"] or ["HEAD"]
+        names = [ref.removeprefix(BRANCHES) for ref in lost if ref != "HEAD"]
+        if not names:
+            raise GitbackupError(
+                f"{remote} holds commits that are not here, of a detached HEAD, on no branch"
+                f" there, so it was left as it is: `gitbackup pull` gets them, and then git -C"
+                f" {git.folder} branch NAME {lost['HEAD'][:7]} gives them a branch"
+            )
         raise GitbackupError(
             f"{remote} holds commits that are not here ({', '.join(names)}), pushed from elsewhere,"
             " so it was left as it is: `gitbackup pull` gets them. If it is of another database,"
@@ -108,8 +127,6 @@ def _push_refs(git: Commands, remote: Remote) -> tuple[dict[str, str], list[str]
     if result.status and not refused:
         raise network.unreachable(remote.place, "push", result)
     warnings = [f"{remote} has notes that are not here ({ref}): pull, then push" for ref in notes]
-    if refs.branch(git) == "":
-        warnings.append("HEAD is detached: only what is on a branch was pushed")
     return held, warnings
 
 
@@ -144,7 +161,8 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
     theirs = remotes.known_refs(git, remote.tracking)
     if branch not in theirs:
         raise UsageError(f"{remote} has no branch {branch}; it has {', '.join(theirs) or 'none'}")
-    warnings = follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
+    warnings = _told_detached(git, remote)
+    warnings += follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
     before, wanted = refs.head(git), theirs[branch]
     if before and _holds(git, wanted, before):
         return Got(before, before, 0, warnings)
@@ -165,6 +183,36 @@ def get(git: Commands, remote: Remote) -> None:
     branches = f"+{BRANCHES}*:{remote.tracking}*"
     notes = f"+{NOTES}*:{_aside(remote)}*"
     network.fetch(git, remote.place, [branches, "refs/tags/*:refs/tags/*", notes])
+
+
+def get_detached(git: Commands, remote: Remote) -> str | None:
+    """Fetches what a remote's HEAD is at where no branch of it has that; None where one has.
+
+    It is kept, until this is asked again.
+    """
+    theirs = set(remotes.known_refs(git, remote.tracking).values())
+    head = network.heads(git, remote.place).get("HEAD")
+    if head is None or head in theirs:
+        return None
+    network.fetch(git, remote.place, [f"+HEAD:{_LOOSE}{remote.name}"])
+    return head if remotes.count(git, head, "--not", *theirs) else None
+
+
+def detached_there(git: Commands, remote: Remote) -> str | None:
+    """The commit that was fetched last of a remote's HEAD because no branch of it had it."""
+    return refs.read(git, _LOOSE + remote.name)
+
+
+def _told_detached(git: Commands, remote: Remote) -> list[str]:
+    """What to warn of where a bundle has commits on no branch, which are on none here either."""
+    commit = get_detached(git, remote) if remote.place.is_bundle else None
+    count = remotes.count(git, commit, "--not", "HEAD", "--branches") if commit else 0
+    if not commit or not count:
+        return []
+    return [
+        f"{remote} has commits of a detached HEAD, on no branch: {count}; they are here, and git"
+        f" -C {git.folder} branch NAME {commit[:7]} gives them a branch"
+    ]
 
 
 def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str]:

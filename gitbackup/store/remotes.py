@@ -106,9 +106,16 @@ def note(git: Commands, remote: Remote, branches: Mapping[str, str]) -> None:
 
 
 def pushed(git: Commands, remote: Remote) -> Pushed:
-    """What a remote has of HEAD's branch, by what was pushed there and fetched from there."""
-    ref = remote.tracking + refs.branch(git).removeprefix(BRANCHES)
-    commit, head = refs.read(git, ref), refs.head(git)
+    """What a remote has of HEAD's branch, by what was pushed there and fetched from there.
+
+    Of a detached HEAD, what that of its branches has that is the nearest.
+    """
+    branch, head = refs.branch(git).removeprefix(BRANCHES), refs.head(git)
+    if head and not branch:
+        theirs = known_refs(git, remote.tracking)
+        branch = min(theirs, key=lambda name: count(git, head, f"^{theirs[name]}"), default="")
+    ref = remote.tracking + branch
+    commit = refs.read(git, ref) if branch else None
     missing = count(git, *([head] if head else []), *([f"^{commit}"] if commit else []))
     when = _told_at(git, ref) if commit else None
     return Pushed(remote.name, str(remote.place), commit, missing if head else 0, when)

@@ -112,9 +112,9 @@ class Repository(Configured):
         """The id of HEAD's commit; None before the first. Raises Damaged where it is lost."""
         return refs.head(self._git)
 
-    def detached(self) -> bool:
-        """Whether HEAD is at a commit, and not at a branch."""
-        return self._git.attempt("symbolic-ref", "--quiet", "HEAD").status != 0
+    def branch(self) -> str:
+        """The name of the branch that HEAD is on; empty where it is on none."""
+        return refs.branch(self._git).removeprefix(remotes.BRANCHES)
 
     def resolve(self, commit_ish: str) -> str:
         """The id of the commit that any of git's names stands for.
@@ -252,6 +252,10 @@ class Repository(Configured):
         """
         self._need_lock()
         return exchange.pull(self._git, remote, self.advance)
+
+    def detached_there(self, remote: Remote) -> str | None:
+        """The commit that HEAD of a remote was at, on no branch there, when all was fetched."""
+        return exchange.detached_there(self._git, remote)
 
     def pushed(self) -> list[Pushed]:
         """What each remote has of HEAD's branch, as far as is known here."""

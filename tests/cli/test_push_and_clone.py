@@ -230,3 +230,85 @@ def test_a_plain_clone_is_adopted_by_init(pushed: User) -> None:
     assert pushed.says("init", "--repo", "plain") == "reinitialised the data repository in plain\n"
     assert Path("plain").stat().st_mode & 0o777 == 0o700
     assert pushed.says("pull", "--repo", "plain").startswith("nothing to pull from origin")
+
+
+def test_a_push_that_failed_is_tried_again_by_a_commit_that_finds_nothing_to_commit(
+    pushed: User,
+) -> None:
+    git(pushed.repo, "config", "gitbackup.push", "on-commit")
+    Path("cloud").rename("unmounted")
+    pushed.redis.set("b", 1)
+    assert pushed.run("commit").code == 3
+    again = pushed.run("commit")
+    assert (again.code, again.out) == (3, "nothing to commit: 2 keys, none changed since id2\n")
+    assert again.err.startswith("gitbackup: commits made before are not pushed: there is no folder")
+
+    Path("unmounted").rename("cloud")
+    assert pushed.says("commit", "--dry-run") == "would commit nothing: 2 keys, none changed\n"
+    assert pushed.says("commit").splitlines()[-1] == (
+        f"pushed 1 commit to origin ({PLACE}): HEAD id2"
+    )
+    assert pushed.says("commit") == "nothing to commit: 2 keys, none changed since id2\n"
+    assert json.loads(pushed.says("status", "--json"))["pushed"][0]["missing"] == 0
+
+
+def test_commits_on_no_branch_are_not_left_out_of_a_push_in_silence(pushed: User) -> None:
+    git(pushed.repo, "switch", "--quiet", "--detach")
+    assert pushed.says("push").startswith("nothing to push, all is in origin")
+    pushed.redis.set("b", 1)
+    pushed.run("commit")
+    refused = pushed.run("push")
+    assert (refused.code, refused.err) == (
+        2,
+        "gitbackup: HEAD is detached, and commits of it are on no branch: 1. Nothing was pushed,"
+        " for a clone would lack them; git -C HERE/data-git-backup switch -c NAME gives them a"
+        " branch\n",
+    )
+    last = pushed.run("status").out.splitlines()[-1]
+    assert last.startswith("not pushed to origin: 1 commit since id1")
+    git(pushed.repo, "switch", "--quiet", "-c", "NAME")
+    assert pushed.says("push").startswith("pushed 1 commit to origin")
+    pushed.says("clone", "cloud", "copy")
+    assert git(Path("copy"), "rev-parse", "HEAD") == git(pushed.repo, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("bundled", [True, False])
+def test_a_clone_has_what_a_detached_head_has(pushed: User, bundled: bool) -> None:
+    """In a bundle that plain git has made, or a repository in a folder."""
+    git(pushed.repo, "switch", "--quiet", "--detach")
+    pushed.redis.set("b", 1)
+    pushed.run("commit")
+    place = f"cloud/{pushed.repo}.bundle" if bundled else str(pushed.repo)
+    if bundled:
+        words = ("bundle", "create", "--quiet", f"../{place}", "HEAD", "--branches")
+        git(pushed.repo, *words)
+    cloned = pushed.run("clone", place, "copy")
+    assert cloned.out.startswith("cloned 2 commits of")
+    assert cloned.err == (
+        f"gitbackup: warning: HEAD of HERE/{place} is detached, on no branch there; here it is on"
+        " the branch detached\n"
+    )
+    assert git(Path("copy"), "rev-parse", "HEAD") == git(pushed.repo, "rev-parse", "HEAD")
+    assert git(Path("copy"), "branch", "--format=%(refname:short)").split() == ["detached", "main"]
+
+
+def test_a_pull_gets_the_commits_that_a_push_is_refused_for(pushed: User) -> None:
+    pushed.says("clone", "cloud", "copy")
+    git(pushed.repo, "switch", "--quiet", "--detach")
+    pushed.redis.set("b", 1)
+    pushed.run("commit")
+    words = ("bundle", "create", "--quiet", f"../cloud/{pushed.repo}.bundle", "HEAD", "--branches")
+    git(pushed.repo, *words)
+
+    refused = pushed.run("push", "--repo", "copy")
+    assert refused.code == 1
+    assert "`gitbackup pull` gets them, and then git -C HERE/copy branch NAME id2" in refused.err
+    pulled = pushed.run("pull", "--repo", "copy")
+    assert pulled.code == 0
+    assert pulled.err == (
+        f"gitbackup: warning: origin ({PLACE}) has commits of a detached HEAD, on no branch: 1;"
+        " they are here, and git -C HERE/copy branch NAME id2 gives them a branch\n"
+    )
+    git(Path("copy"), "branch", "NAME", git(pushed.repo, "rev-parse", "HEAD"))
+    assert pushed.run("push", "--repo", "copy").code == 0
+    assert pushed.says("pull", "--repo", "copy").startswith("nothing to pull")
