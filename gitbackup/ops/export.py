@@ -109,6 +109,8 @@ def _export(
     size = 0
     with Spool() as spool:
         keys = _gather(side, scope, wish, spool)
+        if wish.narrowed and not any(key.db == FUNCTIONS for key in keys):
+            facts = {**facts, "scope": {**facts["scope"], "functions": False}}
         with new_file(to) if isinstance(to, Path) else nullcontext(to) as out:
             for piece in FORMS[wish.form].file(facts, keys, lambda key: spool.read(_place(key))):
                 size += len(piece)
