@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gitbackup import codec
+from gitbackup.errors import UsageError
 from gitbackup.model import FUNCTIONS, Key, KeyChange, Scope
 
 Matcher = Callable[[bytes], object]
 
 _WORD = re.compile(rb"[A-Za-z0-9_]*")
+MOST = 100_000
+"""Patterns that are taken at once; a command line holds fewer."""
+
+LONGEST = 2 * 1024 * 1024
+"""Bytes of all of them; as many as a command line holds."""
 
 
 def matcher(patterns: Iterable[str], caseless: bool = False) -> Matcher:
     """A function that is true of the names that match any of the patterns; of all for none.
 
-    Where it is `caseless`, an ASCII letter is the same large and small.
+    Where it is `caseless`, an ASCII letter is the same large and small. It takes time in
+    proportion to the patterns' length times the name's. Raises UsageError for more patterns
+    than anybody writes.
     """
-    expressions = [_expression(codec.raw(pattern)) for pattern in patterns]
-    if not expressions:
+    globs = [codec.raw(pattern) for pattern in patterns]
+    if not globs:
         return lambda name: True
+    if len(globs) > MOST or sum(map(len, globs)) > LONGEST:
+        raise UsageError(
+            f"there are more key patterns than gitbackup takes: {MOST:,}, of {LONGEST:,} bytes"
+        )
     flags = re.DOTALL | re.IGNORECASE if caseless else re.DOTALL
-    return re.compile(b"|".join(expressions), flags).fullmatch
+    return re.compile(b"|".join(map(_expression, globs)), flags).fullmatch
 
 
 class Literal(NamedTuple):
@@ -104,13 +116,31 @@ def widest(one: Scope, other: Scope) -> Scope:
 
 
 def _expression(glob: bytes) -> bytes:
-    """A regular expression for a glob of `*`, `?`, `[a-z]`, `[^a]` and `\\` escapes."""
+    """A regular expression for a glob of `*`, `?`, `[a-z]`, `[^a]` and `\\` escapes.
+
+    What stands between two stars is looked for where it comes first, and never again: it has
+    one length, so no later place would let the rest match where this does not. So it is as fast
+    as it looks, which an expression that goes back to each star in turn is not.
+    """
+    if glob and not glob.strip(b"*"):
+        return b".*" if glob == b"*" else b".+"  # several match no empty name, in Redis
+    pieces = list(_pieces(glob))
+    if len(pieces) == 1:
+        return b"(?:" + pieces[0] + b")"
+    first, *inner, last = pieces
+    between = b"".join(b"(?>.*?" + piece + b")" for piece in inner if piece)
+    return b"(?:" + first + between + b".*" + last + b")"
+
+
+def _pieces(glob: bytes) -> Iterator[bytes]:
+    """Expressions for what stands between the stars, each of one length."""
     out, at = [], 0
     while at < len(glob):
         byte = glob[at : at + 1]
         at += 1
         if byte == b"*":
-            out.append(b".*")
+            yield b"".join(out)
+            out = []
         elif byte == b"?":
             out.append(b".")
         elif byte == b"[":
@@ -120,7 +150,7 @@ def _expression(glob: bytes) -> bytes:
             if byte == b"\\" and at < len(glob):
                 byte, at = glob[at : at + 1], at + 1
             out.append(re.escape(byte))
-    return b"(?:" + b"".join(out) + b")"
+    yield b"".join(out)
 
 
 def _group(glob: bytes, at: int) -> tuple[bytes, int]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitbackup import codec
+from gitbackup.errors import UsageError
 from gitbackup.model import FUNCTIONS, Key, Scope
 from gitbackup.patterns import covered, covers, matcher, widest
 from tests.servers import LiveServer
@@ -56,6 +57,45 @@ def test_an_odd_glob_matches_what_each_server_says(server: LiveServer, glob: str
         found = set(client.scan_iter(match=glob))
     matches = matcher([glob])
     assert {name.encode() for name in names if matches(name.encode())} == expected == found
+
+
+STARS = st.text(st.sampled_from("***ab?"), max_size=14) | st.lists(
+    st.sampled_from(["*", "**", "a", "b", "ab", "?", "[ab]", "[^a]", "[b-", "\\*"]), max_size=9
+).map("".join)
+FEW_LETTERS = st.lists(st.text(st.sampled_from("ab"), max_size=14), min_size=1, unique=True)
+
+
+@settings(max_examples=400)
+@given(glob=STARS, names=FEW_LETTERS)
+def test_many_stars_match_what_the_server_says(
+    valkey: LiveServer, glob: str, names: list[str]
+) -> None:
+    """Where it matters which of many places a piece is found in; the empty name is among them."""
+    matches = matcher([glob])
+    with valkey.client() as client:
+        expected = servers_own(client, glob, names)
+    assert {name.encode() for name in names if matches(name.encode())} == expected
+
+
+@pytest.mark.parametrize("glob", ["*", "**", "", "?", "[^a]", "*?", "*a"])
+def test_the_empty_name_matches_what_each_server_says(server: LiveServer, glob: str) -> None:
+    with server.client() as client:
+        assert {name for name in [b""] if matcher([glob])(name)} == servers_own(client, glob, [""])
+
+
+@pytest.mark.parametrize("piece", ["*a", "*?a", "*[ab]", "*a?", "**a", "*aa"])
+def test_no_glob_takes_longer_than_it_looks(piece: str) -> None:
+    """With one that goes back to every star in turn, this would not end."""
+    matches = matcher([piece * 500 + "*b", piece * 500 + "b*", piece * 500 + "b"])
+    assert not matches(b"a" * 20_000)
+    assert matches(b"a" * 20_000 + b"b")
+
+
+def test_more_patterns_than_anybody_writes_are_refused() -> None:
+    with pytest.raises(UsageError, match="more key patterns than gitbackup takes"):
+        matcher(["a"] * 100_001)
+    with pytest.raises(UsageError, match="more key patterns than gitbackup takes"):
+        matcher(["a" * (2 * 1024 * 1024 + 1)])
 
 
 def test_a_glob_of_bytes_that_are_no_text_matches_them() -> None:
