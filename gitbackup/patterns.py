@@ -134,7 +134,8 @@ def _expression(glob: bytes) -> bytes:
 
 def _pieces(glob: bytes) -> Iterator[bytes]:
     """Expressions for what stands between the stars, each of one length."""
-    out, at = [], 0
+    out: list[bytes] = []
+    at = 0
     while at < len(glob):
         byte = glob[at : at + 1]
         at += 1

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbackup.errors import NoRepository, UsageError
+from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError
 from gitbackup.model import Consistency, Scope
 from gitbackup.progress import Progress
 
@@ -91,7 +91,20 @@ class Workspace:
         """The server, logged in to."""
         from gitbackup.live.connect import connect
 
-        return connect(self.address)
+        try:
+            return connect(self.address)
+        except PasswordNeeded:
+            if self._may_log_in():
+                raise
+            raise ServerError(
+                f"the settings of {self.path}, which is another user's, name the server"
+                f" {self.address.label}, and it wants a password: yours is not sent there; if it is"
+                " your server, name it with --url or REDIS_URL"
+            ) from None
+
+    def _may_log_in(self) -> bool:
+        """Whether the user's password may go to the server: no stranger's settings name it."""
+        return bool(self.url) or self.repository is None or self.repository.is_trusted("url")
 
     @property
     def address(self) -> Address:
@@ -100,7 +113,9 @@ class Workspace:
 
         configured = self.repository.get("url") if self.repository else None
         address = parse(self.url or configured or DEFAULT_URL)
-        return address.with_password(self._password) if self._password else address
+        if not self._password or not self._may_log_in():
+            return address
+        return address.with_password(self._password)
 
     def place_of(self, other: str | None) -> Address:
         """Where that other server is, by its URL; this one where None."""
@@ -171,9 +186,11 @@ class Workspace:
     def rdb_folder(self) -> Path:
         """Where RDB files are kept: by the repository's settings, else in a folder beside it,
         one for each repository, since old files go by their number."""
+        from gitbackup.store.places import at_home
+
         configured = self.repository.get("rdbDir") if self.repository else None
         beside = f"../{self.path.absolute().name.removesuffix('.git')}-rdb"
-        return Path(os.path.normpath(self.path / Path(configured or beside).expanduser()))
+        return Path(os.path.normpath(self.path / at_home(configured or beside)))
 
     def rdb_in(self, folder: str | Path | None) -> Path:
         """A folder to save RDB files to. Raises UsageError for one inside the repository."""

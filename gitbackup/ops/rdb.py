@@ -22,6 +22,7 @@ from gitbackup.live import bgsave, keyspace, rdbfile, replica
 from gitbackup.live.connect import Server
 from gitbackup.live.loaded import load
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
+from gitbackup.newfile import followed
 from gitbackup.progress import Progress
 from gitbackup.store import lock
 
@@ -139,6 +140,7 @@ def verify(path: Path, program: Path | None) -> RdbVerified:
 @contextmanager
 def _held(folder: Path, wait: float) -> Iterator[int]:
     """The folder, made where it is not, held for this run; whatever ends it lets go of it."""
+    followed(folder)
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True)
         (folder / ".gitignore").write_text(IGNORED)  # it may be inside somebody's project

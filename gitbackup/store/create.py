@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
 from gitbackup.model import FORMAT
-from gitbackup.store import driver, lock, settings
+from gitbackup.store import driver, lock, ownership, settings
 from gitbackup.store.command import SETTINGS, Commands, file_errors
 
 _MARK = "gitbackup.format"
@@ -22,16 +22,23 @@ _YOUNG = 10.0  # seconds in which a run that has made a folder locks it
 def find(path: Path) -> Commands | None:
     """Git in the repository that stands in this very folder, never in one around it.
 
-    Raises NoRepository where it is of a kind that we cannot use.
+    Raises NoRepository where it is of a kind that we cannot use, or another user's.
     """
     folder = path.resolve()
     if folder.name == ".git":
         folder = folder.parent
+    link = folder / ".git"
     with file_errors("open the data repository"):
-        inner = _linked(folder / ".git")
+        if link.is_file():
+            ownership.check(folder, link, folder)  # before it is read
+        inner = _linked(link)
         if _is_git_dir(inner):
+            ownership.check(folder, link, folder, inner)
             return Commands(inner, folder)
-        return Commands(folder, folder) if _is_git_dir(folder) else None
+        if not _is_git_dir(folder):
+            return None
+        ownership.check(folder, folder)
+        return Commands(folder, folder)
 
 
 def is_ours(git: Commands) -> bool:
@@ -77,6 +84,7 @@ def _initial(path: Path, bare: bool) -> Commands:
         existed = path.is_dir()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = path.resolve()
+        ownership.check(folder, folder)
         if bare and any(folder.iterdir()):
             raise NoRepository(f"{path} is not empty; a bare repository needs a folder of its own")
     target = folder if bare else folder / ".git"
@@ -106,7 +114,8 @@ def _aside(target: Path) -> Iterator[Path]:
     """A folder beside the target to make it in; those that killed runs left are removed."""
     prefix = f".gitbackup-new-{target.name}-"
     for left in target.parent.glob(f"{glob.escape(prefix)}*"):
-        _remove_dead(left)
+        if ownership.is_own(left):
+            _remove_dead(left)
     made = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     try:
         yield made

@@ -8,6 +8,7 @@ to another repository, and each version of git reads some that the one before di
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,6 +35,8 @@ ALLOWED = frozenset(
 )
 """The names of the variables beginning with GIT_ that git gets from the caller's environment."""
 
+_GIVEN = re.compile(r"GIT_CONFIG_(COUNT|PARAMETERS|(KEY|VALUE)_[0-9]+)")
+_LONGEST_UID = 10
 _TRACES = ("GIT_TRACE", "GIT_TRACE2", "GIT_TRACE_", "GIT_TRACE2_")
 _OURS = ("GITBACKUP_", "REDISCLI_AUTH", "REDIS_URL")
 
@@ -75,6 +78,17 @@ def surroundings(caller: Mapping[str, str]) -> dict[str, str]:
     one of which may hold the server's password.
     """
     return {name: value for name, value in caller.items() if value and _may_pass(name, value)}
+
+
+def protected() -> dict[str, str]:
+    """Return the settings that the user gives git by the environment, as `git -c` does."""
+    return {name: value for name, value in os.environ.items() if _GIVEN.fullmatch(name)}
+
+
+def sudo_user() -> int | None:
+    """Return the user who ran sudo, by number; None where nobody did."""
+    told = os.environ.get("SUDO_UID", "")
+    return int(told) if told.isdecimal() and told.isascii() and len(told) <= _LONGEST_UID else None
 
 
 def _may_pass(name: str, value: str) -> bool:

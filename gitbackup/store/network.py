@@ -18,6 +18,7 @@ _HELPER = (
     '!f() { test "$1" != get ||'
     f' printf "username=%s\\npassword=%s\\n" "${_USER}" "${_PASSWORD}"; }}; f'
 )
+_NO_DESCRIPTORS = ("-c", "protocol.fd.allow=never")  # those it could name are git's own
 _ONE_PACK = ("-c", "fetch.unpacklimit=1")
 
 
@@ -28,7 +29,7 @@ def heads(git: Commands, place: Place) -> dict[str, str]:
     """
     if place.is_bundle:
         return _bundle_heads(git, place)
-    result = attempt(git, place, "ls-remote", "--quiet", place.url)
+    result = attempt(git, place, "ls-remote", "--quiet", "--", place.url)
     if result.status:
         raise unreachable(place, "ls-remote", result)
     return listed(result.out, "\t")
@@ -38,7 +39,7 @@ def branch(git: Commands, place: Place) -> str:
     """The full name of the branch that a place's HEAD is on; empty where it does not tell."""
     if place.is_bundle:
         return ""
-    result = attempt(git, place, "ls-remote", "--quiet", "--symref", place.url, "HEAD")
+    result = attempt(git, place, "ls-remote", "--quiet", "--symref", "--", place.url, "HEAD")
     first = text(result.out).partition("\t")[0]
     return first.removeprefix("ref: ") if first.startswith("ref: ") else ""
 
@@ -50,7 +51,7 @@ def fetch(git: Commands, place: Place, refspecs: list[str]) -> None:
     """
     quiet = ("--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-auto-gc")
     options = (*quiet, "--no-recurse-submodules", "--update-head-ok")
-    result = attempt(git, place, *_ONE_PACK, "fetch", *options, place.url, *refspecs)
+    result = attempt(git, place, *_ONE_PACK, "fetch", *options, "--", place.url, *refspecs)
     if result.status and place.is_bundle:
         raise Damaged(
             f"the bundle {place} is not whole ({failure('fetch', result)}); if a cloud drive is"
@@ -66,7 +67,7 @@ def push(git: Commands, place: Place, refspecs: list[str]) -> Result:
     Raises GitbackupError where the place cannot be reached, and no ref was pushed.
     """
     options = ("--porcelain", "--no-signed", "--no-follow-tags", "--no-verify")
-    words = ("push", *options, "--recurse-submodules=no", place.url, *refspecs)
+    words = ("push", *options, "--recurse-submodules=no", "--", place.url, *refspecs)
     result = attempt(git, place, *words)
     if result.status and b"\t" not in result.out:
         raise unreachable(place, "push", result)
@@ -74,7 +75,12 @@ def push(git: Commands, place: Place, refspecs: list[str]) -> Result:
 
 
 def attempt(git: Commands, place: Place, *words: str) -> Result:
-    """How `git <words>` ends, that may talk to a place; by the user's own settings."""
+    """How `git <words>` ends, that may talk to a place; by the user's own settings.
+
+    Raises UsageError for a place that git would take for an option, NoRepository for a folder's
+    repository that is another user's: its hooks would run as us.
+    """
+    places.check(place)
     environment = asking()
     settings = [(f"hook.{name}.enabled", "false") for name in _hooks(git)]
     helper: tuple[str, ...] = ()
@@ -83,9 +89,8 @@ def attempt(git: Commands, place: Place, *words: str) -> Result:
         environment |= {_USER: place.user, _PASSWORD: place.password}
     elif place.user:
         settings.append(("credential.username", place.user))
-    return git.attempt(
-        *helper, *words, environment=environment | _configured(settings), as_user=True
-    )
+    around = environment | _configured(settings)
+    return git.attempt(*_NO_DESCRIPTORS, *helper, *words, environment=around, as_user=True)
 
 
 def _hooks(git: Commands) -> set[str]:
@@ -115,7 +120,9 @@ def _bundle_heads(git: Commands, place: Place) -> dict[str, str]:
         raise UsageError(f"there is no folder for {place}; if it is on a disk, is that mounted?")
     if not path.exists():
         return {}
-    result = git.attempt("bundle", "list-heads", str(path))
+    if not path.is_file():
+        raise UsageError(f"{place} is neither a file nor a folder")
+    result = git.attempt("bundle", "list-heads", str(path.absolute()))
     if result.status or not places.is_bundle_file(path):
         raise Damaged(f"{place} is no bundle of git, or has lost its beginning")
     return listed(result.out, " ")

@@ -12,7 +12,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from gitbackup.errors import UsageError
+from gitbackup.newfile import followed
 from gitbackup.store import create
+from gitbackup.store.command import file_errors
 
 SUFFIX = ".bundle"
 _HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
@@ -71,6 +73,24 @@ def at(url: str) -> Place:
     return Place(start + rest, user, password, url)
 
 
+def check(place: Place) -> None:
+    """Raise UsageError for a place that git would take for an option.
+
+    Raise NoRepository for another user's repository in a folder: its hooks would run as us.
+    """
+    _check_word(place.url)
+    if place.path is not None and place.path.is_dir():
+        create.find(place.path)
+
+
+def _check_word(word: str) -> None:
+    if word.startswith("-"):
+        raise UsageError(
+            f"{hidden(word)!r} begins with a dash, so it is no place to push to or to get from;"
+            " for a file or folder of that name, put ./ before it"
+        )
+
+
 def is_local(url: str) -> bool:
     """Whether it is a path, by git's rule: `host:path` is none, `./host:path` is one."""
     return "://" not in url and ":" not in url.partition("/")[0]
@@ -79,6 +99,14 @@ def is_local(url: str) -> bool:
 def hidden(text: str) -> str:
     """A text without the users and passwords of the URLs in it."""
     return _LOGINS.sub("", text)
+
+
+def at_home(word: str) -> Path:
+    """A path that a person wrote, `~` in its beginning resolved where it is known whose."""
+    try:
+        return Path(word).expanduser()
+    except RuntimeError:
+        return Path(word)
 
 
 def bundle_name(folder: Path) -> str:
@@ -92,12 +120,12 @@ def target(word: str, ours: str) -> str:
     `ours` is what our bundle is called. Raises UsageError where there is no such place: a
     folder is never made, for it may be a disk that is not mounted.
     """
-    path = Path(word).expanduser()
+    path = _path(word)
     if path.is_dir():
-        whole = path.resolve()
+        whole = _followed(path)
         return str(whole if create.find(whole) else whole / ours)
     if path.is_file() or (path.suffix == SUFFIX and path.parent.is_dir()):
-        return str(path.parent.resolve() / path.name)
+        return str(_followed(path.parent) / path.name)
     if is_local(word):
         raise UsageError(_nowhere(word))
     return word
@@ -108,7 +136,7 @@ def source(word: str) -> str:
 
     Raises UsageError where there is no such place.
     """
-    path = Path(word).expanduser()
+    path = _path(word)
     if path.is_dir() and create.find(path) is None:
         return str(_only_bundle(path.resolve()))
     if path.exists():
@@ -122,6 +150,28 @@ def is_bundle_file(path: Path) -> bool:
     """Whether a file begins as git's bundles do."""
     with path.open("rb") as file:
         return file.read(len(_HEADERS[0])) in _HEADERS
+
+
+def _local(word: str) -> Path:
+    """The path that a word is, or would be. Raises UsageError for one like an option."""
+    if word.startswith("-"):
+        check(Place(word))
+    try:
+        return Path(word).expanduser()
+    except RuntimeError:  # there is no such user
+        return Path(word)
+
+
+def _followed(folder: Path) -> Path:
+    """Where a folder is that something is to be written to: by nobody else's link."""
+    with file_errors("push there"):
+        return followed(folder)
+
+
+def _path(word: str) -> Path:
+    """The path that a word is, or would be. Raises UsageError for one like an option."""
+    _check_word(word)
+    return at_home(word)
 
 
 def _only_bundle(folder: Path) -> Path:

@@ -100,7 +100,7 @@ def save(git: Commands, name: str, commit: str) -> None:
     holds commits that the new one does not come from.
     """
     ref = f"refs/heads/{name}"
-    if git.attempt("check-ref-format", "--branch", name).status or name.startswith("-"):
+    if name.startswith("-") or git.attempt("check-ref-format", "--branch", name).status:
         raise UsageError(f"{name!r} is no name for a branch")
     if branch(git) == ref:
         raise UsageError(f"{name!r} is the branch that HEAD is on; name another")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 from gitbackup.errors import UsageError
@@ -66,7 +65,7 @@ def choose(git: Commands, word: str | None) -> Remote:
             return remote
     url = places.target(word, places.bundle_name(git.folder))
     place = places.at(url)
-    beside = Path(word).expanduser().resolve()
+    beside = places.at_home(word).resolve()
     for remote in known:
         theirs = remote.place.path
         same_folder = remote.place.is_bundle and theirs and theirs.parent.resolve() == beside

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitbackup.errors import Busy, UsageError
-from gitbackup.store import lock
+from gitbackup.store import lock, ownership
 from gitbackup.store.command import Commands, failure, file_errors, text
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
@@ -38,6 +38,13 @@ class Configured:
         """Sets all values of `gitbackup.<name>` in the repository's own config; none unsets."""
         set_all(self._git, name, values)
 
+    def is_trusted(self, name: str) -> bool:
+        """Whether the setting in force is the user's own, and not that of a stranger's repository.
+
+        Where `safe.directory` permits a repository of another user, its settings are that user's.
+        """
+        return is_trusted(self._git, name)
+
     def config(self) -> dict[str, str]:
         """Git's whole config here, the user's global one included; names in lower case."""
         return every(self._git)
@@ -49,6 +56,15 @@ def get_all(git: Commands, name: str) -> list[str]:
     if result.status > 1:  # 1: there is none
         raise failure("config", result)
     return [text(value) for value in result.out.split(b"\0")[:-1]]
+
+
+def is_trusted(git: Commands, name: str) -> bool:
+    """Return whether `gitbackup.<name>` is set by the user, or in a repository of theirs."""
+    if ownership.is_own(git.folder, git.git_dir):
+        return True
+    words = ("config", "-z", "--show-scope", "--get-all", _variable(name))
+    scopes = text(git.attempt(*words, as_user=True).out).split("\0")[:-1:2]
+    return not scopes or scopes[-1] not in ("local", "worktree")
 
 
 def set_all(git: Commands, name: str, values: Sequence[str]) -> None:
