@@ -160,10 +160,11 @@ def test_the_check_does_not_depend_on_being_root(user: User, shared: Path) -> No
     trap(user.repo)
     canary = trap(shared / "data-git-backup")
     give(shared / "data-git-backup", ANOTHER)
-    (shared / "data-git-backup").chmod(0o755)
+    for folder in (shared / "data-git-backup", shared / "data-git-backup" / ".git"):
+        folder.chmod(0o755)
     for folder in (shared, shared / "data-git-backup"):
         done = as_stranger(user.repo, folder, "log")
-        assert (done.code, done.out) == (10, "")
+        assert (done.code, done.out) == (10, ""), done.err
         assert RUNS in done.err
     assert not canary.exists()
     give(shared / "data-git-backup", STRANGER)
