@@ -74,14 +74,18 @@ class Commands:
         return result.out
 
     def attempt(
-        self, *words: str, environment: Mapping[str, str] | None = None, as_user: bool = False
+        self,
+        *words: str,
+        environment: Mapping[str, str] | None = None,
+        as_user: bool = False,
+        stdin: bytes | None = None,
     ) -> Result:
         """Return how `git <words>` ends, well or not; GitbackupError where it cannot even start.
 
         Git reads the repository's settings; with `as_user` those of the user and the system, too.
         """
-        process = self._popen(words, environment, as_user, DEVNULL)
-        out, error = process.communicate()
+        process = self._popen(words, environment, as_user, DEVNULL if stdin is None else PIPE)
+        out, error = process.communicate(stdin)
         return Result(process.returncode, out, error.decode("utf-8", "replace"))
 
     def start(self, *words: str, environment: Mapping[str, str] | None = None) -> Talk:

@@ -44,6 +44,9 @@ OF_THE_REPOSITORY_ALONE = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_SYSTEM": os.devnull,
     "GIT_CONFIG_GLOBAL": os.devnull,
+    # git before 2.32 knows no other way to leave out the user's
+    "HOME": os.devnull,
+    "XDG_CONFIG_HOME": os.devnull,
 }
 """Makes git read the repository's settings only: the user's may name hooks and filters to run."""
 
@@ -69,6 +72,12 @@ def of_git(git_dir: Path, folder: Path) -> dict[str, str]:
 def asking() -> dict[str, str]:
     """Return what lets git ask for a password, unless the user's own variable says no."""
     return {"GIT_TERMINAL_PROMPT": os.environ.get("GIT_TERMINAL_PROMPT") or "1"}
+
+
+def users_file(name: str) -> Path:
+    """Return where git looks for a user's own file of this name, be it there or not."""
+    home = os.environ.get("HOME") or os.devnull
+    return Path(os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config", "git", name)
 
 
 def surroundings(caller: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from gitbackup.errors import GitbackupError, UsageError
-from gitbackup.store import refs
+from gitbackup.store import attributes, refs
 from gitbackup.store.apart import Apart
 from gitbackup.store.command import Commands, Talk, failure
 from gitbackup.store.identity import signature
@@ -80,10 +80,12 @@ class Importer:
 
         The blobs are sent already, or in the repository. The author and committer are
         git's own, of `when` or now. Returns the commit's id. Raises GitbackupError with
-        git's words where it fails (a full disk), UsageError for a message with a zero byte.
+        git's words where it fails (a full disk), or where git would keep other bytes of a
+        file by an attribute, UsageError for a message with a zero byte.
         """
         if "\0" in message:
             raise UsageError("a commit message cannot hold a zero byte")
+        attributes.check(self._git, changes)
         head = _head(self._git, message, self._parent, when)
         with self._writing() as talk:
             talk.stdin.write(head)
@@ -134,11 +136,17 @@ class Importer:
     @contextmanager
     def _writing(self) -> Iterator[Talk]:
         """The stream, started where it is not; what breaks it is told in git's words."""
+        starts = self._talk is None
         if self._talk is None:
             self._apart = self._apart or Apart(self._git)
             self._talk = self._git.start(*_FAST_IMPORT, environment=self._apart.writing())
             self._talk.widen()
         try:
+            if starts and self._parent:
+                # git 2.55 knows what the repository holds, and so need not be written again,
+                # only once it has looked for something there
+                ask(self._talk, b"ls %s gitbackup.json" % self._parent.encode("ascii"))
+                self._talk.stdout.readline()
             yield self._talk
         except OSError as error:
             talk, self._talk = self._talk, None

@@ -7,9 +7,11 @@ password of a URL go by the environment, for a command line is for all to read.
 
 from __future__ import annotations
 
+import re
+
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store import places
-from gitbackup.store.command import Commands, Result, failure, text
+from gitbackup.store.command import Commands, Result, failure, file_errors, text
 from gitbackup.store.environment import asking
 from gitbackup.store.places import Place
 
@@ -20,6 +22,16 @@ _HELPER = (
 )
 _NO_DESCRIPTORS = ("-c", "protocol.fd.allow=never")  # those it could name are git's own
 _ONE_PACK = ("-c", "fetch.unpacklimit=1")
+_A_FILE = {"GIT_ALLOW_PROTOCOL": "file"}  # goes before all that a config permits or forbids
+
+_OF_THE_SYSTEM = re.compile(
+    "No space left|Disk quota|Permission denied|Read-only file|Too many open|File too large"
+    "|allocate memory|out of memory|Input/output error"
+)
+"""What git says where the system failed it, and not the bundle."""
+
+_FORBIDDEN = re.compile("transport '.*' not allowed")
+_POLICY = " (git's settings protocol.*.allow, or GIT_ALLOW_PROTOCOL, tell which are)"
 
 
 def heads(git: Commands, place: Place) -> dict[str, str]:
@@ -51,8 +63,10 @@ def fetch(git: Commands, place: Place, refspecs: list[str]) -> None:
     """
     quiet = ("--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-auto-gc")
     options = (*quiet, "--no-recurse-submodules", "--update-head-ok")
-    result = attempt(git, place, *_ONE_PACK, "fetch", *options, "--", place.url, *refspecs)
-    if result.status and place.is_bundle:
+    # git knows no bundle by a file:// URL
+    where = str(place.path.absolute()) if place.is_bundle and place.path else place.url
+    result = attempt(git, place, *_ONE_PACK, "fetch", *options, "--", where, *refspecs)
+    if result.status and place.is_bundle and not _OF_THE_SYSTEM.search(result.error):
         raise Damaged(
             f"the bundle {place} is not whole ({failure('fetch', result)}); if a cloud drive is"
             " at work on it, wait and try again"
@@ -77,20 +91,24 @@ def push(git: Commands, place: Place, refspecs: list[str]) -> Result:
 def attempt(git: Commands, place: Place, *words: str) -> Result:
     """How `git <words>` ends, that may talk to a place; by the user's own settings.
 
+    A bundle is a file to read, and no place to reach: no setting of the user's concerns it.
     Raises UsageError for a place that git would take for an option, NoRepository for a folder's
     repository that is another user's: its hooks would run as us.
     """
     places.check(place)
-    environment = asking()
-    settings = [(f"hook.{name}.enabled", "false") for name in _hooks(git)]
+    if place.is_bundle:
+        return git.attempt(*words, environment=_A_FILE)
+    environment = asking() | _without(_hooks(git))
     helper: tuple[str, ...] = ()
     if place.password is not None:
         helper = ("-c", "credential.helper=", "-c", f"credential.helper={_HELPER}")
         environment |= {_USER: place.user, _PASSWORD: place.password}
     elif place.user:
-        settings.append(("credential.username", place.user))
-    around = environment | _configured(settings)
-    return git.attempt(*_NO_DESCRIPTORS, *helper, *words, environment=around, as_user=True)
+        # as `-c` hands it on; git before 2.31 knows no GIT_CONFIG_COUNT
+        user = place.user.replace("'", "'\\''")
+        environment["GIT_CONFIG_PARAMETERS"] = f"'credential.username={user}'"
+    words = (*_NO_DESCRIPTORS, *helper, *words)
+    return git.attempt(*words, environment=environment, as_user=True)
 
 
 def _hooks(git: Commands) -> set[str]:
@@ -100,18 +118,20 @@ def _hooks(git: Commands) -> set[str]:
     return {name.partition(".")[2].rpartition(".")[0] for name in names}
 
 
-def _configured(settings: list[tuple[str, str]]) -> dict[str, str]:
-    """The environment that gives git these settings, whatever their names hold."""
-    told = {"GIT_CONFIG_COUNT": str(len(settings))}
-    for number, (name, value) in enumerate(settings):
-        told |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+def _without(hooks: set[str]) -> dict[str, str]:
+    """The environment in which git runs none of these hooks, whatever their names hold."""
+    told = {"GIT_CONFIG_COUNT": str(len(hooks))}
+    for number, name in enumerate(hooks):
+        told[f"GIT_CONFIG_KEY_{number}"] = f"hook.{name}.enabled"
+        told[f"GIT_CONFIG_VALUE_{number}"] = "false"
     return told
 
 
 def unreachable(place: Place, doing: str, result: Result) -> GitbackupError:
     """The error to raise where git could do nothing at a place, in its words."""
     said = places.hidden(str(failure(doing, result)))
-    return GitbackupError(f"{place} cannot be used: {said}")
+    policy = _POLICY if _FORBIDDEN.search(result.error) else ""
+    return GitbackupError(f"{place} cannot be used: {said}{policy}")
 
 
 def _bundle_heads(git: Commands, place: Place) -> dict[str, str]:
@@ -122,8 +142,10 @@ def _bundle_heads(git: Commands, place: Place) -> dict[str, str]:
         return {}
     if not path.is_file():
         raise UsageError(f"{place} is neither a file nor a folder")
+    with file_errors("read the bundle"):
+        begins = places.is_bundle_file(path)
     result = git.attempt("bundle", "list-heads", str(path.absolute()))
-    if result.status or not places.is_bundle_file(path):
+    if result.status or not begins:
         raise Damaged(f"{place} is no bundle of git, or has lost its beginning")
     return listed(result.out, " ")
 

@@ -12,6 +12,7 @@ from gitbackup.model import CommitInfo, FileChange, Pushed, Rehearsal, Selection
 from gitbackup.store import (
     advance,
     apart,
+    attributes,
     clone,
     create,
     driver,
@@ -216,8 +217,11 @@ class Repository(Configured):
         """Moves HEAD from one commit to another that is there; the work tree follows.
 
         Raises Busy where HEAD is not at `old`, GitbackupError where a person's files in the
-        work tree stand in the way: in both cases all is as it was. Under lock().
+        work tree stand in the way or an attribute changes ours: all is as it was. Under lock().
         """
+        if old:
+            changes = self.changed_files(old, new)
+            attributes.check(self._git, [change.path for change in changes if change.after])
         self._publish(new, old, None)
 
     def maintain(self) -> None:
@@ -277,6 +281,7 @@ class Repository(Configured):
     def begun(self, note: Unfinished) -> AbstractContextManager[None]:
         """Notes that a restore is under way, unless the context fails. Under lock()."""
         self._need_lock()
+        attributes.check(self._git, self.files(note.commit))
         return unfinished.begun(self._git, note)
 
     def unfinished(self) -> Unfinished | None:

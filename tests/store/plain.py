@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from gitbackup.store.repository import Repository
 
 _PERSON = ("-c", "user.name=A Person", "-c", "user.email=person@example.org")
@@ -17,6 +19,15 @@ def git(folder: Path, *words: str, stdin: bytes = b"") -> str:
     done = run_git(folder, *words, stdin=stdin)
     assert done.returncode == 0, done.stderr
     return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def settle(patch: pytest.MonkeyPatch, home: Path, settings: str) -> None:
+    """Gives the user a home with these settings of git, as any version finds them."""
+    home.mkdir(exist_ok=True)
+    (home / ".gitconfig").write_text(settings)
+    patch.setenv("HOME", str(home))
+    patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    patch.delenv("GIT_CONFIG_GLOBAL", raising=False)
 
 
 def run_git(folder: Path, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

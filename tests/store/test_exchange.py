@@ -12,7 +12,7 @@ import pytest
 from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
 from gitbackup.store.exchange import Got
 from gitbackup.store.repository import Repository
-from tests.store.plain import commit, everything, git, work_tree
+from tests.store.plain import commit, everything, git, settle, work_tree
 from tests.web import git_host
 
 SECRET = "s3cr3t-p4ss"
@@ -301,9 +301,8 @@ def test_the_user_s_credential_helper_logs_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     helper = f'!f() {{ cat > /dev/null; test "$1" != get || echo "password={SECRET}"; }}; f'
-    config = tmp_path / "config"
-    git(tmp_path, "config", "--file", str(config), "credential.helper", helper)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    settle(monkeypatch, tmp_path / "home", "")
+    git(tmp_path, "config", "--global", "credential.helper", helper)
     with git_host(bare.parent, f"me:{SECRET}") as host:
         push(repository, f"http://me@{host}/r.git")
     assert refs_of(bare) == {"refs/heads/main": first}
@@ -322,6 +321,59 @@ def test_the_user_s_ssh_is_used(
     push(repository, f"git@example.org:{bare}")
     assert refs_of(bare) == {"refs/heads/main": first}
     assert repository.remote().place.url == f"git@example.org:{bare}"
+
+
+FORBIDDING = [
+    ("", {"GIT_ALLOW_PROTOCOL": "https:ssh"}),
+    ("[protocol]\nallow = never\n", {}),
+    ('[protocol "file"]\nallow = never\n', {}),
+    ('[protocol "file"]\nallow = user\n', {"GIT_PROTOCOL_FROM_USER": "0"}),
+    ('[url "https://example.org/"]\ninsteadOf = /\n', {}),
+]
+
+
+@pytest.fixture(params=FORBIDDING)
+def forbidden(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No place on this machine may be reached, by the user's settings."""
+    settings, variables = request.param
+    settle(monkeypatch, tmp_path / "home", settings)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("forbidden")
+@pytest.mark.parametrize("url", ["{}", "file://{}"])
+def test_a_bundle_is_a_file_whatever_may_be_reached(
+    repository: Repository, first: str, tmp_path: Path, url: str
+) -> None:
+    push(repository, str(tmp_path / "data.bundle"))
+
+    source = url.format(tmp_path / "data.bundle")
+    with Repository.clone(source, tmp_path / "second") as second:
+        assert second.head() == first
+        made = commit(repository, {"db0/a.json": b"2\n"})
+        push(repository)
+        assert pull(second).head == made
+
+
+@pytest.mark.parametrize("url", ["{}", "file://{}"])
+def test_a_place_that_may_not_be_reached_is_told(
+    repository: Repository,
+    first: str,
+    bare: Path,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settle(monkeypatch, tmp_path / "home", '[protocol "file"]\nallow = never\n')
+    told = r"cannot be used: git push failed: fatal: transport 'file' not allowed \(git's settings"
+
+    with pytest.raises(GitbackupError, match=told):
+        push(repository, url.format(bare))
+
+    assert refs_of(bare) == {}
 
 
 def test_no_hook_of_the_user_s_runs(

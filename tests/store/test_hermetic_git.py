@@ -11,7 +11,7 @@ from gitbackup.errors import GitbackupError
 from gitbackup.model import Selection
 from gitbackup.store import environment
 from gitbackup.store.repository import Repository
-from tests.store.plain import commit, everything, git, work_tree
+from tests.store.plain import commit, everything, git, settle, work_tree
 
 
 @pytest.fixture
@@ -61,16 +61,17 @@ def strange_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "attributes").write_text("* text eol=crlf\n")
     (tmp_path / "template").mkdir()
     (tmp_path / "template" / "surprise").write_text("from the template\n")
-    (tmp_path / "settings").write_text(
+    settle(
+        monkeypatch,
+        tmp_path / "home",
         f"[core]\nhooksPath = {hooks}\nautocrlf = true\neol = crlf\nignoreCase = true\n"
         f"attributesFile = {tmp_path}/attributes\nfsmonitor = {hooks}/post-checkout\n"
         f"[init]\ndefaultBranch = trunk\ntemplateDir = {tmp_path}/template\n"
         "[commit]\ngpgSign = true\n[log]\nshowSignature = true\ndate = relative\n"
         "[color]\nui = always\n[diff]\nrenames = copies\nnoprefix = true\n"
         "[submodule]\nrecurse = true\n[i18n]\ncommitEncoding = latin1\n"
-        "logOutputEncoding = latin1\n[trailer]\nseparators = '='\n"
+        "logOutputEncoding = latin1\n[trailer]\nseparators = '='\n",
     )
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
 
 
 def check_everything_works(folder: Path) -> None:

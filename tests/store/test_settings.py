@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gitbackup.errors import Busy, UsageError
 from gitbackup.store.repository import Repository
-from tests.store.plain import git
+from tests.store.plain import git, settle
 
 URL = "rediss://user:p%40ss;word#1@host:6379/0"
 
@@ -55,8 +55,7 @@ def test_what_a_person_wrote_in_the_config_stays(repository: Repository) -> None
 def test_a_global_setting_holds_where_the_repository_has_none(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "settings").write_text("[gitbackup]\n\turl = redis://everywhere\n")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
+    settle(monkeypatch, tmp_path / "home", "[gitbackup]\n\turl = redis://everywhere\n")
 
     assert repository.get("url") == "redis://everywhere"
     repository.set("url", "redis://here")
