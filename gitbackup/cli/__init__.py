@@ -8,6 +8,8 @@ import signal
 import sys
 from contextlib import suppress
 
+from gitbackup.cli import streams
+
 MANY = 50_000
 """Objects between two searches for circles of dead ones: loading modules makes none."""
 
@@ -17,6 +19,7 @@ NICENESS = 10
 
 def main() -> None:
     """Runs the command line, and exits with its code."""
+    streams.open_the_closed()
     gc.set_threshold(MANY)
     with suppress(AttributeError, OSError):  # not on Windows, nor where it is not allowed
         os.nice(NICENESS)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from keyword import iskeyword
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -144,10 +145,19 @@ def code_of(words: list[str]) -> int:
         return error.exit_code
     except OSError as error:
         terminal.give_up_output()
-        where = f": {error.filename}" if error.filename else ""
-        sentence = f"the system says: {error.strerror or error}{where}"
+        sentence = _refused(error)
         terminal.fail(sentence, GitbackupError.exit_code, as_json="--json" in words)
         return GitbackupError.exit_code
+
+
+def _refused(error: OSError) -> str:
+    """What the system has to say, in one sentence."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return "the current folder is not there any more; change to another one"
+    where = f": {error.filename}" if error.filename else ""
+    return f"the system says: {error.strerror or error}{where}"
 
 
 def _usage(error: click.ClickException) -> str:

@@ -42,7 +42,7 @@ def reading(backup: Backup) -> Iterator[None]:
     The settings are those of git in the data repository. A pager that is quit early ends
     what is said within, and is no error.
     """
-    if sys.stdout is None or not sys.stdout.isatty():  # it may be closed
+    if not sys.stdout.isatty():
         yield
         return
     ctx = click.get_current_context()

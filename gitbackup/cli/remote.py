@@ -8,6 +8,7 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
+from gitbackup.cli.given import Folder
 from gitbackup.cli.options import (
     FOLDER,
     OwnFirst,
@@ -91,14 +92,20 @@ def pull(repo: Path | None, as_json: bool, target: str | None) -> None:
 @click.option("--bare", is_flag=True, help="No work tree: only git's own files.")
 @click.argument("source", metavar="SOURCE")
 @click.argument(
-    "folder", metavar="[DIR]", default=FOLDER, type=click.Path(path_type=Path), required=False
+    "folder",
+    metavar="[DIR]",
+    default=FOLDER,
+    envvar="GITBACKUP_REPO",
+    type=Folder(path_type=Path),
+    required=False,
 )
 def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
-    """Make the data repository in DIR (data-git-backup) of one that is elsewhere.
+    """Make the data repository in DIR of one that is elsewhere.
 
-    SOURCE is a git URL, a repository's folder, a bundle, or a folder with one: it is the
-    remote that pull and push take then. The key patterns that commits include and exclude
-    are those of its last commit. The database is not touched: restore does that.
+    Without DIR it is the folder that GITBACKUP_REPO names, or data-git-backup. SOURCE is a git
+    URL, a repository's folder, a bundle, or a folder with one: it is the remote that pull and
+    push take then. The key patterns that commits include and exclude are those of its last
+    commit. The database is not touched: restore does that.
     """
     result = Backup(folder).clone(source, bare)
     terminal.warn_all(result.warnings)

@@ -47,8 +47,6 @@ def say_json(value: dict[str, Any]) -> None:
 
 def give_up_output() -> None:
     """What could not be written is not tried again at the end, where Python would complain too."""
-    if sys.stdout is None:  # it is closed
-        return
     try:
         sys.stdout.flush()
     except OSError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from gitbackup.backup import Backup
-from gitbackup.cli import candidates, terminal
+from gitbackup.cli import candidates, streams, terminal
 from gitbackup.cli.carrying import (
     Manner,
     carry_out,
@@ -211,6 +211,10 @@ def _is_stdout(output: Path | None) -> bool:
 def _expect_place(output: Path | None, form: str, as_json: bool) -> None:
     """Raises UsageError where the export would go where it does no good."""
     shown = sys.stdout.isatty()
+    if _is_stdout(output) and streams.is_closed_output():
+        raise UsageError(
+            "standard output is closed, and the export for nobody: name a file with -o FILE"
+        )
     if output is None and shown:
         raise UsageError("name a file with -o FILE, or -o - to see the export here")
     if shown and _is_stdout(output) and form == "resp":

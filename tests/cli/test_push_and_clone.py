@@ -53,6 +53,16 @@ def test_a_program_gets_a_push_as_json(pushed: User) -> None:
     }
 
 
+def test_a_clone_is_made_where_the_variable_says(
+    pushed: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = str(Path("cloud").resolve())
+    monkeypatch.setenv("GITBACKUP_REPO", "elsewhere")
+    assert "into elsewhere: HEAD" in pushed.says("clone", source)
+    assert "into named: HEAD" in pushed.says("clone", source, "named")
+    assert pushed.run("clone", source).code == 10  # it is not empty any more
+
+
 def test_a_lost_machine_comes_back_from_the_folder(pushed: User) -> None:
     before = pushed.redis.execute_command("DEBUG", "DIGEST-VALUE", "a")
     shutil.rmtree(pushed.repo)
