@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -124,12 +124,26 @@ def all_of(items: Sequence[T]) -> Sequence[T]:
     return items
 
 
+def texts(items: Iterable[Any]) -> None:
+    """Raises Unsure where these are not all text: then the reply was none that tells a value."""
+    if not {*map(type, items)} <= {str}:
+        raise Unsure
+
+
 def all_scanned(reply: Any) -> Sequence[str]:
     """What a scan has found. Raises Unsure where it is not at its end."""
     cursor, found = reply
     if cursor != "0":
         raise Unsure
+    texts(found)
     return found  # type: ignore[no-any-return]  # a list of text
+
+
+def expect_new(cursor: str, seen: set[str]) -> None:
+    """Raises Unsure for a cursor that a scan was given before: it would never end."""
+    if cursor in seen:
+        raise Unsure("a scan of it goes round in circles")
+    seen.add(cursor)
 
 
 def pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:

@@ -18,6 +18,7 @@ from gitbackup.kinds.base import (
     all_scanned,
     check_not_empty,
     each,
+    expect_new,
     normal_object,
     normal_text,
     pairs,
@@ -37,7 +38,7 @@ class Hash:
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         fields: dict[str, str] = {}
-        cursor, encoding = "0", ""
+        cursor, encoding, seen = "0", "", set[str]()
         while True:
             scan: Command = ("HSCAN", key, cursor, "COUNT", PIECE)
             if server.field_expiry and not encoding:
@@ -45,6 +46,7 @@ class Hash:
             else:
                 ((cursor, flat),) = yield [scan]
             fields.update(pairs(flat))
+            expect_new(cursor, seen)
             if cursor == "0":
                 break
         if not fields:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gitbackup import codec
@@ -18,6 +18,7 @@ from gitbackup.kinds.base import (
     check_not_empty,
     each,
     normal_texts,
+    texts,
 )
 from gitbackup.model import Entry
 
@@ -28,7 +29,7 @@ class List:
     name = "list"
 
     def whole(self, server: Abilities, sized: bool) -> Whole | None:
-        return Whole("LRANGE", ("0", str(FEW - 1)), all_of)
+        return Whole("LRANGE", ("0", str(FEW - 1)), _items)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         items: list[str] = []
@@ -79,3 +80,8 @@ class List:
             if gone:
                 yield "LTRIM", key, *((gone, -1) if end == "L" else (0, -1 - gone))
             yield from each(f"{end}PUSH", key, came[::-1] if end == "L" else came)
+
+
+def _items(reply: Any) -> Sequence[str]:
+    texts(reply)
+    return all_of(reply)

@@ -16,6 +16,7 @@ from gitbackup.kinds.base import (
     all_scanned,
     check_not_empty,
     each,
+    expect_new,
     normal_texts,
 )
 from gitbackup.model import Entry
@@ -29,10 +30,11 @@ class Set:
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         members: set[str] = set()
-        cursor = "0"
+        cursor, seen = "0", set[str]()
         while True:
             ((cursor, piece),) = yield [("SSCAN", key, cursor, "COUNT", PIECE)]
             members.update(piece)
+            expect_new(cursor, seen)
             if cursor == "0":
                 return {"type": self.name, "value": sorted(members)} if members else None
 

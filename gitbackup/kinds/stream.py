@@ -113,7 +113,9 @@ def _read_on(key: bytes, entries: Value, last: str) -> Asking:
         entries.update((id_, fields) for id_, fields in piece)
         if len(piece) < PIECE:
             return
-        start = f"({piece[-1][0]}"
+        if (following := f"({piece[-1][0]}") == start:
+            raise Unsure("it has the same entries again and again")
+        start = following
 
 
 def _forget_trimmed(entries: Value, first: Sequence[Any]) -> None:

@@ -50,8 +50,9 @@ def with_entries(value: dict[str, Any], entries: dict[str, Any]) -> dict[str, An
 
 
 def expect_sum(value: dict[str, Any]) -> None:
-    """Raises ValueError where a stream's counters are such as its entries cannot have."""
-    _state(value, value["entries"])
+    """Raises ValueError for a stream as it was read whose counters, or groups, no stream has."""
+    rest = {name: part for name, part in value.items() if name != "entries"}
+    with_entries({**codec.tighten(rest), "entries": {}}, value["entries"])
 
 
 def counts(value: dict[str, Any]) -> bool:

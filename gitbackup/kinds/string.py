@@ -23,7 +23,7 @@ class String:
 
     def whole(self, server: Abilities, sized: bool) -> Whole | None:
         if sized:
-            return Whole("GET", (), lambda reply: reply)
+            return Whole("GET", (), _text)
         return Whole("GETRANGE", ("0", str(SHORT - 1)), _all_of_it)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
@@ -42,9 +42,15 @@ class String:
         return iter(()) if before["value"] == after["value"] else None
 
 
+def _text(reply: Any) -> str | None:
+    if reply is not None and type(reply) is not str:
+        raise Unsure
+    return reply
+
+
 def _all_of_it(text: str) -> str:
     """What is there for sure: nothing stands for no string too. A character takes four bytes at
     most."""
-    if not text or (len(text) >= SHORT // 4 and len(codec.raw(text)) >= SHORT):
+    if not _text(text) or (len(text) >= SHORT // 4 and len(codec.raw(text)) >= SHORT):
         raise Unsure
     return text

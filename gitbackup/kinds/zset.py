@@ -15,6 +15,7 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Reading,
+    Unsure,
     Whole,
     all_of,
     check_not_empty,
@@ -22,6 +23,7 @@ from gitbackup.kinds.base import (
     normal_object,
     pairs,
     pieces,
+    texts,
 )
 from gitbackup.model import Entry
 
@@ -46,8 +48,11 @@ class SortedSet:
             command: Command = ("ZRANGE", key, start, start + PIECE - 1, "WITHSCORES")
             (reply,) = yield [command]
             piece = reply if server.resp3 else list(pairs(reply))
+            known = len(scores)
             scores.update(_scores(piece))
             start += PIECE
+            if piece and len(scores) == known:
+                raise Unsure("it has the same members again and again")
             if len(piece) < PIECE:
                 return {"type": self.name, "value": scores} if scores else None
 
@@ -78,7 +83,11 @@ class SortedSet:
 
 
 def _scores(piece: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    return {member: codec.score(float(score)) for member, score in piece}
+    scores = {member: codec.score(float(score)) for member, score in piece}
+    texts(scores)
+    if "nan" in scores.values():
+        raise Unsure("a score is not a number")
+    return scores
 
 
 def _add(key: bytes, scores: Scores) -> Iterator[Command]:

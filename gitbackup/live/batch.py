@@ -69,6 +69,7 @@ def settle(
     if asked.reading is None:
         return asked.outcome
     mine = list(islice(replies, len(asked.commands)))
+    wire.expect(asked.commands, mine)
     if refused(wire, asked.commands, mine):
         return Later.LATER
     first, *values, last = mine

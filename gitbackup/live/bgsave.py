@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gitbackup.errors import ServerError
 from gitbackup.kinds.base import mapping
 from gitbackup.live import keyspace
-from gitbackup.live.connect import Server, parse_info
+from gitbackup.live.connect import Server, number, parse_info
 from gitbackup.live.refusals import words_of
 from gitbackup.live.wire import Refusal, Wire
 from gitbackup.progress import Progress
@@ -55,7 +55,7 @@ def _begin(wire: Wire) -> tuple[str, int]:
     by the server's clock."""
     while True:
         info, now = _info(wire), keyspace.clock(wire) // 1000
-        if not _busy(info) and int(info["rdb_last_save_time"]) < now:
+        if not _busy(info) and number(info, "rdb_last_save_time") < now:
             (reply,) = wire.ask([("BGSAVE",)])
             if not isinstance(reply, Refusal):
                 return info["rdb_last_save_time"], now
@@ -73,10 +73,10 @@ def _busy(info: dict[str, str]) -> bool:
 def _await_end(wire: Wire, progress: Progress) -> dict[str, str]:
     """Waits while a save is under way; what the server says of it then."""
     info, done = _info(wire), 0
-    progress.start("saving", int(info.get("current_save_keys_total", 0)) or None)
+    progress.start("saving", number(info, "current_save_keys_total") or None)
     try:
         while info["rdb_bgsave_in_progress"] != "0":
-            now = int(info.get("current_save_keys_processed", 0))
+            now = number(info, "current_save_keys_processed")
             progress.advance(now - done)
             done = now
             time.sleep(STEP)

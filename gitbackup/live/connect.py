@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, Connection
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from gitbackup.errors import PasswordNeeded, ServerError, UsageError
-from gitbackup.kinds import Abilities
+from gitbackup.errors import ServerError, UsageError
+from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.address import HINT, Address
-from gitbackup.live.refusals import explain, words_of
 from gitbackup.live.replies import PIECE, Replies
 from gitbackup.live.wire import Refusal, Wire
 
@@ -30,6 +30,7 @@ NO_SERVER = (
     "no server answers at {label} ({reason}): start it, or name yours with --url or REDIS_URL;"
     " `gitbackup demo` shows the tool on a server of its own"
 )
+NUMBER = re.compile(r"-?[0-9]{1,19}")
 Dial = Callable[[], Wire]
 
 
@@ -76,15 +77,32 @@ def dial(address: Address) -> Wire:
     connection = _connection(address, parsers)
     try:
         connection.connect()
-    except AuthenticationError as error:
-        raise _login(error, address) from None
-    except ResponseError as error:
-        raise ServerError(explain(words_of(error), ("HELLO",), address.label)) from None
     except (RedisError, OSError) as error:
         raise ServerError(NO_SERVER.format(label=address.label, reason=_reason(error))) from None
     wire = Wire(connection, parsers[-1], address.label)
-    wire.ask([("CLIENT", "NO-TOUCH", "ON")])  # where it is unknown or not permitted, no harm
+    try:
+        _greet(wire, address)
+    except BaseException:
+        wire.close()
+        raise
     return wire
+
+
+def _greet(wire: Wire, address: Address) -> None:
+    """Logs in, and agrees on the protocol."""
+    user, password = (address.options.get(name) or "" for name in ("username", "password"))
+    login: Command = ("AUTH", user or "default", password) if user or password else ()
+    greeting: list[Command] = [("HELLO", 3, *login)]
+    if _protocol(address) != 3:
+        greeting = [login if user else ("AUTH", password)] if login else []
+    (*greeted, _) = wire.ask([*greeting, ("CLIENT", "NO-TOUCH", "ON")])  # unknown, it does no harm
+    for command, reply in zip(greeting, greeted, strict=True):
+        if isinstance(reply, Refusal):
+            raise wire.refused(reply, command)
+
+
+def _protocol(address: Address) -> int:
+    return int(address.options.get("protocol", 3))
 
 
 def _connection(address: Address, parsers: list[Replies]) -> AbstractConnection:
@@ -104,17 +122,10 @@ def _connection(address: Address, parsers: list[Replies]) -> AbstractConnection:
             decode_responses=True,
             parser_class=parser,
             retry=Retry(NoBackoff(), 0),
+            redis_connect_func=lambda connection: parsers[-1].on_connect(connection),
         )
     except (TypeError, ValueError, RedisError):
         raise UsageError(f"the server's URL has an option that nothing knows: {HINT}") from None
-
-
-def _login(error: Exception, address: Address) -> ServerError:
-    """redis-py tells of a missing and of a wrong password by one class."""
-    told = words_of(error)
-    if told.startswith("NOAUTH") or "required" in told.lower():
-        return PasswordNeeded(explain("NOAUTH", ("HELLO",), address.label))
-    return ServerError(explain("WRONGPASS", ("HELLO",), address.label))
 
 
 def _reason(error: Exception) -> str:
@@ -145,7 +156,7 @@ def _server(address: Address, hello: dict[str, Any]) -> Server:
         version=version,
         mode=str(hello.get("mode", "standalone")),
         replica=hello.get("role") in ("replica", "slave"),
-        abilities=_abilities(valkey, version, int(address.options.get("protocol", 3)) == 3),
+        abilities=_abilities(valkey, version, _protocol(address) == 3),
         dial=lambda: dial(address),
         listen=lambda: dial(replace(address, options=address.options | {"protocol": 3})),
     )
@@ -159,6 +170,12 @@ def _abilities(valkey: bool, version: str, resp3: bool) -> Abilities:
     seven = valkey or numbers >= (7, 0)
     field_expiry = numbers >= ((9, 0) if valkey else (7, 4))
     return Abilities(resp3, seven, field_expiry, seven, seven)
+
+
+def number(info: Mapping[str, str], name: str) -> int:
+    """A number of INFO; 0 where it has none of that name."""
+    told = info.get(name, "0")
+    return int(told) if NUMBER.fullmatch(told) else 0
 
 
 def parse_info(text: str) -> dict[str, str]:

@@ -128,6 +128,8 @@ class Creator:
             return self._exactly(db, written.entries)
         if isinstance(done, Refusal):
             raise self._wire.refused(done, ("EXEC",))
+        if not isinstance(done, list) or len(done) != written.count:
+            raise self._wire.nonsense(("EXEC",))
         outcome = self._one_by_one(db, written.others)
         if not DONE.issuperset(map(type, done)):
             outcome.refused += _refused(written, done)

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from gitbackup.kinds.base import mapping
 from gitbackup.live import host
 from gitbackup.live.address import Address
-from gitbackup.live.connect import Server, parse_info
+from gitbackup.live.connect import Server, number, parse_info
 from gitbackup.live.wire import Refusal, Wire
 
+LAST = 2**57  # microseconds since 1970, in a year of four digits
 SETTINGS = (
     *("appendonly", "appendfsync", "auto-aof-rewrite-percentage", "save"),
     *("dir", "dbfilename", "appendfilename", "appenddirname"),
@@ -55,13 +56,12 @@ class Health:
     @property
     def now(self) -> datetime:
         """The time by its own clock."""
-        told = self.info.get("server_time_usec")
-        return datetime.fromtimestamp(int(told) / 1e6, UTC) if told else datetime.now(UTC)
+        told = self.number("server_time_usec")
+        return datetime.fromtimestamp(told / 1e6, UTC) if 0 < told < LAST else datetime.now(UTC)
 
     def number(self, name: str) -> int:
         """A number of INFO; 0 where it has none of that name."""
-        told = self.info.get(name, "0")
-        return int(told) if told.lstrip("-").isdecimal() else 0
+        return number(self.info, name)
 
 
 def read(server: Server, address: Address) -> Health:

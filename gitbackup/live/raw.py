@@ -20,7 +20,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import Any, NamedTuple
 
-from gitbackup.kinds import Abilities
+from gitbackup.kinds import Abilities, Command
 from gitbackup.live import fields, sizes
 from gitbackup.live.batch import Outcome
 from gitbackup.live.forms import argument, packed
@@ -150,7 +150,10 @@ class RawReader:
     def entries(self, raw: Raw) -> Sequence[Outcome]:
         """The entries that the replies make, their text loose; Later for what they do not tell."""
         replies = self._wire.parse(raw.replies)
-        return self._small[raw.plain].settle(raw.keys, raw.types, replies)
+        small = self._small[raw.plain]
+        if len(replies) != small.questions * len(raw.keys):
+            raise self._wire.nonsense(("GET",))
+        return small.settle(raw.keys, raw.types, replies)
 
     def _groups(self, files: Iterable[File]) -> Iterator[Work]:
         """What to ask first of files that are asked for together."""
@@ -194,7 +197,7 @@ class RawReader:
     def _receive(self, turn: _Turn) -> tuple[list[Read], list[_Asked | _Question]]:
         """The files that are read, and what is to be asked of others."""
         *replies, rest = self._wire.receive_raw(turn.markers)
-        about = self._wire.parse(rest)
+        about = self._about(turn, rest)
         self._heavy = sum(map(len, replies)) > GROUP_BYTES
         plain = turn.plain and self._plain
         if self._server.field_expiry:
@@ -203,6 +206,16 @@ class RawReader:
         found = [*self._values(turn, replies, doubted), *self._types(turn, iter(about))]
         done = [one for one in found if isinstance(one, Read)]
         return done, [one for one in found if not isinstance(one, Read)]
+
+    def _about(self, turn: _Turn, rest: bytes) -> list[Any]:
+        """What is said of fields that expire, and of keys' types and sizes."""
+        about = self._wire.parse(rest)
+        asked: list[Command] = [fields.QUESTION] if self._server.field_expiry else []
+        count = len(asked) + sizes.QUESTIONS * sum(len(one.keys) for one in turn.questions)
+        if len(about) != count:
+            raise self._wire.nonsense(("TYPE",))
+        self._wire.expect(asked, about[: len(asked)])
+        return about
 
     def _values(
         self, turn: _Turn, replies: Sequence[bytes], doubted: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
@@ -11,20 +12,31 @@ from typing import Any
 from hiredis import PushNotification
 from redis._parsers import _HiredisParser
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
+from redis.exceptions import InvalidResponse
 
 PIECE = 256 * 1024  # bytes received at once
+SLOWEST = 256  # bytes a second, at which an answer may come for ever
+MOST = 2 * 1024**3  # bytes of what is asked for at once; no answer is larger
 
 
 class Replies(_HiredisParser):
     """The parser of a connection, which can also be asked for many replies at once.
 
-    `told` is what the server has said unasked, in order; whoever reads it takes it away.
+    `told` is what the server has said unasked, in order; whoever reads it takes it away. An
+    answer that keeps us waiting for longer than the connection's timeout in all raises
+    TimeoutError, but that each byte of it earns it some time.
     """
 
     def __init__(self, socket_read_size: int) -> None:
         super().__init__(socket_read_size)  # type: ignore[no-untyped-call]
         self.told: list[list[Any]] = []
         self._held = bytearray()  # of what is received up to markers
+        self._left = self._patience = 0.0  # seconds
+        self._came = 0  # bytes of what was asked for
+
+    def on_connect(self, connection: Any, **options: Any) -> None:
+        super().on_connect(connection, **options)  # type: ignore[no-untyped-call]
+        self._patience = connection.socket_timeout
 
     def many(self, count: int, decoded: bool = True) -> list[Any]:
         """That many replies, error replies among them as exceptions that are not raised.
@@ -33,12 +45,13 @@ class Replies(_HiredisParser):
 
         Raises redis-py's ConnectionError or TimeoutError where the server goes away.
         """
+        self._begin()
         replies: list[Any] = []
         gets = partial(self._reader.gets, decoded)
         while missing := count - len(replies):
             found = [*islice(iter(gets, NOT_ENOUGH_DATA), missing)]
             if len(found) < missing:
-                self.read_from_socket()  # type: ignore[no-untyped-call]
+                self._reader.feed(self._more())
             if PushNotification in map(type, found):
                 self.told += (reply for reply in found if type(reply) is PushNotification)
                 found = [reply for reply in found if type(reply) is not PushNotification]
@@ -46,9 +59,15 @@ class Replies(_HiredisParser):
         return replies
 
     def parse(self, replies: bytes) -> list[Any]:
-        """The replies that these bytes are; none may be half received."""
+        """The replies that these bytes are; none may be half received.
+
+        Raises InvalidResponse where they are none.
+        """
         self._reader.feed(replies)
-        return [*iter(self._reader.gets, NOT_ENOUGH_DATA)]
+        found = [*iter(self._reader.gets, NOT_ENOUGH_DATA)]
+        if self._reader.has_data():
+            raise InvalidResponse("half a reply")
+        return found
 
     def up_to(self, markers: Sequence[bytes]) -> list[bytes]:
         """The bytes of the replies up to each of these markers, which come in this order.
@@ -56,6 +75,7 @@ class Replies(_HiredisParser):
         What else has come is kept for the next time: until all was received in this way, no
         reply can be in another. Raises OSError where the server goes away.
         """
+        self._begin()
         found: list[bytes] = []
         held, start, looked = self._held, 0, 0
         for marker in markers:
@@ -75,6 +95,7 @@ class Replies(_HiredisParser):
         """
         if self._reader.has_data():
             return False
+        self._begin()
         held = b""
         while len(held) < len(expected):
             held += self._more(len(expected) - len(held))
@@ -83,20 +104,46 @@ class Replies(_HiredisParser):
                 return False
         return True
 
+    def _begin(self) -> None:
+        """Something else is waited for."""
+        self._left, self._came = self._patience, 0
+
     def _more(self, most: int = PIECE) -> bytes:
-        piece: bytes = self._sock.recv(most)
+        """What comes next. Raises OSError where nothing does, or too slowly, or too much."""
+        began = time.monotonic()
+        self._sock.settimeout(max(self._left, 0.001))
+        try:
+            piece: bytes = self._sock.recv(most)
+        except TimeoutError:
+            raise TimeoutError(self._kept_waiting()) from None
+        finally:
+            self._sock.settimeout(self._patience)
         if not piece:
             raise ConnectionResetError("Connection closed by server.")
+        self._came += len(piece)
+        earned = len(piece) / SLOWEST
+        self._left = min(self._patience, self._left - (time.monotonic() - began) + earned)
+        if self._left <= 0:
+            raise TimeoutError(self._kept_waiting())
+        if self._came > MOST:
+            raise ConnectionAbortedError(f"its answer does not end after {self._came:,} bytes")
         return piece
+
+    def _kept_waiting(self) -> str:
+        how = "answers too slowly" if self._came else "stays silent"
+        return f"it {how}, with a timeout of {self._patience:g} s"
 
     def hear(self, seconds: float) -> None:
         """Takes to `told` what has arrived by now, while no reply is under way.
 
-        Where that is nothing, it waits so long for some.
+        Where that is nothing, it waits so long for some. Raises InvalidResponse for a reply.
         """
+        self._begin()
         while self.read_from_socket(seconds, raise_on_timeout=False):  # type: ignore[no-untyped-call]
             seconds = 0
             while (said := self._reader.gets()) is not NOT_ENOUGH_DATA:
+                if type(said) is not PushNotification:
+                    raise InvalidResponse("a reply that nobody asked for")
                 self.told.append(said)
 
     @property

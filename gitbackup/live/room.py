@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gitbackup.live.connect import parse_info
+from gitbackup.live.connect import number, parse_info
 from gitbackup.live.wire import Refusal, Wire
 
 QUESTION = ("INFO", "memory")
@@ -31,7 +31,7 @@ def may_evict(wire: Wire) -> bool:
 
 
 def _room(info: dict[str, str]) -> Room | None:
-    limit, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
-    uncounted = int(info.get("mem_not_counted_for_evict", 0))
+    limit, used = number(info, "maxmemory"), number(info, "used_memory")
+    uncounted = number(info, "mem_not_counted_for_evict")
     evicts = info.get("maxmemory_policy", "noeviction") != "noeviction"
     return Room(limit - used + uncounted, evicts) if limit else None

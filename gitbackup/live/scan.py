@@ -7,6 +7,7 @@ from itertools import chain
 from operator import eq
 
 from gitbackup.kinds import Command
+from gitbackup.live.shapes import fits
 from gitbackup.live.wire import Refusal, Wire
 
 COUNT = 1_000  # names asked for at once
@@ -17,14 +18,19 @@ def scanned(wire: Wire) -> Iterator[list[bytes]]:
 
     Raises ServerError where the user may not ask.
     """
-    cursor = "0"
+    cursor, seen = "0", set[str]()
     wire.send([_command(cursor)])
     while True:
         (reply,) = wire.receive(1, decoded=False)
         if isinstance(reply, Refusal):
             raise wire.refused(reply, _command(cursor))
+        if not fits(_command(cursor), reply):
+            raise wire.nonsense(_command(cursor))
         following, names = reply
         cursor = following.decode()
+        if cursor in seen:
+            raise wire.nonsense(_command(cursor))  # it would never end
+        seen.add(cursor)
         if cursor != "0":
             wire.send([_command(cursor)])
         yield names

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from gitbackup.kinds import Command
 from gitbackup.live.forms import argument, form, pattern
+from gitbackup.live.shapes import is_type
 from gitbackup.live.wire import Refusal, Wire
 
 MOST_KEYS = 500  # in one batch
@@ -35,12 +37,14 @@ def told(wire: Wire, keys: Sequence[bytes], replies: Sequence[Any]) -> Batch:
     Raises ServerError where the user may not ask for a key's type.
     """
     types, sizes = replies[::QUESTIONS], replies[1::QUESTIONS]
-    if set(map(type, types)) - {str}:
-        pairs = zip(keys, types, strict=True)
-        key, refusal = next(pair for pair in pairs if isinstance(pair[1], Exception))
-        raise wire.refused(refusal, ("TYPE", key))
+    if set(map(type, types)) - {str} or not all(map(is_type, {*types})):
+        key, reply = next((key, t) for key, t in zip(keys, types, strict=True) if not is_type(t))
+        command: Command = ("TYPE", key)
+        raise wire.refused(reply, command) if isinstance(reply, Refusal) else wire.nonsense(command)
     if set(map(type, sizes)) - {int}:
         sizes = [GUESS if isinstance(size, Refusal) else size or 0 for size in sizes]
+        if set(map(type, sizes)) - {int}:
+            raise wire.nonsense(("MEMORY", "USAGE"))
     return Batch(keys, types, sizes)
 
 

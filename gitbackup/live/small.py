@@ -11,9 +11,13 @@ from gitbackup.kinds import KINDS, Abilities, Unsure, Whole
 from gitbackup.live import expiry
 from gitbackup.live.batch import Later, Outcome
 from gitbackup.live.forms import argument, form, pattern
+from gitbackup.live.shapes import is_number
 from gitbackup.live.wire import Refusal
 from gitbackup.model import Entry
 
+UNSURE = (Unsure, TypeError, ValueError, AttributeError, LookupError)
+"""What making a value of a reply ends in where it is not all, or an error, or nonsense: then it is
+asked again, by itself."""
 SIMPLE = 64 * 1024  # bytes of a value, by the server's estimate, that one command asks for
 
 
@@ -62,15 +66,15 @@ class SmallValues:
         if first == last and not any(issubclass(kind, Refusal) for kind in kinds):
             with suppress(Unsure):
                 return [*self._entries(types, first, values)]
-        told = zip(types, first, values, last, strict=True)
+        told = zip(types, first, values, last, strict=True)  # as many as there are keys
         return [self._carefully(*mine) for mine in told]
 
     def _carefully(self, type_: str, first: Any, value: Any, last: Any) -> Outcome:
-        if first != last or isinstance(first, Refusal) or isinstance(value, Refusal):
+        if first != last or not is_number(first) or isinstance(value, Refusal):
             return Later.LATER
         try:
             (outcome,) = self._entries([type_], [first], [value])
-        except Unsure:
+        except UNSURE:
             return Later.LATER
         return outcome
 

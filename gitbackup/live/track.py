@@ -8,16 +8,22 @@ the libraries of functions.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from gitbackup import codec
+from gitbackup.kinds import Command
 from gitbackup.live.connect import Server, parse_info
+from gitbackup.live.shapes import are_texts
 from gitbackup.live.wire import Wire
+
+TRACKING: Command = ("CLIENT", "TRACKING", "ON", "BCAST")
+CALLS = re.compile(r"calls=([0-9]{1,19})")
 
 
 class Untold(Enum):
@@ -45,7 +51,7 @@ class Tracker:
         self._names: set[bytes] = set()
         self._flushed = False
         try:
-            self.wire.call("CLIENT", "TRACKING", "ON", "BCAST")
+            self.wire.call(*TRACKING)
             self._counts = self._earlier = self._latest = self._counted()
         except BaseException:
             self.wire.close()
@@ -64,9 +70,9 @@ class Tracker:
 
     def hear(self, seconds: float = 0) -> None:
         """Takes what was said by now, so that the server need not keep it; or waits for some."""
-        for kind, *words in self.wire.told(seconds):
-            if kind == "invalidate":
-                self._note(words[0])
+        for said in self.wire.told(seconds):
+            if said[:1] == ["invalidate"]:
+                self._note(said)
 
     def await_all(self) -> None:
         """Waits until all was said of what was written before this.
@@ -109,19 +115,20 @@ class Tracker:
         finally:
             self.wire.call("CLIENT", "UNPAUSE")
 
-    def _note(self, names: list[str] | None) -> None:
+    def _note(self, said: list[Any]) -> None:
+        names = said[1] if len(said) == 2 else ()
         if names is None:
             self._flushed = True
-        else:
+        elif are_texts(names):
             self._names.update(map(codec.raw, names))
+        else:
+            raise self.wire.nonsense(TRACKING)
 
     def _counted(self) -> dict[str, int]:
         """How often each command was run, by its name in lower case; our own listing apart."""
         info = parse_info(self.wire.call("INFO", "commandstats"))
-        counts = {
-            name.removeprefix("cmdstat_"): int(value.partition(",")[0].removeprefix("calls="))
-            for name, value in info.items()
-        }
+        found = {name.removeprefix("cmdstat_"): CALLS.match(said) for name, said in info.items()}
+        counts = {name: int(calls[1]) for name, calls in found.items() if calls}
         return {name: count for name, count in counts.items() if name != "function|list"}
 
 

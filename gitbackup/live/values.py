@@ -90,7 +90,9 @@ class Values:
             yield batch.ask(key, type_, server)
 
     def _may_expire(self) -> bool:
-        return fields.told(self._wire.receive(1)[0], self._db)
+        (info,) = self._wire.receive(1)
+        self._wire.expect([fields.QUESTION], [info])
+        return fields.told(info, self._db)
 
     def _doubted(self, sent: Sent, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """By now a field may expire: of each hash that has to be asked."""
@@ -103,6 +105,7 @@ class Values:
         before = self._wire.receive(len(self._around))
         replies = iter(self._wire.receive(sum(len(one.commands) for one in asked)))
         after = self._wire.receive(len(self._around))
+        self._wire.expect([*self._around, *self._around], [*before, *after])
         if self._server.pexpiretime:
             return [batch.settle(self._wire, one, replies) for one in asked]
         return self._timed(asked, replies, [*before, *after])

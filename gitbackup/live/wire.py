@@ -8,18 +8,27 @@ from typing import Any
 
 from hiredis import pack_command
 from redis.connection import AbstractConnection
-from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    InvalidResponse,
+    RedisError,
+    ResponseError,
+)
 
 from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
-from gitbackup.live.refusals import explain, words_of
+from gitbackup.live.refusals import explain, name_of, words_of
 from gitbackup.live.replies import Replies
+from gitbackup.live.shapes import fits
 
 Refusal = ResponseError
 """An error reply; stands among the replies of a batch in place of its answer."""
 
 
 AGAIN = "run the command again"
+TROUBLES = (RedisError, OSError, MemoryError, RecursionError)
+"""What receiving can end in: the last two where a reply says that it is beyond all measure."""
 
 
 class Wire:
@@ -34,6 +43,7 @@ class Wire:
         self._replies = replies
         self.db: int = connection.db  # that of the commands that follow
         self._closed = False
+        self._queued: list[Command] | None = None  # in a transaction that was begun
 
     def send(self, commands: Iterable[Command]) -> None:
         """Sends a batch; its replies are to be received before anything else is asked."""
@@ -55,7 +65,7 @@ class Wire:
         """
         try:
             replies = self._replies.many(count, decoded)
-        except (RedisError, OSError) as error:
+        except TROUBLES as error:
             raise self._lost(error) from None
         if not {BusyLoadingError, AuthenticationError}.isdisjoint(map(type, replies)):
             raise self._locked_out(replies)
@@ -65,24 +75,62 @@ class Wire:
         """The bytes of the replies up to each of these replies, which are told by their bytes."""
         try:
             return self._replies.up_to(markers)
-        except OSError as error:
+        except TROUBLES as error:
             raise self._lost(error) from None
 
     def answers(self, expected: bytes) -> bool:
         """Whether the next replies are surely just these bytes; if not, they are to be received."""
         try:
             return self._replies.are(expected)
-        except OSError as error:
+        except TROUBLES as error:
             raise self._lost(error) from None
 
     def parse(self, replies: bytes) -> list[Any]:
         """The replies that bytes of `receive_raw` are; no others may be half received."""
-        return self._replies.parse(replies)
+        try:
+            return self._replies.parse(replies)
+        except TROUBLES as error:
+            raise self._lost(error) from None
+
+    def expect(self, commands: Iterable[Command], replies: Iterable[Any]) -> None:
+        """Raises ServerError where a reply is none that its command can have.
+
+        Inside a transaction that is asked for, it is that the command is queued.
+        """
+        for command, reply in zip(commands, replies, strict=True):
+            fitting = isinstance(reply, Refusal) or self._queues(command, reply)
+            if command[0] == "MULTI":
+                self._queued = None if isinstance(reply, Refusal) else []
+            elif command[0] in ("EXEC", "DISCARD"):
+                self._queued = None
+            if not fitting:
+                raise self.nonsense(command)
+
+    def _queues(self, command: Command, reply: Any) -> bool:
+        """Whether that is a reply to the command, by where it stands."""
+        if self._queued is None:
+            return fits(command, reply)
+        if command[0] == "EXEC":
+            whole = isinstance(reply, list) and len(reply) == len(self._queued)
+            return reply is None or (whole and all(map(_fits_or_refuses, self._queued, reply)))
+        if command[0] != "DISCARD":
+            self._queued.append(command)
+        return bool(reply == ("OK" if command[0] == "DISCARD" else "QUEUED"))
+
+    def nonsense(self, command: Command) -> ServerError:
+        """What to raise for a reply that none to the command can be; nothing more is asked."""
+        self.close()
+        return ServerError(
+            f"the server at {self.label} answers {name_of(command)} with nonsense: is it Redis, and"
+            " does nothing change what it sends?"
+        )
 
     def ask(self, commands: list[Command]) -> list[Any]:
         """Sends a batch and waits for its replies, error replies among them."""
         self.send(commands)
-        return self.receive(len(commands))
+        replies = self.receive(len(commands))
+        self.expect(commands, replies)
+        return replies
 
     def need(self, commands: list[Command]) -> list[Any]:
         """The same, but raises ServerError, naming the command, where one is refused."""
@@ -109,7 +157,7 @@ class Wire:
         """
         try:
             self._replies.hear(seconds)
-        except (RedisError, OSError) as error:
+        except TROUBLES as error:
             raise self._lost(error) from None
         told, self._replies.told = self._replies.told, []
         return told
@@ -131,22 +179,36 @@ class Wire:
         self._connection.disconnect()
 
     def _locked_out(self, replies: list[Any]) -> ServerError:
-        """The server lets nobody in yet, or not without a password."""
+        """The server lets nobody in yet, or not without a password, or not with this one."""
         for reply in replies:
             if isinstance(reply, AuthenticationError):
-                return PasswordNeeded(explain(words_of(reply), ("HELLO",), self.label))
+                told = words_of(reply)
+                if told.startswith("NOAUTH") or "required" in told.lower():
+                    return PasswordNeeded(explain("NOAUTH", ("HELLO",), self.label))
+                return ServerError(explain("WRONGPASS", ("HELLO",), self.label))
         busy = next(reply for reply in replies if isinstance(reply, BusyLoadingError))
         return ServerError(explain(words_of(busy), ("HELLO",), self.label))
 
     def _lost(self, error: Exception) -> ServerError:
         self.close()
+        if isinstance(error, InvalidResponse | MemoryError | RecursionError):
+            return ServerError(
+                f"the server at {self.label} answers with nonsense: is it Redis, and does nothing"
+                " change what it sends?"
+            )
         why = str(error).rstrip(".")
+        if isinstance(error, TimeoutError):
+            return ServerError(f"lost the server at {self.label}: {why}; --timeout gives it more")
         return ServerError(f"lost the server at {self.label}: {why}; {AGAIN}")
 
 
 pack: Callable[[Command], bytes] = pack_command  # type: ignore[assignment]  # its stub is wrong
 """A command as the protocol has it, by hiredis itself: redis-py's packing takes five times as
 long."""
+
+
+def _fits_or_refuses(command: Command, reply: Any) -> bool:
+    return isinstance(reply, Refusal) or fits(command, reply)
 
 
 def packed(commands: Iterable[Command]) -> bytes:

@@ -1,0 +1,212 @@
+"""Whatever a server answers: it is right, or one sentence says that it is not, in bounded time."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from gitbackup import snapshot
+from gitbackup.backup import Backup
+from gitbackup.errors import GitbackupError, ServerError
+from gitbackup.live.address import parse
+from gitbackup.live.connect import connect
+from tests.servers import LiveServer
+
+Answer = Callable[[bytes, int], bytes]
+"""Of what a client sent, and how often it did before."""
+
+TIMEOUT = 1.0  # seconds
+SEEDS = range(40)
+
+
+@contextmanager
+def answering(answer: Answer, drip: float = 0) -> Iterator[str]:
+    """A server that says what `answer` does, byte for byte with a pause where it is to drip."""
+    stopped = threading.Event()
+
+    def talk(client: socket.socket) -> None:
+        with client, client.makefile("rb", buffering=0) as sent:
+            times = 0
+            while not stopped.is_set() and (data := sent.read(1 << 16)):
+                said = answer(data, times)
+                times += 1
+                for at in range(len(said)) if drip else ():
+                    if stopped.wait(drip):
+                        return
+                    client.sendall(said[at : at + 1])
+                if not drip:
+                    client.sendall(said)
+
+    def serve() -> None:
+        while not stopped.is_set():
+            client, _ = listener.accept()
+            threading.Thread(target=_quietly, args=(talk, client), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = listener.getsockname()[1]
+        try:
+            yield f"redis://127.0.0.1:{port}?socket_timeout={TIMEOUT}"
+        finally:
+            stopped.set()
+            socket.create_connection(("127.0.0.1", port)).close()
+            thread.join()
+
+
+def _quietly(talk: Callable[[socket.socket], None], client: socket.socket) -> None:
+    with suppress(OSError):  # the client has left
+        talk(client)
+
+
+HELLO = (
+    b"%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.0.0\r\n$5\r\nproto\r\n:3\r\n"
+    b"$2\r\nid\r\n:1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
+    b"$7\r\nmodules\r\n*0\r\n"
+)
+
+
+def after_hello(rest: bytes) -> Answer:
+    """What knows its manners, and then says the same to every command."""
+
+    def answer(data: bytes, _: int) -> bytes:
+        commands = data.count(b"*") or 1
+        return HELLO + rest * (commands - 1) if b"HELLO" in data else rest * commands
+
+    return answer
+
+
+NONSENSE: dict[str, Answer] = {
+    "a number": lambda data, times: b":1\r\n" * 3 if times == 0 else b"+OK\r\n" * 5,
+    "a pong": lambda data, times: b"+PONG\r\n" * 3 if times == 0 else b"+OK\r\n" * 5,
+    "nothing but OK": lambda data, times: b"+OK\r\n" * 1000,
+    "a page": lambda data, times: b"HTTP/1.1 400 Bad Request\r\n\r\n<html>",
+    "a length beyond measure": lambda data, times: b"$99999999999999999999\r\n",
+    "as many as there are": lambda data, times: b"*4294967295\r\n",
+    "a nest": lambda data, times: b"*1\r\n" * 100_000,
+    "an odd map": lambda data, times: b"*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n",
+    "OK after a greeting": after_hello(b"+OK\r\n"),
+    "a number after a greeting": after_hello(b":1\r\n"),
+    "nil after a greeting": after_hello(b"_\r\n"),
+    "empty lists after a greeting": after_hello(b"*0\r\n"),
+    "pushes after a greeting": after_hello(b">1\r\n+x\r\n"),
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+@pytest.mark.parametrize("verb", ["commit", "check", "export"])
+def test_an_answer_that_is_none(what: str, verb: str, tmp_path: Path) -> None:
+    with answering(NONSENSE[what]) as url:
+        backup = Backup(tmp_path / "data", url)
+        with pytest.raises(ServerError) as raised:
+            getattr(backup, verb)(*[tmp_path / "file"] if verb == "export" else [])
+    assert "\n" not in str(raised.value)
+
+
+def test_an_answer_that_comes_byte_by_byte(tmp_path: Path) -> None:
+    """A byte does not earn it the time that it takes."""
+    with answering(after_hello(b"+OK\r\n"), drip=TIMEOUT / 5) as url:
+        began = time.monotonic()
+        with pytest.raises(ServerError, match="answers too slowly, with a timeout of 1 s"):
+            Backup(tmp_path / "data", url).commit()
+    assert time.monotonic() - began < 20 * TIMEOUT
+
+
+def test_no_answer(tmp_path: Path) -> None:
+    silent = pytest.raises(ServerError, match="stays silent, with a timeout of 1 s")
+    with answering(lambda data, times: b"") as url, silent:
+        Backup(tmp_path / "data", url).commit()
+
+
+def fill(server: LiveServer) -> None:
+    with server.client() as client:
+        for number in range(5):
+            client.set(f"string:{number}", f"value {number}", ex=10_000)
+            client.hset(f"hash:{number}", mapping={"a": number, "b": "x" * 50})
+            client.rpush(f"list:{number}", *range(5))
+            client.sadd(f"set:{number}", *range(5))
+            client.zadd(f"zset:{number}", {"a": 1.5, "b": number})
+            client.xadd(f"stream:{number}", {"a": number})
+        client.rpush("long", *range(10_100))
+        client.xgroup_create("stream:0", "group", "0")
+        client.xreadgroup("group", "consumer", {"stream:0": ">"})
+
+
+@contextmanager
+def spoilt(server: str, seed: int) -> Iterator[str]:
+    """Passes on what the server says, but somewhere some of it is otherwise, or said twice."""
+    chance = random.Random(seed)
+    at, how = chance.randrange(60_000 if seed % 2 else 6_000), chance.randrange(5)
+    passed = 0
+
+    def spoil(data: bytes) -> bytes:
+        nonlocal passed
+        here, passed = at - passed, passed + len(data)
+        if not 0 <= here < len(data):
+            return data
+        head, byte, tail = data[:here], data[here], data[here + 1 :]
+        match how:
+            case 0:
+                return head + bytes([byte ^ 1 << chance.randrange(8)]) + tail
+            case 1:
+                return head + bytes([chance.randrange(256)]) + tail
+            case 2:
+                return head + tail
+            case 3:
+                return data[: here + 1] + data[max(0, here - 30) :]
+        return head + chance.choice([b":1\r\n", b"*-1\r\n", b"$5\r\n", b"_\r\n", b"\r\n"]) + tail
+
+    stopped = threading.Event()
+
+    def pump(of: socket.socket, to: socket.socket, through: Callable[[bytes], bytes]) -> None:
+        with suppress(OSError):
+            while data := of.recv(1 << 16):
+                to.sendall(through(data))
+        for one in (of, to):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def serve() -> None:
+        while True:
+            ours, _ = listener.accept()
+            if stopped.is_set():
+                ours.close()
+                return
+            theirs = socket.socket(socket.AF_UNIX)
+            theirs.connect(server.removeprefix("unix://"))
+            for pair in ((ours, theirs, lambda data: data), (theirs, ours, spoil)):
+                threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = listener.getsockname()[1]
+        try:
+            yield f"redis://127.0.0.1:{port}?socket_timeout={TIMEOUT}"
+        finally:
+            stopped.set()
+            socket.create_connection(("127.0.0.1", port)).close()
+            thread.join()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_spoilt_answer(valkey: LiveServer, seed: int, tmp_path: Path) -> None:
+    """What was committed all the same can be read back."""
+    fill(valkey)
+    with spoilt(valkey.address, seed) as url:
+        backup = Backup(tmp_path / "data", url)
+        with suppress(GitbackupError):
+            backup.commit()
+    if backup.repository is not None and backup.repository.head() is not None:
+        files = backup.repository.files(backup.resolve("HEAD"))
+        for path, blob in files.items():
+            snapshot.decode_file(path, backup.repository.read(blob))
+    with suppress(GitbackupError), spoilt(valkey.address, seed) as url:
+        connect(parse(url))
