@@ -99,7 +99,7 @@ def test_a_commit_works_without(valkey: LiveServer, tmp_path: Path, denied: str)
 
 
 @pytest.mark.parametrize(
-    "command", ["SCAN", "TYPE", "HSCAN", "SSCAN", "LRANGE", "XRANGE", "PEXPIRETIME", "SELECT"]
+    "command", ["SCAN", "TYPE", "HSCAN", "SSCAN", "LRANGE", "PEXPIRETIME", "SELECT"]
 )
 def test_a_command_that_a_commit_needs_is_named(
     valkey: LiveServer, tmp_path: Path, command: str

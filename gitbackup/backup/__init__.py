@@ -15,6 +15,7 @@ from gitbackup.backup.past import Past
 from gitbackup.backup.standing import Standing
 from gitbackup.backup.workspace import Workspace
 from gitbackup.model import Consistency, Pushed, Rehearsal
+from gitbackup.model.access import Access
 from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from gitbackup.store.repository import Repository
 
 
+ANYHOW = Access()
+
+
 @dataclass(frozen=True, slots=True)
 class InitResult:
     """What `init` did: where the repository is, and whether it was there already."""
@@ -47,7 +51,8 @@ class Backup(Past, Standing):
     `redis://user:password@host:6379/0`; without it the repository's setting `gitbackup.url`
     does, or it is `redis://localhost:6379`. `password` serves where the URL has none.
     `databases` are the numbers of those to cover; all, but for a URL that names one. Where
-    another run holds the repository, a method waits for it `lock_wait` seconds.
+    another run holds the repository, a method waits for it `lock_wait` seconds. `access` tells
+    how long a server may take to answer, and what its certificate has to be.
 
     Every method raises a GitbackupError whose message says what to do, and changes nothing
     then; `exit_code` tells the sorts apart.
@@ -62,8 +67,11 @@ class Backup(Past, Standing):
         databases: Sequence[int] | None = None,
         progress: Progress = SILENT,
         lock_wait: float = 10.0,
+        access: Access = ANYHOW,
     ) -> None:
-        self._at = Workspace(Path(repository), url, password, databases, progress, lock_wait)
+        self._at = Workspace(
+            Path(repository), url, password, databases, progress, lock_wait, access
+        )
 
     @property
     def path(self) -> Path:
@@ -299,6 +307,11 @@ class Backup(Past, Standing):
     def server(self) -> Server:
         """The server, logged in to."""
         return self._at.server
+
+    @property
+    def insecure(self) -> bool:
+        """Whether whoever answers at the server's place is believed to be it."""
+        return self._at.address.insecure
 
     def connect(self) -> Server:
         """Connects to the server now, as every method that needs it does by itself."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError
 from gitbackup.model import Consistency, Scope
+from gitbackup.model.access import NAMES, Access
 from gitbackup.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Workspace:
 
     `url` and `password` may be None: then the repository's settings, or the default, serve.
     `databases` are numbers; None or none are all, but for a URL that names one. `lock_wait` is
-    how many seconds to wait for another run.
+    how many seconds to wait for another run. `access` tells how to come to servers.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Workspace:
         databases: Sequence[int] | None,
         progress: Progress,
         lock_wait: float,
+        access: Access,
     ) -> None:
         self.path = path
         self.url = url
@@ -52,6 +54,7 @@ class Workspace:
         self.progress = progress
         self.lock_wait = lock_wait
         self._password = password
+        self._access = access
 
     @cached_property
     def repository(self) -> Repository | None:
@@ -109,10 +112,13 @@ class Workspace:
     @property
     def address(self) -> Address:
         """Where the server is that commits are of. Raises UsageError for a URL that is none."""
-        from gitbackup.live.address import DEFAULT_URL, parse
+        from gitbackup.live.address import DEFAULT_URL, access_of, parse
 
-        configured = self.repository.get("url") if self.repository else None
-        address = parse(self.url or configured or DEFAULT_URL)
+        settings = self.repository.config() if self.repository else {}
+        configured = settings.get("gitbackup.url")
+        named = {name: settings.get(f"gitbackup.{name}") for name in NAMES}
+        kept = access_of({name: value for name, value in named.items() if value is not None})
+        address = parse(self.url or configured or DEFAULT_URL).by(self._access, kept)
         if not self._password or not self._may_log_in():
             return address
         return address.with_password(self._password)
@@ -121,7 +127,7 @@ class Workspace:
         """Where that other server is, by its URL; this one where None."""
         from gitbackup.live.address import parse
 
-        return self.address if other is None else parse(other)
+        return self.address if other is None else parse(other).by(self._access)
 
     def server_of(self, other: str | None) -> Server:
         """That other server, logged in to; this one where None."""

@@ -16,6 +16,7 @@ from gitbackup.backup import Backup
 from gitbackup.cli import pager, terminal
 from gitbackup.cli.given import Folder, Natural, named
 from gitbackup.errors import PasswordNeeded, ServerError, UsageError
+from gitbackup.model.access import LONGEST, Access
 from gitbackup.model.ttl import Ttl
 from gitbackup.progress import Progress
 
@@ -24,6 +25,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 MOVE = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 FOLDER = Path("data-git-backup")
 LOCK_WAIT = "gitbackup.lock-wait"
+ACCESS = "gitbackup.access"
+INSECURE = "--insecure: whoever answers is taken for the server; --cacert FILE tells them apart"
 EXIT_CODES = """\
 Exit codes:
   0    done, or nothing to do
@@ -36,7 +39,10 @@ Exit codes:
   13   the repository's data are damaged, or of a newer format
   130  interrupted"""
 
-SHARED = {"--repo", "--url", "--json", "--lock-wait", "--color", "--no-pager", "--help"}
+SHARED = {
+    *("--timeout", "--cacert", "--cacertdir", "--cert", "--key", "--sni", "--insecure"),
+    *("--repo", "--url", "--json", "--lock-wait", "--color", "--no-pager", "--help"),
+}
 """The options that most commands have."""
 
 
@@ -47,13 +53,48 @@ repo_option = click.option(
     envvar="GITBACKUP_REPO",
     help="Data repository. [default: data-git-backup]",
 )
-url_option = click.option(
+
+
+def _set_access(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value:
+        ctx.meta.setdefault(ACCESS, {})[param.name] = value
+        if param.name == "insecure":
+            terminal.warn(INSECURE)
+
+
+def _access_option(name: str, told: str, **how: Any) -> Callable[[Command], Command]:
+    return click.option(name, expose_value=False, callback=_set_access, help=told, **how)
+
+
+ACCESS_OPTIONS = (
+    _access_option(
+        "--timeout",
+        "How long an answer of the server may keep waiting. [default: 30]",
+        type=click.FloatRange(0, LONGEST, min_open=True),
+        metavar="SECONDS",
+        envvar="GITBACKUP_TIMEOUT",
+    ),
+    _access_option("--cacert", "With rediss://: the CA's certificate.", metavar="FILE"),
+    _access_option("--cacertdir", "With rediss://: those of several CAs.", metavar="DIR"),
+    _access_option("--cert", "With rediss://: our own certificate.", metavar="FILE"),
+    _access_option("--key", "With rediss://: the key of that.", metavar="FILE"),
+    _access_option("--sni", "With rediss://: the name in the certificate.", metavar="NAME"),
+    _access_option("--insecure", "With rediss://: whoever answers will do.", is_flag=True),
+)
+_url_option = click.option(
     "--url",
     metavar="URL",
     callback=named,
     envvar="REDIS_URL",
     help="The server: redis://, rediss:// or unix://. [default: redis://localhost:6379]",
 )
+
+
+def url_option(command: Command) -> Command:
+    """Which server, and how to come to it."""
+    for option in reversed(ACCESS_OPTIONS):
+        command = option(command)
+    return _url_option(command)
 
 
 def _databases(default: str) -> Callable[[Command], Command]:
@@ -275,6 +316,8 @@ def logged_in(
         password = click.prompt("Password of the server", hide_input=True, err=True)
         backup = _backup(repo, url, databases, password, progress)
         backup.connect()
+    if backup.insecure and not _access().insecure:
+        terminal.warn(INSECURE)
     return backup
 
 
@@ -285,6 +328,11 @@ def password_in_url() -> Iterator[None]:
         yield
     except PasswordNeeded:
         raise ServerError("the server of --to wants a password: put it in that URL") from None
+
+
+def _access() -> Access:
+    ctx = click.get_current_context(silent=True)
+    return Access(**(ctx.meta.get(ACCESS, {}) if ctx else {}))
 
 
 def _lock_wait() -> dict[str, float]:
@@ -307,4 +355,5 @@ def _backup(
         databases=databases or None,
         progress=progress or terminal.Line(),
         **_lock_wait(),
+        access=_access(),
     )

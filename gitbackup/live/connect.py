@@ -11,12 +11,14 @@ from typing import Any
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, Connection
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as TooLong
 from redis.retry import Retry
 
 from gitbackup.errors import ServerError, UsageError
 from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
-from gitbackup.live.address import HINT, Address
+from gitbackup.live import tls
+from gitbackup.live.address import HINT, USUAL_PORT, Address
 from gitbackup.live.replies import PIECE, Replies
 from gitbackup.live.wire import Refusal, Wire
 
@@ -74,18 +76,55 @@ def connect(address: Address) -> Server:
 def dial(address: Address) -> Wire:
     """One connection, logged in. Raises ServerError, saying what to do, where there is none."""
     parsers: list[Replies] = []
-    connection = _connection(address, parsers)
-    try:
-        connection.connect()
-    except (RedisError, OSError) as error:
-        raise ServerError(NO_SERVER.format(label=address.label, reason=_reason(error))) from None
+    connection = _connected(address, parsers)
     wire = Wire(connection, parsers[-1], address.label)
     try:
         _greet(wire, address)
     except BaseException:
         wire.close()
+        if wire.lost and (why := _other_tongue(address)):
+            raise ServerError(why) from None
         raise
     return wire
+
+
+def _other_tongue(address: Address) -> str | None:
+    """Why a server does not answer that takes connections, where that is for TLS."""
+    if not address.is_secure:
+        return tls.SECURE.format(label=address.label) if _at(address, tls.is_secure) else None
+    connection = _connection(address, [])
+    try:
+        connection.connect()
+        return tls.first_word(connection, address.label)
+    except (RedisError, OSError) as error:
+        return tls.meaning(error, address.label, "")
+    finally:
+        connection.disconnect()
+
+
+def _connected(address: Address, parsers: list[Replies]) -> AbstractConnection:
+    """A connection that nothing was said on. Raises ServerError where there is none."""
+    connection = _connection(address, parsers)
+    try:
+        connection.connect()
+        return connection
+    except (RedisError, OSError) as error:
+        host = str(address.options.get("sni") or address.options.get("host", "localhost"))
+        why = tls.meaning(error, address.label, host)
+        if address.is_secure and why is None and _at(address, tls.is_plain):
+            why = tls.PLAIN.format(label=address.label)
+        if why is None and address.is_secure and "shake" not in address.options:
+            slow = {"shake": address.options.get("socket_timeout", DEFAULTS["socket_timeout"])}
+            if isinstance(error, TooLong):
+                return _connected(replace(address, options=address.options | slow), parsers)
+        sentence = why or NO_SERVER.format(label=address.label, reason=_reason(error))
+        raise ServerError(sentence) from None
+
+
+def _at(address: Address, probe: Callable[[str, int], bool]) -> bool:
+    """What a probe tells of the port that the server is at."""
+    host, port = address.options.get("host", "localhost"), address.options.get("port", USUAL_PORT)
+    return "path" not in address.options and probe(str(host), int(port))
 
 
 def _greet(wire: Wire, address: Address) -> None:

@@ -21,6 +21,7 @@ from gitbackup.kinds import Command
 from gitbackup.live.refusals import explain, name_of, words_of
 from gitbackup.live.replies import Replies
 from gitbackup.live.shapes import fits
+from gitbackup.live.tls import meaning
 
 Refusal = ResponseError
 """An error reply; stands among the replies of a batch in place of its answer."""
@@ -34,7 +35,8 @@ TROUBLES = (RedisError, OSError, MemoryError, RecursionError)
 class Wire:
     """Sends and receives; every trouble is a ServerError that says what to do.
 
-    `label` names the server, without credentials, in what is said.
+    `label` names the server, without credentials, in what is said; `lost` tells whether it has
+    fallen silent, or answered with nonsense.
     """
 
     def __init__(self, connection: AbstractConnection, replies: Replies, label: str) -> None:
@@ -42,6 +44,7 @@ class Wire:
         self._connection = connection
         self._replies = replies
         self.db: int = connection.db  # that of the commands that follow
+        self.lost = False
         self._closed = False
         self._queued: list[Command] | None = None  # in a transaction that was begun
 
@@ -120,6 +123,7 @@ class Wire:
     def nonsense(self, command: Command) -> ServerError:
         """What to raise for a reply that none to the command can be; nothing more is asked."""
         self.close()
+        self.lost = True
         return ServerError(
             f"the server at {self.label} answers {name_of(command)} with nonsense: is it Redis, and"
             " does nothing change what it sends?"
@@ -191,11 +195,14 @@ class Wire:
 
     def _lost(self, error: Exception) -> ServerError:
         self.close()
+        self.lost = True
         if isinstance(error, InvalidResponse | MemoryError | RecursionError):
             return ServerError(
                 f"the server at {self.label} answers with nonsense: is it Redis, and does nothing"
                 " change what it sends?"
             )
+        if told := meaning(error, self.label, ""):
+            return ServerError(told)
         why = str(error).rstrip(".")
         if isinstance(error, TimeoutError):
             return ServerError(f"lost the server at {self.label}: {why}; --timeout gives it more")

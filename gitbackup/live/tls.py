@@ -1,0 +1,176 @@
+"""Speaking TLS to a server, and what goes wrong with that, in one sentence each."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from redis.connection import AbstractConnection, SSLConnection
+
+from gitbackup.errors import UsageError
+from gitbackup.model.access import Access
+
+AT_ONCE = 2.0  # seconds, after which a server that does not shake hands is asked in plain words
+SELF_SIGNED, IN_CHAIN, NO_ISSUER, NOT_YET, EXPIRED = 18, 19, 20, 9, 10
+OTHER_NAMES = (62, 64)
+OURS = {
+    "CERTIFICATE_REQUIRED": "wants a certificate of ours: name one with --cert and --key",
+    "HANDSHAKE_FAILURE": "breaks off: it may want a certificate of ours, --cert and --key",
+    "UNKNOWN_CA": "does not know who signed our certificate: name another with --cert and --key",
+    "ALERT_CERTIFICATE_EXPIRED": "says that our certificate has expired: renew it",
+    "BAD_CERTIFICATE": "does not accept our certificate: name another with --cert and --key",
+    "CERTIFICATE_UNKNOWN": "does not accept our certificate: name another with --cert and --key",
+    "PROTOCOL_VERSION": "speaks no version of TLS that we do",
+}
+NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNEXPECTED_MESSAGE")
+PLAIN = "the server at {label} speaks no TLS at that port: its URL begins with redis://"
+SECURE = "the server at {label} speaks TLS at that port: its URL begins with rediss://"
+
+
+class TlsConnection(SSLConnection):
+    """As redis-py's, with a name of its own for the server, and with bounded patience at first."""
+
+    def __init__(self, *, sni: str | None = None, shake: float = AT_ONCE, **options: Any) -> None:
+        super().__init__(**options)
+        self._sni = sni
+        self._shake = shake
+        self._secure = ssl.create_default_context()
+        self._secure.check_hostname = self.check_hostname
+        self._secure.verify_mode = self.cert_reqs
+        if self.ca_certs or self.ca_path:
+            self._secure.load_verify_locations(self.ca_certs, self.ca_path)
+        if self.certfile:
+            self._secure.load_cert_chain(self.certfile, self.keyfile, self.certificate_password)
+
+        if self.ssl_min_version is not None:
+            self._secure.minimum_version = self.ssl_min_version
+        if self.ssl_ciphers:
+            self._secure.set_ciphers(self.ssl_ciphers)
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+        patience = sock.gettimeout()
+        sock.settimeout(self._shake)
+        secure = self._secure.wrap_socket(sock, server_hostname=self._sni or self.host)
+        secure.settimeout(patience)
+        return secure
+
+
+def options(access: Access) -> dict[str, Any]:
+    """What a TlsConnection is made with. Raises UsageError for files that are none of theirs."""
+    _expect_files(access)
+    made: dict[str, Any] = {"connection_class": TlsConnection, "sni": access.sni}
+    files = {
+        "ssl_ca_certs": access.cacert,
+        "ssl_ca_path": access.cacertdir,
+        "ssl_certfile": access.cert,
+        "ssl_keyfile": access.key,
+    }
+    made |= {name: file for name, file in files.items() if file}
+    if access.insecure:
+        made |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    return made
+
+
+def _expect_files(access: Access) -> None:
+    for name in ("cacert", "cert", "key"):
+        if (file := getattr(access, name)) and not Path(file).is_file():
+            raise UsageError(f"there is no file {file!r}, which --{name} names")
+    if access.cacertdir and not Path(access.cacertdir).is_dir():
+        raise UsageError(f"there is no folder {access.cacertdir!r}, which --cacertdir names")
+    if access.key and not access.cert:
+        raise UsageError("--key is that of a certificate: name it with --cert")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if access.cacert:
+            context.load_verify_locations(access.cacert)
+    except (ssl.SSLError, OSError):
+        raise UsageError(f"there is no certificate in PEM in {access.cacert!r}") from None
+    try:
+        if access.cert:
+            context.load_cert_chain(access.cert, access.key, password=_no_password)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise UsageError(_unloaded(error, access)) from None
+
+
+def _no_password() -> str:
+    raise ValueError("password")
+
+
+def _unloaded(error: Exception, access: Access) -> str:
+    key = access.key or access.cert
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        return f"the key in {key!r} is not that of the certificate in {access.cert!r}"
+    if isinstance(error, ValueError):
+        return f"the key in {key!r} has a password: name one that has none with --key"
+    return f"there is no certificate with its key, in PEM, in {access.cert!r} and {key!r}"
+
+
+def meaning(error: BaseException | None, label: str, host: str) -> str | None:
+    """What an error of TLS, or one that came of it, means; None for any other."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    if error is None or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _unverified(error, label, host)
+    reason = error.reason or ""
+    if any(word in reason for word in NO_TLS):
+        return PLAIN.format(label=label)
+    for word, why in OURS.items():
+        if word in reason:
+            return f"the server at {label} {why}"
+    return f"the server at {label} and we do not agree on TLS: {reason or error.strerror or error}"
+
+
+def _unverified(error: ssl.SSLCertVerificationError, label: str, host: str) -> str:
+    code, said = error.verify_code, error.verify_message.rstrip(".")
+    its = f"the certificate of the server at {label}"
+    if code in OTHER_NAMES:
+        return f"{its} is for another name than {host!r}: name that with --sni"
+    if code == SELF_SIGNED:
+        return f"{its} is signed by itself: if it is the right one, name its file with --cacert"
+    if code in (IN_CHAIN, NO_ISSUER):
+        return f"{its} is signed by somebody unknown ({said}): name the CA's file with --cacert"
+    if code == EXPIRED:
+        return f"{its} has expired: it is to be renewed there, or the clock here is wrong"
+    if code == NOT_YET:
+        return f"{its} is not valid yet: the clock here, or there, is wrong"
+    return f"{its} does not hold: {said}"
+
+
+def first_word(connection: AbstractConnection, label: str) -> str | None:
+    """What a server means that was told nothing, if that is an error: by TLS 1.3 it says only so
+    that it does not accept our certificate."""
+    sock = connection._sock
+    if sock is None:
+        return None
+    try:
+        sock.settimeout(AT_ONCE)
+        sock.recv(1)
+    except OSError as error:
+        return meaning(error, label, "")
+    return None
+
+
+def is_plain(host: str, port: int) -> bool:
+    """Whether a server at that port answers in plain words."""
+    with suppress(OSError), closing(socket.create_connection((host, port), AT_ONCE)) as probe:
+        probe.sendall(b"PING\r\n")
+        return probe.recv(1) in (b"+", b"-")
+    return False
+
+
+def is_secure(host: str, port: int) -> bool:
+    """Whether a server at that port speaks TLS, whoever it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with closing(socket.create_connection((host, port), AT_ONCE)) as probe:
+            context.wrap_socket(probe, server_hostname=host).close()
+    except OSError as error:
+        reason = getattr(error, "reason", None) or ""
+        return "ALERT" in reason and "VERSION" not in reason
+    return True

@@ -1,0 +1,32 @@
+"""How a server is come to: how long it may take, and what its certificate has to be."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+LONGEST = 86_400.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The words are redis-cli's, but for `timeout`: the seconds that an answer may keep us waiting.
+
+    `cacert` is a file and `cacertdir` a folder of certificates that the server's is to be signed
+    by; `cert` and `key` are files of our own certificate; `sni` is the name that the server's
+    certificate is to have, and `insecure` takes any.
+    """
+
+    timeout: float | None = None
+    cacert: str | None = None
+    cacertdir: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    sni: str | None = None
+    insecure: bool = False
+
+    def __or__(self, other: Access) -> Access:
+        """This, and what the other has where this has nothing."""
+        return Access(**{name: mine or getattr(other, name) for name, mine in asdict(self).items()})
+
+
+NAMES = tuple(one.name for one in fields(Access))

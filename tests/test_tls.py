@@ -1,0 +1,174 @@
+"""What keeps us from speaking TLS to a server is told, each in a sentence of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from gitbackup.live.embedded import EmbeddedServer
+from tests.servers import free_port, program
+
+BRAND = "redis7"
+
+
+def openssl(folder: Path, *words: str) -> None:
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+
+def sign(folder: Path, name: str, host: str, *more: str) -> None:
+    """A certificate for a host, signed by our own CA."""
+    new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}")
+    openssl(folder, *new, "-keyout", f"{name}.key", "-out", f"{name}.csr")
+    (folder / "names").write_text(f"subjectAltName=DNS:{host}")
+    ca = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
+    openssl(folder, "x509", "-req", "-in", f"{name}.csr", *ca, "-out", f"{name}.pem", *more)
+
+
+def sign_itself(folder: Path, name: str) -> None:
+    subject = ("-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost")
+    words = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject)
+    openssl(folder, *words, "-keyout", f"{name}.key", "-out", f"{name}.pem")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our CA, and what it has signed, and what it has not."""
+    if shutil.which("openssl") is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no openssl on the PATH", pytrace=False)
+        pytest.skip("there is no openssl on the PATH")
+    made = tmp_path_factory.mktemp("certificates")
+    sign_itself(made, "ca")
+    sign_itself(made, "alone")
+    sign(made, "server", "localhost", "-days", "10")
+    sign(made, "client", "client", "-days", "10")
+    sign(made, "elsewhere", "elsewhere", "-days", "10")
+    sign(made, "late", "localhost", "-days", "-1")
+    return made
+
+
+@pytest.fixture(scope="module")
+def ports(folder: Path) -> Iterator[Mapping[str, int]]:
+    """Servers by the certificate that each has; `strict` wants one of its clients too."""
+
+    found: dict[str, int] = {}
+    with ExitStack() as opened:
+        for name in ("server", "elsewhere", "late", "alone", "strict", "plain"):
+            found[name] = port = free_port()
+            own = "server" if name == "strict" else name
+            settings = {
+                "tls-port": str(port),
+                "tls-cert-file": str(folder / f"{own}.pem"),
+                "tls-key-file": str(folder / f"{own}.key"),
+                "tls-ca-cert-file": str(folder / "ca.pem"),
+                "tls-auth-clients": "yes" if name == "strict" else "no",
+            }
+            if name == "plain":
+                settings = {"port": str(port)}
+            opened.enter_context(EmbeddedServer(program(BRAND), {"bind": "127.0.0.1", **settings}))
+        yield found
+
+
+def status(folder: Path, url: str, *options: str) -> tuple[int, str]:
+    """What `gitbackup commit` says of that server; the certificates are in the current folder."""
+    words = ("commit", "--dry-run", "--repo", "none", "--url", url, *options)
+    done = subprocess.run(
+        [sys.executable, "-m", "gitbackup", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stderr
+
+
+CA = ("--cacert", "ca.pem")
+CLIENT = ("--cert", "client.pem", "--key", "client.key")
+STRANGER = ("--cert", "alone.pem", "--key", "alone.key")
+UNKNOWN = "is signed by somebody unknown"
+
+
+@pytest.mark.parametrize(
+    ("server", "options", "told"),
+    [
+        ("server", (), UNKNOWN),
+        ("server", ("--cacert", "alone.pem"), UNKNOWN),
+        ("elsewhere", CA, "is for another name than 'localhost': name that with --sni"),
+        ("late", CA, "has expired"),
+        ("alone", CA, "is signed by itself"),
+        ("strict", CA, "wants a certificate of ours: name one with --cert and --key"),
+        ("strict", (*CA, *STRANGER), "does not know who signed our certificate"),
+        ("plain", (), "speaks no TLS at that port: its URL begins with redis://"),
+    ],
+)
+def test_what_is_wrong_is_told(
+    folder: Path, ports: Mapping[str, int], server: str, options: tuple[str, ...], told: str
+) -> None:
+    code, said = status(folder, f"rediss://localhost:{ports[server]}", *options)
+    assert code == 12
+    assert said.startswith("gitbackup: the ")
+    assert told in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("server", "options"),
+    [
+        ("server", CA),
+        ("elsewhere", (*CA, "--sni", "elsewhere")),
+        ("alone", ("--cacert", "alone.pem")),
+        ("strict", (*CA, *CLIENT)),
+    ],
+)
+def test_what_is_right_is_let_in(
+    folder: Path, ports: Mapping[str, int], server: str, options: tuple[str, ...]
+) -> None:
+    assert status(folder, f"rediss://localhost:{ports[server]}", *options) == (0, "")
+
+
+def test_the_url_can_say_all_of_it(folder: Path, ports: Mapping[str, int]) -> None:
+    told = "cacert=ca.pem&cert=client.pem&key=client.key&timeout=20"
+    assert status(folder, f"rediss://localhost:{ports['strict']}?{told}") == (0, "")
+
+
+@pytest.mark.parametrize("how", ["option", "url"])
+def test_whoever_answers_is_a_warning(folder: Path, ports: Mapping[str, int], how: str) -> None:
+    url = f"rediss://localhost:{ports['late']}"
+    words = (url, "--insecure") if how == "option" else (f"{url}?insecure=yes",)
+    code, said = status(folder, *words)
+    assert code == 0
+    assert said.startswith("gitbackup: --insecure: whoever answers is taken for the server")
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "told"),
+    [
+        ("rediss://localhost:1", ("--cacert", "none.pem"), "no file 'none.pem'"),
+        ("rediss://localhost:1", ("--cacert", "ca.key"), "no certificate in PEM in 'ca.key'"),
+        ("rediss://localhost:1", ("--key", "ca.key"), "name it with --cert"),
+        ("rediss://localhost:1", ("--cert", "client.pem", "--key", "ca.key"), "is not that of"),
+        ("redis://localhost:1", CA, "spoken to without TLS"),
+        ("rediss://localhost:1?insecure=perhaps", (), "insecure is true or false"),
+    ],
+)
+def test_options_that_make_no_sense(
+    folder: Path, url: str, options: tuple[str, ...], told: str
+) -> None:
+    code, said = status(folder, url, *options)
+    assert (code, said.count("\n")) == (2, 1)
+    assert told in said
+
+
+def test_plain_words_at_a_port_of_tls(folder: Path, ports: Mapping[str, int]) -> None:
+    for server in ("server", "strict"):
+        code, said = status(folder, f"redis://localhost:{ports[server]}")
+        assert code == 12
+        assert "speaks TLS at that port: its URL begins with rediss://" in said
