@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 from gitbackup.backup import Backup
 from gitbackup.cli.options import open_backup
 from gitbackup.errors import GitbackupError
+from gitbackup.unseen import hides
 
 RECENT = 15
 """Commits that are offered by their ids."""
@@ -109,4 +110,4 @@ def _to_next_colon(name: str, after: int) -> str:
 
 def _plain(text: str) -> str:
     """Text that cannot steer a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)[:60]
+    return "".join(" " if hides(character) else character for character in text)[:60]

@@ -96,7 +96,7 @@ def _agreed(plan: Plan, manner: Manner) -> bool:
     """Shows the plan, beside what is for a program, and asks."""
     if not (manner.yes and manner.as_json):
         terminal.say(plan_lines(plan, manner.full), err=manner.as_json)
-    return manner.yes or click.confirm(f"Write this to {plan.server}?", err=True)
+    return manner.yes or click.confirm(terminal.seen(f"Write this to {plan.server}?"), err=True)
 
 
 def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> None:
@@ -116,11 +116,11 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         terminal.say_json(_result_object(result))
         return
     if result.saved:
-        click.echo(f"what was there is {result.place}")
+        terminal.say([f"what was there is {result.place}"])
     for commit in result.meanwhile:
         click.echo(f"what was written meanwhile is commit {commit[:7]}")
     equal = "equals" if result.verified == 1 else "equal"
-    click.echo(f"verified: {text.keys(result.verified)} {equal} {result.plan.source}")
+    terminal.say([f"verified: {text.keys(result.verified)} {equal} {result.plan.source}"])
     if result.recorded:
         click.echo(f"what is there now is commit {result.recorded[:7]}, HEAD")
     if result.unrecorded:

@@ -79,7 +79,7 @@ def init(
     backup = open_backup(repo, url)
     result = backup.init(include, exclude, bare, quiet=quiet, redact=redact)
     what = "reinitialised" if result.existed else "made"
-    click.echo(f"{what} the data repository in {result.path}")
+    terminal.say([f"{what} the data repository in {result.path}"])
 
 
 @click.command(

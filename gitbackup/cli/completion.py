@@ -16,6 +16,7 @@ from importlib.resources import files
 import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
+from gitbackup import unseen
 from gitbackup.cli.options import OwnFirst, examples
 
 SHELLS = ("bash", "zsh", "fish")
@@ -69,7 +70,7 @@ def _told(item: CompletionItem, current: str) -> str | None:
     if item.type != "plain":
         return f"{item.type}\t\t"
     value = str(item.value)
-    if not value.isprintable():
+    if unseen.escaped(value) != value:
         return None
     kind = "part" if getattr(item, "part", False) else "plain"
     if os.environ.get(ASKS) == "bash":

@@ -64,4 +64,4 @@ def write(html: str, pieces: Iterable[str]) -> None:
 
 def _say(html: str, what: str) -> None:
     if html != "-":
-        click.echo(f"wrote {html}: {what}")
+        terminal.say([f"wrote {html}: {what}"])

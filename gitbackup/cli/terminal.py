@@ -13,8 +13,16 @@ from typing import Any
 
 import click
 
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Controls but for line breaks and tabs, and marks of direction."""
+from gitbackup import unseen
+
+PAINT = re.compile(r"(\x1b\[\d*m)")
+"""What colours a line: all of it that steers a terminal, and that data never hold here."""
+
+SPACES = (
+    "\n\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
+    "\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+)
+"""Line breaks, tabs and all spaces that are one."""
 
 PATIENCE = 1.0  # seconds of work without a word
 STEP = 0.1  # seconds between two looks at the line of progress
@@ -23,10 +31,12 @@ STEP = 0.1  # seconds between two looks at the line of progress
 def say(lines: Iterable[str], err: bool = False) -> None:
     """Lines of a result, on standard output unless that is for a program.
 
-    They may be painted; where there are no colours, it is taken off.
+    They may be painted; where there are no colours, it is taken off. All else that could steer
+    a terminal, or hide, is told as escapes.
     """
     for line in lines:
-        click.echo(line, err=err)
+        told = "".join(part if PAINT.fullmatch(part) else seen(part) for part in PAINT.split(line))
+        click.echo(told, err=err)
 
 
 def say_stored(content: bytes) -> None:
@@ -34,14 +44,14 @@ def say_stored(content: bytes) -> None:
     if not sys.stdout.isatty():
         click.echo(content, nl=False)
         return
-    text = _seen(content.decode("utf-8", "backslashreplace"))
+    text = _seen_json(content.decode("utf-8", "backslashreplace"))
     click.echo(text, nl=not text.endswith("\n"))
 
 
 def say_json(value: dict[str, Any]) -> None:
     """One object on a line of its own; json, since a document may hold integers of any size."""
     line = json.dumps(value, ensure_ascii=False)
-    line = _seen(line) if sys.stdout.isatty() else line  # the same JSON
+    line = _seen_json(line) if sys.stdout.isatty() else line  # the same JSON
     click.echo(line.encode("utf-8", "backslashreplace"))
 
 
@@ -53,13 +63,19 @@ def give_up_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _seen(text: str) -> str:
-    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+def seen(text: str) -> str:
+    """Text of which nothing steers a terminal, or hides."""
+    return unseen.escaped(text, but=SPACES)
+
+
+def _seen_json(text: str) -> str:
+    """The same JSON, or the file of a snapshot."""
+    return unseen.escaped(text, unseen.json_escape, but=SPACES)
 
 
 def warn(sentence: str) -> None:
     """A sentence that is no result, on standard error."""
-    click.echo(f"gitbackup: {_seen(sentence)}", err=True)
+    click.echo(f"gitbackup: {seen(sentence)}", err=True)
 
 
 def warn_all(sentences: Iterable[str]) -> None:
@@ -75,7 +91,7 @@ def fail(sentence: str, exit_code: int, as_json: bool) -> None:
     from gitbackup.report.objects import error_object
 
     line = json.dumps(error_object(sentence, exit_code), ensure_ascii=False)
-    click.echo(_seen(line), err=True)
+    click.echo(_seen_json(line), err=True)
 
 
 def colourless() -> bool:

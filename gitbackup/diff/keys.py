@@ -11,6 +11,7 @@ from gitbackup.blocks import listed, parts, spaces
 from gitbackup.diff.exact import canonical
 from gitbackup.errors import Damaged
 from gitbackup.model import FUNCTIONS, Action, Counts, Entry, Key, KeyChange
+from gitbackup.unseen import hides
 
 TEXT_TYPES = frozenset({"string", "hash", "list", "set", "function"})
 """Types whose values are texts only, so that == is exact."""
@@ -205,7 +206,7 @@ def _part(place: str, space: str, counts: Counts, alone: Mapping[Key, KeyChange]
 
 def _shown(name: str) -> str:
     """A name for one line of plain text: cut short, without control characters."""
-    clean = "".join(c if c.isprintable() else "?" for c in name[: NAME + 1])
+    clean = "".join("?" if hides(c) else c for c in name[: NAME + 1])
     return (clean if len(clean) <= NAME else f"{clean[: NAME - 1]}…") or '""'
 
 

@@ -31,6 +31,7 @@ from gitbackup.store.held import held, hold
 from gitbackup.store.repository import Repository
 from gitbackup.store.scratch import scratch
 from gitbackup.store.unfinished import Unfinished
+from gitbackup.unseen import hides
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def begin(
     """
     with closing(place.server.dial()) as wire:
         now = keyspace.clock(wire)
-    name = "".join(character if character.isprintable() else "?" for character in name)
+    name = "".join("?" if hides(character) else character for character in name)
     return Importing(read(file, name, now, Spool(), encoding), name, how, place)
 
 

@@ -14,6 +14,7 @@ from gitbackup.report.objects import key_object
 from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import escape
 from gitbackup.report.text import key_list, keys
+from gitbackup.unseen import escaped
 
 SHOWN = 20  # findings of one commit
 LONGEST = 600  # characters of one
@@ -71,7 +72,7 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
 def _clear(sentence: str) -> str:
     """A sentence that cannot steer the terminal; names in it are escaped already."""
     cut = sentence if len(sentence) <= LONGEST else sentence[: LONGEST - 1] + "…"
-    return "".join(c if c.isprintable() else escape(c) for c in cut)
+    return escaped(cut)
 
 
 def _untried(untried: Sequence[Untried]) -> Iterator[str]:

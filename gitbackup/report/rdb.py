@@ -36,7 +36,7 @@ def file_line(file: RdbFile) -> str:
 
 def saved_lines(saved: RdbSaved) -> Iterator[str]:
     """What was saved, and what went for it."""
-    yield f"{saved.file.path}: {size(saved.file.size)} of {saved.server}"
+    yield f"{escape(str(saved.file.path))}: {size(saved.file.size)} of {escape(saved.server)}"
     if saved.removed:
         yield f"removed {len(saved.removed)} older: {', '.join(p.name for p in saved.removed)}"
 

@@ -6,11 +6,23 @@ import re
 from collections.abc import Iterable
 
 from gitbackup import codec
+from gitbackup.unseen import hides, is_plain
 
 PLAIN = re.compile(r"[\w.:/@+*,=-]+", re.ASCII)
 """A word that needs no quotes."""
 
-BRIEF = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\a": "\\a", '"': '\\"', "\\": "\\\\"}
+ODD = re.compile(r'["$`]')
+"""What a shell would read between double quotes, into which somebody may paste a line."""
+
+BRIEF = {
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\b": "\\b",
+    "\a": "\\a",
+    '"': '\\"',
+    "\\": "\\\\",
+} | {char: f"\\x{ord(char):02x}" for char in "$`"}
 
 
 class _Escapes(dict[int, str]):
@@ -18,7 +30,7 @@ class _Escapes(dict[int, str]):
 
     def __missing__(self, number: int) -> str:
         char = chr(number)
-        whole = BRIEF.get(char) or (char if char.isprintable() else _bytes(char))
+        whole = BRIEF.get(char) or (_bytes(char) if hides(char) else char)
         self[number] = whole
         return whole
 
@@ -32,7 +44,7 @@ def _word(argument: bytes | str | int | float) -> str:
     text = codec.loose(argument) if isinstance(argument, bytes) else str(argument)
     if PLAIN.fullmatch(text):
         return text
-    if '"' in text and "'" not in text and "\\" not in text and text.isprintable():
+    if ODD.search(text) and "'" not in text and "\\" not in text and is_plain(text):
         return f"'{text}'"  # as JSON is read best
     return f'"{text.translate(_ESCAPES)}"'
 

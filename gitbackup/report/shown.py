@@ -7,7 +7,7 @@ import re
 from itertools import takewhile
 from typing import Any
 
-from gitbackup import codec
+from gitbackup import codec, unseen
 from gitbackup.model import Masked
 from gitbackup.report.columns import fit, width
 
@@ -48,13 +48,7 @@ def escape(text: str, limit: int = LIMIT, start: int = 0) -> str:
 
 
 def _clean(text: str) -> str:
-    if text.isprintable() and "\\" not in text:
-        return text
-    return "".join(c if c.isprintable() and c != "\\" else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
+    return unseen.escaped(text, also="\\")
 
 
 def shown(value: Any, limit: int = LIMIT, start: int = 0) -> str:

@@ -1,0 +1,66 @@
+"""What a terminal or a page would act on, or not show: told as escapes, never as it is.
+
+Controls, marks of direction, joiners, fillers, tags, lone surrogates, what no font has: with
+any of them a name can look like another one, or a line like one of ours. What joins two emoji
+into one, and what asks for an emoji's colours, is left between emoji and behind one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+PRINTABLE = (
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0"
+    "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+)
+"""What Unicode says may be ignored on display, and Python calls printable all the same."""
+
+_PRINTABLE = re.compile(f"[{PRINTABLE}]")
+_EMOJI = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f"
+    "\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff][\ufe0f\U0001f3fb-\U0001f3ff]?"
+)
+_TOGETHER = re.compile(f"{_EMOJI}(?:\u200d{_EMOJI})*|[0-9#*]\ufe0f\u20e3|.", re.DOTALL)
+_OF_EMOJI = str.maketrans("", "", "\u200d\ufe0f")
+
+
+def hides(character: str) -> bool:
+    """Return whether a character by itself could not be told from another, or from none."""
+    return not character.isprintable() or _PRINTABLE.match(character) is not None
+
+
+def is_plain(text: str) -> bool:
+    """Return whether all of a text is to be seen."""
+    return text.isprintable() and (text.isascii() or _PRINTABLE.search(text) is None)
+
+
+def python_escape(character: str) -> str:
+    r"""Return a character as \n, \x1b, \u202e or \U000e0001."""
+    return character.encode("unicode_escape").decode()
+
+
+def json_escape(character: str) -> str:
+    r"""Return a character as JSON has it: \u202e, or two of them."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def escaped(
+    text: str,
+    escape: Callable[[str], str] = python_escape,
+    *,
+    also: str = "",
+    but: str = "",
+) -> str:
+    """Return a text of which nothing is hidden; characters in `also` are escaped, in `but` not."""
+    if is_plain(text) and not (also and any(map(text.__contains__, also))):
+        return text
+
+    def told(found: re.Match[str]) -> str:
+        some = found[0]
+        if len(some) > 1 and some.translate(_OF_EMOJI).isprintable():
+            return some
+        return "".join(escape(c) if (c in also or hides(c)) and c not in but else c for c in some)
+
+    return _TOGETHER.sub(told, text)
