@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from gitbackup.patterns import apart
 from gitbackup.store.repository import Repository
 
 FEW = 0.5  # of the last commit's keys: with fewer, the user is told so
+_KEYS = re.compile(r"(?<!\S)db[0-9]+=([0-9]{1,18})(?!\S)")
 MANY = 10  # keys, from which on that is worth a warning
 
 
@@ -197,5 +199,4 @@ def surprises(repository: Repository | None, taken: Taken, parent: str | None) -
 
 def key_count(trailer: str) -> int:
     """The keys in all databases by a commit's trailer, such as `db0=1164 db3=2`."""
-    counts = (word.partition("=") for word in trailer.split())
-    return sum(int(count) for db, _, count in counts if db[:2] == "db" and count.isdecimal())
+    return sum(int(count) for count in _KEYS.findall(trailer))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from gitbackup.model import Counts
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)[ \t]*:[ \t]*(.*)")
+_COUNT = re.compile(r"[0-9]{1,18}")
 _BLANK = re.compile(r"\n(?:[ \t\r]*\n)+")
 
 
@@ -33,7 +34,7 @@ def parse(message: str) -> Message:
 def counts(trailers: Mapping[str, str]) -> Counts | None:
     """What the trailers say was added, changed and removed; None where they do not."""
     found = [trailers.get(name, "") for name in ("Added", "Changed", "Removed")]
-    if all(number.isascii() and number.isdecimal() for number in found):
+    if all(map(_COUNT.fullmatch, found)):
         return Counts(*map(int, found))
     return None
 

@@ -180,5 +180,8 @@ def text(block: str) -> str:
 
 def _moment(found: re.Match[str]) -> str:
     """Only instants of today are ours; those in the data stay."""
-    age = datetime.now(UTC) - datetime.fromisoformat(found[0])
+    try:
+        age = datetime.now(UTC) - datetime.fromisoformat(found[0])
+    except ValueError:  # no calendar has it
+        return found[0]
     return "NOW" if abs(age.total_seconds()) < 3600 else found[0]
