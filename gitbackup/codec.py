@@ -283,6 +283,15 @@ def decode_line(content: bytes) -> Any:
     return document
 
 
+def whole_number(word: str | bytes) -> int | None:
+    """Return the number that up to 20 decimal digits spell; None for any other word.
+
+    What others wrote may be of any length, and `int` takes time for it, or refuses it.
+    """
+    short = len(word) < 21 and word.isascii() and word.isdigit()
+    return int(word) if short else None
+
+
 def line_of(content: bytes, name: str, occurrence: int = 1) -> int:
     """The line on which the member `name` is seen for the nth time, or the first; for messages."""
     quoted, at = orjson.dumps(name), -1

@@ -45,7 +45,8 @@ def databases(wire: Wire) -> list[int]:
 
 def numbers(info: Iterable[str]) -> Iterator[int]:
     """The databases among the names that INFO keyspace tells."""
-    return (int(name[2:]) for name in info if name[:2] == "db" and name[2:].isdecimal())
+    found = (codec.whole_number(name[2:]) for name in info if name[:2] == "db")
+    return (number for number in found if number is not None)
 
 
 def _tried(wire: Wire) -> list[int]:

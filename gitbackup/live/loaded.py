@@ -150,7 +150,8 @@ def _counts(wire: Wire) -> dict[int, dict[str, int]]:
 
 def _numbers(told: str) -> dict[str, int]:
     pairs = (fact.partition("=") for fact in told.split(","))
-    return {name: int(number) for name, _, number in pairs if number.isdecimal()}
+    read = ((name, codec.whole_number(number)) for name, _, number in pairs)
+    return {name: number for name, number in read if number is not None}
 
 
 def _shows_expired(wire: Wire) -> bool:

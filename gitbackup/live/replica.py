@@ -12,6 +12,7 @@ from contextlib import closing
 from io import BufferedReader
 from typing import BinaryIO
 
+from gitbackup import codec
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connect import Server
@@ -119,7 +120,7 @@ class _Counted:
 
 def _receive(counted: _Counted, size: bytes, progress: Progress) -> None:
     mark = size.removeprefix(b"EOF:")
-    known = int(size) if size.isdigit() else None
+    known = codec.whole_number(size)
     if known is None and (mark == size or len(mark) != MARK):
         raise ServerError(f"the server announced its RDB file in a form that is unknown: {size!r}")
     progress.start("fetching", known, "bytes")

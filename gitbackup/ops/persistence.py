@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from gitbackup import codec
 from gitbackup.live.health import Health
 from gitbackup.model.risk import Level, Risk
 from gitbackup.report.moments import age, span
@@ -156,7 +157,8 @@ def _points(saves: str) -> str:
 
 
 def _seconds(told: str) -> str:
-    return span(int(told) * 1000) if told.isdecimal() else told
+    seconds = codec.whole_number(told)
+    return told if seconds is None else span(seconds * 1000)
 
 
 def _failed(health: Health) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from gitbackup import codec
 from gitbackup.model import Action, Entry, Part, ValueChange
 from gitbackup.report.paint import Style, paint
 from gitbackup.report.shown import name, shown
@@ -81,7 +82,7 @@ def _how(values: Sequence[ValueChange], old: Mapping[str, Any], new: Mapping[str
 def position(id_: Any) -> tuple[int, int]:
     """An id as the numbers that it is ordered by."""
     ms, _, sequence = str(id_).partition("-")
-    return int(ms) if ms.isdecimal() else 0, int(sequence) if sequence.isdecimal() else 0
+    return codec.whole_number(ms) or 0, codec.whole_number(sequence) or 0
 
 
 def _groups(old: Mapping[str, Group], new: Mapping[str, Group]) -> Iterator[str]:
