@@ -62,7 +62,9 @@ class Plain:
 
     def locks(self) -> list[str]:
         """Files of git's that would keep the next git from its work."""
-        return sorted(str(path.relative_to(self.path)) for path in self.git_dir.rglob("*.lock"))
+        ours = self.git_dir / "gitbackup"  # which the system drops, whoever held them
+        found = [path for path in self.git_dir.rglob("*.lock") if ours not in path.parents]
+        return sorted(str(path.relative_to(self.path)) for path in found)
 
     def tokens(self, commit: str = "HEAD") -> frozenset[bytes]:
         """Those of one commit's files."""

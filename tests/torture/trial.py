@@ -62,6 +62,7 @@ class Trial:
         self.fault: Fault | None = None
         self.trouble: Trouble | None = None
         self.ending = ""
+        self.head: str | None = None
 
     def run(self) -> Verdict:
         law = told = ""
@@ -98,6 +99,7 @@ class Trial:
         fault = self.fault = faults.pick(world, act, chance)
         act.ready()
         before, head = world.database.state(), world.plain.head()
+        self.head = head
         self.log.append(f"gitbackup {' '.join(act.words)}, and {fault.kind}, by {fault.when}")
         trouble = self.trouble = Trouble(world, fault, act, chance)
         ended = self._under(trouble, act)
@@ -176,6 +178,8 @@ class Trial:
                 if words is act.words and trouble.fault.kind == "kill gitbackup":
                     continue
                 raise Broken(WORDS, f"{words} ended by signal {-done.code}: {done.err}")
+            if done.code == 10 and words is not act.words and not self.head:
+                continue  # the other one came before there was anything
             if done.code not in DOCUMENTED:
                 raise Broken(WORDS, f"{words} ended with {done.code}: {done.err}")
             silent = not done.err.strip() and not (act.verdict and words is act.words)

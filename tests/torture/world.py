@@ -26,7 +26,7 @@ CLOCKS = (
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
     "/usr/lib/faketime/libfaketimeMT.so.1",
 )
-PATIENCE = 60.0  # seconds after which a run hangs
+PATIENCE = 90.0  # seconds after which a run hangs
 
 
 @dataclass
