@@ -6,7 +6,6 @@ name aside, ~*.tmp, is one that Dropbox and Nextcloud do not synchronise.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -16,12 +15,11 @@ from pathlib import Path
 
 from gitbackup.errors import GitbackupError
 from gitbackup.newfile import SUFFIX, sweep, sync_names
-from gitbackup.store import network, places
+from gitbackup.store import network
 from gitbackup.store.command import Commands, failure, file_errors
 from gitbackup.store.places import Place
 
 _PROOF = "proof-"
-_TRAILER = 20  # bytes at the end of a pack: the SHA-1 of those before
 _REVISIONS = ("HEAD", "--branches", "--tags", "--glob=refs/notes/*")
 
 
@@ -69,21 +67,6 @@ def prove(git: Commands, bundle: Path) -> dict[str, str]:
         fetched = empty.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/proof/")
         found = network.listed(fetched, " ")
     return {_named(ref.removeprefix("refs/proof/")): ident for ref, ident in found.items()}
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a bundle holds the bytes that were once written: its pack has the sum it tells."""
-    with file_errors("read the bundle"), path.open("rb") as file:
-        if not places.is_bundle_file(path):
-            return False
-        while file.readline() not in (b"\n", b""):
-            pass
-        left = path.stat().st_size - file.tell() - _TRAILER
-        found = hashlib.sha1(usedforsecurity=False)
-        while left > 0 and (piece := file.read(min(left, 1 << 20))):
-            found.update(piece)
-            left -= len(piece)
-        return file.read() == found.digest()
 
 
 def _named(name: str) -> str:

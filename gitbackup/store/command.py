@@ -70,7 +70,7 @@ class Commands:
         """Return what `git <words>` writes; GitbackupError with git's own words where it fails."""
         result = self.attempt(*words, environment=environment)
         if result.status:
-            raise failure(words[0], result)
+            raise failure(_command(words), result)
         return result.out
 
     def attempt(
@@ -82,11 +82,15 @@ class Commands:
     ) -> Result:
         """Return how `git <words>` ends, well or not; GitbackupError where it cannot even start.
 
+        So it is where git is killed, which is no answer to what was asked.
         Git reads the repository's settings; with `as_user` those of the user and the system, too.
         """
         process = self._popen(words, environment, as_user, DEVNULL if stdin is None else PIPE)
         out, error = process.communicate(stdin)
-        return Result(process.returncode, out, error.decode("utf-8", "replace"))
+        result = Result(process.returncode, out, error.decode("utf-8", "replace"))
+        if result.status < 0:
+            raise failure(_command(words), result)
+        return result
 
     def start(self, *words: str, environment: Mapping[str, str] | None = None) -> Talk:
         """Start `git <words>`, to talk with; it dies with the object returned."""
@@ -159,6 +163,12 @@ def failure(name: str, result: Result) -> GitbackupError:
     said = "".join(line + (" " if line.endswith((":", ".")) else "; ") for line in lines)
     ended = f"signal {-result.status}" if result.status < 0 else f"status {result.status}"
     return GitbackupError(f"git {name} failed: {said.rstrip(' ;') or f'it ended with {ended}'}")
+
+
+def _command(words: Sequence[str]) -> str:
+    """The name of the command among git's words, behind settings for it alone."""
+    pairs = zip(("", *words), words, strict=False)
+    return next(word for before, word in pairs if "-c" not in (before, word))
 
 
 def text(data: bytes) -> str:

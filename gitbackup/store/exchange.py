@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from gitbackup.errors import Busy, GitbackupError, UsageError
-from gitbackup.store import bundles, identity, lock, network, refs, remotes
+from gitbackup.store import bundles, identity, lock, network, places, refs, remotes
 from gitbackup.store.command import Commands, failure, text
 from gitbackup.store.remotes import BRANCHES, Remote
 
@@ -82,7 +82,7 @@ def _push_bundle(git: Commands, remote: Remote) -> dict[str, str]:
             " made of it; `git fetch --unshallow` gets them"
         )
     _check_bundle(git, remote)
-    if network.heads(git, place) == _ours(git) and bundles.is_whole(path):
+    if network.heads(git, place) == _ours(git) and places.is_whole(path):
         return remotes.known_refs(git, BRANCHES)
     with bundles.written(git, path) as (draft, held):
         _check_bundle(git, remote)  # it may have come meanwhile

@@ -177,7 +177,7 @@ def _changed(git: Commands, talk: Talk) -> Iterator[Sequence[Changed]]:
         raise
     result = talk.finish()
     if result.status:
-        raise damaged(git, failure("log", result))
+        raise damaged(git, "log", result)
 
 
 def revisions(git: Commands, selection: Selection) -> list[str]:

@@ -67,7 +67,7 @@ class Importer:
             try:
                 ask(talk, b"cat-blob " + blob_id.encode("ascii"))
                 data = answer(talk)
-            except (IndexError, ValueError) as error:
+            except (EOFError, ValueError) as error:
                 raise BrokenPipeError from error  # it has ended: that is told in git's words
         if data is None:
             raise GitbackupError(f"git fast-import has lost the blob {blob_id}")

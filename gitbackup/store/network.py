@@ -24,12 +24,6 @@ _NO_DESCRIPTORS = ("-c", "protocol.fd.allow=never")  # those it could name are g
 _ONE_PACK = ("-c", "fetch.unpacklimit=1")
 _A_FILE = {"GIT_ALLOW_PROTOCOL": "file"}  # goes before all that a config permits or forbids
 
-_OF_THE_SYSTEM = re.compile(
-    "No space left|Disk quota|Permission denied|Read-only file|Too many open|File too large"
-    "|allocate memory|out of memory|Input/output error"
-)
-"""What git says where the system failed it, and not the bundle."""
-
 _FORBIDDEN = re.compile("transport '.*' not allowed")
 _POLICY = " (git's settings protocol.*.allow, or GIT_ALLOW_PROTOCOL, tell which are)"
 
@@ -59,14 +53,15 @@ def branch(git: Commands, place: Place) -> str:
 def fetch(git: Commands, place: Place, refspecs: list[str]) -> None:
     """Gets refs, and all that they hold; git checks that it is all there and whole.
 
-    Raises Damaged for a bundle that is not whole, GitbackupError where fetching fails.
+    Raises Damaged for a bundle that is not whole, GitbackupError where fetching fails: a disk that
+    is full is no damage.
     """
     quiet = ("--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-auto-gc")
     options = (*quiet, "--no-recurse-submodules", "--update-head-ok")
     # git knows no bundle by a file:// URL
     where = str(place.path.absolute()) if place.is_bundle and place.path else place.url
     result = attempt(git, place, *_ONE_PACK, "fetch", *options, "--", where, *refspecs)
-    if result.status and place.is_bundle and not _OF_THE_SYSTEM.search(result.error):
+    if result.status and place.path and place.is_bundle and not places.is_whole(place.path):
         raise Damaged(
             f"the bundle {place} is not whole ({failure('fetch', result)}); if a cloud drive is"
             " at work on it, wait and try again"

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from gitbackup.errors import Damaged
-from gitbackup.store.command import Commands, Talk
+from gitbackup.errors import Damaged, GitbackupError
+from gitbackup.store.command import Commands, Result, Talk, failure
 
 AHEAD = 64  # questions asked before the first answer is read: the smallest of pipes holds them
 
@@ -80,7 +80,7 @@ class Blobs:
             try:
                 ask(talk, *(id_.encode("ascii") for id_ in some))
             except (OSError, ValueError) as error:
-                raise self._damaged(some[0], self.close("git does not say why")) from error
+                raise self._unread(some[0]) from error
             self._asked = len(some)
             for id_ in some:
                 yield self._answer(talk, id_, kind)
@@ -89,7 +89,9 @@ class Blobs:
         """The next answer, which is to be this object."""
         try:
             data = answer(talk, kind)
-        except (OSError, ValueError, IndexError) as error:
+        except EOFError as error:
+            raise self._unread(wanted) from error
+        except (OSError, ValueError) as error:
             raise self._damaged(wanted, self.close("git does not say why")) from error
         self._asked -= 1
         if data is None:
@@ -108,6 +110,15 @@ class Blobs:
             self._talk.widen()
         return self._talk
 
+    def _unread(self, wanted: str) -> GitbackupError:
+        """The error to raise where git has ended: it was killed, or met with damage."""
+        talk, self._talk, self._asked = self._talk, None, 0
+        result = talk.finish() if talk else Result(1, b"", "")
+        if result.status < 0:
+            self._foretold.clear()
+            return failure("cat-file", result)
+        return self._damaged(wanted, result.error.strip() or "git does not say why")
+
     def _damaged(self, wanted: str, why: str) -> Damaged:
         self._foretold.clear()
         folder = self._git.folder
@@ -122,12 +133,18 @@ def ask(talk: Talk, *questions: bytes) -> None:
 
 def answer(talk: Talk, kind: bytes = b"blob") -> bytes | None:
     """The bytes of the blob that was asked for, or of another kind of object; None where it
-    is missing."""
+    is missing.
+
+    Raises EOFError where git has ended, ValueError where it answers something else.
+    """
     words = talk.stdout.readline().split()
+    if not words:
+        raise EOFError
     if words[1:] == [b"missing"]:
         return None
-    size = int(words[2])
-    data = talk.stdout.read(size + 1)  # the bytes, and a newline
-    if words[1] != kind or len(data) != size + 1:
+    if len(words) != 3 or words[1] != kind:
         raise ValueError(words)
+    data = talk.stdout.read(int(words[2]) + 1)  # the bytes, and a newline
+    if len(data) <= int(words[2]):
+        raise EOFError
     return data[:-1]

@@ -6,6 +6,7 @@ what a folder gets that is no git repository: a cloud drive's, a mounted disk's.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from gitbackup.store import create
 from gitbackup.store.command import file_errors
 
 SUFFIX = ".bundle"
+_TRAILER = 20  # bytes at the end of a pack: the SHA-1 of those before
 _HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 _LOGIN = re.compile(r"([a-z][a-z0-9+.-]*://)([^/@:]*)(?::([^/]*))?@", re.IGNORECASE)
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^/:]*)(?::\d+)?(?:/|\Z)")
@@ -150,6 +152,21 @@ def is_bundle_file(path: Path) -> bool:
     """Whether a file begins as git's bundles do."""
     with path.open("rb") as file:
         return file.read(len(_HEADERS[0])) in _HEADERS
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a bundle holds the bytes that were once written: its pack has the sum it tells."""
+    with file_errors("read the bundle"), path.open("rb") as file:
+        if not is_bundle_file(path):
+            return False
+        while file.readline() not in (b"\n", b""):
+            pass
+        left = path.stat().st_size - file.tell() - _TRAILER
+        found = hashlib.sha1(usedforsecurity=False)
+        while left > 0 and (piece := file.read(min(left, 1 << 20))):
+            found.update(piece)
+            left -= len(piece)
+        return file.read() == found.digest()
 
 
 def _local(word: str) -> Path:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from gitbackup.errors import Damaged
+from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import FileChange
-from gitbackup.store.command import Commands, Talk, failure, text
+from gitbackup.store.command import Commands, Result, Talk, failure, text
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The id of the tree without files; git knows it in every repository."""
@@ -81,10 +81,10 @@ class TreePairs:
             self._talk.kill()
         self._talk = None
 
-    def _damaged(self) -> Damaged:
+    def _damaged(self) -> GitbackupError:
         talk, self._talk = self._talk, None
-        said = failure("diff-tree", talk.finish()) if talk else "git diff-tree failed"
-        return damaged(self._git, said)
+        result = talk.finish() if talk else Result(1, b"", "")
+        return damaged(self._git, "diff-tree", result)
 
 
 def _answer(talk: Talk, question: bytes) -> bytes:
@@ -171,12 +171,18 @@ def _read(git: Commands, *words: str, environment: Mapping[str, str] | None = No
     """What git reads of commits that have been resolved: where it cannot, they are damaged."""
     result = git.attempt(*words, environment=environment)
     if result.status:
-        raise damaged(git, failure(words[0], result))
+        raise damaged(git, words[0], result)
     return result.out
 
 
-def damaged(git: Commands, said: object) -> Damaged:
-    """The error to raise where git says this of commits that are there."""
+def damaged(git: Commands, name: str, result: Result) -> GitbackupError:
+    """The error to raise where `git <name>` cannot read commits that are there.
+
+    That is Damaged, but where git was killed: then nobody knows.
+    """
+    said = failure(name, result)
+    if result.status < 0:
+        return said
     return Damaged(f"{git.folder} is damaged: {said} (see `git fsck`)")
 
 

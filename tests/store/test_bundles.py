@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import Busy, Damaged, GitbackupError
-from gitbackup.store import bundles, lock
+from gitbackup.store import lock, places
 from gitbackup.store.repository import Repository
 from tests.store.plain import commit, git, run_git
 
@@ -93,7 +93,7 @@ def test_a_bundle_whose_end_was_lost_is_written_anew(
 ) -> None:
     bundle.write_bytes(bundle.read_bytes()[:-30])
     assert run_git(repository.path, "bundle", "verify", str(bundle)).returncode == 0
-    assert not bundles.is_whole(bundle)
+    assert not places.is_whole(bundle)
 
     push(repository, bundle.parent)
 
@@ -240,7 +240,7 @@ def test_a_push_that_is_killed_leaves_a_whole_bundle(
         child.kill()
         child.communicate()
         assert cloned(bundle, tmp_path / f"clone-{number}") in known
-        assert bundles.is_whole(bundle)
+        assert places.is_whole(bundle)
     for left in bundle.parent.glob("~data-*.tmp"):
         os.utime(left, (0, 0))
 
