@@ -39,6 +39,14 @@ class ServerError(GitbackupError):
     exit_code = 12
 
 
+class Forbidden(ServerError):
+    """The user may not run a command."""
+
+
+class ForbiddenKey(ServerError):
+    """The user may not read or write a key."""
+
+
 class PasswordNeeded(ServerError):
     """The server wants a password, and was given none."""
 

@@ -9,6 +9,7 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.errors import ServerError
+from gitbackup.ops.outcome import Why
 from gitbackup.plan import Plan
 from tests.servers import LiveServer, StartServer
 
@@ -66,6 +67,23 @@ def test_a_server_that_evicts_is_worth_a_warning(server: LiveServer, tmp_path: P
     assert warnings == ["the server has not enough memory for it, and will evict keys"]
 
 
+def test_a_server_that_would_evict_what_expires_and_has_none_is_full(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    backup = Backup(tmp_path / "data", server.url)
+    with server.client() as client:
+        client.mset({f"k:{number}": "text " * 10_000 for number in range(40)})
+        backup.commit()
+        client.execute_command("FLUSHALL", "SYNC")
+        client.set("mine", "1")
+        limit(client, "volatile-lru")
+        with pytest.raises(ServerError, match=r"takes 2.0 MB of memory or more, and .* left"):
+            backup.restore("HEAD", lambda plan: pytest.fail("asked"))
+        client.set("soon", "1", ex=1_000)
+        warnings = backup.restorer("HEAD").plan().warnings
+    assert warnings == ["the server has not enough memory for it, and will evict keys"]
+
+
 def test_keys_that_a_server_evicts_while_others_arrive_are_named(
     server: LiveServer, tmp_path: Path
 ) -> None:
@@ -79,10 +97,12 @@ def test_keys_that_a_server_evicts_while_others_arrive_are_named(
         client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + 4 * ROOM)
         result = backup.restore("HEAD", yes)
         left = {*client.keys()}
+        client.config_set("maxmemory", 0)
     assert 0 < len(left) < len(names)
     assert {key.name for key in result.differing} <= names - left  # reading them may evict more
     assert len(result.differing) > 1_000
-    assert (result.whole, result.recorded) == (False, None)
+    assert {*result.why.values()} == {Why.EVICTED}
+    assert (result.whole, result.recorded) == (False, backup.resolve("HEAD"))
 
 
 @pytest.mark.parametrize(("size", "at_once"), [(30, 20), (3_000, 1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -12,9 +13,19 @@ from gitbackup.cli import terminal
 from gitbackup.cli.options import Command, json_option
 from gitbackup.cli.remote import push_after_commit
 from gitbackup.errors import PartlyDone, UsageError
+from gitbackup.model import Key
 from gitbackup.plan import Plan
 from gitbackup.report import plans, text
 from gitbackup.report.plan_text import plan_lines
+
+SEEN = {
+    "deleted": "somebody deleted {} since",
+    "written": "somebody wrote to {} since",
+    "unheld": "this server cannot hold all of {}, and has made something else of it",
+    "otherwise": "{}: something else is there, for somebody wrote to it, or the server cannot"
+    " hold it",
+}
+"""What is said of keys that do not hold what they should, by why that is."""
 
 if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     from gitbackup.ops.importing import Importing
@@ -141,7 +152,9 @@ def _result_object(result: RestoreResult) -> dict[str, Any]:
             "busy": result.busy,
             "refused": [key for key, _ in result.refused],
             "differing": result.differing,
+            "gone": result.gone,
         },
+        result.why,
     )
 
 
@@ -153,9 +166,26 @@ def _left(result: RestoreResult) -> str:
         parts.append(f"the server refused {text.key_list(k for k, _ in result.refused)} ({why})")
     if result.busy:
         parts.append(f"somebody goes on writing to {text.key_list(result.busy)}")
-    if result.differing:
-        parts.append(
-            f"{text.key_list(result.differing)} hold something else by now: somebody wrote to"
-            " them, or this server cannot hold all of it"
-        )
+    parts += _seen(result)
     return "restored but for some keys: " + "; ".join(parts)
+
+
+def _seen(result: RestoreResult) -> Iterator[str]:
+    """What was seen when all was looked at again."""
+    keys: dict[str, list[Key]] = {}
+    for key in result.differing:
+        keys.setdefault(result.why.get(key, "otherwise"), []).append(key)
+    gone = sorted([*keys.pop("evicted", ()), *result.gone])
+    if gone:
+        yield _evicted(result, gone)
+    yield from (SEEN[why].format(text.key_list(some)) for why, some in sorted(keys.items()))
+
+
+def _evicted(result: RestoreResult, gone: Sequence[Key]) -> str:
+    are = "is" if len(gone) == 1 else "are"
+    if result.evicted is None:
+        why = "the server evicted keys to make room, or somebody deleted them (+info tells which)"
+    else:
+        count = f"{text.keys(result.evicted)}"
+        why = f"the server evicted {count} to make room while it was restored"
+    return f"{text.key_list(gone)} {are} gone: {why}; raise its maxmemory and restore again"

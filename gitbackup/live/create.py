@@ -14,7 +14,7 @@ from gitbackup.kinds.plain import made_by_one
 from gitbackup.live.connect import Server
 from gitbackup.live.creation import Creation, creation
 from gitbackup.live.wire import Refusal
-from gitbackup.live.write import KeyWriter, Outcome, Step
+from gitbackup.live.write import UNWATCH, KeyWriter, Outcome, Step
 from gitbackup.model import Entry
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ class Creator:
         """Whether none of the keys is there; then they are watched from now on."""
         if self._wire.answers(NONE_THERE) or self._wire.receive(2) == ["OK", 0]:
             return True
-        self._wire.ask([("UNWATCH",)])
+        self._wire.ask([*UNWATCH])
         return False
 
     def _outcome(self, db: int, written: _Batch[T]) -> Outcome:

@@ -105,15 +105,6 @@ def clock(wire: Wire) -> int:
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 
-def probe_libraries(wire: Wire, changes: Iterable[LibraryChange]) -> None:
-    """Raises ServerError, before anything is written, where the server would refuse them all."""
-    if commands := _commands(changes):
-        wire.call("MULTI")
-        for command, reply in zip(commands, wire.ask([*commands, ("DISCARD",)]), strict=False):
-            if isinstance(reply, Refusal):
-                raise ServerError(f"{wire.refused(reply, command)}; {KEYS_ALONE}")
-
-
 def change_libraries(
     wire: Wire, changes: Iterable[LibraryChange], seen: Mapping[str, str]
 ) -> dict[str, str] | None:
@@ -127,7 +118,7 @@ def change_libraries(
     a library's successor is refused, it is put back.
     """
     ordered = [*changes]
-    commands: list[Command] = [LIST, *_commands(ordered), ("EXEC",)]
+    commands: list[Command] = [LIST, *changing(ordered), ("EXEC",)]
     wire.call("MULTI")
     queued = wire.ask(commands)
     for command, reply in zip(commands, queued, strict=True):
@@ -165,8 +156,8 @@ def _put_back(wire: Wire, change: LibraryChange) -> str:
     return "; what was there is back"
 
 
-def _commands(changes: Iterable[LibraryChange]) -> list[Command]:
-    """All that goes, then all that comes."""
+def changing(changes: Iterable[LibraryChange]) -> list[Command]:
+    """The commands that change libraries: all that goes, then all that comes."""
     ordered = [*changes]
     going: list[Command] = [("FUNCTION", "DELETE", c.name) for c in ordered if c.before is not None]
     return going + [_load(change.after) for change in ordered if change.after is not None]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gitbackup import codec
+from gitbackup.errors import Forbidden, ForbiddenKey, ServerError
 from gitbackup.kinds import Command
 
 LONGEST = 80  # characters of a key's name in a message
+NAMED = 3  # keys that a message names
 MEANINGS = {
     "NOAUTH": "the server at {label} wants a password: set REDISCLI_AUTH, or put it in the URL",
     "WRONGPASS": "the server at {label} does not accept this user name and password",
@@ -26,13 +30,62 @@ def words_of(refusal: Exception) -> str:
     return f"{code} {refusal}" if code else str(refusal)
 
 
+def error(reply: str, command: Command, label: str) -> ServerError:
+    """What `explain` says, as the error that it is."""
+    kind = ServerError
+    if forbids(reply):
+        kind = ForbiddenKey if forbids_key(reply) else Forbidden
+    return kind(explain(reply, command, label))
+
+
+def forbids(reply: str) -> bool:
+    """Whether it is the user's rights that a command is refused for."""
+    return reply.startswith("NOPERM") or "no permission" in reply.lower()
+
+
+def forbids_key(reply: str) -> bool:
+    """Whether these are not for a key; else they are not for the command."""
+    before = reply.lower().partition("key")[0]
+    return forbids(reply) and before != reply.lower() and "command" not in before
+
+
+def forbids_command(reply: str) -> bool:
+    """Whether the user may not run the command at all."""
+    return forbids(reply) and not forbids_key(reply)
+
+
+def lacking(names: Sequence[str], label: str) -> str:
+    """What is said of commands that a user may not run."""
+    grants = " ".join("+" + name.lower().replace(" ", "|") for name in names)
+    them = "it" if len(names) == 1 else "them"
+    return (
+        f"the user may not run {_joined(names)} at {label}: grant {them} with ACL SETUSER"
+        f" ... {grants}"
+    )
+
+
+def keys_forbidden(keys: Sequence[bytes], label: str) -> str:
+    """What is said, before anything is written, of keys that a user may not write."""
+    named = [repr(codec.text(key)[:LONGEST]) for key in keys[:NAMED]]
+    named += [f"{len(keys) - NAMED:,} more"] if len(keys) > NAMED else []
+    what = "the key" if len(keys) == 1 else "the keys"
+    return (
+        f"the user may not write {what} {_joined(named)} at {label}: nothing is written yet; grant"
+        " their pattern with ACL SETUSER, or leave them out by key patterns"
+    )
+
+
+def _joined(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
 def explain(reply: str, command: Command, label: str) -> str:
     """What the error `reply` to `command` from the server at `label` means.
 
     Neither values nor passwords are ever part of it.
     """
     code = reply.partition(" ")[0]
-    if code == "NOPERM" or "no permission" in reply.lower():
+    if forbids(reply):
         return _permission(reply, command, label)
     if "unknown command" in reply.lower() or "unknown subcommand" in reply.lower():
         return f"the server at {label} does not know the command {name_of(command)}"
@@ -44,14 +97,13 @@ def explain(reply: str, command: Command, label: str) -> str:
 
 
 def _permission(reply: str, command: Command, label: str) -> str:
-    if "key" in reply.lower() and "command" not in reply.lower().split("key")[0]:
+    if forbids_key(reply):
         return (
-            f"the user may not read or write the key{_key(command)} at {label}:"
-            " grant its pattern with ACL SETUSER, or leave it out with gitbackup init --exclude"
+            f"the user may not read or write the key{_key(command)} at {label}: grant its pattern"
+            " with ACL SETUSER, or keep to keys that the user may use: `gitbackup init --include"
+            " GLOB` for commits, and globs after the commit of a restore"
         )
-    words = name_of(command).lower().replace(" ", "|")
-    grant = f"grant it with ACL SETUSER ... +{words}"
-    return f"the user may not run {name_of(command)} at {label}: {grant}"
+    return lacking([name_of(command)], label)
 
 
 def name_of(command: Command) -> str:

@@ -18,7 +18,7 @@ from redis.exceptions import (
 
 from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
-from gitbackup.live.refusals import explain, name_of, words_of
+from gitbackup.live.refusals import error, explain, name_of, words_of
 from gitbackup.live.replies import Replies
 from gitbackup.live.shapes import fits
 from gitbackup.live.tls import meaning
@@ -168,7 +168,7 @@ class Wire:
 
     def refused(self, refusal: Refusal, command: Command) -> ServerError:
         """What an error reply to `command` means, in one sentence."""
-        return ServerError(explain(words_of(refusal), command, self.label))
+        return error(words_of(refusal), command, self.label)
 
     def stream(self, patience: float) -> BufferedReader:
         """What the server sends from now on, as it comes; nothing is to be received but this.

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple, Self
 
 from gitbackup import codec
 from gitbackup.errors import ServerError
-from gitbackup.kinds import Command, kind_of, same
+from gitbackup.kinds import Abilities, Command, kind_of, same
 from gitbackup.live import aside, batch, refusals
 from gitbackup.live.connect import Server
 from gitbackup.live.wire import Refusal
 from gitbackup.model import Entry
 
 TRIES = 5  # transactions, each undone by somebody's write, until a key counts as moved
+UNWATCH: Sequence[Command] = (("MULTI",), ("EXEC",))  # a right of its own for that nobody need have
 SENT = 100  # commands on their way at once while a value is built aside
 
 
@@ -52,22 +53,6 @@ class KeyWriter:
     def __exit__(self, *_: object) -> None:
         self._wire.close()
 
-    def probe(self, db: int, steps: Sequence[Step]) -> None:
-        """Queues what the steps need and discards it: the server checks rights, memory, role.
-
-        Raises ServerError, before anything is written, for what the server would refuse.
-        """
-        self._wire.select(db)
-        commands = [command for step in steps for command in self._needed(step)]
-        self._wire.call("WATCH", *[step.key for step in steps])
-        self._wire.call("MULTI")
-        replies = self._wire.ask([*commands, ("DISCARD",)])
-        for command, reply in zip(commands, replies, strict=False):
-            if isinstance(reply, Refusal):
-                unknown = "unknown command" in str(reply)
-                needing = _needing(steps) if unknown else ""
-                raise ServerError(f"{self._wire.refused(reply, command)}{needing}")
-
     def refusal(self, db: int, step: Step) -> str:
         """Why the server does not take a value that it is to load; empty where it does.
 
@@ -81,6 +66,22 @@ class KeyWriter:
                 if isinstance(reply, Refusal):
                     return refusals.words_of(reply)
         return ""
+
+    def made_of(self, db: int, key: bytes, entry: Entry) -> Entry | None:
+        """Return what the server makes of a value, less its expiry: it is built aside, read and
+        removed. None where that cannot be told."""
+        self._wire.select(db)
+        name = aside.name_for(key)
+        try:
+            self._build(name, entry)
+            made = batch.whole(self._wire, name, self._server.abilities)
+        except _Refused:
+            return None
+        finally:
+            self.remove(db, [name])
+        if made:
+            made.pop("expires_at", None)
+        return made
 
     def apply(self, db: int, steps: Sequence[Step]) -> Outcome:
         """Takes the steps in one transaction, but for values built aside before it.
@@ -106,20 +107,9 @@ class KeyWriter:
             except ServerError:
                 return  # it goes away by itself
 
-    def _needed(self, step: Step) -> Iterator[Command]:
-        if step.after is not None:
-            yield from islice(self._writes(step.key, step.after), 20)
-            yield "PEXPIREAT", step.key, 1
-        yield "UNLINK", step.key
-        yield "RENAME", step.key, aside.name_for(step.key)
-        yield "PERSIST", step.key
-
-    def _writes(self, key: bytes, entry: Entry) -> Iterator[Command]:
-        return kind_of(entry["type"]).write(key, entry, self._server.abilities)
-
     def _prepare(self, step: Step, built: dict[bytes, bytes], outcome: Outcome) -> bool:
         """Builds aside what takes more than one command; False where the server refuses it."""
-        if step.after is None or _only_expiry(step) or self._single(step.key, step.after):
+        if step.after is None or _only_expiry(step) or self._single(step):
             return True
         name = built[step.key] = aside.name_for(step.key)
         try:
@@ -129,10 +119,11 @@ class KeyWriter:
             return False
         return True
 
-    def _single(self, key: bytes, entry: Entry) -> Command | None:
-        """The one command that writes the value; None where it takes more, or might fail."""
-        first = list(islice(self._writes(key, entry), 2))
-        return first[0] if len(first) == 1 and first[0][0] != "RESTORE" else None
+    def _single(self, step: Step) -> bool:
+        return step.after is not None and bool(single(step.key, step.after, self._server.abilities))
+
+    def _writes(self, key: bytes, entry: Entry) -> Iterator[Command]:
+        return writes(key, entry, self._server.abilities)
 
     def _build(self, name: bytes, entry: Entry) -> None:
         """Its expiry comes with its first command: by that everybody knows it from a key."""
@@ -188,7 +179,7 @@ class KeyWriter:
         found = batch.together(self._wire, keys, self._server.abilities)
         still = [step for step in steps if same(found[step.key], step.before)]
         if len(still) < len(steps):
-            self._wire.call("UNWATCH")
+            self._wire.need([*UNWATCH])
             outcome.moved += (step for step in steps if step not in still)
             return self._unmoved(still, outcome) if still else []
         return still
@@ -229,10 +220,15 @@ class _Refused(Exception):
     """The server would not take one value."""
 
 
-def _needing(steps: Sequence[Step]) -> str:
-    """Which key cannot be restored so, and what to do."""
-    names = ", ".join(repr(codec.text(step.key)[: refusals.LONGEST]) for step in steps)
-    return f"; restoring {names} takes that: nothing is written yet, leave it out by key patterns"
+def writes(key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
+    """The commands that build an entry, less its expiry, at a key that does not exist."""
+    return kind_of(entry["type"]).write(key, entry, server)
+
+
+def single(key: bytes, entry: Entry, server: Abilities) -> Command | None:
+    """The one command that writes the value; None where it takes more, or might fail."""
+    first = list(islice(writes(key, entry, server), 2))
+    return first[0] if len(first) == 1 and first[0][0] != "RESTORE" else None
 
 
 def _expiry(key: bytes, entry: Entry) -> Command:

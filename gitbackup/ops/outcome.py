@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import NamedTuple
 
+from gitbackup.blocks import merged
 from gitbackup.errors import GitbackupError
 from gitbackup.live.wire import AGAIN
 from gitbackup.model import Key
 from gitbackup.plan import Plan, PlannedKey
+
+
+class Why(StrEnum):
+    """Why a key does not hold what it should, by what was seen of it."""
+
+    EVICTED = "evicted"  # it is gone, and the server let keys go to make room
+    DELETED = "deleted"  # it is gone, and the server let none go
+    WRITTEN = "written"  # it holds something else, and the server can hold what it should
+    UNHELD = "unheld"  # the server makes something else of the value
+    OTHERWISE = "otherwise"  # it holds something else, and nobody could see why
+
+
+class Sight(NamedTuple):
+    """What was seen after the last write: why keys of the plan are not as they should be, and
+    which other keys are gone. The server has `evicted` so many, None where nobody may ask."""
+
+    why: Mapping[Key, Why]
+    gone: Sequence[Key]
+    evicted: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +44,9 @@ class RestoreResult:
     it ran. `recorded` is the commit that holds the state since, None where there is none, for
     the reason that `unrecorded` gives, if any. `applied` is false where there was nothing to
     do, or nobody wanted it done. `busy` keys were written to at every try; `refused` ones the
-    server would not take; `differing` ones do not hold what they should, once all was done:
-    somebody wrote on, or the server cannot hold it.
+    server would not take; `differing` ones do not hold what they should, once all was done, for
+    the reason that `why` gives. `gone` are keys that it was not to change, and that are not there
+    any more: the server has `evicted` so many, None where the user may not ask.
     """
 
     plan: Plan
@@ -37,6 +60,9 @@ class RestoreResult:
     busy: Sequence[Key] = ()
     refused: Sequence[tuple[Key, str]] = ()
     differing: Sequence[Key] = ()
+    why: Mapping[Key, Why] = field(default_factory=dict)
+    gone: Sequence[Key] = ()
+    evicted: int | None = 0
 
     @property
     def verified(self) -> int:
@@ -46,7 +72,25 @@ class RestoreResult:
     @property
     def whole(self) -> bool:
         """Whether every key of the plan holds what the commit does."""
-        return not (self.busy or self.refused or self.differing)
+        return not (self.busy or self.refused or self.differing or self.gone)
+
+    @property
+    def short(self) -> str:
+        """What keeps it from being whole, in a word."""
+        count = sum(map(len, (self.busy, self.refused, self.differing, self.gone)))
+        return f"but for {count:,} key{'' if count == 1 else 's'}"
+
+    def with_sight(self, sight: Sight) -> RestoreResult:
+        """The result by what was seen last: that is added to what was."""
+        why = {**self.why, **sight.why}
+        return replace(
+            self,
+            done=merged(self.done, (), why.keys()),
+            differing=sorted(why),
+            why=why,
+            gone=sight.gone,
+            evicted=sight.evicted,
+        )
 
     def with_saved(self, commit: str) -> RestoreResult:
         """The result with one more commit of what was there."""

@@ -7,21 +7,24 @@ what it holds is committed, and the plan is drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from gitbackup import codec, snapshot
+from gitbackup import snapshot
 from gitbackup.blocks import merged
-from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageError
+from gitbackup.errors import Busy, Damaged, ForbiddenKey, GitbackupError, ServerError
 from gitbackup.garbage import uncollected
 from gitbackup.live.connect import Server
-from gitbackup.model import Key, Scope
+from gitbackup.live.rights import all_told
+from gitbackup.model import Scope
 from gitbackup.ops import apply as applying
 from gitbackup.ops import record, steps
+from gitbackup.ops.absent import expect_covered, expect_some
 from gitbackup.ops.commit import commit
 from gitbackup.ops.compare import compare
 from gitbackup.ops.decoded import Decoded, Outlines, decoded
+from gitbackup.ops.lookout import Lookout
 from gitbackup.ops.outcome import RestoreResult, telling
 from gitbackup.ops.planning import Wanted, as_kept, draw, scope_of, taken_at, touched
 from gitbackup.ops.proving import differing
@@ -32,12 +35,17 @@ from gitbackup.ops.sides import CommitSide, LiveSide, Spool, chosen
 from gitbackup.ops.sound import counted
 from gitbackup.ops.steps import Entries
 from gitbackup.ops.take import take
-from gitbackup.patterns import matcher, widest
+from gitbackup.patterns import widest
 from gitbackup.plan import Clock, Plan
 from gitbackup.progress import Progress
 from gitbackup.store.repository import Repository
 
+LOOKS = 3  # at what there is, while that makes a server without room let go of more
 ROUNDS = 10  # plans drawn anew for keys that somebody goes on writing to
+APART = (
+    "the user may not read all that HEAD covers: what is there now is no commit of HEAD's branch,"
+    " and what it replaces is saved on a branch of its own"
+)
 Confirm = Callable[[Plan], bool]
 
 
@@ -71,11 +79,12 @@ class Restorer:
         self._held: Mapping[int, int] = {}  # keys of the commit by database, once all is checked
         self._commit = decoded(chosen(whole, wanted.how.databases), self._outlines)
         self._touched = touched(wanted.how, self._scope)
-        self._expect_covered()
+        expect_covered(wanted, self._scope, whole)
         head = self._head_scope() if home else None
         self._settled = head or scope
         self._taken_at = taken_at(repository, wanted.commit)
         self._seal = repository.tree_id(wanted.commit).encode()
+        self._lookout = Lookout(server, progress)
         self._saved: str | None = None  # the commit of the state that this round found
         self._replaced = wanted.unfinished and wanted.unfinished.replaced
 
@@ -88,7 +97,7 @@ class Restorer:
         """The plan alone; nothing is written anywhere. It warns of what the server would refuse."""
         with Spool() as spool, uncollected():
             view = self._look(spool)
-            self._expect_some(view)
+            expect_some(view.plan, self._wanted, self._scope, self._commit, self._held)
             entries = Entries(view.plan, view.side, self._commit)
             try:
                 steps.probe(self._server, view.plan, entries)
@@ -118,14 +127,14 @@ class Restorer:
                         return self._nothing_to_do(result, view)
                 result = self._carry_out(result, view, entries)
                 if not result.busy:
-                    return self._conclude(result, view)
+                    return self._conclude(result, view, entries)
         if result is None:
             raise RuntimeError("a restore has at least one round")
         return result
 
     def _begin(self, view: View, entries: Entries, confirm: Confirm) -> RestoreResult:
         """Makes sure, as far as it can be told beforehand, that it can be done, and asks."""
-        self._expect_some(view)
+        expect_some(view.plan, self._wanted, self._scope, self._commit, self._held)
         steps.probe(self._server, view.plan, entries)
         plan = _warned(view.plan, *steps.warnings(self._server, view.plan, entries))
         return RestoreResult(plan, applied=bool(plan.keys) and confirm(plan))
@@ -135,38 +144,8 @@ class Restorer:
         if result.plan.keys:  # somebody said no
             return result
         applying.sweep(self._server, view.taken.live.left_over)
-        return self._conclude(result, view) if self.resumes else result
-
-    def _expect_covered(self) -> None:
-        """Raises UsageError for a database that the commit has nothing to say of."""
-        scope = self._scope
-        source = self._wanted.name or f"commit {self._wanted.commit[:7]}"
-        for of, to in self._wanted.how.databases or ():
-            if scope.databases is not None and of not in scope.databases:
-                raise UsageError(f"{source} does not cover database {of}")
-            if of != to and not any(path.startswith(f"db{of}/") for path in self._whole.files):
-                raise UsageError(f"{source} has no key in database {of}")
-
-    def _expect_some(self, view: View) -> None:
-        """Raises UsageError where what was chosen is no key of the commit, nor a live one."""
-        plan, how, source = view.plan, self._wanted.how, self._wanted.source
-        if plan.keys or plan.expired or plan.kept or not how.narrowed:
-            return
-        matches = matcher(how.patterns)
-        if how.patterns and not any(matches(codec.data(key.name)) for key in self._keys()):
-            named = " ".join(map(repr, how.patterns))
-            raise UsageError(f"no key of {source} matches {named}; nothing was restored")
-        empty = [of for of, _ in how.databases or () if of not in self._held]
-        if empty and self._scope.databases is None:
-            raise UsageError(
-                f"neither {source} nor the server has a key in database {empty[0]};"
-                " nothing was restored"
-            )
-
-    def _keys(self) -> Iterator[Key]:
-        """Every key of the commit that is in a chosen database."""
-        for path in filter(snapshot.is_data, self._commit.files):
-            yield from self._commit.entries(path)
+        entries = Entries(view.plan, view.side, self._commit)
+        return self._conclude(result, view, entries) if self.resumes else result
 
     def _head_scope(self) -> Scope | None:
         """The scope of HEAD's snapshot; None where there is none to be read."""
@@ -181,6 +160,26 @@ class Restorer:
 
     def _look(self, spool: Spool) -> View:
         """Reads the live database, and draws the plan."""
+        with all_told(self._server, writes=True):
+            try:
+                return self._see(spool)
+            except ForbiddenKey:
+                if not self._wanted.how.patterns or self._settled is self._touched:
+                    raise
+            self._keep_apart()
+            return self._see(spool)
+
+    def _keep_apart(self) -> None:
+        """From now on reads the keys that it is about, and no others: the user may not."""
+        if self._home:
+            self._warnings.append(APART)
+        self._home = False
+        patterns = self._wanted.how.patterns
+        self._touched = replace(self._touched, include=patterns, functions=False)
+        self._settled = self._touched
+
+    def _see(self, spool: Spool) -> View:
+        self._lookout.begin()
         parent, wanted = self._repository.head(), self._wanted
         live = LiveFiles(self._server, widest(self._settled, self._touched), self._progress)
         known = Decoded(CommitSide(self._repository, parent), self._outlines, self._own)
@@ -211,16 +210,18 @@ class Restorer:
             applied = applying.apply(self._server, plan, entries, self._progress, view.seen)
             arrived = applied.unproved
             wrong = differing(self._server, plan, entries, arrived, self._progress)
+            undone = {*applied.moved, *applied.refused}
+            sight = self._lookout.look(view, entries, wrong, undone)
         if self._home:
             view.seen.save()
-        failed = {*applied.moved, *applied.refused, *wrong}
-        return replace(
+        result = replace(
             result,
-            done=merged(result.done, plan.keys, failed),
+            done=merged(result.done, plan.keys, undone),
             busy=applied.moved,
             refused=list(applied.refused.items()),
-            differing=[key for key in wrong if key not in {*applied.moved, *applied.refused}],
+            why={},
         )
+        return result.with_sight(sight)
 
     def _save(self, result: RestoreResult, view: View) -> RestoreResult:
         """Commits what the live database holds and HEAD does not, before any of it goes."""
@@ -243,21 +244,30 @@ class Restorer:
         saved = record.before(self._repository, view, self._wanted, None, branch)
         return replace(result.with_saved(saved), saved_on=result.saved_on or branch)
 
-    def _conclude(self, result: RestoreResult, view: View) -> RestoreResult:
+    def _conclude(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
         """Commits the state that the restore has made, so that HEAD is what the database holds.
 
-        That is not to be had where some keys are not as they should be.
+        Where some keys are not as they should be, it is not at its end: the note of it stays.
         """
-        if not self._home or not result.whole:
-            return result
+        recorded = None
         try:
-            recorded = self._record(view, self._saved)
+            for _ in range(LOOKS if self._home else 1):
+                made = self._record(view) if result.whole else self._record_all(result.short)
+                recorded = made or recorded
+                sight = self._lookout.look_again(view, entries)
+                if sight is None:  # reading it all made the server let no more go
+                    break
+                result = result.with_sight(sight)
         except GitbackupError as error:
             return replace(result, applied=True, unrecorded=str(error))
-        self._repository.end()
+        if self._home and result.whole:
+            self._repository.end()
         return replace(result, applied=True, recorded=recorded)
 
-    def _record(self, view: View, saved: str | None) -> str | None:
+    def _record(self, view: View) -> str | None:
+        """Commits the state that a whole restore has made, where HEAD is to be that."""
+        if not self._home:
+            return None
         wanted = self._wanted
         made = self._repository.commit_info(wanted.commit).trailers
         seen = not view.taken.live.functions_refused
@@ -266,11 +276,18 @@ class Restorer:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it
                 files, keys = self._commit.files, self._held
                 return record.after(
-                    self._repository, view, wanted, files, keys, saved, self._replaced
+                    self._repository, view, wanted, files, keys, self._saved, self._replaced
                 )
+        return self._record_all()
+
+    def _record_all(self, short: str = "") -> str | None:
+        """The same of whatever there is, all of which is read; `short` is what is not whole."""
+        if not self._home:
+            return None
         live = LiveFiles(self._server, self._settled, self._progress)
-        facts = trailers(DONE, wanted, self._replaced)
-        return commit(self._repository, live, record.title(wanted), False, trailers=facts).commit
+        facts = trailers(DONE, self._wanted, self._replaced)
+        title = ", ".join(filter(None, [record.title(self._wanted), short]))
+        return commit(self._repository, live, title, False, trailers=facts).commit
 
 
 def _warned(plan: Plan, *warnings: str) -> Plan:

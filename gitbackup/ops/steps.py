@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 
@@ -11,6 +11,7 @@ from gitbackup.blocks import parts
 from gitbackup.errors import ServerError
 from gitbackup.kinds import KINDS
 from gitbackup.live import keyspace
+from gitbackup.live import probe as trying
 from gitbackup.live.connect import Server
 from gitbackup.live.keyspace import LibraryChange
 from gitbackup.live.room import room
@@ -84,19 +85,34 @@ class Entries:
 def probe(server: Server, plan: Plan, entries: Entries) -> None:
     """Makes sure, before the first write, that the server takes each sort of step.
 
-    Raises ServerError, saying which command or right is missing, or how much memory.
+    Raises ServerError, saying which commands or rights are missing, or how much memory.
     """
-    with KeyWriter(server) as writer:
-        for planned in _samples(plan):
-            writer.probe(planned.key.db, [entries.step(planned)])
+    samples = [(planned.key.db, entries.step(planned)) for planned in _samples(plan)]
+    changes = [*map(entries.library, libraries(plan))]
+    trying.probe(server, samples, changes, _names(plan), lambda: _values(plan, entries))
     with closing(server.dial()) as wire:
-        keyspace.probe_libraries(wire, map(entries.library, libraries(plan)))
         left = room(wire)
     if left and not left.evicts and left.free < (adds := entries.adds(left.free)):
         raise ServerError(
             f"the restore takes {size(adds)} of memory or more, and {server.label} has"
             f" {size(max(left.free, 0))} left: raise its maxmemory, or restore fewer keys"
         )
+
+
+def _names(plan: Plan) -> Iterator[bytes]:
+    few, blocks = parts(plan.keys)
+    yield from (codec.data(planned.key.name) for planned in few if planned.key.db != FUNCTIONS)
+    yield from (codec.data(name) for block in blocks for name in block.names)
+
+
+def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
+    """All that is to be written."""
+    few, blocks = parts(plan.keys)
+    restored = (entries.restored(planned) for planned in few if planned.key.db != FUNCTIONS)
+    yield from filter(None, restored)
+    for file in blocks:
+        if isinstance(file, Arrivals):
+            yield from entries.arriving(file).values()
 
 
 def _samples(plan: Plan) -> Iterable[PlannedKey]:

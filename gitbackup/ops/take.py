@@ -13,6 +13,7 @@ from gitbackup import snapshot
 from gitbackup.blocks import listed, parts
 from gitbackup.diff import keys as key_diff
 from gitbackup.errors import Damaged, GitbackupError
+from gitbackup.live.rights import all_told
 from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Scope, Summary
 from gitbackup.ops.compare import SHOWN, summarise
 from gitbackup.ops.decoded import Decoded, decoded
@@ -75,7 +76,8 @@ def take(
     data: no key is ever left out in silence.
     """
     sheaf = Sheaf(known, blob_id, keeper, seen)
-    live.read(sheaf)
+    with all_told(live.server):
+        live.read(sheaf)
     gone = sorted(known.files.keys() - sheaf.files.keys())
     return compared(live, known, sheaf, [*sheaf.files, *gone], strict)
 

@@ -56,9 +56,10 @@ def restore_object(
     commits: Mapping[str, Any],
     done: Sequence[PlannedKey],
     left: Mapping[str, Sequence[Key]],
+    seen: Mapping[Key, str],
 ) -> dict[str, Any]:
     """What a restore did: `commits` by what they hold, `done` the keys that hold what they
-    should, and `left`, by reason, those that do not."""
+    should, and `left`, by reason, those that do not; of some it was `seen` why."""
     return {
         "schema": "gitbackup.restore/1",
         "commit": plan.commit,
@@ -71,7 +72,13 @@ def restore_object(
             {**key_object(step.key), "action": step.action.value, "type": step.type}
             for step in done
         ],
-        **{why: [key_object(key) for key in keys] for why, keys in left.items()},
+        **{
+            why: [
+                {**key_object(key), **({"why": str(seen[key])} if key in seen else {})}
+                for key in keys
+            ]
+            for why, keys in left.items()
+        },
     }
 
 

@@ -132,7 +132,8 @@ def test_a_user_who_may_only_read_restores_nothing(kept: User) -> None:
     done = refusal(kept, "restore", "HEAD", "--yes", *options)
     assert (done.code, done.err) == (
         12,
-        "gitbackup: the user may not run SET at SERVER: grant it with ACL SETUSER ... +set\n",
+        "gitbackup: the user may not run SET, PEXPIREAT, PERSIST and UNLINK at SERVER: grant them"
+        " with ACL SETUSER ... +set +pexpireat +persist +unlink\n",
     )
 
 

@@ -296,6 +296,7 @@ def test_a_program_gets_the_result_as_json(damaged: User) -> None:
         "busy": [],
         "refused": [],
         "differing": [],
+        "gone": [],
     }
 
 
