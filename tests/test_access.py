@@ -18,7 +18,9 @@ from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, PasswordNeeded, ServerError, UsageError
 from gitbackup.live.address import parse
 from gitbackup.live.connect import connect
+from gitbackup.ops.commit import CommitResult
 from tests.servers import LiveServer, StartServer, every_brand
+from tests.watching import watching
 
 SECRET = "s3cr3t-w0rd"
 
@@ -497,3 +499,54 @@ def test_a_database_that_the_server_does_not_have_is_named(
 ) -> None:
     with pytest.raises(ServerError, match="has no database 99"):
         Backup(tmp_path / "data", server.url, databases=[99]).commit()
+
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+
+
+def rights_of_the_readme(server: LiveServer, verb: str, folder: Path) -> Backup:
+    """A user with just the rights that README names for a verb, and what it adds for old servers
+    and for new ones."""
+    (line,) = (line for line in README.splitlines() if line.startswith(f"ACL SETUSER {verb} "))
+    words = line.replace(">secret", f">{SECRET}").split()
+    if server.brand.startswith("redis6"):
+        words = [word.replace("client|tracking", "client") for word in [*words, "+time"]]
+    elif server.brand == "valkey" and verb == "restore":
+        words.append("+hpexpireat")
+    with server.client() as client:
+        client.execute_command(*words)
+    return Backup(folder / "data", url_of(server, verb, SECRET))
+
+
+def test_the_rights_that_the_readme_names_are_enough(server: LiveServer, tmp_path: Path) -> None:
+    with server.client() as client:
+        fill(client)
+        client.xgroup_create("stream", "g", "0")
+        client.xreadgroup("g", "me", {"stream": ">"})
+        client.zadd("zset", {"zero": -0.0})
+        client.mset({f"k:{number}": "v" for number in range(400)})
+        if server.brand == "valkey":
+            client.execute_command("HPEXPIREAT", "hash", 4_102_444_800_123, "FIELDS", 1, "f")
+        assert rights_of_the_readme(server, "commit", tmp_path).commit().keys == 407
+        digest = client.execute_command("DEBUG", "DIGEST")
+        client.flushall()
+        client.mset({"string": "other", "new": "v"})
+        backup = rights_of_the_readme(server, "restore", tmp_path)
+        assert backup.restore("HEAD", lambda plan: True).whole
+        assert client.execute_command("DEBUG", "DIGEST") == digest
+        assert backup.undo(lambda plan: True).whole
+        assert {*client.keys()} == {b"string", b"new"}
+
+
+def test_the_rights_that_the_readme_names_are_enough_to_watch(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    """A commit that is one point in time takes all that watching does."""
+    with server.client() as client:
+        fill(client)
+    backup = rights_of_the_readme(server, "watch", tmp_path)
+    result = backup.commit()
+    assert result.consistency == "point-in-time"
+    with watching(backup) as watcher, server.client() as client:
+        client.set("string", "other")
+        assert watcher.told(CommitResult).summary.counts.changed == 1

@@ -74,7 +74,7 @@ class KeyWriter:
         name = aside.name_for(key)
         try:
             self._build(name, entry)
-            made = batch.whole(self._wire, name, self._server.abilities)
+            made = batch.whole(self._wire, name, self._server.abilities).entry
         except _Refused:
             return None
         finally:
