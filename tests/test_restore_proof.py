@@ -171,3 +171,17 @@ def test_without_the_right_to_ask_what_was_evicted_what_is_gone_is_seen_all_the_
     url = valkey.url.replace("unix://", "unix://ann:x@")
     result = Backup(backup.path, url).restore("HEAD", yes)
     assert (bool(result.gone), result.evicted, result.whole) == (True, None, False)
+
+
+def test_a_database_that_is_emptied_once_it_is_restored_is_not_verified(
+    client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that arrive whole are read again while others do."""
+    client.mset({f"k:{number:03}": "v" for number in range(400)})
+    backup.commit()
+    client.flushall()
+    before_reading_again(monkeypatch, client.flushall)
+    result = backup.restore("HEAD", yes)
+    assert {*result.why.values()} == {Why.DELETED}
+    assert (len(result.differing), result.verified, result.gone) == (400, 0, [])
+    assert backup.commit().commit is None

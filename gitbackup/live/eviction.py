@@ -1,22 +1,39 @@
-"""Keys that a server lets go of to make room: how many, and which of some are there."""
+"""How many keys a server has, and has let go of to make room; and which of some are there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from gitbackup.kinds import Command
 from gitbackup.live.connect import parse_info
+from gitbackup.live.keyspace import numbers
 from gitbackup.live.wire import Refusal, Wire
 
 TOGETHER = 500  # keys of one command
 
 
-def evicted(wire: Wire) -> int | None:
-    """Return how many keys the server has evicted since it began; None where the user may not
-    ask."""
-    (reply,) = wire.ask([("INFO", "stats")])
-    return None if isinstance(reply, Refusal) else int(parse_info(reply).get("evicted_keys", 0))
+class Tally(NamedTuple):
+    """How many keys the server has evicted since it began, and how many each database has."""
+
+    evicted: int
+    keys: Mapping[int, int]
+
+
+def tally(wire: Wire) -> Tally | None:
+    """Return the tally; None where the user may not ask."""
+    stats, keyspace = wire.ask([("INFO", "stats"), ("INFO", "keyspace")])
+    if isinstance(stats, Refusal) or isinstance(keyspace, Refusal):
+        return None
+    told = parse_info(keyspace)
+    keys = {db: _keys(told[f"db{db}"]) for db in numbers(told)}
+    return Tally(int(parse_info(stats).get("evicted_keys", 0)), keys)
+
+
+def _keys(told: str) -> int:
+    """The first of what INFO tells of a database: `keys=5,expires=0,avg_ttl=0`."""
+    return int(told.partition(",")[0].removeprefix("keys="))
 
 
 def absent(wire: Wire, keys: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,11 +1,13 @@
 """Looking again once all is written: what is gone, and why what is otherwise than it should be.
 
 A restore says that it was verified only of what was there after its last write. Where the server
-has let keys go meanwhile, all that was there or came is looked for again.
+has let keys go meanwhile, or has fewer than it should, all that was there or came is looked for
+again.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
@@ -16,7 +18,7 @@ from gitbackup.errors import ServerError
 from gitbackup.kinds import KINDS, same
 from gitbackup.live import keyspace
 from gitbackup.live.connect import Server
-from gitbackup.live.eviction import absent, evicted
+from gitbackup.live.eviction import Tally, absent, tally
 from gitbackup.live.room import may_evict
 from gitbackup.live.wire import Wire
 from gitbackup.live.write import KeyWriter
@@ -32,38 +34,39 @@ MOST = 200  # values that are built aside, to see what the server makes of them
 
 
 class Lookout:
-    """Sees what a server lets go of, from the first `begin` on."""
+    """Sees what a server lets go of, from the first `begin` on; each time that all is read it is
+    to begin."""
 
     def __init__(self, server: Server, progress: Progress) -> None:
         self._server = server
         self._progress = progress
+        self._first: Tally | None = None
+        self._before: Tally | None = None  # when what there is was read last
         self._begun = False
-        self._before: int | None = None  # how many it had let go of by then
         self._last: int | None = 0  # how many since, when that was looked at last
         self._gone: set[Key] = set()
 
     def begin(self) -> None:
-        """What is let go of from now on counts."""
-        if not self._begun:
-            self._begun = True
-            with closing(self._server.dial()) as wire:
-                self._before = evicted(wire)
+        """What is there now counts, and what is let go of from now on."""
+        with closing(self._server.dial()) as wire:
+            self._before = tally(wire)
+        self._first = self._before if not self._begun else self._first
+        self._begun = True
 
     def look(
         self, view: View, entries: Entries, wrong: Sequence[Key], undone: Container[Key]
     ) -> Sight:
-        """Look again at keys of the plan that did not hold what they should, and, where the
-        server let any key go, for all that there should be.
+        """Look again at keys of the plan that did not hold what they should, and, where any key
+        may be gone, for all that there should be.
 
         Of keys that could not be written, which are `undone`, that is known already.
         """
         with closing(self._server.dial()) as wire:
             gone = [*_absent(wire, (key for key in wrong if key.db != FUNCTIONS))]
-            self._last = self._evicted(wire)
-            everything = self._last != 0
-            for _ in range(LOOKS if everything else 0):
+            self._last, fewer = self._evicted(wire, view.plan)
+            for _ in range(LOOKS if self._last != 0 or fewer else 0):
                 gone, before = self._missing(wire, view), self._last
-                self._last = self._evicted(wire)
+                self._last, _ = self._evicted(wire, view.plan)
                 if self._last == before:
                     break
             now = keyspace.clock(wire)
@@ -71,25 +74,29 @@ class Lookout:
         missing = {*gone, *self._gone}.difference(key for key in gone if key in undone)
         planned = _steps(view.plan, {*wrong, *missing})
         lost = {key for key in missing & planned.keys() if _due(entries, planned[key], now)}
-        why = dict.fromkeys(sorted(lost), Why.EVICTED if everything else Why.DELETED)
+        why = dict.fromkeys(sorted(lost), Why.EVICTED if self._last != 0 else Why.DELETED)
         why |= self._others(entries, [planned[key] for key in wrong if key not in lost])
-        others = missing - planned.keys()
+        others = missing - planned.keys() if self._last != 0 else set()
         self._gone = others - _expired(view, others, now)
         return Sight(why, sorted(self._gone), self._last)
 
     def look_again(self, view: View, entries: Entries) -> Sight | None:
         """The same once the state is committed; None where the server let no more go since."""
         with closing(self._server.dial()) as wire:
-            if self._last is not None and self._evicted(wire) == self._last:
+            if self._last is not None and self._evicted(wire, view.plan)[0] == self._last:
                 return None
         return self.look(view, entries, (), ())
 
-    def _evicted(self, wire: Wire) -> int | None:
-        """How many keys the server has let go of; None where that may be, and is not told."""
-        now = evicted(wire)
-        if now is not None and self._before is not None:
-            return now - self._before
-        return None if may_evict(wire) else 0
+    def _evicted(self, wire: Wire, plan: Plan) -> tuple[int | None, bool]:
+        """How many keys the server has let go of, None where that may be and is not told; and
+        whether there are fewer than there should be, now that the plan is carried out."""
+        now = tally(wire)
+        if now is None or self._first is None or self._before is None:
+            return (None if may_evict(wire) else 0), True
+        due = Counter(self._before.keys)
+        due.update(_more(plan))
+        fewer = any(now.keys.get(db, 0) < count for db, count in due.items())
+        return now.evicted - self._first.evicted, fewer
 
     def _missing(self, wire: Wire, view: View) -> list[Key]:
         """Those that were there, or came, and are not there."""
@@ -136,6 +143,18 @@ def _due(entries: Entries, step: PlannedKey, now: int) -> Entry | None:
     """What a key should hold; None for nothing, for what has expired too."""
     due = entries.restored(step)
     return timed(due, Ttl.KEEP, Clock(now, 0)) if due else None
+
+
+def _more(plan: Plan) -> Counter[int]:
+    """How many more keys each database has once a plan is carried out."""
+    few, blocks = parts(plan.keys)
+    more: Counter[int] = Counter()
+    for step in few:
+        more[step.key.db] += (step.action is Action.ADDED) - (step.action is Action.REMOVED)
+    for block in blocks:
+        more[block.db] += len(block.names)
+    del more[FUNCTIONS]
+    return more
 
 
 def _removed_and_come(plan: Plan) -> tuple[set[Key], Sequence[Key]]:
