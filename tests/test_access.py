@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import string
 import traceback
@@ -101,7 +102,8 @@ def test_a_commit_works_without(valkey: LiveServer, tmp_path: Path, denied: str)
 
 
 @pytest.mark.parametrize(
-    "command", ["SCAN", "TYPE", "HSCAN", "SSCAN", "LRANGE", "PEXPIRETIME", "SELECT"]
+    "command",
+    ["SCAN", "TYPE", "HSCAN", "SSCAN", "LRANGE", "XINFO STREAM", "PEXPIRETIME", "SELECT"],
 )
 def test_a_command_that_a_commit_needs_is_named(
     valkey: LiveServer, tmp_path: Path, command: str
@@ -109,8 +111,11 @@ def test_a_command_that_a_commit_needs_is_named(
     with valkey.client() as client, valkey.client(db=1) as other:
         fill(client)
         other.set("k", "v")
-    backup = backup_as(valkey, tmp_path, ["+@all", f"-{command.lower()}"])
-    with pytest.raises(ServerError, match=rf"the user may not run {command} .*\+{command.lower()}"):
+    right = command.lower().replace(" ", "|")
+    backup = backup_as(valkey, tmp_path, ["+@all", f"-{right}"])
+    with pytest.raises(
+        ServerError, match=rf"the user may not run {command} .*\+{re.escape(right)}"
+    ):
         backup.commit()
     assert not backup.repository or backup.repository.head() is None
 

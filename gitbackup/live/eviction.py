@@ -7,7 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from gitbackup.kinds import Command
-from gitbackup.live.connect import parse_info
+from gitbackup.live.connect import number, parse_info
 from gitbackup.live.keyspace import numbers
 from gitbackup.live.wire import Refusal, Wire
 
@@ -28,12 +28,12 @@ def tally(wire: Wire) -> Tally | None:
         return None
     told = parse_info(keyspace)
     keys = {db: _keys(told[f"db{db}"]) for db in numbers(told)}
-    return Tally(int(parse_info(stats).get("evicted_keys", 0)), keys)
+    return Tally(number(parse_info(stats), "evicted_keys"), keys)
 
 
 def _keys(told: str) -> int:
     """The first of what INFO tells of a database: `keys=5,expires=0,avg_ttl=0`."""
-    return int(told.partition(",")[0].removeprefix("keys="))
+    return number({"keys": told.partition(",")[0].removeprefix("keys=")}, "keys")
 
 
 def absent(wire: Wire, keys: Iterable[bytes]) -> Iterator[bytes]:

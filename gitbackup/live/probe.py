@@ -51,8 +51,10 @@ def probe(
         return
     somewhere = aside.name_for(b"gitbackup")
     with closing(server.dial()) as wire:
+        for db, _ in samples:
+            wire.select(db)  # there, and permitted: inside a transaction that is not told yet
         lacking, begun = rights.begin(wire, samples[0][1].key if samples else somewhere)
-        refused = _refused(wire, [*_tried(wire.db, samples, libraries, server)]) if begun else []
+        refused = _refused(wire, [*_tried(samples, libraries, server)]) if begun else []
         lacking += _lacking(wire, refused, server, values)
         limited = begun and any(map(_forbids_key, wire.ask([("UNLINK", somewhere)])))
     if lacking:
@@ -67,15 +69,11 @@ def probe(
 
 
 def _tried(
-    db: int,
     samples: Iterable[tuple[int, Step]],
     libraries: Iterable[LibraryChange],
     server: Server,
 ) -> Iterator[_Tried]:
-    for at, step in samples:
-        if at != db:
-            db = at
-            yield _Tried(("SELECT", db))
+    for _, step in samples:
         needing = _needing(step)
         needed = [*_needed(step, server.abilities)]
         yield from (_Tried(command, needing) for command in needed)

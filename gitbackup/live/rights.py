@@ -86,6 +86,7 @@ def reading(key: bytes, server: Abilities) -> Iterator[Command]:
         yield ("TIME",)
     for kind in (*KINDS.values(), Opaque("")):
         yield from next(kind.read(key, server))
+    yield "XRANGE", key, "-", "+", "COUNT", 1  # of a stream that is large
     if server.field_expiry:
         yield "HPEXPIRETIME", key, "FIELDS", 1, ""
 

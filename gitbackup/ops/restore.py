@@ -117,7 +117,7 @@ class Restorer:
 
     def _run(self, confirm: Confirm) -> RestoreResult:
         result: RestoreResult | None = None
-        for _ in range(1 if self._wanted.kept else ROUNDS):
+        for left in reversed(range(1 if self._wanted.kept else ROUNDS)):
             with Spool() as spool:
                 view = self._look(spool)
                 entries = Entries(view.plan, view.side, self._commit)
@@ -126,11 +126,9 @@ class Restorer:
                     if not result.applied:
                         return self._nothing_to_do(result, view)
                 result = self._carry_out(result, view, entries)
-                if not result.busy:
+                if not (result.busy and left):
                     return self._conclude(result, view, entries)
-        if result is None:
-            raise RuntimeError("a restore has at least one round")
-        return result
+        raise RuntimeError("a restore has at least one round")
 
     def _begin(self, view: View, entries: Entries, confirm: Confirm) -> RestoreResult:
         """Makes sure, as far as it can be told beforehand, that it can be done, and asks."""
