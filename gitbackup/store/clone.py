@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitbackup.errors import NoRepository
-from gitbackup.store import create, exchange, network, places, remotes
+from gitbackup.store import create, exchange, network, places, refs, remotes
 from gitbackup.store.command import Commands, file_errors
 from gitbackup.store.places import Place
 from gitbackup.store.remotes import BRANCHES, Remote
 
+_MARK = "gitbackup/cloning"
 _NOT_IN_THE_WAY = {"README.md"}  # of the project's own checkout
 
 
@@ -20,18 +21,33 @@ _NOT_IN_THE_WAY = {"README.md"}  # of the project's own checkout
 def making(path: Path, bare: bool) -> Iterator[Commands]:
     """A new data repository in an empty folder, which goes again if the context fails.
 
-    Raises NoRepository where the folder is not empty.
+    One that was killed is gone on with. Raises NoRepository where the folder is not empty.
     """
     with file_errors("make the clone"):
         there = {file.name for file in path.iterdir()} if path.is_dir() else set()
-        if there - _NOT_IN_THE_WAY or (path.exists() and not path.is_dir()):
+        there = {name for name in there if not name.startswith(create.ASIDE)}
+        begun = _begun(path)
+        if (there - _NOT_IN_THE_WAY or (path.exists() and not path.is_dir())) and not begun:
             raise NoRepository(f"{path} is not empty; a clone needs a folder of its own")
         existed = path.exists()
     try:
-        yield create.make(path, bare)
+        git = create.make(path, bare)
+        with file_errors("make the clone"):
+            mark = git.git_dir / _MARK
+            mark.parent.mkdir(mode=0o700, exist_ok=True)
+            mark.touch()
+        yield git
+        with file_errors("make the clone"):
+            mark.unlink(missing_ok=True)
     except BaseException:
-        _remove(path, there, existed)
+        _remove(path, there & _NOT_IN_THE_WAY if begun else there, existed)
         raise
+
+
+def _begun(path: Path) -> bool:
+    """Whether a clone began here and was killed: it has left its mark, or no commit yet."""
+    git = create.find(path)
+    return git is not None and ((git.git_dir / _MARK).exists() or create.is_blank(git))
 
 
 def fill(git: Commands, source: str, advance: Callable[[str, str | None], None]) -> Remote:
@@ -49,7 +65,8 @@ def fill(git: Commands, source: str, advance: Callable[[str, str | None], None])
     remotes.keep(git, remote)
     git.run("symbolic-ref", "HEAD", BRANCHES + branch)
     exchange.follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
-    advance(theirs[branch], None)
+    if (head := refs.head(git)) != theirs[branch]:
+        advance(theirs[branch], head)
     return remote
 
 

@@ -15,6 +15,9 @@ from gitbackup.model import FORMAT
 from gitbackup.store import driver, lock, ownership, settings
 from gitbackup.store.command import SETTINGS, Commands, file_errors
 
+ASIDE = ".gitbackup-new-"
+"""How the names of repositories begin that are being made."""
+
 _MARK = "gitbackup.format"
 _YOUNG = 10.0  # seconds in which a run that has made a folder locks it
 
@@ -112,7 +115,7 @@ def _fill(git: Commands, bare: bool, target: Path) -> None:
 @contextmanager
 def _aside(target: Path) -> Iterator[Path]:
     """A folder beside the target to make it in; those that killed runs left are removed."""
-    prefix = f".gitbackup-new-{target.name}-"
+    prefix = f"{ASIDE}{target.name}-"
     for left in target.parent.glob(f"{glob.escape(prefix)}*"):
         if ownership.is_own(left):
             _remove_dead(left)
