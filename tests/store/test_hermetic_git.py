@@ -236,3 +236,16 @@ def test_what_we_write_another_reader_of_git_reads_too(tmp_path: Path) -> None:
         blobs = [item for item in other.head.commit.tree.traverse() if item.type == "blob"]
         assert {blob.path: blob.data_stream.read() for blob in blobs} == files
         assert (other.head.commit.hexsha, other.head.commit.message) == (made, "Grüße\n")
+
+
+def test_settings_by_which_git_loses_an_index_do_not_hold(
+    repository: Repository, first: str
+) -> None:
+    """Git makes of both a split index that has no sum, and finds nothing of its base again."""
+    for number in range(2):
+        git(repository.path, "config", "core.splitIndex", "true")
+        git(repository.path, "config", "index.skipHash", str(bool(number)).lower())
+        commit(repository, {"db0/a.json": b"%d\n" % (number + 2)})
+
+    git(repository.path, "config", "core.splitIndex", "false")
+    assert git(repository.path, "status", "--porcelain") == ""
