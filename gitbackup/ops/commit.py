@@ -153,6 +153,8 @@ def subject_of(message: str) -> str:
 def doubts(taken: Taken) -> list[str]:
     """What the reading could not make sure of."""
     told = [_unproven(taken.live)] if taken.live.why else []
+    if taken.live.primary:
+        told.append(f"this replica may lack what its primary has: {taken.live.primary}")
     told += [
         f"key {key} was written to each time it was read in pieces: its value may never have been"
         for key in taken.live.torn

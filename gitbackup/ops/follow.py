@@ -78,6 +78,8 @@ class Followed(LiveFiles):
         tracker, reading = self._hearing(), self._reading
         if reading is None:
             raise ValueError("it was not read yet")
+        self.primary = ""
+        self._look_at_primary()
         rounds = self._rounds(tracker, reading, self.dirty)
         self.taken_at = self._read_again(rounds, tracker, reading, PATIENCE, sink)
         self._know(rounds, tracker, reading)

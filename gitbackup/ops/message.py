@@ -25,18 +25,20 @@ class Origin:
     """Where a snapshot is from: what its commit says besides what changed.
 
     `taken_at` is in milliseconds since 1970, `keys` how many each database has.
+    `primary` tells what kept a replica from having what its primary has.
     """
 
     server: str
     taken_at: int
     consistency: str
     keys: Mapping[int, int]
+    primary: str = ""
 
 
 def origin(taken: Taken) -> Origin:
     """Of a snapshot that was just read."""
     live = taken.live
-    return Origin(str(live.server), live.taken_at, consistency(live), live.keys)
+    return Origin(str(live.server), live.taken_at, consistency(live), live.keys, live.primary)
 
 
 def consistency(live: LiveFiles) -> str:
@@ -96,6 +98,7 @@ def _facts(summary: Summary, origin: Origin) -> dict[str, str]:
     return {
         "Format": str(FORMAT),
         "Server": origin.server,
+        **({"Primary": origin.primary} if origin.primary else {}),
         "Taken-At": str(codec.instant(origin.taken_at)),
         "Consistency": origin.consistency,
         "Keys": keys or "none",

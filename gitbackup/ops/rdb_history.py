@@ -61,6 +61,9 @@ class LoadedFiles(LiveFiles):
     @at_once.setter
     def at_once(self, known: bool) -> None: ...
 
+    def _look_at_primary(self) -> None:
+        """The server of our own has none that is."""
+
     def doubts(self) -> list[str]:
         """What of the file the server of our own does not show."""
         if not self._loaded.hides:

@@ -13,7 +13,7 @@ from functools import partial
 from gitbackup import codec, snapshot
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.garbage import uncollected
-from gitbackup.live import aside, keyspace
+from gitbackup.live import aside, keyspace, replication
 from gitbackup.live.connect import Server
 from gitbackup.live.keyspace import Library
 from gitbackup.live.moment import MomentReader, Place
@@ -39,6 +39,7 @@ class LiveFiles:
     milliseconds at that moment, or else when reading began; `changed`, how many names of keys
     were written to meanwhile, None where nobody could see that.
 
+    `primary` tells what keeps a replica from having what its primary has; nothing of another.
     `functions_refused` tells whether the user may not list the function libraries, which are
     then no part of `scope`; `torn`, keys that were written to while they were read in pieces;
     `watching`, whether such writes could be seen; `left_over`, names of values that a killed
@@ -61,6 +62,7 @@ class LiveFiles:
         self.why = ""
         self.taken_at = 0
         self.changed: int | None = None
+        self.primary = ""
         self.functions_refused = False
         self.torn: tuple[Key, ...] = ()
         self.watching = True
@@ -102,6 +104,7 @@ class LiveFiles:
 
         Raises GitbackupError where it is to be of one moment, and cannot be.
         """
+        self._look_at_primary()
         try:
             careful = False
             for left in reversed(range(TRIES)):
@@ -113,10 +116,18 @@ class LiveFiles:
             self._progress.finish()
         if self._consistency is Consistency.STRICT and not self.at_once:
             raise GitbackupError(f"the database cannot be read as it is at one moment: {self.why}")
+        self._look_at_primary()
         for places in self._places.values():
             places.check()
         self._count()
         sink.put(snapshot.MANIFEST, snapshot.manifest(self.scope))
+
+    def _look_at_primary(self) -> None:
+        """Notes whether a replica is behind, unless it was before. Raises ServerError for one that
+        is being filled."""
+        if self.server.replica:
+            with closing(self.server.dial()) as wire:
+                self.primary = replication.doubt(wire) or self.primary
 
     def _count(self) -> None:
         counts = {db: len(places) for db, places in self._places.items()}
