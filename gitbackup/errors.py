@@ -15,6 +15,15 @@ class UsageError(GitbackupError):
     exit_code = 2
 
 
+class Ambiguous(UsageError):
+    """Words that were cut off mean another commit by now: `then` was meant, and `now` is."""
+
+    def __init__(self, sentence: str, then: str, now: str) -> None:
+        super().__init__(sentence)
+        self.then = then
+        self.now = now
+
+
 class PartlyDone(GitbackupError):
     """The work was done but for the keys that the message names."""
 

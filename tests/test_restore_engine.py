@@ -352,6 +352,7 @@ def test_a_key_that_somebody_goes_on_writing_to_is_named_and_the_others_are_rest
                 break
     assert [*result.busy, *result.differing] == [Key(0, "busy")]
     assert (result.whole, result.recorded) == (False, backup.resolve("HEAD"))
+    assert stored(backup, "HEAD", "calm") == "1"
     assert [step.key.name for step in result.done] == ["calm"]
     assert client.get("calm") == "1"
     assert stored(backup, str(result.saved), "calm") == "2"

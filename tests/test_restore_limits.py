@@ -123,7 +123,7 @@ def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
         limit(client)
         with pytest.raises(ServerError) as cut_off:
             backup.restore("HEAD", yes)
-        saved = backup.resolve("HEAD")
+        saved, since = backup.resolve("HEAD~1"), backup.resolve("HEAD")
         sentence = str(cut_off.value)
         assert client.dbsize() > 1
         assert client.keys("*gitbackup-aside*") == []
@@ -135,7 +135,7 @@ def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
     assert sentence.startswith("the restore was cut off: the server at ")
     assert sentence.endswith(
         "has reached its maxmemory and takes no more data: raise that;"
-        f" what was there is commit {saved[:7]};"
+        f" what was there is commit {saved[:7]}; what is there now is commit {since[:7]}, HEAD;"
         " the same command finishes it"
     )
 

@@ -173,7 +173,8 @@ class Backup(Past, Standing):
         from gitbackup.ops import asking
 
         how = self._at.how(patterns, databases, to, delete, ttl)
-        wanted = asking.by_words(self._at.history, commit_ish, how, home=to is None)
+        target = asking.Target(self._at.place_of(to).label, to is None)
+        wanted = asking.by_words(self._at.history, commit_ish, how, target)
         return self._at.restorer(wanted, self._at.server_of(to), to)
 
     def planned(self, plan: Plan, to: str | None = None) -> Restorer:

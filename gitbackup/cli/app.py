@@ -137,6 +137,9 @@ def code_of(words: list[str]) -> int:
     except click.ClickException as error:
         terminal.fail(_usage(error), error.exit_code, as_json="--json" in words)
         return error.exit_code
+    except terminal.Untouched:
+        terminal.warn("interrupted; nothing was restored, nothing was changed")
+        return INTERRUPTED
     except (click.Abort, KeyboardInterrupt):
         terminal.warn("interrupted; what was done stays done, and the same command finishes it")
         return INTERRUPTED

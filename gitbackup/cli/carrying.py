@@ -83,13 +83,22 @@ def carry_out(
     if manner.dry_run:
         say_plan(how.plan(), manner)
         return
-    result = how.run(lambda plan: _agreed(plan, manner))
+    answer = Answer(manner)
+    try:
+        result = how.run(answer.to, lambda result: _say_done(result, manner.as_json))
+    except (click.Abort, KeyboardInterrupt):
+        if answer.yes:
+            raise
+        raise terminal.Untouched from None
     if not result.applied:
         _say_nothing(ctx, result, manner.as_json)
         return
-    _say_done(result, manner.as_json)
     made = result.saved or result.recorded
     undone = [] if result.whole else [_left(result)]
+    if result.unrecorded:
+        undone.append(
+            f"what is there now is not committed ({result.unrecorded}): the same command does that"
+        )
     undone += filter(None, [push_after_commit(backup, manner.as_json) if made else ""])
     if undone:
         raise PartlyDone("; ".join(undone))
@@ -103,11 +112,21 @@ def say_plan(plan: Plan, manner: Manner) -> None:
         terminal.say(plan_lines(plan, manner.full))
 
 
-def _agreed(plan: Plan, manner: Manner) -> bool:
-    """Shows the plan, beside what is for a program, and asks."""
-    if not (manner.yes and manner.as_json):
-        terminal.say(plan_lines(plan, manner.full), err=manner.as_json)
-    return manner.yes or click.confirm(terminal.seen(f"Write this to {plan.server}?"), err=True)
+class Answer:
+    """What a person says to a plan; `yes` is true from when it may be carried out."""
+
+    def __init__(self, manner: Manner) -> None:
+        self.yes = False
+        self._manner = manner
+
+    def to(self, plan: Plan) -> bool:
+        """Shows the plan, beside what is for a program, and asks."""
+        manner = self._manner
+        if not (manner.yes and manner.as_json):
+            terminal.say(plan_lines(plan, manner.full), err=manner.as_json)
+        question = terminal.seen(f"Write this to {plan.server}?")
+        self.yes = manner.yes or click.confirm(question, err=True)
+        return self.yes
 
 
 def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> None:
@@ -130,12 +149,13 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         terminal.say([f"what was there is {result.place}"])
     for commit in result.meanwhile:
         click.echo(f"what was written meanwhile is commit {commit[:7]}")
+    if not (result.done or result.saved or result.recorded or result.unrecorded):
+        terminal.say([f"it is done already: the database holds what {result.plan.source} does"])
+        return
     equal = "equals" if result.verified == 1 else "equal"
     terminal.say([f"verified: {text.keys(result.verified)} {equal} {result.plan.source}"])
     if result.recorded:
         click.echo(f"what is there now is commit {result.recorded[:7]}, HEAD")
-    if result.unrecorded:
-        terminal.warn(f"warning: what is there now is not committed: {result.unrecorded}")
 
 
 def _result_object(result: RestoreResult) -> dict[str, Any]:

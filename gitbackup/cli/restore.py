@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -31,9 +31,12 @@ from gitbackup.cli.options import (
     ttl_option,
     url_option,
 )
-from gitbackup.errors import UsageError
+from gitbackup.errors import Ambiguous, UsageError
 from gitbackup.model.ttl import Ttl
 from gitbackup.report import plans
+
+if TYPE_CHECKING:  # it loads what `restore --help` has no need of
+    from gitbackup.ops.restore import Restorer
 
 
 @click.command(
@@ -124,7 +127,7 @@ def restore(
             how = backup.planned(plans.read_plan(file.read()), to)
         else:
             commit = _adopted(backup, rdb, server, manner.as_json) if rdb else commit_ish or ""
-            how = backup.restorer(commit, **words)
+            how = _meant(ctx, backup, commit, words, manner)
     carry_out(ctx, backup, how, manner)
 
 
@@ -156,6 +159,27 @@ def undo(
     expect_answer(ctx, manner)
     backup = logged_in(repo, url)
     carry_out(ctx, backup, backup.undoer(), manner)
+
+
+def _meant(
+    ctx: click.Context, backup: Backup, commit: str, words: dict[str, Any], manner: Manner
+) -> Restorer:
+    """The restore that is meant; a person is asked where one in these words was cut off, and
+    they name another commit by now."""
+    try:
+        return backup.restorer(commit, **words)
+    except Ambiguous as error:
+        if manner.yes or not terminal.asks():
+            raise
+        terminal.warn(str(error))
+        try:
+            go_on = click.confirm(f"Go on with {error.then[:7]}?", err=True)
+        except click.Abort:
+            raise terminal.Untouched from None
+        if not go_on:
+            click.echo("nothing was restored, nothing was changed")
+            ctx.exit(1)
+        return backup.restorer(error.then, **words)
 
 
 def _expect_plan_alone(ctx: click.Context) -> None:

@@ -28,6 +28,10 @@ PATIENCE = 1.0  # seconds of work without a word
 STEP = 0.1  # seconds between two looks at the line of progress
 
 
+class Untouched(click.Abort):
+    """Interrupted before anything was written."""
+
+
 def say(lines: Iterable[str], err: bool = False) -> None:
     """Lines of a result, on standard output unless that is for a program.
 

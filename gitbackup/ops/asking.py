@@ -6,29 +6,45 @@ One that was cut off and is asked for again goes on with the commit that was mea
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
-from gitbackup.errors import UsageError
+from gitbackup.errors import Ambiguous, UsageError
 from gitbackup.live.connect import Server
 from gitbackup.ops import restored
 from gitbackup.ops.planning import Wanted
 from gitbackup.plan import How, Plan
 from gitbackup.report.plans import how_object, plan_object
 from gitbackup.store.repository import Repository
-from gitbackup.store.unfinished import Unfinished
+from gitbackup.store.unfinished import State, Unfinished
 
 UNDO = "undo"
 
 
-def by_words(repository: Repository, commit_ish: str, how: How, home: bool) -> Wanted:
-    """A commit, as a person names it. Raises UsageError where there is none."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a restore goes: the label of a server, and whether commits are of that one."""
+
+    server: str
+    home: bool
+
+
+def by_words(repository: Repository, commit_ish: str, how: How, target: Target) -> Wanted:
+    """A commit, as a person names it.
+
+    Raises UsageError where there is none; Ambiguous where a restore in these words was cut off,
+    somebody else has moved HEAD since, and they mean another commit by now.
+    """
     asked = json.dumps([commit_ish, how_object(how)])
 
     def ask() -> Wanted:
-        note = unfinished(repository, asked, home)
-        commit = note.commit if note else repository.resolve(commit_ish)
-        return Wanted(commit, how, asked, note)
+        cut = unfinished(repository, asked, target)
+        if cut is None:
+            commit = repository.resolve(commit_ish)
+            return Wanted(commit, how, asked, _of(repository, commit, how, target))
+        _expect_meant(repository, commit_ish, cut)
+        return Wanted(cut.commit, how, asked, cut)
 
     return _while_head_stays(repository, ask)
 
@@ -43,7 +59,8 @@ def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> W
         folder = repository.path
         raise UsageError(f"the plan's commit {plan.commit[:7]} is not in {folder}") from None
     asked = sha256(json.dumps(plan_object(plan)).encode()).hexdigest()
-    return Wanted(plan.commit, plan.how, asked, unfinished(repository, asked, home), kept=plan)
+    cut = unfinished(repository, asked, Target(server.label, home))
+    return Wanted(plan.commit, plan.how, asked, cut, kept=plan)
 
 
 def by_undo(repository: Repository, server: Server) -> Wanted:
@@ -55,16 +72,38 @@ def by_undo(repository: Repository, server: Server) -> Wanted:
 
 
 def _undo(repository: Repository, server: Server) -> Wanted:
-    note = repository.unfinished()
-    if note and note.asked == UNDO and note.undoes:
-        last, begun = restored.told(repository, note.undoes), note
-    else:
-        last, begun = restored.last(repository), None
-        _expect_told(note, last)
+    cut = [each for each in repository.journal.known() if each.home]
+    begun = cut[-1] if cut and cut[-1].asked == UNDO and cut[-1].undoes else None
+    last = _told(repository, begun.undoes) if begun else _last(repository, cut)
     _expect_same(last, server)
     keys = restored.touched(repository, last)
     commit = repository.resolve(last.replaced)
-    return Wanted(commit, How(undoes=last.info.id), UNDO, begun, only=keys)
+    how = How(undoes=last.info.id)
+    return Wanted(commit, how, UNDO, begun, only=keys, takes_back=last.replaced)
+
+
+def _last(repository: Repository, cut: Sequence[Unfinished]) -> restored.Restored:
+    """The last restore: in HEAD's history, unless one was cut off that is not in there."""
+    open_ = [each for each in cut if each.state is not State.DONE]
+    if not open_:
+        return restored.last(repository)
+    before = open_[-1].replaced
+    if before is None:
+        raise UsageError(
+            f"a restore of {open_[-1].commit[:7]} was cut off, and no commit of HEAD's history has"
+            " what was there before it: restore that from the branch saved/... that it named"
+        )
+    begun = restored.told_by(repository.commit_info(before))
+    if begun is None:  # gitbackup 0.1 told of it in no commit, where there was nothing to save
+        raise UsageError(
+            f"a restore of {open_[-1].commit[:7]} was cut off, and commit {before[:7]} holds what"
+            f" was there before it: `gitbackup restore {before[:7]}` puts that back"
+        )
+    return restored.last(repository) if repository.is_past(before) else begun
+
+
+def _told(repository: Repository, commit: str | None) -> restored.Restored:
+    return restored.told(repository, commit or "")
 
 
 def _while_head_stays(repository: Repository, ask: Callable[[], Wanted]) -> Wanted:
@@ -76,20 +115,48 @@ def _while_head_stays(repository: Repository, ask: Callable[[], Wanted]) -> Want
             return wanted
 
 
-def unfinished(repository: Repository, asked: str, home: bool) -> Unfinished | None:
-    """The restore in these words that was cut off; None where none was.
-
-    What is restored into another server moves no HEAD: there is nothing to go on with."""
-    note = repository.unfinished() if home else None
-    return note if note and note.asked == asked else None
+def unfinished(repository: Repository, asked: str, target: Target) -> Unfinished | None:
+    """The restore in these words that was cut off; None where none was."""
+    return _latest(each for each in _into(repository, target) if each.asked == asked)
 
 
-def _expect_told(note: Unfinished | None, last: restored.Restored) -> None:
-    """A restore that was cut off, and had nothing to save, is in no commit yet."""
-    if note and not (last.begun and last.info.id == note.head):
-        raise UsageError(
-            f"a restore of {note.commit[:7]} was cut off, and HEAD holds what was there before it:"
-            " `gitbackup restore HEAD` puts that back"
+def _of(repository: Repository, commit: str, how: How, target: Target) -> Unfinished | None:
+    """One of the same commit that was cut off, in whatever words it was asked for."""
+    options = json.dumps(how_object(how))
+    return _latest(
+        each
+        for each in _into(repository, target)
+        if (each.commit, each.how, each.undoes, each.state)
+        == (commit, options, None, State.WRITING)
+    )
+
+
+def _into(repository: Repository, target: Target) -> Iterator[Unfinished]:
+    for each in repository.journal.known():
+        if each.home == target.home and (each.home or each.server == target.server):
+            yield each
+
+
+def _latest(found: Iterable[Unfinished]) -> Unfinished | None:
+    return [None, *found][-1]
+
+
+def _expect_meant(repository: Repository, commit_ish: str, cut: Unfinished) -> None:
+    """Raises Ambiguous where the words mean another commit, and not by what the restore did."""
+    if repository.head() in cut.heads:
+        return
+    try:
+        now = repository.resolve(commit_ish)
+    except UsageError:
+        return
+    if now != cut.commit:
+        then, other = cut.commit[:7], now[:7]
+        finish = "have it again" if cut.state is State.DONE else "finish it"
+        raise Ambiguous(
+            f"a restore of {commit_ish} was cut off, which was commit {then} then, and by now is"
+            f" {other}: name {then} to {finish}, or {other} to restore that one",
+            cut.commit,
+            now,
         )
 
 

@@ -11,6 +11,7 @@ from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.model import Summary
 from gitbackup.ops.compare import summarise
 from gitbackup.ops.message import NOTHING, compose, consistency, origin
+from gitbackup.ops.outcome import left_over
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, Spool
 from gitbackup.ops.take import Taken, take
@@ -182,10 +183,11 @@ def _unproven(live: LiveFiles) -> str:
 
 
 def surprises(repository: Repository | None, taken: Taken, parent: str | None) -> list[str]:
-    """Far fewer keys than last time, or another scope: right, perhaps, but worth a word."""
+    """A restore that was cut off, far fewer keys than last time, or another scope: right,
+    perhaps, but worth a word."""
     if repository is None or parent is None:
         return []
-    told, keys = [], taken.live.total
+    told, keys = left_over(repository), taken.live.total
     if not repository.branch():
         told.append("HEAD is detached: no branch holds this history; git switch to one")
     last = key_count(repository.commit_info(parent).trailers.get("Keys", ""))

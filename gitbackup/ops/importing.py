@@ -16,13 +16,13 @@ from gitbackup.errors import UsageError
 from gitbackup.live import keyspace
 from gitbackup.live.connect import Server
 from gitbackup.model import FORMAT, Scope
-from gitbackup.ops.asking import unfinished
+from gitbackup.ops.asking import Target, unfinished
 from gitbackup.ops.dumps import Dump
 from gitbackup.ops.exported import read
 from gitbackup.ops.message import one_line
 from gitbackup.ops.outcome import RestoreResult
 from gitbackup.ops.planning import Wanted
-from gitbackup.ops.restore import Confirm, Restorer
+from gitbackup.ops.restore import Confirm, Restorer, Tell
 from gitbackup.ops.sides import Spool
 from gitbackup.plan import How, Plan
 from gitbackup.progress import Progress
@@ -85,11 +85,11 @@ class Importing:
         with scratch(self._place.repository) as repository:
             return self._restorer(repository, self._record(repository)).plan()
 
-    def run(self, confirm: Confirm) -> RestoreResult:
+    def run(self, confirm: Confirm, tell: Tell | None = None) -> RestoreResult:
         """Gives the plan to `confirm`, and where that is true carries it out.
 
-        It makes the data repository where there is none. Raises what a restore does; the same
-        import, run again, finishes then.
+        `tell` is given what it did. It makes the data repository where there is none. Raises
+        what a restore does; the same import, run again, finishes then.
         """
         if self._place.repository is None:
             plan = self.plan()
@@ -98,9 +98,9 @@ class Importing:
             confirm = _yes
         repository = self._place.repository or self._place.make()
         if self._unfinished is not None:
-            return self._restorer(repository, self._unfinished.commit).run(confirm)
+            return self._restorer(repository, self._unfinished.commit).run(confirm, tell)
         with self._held(repository) as commit:
-            return self._restorer(repository, commit).run(confirm)
+            return self._restorer(repository, commit).run(confirm, tell)
 
     @contextmanager
     def _held(self, repository: Repository) -> Iterator[str]:
@@ -122,7 +122,10 @@ class Importing:
         return Restorer(repository, place.server, wanted, place.scope, place.home, place.progress)
 
     def _note(self, repository: Repository | None) -> Unfinished | None:
-        return unfinished(repository, self._asked, self._place.home) if repository else None
+        if repository is None:
+            return None
+        target = Target(self._place.server.label, self._place.home)
+        return unfinished(repository, self._asked, target)
 
     def _record(self, repository: Repository) -> str:
         message = f"import of {one_line(self._name)}\n\nFormat: {FORMAT}\nTaken-At: "

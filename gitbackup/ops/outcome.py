@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from gitbackup.blocks import merged
-from gitbackup.errors import GitbackupError
+from gitbackup.errors import Busy, GitbackupError
 from gitbackup.live.wire import AGAIN
 from gitbackup.model import Key
-from gitbackup.plan import Plan, PlannedKey
+from gitbackup.plan import Plan, PlannedKey, Ttl
+from gitbackup.store.repository import Repository
+from gitbackup.store.unfinished import State, Unfinished
 
 
 class Why(StrEnum):
@@ -38,15 +41,15 @@ class Sight(NamedTuple):
 class RestoreResult:
     """What `restore` did.
 
-    `done` are the keys that hold what the commit does, as was verified. `saved` is the commit
-    that holds what was overwritten or deleted, None where HEAD held it all, and `saved_on` the
-    branch it is on where that is not HEAD's; `meanwhile` are those of what was written while
-    it ran. `recorded` is the commit that holds the state since, None where there is none, for
-    the reason that `unrecorded` gives, if any. `applied` is false where there was nothing to
-    do, or nobody wanted it done. `busy` keys were written to at every try; `refused` ones the
-    server would not take; `differing` ones do not hold what they should, once all was done, for
-    the reason that `why` gives. `gone` are keys that it was not to change, and that are not there
-    any more: the server has `evicted` so many, None where the user may not ask.
+    `done` are the keys that hold what the commit does, as was verified. `saved` is the commit of
+    the state before, None where nothing was to be lost in another server, or an earlier run has
+    made it, and `saved_on` the branch it is on where that is not HEAD's; `meanwhile` are those of
+    what was written while it ran. `recorded` is the commit that holds the state since, None where
+    there is none, for the reason that `unrecorded` gives, if any. `applied` is false where there
+    was nothing to do, or nobody wanted it done. `busy` keys were written to at every try;
+    `refused` ones the server would not take; `differing` ones do not hold what they should, once
+    all was done, for the reason that `why` gives. `gone` are keys that it was not to change, and
+    that are not there any more: the server has `evicted` so many, None where the user may not ask.
     """
 
     plan: Plan
@@ -108,13 +111,44 @@ class RestoreResult:
         )
 
 
-@contextmanager
-def telling(result: RestoreResult) -> Iterator[None]:
-    """An error in the middle of writing says where that is which has gone already."""
+def cut_off(error: GitbackupError, result: RestoreResult, since: str | None) -> GitbackupError:
+    """An error in the middle of writing, which says where that is which has gone already, and
+    in which commit what is there since; None for none."""
+    told = [f"the restore was cut off: {str(error).removesuffix(f'; {AGAIN}')}"]
+    told += [f"what was there is {result.place}"] if result.saved else []
+    told += [f"what is there now is commit {since[:7]}, HEAD"] if since else []
+    return type(error)("; ".join([*told, "the same command finishes it"]))
+
+
+def left_over(repository: Repository) -> list[str]:
+    """What to say of restores that were cut off, into the server that commits are of."""
+    known = repository.journal.known()
+    left = [_left(each) for each in known if each.home and each.state is not State.DONE]
     try:
-        yield
-    except GitbackupError as error:
-        why = str(error).removesuffix(f"; {AGAIN}")
-        saved = f"; what was there is {result.place}" if result.saved else ""
-        sentence = f"the restore was cut off: {why}{saved}; the same command finishes it"
-        raise type(error)(sentence) from error
+        with repository.beside("restoring", 0):
+            return left
+    except Busy:  # it is under way
+        return []
+
+
+def _left(restore: Unfinished) -> str:
+    if restore.undoes:
+        return f"an undo of {restore.undoes[:7]} was cut off: `gitbackup undo` finishes it"
+    told = f"a restore of {restore.commit[:7]} was cut off"
+    back = "`gitbackup undo` takes it back"
+    if not restore.asked.startswith("["):
+        return f"{told}: the same `gitbackup restore --plan` finishes it, {back}"
+    if json.loads(restore.asked)[0] == "import" and len(json.loads(restore.asked)) > 2:
+        return f"an import was cut off: the same `gitbackup import` finishes it, {back}"
+    return f"{told}: `{shlex.join(_words(restore))}` finishes it, {back}"
+
+
+def _words(restore: Unfinished) -> Iterator[str]:
+    """What finishes it, whatever HEAD is by then."""
+    yield from ("gitbackup", "restore", restore.commit[:7])
+    how = json.loads(restore.how)
+    yield from how["patterns"]
+    for of, to in how["databases"] or ():
+        yield from ("--db", f"{of}:{to}")
+    yield from () if how["delete"] else ("--no-delete",)
+    yield from () if how["ttl"] == Ttl.KEEP.value else ("--ttl", how["ttl"])

@@ -13,7 +13,7 @@ from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import Action, Entry, Key, KeyChange, Scope
 from gitbackup.ops.compare import Comparison
 from gitbackup.ops.decoded import Decoded, decoded
-from gitbackup.ops.sides import Side
+from gitbackup.ops.sides import CommitSide, Side
 from gitbackup.patterns import covers, matcher, may_name_library
 from gitbackup.plan import Arrivals, Clock, How, Plan, PlannedKey, Ttl, least, timed
 from gitbackup.store.repository import Repository
@@ -36,7 +36,8 @@ class Wanted:
     `asked` is in what words it was asked for, `unfinished` the restore in those words that was
     cut off, if one was. `only` narrows it to these keys, all where None. `kept` is a plan that
     is to be carried out as it is, and no other. `name` is that of the file whose content the
-    commit holds, if it is a file's.
+    commit holds, if it is a file's. `takes_back` is the commit of the state before the restore
+    that this one undoes.
     """
 
     commit: str
@@ -46,6 +47,7 @@ class Wanted:
     only: frozenset[Key] | None = None
     kept: Plan | None = None
     name: str = ""
+    takes_back: str | None = None
 
     @property
     def source(self) -> str:
@@ -148,6 +150,18 @@ def scope_of(side: Side) -> Scope:
     if snapshot.MANIFEST not in side.files:
         raise Damaged(f"the commit has no {snapshot.MANIFEST}: it is no snapshot of gitbackup")
     return snapshot.read_manifest(side.read(snapshot.MANIFEST))
+
+
+def head_scope(repository: Repository, warnings: list[str]) -> Scope | None:
+    """The scope of HEAD's snapshot; None where there is none to be read: of a broken one, warns."""
+    side = CommitSide(repository, repository.head())
+    if snapshot.MANIFEST not in side.files:
+        return None
+    try:
+        return snapshot.read_manifest(side.read(snapshot.MANIFEST))
+    except Damaged as error:
+        warnings.append(f"HEAD's scope cannot be read, the settings' serves: {error}")
+        return None
 
 
 def draw(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gitbackup import snapshot
 from gitbackup.blocks import listed, parts
 from gitbackup.diff.keys import FileKeys
 from gitbackup.errors import Busy
+from gitbackup.live.connect import Server
 from gitbackup.model import KeyChange
 from gitbackup.ops.commit import changed_paths
 from gitbackup.ops.compare import summarise
@@ -22,9 +24,10 @@ from gitbackup.ops.restored import BEGUN, DONE, trailers
 from gitbackup.ops.sides import Spool
 from gitbackup.ops.take import Taken
 from gitbackup.plan import Plan
+from gitbackup.report.plans import how_object
 from gitbackup.store.repository import Repository
 from gitbackup.store.seen import Seen
-from gitbackup.store.unfinished import Unfinished
+from gitbackup.store.unfinished import State, Unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,23 @@ class View:
     seen: Seen
 
 
-def begin(repository: Repository, view: View, wanted: Wanted, replaced: str | None) -> str:
-    """Notes that a restore is under way, where HEAD holds all that the live database does.
-
-    Returns the commit of the state before it, which is `replaced` where that is known already.
-    """
-    with _unmoved(repository, view) as head:
-        note = _note(wanted, str(head), replaced)
-        with repository.begun(note):
-            return note.replaced
+def entry(repository: Repository, wanted: Wanted, server: Server, home: bool) -> Unfinished:
+    """What the journal is to know of a restore: of one that was cut off, what it knows already."""
+    cut = wanted.unfinished
+    cut = cut if cut and cut.state is not State.DONE else None
+    return Unfinished(
+        cut.asked if cut else wanted.asked,
+        json.dumps(how_object(replace(wanted.how, undoes=None))),
+        wanted.commit,
+        server.label,
+        home,
+        head=repository.head(),
+        replaced=cut.replaced if cut else None,
+        undoes=wanted.how.undoes,
+        takes_back=wanted.takes_back,
+        whole=wanted.everything,
+        state=State.WRITING if cut else State.SAVING,
+    )
 
 
 def before(
@@ -62,9 +73,9 @@ def before(
 ) -> str:
     """Commits the live database as it was read: to HEAD's branch, or to another.
 
-    It is noted that the restore is under way, so that the same words finish it, though HEAD
-    and what is reckoned from it have moved. `replaced` is the commit of the state before the
-    restore, where this is not it. Raises Busy where another run committed meanwhile.
+    There is a commit though HEAD holds the same, so that the history tells of the restore.
+    `replaced` is the commit of the state before the restore, where this is not it. Raises Busy
+    where another run committed meanwhile.
     """
     message = compose(
         f"before {title(wanted)}",
@@ -79,22 +90,27 @@ def before(
         if branch:
             importer.save(branch)
         else:
-            with repository.begun(_note(wanted, commit, replaced)):
-                importer.publish()
+            repository.expect_resolved()
+            importer.publish()
     return commit
 
 
+def aside(repository: Repository, view: View, wanted: Wanted, label: str) -> tuple[str, str]:
+    """Commits the state of a server that the repository is not of to a branch of its own.
+
+    Returns the commit and the branch.
+    """
+    branch = branch_for(label)
+    return before(repository, view, wanted, None, branch), branch
+
+
 @contextmanager
-def _unmoved(repository: Repository, view: View) -> Iterator[str | None]:
+def _unmoved(repository: Repository, view: View) -> Iterator[None]:
     """Holds the repository, where HEAD is the commit that the view is on top of."""
     with repository.lock():
         if repository.head() != view.parent:
             raise Busy("another run made a commit meanwhile; restore again")
-        yield view.parent
-
-
-def _note(wanted: Wanted, head: str, replaced: str | None) -> Unfinished:
-    return Unfinished(wanted.asked, wanted.commit, head, replaced or head, wanted.how.undoes)
+        yield
 
 
 def after(

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from gitbackup import snapshot
 from gitbackup.blocks import merged
-from gitbackup.errors import Busy, Damaged, ForbiddenKey, GitbackupError, ServerError
+from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, ServerError
 from gitbackup.garbage import uncollected
 from gitbackup.live.connect import Server
 from gitbackup.live.rights import all_told
@@ -25,8 +24,8 @@ from gitbackup.ops.commit import commit
 from gitbackup.ops.compare import compare
 from gitbackup.ops.decoded import Decoded, Outlines, decoded
 from gitbackup.ops.lookout import Lookout
-from gitbackup.ops.outcome import RestoreResult, telling
-from gitbackup.ops.planning import Wanted, as_kept, draw, scope_of, taken_at, touched
+from gitbackup.ops.outcome import RestoreResult, cut_off
+from gitbackup.ops.planning import Wanted, as_kept, draw, head_scope, scope_of, taken_at, touched
 from gitbackup.ops.proving import differing
 from gitbackup.ops.record import View
 from gitbackup.ops.restored import DONE, trailers
@@ -39,6 +38,7 @@ from gitbackup.patterns import widest
 from gitbackup.plan import Clock, Plan
 from gitbackup.progress import Progress
 from gitbackup.store.repository import Repository
+from gitbackup.store.unfinished import State
 
 LOOKS = 3  # at what there is, while that makes a server without room let go of more
 ROUNDS = 10  # plans drawn anew for keys that somebody goes on writing to
@@ -47,6 +47,7 @@ APART = (
     " and what it replaces is saved on a branch of its own"
 )
 Confirm = Callable[[Plan], bool]
+Tell = Callable[[RestoreResult], object]
 
 
 class Restorer:
@@ -80,13 +81,15 @@ class Restorer:
         self._commit = decoded(chosen(whole, wanted.how.databases), self._outlines)
         self._touched = touched(wanted.how, self._scope)
         expect_covered(wanted, self._scope, whole)
-        head = self._head_scope() if home else None
+        head = head_scope(repository, self._warnings) if home else None
         self._settled = head or scope
         self._taken_at = taken_at(repository, wanted.commit)
         self._seal = repository.tree_id(wanted.commit).encode()
         self._lookout = Lookout(server, progress)
         self._saved: str | None = None  # the commit of the state that this round found
-        self._replaced = wanted.unfinished and wanted.unfinished.replaced
+        self._entry = record.entry(repository, wanted, server, home)
+        self._replaced = self._entry.replaced
+        self._wrote = False
 
     @property
     def resumes(self) -> bool:
@@ -100,35 +103,57 @@ class Restorer:
             expect_some(view.plan, self._wanted, self._scope, self._commit, self._held)
             entries = Entries(view.plan, view.side, self._commit)
             try:
+                if self._home:
+                    self._repository.expect_resolved()
                 steps.probe(self._server, view.plan, entries)
-            except ServerError as error:
+            except GitbackupError as error:
                 return _warned(view.plan, f"it cannot be carried out: {error}")
             return _warned(view.plan, *steps.warnings(self._server, view.plan, entries))
 
-    def run(self, confirm: Confirm) -> RestoreResult:
+    def run(self, confirm: Confirm, tell: Tell | None = None) -> RestoreResult:
         """Gives the plan to `confirm`, and where that is true carries it out.
 
+        `tell` is given what it did; until then the journal has it, for a run that is killed.
         Raises ServerError, Busy or Damaged; the same restore, run again, finishes then.
         """
         if self._server.replica:
             raise ServerError(f"{self._server.label} is a read-only replica; name its primary")
+        journal = self._repository.journal
         with self._repository.beside("restoring"), uncollected():
-            return self._run(confirm)
+            try:
+                result = self._run(confirm)
+                if tell and result.applied:
+                    tell(result)
+                if result.applied and result.whole and not result.unrecorded:
+                    self._repository.end()
+            finally:
+                journal.leave()
+        return result
 
     def _run(self, confirm: Confirm) -> RestoreResult:
+        if self._home:
+            self._repository.expect_resolved()
+            self._repository.expect_kept(self._wanted.commit)
         result: RestoreResult | None = None
-        for left in reversed(range(1 if self._wanted.kept else ROUNDS)):
-            with Spool() as spool:
-                view = self._look(spool)
-                entries = Entries(view.plan, view.side, self._commit)
-                if result is None:
-                    result = self._begin(view, entries, confirm)
-                    if not result.applied:
-                        return self._nothing_to_do(result, view)
-                result = self._carry_out(result, view, entries)
-                if not (result.busy and left):
-                    return self._conclude(result, view, entries)
-        raise RuntimeError("a restore has at least one round")
+        try:
+            for left in reversed(range(1 if self._wanted.kept else ROUNDS)):
+                with Spool() as spool:
+                    view = self._look(spool)
+                    entries = Entries(view.plan, view.side, self._commit)
+                    if result is None:
+                        result = self._begin(view, entries, confirm)
+                        if not result.applied:
+                            return self._nothing_to_do(result, view)
+                    result = self._save(result, view, entries)
+                    result = self._carry_out(result, view, entries)
+                    if not (result.busy and left):
+                        return self._conclude(result, view, entries)
+            raise RuntimeError("a restore has at least one round")
+        except (GitbackupError, KeyboardInterrupt) as error:
+            since = self._record_cut_off()
+            if result is None or not self._wrote or isinstance(error, KeyboardInterrupt):
+                raise
+            raise cut_off(error, result, since) from error
 
     def _begin(self, view: View, entries: Entries, confirm: Confirm) -> RestoreResult:
         """Makes sure, as far as it can be told beforehand, that it can be done, and asks."""
@@ -142,19 +167,15 @@ class Restorer:
         if result.plan.keys:  # somebody said no
             return result
         applying.sweep(self._server, view.taken.live.left_over)
-        entries = Entries(view.plan, view.side, self._commit)
-        return self._conclude(result, view, entries) if self.resumes else result
-
-    def _head_scope(self) -> Scope | None:
-        """The scope of HEAD's snapshot; None where there is none to be read."""
-        side = CommitSide(self._repository, self._repository.head())
-        if snapshot.MANIFEST not in side.files:
-            return None
-        try:
-            return snapshot.read_manifest(side.read(snapshot.MANIFEST))
-        except Damaged as error:
-            self._warnings.append(f"HEAD's scope cannot be read, the settings' serves: {error}")
-            return None
+        left = [each for each in self._repository.journal.known() if self._entry.ends(each)]
+        if not left:
+            return result
+        self._repository.journal.restoring(self._entry)
+        if all(each.state is State.DONE for each in left):
+            with self._repository.lock():  # a work tree that does not follow yet does here
+                return replace(result, applied=True)
+        self._replaced = self._replaced or left[-1].replaced
+        return self._conclude(result, view, Entries(view.plan, view.side, self._commit))
 
     def _look(self, spool: Spool) -> View:
         """Reads the live database, and draws the plan."""
@@ -198,18 +219,38 @@ class Restorer:
             plan = as_kept(plan, wanted.kept, begun=self.resumes or not self._home)
         return View(_warned(plan, *self._warnings), taken, parent, side, spool, seen)
 
+    def _save(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
+        """Commits what the live database holds, before any of it goes; then it may be written to.
+
+        HEAD holds it all, perhaps; the first commit is made all the same, for `undo`.
+        """
+        steps.probe(self._server, view.plan, entries)  # the question may have taken long
+        self._saved = None
+        journal = self._repository.journal
+        journal.restoring(replace(self._entry, head=view.parent, replaced=self._replaced))
+        if not self._home:
+            if view.plan.loses and view.taken.differs:
+                label = self._server.label
+                saved, branch = record.aside(self._repository, view, self._wanted, label)
+                result = replace(result.with_saved(saved), saved_on=result.saved_on or branch)
+        elif view.taken.differs or self._replaced is None:
+            saved = record.before(self._repository, view, self._wanted, self._replaced)
+            self._saved, self._replaced = saved, self._replaced or saved
+            result = result.with_saved(saved)
+        journal.reach(State.WRITING)
+        self._entry = replace(self._entry, state=State.WRITING)
+        self._wrote = True
+        return result
+
     def _carry_out(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
-        """One round: save, write, read again."""
+        """One round: write, read again."""
         plan = view.plan
-        steps.probe(self._server, plan, entries)  # the question may have taken long
-        result = self._save(result, view)
-        with telling(result):
-            applying.sweep(self._server, view.taken.live.left_over)
-            applied = applying.apply(self._server, plan, entries, self._progress, view.seen)
-            arrived = applied.unproved
-            wrong = differing(self._server, plan, entries, arrived, self._progress)
-            undone = {*applied.moved, *applied.refused}
-            sight = self._lookout.look(view, entries, wrong, undone)
+        applying.sweep(self._server, view.taken.live.left_over)
+        applied = applying.apply(self._server, plan, entries, self._progress, view.seen)
+        arrived = applied.unproved
+        wrong = differing(self._server, plan, entries, arrived, self._progress)
+        undone = {*applied.moved, *applied.refused}
+        sight = self._lookout.look(view, entries, wrong, undone)
         if self._home:
             view.seen.save()
         result = replace(
@@ -221,35 +262,16 @@ class Restorer:
         )
         return result.with_sight(sight)
 
-    def _save(self, result: RestoreResult, view: View) -> RestoreResult:
-        """Commits what the live database holds and HEAD does not, before any of it goes."""
-        self._saved = None
-        if not self._home:
-            return self._save_aside(result, view) if view.plan.loses else result
-        if not view.taken.differs:
-            self._replaced = record.begin(self._repository, view, self._wanted, self._replaced)
-            return result
-        saved = record.before(self._repository, view, self._wanted, self._replaced)
-        self._saved = saved
-        self._replaced = self._replaced or saved
-        return result.with_saved(saved)
-
-    def _save_aside(self, result: RestoreResult, view: View) -> RestoreResult:
-        """Commits it to a branch of its own."""
-        if not view.taken.differs:
-            return result
-        branch = record.branch_for(self._server.label)
-        saved = record.before(self._repository, view, self._wanted, None, branch)
-        return replace(result.with_saved(saved), saved_on=result.saved_on or branch)
-
     def _conclude(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
         """Commits the state that the restore has made, so that HEAD is what the database holds.
 
-        Where some keys are not as they should be, it is not at its end: the note of it stays.
+        Where some keys are not as they should be, it is not at its end, and stays in the journal.
         """
+        journal = self._repository.journal
         recorded = None
         try:
             for _ in range(LOOKS if self._home else 1):
+                journal.reach(State.RECORDING if result.whole else State.WRITING)
                 made = self._record(view) if result.whole else self._record_all(result.short)
                 recorded = made or recorded
                 sight = self._lookout.look_again(view, entries)
@@ -258,9 +280,14 @@ class Restorer:
                 result = result.with_sight(sight)
         except GitbackupError as error:
             return replace(result, applied=True, unrecorded=str(error))
-        if self._home and result.whole:
-            self._repository.end()
+        journal.reach(State.DONE if result.whole else State.WRITING)
         return replace(result, applied=True, recorded=recorded)
+
+    def _record_cut_off(self) -> str | None:
+        """Commits what there is, so that HEAD is that; None where it is, or that cannot be done."""
+        with suppress(GitbackupError):
+            return self._record_all("cut off") if self._wrote and self._home else None
+        return None
 
     def _record(self, view: View) -> str | None:
         """Commits the state that a whole restore has made, where HEAD is to be that."""

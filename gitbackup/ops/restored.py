@@ -12,6 +12,7 @@ from gitbackup.model import CommitInfo, Key
 from gitbackup.ops.compare import compare
 from gitbackup.ops.planning import Wanted, draw, taken_at
 from gitbackup.ops.sides import CommitSide, chosen
+from gitbackup.patterns import covers
 from gitbackup.plan import Clock, How
 from gitbackup.report.plans import how_object, read_how
 from gitbackup.store.repository import Repository
@@ -53,7 +54,7 @@ def trailers(title: str, wanted: Wanted, replaced: str | None) -> Mapping[str, s
 def last(repository: Repository) -> Restored:
     """The last restore in HEAD's history. Raises UsageError where there is none."""
     for info in repository.log():
-        if restored := _told(info):
+        if restored := told_by(info):
             return restored
     raise UsageError("there is nothing to undo: no commit of HEAD's history tells of a restore")
 
@@ -67,11 +68,12 @@ def touched(repository: Repository, restored: Restored) -> frozenset[Key]:
     for one in reversed(chain):
         keys = _differed(repository, one, keys)
         if not one.begun:
-            keys &= _changed(repository, one.replaced, one.info.id)
+            keys = _changed(repository, one, keys)
     return keys or frozenset()
 
 
-def _told(info: CommitInfo) -> Restored | None:
+def told_by(info: CommitInfo) -> Restored | None:
+    """The restore that a commit tells of; None where it tells of none."""
     facts = info.trailers
     target = facts.get(DONE) or facts.get(BEGUN)
     if target is None:
@@ -86,17 +88,22 @@ def _told(info: CommitInfo) -> Restored | None:
 
 def told(repository: Repository, commit: str) -> Restored:
     """What a commit tells of a restore. Raises UsageError where it tells of none."""
-    restored = _told(repository.commit_info(repository.resolve(commit)))
+    restored = told_by(repository.commit_info(repository.resolve(commit)))
     if restored is None:
         raise UsageError(f"commit {commit[:7]} tells of no restore, and so it cannot be undone")
     return restored
 
 
-def _changed(repository: Repository, before: str, after: str) -> frozenset[Key]:
-    """The keys that two commits do not hold the same of: a plan that was kept, and carried out
-    later, may have left some alone that differed from its commit."""
-    sides = (CommitSide(repository, repository.resolve(commit)) for commit in (before, after))
-    return frozenset(change.key for change in compare(*sides).changes)
+def _changed(repository: Repository, one: Restored, keys: frozenset[Key]) -> frozenset[Key]:
+    """Those of the keys that are not as before: a plan that was kept, and carried out later, may
+    have left some alone that differed from its commit. What became of a key that the commits
+    since do not cover is not to be seen there: it counts."""
+    before, since = (
+        CommitSide(repository, repository.resolve(commit)) for commit in (one.replaced, one.info.id)
+    )
+    changed = {change.key for change in compare(before, since).changes}
+    covered = covers(snapshot.read_manifest(since.read(snapshot.MANIFEST)))
+    return frozenset(key for key in keys if key in changed or not covered(key))
 
 
 def _differed(

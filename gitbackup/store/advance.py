@@ -99,7 +99,7 @@ def _journal(git: Commands) -> Path:
 
 
 def write_whole(file: Path, content: str) -> None:
-    """Writes aside and moves, so that nobody ever reads half of it."""
+    """Writes aside and moves, so that nobody ever reads half of it; it is on the disk then."""
     file.parent.mkdir(mode=0o700, exist_ok=True)
     draft = file.with_name(file.name + ".new")
     with draft.open("w") as stream:
@@ -107,3 +107,8 @@ def write_whole(file: Path, content: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

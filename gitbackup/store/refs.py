@@ -88,6 +88,11 @@ def check(git: Commands, ref: str, expected: str | None) -> None:
         raise Busy(f"{ref} of {git.folder} moved while this ran; nothing was changed, run again")
 
 
+def is_past(git: Commands, commit: str) -> bool:
+    """Whether a commit is HEAD's, or in its history."""
+    return not git.attempt("merge-base", "--is-ancestor", commit, "HEAD").status
+
+
 def branch(git: Commands) -> str:
     """The full name of the branch that HEAD is on; empty where it is on none."""
     return git.attempt("symbolic-ref", "--quiet", "HEAD").out.decode("utf-8", "replace").strip()

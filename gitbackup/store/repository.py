@@ -23,7 +23,6 @@ from gitbackup.store import (
     refs,
     remotes,
     trees,
-    unfinished,
     worktree,
 )
 from gitbackup.store.apart import Apart
@@ -36,7 +35,7 @@ from gitbackup.store.remotes import Remote
 from gitbackup.store.seen import Seen
 from gitbackup.store.settings import Configured
 from gitbackup.store.trees import Place
-from gitbackup.store.unfinished import Unfinished
+from gitbackup.store.unfinished import Journal
 
 
 class Repository(Configured):
@@ -51,6 +50,7 @@ class Repository(Configured):
         self._git = git
         self._blobs = Blobs(git)
         self.history = History(git)
+        self.journal = Journal(git)
         self._locked = False
         self.lock_wait = lock.WAIT
         """Seconds to wait for another run that holds the repository."""
@@ -278,20 +278,23 @@ class Repository(Configured):
         self._need_lock()
         notes.write(self._git, rehearsals)
 
-    def begun(self, note: Unfinished) -> AbstractContextManager[None]:
-        """Notes that a restore is under way, unless the context fails. Under lock()."""
-        self._need_lock()
-        attributes.check(self._git, self.files(note.commit))
-        return unfinished.begun(self._git, note)
+    def expect_resolved(self) -> None:
+        """Raises GitbackupError, which says what to do, where a person's merge, rebase or the
+        like has stopped half-way: a commit of ours would end up in the midst of it."""
+        worktree.expect_resolved(self._git)
 
-    def unfinished(self) -> Unfinished | None:
-        """The restore that never ended; None where there is none, or HEAD has moved since."""
-        note = unfinished.read(self._git)
-        return note if note and note.head == self.head() else None
+    def expect_kept(self, commit: str) -> None:
+        """Raises GitbackupError where an attribute would have git keep other bytes than those of
+        a commit's snapshot, once it is HEAD's."""
+        attributes.check(self._git, self.files(commit))
 
     def end(self) -> None:
-        """The restore that was under way has ended."""
-        unfinished.end(self._git)
+        """The restore of this run has ended, and that was said."""
+        self.journal.end()
+
+    def is_past(self, commit: str) -> bool:
+        """Whether a commit is HEAD's, or in its history."""
+        return refs.is_past(self._git, commit)
 
     def close(self) -> None:
         """Ends the git processes that read; they end with this object, too."""
@@ -305,7 +308,8 @@ class Repository(Configured):
             worktree.check(self._git, old, new, written.seeing() if written else {})
         if written:
             written.admit()
-        advance.advance(self._git, old, new)
+        with self.journal.moving(old, new):
+            advance.advance(self._git, old, new)
 
     def _save(self, branch: str, commit: str, written: Apart | None) -> None:
         self._need_lock()

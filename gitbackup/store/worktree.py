@@ -11,6 +11,15 @@ from gitbackup.errors import Busy, GitbackupError
 from gitbackup.store.command import Commands, Result, failure, file_errors, text
 from gitbackup.store.trees import EMPTY_TREE, changed_files
 
+_HALF_WAY = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+}
+"""What git leaves in its folder while a command of its has stopped, for a person to go on."""
+
 _NAMED = re.compile(r"'(.*)'|^\t(.*)$", re.MULTILINE)
 _YOURS = re.compile(r"would be (?:overwritten|removed)|would lose|not uptodate")
 """What git says of files that are not as it left them; else it says what the system did."""
@@ -32,6 +41,22 @@ def check(git: Commands, old: str | None, new: str, seeing: Mapping[str, str]) -
     for path in ignored.split("\0")[:-1]:
         if _collides(path, new_files):
             raise _yours(git, path)
+
+
+def expect_resolved(git: Commands) -> None:
+    """Raises GitbackupError where a merge or the like has stopped half-way."""
+    for file, command in _HALF_WAY.items():
+        if (git.git_dir / file).exists():
+            go_on = "commit" if command == "merge" else f"{command} --continue"
+            raise GitbackupError(
+                f"a {command} is not finished in {git.folder}: end it with `git {go_on}`, or take"
+                f" it back with `git {command} --abort`; then run again"
+            )
+    if not git.bare and git.run("ls-files", "--unmerged", "-z"):
+        raise GitbackupError(
+            f"files in {git.folder} are in conflict: resolve and commit them with git, or give"
+            " them up with `git reset --merge`; then run again"
+        )
 
 
 def follow(git: Commands, old: str | None, new: str) -> None:

@@ -34,8 +34,9 @@ def test_undo_puts_back_what_the_last_restore_replaced(restored: User) -> None:
           overwrite  string  user:2
           create     string  user:3
           39 bytes go, 86 bytes come
+        what was there is commit id4
         verified: 2 keys equal commit id2
-        what is there now is commit id4, HEAD
+        what is there now is commit id5, HEAD
     """)
     assert values(restored) == BEFORE
     assert restored.says("log", "-n", "1").splitlines()[1] == "    undo of id3"
@@ -119,18 +120,31 @@ def test_undo_that_was_cut_off_is_finished_by_undo(
     assert values(restored) == BEFORE
 
 
-def test_a_restore_cut_off_before_it_saved_anything_is_not_mistaken_for_one_before(
+def test_a_restore_cut_off_where_head_held_all_is_not_mistaken_for_one_before(
+    restored: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("gitbackup.ops.restore.differing", _killed)
+        assert restored.run("restore", "HEAD~1", "--yes").code == 130
+    assert values(restored) == BEFORE
+    restored.says("undo", "--yes")
+    assert values(restored) == AFTER
+
+
+def test_a_restore_cut_off_before_it_wrote_anything_is_undone_by_nothing(
     restored: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("gitbackup.ops.apply.apply", _killed)
         assert restored.run("restore", "HEAD~1", "--yes").code == 130
-    assert restored.run("undo", "--yes") == Done(
-        2,
-        "",
-        "gitbackup: a restore of id2 was cut off, and HEAD holds what was there before it:"
-        " `gitbackup restore HEAD` puts that back\n",
+    assert restored.run("status").err == (
+        "gitbackup: warning: a restore of id2 was cut off: `gitbackup restore id2` finishes it,"
+        " `gitbackup undo` takes it back\n"
     )
+    assert restored.says("undo", "--yes") == (
+        "it is done already: the database holds what commit id4 does\n"
+    )
+    assert (values(restored), restored.run("status").err) == (AFTER, "")
 
 
 def _killed(*_: object) -> None:
@@ -169,7 +183,7 @@ def test_a_dry_run_of_undo_writes_nothing(restored: User) -> None:
 
 def test_undo_for_a_program(restored: User) -> None:
     told = json.loads(restored.says("undo", "--yes", "--json"))
-    assert (told["undoes"], told["verified"], told["recorded"]) == ("ID3", 2, "ID4")
+    assert (told["undoes"], told["verified"], told["recorded"]) == ("ID3", 2, "ID5")
 
 
 def test_off_a_terminal_undo_needs_a_yes(restored: User) -> None:
@@ -185,5 +199,5 @@ def test_the_commits_of_a_restore_tell_of_it_in_trailers(restored: User) -> None
         "Restore-Of: ID2",
         'Restore-With: {"patterns": ["user:*"], "databases": null, "delete": false,'
         ' "ttl": "keep", "undoes": null}',
-        "Replaced: ID3",
+        "Replaced: ID4",
     ]

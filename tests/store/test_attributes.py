@@ -9,7 +9,6 @@ import pytest
 
 from gitbackup.errors import GitbackupError
 from gitbackup.store.repository import Repository
-from gitbackup.store.unfinished import Unfinished
 from tests.store.plain import commit, everything, git, settle, work_tree
 
 MORE = {"gitbackup.json": b"{}\n", "db0/a.json": b"2\n", "db0/new/c.json": b"3\n"}
@@ -122,10 +121,7 @@ def test_a_pull_does_not_write_through_a_filter(
 
 
 def test_a_restore_does_not_begin(repository: Repository, first: str) -> None:
+    """It asks this before it writes anything, for the commit that it is to be."""
     give(repository, ".gitattributes", "*.json filter=x")
-    note = Unfinished("HEAD", first, first, first)
-
-    with pytest.raises(GitbackupError, match="filter=x"), repository.lock():
-        repository.begun(note)
-
-    assert repository.unfinished() is None
+    with pytest.raises(GitbackupError, match="filter=x"):
+        repository.expect_kept(first)
