@@ -20,6 +20,7 @@ from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from gitbackup.backup.config import Config
     from gitbackup.backup.rdb import RdbFiles
     from gitbackup.live.connect import Server
     from gitbackup.model.proof import Proof
@@ -91,18 +92,23 @@ class Backup(Past, Standing):
 
         The URL given, the key patterns that commits include and exclude, those of keys that
         are committed but kept out of sight (`quiet`), and what is masked wherever values are
-        shown (`redact`) go to the repository's own git config.
+        shown (`redact`) go to the repository's own git config: patterns are added to those that
+        are there. `config` takes them away.
         """
+        from gitbackup.ops import settings as ops
+
+        kept = {"include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
+        for name, patterns in kept.items():
+            ops.check(name, patterns)
         if self._at.url:
             _ = self._at.address  # a URL that is none is to be kept nowhere
         existed = self.repository is not None
         repository = self._at.create(bare)
         if self._at.url:
             repository.set("url", self._at.url)
-        kept = {"include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
         for name, patterns in kept.items():
             if patterns:
-                repository.set_all(name, list(patterns))
+                ops.add(repository, name, patterns)
         return InitResult(self.path, existed)
 
     def commit(
@@ -297,6 +303,13 @@ class Backup(Past, Standing):
         from gitbackup.backup.rdb import RdbFiles
 
         return RdbFiles(self._at)
+
+    @property
+    def config(self) -> Config:
+        """The settings: to look at, to add to, to take away from."""
+        from gitbackup.backup.config import Config
+
+        return Config(self._at)
 
     @property
     def repository(self) -> Repository | None:

@@ -28,6 +28,7 @@ class Lazy(NamedTuple):
 
 COMMANDS = {
     "init": Lazy("commit", "Make the data repository and keep its settings."),
+    "config": Lazy("config", "List the settings, where they come from, and change them."),
     "commit": Lazy("commit", "Commit every key of the database."),
     "log": Lazy("history", "Show the commits, newest first."),
     "show": Lazy("show", "Show what a commit changed, or one key as it holds it."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from gitbackup.cli.remote import push_after_commit
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.model import Consistency
 from gitbackup.report import objects, text
+from gitbackup.report.settings import settings_lines
 
 if TYPE_CHECKING:  # it loads what `commit --help` has no need of
     from gitbackup.ops.commit import CommitResult
@@ -74,12 +76,16 @@ def init(
 
     Settings are in the repository's own git config (gitbackup.url, .include, .exclude,
     .quiet, .redact), readable by its owner only. An existing data repository keeps its
-    history, and gets the settings that are given.
+    history and its settings; the globs that are given are added. `gitbackup config` lists
+    the settings and changes them.
     """
     backup = open_backup(repo, url)
     result = backup.init(include, exclude, bare, quiet=quiet, redact=redact)
     what = "reinitialised" if result.existed else "made"
     terminal.say([f"{what} the data repository in {result.path}"])
+    given = {"url": url, "include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
+    found = [each for each in backup.config.in_force(url_from="--url") if given.get(each.name)]
+    terminal.say(settings_lines([astuple(each) for each in found]))
 
 
 @click.command(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +22,10 @@ from gitbackup.cli.options import (
 )
 from gitbackup.errors import GitbackupError
 from gitbackup.report import objects, text
+from gitbackup.report.settings import came_lines, offered_lines
+
+if TYPE_CHECKING:  # it loads what `push --help` has no need of
+    from gitbackup.ops.travel import Came
 
 
 @click.command(
@@ -28,7 +34,7 @@ from gitbackup.report import objects, text
         "gitbackup push ~/Dropbox/backups          one file there, always a whole one",
         "gitbackup push git@example.org:relay.git  any URL that git knows",
         "gitbackup push                            there again",
-        "git -C data-git-backup config gitbackup.push on-commit",
+        "gitbackup config set push on-commit        from now on by itself",
     ),
 )
 @repo_option
@@ -50,11 +56,17 @@ def push(repo: Path | None, as_json: bool, target: str | None) -> None:
     if as_json:
         terminal.say_json(
             objects.push_object(
-                result.remote, result.place, result.head, result.commits, result.first
+                result.remote,
+                result.place,
+                result.head,
+                result.commits,
+                result.first,
+                result.settings,
             )
         )
     else:
-        terminal.say(text.push_lines(result.remote, result.place, result.head, result.commits))
+        facts = (result.remote, result.place, result.head, result.commits)
+        terminal.say(text.push_lines(*facts, result.settings))
 
 
 @click.command(
@@ -75,9 +87,10 @@ def pull(repo: Path | None, as_json: bool, target: str | None) -> None:
     terminal.warn_all(result.warnings)
     facts = (result.remote, result.place, result.before, result.head, result.commits)
     if as_json:
-        terminal.say_json(objects.pull_object(*facts))
+        terminal.say_json(objects.pull_object(*facts, _came_object(result.came)))
     else:
         terminal.say(text.pull_lines(*facts))
+        terminal.say(came_lines(result.came.globs, result.came.kept, _named(repo)))
 
 
 @click.command(
@@ -104,16 +117,29 @@ def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
 
     Without DIR it is the folder that GITBACKUP_REPO names, or data-git-backup. SOURCE is a git
     URL, a repository's folder, a bundle, or a folder with one: it is the remote that pull and
-    push take then. The key patterns that commits include and exclude are those of its last
-    commit. The database is not touched: restore does that.
+    push take then. Settings come along as `gitbackup config` tells; of a history without any,
+    the scope of its last commit. The database is not touched: restore does that.
     """
     result = Backup(folder).clone(source, bare)
     terminal.warn_all(result.warnings)
     path = str(result.path)
     if as_json:
-        terminal.say_json(objects.clone_object(path, result.place, result.head, result.commits))
+        facts = (path, result.place, result.head, result.commits)
+        terminal.say_json(objects.clone_object(*facts, _came_object(result.came)))
     else:
         terminal.say(text.clone_lines(path, result.place, result.head, result.commits))
+        how = _named(folder)
+        terminal.say(came_lines(result.came.globs, result.came.kept, how))
+        terminal.say(offered_lines(result.came.url, how))
+
+
+def _came_object(came: Came) -> dict[str, Any]:
+    return objects.came_object(came.globs, came.kept, came.url)
+
+
+def _named(folder: Path | None) -> str:
+    """The words with which a command finds that repository."""
+    return "" if folder in (None, FOLDER) else f" --repo {shlex.quote(str(folder))}"
 
 
 def push_after_commit(backup: Backup, as_json: bool, made: bool = True) -> str:
@@ -129,6 +155,6 @@ def push_after_commit(backup: Backup, as_json: bool, made: bool = True) -> str:
         return f"{what} not pushed: {error}"
     if result is not None:
         terminal.warn_all(result.warnings)
-        lines = text.push_lines(result.remote, result.place, result.head, result.commits)
-        terminal.say(lines, err=as_json)
+        facts = (result.remote, result.place, result.head, result.commits)
+        terminal.say(text.push_lines(*facts, result.settings), err=as_json)
     return ""

@@ -8,16 +8,18 @@ from pathlib import Path
 
 from gitbackup import snapshot
 from gitbackup.errors import UsageError
+from gitbackup.ops import travel
+from gitbackup.ops.settings import ON_COMMIT
 from gitbackup.ops.sides import CommitSide
+from gitbackup.ops.travel import Came
 from gitbackup.store.repository import Repository
-
-ON_COMMIT = "on-commit"
 
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
     """What `push` did. `remote` is git's name of the place; `commits` are those that it did not
-    have. `first` tells whether nothing had been pushed there before; `head` is HEAD."""
+    have. `first` tells whether nothing had been pushed there before; `head` is HEAD; `settings`
+    whether those that travel are others than those that were pushed last."""
 
     remote: str
     place: str
@@ -25,6 +27,7 @@ class PushResult:
     commits: int
     first: bool
     warnings: Sequence[str] = ()
+    settings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +40,26 @@ class PullResult:
     head: str
     commits: int
     warnings: Sequence[str] = ()
+    came: Came = Came()  # noqa: RUF009  frozen
 
 
 @dataclass(frozen=True, slots=True)
 class CloneResult:
-    """What `clone` made: the repository's folder, its HEAD, and how many commits it has."""
+    """What `clone` made: the repository's folder, its HEAD, how many commits it has, and which
+    settings `came` along."""
 
     path: Path
     place: str
     head: str
     commits: int
     warnings: Sequence[str] = ()
+    came: Came = Came()  # noqa: RUF009  frozen
 
 
 def push(repository: Repository, target: str | None) -> PushResult:
     """Pushes all that is committed. Raises UsageError where there is nothing, or nowhere to."""
     remote = repository.remote(target)
+    changed = travel.record(repository)
     sent = repository.push(remote)
     warnings = list(sent.warnings)
     if sent.first:
@@ -61,7 +68,9 @@ def push(repository: Repository, target: str | None) -> PushResult:
             " of every commit, secrets included"
         )
     head = repository.resolve("HEAD")
-    return PushResult(remote.name, str(remote.place), head, sent.commits, sent.first, warnings)
+    return PushResult(
+        remote.name, str(remote.place), head, sent.commits, sent.first, warnings, changed
+    )
 
 
 def push_on_commit(repository: Repository, made: bool) -> PushResult | None:
@@ -87,24 +96,28 @@ def pull(repository: Repository, target: str | None) -> PullResult:
     remote = repository.remote(target)
     with repository.lock():
         got = repository.pull(remote)
-    place = str(remote.place)
-    return PullResult(remote.name, place, got.before, got.head, got.commits, got.warnings)
+        came = travel.receive(repository, remote)
+    place, warnings = str(remote.place), [*got.warnings, *came.skipped]
+    return PullResult(remote.name, place, got.before, got.head, got.commits, warnings, came)
 
 
 def clone(source: str, path: Path, bare: bool) -> CloneResult:
-    """Makes a data repository of another, with the scope that its HEAD was taken in."""
+    """Makes a data repository of another, with the settings that travel, or where there are none
+    the scope that its HEAD was taken in."""
     with Repository.clone(source, path, bare) as repository:
         head = repository.resolve("HEAD")
         side = CommitSide(repository, head)
         scope = snapshot.read_manifest(side.read(snapshot.MANIFEST))
-        repository.set_all("include", scope.include)
-        repository.set_all("exclude", scope.exclude)
-        commits = sum(1 for _ in repository.log())
         remote = repository.remote("origin")
-        warnings = []
+        if repository.has_news(remote):
+            came = travel.receive(repository, remote)
+        else:
+            came = travel.take_scope(repository, scope)
+        commits = sum(1 for _ in repository.log())
+        warnings = [*came.skipped]
         if repository.detached_there(remote) == head:
             warnings.append(
                 f"HEAD of {remote.place} is detached, on no branch there; here it is on the branch"
                 f" {repository.branch()}"
             )
-        return CloneResult(path, str(remote.place), head, commits, warnings)
+        return CloneResult(path, str(remote.place), head, commits, warnings, came)

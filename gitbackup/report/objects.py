@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitbackup import codec
@@ -69,7 +69,7 @@ def log_object(info: CommitInfo) -> dict[str, Any]:
         "subject": info.subject,
         "body": info.body,
         "trailers": dict(info.trailers),
-        "counts": counts_object(info.counts) if info.counts else None,
+        "counts": None if info.counts is None else counts_object(info.counts),
         "rehearsal": rehearsal_object(info.rehearsal) if info.rehearsal else None,
     }
 
@@ -156,7 +156,9 @@ def hidden_object(hidden: Counts) -> dict[str, Any]:
     return {"schema": "gitbackup.hidden/1", **counts_object(hidden)}
 
 
-def push_object(remote: str, place: str, head: str, commits: int, first: bool) -> dict[str, Any]:
+def push_object(
+    remote: str, place: str, head: str, commits: int, first: bool, settings: bool
+) -> dict[str, Any]:
     """What a push did; `commits` is how many the place did not have."""
     return {
         "schema": "gitbackup.push/1",
@@ -165,11 +167,12 @@ def push_object(remote: str, place: str, head: str, commits: int, first: bool) -
         "head": head,
         "commits": commits,
         "first": first,
+        "settings": settings,
     }
 
 
 def pull_object(
-    remote: str, place: str, before: str | None, head: str, commits: int
+    remote: str, place: str, before: str | None, head: str, commits: int, came: dict[str, Any]
 ) -> dict[str, Any]:
     """What a pull did; `commits` is by how many HEAD went forward."""
     return {
@@ -179,10 +182,13 @@ def pull_object(
         "before": before,
         "head": head,
         "commits": commits,
+        **came,
     }
 
 
-def clone_object(path: str, place: str, head: str, commits: int) -> dict[str, Any]:
+def clone_object(
+    path: str, place: str, head: str, commits: int, came: dict[str, Any]
+) -> dict[str, Any]:
     """What a clone made, and of what."""
     return {
         "schema": "gitbackup.clone/1",
@@ -190,6 +196,7 @@ def clone_object(path: str, place: str, head: str, commits: int) -> dict[str, An
         "place": place,
         "head": head,
         "commits": commits,
+        **came,
     }
 
 
@@ -206,6 +213,30 @@ def export_object(
         "libraries": libraries,
         "bytes": size,
     }
+
+
+def config_object(
+    name: str, value: str, source: str, origin: str, travels: bool, secret: bool
+) -> dict[str, Any]:
+    """A value of a setting that is in force, and where it comes from."""
+    return {
+        "schema": "gitbackup.config/1",
+        "name": name,
+        "value": value,
+        "source": source,
+        "origin": origin,
+        "travels": travels,
+        "secret": secret,
+    }
+
+
+def came_object(
+    globs: Mapping[str, Sequence[str]], kept: Mapping[str, Sequence[str]], url: str | None
+) -> dict[str, Any]:
+    """Which settings came along with a history: a part of what tells of that."""
+    told = {name: [*values] for name, values in globs.items()}
+    left = {name: [*values] for name, values in kept.items()}
+    return {"settings": told, "kept": left, "url": url}
 
 
 def error_object(message: str, exit_code: int) -> dict[str, Any]:

@@ -218,9 +218,13 @@ def key_list(keys_: Iterable[Key]) -> str:
     return some + (f" and {len(listed) - 10:,} more" if len(listed) > 10 else "")
 
 
-def push_lines(remote: str, place: str, head: str, commits: int) -> Iterator[str]:
+def push_lines(
+    remote: str, place: str, head: str, commits: int, settings: bool = False
+) -> Iterator[str]:
     """What a push did."""
     what = f"pushed {_commits(commits)} to" if commits else "nothing to push, all is in"
+    if settings and not commits:
+        what = "pushed settings, and no commit, to"
     yield f"{what} {escape(remote)} ({escape(place)}): HEAD {head[:7]}"
 
 

@@ -20,7 +20,8 @@ from gitbackup.store.command import Commands, failure, file_errors
 from gitbackup.store.places import Place
 
 _PROOF = "proof-"
-_REVISIONS = ("HEAD", "--branches", "--tags", "--glob=refs/notes/*")
+_SETTINGS = "--glob=refs/gitbackup/setting[s]"  # without a wildcard it would be a folder's name
+_REVISIONS = ("HEAD", "--branches", "--tags", "--glob=refs/notes/*", _SETTINGS)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from gitbackup.errors import Busy, GitbackupError, UsageError
-from gitbackup.store import bundles, identity, lock, network, places, refs, remotes
+from gitbackup.store import bundles, carried, identity, lock, network, places, refs, remotes
 from gitbackup.store.command import Commands, failure, text
 from gitbackup.store.remotes import BRANCHES, Remote
 
@@ -16,7 +16,12 @@ NOTES = "refs/notes/"
 _LOOSE = "refs/gitbackup/heads/"
 """Where the HEAD of a remote is kept that is on none of its branches."""
 
-_PUSHED = (f"{BRANCHES}*:{BRANCHES}*", "refs/tags/*:refs/tags/*", f"{NOTES}*:{NOTES}*")
+_PUSHED = (
+    *(f"{BRANCHES}*:{BRANCHES}*", "refs/tags/*:refs/tags/*", f"{NOTES}*:{NOTES}*"),
+    f"{carried.FETCHED}:{carried.FETCHED}",
+)
+_BESIDE = (NOTES, carried.REF)
+"""What is pushed beside the history: where that cannot be, it is worth a word."""
 _BEHIND = re.compile(r"fetch first|non-fast-forward|stale info|already exists")
 
 
@@ -94,13 +99,15 @@ def _ours(git: Commands) -> dict[str, str]:
     """The refs that a bundle of ours has."""
     head = refs.head(git)
     found = remotes.known_refs(git, "refs/")
-    kept = {f"refs/{n}": i for n, i in found.items() if n.startswith(("heads/", "tags/", "notes/"))}
+    places = ("heads/", "tags/", "notes/", carried.REF.removeprefix("refs/"))
+    kept = {f"refs/{name}": ident for name, ident in found.items() if name.startswith(places)}
     return kept | ({"HEAD": head} if head else {})
 
 
 def _check_bundle(git: Commands, remote: Remote) -> None:
     if lost := bundles.missing(git, remote.place):
-        names = [ref.removeprefix(BRANCHES) for ref in lost if ref != "HEAD"]
+        called = {carried.REF: "settings"}
+        names = [called.get(r, r.removeprefix(BRANCHES)) for r in lost if r != "HEAD"]
         if not names:
             raise GitbackupError(
                 f"{remote} holds commits that are not here, of a detached HEAD, on no branch"
@@ -120,13 +127,13 @@ def _push_refs(git: Commands, remote: Remote) -> tuple[dict[str, str], list[str]
     result = network.push(git, remote.place, list(_PUSHED))
     refused = {ref: why for flag, ref, why in _told(result.out) if flag == "!"}
     held = {name: i for name, i in branches.items() if BRANCHES + name not in refused}
-    notes = [ref for ref in refused if ref.startswith(NOTES)]
-    if len(refused) > len(notes):
+    beside = [ref for ref in refused if ref.startswith(_BESIDE)]
+    if len(refused) > len(beside):
         remotes.note(git, remote, held)
         raise GitbackupError(_why(remote, refused))
     if result.status and not refused:
         raise network.unreachable(remote.place, "push", result)
-    warnings = [f"{remote} has notes that are not here ({ref}): pull, then push" for ref in notes]
+    warnings = [_why_beside(remote, ref, refused[ref]) for ref in beside]
     return held, warnings
 
 
@@ -136,8 +143,17 @@ def _told(out: bytes) -> list[tuple[str, str, str]]:
     return [(flag, ref.partition(":")[2], why) for flag, ref, why in (x for x in lines if x[2:])]
 
 
+def _why_beside(remote: Remote, ref: str, why: str) -> str:
+    what = "notes" if ref.startswith(NOTES) else "settings"
+    if _BEHIND.search(why):
+        return f"{remote} has {what} that are not here ({ref}): pull, then push"
+    return f"{remote} does not take the {what} ({ref}): {why}"
+
+
 def _why(remote: Remote, refused: Mapping[str, str]) -> str:
-    behind = [ref for ref, why in refused.items() if _BEHIND.search(why) and NOTES not in ref]
+    behind = [
+        ref for ref, why in refused.items() if _BEHIND.search(why) and not ref.startswith(_BESIDE)
+    ]
     if behind:
         named = ", ".join(ref.removeprefix(BRANCHES) for ref in behind)
         return (
@@ -182,7 +198,9 @@ def get(git: Commands, remote: Remote) -> None:
         raise UsageError(f"there is no bundle {remote.place}")
     branches = f"+{BRANCHES}*:{remote.tracking}*"
     notes = f"+{NOTES}*:{_aside(remote)}*"
-    network.fetch(git, remote.place, [branches, "refs/tags/*:refs/tags/*", notes])
+    carried.forget(git, remote)
+    settings = carried.fetched(remote)
+    network.fetch(git, remote.place, [branches, "refs/tags/*:refs/tags/*", notes, settings])
 
 
 def get_detached(git: Commands, remote: Remote) -> str | None:

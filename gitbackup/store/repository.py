@@ -13,6 +13,7 @@ from gitbackup.store import (
     advance,
     apart,
     attributes,
+    carried,
     clone,
     create,
     driver,
@@ -256,6 +257,37 @@ class Repository(Configured):
         """
         self._need_lock()
         return exchange.pull(self._git, remote, self.advance)
+
+    def carried(self, remote: Remote | None = None) -> bytes | None:
+        """The file of settings that travels with the history, or a remote's; None for none."""
+        commit = carried.commit(self._git, carried.aside(remote) if remote else carried.REF)
+        return carried.read(self._git, commit) if commit else None
+
+    def carried_by_both(self, remote: Remote) -> bytes | None:
+        """The file that the remote's comes from, and the one here."""
+        ours, theirs = (
+            carried.commit(self._git, ref) for ref in (carried.REF, carried.aside(remote))
+        )
+        base = carried.base(self._git, ours, theirs) if ours and theirs else None
+        return carried.read(self._git, base) if base else None
+
+    def has_news(self, remote: Remote) -> bool:
+        """Whether a remote has a file of settings that the one here does not come from."""
+        ours, theirs = (
+            carried.commit(self._git, ref) for ref in (carried.REF, carried.aside(remote))
+        )
+        return bool(theirs and not (ours and carried.holds(self._git, theirs, ours)))
+
+    def carry(self, content: bytes, remote: Remote | None = None) -> None:
+        """Makes this the file that travels; it comes from the remote's as well, if one is given."""
+        ours = carried.commit(self._git, carried.REF)
+        theirs = carried.commit(self._git, carried.aside(remote)) if remote else None
+        forward = theirs and (ours is None or carried.holds(self._git, ours, theirs))
+        if theirs and forward and carried.read(self._git, theirs) == content:
+            carried.move(self._git, theirs)
+        else:
+            parents = [theirs] if forward else [ours, theirs]
+            carried.write(self._git, content, [each for each in parents if each])
 
     def detached_there(self, remote: Remote) -> str | None:
         """The commit that HEAD of a remote was at, on no branch there, when all was fetched."""

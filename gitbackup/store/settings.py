@@ -30,6 +30,16 @@ class Configured:
         """Every value of the setting `gitbackup.<name>`, the user's global ones first."""
         return get_all(self._git, name)
 
+    def own(self, name: str) -> list[str]:
+        """The repository's own values of the setting `gitbackup.<name>`."""
+        found = self.sourced()
+        return [v for n, v, scope, _ in found if n == name.lower() and scope == "local"]
+
+    def sourced(self) -> list[tuple[str, str, str, str]]:
+        """Every value of ours in git's config, as git takes them in turn: the setting's name in
+        lower case, the value, its scope (`local`, `global`, `system`), and the file."""
+        return sourced(self._git)
+
     def set(self, name: str, value: str) -> None:
         """Sets `gitbackup.<name>` in the repository's own config."""
         self.set_all(name, [value])
@@ -65,6 +75,21 @@ def is_trusted(git: Commands, name: str) -> bool:
     words = ("config", "-z", "--show-scope", "--get-all", _variable(name))
     scopes = text(git.attempt(*words, as_user=True).out).split("\0")[:-1:2]
     return not scopes or scopes[-1] not in ("local", "worktree")
+
+
+def sourced(git: Commands) -> list[tuple[str, str, str, str]]:
+    """Every `gitbackup.*` of git's config: name, value, scope, and the file that it is in."""
+    words = ("config", "-z", "--show-scope", "--show-origin", "--get-regexp", r"^gitbackup\.")
+    result = git.attempt(*words, as_user=True)
+    if result.status > 1:  # 1: there is none
+        raise failure("config", result)
+    fields = text(result.out).split("\0")
+    found = []
+    for scope, origin, item in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
+        name, _, value = item.partition("\n")
+        file = origin.removeprefix("file:")
+        found.append((name.partition(".")[2].lower(), value, scope, str(git.folder / file)))
+    return found
 
 
 def set_all(git: Commands, name: str, values: Sequence[str]) -> None:

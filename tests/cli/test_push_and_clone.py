@@ -50,6 +50,7 @@ def test_a_program_gets_a_push_as_json(pushed: User) -> None:
         "head": "ID1",
         "commits": 0,
         "first": False,
+        "settings": False,
     }
 
 
@@ -69,13 +70,17 @@ def test_a_lost_machine_comes_back_from_the_folder(pushed: User) -> None:
     pushed.redis.flushall()
 
     cloned = pushed.says("clone", "cloud")
-    assert cloned == f"cloned 1 commit of {PLACE} into data-git-backup: HEAD id1\n"
+    assert cloned == (
+        f"cloned 1 commit of {PLACE} into data-git-backup: HEAD id1\n"
+        "settings that came along: exclude 'tmp:*'\n"
+        "push on commit is off here: gitbackup config set push on-commit turns it on\n"
+    )
     assert pushed.run("restore", "HEAD", "--yes").code == 0
 
     assert pushed.redis.execute_command("DEBUG", "DIGEST-VALUE", "a") == before
     assert pushed.says("commit", "--dry-run") == "would commit nothing: 1 key, none changed\n"
     assert git(pushed.repo, "config", "--get-regexp", r"^gitbackup\.") == (
-        "gitbackup.format 1\ngitbackup.exclude tmp:*"
+        "gitbackup.format 1\ngitbackup.exclude tmp:*\ngitbackup.came exclude tmp:*"
     )
     assert pushed.says("push").startswith("pushed 2 commits to origin")
 
@@ -87,6 +92,9 @@ def test_a_program_gets_a_clone_and_a_pull_as_json(pushed: User) -> None:
         "place": PLACE,
         "head": "ID1",
         "commits": 1,
+        "settings": {"exclude": ["tmp:*"]},
+        "kept": {},
+        "url": None,
     }
     pushed.redis.set("b", 1)
     pushed.says("commit")
@@ -99,6 +107,9 @@ def test_a_program_gets_a_clone_and_a_pull_as_json(pushed: User) -> None:
         "before": "ID1",
         "head": "ID2",
         "commits": 1,
+        "settings": {},
+        "kept": {},
+        "url": None,
     }
 
 

@@ -64,7 +64,7 @@ def _body(commits: Iterable[Commit], tools: Tools) -> Iterator[str]:
 
 
 def _commit(info: CommitInfo, changes: Sequence[KeyChange]) -> Iterator[str]:
-    told = counted(info.counts) if info.counts else '<span class="counts">by hand</span>'
+    told = '<span class="counts">by hand</span>' if info.counts is None else counted(info.counts)
     yield (
         f'<details class="item commit"><summary><code class="id">{safe(info.short_id)}</code>'
         f'<span class="subject">{safe(escape(info.subject))}</span>{told}'

@@ -1,0 +1,187 @@
+"""`gitbackup config`: what is in force, where it comes from, and changing it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import astuple
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from gitbackup.backup import Backup
+from gitbackup.cli import terminal
+from gitbackup.cli.options import OwnFirst, examples, json_option, open_backup, repo_option
+from gitbackup.model.access import NAMES as ACCESS
+from gitbackup.report import objects
+from gitbackup.report.settings import settings_lines
+from gitbackup.report.shown import escape
+
+URL_FROM = "REDIS_URL"
+
+NAMES = {
+    "url": "the server",
+    "include": "commit only keys that match",
+    "exclude": "commit no keys that match",
+    "quiet": "commit keys that match, and do not show them",
+    "redact": "mask values by the names of keys and fields",
+    "push": "on-commit, or off",
+    "push-to": "where to push, among several remotes",
+    "rdbDir": "where rdb save puts files",
+    **dict.fromkeys(ACCESS, "how the server is come to, as the option says"),
+}
+MANY = ("include", "exclude", "quiet", "redact")
+
+
+def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    many = ctx.info_name in ("add", "remove")
+    fits = [name for name in (MANY if many else NAMES) if name.startswith(incomplete)]
+    return [CompletionItem(name, help=NAMES[name]) for name in fits]
+
+
+def _values(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What a setting may be, or what of it may be removed."""
+    name = ctx.params.get("name") or ""
+    if ctx.info_name == "remove":
+        found = open_backup(ctx.params.get("repo")).config.in_force(name)
+        known = [each.value for each in found if each.source in ("repository", "history")]
+    else:
+        known = ["on-commit", "off"] if name == "push" and ctx.info_name == "set" else []
+    return [CompletionItem(value) for value in known if value.startswith(incomplete)]
+
+
+name_argument = click.argument("name", metavar="NAME", shell_complete=_names)
+values_argument = click.argument(
+    "values", metavar="VALUE...", nargs=-1, required=True, shell_complete=_values
+)
+
+
+@click.group(
+    epilog=examples(
+        "gitbackup config list",
+        "gitbackup config add exclude 'session:*'",
+        "gitbackup config remove exclude 'session:*'",
+        "gitbackup config set url redis://db.example.org:6379",
+        "gitbackup config set push on-commit",
+        "gitbackup config unset push",
+    )
+)
+def config() -> None:
+    """List the settings, where they come from, and change the repository's own.
+
+    \b
+      url       the server
+      include   commit only keys that match
+      exclude   commit no keys that match
+      quiet     commit keys that match, and show them only with --all
+      redact    mask values by the names of keys and fields
+      push      on-commit, or off
+      push-to   where to push, among several remotes
+      rdbDir    where rdb save puts files
+      timeout, cacert, cacertdir, cert, key, sni, insecure   as the options say
+
+    They are gitbackup.NAME in git's config: the repository's own, and the user's for all.
+    include, exclude, quiet and redact travel with push, pull and clone. What comes with a
+    pull only ever hides more: what the other side has removed is told, and stays here until
+    it is removed here. A password never travels.
+    """
+
+
+@config.command(
+    "list", cls=OwnFirst, epilog=examples("gitbackup config list", "gitbackup config list --json")
+)
+@repo_option
+@json_option
+def list_(repo: Path | None, as_json: bool) -> None:
+    """List what is in force, and where each value comes from."""
+    _say(_backup(repo), None, as_json)
+
+
+@config.command(
+    cls=OwnFirst,
+    epilog=examples("gitbackup config get exclude", failed="failed, or it is not set"),
+)
+@repo_option
+@json_option
+@name_argument
+@click.pass_context
+def get(ctx: click.Context, repo: Path | None, as_json: bool, name: str) -> None:
+    """Print the values of one setting, a line each, without a password."""
+    found = _backup(repo).config.in_force(name, URL_FROM)
+    for each in found:
+        if as_json:
+            terminal.say_json(objects.config_object(*astuple(each)))
+        else:
+            terminal.say([escape(each.value)])
+    if not found:
+        ctx.exit(1)
+
+
+@config.command(
+    "set",
+    cls=OwnFirst,
+    epilog=examples("gitbackup config set push on-commit", "gitbackup config set redact '*token*'"),
+)
+@repo_option
+@json_option
+@name_argument
+@values_argument
+def set_(repo: Path | None, as_json: bool, name: str, values: tuple[str, ...]) -> None:
+    """Make VALUE the repository's own, in place of what it had."""
+    backup = _backup(repo)
+    backup.config.set(name, *values)
+    _say(backup, name, as_json)
+
+
+@config.command(cls=OwnFirst, epilog=examples("gitbackup config unset push"))
+@repo_option
+@json_option
+@name_argument
+def unset(repo: Path | None, as_json: bool, name: str) -> None:
+    """Take all of the repository's own values away."""
+    backup = _backup(repo)
+    backup.config.unset(name)
+    _say(backup, name, as_json)
+
+
+@config.command(
+    cls=OwnFirst, epilog=examples("gitbackup config add exclude 'session:*' '*_lock:*'")
+)
+@repo_option
+@json_option
+@name_argument
+@values_argument
+def add(repo: Path | None, as_json: bool, name: str, values: tuple[str, ...]) -> None:
+    """Add VALUE to include, exclude, quiet or redact."""
+    backup = _backup(repo)
+    backup.config.add(name, *values)
+    _say(backup, name, as_json)
+
+
+@config.command(cls=OwnFirst, epilog=examples("gitbackup config remove exclude 'session:*'"))
+@repo_option
+@json_option
+@name_argument
+@click.argument("value", metavar="VALUE", shell_complete=_values)
+def remove(repo: Path | None, as_json: bool, name: str, value: str) -> None:
+    """Take VALUE from include, exclude, quiet or redact."""
+    backup = _backup(repo)
+    backup.config.remove(name, value)
+    _say(backup, name, as_json)
+
+
+def _backup(repo: Path | None) -> Backup:
+    """With the server that the environment names, which goes before the setting."""
+    return open_backup(repo, os.environ.get(URL_FROM) or None)
+
+
+def _say(backup: Backup, name: str | None, as_json: bool) -> None:
+    """What is in force now, of one setting or of all."""
+    found = backup.config.in_force(name, URL_FROM)
+    if as_json:
+        for each in found:
+            terminal.say_json(objects.config_object(*astuple(each)))
+    elif found:
+        terminal.say(settings_lines([astuple(each) for each in found]))
+    else:
+        click.echo(f"{name} is not set" if name else "nothing is set")
