@@ -15,8 +15,8 @@ class Config:
     """What is in force in a data repository, and changing its own part of that.
 
     The names are `url`, `include`, `exclude`, `quiet`, `redact`, `push`, `push-to`, `rdbDir`, and
-    those of model.access; they are `gitbackup.<name>` in git's config. Every method raises UsageError for another name,
-    and for a value that cannot be; nothing is changed then.
+    those of model.access; they are `gitbackup.<name>` in git's config. Every method raises
+    UsageError for another name, and for a value that cannot be; nothing is changed then.
     """
 
     def __init__(self, at: Workspace) -> None:
