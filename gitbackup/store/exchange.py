@@ -99,8 +99,8 @@ def _ours(git: Commands) -> dict[str, str]:
     """The refs that a bundle of ours has."""
     head = refs.head(git)
     found = remotes.known_refs(git, "refs/")
-    places = ("heads/", "tags/", "notes/", carried.REF.removeprefix("refs/"))
-    kept = {f"refs/{name}": ident for name, ident in found.items() if name.startswith(places)}
+    travelling = ("heads/", "tags/", "notes/", carried.REF.removeprefix("refs/"))
+    kept = {f"refs/{name}": ident for name, ident in found.items() if name.startswith(travelling)}
     return kept | ({"HEAD": head} if head else {})
 
 
