@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from gitbackup import codec
 from gitbackup.model import Entry
 
-PIECE = 10_000  # elements asked for at once, so that no reply is unbounded
+PIECE = 10_000  # elements asked for at once, at most
+STRETCH = 4 * 1024 * 1024  # bytes of a string, where the server does not give more at once
 ARGUMENTS = 1_000  # elements sent in one command
 FEW = 1_000  # elements of a value that is asked for at once
 SHORT = 64 * 1024  # bytes of a string that is
@@ -44,6 +45,12 @@ class Abilities:
     field_expiry: bool = False  # Redis 7.4, Valkey 9.0
     stream_counters: bool = True  # Redis 7.0, Valkey: entries-added, max-deleted-id, entries-read
     functions: bool = True  # Redis 7.0, Valkey
+    share: int = 1  # by which what is asked for at once is less, for the server cuts us off else
+
+    @property
+    def piece(self) -> int:
+        """Elements asked for at once, so that no reply is unbounded."""
+        return max(1, PIECE // self.share)
 
 
 class Unsure(Exception):

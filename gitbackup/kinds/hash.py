@@ -10,7 +10,6 @@ from gitbackup import codec
 from gitbackup.kinds.base import (
     ARGUMENTS,
     FEW,
-    PIECE,
     Abilities,
     Command,
     Reading,
@@ -40,7 +39,7 @@ class Hash:
         fields: dict[str, str] = {}
         cursor, encoding, seen = "0", "", set[str]()
         while True:
-            scan: Command = ("HSCAN", key, cursor, "COUNT", PIECE)
+            scan: Command = ("HSCAN", key, cursor, "COUNT", server.piece)
             if server.field_expiry and not encoding:
                 (cursor, flat), encoding = yield [scan, ("OBJECT", "ENCODING", key)]
             else:

@@ -9,7 +9,6 @@ from gitbackup import codec
 from gitbackup.edits import Edit, edits
 from gitbackup.kinds.base import (
     FEW,
-    PIECE,
     Abilities,
     Command,
     Reading,
@@ -34,9 +33,9 @@ class List:
     def read(self, key: bytes, server: Abilities) -> Reading:
         items: list[str] = []
         while True:
-            (piece,) = yield [("LRANGE", key, len(items), len(items) + PIECE - 1)]
+            (piece,) = yield [("LRANGE", key, len(items), len(items) + server.piece - 1)]
             items += piece
-            if len(piece) < PIECE:
+            if len(piece) < server.piece:
                 return {"type": self.name, "value": items} if items else None
 
     def normal(self, value: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 
 from gitbackup.kinds.base import (
     FEW,
-    PIECE,
     Abilities,
     Command,
     Reading,
@@ -32,7 +31,7 @@ class Set:
         members: set[str] = set()
         cursor, seen = "0", set[str]()
         while True:
-            ((cursor, piece),) = yield [("SSCAN", key, cursor, "COUNT", PIECE)]
+            ((cursor, piece),) = yield [("SSCAN", key, cursor, "COUNT", server.piece)]
             members.update(piece)
             expect_new(cursor, seen)
             if cursor == "0":

@@ -13,7 +13,6 @@ from typing import Any
 
 from gitbackup import codec
 from gitbackup.kinds.base import (
-    PIECE,
     Abilities,
     Command,
     Reading,
@@ -44,13 +43,13 @@ class Stream:
         state, and what has come until that: as no entry ever changes, they were there together
         unless some that were read were deleted meanwhile, and not from the start.
         """
-        (reply,) = yield [_full(key, PIECE)]
+        (reply,) = yield [_full(key, server.piece)]
         full, entries = mapping(reply), dict(mapping(reply)["entries"])
         if full["length"] == len(entries) and not _untold(full):
             return _entry(full, entries, server)
-        yield from _read_on(key, entries, full["last-generated-id"])
+        yield from _read_on(key, server.piece, entries, full["last-generated-id"])
         full = yield from _state(key, full)
-        yield from _read_on(key, entries, full["last-generated-id"])
+        yield from _read_on(key, server.piece, entries, full["last-generated-id"])
         _forget_trimmed(entries, full["entries"])
         entry = _entry(full, entries, server)
         return Settled(entry) if full["length"] == len(entries) else entry
@@ -105,13 +104,13 @@ def _state(key: bytes, full: Value) -> Asking:
     raise Unsure("more is pending than the server tells")
 
 
-def _read_on(key: bytes, entries: Value, last: str) -> Asking:
+def _read_on(key: bytes, most: int, entries: Value, last: str) -> Asking:
     """Adds the entries after those that are known, up to the id that was the last."""
     start = f"({newest}" if (newest := next(reversed(entries), "")) else "-"
     while True:
-        (piece,) = yield [("XRANGE", key, start, last, "COUNT", PIECE)]
+        (piece,) = yield [("XRANGE", key, start, last, "COUNT", most)]
         entries.update((id_, fields) for id_, fields in piece)
-        if len(piece) < PIECE:
+        if len(piece) < most:
             return
         if (following := f"({piece[-1][0]}") == start:
             raise Unsure("it has the same entries again and again")

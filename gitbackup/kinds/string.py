@@ -8,6 +8,7 @@ from typing import Any
 from gitbackup import codec
 from gitbackup.kinds.base import (
     SHORT,
+    STRETCH,
     Abilities,
     Command,
     Reading,
@@ -27,6 +28,8 @@ class String:
         return Whole("GETRANGE", ("0", str(SHORT - 1)), _all_of_it)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
+        if server.share > 1:
+            return (yield from _in_pieces(key, STRETCH // server.share))
         (value,) = yield [("GET", key)]
         return None if value is None else {"type": self.name, "value": value}
 
@@ -40,6 +43,23 @@ class String:
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command] | None:
         return iter(()) if before["value"] == after["value"] else None
+
+
+def _in_pieces(key: bytes, most: int) -> Reading:
+    """A piece may end within a character. Nothing is what there is of an empty string only."""
+    pieces: list[bytes] = []
+    while True:
+        start = most * len(pieces)
+        length, reply = yield [("STRLEN", key), ("GETRANGE", key, start, start + most - 1)]
+        pieces.append(piece := codec.raw(reply))
+        if len(piece) < most:
+            break
+    if b"".join(pieces) and length == sum(map(len, pieces)):
+        return {"type": String.name, "value": codec.loose(b"".join(pieces))}
+    if length:
+        raise Unsure("its length is another each time")
+    (value,) = yield [("GET", key)]
+    return None if value is None else {"type": String.name, "value": value}
 
 
 def _text(reply: Any) -> str | None:

@@ -11,7 +11,6 @@ from gitbackup import codec
 from gitbackup.kinds.base import (
     ARGUMENTS,
     FEW,
-    PIECE,
     Abilities,
     Command,
     Reading,
@@ -45,15 +44,15 @@ class SortedSet:
         scores: dict[str, Any] = {}
         start = 0
         while True:
-            command: Command = ("ZRANGE", key, start, start + PIECE - 1, "WITHSCORES")
+            command: Command = ("ZRANGE", key, start, start + server.piece - 1, "WITHSCORES")
             (reply,) = yield [command]
             piece = reply if server.resp3 else list(pairs(reply))
             known = len(scores)
             scores.update(_scores(piece))
-            start += PIECE
+            start += server.piece
             if piece and len(scores) == known:
                 raise Unsure("it has the same members again and again")
-            if len(piece) < PIECE:
+            if len(piece) < server.piece:
                 return {"type": self.name, "value": scores} if scores else None
 
     def normal(self, value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from redis.backoff import NoBackoff
@@ -33,7 +33,22 @@ NO_SERVER = (
     " `gitbackup demo` shows the tool on a server of its own"
 )
 NUMBER = re.compile(r"-?[0-9]{1,19}")
+STEP, LEAST = 16, 256  # times, that what is asked for at once is less
 Dial = Callable[[], Wire]
+
+
+class Patience:
+    """What a server bears: it may cut off whoever asks for much at once, by its setting
+    client-output-buffer-limit. Whatever reads it next asks for less then."""
+
+    share = 1
+
+    def less(self) -> bool:
+        """Asks for less from now on; False where that is little already."""
+        if self.share >= LEAST:
+            return False
+        self.share *= STEP
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +64,15 @@ class Server:
     version: str
     mode: str
     replica: bool
-    abilities: Abilities
+    knows: Abilities
     dial: Dial
     listen: Dial
+    patience: Patience = field(default_factory=lambda: Patience(), repr=False, compare=False)
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it knows, and how much of it can be asked for at once."""
+        return replace(self.knows, share=self.patience.share)
 
     def __str__(self) -> str:
         return f"{self.brand} {self.version} {self.mode} at {self.label}"
@@ -195,7 +216,7 @@ def _server(address: Address, hello: dict[str, Any]) -> Server:
         version=version,
         mode=str(hello.get("mode", "standalone")),
         replica=hello.get("role") in ("replica", "slave"),
-        abilities=_abilities(valkey, version, _protocol(address) == 3),
+        knows=_abilities(valkey, version, _protocol(address) == 3),
         dial=lambda: dial(address),
         listen=lambda: dial(replace(address, options=address.options | {"protocol": 3})),
     )

@@ -55,6 +55,11 @@ class KeyReader:
     def __exit__(self, *_: object) -> None:
         self.rest()
 
+    @property
+    def share(self) -> int:
+        """By how much what is asked for at once is less than it might be."""
+        return self._server.abilities.share
+
     def size(self, db: int) -> int | None:
         """How many keys a database has; None where the user may not ask."""
         self._begin(db)
@@ -69,7 +74,7 @@ class KeyReader:
         self._begin(db)
         names = Names()
         alike: list[bytes] = []
-        for piece in scanned(self._wire):
+        for piece in scanned(self._wire, self._server.abilities.share):
             names.add(piece)
             told(len(piece))
             if aside.MARK in b" ".join(piece):
@@ -104,6 +109,8 @@ class KeyReader:
 
         Until it has given out all that it was asked for, nothing else may be read.
         """
+        if self._server.abilities.share > 1:
+            return None  # it takes what comes, if not without end
         self._begin(db)
         note = partial(self._note, db)
         reader = RawReader(self._wire, self._server.abilities, db, note, self._hears)
@@ -136,7 +143,7 @@ class KeyReader:
         """These keys, of which that was asked, in batches."""
         told = sizes.told(self._wire, keys, self._wire.receive(sizes.QUESTIONS * len(keys)))
         self._note(db, told)
-        return sizes.batches(told)
+        return sizes.batches(told, sizes.MOST_BYTES // self._server.abilities.share)
 
     def _note(self, db: int, told: Batch) -> None:
         """Takes note of what is large, and of streams."""

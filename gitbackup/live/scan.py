@@ -13,26 +13,26 @@ from gitbackup.live.wire import Refusal, Wire
 COUNT = 1_000  # names asked for at once
 
 
-def scanned(wire: Wire) -> Iterator[list[bytes]]:
+def scanned(wire: Wire, share: int = 1) -> Iterator[list[bytes]]:
     """The names of the keys of the wire's database, some at a time; one may come repeatedly.
 
     Raises ServerError where the user may not ask.
     """
     cursor, seen = "0", set[str]()
-    wire.send([_command(cursor)])
+    wire.send([_command(cursor, share)])
     while True:
         (reply,) = wire.receive(1, decoded=False)
         if isinstance(reply, Refusal):
-            raise wire.refused(reply, _command(cursor))
-        if not fits(_command(cursor), reply):
-            raise wire.nonsense(_command(cursor))
+            raise wire.refused(reply, _command(cursor, share))
+        if not fits(_command(cursor, share), reply):
+            raise wire.nonsense(_command(cursor, share))
         following, names = reply
         cursor = following.decode()
         if cursor in seen:
-            raise wire.nonsense(_command(cursor))  # it would never end
+            raise wire.nonsense(_command(cursor, share))  # it would never end
         seen.add(cursor)
         if cursor != "0":
-            wire.send([_command(cursor)])
+            wire.send([_command(cursor, share)])
         yield names
         if cursor == "0":
             return
@@ -63,5 +63,5 @@ class Names:
         return [name for name in names if name not in left_out] if left_out else names
 
 
-def _command(cursor: str) -> Command:
-    return "SCAN", cursor, "COUNT", COUNT
+def _command(cursor: str, share: int) -> Command:
+    return "SCAN", cursor, "COUNT", max(1, COUNT // share)

@@ -153,7 +153,7 @@ def _libraries(reply: Any) -> bool:
 
 SHAPES: dict[str, Shape] = {
     "TYPE": is_type,
-    **dict.fromkeys(("PEXPIRETIME", "PTTL", "DBSIZE"), is_number),
+    **dict.fromkeys(("PEXPIRETIME", "PTTL", "DBSIZE", "STRLEN"), is_number),
     **dict.fromkeys(("GET", "GETRANGE", "DUMP", "OBJECT ENCODING"), _text_or_none),
     **dict.fromkeys(("INFO", "ECHO"), _text),
     **dict.fromkeys(("SCAN", "SSCAN"), _scan),

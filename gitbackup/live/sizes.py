@@ -48,12 +48,12 @@ def told(wire: Wire, keys: Sequence[bytes], replies: Sequence[Any]) -> Batch:
     return Batch(keys, types, sizes)
 
 
-def batches(whole: Batch) -> Iterator[Batch]:
+def batches(whole: Batch, most: int = MOST_BYTES) -> Iterator[Batch]:
     """The keys in their order, in batches."""
     keys, types, sizes = whole
     start = total = 0
-    for at, size in enumerate(sizes if sum(sizes) > MOST_BYTES else ()):
-        if total + size > MOST_BYTES and at > start:
+    for at, size in enumerate(sizes if sum(sizes) > most else ()):
+        if total + size > most and at > start:
             yield Batch(keys[start:at], types[start:at], sizes[start:at])
             start, total = at, 0
         total += size

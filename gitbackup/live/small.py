@@ -30,6 +30,7 @@ class SmallValues:
     """
 
     def __init__(self, server: Abilities, sized: bool, hears: bool) -> None:
+        self._most = SIMPLE // server.share
         self.questions = 2 if hears else 3  # about each key
         known = {name: kind.whole(server, sized) for name, kind in KINDS.items()}
         self._whole: dict[str, Whole] = {}
@@ -40,7 +41,11 @@ class SmallValues:
 
     def takes(self, type_: str, size: int) -> bool:
         """Whether a value of so many bytes is read here."""
-        return size <= SIMPLE and type_ in self._whole
+        return size <= self._most and type_ in self._whole
+
+    def takes_sizes(self, largest: int) -> bool:
+        """Whether values of up to so many bytes are."""
+        return largest <= self._most
 
     def takes_all(self, types: Iterable[str]) -> bool:
         """Whether small values of all these types are."""

@@ -13,7 +13,7 @@ from gitbackup.live import batch, expiry, fields
 from gitbackup.live.batch import Asked, Later, Outcome
 from gitbackup.live.expiry import Span
 from gitbackup.live.sizes import Batch
-from gitbackup.live.small import SIMPLE, SmallValues
+from gitbackup.live.small import SmallValues
 from gitbackup.live.wire import Refusal, Wire
 
 
@@ -57,7 +57,7 @@ class Values:
         """Sends what asks for the values of a batch."""
         small = self._small[self._plain]
         keys, types, others = asked.keys, asked.types, []
-        if not (max(asked.sizes) <= SIMPLE and small.takes_all(asked.types)):
+        if not (small.takes_sizes(max(asked.sizes)) and small.takes_all(asked.types)):
             chosen = [*map(small.takes, asked.types, asked.sizes)]
             keys, types = [*compress(asked.keys, chosen)], [*compress(asked.types, chosen)]
             others = [*self._others(asked, chosen)]

@@ -32,6 +32,10 @@ TROUBLES = (RedisError, OSError, MemoryError, RecursionError)
 """What receiving can end in: the last two where a reply says that it is beyond all measure."""
 
 
+class CutOff(ServerError):
+    """The server has ended the connection."""
+
+
 class Wire:
     """Sends and receives; every trouble is a ServerError that says what to do.
 
@@ -206,7 +210,7 @@ class Wire:
         why = str(error).rstrip(".")
         if isinstance(error, TimeoutError):
             return ServerError(f"lost the server at {self.label}: {why}; --timeout gives it more")
-        return ServerError(f"lost the server at {self.label}: {why}; {AGAIN}")
+        return CutOff(f"lost the server at {self.label}: {why}; {AGAIN}")
 
 
 pack: Callable[[Command], bytes] = pack_command  # type: ignore[assignment]  # its stub is wrong

@@ -120,6 +120,4 @@ def _named(server: Server, file: RdbFile) -> Server:
     brand, _, version = (file.server or "some server").partition(" ")
     known = replace(server.abilities, stream_counters=file.version >= WITH_STREAM_COUNTERS)
     label = file.path.name
-    return replace(
-        server, brand=brand, version=version, mode="RDB file", label=label, abilities=known
-    )
+    return replace(server, brand=brand, version=version, mode="RDB file", label=label, knows=known)

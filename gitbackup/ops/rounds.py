@@ -183,9 +183,10 @@ class Rounds:
 
     def _weight(self, name: bytes) -> int:
         """How many small keys those of this name count as; never more than one moment takes."""
-        large = self._reader.large
+        large, share = self._reader.large, self._reader.share
         sizes = (large.get((db, name), 0) for db in self.databases)
-        weight = sum(max(1, size // SMALL) if size <= TOO_LARGE else 0 for size in sizes)
+        counted = (size * share for size in sizes)
+        weight = sum(max(share, size // SMALL) if size <= TOO_LARGE else 0 for size in counted)
         return min(weight, MOST)
 
     def _heard(self) -> set[bytes]:
@@ -223,7 +224,10 @@ class Rounds:
         return {name for _, name in places}
 
     def _is_apart(self, place: Place) -> bool:
-        return place in self._alone or self._reader.large.get(place, 0) > TOO_LARGE
+        return (
+            place in self._alone
+            or self._reader.large.get(place, 0) * self._reader.share > TOO_LARGE
+        )
 
     def _read(self, names: Iterable[bytes]) -> tuple[Moment, set[bytes]]:
         """Reads the others at one moment; gives the names of those that it was too short for."""

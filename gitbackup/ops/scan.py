@@ -19,6 +19,7 @@ from gitbackup.live.keyspace import Library
 from gitbackup.live.moment import MomentReader, Place
 from gitbackup.live.read import KeyReader
 from gitbackup.live.track import Tracker
+from gitbackup.live.wire import CutOff
 from gitbackup.model import FUNCTIONS, Consistency, Entry, Key, Scope
 from gitbackup.ops.again import Kept
 from gitbackup.ops.filling import Filler
@@ -107,10 +108,15 @@ class LiveFiles:
         self._look_at_primary()
         try:
             careful = False
-            for left in reversed(range(TRIES)):
+            left = TRIES
+            while left:
+                left -= 1
                 self._start_over(sink)
-                if self._read(sink, careful or not left):
-                    break
+                try:
+                    if self._read(sink, careful or not left):
+                        break
+                except CutOff as error:
+                    left += self._bear(error)
                 careful = self._tracker is None
         finally:
             self._progress.finish()
@@ -121,6 +127,17 @@ class LiveFiles:
             places.check()
         self._count()
         sink.put(snapshot.MANIFEST, snapshot.manifest(self.scope))
+
+    def _bear(self, error: CutOff) -> int:
+        """Asks for less from now on, where the server is there and may have minded the size of what
+        it was asked for; raises the error where not."""
+        try:
+            self.server.dial().close()
+        except ServerError:
+            raise error from None
+        if not self.server.patience.less():
+            raise error
+        return 1
 
     def _look_at_primary(self) -> None:
         """Notes whether a replica is behind, unless it was before. Raises ServerError for one that
