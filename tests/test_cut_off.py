@@ -12,7 +12,7 @@ import pytest
 
 from gitbackup.backup import Backup
 from gitbackup.plan import Plan
-from tests.servers import LiveServer
+from tests.servers import LiveServer, in_turn
 
 KEYS = 20_000
 RESTORE = (
@@ -33,7 +33,7 @@ def size(server: LiveServer) -> int:
         return int(client.dbsize())
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("share", in_turn([0.5, 0.1, 0.9]))
 def test_the_same_words_finish_a_restore_that_was_killed(
     valkey: LiveServer, tmp_path: Path, share: float
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_server_that_would_evict_what_expires_and_has_none_is_full(
     assert warnings == ["the server has not enough memory for it, and will evict keys"]
 
 
+@pytest.mark.long
 def test_keys_that_a_server_evicts_while_others_arrive_are_named(
     server: LiveServer, tmp_path: Path
 ) -> None:

@@ -148,6 +148,7 @@ def test_resp_of_one_brand_restores_into_the_others(running: Running, data: st.D
     assert files(target) == files(source)
 
 
+@pytest.mark.long
 def test_every_form_holds_every_type_and_values_of_many_pieces(server: LiveServer) -> None:
     """All that the kinds have for examples, at once; the large ones on one server alone."""
     large = server.brand == "valkey"

@@ -266,6 +266,7 @@ def test_it_waits_while_a_restore_runs(valkey: LiveServer, tmp_path: Path) -> No
         assert watcher.told(CommitResult, 2).subject == "a added"
 
 
+@pytest.mark.long
 def test_many_commits_leave_few_packs(valkey: LiveServer, tmp_path: Path) -> None:
     backup = Backup(tmp_path / "data", valkey.url)
     backup.init(bare=True)

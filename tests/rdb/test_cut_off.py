@@ -115,6 +115,7 @@ def test_a_run_that_is_killed(server: LiveServer, folder: Folder) -> None:
     killed_at_random(server, folder, "sync", 3)
 
 
+@pytest.mark.long
 def test_a_run_that_copies_and_is_killed(valkey: LiveServer, folder: Folder) -> None:
     killed_at_random(valkey, folder, "copy", 2)
 

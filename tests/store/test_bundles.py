@@ -227,6 +227,7 @@ def test_a_disk_that_fills_leaves_the_bundle_before(repository: Repository, bund
     assert [file.name for file in bundle.parent.iterdir()] == ["data.bundle"]
 
 
+@pytest.mark.long
 def test_a_push_that_is_killed_leaves_a_whole_bundle(
     repository: Repository, first: str, bundle: Path, tmp_path: Path
 ) -> None:
