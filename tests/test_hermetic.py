@@ -15,8 +15,8 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_home_is_an_empty_folder_of_the_tests() -> None:
-    assert list(Path.home().iterdir()) == []
+def test_home_is_a_folder_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert tmp_path_factory.getbasetemp() in Path.home().parents
 
 
 def test_the_work_is_done_far_from_the_checkout() -> None:
