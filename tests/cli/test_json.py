@@ -73,6 +73,7 @@ SAID = {
     ("push", "elsewhere", "--json"): "push",
     ("pull", "elsewhere", "--json"): "pull",
     ("clone", "data-git-backup", "copy", "--json"): "clone",
+    ("config", "add", "exclude", "none:*", "--json"): "config",
     ("verify", "HEAD", "--json"): "verify",
     ("log", "-n", "1", "--json"): "log",
     ("check", "--json"): "check",
