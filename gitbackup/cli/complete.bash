@@ -9,7 +9,7 @@ _gitbackup_complete() {
         esac
         COMPREPLY+=("$value")
     done < <(_GITBACKUP_COMPLETE=bash _GITBACKUP_LINE="${COMP_LINE:0:COMP_POINT}" \
-        _GITBACKUP_WORD="${COMP_WORDS[COMP_CWORD]}" "$1" 2>/dev/null)
+        _GITBACKUP_WORD="$2" "$1" 2>/dev/null)
 }
 complete -o nosort -F _gitbackup_complete gitbackup 2>/dev/null ||
     complete -F _gitbackup_complete gitbackup

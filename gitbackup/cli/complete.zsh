@@ -1,7 +1,7 @@
 #compdef gitbackup
 # Tab for gitbackup in zsh: eval "$(gitbackup completion zsh)"
 _gitbackup() {
-    local kind value help line="${(j: :)words[1,CURRENT-1]} $PREFIX"
+    local kind value help line="${(j: :)words[1,CURRENT-1]} $QIPREFIX$PREFIX"
     local -a values shown parts
     while IFS=$'\t' read -r kind value help; do
         case $kind in

@@ -8,16 +8,16 @@ goes wrong is silence.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from contextlib import suppress
 from importlib.resources import files
 
 import click
-from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
+from click.shell_completion import CompletionItem, ShellComplete
 
 from gitbackup import unseen
 from gitbackup.cli.options import OwnFirst, examples
+from gitbackup.cli.typed import in_bash, typed
 
 SHELLS = ("bash", "zsh", "fish")
 ASKS = "_GITBACKUP_COMPLETE"
@@ -27,12 +27,7 @@ LINE = "_GITBACKUP_LINE"
 """The variable with the command line up to the cursor."""
 
 WORD = "_GITBACKUP_WORD"
-"""The variable with the part of it that bash takes for the word: it breaks words at colons."""
-
-MARK = "\ue000"
-"""Stands at the cursor, so that the last word is the one to complete even where it is empty."""
-
-SPECIAL = re.compile(r"([^\w@%+=:,./~-])", re.ASCII)
+"""The variable with the end of it that bash replaces: it breaks words at colons, and at quotes."""
 
 
 @click.command(
@@ -55,39 +50,30 @@ def completion(shell: str) -> None:
 
 def answer(app: click.Command) -> None:
     """Tells the shell how its line may go on: on each line a kind, a word and its help."""
-    line = os.environ.get(LINE, "")
+    line, shell = os.environ.get(LINE, ""), os.environ.get(ASKS, "")
     with suppress(Exception):
-        *words, last = split_arg_string(line + MARK)
-        current = last.partition(MARK)[0]
+        words, last, quote = typed(line, shell)
+        if last is None:
+            return
         asked = ShellComplete(app, {}, "gitbackup", ASKS)
-        for item in asked.get_completions(words[1:], current):
-            if told := _told(item, current):
+        for item in asked.get_completions(words[1:], last):
+            is_option = last.startswith("-")  # else a word that begins so is none, until --
+            if not is_option and str(item.value).startswith("-") and "--" not in words:
+                continue
+            if shell == "fish" and not quote and str(item.value).startswith("~"):
+                continue  # fish would take it for a home
+            if told := _told(item, line, shell):
                 sys.stdout.write(told + "\n")
 
 
-def _told(item: CompletionItem, current: str) -> str | None:
-    """One candidate as a line; None for one that no line can hold."""
+def _told(item: CompletionItem, line: str, shell: str) -> str | None:
+    """One candidate as a line; None for one that cannot be told, or typed, so that it is safe."""
     if item.type != "plain":
         return f"{item.type}\t\t"
-    value = str(item.value)
-    if unseen.escaped(value) != value:
+    value: str | None = str(item.value)
+    if value is None or not value.strip() or unseen.escaped(value) != value:
         return None
+    if shell == "bash":
+        value = in_bash(value, line, os.environ.get(WORD, ""))
     kind = "part" if getattr(item, "part", False) else "plain"
-    if os.environ.get(ASKS) == "bash":
-        value = in_bash(value, current, os.environ.get(WORD, ""))
-    return f"{kind}\t{value}\t{item.help or ''}"
-
-
-def in_bash(value: str, current: str, word: str) -> str:
-    """What bash has to put in place of `word`, its part of the word `current`, to make it `value`.
-
-    Within quotes that is all of it as it stands. Elsewhere bash has broken the word at a colon,
-    and what is special to it needs a backslash.
-    """
-    if word[:1] in ("'", '"'):
-        return value
-    with suppress(ValueError):
-        word = "".join(split_arg_string(word)) or word
-    kept = "" if word in (":", "=", "@", "::") else word
-    tail = value[len(current) - len(kept) :] if current.endswith(kept) else value
-    return SPECIAL.sub(r"\\\1", tail)
+    return None if value is None else f"{kind}\t{value}\t{item.help or ''}"

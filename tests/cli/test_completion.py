@@ -12,7 +12,8 @@ from typing import Self
 
 import pytest
 
-from gitbackup.cli.completion import SHELLS, in_bash
+from gitbackup.cli.completion import SHELLS
+from gitbackup.cli.typed import in_bash
 from tests.cli.user import User, surroundings, until
 from tests.store.plain import run_git
 
@@ -97,8 +98,12 @@ def history(user: User) -> User:
 
 
 def needed(shell: str) -> None:
-    if shell != "bash" and not shutil.which(shell):
-        pytest.skip(f"there is no {shell} on the PATH")
+    """A shell that is not installed is a skip at home, and a failure in CI."""
+    if shutil.which(shell):
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"there is no {shell} on the PATH")
+    pytest.skip(f"there is no {shell} on the PATH")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
@@ -172,18 +177,29 @@ def test_tab_without_a_repository_is_silent(user: User) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "current", "word", "put"),
+    ("value", "line", "word", "put"),
     [
-        ("HEAD:a b", "HEAD:a", "a", "a\\ b"),
-        ("HEAD:a", "HEAD:", ":", "a"),
-        ("HEAD:a b", "HEAD:a", "'HEAD:a", "HEAD:a b"),
-        ("HEAD:x:a$", "HEAD:x:", ":", "a\\$"),
-        ("main", "ma", "ma", "main"),
-        ("main", "", "", "main"),
+        ("HEAD:a b", "g HEAD:a", "a", "a\\ b"),
+        ("HEAD:a", "g HEAD:", "", "a"),
+        ("HEAD:a b", "g 'HEAD:a", "HEAD:a", "HEAD:a b"),
+        ("HEAD:x:a$", "g HEAD:x:", "", "a\\$"),
+        ("main", "g ma", "ma", "main"),
+        ("main", "g ", "", "main"),
+        ("HEAD:a$b", 'g "HEAD:a', "HEAD:a", "HEAD:a\\$b"),
+        ("HEAD:a$b", "g HEAD:'a", "a", "a$b"),
+        ("HEAD:a'b", "g 'HEAD:a", "HEAD:a", None),
+        ("HEAD:a!b", 'g "HEAD:a', "HEAD:a", None),
+        ("HEAD:a!b", "g HEAD:a", "a", "a\\!b"),
+        ("HEAD:a\\b", "g $'HEAD:a", "HEAD:a", None),
+        ("HEAD:用户:张三", "g HEAD:用户:", "", "张三"),
+        ("~root", "g ", "", "\\~root"),
+        ("HEAD:a$b", 'g "HEAD:$x', "HEAD:$x", None),
+        ("HEAD:a", "g `HEAD:a", "a", None),
+        ("HEAD:a", "g other", "", None),
     ],
 )
-def test_what_bash_is_given_to_put_in(value: str, current: str, word: str, put: str) -> None:
-    assert in_bash(value, current, word) == put
+def test_what_bash_is_given_to_put_in(value: str, line: str, word: str, put: str | None) -> None:
+    assert in_bash(value, line, word) == put
 
 
 @pytest.mark.parametrize("shell", SHELLS)
