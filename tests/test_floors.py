@@ -56,6 +56,7 @@ FOR_THE_CLI = {
 }
 
 EXCEPTIONS = {
+    ("live.embedded", "os.environ"): "a server of ours gets all of it but another one's password",
     ("store.command", "os.environ"): "the PATH says which git it is",
     ("store.environment", "os.environ"): "git and the programs that it starts get what it allows",
 }

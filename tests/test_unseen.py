@@ -130,7 +130,7 @@ def test_no_command_says_any_of_it(user: User) -> None:  # noqa: F811  the fixtu
         ("status",),
         ("diff",),
         ("diff", "--stat"),
-        ("diff", "--commands"),
+        ("diff", "HEAD~1", "--format", "redis"),
         ("keys",),
         ("blame", "HEAD", "h"),
         ("restore", "HEAD", "--dry-run"),

@@ -27,6 +27,8 @@ SURROUNDINGS = {"LESS": "FRX", "LV": "-c"}
 SHELL = re.compile(r"[|&;<>()$`\\\"' \t\n*?\[#~=%]")
 """What only a shell can read; a command without any of it is the name of a program."""
 
+NOT_FOR_CHILDREN = ("REDISCLI_AUTH", "REDIS_URL")
+
 YES = ("true", "yes", "on", "1")
 NO = ("false", "no", "off", "0", "never", "")
 
@@ -142,6 +144,11 @@ class Pager(io.RawIOBase):
         return self._process.stdin
 
 
+def _without_passwords(environment: Mapping[str, str]) -> dict[str, str]:
+    """All but what may hold the server's password, which is no pager's business."""
+    return {name: value for name, value in environment.items() if name not in NOT_FOR_CHILDREN}
+
+
 def _started(command: str) -> Popen[bytes]:
     from subprocess import PIPE, Popen  # deferred: no `--help` has need of it
 
@@ -150,5 +157,5 @@ def _started(command: str) -> Popen[bytes]:
         shell=True,
         stdin=PIPE,
         bufsize=0,
-        env={**SURROUNDINGS, **os.environ},
+        env={**SURROUNDINGS, **_without_passwords(os.environ)},
     )

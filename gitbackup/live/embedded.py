@@ -31,6 +31,7 @@ _LONGEST_TEMP = 70
 # on a pipe that only we hold open: closed by us or by our death, whatever its cause, it
 # ends the server and the directory. The server alone holds the guard's standard output,
 # which therefore ends when the server does.
+_SECRETS = ("REDISCLI_AUTH", "REDIS_URL")  # of another server, in the environment
 _GUARD = """
 trap '' HUP INT TERM
 exec 2>log
@@ -136,6 +137,7 @@ class EmbeddedServer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 cwd=self._directory,
+                env={name: value for name, value in os.environ.items() if name not in _SECRETS},
                 start_new_session=True,  # an interrupt at the terminal is ours to handle
             )
         except OSError as error:

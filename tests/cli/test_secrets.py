@@ -16,7 +16,7 @@ from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
 from tests.web import git_host
 
-SECRET = "s3cr3t-p4ss"
+SECRET = f"s3cr3t-p4ss-{os.getpid()}"
 
 
 @pytest.fixture
@@ -131,12 +131,88 @@ def test_no_password_is_in_a_command_line_of_a_child(user: User, locked: LiveSer
     assert not [line for line in children if SECRET.encode() in line]
 
 
+COMMANDS = [
+    ["commit", "-m", "begin"],
+    ["commit", "--json", "--allow-empty"],
+    ["status"],
+    ["status", "--json"],
+    ["log"],
+    ["log", "--json"],
+    ["log", "--html", "log.html"],
+    ["show"],
+    ["show", "HEAD:a"],
+    ["diff", "HEAD~1", "--json"],
+    ["diff", "--html", "diff.html"],
+    ["diff", "HEAD~1", "--format", "redis"],
+    ["blame", "a"],
+    ["keys"],
+    ["check"],
+    ["check", "--json"],
+    ["export", "-o", "live.json"],
+    ["export", "HEAD", "--format", "resp", "-o", "then.resp"],
+    ["import", "live.json", "--yes"],
+    ["restore", "HEAD~1", "--dry-run", "--json"],
+    ["restore", "HEAD~1", "--yes"],
+    ["undo", "--yes"],
+    ["verify"],
+    ["rdb", "save"],
+    ["rdb", "list"],
+    ["push", "disk"],
+    ["pull"],
+    ["clone", "disk", "copy"],
+    ["completion", "bash"],
+    ["nope"],
+]
+FAIL = [["commit"], ["status", "--json"], ["restore", "HEAD", "--yes"], ["rdb", "save"], ["check"]]
+
+
+@pytest.mark.parametrize("by", ["url", "environment", "settings"])
+def test_no_command_lets_a_password_out(
+    user: User, locked: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Not into an output, a file, a command line, or the environment of a program that it runs."""
+    plain = locked.url.replace(f":{SECRET}@", "")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("REDIS_URL", locked.url if by == "url" else plain)
+    if by == "environment":
+        monkeypatch.setenv("REDISCLI_AUTH", SECRET)
+    if by == "settings":
+        monkeypatch.delenv("REDIS_URL")
+        user.says("init", "--url", locked.url)
+    client = LiveServer("", locked.url).client()
+    client.mset({"a": 1, "b": 2})
+    Path("disk").mkdir()
+    said = []
+    with watched() as lines, watched("environ") as environments:
+        for words in COMMANDS:
+            client.set("b", 3 if words[0] == "restore" else 2)
+            done = user.run(*words)
+            said += [done.out, done.err]
+            if words[0] != "nope":
+                assert done.code in (0, 1), (words, done)  # check may find fault
+        monkeypatch.setenv("REDIS_URL", locked.url.replace(SECRET, SECRET + "-wrong"))
+        monkeypatch.setenv("REDISCLI_AUTH", SECRET + "-wrong")
+        for words in FAIL:
+            done = user.run(*words)
+            said += [done.out, done.err]
+            assert done.code, words
+    client.close()
+    assert SECRET not in "".join(said)
+    assert not [line for line in lines if SECRET.encode() in line]
+    assert not [around for around in environments if SECRET.encode() in around]
+    settings = {user.repo / ".git" / "config"} if by == "settings" else set()
+    for file in (file for file in Path().rglob("*") if file.is_file() and file not in settings):
+        assert SECRET.encode() not in file.read_bytes(), file
+    history = git(user.repo, "log", "--all", "-p", "--format=raw", "--root")
+    assert SECRET not in history
+
+
 @contextmanager
-def watched() -> Iterator[set[bytes]]:
-    """Every command line that is to be seen while the context lasts."""
+def watched(what: str = "cmdline") -> Iterator[set[bytes]]:
+    """Every command line, or every environment, that is to be seen while the context lasts."""
     seen: set[bytes] = set()
     done = threading.Event()
-    watcher = threading.Thread(target=watch, args=(done, seen))
+    watcher = threading.Thread(target=watch, args=(done, seen, what))
     watcher.start()
     try:
         yield seen
@@ -145,10 +221,10 @@ def watched() -> Iterator[set[bytes]]:
         watcher.join()
 
 
-def watch(done: threading.Event, seen: set[bytes]) -> None:
-    """Every command line that is to be seen, until it is done."""
+def watch(done: threading.Event, seen: set[bytes], what: str) -> None:
+    """Every command line, or every environment, that is to be seen, until it is done."""
     while not done.is_set():
-        for process in Path("/proc").glob("[0-9]*/cmdline"):
+        for process in Path("/proc").glob(f"[0-9]*/{what}"):
             try:
                 seen.add(process.read_bytes())
             except OSError:
