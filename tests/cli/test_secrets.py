@@ -228,6 +228,7 @@ def watch(done: threading.Event, seen: set[bytes], what: str) -> None:
         for process in Path("/proc").glob(f"[0-9]*/{what}"):
             try:
                 found = process.read_bytes()
-                seen.add(found + process.with_name("cmdline").read_bytes())
+                more = process.with_name("cmdline").read_bytes() if what != "cmdline" else b""
+                seen.add(found + more)
             except OSError:
                 continue
