@@ -33,7 +33,11 @@ def main() -> int:
         if given.replay:
             session.replay(given.replay, figures)
         else:
-            session.run(figures, given.seconds, given.trials)
+            deadline = time.monotonic() + given.seconds
+            if given.trials:
+                session.run(figures, lambda: figures.count >= given.trials)
+            else:
+                session.run(figures, lambda: time.monotonic() > deadline)
     if given.json:
         figures.add_to(given.json)
     print(figures.table())

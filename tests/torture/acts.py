@@ -324,10 +324,16 @@ def import_(world: World, chance: Random) -> Act | None:
     )  # fmt: skip
 
 
+def _pushed(world: World) -> str:
+    """The id of the commit that a folder's bundle has as HEAD."""
+    bundle = str(world.cloud / "data-git-backup.bundle")
+    listed = world.plain.run("bundle", "list-heads", bundle, "HEAD").stdout.decode()
+    return listed.partition(" ")[0]
+
+
 def push(world: World, chance: Random) -> Act:
     def proof(before: State, ended: Ended) -> str:
-        heads = world.plain.run("bundle", "list-heads", str(world.cloud / "data-git-backup.bundle"))
-        return "" if _head(world).encode() in heads.stdout else "the bundle has not HEAD's commit"
+        return "" if _pushed(world) == _head(world) else "the bundle has not HEAD's commit"
 
     return Act("push", ["push", str(world.cloud)], server=False, proof=proof)
 
@@ -348,7 +354,7 @@ def pull(world: World, chance: Random) -> Act | None:
 
     def proof(before: State, ended: Ended) -> str:
         plain = Plain(second)
-        if plain.head() != _head(world):
+        if plain.head() != _pushed(world):
             return "what was pulled is not what is in the folder"
         return plain.problems() or plain.uncommitted()
 
@@ -366,7 +372,7 @@ def clone(world: World, chance: Random) -> Act | None:
 
     def proof(before: State, ended: Ended) -> str:
         plain = Plain(to)
-        if plain.head() != _head(world):
+        if plain.head() != _pushed(world):
             return "the clone is not what was pushed"
         return plain.problems() or plain.uncommitted()
 

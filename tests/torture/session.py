@@ -38,16 +38,9 @@ class Session(AbstractContextManager["Session"]):
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def run(self, figures: Figures, seconds: float, trials: int | None = None) -> None:
-        """So many trials, or for so long."""
-        deadline = time.monotonic() + seconds
+    def run(self, figures: Figures, over: Callable[[], bool]) -> None:
+        """One world after another, until it is over."""
         number = 0
-
-        def over() -> bool:
-            if trials is not None:
-                return figures.count >= trials
-            return time.monotonic() > deadline
-
         while not over():
             self.world(f"{self._seed}-{number}", figures, over)
             number += 1

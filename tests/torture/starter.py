@@ -78,13 +78,13 @@ class Run:
             told |= json.loads(line)
         if "status" not in told:
             return
-        out, err = (path.read_text("utf-8", "replace") for path in (self._out, self._err))
+        out, err = map(_read, (self._out, self._err))
         seconds = time.monotonic() - self._began
         steps, struck = told.get("steps", 0), bool(told.get("struck"))
         self.ended = Ended(told["status"], out, err, steps, seconds, struck)
         self._talk.close()
-        self._out.unlink()
-        self._err.unlink()
+        self._out.unlink(missing_ok=True)
+        self._err.unlink(missing_ok=True)
 
     def signal(self, number: int) -> bool:
         """Sends it a signal; whether it was still there."""
@@ -94,6 +94,11 @@ class Run:
             os.kill(self.pid, number)
             return True
         return False
+
+
+def _read(path: Path) -> str:
+    """What was said; nothing where the run was killed before it could say anything."""
+    return path.read_text("utf-8", "replace") if path.exists() else ""
 
 
 class Starter:

@@ -177,6 +177,8 @@ class Trial:
             if done.code < 0:
                 if words is act.words and trouble.fault.kind == "kill gitbackup":
                     continue
+                if words is act.words and act.ends and done.code == -signal.SIGTERM:
+                    continue  # it was asked to end before it listened
                 raise Broken(WORDS, f"{words} ended by signal {-done.code}: {done.err}")
             if done.code == 10 and words is not act.words and not self.head:
                 continue  # the other one came before there was anything

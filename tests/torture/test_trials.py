@@ -1,0 +1,74 @@
+"""A share of the torture; and that it would tell, were something wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitbackup.ops.restore import Restorer
+from gitbackup.store.repository import Repository
+from tests.torture.figures import Figures
+from tests.torture.session import Session
+
+
+def tortured(seed: str, trials: int) -> Figures:
+    figures = Figures()
+    with Session(seed) as session:
+        session.run(figures, lambda: figures.count >= trials)
+    assert figures.count == trials
+    return figures
+
+
+def test_nothing_is_lost_whatever_goes_wrong() -> None:
+    assert tortured("pytest", 40).failures == []
+
+
+@pytest.mark.long
+def test_nothing_is_lost_whatever_goes_wrong_for_long() -> None:
+    assert tortured("long", 600).failures == []
+
+
+def saves_nothing(self: Restorer, result: Any, view: Any) -> Any:
+    """A restore that overwrites what is in no commit."""
+    return result
+
+
+def leaves_a_lock(self: Repository) -> None:
+    """A command that leaves behind what keeps git from its work."""
+    (self.path / ".git" / "index.lock").touch()
+
+
+@pytest.mark.parametrize(
+    ("broken", "put", "law"),
+    [
+        ((Restorer, "_save"), saves_nothing, "lost"),
+        ((Repository, "maintain"), leaves_a_lock, "needs a person"),
+    ],
+)
+def test_it_tells_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+    broken: tuple[type, str],
+    put: Callable[..., object],
+    law: str,
+) -> None:
+    """The runs are forks of this process, so what is broken here is broken there."""
+    monkeypatch.setattr(*broken, put)
+    figures = Figures()
+
+    def is_told() -> bool:
+        return law in {failure["law"] for failure in figures.failures}
+
+    with Session("broken") as session:
+        session.run(figures, lambda: is_told() or figures.count >= 300)
+    assert is_told()
+
+
+def test_a_trial_is_replayed(tmp_path: Path) -> None:
+    """The same world, up to the same trial."""
+    figures = Figures()
+    with Session("replayed", tmp_path) as session:
+        session.replay("replayed-0:2", figures)
+    assert figures.count == 3
