@@ -114,16 +114,24 @@ def _fill(git: Commands, bare: bool, target: Path) -> None:
 
 @contextmanager
 def _aside(target: Path) -> Iterator[Path]:
-    """A folder beside the target to make it in; those that killed runs left are removed."""
-    prefix = f"{ASIDE}{target.name}-"
-    for left in target.parent.glob(f"{glob.escape(prefix)}*"):
-        if ownership.is_own(left):
-            _remove_dead(left)
-    made = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    """A folder beside the target to make it in."""
+    sweep(target)
+    made = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
     try:
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def sweep(target: Path) -> None:
+    """Remove what runs that were killed have left of making this git directory."""
+    for left in target.parent.glob(f"{glob.escape(_prefix(target))}*"):
+        if ownership.is_own(left):
+            _remove_dead(left)
+
+
+def _prefix(target: Path) -> str:
+    return f"{ASIDE}{target.name}-"
 
 
 def _remove_dead(left: Path) -> None:

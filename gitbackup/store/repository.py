@@ -226,8 +226,9 @@ class Repository(Configured):
         self._publish(new, old, None)
 
     def maintain(self) -> None:
-        """Lets git repack, if it finds that worth its while. Under lock()."""
+        """Lets git repack, if it finds that worth its while, and tidies up. Under lock()."""
         self._need_lock()
+        create.sweep(self._git.git_dir)
         self._git.run("gc", "--auto", "--quiet")
 
     def gather(self) -> None:

@@ -175,3 +175,16 @@ def test_without_git_the_error_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     )
 
     assert done.stdout.startswith("git is not installed, or not on the PATH"), done.stderr
+
+
+def test_what_a_run_left_that_was_killed_as_it_began_goes_by_itself(
+    repository: Repository, first: str
+) -> None:
+    """It had locked nothing yet; one that has begun just now may be at work."""
+    left, young = (repository.path / f".gitbackup-new-.git-{name}" for name in ("left", "young"))
+    for folder in (left, young):
+        folder.mkdir()
+    os.utime(left, (0, 0))
+    with repository.lock():
+        repository.maintain()
+    assert (left.exists(), young.exists()) == (False, True)

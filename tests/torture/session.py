@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+from tests.torture.database import Gone
 from tests.torture.figures import Figures
 from tests.torture.starter import Starter
 from tests.torture.trial import Trial, Verdict
@@ -53,19 +54,26 @@ class Session(AbstractContextManager["Session"]):
 
     def world(self, name: str, figures: Figures, over: Callable[[], bool]) -> None:
         began, before = time.monotonic(), figures.count
-        with World(name, self._starter, self._costs, self._mounts) as world:
-            for number in range(IN_A_WORLD):
-                if over():
-                    break
-                verdict = Trial(world, number).run()
-                figures.take(verdict)
-                if verdict.law:
-                    self._tell(verdict, world)
-                    break
+        try:
+            with World(name, self._starter, self._costs, self._mounts) as world:
+                self._trials(world, figures, over)
+        except (Gone, OSError) as error:  # a server does not start on a machine that is too busy
+            self._say(f"world {name} is no place for trials: {error}")
+            return
         took, made = time.monotonic() - began, figures.count - before
         about = f"{world.brand}{' keeps' * world.keeps}{' disk' * world.disk}"
         about += " clock" if world.clock else ""
         self._say(f"world {name} ({about}): {made} trials, {took / max(made, 1):.2f} s each")
+
+    def _trials(self, world: World, figures: Figures, over: Callable[[], bool]) -> None:
+        for number in range(IN_A_WORLD):
+            if over():
+                return
+            verdict = Trial(world, number).run()
+            figures.take(verdict)
+            if verdict.law:
+                self._tell(verdict, world)
+                return
 
     def _tell(self, verdict: Verdict, world: World) -> None:
         replay = f"python -m tests.torture --replay {verdict.trial}"
