@@ -101,7 +101,7 @@ def keys(
     in the commit's files. They come file by file, as they are read.
     """
     backup = open_backup(repo, databases=databases)
-    commits, patterns = revisions(backup, [*words])
+    commits, patterns = revisions(backup, [*words], most=1)
     if len(commits) > 1:
         raise UsageError(f"one commit at most: {' '.join(map(repr, commits))}; -- goes before keys")
     found = backup.keys([*commits, "HEAD"][0], [*patterns, *ctx.meta[KEYS]])

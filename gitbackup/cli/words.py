@@ -73,16 +73,19 @@ def _resolves(backup: Backup, word: str) -> bool:
     return True
 
 
-def revisions(backup: Backup, words: list[str]) -> tuple[list[str], list[str]]:
+def revisions(
+    backup: Backup, words: list[str], most: int | None = None
+) -> tuple[list[str], list[str]]:
     """Which of the words are commits or ranges of them, and which are key globs.
 
-    Raises UsageError for a word that is neither.
+    After `most` commits, where a command takes no more, a word that is none is a key. Raises
+    UsageError for one that is neither.
     """
     chosen: list[str] = []
     for at, word in enumerate(words):
         ends = [end or "HEAD" for end in re.split(r"\.{2,3}", word.removeprefix("^"), maxsplit=1)]
         missing = [end for end in ends if not _resolves(backup, end)]
-        if missing and GLOB.search(word):
+        if missing and (GLOB.search(word) or len(chosen) == most):
             return chosen, words[at:]
         if missing:
             raise _neither(missing[0])

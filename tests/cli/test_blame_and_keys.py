@@ -185,6 +185,12 @@ def test_keys_of_a_commit_by_pattern_and_database(history: User) -> None:
     assert names == [["list", "set", "text", "zset"], ["set"], ["hash"], []]
 
 
+def test_a_plain_key_may_follow_the_commit(history: User) -> None:
+    listed = history.says("keys", "HEAD", "--", "config")
+    assert listed
+    assert history.says("keys", "HEAD", "config") == listed
+
+
 def test_keys_are_of_one_commit(history: User) -> None:
     assert history.run("keys", "HEAD", "HEAD~1") == Done(
         2, "", "gitbackup: one commit at most: 'HEAD' 'HEAD~1'; -- goes before keys\n"
