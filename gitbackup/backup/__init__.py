@@ -168,20 +168,24 @@ class Backup(Past, Standing):
         delete: bool = True,
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
+        skip_damaged: bool = False,
     ) -> Restorer:
         """A restore to be planned (`plan()`), or carried out (`run(confirm)`).
 
         `patterns` narrow it, and so do `databases`: which of the commit's go into which live
         ones; without them, the databases of this object. Without `delete`, keys that the
         commit does not have stay; `ttl` tells what becomes of expiries; `to` is the URL,
-        password included, of another server to restore into.
+        password included, of another server to restore into. With `skip_damaged`, files of the
+        commit that are damaged are left out, and nothing is deleted; `damaged` of the result
+        tells which.
         """
         from gitbackup.ops import asking
 
-        how = self._at.how(patterns, databases, to, delete, ttl)
+        how = self._at.how(patterns, databases, to, delete and not skip_damaged, ttl)
         target = asking.Target(self._at.place_of(to).label, to is None)
         wanted = asking.by_words(self._at.history, commit_ish, how, target)
-        return self._at.restorer(wanted, self._at.server_of(to), to)
+        server = self._at.server_of(to)
+        return self._at.restorer(wanted, server, to, skip_damaged=skip_damaged)
 
     def planned(self, plan: Plan, to: str | None = None) -> Restorer:
         """A restore that carries out this plan, drawn before, and no other.

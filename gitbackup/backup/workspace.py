@@ -166,6 +166,7 @@ class Workspace:
         server: Server,
         other: str | None,
         repository: Repository | None = None,
+        skip_damaged: bool = False,
     ) -> Restorer:
         """What restores into that server; `other` is its URL, where it is not this one.
 
@@ -174,7 +175,8 @@ class Workspace:
         from gitbackup.ops.restore import Restorer
 
         scope, home, repository = self._scope_at(other), other is None, repository or self.history
-        return Restorer(repository, server, wanted, scope, home, self.progress)
+        at = repository, server, wanted, scope, home, self.progress
+        return Restorer(*at, skip_damaged)
 
     def destination(self, other: str | None) -> Destination:
         """Where an import goes: into that other server, or this one where None."""

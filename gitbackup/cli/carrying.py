@@ -75,9 +75,16 @@ def databases_of(moves: tuple[tuple[int, int], ...]) -> dict[int, int] | None:
 
 
 def carry_out(
-    ctx: click.Context, backup: Backup, how: Restorer | Importing, manner: Manner
+    ctx: click.Context,
+    backup: Backup,
+    how: Restorer | Importing,
+    manner: Manner,
+    left_out: Sequence[str] = (),
 ) -> None:
-    """Shows the plan, and carries it out where that is wanted."""
+    """Shows the plan, and carries it out where that is wanted.
+
+    `left_out` is why files of the commit are no part of it: it is done in part only, then.
+    """
     if how.resumes:
         terminal.warn("going on with the same restore, which was cut off")
     if manner.dry_run:
@@ -92,9 +99,10 @@ def carry_out(
         raise terminal.Untouched from None
     if not result.applied:
         _say_nothing(ctx, result, manner.as_json)
-        return
     made = result.saved or result.recorded
-    undone = [] if result.whole else [_left(result)]
+    undone = [] if result.whole or not result.applied else [_left(result)]
+    if left_out:
+        undone.append(f"restored but for what is damaged: {'; '.join(left_out)}")
     if result.unrecorded:
         undone.append(
             f"what is there now is not committed ({result.unrecorded}): the same command does that"

@@ -31,7 +31,7 @@ from gitbackup.cli.options import (
     ttl_option,
     url_option,
 )
-from gitbackup.errors import Ambiguous, UsageError
+from gitbackup.errors import Ambiguous, Damaged, NewerFormat, UsageError
 from gitbackup.model.ttl import Ttl
 from gitbackup.report import plans
 
@@ -58,6 +58,11 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
 @move_option
 @manner_options
 @click.option("--no-delete", is_flag=True, help="Keep keys that the commit does not have.")
+@click.option(
+    "--skip-damaged",
+    is_flag=True,
+    help="Restore what is whole of a damaged commit, and delete nothing.",
+)
 @ttl_option
 @to_option
 @click.option(
@@ -87,6 +92,7 @@ def restore(
     moves: tuple[tuple[int, int], ...],
     manner: Manner,
     no_delete: bool,
+    skip_damaged: bool,
     ttl: str,
     to: str | None,
     file: IO[bytes] | None,
@@ -127,8 +133,13 @@ def restore(
             how = backup.planned(plans.read_plan(file.read()), to)
         else:
             commit = _adopted(backup, rdb, server, manner.as_json) if rdb else commit_ish or ""
-            how = _meant(ctx, backup, commit, words, manner)
-    carry_out(ctx, backup, how, manner)
+            how = _meant(ctx, backup, commit, words | {"skip_damaged": skip_damaged}, manner)
+    try:
+        carry_out(ctx, backup, how, manner, how.damaged)
+    except NewerFormat:
+        raise
+    except Damaged as error:
+        raise Damaged(f"{error}; --skip-damaged restores the rest, and deletes nothing") from None
 
 
 @click.command(
@@ -189,6 +200,7 @@ def _expect_plan_alone(ctx: click.Context) -> None:
         "patterns": "key globs",
         "moves": "--db",
         "no_delete": "--no-delete",
+        "skip_damaged": "--skip-damaged",
         "ttl": "--ttl",
         "rdb": "--rdb",
     }

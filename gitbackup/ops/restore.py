@@ -30,8 +30,8 @@ from gitbackup.ops.proving import differing
 from gitbackup.ops.record import View
 from gitbackup.ops.restored import DONE, trailers
 from gitbackup.ops.scan import LiveFiles
-from gitbackup.ops.sides import CommitSide, LiveSide, Spool, chosen
-from gitbackup.ops.sound import counted
+from gitbackup.ops.sides import CommitSide, LiveSide, Spool, StoredSide, chosen
+from gitbackup.ops.sound import counted, sound_part
 from gitbackup.ops.steps import Entries
 from gitbackup.ops.take import take
 from gitbackup.patterns import widest
@@ -54,7 +54,8 @@ class Restorer:
     """One restore of one commit into one server.
 
     `scope` is what commits cover where HEAD tells none; `home` tells whether it is the server
-    that they are taken from, so that what it loses is committed on HEAD's branch.
+    that they are taken from, so that what it loses is committed on HEAD's branch. With
+    `skip_damaged`, files of the commit that are not well-formed are left out.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Restorer:
         scope: Scope,
         home: bool,
         progress: Progress,
+        skip_damaged: bool = False,
     ) -> None:
         self._repository = repository
         self._server = server
@@ -74,7 +76,13 @@ class Restorer:
         self._warnings: list[str] = []
         self._outlines: Outlines = {}
         self._own = repository.seen().blobs()
-        whole = Decoded(CommitSide(repository, wanted.commit), self._outlines, self._own)
+        stored: StoredSide = CommitSide(repository, wanted.commit)
+        self.damaged: list[str] = []
+        """What is wrong with files of the commit that are left out, a sentence for each."""
+        if skip_damaged:
+            stored, self.damaged = sound_part(repository, wanted.commit)
+        self._warnings += [f"{why}; its keys are left as they are" for why in self.damaged]
+        whole = Decoded(stored, self._outlines, self._own)
         self._scope = scope_of(whole)
         self._whole = whole
         self._held: Mapping[int, int] = {}  # keys of the commit by database, once all is checked

@@ -6,9 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from gitbackup import snapshot
+from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.model import Key
 from gitbackup.ops.decoded import Decoded
 from gitbackup.ops.scan import LiveFiles
+from gitbackup.ops.sides import StoredSide
+from gitbackup.store.repository import Repository
 
 Names = defaultdict[int, set[str]]
 """Names of keys by database, or FUNCTIONS."""
@@ -36,6 +39,25 @@ def counted(commit: Decoded, side: Decoded, live: LiveFiles) -> dict[int, int]:
         found[db].update(names)
         counts[db] += len(names)
     return {db: count for db, count in counts.items() if count}
+
+
+def sound_part(repository: Repository, commit: str) -> tuple[StoredSide, list[str]]:
+    """Return a commit's snapshot without the files that are not well-formed, and why each is not.
+
+    Raises Damaged where the manifest, which says what the snapshot covers, is not.
+    """
+    files = repository.files(commit)
+    whole, damaged = StoredSide(repository, files), list[str]()
+    kept = dict(files)
+    for path in _data(files):
+        try:
+            snapshot.decode_file(path, whole.read(path))
+        except NewerFormat:
+            raise
+        except Damaged as error:
+            damaged.append(str(error))
+            del kept[path]
+    return StoredSide(repository, kept), damaged
 
 
 def _names(side: Decoded, paths: Iterable[str]) -> Names:

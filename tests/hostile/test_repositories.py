@@ -225,3 +225,19 @@ def test_a_message(message: str, kept: User) -> None:
 
     check(kept, make)
     assert kept.run("undo", "--yes").code in CODES
+
+
+def test_what_is_whole_of_a_damaged_commit_is_restored(kept: User) -> None:
+    kept.redis.set("bad:1", "x")
+    kept.redis.set("other", "live")
+    committed(kept, f'100644 {blob(kept, "no JSON")}\tdb0/bad.json\n')
+    kept.redis.delete("good:1")
+
+    refused = kept.run("restore", "HEAD", "--yes")
+    done = kept.run("restore", "HEAD", "--skip-damaged", "--yes")
+
+    assert (refused.code, "--skip-damaged restores the rest" in refused.err) == (13, True)
+    assert (done.code, "db0/bad.json, line 1: not valid JSON" in done.err) == (3, True)
+    assert kept.redis.mget("good:1", "good:2", "bad:1", "other") == [b"a", b"c", b"x", b"live"]
+    assert kept.run("restore", "HEAD", "--skip-damaged", "--yes").code in (0, 3)
+    assert kept.run("undo", "--yes").code in (0, 3, 13)
