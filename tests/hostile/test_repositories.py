@@ -230,7 +230,7 @@ def test_a_message(message: str, kept: User) -> None:
 def test_what_is_whole_of_a_damaged_commit_is_restored(kept: User) -> None:
     kept.redis.set("bad:1", "x")
     kept.redis.set("other", "live")
-    committed(kept, f'100644 {blob(kept, "no JSON")}\tdb0/bad.json\n')
+    committed(kept, f"100644 {blob(kept, 'no JSON')}\tdb0/bad.json\n")
     kept.redis.delete("good:1")
 
     refused = kept.run("restore", "HEAD", "--yes")
