@@ -136,9 +136,11 @@ def _prefix(target: Path) -> str:
 
 def _remove_dead(left: Path) -> None:
     """Remove what a run began to make, unless it holds its lock still or has just begun."""
-    with suppress(GitbackupError, OSError), lock.hold(Commands(left, left), wait=0) as killed:
-        if killed or time.time() - left.stat().st_mtime > _YOUNG:
-            shutil.rmtree(left, ignore_errors=True)
+    with suppress(GitbackupError, OSError):
+        age = time.time() - left.stat().st_mtime  # before the lock's own files make it young
+        with lock.hold(Commands(left, left), wait=0) as killed:
+            if killed or age > _YOUNG:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _configure(git: Commands, bare: bool) -> None:
