@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -20,54 +19,73 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--trials", type=int, help="so many, in place of seconds")
     parser.add_argument("--seed", default="1")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="processes, each with its own seed")
     parser.add_argument("--replay", metavar="TRIAL", help="its world up to that trial")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="a copy of what a failure leaves")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="add the figures to a file")
-    parser.add_argument("--quiet", action="store_true", help="no line for each world")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="add the figures to those in a file, after each world",
+    )
+    parser.add_argument(
+        "--figures", type=Path, nargs="+", metavar="FILE", help="only print the sum of such files"
+    )
     given = parser.parse_args()
+    if given.figures:
+        return _told(_sum(given.figures))
     if given.jobs > 1 and not given.replay:
         return _several(given)
-    figures = Figures()
-    with Session(given.seed, given.keep, say=None if given.quiet else _say) as session:
+    figures = _sum([given.json] if given.json else [])
+    before, deadline = figures.count, time.monotonic() + given.seconds
+
+    def over() -> bool:
+        if given.trials:
+            return bool(figures.count - before >= given.trials)
+        return time.monotonic() > deadline
+
+    def save() -> None:
+        if given.json:
+            figures.save(given.json)
+
+    with Session(given.seed, given.keep, _say, save) as session:
         if given.replay:
             session.replay(given.replay, figures)
         else:
-            deadline = time.monotonic() + given.seconds
-            if given.trials:
-                session.run(figures, lambda: figures.count >= given.trials)
-            else:
-                session.run(figures, lambda: time.monotonic() > deadline)
-    if given.json:
-        figures.add_to(given.json)
+            session.run(figures, over)
+    save()
+    return _told(figures)
+
+
+def _sum(files: list[Path]) -> Figures:
+    figures = Figures()
+    for file in filter(Path.exists, files):
+        figures.read(file)
+    return figures
+
+
+def _told(figures: Figures) -> int:
     print(figures.table())
     return 1 if figures.failures else 0
 
 
 def _several(given: argparse.Namespace) -> int:
-    """A process for each job, with a seed of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{job}.json" for job in range(given.jobs)]
-        command = [sys.executable, "-m", "tests.torture", f"--seconds={given.seconds}"]
-        command += [f"--keep={given.keep}"] if given.keep else []
-        command += [f"--trials={given.trials // given.jobs}"] if given.trials else []
-        command += ["--quiet"] if given.quiet else []
-        running = [
-            subprocess.Popen(
-                [*command, f"--seed={given.seed}.{job}", f"--json={file}"],
-                cwd=HOUSE,
-                stdout=subprocess.DEVNULL,
-            )
-            for job, file in enumerate(files)
-        ]
-        codes = [one.wait() for one in running]
-        figures = Figures()
-        for file in filter(Path.exists, files):
-            figures.read(file)
-    if given.json:
-        figures.add_to(given.json)
-    print(figures.table())
-    return max(codes)
+    """A process for each job; with --json each has a file of its own, FILE.0 and so on."""
+    command = [sys.executable, "-m", "tests.torture", f"--seconds={given.seconds}"]
+    command += [f"--keep={given.keep}"] if given.keep else []
+    command += [f"--trials={given.trials // given.jobs}"] if given.trials else []
+    running = [
+        subprocess.Popen(
+            [
+                *command,
+                f"--seed={given.seed}.{job}",
+                *([f"--json={given.json}.{job}"] if given.json else []),
+            ],
+            cwd=HOUSE,
+        )
+        for job in range(given.jobs)
+    ]
+    return max(one.wait() for one in running)
 
 
 def _say(line: str) -> None:

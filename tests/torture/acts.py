@@ -61,6 +61,7 @@ class Act:
     ends: str = ""  # a signal that ends it, where it does not by itself
     clear: Callable[[], None] = lambda: None  # takes away what it has made
     verdict: bool = False  # whether exit code 1 is one of its answers
+    once: bool = False  # whether what has been done cannot be done again
     ready: Callable[[], None] = field(default=lambda: None)  # makes what it needs
 
 
@@ -379,7 +380,7 @@ def clone(world: World, chance: Random) -> Act | None:
             return "the clone is not what was pushed"
         return plain.problems() or plain.uncommitted()
 
-    return Act("clone", ["clone", str(world.cloud), str(to)], server=False, proof=proof,
+    return Act("clone", ["clone", str(world.cloud), str(to)], server=False, proof=proof, once=True,
                ready=ready, clear=lambda: shutil.rmtree(to, ignore_errors=True))  # fmt: skip
 
 

@@ -65,18 +65,8 @@ class Figures:
                 getattr(self, name)[one, other] += count
         self.failures += found["failures"]
 
-    def add_to(self, file: Path) -> None:
-        """Writes the sum of these and of what is in the file."""
-        total = Figures()
-        if file.exists():
-            total.read(file)
-        total.count += self.count
-        total.spared += self.spared
-        total.faulted += self.faulted
-        total.endings += self.endings
-        total.laws += self.laws
-        total.failures += self.failures
-        file.write_text(json.dumps(total.as_json(), indent=1) + "\n")
+    def save(self, file: Path) -> None:
+        file.write_text(json.dumps(self.as_json(), indent=1) + "\n")
 
     def table(self) -> str:
         """As Markdown: a row for each fault, then one for each command."""

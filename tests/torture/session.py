@@ -19,14 +19,20 @@ IN_A_WORLD = 40  # trials
 
 
 class Session(AbstractContextManager["Session"]):
-    """`keep` is where what a failure leaves is copied to; `say` is told what happens."""
+    """`keep` is where what a failure leaves is copied to; `say` is told what happens, and `save`
+    called after each world."""
 
     def __init__(
-        self, seed: str, keep: Path | None = None, say: Callable[[str], None] | None = None
+        self,
+        seed: str,
+        keep: Path | None = None,
+        say: Callable[[str], None] = lambda line: None,
+        save: Callable[[], None] = lambda: None,
     ) -> None:
         self._seed = seed
         self._keep = keep
-        self._say = say or (lambda line: None)
+        self._say = say
+        self._save = save
         self._costs: dict[str, Cost] = {}
         self._opened = ExitStack()
 
@@ -49,7 +55,7 @@ class Session(AbstractContextManager["Session"]):
     def replay(self, name: str, figures: Figures) -> None:
         """A world's trials up to that one."""
         world, _, last = name.rpartition(":")
-        left = int(last) + 1
+        left = figures.count + int(last) + 1
         self.world(world, figures, lambda: figures.count >= left)
 
     def world(self, name: str, figures: Figures, over: Callable[[], bool]) -> None:
@@ -64,6 +70,7 @@ class Session(AbstractContextManager["Session"]):
         about = f"{world.brand}{' keeps' * world.keeps}{' disk' * world.disk}"
         about += " clock" if world.clock else ""
         self._say(f"world {name} ({about}): {made} trials, {took / max(made, 1):.2f} s each")
+        self._save()
 
     def _trials(self, world: World, figures: Figures, over: Callable[[], bool]) -> None:
         for number in range(IN_A_WORLD):

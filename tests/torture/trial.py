@@ -259,7 +259,7 @@ class Trial:
     ) -> State:
         """The same words, now that nothing goes wrong."""
         world = self.world
-        if act.ends or (ended.code in act.codes and not disturbed):
+        if act.ends or (ended.code in act.codes and (act.once or not disturbed)):
             return after
         if disturbed and act.relative:  # what the words mean now, nobody can say
             return after
