@@ -28,8 +28,11 @@ Refusal = ResponseError
 
 
 AGAIN = "run the command again"
-TROUBLES = (RedisError, OSError, MemoryError, RecursionError)
-"""What receiving can end in: the last two where a reply says that it is beyond all measure."""
+NONSENSE = (InvalidResponse, MemoryError, RecursionError, TypeError)
+"""What it ends in where a reply is none, is beyond all measure, or has a map for a name."""
+
+TROUBLES = (RedisError, OSError, *NONSENSE)
+"""What receiving can end in."""
 
 
 class CutOff(ServerError):
@@ -200,7 +203,7 @@ class Wire:
     def _lost(self, error: Exception) -> ServerError:
         self.close()
         self.lost = True
-        if isinstance(error, InvalidResponse | MemoryError | RecursionError):
+        if isinstance(error, NONSENSE):
             return ServerError(
                 f"the server at {self.label} answers with nonsense: is it Redis, and does nothing"
                 " change what it sends?"
