@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -125,10 +126,12 @@ def left_over(repository: Repository) -> list[str]:
     known = repository.journal.known()
     left = [_left(each) for each in known if each.home and each.state is not State.DONE]
     try:
-        with repository.beside("restoring", 0):
+        with repository.beside("restoring", 0) if left else nullcontext():
             return left
     except Busy:  # it is under way
         return []
+    except GitbackupError:  # a disk that may only be read: nobody restores on it
+        return left
 
 
 def _left(restore: Unfinished) -> str:

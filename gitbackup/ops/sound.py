@@ -44,19 +44,26 @@ def counted(commit: Decoded, side: Decoded, live: LiveFiles) -> dict[int, int]:
 def sound_part(repository: Repository, commit: str) -> tuple[StoredSide, list[str]]:
     """Return a commit's snapshot without the files that are not well-formed, and why each is not.
 
-    Raises Damaged where the manifest, which says what the snapshot covers, is not.
+    Neither of two files that hold the same key is among them. Raises Damaged where the manifest,
+    which says what the snapshot covers, is not well-formed.
     """
     files = repository.files(commit)
     whole, damaged = StoredSide(repository, files), list[str]()
-    kept = dict(files)
+    kept, holders = dict(files), dict[Key, str]()
     for path in _data(files):
         try:
-            snapshot.decode_file(path, whole.read(path))
+            keys = snapshot.decode_file(path, whole.read(path))
         except NewerFormat:
             raise
         except Damaged as error:
             damaged.append(str(error))
             del kept[path]
+            continue
+        if twin := next((key for key in keys if key in holders), None):
+            damaged.append(f"{path}: key {twin.name!r} is in {holders[twin]} too")
+            for other in {path, *(holders[key] for key in keys if key in holders)}:
+                kept.pop(other, None)
+        holders |= dict.fromkeys(keys, path)
     return StoredSide(repository, kept), damaged
 
 

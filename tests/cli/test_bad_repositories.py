@@ -164,7 +164,8 @@ def test_the_same_key_in_two_files_is_named_with_both(kept: User) -> None:
     assert refusal(kept, "restore", "HEAD", "--yes") == Done(
         13,
         "",
-        "gitbackup: db0/more.json: key 'user:1' is in db0/_.json too; remove one of them\n",
+        "gitbackup: db0/more.json: key 'user:1' is in db0/_.json too; remove one of them;"
+        " --skip-damaged restores the rest, and deletes nothing\n",
     )
 
 

@@ -241,3 +241,14 @@ def test_what_is_whole_of_a_damaged_commit_is_restored(kept: User) -> None:
     assert kept.redis.mget("good:1", "good:2", "bad:1", "other") == [b"a", b"c", b"x", b"live"]
     assert kept.run("restore", "HEAD", "--skip-damaged", "--yes").code in (0, 3)
     assert kept.run("undo", "--yes").code in (0, 3, 13)
+
+
+def test_neither_of_two_files_that_hold_a_key_is_believed(kept: User) -> None:
+    twin = json.dumps({"good:1": entry("another")})
+    committed(kept, f"100644 {blob(kept, twin)}\tdb0/more.json\n")
+    kept.redis.flushall()
+
+    done = kept.run("restore", "HEAD", "--skip-damaged", "--yes")
+
+    assert (done.code, "key 'good:1' is in" in done.err) == (3, True)
+    assert kept.redis.get("good:1") is None
