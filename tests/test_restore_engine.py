@@ -351,7 +351,8 @@ def test_a_key_that_somebody_goes_on_writing_to_is_named_and_the_others_are_rest
             if not result.whole:
                 break
     assert [*result.busy, *result.differing] == [Key(0, "busy")]
-    assert (result.whole, result.recorded) == (False, backup.resolve("HEAD"))
+    assert not result.whole
+    assert result.recorded in (None, backup.resolve("HEAD"))  # None: HEAD was that already
     assert stored(backup, "HEAD", "calm") == "1"
     assert [step.key.name for step in result.done] == ["calm"]
     assert client.get("calm") == "1"

@@ -22,13 +22,17 @@ SCHEMAS = named()
 HOUSE = Path(gitbackup.__file__).parent
 NAME = re.compile(r'"(gitbackup\.[a-z-]+/\d+)"')
 
+KEPT = {"gitbackup.restore-journal/1"}
+"""What is no command's output: a file among git's own."""
+
 every_schema = pytest.mark.parametrize("name", SCHEMAS)
 
 
 def test_every_object_that_is_printed_has_a_schema() -> None:
     """By the names in the code; and no schema is left over."""
     sources = (path.read_text("utf-8") for path in HOUSE.rglob("*.py"))
-    assert {name for source in sources for name in NAME.findall(source)} == set(SCHEMAS)
+    named = {name for source in sources for name in NAME.findall(source)}
+    assert named - KEPT == set(SCHEMAS)
 
 
 @every_schema
