@@ -8,6 +8,7 @@ its variables with its title still is in its folder.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -44,6 +45,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     base = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
     ours = (os.fsencode(folder), os.fsencode(base))
+    gc.collect()  # where tests ran in this very process, what they left ends with its object
     deadline = time.monotonic() + PATIENCE
     while (left := dict(_processes(ours))) and time.monotonic() < deadline:
         time.sleep(0.05)
