@@ -24,6 +24,8 @@ from tests.servers import BRANDS, LiveServer, StartServer, in_turn
 from tests.store.plain import git
 from tests.writers import SUM, balance, fill, held, writing
 
+pytestmark = pytest.mark.few(12)
+
 TRIES = 20  # commits, of which a slow machine may make some key by key
 MANY = "for n = 0, {} do redis.call({}) end"
 GROUP = (

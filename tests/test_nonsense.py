@@ -19,6 +19,8 @@ from gitbackup.live.address import parse
 from gitbackup.live.connect import connect
 from tests.servers import LiveServer
 
+pytestmark = pytest.mark.few(5)
+
 Answer = Callable[[bytes, int], bytes]
 """Of what a client sent, and how often it did before."""
 

@@ -12,6 +12,8 @@ from gitbackup.errors import GitbackupError, UsageError
 from tests.cli.user import User
 from tests.store.plain import git
 
+pytestmark = pytest.mark.few(3)
+
 DASHES = "begins with a dash"
 
 

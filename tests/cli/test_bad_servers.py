@@ -15,6 +15,8 @@ from tests.cli.test_bad_repositories import refusal
 from tests.cli.user import Done, User
 from tests.servers import StartServer
 
+pytestmark = pytest.mark.few(5)
+
 USAGE = (
     "a server's URL is redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path\n"
 )

@@ -18,6 +18,8 @@ from tests.cli.user import Done, User, surroundings
 from tests.servers import StartServer
 from tests.store.plain import git
 
+pytestmark = pytest.mark.few(2)
+
 NOTE = "gitbackup/restoring"
 
 KILL = """

@@ -10,6 +10,8 @@ import pytest
 from tests.cli.user import Done, User, text
 from tests.store.plain import git
 
+pytestmark = pytest.mark.few(6)
+
 LIBRARY = "#!lua name=mylib\nredis.register_function('f', function() return {} end)\n"
 
 

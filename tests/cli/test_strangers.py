@@ -22,9 +22,12 @@ STRANGER, ANOTHER = 12_345, 12_346
 SECRET = "s3cr3t-p4ss"
 RUNS = "could run programs as you"
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away"
-)
+pytestmark = [
+    pytest.mark.few(6),
+    pytest.mark.skipif(
+        not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away"
+    ),
+]
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ import pytest
 from tests.cli.test_completion import PATH, needed
 from tests.cli.user import User, surroundings
 
+pytestmark = pytest.mark.few(4)
+
 START = {
     "bash": ("bash", "--norc", "--noprofile", "-i"),
     "zsh": ("zsh", "-f", "-i"),

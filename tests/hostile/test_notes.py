@@ -14,6 +14,8 @@ from gitbackup.store.repository import Repository
 from tests.cli.user import User
 from tests.store.plain import commit, git
 
+pytestmark = pytest.mark.few(5)
+
 PASSED = '{"rehearsed_at": "2026-11-22T12:36:01+00:00", "result": "passed"}'
 
 NOTES = {

@@ -11,6 +11,8 @@ from gitbackup.errors import GitbackupError
 from gitbackup.store.repository import Repository
 from tests.store.plain import commit, everything, git, settle, work_tree
 
+pytestmark = pytest.mark.few(4)
+
 MORE = {"gitbackup.json": b"{}\n", "db0/a.json": b"2\n", "db0/new/c.json": b"3\n"}
 HARMFUL = [
     "filter=git-crypt",
