@@ -53,17 +53,17 @@ def raw(value: str) -> bytes:
 
 def strict(value: str) -> str:
     """Loose text put under the text rule."""
-    if not value.startswith(PREFIX) and (value.isascii() or _encodable(value)):
+    if not value.startswith(PREFIX) and is_utf8(value):
         return value
     return PREFIX + base64.b64encode(raw(value)).decode("ascii")
 
 
-def _encodable(value: str) -> bool:
+def is_utf8(value: str) -> bool:
+    """Whether the bytes of loose text are UTF-8."""
     try:
-        value.encode()
+        return value.isascii() or bool(value.encode())
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def data(value: str) -> bytes:

@@ -20,6 +20,7 @@ NICENESS = 10
 def main() -> None:
     """Runs the command line, and exits with its code."""
     streams.open_the_closed()
+    streams.speak_utf8()
     gc.set_threshold(MANY)
     with suppress(AttributeError, OSError):  # not on Windows, nor where it is not allowed
         os.nice(NICENESS)

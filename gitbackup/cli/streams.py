@@ -1,4 +1,4 @@
-"""Standard input, output and error, which whoever starts us may have closed, as cron lines do."""
+"""Standard input, output and error: closed ones, as cron lines have them, and their encoding."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ def open_the_closed() -> None:
         if getattr(sys, name) is None:
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115
             setattr(sys, name, stream)
+
+
+def speak_utf8() -> None:
+    """Start again in Python's UTF-8 mode, where the locale's encoding is another one.
+
+    Keys, messages and the names of files are UTF-8 in a data repository, whatever a terminal's
+    locale is. Words in another encoding would name other keys and files than there are.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
 
 
 def is_closed_output() -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitbackup import snapshot
+from gitbackup import codec, snapshot
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.model import Summary
 from gitbackup.ops.compare import summarise
@@ -44,9 +44,16 @@ class CommitResult:
 
 
 def expect_text(message: str | None) -> None:
-    """Raises UsageError for a message without a word; None lets the subject tell the changes."""
-    if message is not None and not message.strip():
+    """Raise UsageError for a message without a word, or in another encoding than UTF-8.
+
+    None lets the subject tell the changes.
+    """
+    if message is None:
+        return
+    if not message.strip():
         raise UsageError("the message is empty; without -m the subject tells what changed")
+    if not codec.is_utf8(message):
+        raise UsageError("the message is not UTF-8, as a commit's is; write it in that encoding")
 
 
 def commit(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gitbackup import codec
 from gitbackup.errors import UsageError
 from gitbackup.model import Counts, Key, KeyChange, Summary
+from gitbackup.ops.commit import expect_text
 from gitbackup.patterns import apart, matcher, may_name_library
 
 CHANGES = "{changes}"
@@ -36,8 +37,7 @@ class Terms:
     def __post_init__(self) -> None:
         if not 0 <= self.rest <= self.longest:
             raise UsageError("the longest wait is shorter than the time that is to be quiet")
-        if not self.word(_SAMPLE).strip():
-            raise UsageError("the message is empty; without -m the subject tells what changed")
+        expect_text(self.word(_SAMPLE))
 
     def word(self, summary: Summary) -> str:
         """A commit's message."""

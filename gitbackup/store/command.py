@@ -37,6 +37,8 @@ _EVERY_TIME = {
     "core.eol": "lf",
     "core.fsmonitor": "false",
     "core.hookspath": os.devnull,
+    "i18n.commitencoding": "utf-8",
+    "i18n.logoutputencoding": "utf-8",
     "core.splitindex": "false",  # split and without its sum, an index loses what is in its base
     "index.skiphash": "false",
     "log.follow": "false",

@@ -10,6 +10,8 @@ from gitbackup.store.command import Commands, failure
 HELD = "refs/gitbackup/imported"
 _NONE = "0" * 40
 _ID = re.compile(r"[0-9a-f]{40}")
+_WRONG = re.compile(r"^(?!warning:).|broken ref|dangling symref", re.MULTILINE)
+"""What git says of a ref that is there and is none; it may warn of settings in any answer."""
 
 
 def head(git: Commands) -> str | None:
@@ -26,7 +28,7 @@ def head(git: Commands) -> str | None:
 def read(git: Commands, ref: str) -> str | None:
     """The id that a ref's full name stands for; None where there is no such ref."""
     result = git.attempt("rev-parse", "--verify", "--quiet", ref)
-    if result.status > 1 or (result.status and result.error):
+    if result.status > 1 or (result.status and _WRONG.search(result.error)):
         raise failure("rev-parse", result)
     return result.out.decode("ascii").strip() or None
 

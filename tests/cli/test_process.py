@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,63 @@ def test_control_c_leaves_everything_as_it_was(user: User, words: list[str]) -> 
         "gitbackup: interrupted; what was done stays done, and the same command finishes it"
     )
     assert (child.returncode, user.state()) == (130, before)
+
+
+ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+
+
+def test_words_are_utf8_whatever_the_locale_is(user: User) -> None:
+    user.redis.mset({"schlüssel:é": "wert", b"caf\xe9": "1"})
+    assert user.process("commit", "-m", "grüße", env=ASCII).code == 0
+    assert git(user.repo, "log", "--format=%s") == "grüße"
+    user.redis.set("schlüssel:é", "neu")
+
+    shown = user.process("show", "HEAD:schlüssel:é", env=ASCII)
+    assert (shown.code, '"value": "wert"' in shown.out) == (0, True)
+    for key in ("schlüssel:é", os.fsdecode(b"caf\xe9")):
+        assert "grüße" in user.process("log", "--", key, env=ASCII).out
+    assert user.process("restore", "HEAD", "--yes", "--", "schl*", env=ASCII).code == 0
+    assert user.redis.get("schlüssel:é") == b"wert"
+    Path("Größe").mkdir()
+    assert user.process("push", "Größe", env=ASCII).code == 0
+    assert user.process("clone", "Größe", "drüben", env=ASCII).code == 0
+    assert Path("drüben", "db0").is_dir()
+
+
+@pytest.mark.parametrize("command", ["commit", "watch"])
+def test_a_message_that_is_not_utf8_is_refused(user: User, command: str) -> None:
+    sentence = "the message is not UTF-8, as a commit's is; write it in that encoding"
+    refused = user.process(command, "-m", os.fsdecode(b"gr\xfc\xdfe"))
+    assert refused == Done(2, "", f"gitbackup: {sentence}\n")
+    assert user.commits() == []
+
+
+@pytest.mark.parametrize("streams", [(1,), (0, 1, 2)])
+def test_rdb_files_need_no_streams(user: User, streams: Sequence[int]) -> None:
+    user.redis.set("a", "1")
+    Path("files").mkdir()
+    assert closing(user, streams, "rdb", "save", "files") == 0
+    [file] = Path("files").iterdir()
+    assert closing(user, streams, "rdb", "list", "files") == 0
+    assert closing(user, streams, "rdb", "verify", str(file)) == 0
+
+
+@pytest.mark.parametrize("streams", [(1,), (0, 1, 2)])
+def test_watch_needs_no_streams(user: User, streams: Sequence[int]) -> None:
+    user.redis.set("a", "1")
+    user.says("commit")
+    close = " ".join(f"{number}>&-" for number in streams)
+    command = ["sh", "-c", f'exec "$@" {close}', "sh", *GITBACKUP, "watch", "--quiet", "0"]
+    with subprocess.Popen(command, env=surroundings({}), stderr=subprocess.DEVNULL) as child:
+        try:
+            for value in count(2):  # until it listens
+                user.redis.set("a", value)
+                if len(user.commits()) > 1:
+                    break
+                assert child.poll() is None
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(timeout=30) == 0
+        finally:
+            child.kill()
+    assert git(user.repo, "fsck", "--strict", "--no-dangling") == ""
+    assert git(user.repo, "status", "--porcelain") == ""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gitbackup.errors import GitbackupError
 from gitbackup.store.repository import Repository
 from tests.store.plain import commit, git, run_git
 
@@ -23,6 +24,19 @@ def test_git_finds_nothing_wrong_with_what_we_wrote(repository: Repository) -> N
     assert repository.problems() == []
     commit(repository, {"db0/a.json": b"1\n", "functions/é.lua": b""})
     assert repository.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("skipList", "/nonexistent"), ("nonsense", "error"), ("missingEmail", "nonsense")],
+)
+def test_a_setting_that_makes_no_sense_is_no_damage(
+    repository: Repository, first: str, name: str, value: str
+) -> None:
+    git(repository.path, "config", f"fsck.{name}", value)
+    with pytest.raises(GitbackupError, match="git fsck failed: fatal: ") as caught:
+        repository.problems()
+    assert type(caught.value) is GitbackupError
 
 
 def test_one_flipped_bit_is_found_wherever_it_is(repository: Repository, pack: Path) -> None:
