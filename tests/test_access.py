@@ -178,6 +178,21 @@ def test_who_may_use_some_keys_restores_just_those(server: LiveServer, tmp_path:
     assert backup.entry(str(result.saved), "mine:1")[1]["value"] == "bad"
 
 
+def test_patterns_of_the_keys_that_a_user_may_use_widen_no_commit_s_scope(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    """What the commit does not cover is not deleted, though the patterns match it."""
+    owner = Backup(tmp_path / "data", server.url)
+    owner.init(include=["a:*"])
+    with server.client(decode_responses=True) as client:
+        client.mset({"a:mine": "good", "a:theirs": "1", "b:mine": "1"})
+        owner.commit()
+        client.mset({"a:mine": "bad", "a:new:mine": "1"})
+        backup = limited(server, tmp_path, "~*mine")
+        assert backup.restore("HEAD", lambda plan: True, patterns=["*mine"]).whole
+        assert client.mget("a:mine", "a:new:mine", "b:mine") == ["good", None, "1"]
+
+
 def test_who_may_use_some_keys_is_told_how_to_restore_those(
     server: LiveServer, tmp_path: Path
 ) -> None:

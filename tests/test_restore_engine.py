@@ -357,3 +357,101 @@ def test_a_key_that_somebody_goes_on_writing_to_is_named_and_the_others_are_rest
     assert [step.key.name for step in result.done] == ["calm"]
     assert client.get("calm") == "1"
     assert stored(backup, str(result.saved), "calm") == "2"
+
+
+class Meanwhile:
+    """Does something once, when the last commit has begun to read the database."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self._acts = [act]
+        self._written = False
+
+    def start(self, what: str, total: int | None, unit: str = "keys") -> None:
+        if what == "restoring":
+            self._written = True
+        elif what not in ("verifying", "looking again") and self._written and self._acts:
+            self._acts.pop()()
+
+    def advance(self, keys: int) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+def test_somebody_who_commits_while_the_last_commit_is_made_does_not_keep_it_from_being_made(
+    client: redis.Redis, server: LiveServer, backup: Backup
+) -> None:
+    client.mset({"a": "1", "b": "1"})
+    backup.commit()
+    client.mset({"a": "2", "b": "2"})
+    progress = Meanwhile(lambda: git(backup.path, "commit", "--allow-empty", "-m", "by hand"))
+    result = Backup(backup.path, server.url, progress=progress).restore("HEAD", yes, patterns=["a"])
+    assert (result.whole, result.unrecorded) == (True, "")
+    assert result.recorded == backup.resolve("HEAD")
+    assert git(backup.path, "log", "-1", "--format=%s", "HEAD~1") == "by hand"
+
+
+def test_a_restore_that_waited_for_the_same_one_goes_on_with_it_where_that_was_cut_off(
+    client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first one saved is the state before, not what that has left."""
+    client.mset({"a": "1", "b": "1"})
+    backup.commit()
+    client.mset({"a": "2", "b": "2"})
+    waiting = backup.restorer("HEAD")
+    with monkeypatch.context() as patched:
+        patched.setattr("gitbackup.ops.restore.differing", lost)
+        with pytest.raises(ServerError, match="cut off"):
+            backup.restore("HEAD", yes)
+    client.set("b", "3")
+    assert waiting.run(yes).whole
+    assert backup.undo(yes).whole
+    assert client.mget("a", "b") == ["2", "2"]
+
+
+def test_a_restore_that_waited_for_the_same_one_is_one_of_its_own_where_that_has_ended(
+    client: redis.Redis, backup: Backup
+) -> None:
+    client.mset({"a": "1", "b": "1"})
+    commit = backup.commit().commit or ""
+    client.mset({"a": "2", "b": "2"})
+    waiting = []
+
+    def meanwhile(plan: Plan) -> bool:
+        waiting.append(backup.restorer(commit))
+        return True
+
+    backup.restore(commit, meanwhile)
+    client.mset({"a": "3", "b": "3"})
+    assert waiting[0].run(yes).whole
+    assert backup.undo(yes).whole
+    assert client.mget("a", "b") == ["3", "3"]
+
+
+def lost(*_: object) -> list[Key]:
+    raise ServerError("lost the server")
+
+
+def test_one_that_finds_all_done_that_others_left_can_be_taken_back_with_them(
+    client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is cut off as well, before its last commit."""
+    client.mset({"a": "1", "b": "1"})
+    one = backup.commit().commit or ""
+    client.mset({"a": "2", "b": "2"})
+    with monkeypatch.context() as patched:
+        patched.setattr("gitbackup.ops.restore.differing", lost)
+        with pytest.raises(ServerError, match="cut off"):
+            backup.restore(one, yes, patterns=["a"])
+    client.set("b", "1")
+    with monkeypatch.context() as patched:
+        patched.setattr("gitbackup.ops.restore.commit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            backup.restore(one, yes)
+    assert backup.undo(yes).whole
+    assert client.get("a") == "2"
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt

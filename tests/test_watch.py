@@ -266,6 +266,24 @@ def test_it_waits_while_a_restore_runs(valkey: LiveServer, tmp_path: Path) -> No
         assert watcher.told(CommitResult, 2).subject == "a added"
 
 
+def test_its_first_commit_waits_while_a_restore_runs(
+    valkey: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of a restore is no state to keep."""
+    monkeypatch.setattr(engine, "WORTH_A_WORD", 0)
+    backup = Backup(tmp_path / "data", valkey.url)
+    head = backup.commit().commit
+    assert backup.repository is not None
+    with valkey.client() as client:
+        client.set("a", "1")
+        with backup.repository.beside("restoring"):
+            watcher = Watcher(backup, quiet=0.02)
+            assert "restoring in" in watcher.told(Trouble).sentence
+            assert backup.resolve("HEAD") == head
+        assert watcher.told(CommitResult).subject == "a added"
+        watcher.end()
+
+
 @pytest.mark.long
 def test_many_commits_leave_few_packs(valkey: LiveServer, tmp_path: Path) -> None:
     backup = Backup(tmp_path / "data", valkey.url)

@@ -104,8 +104,9 @@ def carry_out(
     if left_out:
         undone.append(f"restored but for what is damaged: {'; '.join(left_out)}")
     if result.unrecorded:
+        what = "looked at once more" if result.recorded else "committed"
         undone.append(
-            f"what is there now is not committed ({result.unrecorded}): the same command does that"
+            f"what is there now is not {what} ({result.unrecorded}): the same command does that"
         )
     undone += filter(None, [push_after_commit(backup, manner.as_json) if made else ""])
     if undone:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -46,7 +45,8 @@ class RestoreResult:
     the state before, None where nothing was to be lost in another server, or an earlier run has
     made it, and `saved_on` the branch it is on where that is not HEAD's; `meanwhile` are those of
     what was written while it ran. `recorded` is the commit that holds the state since, None where
-    there is none, for the reason that `unrecorded` gives, if any. `applied` is false where there
+    there is none. `unrecorded` is the reason why that commit, or the last look at the server
+    after it, failed; empty where nothing did. `applied` is false where there
     was nothing to do, or nobody wanted it done. `busy` keys were written to at every try;
     `refused` ones the server would not take; `differing` ones do not hold what they should, once
     all was done, for the reason that `why` gives. `gone` are keys that it was not to change, and
@@ -123,15 +123,21 @@ def cut_off(error: GitbackupError, result: RestoreResult, since: str | None) -> 
 
 def left_over(repository: Repository) -> list[str]:
     """What to say of restores that were cut off, into the server that commits are of."""
-    known = repository.journal.known()
-    left = [_left(each) for each in known if each.home and each.state is not State.DONE]
+    left = _cut_off(repository)
+    if not left:
+        return []
     try:
-        with repository.beside("restoring", 0) if left else nullcontext():
-            return left
+        with repository.beside("restoring", 0):
+            return _cut_off(repository)  # one that was under way may have ended since
     except Busy:  # it is under way
         return []
     except GitbackupError:  # a disk that may only be read: nobody restores on it
         return left
+
+
+def _cut_off(repository: Repository) -> list[str]:
+    known = repository.journal.known()
+    return [_left(each) for each in known if each.home and each.state is not State.DONE]
 
 
 def _left(restore: Unfinished) -> str:
@@ -150,8 +156,9 @@ def _words(restore: Unfinished) -> Iterator[str]:
     """What finishes it, whatever HEAD is by then."""
     yield from ("gitbackup", "restore", restore.commit[:7])
     how = json.loads(restore.how)
-    yield from how["patterns"]
     for of, to in how["databases"] or ():
         yield from ("--db", f"{of}:{to}")
     yield from () if how["delete"] else ("--no-delete",)
     yield from () if how["ttl"] == Ttl.KEEP.value else ("--ttl", how["ttl"])
+    yield from ("--",) if any(glob.startswith("-") for glob in how["patterns"]) else ()
+    yield from how["patterns"]

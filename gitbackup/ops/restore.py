@@ -72,6 +72,7 @@ class Restorer:
         self._server = server
         self._wanted = wanted
         self._home = home
+        self._apart = False
         self._progress = progress
         self._warnings: list[str] = []
         self._outlines: Outlines = {}
@@ -91,6 +92,7 @@ class Restorer:
         expect_covered(wanted, self._scope, whole)
         head = head_scope(repository, self._warnings) if home else None
         self._settled = head or scope
+        self._reads = widest(self._settled, self._touched)
         self._taken_at = taken_at(repository, wanted.commit)
         self._seal = repository.tree_id(wanted.commit).encode()
         self._lookout = Lookout(server, progress)
@@ -128,6 +130,7 @@ class Restorer:
             raise ServerError(f"{self._server.label} is a read-only replica; name its primary")
         journal = self._repository.journal
         with self._repository.beside("restoring"), uncollected():
+            self._look_at_journal()
             try:
                 result = self._run(confirm)
                 if tell and result.applied:
@@ -137,6 +140,13 @@ class Restorer:
             finally:
                 journal.leave()
         return result
+
+    def _look_at_journal(self) -> None:
+        """Looks again: one that this run has waited for has ended by now, or was cut off."""
+        known = [each for each in self._repository.journal.known() if each.same(self._entry)]
+        self._wanted = replace(self._wanted, unfinished=known[-1] if known else None)
+        self._entry = record.entry(self._repository, self._wanted, self._server, self._entry.home)
+        self._replaced = self._entry.replaced
 
     def _run(self, confirm: Confirm) -> RestoreResult:
         if self._home:
@@ -178,11 +188,11 @@ class Restorer:
         left = [each for each in self._repository.journal.known() if self._entry.ends(each)]
         if not left:
             return result
-        self._repository.journal.restoring(self._entry)
+        self._replaced = self._replaced or left[-1].replaced
+        self._repository.journal.restoring(replace(self._entry, replaced=self._replaced))
         if all(each.state is State.DONE for each in left):
             with self._repository.lock():  # a work tree that does not follow yet does here
                 return replace(result, applied=True)
-        self._replaced = self._replaced or left[-1].replaced
         return self._conclude(result, view, Entries(view.plan, view.side, self._commit))
 
     def _look(self, spool: Spool) -> View:
@@ -191,7 +201,7 @@ class Restorer:
             try:
                 return self._see(spool)
             except ForbiddenKey:
-                if not self._wanted.how.patterns or self._settled is self._touched:
+                if not self._wanted.how.patterns or self._apart:
                     raise
             self._keep_apart()
             return self._see(spool)
@@ -200,15 +210,14 @@ class Restorer:
         """From now on reads the keys that it is about, and no others: the user may not."""
         if self._home:
             self._warnings.append(APART)
-        self._home = False
-        patterns = self._wanted.how.patterns
-        self._touched = replace(self._touched, include=patterns, functions=False)
-        self._settled = self._touched
+        self._home, self._apart = False, True
+        self._touched = replace(self._touched, functions=False)
+        self._reads = replace(self._touched, include=self._wanted.how.patterns)
 
     def _see(self, spool: Spool) -> View:
         self._lookout.begin()
         parent, wanted = self._repository.head(), self._wanted
-        live = LiveFiles(self._server, widest(self._settled, self._touched), self._progress)
+        live = LiveFiles(self._server, self._reads, self._progress)
         known = Decoded(CommitSide(self._repository, parent), self._outlines, self._own)
         seen = self._repository.seen()
         taken = take(live, known, Repository.blob_id, spool, seen=seen)
@@ -287,7 +296,7 @@ class Restorer:
                     break
                 result = result.with_sight(sight)
         except GitbackupError as error:
-            return replace(result, applied=True, unrecorded=str(error))
+            return replace(result, applied=True, recorded=recorded, unrecorded=str(error))
         journal.reach(State.DONE if result.whole else State.WRITING)
         return replace(result, applied=True, recorded=recorded)
 
@@ -317,10 +326,16 @@ class Restorer:
         """The same of whatever there is, all of which is read; `short` is what is not whole."""
         if not self._home:
             return None
-        live = LiveFiles(self._server, self._settled, self._progress)
         facts = trailers(DONE, self._wanted, self._replaced)
         title = ", ".join(filter(None, [record.title(self._wanted), short]))
-        return commit(self._repository, live, title, False, trailers=facts).commit
+        while True:
+            head = self._repository.head()
+            live = LiveFiles(self._server, self._settled, self._progress)
+            try:
+                return commit(self._repository, live, title, False, trailers=facts).commit
+            except Busy:  # somebody else committed while all was read: it is read again then
+                if self._repository.head() == head:
+                    raise
 
 
 def _warned(plan: Plan, *warnings: str) -> Plan:

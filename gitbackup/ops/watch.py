@@ -98,7 +98,8 @@ class Watch:
     def _watch(self, live: Followed) -> Iterator[Event]:
         """Commits what differs, then what changes; ends where all has to be read anew."""
         word, quiet = self._terms.word, self._terms.quiet
-        taken, result = record(self._repository, live, word, False, quiet)
+        with self._repository.beside("restoring", 0):  # half of a restore is no state to keep
+            taken, result = record(self._repository, live, word, False, quiet)
         head = result.commit or result.parent
         if head is None:
             raise ValueError("a first commit is always made")
