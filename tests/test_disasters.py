@@ -152,7 +152,7 @@ def recovers(person: Owner, block: str, what_was_there: object) -> None:
     person.follows(block)
     assert person.digest() == what_was_there
     code, said = person.types("gitbackup commit --dry-run")
-    assert (code, said.partition(":")[0]) == (0, "would commit nothing")
+    assert (code, said.partition(":")[0]) == (0, "nothing to commit")
 
 
 def test_every_block_of_the_plan_is_played() -> None:

@@ -104,10 +104,8 @@ def carry_out(
     if left_out:
         undone.append(f"restored but for what is damaged: {'; '.join(left_out)}")
     if result.unrecorded:
-        what = "looked at once more" if result.recorded else "committed"
-        undone.append(
-            f"what is there now is not {what} ({result.unrecorded}): the same command does that"
-        )
+        what = "looked at again" if result.recorded else "committed"
+        undone.append(f"the state now is not {what} ({result.unrecorded}): run the same command")
     undone += filter(None, [push_after_commit(backup, manner.as_json) if made else ""])
     if undone:
         raise PartlyDone("; ".join(undone))
@@ -155,16 +153,18 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         terminal.say_json(_result_object(result))
         return
     if result.saved:
-        terminal.say([f"what was there is {result.place}"])
+        terminal.say([f"saved the previous state as {result.place}"])
     for commit in result.meanwhile:
-        click.echo(f"what was written meanwhile is commit {commit[:7]}")
+        click.echo(f"saved what was written meanwhile as commit {commit[:7]}")
     if not (result.done or result.saved or result.recorded or result.unrecorded):
         terminal.say([f"it is done already: the database holds what {result.plan.source} does"])
         return
     equal = "equals" if result.verified == 1 else "equal"
     terminal.say([f"verified: {text.keys(result.verified)} {equal} {result.plan.source}"])
     if result.recorded:
-        click.echo(f"what is there now is commit {result.recorded[:7]}, HEAD")
+        restored = result.whole and not result.plan.name
+        state = "the restored state" if restored else "the state now"
+        click.echo(f"{state} is commit {result.recorded[:7]} (HEAD)")
 
 
 def _result_object(result: RestoreResult) -> dict[str, Any]:

@@ -153,8 +153,8 @@ def _expect_meant(repository: Repository, commit_ish: str, cut: Unfinished) -> N
         then, other = cut.commit[:7], now[:7]
         finish = "have it again" if cut.state is State.DONE else "finish it"
         raise Ambiguous(
-            f"a restore of {commit_ish} was cut off, which was commit {then} then, and by now is"
-            f" {other}: name {then} to {finish}, or {other} to restore that one",
+            f"a restore of {commit_ish} was cut off, and that meant commit {then} then and means"
+            f" {other} now: name {then} to {finish}, or {other} to restore that one",
             cut.commit,
             now,
         )

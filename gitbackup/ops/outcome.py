@@ -104,7 +104,7 @@ class RestoreResult:
 
     @property
     def place(self) -> str:
-        """Where what was there is; empty where HEAD held it all."""
+        """Where the previous state was saved; empty where HEAD held it all."""
         if self.saved is None:
             return ""
         return f"commit {self.saved[:7]}" + (
@@ -113,16 +113,16 @@ class RestoreResult:
 
 
 def cut_off(error: GitbackupError, result: RestoreResult, since: str | None) -> GitbackupError:
-    """An error in the middle of writing, which says where that is which has gone already, and
-    in which commit what is there since; None for none."""
+    """Return an error in the middle of writing, which tells the commit of the state before, and
+    the one of the state `since`, None for none."""
     told = [f"the restore was cut off: {str(error).removesuffix(f'; {AGAIN}')}"]
-    told += [f"what was there is {result.place}"] if result.saved else []
-    told += [f"what is there now is commit {since[:7]}, HEAD"] if since else []
+    told += [f"the previous state is {result.place}"] if result.saved else []
+    told += [f"the state now is commit {since[:7]} (HEAD)"] if since else []
     return type(error)("; ".join([*told, "the same command finishes it"]))
 
 
 def left_over(repository: Repository) -> list[str]:
-    """What to say of restores that were cut off, into the server that commits are of."""
+    """What to say of restores that are not at their end, into the server that commits are of."""
     left = _cut_off(repository)
     if not left:
         return []
@@ -142,13 +142,13 @@ def _cut_off(repository: Repository) -> list[str]:
 
 def _left(restore: Unfinished) -> str:
     if restore.undoes:
-        return f"an undo of {restore.undoes[:7]} was cut off: `gitbackup undo` finishes it"
-    told = f"a restore of {restore.commit[:7]} was cut off"
+        return f"an undo of {restore.undoes[:7]} is not finished: `gitbackup undo` finishes it"
+    told = f"a restore of {restore.commit[:7]} is not finished"
     back = "`gitbackup undo` takes it back"
     if not restore.asked.startswith("["):
         return f"{told}: the same `gitbackup restore --plan` finishes it, {back}"
     if json.loads(restore.asked)[0] == "import" and len(json.loads(restore.asked)) > 2:
-        return f"an import was cut off: the same `gitbackup import` finishes it, {back}"
+        return f"an import is not finished: the same `gitbackup import` finishes it, {back}"
     return f"{told}: `{shlex.join(_words(restore))}` finishes it, {back}"
 
 

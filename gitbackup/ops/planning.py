@@ -216,7 +216,7 @@ def as_kept(plan: Plan, kept: Plan, begun: bool) -> Plan:
         more = f" and {len(moved) - NAMED:,} more" if len(moved) > NAMED else ""
         what = "nothing more" if begun else "nothing"
         raise GitbackupError(
-            f"since the plan was drawn, {named}{more} changed: {what} was restored, draw it anew"
+            f"since the plan was drawn, {named}{more} changed: {what} was restored, make a new plan"
         )
     planned = {step.key for step in kept.keys}
     return replace(plan, keys=[step for step in plan.keys if step.key in planned])

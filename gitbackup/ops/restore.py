@@ -43,8 +43,8 @@ from gitbackup.store.unfinished import State
 LOOKS = 3  # at what there is, while that makes a server without room let go of more
 ROUNDS = 10  # plans drawn anew for keys that somebody goes on writing to
 APART = (
-    "the user may not read all that HEAD covers: what is there now is no commit of HEAD's branch,"
-    " and what it replaces is saved on a branch of its own"
+    "the user may not read all that HEAD covers: the restored state is not committed, and the"
+    " previous state is saved on a branch of its own"
 )
 Confirm = Callable[[Plan], bool]
 Tell = Callable[[RestoreResult], object]

@@ -26,7 +26,10 @@ UNITS = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
 
 def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     """What a restore is going to do: in numbers, then key by key."""
-    yield f"{_what(plan)} into {escape(plan.server)}: {_done(plan) or 'change nothing'}"
+    if plan.keys:
+        yield f"{_what(plan)} into {escape(plan.server)}: {_counted(plan.counts)}"
+    else:
+        yield _nothing(plan)
     if len(plan.keys) > max(FEW, 2 * len(plan.namespaces)):
         yield from _namespace_lines(plan)
     yield from _key_lines(plan, every)
@@ -54,14 +57,24 @@ def _what(plan: Plan) -> str:
     )
 
 
-def _done(plan: Plan) -> str:
-    return _counted(plan.counts)
+def _nothing(plan: Plan) -> str:
+    """Why there is nothing to do."""
+    verb = "import" if plan.name else "undo" if plan.how.undoes else "restore"
+    source = escape(plan.name) if plan.name else plan.commit[:7]
+    if plan.how.undoes or plan.how.patterns or plan.how.databases:
+        fact = f"these keys already equal {source}"
+    elif plan.name or plan.kept or plan.expired:
+        fact = f"the database already holds all of {source}"
+    else:
+        fact = f"the database already equals {source}"
+    return f"nothing to {verb}: {fact}"
 
 
 def _size_lines(plan: Plan) -> Iterator[str]:
-    told = [f"{size(count)} {what}" for count, what in ((plan.goes, "go"), (plan.comes, "come"))]
-    if plan.keys:
-        yield "  " + ", ".join(told)
+    if plan.goes and plan.comes:
+        yield f"  replaces {size(plan.goes)} with {size(plan.comes)}"
+    elif plan.goes or plan.comes:
+        yield f"  adds {size(plan.comes)}" if plan.comes else f"  deletes {size(plan.goes)}"
 
 
 def _namespace_lines(plan: Plan) -> Iterator[str]:

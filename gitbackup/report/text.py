@@ -25,6 +25,13 @@ def keys(count: int) -> str:
     return f"{count:,} key{'' if count == 1 else 's'}"
 
 
+def unchanged(count: int) -> str:
+    """`none of 8 keys changed`, `the only key has not changed`."""
+    if count == 1:
+        return "the only key has not changed"
+    return f"none of {count:,} keys changed" if count else "no key was added"
+
+
 def summary_lines(summary: Summary) -> Iterator[str]:
     """One line for each namespace that changed, the names aligned."""
     rows = [(titled(*space), counts) for space, counts in summary.namespaces.items()]
@@ -79,7 +86,7 @@ def commit_lines(
     """What a commit recorded; `commit` is None where there was none to make."""
     if commit is None:
         since = f" since {parent[:7]}" if parent else ""
-        yield f"nothing to commit: {keys(count)}, none changed{since}"
+        yield f"nothing to commit: {unchanged(count)}{since}"
         return
     yield from summary_lines(summary)
     yield f"[{commit[:7]}] {escape(subject)}"
@@ -99,7 +106,7 @@ def watch_line(commit: str, subject: str) -> str:
 def preview_lines(subject: str, count: int, summary: Summary) -> Iterator[str]:
     """What a commit would record."""
     if not summary.counts:
-        yield f"would commit nothing: {keys(count)}, none changed"
+        yield f"nothing to commit: {unchanged(count)}"
         return
     yield from summary_lines(summary)
     yield f"would commit: {escape(subject)}"

@@ -47,7 +47,7 @@ def test_a_commit_without_a_message_tells_the_changes_in_its_subject(user: User)
 def test_a_commit_of_nothing_new_is_none(user: User) -> None:
     user.redis.set("a", 1)
     user.says("commit")
-    assert user.says("commit") == "nothing to commit: 1 key, none changed since id1\n"
+    assert user.says("commit") == "nothing to commit: the only key has not changed since id1\n"
     assert len(user.commits()) == 1
 
 
@@ -73,7 +73,7 @@ def test_a_dry_run_tells_what_would_be_and_writes_nothing(user: User) -> None:
 def test_a_dry_run_of_nothing_new_says_so(user: User) -> None:
     user.redis.set("a", 1)
     user.says("commit")
-    assert user.says("commit", "--dry-run") == "would commit nothing: 1 key, none changed\n"
+    assert user.says("commit", "--dry-run") == "nothing to commit: the only key has not changed\n"
 
 
 def test_a_message_of_several_lines_is_kept_whole(user: User) -> None:

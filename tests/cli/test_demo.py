@@ -68,10 +68,10 @@ WALK = """
       create     set   account:index
       create     hash  account:us-1
       overwrite  hash  apikey:42
-      42 bytes go, 439 bytes come
-    what was there is commit id3
+      replaces 42 bytes with 439 bytes
+    saved the previous state as commit id3
     verified: 5 keys equal commit id2
-    what is there now is commit id4, HEAD
+    the restored state is commit id4 (HEAD)
 
     # Nothing is lost, not even the accident: it is in the history.
     $ gitbackup log

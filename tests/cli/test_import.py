@@ -33,12 +33,12 @@ PLAN = """
       create     string  user:1
       overwrite  string  user:2
       not in the file, kept: 1 key (junk)
-      42 bytes go, 78 bytes come
+      replaces 42 bytes with 78 bytes
 """
 DONE = """
-    what was there is commit id1
+    saved the previous state as commit id1
     verified: 2 keys equal then.json
-    what is there now is commit id2, HEAD
+    the state now is commit id2 (HEAD)
 """
 
 
@@ -169,7 +169,7 @@ def test_what_is_there_already_is_left_and_no_commit_is_kept_for_it(moved: User)
     moved.says("import", "then.json", "--yes")
     before = moved.state()
     told = moved.says("import", "then.json", "user:*", "--yes")
-    assert told == "import then.json into SERVER: change nothing\n"
+    assert told == "nothing to import: the database already holds all of then.json\n"
     assert moved.state() == before
 
 
@@ -256,7 +256,8 @@ def test_what_has_expired_since_is_left_out_or_has_as_much_time_again(user: User
     Path("old.json").write_text(json.dumps({"s": old | {"expireat": old["expireat"] - 10**8}}))
     told = user.run("import", "old.json", "--yes").out
     assert told == (
-        "import old.json into SERVER: change nothing\n  expired since, left out: 1 key (s)\n"
+        "nothing to import: the database already holds all of old.json\n"
+        "  expired since, left out: 1 key (s)\n"
     )
     user.run("import", "old.json", "--yes", "--ttl", "remaining")
     assert 3_590_000 < user.redis.pttl("s") <= old["ttl"] * 1000

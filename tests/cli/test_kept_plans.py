@@ -38,10 +38,10 @@ def test_a_plan_that_was_kept_is_carried_out(kept: User) -> None:
           delete     string  junk
           create     string  user:1
           overwrite  string  user:2
-          81 bytes go, 78 bytes come
-        what was there is commit id2
+          replaces 81 bytes with 78 bytes
+        saved the previous state as commit id2
         verified: 3 keys equal commit id1
-        what is there now is commit id3, HEAD
+        the restored state is commit id3 (HEAD)
     """)
     assert kept.redis.mget("user:1", "user:2", "junk", "later") == [b"a", b"b", None, b"1"]
 
@@ -84,8 +84,8 @@ def test_it_is_refused_where_a_key_in_it_has_changed(
         assert kept.run("restore", "--plan", "plan.json", *words) == Done(
             1,
             "",
-            f"gitbackup: since the plan was drawn, {named} changed: nothing was restored, draw it"
-            " anew\n",
+            f"gitbackup: since the plan was drawn, {named} changed: nothing was restored, make a"
+            " new plan\n",
         )
     assert kept.state() == before
 
@@ -121,8 +121,8 @@ def test_one_into_another_server_is_finished_in_the_same_way(
     assert other.client().mget("user:1", "user:2") == [b"a", b"b"]
     other.client().set("user:2", "since")
     assert kept.run(*words).err == (
-        "gitbackup: since the plan was drawn, user:2 changed: nothing more was restored, draw it"
-        " anew\n"
+        "gitbackup: since the plan was drawn, user:2 changed: nothing more was restored, make a"
+        " new plan\n"
     )
 
 

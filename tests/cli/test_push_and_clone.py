@@ -78,7 +78,7 @@ def test_a_lost_machine_comes_back_from_the_folder(pushed: User) -> None:
     assert pushed.run("restore", "HEAD", "--yes").code == 0
 
     assert pushed.redis.execute_command("DEBUG", "DIGEST-VALUE", "a") == before
-    assert pushed.says("commit", "--dry-run") == "would commit nothing: 1 key, none changed\n"
+    assert pushed.says("commit", "--dry-run") == "nothing to commit: the only key has not changed\n"
     assert git(pushed.repo, "config", "--get-regexp", r"^gitbackup\.") == (
         "gitbackup.format 1\ngitbackup.exclude tmp:*\ngitbackup.came exclude tmp:*"
     )
@@ -261,15 +261,15 @@ def test_a_push_that_failed_is_tried_again_by_a_commit_that_finds_nothing_to_com
     pushed.redis.set("b", 1)
     assert pushed.run("commit").code == 3
     again = pushed.run("commit")
-    assert (again.code, again.out) == (3, "nothing to commit: 2 keys, none changed since id2\n")
+    assert (again.code, again.out) == (3, "nothing to commit: none of 2 keys changed since id2\n")
     assert again.err.startswith("gitbackup: commits made before are not pushed: there is no folder")
 
     Path("unmounted").rename("cloud")
-    assert pushed.says("commit", "--dry-run") == "would commit nothing: 2 keys, none changed\n"
+    assert pushed.says("commit", "--dry-run") == "nothing to commit: none of 2 keys changed\n"
     assert pushed.says("commit").splitlines()[-1] == (
         f"pushed 1 commit to origin ({PLACE}): HEAD id2"
     )
-    assert pushed.says("commit") == "nothing to commit: 2 keys, none changed since id2\n"
+    assert pushed.says("commit") == "nothing to commit: none of 2 keys changed since id2\n"
     assert json.loads(pushed.says("status", "--json"))["pushed"][0]["missing"] == 0
 
 

@@ -107,7 +107,7 @@ def test_a_file_is_committed(user: User) -> None:
         1 key: 1 added
         """
     )
-    assert user.says("commit") == "nothing to commit: 1 key, none changed since id1\n"
+    assert user.says("commit") == "nothing to commit: the only key has not changed since id1\n"
 
 
 def test_a_file_is_restored(user: User) -> None:
@@ -122,7 +122,7 @@ def test_a_file_is_restored(user: User) -> None:
         restore ID into SERVER: overwrite 1, delete 1
           overwrite  string  a
           delete     string  b
-          78 bytes go, 39 bytes come
+          replaces 78 bytes with 39 bytes
         """
     )
     shown = user.says("restore", "--rdb", file, "--dry-run")
@@ -132,7 +132,7 @@ def test_a_file_is_restored(user: User) -> None:
     assert first[: len(becomes)] == becomes
     assert shown.splitlines()[-2:] == [
         "verified: 1 key equals commit id1",
-        "what is there now is commit id3, HEAD",
+        "the restored state is commit id3 (HEAD)",
     ]
     assert user.redis.mget("a", "b") == [b"1", b"2"]
     told = json.loads(user.run("restore", "--rdb", file, "--yes", "--json").out)

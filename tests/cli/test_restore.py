@@ -31,12 +31,12 @@ PLAN = """
       delete     string  junk
       create     string  user:1
       overwrite  string  user:2
-      81 bytes go, 78 bytes come
+      replaces 81 bytes with 78 bytes
 """
 DONE = """
-    what was there is commit id2
+    saved the previous state as commit id2
     verified: 3 keys equal commit id1
-    what is there now is commit id3, HEAD
+    the restored state is commit id3 (HEAD)
 """
 
 
@@ -65,7 +65,7 @@ def test_what_was_cut_off_is_finished_by_the_same_command(
     done = damaged.run("restore", "HEAD", "--yes")
     assert done.err == "gitbackup: going on with the same restore, which was cut off\n"
     assert done.out.endswith(
-        "verified: 3 keys equal commit id1\nwhat is there now is commit id3, HEAD\n"
+        "verified: 3 keys equal commit id1\nthe restored state is commit id3 (HEAD)\n"
     )
     assert damaged.redis.mget("user:1", "user:2", "junk") == [b"a", b"b", None]
     assert damaged.run("restore", "HEAD", "--yes").err == ""
@@ -83,7 +83,9 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(damaged: User) -> None:
 
 def test_a_restore_of_what_is_there_has_nothing_to_do(damaged: User) -> None:
     damaged.says("commit")
-    assert damaged.says("restore", "HEAD", "--yes") == ("restore id2 into SERVER: change nothing\n")
+    assert damaged.says("restore", "HEAD", "--yes") == (
+        "nothing to restore: the database already equals id2\n"
+    )
     assert len(damaged.commits()) == 2
 
 
@@ -135,10 +137,10 @@ def test_without_deleting_new_keys_stay(damaged: User) -> None:
           create     string  user:1
           overwrite  string  user:2
           not in the commit, kept: 1 key (junk)
-          42 bytes go, 78 bytes come
-        what was there is commit id2
+          replaces 42 bytes with 78 bytes
+        saved the previous state as commit id2
         verified: 2 keys equal commit id1
-        what is there now is commit id3, HEAD
+        the restored state is commit id3 (HEAD)
     """)
     assert damaged.redis.get("junk") == b"x"
 
@@ -147,10 +149,10 @@ def test_globs_narrow_the_restore(damaged: User) -> None:
     assert damaged.says("restore", "HEAD", "user:1", "--yes") == text("""
         restore id1 into SERVER: create 1
           create  string  user:1
-          0 bytes go, 39 bytes come
-        what was there is commit id2
+          adds 39 bytes
+        saved the previous state as commit id2
         verified: 1 key equals commit id1
-        what is there now is commit id3, HEAD
+        the restored state is commit id3 (HEAD)
     """)
     assert damaged.redis.mget("user:1", "user:2", "junk") == [b"a", b"oops", b"x"]
 
@@ -163,10 +165,10 @@ def test_databases_narrow_the_restore(damaged: User) -> None:
     assert damaged.says("restore", "HEAD", "--db", "3", "--yes") == text("""
         restore id2 into SERVER: create 1
           create  string  db3 a
-          0 bytes go, 39 bytes come
-        what was there is commit id3
+          adds 39 bytes
+        saved the previous state as commit id3
         verified: 1 key equals commit id2
-        what is there now is commit id4, HEAD
+        the restored state is commit id4 (HEAD)
     """)
     assert (three.get("a"), damaged.redis.dbsize()) == (b"1", 0)
 
@@ -206,10 +208,10 @@ def test_keys_that_have_expired_since_are_counted(user: User) -> None:
         restore id1 into SERVER: create 1
           create  string  a
           expired since, left out: 1 key (short)
-          0 bytes go, 39 bytes come
-        what was there is commit id2
+          adds 39 bytes
+        saved the previous state as commit id2
         verified: 1 key equals commit id1
-        what is there now is commit id3, HEAD
+        the restored state is commit id3 (HEAD)
     """)
 
 
@@ -222,7 +224,7 @@ def test_into_an_empty_server_nothing_needs_saving(
           create  hash    config
           create  string  user:1
           create  string  user:2
-          0 bytes go, 136 bytes come
+          adds 136 bytes
         verified: 3 keys equal commit id1
     """)
     assert other.client().dbsize() == 3
@@ -237,7 +239,7 @@ def test_what_another_server_held_is_saved_on_a_branch_of_its_own(
     out = damaged.says("restore", "HEAD", "--to", other.url, "--yes")
     branch = git(damaged.repo, "for-each-ref", "--format=%(refname:short)", "refs/heads/saved")
     assert out.splitlines()[-2:] == [
-        f"what was there is commit id2 on the branch {branch}",
+        f"saved the previous state as commit id2 on the branch {branch}",
         "verified: 4 keys equal commit id1",
     ]
     assert git(damaged.repo, "rev-parse", "HEAD") == damaged.commits()[0]
@@ -341,10 +343,10 @@ def test_one_database_is_restored_into_another(two: User) -> None:
         restore id1 into SERVER: overwrite 1, delete 1
           overwrite  string  db5 a
           delete     string  db5 c
-          84 bytes go, 43 bytes come
-        what was there is commit id2
+          replaces 84 bytes with 43 bytes
+        saved the previous state as commit id2
         verified: 2 keys equal commit id1
-        what is there now is commit id3, HEAD
+        the restored state is commit id3 (HEAD)
     """)
     assert two.server.client(db=5).keys() == [b"a"]
     assert two.server.client(db=3).dbsize() == 3
@@ -450,7 +452,7 @@ def test_a_long_plan_is_counted_and_cut(user: User) -> None:
     ]
     assert lines[-2:] == [
         "  and 63 more; --full names them all",
-        "  0 bytes go, 4.0 kB come",
+        "  adds 4.0 kB",
     ]
     assert len(user.says("restore", "HEAD", "--dry-run", "--full").splitlines()) == 108
 

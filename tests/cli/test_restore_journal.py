@@ -186,8 +186,8 @@ def test_they_are_asked_about_at_a_terminal(two: User) -> None:
     done = two.at_terminal("restore", "HEAD~1", types="n\n")
     assert (done.code, done.out) == (1, "nothing was restored, nothing was changed\n")
     assert done.err == (
-        "gitbackup: a restore of HEAD~1 was cut off, which was commit id1 then, and by now is id3:"
-        " name id1 to finish it, or id3 to restore that one\nGo on with id1? [y/N]: n\n"
+        "gitbackup: a restore of HEAD~1 was cut off, and that meant commit id1 then and means id3"
+        " now: name id1 to finish it, or id3 to restore that one\nGo on with id1? [y/N]: n\n"
     )
     assert (two.state(), journal(two)) == (before, noted)
     done = two.at_terminal("restore", "HEAD~1", types="y\ny\n")
@@ -225,8 +225,8 @@ def test_a_commit_in_between_tells_of_it_and_is_what_is_there(two: User) -> None
     done = two.run("commit", "-m", "between")
     assert (done.code, done.err) == (
         0,
-        "gitbackup: warning: a restore of id1 was cut off: `gitbackup restore id1 a --no-delete`"
-        " finishes it, `gitbackup undo` takes it back\n",
+        "gitbackup: warning: a restore of id1 is not finished: `gitbackup restore id1 --no-delete"
+        " a` finishes it, `gitbackup undo` takes it back\n",
     )
     assert two.says("diff") == ""
     assert two.run("restore", "HEAD~3", "a", "--no-delete", "--yes").code == 0
@@ -255,7 +255,9 @@ def test_one_into_another_server_is_finished_by_the_same_words(
     two.redis.set("new", "1")
     two.says("commit", "-m", "between")
     one = two.commits()[0]
-    assert two.run(*words).err.startswith("gitbackup: a restore of HEAD~1 was cut off, which was")
+    assert two.run(*words).err.startswith(
+        "gitbackup: a restore of HEAD~1 was cut off, and that meant"
+    )
     assert two.run("restore", "HEAD~1", "--yes").code == 0  # the other server's is not its own
     assert two.run("restore", one, *words[2:]).code == 0
     assert journal(two) == []

@@ -128,7 +128,7 @@ def test_the_url_s_password_goes_before_the_environment_s(
 def test_the_password_is_asked_for_at_a_terminal(user: User, locked: LiveServer) -> None:
     url = without_password(locked)
     done = user.at_terminal("commit", "--dry-run", "--url", url, types="s3cret\n", asked="server: ")
-    assert done == Done(0, "would commit nothing: 0 keys, none changed\n",
+    assert done == Done(0, "nothing to commit: no key was added\n",
                         "Password of the server: \n")  # fmt: skip
 
 

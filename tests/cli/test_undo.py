@@ -33,10 +33,10 @@ def test_undo_puts_back_what_the_last_restore_replaced(restored: User) -> None:
         undo id3, put id2 back into SERVER: create 1, overwrite 1
           overwrite  string  user:2
           create     string  user:3
-          39 bytes go, 86 bytes come
-        what was there is commit id4
+          replaces 39 bytes with 86 bytes
+        saved the previous state as commit id4
         verified: 2 keys equal commit id2
-        what is there now is commit id5, HEAD
+        the restored state is commit id5 (HEAD)
     """)
     assert values(restored) == BEFORE
     assert restored.says("log", "-n", "1").splitlines()[1] == "    undo of id3"
@@ -62,7 +62,7 @@ def test_undo_leaves_alone_what_the_restore_did_not_change(restored: User) -> No
 def test_what_was_written_since_to_a_restored_key_is_saved_before_it_goes(restored: User) -> None:
     restored.redis.set("user:2", "since")
     told = restored.says("undo", "--yes")
-    assert "what was there is commit id4\n" in told
+    assert "saved the previous state as commit id4\n" in told
     assert values(restored) == BEFORE
     assert '"value": "since"' in restored.says("show", "HEAD~1:user:2")
 
@@ -138,7 +138,7 @@ def test_a_restore_cut_off_before_it_wrote_anything_is_undone_by_nothing(
         patch.setattr("gitbackup.ops.apply.apply", _killed)
         assert restored.run("restore", "HEAD~1", "--yes").code == 130
     assert restored.run("status").err == (
-        "gitbackup: warning: a restore of id2 was cut off: `gitbackup restore id2` finishes it,"
+        "gitbackup: warning: a restore of id2 is not finished: `gitbackup restore id2` finishes it,"
         " `gitbackup undo` takes it back\n"
     )
     assert restored.says("undo", "--yes") == (
