@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live.address import parse
 from gitbackup.live.connect import connect
+from gitbackup.live.replies import MOST_UNASKED
 from tests.servers import LiveServer
 
 pytestmark = pytest.mark.few(5)
@@ -73,6 +75,18 @@ HELLO = (
     b"$2\r\nid\r\n:1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
     b"$7\r\nmodules\r\n*0\r\n"
 )
+
+
+def each(one: Callable[[list[bytes]], bytes]) -> Answer:
+    """What answers each command by itself, which has to come whole."""
+
+    def answer(data: bytes, _: int) -> bytes:
+        said, lines = b"", iter(data.split(b"\r\n"))
+        while (head := next(lines, b"")).startswith(b"*"):
+            said += one([(next(lines), next(lines))[1] for _ in range(int(head[1:]))])
+        return said
+
+    return answer
 
 
 def after_hello(rest: bytes) -> Answer:
@@ -212,3 +226,52 @@ def test_a_spoilt_answer(valkey: LiveServer, seed: int, tmp_path: Path) -> None:
             snapshot.decode_file(path, backup.repository.read(blob))
     with suppress(GitbackupError), spoilt(valkey.address, seed) as url:
         connect(parse(url))
+
+
+def test_messages_that_nobody_asked_for_without_end(tmp_path: Path) -> None:
+    """They would fill the memory, each byte of them having earned some time."""
+    message = b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n"
+
+    with (
+        answering(after_hello(message * 2 * MOST_UNASKED)) as url,
+        pytest.raises(ServerError, match="that nobody asked for"),
+    ):
+        Backup(tmp_path / "data", url).commit()
+
+
+def test_databases_without_end(tmp_path: Path) -> None:
+    """Each is told to be there, and INFO does not tell which."""
+
+    def one(command: list[bytes]) -> bytes:
+        word = command[0].upper()
+        if word == b"INFO":
+            return b"-NOPERM this user has no permissions to run the 'info' command\r\n"
+        return {b"HELLO": HELLO, b"DBSIZE": b":0\r\n"}.get(word, b"+OK\r\n")
+
+    with answering(each(one)) as url, pytest.raises(ServerError):
+        Backup(tmp_path / "data", url).commit()
+
+
+@pytest.mark.long
+def test_a_scan_without_end(tmp_path: Path) -> None:
+    """Each time by another cursor, and without a key."""
+    cursors = count(1)
+
+    def one(command: list[bytes]) -> bytes:
+        word = command[0].upper()
+        if word == b"SCAN":
+            cursor = b"%d" % next(cursors)
+            return b"*2\r\n$%d\r\n%s\r\n*0\r\n" % (len(cursor), cursor)
+        info = b"# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n"
+        told = {
+            b"HELLO": HELLO,
+            b"DBSIZE": b":1\r\n",
+            b"PING": b"+PONG\r\n",
+            b"FUNCTION": b"*0\r\n",
+        }
+        told[b"TIME"] = b"*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n"
+        told[b"INFO"] = b"$%d\r\n%s\r\n" % (len(info), info)
+        return told.get(word, b"+OK\r\n")
+
+    with answering(each(one)) as url, pytest.raises(ServerError, match="SCAN"):
+        Backup(tmp_path / "data", url).commit()

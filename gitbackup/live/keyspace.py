@@ -14,7 +14,9 @@ from gitbackup.live.connect import parse_info
 from gitbackup.live.refusals import words_of
 from gitbackup.live.wire import Refusal, Wire
 
-MOST_DATABASES = 1_000_000  # beyond it a server that never says no is not Redis
+MOST_DATABASES = 1_000_000
+_MOST_TRIED = 1 << 16  # beyond it a server that never says no is not Redis
+_USUAL_DATABASES = 16
 LIST: Command = ("FUNCTION", "LIST", "WITHCODE")
 KEYS_ALONE = "no library can be restored then: restore the keys alone, each database by --db"
 
@@ -50,17 +52,20 @@ def numbers(info: Iterable[str]) -> Iterator[int]:
 
 
 def _tried(wire: Wire) -> list[int]:
-    found = []
-    for db in range(MOST_DATABASES):
-        selected, size = wire.ask([("SELECT", db), ("DBSIZE",)])
-        if isinstance(selected, Refusal):
-            _expect_out_of_range(wire, selected, db)
-            break
-        if not isinstance(size, int) or size:  # DBSIZE may be forbidden too: then look
-            found.append(db)
-    wire.call("SELECT", 0)
-    wire.select(0)
-    return found
+    found, start, stop = list[int](), 0, _USUAL_DATABASES
+    while start < _MOST_TRIED:
+        some = range(start, stop)
+        replies = iter(wire.ask([one for db in some for one in (("SELECT", db), ("DBSIZE",))]))
+        for db, selected, size in zip(some, replies, replies, strict=True):
+            if isinstance(selected, Refusal):
+                _expect_out_of_range(wire, selected, db)
+                wire.call("SELECT", 0)
+                wire.select(0)
+                return found
+            if not isinstance(size, int) or size:  # DBSIZE may be forbidden too: then look
+                found.append(db)
+        start, stop = stop, 2 * stop
+    raise wire.nonsense(("SELECT", start))
 
 
 def _expect_out_of_range(wire: Wire, refusal: Refusal, db: int) -> None:

@@ -17,6 +17,7 @@ from redis.exceptions import InvalidResponse
 PIECE = 256 * 1024  # bytes received at once
 SLOWEST = 256  # bytes a second, at which an answer may come for ever
 MOST = 2 * 1024**3  # bytes of what is asked for at once; no answer is larger
+MOST_UNASKED = 1 << 17  # messages that nobody asked for, between two answers or two looks at them
 
 
 class Replies(_HiredisParser):
@@ -43,18 +44,23 @@ class Replies(_HiredisParser):
 
         Their text is in bytes where it is not to be `decoded`.
 
-        Raises redis-py's ConnectionError or TimeoutError where the server goes away.
+        Raises redis-py's ConnectionError or TimeoutError where the server goes away, OSError where
+        it says more than anybody asked for.
         """
         self._begin()
         replies: list[Any] = []
         gets = partial(self._reader.gets, decoded)
+        unasked = 0
         while missing := count - len(replies):
             found = [*islice(iter(gets, NOT_ENOUGH_DATA), missing)]
             if len(found) < missing:
                 self._reader.feed(self._more())
             if PushNotification in map(type, found):
-                self.told += (reply for reply in found if type(reply) is PushNotification)
+                said = [reply for reply in found if type(reply) is PushNotification]
                 found = [reply for reply in found if type(reply) is not PushNotification]
+                unasked = len(said) + (0 if found else unasked)
+                self._expect_end(unasked)
+                self.told += said
             replies += found
         return replies
 
@@ -129,6 +135,11 @@ class Replies(_HiredisParser):
             raise ConnectionAbortedError(f"its answer does not end after {self._came:,} bytes")
         return piece
 
+    def _expect_end(self, unasked: int) -> None:
+        """Raise OSError where so much is said unasked that it may never end."""
+        if unasked > MOST_UNASKED:
+            raise ConnectionAbortedError(f"it says {unasked:,} things that nobody asked for")
+
     def _kept_waiting(self) -> str:
         how = "answers too slowly" if self._came else "stays silent"
         return f"it {how}, with a timeout of {self._patience:g} s"
@@ -136,11 +147,14 @@ class Replies(_HiredisParser):
     def hear(self, seconds: float) -> None:
         """Takes to `told` what has arrived by now, while no reply is under way.
 
-        Where that is nothing, it waits so long for some. Raises InvalidResponse for a reply.
+        Where that is nothing, it waits so long for some. Raises InvalidResponse for a reply,
+        OSError where it does not end.
         """
         self._begin()
+        before = len(self.told)
         while self.read_from_socket(seconds, raise_on_timeout=False):  # type: ignore[no-untyped-call]
             seconds = 0
+            self._expect_end(len(self.told) - before)
             while (said := self._reader.gets()) is not NOT_ENOUGH_DATA:
                 if type(said) is not PushNotification:
                     raise InvalidResponse("a reply that nobody asked for")

@@ -11,6 +11,7 @@ from gitbackup.live.shapes import fits
 from gitbackup.live.wire import Refusal, Wire
 
 COUNT = 1_000  # names asked for at once
+FRUITLESS = 100_000  # times that it may bring next to nothing, as in a table that was emptied
 
 
 def scanned(wire: Wire, share: int = 1) -> Iterator[list[bytes]]:
@@ -18,7 +19,7 @@ def scanned(wire: Wire, share: int = 1) -> Iterator[list[bytes]]:
 
     Raises ServerError where the user may not ask.
     """
-    cursor, seen = "0", set[str]()
+    cursor, seen, found = "0", set[str](), 0
     wire.send([_command(cursor, share)])
     while True:
         (reply,) = wire.receive(1, decoded=False)
@@ -28,7 +29,8 @@ def scanned(wire: Wire, share: int = 1) -> Iterator[list[bytes]]:
             raise wire.nonsense(_command(cursor, share))
         following, names = reply
         cursor = following.decode()
-        if cursor in seen:
+        found += len(names)
+        if cursor in seen or len(seen) > FRUITLESS * share + 10 * found:
             raise wire.nonsense(_command(cursor, share))  # it would never end
         seen.add(cursor)
         if cursor != "0":
