@@ -19,6 +19,7 @@ from gitbackup import layout
 from gitbackup.model import FileChange
 from gitbackup.ops.splits import Split, Two, told_alone
 from gitbackup.patterns import Literal
+from gitbackup.store.bounded import DEEPEST
 from gitbackup.store.trees import Place
 
 PATHS = 10_000  # of which it is known whether they may hold the key
@@ -179,7 +180,7 @@ class Route:
         if not self._whole:
             self._all(parent, names)
             return
-        name = layout.digest(self._key)[digits]
+        name = layout.digest(self._key)[digits : digits + 1]  # there are 64
         if name in names:
             inner = self._folder(names[name].id)
             self._hashed(f"{parent}{name}/", inner, digits + 1)
@@ -238,12 +239,14 @@ class Route:
         return one, other
 
     def _some_file(self, parent: str, names: dict[str, Place]) -> str:
-        """A file in a folder, and a key that is in it."""
+        """A file in a folder, and a key that is in it. Raises Lost where there is none near."""
         for name, node in names.items():
             if not node.folder:
                 path = f"{parent}{name}"
                 self._keys[path] = self._ends_of(node.id)
                 return path
+        if not names or parent.count("/") > DEEPEST:
+            raise Lost
         name, node = next(iter(names.items()))
         return self._some_file(f"{parent}{name}/", self._folder(node.id))
 

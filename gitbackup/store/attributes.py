@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitbackup.errors import GitbackupError
+from gitbackup.store import refs, trees
 from gitbackup.store.command import Commands, failure, text
 from gitbackup.store.environment import users_file
 
@@ -52,8 +53,8 @@ def _where_they_stand(git: Commands) -> Iterator[dict[str, str]]:
 
     They are in an index then, for an older git knows no other way. Empty where they are not.
     """
-    names = text(git.attempt("ls-tree", "-rz", "--name-only", "HEAD").out) if git.bare else ""
-    if not any(Path(name).name == ".gitattributes" for name in names.split("\0")):
+    names = trees.listing(git, "HEAD") if git.bare and refs.head(git) else ()
+    if not any(Path(name).name == ".gitattributes" for name in names):
         yield {}
         return
     with tempfile.TemporaryDirectory(prefix="index-", dir=git.git_dir / "gitbackup") as folder:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitbackup.errors import NoRepository
-from gitbackup.store import create, exchange, network, places, refs, remotes
+from gitbackup.store import bounded, create, exchange, network, places, refs, remotes
 from gitbackup.store.command import Commands, file_errors
 from gitbackup.store.places import Place
 from gitbackup.store.remotes import BRANCHES, Remote
@@ -62,6 +62,7 @@ def fill(git: Commands, source: str, advance: Callable[[str, str | None], None])
     branch, theirs = _with_head(git, remote, theirs)
     if not branch or git.attempt("cat-file", "-e", f"{theirs[branch]}:gitbackup.json").status:
         raise NoRepository(f"{remote.place} is not a gitbackup data repository")
+    bounded.check(git, theirs[branch], None)
     remotes.keep(git, remote)
     git.run("symbolic-ref", "HEAD", BRANCHES + branch)
     exchange.follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})

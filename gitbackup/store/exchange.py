@@ -7,8 +7,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from gitbackup.errors import Busy, GitbackupError, UsageError
-from gitbackup.store import bundles, carried, identity, lock, network, places, refs, remotes
+from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
+from gitbackup.store import (
+    bounded,
+    bundles,
+    carried,
+    identity,
+    lock,
+    network,
+    places,
+    refs,
+    remotes,
+)
 from gitbackup.store.command import Commands, failure, text
 from gitbackup.store.remotes import BRANCHES, Remote
 
@@ -184,6 +194,7 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
         return Got(before, before, 0, warnings)
     if before and not _holds(git, before, wanted):
         raise GitbackupError(_diverged(git, remote, branch, before, wanted))
+    bounded.check(git, wanted, before)
     advance(wanted, before)
     commits = remotes.count(git, wanted, *([f"^{before}"] if before else []))
     return Got(before, wanted, commits, warnings)
@@ -239,6 +250,8 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
     for name, ident in theirs.items():
         if not refs.is_commit(git, ident):
             told.append(f"branch {name} of {remote} is at no commit; it is left out")
+        elif why := _beyond_measure(git, ident):
+            told.append(f"branch {name} of {remote} is left out: {why}")
         elif not _forward(git, BRANCHES + name, ident):
             told.append(f"branch {name} of {remote} and the one here have parted; it is left alone")
     for name, ident in remotes.known_refs(git, _aside(remote)).items():
@@ -249,6 +262,15 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
             result = git.attempt(*words, environment=identity.environment(git))
             told += [str(failure("notes", result))] if result.status else []
     return told
+
+
+def _beyond_measure(git: Commands, ident: str) -> str:
+    """Why a branch's commits are too large to be taken over; empty where they are not."""
+    try:
+        bounded.check(git, ident, refs.head(git))
+    except Damaged as error:
+        return str(error)
+    return ""
 
 
 def _forward(git: Commands, ref: str, ident: str) -> bool:

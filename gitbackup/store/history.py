@@ -7,14 +7,15 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from itertools import islice
 from typing import IO, NamedTuple
 
-from gitbackup.errors import GitbackupError, UsageError
+from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model import CommitInfo, FileChange, Selection
 from gitbackup.store import message, notes, refs
 from gitbackup.store.command import Commands, Talk, failure, text
-from gitbackup.store.trees import RAW, TreePairs, changes_in, damaged
+from gitbackup.store.trees import RAW, Said, Told, TreePairs, changes_in, damaged
 
 # what parts a commit's message from its note, and one commit from the next: nobody who writes
 # messages or notes can know it
@@ -170,9 +171,9 @@ def _listed(talk: Talk) -> Iterator[Record]:
 
 def _changed(git: Commands, talk: Talk) -> Iterator[Sequence[Changed]]:
     try:
-        for some in _parts(talk.stdout, _BETWEEN, last=True):
+        for some in _parts(talk.stdout, _BETWEEN, partial(Told, git), last=True):
             yield [_changed_by(part) for part in some if part]
-    except GeneratorExit:
+    except (GeneratorExit, Damaged):
         talk.kill()
         raise
     result = talk.finish()
@@ -209,15 +210,22 @@ def _options(selection: Selection) -> Iterator[str]:
     yield from ["--topo-order"] * selection.topological
 
 
-def _parts(stream: IO[bytes], mark: bytes, last: bool = False) -> Iterator[list[bytes]]:
+def _parts(
+    stream: IO[bytes], mark: bytes, begin: Callable[[], Said] = Said, last: bool = False
+) -> Iterator[list[bytes]]:
     """What stands before each mark, as many at a time as have come; what follows the last one
-    only if `last`."""
-    left = b""
+    only if `last`. What `begin` makes takes it until then, or does not."""
+    left = begin()
     while chunk := os.read(stream.fileno(), _CHUNK):  # what is there, without waiting for more
-        *whole, left = (left + chunk).split(mark)
-        yield whole
+        looked = max(0, len(left.data) - len(mark) + 1)
+        left.add(chunk)
+        if left.data.find(mark, looked) >= 0:
+            *whole, rest = bytes(left.data).split(mark)
+            yield whole
+            left = begin()
+            left.add(rest)
     if last:
-        yield [left]
+        yield [bytes(left.data)]
 
 
 def _ended(talk: Talk) -> None:

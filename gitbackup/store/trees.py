@@ -21,8 +21,16 @@ RAW = ("--no-renames", "--no-abbrev")
 _SUBMODULE = "160000"
 _FOLDER = "40000"
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_IDS = re.compile(rb"[0-9a-f]{40}(?:\t| [0-9a-f]{40} [A-Z]\d*\0)(?:db\d+/)?")
+"""What ls-tree, or --raw, tells of a file: its id, or both; and its database."""
+
 _NAME = re.compile(rb"[0-7]+ ([^\0]+)\0.{20}", re.DOTALL)
 _CHUNK = 1 << 16
+_MUCH = 8 << 20
+"""Bytes that git tells of files, beyond which we look whether they are the same ones for ever."""
+
+_MOST_ALIKE = 50_000
+"""Files of a listing that others are the same as: keys differ, so a snapshot's files do."""
 _DONE = b"done\n"  # no id: git echoes it, so that we know where an answer ends
 
 
@@ -51,6 +59,42 @@ def names(trees: Iterable[bytes]) -> set[str]:
     return {*map(text, found)}
 
 
+class Said:
+    """What git says, as it comes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next piece."""
+        self.data += chunk
+
+
+class Told(Said):
+    """What git tells of many files.
+
+    A tree that names one other ten times, which does the same, and so on, is small, and has more
+    files than any disk could hold: it is known by files that are the same as others.
+    """
+
+    def __init__(self, git: Commands) -> None:
+        super().__init__()
+        self._git = git
+        self._enough = _MUCH
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next piece. Raise Damaged where it tells of the same files over and over."""
+        super().add(chunk)
+        if len(self.data) > self._enough:
+            self._enough *= 2
+            ids = _IDS.findall(self.data)
+            if len(ids) - len(set(ids)) > _MOST_ALIKE:
+                raise Damaged(
+                    f"{self._git.folder} is damaged: a commit has the same files over and over,"
+                    " which no database has, and more than can be read"
+                )
+
+
 class TreePairs:
     """Tells which files differ between two trees, through one `git diff-tree` that stays open."""
 
@@ -67,9 +111,12 @@ class TreePairs:
             self._talk = self._git.start("diff-tree", "--stdin", "-r", "-z", "--raw", *RAW)
         question = f"{a or EMPTY_TREE} {b}\n".encode("ascii")
         try:
-            answer = _answer(self._talk, question)
+            answer = _answer(self._talk, question, Told(self._git))
         except OSError as error:
             raise self._damaged() from error
+        except Damaged:
+            self.close()
+            raise
         head, _, fields = answer.partition(b"\n")
         if head + b"\n" != question:
             raise self._damaged()
@@ -87,17 +134,16 @@ class TreePairs:
         return damaged(self._git, "diff-tree", result)
 
 
-def _answer(talk: Talk, question: bytes) -> bytes:
+def _answer(talk: Talk, question: bytes, answer: Told) -> bytes:
     """What git writes for one pair of trees."""
     talk.stdin.write(question + _DONE)
     talk.stdin.flush()
-    answer = b""
-    while not answer.endswith(_DONE):
+    while not answer.data.endswith(_DONE):
         chunk = os.read(talk.stdout.fileno(), _CHUNK)
         if not chunk:
             raise BrokenPipeError
-        answer += chunk
-    return answer.removesuffix(_DONE)
+        answer.add(chunk)
+    return bytes(answer.data.removesuffix(_DONE))
 
 
 def files(git: Commands, commit: str) -> dict[str, str]:
@@ -122,15 +168,22 @@ def listing(git: Commands, commit: str) -> dict[str, Place]:
 
 def tree_id(listing: Mapping[str, Place]) -> str:
     """The id of the tree that holds just this; reckoned, not written anywhere."""
-    here: dict[str, Place] = {}
-    folders: dict[str, dict[str, Place]] = {}
+    folders: dict[str, dict[str, Place]] = {"": {}}
     for path, place in listing.items():
-        name, slash, rest = path.partition("/")
-        if slash:
-            folders.setdefault(name, {})[rest] = place
-        else:
-            here[name] = place
-    here |= {name: Place(_FOLDER, tree_id(inside)) for name, inside in folders.items()}
+        folder, _, name = path.rpartition("/")
+        folders.setdefault(folder, {})[name] = place
+    for folder in [*folders]:
+        while (folder := folder.rpartition("/")[0]) not in folders:
+            folders[folder] = {}
+    for folder in sorted(folders, key=lambda path: path.count("/"), reverse=True):
+        if folder:  # those in it are known by now
+            around, _, name = folder.rpartition("/")
+            folders[around][name] = Place(_FOLDER, _id(folders[folder]))
+    return _id(folders[""])
+
+
+def _id(here: Mapping[str, Place]) -> str:
+    """The id of the tree of a folder."""
     data = b"".join(_line(name, here[name]) for name in sorted(here, key=lambda n: _order(n, here)))
     return hashlib.sha1(b"tree %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
@@ -169,10 +222,14 @@ def changes_in(fields: Sequence[str]) -> list[FileChange]:
 
 def _read(git: Commands, *words: str, environment: Mapping[str, str] | None = None) -> bytes:
     """What git reads of commits that have been resolved: where it cannot, they are damaged."""
-    result = git.attempt(*words, environment=environment)
+    talk = git.start(*words, environment=environment)
+    told = Told(git)
+    while chunk := os.read(talk.stdout.fileno(), _CHUNK):
+        told.add(chunk)
+    result = talk.finish()
     if result.status:
         raise damaged(git, words[0], result)
-    return result.out
+    return bytes(told.data)
 
 
 def damaged(git: Commands, name: str, result: Result) -> GitbackupError:
