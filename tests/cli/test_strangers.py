@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -262,6 +263,10 @@ def test_python_is_refused_too(user: User) -> None:
         next(Backup(user.repo).log())
 
 
+COMMAND = re.compile(rb"(?:\A|(?<=\r\n))\*\d+\r\n")
+"""How each command of a client begins."""
+
+
 class Listener:
     """A server that a stranger named: it keeps what it is sent, and wants a password."""
 
@@ -280,7 +285,8 @@ class Listener:
             with connection:
                 while heard := connection.recv(1 << 16):
                     self.heard += heard
-                    connection.sendall(b"-NOAUTH Authentication required.\r\n")
+                    commands = len(COMMAND.findall(heard))
+                    connection.sendall(b"-NOAUTH Authentication required.\r\n" * commands)
 
     def close(self) -> None:
         self._socket.close()
