@@ -169,7 +169,7 @@ def test_what_is_there_already_is_left_and_no_commit_is_kept_for_it(moved: User)
     moved.says("import", "then.json", "--yes")
     before = moved.state()
     told = moved.says("import", "then.json", "user:*", "--yes")
-    assert told == "nothing to import: the database already holds all of then.json\n"
+    assert told == "nothing to import: these keys already equal then.json\n"
     assert moved.state() == before
 
 
