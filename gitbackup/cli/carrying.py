@@ -156,11 +156,11 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         terminal.say([f"saved the previous state as {result.place}"])
     for commit in result.meanwhile:
         click.echo(f"saved what was written meanwhile as commit {commit[:7]}")
-    if not (result.done or result.saved or result.recorded or result.unrecorded):
+    if result.plan.keys:
+        equal = "equals" if result.verified == 1 else "equal"
+        terminal.say([f"verified: {text.keys(result.verified)} {equal} {result.plan.source}"])
+    else:  # a run before this one wrote it all
         terminal.say([f"it is done already: the database holds what {result.plan.source} does"])
-        return
-    equal = "equals" if result.verified == 1 else "equal"
-    terminal.say([f"verified: {text.keys(result.verified)} {equal} {result.plan.source}"])
     if result.recorded:
         restored = result.whole and not result.plan.name
         state = "the restored state" if restored else "the state now"

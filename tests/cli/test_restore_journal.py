@@ -195,6 +195,17 @@ def test_they_are_asked_about_at_a_terminal(two: User) -> None:
     expect_clean(two)
 
 
+def test_what_an_earlier_run_wrote_is_committed_and_told_as_done(two: User) -> None:
+    killed(two, "it has written", "restore", "HEAD~1", "--yes")
+    done = two.run("restore", "HEAD~1", "--yes")
+    assert (done.code, done.out) == (
+        0,
+        "it is done already: the database holds what commit id1 does\n"
+        "the restored state is commit id4 (HEAD)\n",
+    )
+    expect_clean(two)
+
+
 def test_a_no_and_a_second_kill_keep_it(two: User) -> None:
     killed(two, "it has written", "restore", "HEAD~1", "--yes")
     noted = journal(two)
