@@ -15,7 +15,7 @@ import click
 from gitbackup.backup import Backup
 from gitbackup.cli import pager, terminal
 from gitbackup.cli.given import Folder, Natural, named
-from gitbackup.errors import PasswordNeeded, ServerError, UsageError
+from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError
 from gitbackup.model.access import LONGEST, Access
 from gitbackup.model.ttl import Ttl
 from gitbackup.progress import Progress
@@ -276,9 +276,32 @@ def alone(claim: str, **others: bool) -> None:
 
 
 def repository_folder(repo: Path | None) -> Path:
-    """Where the data repository is: as told, in this folder, or around it."""
+    """Where the data repository is: as told, in this folder, or around it.
+
+    Raises NoRepository for a bare one that nobody named and that another project may hold.
+    """
     if repo is not None:
         return repo
+    found = _found_here()
+    _expect_ours(found)
+    return found
+
+
+def _expect_ours(folder: Path) -> None:
+    """A project that somebody checks out can hold a bare repository as files like any others:
+    its settings would then run programs of whoever wrote it."""
+    if not ((folder / "HEAD").is_file() and (folder / "objects").is_dir()):
+        return
+    for place in {folder.absolute(), folder.resolve()}:
+        for outer in place.parents:
+            if (outer / ".git").exists():
+                raise NoRepository(
+                    f"{place} is a bare repository inside the project {outer}, which may have"
+                    " brought it along; if it is yours, name it with --repo"
+                )
+
+
+def _found_here() -> Path:
     here = Path.cwd()
     if not (here / FOLDER).exists():
         for folder in (here, *here.parents):

@@ -358,3 +358,24 @@ def test_python_s_password_is_not_sent_either(
     with pytest.raises(ServerError, match="yours is not sent there"):
         Backup(user.repo, password=SECRET).commit()
     assert SECRET.encode() not in listener.heard
+
+
+@pytest.mark.parametrize("inside", ["data-git-backup", "."])
+def test_a_bare_repository_that_a_project_brought_along_is_not_opened(
+    user: User, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    """It is owned by whoever checked the project out; git tracks a bare one as any files."""
+    user.redis.set("a", "1")
+    user.says("commit", "-m", "one")
+    git(Path.cwd(), "init", "--quiet", "project")
+    bare = Path("project/data-git-backup").absolute()
+    git(Path.cwd(), "clone", "--quiet", "--bare", str(user.repo), str(bare))
+    git(bare, "config", "core.pager", "touch CANARY; cat")
+    monkeypatch.chdir(bare if inside == "." else bare.parent)
+
+    for command in ("log", "status", "commit", "check"):
+        done = user.run(command)
+        assert (done.code, "is a bare repository inside the project" in done.err) == (10, True)
+    assert user.run("log", "--repo", str(bare)).code == 0
+    monkeypatch.setenv("GITBACKUP_REPO", str(bare))
+    assert user.run("log").code == 0
