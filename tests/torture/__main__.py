@@ -37,12 +37,11 @@ def main() -> int:
     if given.jobs > 1 and not given.replay:
         return _several(given)
     figures = _sum([given.json] if given.json else [])
-    before, deadline = figures.count, time.monotonic() + given.seconds
+    trials: int | None = given.trials and figures.count + given.trials
+    deadline = time.monotonic() + given.seconds
 
     def over() -> bool:
-        if given.trials:
-            return bool(figures.count - before >= given.trials)
-        return time.monotonic() > deadline
+        return time.monotonic() > deadline if trials is None else figures.count >= trials
 
     def save() -> None:
         if given.json:

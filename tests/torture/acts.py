@@ -128,6 +128,23 @@ def init(world: World, chance: Random) -> Act:
     return Act("init", ["init", "--redact", "secret*"], server=False)
 
 
+def config(world: World, chance: Random) -> Act:
+    """A setting that travels, there or not."""
+
+    def values() -> list[str]:
+        told = world.plain.run("config", "--get-all", "gitbackup.redact").stdout.decode()
+        return told.split("\n")
+
+    word = "remove" if "hush*" in values() else "add"
+
+    def proof(before: State, ended: Ended) -> str:
+        return (
+            "" if ("hush*" in values()) == (word == "add") else "the setting is not as it was set"
+        )
+
+    return Act("config", ["config", word, "redact", "hush*"], server=False, proof=proof, once=True)
+
+
 def reads(world: World, chance: Random) -> Act:
     """What only looks, at the server or the history."""
     live = chance.choice(LIVE)
@@ -424,6 +441,20 @@ def rdb_restore(world: World, chance: Random) -> Act | None:
     )  # fmt: skip
 
 
+def rdb_commit(world: World, chance: Random) -> Act | None:
+    """An old file becomes a commit; the database stays as it is."""
+    file = _an_rdb(world, chance)
+    if file is None:
+        return None
+    state = world.rdbs[file]
+
+    def proof(before: State, ended: Ended) -> str:
+        same = world.plain.tokens() == state.tokens
+        return "" if same else "the commit is not what the file holds"
+
+    return Act("commit --rdb", ["commit", "--rdb", str(file)], server=False, proof=proof)
+
+
 def verify(world: World, chance: Random) -> Act:
     return Act("verify", ["verify"], server=False)
 
@@ -445,6 +476,7 @@ WEIGHTS: tuple[tuple[Callable[[World, Random], Act | None], int], ...] = (
     (first_init, 2),
     (first_commit, 4),
     (init, 2),
+    (config, 2),
     (reads, 8),
     (differs, 3),
     (blame, 1),
@@ -460,6 +492,7 @@ WEIGHTS: tuple[tuple[Callable[[World, Random], Act | None], int], ...] = (
     (rdb_save, 3),
     (rdb_verify, 1),
     (rdb_restore, 2),
+    (rdb_commit, 1),
     (verify, 2),
     (watch, 5),
 )

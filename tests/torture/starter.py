@@ -234,7 +234,7 @@ def _be(asked: dict[str, Any], talk: socket.socket) -> None:
             program = [*asked["script"], *asked["words"]]
             os.execvpe(program[0], program, asked["environment"])  # noqa: S606  as it is meant
         sys.argv = ["gitbackup", *asked["words"]]
-        os.nice = lambda increment: 0  # type: ignore[assignment]  # we stand behind others already
+        os.nice = lambda increment: 0  # we stand behind others already
         counted = _count(asked["dies"], talk)
         from gitbackup.cli import main
 
