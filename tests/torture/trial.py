@@ -180,7 +180,7 @@ class Trial:
                 if words is act.words and act.ends and done.code == -signal.SIGTERM:
                     continue  # it was asked to end before it listened
                 raise Broken(WORDS, f"{words} ended by signal {-done.code}: {done.err}")
-            if done.code == 10 and words is not act.words and not self.head:
+            if done.code in (2, 10) and words is not act.words and not self.head:
                 continue  # the other one came before there was anything
             if done.code not in DOCUMENTED:
                 raise Broken(WORDS, f"{words} ended with {done.code}: {done.err}")
