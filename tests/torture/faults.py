@@ -81,6 +81,7 @@ class Trouble:
         self.told: list[tuple[bytes, bytes]] = []  # (key, token) that a writer's were replaced
         self.latest: dict[bytes, bytes] = {}
         self.errors: list[str] = []
+        self.by_hand = False  # whether a person made a commit
         self._run: Run | None = None
         self._ready = threading.Event()
         self._over = threading.Event()
@@ -251,6 +252,7 @@ class Trouble:
         )
         if self.world.repo.exists():
             self.world.plain.run(*words)
+            self.by_hand = words[0] == "commit"
             self.instant += f" git {words[0]}"
             self.struck = True
 

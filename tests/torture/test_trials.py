@@ -31,7 +31,7 @@ def test_nothing_is_lost_whatever_goes_wrong_for_long() -> None:
     assert tortured("long", 600).failures == []
 
 
-def saves_nothing(self: Restorer, result: Any, view: Any) -> Any:
+def saves_nothing(self: Restorer, result: Any, *rest: Any) -> Any:
     """A restore that overwrites what is in no commit."""
     return result
 

@@ -107,7 +107,8 @@ class Trial:
         self._sane(act, ended, trouble)
         self._whole(head)
         after = world.database.state()
-        disturbed = fault.disturbs or bool(trouble.second)
+        moved = act.relative and trouble.by_hand  # HEAD~2 means another commit since
+        disturbed = fault.disturbs or bool(trouble.second) or moved
         if not disturbed and ended.code in act.codes:
             self._claimed(act, before, ended, after)
         elif not disturbed and act.writes:
