@@ -166,10 +166,12 @@ def differs(world: World, chance: Random) -> Act:
 
 
 def blame(world: World, chance: Random) -> Act | None:
-    found = sorted(key for db, key in world.known[_head(world)].keys if db == 0 and key.isalnum())
+    head = _head(world)
+    found = sorted(key for db, key in world.known[head].keys if db == 0 and key.isalnum())
     if not found:
         return None
-    return Act("blame", ["blame", chance.choice(found).decode()], server=False)
+    words = ["blame", "--db", "0", chance.choice(found).decode(), head]
+    return Act("blame", words, server=False)
 
 
 def check(world: World, chance: Random) -> Act:
