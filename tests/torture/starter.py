@@ -51,10 +51,10 @@ class Run:
         self._out, self._err = (folder / f"{number}.{name}" for name in ("out", "err"))
         self._began = time.monotonic()
         self.ended: Ended | None = None
-        while b"\n" not in self._heard:
-            self._heard += talk.recv(4096)
-        first, self._heard = self._heard.split(b"\n", 1)
-        self.pid: int = json.loads(first)["pid"]
+        self._told: dict[str, Any] = {}
+        while "pid" not in self._told:
+            self._hear()
+        self.pid: int = self._told["pid"]
 
     def wait(self, seconds: float) -> Ended | None:
         """How it ended; None where it has not by then."""
@@ -65,17 +65,22 @@ class Run:
                 return None
             self._talk.settimeout(left)
             with suppress(TimeoutError):
-                data = self._talk.recv(4096)
-                if not data:
-                    raise RuntimeError("the starter has gone")
-                self._heard += data
+                if "status" not in self._told:
+                    self._hear()
                 self._understand()
         return self.ended
 
+    def _hear(self) -> None:
+        """What the starter, and the run itself, tell next."""
+        data = self._talk.recv(4096)
+        if not data:
+            raise RuntimeError("the starter has gone")
+        *lines, self._heard = (self._heard + data).split(b"\n")
+        for line in lines:
+            self._told |= json.loads(line)
+
     def _understand(self) -> None:
-        told: dict[str, Any] = {}
-        for line in self._heard.split(b"\n")[:-1]:
-            told |= json.loads(line)
+        told = self._told
         if "status" not in told:
             return
         out, err = map(_read, (self._out, self._err))
@@ -257,6 +262,10 @@ def _redirect(files: Sequence[str]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, path in enumerate(files, 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+    # a test's own are of the test; these are as the interpreter makes them
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _count(dies: tuple[str, int] | None, talk: socket.socket) -> list[int]:
