@@ -229,6 +229,7 @@ def watch(done: threading.Event, seen: set[bytes], what: str) -> None:
             try:
                 found = process.read_bytes()
                 more = process.with_name("cmdline").read_bytes() if what != "cmdline" else b""
-                seen.add(found + more)
+                if more or what == "cmdline":  # else it has ended, and cannot be told by its words
+                    seen.add(found + more)
             except OSError:
                 continue

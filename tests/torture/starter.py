@@ -214,7 +214,7 @@ def _import_all() -> None:
     for module in pkgutil.walk_packages(gitbackup.__path__, "gitbackup."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in ("deepdiff", "filelock", "difflib"):
+    for name in ("deepdiff", "difflib"):
         importlib.import_module(name)
     import gc
 

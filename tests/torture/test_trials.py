@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitbackup.ops.restore import Restorer
+from gitbackup.ops import record
 from gitbackup.store.repository import Repository
 from tests.torture.figures import Figures
 from tests.torture.session import Session
@@ -33,9 +33,9 @@ def test_nothing_is_lost_whatever_goes_wrong_for_long() -> None:
     assert not failures, "\n".join(failure["told"] for failure in failures)
 
 
-def saves_nothing(self: Restorer, result: Any, *rest: Any) -> Any:
+def saves_nothing(repository: Repository, view: Any, *rest: Any) -> Any:
     """A restore that overwrites what is in no commit."""
-    return result
+    return view.parent
 
 
 def leaves_a_lock(self: Repository) -> None:
@@ -46,13 +46,13 @@ def leaves_a_lock(self: Repository) -> None:
 @pytest.mark.parametrize(
     ("broken", "put", "law"),
     [
-        ((Restorer, "_save"), saves_nothing, "lost"),
+        ((record, "before"), saves_nothing, "lost"),
         ((Repository, "maintain"), leaves_a_lock, "needs a person"),
     ],
 )
 def test_it_tells_what_is_wrong(
     monkeypatch: pytest.MonkeyPatch,
-    broken: tuple[type, str],
+    broken: tuple[object, str],
     put: Callable[..., object],
     law: str,
 ) -> None:
