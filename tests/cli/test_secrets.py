@@ -16,6 +16,8 @@ from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
 from tests.web import git_host
 
+pytestmark = pytest.mark.few(1)
+
 SECRET = f"s3cr3t-p4ss-{os.getpid()}"
 
 

@@ -21,7 +21,7 @@ import pytest
 from tests.cli.test_completion import PATH, needed
 from tests.cli.user import User, surroundings
 
-pytestmark = pytest.mark.few(4)
+pytestmark = pytest.mark.few(2)
 
 START = {
     "bash": ("bash", "--norc", "--noprofile", "-i"),

@@ -11,6 +11,8 @@ from gitbackup.store.repository import Repository
 from tests.cli.user import User
 from tests.store.plain import commit, git
 
+pytestmark = pytest.mark.few(1)
+
 LEVELS, WIDTH = 10, 10
 NAMES = [f"{number:02x}" for number in range(WIDTH)]
 

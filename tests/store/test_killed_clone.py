@@ -29,7 +29,8 @@ clone(sys.argv[1], Path(sys.argv[2]), False)
 """
 
 
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("step", [3])
 def test_a_killed_clone_is_gone_on_with(
     step: int, repository: Repository, first: str, tmp_path: Path
 ) -> None:

@@ -125,6 +125,7 @@ create.make(Path(sys.argv[1]), bare)
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("bare", "existed"), [(False, False), (True, True)])
 def test_making_a_repository_is_killed_anywhere_and_done_again(
     bare: bool, existed: bool, tmp_path: Path
