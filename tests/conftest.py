@@ -29,10 +29,10 @@ SETTINGS_OF = ("GIT_", "GITBACKUP_", "REDIS", "VALKEY", "XDG_")
 settings.register_profile(
     "home",
     deadline=None,
-    max_examples=25,
+    max_examples=10,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # a server is emptied by hand
 )
-settings.register_profile("ci", settings.get_profile("home"), max_examples=50, derandomize=True)
+settings.register_profile("ci", settings.get_profile("home"), max_examples=25, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
 
 

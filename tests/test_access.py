@@ -238,6 +238,7 @@ def test_keys_that_a_user_may_read_and_not_write_are_named_before_anything_is_wr
         assert client.dbsize() == 400
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "denied",
     [

@@ -25,6 +25,7 @@ from tests.test_roundtrip import backups, commit, fill
 NOW = 4_000_000_000_000
 
 
+@pytest.mark.long
 @settings(max_examples=6)
 @given(data=st.data())
 def test_the_commands_turn_any_database_into_any_other(

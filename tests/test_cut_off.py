@@ -62,6 +62,7 @@ def test_the_same_words_finish_a_restore_that_was_killed(
     assert backup.entry(saved[-1].id, "precious")[1]["value"] == "1"
 
 
+@pytest.mark.long
 def test_a_commit_by_another_run_meanwhile_is_never_written_over(
     valkey: LiveServer, tmp_path: Path
 ) -> None:

@@ -161,6 +161,7 @@ def test_every_block_of_the_plan_is_played() -> None:
     assert [name for name in BLOCKS if f'"{name}"' not in tests] == []
 
 
+@pytest.mark.long
 def test_the_plan_leaves_nothing_bad_to_be_told(owner: Owner) -> None:
     """All is green but for what is truly missing: a second server. Where the tests
     run in a container, its files may go with that."""
@@ -186,6 +187,7 @@ def test_one_account_deleted_by_mistake(owner: Owner) -> None:
     recovers(owner, "account deleted", before)
 
 
+@pytest.mark.long
 def test_a_wrong_flushall(owner: Owner) -> None:
     before = owner.digest()
     with owner.redis as client:
@@ -236,6 +238,7 @@ def test_the_history_is_lost(owner: Owner) -> None:
     assert owner.types("git -C data-git-backup rev-parse HEAD~1") == commits
 
 
+@pytest.mark.long
 def test_the_machine_is_lost(owner: Owner, tmp_path: Path) -> None:
     """All that is left is what a cloud drive has of the folder; the rest is another machine's."""
     before = owner.digest()
@@ -250,6 +253,7 @@ def test_the_machine_is_lost(owner: Owner, tmp_path: Path) -> None:
         other.kill()
 
 
+@pytest.mark.long
 def test_only_an_rdb_file_is_left(owner: Owner) -> None:
     before = owner.digest()
     shutil.rmtree(owner.folder / "data-git-backup")

@@ -107,6 +107,7 @@ def shell(tmp_path: Path, start_server: StartServer) -> Shell:
     return Shell(tmp_path, server)
 
 
+@pytest.mark.long
 def test_every_example_of_the_readme(shell: Shell) -> None:
     """In the order of the page, with the output that it shows, and the Python program too."""
     for block in blocks(README, "console"):

@@ -127,6 +127,7 @@ def test_a_server_with_a_password_starts_too(start_server: StartServer) -> None:
         stranger.ping()
 
 
+@pytest.mark.long
 def test_a_server_of_a_test_can_be_reached_by_port(start_server: StartServer) -> None:
     primary = start_server(tcp=True, user=["ann on >pw ~* +@all", "bob on nopass ~* +@read"])
     replica = start_server(replicaof=f"127.0.0.1 {primary.port}")

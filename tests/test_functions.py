@@ -74,6 +74,7 @@ def test_functions_that_two_libraries_exchanged_go_back(
     assert sources(client) == before
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_a_library_loaded_after_the_plan_is_saved_before_it_goes(
     client: redis.Redis, backup: Backup, name: str
@@ -91,6 +92,7 @@ def test_a_library_loaded_after_the_plan_is_saved_before_it_goes(
     assert lua(name, "h") in saved(backup)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_a_library_loaded_at_the_last_moment_is_saved_before_it_goes(
     client: redis.Redis, backup: Backup, name: str, monkeypatch: pytest.MonkeyPatch

@@ -174,6 +174,7 @@ def test_small_values_that_have_become_large_are_read_whole(
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("fields", "size"), [(900, 2_400), (900, 60), (9_000, 300), (20, 1_000)])
 def test_a_value_that_is_larger_than_the_first_the_middle_and_the_last_stays(
     client: redis.Redis, backup: Backup, fields: int, size: int

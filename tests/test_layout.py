@@ -164,6 +164,7 @@ GROWING = {
 }
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("shape", GROWING)
 def test_one_key_touches_a_handful_of_files(shape: str) -> None:
     """One file, but where a file is split (into up to 16) or a place is born."""
@@ -213,6 +214,7 @@ def small(limit: int, fewest: int, deep: int) -> Iterator[None]:
         yield
 
 
+@pytest.mark.long
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(any_keys, st.integers(1, 4), st.integers(1, 3), st.integers(0, 40))
 def test_any_keys(keys: list[bytes], limit: int, fewest: int, deep: int) -> None:
@@ -220,6 +222,7 @@ def test_any_keys(keys: list[bytes], limit: int, fewest: int, deep: int) -> None
         check(keys, limit)
 
 
+@pytest.mark.long
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(any_keys, any_keys, any_keys, st.integers(1, 4), st.integers(1, 3), st.integers(0, 40))
 def test_what_differs_is_what_two_layouts_have_not_in_common(

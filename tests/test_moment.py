@@ -376,6 +376,7 @@ def test_nor_is_a_value_that_is_built_aside_meanwhile_a_part_then(
     assert seen.files == quiet(server, ALL).files
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "denied", ["client|tracking", "multi", "exec", "info", "ping", "time", "hello"]
 )
@@ -450,6 +451,7 @@ def test_no_money_is_made_or_lost_in_a_commit_of_one_moment(
     assert sums == [SUM] * 2
 
 
+@pytest.mark.long
 def test_read_key_by_key_money_is_made_and_lost(valkey: LiveServer, tmp_path: Path) -> None:
     """So the test above can fail."""
     fill(valkey)
@@ -461,6 +463,7 @@ def test_read_key_by_key_money_is_made_and_lost(valkey: LiveServer, tmp_path: Pa
             sums.add(balance(backup))
 
 
+@pytest.mark.long
 def test_an_item_and_its_entry_in_the_index_are_never_apart(
     server: LiveServer, tmp_path: Path
 ) -> None:
@@ -476,6 +479,7 @@ def test_an_item_and_its_entry_in_the_index_are_never_apart(
     assert counted["point-in-time"] > 0
 
 
+@pytest.mark.long
 def test_writers_go_on_at_once_after_a_pause(server: LiveServer) -> None:
     fill(server)
     with writing(server, "bank", 0, clients=1):

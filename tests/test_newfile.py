@@ -177,6 +177,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.few(1)
 @by_root
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
 @pytest.mark.parametrize("words", COMMANDS)

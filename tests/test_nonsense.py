@@ -126,6 +126,7 @@ def test_an_answer_that_is_none(what: str, verb: str, tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.long
 def test_an_answer_that_comes_byte_by_byte(tmp_path: Path) -> None:
     """A byte does not earn it the time that it takes."""
     with answering(after_hello(b"+OK\r\n"), drip=TIMEOUT / 5) as url:
@@ -135,6 +136,7 @@ def test_an_answer_that_comes_byte_by_byte(tmp_path: Path) -> None:
     assert time.monotonic() - began < 20 * TIMEOUT
 
 
+@pytest.mark.long
 def test_no_answer(tmp_path: Path) -> None:
     silent = pytest.raises(ServerError, match="stays silent, with a timeout of 1 s")
     with answering(lambda data, times: b"") as url, silent:

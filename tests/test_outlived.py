@@ -49,6 +49,7 @@ def run(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not PROCESSES.is_dir(), reason="this system has no /proc")
 def test_what_outlives_the_tests_is_named_and_ended(tmp_path: Path) -> None:
     done = run(tmp_path, LEAVES)
@@ -61,6 +62,7 @@ def test_what_outlives_the_tests_is_named_and_ended(tmp_path: Path) -> None:
     assert eventually(lambda: not any(map(is_alive, named)))
 
 
+@pytest.mark.long
 def test_a_run_that_leaves_nothing_ends_well(tmp_path: Path) -> None:
     done = run(tmp_path, LEAVES_NOTHING)
     assert done.returncode == 0, done.stdout

@@ -29,6 +29,7 @@ def fill(server: LiveServer) -> None:
         pipe.execute()
 
 
+@pytest.mark.long
 def test_all_is_read_and_restored(server: LiveServer, tmp_path: Path) -> None:
     fill(server)
     free = Backup(tmp_path / "free", server.url)

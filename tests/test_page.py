@@ -334,6 +334,7 @@ def test_a_page_fits_a_phone(tab: Tab, tmp_path: Path) -> None:
     assert tab.tell("document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.long
 def test_ten_thousand_keys(tab: Tab, tmp_path: Path) -> None:
     """They are searched; what is far out of sight is not laid out; most begin folded."""
     database = {

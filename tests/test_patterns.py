@@ -65,6 +65,7 @@ STARS = st.text(st.sampled_from("***ab?"), max_size=14) | st.lists(
 FEW_LETTERS = st.lists(st.text(st.sampled_from("ab"), max_size=14), min_size=1, unique=True)
 
 
+@pytest.mark.long
 @settings(max_examples=400)
 @given(glob=STARS, names=FEW_LETTERS)
 def test_many_stars_match_what_the_server_says(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import redis
 
 from gitbackup import kinds
@@ -63,6 +64,7 @@ def consumed(pipe: redis.client.Pipeline, turn: int) -> None:
     pipe.xreadgroup("group", "consumer", {"events": ">"}, 50)
 
 
+@pytest.mark.long
 def test_a_large_stream_is_of_one_moment_however_busy(server: LiveServer) -> None:
     """Its entries follow upon each other, and its counters and its group are those of then."""
     with server.client() as client:

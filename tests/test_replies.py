@@ -19,6 +19,7 @@ CODES = {0, 1, 2, 3, 10, 11, 12, 13}
 """What a command may end with: a traceback is an exception here."""
 
 
+@pytest.mark.long
 @settings(max_examples=10)
 @given(data=st.data())
 def test_nonsense_is_told(valkey: LiveServer, tmp_path: Path, data: st.DataObject) -> None:

@@ -144,6 +144,7 @@ class Onlooker(threading.Thread):
         self.join()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("size", [1_500, 25_000])
 def test_a_large_value_changes_at_once_with_its_expiry(
     server: LiveServer, client: redis.Redis, backup: Backup, size: int
@@ -188,6 +189,7 @@ def test_a_name_that_only_looks_like_a_leftover_is_a_key_as_any(
     assert backup.commit().keys == 2
 
 
+@pytest.mark.long
 def test_a_replica_is_refused_before_anything_is_asked(
     start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -211,6 +213,7 @@ def await_replica(replica: LiveServer) -> None:
     pytest.fail("the replica never followed")
 
 
+@pytest.mark.long
 def test_what_has_expired_since_is_left_out_and_counted(
     client: redis.Redis, backup: Backup
 ) -> None:
@@ -227,6 +230,7 @@ def test_what_has_expired_since_is_left_out_and_counted(
     assert client.keys() == ["stays"]
 
 
+@pytest.mark.long
 def test_what_has_expired_comes_back_where_no_expiry_is_wanted(
     client: redis.Redis, backup: Backup
 ) -> None:
@@ -336,6 +340,7 @@ def test_key_patterns_that_match_nothing_are_an_error(client: redis.Redis, backu
         backup.restore("HEAD", yes, patterns=["b*"])
 
 
+@pytest.mark.long
 def test_a_key_that_somebody_goes_on_writing_to_is_named_and_the_others_are_restored(
     server: LiveServer, client: redis.Redis, backup: Backup
 ) -> None:

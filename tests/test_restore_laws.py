@@ -103,6 +103,7 @@ def named(key: str, number: int) -> Iterator[tuple[str, bytes]]:
 # 2. No client sees a key torn: missing, half built, without its expiry, or of another type.
 
 
+@pytest.mark.long
 def test_whoever_looks_on_sees_each_key_as_it_was_or_as_it_shall_be(
     server: LiveServer, tmp_path: Path
 ) -> None:

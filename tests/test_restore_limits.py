@@ -106,6 +106,7 @@ def test_keys_that_a_server_evicts_while_others_arrive_are_named(
     assert (result.whole, result.recorded) == (False, backup.resolve("HEAD"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("size", "at_once"), [(30, 20), (3_000, 1)])
 def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
     server: LiveServer, tmp_path: Path, size: int, at_once: int, monkeypatch: pytest.MonkeyPatch

@@ -48,6 +48,7 @@ def connections(client: redis.Redis) -> int:
     return int(client.info("stats")["total_connections_received"])
 
 
+@pytest.mark.long
 def test_keys_that_expire_before_they_are_read_again_cost_no_connection_each(
     client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +86,7 @@ def evict(client: redis.Redis, policy: str = "allkeys-random") -> None:
     client.config_set("maxmemory", 0)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("small", [True, False])
 def test_keys_that_are_evicted_to_make_room_are_named_though_no_plan_was_about_them(
     client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch, small: bool
@@ -103,6 +105,7 @@ def test_keys_that_are_evicted_to_make_room_are_named_though_no_plan_was_about_t
     assert backup.commit().commit is None
 
 
+@pytest.mark.long
 def test_what_expired_while_keys_were_evicted_is_not_told_as_evicted(
     client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,6 +176,7 @@ def test_a_few_keys_are_read_again_too(
     assert not result.whole
 
 
+@pytest.mark.long
 def test_keys_that_expire_soon_or_have_expired_are_told_apart(
     client: redis.Redis, backup: Backup
 ) -> None:
@@ -222,6 +223,7 @@ def test_a_key_in_two_files_is_refused_before_anything_is_written(
     assert client.lrange("list:0001", 0, -1) == ["0", "1"]
 
 
+@pytest.mark.long
 def test_a_commit_after_a_restore_finds_nothing_to_commit(
     client: redis.Redis, backup: Backup
 ) -> None:

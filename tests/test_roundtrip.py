@@ -92,6 +92,7 @@ def test_commit_restore_commit_gives_the_same_tree(
         assert (commit(second), digests(servers)) == (before, known)
 
 
+@pytest.mark.long
 @given(data=st.data(), seed=st.integers())
 def test_a_database_built_in_another_order_gives_the_same_files(
     server: LiveServer, data: st.DataObject, seed: int
@@ -185,6 +186,7 @@ NARROWED = [
 ]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("how", "databases", "expected"), NARROWED)
 def test_a_restore_is_narrowed_as_asked(
     server: LiveServer,

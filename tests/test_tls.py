@@ -96,6 +96,7 @@ STRANGER = ("--cert", "alone.pem", "--key", "alone.key")
 UNKNOWN = "is signed by somebody unknown"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("server", "options", "told"),
     [
@@ -119,6 +120,7 @@ def test_what_is_wrong_is_told(
     assert said.count("\n") == 1
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("server", "options"),
     [
@@ -139,6 +141,7 @@ def test_the_url_can_say_all_of_it(folder: Path, ports: Mapping[str, int]) -> No
     assert status(folder, f"rediss://localhost:{ports['strict']}?{told}") == (0, "")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("how", ["option", "url"])
 def test_whoever_answers_is_a_warning(folder: Path, ports: Mapping[str, int], how: str) -> None:
     url = f"rediss://localhost:{ports['late']}"
@@ -148,6 +151,7 @@ def test_whoever_answers_is_a_warning(folder: Path, ports: Mapping[str, int], ho
     assert said.startswith("gitbackup: --insecure: whoever answers is taken for the server")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("url", "options", "told"),
     [

@@ -62,6 +62,7 @@ def test_export_flush_import_gives_the_same_database(
         assert (digests(server), files(server)) == (before, snapshot)
 
 
+@pytest.mark.long
 @FEW
 @given(data=st.data())
 def test_an_import_from_any_state_gives_exactly_the_file_and_is_undone(
@@ -79,6 +80,7 @@ def test_an_import_from_any_state_gives_exactly_the_file_and_is_undone(
         assert files(valkey) == state
 
 
+@pytest.mark.long
 @FEW
 @given(data=st.data())
 def test_an_import_adds_to_what_is_there_and_replaces_what_it_names(
@@ -93,6 +95,7 @@ def test_an_import_adds_to_what_is_there_and_replaces_what_it_names(
         assert digests(valkey) == there | told
 
 
+@pytest.mark.long
 @settings(max_examples=5)
 @given(data=st.data())
 def test_a_commit_s_export_is_that_of_the_database_it_was_taken_of(
@@ -121,6 +124,7 @@ def test_resp_restores_by_redis_cli_alone(server: LiveServer, data: st.DataObjec
     assert (digests(server), files(server)) == (before, snapshot)
 
 
+@pytest.mark.long
 @FEW
 @given(data=st.data())
 def test_resp_makes_each_key_anew_whatever_is_there(

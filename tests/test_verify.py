@@ -213,6 +213,7 @@ def test_a_hand_edited_file_is_found(made: Snapshot) -> None:
     assert proof.made not in (None, proof.tree)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("files", "path"),
     [
@@ -382,6 +383,7 @@ def test_the_server_is_one_that_takes_the_data_s_dumps(
     assert made.proof().server.startswith("Valkey")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("brand", in_turn(["valkey", "redis7"]))
 def test_a_module_s_type_is_proved_by_a_server_that_loads_the_module(
     made: Snapshot,
@@ -525,6 +527,7 @@ def flip(pack: Path, at: int) -> None:
     pack.write_bytes(data)
 
 
+@pytest.mark.long
 def test_a_flipped_byte_in_a_pack_is_found_and_the_repository_named(made: Snapshot) -> None:
     """Anywhere: it may hit the commit, its tree, its files, or what git keeps beside them."""
     made.commit({"a": string("1" * 2_000)})

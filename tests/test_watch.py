@@ -54,6 +54,7 @@ def test_after_ten_thousand_commands_of_every_kind_head_is_the_database(
     assert git(watcher.backup.path, "fsck", "--strict", "--no-dangling") == ""
 
 
+@pytest.mark.long
 def test_it_reads_what_has_changed_and_no_more(valkey: LiveServer, tmp_path: Path) -> None:
     with valkey.client() as client:
         client.mset({f"a:{number}": "1" for number in range(5_000)})
@@ -166,6 +167,7 @@ def test_a_server_that_is_not_there_at_first_is_an_error(lasting: Lasting, tmp_p
         pass
 
 
+@pytest.mark.long
 def test_one_that_only_stops_matching_keys_waits_for_those(
     valkey: LiveServer, tmp_path: Path
 ) -> None:
@@ -183,6 +185,7 @@ def test_one_that_only_stops_matching_keys_waits_for_those(
         assert [one.summary.counts.added for one in watcher.commits()] == [0, 3]
 
 
+@pytest.mark.long
 def test_what_changes_without_a_word_wakes_it_up(server: LiveServer, tmp_path: Path) -> None:
     """And what changes everything at once."""
     changes = ["SWAPDB 0 3", "SWAPDB 0 3", "CONFIG RESETSTAT", "XACK a:s g 1-1", "FLUSHDB"]
@@ -202,6 +205,7 @@ def test_what_changes_without_a_word_wakes_it_up(server: LiveServer, tmp_path: P
                 assert follows(watcher, tmp_path / "other", server.url), change
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("active", [0, 1])
 def test_keys_that_expire_are_changes(valkey: LiveServer, tmp_path: Path, active: int) -> None:
     """Whether the server has noticed, or will only when somebody asks for them."""
@@ -296,6 +300,7 @@ def test_many_commits_leave_few_packs(valkey: LiveServer, tmp_path: Path) -> Non
     assert git(backup.path, "fsck", "--strict", "--no-dangling") == ""
 
 
+@pytest.mark.long
 def test_where_writers_leave_no_room_it_commits_key_by_key_and_says_so(
     valkey: LiveServer, tmp_path: Path
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_database_that_may_not_be_read(backup: Backup, valkey: LiveServer) -> 
     assert of(Backup(backup.path, url), "commit").level is BAD
 
 
+@pytest.mark.long
 def test_what_is_pushed(backup: Backup, valkey: LiveServer, tmp_path: Path) -> None:
     backup.commit()
     found = of(backup, "push")

@@ -197,6 +197,7 @@ def test_a_server_that_is_nearly_full(server: LiveServer, tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.long
 def test_replicas(start_server: StartServer, tmp_path: Path) -> None:
     primary = start_server(tcp=True)
     found = of_server(primary, tmp_path)["replicas"]

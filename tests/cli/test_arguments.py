@@ -105,6 +105,7 @@ REVISIONS = [
 ]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("word", REVISIONS)
 def test_no_revision_or_key_is_taken_for_one(kept: User, word: str) -> None:
     before = kept.state()
@@ -141,6 +142,7 @@ def test_files_whose_names_begin_with_a_dash(kept: User, monkeypatch: pytest.Mon
     assert kept.says("log").count("begin") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "call",
     [

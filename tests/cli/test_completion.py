@@ -106,6 +106,7 @@ def needed(shell: str) -> None:
     pytest.skip(f"there is no {shell} on the PATH")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_tab_completes_commands_commits_and_keys(history: User, shell: str) -> None:
     """A colon breaks no word, what is special is quoted, and what fails is silent."""
@@ -123,6 +124,7 @@ def test_tab_within_quotes_and_behind_an_assignment(history: User) -> None:
         assert assigned == ["A=b", "gitbackup", "show", "HEAD:config"]
 
 
+@pytest.mark.long
 def test_tab_in_fish(history: User) -> None:
     """As fish itself lists what fits, with what a commit is about."""
     needed("fish")

@@ -147,6 +147,7 @@ def test_a_clone_has_the_settings_and_says_what_did_not_come(
     assert b"me@" not in everything
 
 
+@pytest.mark.long
 def test_a_clone_of_a_git_repository_has_them_too(settled: User) -> None:
     git(Path(), "init", "--quiet", "--bare", "host.git")
     settled.run("push", "host.git")
@@ -161,6 +162,7 @@ def test_a_clone_of_a_git_repository_has_them_too(settled: User) -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_pull_masks_more_and_never_less(settled: User) -> None:
     settled.says("clone", "cloud", "copy")
     settled.says("config", "remove", "redact", "tok*")
@@ -185,6 +187,7 @@ def test_a_pull_masks_more_and_never_less(settled: User) -> None:
     assert own(Path("copy"), "came") == ["exclude", "tmp:*", "quiet", "usage:*", "redact", "pw"]
 
 
+@pytest.mark.long
 def test_a_pull_narrows_what_is_included_and_does_not_widen_it(settled: User) -> None:
     settled.says("clone", "cloud", "copy")
     for included, there in ((["a*", "b*"], ["a*", "b*"]), (["a*"], ["a*"]), (["c*"], ["a*"])):
@@ -224,6 +227,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", HOSTILE)
 def test_settings_that_are_none_are_told_and_the_history_comes_all_the_same(
     settled: User, name: str
@@ -266,6 +270,7 @@ def test_a_push_keeps_the_settings_up_with_what_git_was_told(settled: User) -> N
     assert settings["settings"]["quiet"] == ["b*", "usage:*"]  # type: ignore[index]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("line", "words"), [
     ("gitbackup config s", ["set"]),
     ("gitbackup config set re", ["redact"]),

@@ -86,6 +86,7 @@ def test_what_is_masked_is_refused(busy: User) -> None:
     assert "account" not in busy.says(*words, "--exclude", "account:*")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("other", ["--html", "--json", "--stat", "--name-only", "--name-status"])
 def test_there_is_one_way_to_tell_it(busy: User, other: str) -> None:
     page = ["page.html"] if other == "--html" else []

@@ -93,6 +93,7 @@ def test_all_of_a_large_value_where_it_is_asked_for(user: User) -> None:
     assert user.says("diff", "--full").splitlines()[-1] == '     + [29]: "29"'
 
 
+@pytest.mark.long
 def test_a_terminal_cuts_what_is_long_and_a_pipe_does_not(user: User) -> None:
     user.redis.hset("漢字" * 20, mapping={"emoji": "👍" * 90, "long": "a" * 150})
     user.says("commit", "-m", "begin")
@@ -105,6 +106,7 @@ def test_a_terminal_cuts_what_is_long_and_a_pipe_does_not(user: User) -> None:
     assert [line for line in bars if width(line) > 60] == []
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "words",
     [

@@ -69,6 +69,7 @@ def test_a_dry_run_leaves_no_trace_in_a_repository_either(moved: User) -> None:
     assert (moved.state(), sorted(Path("data-git-backup/.git").rglob("*"))) == before
 
 
+@pytest.mark.long
 def test_a_no_changes_nothing(moved: User) -> None:
     before = moved.state()
     done = moved.at_terminal("import", "then.json", types="n\n")
@@ -147,6 +148,7 @@ def test_a_bad_file_changes_nothing(moved: User) -> None:
     assert (moved.state(), named()) == (before, ["then.json"])
 
 
+@pytest.mark.long
 def test_lines_come_from_standard_input(moved: User) -> None:
     moved.says("commit")
     moved.says("export", "HEAD", "-o", "now.jsonl", "--format", "jsonl")
@@ -240,6 +242,7 @@ def test_another_tool_s_dump_comes_with_what_is_doubtful_about_it(user: User) ->
     assert 3_590_000 < user.redis.pttl("session:1") <= 3_600_000
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("words", [["--db", "3"], ["--db", "0:3"], []])
 def test_a_dump_that_tells_no_database_goes_into_the_chosen_one(
     user: User, words: list[str]

@@ -37,6 +37,7 @@ def test_a_pattern_to_leave_out_is_not_overlooked(user: User, killed: Path) -> N
     assert user.commits() == []
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("words", "command"),
     [

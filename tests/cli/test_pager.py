@@ -47,6 +47,7 @@ def test_a_diff_into_a_pipe_is_not(changed: User) -> None:
     assert changed.process("diff") == Done(0, PLAIN, "")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("words", "env", "shown"),
     [
@@ -68,6 +69,7 @@ def test_colours_can_be_had_in_a_pipe(changed: User) -> None:
     assert changed.process("diff", "--color", "always") == Done(0, COLOURED, "")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("setting", "shown"),
     [
@@ -83,6 +85,7 @@ def test_git_s_setting_of_colours_is_ours(
     assert changed.on_screen("diff") == Done(0, shown, "")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("env", "setting", "pager"),
     [
@@ -104,6 +107,7 @@ def test_the_pager_is_the_one_that_git_would_take(
     assert Path(pager).read_text() == COLOURED
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("words", "env", "setting"),
     [
@@ -126,6 +130,7 @@ def test_what_goes_into_a_pipe_is_not_paged(changed: User) -> None:
     assert not Path("GIT").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("more", [[], ["HEAD:a"], ["HEAD:a", "--field", "gone"]])
 def test_a_commit_and_a_key_are_paged_and_coloured_as_git_would(
     changed: User, more: list[str]
@@ -141,12 +146,14 @@ def test_a_commit_and_a_key_are_paged_and_coloured_as_git_would(
     assert changed.on_screen(*words).out.rstrip() == printed.rstrip()
 
 
+@pytest.mark.long
 def test_a_pager_can_be_without_colours(changed: User) -> None:
     settings(changed, color_pager="false")
     assert changed.on_screen("diff", env={"PAGER": "tee PAGER"}) == Done(0, PLAIN, "")
     assert changed.on_screen("diff", "--no-pager") == Done(0, COLOURED, "")
 
 
+@pytest.mark.long
 def test_a_pager_is_told_what_git_tells_it(changed: User) -> None:
     tells = {"PAGER": "cat >/dev/null; echo $LESS $LV"}
     assert changed.on_screen("diff", env=tells) == Done(0, "FRX -c\n", "")
@@ -163,6 +170,7 @@ def test_a_pager_that_there_is_not_is_named_and_the_output_is_there(changed: Use
     assert changed.on_screen("diff", env={"PAGER": "nowhere"}) == Done(0, COLOURED, warning)
 
 
+@pytest.mark.long
 def test_a_pager_that_is_quit_early_is_no_error(user: User) -> None:
     user.says("commit", "--allow-empty")
     user.redis.mset({f"user:{number}": "x" * 200 for number in range(2_000)})
@@ -177,6 +185,7 @@ def test_an_error_starts_no_pager(changed: User) -> None:
     assert (shown.code, shown.out, Path("PAGER").exists()) == (2, "", False)
 
 
+@pytest.mark.long
 def test_json_on_a_terminal_cannot_steer_it_and_is_the_same(changed: User) -> None:
     changed.redis.sadd("a", "\x7f\x9b31m\u202e")
     shown = changed.on_screen("diff", "--json").out

@@ -105,6 +105,7 @@ def closing(user: User, streams: Sequence[int], *words: str) -> int:
     return done.returncode
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("streams", CLOSED)
 def test_streams_that_are_closed_change_nothing(user: User, streams: Sequence[int]) -> None:
     user.redis.set("a", "1")
@@ -138,6 +139,7 @@ def test_output_on_a_full_disk_is_an_error(user: User) -> None:
     assert done == Done(1, "", "gitbackup: the system says: No space left on device\n")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("words", [["commit"], ["restore", "HEAD", "--yes"]])
 def test_control_c_leaves_everything_as_it_was(user: User, words: list[str]) -> None:
     user.redis.mset({f"user:{number}": "x" * 100 for number in range(50_000)})
@@ -160,6 +162,7 @@ def test_control_c_leaves_everything_as_it_was(user: User, words: list[str]) -> 
 ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
 
 
+@pytest.mark.long
 def test_words_are_utf8_whatever_the_locale_is(user: User) -> None:
     user.redis.mset({"schlüssel:é": "wert", b"caf\xe9": "1"})
     assert user.process("commit", "-m", "grüße", env=ASCII).code == 0
@@ -186,6 +189,7 @@ def test_a_message_that_is_not_utf8_is_refused(user: User, command: str) -> None
     assert user.commits() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("streams", [(1,), (0, 1, 2)])
 def test_rdb_files_need_no_streams(user: User, streams: Sequence[int]) -> None:
     user.redis.set("a", "1")
@@ -196,6 +200,7 @@ def test_rdb_files_need_no_streams(user: User, streams: Sequence[int]) -> None:
     assert closing(user, streams, "rdb", "verify", str(file)) == 0
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("streams", [(1,), (0, 1, 2)])
 def test_watch_needs_no_streams(user: User, streams: Sequence[int]) -> None:
     user.redis.set("a", "1")

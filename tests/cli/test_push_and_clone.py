@@ -253,6 +253,7 @@ def test_a_plain_clone_is_adopted_by_init(pushed: User) -> None:
     assert pushed.says("pull", "--repo", "plain").startswith("nothing to pull from origin")
 
 
+@pytest.mark.long
 def test_a_push_that_failed_is_tried_again_by_a_commit_that_finds_nothing_to_commit(
     pushed: User,
 ) -> None:

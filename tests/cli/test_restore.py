@@ -197,6 +197,7 @@ def test_expiries_are_left_out(user: User) -> None:
     assert user.redis.pttl("a") == -1
 
 
+@pytest.mark.long
 def test_keys_that_have_expired_since_are_counted(user: User) -> None:
     user.redis.set("short", 1, px=4_000)
     user.redis.set("a", 1)

@@ -123,6 +123,7 @@ def test_the_same_words_finish_it_and_undo_takes_it_back(two: User, point: str) 
     expect_clean(two)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", POINTS)
 def test_an_accident_is_never_taken_for_the_goal(two: User, point: str) -> None:
     """Here HEAD itself is meant, and becomes what it is not to be."""
@@ -133,6 +134,7 @@ def test_an_accident_is_never_taken_for_the_goal(two: User, point: str) -> None:
     assert '"value": "live"' in git(two.repo, "log", "-p", "--all")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", [point for point in POINTS if point not in UNTOUCHED])
 def test_undo_takes_back_what_was_cut_off(two: User, point: str) -> None:
     """And not an earlier restore, of which the history tells too."""
@@ -147,6 +149,7 @@ def test_undo_takes_back_what_was_cut_off(two: User, point: str) -> None:
     expect_clean(two)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", POINTS)
 def test_an_undo_is_finished_and_never_undoes_itself(two: User, point: str) -> None:
     two.says("restore", "HEAD~1", "--yes")
@@ -155,6 +158,7 @@ def test_an_undo_is_finished_and_never_undoes_itself(two: User, point: str) -> N
     expect_clean(two)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", ["HEAD has moved", "it has written", "all is committed"])
 def test_words_that_mean_another_commit_by_now_are_refused_off_a_terminal(
     two: User, point: str
@@ -178,6 +182,7 @@ def test_words_that_mean_another_commit_by_now_are_refused_off_a_terminal(
     assert values(two)["a"] == ("1" if point == "all is committed" else "2")
 
 
+@pytest.mark.long
 def test_they_are_asked_about_at_a_terminal(two: User) -> None:
     killed(two, "it is about to write", "restore", "HEAD~1", "--yes")
     two.redis.set("new", "1")
@@ -195,6 +200,7 @@ def test_they_are_asked_about_at_a_terminal(two: User) -> None:
     expect_clean(two)
 
 
+@pytest.mark.long
 def test_what_an_earlier_run_wrote_is_committed_and_told_as_done(two: User) -> None:
     killed(two, "it has written", "restore", "HEAD~1", "--yes")
     done = two.run("restore", "HEAD~1", "--yes")
@@ -206,6 +212,7 @@ def test_what_an_earlier_run_wrote_is_committed_and_told_as_done(two: User) -> N
     expect_clean(two)
 
 
+@pytest.mark.long
 def test_a_no_and_a_second_kill_keep_it(two: User) -> None:
     killed(two, "it has written", "restore", "HEAD~1", "--yes")
     noted = journal(two)
@@ -217,6 +224,7 @@ def test_a_no_and_a_second_kill_keep_it(two: User) -> None:
     expect_clean(two)
 
 
+@pytest.mark.long
 def test_one_that_is_begun_while_another_is_cut_off_does_not_make_it_forgotten(two: User) -> None:
     """Of some keys: then the other is unfinished still. Of all: then it is past."""
     killed(two, "it is about to write", "restore", "HEAD~1", "--yes")
@@ -231,6 +239,7 @@ def test_one_that_is_begun_while_another_is_cut_off_does_not_make_it_forgotten(t
     expect_clean(two)
 
 
+@pytest.mark.long
 def test_a_commit_in_between_tells_of_it_and_is_what_is_there(two: User) -> None:
     killed(two, "it has written", "restore", "HEAD~1", "a", "--no-delete", "--yes")
     done = two.run("commit", "-m", "between")
@@ -247,6 +256,7 @@ def test_a_commit_in_between_tells_of_it_and_is_what_is_there(two: User) -> None
     expect_clean(two)
 
 
+@pytest.mark.long
 def test_undo_finds_the_one_that_was_cut_off_though_head_is_on_another_branch(two: User) -> None:
     git(two.repo, "branch", "other")
     killed(two, "it has written", "restore", "HEAD~1", "--yes")
@@ -256,6 +266,7 @@ def test_undo_finds_the_one_that_was_cut_off_though_head_is_on_another_branch(tw
     expect_clean(two)
 
 
+@pytest.mark.long
 def test_one_into_another_server_is_finished_by_the_same_words(
     two: User, start_server: StartServer
 ) -> None:
@@ -336,6 +347,7 @@ def test_in_the_midst_of_a_merge_nothing_is_restored(
     assert f"`git {command} --abort`" in done.err
 
 
+@pytest.mark.long
 def test_undo_takes_back_what_head_s_narrower_scope_does_not_cover(user: User) -> None:
     user.redis.mset({"a": "1", "x:1": "1"})
     user.says("commit", "-m", "all")

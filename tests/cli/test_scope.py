@@ -25,6 +25,7 @@ def loaded(user: User) -> User:
     return user
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("glob", "key", "library"), [
     ("user:*", True, False), ("my[kl]ib", False, True), ("*", True, True), ("m*:1", False, False),
 ])  # fmt: skip
@@ -144,6 +145,7 @@ def test_the_history_of_a_key_says_where_it_left_the_scope(narrowed: User) -> No
     assert "id1" in narrowed.says("blame", "a")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("by_hand", [True, False])
 @pytest.mark.parametrize("words", [
     ["restore", "HEAD", "--dry-run"], ["show"], ["show", "HEAD:a"], ["keys"], ["blame", "a"],

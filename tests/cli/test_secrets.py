@@ -81,6 +81,7 @@ def test_a_password_in_the_settings_is_for_its_owner_alone(user: User, locked: L
     assert not [file for file in said if SECRET.encode() in file.read_bytes()]
 
 
+@pytest.mark.long
 def test_no_password_of_a_remote_is_said_or_in_a_command_line(user: User, tmp_path: Path) -> None:
     user.says("commit", "--allow-empty")
     git(tmp_path, "init", "--quiet", "--bare", "host/r.git")
@@ -113,6 +114,7 @@ def test_no_password_of_a_remote_is_said_or_in_a_command_line(user: User, tmp_pa
     assert not [line for line in seen if SECRET.encode() in line and b"config" not in line]
 
 
+@pytest.mark.long
 def test_no_password_is_in_a_command_line_of_a_child(user: User, locked: LiveServer) -> None:
     url = locked.url
     with LiveServer("", url).client() as client:

@@ -160,6 +160,7 @@ def test_a_place_to_push_to_and_to_get_from_is_held_to_the_same(user: User) -> N
     assert not Path("copy").exists()
 
 
+@pytest.mark.long
 def test_the_check_does_not_depend_on_being_root(user: User, shared: Path) -> None:
     trap(user.repo)
     canary = trap(shared / "data-git-backup")
@@ -208,6 +209,7 @@ def test_for_root_by_sudo_the_files_of_who_ran_it_are_ours(
         assert user.run("log").code == 10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("settings", "code"),
     [

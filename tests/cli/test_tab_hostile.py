@@ -139,6 +139,7 @@ def nothing_ran(folder: Path) -> bool:
     return not list(folder.rglob("PWNED*"))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("quotes", QUOTES)
 @pytest.mark.parametrize("shell", START)
 def test_a_hostile_key_is_completed_to_the_letter_or_not_at_all(
@@ -167,6 +168,7 @@ def test_a_hostile_key_is_completed_to_the_letter_or_not_at_all(
     assert wrong == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shell", START)
 @pytest.mark.parametrize("name", ["$(touch PWNED)", "~root", "=ls", "!!", "-rf", "'x", '"', "`id`"])
 def test_a_key_from_its_beginning_on(user: User, tmp_path: Path, shell: str, name: str) -> None:
@@ -182,6 +184,7 @@ def test_a_key_from_its_beginning_on(user: User, tmp_path: Path, shell: str, nam
     assert nothing_ran(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 def test_what_only_the_shell_can_tell_is_not_completed(
     user: User, tmp_path: Path, shell: str

@@ -50,6 +50,7 @@ def test_undo_of_an_undo_is_a_redo(restored: User) -> None:
     assert values(restored) == BEFORE
 
 
+@pytest.mark.long
 def test_undo_leaves_alone_what_the_restore_did_not_change(restored: User) -> None:
     restored.redis.mset({"user:1": "since", "other": "since"})
     restored.says("commit", "-m", "a day later")
@@ -120,6 +121,7 @@ def test_undo_that_was_cut_off_is_finished_by_undo(
     assert values(restored) == BEFORE
 
 
+@pytest.mark.long
 def test_a_restore_cut_off_where_head_held_all_is_not_mistaken_for_one_before(
     restored: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,6 +266,7 @@ def short_temp() -> Iterator[Path]:
         yield Path(made)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_remains_of_a_drill_that_is_cut_off(
     tmp_path: Path, short_temp: Path, how: signal.Signals

@@ -59,6 +59,7 @@ def head(user: User) -> str:
     return git(user.repo, "log", "-1", "--format=%s").strip()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_log_of_one_line_a_commit_until_it_is_stopped(user: User, how: signal.Signals) -> None:
     user.redis.set("config", "1")
@@ -96,6 +97,7 @@ def test_json_is_one_object_a_commit(user: User) -> None:
     assert done == Done(0, "", "watching SERVER: 0 keys, HEAD id1\n")
 
 
+@pytest.mark.long
 def test_other_keys_go_along_with_those_that_match(user: User) -> None:
     user.says("init", "--quiet", "user:*:seen")
     with service(user, "--match", "user:*", "-m", "relay: {changes} ({counts})") as watch:
@@ -109,6 +111,7 @@ def test_other_keys_go_along_with_those_that_match(user: User) -> None:
     assert user.says("status").split("\n")[2] == "nothing changed since"
 
 
+@pytest.mark.long
 def test_the_second_watch_is_told_and_a_commit_by_hand_is_not(user: User) -> None:
     with service(user) as watch:
         watch.line()
@@ -124,6 +127,7 @@ def test_the_second_watch_is_told_and_a_commit_by_hand_is_not(user: User) -> Non
         user.says("commit", "--allow-empty", "-m", "by hand")
 
 
+@pytest.mark.long
 def test_what_a_person_commits_or_restores_meanwhile_is_its_base(user: User) -> None:
     with service(user, "--quiet", "1") as watch:
         watch.line()

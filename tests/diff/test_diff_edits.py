@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ def test_a_hundred_thousand_items_all_different_are_given_up_at_once() -> None:
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.long
 def test_a_shuffled_list_and_one_that_repeats_itself_are_bounded() -> None:
     before = [str(i) for i in range(50_000)]
     shuffled = random.Random(1).sample(before, len(before))

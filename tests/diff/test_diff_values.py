@@ -150,6 +150,7 @@ def test_fields_are_told_by_name_and_documents_in_fields_inside() -> None:
     assert expected == diff("hash", before, after)
 
 
+@pytest.mark.long
 def test_ten_fields_of_a_million_are_found_directly() -> None:
     before = {f"f{i}": str(i) for i in range(1_000_000)}
     after = before | {f"f{i}": "x" for i in range(0, 1_000_000, 100_000)}
@@ -237,6 +238,7 @@ def test_a_document_that_changed_all_over_is_summed_up() -> None:
     assert [change.note for change in texts(before_list, after_list)] == [TOO_MANY]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("depth", [100, 300, 600, 900, 5_000, 100_000])
 @pytest.mark.parametrize(("start", "end"), [("[", "]"), ('{"a":', "}")])
 def test_a_document_nested_very_deep_is_never_an_error(depth: int, start: str, end: str) -> None:

@@ -71,6 +71,7 @@ def test_an_edited_set_has_the_same_entries() -> None:
     }
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", SETS)
 def test_a_server_restored_from_it_gives_the_same_bytes(
     valkey: LiveServer, tmp_path: Path, name: str
@@ -85,6 +86,7 @@ def test_nothing_is_left_to_commit_after_a_restore(valkey: LiveServer, tmp_path:
     assert Backup(tmp_path / "other", valkey.url).commit().commit is None
 
 
+@pytest.mark.long
 def test_the_next_commit_tidies_an_edited_set_and_keeps_a_persons_files(
     valkey: LiveServer, tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_files_without_end_are_told_where_they_are_already(
     assert (done.code, "Traceback" in done.err) == (13, False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words", [("show", "HEAD:good"), ("blame", "good"), ("keys",), ("verify",), ("log", "--stat")]
 )

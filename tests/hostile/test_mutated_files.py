@@ -113,6 +113,7 @@ def bundle_of(user: User, kept: dict[str, bytes]) -> bytes:
     return kept["bundle"]
 
 
+@pytest.mark.long
 @seeds
 def test_a_changed_bundle(seed: int, user: User, kept: dict[str, bytes]) -> None:
     data = bundle_of(user, kept)

@@ -81,6 +81,7 @@ def broken(folder: Path, commit_id: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_notes_that_cannot_be_read_hide_no_commit(repository: Repository, first: str) -> None:
     commits = [first, *(commit(repository, {"db0/a.json": b"%d\n" % n}) for n in range(40))]
     for name, ident in broken(repository.path, commits[3]).items():
@@ -123,6 +124,7 @@ def test_a_clone_leaves_out_refs_that_are_none(
 DATES = ["0 +0000", "253402300799 -1200", "9223372036854775807 +0000", "1 -9959", "5 +9999"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("date", DATES)
 def test_a_date_that_no_calendar_has_is_data(date: str, user: User) -> None:
     user.redis.set("a", "1")

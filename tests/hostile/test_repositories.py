@@ -177,16 +177,19 @@ def check(user: User, make: Callable[[], None]) -> None:
     then_go_on(user)
 
 
+@pytest.mark.long
 @cases("content", FILES)
 def test_a_file_of_keys(content: str, kept: User) -> None:
     check(kept, lambda: committed(kept, f"100644 {blob(kept, content)}\tdb0/bad.json\n"))
 
 
+@pytest.mark.long
 @cases("content", MANIFESTS)
 def test_a_manifest(content: str, kept: User) -> None:
     check(kept, lambda: committed(kept, f"100644 {blob(kept, content)}\tgitbackup.json\n"))
 
 
+@pytest.mark.long
 @cases("line", TREES)
 def test_a_tree(line: str, kept: User) -> None:
     head = git(kept.repo, "rev-parse", "HEAD")
@@ -216,6 +219,7 @@ MESSAGES = {
 }
 
 
+@pytest.mark.long
 @cases("message", MESSAGES)
 def test_a_message(message: str, kept: User) -> None:
     def make() -> None:

@@ -113,6 +113,7 @@ def restored(server: LiveServer, folder: Path) -> Any:
     return full(server)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("commands", STATES.values(), ids=STATES)
 def test_a_stream_is_restored_as_the_server_tells_of_it(
     server: LiveServer, tmp_path: Path, commands: list[Command]
@@ -122,6 +123,7 @@ def test_a_stream_is_restored_as_the_server_tells_of_it(
     assert restored(server, tmp_path) == expected
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("commands", COUNTED.values(), ids=COUNTED)
 @pytest.mark.parametrize("brand", in_turn(["valkey", "redis7"]))
 def test_a_stream_keeps_its_counters(

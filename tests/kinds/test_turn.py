@@ -230,6 +230,7 @@ def entries(draw: st.DrawFn, brand: str, kind: str) -> Entry:
     return entry(kind, value, **more)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kind", ["hash", "list", "set", "stream", "string", "zset"])
 @settings(max_examples=25)
 @given(data=st.data())

@@ -31,6 +31,7 @@ def of(again: Again, name: bytes) -> Kept:
     return kept
 
 
+@pytest.mark.few(1)
 def test_every_entry_comes_back_as_it_is_stored(again: Again) -> None:
     for number, entry in enumerate(ENTRIES):
         again.keep((0, b"%d" % number), entry)

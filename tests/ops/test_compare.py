@@ -95,6 +95,7 @@ def many(**more: Any) -> dict[str, Any]:
     return {f"k:{at:02d}": {"type": "string", "value": "v"} for at in range(20)} | more
 
 
+@pytest.mark.long
 @settings(max_examples=400)
 @given(st.dictionaries(NAMES, GOOD, max_size=20) | st.just(many()), CHANGES, CHANGES, EDITS, EDITS)
 @example(many(), {}, {"k:07": None}, [], [])

@@ -66,6 +66,7 @@ def traced(folder: Path, pattern: str) -> Told:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", in_turn(range(int(os.environ.get("SEEDS", "4")))))
 def test_no_commit_is_missed_and_none_invented(
     small_files: None, tmp_path: Path, seed: int
@@ -102,6 +103,7 @@ def test_a_database_that_has_become_another(small_files: None, tmp_path: Path) -
         assert brute(commits, ids, pattern) == traced(tmp_path / "data", pattern), pattern
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kept", [0, 2_000])
 def test_little_need_be_kept(
     small_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int

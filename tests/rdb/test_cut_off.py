@@ -111,6 +111,7 @@ def killed_at_random(server: LiveServer, folder: Folder, way: str, times: int) -
     assert folder.drafts() == []
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed(server: LiveServer, folder: Folder) -> None:
     killed_at_random(server, folder, "sync", 3)
 
@@ -137,6 +138,7 @@ def test_a_run_that_is_killed_while_it_writes(valkey: LiveServer, folder: Folder
     assert (len(folder.files()), folder.drafts()) == (1, [])
 
 
+@pytest.mark.long
 def test_a_connection_that_is_cut(server: LiveServer, folder: Folder) -> None:
     """After any number of bytes, from the first reply to the last byte of the file."""
     fill(server, 20_000)

@@ -26,6 +26,7 @@ from tests.store.plain import run_git
 from tests.test_roundtrip import Running, commit, fill, tree
 
 
+@pytest.mark.long
 @every_brand
 @settings(max_examples=5)
 @given(data=st.data())
@@ -92,6 +93,7 @@ def test_years_of_files_become_history(valkey: LiveServer, tmp_path: Path) -> No
     assert (nothing.commit, nothing.keys) == (None, 2)
 
 
+@pytest.mark.long
 def test_what_had_expired_before_the_file_was_written_is_left_out(
     valkey: LiveServer, tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ def test_keys_outside_the_repository_s_scope_are_left_alone(
         assert client.mget("a", "session:1", "session:2") == [b"1", b"2", b"2"]
 
 
+@pytest.mark.long
 def test_a_restore_of_a_file_that_was_killed_is_finished(
     valkey: LiveServer, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_what_is_saved_is_what_is_there_now(valkey: LiveServer, tmp_path: Path) 
             assert dict(backup.rdb.verify(saved.file.path).keys) == {0: 2 * count}
 
 
+@pytest.mark.long
 def test_a_save_waits_for_the_append_only_file_to_be_rewritten(
     valkey: LiveServer, start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ class Stops:
     def finish(self) -> None: ...
 
 
+@pytest.mark.long
 def test_a_replica_serves_as_well(start_server: StartServer, tmp_path: Path) -> None:
     primary = start_server(tcp=True)
     fill(primary)
@@ -172,6 +174,7 @@ def user(server: LiveServer, rights: str) -> str:
     return server.address.replace("unix://", "unix://ann:pw@")
 
 
+@pytest.mark.long
 def test_a_file_that_is_not_the_server_s_is_refused(valkey: LiveServer, tmp_path: Path) -> None:
     """As where the server is on another machine, which has a file of that name."""
     backup = Backup(tmp_path / "data", valkey.url)

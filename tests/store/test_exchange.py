@@ -343,6 +343,7 @@ def forbidden(
         monkeypatch.setenv(name, value)
 
 
+@pytest.mark.few(1)
 @pytest.mark.usefixtures("forbidden")
 @pytest.mark.parametrize("url", ["{}", "file://{}"])
 def test_a_bundle_is_a_file_whatever_may_be_reached(

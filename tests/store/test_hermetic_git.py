@@ -166,6 +166,7 @@ def test_git_gets_what_it_needs_and_no_empty_value(
     assert found["GIT_DIR"] == str(repository.path / ".git")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "name",
     [

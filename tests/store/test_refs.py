@@ -52,6 +52,7 @@ def test_before_the_first_commit_the_error_says_so(repository: Repository) -> No
         repository.resolve("HEAD")
 
 
+@pytest.mark.long
 def test_a_short_id_that_fits_two_commits_is_refused(repository: Repository, first: str) -> None:
     tree = repository.tree_id(first)
     made: dict[str, str] = {}

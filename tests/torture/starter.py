@@ -310,7 +310,8 @@ def kill_git(pid: int) -> bool:
 
 def _children(pid: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*"):
-        with suppress(OSError):
-            found += map(int, (task / "children").read_text().split())
+    with suppress(OSError):  # it has ended, or one of its threads has
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                found += map(int, (task / "children").read_text().split())
     return found

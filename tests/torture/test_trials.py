@@ -23,7 +23,7 @@ def tortured(seed: str, trials: int) -> Figures:
 
 
 def test_nothing_is_lost_whatever_goes_wrong() -> None:
-    failures = tortured("pytest", 40).failures
+    failures = tortured("pytest", 10).failures
     assert not failures, "\n".join(failure["told"] for failure in failures)
 
 
@@ -43,6 +43,7 @@ def leaves_a_lock(self: Repository) -> None:
     (self.path / ".git" / "index.lock").touch()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("broken", "put", "law"),
     [
@@ -68,6 +69,7 @@ def test_it_tells_what_is_wrong(
     assert is_told()
 
 
+@pytest.mark.long
 def test_a_trial_is_replayed(tmp_path: Path) -> None:
     """The same world, up to the same trial."""
     figures = Figures()
