@@ -21,7 +21,7 @@ if git_to_test := os.environ.pop("GITBACKUP_TEST_GIT", None):
 REAL = {"user", "kept", "history", "valkey", "server", "servers", "start_server", "repository"}
 """Fixtures that start what takes a while."""
 
-USUAL = 3  # parameters of a test with one of them
+USUAL = 2  # parameters of a test with one of them
 
 SETTINGS_OF = ("GIT_", "GITBACKUP_", "REDIS", "VALKEY", "XDG_")
 """How the names of the variables begin that could reach a test from the person who runs it."""
