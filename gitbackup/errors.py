@@ -66,5 +66,9 @@ class Damaged(GitbackupError):
     exit_code = 13
 
 
+class TooLarge(Damaged):
+    """What the repository holds has more bytes than may be read."""
+
+
 class NewerFormat(Damaged):
     """The data are of a format that a newer gitbackup writes: upgrade."""

@@ -21,6 +21,9 @@ from gitbackup.model import FORMAT, FUNCTIONS, Entry, Key, Scope
 from gitbackup.relaid import differing
 
 MANIFEST = "gitbackup.json"
+MOST_MANIFEST = 16 * 1024 * 1024
+"""Bytes of a manifest, which holds a few patterns."""
+
 LARGE = 1024 * 1024  # bytes of JSON: a larger entry has a file of its own
 DATABASE = re.compile(r"db(0|[1-9][0-9]{0,9})/")
 SOURCE = re.compile(r"functions/[^/.]+\.(?!(?:md|rst|txt)\Z)[a-z0-9_]+")

@@ -34,9 +34,9 @@ FLOORS = (
     ("redact", "relaid"),
     # what the design decides, as pure functions
     ("edits", "layout", "patterns", "plan"),
-    # bytes to text and back; the collector; files that are whole or not there; long lists; where
-    # two files differ; what nobody would see
-    ("alike", "blocks", "codec", "garbage", "newfile", "stretches", "unseen"),
+    # bytes to text and back; the collector; what memory there is; files that are whole or not
+    # there; long lists; where two files differ; what nobody would see
+    ("alike", "blocks", "codec", "garbage", "memory", "newfile", "stretches", "unseen"),
     ("model", "errors", "progress"),  # the nouns
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""

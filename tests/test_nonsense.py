@@ -254,16 +254,15 @@ def test_databases_without_end(tmp_path: Path) -> None:
         Backup(tmp_path / "data", url).commit()
 
 
-@pytest.mark.long
-def test_a_scan_without_end(tmp_path: Path) -> None:
-    """Each time by another cursor, and without a key."""
+def listing(names: bytes) -> Callable[[list[bytes]], bytes]:
+    """A server that tells of these names again and again, each time by another cursor."""
     cursors = count(1)
 
     def one(command: list[bytes]) -> bytes:
         word = command[0].upper()
         if word == b"SCAN":
             cursor = b"%d" % next(cursors)
-            return b"*2\r\n$%d\r\n%s\r\n*0\r\n" % (len(cursor), cursor)
+            return b"*2\r\n$%d\r\n%s\r\n%s" % (len(cursor), cursor, names)
         info = b"# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n"
         told = {
             b"HELLO": HELLO,
@@ -275,5 +274,20 @@ def test_a_scan_without_end(tmp_path: Path) -> None:
         told[b"INFO"] = b"$%d\r\n%s\r\n" % (len(info), info)
         return told.get(word, b"+OK\r\n")
 
-    with answering(each(one)) as url, pytest.raises(ServerError, match="SCAN"):
+    return one
+
+
+@pytest.mark.long
+def test_a_scan_without_end(tmp_path: Path) -> None:
+    """Each time by another cursor, and without a key."""
+    server = each(listing(b"*0\r\n"))
+    with answering(server) as url, pytest.raises(ServerError, match="SCAN"):
+        Backup(tmp_path / "data", url).commit()
+
+
+def test_keys_without_end(tmp_path: Path) -> None:
+    """It says that it has one, and tells of thousands each time that it is asked."""
+    names = b"*100000\r\n" + b"$1\r\na\r\n" * 100_000
+    sentence = "lists its keys without end: [0-9,]+ by now, and it says that it has 1;"
+    with answering(each(listing(names))) as url, pytest.raises(ServerError, match=sentence):
         Backup(tmp_path / "data", url).commit()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Literal, NamedTuple
 
-from gitbackup import codec
+from gitbackup import codec, memory
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Abilities, Command, Reading, Settled, Unsure, kind_of
 from gitbackup.live import expiry
@@ -16,6 +16,7 @@ from gitbackup.live.refusals import words_of
 from gitbackup.live.wire import Refusal, Wire
 from gitbackup.model import Entry
 
+LOOK = 32  # rounds between two looks at how much memory is left
 RESTARTS = 20  # of the reading of one key that becomes another type meanwhile
 ALWAYS = Span(0, 2**63)
 
@@ -136,7 +137,8 @@ def _rounds(wire: Wire, key: bytes, type_: str, server: Abilities) -> Found | No
     reading = kind_of(type_).read(key, server)
     (moment,) = expiry.moments(wire, [key], server)
     commands = next(reading)
-    while True:
+    for asked in count(1):
+        _expect_memory(key, type_, asked)
         replies = wire.ask(commands)
         if refused(wire, commands, replies):
             return None
@@ -144,6 +146,16 @@ def _rounds(wire: Wire, key: bytes, type_: str, server: Abilities) -> Found | No
             commands = reading.send(replies)
         except StopIteration as done:
             return _checked(wire, key, type_, server, done.value, moment)
+    return None
+
+
+def _expect_memory(key: bytes, type_: str, asked: int) -> None:
+    """Raise ServerError for a value that fills the memory before it ends, if it does."""
+    if asked % LOOK == 0 and memory.is_short():
+        raise ServerError(
+            f"key {codec.text(key)!r} is a {type_} that fills this machine's memory before it ends:"
+            " take another machine, or leave the key out with gitbackup init --exclude"
+        )
 
 
 def _checked(

@@ -8,6 +8,7 @@ before. Nothing newer is agreed on: no channel apart for the file, and no writes
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from io import BufferedReader
 from typing import BinaryIO
@@ -16,13 +17,14 @@ from gitbackup import codec
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connect import Server
+from gitbackup.live.replies import left_after
 from gitbackup.live.wire import Wire
 from gitbackup.progress import Progress
 
-PATIENCE = 60  # seconds without a byte; a server that lives sends a line break each few
 LONGEST = 512  # bytes of a line
 CHUNK = 1 << 18  # bytes read at once
 MARK = 40  # bytes
+TOO_SLOW = "it answered too slowly"
 RIGHTS = (
     "grant it with ACL SETUSER ... +psync +replconf; where the file can be reached from here,"
     " --via copy needs +bgsave +info +config|get"
@@ -43,9 +45,9 @@ def fetch(server: Server, file: BinaryIO, progress: Progress) -> None:
     """
     with closing(server.dial()) as wire:
         wire.ask(_introduction(server))  # where it may not be said, the server sends a length
-        with closing(wire.stream(PATIENCE)) as stream:
+        with closing(wire.stream()) as stream:
             size = _agree(wire, stream, server.label)
-            _receive(_Counted(stream, file, server.label, progress), size, progress)
+            _receive(_Counted(stream, file, wire, progress), size, progress)
 
 
 def _introduction(server: Server) -> list[Command]:
@@ -94,22 +96,27 @@ class _Counted:
     """Hands the stream on to the file, and tells of it."""
 
     def __init__(
-        self, stream: BufferedReader, file: BinaryIO, label: str, progress: Progress
+        self, stream: BufferedReader, file: BinaryIO, wire: Wire, progress: Progress
     ) -> None:
         self._stream = stream
         self._file = file
-        self._label = label
+        self._label = wire.label
+        self._patience = self._left = wire.patience
         self._progress = progress
         self._done = 0
 
     def read(self, most: int = CHUNK) -> bytes:
-        """What comes next; ServerError where nothing does."""
+        """What comes next; ServerError where nothing does, or too slowly."""
+        began = time.monotonic()
         try:
             data = self._stream.read1(min(most, CHUNK))
         except OSError as error:
             raise _lost(self._label, error, self._done) from None
         if not data:
             raise _lost(self._label, None, self._done)
+        self._left = left_after(self._left, began, len(data), self._patience)
+        if self._left <= 0:
+            raise _lost(self._label, TimeoutError(TOO_SLOW), self._done)
         return data
 
     def write(self, data: bytes) -> None:
@@ -152,8 +159,11 @@ def _until(counted: _Counted, mark: bytes) -> None:
 
 
 def _lost(label: str, error: OSError | None, done: int = 0) -> ServerError:
-    why = "it stayed silent" if isinstance(error, TimeoutError) else "the connection ended"
+    waited = isinstance(error, TimeoutError)
+    slow = waited and str(error) == TOO_SLOW
+    why = TOO_SLOW if slow else "it stayed silent" if waited else "the connection ended"
     after = f" after {done:,} bytes" if done else ""
+    advice = "--timeout gives it more" if waited else "run again"
     return ServerError(
-        f"lost the server at {label} in the middle of its RDB file: {why}{after}; run again"
+        f"lost the server at {label} in the middle of its RDB file: {why}{after}; {advice}"
     )

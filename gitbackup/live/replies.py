@@ -20,24 +20,32 @@ MOST = 2 * 1024**3  # bytes of what is asked for at once; no answer is larger
 MOST_UNASKED = 1 << 17  # messages that nobody asked for, between two answers or two looks at them
 
 
+def left_after(left: float, began: float, came: int, patience: float) -> float:
+    """Return for how many seconds a server may keep waiting, `left` of which there were at `began`.
+
+    What has come meanwhile earns it some, so that one that is slow is not one that never ends.
+    """
+    return min(patience, left - (time.monotonic() - began) + came / SLOWEST)
+
+
 class Replies(_HiredisParser):
     """The parser of a connection, which can also be asked for many replies at once.
 
     `told` is what the server has said unasked, in order; whoever reads it takes it away. An
-    answer that keeps us waiting for longer than the connection's timeout in all raises
-    TimeoutError, but that each byte of it earns it some time.
+    answer that keeps us waiting for longer than `patience`, the connection's timeout, in all
+    raises TimeoutError, but that each byte of it earns it some time.
     """
 
     def __init__(self, socket_read_size: int) -> None:
         super().__init__(socket_read_size)  # type: ignore[no-untyped-call]
         self.told: list[list[Any]] = []
         self._held = bytearray()  # of what is received up to markers
-        self._left = self._patience = 0.0  # seconds
+        self._left = self.patience = 0.0  # seconds
         self._came = 0  # bytes of what was asked for
 
     def on_connect(self, connection: Any, **options: Any) -> None:
         super().on_connect(connection, **options)  # type: ignore[no-untyped-call]
-        self._patience = connection.socket_timeout
+        self.patience = connection.socket_timeout
 
     def many(self, count: int, decoded: bool = True) -> list[Any]:
         """That many replies, error replies among them as exceptions that are not raised.
@@ -112,7 +120,7 @@ class Replies(_HiredisParser):
 
     def _begin(self) -> None:
         """Something else is waited for."""
-        self._left, self._came = self._patience, 0
+        self._left, self._came = self.patience, 0
 
     def _more(self, most: int = PIECE) -> bytes:
         """What comes next. Raises OSError where nothing does, or too slowly, or too much."""
@@ -123,12 +131,11 @@ class Replies(_HiredisParser):
         except TimeoutError:
             raise TimeoutError(self._kept_waiting()) from None
         finally:
-            self._sock.settimeout(self._patience)
+            self._sock.settimeout(self.patience)
         if not piece:
             raise ConnectionResetError("Connection closed by server.")
         self._came += len(piece)
-        earned = len(piece) / SLOWEST
-        self._left = min(self._patience, self._left - (time.monotonic() - began) + earned)
+        self._left = left_after(self._left, began, len(piece), self.patience)
         if self._left <= 0:
             raise TimeoutError(self._kept_waiting())
         if self._came > MOST:
@@ -142,7 +149,7 @@ class Replies(_HiredisParser):
 
     def _kept_waiting(self) -> str:
         how = "answers too slowly" if self._came else "stays silent"
-        return f"it {how}, with a timeout of {self._patience:g} s"
+        return f"it {how}, with a timeout of {self.patience:g} s"
 
     def hear(self, seconds: float) -> None:
         """Takes to `told` what has arrived by now, while no reply is under way.

@@ -177,12 +177,16 @@ class Wire:
         """What an error reply to `command` means, in one sentence."""
         return error(words_of(refusal), command, self.label)
 
-    def stream(self, patience: float) -> BufferedReader:
+    @property
+    def patience(self) -> float:
+        """Seconds for which the server may keep waiting."""
+        return self._replies.patience
+
+    def stream(self) -> BufferedReader:
         """What the server sends from now on, as it comes; nothing is to be received but this.
 
-        Reading raises OSError where nothing comes for so many seconds.
+        Reading raises OSError where nothing comes for as long as `patience`.
         """
-        self._replies.source.settimeout(patience)
         return self._replies.source.makefile("rb")
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from gitbackup.errors import UsageError
 from gitbackup.model import Entry, Key, KeyLine
 from gitbackup.ops.manifests import Manifests
 from gitbackup.ops.route import routes
+from gitbackup.ops.sides import content_of
 from gitbackup.ops.wanted import Wanted, ends_of, entry_of
 from gitbackup.store.repository import Repository
 
@@ -44,10 +45,10 @@ def entries(repository: Repository, commit: str, wanted: Wanted) -> Iterator[tup
     canonical, may_hold = record.canonical, _likely(repository, record.tree, wanted)
     for path, blob in repository.files(commit).items():
         if canonical and may_hold(path):
-            for key, picked in wanted.pick(path, repository.read(blob)).items():
+            for key, picked in wanted.pick(path, content_of(repository, path, blob)).items():
                 yield key, entry_of(path, key, picked)
         elif not canonical and wanted.in_place(path.partition("/")[0]):
-            yield from wanted.read(path, repository.read(blob)).items()
+            yield from wanted.read(path, content_of(repository, path, blob)).items()
 
 
 def _likely(repository: Repository, tree: str, wanted: Wanted) -> Callable[[str], bool]:

@@ -11,6 +11,7 @@ from gitbackup import codec, snapshot
 from gitbackup.errors import Damaged
 from gitbackup.model import FUNCTIONS, Entry, Key, Scope
 from gitbackup.model.proof import Finding, Held, Sort
+from gitbackup.ops.sides import content_of
 from gitbackup.patterns import covers
 from gitbackup.progress import Progress
 from gitbackup.report.text import key_list
@@ -106,7 +107,7 @@ class Examiner:
     def _manifest(self, found: Examined) -> None:
         path = snapshot.MANIFEST
         try:
-            content = self._repository.read(found.listing[path].id)
+            content = content_of(self._repository, path, found.listing[path].id)
             found.scope = snapshot.read_manifest(content)
         except Damaged as damaged:
             found.find(Sort.DAMAGED, str(damaged), path)
@@ -145,10 +146,7 @@ class Examiner:
 
     def _read(self, path: str, blob_id: str) -> FileFacts:
         try:
-            content = self._repository.read(blob_id)
-        except Damaged as damaged:
-            return FileFacts(damage=f"{path}: {damaged}")
-        try:
+            content = content_of(self._repository, path, blob_id)
             entries = snapshot.decode_file(path, content)
         except Damaged as damaged:
             return FileFacts(damage=str(damaged))

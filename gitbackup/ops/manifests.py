@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from gitbackup import snapshot
-from gitbackup.errors import Damaged, NewerFormat
+from gitbackup.errors import Damaged, NewerFormat, TooLarge
 from gitbackup.model import FORMAT, Action, Key, KeyChange, Scope
+from gitbackup.ops.sides import content_of
 from gitbackup.patterns import covers
 from gitbackup.store.history import Record
 from gitbackup.store.repository import Repository
@@ -14,9 +16,13 @@ from gitbackup.store.repository import Repository
 _OURS = f"\nFormat: {FORMAT}\n"
 
 
-def scope_in(content: bytes) -> Scope | None:
-    """Return the scope of a manifest; None for one that is broken, whose commit is read all the
-    same. Raise NewerFormat for one of such a format."""
+def scope_in(read: Callable[[], bytes]) -> Scope | None:
+    """Return the scope of a manifest that is read so; None for one that is broken, whose commit
+    is read all the same. Raise NewerFormat for one of such a format."""
+    try:
+        content = read()
+    except TooLarge:
+        return None
     try:
         return snapshot.read_manifest(content)
     except NewerFormat:
@@ -39,7 +45,8 @@ class Manifests:
         if blob is None:
             return None
         if blob not in self._known:
-            self._known[blob] = scope_in(self._repository.read(blob))
+            read = partial(content_of, self._repository, snapshot.MANIFEST, blob)
+            self._known[blob] = scope_in(read)
         return self._known[blob]
 
     def expect_known(self, record: Record) -> None:

@@ -22,7 +22,7 @@ from gitbackup.ops.compare import Comparison
 from gitbackup.ops.examine import PLAIN, Examined
 from gitbackup.ops.own_server import DATABASES, OwnServer
 from gitbackup.ops.scan import LiveFiles
-from gitbackup.ops.sides import LiveSide, Spool
+from gitbackup.ops.sides import LiveSide, Spool, content_of
 from gitbackup.ops.stage import Staged, beyond
 from gitbackup.ops.take import Taken, take
 from gitbackup.progress import Progress
@@ -66,7 +66,7 @@ def rehearse(
 def _samples(repository: Repository, examined: Examined) -> Iterator[Entry]:
     """An entry of each type that only a server which knows it can read, without its expiry."""
     for path, key in examined.opaque.values():
-        content = repository.read(examined.listing[path].id)
+        content = content_of(repository, path, examined.listing[path].id)
         entry = snapshot.decode_file(path, content)[key]
         yield {"type": entry["type"], "value": entry["value"]}
 

@@ -50,7 +50,16 @@ class StoredSide:
             with suppress(Damaged, StopIteration):  # perhaps only since something else was read
                 return next(self._contents)
         self._paths.clear()
-        return self._repository.read(self.files[path])
+        return content_of(self._repository, path, self.files[path])
+
+
+def content_of(repository: Repository, path: str, blob_id: str) -> bytes:
+    """The content of a snapshot's file. Raises Damaged, naming it, where that cannot be read."""
+    most = snapshot.MOST_MANIFEST if path == snapshot.MANIFEST else None
+    try:
+        return repository.read(blob_id, most)
+    except Damaged as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 class CommitSide(StoredSide):
@@ -168,6 +177,6 @@ class LiveSide:
 
     def read(self, path: str) -> bytes:
         blob_id = self.files[path]
-        return (
-            self._spool.read(blob_id) if blob_id in self._spool else self._repository.read(blob_id)
-        )
+        if blob_id in self._spool:
+            return self._spool.read(blob_id)
+        return content_of(self._repository, path, blob_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice, repeat
 from typing import Protocol
 
@@ -90,7 +90,7 @@ def compared(
     `strict` is as for `take`. Raises NewerFormat for a known snapshot of a newer format.
     """
     if snapshot.MANIFEST in known.files:  # one that is broken is written anew
-        scope_in(known.read(snapshot.MANIFEST))
+        scope_in(partial(known.read, snapshot.MANIFEST))
     files = sheaf.files
     differing = [path for path in paths if known.files.get(path) != files.get(path)]
     fresh = [path for path in differing if path in files]

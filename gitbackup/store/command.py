@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -143,6 +144,14 @@ class Talk:
 
             for pipe in (self.stdin, self.stdout):
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, AHEAD)
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether it writes nothing for so long, and does not end; not told on Windows."""
+        if os.name == "nt":
+            return False
+        waiting = select.poll()
+        waiting.register(self.stdout, select.POLLIN)
+        return not waiting.poll(seconds * 1000)
 
     def finish(self) -> Result:
         """Ends its input and waits: how it ended, and what of its output was not read."""

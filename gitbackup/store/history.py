@@ -13,9 +13,9 @@ from typing import IO, NamedTuple
 
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model import CommitInfo, FileChange, Selection
-from gitbackup.store import message, notes, refs
+from gitbackup.store import measure, message, notes, refs
 from gitbackup.store.command import Commands, Talk, failure, text
-from gitbackup.store.trees import RAW, Said, Told, TreePairs, changes_in, damaged
+from gitbackup.store.trees import RAW, Said, Told, TreePairs, changes_in, damaged, expect_measure
 
 # what parts a commit's message from its note, and one commit from the next: nobody who writes
 # messages or notes can know it
@@ -27,6 +27,11 @@ _LOG = ("log", "-z", "--encoding=UTF-8", "--no-color", "--date=raw", _FORMAT)
 _RAW_DATE = re.compile(r"([0-9]{1,19}) ([+-])([0-9]{2})([0-9]{2})")
 _LAST_SECOND = 253_370_764_800  # the year 9999 begins: later dates cannot be reckoned with
 _CHUNK = 1 << 16
+_LONGEST = 16 * 1024 * 1024
+"""Bytes of what a commit says, its note among them: no person writes as much."""
+
+_KEPT = 1 << 20
+
 _BETWEEN = b"\0\0"  # commits, where what each changed follows it
 _OURS = ("\nFormat: ", "\nTaken-At: ", "\nConsistency: ", "\nKeys: ")
 
@@ -48,7 +53,9 @@ class Record(NamedTuple):
 
     @property
     def info(self) -> CommitInfo:
-        text, _, note = self.text.rpartition(_NOTE)
+        text, parted, note = self.text.rpartition(_NOTE)
+        if not parted:  # it is in what was left out
+            text, note = note, ""
         subject, body, trailers = message.parse(text)
         return CommitInfo(
             id=self.id,
@@ -111,7 +118,7 @@ class History:
         options = ("-z", "--raw", *RAW, "--format=%x00%x00%H")
         ends = [start, f"^{stop}"] if stop else [start]
         talk = self._git.start(*settings, "log", *options, *ends, "--", *paths)
-        return _changed(self._git, talk)
+        return _changed(self._git, talk, ends)
 
     def _without_notes(self, problem: str) -> None:
         self.notes_problem = problem
@@ -159,9 +166,18 @@ def _records(
         yield from islice(_listed(git.start(*_LOG, "--no-notes", *words)), given, None)
 
 
+class _Words(Said):
+    """What a commit and its note say; its beginning and its end where that is without end."""
+
+    def add(self, chunk: bytes) -> None:
+        super().add(chunk)
+        if len(self.data) > _LONGEST:
+            self.data[_KEPT:-_KEPT] = b"\n...\n"
+
+
 def _listed(talk: Talk) -> Iterator[Record]:
     try:
-        for some in _parts(talk.stdout, f"{_END}\0".encode()):
+        for some in _parts(talk.stdout, f"{_END}\0".encode(), _Words):
             yield from map(_record, some)
     except GeneratorExit:
         talk.kill()
@@ -169,9 +185,15 @@ def _listed(talk: Talk) -> Iterator[Record]:
     _ended(talk)
 
 
-def _changed(git: Commands, talk: Talk) -> Iterator[Sequence[Changed]]:
+def _changed(git: Commands, talk: Talk, ends: Sequence[str]) -> Iterator[Sequence[Changed]]:
+    measured = False
+
+    def wait() -> None:
+        nonlocal measured
+        measured = measured or expect_measure(git, talk, measure.of_commits(git, ends))
+
     try:
-        for some in _parts(talk.stdout, _BETWEEN, partial(Told, git), last=True):
+        for some in _parts(talk.stdout, _BETWEEN, partial(Told, git), last=True, wait=wait):
             yield [_changed_by(part) for part in some if part]
     except (GeneratorExit, Damaged):
         talk.kill()
@@ -211,11 +233,17 @@ def _options(selection: Selection) -> Iterator[str]:
 
 
 def _parts(
-    stream: IO[bytes], mark: bytes, begin: Callable[[], Said] = Said, last: bool = False
+    stream: IO[bytes],
+    mark: bytes,
+    begin: Callable[[], Said],
+    last: bool = False,
+    wait: Callable[[], None] = lambda: None,
 ) -> Iterator[list[bytes]]:
     """What stands before each mark, as many at a time as have come; what follows the last one
-    only if `last`. What `begin` makes takes it until then, or does not."""
+    only if `last`. What `begin` makes takes it until then, or does not; before each look for
+    more, `wait` is called."""
     left = begin()
+    wait()
     while chunk := os.read(stream.fileno(), _CHUNK):  # what is there, without waiting for more
         looked = max(0, len(left.data) - len(mark) + 1)
         left.add(chunk)
@@ -224,6 +252,7 @@ def _parts(
             yield whole
             left = begin()
             left.add(rest)
+        wait()
     if last:
         yield [bytes(left.data)]
 

@@ -52,14 +52,15 @@ def _trailers(paragraph: str) -> dict[str, str]:
     A line that begins with a space goes on with the one before; a name that comes twice
     has both values, with a comma between.
     """
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     name = ""
     for line in paragraph.split("\n"):
         if name and line[:1] in (" ", "\t"):
-            found[name] += " " + line.strip()
+            found[name] += " ", line.strip()
         elif match := _TRAILER.fullmatch(line.rstrip()):
             name, value = match[1], match[2]
-            found[name] = f"{found[name]}, {value}" if name in found else value
+            parts = found.setdefault(name, [])
+            parts += (", ", value) if parts else (value,)
         elif not line.startswith("(cherry picked from commit "):
             return {}
-    return found
+    return {name: "".join(parts) for name, parts in found.items()}

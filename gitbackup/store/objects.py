@@ -7,10 +7,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from gitbackup.errors import Damaged, GitbackupError
+from gitbackup import memory
+from gitbackup.errors import Damaged, GitbackupError, TooLarge
 from gitbackup.store.command import Commands, Result, Talk, failure
 
 AHEAD = 64  # questions asked before the first answer is read: the smallest of pipes holds them
+LARGE = 64 * 1024 * 1024
+"""Bytes of an object beyond which we look whether there is memory for it."""
+
+COPIES = 2
+"""Times that an object is in memory, at the least, while something is made of it."""
 
 
 def blob_id(data: bytes) -> str:
@@ -36,8 +42,11 @@ class Blobs:
         self._foretold = deque(wanted)
         self._coming = self.read_all([*self._foretold])
 
-    def read(self, wanted: str) -> bytes:
-        """The bytes of a blob; Damaged where it is missing, or not what its id says."""
+    def read(self, wanted: str, most: int | None = None) -> bytes:
+        """The bytes of a blob; Damaged where it is missing, not what its id says, or larger than
+        `most`, or than the memory that is left."""
+        if most is not None:
+            return next(self._answers([wanted], b"blob", most))
         if self._foretold and self._foretold[0] == wanted:
             self._foretold.popleft()
             data = next(self._coming)
@@ -73,7 +82,9 @@ class Blobs:
         self._asked = 0
         return "; ".join(said.strip().split("\n")) if said else otherwise
 
-    def _answers(self, wanted: Iterable[str], kind: bytes) -> Iterator[bytes]:
+    def _answers(
+        self, wanted: Iterable[str], kind: bytes, most: int | None = None
+    ) -> Iterator[bytes]:
         ahead = iter(wanted)
         while some := list(islice(ahead, AHEAD)):
             talk = self._started()
@@ -83,12 +94,15 @@ class Blobs:
                 raise self._unread(some[0]) from error
             self._asked = len(some)
             for id_ in some:
-                yield self._answer(talk, id_, kind)
+                yield self._answer(talk, id_, kind, most)
 
-    def _answer(self, talk: Talk, wanted: str, kind: bytes) -> bytes:
+    def _answer(self, talk: Talk, wanted: str, kind: bytes, most: int | None) -> bytes:
         """The next answer, which is to be this object."""
         try:
-            data = answer(talk, kind)
+            data = answer(talk, kind, most)
+        except TooLarge as error:
+            self.close()
+            raise TooLarge(f"blob {wanted} of {self._git.folder} is not read: {error}") from None
         except EOFError as error:
             raise self._unread(wanted) from error
         except (OSError, ValueError) as error:
@@ -131,11 +145,12 @@ def ask(talk: Talk, *questions: bytes) -> None:
     talk.stdin.flush()
 
 
-def answer(talk: Talk, kind: bytes = b"blob") -> bytes | None:
+def answer(talk: Talk, kind: bytes = b"blob", most: int | None = None) -> bytes | None:
     """The bytes of the blob that was asked for, or of another kind of object; None where it
     is missing.
 
-    Raises EOFError where git has ended, ValueError where it answers something else.
+    Raises EOFError where git has ended, ValueError where it answers something else, TooLarge
+    where that has more bytes than `most`, or than there is memory for.
     """
     words = talk.stdout.readline().split()
     if not words:
@@ -144,7 +159,17 @@ def answer(talk: Talk, kind: bytes = b"blob") -> bytes | None:
         return None
     if len(words) != 3 or words[1] != kind:
         raise ValueError(words)
-    data = talk.stdout.read(int(words[2]) + 1)  # the bytes, and a newline
-    if len(data) <= int(words[2]):
+    size = int(words[2])
+    _expect_room(size, most)
+    data = talk.stdout.read(size)
+    if len(data) < size or not talk.stdout.read(1):  # a newline
         raise EOFError
-    return data[:-1]
+    return data
+
+
+def _expect_room(size: int, most: int | None) -> None:
+    if most is not None and size > most:
+        raise TooLarge(f"it has {size:,} bytes, and should have no more than {most:,}")
+    left = memory.left() if size > LARGE else None
+    if left is not None and COPIES * size > left:
+        raise TooLarge(f"it has {size:,} bytes, and {left:,} of memory are left")

@@ -145,9 +145,10 @@ class Repository(Configured):
         """The files that differ between two snapshots, ids of commits; None is an empty one."""
         return trees.changed_files(self._git, a, b)
 
-    def read(self, blob_id: str) -> bytes:
-        """The bytes of a blob; Damaged where it is missing or corrupt. For one thread."""
-        return self._blobs.read(blob_id)
+    def read(self, blob_id: str, most: int | None = None) -> bytes:
+        """The bytes of a blob; Damaged where it is missing or corrupt, or larger than `most` or
+        the memory that is left. For one thread."""
+        return self._blobs.read(blob_id, most)
 
     def foretell(self, blob_ids: Iterable[str]) -> None:
         """Blobs that `read` is to be asked for next, in this order: it is quicker then."""

@@ -10,19 +10,22 @@ from typing import NamedTuple
 
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model import FileChange
+from gitbackup.store import measure
 from gitbackup.store.command import Commands, Result, Talk, failure, text
+from gitbackup.store.measure import COPIES, LONGEST, MANY
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The id of the tree without files; git knows it in every repository."""
 
-RAW = ("--no-renames", "--no-abbrev")
-"""How git tells, after --raw and -z, which files differ."""
+RAW = ("--no-renames", "--no-abbrev", "-t")
+"""How git tells, after --raw and -z, which files differ; folders too, so that all are counted."""
 
 _SUBMODULE = "160000"
 _FOLDER = "40000"
+_NO_FILES = (_SUBMODULE, f"0{_FOLDER}")  # as git lists them
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
-_IDS = re.compile(rb"[0-9a-f]{40}(?:\t| [0-9a-f]{40} [A-Z]\d*\0)(?:db\d+/)?")
-"""What ls-tree, or --raw, tells of a file: its id, or both; and its database."""
+_IDS = re.compile(rb"([0-9a-f]{40}(?:\t| [0-9a-f]{40} [A-Z]\d*\0))(db\d+/)?")
+"""What ls-tree, or --raw, tells of a file or folder: its id, or both; and its database."""
 
 _NAME = re.compile(rb"[0-7]+ ([^\0]+)\0.{20}", re.DOTALL)
 _CHUNK = 1 << 16
@@ -30,7 +33,11 @@ _MUCH = 8 << 20
 """Bytes that git tells of files, beyond which we look whether they are the same ones for ever."""
 
 _MOST_ALIKE = 50_000
-"""Files of a listing that others are the same as: keys differ, so a snapshot's files do."""
+"""Files of a listing that others of the database are the same as: keys differ, so files do."""
+
+_SILENCE = 0.5
+"""Seconds in which git compares any trees but those that are beyond all measure."""
+
 _DONE = b"done\n"  # no id: git echoes it, so that we know where an answer ends
 
 
@@ -87,12 +94,23 @@ class Told(Said):
         super().add(chunk)
         if len(self.data) > self._enough:
             self._enough *= 2
-            ids = _IDS.findall(self.data)
-            if len(ids) - len(set(ids)) > _MOST_ALIKE:
+            if why := _beyond_measure(self.data):
                 raise Damaged(
-                    f"{self._git.folder} is damaged: a commit has the same files over and over,"
-                    " which no database has, and more than can be read"
+                    f"{self._git.folder} is damaged: a commit has {why}, which no database has,"
+                    " and more than can be read"
                 )
+
+
+def _beyond_measure(told: bytearray) -> str:
+    """What there is too much of in what git tells of files; empty where there is not."""
+    found = _IDS.findall(told)
+    if len(told) > LONGEST * len(found) + _MUCH // 2:
+        return "folders in each other without end"
+    alike = len(found) - len(set(found))
+    copied = len(found) - COPIES * len({ids for ids, _ in found})
+    if alike > _MOST_ALIKE or copied > MANY:
+        return "the same files over and over"
+    return ""
 
 
 class TreePairs:
@@ -111,7 +129,10 @@ class TreePairs:
             self._talk = self._git.start("diff-tree", "--stdin", "-r", "-z", "--raw", *RAW)
         question = f"{a or EMPTY_TREE} {b}\n".encode("ascii")
         try:
-            answer = _answer(self._talk, question, Told(self._git))
+            self._talk.stdin.write(question + _DONE)
+            self._talk.stdin.flush()
+            expect_measure(self._git, self._talk, (tree for tree in (a, b) if tree))
+            answer = _answer(self._talk, Told(self._git))
         except OSError as error:
             raise self._damaged() from error
         except Damaged:
@@ -134,10 +155,21 @@ class TreePairs:
         return damaged(self._git, "diff-tree", result)
 
 
-def _answer(talk: Talk, question: bytes, answer: Told) -> bytes:
+def expect_measure(git: Commands, talk: Talk, trees: Iterable[str]) -> bool:
+    """Return whether git says nothing for a while, so that these trees were measured.
+
+    Raise Damaged where it would compare them for ever.
+    """
+    if not talk.is_silent(_SILENCE):
+        return False
+    if why := measure.beyond(git, trees):
+        talk.kill()
+        raise Damaged(f"{git.folder} is damaged: a commit has trees that no database has, of {why}")
+    return True
+
+
+def _answer(talk: Talk, answer: Told) -> bytes:
     """What git writes for one pair of trees."""
-    talk.stdin.write(question + _DONE)
-    talk.stdin.flush()
     while not answer.data.endswith(_DONE):
         chunk = os.read(talk.stdout.fileno(), _CHUNK)
         if not chunk:
@@ -157,12 +189,13 @@ def files(git: Commands, commit: str) -> dict[str, str]:
 
 def listing(git: Commands, commit: str) -> dict[str, Place]:
     """All that a commit's tree holds but folders. May raise Damaged."""
-    out = _read(git, "ls-tree", "-r", "-z", "--full-tree", commit)
+    out = _read(git, "ls-tree", "-r", "-t", "-z", "--full-tree", commit)
     found = {}
     for line in text(out).split("\0")[:-1]:
         about, _, path = line.partition("\t")
-        mode, _kind, id_ = about.split(" ")
-        found[path] = Place(mode, id_)
+        mode, kind, id_ = about.split(" ")
+        if kind != "tree":
+            found[path] = Place(mode, id_)
     return found
 
 
@@ -209,7 +242,9 @@ def changed_files(
     trees cannot be read.
     """
     options = ("-r", "-z", "--raw", *RAW, "--no-commit-id")
-    out = _read(git, "diff-tree", *options, a or EMPTY_TREE, b, environment=seeing)
+    trees = [f"{commit}^{{tree}}" for commit in (a, b) if commit and not seeing]
+    words = ("diff-tree", *options, a or EMPTY_TREE, b)
+    out = _read(git, *words, environment=seeing, trees=trees)
     return changes_in(text(out).split("\0"))
 
 
@@ -220,9 +255,18 @@ def changes_in(fields: Sequence[str]) -> list[FileChange]:
     return [change for change in changes if change.before != change.after]
 
 
-def _read(git: Commands, *words: str, environment: Mapping[str, str] | None = None) -> bytes:
-    """What git reads of commits that have been resolved: where it cannot, they are damaged."""
+def _read(
+    git: Commands,
+    *words: str,
+    environment: Mapping[str, str] | None = None,
+    trees: Iterable[str] = (),
+) -> bytes:
+    """What git reads of commits that have been resolved: where it cannot, they are damaged.
+
+    It may compare these trees before it says a word.
+    """
     talk = git.start(*words, environment=environment)
+    expect_measure(git, talk, trees)
     told = Told(git)
     while chunk := os.read(talk.stdout.fileno(), _CHUNK):
         told.add(chunk)
@@ -249,4 +293,4 @@ def _change(about: str, path: str) -> FileChange:
 
 
 def _blob(mode: str, blob_id: str) -> str | None:
-    return None if mode == _SUBMODULE or not blob_id.strip("0") else blob_id
+    return None if mode in _NO_FILES or not blob_id.strip("0") else blob_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,17 +53,36 @@ def exponential(repository: Path) -> str:
     return tree
 
 
+def empty(repository: Path) -> str:
+    """Ten folders in a folder, ten times in a folder, and so on, and not one file."""
+    tree = git(repository, "mktree", stdin=b"")
+    for _ in range(LEVELS + 1):
+        lines = [f"040000 tree {tree}\t{name}\n" for name in NAMES]
+        tree = git(repository, "mktree", stdin="".join(lines).encode())
+    return tree
+
+
 def deep(repository: Path, levels: int = 1500) -> str:
-    blob = git(repository, "hash-object", "-w", "--stdin", stdin=b"{}\n")
-    line = f"100644 blob {blob}\ta.json\n"
+    """Folders in each other, written as git writes them: it takes long to make so many."""
+    entry = b"100644 a.json\0" + bytes.fromhex(
+        git(repository, "hash-object", "-w", "--stdin", stdin=b"{}\n")
+    )
     for _ in range(levels):
-        line = f"040000 tree {git(repository, 'mktree', stdin=line.encode())}\td\n"
-    return line.split()[2]
+        tree = b"tree %d\0" % len(entry) + entry
+        ident = hashlib.sha1(tree, usedforsecurity=False)
+        file = repository / ".git" / "objects" / ident.hexdigest()[:2] / ident.hexdigest()[2:]
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(zlib.compress(tree))
+        entry = b"40000 d\0" + ident.digest()
+    return ident.hexdigest()
 
 
 @pytest.mark.parametrize("place", ["db0", "elsewhere"])
-def test_files_without_end_are_not_taken_over(place: str, kept: User) -> None:
-    made(kept, exponential, place)
+@pytest.mark.parametrize("make", [exponential, empty])
+def test_files_without_end_are_not_taken_over(
+    make: Callable[[Path], str], place: str, kept: User
+) -> None:
+    made(kept, make, place)
     before = git(kept.repo, "rev-parse", "HEAD")
 
     cloned = kept.run("clone", "bomb", "copied")
@@ -85,16 +106,36 @@ def test_files_without_end_are_not_taken_over(place: str, kept: User) -> None:
         ("commit", "--dry-run"),
         ("status",),
         ("verify",),
+        ("log", "--stat"),
+        ("log", "--html", "page.html"),
+        ("show",),
+        ("diff",),
+        ("diff", "HEAD~1", "HEAD"),
+        ("restore", "HEAD", "--yes", "--skip-damaged"),
     ],
 )
+@pytest.mark.parametrize("make", [exponential, empty])
 def test_files_without_end_are_told_where_they_are_already(
-    words: tuple[str, ...], kept: User
+    make: Callable[[Path], str], words: tuple[str, ...], kept: User
 ) -> None:
-    made(kept, exponential, "db0")
+    made(kept, make, "db0")
 
     done = kept.run(*words, "--repo", "bomb")
 
     assert (done.code, "Traceback" in done.err) == (13, False)
+
+
+@pytest.mark.parametrize("make", [exponential, empty])
+def test_what_is_in_the_history_besides_can_be_read(
+    make: Callable[[Path], str], kept: User
+) -> None:
+    made(kept, make, "db0")
+
+    for words in (("log",), ("log", "--", "good")):
+        assert "one" in kept.says(*words, "--repo", "bomb")
+    for words in (("show", "HEAD~1:good"), ("keys", "HEAD~1")):
+        assert "string" in kept.says(*words, "--repo", "bomb")
+    assert kept.run("diff", "HEAD~1", "--repo", "bomb").code in (0, 1)
 
 
 @pytest.mark.long

@@ -21,7 +21,7 @@ import pytest
 
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, ServerError
-from gitbackup.live import rdbfile, replica
+from gitbackup.live import rdbfile
 from gitbackup.ops.rdb import DRAFT
 from tests.rdb.proxy import proxy
 from tests.servers import BRANDS, LiveServer, StartServer, in_turn
@@ -194,18 +194,16 @@ class Killer:
     def finish(self) -> None: ...
 
 
-def test_a_server_that_falls_silent_is_given_up(
-    start_server: StartServer, folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(replica, "PATIENCE", 0.2)
+def test_a_server_that_falls_silent_is_given_up(start_server: StartServer, folder: Folder) -> None:
     server = start_server()
     fill(server, SIZE)
     with server.client() as client:
         process = client.info("server")["process_id"]
     frozen = Killer(process, SIZE // 10, signal.SIGSTOP)
+    impatient = f"{server.url}?socket_timeout=0.5"
     try:
         with pytest.raises(ServerError, match="it stayed silent after"):
-            Backup(folder.path.parent / "data", server.url, progress=frozen).rdb.save(folder.path)
+            Backup(folder.path.parent / "data", impatient, progress=frozen).rdb.save(folder.path)
     finally:  # with the child that saves: the server ends by a signal that does not reach it
         signal_family(process, signal.SIGCONT)
     assert (folder.files(), folder.drafts()) == ([], [])
