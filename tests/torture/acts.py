@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from gitbackup.live.aside import MARK
-from tests.torture.database import Held, Key, State, tokens_in
+from tests.torture.database import Held, Key, State, library_named, tokens_in
 from tests.torture.plain import Plain
 from tests.torture.starter import Ended
 from tests.torture.world import World
@@ -299,8 +299,10 @@ def undo(world: World, chance: Random) -> Act | None:
         back = {key: held for key, held in last.before.keys.items() if key in last.keys}
         return rest | alive(back, before.now)
 
-    def libraries(before: State) -> frozenset[bytes] | None:
-        return last.before.libraries if last.libraries else None
+    def libraries(before: State) -> frozenset[bytes]:
+        rest = {code for code in before.libraries if library_named(code) not in last.libraries}
+        back = {code for code in last.before.libraries if library_named(code) in last.libraries}
+        return frozenset(rest | back)
 
     return Act("undo", ["undo", "--yes"], writes=True, records=True, target=target,
                libraries=libraries, restores="", relative=True)  # fmt: skip

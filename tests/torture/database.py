@@ -77,6 +77,11 @@ class State(NamedTuple):
         return [key for key in self.keys if MARK in key[1]]
 
 
+def library_named(code: bytes) -> bytes:
+    """The first line of a library's code, which holds its name."""
+    return code.partition(b"\n")[0]
+
+
 class Gone(Exception):
     """The server does not answer."""
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tests.torture import acts, faults
 from tests.torture.acts import Act, Keys, alive, differing
-from tests.torture.database import Gone, State
+from tests.torture.database import Gone, State, library_named
 from tests.torture.faults import Fault, Trouble
 from tests.torture.starter import Ended
 from tests.torture.world import PATIENCE, Cost, Undoable, World, stacks
@@ -329,7 +329,7 @@ class Trial:
             world.undoable = None
             return
         keys = {*differing(before.keys, after.keys)}
-        libraries = before.libraries != after.libraries
+        libraries = {library_named(code) for code in before.libraries ^ after.libraries}
         if keys or libraries:
             world.undoable = Undoable(before, keys, libraries)
         elif self.ending != "done":

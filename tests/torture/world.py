@@ -41,11 +41,12 @@ class Cost:
 
 @dataclass
 class Undoable:
-    """What the last restore replaced: the state before, and the keys that it changed."""
+    """What the last restore replaced: the state before; the keys and the libraries, by the first
+    line of their code, that it changed."""
 
     before: State
     keys: set[Key] = field(default_factory=set)
-    libraries: bool = False
+    libraries: set[bytes] = field(default_factory=set)
 
 
 def program(brand: str) -> Path | None:
