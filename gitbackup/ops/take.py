@@ -12,7 +12,7 @@ from typing import Protocol
 from gitbackup import snapshot
 from gitbackup.blocks import listed, parts
 from gitbackup.diff import keys as key_diff
-from gitbackup.errors import Damaged, GitbackupError
+from gitbackup.errors import Damaged, GitbackupError, TooLarge
 from gitbackup.live.rights import all_told
 from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Scope, Summary
 from gitbackup.ops.compare import SHOWN, summarise
@@ -216,20 +216,28 @@ class _Differences:
 
     def _before(self, path: str) -> Mapping[Key, Entry] | None:
         """The known entries of a file, those in scope; None where it is not well-formed."""
-        content = self._known.read(path)
+        try:
+            content = self._known.read(path)
+        except TooLarge as damaged:
+            self._warn_of(damaged)
+            return None
         try:
             entries = snapshot.decode_file(path, content)
         except Damaged as damaged:
-            if self._strict:
-                raise
-            self.unread += 1
-            self.warnings.append(f"in HEAD, {damaged}; what changed there is not told")
+            self._warn_of(damaged)
             return None
         seen = self._seen[snapshot.database_of(path)]
         self._warn_of_doubles(path, sorted(key for key in entries if key.name in seen))
         fresh = {key: entry for key, entry in entries.items() if key.name not in seen}
         seen.update(key.name for key in fresh)
         return {key: entry for key, entry in fresh.items() if self._covered(key)}
+
+    def _warn_of(self, damaged: Damaged) -> None:
+        """Warns of a known file that is not well-formed, or raises what is wrong with it."""
+        if self._strict:
+            raise damaged
+        self.unread += 1
+        self.warnings.append(f"in HEAD, {damaged}; what changed there is not told")
 
     def _warn_of_doubles(self, path: str, keys: Sequence[Key]) -> None:
         if keys:

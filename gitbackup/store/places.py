@@ -42,7 +42,8 @@ class Place:
     def path(self) -> Path | None:
         """Where it is on this machine; None where it is elsewhere."""
         if self.url.startswith("file://"):
-            return Path(unquote(self.url.removeprefix("file://")))
+            _, slash, path = self.url.removeprefix("file://").partition("/")
+            return Path(unquote(slash + path))  # git takes any host for this one
         return Path(self.url) if is_local(self.url) else None
 
     @property

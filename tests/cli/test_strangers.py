@@ -152,7 +152,9 @@ def test_a_place_to_push_to_and_to_get_from_is_held_to_the_same(user: User) -> N
     canary = trap(Path("theirs"), bare=True)
     user.says("commit", "--allow-empty")
     give(Path("theirs"), STRANGER)
-    for where in ("theirs", f"file://{Path('theirs').resolve()}"):
+    path = Path("theirs").resolve()
+    hosts = ("", "localhost", "127.0.0.1", "me@example.org")
+    for where in ("theirs", *(f"file://{host}{path}" for host in hosts), f"file:///%2f{path}"):
         for words in (("push", where), ("pull", where), ("clone", where, "copy")):
             done = user.run(*words)
             assert (done.code, RUNS in done.err) == (10, True), words

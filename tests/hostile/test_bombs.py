@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gitbackup.snapshot import MANIFEST, MOST_MANIFEST
 from gitbackup.store.repository import Repository
 from tests.cli.user import User
 from tests.store.plain import commit, git
@@ -68,13 +70,27 @@ def deep(repository: Path, levels: int = 1500) -> str:
         git(repository, "hash-object", "-w", "--stdin", stdin=b"{}\n")
     )
     for _ in range(levels):
-        tree = b"tree %d\0" % len(entry) + entry
-        ident = hashlib.sha1(tree, usedforsecurity=False)
-        file = repository / ".git" / "objects" / ident.hexdigest()[:2] / ident.hexdigest()[2:]
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(zlib.compress(tree))
-        entry = b"40000 d\0" + ident.digest()
-    return ident.hexdigest()
+        tree = loose(repository, b"tree %d\0" % len(entry) + entry)
+        entry = b"40000 d\0" + bytes.fromhex(tree)
+    return tree
+
+
+def loose(repository: Path, whole: bytes) -> str:
+    """Writes an object with its head, whatever that says, as git keeps one; its id."""
+    ident = hashlib.sha1(whole, usedforsecurity=False).hexdigest()
+    file = repository / ".git" / "objects" / ident[:2] / ident[2:]
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(zlib.compress(whole))
+    return ident
+
+
+def put(repository: Path, path: str, blob: str) -> None:
+    """A commit of what HEAD has and, at this path, such a blob."""
+    git(repository, "read-tree", "HEAD")
+    git(repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+    tree = git(repository, "write-tree", "--missing-ok")
+    found = git(repository, "commit-tree", tree, "-p", "HEAD", "-m", "hostile")
+    git(repository, "update-ref", "HEAD", found)
 
 
 @pytest.mark.parametrize("place", ["db0", "elsewhere"])
@@ -159,3 +175,68 @@ def test_what_is_the_same_in_every_database_is_no_bomb(kept: User) -> None:
 
     assert len(repository.files("HEAD")) >= 16 * 500
     assert kept.run("clone", str(kept.repo), "copied").code == 0
+
+
+HUGE = 1 << 50
+
+
+@pytest.fixture
+def huge(kept: User) -> User:
+    """A repository whose HEAD has, besides a good file, one of more bytes than any memory."""
+    kept.redis.set("other", "b")
+    kept.says("commit", "-m", "two")
+    put(kept.repo, "db0/huge.json", loose(kept.repo, b"blob %d\0{\n" % HUGE))
+    kept.redis.delete("good")
+    return kept
+
+
+@pytest.mark.parametrize(
+    "words", [("keys",), ("diff", "HEAD~1", "HEAD"), ("export", "HEAD", "-o", "out"), ("show",)]
+)
+def test_a_file_that_no_memory_holds_is_named(words: tuple[str, ...], huge: User) -> None:
+    done = huge.run(*words)
+
+    assert (done.code, "Traceback" in done.err) == (13, False), done
+    assert "db0/huge.json: blob " in done.err
+    assert f"it has {HUGE:,} bytes, and " in done.err
+
+
+def test_what_is_beside_it_is_restored(huge: User) -> None:
+    assert huge.run("restore", "HEAD", "--yes").code == 13
+    done = huge.run("restore", "HEAD", "--yes", "--skip-damaged")
+
+    assert done.code == 3
+    assert f"it has {HUGE:,} bytes, and " in done.err
+    assert (huge.redis.get("good"), huge.redis.get("other")) == (b"a", b"b")
+    assert "db0/huge.json" in huge.run("verify").out
+
+
+def test_a_manifest_is_small(kept: User) -> None:
+    """What it covers is not known then: a commit writes it anew."""
+    content = b'{"format":1,' + b" " * MOST_MANIFEST + b"}"
+    put(kept.repo, MANIFEST, git(kept.repo, "hash-object", "-w", "--stdin", stdin=content))
+    sentence = f"gitbackup.json: blob .* and should have no more than {MOST_MANIFEST:,}"
+
+    for words in (("restore", "HEAD", "--dry-run"), ("export", "HEAD", "-o", "out")):
+        done = kept.run(*words)
+        assert done.code == 13
+        assert re.search(sentence, done.err), done
+    assert kept.says("show", "HEAD:good")
+    assert kept.run("log", "--stat").code == 0
+    git(kept.repo, "reset", "--quiet", "--hard")
+    kept.redis.set("good", "new")
+    assert kept.run("commit", "-m", "after").code == 0
+    assert kept.run("verify").code == 0
+
+
+def test_a_commit_that_says_more_than_anybody_reads(kept: User) -> None:
+    """Trailers on end are read in time in proportion to their length."""
+    git(kept.repo, "commit-tree", "HEAD^{tree}", "-m", "x")
+    for line in ("Name: value\n", "Name: value\n go on\n", "word " * 100 + "\n"):
+        text = "subject\n\n" + line * (20_000_000 // len(line))
+        found = git(kept.repo, "commit-tree", "HEAD^{tree}", "-p", "HEAD", stdin=text.encode())
+        git(kept.repo, "update-ref", "HEAD", found)
+
+    assert kept.says("log", "--oneline").count("subject") == 3
+    assert "one" in kept.says("log")
+    assert kept.run("show", "--json").code == 0
