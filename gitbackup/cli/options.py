@@ -289,7 +289,8 @@ def repository_folder(repo: Path | None) -> Path:
 
 def _expect_ours(folder: Path) -> None:
     """A project that somebody checks out can hold a bare repository as files like any others:
-    its settings would then run programs of whoever wrote it."""
+    its settings would then run programs of whoever wrote it. Some users trust none, as git has
+    it, that they do not name."""
     if not ((folder / "HEAD").is_file() and (folder / "objects").is_dir()):
         return
     for place in {folder.absolute(), folder.resolve()}:
@@ -299,6 +300,9 @@ def _expect_ours(folder: Path) -> None:
                     f"{place} is a bare repository inside the project {outer}, which may have"
                     " brought it along; if it is yours, name it with --repo"
                 )
+    from gitbackup.store.ownership import expect_named  # it loads what no other folder has need of
+
+    expect_named(folder.resolve())
 
 
 def _found_here() -> Path:

@@ -8,6 +8,7 @@ password of a URL go by the environment, for a command line is for all to read.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store import places
@@ -86,13 +87,14 @@ def push(git: Commands, place: Place, refspecs: list[str]) -> Result:
 def attempt(git: Commands, place: Place, *words: str) -> Result:
     """How `git <words>` ends, that may talk to a place; by the user's own settings.
 
-    A bundle is a file to read, and no place to reach: no setting of the user's concerns it.
+    A bundle is a file to read, and no place to reach: no setting of the user's concerns it, nor
+    of the repository's.
     Raises UsageError for a place that git would take for an option, NoRepository for a folder's
     repository that is another user's: its hooks would run as us.
     """
     places.check(place)
-    if place.is_bundle:
-        return git.attempt(*words, environment=_A_FILE)
+    if place.is_bundle and place.path:
+        return git.attempt(*words, environment=_A_FILE | _as_it_is(place.path.absolute()))
     environment = asking() | _without(_hooks(git))
     helper: tuple[str, ...] = ()
     if place.password is not None:
@@ -104,6 +106,15 @@ def attempt(git: Commands, place: Place, *words: str) -> Result:
         environment["GIT_CONFIG_PARAMETERS"] = f"'credential.username={user}'"
     words = (*_NO_DESCRIPTORS, *helper, *words)
     return git.attempt(*words, environment=environment, as_user=True)
+
+
+def _as_it_is(path: Path) -> dict[str, str]:
+    """The environment in which git takes this path for no other place by `url.*.insteadOf`."""
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{path}.insteadOf",
+        "GIT_CONFIG_VALUE_0": str(path),
+    }
 
 
 def _hooks(git: Commands) -> set[str]:

@@ -42,6 +42,16 @@ def check(place: Path, *parts: Path) -> None:
         )
 
 
+def expect_named(bare: Path) -> None:
+    """Raise NoRepository for a bare repository that nobody named, where the user's or the system's
+    `safe.bareRepository` wants that."""
+    if _users_values("safe.bareRepository", bare)[-1:] == ["explicit"]:
+        raise NoRepository(
+            f"cannot use bare repository {str(bare)!r} (safe.bareRepository is 'explicit'): name it"
+            " with --repo"
+        )
+
+
 def _owner(part: Path) -> int | None:
     try:
         return part.lstat().st_uid
@@ -60,15 +70,21 @@ def _users() -> tuple[int, ...]:
 
 def _is_permitted(place: Path) -> bool:
     """Return whether the user's or the system's `safe.directory` has a place; never its own."""
+    permitted = False
+    for value in _users_values("safe.directory", place):
+        permitted = value != "" and (permitted or _names(value, place))  # an empty one resets
+    return permitted
+
+
+def _users_values(name: str, place: Path) -> list[str]:
+    """The values of a setting that the user's or the system's config gives it, never a
+    repository's own."""
     git = Commands(_NOWHERE, Path(place.anchor))
-    words = ("config", "--null", "--get-all", "safe.directory")
+    words = ("config", "--null", "--get-all", name)
     result = git.attempt(*words, environment=protected(), as_user=True)
     if result.status > 1:  # 1: there is none
         raise failure("config", result)
-    permitted = False
-    for value in text(result.out).split("\0")[:-1]:
-        permitted = value != "" and (permitted or _names(value, place))  # an empty one resets
-    return permitted
+    return text(result.out).split("\0")[:-1]
 
 
 def _names(value: str, place: Path) -> bool:

@@ -364,6 +364,26 @@ def test_python_s_password_is_not_sent_either(
     assert SECRET.encode() not in listener.heard
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_a_bare_repository_is_to_be_named_where_git_wants_that(
+    user: User, monkeypatch: pytest.MonkeyPatch, here: bool
+) -> None:
+    """As git has it, a repository's own settings do not tell."""
+    trap(user.repo, bare=True)
+    git(user.repo, "config", "safe.bareRepository", "all")
+    named = str(user.repo.absolute())
+    if here:
+        monkeypatch.chdir(user.repo)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "safe.bareRepository")
+    for value, code in (("explicit", 10), ("all", 0)):
+        monkeypatch.setenv("GIT_CONFIG_VALUE_0", value)
+        done = user.run("log")
+        assert (done.code, "(safe.bareRepository is 'explicit')" in done.err) == (code, code == 10)
+        assert user.run("log", "--repo", named).code == 0
+    assert user.run("log").code == 0
+
+
 @pytest.mark.parametrize("inside", ["data-git-backup", "."])
 def test_a_bare_repository_that_a_project_brought_along_is_not_opened(
     user: User, monkeypatch: pytest.MonkeyPatch, inside: str

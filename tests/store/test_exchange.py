@@ -359,6 +359,21 @@ def test_a_bundle_is_a_file_whatever_may_be_reached(
         assert pull(second).head == made
 
 
+@pytest.mark.parametrize("instead", ["/", "file:///", "{}/data", "."])
+def test_a_bundle_is_that_file_whatever_the_repository_s_settings_make_of_it(
+    repository: Repository, first: str, tmp_path: Path, instead: str
+) -> None:
+    folder = tmp_path / "a=b c"
+    folder.mkdir()
+    push(repository, str(folder / "data.bundle"))
+
+    with Repository.clone(str(folder / "data.bundle"), tmp_path / "second") as second:
+        git(second.path, "config", "url.https://example.invalid/.insteadOf", instead.format(folder))
+        made = commit(repository, {"db0/a.json": b"2\n"})
+        push(repository)
+        assert pull(second).head == made
+
+
 @pytest.mark.parametrize("url", ["{}", "file://{}"])
 def test_a_place_that_may_not_be_reached_is_told(
     repository: Repository,
