@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import secrets
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,27 +24,33 @@ MOST_LINKS = 40
 """Links on the way to a file, as Linux has it."""
 
 
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its name once it is whole and on the disk, readable by its owner only.
 
     What had that name stays as it was until then, and for good where the context fails. A link
     stays, and the file takes the place of what it leads to; a pipe or a device is written to as
-    it is: but neither where it is another user's, in a folder that others can write to. Raises
-    GitbackupError where it cannot be written.
+    it is: but neither where it is another user's, in a folder that others can write to. The
+    folder is the one that was looked at, whatever has its name by then. Raises GitbackupError
+    where it cannot be written.
     """
     try:
-        target = followed(path)
-        if path.exists() and not path.is_file():
-            with _special(path, target.parent) as stream:
-                yield stream
-            return
-        with _draft(target) as (draft, file):
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            draft.replace(target)
-        sync_names(target.parent)
+        with _walked(path) as (folder, target):
+            if path.exists() and not path.is_file():
+                with _special(path, target.parent) as stream:
+                    yield stream
+                return
+            if folder is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            with _draft(folder, target) as (draft, file):
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(draft, target.name, src_dir_fd=folder, dst_dir_fd=folder)
+            _sync(".", folder)
     except OSError as error:
         why = error.strerror or str(error)
         raise GitbackupError(f"cannot write {path}: {why}; what was there is as it was") from error
@@ -52,57 +58,124 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 def followed(path: Path) -> Path:
     """The path that links lead to. Raises OSError for a link that another user may have laid."""
-    whole = path.absolute()
-    at, ahead, links = Path(whole.anchor), list(reversed(whole.parts[1:])), 0
-    while ahead:
-        name = ahead.pop()
-        at = at.parent if name == ".." else at / name
-        if not at.is_symlink():
-            continue
-        _check_owner(at, at.lstat(), at.parent)
-        links += 1
-        if links > MOST_LINKS:
+    with _walked(path) as (_, target):
+        return target
+
+
+@contextmanager
+def _walked(path: Path) -> Iterator[tuple[int | None, Path]]:
+    """The folder that a path leads to, open, None where there is none; and the whole path there.
+
+    Each folder on the way is opened in the one before, so that nobody can put another, or a link,
+    in its place once it was looked at. Raises OSError for a link that another user may have laid.
+    """
+    walk = _Walk(path)
+    try:
+        yield walk.folder, walk.at
+    finally:
+        walk.close()
+
+
+class _Walk:
+    """The way to a path: `folder` is open, or None where there is none; `at` is the whole path."""
+
+    def __init__(self, path: Path) -> None:
+        whole = path.absolute()
+        self.folder: int | None = None
+        self._ahead, self._links = [*reversed(whole.parts[1:])], 0
+        self._begin(whole.anchor)
+        try:
+            while self._ahead:
+                self._step(self._ahead.pop())
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self.folder is not None:
+            os.close(self.folder)
+        self.folder = None
+
+    def _begin(self, root: str) -> None:
+        self.close()
+        self.folder, self.at = os.open(root, _FOLDER), Path(root)
+
+    def _step(self, name: str) -> None:
+        link = self._link(name)
+        if link is not None:
+            if link.is_absolute():
+                self._begin(link.anchor)
+            self._ahead += reversed(link.parts[link.is_absolute() :])
+            return
+        if self._ahead or name == "..":
+            self._enter(name)
+        self.at = self.at.parent if name == ".." else self.at / name
+
+    def _link(self, name: str) -> Path | None:
+        """Where the link of this name leads; None where it is none."""
+        if self.folder is None:
+            return None
+        try:
+            found = os.stat(name, dir_fd=self.folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISLNK(found.st_mode):
+            return None
+        _check_owner(self.at / name, found, os.fstat(self.folder))
+        self._links += 1
+        if self._links > MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        target = at.readlink()
-        at = Path(target.anchor) if target.is_absolute() else at.parent
-        ahead += reversed(target.parts[target.is_absolute() :])
-    return at
+        return Path(os.readlink(name, dir_fd=self.folder))
+
+    def _enter(self, name: str) -> None:
+        if self.folder is None:
+            return
+        try:
+            inner = os.open(name, _FOLDER, dir_fd=self.folder)
+        except (FileNotFoundError, NotADirectoryError):
+            inner = None
+        self.close()
+        self.folder = inner
 
 
 @contextmanager
 def _special(path: Path, folder: Path) -> Iterator[BinaryIO]:
     """A pipe or a device in a folder, opened for writing, and looked at again once it is open."""
-    _check_owner(path, path.stat(), folder)  # a pipe may wait for its reader for ever
+    around = folder.stat()
+    _check_owner(path, path.stat(), around)  # a pipe may wait for its reader for ever
     handle = os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0))
     with os.fdopen(handle, "wb") as stream:
         found = os.fstat(handle)
-        _check_owner(path, found, folder)
+        _check_owner(path, found, around)
         if stat.S_ISREG(found.st_mode):
             raise OSError(errno.EEXIST, "another file has taken its place")
         yield cast("BinaryIO", stream)
 
 
-def _check_owner(path: Path, found: os.stat_result, folder: Path) -> None:
+def _check_owner(path: Path, found: os.stat_result, folder: os.stat_result) -> None:
     """Raise OSError where it may be a trap: another user's, in a folder that others write to."""
     if not hasattr(os, "geteuid") or found.st_uid in (0, os.geteuid()):
         return
-    if folder.stat().st_mode & (stat.S_ISVTX | stat.S_IWOTH):
+    if folder.st_mode & (stat.S_ISVTX | stat.S_IWOTH):
         what = "link" if stat.S_ISLNK(found.st_mode) else "pipe"
         sentence = f"{path} is a {what} of user {found.st_uid}, in a folder that others write to"
         raise OSError(errno.EPERM, sentence)
 
 
 @contextmanager
-def _draft(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
+def _draft(folder: int, target: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """A file of a new name in the open folder of `target`, which goes unless it gets another."""
     prefix = f".{target.name[:40]}-"
     sweep(target.parent, prefix)
-    handle, name = tempfile.mkstemp(SUFFIX, prefix, target.parent)
-    draft = Path(name)
+    name = f"{prefix}{secrets.token_hex(8)}{SUFFIX}"
+    how = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    handle = os.open(name, how, 0o600, dir_fd=folder)
     try:
         with os.fdopen(handle, "wb") as file:
-            yield draft, cast("BinaryIO", cast("IO[bytes]", file))
+            yield name, cast("BinaryIO", cast("IO[bytes]", file))
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
 
 
 def sweep(folder: Path, prefix: str) -> None:
@@ -117,8 +190,12 @@ def sweep(folder: Path, prefix: str) -> None:
 
 def sync_names(folder: Path) -> None:
     """Makes the names in a folder last through a loss of power, where the disk can."""
+    _sync(folder)
+
+
+def _sync(folder: str | Path, within: int | None = None) -> None:
     with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(folder, os.O_RDONLY, dir_fd=within)
         try:
             os.fsync(handle)
         finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.browser", "tests.outlived", "tests.servers"]
+pytest_plugins = ["tests.browser", "tests.outlived", "tests.servers", "tests.strangers"]
 
 if git_to_test := os.environ.pop("GITBACKUP_TEST_GIT", None):
     # another git than the system's, the path of its program; each worker process inherits this

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,21 +15,7 @@ from gitbackup.errors import GitbackupError
 from gitbackup.newfile import followed, new_file
 from tests.cli.conftest import user  # noqa: F401  a fixture
 from tests.cli.user import GITBACKUP, User, surroundings
-
-STRANGER = 12_345
-
-by_root = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away"
-)
-
-
-@pytest.fixture
-def shared() -> Iterator[Path]:
-    """A folder in which every user may make files, as /tmp is one."""
-    folder = Path(tempfile.mkdtemp(prefix="shared-"))
-    folder.chmod(0o1777)
-    yield folder
-    shutil.rmtree(folder)
+from tests.strangers import STRANGER, by_root
 
 
 def write(path: Path, data: bytes = b"new") -> None:
@@ -212,3 +195,25 @@ def test_no_command_falls_into_a_trap(
         assert list(victim.iterdir()) == []
     else:
         assert victim.read_text() == "precious"
+
+
+def test_a_folder_that_is_another_by_then_is_not_written_to(tmp_path: Path) -> None:
+    """The folder that was looked at is, wherever it has gone: nobody can put a link there."""
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "out").write_text("precious")
+    with new_file(folder / "out") as file:
+        folder.rename(tmp_path / "gone")
+        folder.symlink_to(elsewhere)
+        file.write(b"new")
+    assert [file.name for file in elsewhere.iterdir()] == ["out"]
+    assert (elsewhere / "out").read_text() == "precious"
+    assert (tmp_path / "gone" / "out").read_bytes() == b"new"
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, why in (("none/out", "No such file"), ("file/out", "Not a directory"), ("..", "")):
+        with pytest.raises(GitbackupError, match=why):
+            write(tmp_path / path)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,26 +16,15 @@ from gitbackup.errors import NoRepository, ServerError
 from gitbackup.store.repository import Repository
 from tests.cli.user import Done, User
 from tests.store.plain import commit, git, run_python
+from tests.strangers import ANOTHER, STRANGER, by_root
 
-STRANGER, ANOTHER = 12_345, 12_346
 SECRET = "s3cr3t-p4ss"
 RUNS = "could run programs as you"
 
 pytestmark = [
     pytest.mark.few(6),
-    pytest.mark.skipif(
-        not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away"
-    ),
+    by_root,
 ]
-
-
-@pytest.fixture
-def shared() -> Iterator[Path]:
-    """A folder in which every user may make files, as /tmp is one."""
-    folder = Path(tempfile.mkdtemp(prefix="shared-"))
-    folder.chmod(0o1777)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def trap(folder: Path, bare: bool = False) -> Path:
