@@ -44,7 +44,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
                     yield stream
                 return
             if folder is None:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+                why = errno.ENOTDIR if target.parent.exists() else errno.ENOENT
+                raise OSError(why, os.strerror(why))
             with _draft(folder, target) as (draft, file):
                 yield file
                 file.flush()
@@ -52,8 +53,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
                 os.replace(draft, target.name, src_dir_fd=folder, dst_dir_fd=folder)
             _sync(".", folder)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise GitbackupError(f"cannot write {path}: {why}; what was there is as it was") from error
+        said = error.strerror or str(error)
+        raise GitbackupError(f"cannot write {path}: {said}; what was there is as it was") from error
 
 
 def followed(path: Path) -> Path:
