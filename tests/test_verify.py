@@ -158,9 +158,10 @@ def test_what_has_expired_is_proved_too(made: Snapshot) -> None:
     assert proof.past == 6
 
 
-def test_a_clock_that_is_ahead_of_ours_is_no_fault(made: Snapshot) -> None:
+@pytest.mark.parametrize("ahead", in_turn([60_000, 60 * 365 * DAY, -100 * 365 * DAY]))
+def test_a_clock_that_is_not_ours_is_no_fault(made: Snapshot, ahead: int) -> None:
     """A delivery that the server's machine dated a minute into our future comes back so."""
-    made.commit({"stream": pending(codec.instant(now() + 60_000))})
+    made.commit({"stream": pending(codec.instant(now() + ahead))})
     assert (made.proof().verdict, made.proof().past) == (Verdict.PASSED, 0)
 
 
@@ -295,10 +296,6 @@ def test_a_key_outside_the_scope_is_found(made: Snapshot) -> None:
 
 
 ALTERED = {
-    "a delivery that is years ahead, which the server dates today": pending(
-        "2090-01-01T00:00:00.000Z"
-    ),
-    "a delivery before 1970": pending(-5),
     "a pending entry with the id that none can have": pending("2020-01-01T00:00:00.000Z", "0-0"),
     "a field whose instant is before 1970": {
         "type": "hash",
@@ -319,15 +316,8 @@ def test_a_value_that_does_not_restore_to_itself_is_found(
     assert proof.made not in (None, proof.tree)
 
 
-def test_how_a_value_came_back_is_shown(made: Snapshot) -> None:
-    made.commit({"odd": pending("2090-01-01T00:00:00.000Z")})
-    (finding,) = made.proof().findings
-    assert finding.altered is not None
-    assert [value.before for value in finding.altered.values] == ["2090-01-01T00:00:00.000Z"]
-
-
 def test_a_dump_of_another_type_is_found(made: Snapshot, valkey: LiveServer) -> None:
-    """A string's dump, under the name of a module's type."""
+    """A string's dump, under the name of a module's type; how it came back is shown."""
     with valkey.client() as client:
         client.set("a", "text")
         payload = base64.b64encode(client.dump("a") or b"").decode()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import islice
 from typing import Any, NamedTuple, Self
 
 from gitbackup import codec
 from gitbackup.errors import ServerError
-from gitbackup.kinds import Abilities, Command, kind_of, same
-from gitbackup.live import aside, batch, refusals
+from gitbackup.kinds import Abilities, Command, kind_of, same, stream_delivery
+from gitbackup.kinds.base import Argument
+from gitbackup.live import aside, batch, keyspace, refusals
+from gitbackup.live.checksum import crc64
 from gitbackup.live.connect import Server
 from gitbackup.live.wire import Refusal
 from gitbackup.model import Entry
@@ -18,6 +21,8 @@ from gitbackup.model import Entry
 TRIES = 5  # transactions, each undone by somebody's write, until a key counts as moved
 UNWATCH: Sequence[Command] = (("MULTI",), ("EXEC",))  # a right of its own for that nobody need have
 SENT = 100  # commands on their way at once while a value is built aside
+CHECKSUM = 8  # bytes at the end of what DUMP replies
+AHEAD = "the clock of the server is behind a delivery of that stream, which takes its dump: {}"
 
 
 class Step(NamedTuple):
@@ -46,6 +51,7 @@ class KeyWriter:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._wire = server.dial()
+        self._now = 0  # the server's, when it was asked last
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +133,7 @@ class KeyWriter:
 
     def _build(self, name: bytes, entry: Entry) -> None:
         """Its expiry comes with its first command: by that everybody knows it from a key."""
+        entry, marks = self._marked(entry)
         commands = self._writes(name, entry)
         expire: Command = "PEXPIRE", name, aside.MINUTES * 60_000
         first = [*islice(commands, 1), expire]
@@ -135,6 +142,34 @@ class KeyWriter:
         self._accepted([("EXEC",)], [ended])
         self._accepted(first, ended)
         self._send_all(commands, expire)
+        if marks:
+            self._set_deliveries(name, marks)
+
+    def _marked(self, entry: Entry) -> stream_delivery.Marked:
+        """The server is asked for its time only where what it told last leaves a doubt."""
+        if stream_delivery.marked(entry, self._now).marks:
+            self._now = keyspace.clock(self._wire)
+        return stream_delivery.marked(entry, self._now)
+
+    def _set_deliveries(self, name: bytes, marks: Mapping[bytes, Mapping[bytes, bytes]]) -> None:
+        """Sets the deliveries of a stream that no command does: by its own dump."""
+        dump = codec.raw(self._taken("DUMP", name) or "")
+        try:
+            content = stream_delivery.put_into(dump[:-CHECKSUM], marks)
+        except ValueError as unlike:
+            raise _Refused(AHEAD.format(unlike)) from None
+        checksum = crc64(BytesIO(content), len(content)).to_bytes(CHECKSUM, "little")
+        self._taken("RESTORE", name, aside.MINUTES * 60_000, content + checksum, "REPLACE")
+
+    def _taken(self, *command: Argument) -> Any:
+        """The reply to a command that this value alone takes, so that no other key is refused."""
+        (reply,) = self._wire.ask([command])
+        if isinstance(reply, Refusal):
+            words = refusals.words_of(reply)
+            if words.partition(" ")[0] in refusals.MEANINGS:
+                raise self._wire.refused(reply, command)
+            raise _Refused(AHEAD.format(words))
+        return reply
 
     def _send_all(self, commands: Iterator[Command], expire: Command) -> None:
         """While some commands are under way, the next are put together."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from typing import Any
 
 from gitbackup import codec, snapshot
@@ -63,8 +62,7 @@ def movable(entry: Entry, now: int) -> Entry:
     """The entry as a server keeps it at `now`, the same object where that is as it is.
 
     A server drops at once what has expired: such instants, and those within a day, are moved
-    ahead, all by the same time. And it knows no delivery of a stream's entry that is yet to
-    come: one within a day, by the clock of another machine, is moved back by a day.
+    ahead, all by the same time.
     """
     changed: Any = {}
     if "expires_at" in entry and (moment := _ahead(entry["expires_at"], now)):
@@ -73,8 +71,6 @@ def movable(entry: Entry, now: int) -> Entry:
     moved = {field: _ahead(moment, now) for field, moment in fields.items()}
     if any(moved.values()):
         changed["field_expires_at"] = {f: moved[f] or moment for f, moment in fields.items()}
-    if entry["type"] == "stream" and (groups := _delivered(entry["value"], now)):
-        changed["value"] = {**entry["value"], "groups": groups}
     return {**entry, **changed} if changed else entry
 
 
@@ -82,19 +78,6 @@ def _ahead(instant: str | int, now: int) -> str | int | None:
     """The instant moved by all the time since 1970, and a day; None for one that lies ahead."""
     moment = codec.milliseconds(instant)
     return codec.instant(moment + now + DAY) if moment < now + DAY else None
-
-
-def _delivered(stream: Mapping[str, Any], now: int) -> dict[str, Any] | None:
-    """A stream's groups with deliveries moved back; None where none is to be."""
-    groups = deepcopy(stream.get("groups", {}))
-    moved = False
-    for group in groups.values():
-        for pending in group.get("pending", {}).values():
-            moment = codec.milliseconds(pending["delivered_at"])
-            if now < moment < now + DAY:
-                pending["delivered_at"] = codec.instant(moment - DAY)
-                moved = True
-    return groups if moved else None
 
 
 def _expiry(entry: Entry) -> tuple[Any, Any]:

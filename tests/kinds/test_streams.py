@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
+from gitbackup.kinds import normal_entry, stream_delivery
+from gitbackup.model import Entry, Key, Scope
+from gitbackup.store.repository import Repository
 from tests.databases import Command, send
 from tests.servers import LiveServer, in_turn
+from tests.store.plain import commit
 
 ADDED: list[Command] = [("XADD", "s", f"{n}-1", "f", str(n), "f", "twice") for n in range(1, 8)]
 AGES = {"idle", "seen-time", "active-time", "inactive", "radix-tree-keys", "radix-tree-nodes"}
@@ -146,3 +153,94 @@ def test_a_stream_of_a_server_without_counters_restores_into_one_with_them(
     with new.client() as client:
         assert client.xlen("s") == 5
         assert client.xpending("s", "g")["pending"] == 3
+
+
+HOUR = 3_600_000
+DECADES = 60 * 365 * 24 * HOUR
+DELIVERED: dict[str, list[int]] = {
+    "at different times, and some long ago": [50, -5_000, HOUR, -HOUR, DECADES],
+    "a moment ahead": [50],
+    "of many": [*range(60_000, 63_000)],
+    "before 1970": [-DECADES, HOUR],
+}
+"""Milliseconds after now."""
+
+
+def delivered(after_now: list[int]) -> Entry:
+    """A stream whose entries were delivered then, in two groups; the first entry is gone."""
+    now = time.time_ns() // 1_000_000
+    ids = [f"{number}-1" for number in range(1, len(after_now) + 1)]
+    groups = {}
+    for name, more in (("first", 0), ("second", 1)):
+        dates = {id_: now + later + more for id_, later in zip(ids, after_now, strict=True)}
+        pending = {
+            id_: {"consumer": name, "delivered_at": codec.instant(at), "deliveries": 2}
+            for id_, at in dates.items()
+        }
+        groups[name] = {"last_id": ids[-1], "consumers": ["ann", name], "pending": pending}
+    entries = {id_: ["field", "value " * 10] for id_ in ids[1:]}
+    value = {"entries": entries, "last_id": ids[-1], "entries_added": len(ids), "groups": groups}
+    return normal_entry({"type": "stream", "value": value})
+
+
+def written(folder: Path, entries: Mapping[str, Entry]) -> Path:
+    """A repository with a commit of these keys of database 0."""
+    path = folder / "data"
+    manifest, keys = snapshot.manifest(Scope()), snapshot.encode_stored(entries)
+    commit(Repository.create(path), {snapshot.MANIFEST: manifest, "db0/_.json": keys})
+    return path
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("after_now", DELIVERED.values(), ids=DELIVERED)
+@pytest.mark.parametrize("brand", in_turn(["valkey", "redis7", "redis6"]))
+def test_deliveries_that_the_server_s_clock_is_behind_are_restored(
+    running: Any, tmp_path: Path, brand: str, after_now: list[int]
+) -> None:
+    """XCLAIM sets them to now: they are put into the server's own dump."""
+    server, stream = running(brand), delivered(after_now)
+    if brand == "redis6":
+        del stream["value"]["entries_added"]  # which it does not know
+    path = written(tmp_path, {"s": stream, "t": {"type": "string", "value": "x"}})
+    result = Backup(path, server.url).restore("HEAD", lambda plan: True)
+    assert (result.whole, result.verified) == (True, 2)
+    groups = stream["value"]["groups"]
+    told = full(server)[b"groups"]
+    wanted = [
+        [
+            [id_.encode(), name.encode(), codec.milliseconds(one["delivered_at"]), 2]
+            for id_, one in groups[name]["pending"].items()
+        ]
+        for name in groups
+    ]
+    assert [group[b"pending"] for group in told] == wanted
+    with server.client() as client:
+        assert client.ttl("s") == -1
+        assert [name for name in client.scan_iter() if b"aside" in name] == []
+
+
+@pytest.mark.parametrize("lacking", in_turn(["restore", "dump"]))
+def test_a_delivery_ahead_that_the_user_may_not_set_is_refused_by_its_reason(
+    valkey: LiveServer, tmp_path: Path, lacking: str
+) -> None:
+    """The other keys are restored, and that one as soon as the clock is there."""
+    stream = delivered([HOUR])
+    path = written(tmp_path, {"s": stream, "t": {"type": "string", "value": "x"}})
+    with valkey.client() as client:
+        rights = ["~*", "+@all", f"-{lacking}"]
+        client.execute_command("ACL", "SETUSER", "ann", "on", "nopass", *rights)
+        result = Backup(path, valkey.url.replace("://", "://ann:any@")).restore(
+            "HEAD", lambda plan: True
+        )
+        assert client.keys() == [b"t"]
+    ((key, why),) = result.refused
+    assert key == Key(0, "s")
+    assert why.startswith("the clock of the server is behind a delivery of that stream")
+    assert f"'{lacking}'" in why
+
+
+def test_marks_that_are_not_all_in_a_dump_are_told() -> None:
+    _, marks = stream_delivery.marked(delivered([HOUR, HOUR]), 1)
+    for dump in (b"", b"0123456789abcdef".join([b"", *marks, b""]), b"".join(marks) * 2):
+        with pytest.raises(ValueError, match="its dump is not as expected"):
+            stream_delivery.put_into(dump, marks)
