@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
+
+from gitbackup.errors import UsageError
 
 _MEMINFO = re.compile(r"^(?:MemAvailable|SwapFree):\s+(\d+) kB$", re.MULTILINE)
 _CACHE = re.compile(r"^inactive_file (\d+)$", re.MULTILINE)
+PIECE = 16 * 1024 * 1024  # bytes read at once
+COPIES = 2
+"""Times that something is in memory, at the least, while something is made of it."""
+
 SHORT = 128 * 1024 * 1024  # bytes
 
 _GROUP = Path("/sys/fs/cgroup")
@@ -24,6 +32,42 @@ def is_short() -> bool:
     """Return whether so little is left that nothing more should be taken."""
     found = left()
     return found is not None and found < SHORT
+
+
+def whole(file: IO[bytes], name: str) -> bytes:
+    """Read a file to its end. Raise UsageError where there is no memory for it."""
+    with suppress(OSError):  # it is no file of a disk
+        _expect_room(os.fstat(file.fileno()).st_size, name)
+    return _joined(iter(lambda: file.read(PIECE), b""), name)
+
+
+def line(file: IO[bytes], name: str) -> bytes:
+    """Read a line of a file, empty at its end. Raise UsageError where there is no memory for it."""
+    return _joined(_pieces_of_line(file), name)
+
+
+def _pieces_of_line(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.readline(PIECE):
+        yield piece
+        if piece.endswith(b"\n"):
+            return
+
+
+def _joined(pieces: Iterator[bytes], name: str) -> bytes:
+    first = next(pieces, b"")
+    found = bytearray()
+    for piece in pieces:
+        found += piece if found else first + piece
+        _expect_room(len(found), name)
+    return bytes(found) if found else first
+
+
+def _expect_room(size: int, name: str) -> None:
+    room = left() if size > PIECE else None
+    if room is not None and COPIES * size > room:
+        raise UsageError(
+            f"{name} is not read: it has {size:,} bytes or more, and {room:,} of memory are left"
+        )
 
 
 def _known() -> Iterator[int]:

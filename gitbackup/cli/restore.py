@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from gitbackup import memory
 from gitbackup.backup import Backup
 from gitbackup.cli import candidates, terminal
 from gitbackup.cli.carrying import (
@@ -130,7 +131,7 @@ def restore(
             say_plan(backup.rdb.plan(rdb, server, **words), manner)
             return
         if file:
-            how = backup.planned(plans.read_plan(file.read()), to)
+            how = backup.planned(plans.read_plan(memory.whole(file, "the plan")), to)
         else:
             commit = _adopted(backup, rdb, server, manner.as_json) if rdb else commit_ish or ""
             how = _meant(ctx, backup, commit, words | {"skip_damaged": skip_damaged}, manner)

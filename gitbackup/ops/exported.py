@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from gitbackup import codec, snapshot
+from gitbackup import codec, memory, snapshot
 from gitbackup.errors import Damaged, UsageError
 from gitbackup.ops.dumps import Dump
 from gitbackup.ops.foreign import (
@@ -40,14 +40,16 @@ def read(file: BinaryIO, name: str, now: int, spool: Spool, encoding: str | None
     """
     if encoding is not None:
         expect_encoding(encoding)
-    first = file.readline()
+    first = file.readline(memory.PIECE)
+    if not first.endswith(b"\n"):  # an entry a line begins with a short one
+        first += memory.whole(file, name)
     if first.startswith(b"*"):
         raise UsageError(f"{name}: {RESP}")
     header = _header(first)
     if header is not None:
         _expect_none(name, encoding)
         return _lines(name, header, file, spool)
-    content = first + file.read()
+    content = first + memory.whole(file, name)
     document = _document(name, content)
     if is_dump(document):
         _expect_clear(name, document, encoding)
@@ -137,7 +139,7 @@ def _lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool) -> D
     """An export that has an entry a line; its header tells how many."""
     dump = _begun(name, header, {"entries"}, spool)
     at = 1
-    for at, line in enumerate(file, 2):
+    for at, line in enumerate(iter(lambda: memory.line(file, name), b""), 2):
         document = _line(f"{name}, line {at}", line)
         key = document["key"]
         with _blaming(name, key, line, at):

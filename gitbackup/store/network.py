@@ -149,9 +149,9 @@ def _bundle_heads(git: Commands, place: Place) -> dict[str, str]:
     if not path.is_file():
         raise UsageError(f"{place} is neither a file nor a folder")
     with file_errors("read the bundle"):
-        begins = places.is_bundle_file(path)
-    result = git.attempt("bundle", "list-heads", str(path.absolute()))
-    if result.status or not begins:
+        begins = places.is_bundle_file(path)  # git would read a line to its end, were it endless
+    result = git.attempt("bundle", "list-heads", str(path.absolute())) if begins else None
+    if result is None or result.status:
         raise Damaged(f"{place} is no bundle of git, or has lost its beginning")
     return listed(result.out, " ")
 

@@ -15,9 +15,6 @@ AHEAD = 64  # questions asked before the first answer is read: the smallest of p
 LARGE = 64 * 1024 * 1024
 """Bytes of an object beyond which we look whether there is memory for it."""
 
-COPIES = 2
-"""Times that an object is in memory, at the least, while something is made of it."""
-
 
 def blob_id(data: bytes) -> str:
     """The id that git gives a blob of these bytes."""
@@ -171,5 +168,5 @@ def _expect_room(size: int, most: int | None) -> None:
     if most is not None and size > most:
         raise TooLarge(f"it has {size:,} bytes, and should have no more than {most:,}")
     left = memory.left() if size > LARGE else None
-    if left is not None and COPIES * size > left:
+    if left is not None and memory.COPIES * size > left:
         raise TooLarge(f"it has {size:,} bytes, and {left:,} of memory are left")

@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote
 
 from gitbackup.errors import UsageError
@@ -18,6 +19,7 @@ from gitbackup.store import create
 from gitbackup.store.command import file_errors
 
 SUFFIX = ".bundle"
+_LONGEST_LINE = 1 << 20
 _TRAILER = 20  # bytes at the end of a pack: the SHA-1 of those before
 _HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 _LOGIN = re.compile(r"([a-z][a-z0-9+.-]*://)([^/@:]*)(?::([^/]*))?@", re.IGNORECASE)
@@ -150,18 +152,26 @@ def source(word: str) -> str:
 
 
 def is_bundle_file(path: Path) -> bool:
-    """Whether a file begins as git's bundles do."""
+    """Whether a file begins as git's bundles do: with one of two lines, and some of refs."""
     with path.open("rb") as file:
-        return file.read(len(_HEADERS[0])) in _HEADERS
+        return _is_past_head(file)
+
+
+def _is_past_head(file: BinaryIO) -> bool:
+    """Read the lines at the beginning of a bundle, up to an empty one; False where none is one."""
+    if file.read(len(_HEADERS[0])) not in _HEADERS:
+        return False
+    while (line := file.readline(_LONGEST_LINE)) not in (b"\n", b""):
+        if not line.endswith(b"\n"):
+            return False
+    return True
 
 
 def is_whole(path: Path) -> bool:
     """Whether a bundle holds the bytes that were once written: its pack has the sum it tells."""
     with file_errors("read the bundle"), path.open("rb") as file:
-        if not is_bundle_file(path):
+        if not _is_past_head(file):
             return False
-        while file.readline() not in (b"\n", b""):
-            pass
         left = path.stat().st_size - file.tell() - _TRAILER
         found = hashlib.sha1(usedforsecurity=False)
         while left > 0 and (piece := file.read(min(left, 1 << 20))):

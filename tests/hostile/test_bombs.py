@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import zlib
 from collections.abc import Callable
@@ -199,6 +200,29 @@ def test_a_file_that_no_memory_holds_is_named(words: tuple[str, ...], huge: User
     assert (done.code, "Traceback" in done.err) == (13, False), done
     assert "db0/huge.json: blob " in done.err
     assert f"it has {HUGE:,} bytes, and " in done.err
+
+
+@pytest.mark.parametrize("beginning", [b"", b'{"schema":"x","entries":1}\n', b"# v2 git bundle\n"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("import", "file", "--dry-run"),
+        ("restore", "--plan", "file", "--yes"),
+        ("clone", "file", "copied"),
+        ("rdb", "verify", "file"),
+    ],
+)
+def test_a_file_that_no_memory_holds_is_not_read(
+    words: tuple[str, ...], beginning: bytes, kept: User
+) -> None:
+    """Its line does not end either, and takes no room on the disk."""
+    Path("file").write_bytes(beginning)
+    os.truncate("file", 1 << 43)
+
+    done = kept.run(*words)
+
+    assert (done.code in (2, 13), "Traceback" in done.err) == (True, False), done
+    assert len(done.err.splitlines()) == 1
 
 
 def test_what_is_beside_it_is_restored(huge: User) -> None:
