@@ -95,11 +95,11 @@ class Backup(Past, Standing):
         shown (`redact`) go to the repository's own git config: patterns are added to those that
         are there. `config` takes them away.
         """
-        from gitbackup.ops import settings as ops
+        from gitbackup.ops import settings
 
         kept = {"include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
         for name, patterns in kept.items():
-            ops.check(name, patterns)
+            settings.check(name, patterns)
         if self._at.url:
             _ = self._at.address  # a URL that is none is to be kept nowhere
         existed = self.repository is not None
@@ -108,7 +108,7 @@ class Backup(Past, Standing):
             repository.set("url", self._at.url)
         for name, patterns in kept.items():
             if patterns:
-                ops.add(repository, name, patterns)
+                settings.add(repository, name, patterns)
         return InitResult(self.path, existed)
 
     def commit(
@@ -125,14 +125,14 @@ class Backup(Past, Standing):
         commit, unless `allow_empty`; for a `dry_run` there is none either. The commit is of
         one point in time where the server permits; `consistency` tells what else to do for it.
         """
-        from gitbackup.ops import commit as ops
+        from gitbackup.ops import commit
 
-        ops.expect_text(message)
+        commit.expect_text(message)
         live, quiet = self._at.live(consistency), self._at.quiet()
         if dry_run:
-            return ops.preview(self.repository, live, message, quiet)
+            return commit.preview(self.repository, live, message, quiet)
         repository = self.repository or self._at.create()
-        return ops.commit(repository, live, message, allow_empty, quiet)
+        return commit.commit(repository, live, message, allow_empty, quiet)
 
     def restore(
         self,
@@ -227,10 +227,10 @@ class Backup(Past, Standing):
         server's bytes for, which has to be told where its file does not. The rest is as for
         `restorer`.
         """
-        from gitbackup.ops import importing as ops
+        from gitbackup.ops import importing
 
         how = self._at.how(patterns, databases, to, delete, ttl)
-        return ops.begin(file, name, how, self._at.destination(to), encoding)
+        return importing.begin(file, name, how, self._at.destination(to), encoding)
 
     def push(self, target: str | None = None) -> PushResult:
         """Pushes the whole history to a git remote or URL, or as one bundle into a folder.
@@ -238,18 +238,18 @@ class Backup(Past, Standing):
         Without `target` it is where the setting `gitbackup.push-to` says, or the only remote.
         Raises a GitbackupError that says what to do where the target has what is not here.
         """
-        from gitbackup.ops import transfer as ops
+        from gitbackup.ops import transfer
 
-        return ops.push(self._at.history, target)
+        return transfer.push(self._at.history, target)
 
     def push_after_commit(self, made: bool = True) -> PushResult | None:
         """Pushes where the setting `gitbackup.push` is `on-commit`; None where it is not.
 
         Unless a commit was `made`, only what earlier commits have left unpushed.
         """
-        from gitbackup.ops import transfer as ops
+        from gitbackup.ops import transfer
 
-        return ops.push_on_commit(self._at.history, made)
+        return transfer.push_on_commit(self._at.history, made)
 
     def pushed(self) -> list[Pushed]:
         """What each remote has of HEAD's branch, as far as was told by pushes and pulls."""
@@ -260,18 +260,18 @@ class Backup(Past, Standing):
 
         Raises a GitbackupError that says what to do where both sides have gone on.
         """
-        from gitbackup.ops import transfer as ops
+        from gitbackup.ops import transfer
 
-        return ops.pull(self._at.history, target)
+        return transfer.pull(self._at.history, target)
 
     def clone(self, source: str, bare: bool = False) -> CloneResult:
         """Makes this object's data repository, in an empty folder, of one that is elsewhere.
 
         `source` is a git URL, a repository's folder, a bundle, or a folder with one.
         """
-        from gitbackup.ops import transfer as ops
+        from gitbackup.ops import transfer
 
-        result = ops.clone(source, self.path, bare)
+        result = transfer.clone(source, self.path, bare)
         self._at.look_again()
         return result
 
@@ -291,11 +291,11 @@ class Backup(Past, Standing):
         that it loads; `tell` is given each proof as it is made. The verdicts are kept as git
         notes: see `rehearsal`.
         """
-        from gitbackup.ops import verify as ops
+        from gitbackup.ops import verify
         from gitbackup.ops.own_server import OwnServer
 
         own = OwnServer(Path(server) if server else None, tuple(map(Path, modules)))
-        return ops.verify(self._at.history, commit_ish, own, self._at.progress, tell)
+        return verify.verify(self._at.history, commit_ish, own, self._at.progress, tell)
 
     def rehearsal(self, commit_ish: str = "HEAD") -> Rehearsal | None:
         """When a commit was last verified, and how that ended; None where it never was."""

@@ -27,17 +27,17 @@ class Config:
 
         `url_from` tells where the URL of this object is from, if it has one.
         """
-        from gitbackup.ops import settings as ops
+        from gitbackup.ops import settings
 
-        known = ops.named(name).name if name else None
-        found = ops.in_force(self._at.history, self._at.url, url_from)
+        known = settings.named(name).name if name else None
+        found = settings.in_force(self._at.history, self._at.url, url_from)
         return [each for each in found if known in (None, each.name)]
 
     def set(self, name: str, *values: str) -> None:
         """Makes these the repository's own values, in place of those that it had."""
-        from gitbackup.ops import settings as ops
+        from gitbackup.ops import settings
 
-        ops.put(self._at.history, name, values)
+        settings.put(self._at.history, name, values)
 
     def unset(self, name: str) -> None:
         """Takes all of the repository's own values away."""
@@ -45,12 +45,12 @@ class Config:
 
     def add(self, name: str, *values: str) -> None:
         """Adds values to a setting that may have many."""
-        from gitbackup.ops import settings as ops
+        from gitbackup.ops import settings
 
-        ops.add(self._at.history, name, values)
+        settings.add(self._at.history, name, values)
 
     def remove(self, name: str, value: str) -> None:
         """Takes one value away. Raises UsageError where the repository has no such one itself."""
-        from gitbackup.ops import settings as ops
+        from gitbackup.ops import settings
 
-        ops.remove(self._at.history, name, value)
+        settings.remove(self._at.history, name, value)

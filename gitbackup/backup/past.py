@@ -63,12 +63,12 @@ class Past(Sight):
 
         `patterns` and the databases of this object narrow them.
         """
-        from gitbackup.ops import entries as ops
+        from gitbackup.ops import entries
         from gitbackup.ops.wanted import Wanted
 
         wanted = Wanted(patterns, self._at.databases)
         repository = self._at.history
-        return ops.lines(ops.entries(repository, self.resolve(commit_ish), wanted))
+        return entries.lines(entries.entries(repository, self.resolve(commit_ish), wanted))
 
     def blame(
         self,

@@ -50,24 +50,24 @@ class RdbFiles:
         None. The file comes over the replication protocol; with `copy` the server saves on
         this machine, and its file, `file` where it is not to be asked for the path, is copied.
         """
-        from gitbackup.ops import rdb as ops
+        from gitbackup.ops import rdb
 
-        source = ops.copy(Path(file) if file else None) if copy else ops.sync
+        source = rdb.copy(Path(file) if file else None) if copy else rdb.sync
         at = self._at
         chosen = at.rdb_in(folder)
-        return ops.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
+        return rdb.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
 
     def list(self, folder: str | Path | None = None) -> list[RdbListed]:
         """The files of a folder, the newest first."""
-        from gitbackup.ops import rdb as ops
+        from gitbackup.ops import rdb
 
-        return ops.listed(Path(folder) if folder else self.folder)
+        return rdb.listed(Path(folder) if folder else self.folder)
 
     def verify(self, file: str | Path, program: str | Path | None = None) -> RdbVerified:
         """Checks a file, loads it into a server of our own, and counts its keys."""
-        from gitbackup.ops import rdb as ops
+        from gitbackup.ops import rdb
 
-        return ops.verify(Path(file), Path(program) if program else None)
+        return rdb.verify(Path(file), Path(program) if program else None)
 
     def commit(
         self,

@@ -27,10 +27,10 @@ class Sight:
         self, commit_ish: str = "HEAD", *, redact: Sequence[str] = (), every: bool = False
     ) -> Shown:
         """A commit, and what it changed; `redact` and `every` are as for `diff`."""
-        from gitbackup.ops import diff as ops
+        from gitbackup.ops import diff
 
-        narrow = ops.Narrow(quiet=self._at.quiet(every))
-        shown = ops.show(self._at.history, self.resolve(commit_ish), narrow)
+        narrow = diff.Narrow(quiet=self._at.quiet(every))
+        shown = diff.show(self._at.history, self.resolve(commit_ish), narrow)
         return replace(shown, diff=replace(shown.diff, redaction=self._at.redaction(redact)))
 
     def entry(
@@ -48,10 +48,10 @@ class Sight:
 
     def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
         """What a commit would record now; `exclude` and `every` are as for `diff`."""
-        from gitbackup.ops import diff as ops
+        from gitbackup.ops import diff
 
-        narrow = ops.Narrow(exclude=exclude, quiet=self._at.quiet(every))
-        return ops.status(self._at.history, self._at.live(), narrow)
+        narrow = diff.Narrow(exclude=exclude, quiet=self._at.quiet(every))
+        return diff.status(self._at.history, self._at.live(), narrow)
 
     def diff(
         self,
@@ -71,18 +71,18 @@ class Sight:
         `redact` are globs of keys and fields whose values are masked, besides the setting
         `gitbackup.redact`.
         """
-        from gitbackup.ops import diff as ops
+        from gitbackup.ops import diff
 
         repository, before = self._at.history, self.resolve(a)
         quiet = self._at.quiet(every or bool(patterns))
-        narrow = ops.Narrow(patterns, self._at.databases, exclude, quiet)
+        narrow = diff.Narrow(patterns, self._at.databases, exclude, quiet)
         if b is not None:
-            found = ops.diff_commits(repository, before, self.resolve(b), narrow)
+            found = diff.diff_commits(repository, before, self.resolve(b), narrow)
         else:
             scope = self._at.scope()
             narrow = replace(narrow, databases=scope.databases)
             at = self._at
-            found = ops.diff_live(repository, before, at.server, scope, narrow, at.progress)
+            found = diff.diff_live(repository, before, at.server, scope, narrow, at.progress)
         return replace(found, redaction=self._at.redaction(redact))
 
     def check(self, max_age: timedelta = timedelta(days=7), *, quick: bool = False) -> Checked:
@@ -92,11 +92,11 @@ class Sight:
         has changed since. The whole database is compared with the last commit, but for `quick`.
         """
         from gitbackup.live import health
-        from gitbackup.ops import check as ops
+        from gitbackup.ops import check
 
         facts = health.read(self._at.server, self._at.address)
         at = self._at
-        return ops.check(at.repository, at.rdb_folder, at.live(), facts, max_age, quick)
+        return check.check(at.repository, at.rdb_folder, at.live(), facts, max_age, quick)
 
     def export(
         self,
@@ -113,14 +113,14 @@ class Sight:
         databases of this object narrow it. `redact` is as for `diff`, but that the setting counts
         only where there are some: what is masked cannot be imported.
         """
-        from gitbackup.ops import export as ops
+        from gitbackup.ops import export
 
         databases = None if self._at.databases is None else tuple(self._at.databases)
         redaction = self._at.redaction(redact) if redact else Redaction()
-        wish = ops.Wish(form, tuple(patterns), databases, redaction)
+        wish = export.Wish(form, tuple(patterns), databases, redaction)
         if commit_ish is not None:
-            return ops.of_commit(self._at.history, self.resolve(commit_ish), wish, to)
-        return ops.of_live(self._at.server, self._at.scope(), wish, to, self._at.progress)
+            return export.of_commit(self._at.history, self.resolve(commit_ish), wish, to)
+        return export.of_live(self._at.server, self._at.scope(), wish, to, self._at.progress)
 
     def resolve(self, commit_ish: str) -> str:
         """The id of the commit that any of git's names stands for. Raises UsageError for none."""

@@ -8,7 +8,6 @@ import signal
 import sys
 from keyword import iskeyword
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
@@ -19,37 +18,31 @@ from gitbackup.errors import GitbackupError
 INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
 
 
-class Lazy(NamedTuple):
-    """Where a command is defined, and what `--help` says of it before that is loaded."""
-
-    module: str
-    help: str
-
-
 COMMANDS = {
-    "init": Lazy("commit", "Make the data repository and keep its settings."),
-    "config": Lazy("config", "List the settings, where they come from, and change them."),
-    "commit": Lazy("commit", "Commit every key of the database."),
-    "log": Lazy("history", "Show the commits, newest first."),
-    "show": Lazy("show", "Show what a commit changed, or one key as it holds it."),
-    "blame": Lazy("origin", "Show which commit last changed each part of a key."),
-    "keys": Lazy("origin", "List the keys of a commit: type, size, expiry."),
-    "status": Lazy("compare", "Compare the database with the last commit, in brief."),
-    "diff": Lazy("compare", "Show what differs, key by key and inside the values."),
-    "restore": Lazy("restore", "Make the database hold what a commit does."),
-    "undo": Lazy("restore", "Put back what the last restore replaced."),
-    "watch": Lazy("watch", "Commit by itself whenever keys have changed."),
-    "push": Lazy("remote", "Push the history to a remote, or as one file into a folder."),
-    "pull": Lazy("remote", "Get what was pushed from elsewhere."),
-    "clone": Lazy("remote", "Make the data repository of one that is elsewhere."),
-    "verify": Lazy("verify", "Prove that commits restore, on a server of its own."),
-    "check": Lazy("check", "Tell whether the data are safe, and what to do where not."),
-    "export": Lazy("transfer", "Write a commit, or the live database, to one portable file."),
-    "import": Lazy("transfer", "Write what such a file holds into the database."),
-    "rdb": Lazy("rdb", "Save RDB files, list them, put them to the test."),
-    "completion": Lazy("completion", "Print the script that makes Tab complete in your shell."),
-    "demo": Lazy("demo", "See it work, on a server of its own."),
+    "init": "Make the data repository and keep its settings.",
+    "config": "List the settings, where they come from, and change them.",
+    "commit": "Commit every key of the database.",
+    "log": "Show the commits, newest first.",
+    "show": "Show what a commit changed, or one key as it holds it.",
+    "blame": "Show which commit last changed each part of a key.",
+    "keys": "List the keys of a commit: type, size, expiry.",
+    "status": "Compare the database with the last commit, in brief.",
+    "diff": "Show what differs, key by key and inside the values.",
+    "restore": "Make the database hold what a commit does.",
+    "undo": "Put back what the last restore replaced.",
+    "watch": "Commit by itself whenever keys have changed.",
+    "push": "Push the history to a remote, or as one file into a folder.",
+    "pull": "Get what was pushed from elsewhere.",
+    "clone": "Make the data repository of one that is elsewhere.",
+    "verify": "Prove that commits restore, on a server of its own.",
+    "check": "Tell whether the data are safe, and what to do where not.",
+    "export": "Write a commit, or the live database, to one portable file.",
+    "import": "Write what such a file holds into the database.",
+    "rdb": "Save RDB files, list them, put them to the test.",
+    "completion": "Print the script that makes Tab complete in your shell.",
+    "demo": "See it work, on a server of its own.",
 }
+"""Each command, by the name of its file, and what `--help` says of it before that is loaded."""
 
 
 class Group(click.Group):
@@ -59,11 +52,11 @@ class Group(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        lazy = COMMANDS.get(cmd_name)
-        if lazy is None:
+        if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"gitbackup.cli.{lazy.module}")
-        command: click.Command = getattr(module, cmd_name + "_" * iskeyword(cmd_name))
+        name = cmd_name + "_" * iskeyword(cmd_name)
+        module = importlib.import_module(f"gitbackup.cli.commands.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def resolve_command(
@@ -76,12 +69,12 @@ class Group(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands by what the list says of them, without loading them."""
         fits = [name for name in COMMANDS if name.startswith(incomplete)]
-        found = [CompletionItem(name, help=COMMANDS[name].help) for name in fits]
+        found = [CompletionItem(name, help=COMMANDS[name]) for name in fits]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, lazy.help) for name, lazy in COMMANDS.items()])
+            formatter.write_dl([*COMMANDS.items()])
 
 
 def _meant(word: str) -> str:
@@ -118,7 +111,9 @@ def app(ctx: click.Context) -> None:
 def run(arguments: list[str] | None = None) -> None:
     """Runs a command line and exits: 0, or the code of the error."""
     if "_GITBACKUP_COMPLETE" in os.environ:
-        from gitbackup.cli.completion import answer  # deferred: only a shell's Tab has need of it
+        from gitbackup.cli.commands.completion import (
+            answer,  # deferred: only a shell's Tab has need of it
+        )
 
         answer(app)
         sys.exit()

@@ -14,7 +14,7 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import pager, terminal
-from gitbackup.cli.given import Folder, Natural, named
+from gitbackup.cli.parameter_types import Folder, Natural, named
 from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError
 from gitbackup.model.access import LONGEST, Access
 from gitbackup.model.ttl import Ttl

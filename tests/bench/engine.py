@@ -17,7 +17,7 @@ from pathlib import Path
 
 import gitbackup
 from gitbackup.backup import Backup
-from gitbackup.cli.differences import say_changes, view
+from gitbackup.cli.diff_output import say_changes, view
 
 LATE = "deepdiff", "git", "orjson"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.cli import page
+from gitbackup.cli import html_output
 from gitbackup.errors import Damaged
 from tests.cli.user import Done, User
 
@@ -80,7 +80,7 @@ def test_a_page_that_breaks_off_leaves_what_was_there(user: User) -> None:
         raise Damaged("something is")
 
     with pytest.raises(Damaged):
-        page.write("page.html", broken())
+        html_output.write("page.html", broken())
     assert (PAGE.read_text(), [*Path().iterdir()]) == ("old", [PAGE])
 
 

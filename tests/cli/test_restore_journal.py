@@ -66,7 +66,7 @@ POINTS = {
     "the work tree is about to follow again":
         "from gitbackup.store import worktree; nth(worktree, 'follow', 2)",
     "all is committed": "state('done')",
-    "it is about to tell": "from gitbackup.cli import carrying; before(carrying, '_say_done')",
+    "it is about to tell": "from gitbackup.cli import run_plan; before(run_plan, '_say_done')",
     "it has told": "from gitbackup.store.repository import Repository; before(Repository, 'end')",
 }  # fmt: skip
 UNTOUCHED = {"it has read", "it is noted", "HEAD is about to move"}

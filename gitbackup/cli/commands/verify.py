@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.cli import candidates, pager, terminal
+from gitbackup.cli import completions, pager, terminal
 from gitbackup.cli.options import (
     OwnFirst,
     color_option,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     help="A module for it to load, for the types of that; may repeat.",
 )
 @click.argument(
-    "commit_ish", metavar="[COMMIT-ISH]", required=False, shell_complete=candidates.commits
+    "commit_ish", metavar="[COMMIT-ISH]", required=False, shell_complete=completions.commits
 )
 @click.pass_context
 def verify(

@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem, ShellComplete
 
 from gitbackup import unseen
 from gitbackup.cli.options import OwnFirst, examples
-from gitbackup.cli.typed import in_bash, typed
+from gitbackup.cli.shell_line import in_bash, typed
 
 SHELLS = ("bash", "zsh", "fish")
 ASKS = "_GITBACKUP_COMPLETE"

@@ -1,4 +1,4 @@
-"""`gitbackup diff` and `gitbackup status`."""
+"""`gitbackup diff`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.cli import candidates, terminal
-from gitbackup.cli.differences import (
+from gitbackup.cli import completions, terminal
+from gitbackup.cli.diff_output import (
     say_changes,
     say_commands,
     say_names,
-    say_noise,
     say_objects,
     say_stat,
     view,
@@ -32,44 +31,11 @@ from gitbackup.cli.options import (
     redact_option,
 )
 from gitbackup.cli.pager import reading
-from gitbackup.cli.words import KEYS, WORDS, AfterDashes, Verbatim, sides
-from gitbackup.report import objects, text
+from gitbackup.cli.revision_arguments import KEYS, WORDS, AfterDashes, sides
+from gitbackup.report import objects
 
 if TYPE_CHECKING:  # it loads what `diff --help` has no need of
     from gitbackup.ops.diff import Diff
-
-
-@click.command(
-    cls=Verbatim,
-    epilog=examples(
-        "gitbackup status", "gitbackup status --exclude 'usage:*'", "gitbackup status --all --json"
-    ),
-)
-@connected
-@exclude_option
-@all_option
-@click.pass_context
-def status(
-    ctx: click.Context,
-    repo: Path | None,
-    url: str | None,
-    databases: tuple[int, ...],
-    as_json: bool,
-    exclude: tuple[str, ...],
-    every: bool,
-) -> None:
-    """Compare the database with the last commit, in brief."""
-    backup = logged_in(repo, url, databases)
-    found, pushed = backup.status(exclude=exclude, every=every), backup.pushed()
-    terminal.warn_all(found.warnings)
-    facts = found.server, found.head, found.keys, found.summary
-    if as_json:
-        hidden = text.together([found.hidden, found.excluded])
-        terminal.say_json(objects.status_object(*facts, hidden, pushed))
-    else:
-        terminal.say(text.status_lines(*facts, found.hidden, found.excluded))
-        terminal.say(text.pushed_lines(pushed))
-        say_noise(found.summary, ["status", *ctx.meta[WORDS]])
 
 
 @click.command(
@@ -115,7 +81,7 @@ def status(
     metavar="[A [B]] [KEY-GLOB]...",
     nargs=-1,
     type=click.UNPROCESSED,
-    shell_complete=candidates.commits_then_keys,
+    shell_complete=completions.commits_then_keys,
 )
 @click.pass_context
 def diff(
@@ -150,7 +116,7 @@ def diff(
     found = backup.diff(a, b, patterns, exclude=exclude, redact=redact, every=every)
     terminal.warn_all(found.warnings)
     if html:
-        from gitbackup.cli.page import write_diff  # it loads what a terminal has no need of
+        from gitbackup.cli.html_output import write_diff  # it loads what a terminal has no need of
 
         write_diff(html, backup, found)
     else:

@@ -11,7 +11,7 @@ import click
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.options import Command, json_option
-from gitbackup.cli.remote import push_after_commit
+from gitbackup.cli.push_on_commit import push_after_commit
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.model import Key
 from gitbackup.plan import Plan

@@ -1,4 +1,4 @@
-"""`gitbackup blame` and `gitbackup keys`."""
+"""`gitbackup keys`."""
 
 from __future__ import annotations
 
@@ -6,66 +6,19 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli import candidates, terminal
+from gitbackup.cli import completions, terminal
 from gitbackup.cli.options import (
-    OwnFirst,
     examples,
     json_option,
-    key_db_option,
     open_backup,
     read_at_length,
-    redact_option,
     repo_option,
     stored_db_option,
 )
 from gitbackup.cli.pager import reading
-from gitbackup.cli.words import KEYS, AfterDashes, revisions
+from gitbackup.cli.revision_arguments import KEYS, AfterDashes, revisions
 from gitbackup.errors import UsageError
 from gitbackup.report import history, records
-
-
-@click.command(
-    cls=OwnFirst,
-    epilog=examples(
-        "gitbackup blame claude_relay_config",
-        "gitbackup blame apikey:42 before-upgrade",
-        "gitbackup blame counters --db 3 --json",
-    ),
-)
-@repo_option
-@json_option
-@read_at_length
-@redact_option
-@key_db_option
-@click.argument("key", metavar="KEY", shell_complete=candidates.keys)
-@click.argument(
-    "commit_ish",
-    metavar="[COMMIT-ISH]",
-    default="HEAD",
-    shell_complete=candidates.commits,
-)
-def blame(
-    repo: Path | None,
-    as_json: bool,
-    redact: tuple[str, ...],
-    db: int | None,
-    key: str,
-    commit_ish: str,
-) -> None:
-    """Show which commit last changed each part of a key.
-
-    A part is a field, a member and its score, an item of a list, a path into a JSON
-    document, an expiry; a stream's entries are one part. Bytes of a name that are not UTF-8
-    are written as base64: and their base64.
-    """
-    backup = open_backup(repo)
-    found = backup.blame(key, commit_ish, db, redact=redact)
-    with reading(backup):
-        if as_json:
-            for line in found.lines:
-                terminal.say_json(records.blame_object(found.key, line, found.redacted))
-        else:
-            terminal.say(history.blame_lines(found.key, found.entry, found.lines))
 
 
 @click.command(
@@ -85,7 +38,7 @@ def blame(
     metavar="[COMMIT-ISH] [KEY-GLOB]...",
     nargs=-1,
     type=click.UNPROCESSED,
-    shell_complete=candidates.commits_then_keys,
+    shell_complete=completions.commits_then_keys,
 )
 @click.pass_context
 def keys(

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from gitbackup.cli import terminal
-from gitbackup.cli.given import Natural
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
@@ -19,6 +18,7 @@ from gitbackup.cli.options import (
     repo_option,
     url_option,
 )
+from gitbackup.cli.parameter_types import Natural
 from gitbackup.errors import UsageError
 from gitbackup.report import rdb as report
 

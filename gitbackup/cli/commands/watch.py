@@ -14,7 +14,7 @@ import click
 
 from gitbackup.cli import terminal
 from gitbackup.cli.options import OwnFirst, connected, examples, logged_in
-from gitbackup.cli.remote import push_after_commit
+from gitbackup.cli.push_on_commit import push_after_commit
 from gitbackup.report import objects, text
 
 if TYPE_CHECKING:  # it loads what `watch --help` has no need of

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitbackup.backup import Backup
-from gitbackup.cli import candidates, terminal
-from gitbackup.cli.given import Natural
+from gitbackup.cli import completions, terminal
 from gitbackup.cli.options import (
     PAGE,
     alone,
@@ -24,7 +23,8 @@ from gitbackup.cli.options import (
     stored_db_option,
 )
 from gitbackup.cli.pager import reading
-from gitbackup.cli.words import KEYS, Numbered, revisions
+from gitbackup.cli.parameter_types import Natural
+from gitbackup.cli.revision_arguments import KEYS, Numbered, revisions
 from gitbackup.errors import UsageError
 from gitbackup.model import CommitInfo, Counts, Selection
 from gitbackup.report import objects, text
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     metavar="[COMMIT-ISH]... [-- KEY-GLOB...]",
     nargs=-1,
     type=click.UNPROCESSED,
-    shell_complete=candidates.commits_then_keys,
+    shell_complete=completions.commits_then_keys,
 )
 @click.pass_context
 def log(
@@ -124,7 +124,7 @@ def _go_together(patterns: Sequence[str], of_keys: bool, stat: bool, every: bool
 
 
 def _write(html: str, backup: Backup, selection: Selection, patterns: Sequence[str]) -> None:
-    from gitbackup.cli.page import write_log  # it loads what a terminal has no need of
+    from gitbackup.cli.html_output import write_log  # it loads what a terminal has no need of
 
     if patterns:
         raise UsageError("--html tells of all keys: leave out the patterns")
@@ -167,7 +167,7 @@ def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> 
 
 
 def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
-    from gitbackup.cli.differences import view  # they load what a plain log has no need of
+    from gitbackup.cli.diff_output import view  # they load what a plain log has no need of
     from gitbackup.report import history, records
 
     as_json, oneline, stat, patch = how

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup.backup import Backup
-from gitbackup.cli import candidates, terminal
+from gitbackup.cli import completions, terminal
 from gitbackup.cli.options import (
     OwnFirst,
     all_option,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:  # `show --help` has no need of it
     "what",
     metavar="[COMMIT-ISH[:KEY]]",
     default="HEAD",
-    shell_complete=candidates.commit_or_key,
+    shell_complete=completions.commit_or_key,
 )
 def show(
     repo: Path | None,
@@ -91,16 +91,16 @@ def show(
 def _show_commit(
     backup: Backup, commit_ish: str, redact: Sequence[str], every: bool, full: bool, as_json: bool
 ) -> None:
-    from gitbackup.cli import differences  # it loads what a key's entry has no need of
+    from gitbackup.cli import diff_output  # it loads what a key's entry has no need of
 
     shown = backup.show(commit_ish, redact=redact, every=every)
     terminal.warn_all(shown.diff.warnings)
     if as_json:
         terminal.say_json(objects.log_object(shown.info))
-        differences.say_objects(shown.diff)
+        diff_output.say_objects(shown.diff)
     else:
         terminal.say(text.show_lines(shown.info))
-        differences.say_changes(shown.diff, differences.view(full))
+        diff_output.say_changes(shown.diff, diff_output.view(full))
 
 
 def _show_key(

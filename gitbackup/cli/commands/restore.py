@@ -1,4 +1,4 @@
-"""`gitbackup restore` and `gitbackup undo`."""
+"""`gitbackup restore`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ import click
 
 from gitbackup import memory
 from gitbackup.backup import Backup
-from gitbackup.cli import candidates, terminal
-from gitbackup.cli.carrying import (
-    Manner,
-    carry_out,
-    databases_of,
-    expect_answer,
-    manner_options,
-    say_plan,
-)
+from gitbackup.cli import completions, terminal
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
@@ -31,6 +23,14 @@ from gitbackup.cli.options import (
     to_option,
     ttl_option,
     url_option,
+)
+from gitbackup.cli.run_plan import (
+    Manner,
+    carry_out,
+    databases_of,
+    expect_answer,
+    manner_options,
+    say_plan,
 )
 from gitbackup.errors import Ambiguous, Damaged, NewerFormat, UsageError
 from gitbackup.model.ttl import Ttl
@@ -82,9 +82,9 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
 )
 @server_option
 @click.argument(
-    "commit_ish", metavar="COMMIT-ISH", required=False, shell_complete=candidates.commits
+    "commit_ish", metavar="COMMIT-ISH", required=False, shell_complete=completions.commits
 )
-@click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1, shell_complete=candidates.keys)
+@click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1, shell_complete=completions.keys)
 @click.pass_context
 def restore(
     ctx: click.Context,
@@ -141,36 +141,6 @@ def restore(
         raise
     except Damaged as error:
         raise Damaged(f"{error}; --skip-damaged restores the rest, and deletes nothing") from None
-
-
-@click.command(
-    cls=OwnFirst,
-    epilog=examples("gitbackup undo", "gitbackup undo --dry-run", "gitbackup undo --yes --json"),
-)
-@repo_option
-@lock_wait_option
-@url_option
-@manner_options
-@click.pass_context
-def undo(
-    ctx: click.Context,
-    repo: Path | None,
-    url: str | None,
-    manner: Manner,
-) -> None:
-    """Put back what the last restore replaced.
-
-    The keys that it was to change hold again what they held before it, others are left alone.
-    It is a restore as any: it shows its plan and asks, commits what would be lost, verifies,
-    and can be undone in turn. The last restore is the newest that HEAD's history tells of,
-    whole or cut off. One into another server is in no such history: restore the branch
-    saved/... that it named, with --to.
-
-    Off a terminal it needs --yes.
-    """
-    expect_answer(ctx, manner)
-    backup = logged_in(repo, url)
-    carry_out(ctx, backup, backup.undoer(), manner)
 
 
 def _meant(

@@ -1,0 +1,55 @@
+"""`gitbackup clone`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitbackup.backup import Backup
+from gitbackup.cli import terminal
+from gitbackup.cli.options import FOLDER, OwnFirst, examples, json_option
+from gitbackup.cli.parameter_types import Folder
+from gitbackup.cli.remote_output import came_object, named
+from gitbackup.report import objects, text
+from gitbackup.report.settings import came_lines, offered_lines
+
+
+@click.command(
+    cls=OwnFirst,
+    epilog=examples(
+        "gitbackup clone ~/Dropbox/backups",
+        "gitbackup clone git@example.org:relay.git",
+        "gitbackup clone --bare /mnt/disk/relay.bundle /var/backups/relay.git",
+    ),
+)
+@json_option
+@click.option("--bare", is_flag=True, help="No work tree: only git's own files.")
+@click.argument("source", metavar="SOURCE")
+@click.argument(
+    "folder",
+    metavar="[DIR]",
+    default=FOLDER,
+    envvar="GITBACKUP_REPO",
+    type=Folder(path_type=Path),
+    required=False,
+)
+def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
+    """Make the data repository in DIR of one that is elsewhere.
+
+    Without DIR it is the folder that GITBACKUP_REPO names, or data-git-backup. SOURCE is a git
+    URL, a repository's folder, a bundle, or a folder with one: it is the remote that pull and
+    push take then. Settings come along as `gitbackup config` tells; of a history without any,
+    the scope of its last commit. The database is not touched: restore does that.
+    """
+    result = Backup(folder).clone(source, bare)
+    terminal.warn_all(result.warnings)
+    path = str(result.path)
+    if as_json:
+        facts = (path, result.place, result.head, result.commits)
+        terminal.say_json(objects.clone_object(*facts, came_object(result.came)))
+    else:
+        terminal.say(text.clone_lines(path, result.place, result.head, result.commits))
+        how = named(folder)
+        terminal.say(came_lines(result.came.globs, result.came.kept, how))
+        terminal.say(offered_lines(result.came.url, how))

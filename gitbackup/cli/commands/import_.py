@@ -1,0 +1,97 @@
+"""`gitbackup import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from gitbackup.cli import terminal
+from gitbackup.cli.options import (
+    OwnFirst,
+    examples,
+    lock_wait_option,
+    logged_in,
+    move_option,
+    open_backup,
+    password_in_url,
+    repo_option,
+    to_option,
+    ttl_option,
+    url_option,
+)
+from gitbackup.cli.run_plan import Manner, carry_out, databases_of, expect_answer, manner_options
+from gitbackup.model.ttl import Ttl
+
+
+@click.command(
+    "import",
+    cls=OwnFirst,
+    epilog=examples(
+        "gitbackup import then.json --dry-run",
+        "gitbackup import apikeys.jsonl 'apikey:4*' --yes",
+        "gitbackup import then.json --delete            and nothing but what it holds",
+        "gitbackup import redis-dump.json --db 0:3      another tool's dump, into db3",
+        "gitbackup import load.json --encoding iso-8859-1",
+    ),
+)
+@repo_option
+@lock_wait_option
+@url_option
+@move_option
+@manner_options
+@click.option(
+    "--delete/--no-delete",
+    default=False,
+    show_default=True,
+    help="Delete the keys that the file is to hold and does not; or keep them.",
+)
+@ttl_option
+@to_option
+@click.option(
+    "--encoding",
+    metavar="NAME",
+    help="What the tool that made the dump took text for: utf-8, or redis-dump-load's -E.",
+)
+@click.argument("file", metavar="FILE", type=click.File("rb"))
+@click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1)
+@click.pass_context
+def import_(
+    ctx: click.Context,
+    repo: Path | None,
+    url: str | None,
+    moves: tuple[tuple[int, int], ...],
+    manner: Manner,
+    delete: bool,
+    ttl: str,
+    to: str | None,
+    encoding: str | None,
+    file: BinaryIO,
+    patterns: tuple[str, ...],
+) -> None:
+    """Write what FILE holds into the database; other keys stay, unless --delete.
+
+    FILE is what export has written (json or jsonl), or what npm's redis-dump --json or
+    Python's redis-dump-load has; - is standard input. All of it is read and checked first.
+
+    Then it is as for restore: it shows the plan and asks, commits what would be lost, changes
+    each key at once, reads all again, and commits the state since; `gitbackup undo` takes it
+    back. Makes the data repository where there is none. Off a terminal it needs --yes.
+    """
+    expect_answer(ctx, manner)
+    backup = open_backup(repo, url) if to else logged_in(repo, url)
+    name = "standard input" if file.name == "<stdin>" else Path(file.name).name
+    with password_in_url():
+        how = backup.importer(
+            file,
+            name,
+            patterns=patterns,
+            databases=databases_of(moves),
+            delete=delete,
+            ttl=Ttl(ttl),
+            to=to,
+            encoding=encoding,
+        )
+    terminal.warn_all(how.warnings)
+    carry_out(ctx, backup, how, manner)

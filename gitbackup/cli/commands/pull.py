@@ -1,0 +1,44 @@
+"""`gitbackup pull`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitbackup.cli import terminal
+from gitbackup.cli.options import (
+    OwnFirst,
+    examples,
+    json_option,
+    lock_wait_option,
+    open_backup,
+    repo_option,
+)
+from gitbackup.cli.remote_output import came_object, named
+from gitbackup.report import objects, text
+from gitbackup.report.settings import came_lines
+
+
+@click.command(
+    cls=OwnFirst,
+    epilog=examples("gitbackup pull", "gitbackup pull origin", "gitbackup pull /mnt/disk --json"),
+)
+@repo_option
+@lock_wait_option
+@json_option
+@click.argument("target", metavar="[TARGET]", required=False)
+def pull(repo: Path | None, as_json: bool, target: str | None) -> None:
+    """Get what was pushed from elsewhere, and move HEAD forward to it.
+
+    TARGET is as for push. Where both sides have commits that the other has not, nothing is
+    changed, and it is said how to join them. The database is not touched: restore does that.
+    """
+    result = open_backup(repo).pull(target)
+    terminal.warn_all(result.warnings)
+    facts = (result.remote, result.place, result.before, result.head, result.commits)
+    if as_json:
+        terminal.say_json(objects.pull_object(*facts, came_object(result.came)))
+    else:
+        terminal.say(text.pull_lines(*facts))
+        terminal.say(came_lines(result.came.globs, result.came.kept, named(repo)))

@@ -1,0 +1,46 @@
+"""`gitbackup status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitbackup.cli import terminal
+from gitbackup.cli.diff_output import say_noise
+from gitbackup.cli.options import all_option, connected, examples, exclude_option, logged_in
+from gitbackup.cli.revision_arguments import WORDS, Verbatim
+from gitbackup.report import objects, text
+
+
+@click.command(
+    cls=Verbatim,
+    epilog=examples(
+        "gitbackup status", "gitbackup status --exclude 'usage:*'", "gitbackup status --all --json"
+    ),
+)
+@connected
+@exclude_option
+@all_option
+@click.pass_context
+def status(
+    ctx: click.Context,
+    repo: Path | None,
+    url: str | None,
+    databases: tuple[int, ...],
+    as_json: bool,
+    exclude: tuple[str, ...],
+    every: bool,
+) -> None:
+    """Compare the database with the last commit, in brief."""
+    backup = logged_in(repo, url, databases)
+    found, pushed = backup.status(exclude=exclude, every=every), backup.pushed()
+    terminal.warn_all(found.warnings)
+    facts = found.server, found.head, found.keys, found.summary
+    if as_json:
+        hidden = text.together([found.hidden, found.excluded])
+        terminal.say_json(objects.status_object(*facts, hidden, pushed))
+    else:
+        terminal.say(text.status_lines(*facts, found.hidden, found.excluded))
+        terminal.say(text.pushed_lines(pushed))
+        say_noise(found.summary, ["status", *ctx.meta[WORDS]])
