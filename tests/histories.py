@@ -9,8 +9,8 @@ from random import Random
 
 from gitbackup import codec, snapshot
 from gitbackup.model import Entry, Key, Scope
-from gitbackup.store.importer import quote_path
-from gitbackup.store.repository import Repository
+from gitbackup.store.objects.commit_writer import quote_path
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import git
 
 State = Mapping[bytes, str]

@@ -9,8 +9,8 @@ from gitbackup.live.connect import connect
 from gitbackup.model import Consistency, Scope
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.progress import SILENT
-from gitbackup.store.objects import blob_id
-from gitbackup.store.seen import Made
+from gitbackup.store.objects.blobs import blob_id
+from gitbackup.store.repository.reply_cache import Made
 from tests.servers import LiveServer
 
 

@@ -57,8 +57,8 @@ FOR_THE_CLI = {
 
 EXCEPTIONS = {
     ("live.embedded", "os.environ"): "a server of ours gets all of it but another one's password",
-    ("store.command", "os.environ"): "the PATH says which git it is",
-    ("store.environment", "os.environ"): "git and the programs that it starts get what it allows",
+    ("store.git.command", "os.environ"): "the PATH says which git it is",
+    ("store.git.environment", "os.environ"): "what git and its programs get",
 }
 """A module and what it uses, with the reason why it may. The fewer, the better."""
 

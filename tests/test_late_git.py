@@ -13,9 +13,9 @@ import redis
 from gitbackup.backup import Backup
 from gitbackup.errors import Busy
 from gitbackup.plan import Plan
-from gitbackup.store import refs
-from gitbackup.store.importer import Importer
-from gitbackup.store.repository import Repository
+from gitbackup.store.objects import refs
+from gitbackup.store.objects.commit_writer import Importer
+from gitbackup.store.repository.repository import Repository
 from tests.servers import LiveServer
 from tests.store.plain import git
 

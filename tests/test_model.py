@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 
 from gitbackup import codec, snapshot
 from gitbackup.cli.app import code_of
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.servers import LiveServer
 from tests.store.plain import git
 

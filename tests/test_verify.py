@@ -20,7 +20,7 @@ from gitbackup.errors import ServerError, UsageError
 from gitbackup.model import Key, Scope, Verdict
 from gitbackup.model.proof import Proof, Sort
 from gitbackup.ops import own_server
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.databases import databases, library
 from tests.golden.test_golden import FORMAT_1, files_of
 from tests.module import TYPE, compiled

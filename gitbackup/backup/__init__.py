@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
     from gitbackup.ops.verify import Verified
     from gitbackup.plan import Plan
-    from gitbackup.store.repository import Repository
+    from gitbackup.store.repository.repository import Repository
 
 
 ANYHOW = Access()

@@ -115,7 +115,7 @@ class RdbFiles:
         """
         from gitbackup.ops import rdb_history
         from gitbackup.ops.planning import Wanted
-        from gitbackup.store.scratch import scratch
+        from gitbackup.store.repository.scratch import scratch
 
         how = self._at.how(patterns, databases, to, delete, ttl)
         with self._loaded(file, program) as live, scratch(self._at.repository) as aside:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gitbackup.ops.scan import LiveFiles
     from gitbackup.plan import How
     from gitbackup.redact import Redaction
-    from gitbackup.store.repository import Repository
+    from gitbackup.store.repository.repository import Repository
 
 
 class Workspace:
@@ -60,7 +60,7 @@ class Workspace:
     def repository(self) -> Repository | None:
         """The data repository; None where the folder has none. Raises NoRepository where
         the folder is another git repository."""
-        from gitbackup.store.repository import Repository
+        from gitbackup.store.repository.repository import Repository
 
         repository = Repository.find(self.path)
         if repository is not None:
@@ -79,7 +79,7 @@ class Workspace:
 
     def create(self, bare: bool = False) -> Repository:
         """Makes the data repository, or adopts the one that is there."""
-        from gitbackup.store.repository import Repository
+        from gitbackup.store.repository.repository import Repository
 
         Repository.create(self.path, bare)
         self.look_again()
@@ -194,7 +194,7 @@ class Workspace:
     def rdb_folder(self) -> Path:
         """Where RDB files are kept: by the repository's settings, else in a folder beside it,
         one for each repository, since old files go by their number."""
-        from gitbackup.store.places import at_home
+        from gitbackup.store.remotes.remote_url import at_home
 
         configured = self.repository.get("rdbDir") if self.repository else None
         beside = f"../{self.path.absolute().name.removesuffix('.git')}-rdb"

@@ -300,7 +300,9 @@ def _expect_ours(folder: Path) -> None:
                     f"{place} is a bare repository inside the project {outer}, which may have"
                     " brought it along; if it is yours, name it with --repo"
                 )
-    from gitbackup.store.ownership import expect_named  # it loads what no other folder has need of
+    from gitbackup.store.git.ownership import (
+        expect_named,  # it loads what no other folder has need of
+    )
 
     expect_named(folder.resolve())
 

@@ -22,7 +22,7 @@ from gitbackup.ops.proving import unproved
 from gitbackup.ops.steps import Entries, libraries, sources
 from gitbackup.plan import Arrivals, Plan, PlannedKey
 from gitbackup.progress import Progress
-from gitbackup.store.seen import Seen
+from gitbackup.store.repository.reply_cache import Seen
 
 BATCH_KEYS = 200  # also those of a plan that is carried out as one transaction
 ARRIVING = 256  # keys of files that arrive together: one file may have as many

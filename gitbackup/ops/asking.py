@@ -16,8 +16,8 @@ from gitbackup.ops import restored
 from gitbackup.ops.planning import Wanted
 from gitbackup.plan import How, Plan
 from gitbackup.report.plans import how_object, plan_object
-from gitbackup.store.repository import Repository
-from gitbackup.store.unfinished import State, Unfinished
+from gitbackup.store.repository.repository import Repository
+from gitbackup.store.repository.restore_journal import State, Unfinished
 
 UNDO = "undo"
 

@@ -12,7 +12,7 @@ from gitbackup.ops.entries import find_entry
 from gitbackup.ops.walk import Step, Tracer
 from gitbackup.ops.wanted import Wanted
 from gitbackup.redact import Redaction
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)

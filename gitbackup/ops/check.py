@@ -17,8 +17,8 @@ from gitbackup.ops.copies import Copies
 from gitbackup.ops.diff import status
 from gitbackup.ops.exposure import exposed
 from gitbackup.ops.scan import LiveFiles
-from gitbackup.store import places
-from gitbackup.store.repository import Repository
+from gitbackup.store.remotes import remote_url
+from gitbackup.store.repository.repository import Repository
 
 FAR = 1_000  # commits that are looked through for one that was rehearsed
 
@@ -96,7 +96,7 @@ def _secrets(repository: Repository | None, health: Health) -> Iterator[Path]:
     if repository:
         yield repository.path
         for remote in repository.pushed():
-            path = places.at(remote.place).path
+            path = remote_url.at(remote.place).path
             if path:
                 yield path
     if health.home:

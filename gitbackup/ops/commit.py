@@ -16,7 +16,7 @@ from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide, Spool
 from gitbackup.ops.take import Taken, take
 from gitbackup.patterns import apart
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 FEW = 0.5  # of the last commit's keys: with fewer, the user is told so
 _KEYS = re.compile(r"(?<!\S)db[0-9]+=([0-9]{1,18})(?!\S)")

@@ -23,7 +23,7 @@ from gitbackup.ops.take import take
 from gitbackup.patterns import apart, matcher
 from gitbackup.progress import Progress
 from gitbackup.redact import Redaction
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 LIVE = "live"
 

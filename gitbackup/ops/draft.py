@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from gitbackup import snapshot
 from gitbackup.ops.sides import Spool, StoredSide
 from gitbackup.ops.take import Sheaf
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 
 class Draft(Sheaf):

@@ -12,7 +12,7 @@ from gitbackup.ops.manifests import Manifests
 from gitbackup.ops.route import routes
 from gitbackup.ops.sides import content_of
 from gitbackup.ops.wanted import Wanted, ends_of, entry_of
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 
 class Held(NamedTuple):

@@ -15,8 +15,8 @@ from gitbackup.ops.sides import content_of
 from gitbackup.patterns import covers
 from gitbackup.progress import Progress
 from gitbackup.report.text import key_list
-from gitbackup.store.repository import Repository
-from gitbackup.store.trees import Place
+from gitbackup.store.objects.trees import Place
+from gitbackup.store.repository.repository import Repository
 
 PLAIN = "100644"  # git's mode for a file that is neither a program nor a link
 NOT_PLAIN = "no plain file to git; `git update-index --chmod=-x` and a commit make it one"

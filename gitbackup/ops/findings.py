@@ -12,7 +12,7 @@ from gitbackup.errors import Damaged
 from gitbackup.model import Entry, Key
 from gitbackup.ops.splits import Two
 from gitbackup.ops.wanted import Wanted, ends_of, entry_of
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 FILES = 4  # whose bytes are kept
 KEPT = 4 * 1024 * 1024  # bytes of what was found that are kept

@@ -27,10 +27,10 @@ from gitbackup.ops.sides import Spool
 from gitbackup.plan import How, Plan
 from gitbackup.progress import Progress
 from gitbackup.report.plans import how_object
-from gitbackup.store.held import held, hold
-from gitbackup.store.repository import Repository
-from gitbackup.store.scratch import scratch
-from gitbackup.store.unfinished import Unfinished
+from gitbackup.store.repository.import_ref import held, hold
+from gitbackup.store.repository.repository import Repository
+from gitbackup.store.repository.restore_journal import Unfinished
+from gitbackup.store.repository.scratch import scratch
 from gitbackup.unseen import hides
 
 

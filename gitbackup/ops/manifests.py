@@ -10,8 +10,8 @@ from gitbackup.errors import Damaged, NewerFormat, TooLarge
 from gitbackup.model import FORMAT, Action, Key, KeyChange, Scope
 from gitbackup.ops.sides import content_of
 from gitbackup.patterns import covers
-from gitbackup.store.history import Record
-from gitbackup.store.repository import Repository
+from gitbackup.store.objects.commits import Record
+from gitbackup.store.repository.repository import Repository
 
 _OURS = f"\nFormat: {FORMAT}\n"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gitbackup import codec, snapshot
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 MOST_BYTES = 8 * 1024 * 1024
 """How much of a snapshot is looked at."""

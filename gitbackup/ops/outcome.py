@@ -14,8 +14,8 @@ from gitbackup.errors import Busy, GitbackupError
 from gitbackup.live.wire import AGAIN
 from gitbackup.model import Key
 from gitbackup.plan import Plan, PlannedKey, Ttl
-from gitbackup.store.repository import Repository
-from gitbackup.store.unfinished import State, Unfinished
+from gitbackup.store.repository.repository import Repository
+from gitbackup.store.repository.restore_journal import State, Unfinished
 
 
 class Why(StrEnum):

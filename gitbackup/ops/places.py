@@ -19,7 +19,7 @@ from gitbackup.errors import GitbackupError
 from gitbackup.model import Entry, Key
 from gitbackup.ops.again import Kept, Load, ready
 from gitbackup.ops.expiries import first_expiry, living
-from gitbackup.store.seen import Made
+from gitbackup.store.repository.reply_cache import Made
 from gitbackup.stretches import find
 
 AFTER_COLON = bytes((ord(":") + 1,))

@@ -16,8 +16,8 @@ from gitbackup.ops.decoded import Decoded, decoded
 from gitbackup.ops.sides import CommitSide, Side
 from gitbackup.patterns import covers, matcher, may_name_library
 from gitbackup.plan import Arrivals, Clock, How, Plan, PlannedKey, Ttl, least, timed
-from gitbackup.store.repository import Repository
-from gitbackup.store.unfinished import Unfinished
+from gitbackup.store.repository.repository import Repository
+from gitbackup.store.repository.restore_journal import Unfinished
 
 UNSEEN = (
     "function libraries are left as they are, for the user may not list them: grant ACL SETUSER"

@@ -19,8 +19,8 @@ from gitbackup.model import FUNCTIONS, Entry, Key
 from gitbackup.ops.steps import Entries, sources
 from gitbackup.plan import Arrivals, Clock, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
-from gitbackup.store.objects import blob_id
-from gitbackup.store.seen import Made, Seen
+from gitbackup.store.objects.blobs import blob_id
+from gitbackup.store.repository.reply_cache import Made, Seen
 
 
 class _Now:

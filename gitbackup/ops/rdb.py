@@ -24,7 +24,7 @@ from gitbackup.live.loaded import load
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.newfile import followed
 from gitbackup.progress import Progress
-from gitbackup.store import lock
+from gitbackup.store.git import lock
 
 NAME = re.compile(r"dump-\d{8}-\d{6}\.rdb")
 DRAFT = (".gitbackup-", ".rdb.part")

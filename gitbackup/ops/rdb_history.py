@@ -19,7 +19,7 @@ from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import CommitSide
 from gitbackup.ops.take import take
 from gitbackup.progress import Progress
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 WITH_STREAM_COUNTERS = 10  # version of the format, of Redis 7.0
 

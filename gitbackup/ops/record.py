@@ -25,9 +25,9 @@ from gitbackup.ops.sides import Spool
 from gitbackup.ops.take import Taken
 from gitbackup.plan import Plan
 from gitbackup.report.plans import how_object
-from gitbackup.store.repository import Repository
-from gitbackup.store.seen import Seen
-from gitbackup.store.unfinished import State, Unfinished
+from gitbackup.store.repository.reply_cache import Seen
+from gitbackup.store.repository.repository import Repository
+from gitbackup.store.repository.restore_journal import State, Unfinished
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ from gitbackup.ops.stage import Staged, beyond
 from gitbackup.ops.take import Taken, take
 from gitbackup.progress import Progress
 from gitbackup.report.text import key_list
-from gitbackup.store.repository import Repository
-from gitbackup.store.trees import Place, tree_id
+from gitbackup.store.objects.trees import Place, tree_id
+from gitbackup.store.repository.repository import Repository
 
 BATCH = 200  # keys written at once
 DETAILED = 20  # keys of which it is told how they came back

@@ -37,8 +37,8 @@ from gitbackup.ops.take import take
 from gitbackup.patterns import widest
 from gitbackup.plan import Clock, Plan
 from gitbackup.progress import Progress
-from gitbackup.store.repository import Repository
-from gitbackup.store.unfinished import State
+from gitbackup.store.repository.repository import Repository
+from gitbackup.store.repository.restore_journal import State
 
 LOOKS = 3  # at what there is, while that makes a server without room let go of more
 ROUNDS = 10  # plans drawn anew for keys that somebody goes on writing to

@@ -15,7 +15,7 @@ from gitbackup.ops.sides import CommitSide, chosen
 from gitbackup.patterns import covers
 from gitbackup.plan import Clock, How
 from gitbackup.report.plans import how_object, read_how
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 DONE = "Restore-Of"  # the id of the commit that was restored, on the one of the state since
 BEGUN = "Before-Restore-Of"  # the same on the commit of the state before

@@ -19,8 +19,8 @@ from gitbackup import layout
 from gitbackup.model import FileChange
 from gitbackup.ops.splits import Split, Two, told_alone
 from gitbackup.patterns import Literal
-from gitbackup.store.measure import DEEPEST
-from gitbackup.store.trees import Place
+from gitbackup.store.objects.tree_size import DEEPEST
+from gitbackup.store.objects.trees import Place
 
 PATHS = 10_000  # of which it is known whether they may hold the key
 Folder = Callable[[str], "dict[str, Place]"]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from gitbackup import codec
 from gitbackup.errors import UsageError
 from gitbackup.model.access import NAMES as ACCESS
-from gitbackup.store import places
-from gitbackup.store.repository import Repository
+from gitbackup.store.remotes import remote_url
+from gitbackup.store.repository.repository import Repository
 
 ON_COMMIT = "on-commit"
 OFF = "off"
@@ -138,7 +138,7 @@ def _shown(setting: Setting, value: str, source: str, origin: str) -> InForce:
     if setting.name == "url":
         shown = without_password(value)
     elif setting.name == "push-to":
-        shown = places.hidden(value)
+        shown = remote_url.hidden(value)
     return InForce(setting.name, shown, source, origin, setting.travels, shown != value)
 
 

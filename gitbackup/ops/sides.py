@@ -12,7 +12,7 @@ from typing import Protocol, Self
 from gitbackup import snapshot
 from gitbackup.errors import Damaged
 from gitbackup.model import FileChange
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 IN_MEMORY = 16 * 1024 * 1024  # bytes of changed files; what is more goes to a temporary file
 

@@ -11,7 +11,7 @@ from gitbackup.model import Key
 from gitbackup.ops.decoded import Decoded
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import StoredSide
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 Names = defaultdict[int, set[str]]
 """Names of keys by database, or FUNCTIONS."""

@@ -9,7 +9,7 @@ from gitbackup import codec, snapshot
 from gitbackup.kinds import Abilities
 from gitbackup.live.keyspace import MOST_DATABASES
 from gitbackup.model import FUNCTIONS, Entry, Key
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 DAY = 24 * 60 * 60 * 1000
 STATE = {"entries_added", "max_deleted_id"}

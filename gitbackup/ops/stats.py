@@ -12,7 +12,7 @@ from gitbackup.ops.compare import compare, summarise
 from gitbackup.ops.manifests import Manifests, parted
 from gitbackup.ops.sides import sides_of
 from gitbackup.patterns import apart
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)

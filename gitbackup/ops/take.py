@@ -21,7 +21,7 @@ from gitbackup.ops.manifests import scope_in
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.ops.sides import Side
 from gitbackup.patterns import covers
-from gitbackup.store.seen import Made, Seen
+from gitbackup.store.repository.reply_cache import Made, Seen
 
 
 @dataclass(frozen=True, slots=True)

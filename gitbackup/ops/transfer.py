@@ -12,7 +12,7 @@ from gitbackup.ops import travel
 from gitbackup.ops.settings import ON_COMMIT
 from gitbackup.ops.sides import CommitSide
 from gitbackup.ops.travel import Came
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)

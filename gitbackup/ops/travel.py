@@ -16,9 +16,9 @@ from gitbackup import codec, kinds
 from gitbackup.errors import Damaged, NewerFormat, UsageError
 from gitbackup.model import Scope
 from gitbackup.ops.settings import CAME, TRAVELLING, glob, without_password
-from gitbackup.store.carried import FILE
-from gitbackup.store.remotes import Remote
-from gitbackup.store.repository import Repository
+from gitbackup.store.remotes.remotes import Remote
+from gitbackup.store.remotes.settings_ref import FILE
+from gitbackup.store.repository.repository import Repository
 
 FORMAT = 1
 MANY = 200  # globs that a setting may have

@@ -16,7 +16,7 @@ from gitbackup.ops.examine import Examiner
 from gitbackup.ops.own_server import OwnServer
 from gitbackup.ops.rehearse import rehearse
 from gitbackup.progress import Progress
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 Tell = Callable[[Proof], None]
 

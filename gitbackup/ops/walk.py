@@ -21,8 +21,8 @@ from gitbackup.ops.findings import Findings, Found, same
 from gitbackup.ops.manifests import Manifests
 from gitbackup.ops.route import Route, routes
 from gitbackup.ops.wanted import Wanted
-from gitbackup.store.history import Changed, Record
-from gitbackup.store.repository import Repository
+from gitbackup.store.objects.commits import Changed, Record
+from gitbackup.store.repository.repository import Repository
 
 AT_HAND = 512  # folders, and commits, that are kept
 

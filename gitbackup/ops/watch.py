@@ -17,7 +17,7 @@ from gitbackup.ops.message import compose, consistency, origin
 from gitbackup.ops.rounds import Upset
 from gitbackup.ops.take import Taken, compared
 from gitbackup.ops.terms import Alarm, Terms
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 TURN = 0.2  # seconds in which nothing is looked at but what the server tells
 ASK = 1.0  # seconds between two looks at what it does not tell

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gitbackup import codec, snapshot
 from gitbackup.model import Entry, Scope
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import git
 
 COMMITS = 2_000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.cli.user import Done, User
 from tests.store.plain import git
 

@@ -35,14 +35,14 @@ def after(owner, name):
         kill()
     setattr(owner, name, done)
 def state(name):
-    from gitbackup.store import unfinished
-    real = unfinished._write
+    from gitbackup.store.repository import restore_journal
+    real = restore_journal._write
     def write(git, restores):
         restores = [*restores]
         real(git, restores)
         if restores and restores[-1].state == name:
             kill()
-    unfinished._write = write
+    restore_journal._write = write
 def nth(owner, name, count):
     real, calls = getattr(owner, name), []
     def done(*given, **words):
@@ -54,20 +54,23 @@ def nth(owner, name, count):
 POINTS = {
     "it has read": "from gitbackup.ops import steps; before(steps, 'probe')",
     "it is noted": "state('saving')",
-    "HEAD is about to move": "from gitbackup.store import refs; before(refs, 'move')",
-    "HEAD has moved": "from gitbackup.store import refs; after(refs, 'move')",
+    "HEAD is about to move": "from gitbackup.store.objects import refs; before(refs, 'move')",
+    "HEAD has moved": "from gitbackup.store.objects import refs; after(refs, 'move')",
     "the work tree is about to follow":
-        "from gitbackup.store import worktree; before(worktree, 'follow')",
+        "from gitbackup.store.repository import worktree; before(worktree, 'follow')",
     "it is about to write": "state('writing')",
     "it has written": "from gitbackup.ops import apply; after(apply, 'apply')",
     "it has proved it": "from gitbackup.ops import restore; after(restore, 'differing')",
     "it is about to record": "state('recording')",
-    "HEAD is about to move again": "from gitbackup.store import refs; nth(refs, 'move', 2)",
+    "HEAD is about to move again": "from gitbackup.store.objects import refs; nth(refs, 'move', 2)",
     "the work tree is about to follow again":
-        "from gitbackup.store import worktree; nth(worktree, 'follow', 2)",
+        "from gitbackup.store.repository import worktree; nth(worktree, 'follow', 2)",
     "all is committed": "state('done')",
     "it is about to tell": "from gitbackup.cli import run_plan; before(run_plan, '_say_done')",
-    "it has told": "from gitbackup.store.repository import Repository; before(Repository, 'end')",
+    "it has told": (
+        "from gitbackup.store.repository.repository import Repository; "
+        "before(Repository, 'end')"
+    ),
 }  # fmt: skip
 UNTOUCHED = {"it has read", "it is noted", "HEAD is about to move"}
 """Points before which HEAD has not moved: nothing of the restore has happened."""

@@ -13,7 +13,7 @@ import pytest
 
 from gitbackup.backup import Backup
 from gitbackup.errors import NoRepository, ServerError
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.cli.user import Done, User
 from tests.store.plain import commit, git, run_python
 from tests.strangers import ANOTHER, STRANGER, by_root

@@ -14,7 +14,7 @@ import pytest
 from gitbackup import snapshot
 from gitbackup.live.embedded import find_server
 from gitbackup.model import Scope
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.cli.user import GITBACKUP, Done, User, surroundings, text
 from tests.store.plain import commit, git
 from tests.test_embedded import comes_true

@@ -14,7 +14,7 @@ import pytest
 from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
 from gitbackup.model import Entry, Key
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests import live
 from tests.servers import LiveServer
 from tests.store.plain import commit

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.snapshot import MANIFEST, MOST_MANIFEST
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.cli.user import User
 from tests.store.plain import commit, git
 

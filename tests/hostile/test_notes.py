@@ -8,9 +8,9 @@ import pytest
 
 from gitbackup.model import Counts, Summary, Verdict
 from gitbackup.ops.message import Origin, compose
-from gitbackup.store import message as messages
-from gitbackup.store.notes import REF, parse
-from gitbackup.store.repository import Repository
+from gitbackup.store.objects import message as messages
+from gitbackup.store.objects.notes import REF, parse
+from gitbackup.store.repository.repository import Repository
 from tests.cli.user import User
 from tests.store.plain import commit, git
 

@@ -13,7 +13,7 @@ from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
 from gitbackup.kinds import normal_entry, stream_delivery
 from gitbackup.model import Entry, Key, Scope
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.databases import Command, send
 from tests.servers import LiveServer, in_turn
 from tests.store.plain import commit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit
 
 

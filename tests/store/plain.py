@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 
 _PERSON = ("-c", "user.name=A Person", "-c", "user.email=person@example.org")
 

@@ -8,7 +8,7 @@ import pytest
 
 from gitbackup.errors import Damaged
 from gitbackup.model import FileChange
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import GitbackupError
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, everything, git, settle, work_tree
 
 pytestmark = pytest.mark.few(4)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gitbackup.errors import Damaged
-from gitbackup.store.objects import AHEAD, blob_id
-from gitbackup.store.repository import Repository
+from gitbackup.store.objects.blobs import AHEAD, blob_id
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit
 
 MISSING = "1" * 40

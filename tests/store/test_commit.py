@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.errors import Busy, GitbackupError, UsageError
-from gitbackup.store import refs
-from gitbackup.store.importer import quote_path
-from gitbackup.store.repository import Repository
+from gitbackup.store.objects import refs
+from gitbackup.store.objects.commit_writer import quote_path
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git, run_git, run_python, work_tree
 
 
@@ -179,7 +179,7 @@ def test_a_git_that_dies_in_the_middle_is_an_error(tmp_path: Path) -> None:
     done = run_python(
         "import os, resource, sys\n"
         "from gitbackup.errors import GitbackupError\n"
-        "from gitbackup.store.repository import Repository\n"
+        "from gitbackup.store.repository.repository import Repository\n"
         "repository = Repository.create(sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try:\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, everything, git, run_python
 
 
@@ -168,7 +168,7 @@ def test_without_git_the_error_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     done = run_python(
         "import sys\n"
         "from gitbackup.errors import GitbackupError\n"
-        "from gitbackup.store.repository import Repository\n"
+        "from gitbackup.store.repository.repository import Repository\n"
         "try: Repository.create(sys.argv[1])\n"
         "except GitbackupError as error: print(error)\n",
         str(tmp_path / "data"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup import codec
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git
 
 KEYS = ["config", "usage:42:2026-11-22", 'q"\\', "tab\tand\nline", "é🐘", "{", "  "]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
-from gitbackup.store.exchange import Got
-from gitbackup.store.repository import Repository
+from gitbackup.store.remotes.push_pull import Got
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, everything, git, settle, work_tree
 from tests.web import git_host
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import GitbackupError
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git, run_git
 
 POSITIONS = 12

@@ -9,8 +9,8 @@ import pytest
 
 from gitbackup.errors import GitbackupError
 from gitbackup.model import Selection
-from gitbackup.store import environment
-from gitbackup.store.repository import Repository
+from gitbackup.store.git import environment
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, everything, git, settle, work_tree
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gitbackup.errors import UsageError
 from gitbackup.model import Counts, Selection
-from gitbackup.store.message import parse
-from gitbackup.store.repository import Repository
+from gitbackup.store.objects.message import parse
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git
 
 OURS = """\

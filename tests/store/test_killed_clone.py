@@ -8,12 +8,12 @@ import pytest
 
 from gitbackup.model import Scope
 from gitbackup.snapshot import manifest
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import git, run_python, work_tree
 
 KILLED_AT = """
 import os, signal, sys
-from gitbackup.store import command
+from gitbackup.store.git import command
 at, calls = int(sys.argv[3]), 0
 popen = command.Commands._popen
 def counted(self, *how):

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import Busy, GitbackupError
-from gitbackup.store import create
-from gitbackup.store.repository import Repository
+from gitbackup.store.git import open_repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git, run_python
 
 HOLD = """
 import os, signal, sys
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 with Repository.open(sys.argv[1]).lock():
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 HOLD_WITH_GIT = """
 import os, signal, sys
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 repository = Repository.open(sys.argv[1])
 with repository.lock():
     talk = repository._git.start("-c", f"alias.wait=!echo; cat {sys.argv[2]}", "wait")
@@ -110,18 +110,18 @@ def test_nonsense_in_the_lock_is_no_matter(repository: Repository, said: bytes) 
 KILLED_AT = """
 import os, signal, sys
 from pathlib import Path
-from gitbackup.store import create
+from gitbackup.store.git import open_repository
 at, bare = int(sys.argv[2]), sys.argv[3] == "bare"
 calls = 0
-run = create.Commands.attempt
+run = open_repository.Commands.attempt
 def counted(self, *words, **how):
     global calls
     calls += 1
     if calls == at:
         os.kill(os.getpid(), signal.SIGKILL)
     return run(self, *words, **how)
-create.Commands.attempt = counted
-create.make(Path(sys.argv[1]), bare)
+open_repository.Commands.attempt = counted
+open_repository.make(Path(sys.argv[1]), bare)
 """
 
 
@@ -148,7 +148,9 @@ def test_making_a_repository_is_killed_anywhere_and_done_again(
 def test_two_runs_that_make_a_repository_make_one(tmp_path: Path) -> None:
     made: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: made.append(create.make(tmp_path / "d", False).git_dir))
+        threading.Thread(
+            target=lambda: made.append(open_repository.make(tmp_path / "d", False).git_dir)
+        )
         for _ in range(4)
     ]
     for thread in threads:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gitbackup.model import Rehearsal, Verdict
-from gitbackup.store.notes import REF, compose
-from gitbackup.store.repository import Repository
+from gitbackup.store.objects.notes import REF, compose
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git
 
 PASSED = Rehearsal(

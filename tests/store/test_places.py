@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import UsageError
-from gitbackup.store import places
-from gitbackup.store.repository import Repository
+from gitbackup.store.remotes import remote_url
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import git
 
 
@@ -29,7 +29,7 @@ from tests.store.plain import git
 def test_a_url_is_shown_without_who_may_log_in(
     url: str, shown: str, user: str, password: str | None
 ) -> None:
-    place = places.at(url)
+    place = remote_url.at(url)
 
     assert (str(place), place.user, place.password, place.given) == (shown, user, password, url)
     assert not user or user not in repr(place)
@@ -38,7 +38,7 @@ def test_a_url_is_shown_without_who_may_log_in(
 
 def test_git_s_own_words_are_told_without_who_may_log_in() -> None:
     said = "fatal: Authentication failed for 'https://me:p@ss@example.org/r/', see https://a.b/c@d"
-    assert places.hidden(said) == (
+    assert remote_url.hidden(said) == (
         "fatal: Authentication failed for 'https://example.org/r/', see https://a.b/c@d"
     )
 
@@ -48,41 +48,41 @@ def test_git_s_own_words_are_told_without_who_may_log_in() -> None:
 )
 def test_a_password_that_cannot_be_told_from_the_rest_is_refused_unseen(url: str) -> None:
     with pytest.raises(UsageError) as refused:
-        places.at(url)
+        remote_url.at(url)
     assert "cr3t" not in str(refused.value)
 
 
 def test_a_folder_stands_for_the_bundle_in_it(tmp_path: Path) -> None:
-    assert places.target(str(tmp_path), "relay.bundle") == str(tmp_path / "relay.bundle")
+    assert remote_url.target(str(tmp_path), "relay.bundle") == str(tmp_path / "relay.bundle")
 
 
 def test_a_bundle_may_be_named_itself(tmp_path: Path) -> None:
     named = str(tmp_path / "other.bundle")
-    assert places.target(named, "relay.bundle") == named
+    assert remote_url.target(named, "relay.bundle") == named
 
 
 def test_a_folder_that_is_a_git_repository_is_a_remote(tmp_path: Path) -> None:
     git(tmp_path, "init", "--bare", "r.git")
-    assert places.target(str(tmp_path / "r.git"), "relay.bundle") == str(tmp_path / "r.git")
+    assert remote_url.target(str(tmp_path / "r.git"), "relay.bundle") == str(tmp_path / "r.git")
 
 
 @pytest.mark.parametrize("word", ["nowhere", "/mnt/disk/backups", "./a:b", "no/r.bundle"])
 def test_a_folder_that_is_not_there_is_never_made(word: str) -> None:
     with pytest.raises(UsageError, match="if it is on a disk, is that mounted"):
-        places.target(word, "relay.bundle")
+        remote_url.target(word, "relay.bundle")
     assert not Path(word).exists()
 
 
 @pytest.mark.parametrize("word", ["https://example.org/r", "git@example.org:r", "host:r"])
 def test_anything_else_is_a_url_of_git_s(word: str) -> None:
-    assert places.target(word, "relay.bundle") == word
+    assert remote_url.target(word, "relay.bundle") == word
 
 
 @pytest.mark.parametrize(
     ("folder", "name"), [("data-git-backup", "data-git-backup.bundle"), ("r.git", "r.bundle")]
 )
 def test_a_bundle_is_named_after_the_repository(folder: str, name: str) -> None:
-    assert places.bundle_name(Path(folder)) == name
+    assert remote_url.bundle_name(Path(folder)) == name
 
 
 def test_the_first_place_is_origin_and_others_are_named_after_where_they_are(

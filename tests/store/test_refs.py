@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitbackup.errors import Damaged, UsageError
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.store.seen import Made, Seen
+from gitbackup.store.repository.reply_cache import Made, Seen
 
 ONE, OTHER = b"1" * 32, b"2" * 32
 BLOB = Made("ab" * 20, "2027-01-15T08:00:00.123Z")

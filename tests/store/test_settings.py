@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.errors import Busy, UsageError
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import git, settle
 
 URL = "rediss://user:p%40ss;word#1@host:6379/0"

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.store import create
-from gitbackup.store.command import Commands
-from gitbackup.store.repository import Repository
+from gitbackup.store.git import open_repository
+from gitbackup.store.git.command import Commands
+from gitbackup.store.repository.repository import Repository
 
 
 @pytest.fixture
 def commands(repository: Repository) -> Commands:
-    found = create.find(repository.path)
+    found = open_repository.find(repository.path)
     assert found
     return found
 

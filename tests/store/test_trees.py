@@ -6,8 +6,8 @@ import pytest
 
 from gitbackup.errors import Damaged
 from gitbackup.model import FileChange
-from gitbackup.store.repository import Repository
-from gitbackup.store.trees import tree_id
+from gitbackup.store.objects.trees import tree_id
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git
 
 

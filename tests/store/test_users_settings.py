@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git, run_git, settle, work_tree
 
 FIRST: dict[str, bytes | None] = {

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gitbackup.errors import Busy, GitbackupError
-from gitbackup.store import refs
-from gitbackup.store.repository import Repository
+from gitbackup.store.objects import refs
+from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, everything, git, run_python, work_tree
 
 
@@ -258,7 +258,7 @@ def test_after_a_kill_what_a_person_committed_stands(killed: Killed) -> None:
 def test_a_run_that_is_killed_is_swept_up_by_the_next(repository: Repository, first: str) -> None:
     done = run_python(
         "import os, signal, sys\n"
-        "from gitbackup.store.repository import Repository\n"
+        "from gitbackup.store.repository.repository import Repository\n"
         "repository = Repository.open(sys.argv[1])\n"
         "with repository.lock(), repository.importer(repository.head()) as importer:\n"
         "    importer.blob(os.urandom(1_000_000))\n"

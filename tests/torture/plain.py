@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from gitbackup.store.create import ASIDE
+from gitbackup.store.git.open_repository import ASIDE
 from tests.torture.database import tokens_in
 
 AROUND = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gitbackup.ops import record
-from gitbackup.store.repository import Repository
+from gitbackup.store.repository.repository import Repository
 from tests.torture.figures import Figures
 from tests.torture.session import Session
 

@@ -1,0 +1,48 @@
+"""Who a commit is by, and when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gitbackup.store.git.command import Commands, failure, text
+
+_ROLES = ("AUTHOR", "COMMITTER")
+_FALLBACK = {
+    f"GIT_{role}_{part}": value
+    for role in _ROLES
+    for part, value in (("NAME", "gitbackup"), ("EMAIL", "gitbackup@localhost"))
+}
+_NOT_MADE_UP = ("-c", "user.useConfigOnly=true")
+
+
+def environment(git: Commands) -> dict[str, str]:
+    """The environment for git's own commits: who git says that the user is."""
+    told = {}
+    for role in _ROLES:
+        name, _, email = _known(git, role).rsplit(b" ", 2)[0].rpartition(b" ")
+        told[f"GIT_{role}_NAME"] = text(name)
+        told[f"GIT_{role}_EMAIL"] = text(email.strip(b"<>"))
+    return told
+
+
+def signature(git: Commands, role: str, when: datetime | None = None) -> bytes:
+    """`Name <email> seconds zone` of the AUTHOR or the COMMITTER, as git knows them.
+
+    Without `when` it is now, or what the environment tells git.
+    """
+    known = _known(git, role)
+    if when is None:
+        return known
+    who = known.rsplit(b" ", 2)[0]
+    return who + f" {int(when.timestamp())} {when.astimezone(when.tzinfo):%z}".encode()
+
+
+def _known(git: Commands, role: str) -> bytes:
+    """Who git knows; gitbackup itself, where git would make one up from the machine's name."""
+    words = (*_NOT_MADE_UP, "var", f"GIT_{role}_IDENT")
+    result = git.attempt(*words, as_user=True)
+    if result.status:
+        result = git.attempt(*words, environment=_FALLBACK)
+    if result.status:  # a date that is none
+        raise failure("var", result)
+    return result.out.strip()

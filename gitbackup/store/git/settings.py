@@ -1,0 +1,180 @@
+"""The settings of a data repository: `gitbackup.*` in git's own config."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitbackup.errors import Busy, UsageError
+from gitbackup.store.git import lock, ownership
+from gitbackup.store.git.command import Commands, failure, file_errors, text
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\b": "\\b"}
+
+
+class Configured:
+    """Something with a git config: `gitbackup.<name>` is a setting."""
+
+    _git: Commands
+
+    def get(self, name: str) -> str | None:
+        """The setting `gitbackup.<name>` of git's config; None where it is not set."""
+        return next(reversed(self.get_all(name)), None)
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of the setting `gitbackup.<name>`, the user's global ones first."""
+        return get_all(self._git, name)
+
+    def own(self, name: str) -> list[str]:
+        """The repository's own values of the setting `gitbackup.<name>`."""
+        found = self.sourced()
+        return [v for n, v, scope, _ in found if n == name.lower() and scope == "local"]
+
+    def sourced(self) -> list[tuple[str, str, str, str]]:
+        """Every value of ours in git's config, as git takes them in turn: the setting's name in
+        lower case, the value, its scope (`local`, `global`, `system`), and the file."""
+        return sourced(self._git)
+
+    def set(self, name: str, value: str) -> None:
+        """Sets `gitbackup.<name>` in the repository's own config."""
+        self.set_all(name, [value])
+
+    def set_all(self, name: str, values: Sequence[str]) -> None:
+        """Sets all values of `gitbackup.<name>` in the repository's own config; none unsets."""
+        set_all(self._git, name, values)
+
+    def is_trusted(self, name: str) -> bool:
+        """Whether the setting in force is the user's own, and not that of a stranger's repository.
+
+        Where `safe.directory` permits a repository of another user, its settings are that user's.
+        """
+        return is_trusted(self._git, name)
+
+    def config(self) -> dict[str, str]:
+        """Git's whole config here, the user's global one included; names in lower case."""
+        return every(self._git)
+
+
+def get_all(git: Commands, name: str) -> list[str]:
+    """Every value of `gitbackup.<name>`, the repository's own after the user's global ones."""
+    result = git.attempt("config", "-z", "--get-all", _variable(name), as_user=True)
+    if result.status > 1:  # 1: there is none
+        raise failure("config", result)
+    return [text(value) for value in result.out.split(b"\0")[:-1]]
+
+
+def is_trusted(git: Commands, name: str) -> bool:
+    """Return whether `gitbackup.<name>` is set by the user, or in a repository of theirs."""
+    if ownership.is_own(git.folder, git.git_dir):
+        return True
+    words = ("config", "-z", "--show-scope", "--get-all", _variable(name))
+    scopes = text(git.attempt(*words, as_user=True).out).split("\0")[:-1:2]
+    return not scopes or scopes[-1] not in ("local", "worktree")
+
+
+def sourced(git: Commands) -> list[tuple[str, str, str, str]]:
+    """Every `gitbackup.*` of git's config: name, value, scope, and the file that it is in."""
+    words = ("config", "-z", "--show-scope", "--show-origin", "--get-regexp", r"^gitbackup\.")
+    result = git.attempt(*words, as_user=True)
+    if result.status > 1:  # 1: there is none
+        raise failure("config", result)
+    fields = text(result.out).split("\0")
+    found = []
+    for scope, origin, item in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
+        name, _, value = item.partition("\n")
+        file = origin.removeprefix("file:")
+        found.append((name.partition(".")[2].lower(), value, scope, str(git.folder / file)))
+    return found
+
+
+def set_all(git: Commands, name: str, values: Sequence[str]) -> None:
+    """Makes `values` the repository's own values of `gitbackup.<name>`; none unsets it.
+
+    Raises UsageError for a value that a config cannot hold, Busy where another holds it.
+    """
+    write(git, {_variable(name): values})
+
+
+def local(git: Commands) -> dict[str, str]:
+    """The repository's own config, names in lower case; the last value of each."""
+    out = git.run("config", "--file", str(git.git_dir / "config"), "-z", "--list")
+    pairs = (item.partition("\n") for item in text(out).split("\0")[:-1])
+    return {name.lower(): value for name, _, value in pairs}
+
+
+def every(git: Commands) -> dict[str, str]:
+    """All that git's config says in the repository, names in lower case; the last value of each.
+
+    A name without a value is true, as git has it.
+    """
+    result = git.attempt("config", "-z", "--list", as_user=True)
+    if result.status:
+        raise failure("config", result)
+    pairs = (item.partition("\n") for item in text(result.out).split("\0")[:-1])
+    return {name.lower(): value if line else "true" for name, line, value in pairs}
+
+
+def write(git: Commands, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Gives each variable in the repository's own config exactly those values.
+
+    Git edits the file, and so keeps what a person wrote there, but it never sees a value:
+    a URL may hold a password, and a command line is for all to read. It is given marks,
+    and the values take their places before the file takes its own.
+    """
+    marks: dict[str, str] = {}
+    with _editing(git) as draft:
+        for name, values in wanted.items():
+            _unset(git, draft, name)
+            for value in values:
+                marks[mark := secrets.token_hex(16)] = _quoted(value)
+                git.run("config", "--file", str(draft), "--add", name, mark)
+        data = draft.read_bytes()
+        for mark, value in marks.items():
+            data = data.replace(mark.encode(), value.encode("utf-8", "surrogateescape"))
+        draft.write_bytes(data)
+
+
+def _unset(git: Commands, config: Path, name: str) -> None:
+    result = git.attempt("config", "--file", str(config), "--unset-all", name)
+    if result.status not in (0, 5):  # 5: there was none
+        raise failure("config", result)
+
+
+def _variable(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name of a setting: letters, digits and '-'")
+    return f"gitbackup.{name}"
+
+
+def _quoted(value: str) -> str:
+    if "\0" in value:
+        raise UsageError("a setting cannot hold a zero byte")
+    return '"' + "".join(_ESCAPES.get(character, character) for character in value) + '"'
+
+
+@contextmanager
+def _editing(git: Commands) -> Iterator[Path]:
+    """A copy of the config, that takes its place if all goes well; git's own lock file."""
+    config = git.git_dir / "config"
+    draft = config.with_name("config.lock")
+    changing = lock.hold(git, "settings.lock", busy="changing the settings of {}")
+    with changing as killed, file_errors("change the repository's settings"):
+        if killed:
+            lock.sweep(git, killed, draft.name)
+        try:
+            handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError as error:
+            sentence = f"another git process is changing {config}; if none is, remove {draft}"
+            raise Busy(sentence) from error
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(config.read_bytes())
+            yield draft
+            draft.replace(config)
+        finally:
+            draft.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What a repository holds: blobs, trees, commits, refs and notes."""

@@ -1,0 +1,117 @@
+"""The attributes that git gives to our files: none may make it keep other bytes than a snapshot's.
+
+A commit of ours goes past what filters and encodings would do to a file that is added, and the
+work tree would hold something else. See gitattributes(5).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitbackup.errors import GitbackupError
+from gitbackup.store.git.command import Commands, failure, text
+from gitbackup.store.git.environment import users_file
+from gitbackup.store.objects import refs, trees
+
+_OURS = re.compile(r"gitbackup\.json|(?:db[0-9]+|functions)/.*", re.DOTALL)
+_ASKED = ("filter", "working-tree-encoding", "ident", "eol", "text")
+_NONE = ("unspecified", "unset")
+_FILE = "core.attributesfile"
+
+
+def check(git: Commands, paths: Iterable[str]) -> None:
+    """Raises GitbackupError that names the attribute by which one of our files is kept otherwise.
+
+    The user's own attributes are ours as well where they name a filter, as one that encrypts
+    does; what else they say is not followed.
+    """
+    ours = [path for path in paths if _OURS.fullmatch(path)]
+    if not ours:
+        return
+    users = _users_file(git)
+    with _where_they_stand(git) as where:
+        harmful = _told(git, ours, users, where)
+        if harmful and not harmful[0][1].startswith("filter"):
+            harmful = _told(git, ours, None, where)
+    if harmful:
+        path, told = harmful[0]
+        raise GitbackupError(
+            f"{_named(git, told, users)} gives {path} the attribute {told}, by which git would"
+            " keep other bytes than those of the snapshot, so nothing was written: take it"
+            " away there; to encrypt a history, encrypt the place that it is pushed to"
+        )
+
+
+@contextmanager
+def _where_they_stand(git: Commands) -> Iterator[dict[str, str]]:
+    """The environment in which git finds HEAD's attributes where there is no work tree.
+
+    They are in an index then, for an older git knows no other way. Empty where they are not.
+    """
+    names = trees.listing(git, "HEAD") if git.bare and refs.head(git) else ()
+    if not any(Path(name).name == ".gitattributes" for name in names):
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="index-", dir=git.git_dir / "gitbackup") as folder:
+        where = {"GIT_INDEX_FILE": f"{folder}/index"}
+        git.run("read-tree", "HEAD", environment=where)
+        yield where
+
+
+def _told(
+    git: Commands, paths: list[str], users: Path | None, where: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Each path that has an attribute that matters, and that; with the user's file, or without.
+
+    A filter comes first.
+    """
+    result = git.attempt(
+        *("-c", f"{_FILE}={users or os.devnull}"),
+        *("check-attr", *(["--cached"] if where else []), "--stdin", "-z", *_ASKED),
+        environment={"GIT_ATTR_NOSYSTEM": str(users is None).lower(), **where},
+        stdin="".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape"),
+    )
+    if result.status:
+        raise failure("check-attr", result)
+    fields = text(result.out).split("\0")[:-1]
+    values: dict[str, dict[str, str]] = {}
+    for path, name, value in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
+        values.setdefault(path, {})[name] = value
+    found = [(path, told) for path, given in values.items() if (told := _harmful(given))]
+    return sorted(found, key=lambda one: not one[1].startswith("filter"))
+
+
+def _harmful(found: dict[str, str]) -> str:
+    """The first attribute that changes bytes, as one writes it; empty where none does.
+
+    `text` by itself changes none: there is no carriage return in a snapshot's files.
+    """
+    if found["filter"] not in (*_NONE, "set"):
+        return f"filter={found['filter']}"
+    encoding = found["working-tree-encoding"]
+    if encoding not in _NONE and encoding.upper() not in ("UTF-8", "UTF8"):
+        return f"working-tree-encoding={encoding}"
+    if found["ident"] == "set":
+        return "ident"
+    return "eol=crlf" if found["eol"] == "crlf" and found["text"] != "unset" else ""
+
+
+def _users_file(git: Commands) -> Path:
+    """The user's own attributes; where there are none, a file that is not there."""
+    result = git.attempt("config", "-z", "--type=path", "--get-all", _FILE, as_user=True)
+    told = text(result.out).split("\0")[:-2]  # the last is what every command of ours is given
+    return Path(told[-1]) if told else users_file("attributes")
+
+
+def _named(git: Commands, told: str, users: Path) -> str:
+    """The file that gives an attribute, as far as it can be told by looking for its name."""
+    name = told.partition("=")[0]
+    for file in (git.git_dir / "info" / "attributes", git.folder / ".gitattributes", users):
+        if file.is_file() and name in file.read_text("utf-8", "replace"):
+            return str(file)
+    return "a .gitattributes"

@@ -1,0 +1,172 @@
+"""Blobs by their ids, through one `git cat-file` that stays open."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from gitbackup import memory
+from gitbackup.errors import Damaged, GitbackupError, TooLarge
+from gitbackup.store.git.command import Commands, Result, Talk, failure
+
+AHEAD = 64  # questions asked before the first answer is read: the smallest of pipes holds them
+LARGE = 64 * 1024 * 1024
+"""Bytes of an object beyond which we look whether there is memory for it."""
+
+
+def blob_id(data: bytes) -> str:
+    """The id that git gives a blob of these bytes."""
+    digest = hashlib.sha1(b"blob %d\0" % len(data), usedforsecurity=False)
+    digest.update(data)
+    return digest.hexdigest()
+
+
+class Blobs:
+    """Reads blobs of a repository. Not for two threads at once."""
+
+    def __init__(self, git: Commands) -> None:
+        self._git = git
+        self._talk: Talk | None = None
+        self._asked = 0  # questions whose answers are still to be read
+        self._sound: set[str] = set()  # blobs that git has given as they are
+        self._foretold: deque[str] = deque()
+        self._coming: Iterator[bytes] = iter(())
+
+    def foretell(self, wanted: Iterable[str]) -> None:
+        """These are to be read next, in this order: git is then asked for many at a time."""
+        self._foretold = deque(wanted)
+        self._coming = self.read_all([*self._foretold])
+
+    def read(self, wanted: str, most: int | None = None) -> bytes:
+        """The bytes of a blob; Damaged where it is missing, not what its id says, or larger than
+        `most`, or than the memory that is left."""
+        if most is not None:
+            return next(self._answers([wanted], b"blob", most))
+        if self._foretold and self._foretold[0] == wanted:
+            self._foretold.popleft()
+            data = next(self._coming)
+            if not self._foretold:
+                self._coming = iter(())  # which would keep us, and git, from going
+            return data
+        return next(self.read_all([wanted]))
+
+    def read_all(self, wanted: Iterable[str]) -> Iterator[bytes]:
+        """The bytes of each blob in turn, of which git is asked for many at a time.
+
+        An answer is taken from git when its turn comes, so they fill no memory. Raises
+        Damaged where one is missing, or not what its id says. What else is read meanwhile
+        ends it.
+        """
+        return self._answers(wanted, b"blob")
+
+    def tree(self, wanted: str) -> bytes:
+        """The tree object of a tree, or of a commit's snapshot; Damaged where it is missing."""
+        return next(self._answers([f"{wanted}^{{tree}}"], b"tree"))
+
+    def trees(self, wanted: Iterable[str]) -> Iterator[bytes]:
+        """The objects of these trees in turn, read as blobs are by `read_all`."""
+        return self._answers(wanted, b"tree")
+
+    def close(self, otherwise: str = "") -> str:
+        """Ends the process, where one runs; tells what it complained of, or `otherwise`."""
+        talk, self._talk = self._talk, None
+        self._foretold.clear()
+        said = ""
+        if talk:
+            said = (talk.kill() if self._asked else talk.finish()).error
+        self._asked = 0
+        return "; ".join(said.strip().split("\n")) if said else otherwise
+
+    def _answers(
+        self, wanted: Iterable[str], kind: bytes, most: int | None = None
+    ) -> Iterator[bytes]:
+        ahead = iter(wanted)
+        while some := list(islice(ahead, AHEAD)):
+            talk = self._started()
+            try:
+                ask(talk, *(id_.encode("ascii") for id_ in some))
+            except (OSError, ValueError) as error:
+                raise self._unread(some[0]) from error
+            self._asked = len(some)
+            for id_ in some:
+                yield self._answer(talk, id_, kind, most)
+
+    def _answer(self, talk: Talk, wanted: str, kind: bytes, most: int | None) -> bytes:
+        """The next answer, which is to be this object."""
+        try:
+            data = answer(talk, kind, most)
+        except TooLarge as error:
+            self.close()
+            raise TooLarge(f"blob {wanted} of {self._git.folder} is not read: {error}") from None
+        except EOFError as error:
+            raise self._unread(wanted) from error
+        except (OSError, ValueError) as error:
+            raise self._damaged(wanted, self.close("git does not say why")) from error
+        self._asked -= 1
+        if data is None:
+            raise self._damaged(wanted, self.close("it is missing"))
+        if kind == b"blob" and wanted not in self._sound:
+            if blob_id(data) != wanted:
+                raise self._damaged(wanted, "its bytes are not what its id says")
+            self._sound.add(wanted)
+        return data
+
+    def _started(self) -> Talk:
+        if self._asked:  # nobody read on
+            self.close()
+        if self._talk is None:
+            self._talk = self._git.start("cat-file", "--batch")
+            self._talk.widen()
+        return self._talk
+
+    def _unread(self, wanted: str) -> GitbackupError:
+        """The error to raise where git has ended: it was killed, or met with damage."""
+        talk, self._talk, self._asked = self._talk, None, 0
+        result = talk.finish() if talk else Result(1, b"", "")
+        if result.status < 0:
+            self._foretold.clear()
+            return failure("cat-file", result)
+        return self._damaged(wanted, result.error.strip() or "git does not say why")
+
+    def _damaged(self, wanted: str, why: str) -> Damaged:
+        self._foretold.clear()
+        folder = self._git.folder
+        return Damaged(f"{folder} is damaged, blob {wanted} cannot be read: {why} (see `git fsck`)")
+
+
+def ask(talk: Talk, *questions: bytes) -> None:
+    """Asks for objects, a line each: so few that it need not wait for git to read them."""
+    talk.stdin.write(b"".join(question + b"\n" for question in questions))
+    talk.stdin.flush()
+
+
+def answer(talk: Talk, kind: bytes = b"blob", most: int | None = None) -> bytes | None:
+    """The bytes of the blob that was asked for, or of another kind of object; None where it
+    is missing.
+
+    Raises EOFError where git has ended, ValueError where it answers something else, TooLarge
+    where that has more bytes than `most`, or than there is memory for.
+    """
+    words = talk.stdout.readline().split()
+    if not words:
+        raise EOFError
+    if words[1:] == [b"missing"]:
+        return None
+    if len(words) != 3 or words[1] != kind:
+        raise ValueError(words)
+    size = int(words[2])
+    _expect_room(size, most)
+    data = talk.stdout.read(size)
+    if len(data) < size or not talk.stdout.read(1):  # a newline
+        raise EOFError
+    return data
+
+
+def _expect_room(size: int, most: int | None) -> None:
+    if most is not None and size > most:
+        raise TooLarge(f"it has {size:,} bytes, and should have no more than {most:,}")
+    left = memory.left() if size > LARGE else None
+    if left is not None and memory.COPIES * size > left:
+        raise TooLarge(f"it has {size:,} bytes, and {left:,} of memory are left")

@@ -1,0 +1,200 @@
+"""Writing a commit: one `git fast-import`, set apart until all of it is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from gitbackup.errors import GitbackupError, UsageError
+from gitbackup.store.git.command import Commands, Talk, failure
+from gitbackup.store.git.identity import signature
+from gitbackup.store.objects import attributes, refs
+from gitbackup.store.objects.blobs import answer, ask, blob_id
+from gitbackup.store.objects.quarantine import Apart
+
+_REF = "refs/gitbackup/incoming"
+_PLAIN_PATH = re.compile(rb"[A-Za-z0-9~_./-]+")
+
+# --done: else a stream that is cut off is a success. --depth=0: deltas made while the files
+# stream by are against the wrong blob, and every repack keeps them.
+_FAST_IMPORT = (
+    *("-c", "pack.compression=1", "-c", "core.compression=1"),
+    *("fast-import", "--quiet", "--done", "--depth=0", "--date-format=raw"),
+)
+
+
+class Importer:
+    """Takes blobs, then one commit of them; a context manager, under the repository's lock.
+
+    Nothing of it is in the repository before publish(), save() or hold(), and nothing
+    stays if the context ends without them. git starts with the first blob or the commit.
+    """
+
+    def __init__(
+        self,
+        git: Commands,
+        parent: str | None,
+        publish: Callable[[str, str | None, Apart | None], None],
+        save: Callable[[str, str, Apart | None], None],
+    ) -> None:
+        self._git = git
+        self._parent = parent
+        self._publish = publish
+        self._save = save
+        self._talk: Talk | None = None
+        self._apart: Apart | None = None
+        self._commit: str | None = None
+
+    def blob(self, data: bytes) -> str:
+        """Sends the bytes of a file; its blob's id."""
+        self.put("", data)
+        return blob_id(data)
+
+    def put(self, blob_id: str, content: bytes) -> None:
+        """Sends the bytes of a file, whose blob's id is known."""
+        with self._writing() as talk:
+            talk.stdin.write(b"blob\ndata %d\n" % len(content))
+            talk.stdin.write(content)
+            talk.stdin.write(b"\n")
+
+    def read(self, blob_id: str) -> bytes:
+        """The bytes of a blob that was sent."""
+        with self._writing() as talk:
+            try:
+                ask(talk, b"cat-blob " + blob_id.encode("ascii"))
+                data = answer(talk)
+            except (EOFError, ValueError) as error:
+                raise BrokenPipeError from error  # it has ended: that is told in git's words
+        if data is None:
+            raise GitbackupError(f"git fast-import has lost the blob {blob_id}")
+        return data
+
+    def commit(
+        self, message: str, changes: Mapping[str, str | None], when: datetime | None = None
+    ) -> str:
+        """Commits the parent's files with `changes`: path to blob id, None takes it away.
+
+        The blobs are sent already, or in the repository. The author and committer are
+        git's own, of `when` or now. Returns the commit's id. Raises GitbackupError with
+        git's words where it fails (a full disk), or where git would keep other bytes of a
+        file by an attribute, UsageError for a message with a zero byte.
+        """
+        if "\0" in message:
+            raise UsageError("a commit message cannot hold a zero byte")
+        attributes.check(self._git, changes)
+        head = _head(self._git, message, self._parent, when)
+        with self._writing() as talk:
+            talk.stdin.write(head)
+            for line in _file_commands(changes):
+                talk.stdin.write(line)
+            talk.stdin.write(b"\nget-mark :1\ndone\n")
+        self._commit = self._finish()
+        return self._commit
+
+    def publish(self) -> None:
+        """Makes the commit HEAD's, where HEAD is still at the parent; the work tree follows.
+
+        Raises Busy where HEAD moved meanwhile, GitbackupError where a person's files in the
+        work tree stand in the way: in both cases the repository is as it was.
+        """
+        self._publish(self._made(), self._parent, self._apart)
+
+    def save(self, branch: str) -> None:
+        """Puts the commit on another branch, made or moved forward; HEAD stays."""
+        self._save(branch, self._made(), self._apart)
+
+    def hold(self) -> None:
+        """Keeps the commit where no branch is, until another is kept so; HEAD stays."""
+        commit = self._made()
+        if self._apart is not None:
+            self._apart.admit()
+        refs.hold(self._git, commit)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._talk is not None:
+            self._talk.kill()
+        if self._apart is not None:
+            self._apart.remove()
+
+    def _made(self) -> str:
+        if self._commit is None:
+            raise GitbackupError("there is no commit to publish: commit() comes first")
+        return self._commit
+
+    @contextmanager
+    def _writing(self) -> Iterator[Talk]:
+        """The stream, started where it is not; what breaks it is told in git's words."""
+        starts = self._talk is None
+        if self._talk is None:
+            self._apart = self._apart or Apart(self._git)
+            self._talk = self._git.start(*_FAST_IMPORT, environment=self._apart.writing())
+            self._talk.widen()
+        try:
+            if starts and self._parent:
+                # git 2.55 knows what the repository holds, and so need not be written again,
+                # only once it has looked for something there
+                ask(self._talk, b"ls %s gitbackup.json" % self._parent.encode("ascii"))
+                self._talk.stdout.readline()
+            yield self._talk
+        except OSError as error:
+            talk, self._talk = self._talk, None
+            raise failure("fast-import", talk.finish()) from error
+
+    def _finish(self) -> str:
+        """Ends the stream; the commit's id, once git says that all of it is written."""
+        talk, self._talk = self._talk, None
+        if talk is None:
+            raise GitbackupError("git fast-import does not run")
+        result = talk.finish()
+        if result.status:
+            raise failure("fast-import", result)
+        return result.out.decode("ascii").strip()
+
+
+def quote_path(path: str) -> bytes:
+    """A path as fast-import reads it: bytes that may mean something else are C escapes."""
+    data = path.encode("utf-8", "surrogateescape")
+    if _PLAIN_PATH.fullmatch(data):
+        return data
+    return b'"' + b"".join(_escaped(byte) for byte in data) + b'"'
+
+
+def _escaped(byte: int) -> bytes:
+    return bytes([byte]) if 32 <= byte < 127 and byte not in b'"\\' else b"\\%03o" % byte
+
+
+def _head(git: Commands, message: str, parent: str | None, when: datetime | None) -> bytes:
+    """The commit command, up to its files."""
+    data = message.encode("utf-8", "replace")
+    lines = [
+        b"commit " + _REF.encode(),
+        b"mark :1",
+        b"author " + signature(git, "AUTHOR", when),
+        b"committer " + signature(git, "COMMITTER", when),
+        b"data %d" % len(data),
+        data,
+        *([b"from " + parent.encode("ascii")] if parent else []),
+    ]
+    return b"\n".join(lines) + b"\n"
+
+
+def _file_commands(changes: Mapping[str, str | None]) -> Iterator[bytes]:
+    """Files that go come first: a folder may take the place of one of them."""
+    for path, blob in changes.items():
+        if blob is None:
+            yield b"D %s\n" % quote_path(path)
+    for path, blob in changes.items():
+        if blob is not None:
+            yield b"M 100644 %s %s\n" % (blob.encode("ascii"), quote_path(path))

@@ -1,0 +1,303 @@
+"""The commits of the data repository, newest first, as they are read."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from itertools import islice
+from typing import IO, NamedTuple
+
+from gitbackup.errors import Damaged, GitbackupError, UsageError
+from gitbackup.model import CommitInfo, FileChange, Selection
+from gitbackup.store.git.command import Commands, Talk, failure, text
+from gitbackup.store.objects import message, notes, refs, tree_size
+from gitbackup.store.objects.trees import (
+    RAW,
+    Said,
+    Told,
+    TreePairs,
+    changes_in,
+    damaged,
+    expect_measure,
+)
+
+# what parts a commit's message from its note, and one commit from the next: nobody who writes
+# messages or notes can know it
+_NOTE = secrets.token_hex(16)
+_END = secrets.token_hex(16)
+_FORMAT = f"--format=%H%n%P%n%T%n%an <%ae>%n%ad%n%cn <%ce>%n%cd%n%B{_NOTE}%N{_END}"
+# raw dates: git itself gives up at some that are written otherwise
+_LOG = ("log", "-z", "--encoding=UTF-8", "--no-color", "--date=raw", _FORMAT)
+_RAW_DATE = re.compile(r"([0-9]{1,19}) ([+-])([0-9]{2})([0-9]{2})")
+_LAST_SECOND = 253_370_764_800  # the year 9999 begins: later dates cannot be reckoned with
+_CHUNK = 1 << 16
+_LONGEST = 16 * 1024 * 1024
+"""Bytes of what a commit says, its note among them: no person writes as much."""
+
+_KEPT = 1 << 20
+
+_BETWEEN = b"\0\0"  # commits, where what each changed follows it
+_OURS = ("\nFormat: ", "\nTaken-At: ", "\nConsistency: ", "\nKeys: ")
+
+
+class Record(NamedTuple):
+    """A commit as git tells it; its message is taken apart when somebody asks.
+
+    `tree` is the id of its snapshot. `canonical` tells that gitbackup made it and nobody
+    touched it since, so that each of its files holds what the layout says.
+    """
+
+    id: str
+    parents: tuple[str, ...]
+    tree: str
+    canonical: bool
+    author: str
+    written: str
+    text: str
+
+    @property
+    def info(self) -> CommitInfo:
+        text, parted, note = self.text.rpartition(_NOTE)
+        if not parted:  # it is in what was left out
+            text, note = note, ""
+        subject, body, trailers = message.parse(text)
+        return CommitInfo(
+            id=self.id,
+            parents=self.parents,
+            author=self.author,
+            date=_moment(self.written),
+            subject=subject,
+            body=body,
+            trailers=trailers,
+            counts=message.counts(trailers),
+            rehearsal=notes.parse(note),
+        )
+
+
+Changed = tuple[str, Sequence[FileChange]]
+"""A commit's id, and the files that it changed."""
+
+
+class History:
+    """Searches along the commits of a repository, quick for many of them. For one thread."""
+
+    def __init__(self, git: Commands) -> None:
+        self._git = git
+        self._pairs = TreePairs(git)
+        self.notes_problem: str | None = None
+        """Why the notes of rehearsals could not be read, so that no commit had one."""
+
+    def records(self, selection: Selection, paths: Sequence[str] = ()) -> Iterator[Record]:
+        """The commits selected, of those that changed one of these files or folders.
+
+        Nothing comes of HEAD before the first commit. git begins now. Raises UsageError for a
+        revision that there is not.
+        """
+        ends = self._ends(selection)
+        if not ends:
+            return iter(())
+        return _records(self._git, selection, ends, paths, self._without_notes)
+
+    def record(self, commit: str) -> Record:
+        """One commit, given by id."""
+        return next(self.records(Selection((commit,), 1)))
+
+    def commits(self) -> list[str]:
+        """The ids of all commits that HEAD or a branch leads to, newest first."""
+        tips = ["--branches", *(["HEAD"] if refs.head(self._git) else [])]
+        return self._git.run("rev-list", *tips).decode("ascii").split()
+
+    def differ(self, a: str | None, b: str) -> list[FileChange]:
+        """The files that differ between two trees, by id; None is one without files."""
+        return self._pairs.differ(a, b)
+
+    def changed_along(
+        self, start: str, stop: str | None, paths: Sequence[str]
+    ) -> Iterator[Sequence[Changed]]:
+        """Along a line of commits, from `start` back to before `stop`, by id: those that
+        changed one of these files or folders, and how. As many at a time as git has found.
+
+        git begins now. Raises Damaged where it cannot read on."""
+        settings = ("-c", "log.showroot=true")
+        options = ("-z", "--raw", *RAW, "--format=%x00%x00%H")
+        ends = [start, f"^{stop}"] if stop else [start]
+        talk = self._git.start(*settings, "log", *options, *ends, "--", *paths)
+        return _changed(self._git, talk, ends)
+
+    def _without_notes(self, problem: str) -> None:
+        self.notes_problem = problem
+
+    def _ends(self, selection: Selection) -> list[str]:
+        """What is selected by ids; nothing for HEAD before the first commit."""
+        if selection.revisions == ("HEAD",):
+            head = refs.head(self._git)
+            return [head] if head else []
+        return revisions(self._git, selection)
+
+    def close(self) -> None:
+        """Ends the git process that compares trees."""
+        self._pairs.close()
+
+
+def records(git: Commands, selection: Selection, paths: Sequence[str] = ()) -> Iterator[Record]:
+    """The commits that are selected, of those that changed `paths`, as git finds them.
+
+    A caller that stops early does not wait for the rest. Raises UsageError for a revision
+    that there is not.
+    """
+    return _records(git, selection, revisions(git, selection), paths)
+
+
+def _records(
+    git: Commands,
+    selection: Selection,
+    ends: Sequence[str],
+    paths: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda problem: None,
+) -> Iterator[Record]:
+    words = (*_options(selection), *ends, "--", *paths)
+    given = 0
+    try:
+        for record in _listed(git.start(*_LOG, f"--notes={notes.REF}", *words)):
+            yield record
+            given += 1
+    except GitbackupError:
+        problem = notes.problem(git)
+        if problem is None:
+            raise
+        tell(problem)
+        # what cannot be read of notes is no reason to hide commits
+        yield from islice(_listed(git.start(*_LOG, "--no-notes", *words)), given, None)
+
+
+class _Words(Said):
+    """What a commit and its note say; its beginning and its end where that is without end."""
+
+    def add(self, chunk: bytes) -> None:
+        super().add(chunk)
+        if len(self.data) > _LONGEST:
+            self.data[_KEPT:-_KEPT] = b"\n...\n"
+
+
+def _listed(talk: Talk) -> Iterator[Record]:
+    try:
+        for some in _parts(talk.stdout, f"{_END}\0".encode(), _Words):
+            yield from map(_record, some)
+    except GeneratorExit:
+        talk.kill()
+        raise
+    _ended(talk)
+
+
+def _changed(git: Commands, talk: Talk, ends: Sequence[str]) -> Iterator[Sequence[Changed]]:
+    measured = False
+
+    def wait() -> None:
+        nonlocal measured
+        measured = measured or expect_measure(git, talk, tree_size.of_commits(git, ends))
+
+    try:
+        for some in _parts(talk.stdout, _BETWEEN, partial(Told, git), last=True, wait=wait):
+            yield [_changed_by(part) for part in some if part]
+    except (GeneratorExit, Damaged):
+        talk.kill()
+        raise
+    result = talk.finish()
+    if result.status:
+        raise damaged(git, "log", result)
+
+
+def revisions(git: Commands, selection: Selection) -> list[str]:
+    """The revisions and ranges of a person, by the ids of their commits.
+
+    Raises UsageError where there is none such.
+    """
+    return [word for named in selection.revisions for word in _ends(git, named)]
+
+
+def _ends(git: Commands, named: str) -> list[str]:
+    for dots in ("...", ".."):
+        a, found, b = named.partition(dots)
+        if found:
+            old, new = (refs.resolve(git, end or "HEAD") for end in (a, b))
+            return [f"{old}...{new}"] if dots == "..." else [new, f"^{old}"]
+    return [("^" if named[:1] == "^" else "") + refs.resolve(git, named.removeprefix("^"))]
+
+
+def _options(selection: Selection) -> Iterator[str]:
+    if selection.limit is not None:
+        yield f"--max-count={selection.limit}"
+    for name, moment in (("since", selection.since), ("until", selection.until)):
+        if moment is not None:
+            yield f"--{name}={moment}"
+    yield from (f"--grep={pattern}" for pattern in selection.grep)
+    yield from ["--first-parent"] * selection.first_parent
+    yield from ["--reverse"] * selection.reverse
+    yield from ["--topo-order"] * selection.topological
+
+
+def _parts(
+    stream: IO[bytes],
+    mark: bytes,
+    begin: Callable[[], Said],
+    last: bool = False,
+    wait: Callable[[], None] = lambda: None,
+) -> Iterator[list[bytes]]:
+    """What stands before each mark, as many at a time as have come; what follows the last one
+    only if `last`. What `begin` makes takes it until then, or does not; before each look for
+    more, `wait` is called."""
+    left = begin()
+    wait()
+    while chunk := os.read(stream.fileno(), _CHUNK):  # what is there, without waiting for more
+        looked = max(0, len(left.data) - len(mark) + 1)
+        left.add(chunk)
+        if left.data.find(mark, looked) >= 0:
+            *whole, rest = bytes(left.data).split(mark)
+            yield whole
+            left = begin()
+            left.add(rest)
+        wait()
+    if last:
+        yield [bytes(left.data)]
+
+
+def _ended(talk: Talk) -> None:
+    result = talk.finish()
+    if not result.status:
+        return
+    error = failure("log", result)
+    raise UsageError(str(error)) if "regular expression" in result.error else error
+
+
+def _record(record: bytes) -> Record:
+    commit, parents, tree, author, written, committer, committed, text = record.decode(
+        "utf-8", "replace"
+    ).split("\n", 7)
+    canonical = author == committer and written == committed and _is_ours(text)
+    return Record(commit, tuple(parents.split()), tree, canonical, author, written, text)
+
+
+def _is_ours(text: str) -> bool:
+    """Whether a message has the trailers of ours."""
+    told = text if text.endswith(_NOTE) else text.rpartition(_NOTE)[0]
+    return all(map(told.__contains__, _OURS))
+
+
+def _changed_by(part: bytes) -> Changed:
+    commit, _, fields = text(part.lstrip(b"\0")).partition("\0")
+    return commit, changes_in(fields.lstrip("\n").split("\0"))
+
+
+def _moment(written: str) -> datetime:
+    """Return the date of git's `SECONDS +HHMM`; the beginning of 1970 for what no calendar has."""
+    found = _RAW_DATE.fullmatch(written)
+    if found is None:
+        return datetime.fromtimestamp(0, UTC)
+    hours, minutes = int(found[3]), int(found[4])
+    offset = timedelta(hours=hours, minutes=minutes) * (-1 if found[2] == "-" else 1)
+    zone = timezone(offset) if abs(offset) < timedelta(days=1) else UTC
+    return datetime.fromtimestamp(min(int(found[1]), _LAST_SECOND), zone)

@@ -1,0 +1,113 @@
+"""A git note on each commit that was rehearsed: when, how it ended, and by what.
+
+They are in a ref of their own, apart from the notes of a person, and `git notes` reads them:
+`git notes --ref=gitbackup show HEAD`. A note is one line of JSON, so that what git makes of two
+notes that are merged, the lines of both, is read as well: the latest counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+
+from gitbackup.model import Rehearsal, Verdict
+from gitbackup.store.git.command import Commands, failure
+from gitbackup.store.objects import refs
+from gitbackup.store.objects.commit_writer import Importer
+from gitbackup.store.objects.quarantine import Apart
+
+REF = "refs/notes/gitbackup"
+_LONGEST = 200  # characters of a problem
+_TOLD = ("server", "gitbackup", "problem")
+_MOST_LINES = 100
+_LONGEST_LINE = 10_000  # characters; ours have some hundred
+
+
+def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
+    """Notes each commit's rehearsal, in place of an earlier one; under the repository's lock.
+
+    A note is a file named for its commit in a tree of such, and so as good as any to write.
+    """
+
+    def publish(new: str, old: str | None, written: Apart | None) -> None:
+        if written:
+            written.admit()
+        refs.move(git, REF, new, old)
+
+    def save(_: str, new: str, written: Apart | None) -> None:
+        publish(new, refs.read(git, REF), written)
+
+    with Importer(git, refs.read(git, REF), publish, save) as importer:
+        changes: dict[str, str | None] = {}
+        for commit, rehearsal in rehearsals.items():
+            changes |= dict.fromkeys(_paths(commit))
+            changes[_paths(commit)[0]] = importer.blob(compose(rehearsal).encode())
+        count = len(rehearsals)
+        importer.commit(f"{count} commit{'' if count == 1 else 's'} rehearsed\n", changes)
+        importer.publish()
+
+
+def problem(git: Commands) -> str | None:
+    """Return why git cannot read the notes, a sentence; None where it can, or there are none."""
+    if refs.read(git, REF) is None:
+        return None
+    result = git.attempt("notes", f"--ref={REF}", "list")
+    if not result.status:
+        return None
+    said, mend = failure("notes", result), f"`git update-ref -d {REF}` removes them"
+    return f"the notes of rehearsals cannot be read ({said}); {mend}"
+
+
+def _paths(commit: str) -> list[str]:
+    """Where a commit's note may be, by how many there are; git reads them anywhere."""
+    return [
+        f"{commit[:2]}/{commit[2:]}",
+        commit,
+        f"{commit[:2]}/{commit[2:4]}/{commit[4:]}",
+    ]
+
+
+def compose(rehearsal: Rehearsal) -> str:
+    """A note, a member for each fact."""
+    facts = {
+        "rehearsed_at": rehearsal.at.astimezone(UTC).isoformat(timespec="seconds"),
+        "result": rehearsal.verdict.value,
+        "server": rehearsal.server,
+        "gitbackup": rehearsal.version,
+        "problem": rehearsal.problem[:_LONGEST],
+    }
+    told = {name: fact for name, fact in facts.items() if fact}
+    return json.dumps(told, ensure_ascii=False) + "\n"
+
+
+def parse(note: str) -> Rehearsal | None:
+    """The latest rehearsal that a note tells of; None where it tells of none."""
+    return max(_rehearsals(note), key=lambda one: one.at, default=None)
+
+
+def _rehearsals(note: str) -> Iterator[Rehearsal]:
+    """One for each line that is one of ours; whatever else somebody wrote there is passed over."""
+    for line in note.split("\n", _MOST_LINES)[:_MOST_LINES]:
+        if not 0 < len(line) <= _LONGEST_LINE:
+            continue
+        try:
+            facts = json.loads(line)
+            at, verdict = moment(facts["rehearsed_at"]), Verdict(facts["result"])
+            others = [str(facts.get(name, ""))[:_LONGEST] for name in _TOLD]
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+            continue
+        if at is not None:
+            yield Rehearsal(at, verdict, *others)
+
+
+def moment(written: str) -> datetime | None:
+    """Return a date that others wrote, in ISO 8601; None where no calendar has it.
+
+    It can be reckoned with in every time zone: a date near the first or the last year cannot.
+    """
+    try:
+        found = datetime.fromisoformat(written).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if MINYEAR + 1 < found.year < MAXYEAR else None

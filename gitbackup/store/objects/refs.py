@@ -1,0 +1,133 @@
+"""Names of commits: HEAD, branches, and whatever else git resolves."""
+
+from __future__ import annotations
+
+import re
+
+from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
+from gitbackup.store.git.command import Commands, failure
+
+HELD = "refs/gitbackup/imported"
+_NONE = "0" * 40
+_ID = re.compile(r"[0-9a-f]{40}")
+_WRONG = re.compile(r"^(?!warning:).|broken ref|dangling symref", re.MULTILINE)
+"""What git says of a ref that is there and is none; it may warn of settings in any answer."""
+
+
+def head(git: Commands) -> str | None:
+    """The id of HEAD's commit; None where there is none yet.
+
+    Raises Damaged where there was one, and a loss of power emptied the file of its id.
+    """
+    found = read(git, "HEAD")
+    if found is None and (git.git_dir / (branch(git) or "HEAD")).is_file():
+        raise Damaged(f"HEAD of {git.folder} is damaged; see `git fsck`, and what it was in logs/")
+    return found
+
+
+def read(git: Commands, ref: str) -> str | None:
+    """The id that a ref's full name stands for; None where there is no such ref."""
+    result = git.attempt("rev-parse", "--verify", "--quiet", ref)
+    if result.status > 1 or (result.status and _WRONG.search(result.error)):
+        raise failure("rev-parse", result)
+    return result.out.decode("ascii").strip() or None
+
+
+def resolve(git: Commands, commit_ish: str) -> str:
+    """The id of the commit that a person means; UsageError where git finds none, or two."""
+    # a name from outside is never an option, and a ^ before it would mean all but that
+    if re.match(r"[-^]|\Z", commit_ish) or re.search(r"[\0\n]", commit_ish):
+        raise _unknown(git, commit_ish)
+    found = commit_ish if _ID.fullmatch(commit_ish) else _found(git, commit_ish)
+    peeled = git.attempt("rev-parse", "--verify", "--quiet", found + "^{commit}")
+    if peeled.status:
+        raise _unknown(git, commit_ish)
+    return peeled.out.decode("ascii").strip()
+
+
+def _found(git: Commands, named: str) -> str:
+    """The id of the object that a name stands for, or the beginning of an id."""
+    result = git.attempt("rev-parse", "--verify", "--end-of-options", named)
+    if "is ambiguous" in result.error and result.status:
+        sentence = f"{named!r} is the beginning of more than one id; give more of its digits"
+        raise UsageError(sentence)
+    found = result.out.decode("ascii", "replace").strip()
+    if result.status or not _ID.fullmatch(found):
+        raise _unknown(git, named)
+    return found
+
+
+def is_commit(git: Commands, ident: str) -> bool:
+    """Whether an id is that of a commit, or of a tag of one."""
+    peeled = git.attempt("rev-parse", "--verify", "--quiet", ident + "^{commit}")
+    return not peeled.status
+
+
+def names(git: Commands) -> list[tuple[str, str]]:
+    """Branches and tags, the newest first, each with its commit's subject."""
+    form = "--format=%(refname:short)%00%(contents:subject)"
+    places = ("refs/heads", "refs/tags", "refs/remotes")
+    out = git.run("for-each-ref", "--sort=-creatordate", form, *places)
+    lines = out.decode("utf-8", "replace").splitlines()
+    return [(name, subject) for name, _, subject in (line.partition("\0") for line in lines)]
+
+
+def move(git: Commands, ref: str, new: str, old: str | None) -> None:
+    """Moves a ref from `old`, None for nowhere, to `new`; Busy where it is elsewhere."""
+    message = "gitbackup: " + git.run("log", "-1", "--format=%s", new).decode("utf-8", "replace")
+    result = git.attempt("update-ref", "-m", message.strip(), ref, new, old or _NONE)
+    if not result.status:
+        return
+    check(git, ref, old)
+    if ".lock'" in result.error and "File exists" in result.error:
+        raise Busy(str(failure("update-ref", result)))
+    raise failure("update-ref", result)
+
+
+def check(git: Commands, ref: str, expected: str | None) -> None:
+    """Raises Busy where a ref is not at the commit expected, None for nowhere."""
+    if read(git, ref) != expected:
+        raise Busy(f"{ref} of {git.folder} moved while this ran; nothing was changed, run again")
+
+
+def is_past(git: Commands, commit: str) -> bool:
+    """Whether a commit is HEAD's, or in its history."""
+    return not git.attempt("merge-base", "--is-ancestor", commit, "HEAD").status
+
+
+def branch(git: Commands) -> str:
+    """The full name of the branch that HEAD is on; empty where it is on none."""
+    return git.attempt("symbolic-ref", "--quiet", "HEAD").out.decode("utf-8", "replace").strip()
+
+
+def save(git: Commands, name: str, commit: str) -> None:
+    """Makes a branch, or moves it forward, to a commit. HEAD's own branch is refused.
+
+    Raises UsageError for a name that git does not take, GitbackupError where the branch
+    holds commits that the new one does not come from.
+    """
+    ref = f"refs/heads/{name}"
+    if name.startswith("-") or git.attempt("check-ref-format", "--branch", name).status:
+        raise UsageError(f"{name!r} is no name for a branch")
+    if branch(git) == ref:
+        raise UsageError(f"{name!r} is the branch that HEAD is on; name another")
+    old = read(git, ref)
+    if old and git.attempt("merge-base", "--is-ancestor", old, commit).status:
+        raise GitbackupError(f"branch {name!r} holds commits that would be lost; name another")
+    move(git, ref, commit, old)
+
+
+def hold(git: Commands, commit: str | None) -> None:
+    """Keeps a commit that no branch has, in place of the one that was kept so; None for none."""
+    if commit is None:
+        git.run("update-ref", "-d", HELD)
+    else:
+        git.run("update-ref", HELD, commit)
+
+
+def _unknown(git: Commands, commit_ish: str) -> UsageError:
+    if head(git) is None:
+        return UsageError(f"there is no commit in {git.folder} yet; `gitbackup commit` makes one")
+    return UsageError(
+        f"there is no commit {commit_ish!r} in {git.folder}; `gitbackup log` lists them"
+    )

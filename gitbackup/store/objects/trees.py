@@ -1,0 +1,296 @@
+"""The files of a snapshot, and those that differ between two."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from gitbackup.errors import Damaged, GitbackupError
+from gitbackup.model import FileChange
+from gitbackup.store.git.command import Commands, Result, Talk, failure, text
+from gitbackup.store.objects import tree_size
+from gitbackup.store.objects.tree_size import COPIES, LONGEST, MANY
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""The id of the tree without files; git knows it in every repository."""
+
+RAW = ("--no-renames", "--no-abbrev", "-t")
+"""How git tells, after --raw and -z, which files differ; folders too, so that all are counted."""
+
+_SUBMODULE = "160000"
+_FOLDER = "40000"
+_NO_FILES = (_SUBMODULE, f"0{_FOLDER}")  # as git lists them
+_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_IDS = re.compile(rb"([0-9a-f]{40}(?:\t| [0-9a-f]{40} [A-Z]\d*\0))(db\d+/)?")
+"""What ls-tree, or --raw, tells of a file or folder: its id, or both; and its database."""
+
+_NAME = re.compile(rb"[0-7]+ ([^\0]+)\0.{20}", re.DOTALL)
+_CHUNK = 1 << 16
+_MUCH = 8 << 20
+"""Bytes that git tells of files, beyond which we look whether they are the same ones for ever."""
+
+_MOST_ALIKE = 50_000
+"""Files of a listing that others of the database are the same as: keys differ, so files do."""
+
+_SILENCE = 0.5
+"""Seconds in which git compares any trees but those that are beyond all measure."""
+
+_DONE = b"done\n"  # no id: git echoes it, so that we know where an answer ends
+
+
+class Place(NamedTuple):
+    """What stands at one path of a tree: git's mode for it, and its id."""
+
+    mode: str
+    id: str
+
+    @property
+    def folder(self) -> bool:
+        return self.mode == _FOLDER
+
+
+def inside(tree: bytes) -> dict[str, Place]:
+    """What stands in a folder, by name, as its tree object tells."""
+    return {
+        text(name): Place(mode.decode("ascii"), id_.hex())
+        for mode, name, id_ in _ENTRY.findall(tree)
+    }
+
+
+def names(trees: Iterable[bytes]) -> set[str]:
+    """The names of all that stands in these folders."""
+    found = {name for tree in trees for name in _NAME.findall(tree)}
+    return {*map(text, found)}
+
+
+class Said:
+    """What git says, as it comes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next piece."""
+        self.data += chunk
+
+
+class Told(Said):
+    """What git tells of many files.
+
+    A tree that names one other ten times, which does the same, and so on, is small, and has more
+    files than any disk could hold: it is known by files that are the same as others.
+    """
+
+    def __init__(self, git: Commands) -> None:
+        super().__init__()
+        self._git = git
+        self._enough = _MUCH
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next piece. Raise Damaged where it tells of the same files over and over."""
+        super().add(chunk)
+        if len(self.data) > self._enough:
+            self._enough *= 2
+            if why := _beyond_measure(self.data):
+                raise Damaged(
+                    f"{self._git.folder} is damaged: a commit has {why}, which no database has,"
+                    " and more than can be read"
+                )
+
+
+def _beyond_measure(told: bytearray) -> str:
+    """What there is too much of in what git tells of files; empty where there is not."""
+    found = _IDS.findall(told)
+    if len(told) > LONGEST * len(found) + _MUCH // 2:
+        return "folders in each other without end"
+    alike = len(found) - len(set(found))
+    copied = len(found) - COPIES * len({ids for ids, _ in found})
+    if alike > _MOST_ALIKE or copied > MANY:
+        return "the same files over and over"
+    return ""
+
+
+class TreePairs:
+    """Tells which files differ between two trees, through one `git diff-tree` that stays open."""
+
+    def __init__(self, git: Commands) -> None:
+        self._git = git
+        self._talk: Talk | None = None
+
+    def differ(self, a: str | None, b: str) -> list[FileChange]:
+        """The files that differ between two trees, given by id; None is one without files.
+
+        Raises Damaged where one of them cannot be read.
+        """
+        if self._talk is None:
+            self._talk = self._git.start("diff-tree", "--stdin", "-r", "-z", "--raw", *RAW)
+        question = f"{a or EMPTY_TREE} {b}\n".encode("ascii")
+        try:
+            self._talk.stdin.write(question + _DONE)
+            self._talk.stdin.flush()
+            expect_measure(self._git, self._talk, (tree for tree in (a, b) if tree))
+            answer = _answer(self._talk, Told(self._git))
+        except OSError as error:
+            raise self._damaged() from error
+        except Damaged:
+            self.close()
+            raise
+        head, _, fields = answer.partition(b"\n")
+        if head + b"\n" != question:
+            raise self._damaged()
+        return changes_in(text(fields).split("\0"))
+
+    def close(self) -> None:
+        """Ends the process, where one runs."""
+        if self._talk is not None:
+            self._talk.kill()
+        self._talk = None
+
+    def _damaged(self) -> GitbackupError:
+        talk, self._talk = self._talk, None
+        result = talk.finish() if talk else Result(1, b"", "")
+        return damaged(self._git, "diff-tree", result)
+
+
+def expect_measure(git: Commands, talk: Talk, trees: Iterable[str]) -> bool:
+    """Return whether git says nothing for a while, so that these trees were measured.
+
+    Raise Damaged where it would compare them for ever.
+    """
+    if not talk.is_silent(_SILENCE):
+        return False
+    if why := tree_size.beyond(git, trees):
+        talk.kill()
+        raise Damaged(f"{git.folder} is damaged: a commit has trees that no database has, of {why}")
+    return True
+
+
+def _answer(talk: Talk, answer: Told) -> bytes:
+    """What git writes for one pair of trees."""
+    while not answer.data.endswith(_DONE):
+        chunk = os.read(talk.stdout.fileno(), _CHUNK)
+        if not chunk:
+            raise BrokenPipeError
+        answer.add(chunk)
+    return bytes(answer.data.removesuffix(_DONE))
+
+
+def files(git: Commands, commit: str) -> dict[str, str]:
+    """Every file of a commit's snapshot: its path, and the id of its blob.
+
+    Raises Damaged where the commit or one of its trees cannot be read.
+    """
+    found = listing(git, commit).items()
+    return {path: place.id for path, place in found if place.mode != _SUBMODULE}
+
+
+def listing(git: Commands, commit: str) -> dict[str, Place]:
+    """All that a commit's tree holds but folders. May raise Damaged."""
+    out = _read(git, "ls-tree", "-r", "-t", "-z", "--full-tree", commit)
+    found = {}
+    for line in text(out).split("\0")[:-1]:
+        about, _, path = line.partition("\t")
+        mode, kind, id_ = about.split(" ")
+        if kind != "tree":
+            found[path] = Place(mode, id_)
+    return found
+
+
+def tree_id(listing: Mapping[str, Place]) -> str:
+    """The id of the tree that holds just this; reckoned, not written anywhere."""
+    folders: dict[str, dict[str, Place]] = {"": {}}
+    for path, place in listing.items():
+        folder, _, name = path.rpartition("/")
+        folders.setdefault(folder, {})[name] = place
+    for folder in [*folders]:
+        while (folder := folder.rpartition("/")[0]) not in folders:
+            folders[folder] = {}
+    for folder in sorted(folders, key=lambda path: path.count("/"), reverse=True):
+        if folder:  # those in it are known by now
+            around, _, name = folder.rpartition("/")
+            folders[around][name] = Place(_FOLDER, _id(folders[folder]))
+    return _id(folders[""])
+
+
+def _id(here: Mapping[str, Place]) -> str:
+    """The id of the tree of a folder."""
+    data = b"".join(_line(name, here[name]) for name in sorted(here, key=lambda n: _order(n, here)))
+    return hashlib.sha1(b"tree %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _order(name: str, places: Mapping[str, Place]) -> bytes:
+    """Git sorts a folder as if its name ended in a slash."""
+    slash = "/" if places[name].mode == _FOLDER else ""
+    return (name + slash).encode("utf-8", "surrogateescape")
+
+
+def _line(name: str, place: Place) -> bytes:
+    path = name.encode("utf-8", "surrogateescape")
+    return place.mode.encode("ascii") + b" " + path + b"\0" + bytes.fromhex(place.id)
+
+
+def changed_files(
+    git: Commands, a: str | None, b: str, seeing: Mapping[str, str] | None = None
+) -> list[FileChange]:
+    """The files whose blobs differ between two snapshots; `a` None is the empty one.
+
+    Subtrees that are equal are never opened. A move is one file less and one more.
+    `seeing` is the environment in which git finds both. Raises Damaged where one of their
+    trees cannot be read.
+    """
+    options = ("-r", "-z", "--raw", *RAW, "--no-commit-id")
+    trees = [f"{commit}^{{tree}}" for commit in (a, b) if commit and not seeing]
+    words = ("diff-tree", *options, a or EMPTY_TREE, b)
+    out = _read(git, *words, environment=seeing, trees=trees)
+    return changes_in(text(out).split("\0"))
+
+
+def changes_in(fields: Sequence[str]) -> list[FileChange]:
+    """The changes that git tells in turn, what and where, up to an empty field or the end."""
+    pairs = zip(fields[::2], fields[1::2], strict=False)
+    changes = (_change(about, path) for about, path in pairs)
+    return [change for change in changes if change.before != change.after]
+
+
+def _read(
+    git: Commands,
+    *words: str,
+    environment: Mapping[str, str] | None = None,
+    trees: Iterable[str] = (),
+) -> bytes:
+    """What git reads of commits that have been resolved: where it cannot, they are damaged.
+
+    It may compare these trees before it says a word.
+    """
+    talk = git.start(*words, environment=environment)
+    expect_measure(git, talk, trees)
+    told = Told(git)
+    while chunk := os.read(talk.stdout.fileno(), _CHUNK):
+        told.add(chunk)
+    result = talk.finish()
+    if result.status:
+        raise damaged(git, words[0], result)
+    return bytes(told.data)
+
+
+def damaged(git: Commands, name: str, result: Result) -> GitbackupError:
+    """The error to raise where `git <name>` cannot read commits that are there.
+
+    That is Damaged, but where git was killed: then nobody knows.
+    """
+    said = failure(name, result)
+    if result.status < 0:
+        return said
+    return Damaged(f"{git.folder} is damaged: {said} (see `git fsck`)")
+
+
+def _change(about: str, path: str) -> FileChange:
+    mode_before, mode_after, before, after, _status = about.removeprefix(":").split(" ")
+    return FileChange(path, _blob(mode_before, before), _blob(mode_after, after))
+
+
+def _blob(mode: str, blob_id: str) -> str | None:
+    return None if mode in _NO_FILES or not blob_id.strip("0") else blob_id

@@ -1,0 +1,1 @@
+"""Other places that have the history: remotes, bundles, clones."""

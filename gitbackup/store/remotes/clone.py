@@ -1,0 +1,109 @@
+"""Making a data repository of one that is elsewhere: a machine that was lost, a second one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitbackup.errors import NoRepository
+from gitbackup.store.git import open_repository
+from gitbackup.store.git.command import Commands, file_errors
+from gitbackup.store.objects import refs
+from gitbackup.store.remotes import network, push_pull, remote_url, remotes, size_limits
+from gitbackup.store.remotes.remote_url import Place
+from gitbackup.store.remotes.remotes import BRANCHES, Remote
+
+_MARK = "gitbackup/cloning"
+_NOT_IN_THE_WAY = {"README.md"}  # of the project's own checkout
+
+
+@contextmanager
+def making(path: Path, bare: bool) -> Iterator[Commands]:
+    """A new data repository in an empty folder, which goes again if the context fails.
+
+    One that was killed is gone on with. Raises NoRepository where the folder is not empty.
+    """
+    with file_errors("make the clone"):
+        there = {file.name for file in path.iterdir()} if path.is_dir() else set()
+        there = {name for name in there if not name.startswith(open_repository.ASIDE)}
+        begun = _begun(path)
+        if (there - _NOT_IN_THE_WAY or (path.exists() and not path.is_dir())) and not begun:
+            raise NoRepository(f"{path} is not empty; a clone needs a folder of its own")
+        existed = path.exists()
+    try:
+        git = open_repository.make(path, bare)
+        with file_errors("make the clone"):
+            mark = git.git_dir / _MARK
+            mark.parent.mkdir(mode=0o700, exist_ok=True)
+            mark.touch()
+        yield git
+        with file_errors("make the clone"):
+            mark.unlink(missing_ok=True)
+    except BaseException:
+        _remove(path, there & _NOT_IN_THE_WAY if begun else there, existed)
+        raise
+
+
+def _begun(path: Path) -> bool:
+    """Whether a clone began here and was killed: it has left its mark, or no commit yet."""
+    git = open_repository.find(path)
+    return git is not None and ((git.git_dir / _MARK).exists() or open_repository.is_blank(git))
+
+
+def fill(git: Commands, source: str, advance: Callable[[str, str | None], None]) -> Remote:
+    """Fetches all of a source into a new repository, and moves HEAD by `advance`.
+
+    The source is its remote then. Raises UsageError where there is none, NoRepository where
+    it is no data repository, Damaged or GitbackupError where it cannot be read.
+    """
+    remote = Remote("origin", remote_url.at(remote_url.source(source)))
+    push_pull.get(git, remote)
+    theirs = remotes.known_refs(git, remote.tracking)
+    branch, theirs = _with_head(git, remote, theirs)
+    if not branch or git.attempt("cat-file", "-e", f"{theirs[branch]}:gitbackup.json").status:
+        raise NoRepository(f"{remote.place} is not a gitbackup data repository")
+    size_limits.check(git, theirs[branch], None)
+    remotes.keep(git, remote)
+    git.run("symbolic-ref", "HEAD", BRANCHES + branch)
+    push_pull.follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
+    if (head := refs.head(git)) != theirs[branch]:
+        advance(theirs[branch], head)
+    return remote
+
+
+def _with_head(git: Commands, remote: Remote, theirs: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """The branch that HEAD is on there, empty where there is none; and all branches.
+
+    Where HEAD is detached there, at a commit that no branch has, it gets a branch here.
+    """
+    told = network.branch(git, remote.place).removeprefix(BRANCHES)
+    if told in theirs:
+        return told, theirs
+    if commit := push_pull.get_detached(git, remote):
+        names = ("detached", *(f"detached-{number}" for number in range(2, len(theirs) + 3)))
+        name = next(name for name in names if name not in theirs)
+        return name, {**theirs, name: commit}
+    return _branch(git, remote.place, theirs), theirs
+
+
+def _branch(git: Commands, place: Place, theirs: dict[str, str]) -> str:
+    """The branch whose commit HEAD is at there, or the likeliest; empty where there is none."""
+    head = network.heads(git, place).get("HEAD")
+    fitting = [name for name, ident in theirs.items() if ident == head] or list(theirs)
+    return min(fitting, key=lambda name: (name != "main", name), default="")
+
+
+def _remove(path: Path, keep: set[str], existed: bool) -> None:
+    """Removes what a clone that failed has made."""
+    if not existed:
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    for left in path.iterdir():
+        if left.name in keep:
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)

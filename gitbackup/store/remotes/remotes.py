@@ -1,0 +1,163 @@
+"""The places that a data repository is pushed to: git's remotes, kept in its config as git does.
+
+A bundle is a remote too, whose URL is its path, so plain `git fetch` knows it. What was pushed
+last is in the remote-tracking refs, and when, in their logs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from gitbackup.errors import UsageError
+from gitbackup.model import Pushed
+from gitbackup.store.git import settings
+from gitbackup.store.git.command import Commands, failure, text
+from gitbackup.store.objects import refs
+from gitbackup.store.remotes import network, remote_url
+from gitbackup.store.remotes.remote_url import Place
+
+BRANCHES = "refs/heads/"
+
+
+class Remote(NamedTuple):
+    """A place, and the name that git knows it by here."""
+
+    name: str
+    place: Place
+
+    @property
+    def tracking(self) -> str:
+        """Where the refs are that tell what it holds."""
+        return f"refs/remotes/{self.name}/"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.place})"
+
+
+def every(git: Commands) -> list[Remote]:
+    """All remotes, in the order of the config."""
+    result = git.attempt("config", "-z", "--get-regexp", r"^remote\..*\.url$")
+    pairs = (item.partition("\n") for item in text(result.out).split("\0")[:-1])
+    urls: dict[str, str] = {}
+    for name, _, url in pairs:
+        urls.setdefault(name.removeprefix("remote.").removesuffix(".url"), url)
+    return [Remote(name, remote_url.at(_whole(git, url))) for name, url in urls.items()]
+
+
+def _whole(git: Commands, url: str) -> str:
+    """A path from the repository's folder on, as git takes it."""
+    return str(git.folder / url) if remote_url.is_local(url) else url
+
+
+def choose(git: Commands, word: str | None) -> Remote:
+    """The remote that a word means, or where there is none that pushes go to by the settings.
+
+    A place that is none yet gets a name, but is not in the config before keep(). Raises
+    UsageError where there is no such place.
+    """
+    known = every(git)
+    word = word or next(reversed(settings.get_all(git, "push-to")), None) or _upstream(git)
+    if word is None:
+        return _only(known)
+    for remote in known:
+        if word == remote.name:
+            return remote
+    url = remote_url.target(word, remote_url.bundle_name(git.folder))
+    place = remote_url.at(url)
+    beside = remote_url.at_home(word).resolve()
+    for remote in known:
+        theirs = remote.place.path
+        same_folder = remote.place.is_bundle and theirs and theirs.parent.resolve() == beside
+        if same_folder or remote.place.url == place.url:
+            return remote._replace(place=place) if place.user or place.password else remote
+    return Remote(_free_name(place, {remote.name for remote in known}), place)
+
+
+def keep(git: Commands, remote: Remote) -> None:
+    """Makes it one of git's remotes, where it is none yet."""
+    if any(known.name == remote.name for known in every(git)):
+        return
+    name = f"remote.{remote.name}"
+    fetched = f"+{BRANCHES}*:{remote.tracking}*"
+    settings.write(git, {f"{name}.url": [remote.place.given], f"{name}.fetch": [fetched]})
+
+
+def known_refs(git: Commands, prefix: str) -> dict[str, str]:
+    """The refs that begin so, without that, and their ids."""
+    out = git.run("for-each-ref", "--format=%(objectname) %(refname)", prefix)
+    return {ref.removeprefix(prefix): ident for ref, ident in network.listed(out, " ").items()}
+
+
+def note(git: Commands, remote: Remote, branches: Mapping[str, str]) -> None:
+    """Keeps what a remote has: branches by name and their ids."""
+    before = known_refs(git, remote.tracking)
+    lines = [
+        f"update {remote.tracking}{name} {ident}\n"
+        for name, ident in branches.items()
+        if before.get(name) != ident
+    ]
+    talk = git.start("update-ref", "-m", "gitbackup push", "--stdin")
+    talk.stdin.write("".join(lines).encode("utf-8", "surrogateescape"))
+    result = talk.finish()
+    if result.status:
+        raise failure("update-ref", result)
+
+
+def pushed(git: Commands, remote: Remote) -> Pushed:
+    """What a remote has of HEAD's branch, by what was pushed there and fetched from there.
+
+    Of a detached HEAD, what that of its branches has that is the nearest.
+    """
+    branch, head = refs.branch(git).removeprefix(BRANCHES), refs.head(git)
+    if head and not branch:
+        theirs = known_refs(git, remote.tracking)
+        branch = min(theirs, key=lambda name: count(git, head, f"^{theirs[name]}"), default="")
+    ref = remote.tracking + branch
+    commit = refs.read(git, ref) if branch else None
+    missing = count(git, *([head] if head else []), *([f"^{commit}"] if commit else []))
+    when = _told_at(git, ref) if commit else None
+    return Pushed(remote.name, str(remote.place), commit, missing if head else 0, when)
+
+
+def count(git: Commands, *revisions: str) -> int:
+    """How many commits these are; none are none."""
+    if not revisions:
+        return 0
+    return int(git.run("rev-list", "--count", *revisions))
+
+
+def _told_at(git: Commands, ref: str) -> datetime | None:
+    result = git.attempt("reflog", "show", "--date=unix", "--max-count=1", "--format=%gd", ref)
+    found = re.search(r"@\{(\d+)\}", text(result.out))
+    return datetime.fromtimestamp(int(found[1]), UTC) if found else None
+
+
+def _upstream(git: Commands) -> str | None:
+    branch = refs.branch(git).removeprefix(BRANCHES)
+    result = git.attempt("config", f"branch.{branch}.remote")
+    found = text(result.out).strip()
+    return None if found in ("", ".") else found
+
+
+def _only(known: list[Remote]) -> Remote:
+    if len(known) == 1:
+        return known[0]
+    if known:
+        names = ", ".join(remote.name for remote in known)
+        raise UsageError(f"there is more than one remote; name one of them: {names}")
+    raise UsageError(
+        "nothing was pushed anywhere yet: name a folder or a git URL, and it is remembered"
+    )
+
+
+def _free_name(place: Place, taken: set[str]) -> str:
+    """`origin` for the first; then by the folder that it is in, or the host."""
+    path = place.path
+    host = re.split("[/:]", place.url.rpartition("://")[2])[0].rpartition("@")[2]
+    slug = re.sub("[^A-Za-z0-9-]+", "-", path.parent.name if path else host).strip("-")
+    names = ["origin"] if not taken else [slug or "place"]
+    names += [f"{slug or 'place'}-{number}" for number in range(2, len(taken) + 3)]
+    return next(name for name in names if name not in taken)

@@ -1,0 +1,89 @@
+"""Settings that travel with the history: one file, in the commits of a ref of its own.
+
+A remote's are fetched aside; what becomes of them is not settled here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gitbackup.store.git import identity
+from gitbackup.store.git.command import Commands, failure
+from gitbackup.store.objects import refs
+from gitbackup.store.remotes.remotes import Remote
+
+REF = "refs/gitbackup/settings"
+FILE = "settings.json"
+MOST = 64 * 1024
+"""Bytes of such a file; what has more is none."""
+
+FETCHED = "refs/gitbackup/setting*"
+"""The pattern of a refspec, which may match nothing: the name alone has to be there."""
+
+
+def aside(remote: Remote) -> str:
+    """Return where a remote's are."""
+    return f"refs/gitbackup/from/{remote.name}/settings"
+
+
+def fetched(remote: Remote) -> str:
+    """Return the refspec that gets a remote's, where it has some."""
+    return f"+{FETCHED}:refs/gitbackup/from/{remote.name}/setting*"
+
+
+def forget(git: Commands, remote: Remote) -> None:
+    """Drop what was fetched of a remote's: the next may be in the way of it."""
+    names = git.run("for-each-ref", "--format=%(refname)", f"refs/gitbackup/from/{remote.name}/")
+    for name in names.decode("utf-8", "surrogateescape").splitlines():
+        git.run("update-ref", "-d", name)
+
+
+def commit(git: Commands, ref: str) -> str | None:
+    """Return the commit that a ref is at; None where there is none, or it is at something else."""
+    found = git.attempt("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    return None if found.status else found.out.decode("ascii").strip()
+
+
+def read(git: Commands, commit: str) -> bytes | None:
+    """Return what the file holds; None where there is none, or it is larger than any."""
+    size = git.attempt("cat-file", "-s", f"{commit}:{FILE}")
+    if size.status or int(size.out) > MOST:
+        return None
+    found = git.attempt("cat-file", "blob", f"{commit}:{FILE}")
+    return None if found.status else found.out
+
+
+def write(git: Commands, content: bytes, parents: Sequence[str]) -> None:
+    """Make the file's next version, on these commits; the first of them is where the ref is."""
+    blob = _said(git, content, "hash-object", "-w", "--stdin")
+    tree = _said(git, f"100644 blob {blob}\t{FILE}\n".encode(), "mktree")
+    words = [word for parent in parents for word in ("-p", parent)]
+    made = git.run(
+        *("commit-tree", tree, *words, "-m", "settings"), environment=identity.environment(git)
+    )
+    move(git, made.decode("ascii").strip())
+
+
+def move(git: Commands, made: str) -> None:
+    """Make a commit's file the one that is in force."""
+    refs.move(git, REF, made, refs.read(git, REF))
+
+
+def holds(git: Commands, older: str, newer: str) -> bool:
+    """Tell whether one commit is the other, or comes before it."""
+    return git.attempt("merge-base", "--is-ancestor", older, newer).status == 0
+
+
+def base(git: Commands, one: str, other: str) -> str | None:
+    """Return the commit that both come from; None where they have none in common."""
+    found = git.attempt("merge-base", one, other)
+    return None if found.status else found.out.decode("ascii").split()[0]
+
+
+def _said(git: Commands, stdin: bytes, *words: str) -> str:
+    talk = git.start(*words)
+    talk.stdin.write(stdin)
+    result = talk.finish()
+    if result.status:
+        raise failure(words[0], result)
+    return result.out.decode("ascii").strip()

@@ -1,0 +1,115 @@
+"""HEAD moves to a new commit, and the work tree after it: both, also where a run is killed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gitbackup.errors import Busy, GitbackupError
+from gitbackup.model import FileChange
+from gitbackup.store.git.command import Commands, failure, file_errors
+from gitbackup.store.objects import refs
+from gitbackup.store.objects.blobs import Blobs, blob_id
+from gitbackup.store.objects.trees import EMPTY_TREE, changed_files
+from gitbackup.store.repository import worktree
+
+
+def advance(git: Commands, old: str | None, new: str) -> None:
+    """Moves HEAD, and the work tree after it where there is one.
+
+    A journal tells the next run to end it, where this one is killed in between. Raises
+    Busy, with nothing moved, where HEAD is not at `old`.
+    """
+    journal = _journal(git)
+    with file_errors("write to the data repository"):
+        write_whole(journal, f"{old or EMPTY_TREE} {new}\n")
+    try:
+        refs.move(git, "HEAD", new, old)
+    except GitbackupError:
+        journal.unlink()
+        raise
+    if not git.bare:
+        _follow(git, old, new)
+    journal.unlink()
+
+
+def _follow(git: Commands, old: str | None, new: str) -> None:
+    """Nothing of a person's is in the way: what fails now is the system."""
+    try:
+        worktree.follow(git, old, new)
+    except Busy:
+        raise
+    except GitbackupError as error:
+        said = f"commit {new[:7]} is made, but the work tree does not follow yet: {error}"
+        raise GitbackupError(f"{said}; the next run does that, once it can") from error
+
+
+def finish(git: Commands) -> None:
+    """Ends what a killed run began, if one did; under the repository's lock.
+
+    Raises GitbackupError where a person's edits are in the way.
+    """
+    journal = _journal(git)
+    if not journal.exists():
+        return
+    with file_errors("read what a killed run left"):
+        old, new = journal.read_text().split()
+        for lock in ("HEAD.lock", "index.lock", f"{refs.branch(git)}.lock"):
+            (git.git_dir / lock).unlink(missing_ok=True)  # killed, git leaves them for good
+    if refs.head(git) == new and not git.bare:  # else HEAD did not move, or a person went on
+        _stage_written(git, changed_files(git, old, new))
+        worktree.follow(git, old, new)
+    journal.unlink()
+
+
+def _stage_written(git: Commands, changes: list[FileChange]) -> None:
+    """Tells the index of the files that the killed run had written already."""
+    blobs = Blobs(git)
+    lines = []
+    for change in changes:
+        if _is_written(blobs, git.folder / change.path, change):
+            mode, blob = ("100644", change.after) if change.after else ("0", "0" * 40)
+            lines.append(f"{mode} {blob}\t{change.path}\0")
+    blobs.close()
+    talk = git.start("update-index", "-z", "--index-info")
+    talk.stdin.write("".join(lines).encode("utf-8", "surrogateescape"))
+    result = talk.finish()
+    if result.status:
+        raise failure("update-index", result)
+
+
+def _is_written(blobs: Blobs, file: Path, change: FileChange) -> bool:
+    """Whether the file is as it shall be; one that was cut off is taken out of the way."""
+    try:
+        data = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return change.after is None
+    except IsADirectoryError:
+        return False
+    if change.after is None or blob_id(data) == change.before:
+        return False
+    if blob_id(data) == change.after:
+        return True
+    if blobs.read(change.after).startswith(data):
+        file.unlink()
+    return False
+
+
+def _journal(git: Commands) -> Path:
+    return git.git_dir / "gitbackup" / "following"
+
+
+def write_whole(file: Path, content: str) -> None:
+    """Writes aside and moves, so that nobody ever reads half of it; it is on the disk then."""
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    draft = file.with_name(file.name + ".new")
+    with draft.open("w") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

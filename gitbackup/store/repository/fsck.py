@@ -1,0 +1,41 @@
+"""Whether every object of the repository is there and is what its id says."""
+
+from __future__ import annotations
+
+import re
+
+from gitbackup.store.git.command import Commands, failure, text
+
+_IDLE = ("notice:", "dangling ", "unreachable ", "hint:")
+_NO_DAMAGE = (
+    *("badDate", "badDateOverflow", "badEmail", "badName", "badTimezone", "missingEmail"),
+    *("missingNameBeforeEmail", "missingSpaceBeforeDate", "missingSpaceBeforeEmail"),
+    *("zeroPaddedDate", "zeroPaddedFilemode"),
+)
+"""What odd tools of old wrote of who and when: nothing is lost by that."""
+
+_SETTINGS = re.compile(
+    "fatal: (could not open object name list|unhandled message id|unknown fsck message)",
+    re.IGNORECASE,
+)
+"""What git says where it looked at nothing, for it makes no sense of the settings fsck.*."""
+
+
+def check(git: Commands) -> list[str]:
+    """What `git fsck` finds wrong, a sentence each; nothing where all is well.
+
+    It reads every object of every pack, loose ones, the index and the reflogs, and follows
+    each commit to the last of its files. Raise GitbackupError where git's settings keep it from
+    looking.
+    """
+    tolerant = [word for name in _NO_DAMAGE for word in ("-c", f"fsck.{name}=ignore")]
+    options = ("--full", "--strict", "--no-dangling", "--no-progress")
+    result = git.attempt(*tolerant, "fsck", *options)
+    if not result.status:
+        return []
+    if _SETTINGS.search(result.error):
+        raise failure("fsck", result)
+    told = result.error + "\n" + text(result.out).replace("\n              to ", " to ")
+    lines = dict.fromkeys(" ".join(line.split()) for line in told.split("\n"))
+    problems = [line for line in lines if line and not line.startswith(_IDLE)]
+    return problems or [f"git fsck ended with status {result.status}"]

@@ -1,0 +1,347 @@
+"""The data repository: an ordinary git repository that holds snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Self
+
+from gitbackup.errors import NoRepository
+from gitbackup.model import CommitInfo, FileChange, Pushed, Rehearsal, Selection
+from gitbackup.store.git import driver, lock, open_repository
+from gitbackup.store.git.command import Commands
+from gitbackup.store.git.settings import Configured
+from gitbackup.store.objects import attributes, notes, quarantine, refs, trees
+from gitbackup.store.objects.blobs import Blobs, blob_id
+from gitbackup.store.objects.commit_writer import Importer
+from gitbackup.store.objects.commits import History
+from gitbackup.store.objects.quarantine import Apart
+from gitbackup.store.objects.trees import Place
+from gitbackup.store.remotes import clone, push_pull, remotes, settings_ref
+from gitbackup.store.remotes.push_pull import Got, Sent
+from gitbackup.store.remotes.remotes import Remote
+from gitbackup.store.repository import checkout, fsck, worktree
+from gitbackup.store.repository.reply_cache import Seen
+from gitbackup.store.repository.restore_journal import Journal
+
+
+class Repository(Configured):
+    """The data repository in a folder; made by create() or open().
+
+    Every method raises GitbackupError, with git's own words, where git fails.
+    """
+
+    def __init__(self, path: Path, git: Commands) -> None:
+        self.path = path
+        self.bare = git.bare
+        self._git = git
+        self._blobs = Blobs(git)
+        self.history = History(git)
+        self.journal = Journal(git)
+        self._locked = False
+        self.lock_wait = lock.WAIT
+        """Seconds to wait for another run that holds the repository."""
+
+    @classmethod
+    def create(cls, path: Path | str, bare: bool = False) -> Self:
+        """Makes the repository in a folder, or adopts the one there: ours, or an empty one.
+
+        Raises NoRepository where the folder holds another git repository.
+        """
+        return cls(Path(path), open_repository.make(Path(path), bare))
+
+    @classmethod
+    @contextmanager
+    def clone(cls, source: str, path: Path | str, bare: bool = False) -> Iterator[Self]:
+        """Makes the repository in an empty folder of one that is elsewhere, its remote.
+
+        `source` is a git URL, a repository's folder, a bundle, or a folder with one. Raises
+        UsageError where there is none, NoRepository where it is not ours, or the folder is not
+        empty; Damaged where it is not whole. Nothing is left behind then, nor where the
+        context fails.
+        """
+        with clone.making(Path(path), bare) as git:
+            made = cls(Path(path), git)
+            with made.lock():
+                clone.fill(git, source, made.advance)
+            yield made
+
+    @classmethod
+    def find(cls, path: Path | str) -> Self | None:
+        """The repository in a folder, itself and not around it; None where there is none yet.
+
+        One that holds nothing and that we did not make counts as none. Raises NoRepository
+        where what is there is not ours, Damaged where it is of a newer format.
+        """
+        git = open_repository.find(Path(path))
+        if git is None:
+            return None
+        if not open_repository.is_ours(git):
+            if open_repository.is_blank(git):
+                return None
+            raise NoRepository(
+                f"{path} is a git repository, but not a gitbackup data repository;"
+                " name the right one with --repo"
+            )
+        return cls(Path(path), git)
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """The same; raises NoRepository where there is none yet."""
+        found = cls.find(path)
+        if found is None:
+            raise NoRepository(
+                f"there is no data repository at {path}; `gitbackup commit` makes one,"
+                " and --repo names another"
+            )
+        return found
+
+    def head(self) -> str | None:
+        """The id of HEAD's commit; None before the first. Raises Damaged where it is lost."""
+        return refs.head(self._git)
+
+    def branch(self) -> str:
+        """The name of the branch that HEAD is on; empty where it is on none."""
+        return refs.branch(self._git).removeprefix(remotes.BRANCHES)
+
+    def resolve(self, commit_ish: str) -> str:
+        """The id of the commit that any of git's names stands for.
+
+        Raises UsageError where there is none, or a short id fits several.
+        """
+        return refs.resolve(self._git, commit_ish)
+
+    def names(self) -> list[tuple[str, str]]:
+        """Branches and tags, the newest first, each with its commit's subject."""
+        return refs.names(self._git)
+
+    def tree_id(self, commit: str) -> str:
+        """The id of a commit's snapshot: equal data in an equal scope have an equal one."""
+        return self._git.run("rev-parse", "--verify", f"{commit}^{{tree}}").decode("ascii").strip()
+
+    def files(self, commit: str) -> dict[str, str]:
+        """Every file of a snapshot: its path, and the id of its blob. May raise Damaged."""
+        return trees.files(self._git, commit)
+
+    def listing(self, commit: str) -> dict[str, Place]:
+        """All that a snapshot holds, with git's modes: what the tree's id is reckoned of."""
+        return trees.listing(self._git, commit)
+
+    def changed_files(self, a: str | None, b: str) -> list[FileChange]:
+        """The files that differ between two snapshots, ids of commits; None is an empty one."""
+        return trees.changed_files(self._git, a, b)
+
+    def read(self, blob_id: str, most: int | None = None) -> bytes:
+        """The bytes of a blob; Damaged where it is missing or corrupt, or larger than `most` or
+        the memory that is left. For one thread."""
+        return self._blobs.read(blob_id, most)
+
+    def foretell(self, blob_ids: Iterable[str]) -> None:
+        """Blobs that `read` is to be asked for next, in this order: it is quicker then."""
+        self._blobs.foretell(blob_ids)
+
+    def read_all(self, blob_ids: Iterable[str]) -> Iterator[bytes]:
+        """The bytes of each blob in turn, quicker than by `read`, which is not used meanwhile."""
+        return self._blobs.read_all(blob_ids)
+
+    @staticmethod
+    def blob_id(data: bytes) -> str:
+        """The id that the blob of a file with these bytes has."""
+        return blob_id(data)
+
+    def folder(self, tree_ish: str) -> dict[str, Place]:
+        """What stands in a folder of a snapshot, by its tree's id. For one thread."""
+        return trees.inside(self._blobs.tree(tree_ish))
+
+    def tops(self, tree_ids: Iterable[str]) -> set[str]:
+        """The names of all that stands at the top of these snapshots, by their trees' ids."""
+        return trees.names(self._blobs.trees(tree_ids))
+
+    def log(
+        self, selection: Selection | str = "HEAD", limit: int | None = None
+    ) -> Iterator[CommitInfo]:
+        """The commits selected, or those from a commit-ish back, as history.records() has them."""
+        chosen = Selection((selection,), limit) if isinstance(selection, str) else selection
+        return (record.info for record in self.history.records(chosen))
+
+    def commit_info(self, commit: str) -> CommitInfo:
+        """What a commit's message tells of it."""
+        return next(self.log(commit, 1))
+
+    @contextmanager
+    def lock(self, wait: float | None = None) -> Iterator[None]:
+        """Holds the repository for this run; whatever writes to it is done in here.
+
+        First it ends or sweeps what a killed run left. Raises Busy where another run holds
+        it for so many seconds, `lock_wait` unless they are given; GitbackupError where a
+        person's edits keep the work tree from following.
+        """
+        with lock.hold(self._git, wait=self.lock_wait if wait is None else wait) as killed:
+            self._locked = True
+            try:
+                if killed:
+                    lock.sweep(self._git, killed)
+                quarantine.sweep(self._git)
+                checkout.finish(self._git)
+                driver.install(self._git)
+                yield
+            finally:
+                self._locked = False
+
+    def beside(self, what: str, wait: float | None = None) -> AbstractContextManager[object]:
+        """Holds a lock of its own for what is done beside others' commits, such as `watching`.
+
+        Raises Busy where another run holds that for so many seconds, `lock_wait` unless given.
+        """
+        seconds = self.lock_wait if wait is None else wait
+        return lock.hold(self._git, f"{what}.lock", seconds, f"{what} in {{}} already")
+
+    def importer(self, parent: str | None) -> Importer:
+        """Writes one commit on `parent`, None for a first one; under lock(), in a `with`."""
+        self._need_lock()
+        return Importer(self._git, parent, self._publish, self._save)
+
+    def advance(self, new: str, old: str | None) -> None:
+        """Moves HEAD from one commit to another that is there; the work tree follows.
+
+        Raises Busy where HEAD is not at `old`, GitbackupError where a person's files in the
+        work tree stand in the way or an attribute changes ours: all is as it was. Under lock().
+        """
+        if old:
+            changes = self.changed_files(old, new)
+            attributes.check(self._git, [change.path for change in changes if change.after])
+        self._publish(new, old, None)
+
+    def maintain(self) -> None:
+        """Lets git repack, if it finds that worth its while, and tidies up. Under lock()."""
+        self._need_lock()
+        open_repository.sweep(self._git.git_dir)
+        self._git.run("gc", "--auto", "--quiet")
+
+    def gather(self) -> None:
+        """Joins the packs of many small commits, and leaves large ones alone. Under lock()."""
+        self._need_lock()
+        if self._git.attempt("repack", "-d", "-q", "--geometric=2").status:  # git before 2.32
+            self.maintain()
+
+    def remote(self, word: str | None = None) -> Remote:
+        """The remote that a name, a URL or a folder means; where pushes go to, without one.
+
+        Raises UsageError where there is none.
+        """
+        return remotes.choose(self._git, word)
+
+    def push(self, remote: Remote) -> Sent:
+        """Pushes all branches, tags and notes, none by force. It needs no lock.
+
+        Raises GitbackupError, which says what to do, where the remote has what is not here.
+        """
+        return push_pull.push(self._git, remote, self.lock_wait)
+
+    def pull(self, remote: Remote) -> Got:
+        """Fetches all, and moves HEAD's branch forward; the work tree follows. Under lock().
+
+        Raises GitbackupError, which says what to do, where both sides have gone on.
+        """
+        self._need_lock()
+        return push_pull.pull(self._git, remote, self.advance)
+
+    def carried(self, remote: Remote | None = None) -> bytes | None:
+        """The file of settings that travels with the history, or a remote's; None for none."""
+        commit = settings_ref.commit(
+            self._git, settings_ref.aside(remote) if remote else settings_ref.REF
+        )
+        return settings_ref.read(self._git, commit) if commit else None
+
+    def carried_by_both(self, remote: Remote) -> bytes | None:
+        """The file that the remote's comes from, and the one here."""
+        ours, theirs = (
+            settings_ref.commit(self._git, ref)
+            for ref in (settings_ref.REF, settings_ref.aside(remote))
+        )
+        base = settings_ref.base(self._git, ours, theirs) if ours and theirs else None
+        return settings_ref.read(self._git, base) if base else None
+
+    def has_news(self, remote: Remote) -> bool:
+        """Whether a remote has a file of settings that the one here does not come from."""
+        ours, theirs = (
+            settings_ref.commit(self._git, ref)
+            for ref in (settings_ref.REF, settings_ref.aside(remote))
+        )
+        return bool(theirs and not (ours and settings_ref.holds(self._git, theirs, ours)))
+
+    def carry(self, content: bytes, remote: Remote | None = None) -> None:
+        """Makes this the file that travels; it comes from the remote's as well, if one is given."""
+        ours = settings_ref.commit(self._git, settings_ref.REF)
+        theirs = settings_ref.commit(self._git, settings_ref.aside(remote)) if remote else None
+        forward = theirs and (ours is None or settings_ref.holds(self._git, ours, theirs))
+        if theirs and forward and settings_ref.read(self._git, theirs) == content:
+            settings_ref.move(self._git, theirs)
+        else:
+            parents = [theirs] if forward else [ours, theirs]
+            settings_ref.write(self._git, content, [each for each in parents if each])
+
+    def detached_there(self, remote: Remote) -> str | None:
+        """The commit that HEAD of a remote was at, on no branch there, when all was fetched."""
+        return push_pull.detached_there(self._git, remote)
+
+    def pushed(self) -> list[Pushed]:
+        """What each remote has of HEAD's branch, as far as is known here."""
+        return [remotes.pushed(self._git, remote) for remote in remotes.every(self._git)]
+
+    def seen(self) -> Seen:
+        """What was made of the server's replies before."""
+        return Seen(self._git.git_dir / "gitbackup" / "seen")
+
+    def problems(self) -> list[str]:
+        """What `git fsck` finds wrong with the whole repository, a sentence each."""
+        return fsck.check(self._git)
+
+    def note(self, rehearsals: Mapping[str, Rehearsal]) -> None:
+        """Keeps what became of commits' rehearsals, as git notes of ours. Under lock()."""
+        self._need_lock()
+        notes.write(self._git, rehearsals)
+
+    def expect_resolved(self) -> None:
+        """Raises GitbackupError, which says what to do, where a person's merge, rebase or the
+        like has stopped half-way: a commit of ours would end up in the midst of it."""
+        worktree.expect_resolved(self._git)
+
+    def expect_kept(self, commit: str) -> None:
+        """Raises GitbackupError where an attribute would have git keep other bytes than those of
+        a commit's snapshot, once it is HEAD's."""
+        attributes.check(self._git, self.files(commit))
+
+    def end(self) -> None:
+        """The restore of this run has ended, and that was said."""
+        self.journal.end()
+
+    def is_past(self, commit: str) -> bool:
+        """Whether a commit is HEAD's, or in its history."""
+        return refs.is_past(self._git, commit)
+
+    def close(self) -> None:
+        """Ends the git processes that read; they end with this object, too."""
+        self._blobs.close()
+        self.history.close()
+
+    def _publish(self, new: str, old: str | None, written: Apart | None) -> None:
+        self._need_lock()
+        refs.check(self._git, "HEAD", old)
+        if not self.bare:
+            worktree.check(self._git, old, new, written.seeing() if written else {})
+        if written:
+            written.admit()
+        with self.journal.moving(old, new):
+            checkout.advance(self._git, old, new)
+
+    def _save(self, branch: str, commit: str, written: Apart | None) -> None:
+        self._need_lock()
+        if written:
+            written.admit()
+        refs.save(self._git, branch, commit)
+
+    def _need_lock(self) -> None:
+        if not self._locked:
+            raise RuntimeError("writing to the data repository is done under its lock()")

@@ -1,0 +1,126 @@
+"""The work tree follows HEAD; a person's own edits there are never overwritten."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping, Set
+from pathlib import PurePosixPath
+
+from gitbackup.errors import Busy, GitbackupError
+from gitbackup.store.git.command import Commands, Result, failure, file_errors, text
+from gitbackup.store.objects.trees import EMPTY_TREE, changed_files
+
+_HALF_WAY = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+}
+"""What git leaves in its folder while a command of its has stopped, for a person to go on."""
+
+_NAMED = re.compile(r"'(.*)'|^\t(.*)$", re.MULTILINE)
+_YOURS = re.compile(r"would be (?:overwritten|removed)|would lose|not uptodate")
+"""What git says of files that are not as it left them; else it says what the system did."""
+
+
+def check(git: Commands, old: str | None, new: str, seeing: Mapping[str, str]) -> None:
+    """Whether the work tree can follow from `old` to `new`; changes nothing.
+
+    `seeing` is the environment in which git finds `new`. Raises GitbackupError that names
+    the file that is in the way and what to do, Busy where another git is at work.
+    """
+    _check_by_git(git, old, new, seeing)
+    changes = changed_files(git, old, new, seeing)
+    new_files = {change.path for change in changes if change.before is None}
+    if not new_files:
+        return
+    # git would overwrite what is ignored, as files that anything can make again
+    ignored = text(git.run("ls-files", "--others", "--ignored", "--exclude-standard", "-z"))
+    for path in ignored.split("\0")[:-1]:
+        if _collides(path, new_files):
+            raise _yours(git, path)
+
+
+def expect_resolved(git: Commands) -> None:
+    """Raises GitbackupError where a merge or the like has stopped half-way."""
+    for file, command in _HALF_WAY.items():
+        if (git.git_dir / file).exists():
+            go_on = "commit" if command == "merge" else f"{command} --continue"
+            raise GitbackupError(
+                f"a {command} is not finished in {git.folder}: end it with `git {go_on}`, or take"
+                f" it back with `git {command} --abort`; then run again"
+            )
+    if not git.bare and git.run("ls-files", "--unmerged", "-z"):
+        raise GitbackupError(
+            f"files in {git.folder} are in conflict: resolve and commit them with git, or give"
+            " them up with `git reset --merge`; then run again"
+        )
+
+
+def follow(git: Commands, old: str | None, new: str) -> None:
+    """Writes and removes the files that differ between two commits, and those only."""
+    _read_tree(git, old, new, (), {})
+
+
+def _check_by_git(git: Commands, old: str | None, new: str, seeing: Mapping[str, str]) -> None:
+    """On a copy of the index: a check that is killed leaves no lock on the real one."""
+    index, copy = git.git_dir / "index", git.git_dir / "gitbackup" / "index"
+    if index.with_name("index.lock").exists():
+        raise _busy(git)
+    with file_errors("read the index of the data repository"):
+        copy.unlink(missing_ok=True)
+        copy.with_name("index.lock").unlink(missing_ok=True)
+        if index.exists():
+            shutil.copyfile(index, copy)
+    try:
+        _read_tree(git, old, new, ("--dry-run",), {**seeing, "GIT_INDEX_FILE": str(copy)})
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _collides(path: str, new_files: Set[str]) -> bool:
+    """Whether a file is where a new file or its folder comes, or in a folder where one comes."""
+    if any(str(place) in new_files for place in (path, *PurePosixPath(path).parents)):
+        return True
+    return any(new.startswith(path + "/") for new in new_files)
+
+
+def _read_tree(
+    git: Commands,
+    old: str | None,
+    new: str,
+    options: tuple[str, ...],
+    environment: Mapping[str, str],
+) -> None:
+    """The two-tree merge; once more with fresh stats, for a copied work tree's are stale."""
+    words = ("read-tree", "-m", "-u", *options, old or EMPTY_TREE, new)
+    result = git.attempt(*words, environment=environment)
+    if result.status and _YOURS.search(result.error):
+        git.attempt("update-index", "-q", "--refresh", environment=environment)
+        result = git.attempt(*words, environment=environment)
+    if result.status:
+        raise _in_the_way(git, result)
+
+
+def _in_the_way(git: Commands, result: Result) -> GitbackupError:
+    if "index.lock" in result.error:
+        return _busy(git)
+    named = _NAMED.search(result.error)
+    if named is None or "fatal:" in result.error or not _YOURS.search(result.error):
+        return failure("read-tree", result)
+    return _yours(git, named[1] or named[2])
+
+
+def _busy(git: Commands) -> Busy:
+    lock = git.git_dir / "index.lock"
+    return Busy(f"another git process is at work in {git.folder}; if none is, remove {lock}")
+
+
+def _yours(git: Commands, path: str) -> GitbackupError:
+    file = git.folder / path
+    return GitbackupError(
+        f"{file} has changes of your own that would be overwritten;"
+        " commit, stash or remove them with git, then run again"
+    )
