@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import connect
 from gitbackup.model import Consistency, Scope
 from gitbackup.ops.scan import LiveFiles
 from gitbackup.progress import SILENT

@@ -31,7 +31,7 @@ import redis
 from _pytest.mark import ParameterSet
 
 from gitbackup.errors import ServerError
-from gitbackup.live.embedded import EmbeddedServer, find_server
+from gitbackup.live.server.embedded import EmbeddedServer, find_server
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, PasswordNeeded, ServerError, UsageError
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import connect
 from gitbackup.ops.commit import CommitResult
 from tests.servers import LiveServer, StartServer, every_brand
 from tests.watching import watching

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from gitbackup.backup import Backup
-from gitbackup.live import aside
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import connect
+from gitbackup.live.server import staging_keys
 from gitbackup.ops import apply
 from tests.servers import LiveServer
 
@@ -15,27 +15,27 @@ HOUR = 3_600_000
 
 
 def test_a_fresh_name_looks_like_ours_and_no_two_are_alike() -> None:
-    names = {aside.name_for(b"a") for _ in range(100)}
-    assert (len(names), all(map(aside.is_ours, names))) == (100, True)
+    names = {staging_keys.name_for(b"a") for _ in range(100)}
+    assert (len(names), all(map(staging_keys.is_ours, names))) == (100, True)
     assert all(len(name) == len(b"a:gitbackup-aside:") + 16 for name in names)
 
 
 def test_only_what_expires_within_the_hour_is_ours(server: LiveServer) -> None:
-    ours, own, long, gone = (aside.name_for(b"a") for _ in range(4))
+    ours, own, long, gone = (staging_keys.name_for(b"a") for _ in range(4))
     with server.client() as client:
         client.set(ours, "", px=HOUR)
         client.set(own, "")
         client.set(long, "", px=HOUR + 60_000)
         client.set("plain", "", px=HOUR)
     wire = connect(parse(server.url)).dial()
-    assert aside.still_ours(wire, [own, ours, b"plain", long, gone]) == [ours]
+    assert staging_keys.still_ours(wire, [own, ours, b"plain", long, gone]) == [ours]
     wire.close()
 
 
 def test_a_key_of_somebody_s_own_that_is_named_so_is_kept_and_restored(
     server: LiveServer, tmp_path: Path
 ) -> None:
-    own = aside.name_for(b"a")
+    own = staging_keys.name_for(b"a")
     backup = Backup(tmp_path / "data", server.url)
     with server.client() as client:
         client.mset({own: "1", "b": "1"})
@@ -46,7 +46,7 @@ def test_a_key_of_somebody_s_own_that_is_named_so_is_kept_and_restored(
 
 
 def test_a_sweep_leaves_what_has_become_somebody_s_own(valkey: LiveServer) -> None:
-    ours, own = aside.name_for(b"a"), aside.name_for(b"a")
+    ours, own = staging_keys.name_for(b"a"), staging_keys.name_for(b"a")
     with valkey.client() as client, valkey.client(db=3) as other:
         client.set(ours, "", px=HOUR)
         client.set(own, "")

@@ -13,8 +13,8 @@ import pytest
 import redis
 
 from gitbackup.errors import ServerError
-from gitbackup.live import embedded
-from gitbackup.live.embedded import EmbeddedServer, find_server, find_servers
+from gitbackup.live.server import embedded
+from gitbackup.live.server.embedded import EmbeddedServer, find_server, find_servers
 from tests.servers import LiveServer, StartServer
 
 CHECKOUT = Path(__file__).parent.parent
@@ -22,7 +22,7 @@ CHECKOUT = Path(__file__).parent.parent
 VICTIM = """
 import subprocess, time
 import redis
-from gitbackup.live.embedded import EmbeddedServer
+from gitbackup.live.server.embedded import EmbeddedServer
 
 with EmbeddedServer() as server:
     child = subprocess.Popen(["sleep", "300"], close_fds=False)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from gitbackup import codec, snapshot
 from gitbackup.errors import GitbackupError
-from gitbackup.live import rdbfile
-from gitbackup.live.address import parse
+from gitbackup.live.connection.address import parse
+from gitbackup.live.rdb import rdb_file
 from gitbackup.model import Entry, Key, Rehearsal, Scope
 from gitbackup.ops.exported import read
 from gitbackup.ops.forms import FORMS
@@ -136,6 +136,6 @@ def dumped(tmp_path_factory: pytest.TempPathFactory, running: Any) -> bytes:
 def test_rdb_files(dumped: bytes, tmp_path: Path, data: st.DataObject) -> None:
     file = tmp_path / "dump.rdb"
     file.write_bytes(data.draw(changed(dumped)))
-    for look in (rdbfile.look, rdbfile.check):
+    for look in (rdb_file.look, rdb_file.check):
         with bounded(), suppress(GitbackupError):
             look(file)

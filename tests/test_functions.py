@@ -12,7 +12,7 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.errors import ServerError
-from gitbackup.live import keyspace
+from gitbackup.live.server import keyspace
 from gitbackup.model import FUNCTIONS, Key
 from gitbackup.ops.outcome import RestoreResult
 from tests.servers import LiveServer

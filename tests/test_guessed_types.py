@@ -11,7 +11,7 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.kinds.base import FEW, SHORT
-from gitbackup.live.raw import Raw, RawReader
+from gitbackup.live.read.file_replies import Raw, RawReader
 from tests.servers import LiveServer
 
 KEYS = 21  # of one file; the first, the middle and the last are asked for their types

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from gitbackup import snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError
-from gitbackup.live import aside
+from gitbackup.live.server import staging_keys
 from gitbackup.model import Consistency, Entry, Key, Scope
 from gitbackup.ops.rounds import Rounds
 from tests.databases import DATABASES, Database, databases
@@ -367,7 +367,7 @@ def test_nor_is_a_value_that_is_built_aside_meanwhile_a_part_then(
 
     def build(client: redis.Redis) -> None:
         time.sleep(0.01)
-        client.set(name, "half", ex=60 * aside.MINUTES)
+        client.set(name, "half", ex=60 * staging_keys.MINUTES)
 
     with server.client() as client:
         crowd(client)

@@ -16,9 +16,9 @@ import pytest
 from gitbackup import snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, ServerError
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
-from gitbackup.live.replies import MOST_UNASKED
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.bulk_parser import MOST_UNASKED
+from gitbackup.live.connection.connect import connect
 from tests.servers import LiveServer
 
 pytestmark = pytest.mark.few(5)

@@ -7,8 +7,8 @@ import io
 import pytest
 
 from gitbackup.cli import terminal
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import connect
 from gitbackup.model import Scope
 from gitbackup.ops.scan import LiveFiles
 from tests.live import Kept

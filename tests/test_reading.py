@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from gitbackup import kinds
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
-from gitbackup.live.read import KeyReader
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import connect
+from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.model import Entry
 from tests.servers import LiveServer, StartServer
 

@@ -13,7 +13,7 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, ServerError
-from gitbackup.live import aside
+from gitbackup.live.server import staging_keys
 from gitbackup.model import Action, Key
 from gitbackup.plan import Plan, Ttl
 from tests.bystanders import Bystander, write
@@ -171,7 +171,7 @@ def test_a_large_value_changes_at_once_with_its_expiry(
 def test_what_a_killed_restore_left_is_swept_and_in_no_snapshot(
     client: redis.Redis, backup: Backup
 ) -> None:
-    left = aside.name_for(b"a").decode()
+    left = staging_keys.name_for(b"a").decode()
     client.set("a", "1")
     client.rpush(left, "half", "built")
     client.pexpire(left, 3_000_000)

@@ -217,7 +217,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gitbackup.ops.apply.BATCH_KEYS", 3)
     monkeypatch.setattr("gitbackup.ops.apply.ARRIVING", 3)
     monkeypatch.setattr("gitbackup.kinds.list.each", partial(each, most=10))
-    monkeypatch.setattr("gitbackup.live.write.SENT", 2)
+    monkeypatch.setattr("gitbackup.live.write.key_writer.SENT", 2)
 
 
 @pytest.mark.long

@@ -12,10 +12,10 @@ import redis
 from gitbackup import snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import Damaged, ServerError
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
-from gitbackup.live.create import Creator
-from gitbackup.live.write import KeyWriter, Outcome, Step
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import connect
+from gitbackup.live.write.bulk_create import Creator
+from gitbackup.live.write.key_writer import KeyWriter, Outcome, Step
 from gitbackup.model import Action, Entry, Key
 from gitbackup.ops import apply as applying
 from gitbackup.ops import proving

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from gitbackup.backup import Backup
-from gitbackup.live.batch import Outcome
-from gitbackup.live.raw import Raw, RawReader
+from gitbackup.live.read.file_replies import Raw, RawReader
+from gitbackup.live.read.typed_read import Outcome
 from gitbackup.model import Counts
 from tests.servers import LiveServer
 from tests.store.plain import git

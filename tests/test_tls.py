@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.live.embedded import EmbeddedServer
+from gitbackup.live.server.embedded import EmbeddedServer
 from tests.servers import free_port, program
 
 BRAND = "redis7"

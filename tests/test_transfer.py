@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gitbackup.backup import Backup
 from gitbackup.kinds import KINDS
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
-from gitbackup.live.write import KeyWriter, Step
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import connect
+from gitbackup.live.write.key_writer import KeyWriter, Step
 from gitbackup.model import Entry, Key
 from gitbackup.ops.forms import FORMS
 from gitbackup.ops.outcome import RestoreResult

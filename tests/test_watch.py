@@ -15,7 +15,7 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.errors import Busy, ServerError
-from gitbackup.live.embedded import find_server
+from gitbackup.live.server.embedded import find_server
 from gitbackup.ops import watch as engine
 from gitbackup.ops.commit import CommitResult
 from gitbackup.ops.watch import Trouble, Watching

@@ -22,7 +22,7 @@ from gitbackup.progress import SILENT, Progress
 if TYPE_CHECKING:
     from gitbackup.backup.config import Config
     from gitbackup.backup.rdb import RdbFiles
-    from gitbackup.live.connect import Server
+    from gitbackup.live.connection.connect import Server
     from gitbackup.model.proof import Proof
     from gitbackup.ops.commit import CommitResult
     from gitbackup.ops.importing import Importing

@@ -91,7 +91,7 @@ class Sight:
         `max_age` is how old the last commit, save, push and rehearsal may be, unless nothing
         has changed since. The whole database is compared with the last commit, but for `quick`.
         """
-        from gitbackup.live import health
+        from gitbackup.live.server import health
         from gitbackup.ops import check
 
         facts = health.read(self._at.server, self._at.address)

@@ -35,7 +35,7 @@ class Standing:
         repository where there is none. Raises Busy where another run watches, and ServerError,
         naming the right that is missing, where the server does not let us hear of writes.
         """
-        from gitbackup.live.connect import connect
+        from gitbackup.live.connection.connect import connect
         from gitbackup.ops.follow import Followed
         from gitbackup.ops.terms import Terms
         from gitbackup.ops.watch import Watch

@@ -18,8 +18,8 @@ from gitbackup.model.access import NAMES, Access
 from gitbackup.progress import Progress
 
 if TYPE_CHECKING:
-    from gitbackup.live.address import Address
-    from gitbackup.live.connect import Server
+    from gitbackup.live.connection.address import Address
+    from gitbackup.live.connection.connect import Server
     from gitbackup.model.ttl import Ttl
     from gitbackup.ops.importing import Destination
     from gitbackup.ops.planning import Wanted
@@ -92,7 +92,7 @@ class Workspace:
     @cached_property
     def server(self) -> Server:
         """The server, logged in to."""
-        from gitbackup.live.connect import connect
+        from gitbackup.live.connection.connect import connect
 
         try:
             return connect(self.address)
@@ -112,7 +112,7 @@ class Workspace:
     @property
     def address(self) -> Address:
         """Where the server is that commits are of. Raises UsageError for a URL that is none."""
-        from gitbackup.live.address import DEFAULT_URL, access_of, parse
+        from gitbackup.live.connection.address import DEFAULT_URL, access_of, parse
 
         settings = self.repository.config() if self.repository else {}
         configured = settings.get("gitbackup.url")
@@ -125,13 +125,13 @@ class Workspace:
 
     def place_of(self, other: str | None) -> Address:
         """Where that other server is, by its URL; this one where None."""
-        from gitbackup.live.address import parse
+        from gitbackup.live.connection.address import parse
 
         return self.address if other is None else parse(other).by(self._access)
 
     def server_of(self, other: str | None) -> Server:
         """That other server, logged in to; this one where None."""
-        from gitbackup.live.connect import connect
+        from gitbackup.live.connection.connect import connect
 
         return self.server if other is None else connect(self.place_of(other))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import IO, Self
 
 from gitbackup import codec, kinds
-from gitbackup.live.moment import Place
+from gitbackup.live.read.atomic_read import Place
 from gitbackup.model import Entry
 from gitbackup.ops.expiries import first_expiry, living
 from gitbackup.ops.sides import temporary_file

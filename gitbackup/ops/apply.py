@@ -11,12 +11,12 @@ from itertools import groupby, islice
 
 from gitbackup import codec
 from gitbackup.blocks import parts
-from gitbackup.live import aside, keyspace
-from gitbackup.live.connect import Server
-from gitbackup.live.create import Created, Creator
-from gitbackup.live.read import KeyReader
-from gitbackup.live.room import may_evict
-from gitbackup.live.write import KeyWriter, Outcome, Step
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.server import keyspace, staging_keys
+from gitbackup.live.server.memory import may_evict
+from gitbackup.live.write.bulk_create import Created, Creator
+from gitbackup.live.write.key_writer import KeyWriter, Outcome, Step
 from gitbackup.model import FUNCTIONS, Entry, Key
 from gitbackup.ops.proving import unproved
 from gitbackup.ops.steps import Entries, libraries, sources
@@ -95,7 +95,7 @@ def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
     with KeyWriter(server) as writer, closing(server.dial()) as wire:
         for db, group in groupby(left_over, key=lambda left: left[0]):
             wire.select(db)
-            writer.remove(db, aside.still_ours(wire, [name for _, name in group]))
+            writer.remove(db, staging_keys.still_ours(wire, [name for _, name in group]))
 
 
 def _in_order(plan: Plan) -> Iterator[PlannedKey | Arrivals]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from gitbackup.errors import Ambiguous, UsageError
-from gitbackup.live.connect import Server
+from gitbackup.live.connection.connect import Server
 from gitbackup.ops import restored
 from gitbackup.ops.planning import Wanted
 from gitbackup.plan import How, Plan

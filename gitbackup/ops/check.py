@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from gitbackup.errors import ServerError
-from gitbackup.live.health import Health
+from gitbackup.live.server.health import Health
 from gitbackup.model.rdb import RdbFile
 from gitbackup.model.risk import Level, Risk, worst, worst_first
 from gitbackup.ops import copies, limits, persistence, rdb

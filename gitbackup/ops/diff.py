@@ -11,7 +11,7 @@ from gitbackup import codec, snapshot
 from gitbackup.diff.keys import total
 from gitbackup.errors import UsageError
 from gitbackup.kinds import Command
-from gitbackup.live.connect import Server
+from gitbackup.live.connection.connect import Server
 from gitbackup.model import CommitInfo, Counts, Key, KeyChange, KeyDiff, Scope, Summary
 from gitbackup.ops.commands import commands
 from gitbackup.ops.commit import doubts, surprises

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from gitbackup import codec, snapshot
 from gitbackup.errors import UsageError
-from gitbackup.live.connect import Server
+from gitbackup.live.connection.connect import Server
 from gitbackup.model import FUNCTIONS, Key, Scope
 from gitbackup.newfile import new_file
 from gitbackup.ops.commit import doubts

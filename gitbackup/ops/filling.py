@@ -7,9 +7,9 @@ from itertools import chain, islice
 from typing import cast
 
 from gitbackup import codec
-from gitbackup.live.batch import Later
-from gitbackup.live.raw import File, Raw, RawReader
-from gitbackup.live.read import KeyReader
+from gitbackup.live.read.file_replies import File, Raw, RawReader
+from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.read.typed_read import Later
 from gitbackup.model import Entry
 from gitbackup.ops.places import Places, Sink
 

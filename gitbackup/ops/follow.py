@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 
 from gitbackup import codec
 from gitbackup.errors import ServerError
-from gitbackup.live import keyspace
-from gitbackup.live.connect import Server
-from gitbackup.live.track import Tracker, Untold
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.read.invalidation import Tracker, Untold
+from gitbackup.live.server import keyspace
 from gitbackup.model import Scope
 from gitbackup.ops.places import Sink
 from gitbackup.ops.rounds import PATIENCE, Reading, Rounds

@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from gitbackup import codec
 from gitbackup.errors import UsageError
-from gitbackup.live import keyspace
-from gitbackup.live.connect import Server
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.server import keyspace
 from gitbackup.model import FORMAT, Scope
 from gitbackup.ops.asking import Target, unfinished
 from gitbackup.ops.dumps import Dump

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from gitbackup.live.health import Health
+from gitbackup.live.server.health import Health
 from gitbackup.model.risk import Level, Risk
 from gitbackup.ops.persistence import FULL, setting, size, unknown
 

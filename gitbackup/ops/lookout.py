@@ -16,12 +16,12 @@ from gitbackup import codec, snapshot
 from gitbackup.blocks import parts
 from gitbackup.errors import ServerError
 from gitbackup.kinds import KINDS, same
-from gitbackup.live import keyspace
-from gitbackup.live.connect import Server
-from gitbackup.live.eviction import Tally, absent, tally
-from gitbackup.live.room import may_evict
-from gitbackup.live.wire import Wire
-from gitbackup.live.write import KeyWriter
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.connection.connection import Wire
+from gitbackup.live.server import keyspace
+from gitbackup.live.server.eviction import Tally, absent, tally
+from gitbackup.live.server.memory import may_evict
+from gitbackup.live.write.key_writer import KeyWriter
 from gitbackup.model import FUNCTIONS, Action, Entry, Key
 from gitbackup.ops.outcome import Sight, Why
 from gitbackup.ops.record import View

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gitbackup.blocks import merged
 from gitbackup.errors import Busy, GitbackupError
-from gitbackup.live.wire import AGAIN
+from gitbackup.live.connection.connection import AGAIN
 from gitbackup.model import Key
 from gitbackup.plan import Plan, PlannedKey, Ttl
 from gitbackup.store.repository.repository import Repository

@@ -8,11 +8,11 @@ from typing import NamedTuple, Self
 
 from gitbackup.errors import ServerError
 from gitbackup.kinds import same
-from gitbackup.live.address import parse
-from gitbackup.live.connect import connect
-from gitbackup.live.embedded import EmbeddedServer, find_servers
-from gitbackup.live.read import KeyReader
-from gitbackup.live.write import KeyWriter, Step
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import connect
+from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.server.embedded import EmbeddedServer, find_servers
+from gitbackup.live.write.key_writer import KeyWriter, Step
 from gitbackup.model import Entry
 
 DATABASES = 16  # at least

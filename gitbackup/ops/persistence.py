@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gitbackup import codec
-from gitbackup.live.health import Health
+from gitbackup.live.server.health import Health
 from gitbackup.model.risk import Level, Risk
 from gitbackup.report.moments import age, span
 

@@ -10,11 +10,11 @@ from typing import cast
 from gitbackup import codec, snapshot
 from gitbackup.blocks import parts
 from gitbackup.kinds import same
-from gitbackup.live import keyspace
-from gitbackup.live.connect import Server
-from gitbackup.live.raw import File, Raw, RawReader
-from gitbackup.live.read import KeyReader
-from gitbackup.live.wire import Wire
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.connection.connection import Wire
+from gitbackup.live.read.file_replies import File, Raw, RawReader
+from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.server import keyspace
 from gitbackup.model import FUNCTIONS, Entry, Key
 from gitbackup.ops.steps import Entries, sources
 from gitbackup.plan import Arrivals, Clock, Plan, PlannedKey, Ttl, timed

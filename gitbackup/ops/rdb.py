@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageError
-from gitbackup.live import bgsave, keyspace, rdbfile, replica
-from gitbackup.live.connect import Server
-from gitbackup.live.loaded import load
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.rdb import bgsave, rdb_file, replica_fetch
+from gitbackup.live.rdb.rdb_server import load
+from gitbackup.live.server import keyspace
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.newfile import followed
 from gitbackup.progress import Progress
@@ -63,7 +64,7 @@ def save(
             f"{server.label} writes no checksums (rdbchecksum no): the file is whole, but nothing"
             " tells whether it is right; `gitbackup rdb verify` loads it"
         )
-    return RdbSaved(rdbfile.look(path), str(server), checksum, removed, warnings)
+    return RdbSaved(rdb_file.look(path), str(server), checksum, removed, warnings)
 
 
 def _write(server: Server, folder: Path, source: Source, progress: Progress) -> tuple[bool, Path]:
@@ -73,14 +74,14 @@ def _write(server: Server, folder: Path, source: Source, progress: Progress) -> 
         file.flush()
         os.fsync(file.fileno())
         checksum = _checked(draft, server)
-        path = _unused(folder, rdbfile.look(draft).taken_at)
+        path = _unused(folder, rdb_file.look(draft).taken_at)
         draft.rename(path)
     return checksum, path
 
 
 def sync(server: Server, file: BinaryIO, progress: Progress) -> None:
     """A source: the replication protocol."""
-    replica.fetch(server, file, progress)
+    replica_fetch.fetch(server, file, progress)
 
 
 def copy(path: Path | None) -> Source:
@@ -91,7 +92,7 @@ def copy(path: Path | None) -> Source:
 def _copy(path: Path | None, server: Server, file: BinaryIO, progress: Progress) -> None:
     saved = bgsave.save(server, path, progress)
     try:
-        found = rdbfile.look(saved.path)
+        found = rdb_file.look(saved.path)
         if found.dated and found.taken_at.timestamp() < saved.began - SLACK:
             raise ServerError(
                 f"{saved.path} is of {found.taken_at:%Y-%m-%d %H:%M:%S} UTC, and not what the"
@@ -117,7 +118,7 @@ def listed(folder: Path) -> list[RdbListed]:
 def _listed(path: Path) -> RdbListed:
     size = path.stat().st_size
     try:
-        return RdbListed(path, size, rdbfile.look(path))
+        return RdbListed(path, size, rdb_file.look(path))
     except Damaged as damaged:
         return RdbListed(path, size, None, str(damaged))
 
@@ -127,7 +128,7 @@ def verify(path: Path, program: Path | None) -> RdbVerified:
 
     Raises Damaged where it is not whole and right, ServerError where no server takes it.
     """
-    checksum = rdbfile.check(path)
+    checksum = rdb_file.check(path)
     with load(path, program) as loaded:
         with closing(loaded.server.dial()) as wire:
             libraries = keyspace.libraries(wire, loaded.server.abilities) or []
@@ -172,7 +173,7 @@ def _draft(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 def _checked(draft: Path, server: Server) -> bool:
     try:
-        return rdbfile.check(draft)
+        return rdb_file.check(draft)
     except Damaged as damaged:
         why = str(damaged).replace(str(draft), "it")
         raise ServerError(f"what {server.label} gave is not kept: {why}") from None

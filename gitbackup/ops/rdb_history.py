@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitbackup.live import rdbfile
-from gitbackup.live.connect import Server
-from gitbackup.live.loaded import Loaded, load
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.rdb import rdb_file
+from gitbackup.live.rdb.rdb_server import Loaded, load
 from gitbackup.model import Consistency, Scope
 from gitbackup.model.rdb import RdbFile
 from gitbackup.ops.commit import CommitResult, changed_paths
@@ -80,7 +80,7 @@ def loaded(
 ) -> Iterator[LoadedFiles]:
     """The snapshot of a file. Raises Damaged where it is not whole and right, ServerError where
     no server takes it."""
-    rdbfile.check(path)
+    rdb_file.check(path)
     with load(path, program) as held:
         held.forget_dead()
         yield LoadedFiles(held, scope, progress)

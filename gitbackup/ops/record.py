@@ -13,7 +13,7 @@ from gitbackup import snapshot
 from gitbackup.blocks import listed, parts
 from gitbackup.diff.keys import FileKeys
 from gitbackup.errors import Busy
-from gitbackup.live.connect import Server
+from gitbackup.live.connection.connect import Server
 from gitbackup.model import KeyChange
 from gitbackup.ops.commit import changed_paths
 from gitbackup.ops.compare import summarise

@@ -11,11 +11,11 @@ from gitbackup import codec, snapshot
 from gitbackup.diff.values import diff_entries
 from gitbackup.errors import ServerError
 from gitbackup.kinds.base import pieces
-from gitbackup.live import keyspace
-from gitbackup.live.address import parse
-from gitbackup.live.connect import Server, connect
-from gitbackup.live.keyspace import LibraryChange
-from gitbackup.live.write import KeyWriter, Step
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import Server, connect
+from gitbackup.live.server import keyspace
+from gitbackup.live.server.keyspace import LibraryChange
+from gitbackup.live.write.key_writer import KeyWriter, Step
 from gitbackup.model import FUNCTIONS, Action, Entry, Key, KeyChange
 from gitbackup.model.proof import Altered, Finding, Sort, Untried
 from gitbackup.ops.compare import Comparison

@@ -14,8 +14,8 @@ from dataclasses import replace
 from gitbackup.blocks import merged
 from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, ServerError
 from gitbackup.garbage import uncollected
-from gitbackup.live.connect import Server
-from gitbackup.live.rights import all_told
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.read.permissions import all_told
 from gitbackup.model import Scope
 from gitbackup.ops import apply as applying
 from gitbackup.ops import record, steps

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from itertools import accumulate, groupby, product, takewhile
 
 from gitbackup.kinds import Abilities
-from gitbackup.live import keyspace
-from gitbackup.live.batch import Later
-from gitbackup.live.keyspace import Library
-from gitbackup.live.moment import Moment, MomentReader, Place, Wanted
-from gitbackup.live.read import SMALL, KeyReader
-from gitbackup.live.track import Tracker, Untold
+from gitbackup.live.read.atomic_read import Moment, MomentReader, Place, Wanted
+from gitbackup.live.read.invalidation import Tracker, Untold
+from gitbackup.live.read.key_reader import SMALL, KeyReader
+from gitbackup.live.read.typed_read import Later
+from gitbackup.live.server import keyspace
+from gitbackup.live.server.keyspace import Library
 from gitbackup.model import Entry, Scope
 from gitbackup.ops.again import Again
 from gitbackup.patterns import covered

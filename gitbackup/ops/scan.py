@@ -13,13 +13,13 @@ from functools import partial
 from gitbackup import codec, snapshot
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.garbage import uncollected
-from gitbackup.live import aside, keyspace, replication
-from gitbackup.live.connect import Server
-from gitbackup.live.keyspace import Library
-from gitbackup.live.moment import MomentReader, Place
-from gitbackup.live.read import KeyReader
-from gitbackup.live.track import Tracker
-from gitbackup.live.wire import CutOff
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.connection.connection import CutOff
+from gitbackup.live.read.atomic_read import MomentReader, Place
+from gitbackup.live.read.invalidation import Tracker
+from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.server import keyspace, replication, staging_keys
+from gitbackup.live.server.keyspace import Library
 from gitbackup.model import FUNCTIONS, Consistency, Entry, Key, Scope
 from gitbackup.ops.again import Kept
 from gitbackup.ops.filling import Filler
@@ -313,7 +313,7 @@ class LiveFiles:
         ours = {
             (db, name)
             for (db, name), kept in again.items()
-            if kept and aside.is_ours(name) and _is_aside(name, kept.load(), moment)
+            if kept and staging_keys.is_ours(name) and _is_aside(name, kept.load(), moment)
         }
         known = (place for place in self.left_over if place not in again)
         self.left_over = tuple(sorted({*known, *ours}))
@@ -322,7 +322,7 @@ class LiveFiles:
 
 def _is_aside(name: bytes, entry: Entry, moment: int) -> bool:
     when = entry.get("expires_at")
-    return when is not None and aside.still_ours_at(name, codec.milliseconds(when), moment)
+    return when is not None and staging_keys.still_ours_at(name, codec.milliseconds(when), moment)
 
 
 def _keys(places: Iterable[Place]) -> tuple[Key, ...]:

@@ -32,7 +32,9 @@ def glob(value: str) -> str:
 
 def url(value: str) -> str:
     """Return a server's URL. Raise UsageError, not showing it, for what is none."""
-    from gitbackup.live import address  # deferred: it loads redis, which globs have no need of
+    from gitbackup.live.connection import (
+        address,  # deferred: it loads redis, which globs have no need of
+    )
 
     address.parse(value)
     return value
@@ -56,7 +58,7 @@ def access(name: str) -> Callable[[str], str]:
     """Return what checks a setting of how the server is come to."""
 
     def check(value: str) -> str:
-        from gitbackup.live import address  # deferred, as above
+        from gitbackup.live.connection import address  # deferred, as above
 
         address.access_of({name: value})
         return value
@@ -144,7 +146,7 @@ def _shown(setting: Setting, value: str, source: str, origin: str) -> InForce:
 
 def without_password(value: str, user: bool = True) -> str:
     """Return a server's URL as it may be shown; empty where it is none."""
-    from gitbackup.live import address  # deferred, as above
+    from gitbackup.live.connection import address  # deferred, as above
 
     try:
         parsed = address.parse(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gitbackup import codec, snapshot
 from gitbackup.kinds import Abilities
-from gitbackup.live.keyspace import MOST_DATABASES
+from gitbackup.live.server.keyspace import MOST_DATABASES
 from gitbackup.model import FUNCTIONS, Entry, Key
 from gitbackup.store.repository.repository import Repository
 

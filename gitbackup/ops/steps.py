@@ -10,12 +10,12 @@ from gitbackup import codec, snapshot
 from gitbackup.blocks import parts
 from gitbackup.errors import ServerError
 from gitbackup.kinds import KINDS
-from gitbackup.live import keyspace
-from gitbackup.live import probe as trying
-from gitbackup.live.connect import Server
-from gitbackup.live.keyspace import LibraryChange
-from gitbackup.live.room import room
-from gitbackup.live.write import KeyWriter, Step
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.server import keyspace
+from gitbackup.live.server.keyspace import LibraryChange
+from gitbackup.live.server.memory import room
+from gitbackup.live.write import write_probe as trying
+from gitbackup.live.write.key_writer import KeyWriter, Step
 from gitbackup.model import FUNCTIONS, Action, Entry
 from gitbackup.ops.decoded import Decoded
 from gitbackup.plan import Arrivals, Plan, PlannedKey, least, timed

@@ -13,7 +13,7 @@ from gitbackup import snapshot
 from gitbackup.blocks import listed, parts
 from gitbackup.diff import keys as key_diff
 from gitbackup.errors import Damaged, GitbackupError, TooLarge
-from gitbackup.live.rights import all_told
+from gitbackup.live.read.permissions import all_told
 from gitbackup.model import Action, Counts, Entry, Key, KeyChange, Scope, Summary
 from gitbackup.ops.compare import SHOWN, summarise
 from gitbackup.ops.decoded import Decoded, decoded

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError
-from gitbackup.live.track import Untold
+from gitbackup.live.read.invalidation import Untold
 from gitbackup.ops.commit import CommitResult, changed_paths, doubts, hushed, record, subject_of
 from gitbackup.ops.draft import Draft
 from gitbackup.ops.follow import Followed

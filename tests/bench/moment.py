@@ -16,7 +16,7 @@ from pathlib import Path
 import redis
 
 from gitbackup.backup import Backup
-from gitbackup.live.embedded import EmbeddedServer
+from gitbackup.live.server.embedded import EmbeddedServer
 from gitbackup.model import Consistency
 from tests.servers import BRANDS, LiveServer
 from tests.writers import SUM, balance, fill, writing

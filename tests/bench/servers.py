@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitbackup.live.embedded import EmbeddedServer, find_server
+from gitbackup.live.server.embedded import EmbeddedServer, find_server
 
 OLDEST = 7
 SETTINGS = {"repl-diskless-sync": "yes", "repl-diskless-sync-delay": "0", "bind": "127.0.0.1"}

@@ -23,7 +23,7 @@ from threading import Event
 import redis
 
 from gitbackup.backup import Backup
-from gitbackup.live.embedded import EmbeddedServer
+from gitbackup.live.server.embedded import EmbeddedServer
 from gitbackup.ops.commit import CommitResult
 
 COMMITS = 15

@@ -24,7 +24,7 @@ from uuid import UUID
 import redis
 
 from gitbackup.backup import Backup
-from gitbackup.live.embedded import EmbeddedServer
+from gitbackup.live.server.embedded import EmbeddedServer
 from tests.store.plain import git
 
 FIRST = datetime(2040, 1, 1, tzinfo=UTC)  # in the future: what expires does so when we say so

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from gitbackup.live.health import Health
-from gitbackup.live.host import Home, Mount, mount_of
+from gitbackup.live.server.health import Health
+from gitbackup.live.server.host import Home, Mount, mount_of
 from gitbackup.model.risk import Level, Risk, worst
 from gitbackup.ops import limits, persistence
 from tests.check.looking import told

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from gitbackup import snapshot
-from gitbackup.live.embedded import find_server
+from gitbackup.live.server.embedded import find_server
 from gitbackup.model import Scope
 from gitbackup.store.repository.repository import Repository
 from tests.cli.user import GITBACKUP, Done, User, surroundings, text

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from gitbackup import codec
 from gitbackup.kinds import KINDS, canonical, kind_of, normal_entry
 from gitbackup.kinds.opaque import Opaque
-from gitbackup.live import batch, expiry
-from gitbackup.live.address import parse
-from gitbackup.live.batch import Later
-from gitbackup.live.connect import Server, connect
-from gitbackup.live.read import KeyReader
-from gitbackup.live.write import KeyWriter, Outcome, Step
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import Server, connect
+from gitbackup.live.read import expiry, typed_read
+from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.read.typed_read import Later
+from gitbackup.live.write.key_writer import KeyWriter, Outcome, Step
 from gitbackup.model import Entry
 from tests.kinds.examples import EXAMPLES, LARGE, dump
 from tests.servers import PROTOCOLS, LiveServer
@@ -128,18 +128,20 @@ def test_what_is_no_dump_is_refused(value: Any) -> None:
 
 def begun(wire: Any, engine: Server, type_: str) -> Iterator[Any]:
     """Asks for the key as a value of that type; the rest is settled by the caller."""
-    asked = batch.ask(KEY, type_, engine.abilities)
+    asked = typed_read.ask(KEY, type_, engine.abilities)
     replies = iter(wire.ask(list(asked.commands)))
     told = engine.abilities.pexpiretime
     moment = None if told else expiry.moments(wire, [KEY], engine.abilities)[0]
-    return batch.settle(wire, asked, replies, moment)
+    return typed_read.settle(wire, asked, replies, moment)
 
 
 @pytest.mark.parametrize("kind", [*EXAMPLES, "bloom"])
 def test_a_key_that_has_vanished_is_none(engine: Server, kind: str) -> None:
     wire = engine.dial()
     outcome = begun(wire, engine, kind)
-    found = batch.whole(wire, KEY, engine.abilities).entry if outcome is Later.LATER else outcome
+    found = (
+        typed_read.whole(wire, KEY, engine.abilities).entry if outcome is Later.LATER else outcome
+    )
     wire.close()
     assert found is None
 
@@ -151,7 +153,7 @@ def test_a_key_that_has_become_another_type_is_asked_again(engine: Server, kind:
     write(engine, entry)
     wire = engine.dial()
     assert begun(wire, engine, kind) is Later.LATER
-    found = batch.whole(wire, KEY, engine.abilities).entry
+    found = typed_read.whole(wire, KEY, engine.abilities).entry
     wire.close()
     assert found is not None
     assert canonical(found) == entry

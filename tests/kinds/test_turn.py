@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from gitbackup import codec
 from gitbackup.kinds import canonical, normal_entry
 from gitbackup.kinds.turn import turn
-from gitbackup.live.address import parse
-from gitbackup.live.connect import Server, connect
-from gitbackup.live.read import KeyReader
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import Server, connect
+from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.model import Entry
 from tests.databases import send
 from tests.kinds.examples import GROUP, STREAM, dump

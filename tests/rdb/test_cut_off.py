@@ -21,7 +21,7 @@ import pytest
 
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, ServerError
-from gitbackup.live import rdbfile
+from gitbackup.live.rdb import rdb_file
 from gitbackup.ops.rdb import DRAFT
 from tests.rdb.proxy import proxy
 from tests.servers import BRANDS, LiveServer, StartServer, in_turn
@@ -59,7 +59,7 @@ class Folder:
         assert self._old.read_bytes() == b"the last good one"
         files = [path for path in self.path.glob("dump-*.rdb") if path != self._old]
         for file in files:
-            assert rdbfile.check(file)
+            assert rdb_file.check(file)
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
         return files
 

@@ -15,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.errors import Damaged, UsageError
-from gitbackup.live import checksum, rdbfile
+from gitbackup.live.connection import crc64
+from gitbackup.live.rdb import rdb_file
 from tests.servers import LiveServer, StartServer
 
 
 def one_by_one(data: bytes) -> int:
     """The checksum bit by bit, as its definition has it."""
-    reflected = int(f"{checksum.POLYNOMIAL:064b}"[::-1], 2)
+    reflected = int(f"{crc64.POLYNOMIAL:064b}"[::-1], 2)
     crc = 0
     for byte in data:
         crc ^= byte
@@ -31,7 +32,7 @@ def one_by_one(data: bytes) -> int:
 
 
 def fast(data: bytes) -> int:
-    return checksum.crc64(io.BytesIO(data), len(data))
+    return crc64.crc64(io.BytesIO(data), len(data))
 
 
 @pytest.fixture
@@ -63,11 +64,11 @@ def test_the_checksum_is_right_where_pieces_begin_and_end(more: int) -> None:
 
 def test_a_stream_that_ends_early_has_no_checksum() -> None:
     with pytest.raises(EOFError):
-        checksum.crc64(io.BytesIO(b"abc"), 4)
+        crc64.crc64(io.BytesIO(b"abc"), 4)
 
 
 def test_a_file_tells_who_wrote_it_and_when(dump: Path, server: LiveServer) -> None:
-    told = rdbfile.look(dump)
+    told = rdb_file.look(dump)
     with server.client() as client:
         info = client.info("server")
     brand = "Valkey" if server.brand == "valkey" else "Redis"
@@ -79,7 +80,7 @@ def test_a_file_tells_who_wrote_it_and_when(dump: Path, server: LiveServer) -> N
     )
     assert abs((datetime.now(UTC) - told.taken_at).total_seconds()) < 60
     assert told.version in (9, 10, 11, 80)
-    assert rdbfile.check(dump) is True
+    assert rdb_file.check(dump) is True
 
 
 def test_a_byte_that_changed_is_found_wherever_it_is(dump: Path) -> None:
@@ -89,7 +90,7 @@ def test_a_byte_that_changed_is_found_wherever_it_is(dump: Path) -> None:
         changed[at] ^= 1 << at % 8
         dump.write_bytes(changed)
         with pytest.raises(Damaged):
-            rdbfile.check(dump)
+            rdb_file.check(dump)
 
 
 def test_a_file_that_was_cut_off_is_found_wherever_that_was(dump: Path) -> None:
@@ -98,14 +99,14 @@ def test_a_file_that_was_cut_off_is_found_wherever_that_was(dump: Path) -> None:
     for length in (*range(30), *Random(2).sample(range(30, len(data)), 100), len(data) - 1):
         dump.write_bytes(data[:length])
         with pytest.raises(Damaged):
-            rdbfile.check(dump)
+            rdb_file.check(dump)
 
 
 def test_bytes_behind_the_end_are_found(dump: Path) -> None:
     with dump.open("ab") as file:
         file.write(b"\xff" + bytes(7) + b"\1")
     with pytest.raises(Damaged, match="its checksum is not that of its bytes"):
-        rdbfile.check(dump)
+        rdb_file.check(dump)
 
 
 def test_a_server_that_writes_no_checksum_is_told_apart(
@@ -115,7 +116,7 @@ def test_a_server_that_writes_no_checksum_is_told_apart(
     with server.client() as client:
         client.set("a", 1)
         client.save()
-    assert rdbfile.check(tmp_path / "dump.rdb") is False
+    assert rdb_file.check(tmp_path / "dump.rdb") is False
 
 
 def test_a_file_of_the_first_versions_has_no_checksum(tmp_path: Path) -> None:
@@ -123,10 +124,10 @@ def test_a_file_of_the_first_versions_has_no_checksum(tmp_path: Path) -> None:
     old = tmp_path / "dump.rdb"
     old.write_bytes(b"REDIS0004\xfe\x00\x00\x01a\x011\xff")
     os.utime(old, (1_300_000_000, 1_300_000_000))
-    told = rdbfile.look(old)
+    told = rdb_file.look(old)
     assert (told.version, told.server, told.dated) == (4, "", False)
     assert told.taken_at == datetime.fromtimestamp(1_300_000_000, UTC)
-    assert rdbfile.check(old) is False
+    assert rdb_file.check(old) is False
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_a_file_of_the_first_versions_has_no_checksum(tmp_path: Path) -> None:
 def test_facts_that_cannot_be_read_are_left_out(tmp_path: Path, facts: bytes, server: str) -> None:
     file = tmp_path / "dump.rdb"
     file.write_bytes(b"REDIS0011" + facts + b"\xff" + struct.pack("<Q", 1))
-    assert rdbfile.look(file).server == server
+    assert rdb_file.look(file).server == server
 
 
 @pytest.mark.parametrize("content", [b"", b"REDIS", b"ORC\0" * 99, b"REDIS00x1" + bytes(99)])
@@ -150,11 +151,11 @@ def test_another_sort_of_file_is_no_rdb_file(tmp_path: Path, content: bytes) -> 
     file = tmp_path / "dump.rdb"
     file.write_bytes(content)
     with pytest.raises(Damaged, match="begins with neither REDIS nor VALKEY"):
-        rdbfile.look(file)
+        rdb_file.look(file)
 
 
 def test_a_file_that_is_not_there_or_is_a_folder_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no file"):
-        rdbfile.check(tmp_path / "none.rdb")
+        rdb_file.check(tmp_path / "none.rdb")
     with pytest.raises(UsageError, match="is no file"):
-        rdbfile.check(tmp_path)
+        rdb_file.check(tmp_path)

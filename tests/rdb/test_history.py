@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from gitbackup.backup import Backup
 from gitbackup.errors import Damaged, ServerError, UsageError
-from gitbackup.live import rdbfile
-from gitbackup.live.checksum import crc64
+from gitbackup.live.connection.crc64 import crc64
+from gitbackup.live.rdb import rdb_file
 from tests.databases import databases
 from tests.rdb.test_verify import kept_dead, saved
 from tests.servers import LiveServer, every_brand, program
@@ -59,7 +59,7 @@ def test_it_is_dated_by_the_file(server: LiveServer, tmp_path: Path) -> None:
     assert dates == [str(moment), str(moment)]
     assert info.trailers["Taken-At"] == "2024-01-01T00:00:00.000Z"
     assert info.trailers["Consistency"] == "point-in-time"
-    assert info.trailers["Server"] == f"{rdbfile.look(file).server} RDB file at {file.name}"
+    assert info.trailers["Server"] == f"{rdb_file.look(file).server} RDB file at {file.name}"
 
 
 def aged(file: Path, year: int) -> int:

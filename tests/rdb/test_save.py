@@ -14,7 +14,7 @@ import pytest
 
 from gitbackup.backup import Backup
 from gitbackup.errors import Busy, GitbackupError, ServerError, UsageError
-from gitbackup.live import rdbfile
+from gitbackup.live.rdb import rdb_file
 from tests.servers import BRANDS, LiveServer, StartServer, in_turn
 from tests.test_embedded import comes_true
 
@@ -305,6 +305,6 @@ def test_a_list_is_by_age_and_tells_what_is_wrong(valkey: LiveServer, tmp_path: 
     assert [each.path for each in listed] == [files[1].path, files[0].path, cut]
     assert [each.file for each in listed] == [files[1], files[0], None]
     assert listed[2].problem == f"{cut} is damaged: its end is missing"
-    assert rdbfile.look(files[0].path) == files[0]
+    assert rdb_file.look(files[0].path) == files[0]
     with pytest.raises(UsageError, match="there is no folder"):
         backup.rdb.list(tmp_path / "none")

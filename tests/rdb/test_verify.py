@@ -12,8 +12,8 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.errors import Damaged, ServerError
-from gitbackup.live import rdbfile
-from gitbackup.live.loaded import load
+from gitbackup.live.rdb import rdb_file
+from gitbackup.live.rdb.rdb_server import load
 from tests.databases import library
 from tests.servers import LiveServer, StartServer, program
 
@@ -151,4 +151,4 @@ def test_a_program_that_is_no_server_is_named(valkey: LiveServer, tmp_path: Path
     file = saved(valkey, tmp_path)
     with pytest.raises(ServerError, match=r"no-such-program"):
         OURS.rdb.verify(file, tmp_path / "no-such-program")
-    assert rdbfile.look(file).path == file
+    assert rdb_file.look(file).path == file

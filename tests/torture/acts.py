@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from gitbackup.live.aside import MARK
+from gitbackup.live.server.staging_keys import MARK
 from tests.torture.database import Held, Key, State, library_named, tokens_in
 from tests.torture.plain import Plain
 from tests.torture.starter import Ended

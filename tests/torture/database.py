@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import hiredis
 
-from gitbackup.live.aside import MARK
+from gitbackup.live.server.staging_keys import MARK
 
 TOKEN = re.compile(rb"t0k[0-9a-z]{8}")
 BINARY = re.compile(rb'base64:([A-Za-z0-9+/=]+)"')

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from gitbackup.live.embedded import find_server
+from gitbackup.live.server.embedded import find_server
 from tests.proxy import Proxy
 from tests.torture.database import HOUR, LATER, Database, Key, State, Writer
 from tests.torture.plain import Plain

@@ -14,7 +14,7 @@ import click
 from gitbackup.backup import Backup
 from gitbackup.cli.options import OwnFirst, examples
 from gitbackup.errors import GitbackupError, UsageError
-from gitbackup.live.embedded import EmbeddedServer
+from gitbackup.live.server.embedded import EmbeddedServer
 
 Words = tuple[str, ...]
 

@@ -1,0 +1,1 @@
+"""Connect to a server; send commands and parse replies."""

@@ -1,0 +1,156 @@
+"""Where a server is: URLs, with any password in them, and names without."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote, unquote
+
+from redis.connection import Connection, SSLConnection, parse_url
+
+from gitbackup.errors import UsageError
+from gitbackup.live.connection.tls import options
+from gitbackup.model.access import LONGEST, NAMES, Access
+
+CONNECTING = 10.0  # seconds, at most, until somebody answers at all
+DEFAULT_URL = "redis://localhost:6379"
+USUAL_PORT = 6379
+HOST = re.compile(r"|(\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]+)?")
+YES, NO = ("1", "true", "yes", "on", ""), ("0", "false", "no", "off")
+ANYHOW = Access()
+SCHEMES = ("redis", "rediss", "unix")
+HINT = "a server's URL is redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed URL. `label` tells the server without credentials; `db` is None for all."""
+
+    label: str
+    db: int | None
+    options: dict[str, Any] = field(repr=False)
+    access: Access = field(default_factory=Access)
+
+    @property
+    def redis_cli(self) -> str:
+        """How a person calls redis-cli for it, login aside."""
+        path, host, port = map(self.options.get, ("path", "host", "port"))
+        if path:
+            return f"redis-cli -s {shlex.quote(path)}"
+        words = ["redis-cli"]
+        words += ["-h", shlex.quote(host)] if host and host != "localhost" else []
+        words += ["-p", str(port)] if port and port != USUAL_PORT else []
+        return " ".join([*words, "--tls"] if self.is_secure else words)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is spoken to by TLS."""
+        return issubclass(self.options.get("connection_class", Connection), SSLConnection)
+
+    @property
+    def insecure(self) -> bool:
+        """Whether it is, but whoever answers is believed."""
+        return self.is_secure and self.options.get("ssl_cert_reqs", "required") == "none"
+
+    def by(self, access: Access, kept: Access = ANYHOW) -> Address:
+        """The same place, come to as `access` tells, then its URL, then what is `kept`.
+
+        Raises UsageError for files that are no certificates.
+        """
+        if not self.is_secure and access | Access(timeout=1) != Access(timeout=access.timeout or 1):
+            raise UsageError(
+                f"{self.label} is spoken to without TLS: its URL is rediss://... for it"
+            )
+        whole = access | self.access | kept
+        added: dict[str, Any] = {}
+        if whole.timeout:
+            soon = min(whole.timeout, CONNECTING)
+            added = {"socket_timeout": whole.timeout, "socket_connect_timeout": soon}
+        if self.is_secure:
+            added |= options(whole)
+        return replace(self, options=self.options | added)
+
+    def with_password(self, password: str) -> Address:
+        """The same place with this password, where the URL gave none."""
+        if self.options.get("password"):
+            return self
+        return replace(self, options={**self.options, "password": password})
+
+
+def parse(url: str) -> Address:
+    """The address that `url` names. Raises UsageError, never showing the password, for none.
+
+    Any character may stand in the password as it is; a percent sign and two hex digits are
+    read as in any URL.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in SCHEMES:
+        raise UsageError(f"that is no server's URL: {HINT}")
+    credentials, place = _split(scheme, rest)
+    try:
+        found = parse_url(f"{scheme}://{_quoted(credentials)}{place}")
+    except ValueError:
+        raise UsageError(f"that is no server's URL: {HINT}") from None
+    path = place.partition("?")[0]
+    named = access_of({name: str(found.pop(name)) for name in NAMES if name in found})
+    db, label = _database(scheme, path, found), _label(scheme, found)
+    return Address(label, db, found, named).by(Access())
+
+
+def _split(scheme: str, rest: str) -> tuple[str, str]:
+    """Credentials and place: a password may itself hold an at sign, a slash, anything."""
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if HOST.fullmatch(authority) or (scheme == "unix" and not authority):
+        return "", rest
+    credentials, _, place = rest.rpartition("@")
+    return credentials, place
+
+
+def _quoted(credentials: str) -> str:
+    user, _, password = credentials.partition(":")
+    return f"{quote(unquote(user), '')}:{quote(unquote(password), '')}@" if credentials else ""
+
+
+def _label(scheme: str, options: dict[str, Any]) -> str:
+    if scheme == "unix":
+        return f"unix://{options.get('path', '')}"
+    host = options.get("host", "localhost")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{shown}:{options.get('port', 6379)}"
+
+
+def _database(scheme: str, path: str, options: dict[str, Any]) -> int | None:
+    """The database that the URL names; a unix socket's URL names one by `?db=`."""
+    named: int | None = options.pop("db", None)
+    if scheme != "unix" and named is None and path.partition("/")[2]:
+        raise UsageError(f"the path of a server's URL is a database's number: {HINT}")
+    return named
+
+
+def access_of(words: Mapping[str, str]) -> Access:
+    """What settings, or the options of a URL, say. Raises UsageError for what makes no sense."""
+    found: dict[str, Any] = {name: word for name, word in words.items() if name in NAMES}
+    if "timeout" in found:
+        found["timeout"] = _seconds(found["timeout"])
+    if "insecure" in found:
+        found["insecure"] = _is_true(found["insecure"])
+    return Access(**found)
+
+
+def _seconds(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= LONGEST:
+        raise UsageError(f"a timeout is a number of seconds, not {word!r}")
+    return seconds
+
+
+def _is_true(word: str) -> bool:
+    if word.lower() not in (*YES, *NO):
+        raise UsageError(f"insecure is true or false, not {word!r}")
+    return word.lower() in YES

@@ -1,0 +1,234 @@
+"""One connection to a server: commands out in batches, replies back in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from io import BufferedReader
+from typing import Any
+
+from hiredis import pack_command
+from redis.connection import AbstractConnection
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    InvalidResponse,
+    RedisError,
+    ResponseError,
+)
+
+from gitbackup.errors import PasswordNeeded, ServerError
+from gitbackup.kinds import Command
+from gitbackup.live.connection.bulk_parser import Replies
+from gitbackup.live.connection.error_replies import error, explain, name_of, words_of
+from gitbackup.live.connection.reply_shapes import fits
+from gitbackup.live.connection.tls import meaning
+
+Refusal = ResponseError
+"""An error reply; stands among the replies of a batch in place of its answer."""
+
+
+AGAIN = "run the command again"
+NONSENSE = (InvalidResponse, MemoryError, RecursionError, TypeError)
+"""What it ends in where a reply is none, is beyond all measure, or has a map for a name."""
+
+TROUBLES = (RedisError, OSError, *NONSENSE)
+"""What receiving can end in."""
+
+
+class CutOff(ServerError):
+    """The server has ended the connection."""
+
+
+class Wire:
+    """Sends and receives; every trouble is a ServerError that says what to do.
+
+    `label` names the server, without credentials, in what is said; `lost` tells whether it has
+    fallen silent, or answered with nonsense.
+    """
+
+    def __init__(self, connection: AbstractConnection, replies: Replies, label: str) -> None:
+        self.label = label
+        self._connection = connection
+        self._replies = replies
+        self.db: int = connection.db  # that of the commands that follow
+        self.lost = False
+        self._closed = False
+        self._queued: list[Command] | None = None  # in a transaction that was begun
+
+    def send(self, commands: Iterable[Command]) -> None:
+        """Sends a batch; its replies are to be received before anything else is asked."""
+        self.send_packed(packed(commands))
+
+    def send_packed(self, *commands: bytes) -> None:
+        """The same of commands that are packed already, piece by piece."""
+        if self._closed:  # redis-py would connect again, to another database perhaps
+            raise ServerError(f"lost the server at {self.label}; {AGAIN}")
+        try:
+            self._connection.send_packed_command(commands)
+        except RedisError as error:
+            raise self._lost(error) from None
+
+    def receive(self, count: int, decoded: bool = True) -> list[Any]:
+        """That many replies, in order, error replies among them as Refusals.
+
+        Their text is loose, or in bytes where it is not to be `decoded`.
+        """
+        try:
+            replies = self._replies.many(count, decoded)
+        except TROUBLES as error:
+            raise self._lost(error) from None
+        if not {BusyLoadingError, AuthenticationError}.isdisjoint(map(type, replies)):
+            raise self._locked_out(replies)
+        return replies
+
+    def receive_raw(self, markers: Sequence[bytes]) -> list[bytes]:
+        """The bytes of the replies up to each of these replies, which are told by their bytes."""
+        try:
+            return self._replies.up_to(markers)
+        except TROUBLES as error:
+            raise self._lost(error) from None
+
+    def answers(self, expected: bytes) -> bool:
+        """Whether the next replies are surely just these bytes; if not, they are to be received."""
+        try:
+            return self._replies.are(expected)
+        except TROUBLES as error:
+            raise self._lost(error) from None
+
+    def parse(self, replies: bytes) -> list[Any]:
+        """The replies that bytes of `receive_raw` are; no others may be half received."""
+        try:
+            return self._replies.parse(replies)
+        except TROUBLES as error:
+            raise self._lost(error) from None
+
+    def expect(self, commands: Iterable[Command], replies: Iterable[Any]) -> None:
+        """Raises ServerError where a reply is none that its command can have.
+
+        Inside a transaction that is asked for, it is that the command is queued.
+        """
+        for command, reply in zip(commands, replies, strict=True):
+            fitting = isinstance(reply, Refusal) or self._queues(command, reply)
+            if command[0] == "MULTI":
+                self._queued = None if isinstance(reply, Refusal) else []
+            elif command[0] in ("EXEC", "DISCARD"):
+                self._queued = None
+            if not fitting:
+                raise self.nonsense(command)
+
+    def _queues(self, command: Command, reply: Any) -> bool:
+        """Whether that is a reply to the command, by where it stands."""
+        if self._queued is None:
+            return fits(command, reply)
+        if command[0] == "EXEC":
+            whole = isinstance(reply, list) and len(reply) == len(self._queued)
+            return reply is None or (whole and all(map(_fits_or_refuses, self._queued, reply)))
+        if command[0] != "DISCARD":
+            self._queued.append(command)
+        return bool(reply == ("OK" if command[0] == "DISCARD" else "QUEUED"))
+
+    def nonsense(self, command: Command) -> ServerError:
+        """What to raise for a reply that none to the command can be; nothing more is asked."""
+        self.close()
+        self.lost = True
+        return ServerError(
+            f"the server at {self.label} answers {name_of(command)} with nonsense: is it Redis, and"
+            " does nothing change what it sends?"
+        )
+
+    def ask(self, commands: list[Command]) -> list[Any]:
+        """Sends a batch and waits for its replies, error replies among them."""
+        self.send(commands)
+        replies = self.receive(len(commands))
+        self.expect(commands, replies)
+        return replies
+
+    def need(self, commands: list[Command]) -> list[Any]:
+        """The same, but raises ServerError, naming the command, where one is refused."""
+        replies = self.ask(commands)
+        for command, reply in zip(commands, replies, strict=True):
+            if isinstance(reply, Refusal):
+                raise self.refused(reply, command)
+        return replies
+
+    def call(self, *command: bytes | str | int | float) -> Any:
+        """One command's reply. Raises ServerError, naming the command, where it is refused."""
+        return self.need([command])[0]
+
+    def select(self, db: int) -> None:
+        """Makes `db` the database of the commands that follow."""
+        if db != self.db:
+            self.call("SELECT", db)
+            self.db = db
+
+    def told(self, seconds: float = 0) -> list[list[Any]]:
+        """What the server has said unasked since this was last called, in order.
+
+        Where that is nothing, it waits so long for some; no reply may be under way.
+        """
+        try:
+            self._replies.hear(seconds)
+        except TROUBLES as error:
+            raise self._lost(error) from None
+        told, self._replies.told = self._replies.told, []
+        return told
+
+    def refused(self, refusal: Refusal, command: Command) -> ServerError:
+        """What an error reply to `command` means, in one sentence."""
+        return error(words_of(refusal), command, self.label)
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which the server may keep waiting."""
+        return self._replies.patience
+
+    def stream(self) -> BufferedReader:
+        """What the server sends from now on, as it comes; nothing is to be received but this.
+
+        Reading raises OSError where nothing comes for as long as `patience`.
+        """
+        return self._replies.source.makefile("rb")
+
+    def close(self) -> None:
+        self._closed = True
+        self._connection.disconnect()
+
+    def _locked_out(self, replies: list[Any]) -> ServerError:
+        """The server lets nobody in yet, or not without a password, or not with this one."""
+        for reply in replies:
+            if isinstance(reply, AuthenticationError):
+                told = words_of(reply)
+                if told.startswith("NOAUTH") or "required" in told.lower():
+                    return PasswordNeeded(explain("NOAUTH", ("HELLO",), self.label))
+                return ServerError(explain("WRONGPASS", ("HELLO",), self.label))
+        busy = next(reply for reply in replies if isinstance(reply, BusyLoadingError))
+        return ServerError(explain(words_of(busy), ("HELLO",), self.label))
+
+    def _lost(self, error: Exception) -> ServerError:
+        self.close()
+        self.lost = True
+        if isinstance(error, NONSENSE):
+            return ServerError(
+                f"the server at {self.label} answers with nonsense: is it Redis, and does nothing"
+                " change what it sends?"
+            )
+        if told := meaning(error, self.label, ""):
+            return ServerError(told)
+        why = str(error).rstrip(".")
+        if isinstance(error, TimeoutError):
+            return ServerError(f"lost the server at {self.label}: {why}; --timeout gives it more")
+        return CutOff(f"lost the server at {self.label}: {why}; {AGAIN}")
+
+
+pack: Callable[[Command], bytes] = pack_command  # type: ignore[assignment]  # its stub is wrong
+"""A command as the protocol has it, by hiredis itself: redis-py's packing takes five times as
+long."""
+
+
+def _fits_or_refuses(command: Command, reply: Any) -> bool:
+    return isinstance(reply, Refusal) or fits(command, reply)
+
+
+def packed(commands: Iterable[Command]) -> bytes:
+    """Commands, one after the other."""
+    return b"".join(map(pack, commands))

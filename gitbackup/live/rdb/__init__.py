@@ -1,0 +1,1 @@
+"""RDB files: fetched, checked, loaded into a server of our own."""

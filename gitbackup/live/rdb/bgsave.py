@@ -1,0 +1,100 @@
+"""Having a server save to its own disk, and knowing that it did.
+
+`BGSAVE` answers before anything is saved, and may answer so though the save then fails. The
+moment of the last save that went well has seconds only. So a save is begun when no other is
+under way, at a second in which none has ended: then that moment moves if it goes well.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from gitbackup.errors import ServerError
+from gitbackup.kinds.base import mapping
+from gitbackup.live.connection.connect import Server, number, parse_info
+from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.error_replies import words_of
+from gitbackup.live.server import keyspace
+from gitbackup.progress import Progress
+
+STEP = 0.05  # seconds between two looks
+UNKNOWN = "the user may not ask the server at {label} where its RDB file is: name it with --file"
+
+
+class Saved(NamedTuple):
+    """Where the server's file is, and the second in which its child began to write it."""
+
+    path: Path
+    began: int
+
+
+def save(server: Server, path: Path | None, progress: Progress) -> Saved:
+    """Has the server save now, and waits until it has.
+
+    `path` is its file's, where it is not to be asked. Raises ServerError where the save fails,
+    or the user may not have it.
+    """
+    with closing(server.dial()) as wire:
+        path = path or _path(wire)
+        before, began = _begin(wire)
+        info = _await_end(wire, progress)
+    if info["rdb_last_save_time"] == before:
+        status = info.get("rdb_last_bgsave_status", "unknown")
+        raise ServerError(
+            f"BGSAVE failed at {server.label} (status: {status}): its log says why, often a full"
+            " disk, too little memory, or a folder that it may not write to"
+        )
+    return Saved(path, began)
+
+
+def _begin(wire: Wire) -> tuple[str, int]:
+    """Begins a save when none is under way; when the last one was, and this one is, in seconds
+    by the server's clock."""
+    while True:
+        info, now = _info(wire), keyspace.clock(wire) // 1000
+        if not _busy(info) and number(info, "rdb_last_save_time") < now:
+            (reply,) = wire.ask([("BGSAVE",)])
+            if not isinstance(reply, Refusal):
+                return info["rdb_last_save_time"], now
+            if not any(word in words_of(reply) for word in ("in progress", "child process")):
+                raise wire.refused(reply, ("BGSAVE",))
+        time.sleep(STEP)
+
+
+def _busy(info: dict[str, str]) -> bool:
+    """Whether the server has a child at work, or is about to have one."""
+    names = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
+    return any(info.get(name, "0") != "0" for name in names)
+
+
+def _await_end(wire: Wire, progress: Progress) -> dict[str, str]:
+    """Waits while a save is under way; what the server says of it then."""
+    info, done = _info(wire), 0
+    progress.start("saving", number(info, "current_save_keys_total") or None)
+    try:
+        while info["rdb_bgsave_in_progress"] != "0":
+            now = number(info, "current_save_keys_processed")
+            progress.advance(now - done)
+            done = now
+            time.sleep(STEP)
+            info = _info(wire)
+    finally:
+        progress.finish()
+    return info
+
+
+def _info(wire: Wire) -> dict[str, str]:
+    info = parse_info(wire.call("INFO", "persistence"))
+    if not {"rdb_last_save_time", "rdb_bgsave_in_progress"} <= info.keys():
+        raise ServerError(f"the server at {wire.label} tells nothing of its saves: try --via sync")
+    return info
+
+
+def _path(wire: Wire) -> Path:
+    folder, name = wire.ask([("CONFIG", "GET", "dir"), ("CONFIG", "GET", "dbfilename")])
+    if isinstance(folder, Refusal) or isinstance(name, Refusal):
+        raise ServerError(UNKNOWN.format(label=wire.label))
+    return Path(mapping(folder)["dir"], mapping(name)["dbfilename"])

@@ -1,0 +1,177 @@
+"""An RDB file loaded into a server of our own, all of it: also what has expired since.
+
+A primary drops what has expired when it loads, a replica keeps it. So the server begins as a
+replica, of a primary that cannot be. To a reader a replica hides what has expired; Valkey
+shows it to a client that calls itself the source of an import. Where the server is a Redis,
+those keys are counted, but cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gitbackup import codec
+from gitbackup.errors import ServerError
+from gitbackup.kinds.base import ARGUMENTS, pieces
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import Server, connect, parse_info
+from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.rdb import rdb_file
+from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.server.embedded import EmbeddedServer, find_server, find_servers
+from gitbackup.model.rdb import RdbFile
+
+DATABASES = 10_000  # a server refuses a file that has more
+NOBODY = "127.0.0.1 0"  # a primary that no process can be
+OTHER_VERSION = re.compile("Can't handle RDB format version|Wrong signature trying to load DB")
+REASON = re.compile(r"(?:# (?!Fatal)|\[offset \d+\] (?=[A-Z]))(.+)\n(?=.*# Fatal|\[additional)")
+SCAN_COUNT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A server that holds an RDB file's data; what it reads is as the file has it.
+
+    `keys` tells how many keys each database has in the file, `expiring` how many of these
+    expire at some time. `hides` tells whether those that have expired by now cannot be read;
+    `with_fields` are the databases in which fields of hashes expire.
+    """
+
+    file: RdbFile
+    server: Server
+    keys: Mapping[int, int]
+    expiring: Mapping[int, int]
+    hides: bool
+    with_fields: Sequence[int]
+    _plain: Server
+
+    def living(self, db: int) -> int:
+        """How many keys of a database have not expired by now."""
+        if not self.expiring[db]:
+            return self.keys[db]
+        names: set[Any] = set()
+        cursor: Any = "0"
+        with closing(self._plain.dial()) as wire:
+            wire.select(db)
+            while True:
+                cursor, piece = wire.call("SCAN", cursor, "COUNT", SCAN_COUNT)
+                names.update(piece)
+                if cursor == "0":
+                    return len(names)
+
+    def forget_dead(self) -> None:
+        """Removes what had expired before the file was written.
+
+        A primary drops that by and by, and until then shows it to nobody.
+        """
+        if self.hides or not self.file.dated:
+            return
+        moment = int(self.file.taken_at.timestamp() * 1000)
+        with KeyReader(self.server) as reader, closing(self.server.dial()) as wire:
+            for db in (db for db, count in self.expiring.items() if count):
+                wire.select(db)
+                _forget_keys(wire, reader.names(db), moment)
+            for db in self.with_fields:
+                wire.select(db)
+                _forget_fields(wire, reader.names(db), moment)
+
+
+def _forget_keys(wire: Wire, names: list[bytes], moment: int) -> None:
+    for piece in pieces(names, ARGUMENTS):
+        dues = wire.need([("PEXPIRETIME", name) for name in piece])
+        if dead := [name for name, due in zip(piece, dues, strict=True) if 0 <= due <= moment]:
+            wire.call("UNLINK", *dead)
+
+
+def _forget_fields(wire: Wire, names: list[bytes], moment: int) -> None:
+    """The same for the fields of hashes."""
+    for name in names:
+        fields = wire.call("HKEYS", name) if wire.call("TYPE", name) == "hash" else []
+        for piece in pieces(list(map(codec.raw, fields)), ARGUMENTS):
+            dues = wire.call("HPEXPIRETIME", name, "FIELDS", len(piece), *piece)
+            dead = [field for field, due in zip(piece, dues, strict=True) if 0 <= due <= moment]
+            if dead:
+                wire.call("HDEL", name, *dead)
+
+
+@contextmanager
+def load(path: Path, program: Path | None = None) -> Iterator[Loaded]:
+    """Loads a file that is whole into the server `program`, or the first here that takes it.
+
+    Raises ServerError where none does.
+    """
+    file = rdb_file.look(path)
+    with ExitStack() as opened:
+        embedded = _start(opened, file, [program] if program else find_servers() or [find_server()])
+        plain = connect(parse(embedded.url))
+        with closing(plain.dial()) as wire:
+            counts = _counts(wire)
+            shows = _shows_expired(wire)
+        server = _importing(plain) if shows else plain
+        keys = {db: facts["keys"] for db, facts in counts.items()}
+        expiring = {db: facts["expires"] for db, facts in counts.items()}
+        fields = [db for db, facts in counts.items() if facts.get("keys_with_volatile_items")]
+        yield Loaded(file, server, keys, expiring, not shows, fields, plain)
+
+
+def _start(opened: ExitStack, file: RdbFile, programs: list[Path]) -> EmbeddedServer:
+    for program in programs:
+        begins = EmbeddedServer(program, {"replicaof": NOBODY}, DATABASES, file.path)
+        try:
+            return opened.enter_context(begins)
+        except ServerError as error:
+            if not OTHER_VERSION.search(str(error)):
+                raise ServerError(_refused(file, program, str(error))) from None
+    tried = " and ".join(program.name for program in programs)
+    by = f" written by {file.server}" if file.server else ""
+    raise ServerError(
+        f"{file.path} has version {file.version} of the RDB format{by}, which {tried} cannot load:"
+        " name such a server, or a newer one, with --server"
+    )
+
+
+def _refused(file: RdbFile, program: Path, told: str) -> str:
+    """The line of a server's log that says why it did not load a file, or the last of all."""
+    reason = REASON.search(told)
+    said = reason[1] if reason else next(reversed(told.splitlines()), "")
+    return f"{program.name} cannot load {file.path}: {said.strip()}"
+
+
+def _counts(wire: Wire) -> dict[int, dict[str, int]]:
+    """What INFO counts in each database."""
+    found = parse_info(wire.call("INFO", "keyspace")).items()
+    return {int(name.removeprefix("db")): _numbers(told) for name, told in found}
+
+
+def _numbers(told: str) -> dict[str, int]:
+    pairs = (fact.partition("=") for fact in told.split(","))
+    read = ((name, codec.whole_number(number)) for name, _, number in pairs)
+    return {name: number for name, number in read if number is not None}
+
+
+def _shows_expired(wire: Wire) -> bool:
+    """Has a Valkey show what has expired; False where the server knows no such mode.
+
+    In that mode it drops nothing, so it need not be a replica any longer.
+    """
+    (reply,) = wire.ask([("CONFIG", "SET", "import-mode", "yes")])
+    if isinstance(reply, Refusal):
+        return False
+    wire.call("REPLICAOF", "NO", "ONE")
+    return True
+
+
+def _importing(server: Server) -> Server:
+    """The server, each of whose connections is the source of an import."""
+
+    def dial() -> Wire:
+        wire = server.dial()
+        wire.call("CLIENT", "IMPORT-SOURCE", "ON")
+        return wire
+
+    return replace(server, dial=dial)

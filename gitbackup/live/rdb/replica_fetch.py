@@ -1,0 +1,169 @@
+"""Fetching an RDB file over the replication protocol, as a replica that is new to a server.
+
+The server forks, as for BGSAVE, and its child writes the file to our connection, or first to
+the server's disk. While it waits it sends line breaks, then a line: `$` and the file's length,
+or `$EOF:` and a mark, which is to follow the file, where the server cannot know its length
+before. Nothing newer is agreed on: no channel apart for the file, and no writes after it.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from io import BufferedReader
+from typing import BinaryIO
+
+from gitbackup import codec
+from gitbackup.errors import ServerError
+from gitbackup.kinds import Command
+from gitbackup.live.connection.bulk_parser import left_after
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.connection.connection import Wire
+from gitbackup.progress import Progress
+
+LONGEST = 512  # bytes of a line
+CHUNK = 1 << 18  # bytes read at once
+MARK = 40  # bytes
+TOO_SLOW = "it answered too slowly"
+RIGHTS = (
+    "grant it with ACL SETUSER ... +psync +replconf; where the file can be reached from here,"
+    " --via copy needs +bgsave +info +config|get"
+)
+MEANINGS = {
+    "-NOPERM": f"the user may not replicate from {{label}}: {RIGHTS}",
+    "-NOMASTERLINK": "the replica at {label} is not connected to its primary: name another server",
+    "-LOADING": "the server at {label} is still loading its data; try again in a moment",
+    "-BUSY": "the server at {label} is busy with a script; try again in a moment",
+    "-ERR unknown": "the server at {label} does not know PSYNC, nor SYNC: try --via copy",
+}
+
+
+def fetch(server: Server, file: BinaryIO, progress: Progress) -> None:
+    """Writes the server's data, as they are now, to `file`.
+
+    Raises ServerError where the server refuses, goes away in the middle, or stays silent.
+    """
+    with closing(server.dial()) as wire:
+        wire.ask(_introduction(server))  # where it may not be said, the server sends a length
+        with closing(wire.stream()) as stream:
+            size = _agree(wire, stream, server.label)
+            _receive(_Counted(stream, file, wire, progress), size, progress)
+
+
+def _introduction(server: Server) -> list[Command]:
+    """What a replica says of itself: that it knows marks, and wants no writes afterwards.
+
+    Valkey writes for the version of its replica, and fails where that cannot hold all: ours
+    is as new as the server.
+    """
+    ours: list[Command] = [("REPLCONF", "capa", "eof"), ("REPLCONF", "rdb-only", 1)]
+    return [*ours, ("REPLCONF", "version", server.version)] if server.brand == "Valkey" else ours
+
+
+def _agree(wire: Wire, stream: BufferedReader, label: str) -> bytes:
+    """The line that announces the file, without its dollar sign."""
+    wire.send([("PSYNC", "?", -1)])
+    line = _line(stream, label)
+    if line.startswith((b"-NOPERM", b"-ERR unknown")):
+        wire.send([("SYNC",)])
+        line = _line(stream, label)
+    elif line.startswith(b"+FULLRESYNC"):
+        line = _line(stream, label)
+    if line.startswith(b"$"):
+        return line[1:]
+    said = line.decode("utf-8", "replace")
+    known = next((text for code, text in MEANINGS.items() if said.startswith(code)), None)
+    raise ServerError(known.format(label=label) if known else _refusal(said, label))
+
+
+def _refusal(said: str, label: str) -> str:
+    why = said.lstrip("-+") or "it ended the connection, and its log says why"
+    return f"the server at {label} sends no RDB file: {why}"
+
+
+def _line(stream: BufferedReader, label: str) -> bytes:
+    """The next line that says something; a line break alone says that the server lives."""
+    try:
+        while line := stream.readline(LONGEST):
+            if line.strip():
+                return line.strip() if line.endswith(b"\n") else b""
+    except OSError as error:
+        raise _lost(label, error) from None
+    return b""
+
+
+class _Counted:
+    """Hands the stream on to the file, and tells of it."""
+
+    def __init__(
+        self, stream: BufferedReader, file: BinaryIO, wire: Wire, progress: Progress
+    ) -> None:
+        self._stream = stream
+        self._file = file
+        self._label = wire.label
+        self._patience = self._left = wire.patience
+        self._progress = progress
+        self._done = 0
+
+    def read(self, most: int = CHUNK) -> bytes:
+        """What comes next; ServerError where nothing does, or too slowly."""
+        began = time.monotonic()
+        try:
+            data = self._stream.read1(min(most, CHUNK))
+        except OSError as error:
+            raise _lost(self._label, error, self._done) from None
+        if not data:
+            raise _lost(self._label, None, self._done)
+        self._left = left_after(self._left, began, len(data), self._patience)
+        if self._left <= 0:
+            raise _lost(self._label, TimeoutError(TOO_SLOW), self._done)
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._done += len(data)
+        self._progress.advance(len(data))
+
+
+def _receive(counted: _Counted, size: bytes, progress: Progress) -> None:
+    mark = size.removeprefix(b"EOF:")
+    known = codec.whole_number(size)
+    if known is None and (mark == size or len(mark) != MARK):
+        raise ServerError(f"the server announced its RDB file in a form that is unknown: {size!r}")
+    progress.start("fetching", known, "bytes")
+    try:
+        _until(counted, mark) if known is None else _exactly(counted, known)
+    finally:
+        progress.finish()
+
+
+def _exactly(counted: _Counted, left: int) -> None:
+    while left:
+        data = counted.read(left)
+        counted.write(data)
+        left -= len(data)
+
+
+def _until(counted: _Counted, mark: bytes) -> None:
+    """Up to the mark, which the file does not hold: forty random digits."""
+    held = b""
+    while True:
+        held += counted.read()
+        end = held.find(mark)
+        if end >= 0:
+            counted.write(held[:end])
+            return
+        sure = max(len(held) - MARK + 1, 0)
+        counted.write(held[:sure])
+        held = held[sure:]
+
+
+def _lost(label: str, error: OSError | None, done: int = 0) -> ServerError:
+    waited = isinstance(error, TimeoutError)
+    slow = waited and str(error) == TOO_SLOW
+    why = TOO_SLOW if slow else "it stayed silent" if waited else "the connection ended"
+    after = f" after {done:,} bytes" if done else ""
+    advice = "--timeout gives it more" if waited else "run again"
+    return ServerError(
+        f"lost the server at {label} in the middle of its RDB file: {why}{after}; {advice}"
+    )

@@ -1,0 +1,1 @@
+"""Read keys: names, values, expiries; and hear what changes meanwhile."""

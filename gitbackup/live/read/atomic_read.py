@@ -1,0 +1,175 @@
+"""Reading a few keys of several databases at one moment: inside MULTI and EXEC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from typing import Any, NamedTuple
+
+from gitbackup.kinds import KINDS, Abilities, Command
+from gitbackup.live.connection.connect import parse_info
+from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.read import expiry, typed_read
+from gitbackup.live.read.expiry import Span
+from gitbackup.live.read.typed_read import Asked, Later, Outcome
+from gitbackup.live.server import hash_field_ttl, keyspace
+from gitbackup.live.server.keyspace import Library
+
+Place = tuple[int, bytes]
+"""A database's number, and a key's name in it."""
+
+
+class Wanted(NamedTuple):
+    """A key to read, and the type that it is thought to have; empty where nobody knows."""
+
+    db: int
+    name: bytes
+    type: str
+
+
+@dataclass(slots=True)
+class Moment:
+    """What the server held at one moment.
+
+    `at` is its own time then, in milliseconds since 1970; `databases` are those with keys.
+    `found` gives each key's entry, None where it was gone, or Later where it takes more than
+    a moment; `types` its type, nothing where it is another than was thought. `hurried` are the
+    keys whose expiry had to be asked for afterwards. `libraries` is None where they were not
+    asked for.
+    """
+
+    at: int
+    databases: frozenset[int]
+    fields_expire: frozenset[int]
+    libraries: Sequence[Library] | None = None
+    found: dict[Place, Outcome] = field(default_factory=dict)
+    types: dict[Place, str] = field(default_factory=dict)
+    hurried: set[Place] = field(default_factory=set)
+
+
+class MomentReader:
+    """Reads at one moment, on a connection that serves nothing else meanwhile.
+
+    Raises ServerError, naming the command, where the user may not ask so.
+    """
+
+    def __init__(self, wire: Wire, server: Abilities) -> None:
+        self._wire = wire
+        self._server = server
+        self._plain = replace(server, field_expiry=False)
+        self._fields_expire: frozenset[int] = frozenset()
+
+    def read(self, wanted: Sequence[Wanted], libraries: bool) -> Moment:
+        """The keys, which come database by database; and the function libraries, if wished."""
+        asked = [self._ask(one) for one in wanted]
+        listing: list[Command] = [("FUNCTION", "LIST", "WITHCODE")] if libraries else []
+        commands = [("TIME",), ("INFO", "keyspace"), *listing, *self._keys(wanted, asked)]
+        first, info, *rest, last = self._transaction([*commands, ("TIME",)])
+        replies = iter(rest)
+        told = keyspace.told(next(replies)) if libraries else None
+        span = Span(expiry.now(first), expiry.now(last))
+        known = parse_info(info)
+        databases = frozenset(keyspace.numbers(known))
+        expiring = frozenset(self._expiring(known, databases))
+        moment = Moment(span.end, databases, expiring, told)
+        self._settle(moment, wanted, asked, replies, span)
+        self._fields_expire = expiring
+        return moment
+
+    def _expiring(self, info: Mapping[str, str], databases: frozenset[int]) -> Iterator[int]:
+        if self._server.field_expiry:
+            yield from (db for db in databases if hash_field_ttl.told_of(info, db))
+
+    def _ask(self, one: Wanted) -> Asked:
+        """What to ask for a key: its type alone, where that is not known."""
+        if one.type not in KINDS:
+            return Asked(one.name, one.type, None, (("TYPE", one.name),))
+        known = self._server if one.db in self._fields_expire else self._plain
+        reading, when = KINDS[one.type].read(one.name, known), expiry.ask(one.name, known)
+        return Asked(one.name, one.type, reading, (when, *next(reading)))
+
+    def _keys(self, wanted: Sequence[Wanted], asked: Sequence[Asked]) -> Iterator[Command]:
+        db = self._wire.db
+        for one, ask in zip(wanted, asked, strict=True):
+            if one.db != db:
+                db = one.db
+                yield "SELECT", db
+            yield from ask.commands
+
+    def _transaction(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to commands that the server carried out with nothing in between."""
+        sent: list[Command] = [("MULTI",), *commands, ("EXEC",)]
+        *queued, done = self._wire.ask(sent)
+        for command, reply in zip(sent, [*queued, done], strict=True):
+            if isinstance(reply, Refusal):
+                raise self._wire.refused(reply, command)
+        for command in commands:
+            if command[0] == "SELECT":
+                self._wire.db = int(command[1])
+        return [
+            reply for command, reply in zip(commands, done, strict=True) if command[0] != "SELECT"
+        ]
+
+    def _settle(
+        self,
+        moment: Moment,
+        wanted: Sequence[Wanted],
+        asked: Sequence[Asked],
+        replies: Iterator[Any],
+        span: Span,
+    ) -> None:
+        told = [list(islice(replies, len(ask.commands))) for ask in asked]
+        instants = self._instants(moment, wanted, told, span)
+        for one, ask, mine in zip(wanted, asked, told, strict=True):
+            place = one.db, one.name
+            if ask.reading is None:
+                found, type_ = self._typed(ask, mine[0])
+            elif mine[0] == expiry.GONE:
+                found, type_ = None, one.type
+            elif self._mistaken(moment, one, ask, mine):
+                found, type_ = Later.LATER, ""
+            else:
+                left, *values = mine
+                when = instants.get(place, left)
+                known = self._server.pexpiretime or expiry.agreed(left, left, when, span)
+                found = (
+                    typed_read.outcome(one.type, ask.reading, values, when)
+                    if known
+                    else Later.LATER
+                )
+                type_ = one.type
+            moment.found[place], moment.types[place] = found, type_
+
+    def _typed(self, asked: Asked, reply: Any) -> tuple[Outcome, str]:
+        if isinstance(reply, Refusal):
+            raise self._wire.refused(reply, asked.commands[0])
+        return (None, asked.type) if reply == "none" else (Later.LATER, reply)
+
+    def _mistaken(self, moment: Moment, one: Wanted, asked: Asked, mine: list[Any]) -> bool:
+        """Whether it was asked for as what it is not: it has another type, or a field of it may
+        expire."""
+        if typed_read.refused(self._wire, asked.commands, mine):
+            return True
+        return one.type == "hash" and one.db in moment.fields_expire - self._fields_expire
+
+    def _instants(
+        self, moment: Moment, wanted: Sequence[Wanted], told: Sequence[list[Any]], span: Span
+    ) -> dict[Place, int]:
+        """When keys expire, where the server has told only how much time is left.
+
+        Within one millisecond that is known; else they are asked again, one by one.
+        """
+        if self._server.pexpiretime:
+            return {}
+        left = {(one.db, one.name): mine[0] for one, mine in zip(wanted, told, strict=True)}
+        hurried = [place for place, time in left.items() if isinstance(time, int) and time >= 0]
+        if span.start == span.end:
+            return left | {place: span.end + left[place] for place in hurried}
+        for db, places in groupby(hurried, key=lambda place: place[0]):
+            names = [name for _, name in places]
+            self._wire.select(db)
+            instants = expiry.moments(self._wire, names, self._server)
+            left.update(zip(((db, name) for name in names), instants, strict=True))
+        moment.hurried.update(hurried)
+        return left

@@ -1,0 +1,74 @@
+"""When keys expire, to the millisecond, also on servers that tell only how much time is left.
+
+Redis before 7.0 has no PEXPIRETIME. PTTL counts from the server's own clock, which TIME
+reads: where that clock shows the same millisecond before and after, their sum is exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gitbackup.kinds import Abilities, Command
+from gitbackup.live.connection.connection import Wire
+
+GONE, NEVER = -2, -1
+TOGETHER = 32  # keys between two looks at the clock
+TRIES = 200  # for a key alone, until it falls within one millisecond
+
+
+class Span(NamedTuple):
+    """The server's clock before and after it answered, in milliseconds since 1970."""
+
+    start: int
+    end: int
+
+
+def ask(key: bytes, server: Abilities) -> Command:
+    """The command that tells when a key expires, or how much time it has left."""
+    return ("PEXPIRETIME" if server.pexpiretime else "PTTL"), key
+
+
+def agreed(first: int, last: int, moment: int, span: Span) -> bool:
+    """Whether the time left, told before and after a value, is that until `moment` both times.
+
+    `moment` was asked for later; were it another by then, the value might be another's, too.
+    """
+    if moment < 0:
+        return first == last == moment
+    spans = [(span.start + left, span.end + left) for left in (first, last) if left >= 0]
+    return len(spans) == 2 and all(start <= moment <= end for start, end in spans)
+
+
+def moments(wire: Wire, keys: list[bytes], server: Abilities) -> list[int]:
+    """Each key's instant in milliseconds since 1970, or GONE, or NEVER."""
+    if server.pexpiretime:
+        return wire.need([ask(key, server) for key in keys])
+    found: list[int] = []
+    for start in range(0, len(keys), TOGETHER):
+        found += _together(wire, keys[start : start + TOGETHER])
+    return found
+
+
+def _together(wire: Wire, keys: list[bytes]) -> list[int]:
+    left = wire.need([("PTTL", key) for key in keys])
+    if all(time < 0 for time in left):
+        return left
+    replies = wire.need([("TIME",), *(("PTTL", key) for key in keys), ("TIME",)])
+    before, after = now(replies[0]), now(replies[-1])
+    if before == after:
+        return [time if time < 0 else before + time for time in replies[1:-1]]
+    return [_alone(wire, key) for key in keys]
+
+
+def _alone(wire: Wire, key: bytes) -> int:
+    for _ in range(TRIES):
+        first, time, last = wire.need([("TIME",), ("PTTL", key), ("TIME",)])
+        if time < 0 or now(first) == now(last):
+            break
+    return int(time if time < 0 else now(first) + time)
+
+
+def now(reply: Any) -> int:
+    """A TIME reply in milliseconds since 1970."""
+    seconds, microseconds = reply
+    return int(seconds) * 1000 + int(microseconds) // 1000

@@ -1,0 +1,217 @@
+"""Reading keys: names by SCAN, then entries in pipelined batches, in bounded pieces."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Self, cast
+
+from gitbackup.errors import ServerError
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.read import size_probe, typed_read
+from gitbackup.live.read.atomic_read import MomentReader, Wanted
+from gitbackup.live.read.batch_read import Sent, Values
+from gitbackup.live.read.file_replies import RawReader
+from gitbackup.live.read.scan import Names, scanned
+from gitbackup.live.read.size_probe import Batch
+from gitbackup.live.read.typed_read import Later, Outcome
+from gitbackup.live.server import staging_keys
+from gitbackup.model import Entry
+
+SMALL = 4 * 1024  # bytes of a value that nobody need take note of
+TRIES = 3  # readings of a value in pieces, until none of them was disturbed
+LOOKS = 6  # at a value at one moment: its type may be another by then, or the clock go on within
+Found = tuple[bytes, Entry | None]
+
+
+class KeyReader:
+    """Reads the keys of one server. A context manager: leaving it closes the connections.
+
+    `large` gives the sizes of values that are not small, `streams` has the keys of streams.
+    `left_over` lists what a killed restore had built aside, which `names` does not tell.
+    `torn` lists the keys that were written to at every try while they were read in pieces;
+    `watching` is False where the user may not WATCH, so that nobody could see that. Where the
+    caller `hears` of all writes, and reads such keys again, `raw` asks less.
+    """
+
+    def __init__(self, server: Server, hears: bool = False) -> None:
+        self.left_over: list[tuple[int, bytes]] = []
+        self.torn: list[tuple[int, bytes]] = []
+        self.large: dict[tuple[int, bytes], int] = {}
+        self.streams: set[tuple[int, bytes]] = set()
+        self.watching = True
+        self._server = server
+        self._hears = hears
+        self._moments = True  # until the user turns out not to be allowed to read so
+        self._wire = server.dial()
+        self._resting = False
+        self._other: Wire | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rest()
+
+    @property
+    def share(self) -> int:
+        """By how much what is asked for at once is less than it might be."""
+        return self._server.abilities.share
+
+    def size(self, db: int) -> int | None:
+        """How many keys a database has; None where the user may not ask."""
+        self._begin(db)
+        (size,) = self._wire.ask([("DBSIZE",)])
+        return None if isinstance(size, Refusal) else size
+
+    def names(self, db: int, told: Callable[[int], None] = lambda count: None) -> list[bytes]:
+        """The names of all keys of a database, sorted as bytes.
+
+        `told` hears how many were listed, some at a time.
+        """
+        self._begin(db)
+        names = Names()
+        alike: list[bytes] = []
+        for piece in scanned(self._wire, self._server.abilities.share):
+            names.add(piece)
+            told(len(piece))
+            if staging_keys.MARK in b" ".join(piece):
+                alike += (name for name in piece if staging_keys.MARK in name)
+        left = staging_keys.still_ours(self._wire, sorted({*alike}))
+        self.left_over += ((db, name) for name in left)
+        return names.each_once(left)
+
+    def entries(self, db: int, keys: Iterable[bytes]) -> Iterator[Found]:
+        """The keys in their order with their entries, loose; None for one that is gone.
+
+        While a batch is given out, the server answers for the next.
+        """
+        self._begin(db)
+        values = Values(self._wire, self._server.abilities, lambda: self._second(db))
+        values.begin(db)
+        chunks = iter(partial(_chunk, iter(keys)), [])
+        batches: deque[Batch] = deque()
+        sized = self._size(chunks)
+        sent: Sent | None = None
+        while sized or sent:
+            now, outcomes = sent, values.receive(sent) if sent else []
+            if sized:
+                batches += self._sized(db, sized)
+            sent = values.ask(batches.popleft()) if batches else None
+            sized = [] if batches else self._size(chunks)
+            if now:
+                yield from self._each(db, now.batch.keys, outcomes)
+
+    def raw(self, db: int) -> RawReader | None:
+        """Reads a database's files of small values; None where server or rights do not allow it.
+
+        Until it has given out all that it was asked for, nothing else may be read.
+        """
+        if self._server.abilities.share > 1:
+            return None  # it takes what comes, if not without end
+        self._begin(db)
+        note = partial(self._note, db)
+        reader = RawReader(self._wire, self._server.abilities, db, note, self._hears)
+        return reader if reader.able() else None
+
+    def alone(self, db: int, key: bytes) -> Entry | None:
+        """One key with its entry, however large; None where it is gone."""
+        return typed_read.whole(self._second(db), key, self._server.abilities).entry
+
+    def rest(self) -> None:
+        """Closes the connections, until they are needed again."""
+        self._wire.close()
+        self._resting = True
+        self._forget_second()
+
+    def _begin(self, db: int) -> None:
+        """Makes `db` the database of the first connection."""
+        if self._resting:
+            self._wire, self._resting = self._server.dial(), False
+        self._wire.select(db)
+
+    def _size(self, chunks: Iterator[list[bytes]]) -> list[bytes]:
+        """Asks for what has to be known of the next keys, and gives these."""
+        keys = next(chunks, [])
+        if keys:
+            self._wire.send_packed(size_probe.ask(keys))
+        return keys
+
+    def _sized(self, db: int, keys: list[bytes]) -> Iterator[Batch]:
+        """These keys, of which that was asked, in batches."""
+        told = size_probe.told(
+            self._wire, keys, self._wire.receive(size_probe.QUESTIONS * len(keys))
+        )
+        self._note(db, told)
+        return size_probe.batches(told, size_probe.MOST_BYTES // self._server.abilities.share)
+
+    def _note(self, db: int, told: Batch) -> None:
+        """Takes note of what is large, and of streams."""
+        if max(told.sizes) > SMALL:
+            sized = zip(told.keys, told.sizes, strict=True)
+            self.large.update(((db, key), size) for key, size in sized if size > SMALL)
+        if "stream" in told.types:
+            typed = zip(told.keys, told.types, strict=True)
+            self.streams.update((db, key) for key, type_ in typed if type_ == "stream")
+
+    def _each(self, db: int, keys: Sequence[bytes], outcomes: Sequence[Outcome]) -> Iterator[Found]:
+        """The keys with their entries; those that are to be are read by themselves now."""
+        if Later not in set(map(type, outcomes)):
+            yield from zip(keys, cast(Sequence[Entry | None], outcomes), strict=True)
+            return
+        for key, outcome in zip(keys, outcomes, strict=True):
+            yield key, self._watched(db, key) if outcome is Later.LATER else outcome
+
+    def _watched(self, db: int, key: bytes) -> Entry | None:
+        """One key read by itself, again while somebody wrote to it meanwhile."""
+        for _ in range(TRIES):
+            wire = self._second(db)
+            watch = wire.ask([("WATCH", key)]) if self.watching else []
+            entry, settled = typed_read.whole(wire, key, self._server.abilities)
+            ended = wire.ask([("MULTI",), ("EXEC",)]) if self.watching else []
+            if any(isinstance(reply, Refusal) for reply in (*watch, *ended)):
+                self.watching = False
+                self._forget_second()  # it may be inside a transaction that it cannot end
+            if settled or not self.watching or ended[-1] is not None:
+                return entry
+        outcome = self._at_once(db, key)
+        if outcome is not Later.LATER:
+            return outcome
+        self.torn.append((db, key))
+        return entry
+
+    def _at_once(self, db: int, key: bytes) -> Outcome:
+        """One key read at one moment; Later where it takes more, or the user may not."""
+        if not self._moments:
+            return Later.LATER
+        reader = MomentReader(self._second(db), self._server.abilities)
+        type_ = ""  # which the first look tells
+        for _ in range(LOOKS):
+            try:
+                moment = reader.read([Wanted(db, key, type_)], libraries=False)
+            except ServerError:
+                self._moments = False  # so that no connection is lost for each key
+                self._forget_second()  # it may be inside a transaction
+                return Later.LATER
+            outcome, type_ = moment.found[db, key], moment.types[db, key]
+            if outcome is not Later.LATER:
+                return outcome
+        return Later.LATER
+
+    def _forget_second(self) -> None:
+        if self._other:
+            self._other.close()
+        self._other = None
+
+    def _second(self, db: int) -> Wire:
+        """A second connection: the first has replies under way."""
+        self._other = self._other or self._server.dial()
+        self._other.select(db)
+        return self._other
+
+
+def _chunk(keys: Iterator[bytes]) -> list[bytes]:
+    return [*islice(keys, size_probe.MOST_KEYS)]

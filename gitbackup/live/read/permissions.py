@@ -1,0 +1,123 @@
+"""Which commands a user may not run, all of them at once.
+
+Each is tried on a key that nobody has: those that read find nothing, and those that write are
+queued in a transaction that is never carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+from gitbackup.errors import Forbidden
+from gitbackup.kinds import KINDS, Abilities, Command, kind_of
+from gitbackup.kinds.opaque import Opaque
+from gitbackup.live.connection import error_replies
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.error_replies import name_of, words_of
+from gitbackup.live.read import expiry
+from gitbackup.live.server import staging_keys
+from gitbackup.model import Entry
+
+EARLIER = "2000-01-01T00:00:00.000Z"
+PENDING: dict[str, Any] = {"consumer": "c", "delivered_at": EARLIER, "deliveries": 1}
+GROUP: dict[str, Any] = {"last_id": "0-0", "consumers": ["c"], "pending": {"1-1": PENDING}}
+SAMPLES: dict[str, Any] = {
+    "string": "",
+    "hash": {"": ""},
+    "list": [""],
+    "set": [""],
+    "zset": {"": 0},
+    "stream": {"entries": {"1-2": ["", ""]}, "groups": {"g": GROUP}},
+}
+"""A value of each type."""
+
+
+@contextmanager
+def all_told(server: Server, writes: bool = False) -> Iterator[None]:
+    """A command that the user may not run is told together with the others that are missing.
+
+    With `writes` these are all that a restore may take, else all that reading does.
+    """
+    try:
+        yield
+    except Forbidden:
+        lacking = missing(server, writes)
+        if not lacking:
+            raise
+        raise Forbidden(error_replies.lacking(lacking, server.label)) from None
+
+
+def missing(server: Server, writes: bool) -> list[str]:
+    """The names of the commands that reading takes, and writing, and the user may not run."""
+    key, known = staging_keys.name_for(b"gitbackup"), server.abilities
+    with closing(server.dial()) as wire:
+        found = _refused(wire, [*reading(key, known)])
+        if writes:
+            refused, begun = begin(wire, key)
+            found += refused
+            found += _refused(wire, [*_writing(key, known)]) if begun else []
+    return [*dict.fromkeys(found)]
+
+
+def begin(wire: Wire, key: bytes) -> tuple[list[str], bool]:
+    """Begins a transaction that nobody is going to end.
+
+    Returns which commands of those that every transaction takes the user may not run, and
+    whether it has begun.
+    """
+    commands: list[Command] = [("WATCH", key), ("MULTI",), ("EXEC",), ("MULTI",)]
+    replies = wire.ask(commands)
+    refused = [
+        name_of(command)
+        for command, reply in zip(commands[:3], replies, strict=False)
+        if isinstance(reply, Refusal) and error_replies.forbids_command(words_of(reply))
+    ]
+    return refused, replies[1] == "OK"
+
+
+def reading(key: bytes, server: Abilities) -> Iterator[Command]:
+    """What is asked of a server that has every type."""
+    yield "SCAN", "0", "COUNT", 1
+    yield "SELECT", 0
+    yield "TYPE", key
+    yield expiry.ask(key, server)
+    if not server.pexpiretime:
+        yield ("TIME",)
+    for kind in (*KINDS.values(), Opaque("")):
+        yield from next(kind.read(key, server))
+    yield "XRANGE", key, "-", "+", "COUNT", 1  # of a stream that is large
+    if server.field_expiry:
+        yield "HPEXPIRETIME", key, "FIELDS", 1, ""
+
+
+def sample(type_: str, server: Abilities) -> Entry | None:
+    """A value of a type, which takes every command that any of it does; None of one unknown."""
+    if type_ not in SAMPLES:
+        return None
+    entry: Entry = {"type": type_, "value": SAMPLES[type_]}
+    if type_ == "hash" and server.field_expiry:
+        entry["field_expires_at"] = {"": EARLIER}
+    return entry
+
+
+def _writing(key: bytes, server: Abilities) -> Iterator[Command]:
+    for entry in filter(None, (sample(type_, server) for type_ in SAMPLES)):
+        yield from kind_of(entry["type"]).write(key, entry, server)
+    yield "RESTORE", key, 0, ""
+    yield "PEXPIREAT", key, 1
+    yield "PEXPIRE", key, 1
+    yield "PERSIST", key
+    yield "RENAME", key, key
+    yield "UNLINK", key
+
+
+def _refused(wire: Wire, commands: Sequence[Command]) -> list[str]:
+    pairs = zip(commands, wire.ask([*commands]), strict=True)
+    return [
+        name_of(command)
+        for command, reply in pairs
+        if isinstance(reply, Refusal) and error_replies.forbids_command(words_of(reply))
+    ]

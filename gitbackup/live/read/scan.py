@@ -1,0 +1,105 @@
+"""The names of a database's keys, by SCAN."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from itertools import chain
+from operator import eq
+
+from gitbackup import memory
+from gitbackup.errors import ServerError
+from gitbackup.kinds import Command
+from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.reply_shapes import fits
+
+COUNT = 1_000  # names asked for at once
+SURELY = 1_000_000  # names that may come before anybody asks whether there are so many
+TIMES = 4  # as many names as there are keys may come: some come twice, and keys come and go
+FRUITLESS = 100_000  # times that it may bring next to nothing, as in a table that was emptied
+
+
+def scanned(wire: Wire, share: int = 1) -> Iterator[list[bytes]]:
+    """The names of the keys of the wire's database, some at a time; one may come repeatedly.
+
+    Raises ServerError where the user may not ask, or it does not end.
+    """
+    cursor, seen, found, end = "0", set[str](), 0, _End(wire)
+    wire.send([_command(cursor, share)])
+    while True:
+        (reply,) = wire.receive(1, decoded=False)
+        if isinstance(reply, Refusal):
+            raise wire.refused(reply, _command(cursor, share))
+        if not fits(_command(cursor, share), reply):
+            raise wire.nonsense(_command(cursor, share))
+        following, names = reply
+        cursor = following.decode()
+        found += len(names)
+        if cursor in seen or len(seen) > FRUITLESS * share + 10 * found:
+            raise wire.nonsense(_command(cursor, share))  # it would never end
+        end.expect(found)
+        seen.add(cursor)
+        if cursor != "0":
+            wire.send([_command(cursor, share)])
+        yield names
+        if cursor == "0":
+            return
+
+
+class _End:
+    """Expects a scan to end, by how many keys the server says that it has."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._largest = 0  # of what it has said: keys may go meanwhile
+        self._sure = SURELY
+
+    def expect(self, found: int) -> None:
+        """Raise ServerError where so many names are far more than there are keys, or than there
+        is memory for. No reply may be under way."""
+        if found <= self._sure:
+            return
+        self._sure = found + SURELY
+        if memory.is_short():
+            raise ServerError(
+                f"the server at {self._wire.label} has told of {found:,} keys, whose names alone"
+                " fill this machine's memory: take another machine, or a part of the keys, by"
+                " gitbackup init --include"
+            )
+        (size,) = self._wire.ask([("DBSIZE",)])
+        if isinstance(size, Refusal):
+            return
+        self._largest = max(self._largest, size)
+        if found > TIMES * self._largest + 2 * SURELY:
+            raise ServerError(
+                f"the server at {self._wire.label} lists its keys without end: {found:,} by now,"
+                f" and it says that it has {size:,}; is it Redis?"
+            )
+
+
+class Names:
+    """Puts names that come in pieces in the order of their bytes, while the server looks for more:
+    what is sorted is joined with as many others at a time."""
+
+    def __init__(self) -> None:
+        self._runs: list[list[bytes]] = []
+
+    def add(self, names: list[bytes]) -> None:
+        """Takes some, in any order."""
+        self._runs.append(sorted(names))
+        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
+            last = self._runs.pop()
+            self._runs[-1] += last
+            self._runs[-1].sort()
+
+    def each_once(self, but: Collection[bytes]) -> list[bytes]:
+        """All of them, without some."""
+        names = sorted(chain.from_iterable(self._runs))
+        self._runs = []
+        if any(map(eq, names, names[1:])):
+            names = [*dict.fromkeys(names)]
+        left_out = {*but}
+        return [name for name in names if name not in left_out] if left_out else names
+
+
+def _command(cursor: str, share: int) -> Command:
+    return "SCAN", cursor, "COUNT", max(1, COUNT // share)

@@ -1,0 +1,1 @@
+"""What a server has beside values: databases, memory, persistence, a role."""

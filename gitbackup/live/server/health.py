@@ -1,0 +1,98 @@
+"""What a server tells of its own persistence, by INFO and CONFIG GET, where they may be asked.
+
+Nothing here makes the server work: both answer at once, from memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gitbackup.kinds.base import mapping
+from gitbackup.live.connection.address import Address
+from gitbackup.live.connection.connect import Server, number, parse_info
+from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.server import host
+
+LAST = 2**57  # microseconds since 1970, in a year of four digits
+SETTINGS = (
+    *("appendonly", "appendfsync", "auto-aof-rewrite-percentage", "save"),
+    *("dir", "dbfilename", "appendfilename", "appenddirname"),
+    *("maxmemory", "maxmemory-policy", "bind", "protected-mode"),
+)
+"""What is asked for; never a setting that holds a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A server's own words about itself.
+
+    `info` and `config` are empty where they are refused; then `no_info` and `no_config` tell
+    why, in a sentence. `redis_cli` is how to call it for this server. `password` tells whether
+    we gave one. `home` is where its files are, if it runs on this machine and tells its folder.
+    """
+
+    redis_cli: str
+    password: bool
+    info: Mapping[str, str]
+    config: Mapping[str, str]
+    no_info: str = ""
+    no_config: str = ""
+    home: host.Home | None = None
+
+    @property
+    def loading(self) -> bool:
+        """Whether it still reads its data from its disk."""
+        return self.info.get("loading", "0") != "0"
+
+    @property
+    def append_only(self) -> bool | None:
+        """Whether it writes an append-only file; None where nothing tells."""
+        told = self.info.get("aof_enabled", self.config.get("appendonly"))
+        return None if told is None else told in ("1", "yes")
+
+    @property
+    def now(self) -> datetime:
+        """The time by its own clock."""
+        told = self.number("server_time_usec")
+        return datetime.fromtimestamp(told / 1e6, UTC) if 0 < told < LAST else datetime.now(UTC)
+
+    def number(self, name: str) -> int:
+        """A number of INFO; 0 where it has none of that name."""
+        return number(self.info, name)
+
+
+def read(server: Server, address: Address) -> Health:
+    """Asks a server for all that there is to know."""
+    with closing(server.dial()) as wire:
+        info, no_info = _info(wire)
+        config, no_config = _config(wire)
+    return Health(
+        address.redis_cli,
+        bool(address.options.get("password")),
+        info,
+        config,
+        no_info,
+        no_config,
+        host.find(info, config),
+    )
+
+
+def _info(wire: Wire) -> tuple[dict[str, str], str]:
+    (reply,) = wire.ask([("INFO",)])
+    if isinstance(reply, Refusal):
+        return {}, str(wire.refused(reply, ("INFO",)))
+    return parse_info(reply), ""
+
+
+def _config(wire: Wire) -> tuple[dict[str, str], str]:
+    """Each by itself: Redis 6.2 takes but one, and a server may not know them all."""
+    commands = [("CONFIG", "GET", name) for name in SETTINGS]
+    found: dict[str, str] = {}
+    for reply in wire.ask([*commands]):
+        if isinstance(reply, Refusal):
+            return {}, str(wire.refused(reply, commands[0]))
+        found |= mapping(reply)
+    return found, ""

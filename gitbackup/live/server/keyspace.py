@@ -1,0 +1,172 @@
+"""What a server holds besides the values of its keys: databases, function libraries, a clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from gitbackup import codec
+from gitbackup.errors import ServerError
+from gitbackup.kinds import Abilities, Command
+from gitbackup.kinds.base import mapping
+from gitbackup.live.connection.connect import parse_info
+from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.error_replies import words_of
+
+MOST_DATABASES = 1_000_000
+_MOST_TRIED = 1 << 16  # beyond it a server that never says no is not Redis
+_USUAL_DATABASES = 16
+LIST: Command = ("FUNCTION", "LIST", "WITHCODE")
+KEYS_ALONE = "no library can be restored then: restore the keys alone, each database by --db"
+
+
+class Library(NamedTuple):
+    """A library of Redis Functions, its source loose text."""
+
+    name: str
+    engine: str
+    source: str
+
+
+class LibraryChange(NamedTuple):
+    """What is to become of a library: its source now and then, as stored; None: there is none."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+def databases(wire: Wire) -> list[int]:
+    """The numbers of the databases that hold keys; by trying each where INFO is not permitted."""
+    (info,) = wire.ask([("INFO", "keyspace")])
+    if isinstance(info, Refusal):
+        return _tried(wire)
+    return sorted(numbers(parse_info(info)))
+
+
+def numbers(info: Iterable[str]) -> Iterator[int]:
+    """The databases among the names that INFO keyspace tells."""
+    found = (codec.whole_number(name[2:]) for name in info if name[:2] == "db")
+    return (number for number in found if number is not None)
+
+
+def _tried(wire: Wire) -> list[int]:
+    found, start, stop = list[int](), 0, _USUAL_DATABASES
+    while start < _MOST_TRIED:
+        some = range(start, stop)
+        replies = iter(wire.ask([one for db in some for one in (("SELECT", db), ("DBSIZE",))]))
+        for db, selected, size in zip(some, replies, replies, strict=True):
+            if isinstance(selected, Refusal):
+                _expect_out_of_range(wire, selected, db)
+                wire.call("SELECT", 0)
+                wire.select(0)
+                return found
+            if not isinstance(size, int) or size:  # DBSIZE may be forbidden too: then look
+                found.append(db)
+        start, stop = stop, 2 * stop
+    raise wire.nonsense(("SELECT", start))
+
+
+def _expect_out_of_range(wire: Wire, refusal: Refusal, db: int) -> None:
+    if "out of range" not in str(refusal).lower():
+        raise ServerError(f"{wire.refused(refusal, ('SELECT', db))}; or name a database with --db")
+
+
+def libraries(wire: Wire, server: Abilities) -> list[Library] | None:
+    """The function libraries in order of name; None where the user may not list them."""
+    if not server.functions:
+        return []
+    (listed,) = wire.ask([LIST])
+    return _unlisted(wire, listed) if isinstance(listed, Refusal) else told(listed)
+
+
+def sources(listed: Iterable[Library]) -> dict[str, str]:
+    """Libraries and their sources, as stored."""
+    return {one.name: codec.strict(one.source) for one in listed}
+
+
+def told(listed: Iterable[Any]) -> list[Library]:
+    """What FUNCTION LIST has said."""
+    found = [mapping(library) for library in listed]
+    return sorted(Library(one["library_name"], one["engine"], one["library_code"]) for one in found)
+
+
+def _unlisted(wire: Wire, refusal: Refusal) -> list[Library] | None:
+    told = words_of(refusal)
+    if told.startswith("NOPERM"):
+        return None
+    if "unknown" in told.lower():  # a server that has no functions, or none any more
+        return []
+    raise wire.refused(refusal, ("FUNCTION", "LIST"))
+
+
+def clock(wire: Wire) -> int:
+    """The server's own time in milliseconds since 1970; ours where the user may not ask."""
+    (reply,) = wire.ask([("TIME",)])
+    if isinstance(reply, Refusal):
+        return time.time_ns() // 1_000_000
+    seconds, microseconds = reply
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def change_libraries(
+    wire: Wire, changes: Iterable[LibraryChange], seen: Mapping[str, str]
+) -> dict[str, str] | None:
+    """Changes libraries in one transaction; tells which were refused, and why.
+
+    `seen` are the sources of all libraries, as stored, that the changes are drawn from. Nobody
+    can WATCH libraries: the transaction lists them itself, and where they are others by then,
+    it is undone, and None returned.
+
+    What was there goes before anything comes, since no function may be in two libraries. Where
+    a library's successor is refused, it is put back.
+    """
+    ordered = [*changes]
+    commands: list[Command] = [LIST, *changing(ordered), ("EXEC",)]
+    wire.call("MULTI")
+    queued = wire.ask(commands)
+    for command, reply in zip(commands, queued, strict=True):
+        if isinstance(reply, Refusal):  # then nothing was done
+            return {change.name: str(wire.refused(reply, command)) for change in ordered}
+    there = sources(told(queued[-1][0]))
+    if there != seen:
+        _undo(wire, ordered, there)
+        return None
+    coming = [change for change in ordered if change.after is not None]
+    loaded = zip(reversed(coming), reversed(queued[-1]), strict=False)
+    wrong = {change: str(reply) for change, reply in loaded if isinstance(reply, Refusal)}
+    return {change.name: why + _put_back(wire, change) for change, why in wrong.items()}
+
+
+def _undo(wire: Wire, changes: list[LibraryChange], there: Mapping[str, str]) -> None:
+    """Makes the changed libraries those that were there."""
+    gone = [change.name for change in changes if change.name in there]
+    commands: list[Command] = [("FUNCTION", "DELETE", change.name) for change in changes]
+    commands += [_load(there[name]) for name in gone]
+    wire.call("MULTI")
+    *_, replies = wire.ask([*commands, ("EXEC",)])
+    for command, reply in zip(commands[len(changes) :], replies[len(changes) :], strict=True):
+        if isinstance(reply, Refusal):
+            raise wire.refused(reply, command)
+
+
+def _put_back(wire: Wire, change: LibraryChange) -> str:
+    """Loads what a change has deleted; what to say of it."""
+    if change.before is None:
+        return ""
+    (reply,) = wire.ask([_load(change.before)])
+    if isinstance(reply, Refusal):
+        return f"; nor could what was there be put back ({reply}): it is in the saved commit"
+    return "; what was there is back"
+
+
+def changing(changes: Iterable[LibraryChange]) -> list[Command]:
+    """The commands that change libraries: all that goes, then all that comes."""
+    ordered = [*changes]
+    going: list[Command] = [("FUNCTION", "DELETE", c.name) for c in ordered if c.before is not None]
+    return going + [_load(change.after) for change in ordered if change.after is not None]
+
+
+def _load(source: str) -> Command:
+    return "FUNCTION", "LOAD", codec.data(source)

@@ -1,0 +1,53 @@
+"""How much memory a server has left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gitbackup.kinds import Command
+from gitbackup.live.connection.connect import number, parse_info
+from gitbackup.live.connection.connection import Refusal, Wire
+
+QUESTIONS: Sequence[Command] = (("INFO", "memory"), ("INFO", "keyspace"))
+
+
+class Room(NamedTuple):
+    """Bytes up to the server's maxmemory; whether it then lets keys go, or takes no more.
+
+    One whose policy is about keys that expire has none to let go of where none does.
+    """
+
+    free: int
+    evicts: bool
+
+
+def room(wire: Wire) -> Room | None:
+    """None where there is no limit, or the user may not ask."""
+    told = wire.ask([*QUESTIONS])
+    return None if _refused(told) else _room(_parsed(told))
+
+
+def may_evict(wire: Wire) -> bool:
+    """Whether the server makes room for new keys by removing others, as far as is known."""
+    told = wire.ask([*QUESTIONS])
+    left = None if _refused(told) else _room(_parsed(told))
+    return _refused(told) or (left is not None and left.evicts)
+
+
+def _refused(replies: Sequence[object]) -> bool:
+    return any(isinstance(reply, Refusal) for reply in replies)
+
+
+def _parsed(replies: Sequence[str]) -> dict[str, str]:
+    return parse_info("\n".join(replies))
+
+
+def _room(info: dict[str, str]) -> Room | None:
+    limit, used = number(info, "maxmemory"), number(info, "used_memory")
+    uncounted = number(info, "mem_not_counted_for_evict")
+    policy = info.get("maxmemory_policy", "noeviction")
+    expiring = (value for name, value in info.items() if name[:2] == "db" and name[2:].isdecimal())
+    some = policy.startswith("allkeys") or any("expires=0," not in told for told in expiring)
+    evicts = policy != "noeviction" and some
+    return Room(limit - used + uncounted, evicts) if limit else None

@@ -1,0 +1,37 @@
+"""What a replica says of its primary: whether it has all that the primary has."""
+
+from __future__ import annotations
+
+from gitbackup.errors import ServerError
+from gitbackup.live.connection.connect import number, parse_info
+from gitbackup.live.connection.connection import Refusal, Wire
+
+QUESTION = ("INFO", "replication")
+ALONE = "its link to its primary is down"
+
+
+def doubt(wire: Wire) -> str:
+    """Return why a server may not have what its primary has; nothing where it has, or is none.
+
+    Raise ServerError for a replica that has nothing whole: it gets its data just now, or never
+    has.
+    """
+    (reply,) = wire.ask([QUESTION])
+    if isinstance(reply, Refusal):
+        return "the user may not ask whether it is in touch with its primary: grant +info"
+    info = parse_info(reply)
+    if info.get("role") != "slave" or info.get("master_link_status") == "up":
+        return ""
+    if number(info, "master_sync_in_progress"):
+        raise ServerError(
+            f"the replica at {wire.label} gets its data from its primary just now: wait until it"
+            " has them, or name the primary"
+        )
+    since = number(info, "master_link_down_since_seconds")
+    (size,) = wire.ask([("DBSIZE",)])
+    if since < 0 and size == 0 and number(info, "slave_repl_offset") <= 1:
+        raise ServerError(
+            f"the replica at {wire.label} has never got its data from its primary: make its"
+            " replicaof and masterauth right, or name the primary"
+        )
+    return f"{ALONE} for {since:,} s" if since >= 0 else f"{ALONE} since it started"

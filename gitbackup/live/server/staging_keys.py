@@ -1,0 +1,43 @@
+"""Names for values that are built aside, to be renamed over their keys when they are whole."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+
+from gitbackup.live.connection.connection import Wire
+
+MARK = b":gitbackup-aside:"
+NAME = re.compile(re.escape(MARK) + rb"[0-9a-f]{16}\Z")
+MINUTES = 60  # after which a value that its builder left behind goes away by itself
+
+
+def name_for(key: bytes) -> bytes:
+    """A fresh name that begins with the key's own, so that the same rights cover it."""
+    return key + MARK + secrets.token_hex(8).encode()
+
+
+def is_ours(name: bytes) -> bool:
+    """Whether `name` looks like one of these: one that is has an expiry too, see `still_ours`."""
+    return NAME.search(name) is not None
+
+
+def still_ours(wire: Wire, names: Sequence[bytes]) -> list[bytes]:
+    """Those of `names`, in the wire's database, that are values built aside, in their order.
+
+    They look like it and expire within the hour. Any other key, and one whose expiry the user
+    may not ask for, is somebody's own.
+    """
+    alike = [name for name in names if is_ours(name)]
+    left = wire.ask([("PTTL", name) for name in alike])
+    return [name for name, ms in zip(alike, left, strict=True) if _is_short(ms)]
+
+
+def still_ours_at(name: bytes, expires_at: int, now: int) -> bool:
+    """The same of one name, whose key expires at an instant in milliseconds since 1970."""
+    return is_ours(name) and _is_short(expires_at - now)
+
+
+def _is_short(milliseconds: object) -> bool:
+    return isinstance(milliseconds, int) and 0 < milliseconds <= MINUTES * 60_000

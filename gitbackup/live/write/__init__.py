@@ -1,0 +1,1 @@
+"""Write keys, each at once, after asking whether the server takes it."""

@@ -1,0 +1,287 @@
+"""Writing keys so that each changes at once, and none that somebody else has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import islice
+from typing import Any, NamedTuple, Self
+
+from gitbackup import codec
+from gitbackup.errors import ServerError
+from gitbackup.kinds import Abilities, Command, kind_of, same, stream_delivery
+from gitbackup.kinds.base import Argument
+from gitbackup.live.connection import error_replies
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.connection.connection import Refusal
+from gitbackup.live.connection.crc64 import crc64
+from gitbackup.live.read import typed_read
+from gitbackup.live.server import keyspace, staging_keys
+from gitbackup.model import Entry
+
+TRIES = 5  # transactions, each undone by somebody's write, until a key counts as moved
+UNWATCH: Sequence[Command] = (("MULTI",), ("EXEC",))  # a right of its own for that nobody need have
+SENT = 100  # commands on their way at once while a value is built aside
+CHECKSUM = 8  # bytes at the end of what DUMP replies
+AHEAD = "the clock of the server is behind a delivery of that stream, which takes its dump: {}"
+
+
+class Step(NamedTuple):
+    """What is to become of one key: it holds `before` now and shall hold `after`; None: nothing.
+
+    Both are entries as stored. Where `after` has an expiry that has passed, the key goes.
+    """
+
+    key: bytes
+    before: Entry | None
+    after: Entry | None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of steps: those done, those whose key held something else, those refused."""
+
+    done: list[Step] = field(default_factory=list)
+    moved: list[Step] = field(default_factory=list)
+    refused: list[tuple[Step, str]] = field(default_factory=list)
+
+
+class KeyWriter:
+    """Writes to the keys of one server. A context manager: leaving it closes the connection."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._wire = server.dial()
+        self._now = 0  # the server's, when it was asked last
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wire.close()
+
+    def refusal(self, db: int, step: Step) -> str:
+        """Why the server does not take a value that it is to load; empty where it does.
+
+        One that has expired is read whole, and then not kept: nothing is written.
+        """
+        self._wire.select(db)
+        for command in (
+            self._writes(staging_keys.name_for(step.key), step.after) if step.after else ()
+        ):
+            if command[0] == "RESTORE":
+                name, _, dump = command[1:]
+                (reply,) = self._wire.ask([("RESTORE", name, 1, dump, "ABSTTL")])
+                if isinstance(reply, Refusal):
+                    return error_replies.words_of(reply)
+        return ""
+
+    def made_of(self, db: int, key: bytes, entry: Entry) -> Entry | None:
+        """Return what the server makes of a value, less its expiry: it is built aside, read and
+        removed. None where that cannot be told."""
+        self._wire.select(db)
+        name = staging_keys.name_for(key)
+        try:
+            self._build(name, entry)
+            made = typed_read.whole(self._wire, name, self._server.abilities).entry
+        except _Refused:
+            return None
+        finally:
+            self.remove(db, [name])
+        if made:
+            made.pop("expires_at", None)
+        return made
+
+    def apply(self, db: int, steps: Sequence[Step]) -> Outcome:
+        """Takes the steps in one transaction, but for values built aside before it.
+
+        A key that does not hold its `before` any more is left alone, and told as moved.
+        """
+        self._wire.select(db)
+        outcome = Outcome()
+        built: dict[bytes, bytes] = {}
+        try:
+            ready = [step for step in steps if self._prepare(step, built, outcome)]
+            self._swap(ready, built, outcome)
+        finally:
+            self.remove(db, built.values())
+        return outcome
+
+    def remove(self, db: int, keys: Iterable[bytes]) -> None:
+        """Removes what was built aside, if it is still there and the server is."""
+        for key in keys:
+            try:
+                self._wire.select(db)
+                self._wire.ask([("UNLINK", key)])
+            except ServerError:
+                return  # it goes away by itself
+
+    def _prepare(self, step: Step, built: dict[bytes, bytes], outcome: Outcome) -> bool:
+        """Builds aside what takes more than one command; False where the server refuses it."""
+        if step.after is None or _only_expiry(step) or self._single(step):
+            return True
+        name = built[step.key] = staging_keys.name_for(step.key)
+        try:
+            self._build(name, step.after)
+        except _Refused as refused:
+            outcome.refused.append((step, str(refused)))
+            return False
+        return True
+
+    def _single(self, step: Step) -> bool:
+        return step.after is not None and bool(single(step.key, step.after, self._server.abilities))
+
+    def _writes(self, key: bytes, entry: Entry) -> Iterator[Command]:
+        return writes(key, entry, self._server.abilities)
+
+    def _build(self, name: bytes, entry: Entry) -> None:
+        """Its expiry comes with its first command: by that everybody knows it from a key."""
+        entry, marks = self._marked(entry)
+        commands = self._writes(name, entry)
+        expire: Command = "PEXPIRE", name, staging_keys.MINUTES * 60_000
+        first = [*islice(commands, 1), expire]
+        *queued, ended = self._wire.ask([("MULTI",), *first, ("EXEC",)])
+        self._accepted(first, queued[1:])
+        self._accepted([("EXEC",)], [ended])
+        self._accepted(first, ended)
+        self._send_all(commands, expire)
+        if marks:
+            self._set_deliveries(name, marks)
+
+    def _marked(self, entry: Entry) -> stream_delivery.Marked:
+        """The server is asked for its time only where what it told last leaves a doubt."""
+        if stream_delivery.marked(entry, self._now).marks:
+            self._now = keyspace.clock(self._wire)
+        return stream_delivery.marked(entry, self._now)
+
+    def _set_deliveries(self, name: bytes, marks: Mapping[bytes, Mapping[bytes, bytes]]) -> None:
+        """Sets the deliveries of a stream that no command does: by its own dump."""
+        dump = codec.raw(self._taken("DUMP", name) or "")
+        try:
+            content = stream_delivery.put_into(dump[:-CHECKSUM], marks)
+        except ValueError as unlike:
+            raise _Refused(AHEAD.format(unlike)) from None
+        checksum = crc64(BytesIO(content), len(content)).to_bytes(CHECKSUM, "little")
+        self._taken("RESTORE", name, staging_keys.MINUTES * 60_000, content + checksum, "REPLACE")
+
+    def _taken(self, *command: Argument) -> Any:
+        """The reply to a command that this value alone takes, so that no other key is refused."""
+        (reply,) = self._wire.ask([command])
+        if isinstance(reply, Refusal):
+            words = error_replies.words_of(reply)
+            if words.partition(" ")[0] in error_replies.MEANINGS:
+                raise self._wire.refused(reply, command)
+            raise _Refused(AHEAD.format(words))
+        return reply
+
+    def _send_all(self, commands: Iterator[Command], expire: Command) -> None:
+        """While some commands are under way, the next are put together."""
+        sent: list[Command] = []
+        for piece in iter(lambda: [*islice(commands, SENT)], []):
+            following = [*piece, expire]
+            self._wire.send(following)
+            replies = self._wire.receive(len(sent))
+            try:
+                self._accepted(sent, replies)
+            except (ServerError, _Refused):
+                self._wire.receive(len(following))  # so that no reply is left over
+                raise
+            sent = following
+        self._accepted(sent, self._wire.receive(len(sent)))
+
+    def _accepted(self, commands: list[Command], replies: list[Any]) -> None:
+        for command, reply in zip(commands, replies, strict=False):
+            if isinstance(reply, Refusal):
+                raise self._fatal(reply, command) or _Refused(str(reply))
+
+    def _fatal(self, reply: Refusal, command: Command) -> ServerError | None:
+        """An error for refusals that no other key would escape."""
+        code = error_replies.words_of(reply).partition(" ")[0]
+        if code in error_replies.MEANINGS or code in ("NOPERM", "EXECABORT"):
+            return self._wire.refused(reply, command)
+        return None
+
+    def _swap(self, steps: list[Step], built: dict[bytes, bytes], outcome: Outcome) -> None:
+        for _ in range(TRIES):
+            if not steps:
+                return
+            steps = self._unmoved(steps, outcome)
+            if steps and self._transaction(steps, built, outcome):
+                return
+        outcome.moved += steps
+
+    def _unmoved(self, steps: list[Step], outcome: Outcome) -> list[Step]:
+        """Watches the keys, and drops the steps of those that do not hold their `before`."""
+        keys = [step.key for step in steps]
+        self._wire.call("WATCH", *keys)
+        found = typed_read.together(self._wire, keys, self._server.abilities)
+        still = [step for step in steps if same(found[step.key], step.before)]
+        if len(still) < len(steps):
+            self._wire.need([*UNWATCH])
+            outcome.moved += (step for step in steps if step not in still)
+            return self._unmoved(still, outcome) if still else []
+        return still
+
+    def _transaction(self, steps: list[Step], built: dict[bytes, bytes], outcome: Outcome) -> bool:
+        plan = [(step, self._commands(step, built.get(step.key))) for step in steps]
+        commands = [command for _, parts in plan for command in parts]
+        queued = self._wire.ask([("MULTI",), *commands, ("EXEC",)])
+        for command, reply in zip(commands, queued[1:], strict=False):
+            if isinstance(reply, Refusal):
+                raise self._wire.refused(reply, command)
+        if queued[-1] is None:
+            return False
+        if isinstance(queued[-1], Refusal):
+            raise self._wire.refused(queued[-1], ("EXEC",))
+        replies = iter(queued[-1])
+        for step, parts in plan:
+            wrong = [reply for reply in islice(replies, len(parts)) if isinstance(reply, Refusal)]
+            outcome.refused += ((step, str(reply)) for reply in wrong[:1])
+            outcome.done += [] if wrong else [step]
+        for step in steps:
+            built.pop(step.key, None)
+        return True
+
+    def _commands(self, step: Step, built: bytes | None) -> list[Command]:
+        """What a transaction holds for one key."""
+        if step.after is None:
+            return [("UNLINK", step.key)]
+        when = _expiry(step.key, step.after)
+        if _only_expiry(step):
+            return [when]
+        if built is not None:
+            return [("RENAME", built, step.key), when]
+        return [("UNLINK", step.key), *self._writes(step.key, step.after), when]
+
+
+class _Refused(Exception):
+    """The server would not take one value."""
+
+
+def writes(key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
+    """The commands that build an entry, less its expiry, at a key that does not exist."""
+    return kind_of(entry["type"]).write(key, entry, server)
+
+
+def single(key: bytes, entry: Entry, server: Abilities) -> Command | None:
+    """The one command that writes the value; None where it takes more, or might fail."""
+    first = list(islice(writes(key, entry, server), 2))
+    return first[0] if len(first) == 1 and first[0][0] != "RESTORE" else None
+
+
+def _expiry(key: bytes, entry: Entry) -> Command:
+    if "expires_at" in entry:
+        return "PEXPIREAT", key, codec.milliseconds(entry["expires_at"])
+    return "PERSIST", key
+
+
+def _only_expiry(step: Step) -> bool:
+    """Whether the key holds all but the right expiry already."""
+    if step.before is None or step.after is None:
+        return False
+    timeless = [
+        {name: part for name, part in entry.items() if name != "expires_at"}
+        for entry in (step.before, step.after)
+    ]
+    return codec.encode(timeless[0]) == codec.encode(timeless[1])
