@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from gitbackup.kinds import Command
-from gitbackup.report.redis_cli import command_line
+from gitbackup.report.text.redis_cli import command_line
 from tests.databases import send
 from tests.servers import LiveServer
 

@@ -20,7 +20,7 @@ from gitbackup.model import Entry, Key, Rehearsal, Scope
 from gitbackup.ops.exported import read
 from gitbackup.ops.forms import FORMS
 from gitbackup.ops.sides import Spool
-from gitbackup.report.plans import plan_object, read_plan
+from gitbackup.report.json.plan import plan_object, read_plan
 from gitbackup.store.objects import notes
 from tests.kinds.examples import EXAMPLES
 from tests.mutations import bounded, changed, grown

@@ -12,12 +12,12 @@ import pytest
 
 from gitbackup.diff.values import diff_entries
 from gitbackup.model import Action, CommitInfo, Counts, Entry, Key, KeyChange
-from gitbackup.report import page
+from gitbackup.report import html
 from tests.browser import Tab
 
 MINUS = "\N{MINUS SIGN}"
 MADE = datetime(2026, 11, 22, 12, 36, tzinfo=UTC)
-SIDES = page.SideTitle("14ddca8", "first commit"), page.SideTitle("931e661", "added account")
+SIDES = html.SideTitle("14ddca8", "first commit"), html.SideTitle("931e661", "added account")
 Sides = tuple[Entry | None, Entry | None]
 
 EVIL = (
@@ -57,11 +57,11 @@ DATABASE: dict[Key, Sides] = {
 
 def written(folder: Path, database: dict[Key, Sides]) -> Path:
     """The page of what differs between the two sides of each key."""
-    changes = sorted(map(_change, database, database.values()), key=page.order)
+    changes = sorted(map(_change, database, database.values()), key=html.order)
     items = (
         (change, *sides, _values(*sides)) for change in changes for sides in [database[change.key]]
     )
-    return _file(folder, page.diff_page(SIDES, MADE, changes, items))
+    return _file(folder, html.diff_page(SIDES, MADE, changes, items))
 
 
 def _change(key: Key, sides: Sides) -> KeyChange:
@@ -363,7 +363,7 @@ def test_the_pages_of_a_history(tab: Tab, tmp_path: Path) -> None:
         (commit(2, EVIL[0]), few),
         (commit(1, "begin"), few),
     ]
-    tab.open(_file(tmp_path, page.log_page(page.SideTitle("relay", "HEAD~2"), MADE, commits)))
+    tab.open(_file(tmp_path, html.log_page(html.SideTitle("relay", "HEAD~2"), MADE, commits)))
     heads = "[...document.querySelectorAll('h2, .commit > summary')].map(e => e.innerText)"
     assert tab.tell(heads) == [
         "Monday, 23 November 2026",
@@ -387,8 +387,8 @@ def test_the_pages_of_a_history(tab: Tab, tmp_path: Path) -> None:
 
 def test_a_page_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys beyond the most are counted, not read."""
-    monkeypatch.setattr("gitbackup.report.page.diff.MOST_KEYS", 2)
-    changes = sorted(map(_change, DATABASE, DATABASE.values()), key=page.order)
+    monkeypatch.setattr("gitbackup.report.html.diff.MOST_KEYS", 2)
+    changes = sorted(map(_change, DATABASE, DATABASE.values()), key=html.order)
     read = []
 
     def items() -> Iterable[Any]:
@@ -396,15 +396,15 @@ def test_a_page_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
             read.append(change.key.name)
             yield change, *DATABASE[change.key], []
 
-    whole = "".join(page.diff_page(SIDES, MADE, changes, items()))
+    whole = "".join(html.diff_page(SIDES, MADE, changes, items()))
     assert "This page shows 2 of 6 keys. The other 4 are counted above" in whole
     assert len(read) <= 3
 
 
 def test_a_history_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commits beyond the most are not read."""
-    monkeypatch.setattr("gitbackup.report.page.log.MOST_COMMITS", 2)
+    monkeypatch.setattr("gitbackup.report.html.log.MOST_COMMITS", 2)
     commits = iter([(commit(number, "s"), []) for number in (5, 4, 3, 2)])
-    whole = "".join(page.log_page(page.SideTitle("relay"), MADE, commits))
+    whole = "".join(html.log_page(html.SideTitle("relay"), MADE, commits))
     assert "This page shows the last 2 commits; there are older ones." in whole
     assert [info.id[-1] for info, _ in commits] == ["2"]

@@ -11,7 +11,7 @@ import pytest
 from gitbackup.errors import UsageError
 from gitbackup.model import FUNCTIONS, Action, Key
 from gitbackup.plan import Clock, How, Plan, PlannedKey, Ttl
-from gitbackup.report.plans import plan_object, read_plan
+from gitbackup.report.json.plan import plan_object, read_plan
 
 PLAN = Plan(
     "1" * 40,

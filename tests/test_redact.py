@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gitbackup.diff.values import diff_entries
 from gitbackup.model import MASK, Action, Entry, Key, KeyChange, Part, ValueChange
 from gitbackup.redact import NOTE, Redaction
-from gitbackup.report.changes import View, change_lines, to_json
+from gitbackup.report.text.diff import View, change_lines, to_json
 
 SOON = "2027-01-15T08:00:00.123Z"
 KEY = Key(0, "account:1")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup.report.columns import fit, pad, width
-from gitbackup.report.paint import Style, paint
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style.columns import fit, pad, width
 
 TEXTS = st.text(st.sampled_from("ab 中한e\u0301👍\U0001f3fd❤\ufe0f…"))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from gitbackup.model import Action, Counts, Key, KeyChange, Summary
-from gitbackup.report.columns import width
-from gitbackup.report.groups import Headings, order
-from gitbackup.report.stat import noise, noise_line, silenced, stat_lines
+from gitbackup.report.style.columns import width
+from gitbackup.report.text.groups import Headings, order
+from gitbackup.report.text.stat import noise, noise_line, silenced, stat_lines
 
 
 def summary(**spaces: Counts) -> Summary:

@@ -7,9 +7,9 @@ import pytest
 
 from gitbackup.model import Action, CommitInfo, Counts, Key, Summary
 from gitbackup.plan import Clock, How, Plan, PlannedKey
-from gitbackup.report import text
-from gitbackup.report.moments import age
-from gitbackup.report.plan_text import plan_lines
+from gitbackup.report.style.human_time import age
+from gitbackup.report.text import sentences
+from gitbackup.report.text.plan import plan_lines
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def test_an_age_is_told_in_one_unit(since: timedelta, said: str) -> None:
 
 def test_of_many_namespaces_those_with_the_most_changes_are_shown() -> None:
     spaces = {("db0", f"n{at:02}"): Counts(added=1 + (at == 29)) for at in range(30)}
-    lines = [*text.summary_lines(Summary(Counts(added=31), spaces, (), ""))]
+    lines = [*sentences.summary_lines(Summary(Counts(added=31), spaces, (), ""))]
     assert (lines[0], lines[-2], lines[-1]) == (
         "  n00  1 added",
         "  n29  2 added",
@@ -44,7 +44,7 @@ def test_of_many_namespaces_those_with_the_most_changes_are_shown() -> None:
 
 def test_a_long_name_does_not_push_the_numbers_out_of_sight() -> None:
     spaces = {("db0", "n" * 99): Counts(added=1), ("db3", "x"): Counts(removed=1)}
-    assert [*text.summary_lines(Summary(Counts(added=1, removed=1), spaces, (), ""))] == [
+    assert [*sentences.summary_lines(Summary(Counts(added=1, removed=1), spaces, (), ""))] == [
         f"  {'n' * 39}…  1 added",
         f"  db3 x{' ' * 35}  1 removed",
     ]
@@ -73,14 +73,14 @@ def test_a_long_plan_is_cut_unless_all_is_asked_for() -> None:
 
 
 def test_a_list_of_keys_in_a_sentence_is_cut() -> None:
-    assert text.key_list(Key(0, f"k{at}") for at in range(12)) == (
+    assert sentences.key_list(Key(0, f"k{at}") for at in range(12)) == (
         "k0, k1, k2, k3, k4, k5, k6, k7, k8, k9 and 2 more"
     )
 
 
 def test_an_author_cannot_steer_the_terminal() -> None:
     info = CommitInfo("1" * 40, (), "\x1b[2Jme <me@example.org>", NOW, "by\x07 hand", "")
-    assert [click.unstyle(line) for line in text.log_lines(info, NOW)] == [
+    assert [click.unstyle(line) for line in sentences.log_lines(info, NOW)] == [
         "1111111  2026-11-22 12:00 (just now)",
         "    by\\x07 hand",
         "    made with plain git by \\x1b[2Jme <me@example.org>",

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup.report.redis_cli import command_line
-from gitbackup.report.shown import escape, name, shown
+from gitbackup.report.style.escape import escape, name, shown
+from gitbackup.report.text.redis_cli import command_line
 from gitbackup.unseen import escaped, hides, is_plain, json_escape
 from tests.cli.conftest import user  # noqa: F401  a fixture
 from tests.cli.user import User

@@ -7,11 +7,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitbackup.cli import terminal
-from gitbackup.report import objects, stat, text
-from gitbackup.report.changes import View, change_lines, headline
-from gitbackup.report.groups import Headings, order
-from gitbackup.report.machine import to_json
-from gitbackup.report.redis_cli import command_line
+from gitbackup.report.json import objects
+from gitbackup.report.json.diff import to_json
+from gitbackup.report.text import sentences, stat
+from gitbackup.report.text.diff import View, change_lines, headline
+from gitbackup.report.text.groups import Headings, order
+from gitbackup.report.text.redis_cli import command_line
 
 if TYPE_CHECKING:  # it loads what no `--help` has need of
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ def say_changes(found: Diff, view: View) -> None:
     for key in found.ordered(order):
         lines = change_lines(key.change, key.before, key.after, key.values, view)
         terminal.say(["\n".join([*headings.above(key.change), *lines])])
-    terminal.say(text.hidden_lines(found.hidden))
+    terminal.say(sentences.hidden_lines(found.hidden))
 
 
 def say_objects(found: Diff, rank: bool = False) -> None:
@@ -62,8 +63,8 @@ def say_commands(found: Diff) -> None:
 def say_names(found: Diff, status: bool) -> None:
     """The name of every key that differs, and what happened to it where that is asked for."""
     for change in found.changes:
-        terminal.say([headline(change) if status else text.key_name(change.key)])
-    terminal.say(text.hidden_lines(found.hidden), err=True)
+        terminal.say([headline(change) if status else sentences.key_name(change.key)])
+    terminal.say(sentences.hidden_lines(found.hidden), err=True)
 
 
 def say_stat(found: Diff, view: View, words: Sequence[str]) -> None:
@@ -71,7 +72,7 @@ def say_stat(found: Diff, view: View, words: Sequence[str]) -> None:
     summary = found.summary
     hint = " (--full shows them)"
     terminal.say(stat.stat_lines(summary, view.columns, view.full, hint))
-    terminal.say(text.hidden_lines(found.hidden))
+    terminal.say(sentences.hidden_lines(found.hidden))
     say_noise(summary, ["diff", *words])
 
 

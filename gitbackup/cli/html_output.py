@@ -14,7 +14,8 @@ from gitbackup.cli import terminal
 from gitbackup.errors import UsageError
 from gitbackup.model import Selection
 from gitbackup.newfile import new_file
-from gitbackup.report import page, text
+from gitbackup.report import html as page
+from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # `log` has no need of it
     from gitbackup.ops.diff import Diff
@@ -27,8 +28,8 @@ def write_diff(html: str, backup: Backup, found: Diff) -> None:
     sides = _side(backup, found.before), _side(backup, found.after)
     pieces = page.diff_page(sides, datetime.now(UTC), ordered.changes, items, found.hidden)
     write(html, pieces)
-    _say(html, text.changed(found.summary))
-    terminal.say(text.hidden_lines(found.hidden), err=True)
+    _say(html, sentences.changed(found.summary))
+    terminal.say(sentences.hidden_lines(found.hidden), err=True)
 
 
 def _side(backup: Backup, name: str) -> page.SideTitle:

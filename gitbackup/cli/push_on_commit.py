@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
 from gitbackup.errors import GitbackupError
-from gitbackup.report import text
+from gitbackup.report.text import sentences
 
 
 def push_after_commit(backup: Backup, as_json: bool, made: bool = True) -> str:
@@ -22,5 +22,5 @@ def push_after_commit(backup: Backup, as_json: bool, made: bool = True) -> str:
     if result is not None:
         terminal.warn_all(result.warnings)
         facts = (result.remote, result.place, result.head, result.commits)
-        terminal.say(text.push_lines(*facts, result.settings), err=as_json)
+        terminal.say(sentences.push_lines(*facts, result.settings), err=as_json)
     return ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitbackup.cli.options import FOLDER
-from gitbackup.report import objects
+from gitbackup.report.json import objects
 
 if TYPE_CHECKING:  # it loads what `push --help` has no need of
     from gitbackup.ops.travel import Came

@@ -15,8 +15,9 @@ from gitbackup.cli.push_on_commit import push_after_commit
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.model import Key
 from gitbackup.plan import Plan
-from gitbackup.report import plans, text
-from gitbackup.report.plan_text import plan_lines
+from gitbackup.report.json import plan as plans
+from gitbackup.report.text import sentences
+from gitbackup.report.text.plan import plan_lines
 
 SEEN = {
     "deleted": "somebody deleted {} since",
@@ -158,7 +159,7 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         click.echo(f"saved what was written meanwhile as commit {commit[:7]}")
     if result.plan.keys:
         equal = "equals" if result.verified == 1 else "equal"
-        terminal.say([f"verified: {text.keys(result.verified)} {equal} {result.plan.source}"])
+        terminal.say([f"verified: {sentences.keys(result.verified)} {equal} {result.plan.source}"])
     else:  # a run before this one wrote it all
         terminal.say([f"it is done already: the database holds what {result.plan.source} does"])
     if result.recorded:
@@ -192,9 +193,11 @@ def _left(result: RestoreResult) -> str:
     parts = []
     if result.refused:
         why = result.refused[0][1]
-        parts.append(f"the server refused {text.key_list(k for k, _ in result.refused)} ({why})")
+        parts.append(
+            f"the server refused {sentences.key_list(k for k, _ in result.refused)} ({why})"
+        )
     if result.busy:
-        parts.append(f"somebody goes on writing to {text.key_list(result.busy)}")
+        parts.append(f"somebody goes on writing to {sentences.key_list(result.busy)}")
     parts += _seen(result)
     return "restored but for some keys: " + "; ".join(parts)
 
@@ -207,7 +210,7 @@ def _seen(result: RestoreResult) -> Iterator[str]:
     gone = sorted([*keys.pop("evicted", ()), *result.gone])
     if gone:
         yield _evicted(result, gone)
-    yield from (SEEN[why].format(text.key_list(some)) for why, some in sorted(keys.items()))
+    yield from (SEEN[why].format(sentences.key_list(some)) for why, some in sorted(keys.items()))
 
 
 def _evicted(result: RestoreResult, gone: Sequence[Key]) -> str:
@@ -215,6 +218,6 @@ def _evicted(result: RestoreResult, gone: Sequence[Key]) -> str:
     if result.evicted is None:
         why = "the server evicted keys to make room, or somebody deleted them (+info tells which)"
     else:
-        count = f"{text.keys(result.evicted)}"
+        count = f"{sentences.keys(result.evicted)}"
         why = f"the server evicted {count} to make room while it was restored"
-    return f"{text.key_list(gone)} {are} gone: {why}; raise its maxmemory and restore again"
+    return f"{sentences.key_list(gone)} {are} gone: {why}; raise its maxmemory and restore again"

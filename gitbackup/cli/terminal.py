@@ -92,7 +92,7 @@ def fail(sentence: str, exit_code: int, as_json: bool) -> None:
     if not as_json:
         warn(sentence)
         return
-    from gitbackup.report.objects import error_object
+    from gitbackup.report.json.objects import error_object
 
     line = json.dumps(error_object(sentence, exit_code), ensure_ascii=False)
     click.echo(_seen_json(line), err=True)

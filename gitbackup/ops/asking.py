@@ -15,7 +15,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.ops import restored
 from gitbackup.ops.planning import Wanted
 from gitbackup.plan import How, Plan
-from gitbackup.report.plans import how_object, plan_object
+from gitbackup.report.json.plan import how_object, plan_object
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import State, Unfinished
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from gitbackup.model import CommitInfo, Pushed, Verdict
 from gitbackup.model.rdb import RdbFile
 from gitbackup.model.risk import Level, Risk
-from gitbackup.report.moments import age, span
+from gitbackup.report.style.human_time import age, span
 
 MISTAKE, LOST = "a mistake deletes data", "this machine is lost"
 NEEDED, READ = "a backup is needed", "others look at the files"

@@ -14,7 +14,7 @@ from gitbackup.model.proof import Finding, Held, Sort
 from gitbackup.ops.sides import content_of
 from gitbackup.patterns import covers
 from gitbackup.progress import Progress
-from gitbackup.report.text import key_list
+from gitbackup.report.text.sentences import key_list
 from gitbackup.store.objects.trees import Place
 from gitbackup.store.repository.repository import Repository
 

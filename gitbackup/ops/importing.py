@@ -26,7 +26,7 @@ from gitbackup.ops.restore import Confirm, Restorer, Tell
 from gitbackup.ops.sides import Spool
 from gitbackup.plan import How, Plan
 from gitbackup.progress import Progress
-from gitbackup.report.plans import how_object
+from gitbackup.report.json.plan import how_object
 from gitbackup.store.repository.import_ref import held, hold
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import Unfinished

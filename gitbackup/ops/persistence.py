@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from gitbackup import codec
 from gitbackup.live.server.health import Health
 from gitbackup.model.risk import Level, Risk
-from gitbackup.report.moments import age, span
+from gitbackup.report.style.human_time import age, span
 
 CRASH, POWER = "the server crashes", "the machine loses power"
 GROWTH, FILES = "the append-only file grows", "a data file is damaged"

@@ -24,7 +24,7 @@ from gitbackup.ops.restored import BEGUN, DONE, trailers
 from gitbackup.ops.sides import Spool
 from gitbackup.ops.take import Taken
 from gitbackup.plan import Plan
-from gitbackup.report.plans import how_object
+from gitbackup.report.json.plan import how_object
 from gitbackup.store.repository.reply_cache import Seen
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import State, Unfinished

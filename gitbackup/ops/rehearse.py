@@ -26,7 +26,7 @@ from gitbackup.ops.sides import LiveSide, Spool, content_of
 from gitbackup.ops.stage import Staged, beyond
 from gitbackup.ops.take import Taken, take
 from gitbackup.progress import Progress
-from gitbackup.report.text import key_list
+from gitbackup.report.text.sentences import key_list
 from gitbackup.store.objects.trees import Place, tree_id
 from gitbackup.store.repository.repository import Repository
 

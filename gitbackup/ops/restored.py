@@ -14,7 +14,7 @@ from gitbackup.ops.planning import Wanted, draw, taken_at
 from gitbackup.ops.sides import CommitSide, chosen
 from gitbackup.patterns import covers
 from gitbackup.plan import Clock, How
-from gitbackup.report.plans import how_object, read_how
+from gitbackup.report.json.plan import how_object, read_how
 from gitbackup.store.repository.repository import Repository
 
 DONE = "Restore-Of"  # the id of the commit that was restored, on the one of the state since

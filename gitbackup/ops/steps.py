@@ -19,7 +19,7 @@ from gitbackup.live.write.key_writer import KeyWriter, Step
 from gitbackup.model import FUNCTIONS, Action, Entry
 from gitbackup.ops.decoded import Decoded
 from gitbackup.plan import Arrivals, Plan, PlannedKey, least, timed
-from gitbackup.report.plan_text import size
+from gitbackup.report.text.plan import size
 
 
 class Entries:

@@ -10,7 +10,7 @@ import click
 
 from gitbackup.diff.values import diff_entries
 from gitbackup.model import Action, Entry, Key, KeyChange
-from gitbackup.report.changes import View, change_lines, to_json
+from gitbackup.report.text.diff import View, change_lines, to_json
 
 NOW = datetime(2027, 1, 12, 8, tzinfo=UTC)
 SOON, LATER = "2027-01-15T08:00:00.123Z", "2028-01-15T08:00:00.123Z"

@@ -11,8 +11,8 @@ import pytest
 
 from gitbackup.diff.values import MOST_COMPARED, ONE_COMPARISON, diff_entries
 from gitbackup.model import Entry
-from gitbackup.report.changes import View, change_lines
-from gitbackup.report.columns import width
+from gitbackup.report.style.columns import width
+from gitbackup.report.text.diff import View, change_lines
 from tests.diff.telling import NOW, Key, change, entry, text
 
 MEGABYTE = 1_000_000

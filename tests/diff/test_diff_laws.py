@@ -16,7 +16,7 @@ from gitbackup.diff.exact import same
 from gitbackup.diff.values import diff_entries
 from gitbackup.model import Action, Entry, Key, KeyChange, Part
 from gitbackup.redact import Redaction
-from gitbackup.report.changes import View, change_lines, to_json
+from gitbackup.report.text.diff import View, change_lines, to_json
 
 NAMES = st.sampled_from(
     ["a", "b", "c", "__d", "a.b", "", "x y", "\x1b[31m", "é\u202e", "base64:/w=="]

@@ -18,7 +18,8 @@ from gitbackup.cli.options import (
     repo_option,
 )
 from gitbackup.cli.pager import reading
-from gitbackup.report import history, records
+from gitbackup.report.json import history as records
+from gitbackup.report.text import history
 
 
 @click.command(

@@ -15,7 +15,7 @@ from gitbackup.cli import pager, terminal
 from gitbackup.cli.options import OwnFirst, color_option, connected, examples, logged_in
 from gitbackup.errors import UsageError
 from gitbackup.model.risk import Level, Risk
-from gitbackup.report import risks
+from gitbackup.report.text import check as risks
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 OURS = re.compile(r"^gitbackup (rdb )?\w+")

@@ -11,8 +11,9 @@ from gitbackup.cli import terminal
 from gitbackup.cli.options import FOLDER, OwnFirst, examples, json_option
 from gitbackup.cli.parameter_types import Folder
 from gitbackup.cli.remote_output import came_object, named
-from gitbackup.report import objects, text
-from gitbackup.report.settings import came_lines, offered_lines
+from gitbackup.report.json import objects
+from gitbackup.report.text import sentences
+from gitbackup.report.text.settings import came_lines, offered_lines
 
 
 @click.command(
@@ -49,7 +50,7 @@ def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
         facts = (path, result.place, result.head, result.commits)
         terminal.say_json(objects.clone_object(*facts, came_object(result.came)))
     else:
-        terminal.say(text.clone_lines(path, result.place, result.head, result.commits))
+        terminal.say(sentences.clone_lines(path, result.place, result.head, result.commits))
         how = named(folder)
         terminal.say(came_lines(result.came.globs, result.came.kept, how))
         terminal.say(offered_lines(result.came.url, how))

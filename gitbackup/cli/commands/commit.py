@@ -20,7 +20,8 @@ from gitbackup.cli.options import (
 from gitbackup.cli.push_on_commit import push_after_commit
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.model import Consistency
-from gitbackup.report import objects, text
+from gitbackup.report.json import objects
+from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # it loads what `commit --help` has no need of
     from gitbackup.ops.commit import CommitResult
@@ -113,8 +114,10 @@ def commit(
 
 def _say(result: CommitResult, dry_run: bool) -> None:
     if dry_run:
-        terminal.say(text.preview_lines(result.subject, result.keys, result.summary))
+        terminal.say(sentences.preview_lines(result.subject, result.keys, result.summary))
         return
     terminal.say(
-        text.commit_lines(result.commit, result.subject, result.keys, result.summary, result.parent)
+        sentences.commit_lines(
+            result.commit, result.subject, result.keys, result.summary, result.parent
+        )
     )

@@ -13,9 +13,9 @@ from gitbackup.backup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.options import OwnFirst, examples, json_option, open_backup, repo_option
 from gitbackup.model.access import NAMES as ACCESS
-from gitbackup.report import objects
-from gitbackup.report.settings import settings_lines
-from gitbackup.report.shown import escape
+from gitbackup.report.json import objects
+from gitbackup.report.style.escape import escape
+from gitbackup.report.text.settings import settings_lines
 
 URL_FROM = "REDIS_URL"
 

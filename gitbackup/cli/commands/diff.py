@@ -32,7 +32,7 @@ from gitbackup.cli.options import (
 )
 from gitbackup.cli.pager import reading
 from gitbackup.cli.revision_arguments import KEYS, WORDS, AfterDashes, sides
-from gitbackup.report import objects
+from gitbackup.report.json import objects
 
 if TYPE_CHECKING:  # it loads what `diff --help` has no need of
     from gitbackup.ops.diff import Diff

@@ -14,7 +14,8 @@ from gitbackup.cli import completions, streams, terminal
 from gitbackup.cli.options import connected, examples, logged_in, open_backup, redact_option
 from gitbackup.cli.revision_arguments import GLOB, KEYS, AfterDashes
 from gitbackup.errors import UsageError
-from gitbackup.report import objects, text
+from gitbackup.report.json import objects
+from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # it loads what `export --help` has no need of
     from gitbackup.ops.export import ExportResult
@@ -135,4 +136,4 @@ def _say(result: ExportResult, output: Path, as_json: bool) -> None:
     if as_json:
         terminal.say_json(objects.export_object(str(output), *facts))
     else:
-        terminal.say(text.export_lines(str(output), *facts))
+        terminal.say(sentences.export_lines(str(output), *facts))

@@ -9,7 +9,7 @@ import click
 
 from gitbackup.cli import terminal
 from gitbackup.cli.options import OwnFirst, examples, lock_wait_option, open_backup, repo_option
-from gitbackup.report.settings import settings_lines
+from gitbackup.report.text.settings import settings_lines
 
 
 @click.command(

@@ -18,7 +18,8 @@ from gitbackup.cli.options import (
 from gitbackup.cli.pager import reading
 from gitbackup.cli.revision_arguments import KEYS, AfterDashes, revisions
 from gitbackup.errors import UsageError
-from gitbackup.report import history, records
+from gitbackup.report.json import history as records
+from gitbackup.report.text import history
 
 
 @click.command(

@@ -27,7 +27,8 @@ from gitbackup.cli.parameter_types import Natural
 from gitbackup.cli.revision_arguments import KEYS, Numbered, revisions
 from gitbackup.errors import UsageError
 from gitbackup.model import CommitInfo, Counts, Selection
-from gitbackup.report import objects, text
+from gitbackup.report.json import objects
+from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:
     from gitbackup.ops.stats import CommitSummary
@@ -150,34 +151,40 @@ def _say_log(commits: Iterator[CommitInfo], as_json: bool, oneline: bool) -> Non
         if as_json:
             terminal.say_json(objects.log_object(info))
         elif oneline:
-            terminal.say([text.short_line(info)])
+            terminal.say([sentences.short_line(info)])
         else:
-            terminal.say(text.log_lines(info))
+            terminal.say(sentences.log_lines(info))
 
 
 def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> None:
-    from gitbackup.report import history, records  # they load what a plain log has no need of
+    from gitbackup.report.json import (
+        history as records,  # they load what a plain log has no need of
+    )
+    from gitbackup.report.text import history
 
     for told in found:
         if as_json:
             terminal.say_json(records.summary_of_commit(told.info, told.summary, told.hidden))
         else:
-            terminal.say([text.short_line(told.info)] if oneline else text.head_lines(told.info))
+            terminal.say(
+                [sentences.short_line(told.info)] if oneline else sentences.head_lines(told.info)
+            )
             terminal.say(history.numbers_lines(told.summary, told.hidden, terminal.width()))
 
 
 def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
     from gitbackup.cli.diff_output import view  # they load what a plain log has no need of
-    from gitbackup.report import history, records
+    from gitbackup.report.json import history as records
+    from gitbackup.report.text import history
 
     as_json, oneline, stat, patch = how
     for told in found:
         if as_json:
             terminal.say_json(records.traced_object(told.info, told.keys, told.damage, told.left))
         elif oneline:
-            terminal.say([text.short_line(told.info, history.what_changed(told.keys))])
+            terminal.say([sentences.short_line(told.info, history.what_changed(told.keys))])
         else:
-            terminal.say(text.head_lines(told.info))
+            terminal.say(sentences.head_lines(told.info))
             if stat:
                 terminal.say(history.numbers_lines(told.summary, Counts(), terminal.width()))
             else:

@@ -16,8 +16,9 @@ from gitbackup.cli.options import (
     repo_option,
 )
 from gitbackup.cli.remote_output import came_object, named
-from gitbackup.report import objects, text
-from gitbackup.report.settings import came_lines
+from gitbackup.report.json import objects
+from gitbackup.report.text import sentences
+from gitbackup.report.text.settings import came_lines
 
 
 @click.command(
@@ -40,5 +41,5 @@ def pull(repo: Path | None, as_json: bool, target: str | None) -> None:
     if as_json:
         terminal.say_json(objects.pull_object(*facts, came_object(result.came)))
     else:
-        terminal.say(text.pull_lines(*facts))
+        terminal.say(sentences.pull_lines(*facts))
         terminal.say(came_lines(result.came.globs, result.came.kept, named(repo)))

@@ -15,7 +15,8 @@ from gitbackup.cli.options import (
     open_backup,
     repo_option,
 )
-from gitbackup.report import objects, text
+from gitbackup.report.json import objects
+from gitbackup.report.text import sentences
 
 
 @click.command(
@@ -56,4 +57,4 @@ def push(repo: Path | None, as_json: bool, target: str | None) -> None:
         )
     else:
         facts = (result.remote, result.place, result.head, result.commits)
-        terminal.say(text.push_lines(*facts, result.settings))
+        terminal.say(sentences.push_lines(*facts, result.settings))

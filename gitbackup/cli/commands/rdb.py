@@ -20,7 +20,7 @@ from gitbackup.cli.options import (
 )
 from gitbackup.cli.parameter_types import Natural
 from gitbackup.errors import UsageError
-from gitbackup.report import rdb as report
+from gitbackup.report.text import rdb as report
 
 folder_argument = click.argument(
     "folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path)

@@ -24,7 +24,8 @@ from gitbackup.cli.options import (
 )
 from gitbackup.cli.pager import reading
 from gitbackup.errors import UsageError
-from gitbackup.report import objects, text
+from gitbackup.report.json import objects
+from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # `show --help` has no need of it
     from gitbackup.ops.entries import Held
@@ -99,7 +100,7 @@ def _show_commit(
         terminal.say_json(objects.log_object(shown.info))
         diff_output.say_objects(shown.diff)
     else:
-        terminal.say(text.show_lines(shown.info))
+        terminal.say(sentences.show_lines(shown.info))
         diff_output.say_changes(shown.diff, diff_output.view(full))
 
 
@@ -123,8 +124,8 @@ def _show_key(
 
 
 def _show_field(commit: str, held: Held, wanted: str, as_json: bool) -> None:
-    from gitbackup.report.field import field, field_bytes
-    from gitbackup.report.records import field_object
+    from gitbackup.report.json.history import field_object
+    from gitbackup.report.values.part import field, field_bytes
 
     key, entry, redacted = held
     try:

@@ -10,7 +10,8 @@ from gitbackup.cli import terminal
 from gitbackup.cli.diff_output import say_noise
 from gitbackup.cli.options import all_option, connected, examples, exclude_option, logged_in
 from gitbackup.cli.revision_arguments import WORDS, Verbatim
-from gitbackup.report import objects, text
+from gitbackup.report.json import objects
+from gitbackup.report.text import sentences
 
 
 @click.command(
@@ -38,9 +39,9 @@ def status(
     terminal.warn_all(found.warnings)
     facts = found.server, found.head, found.keys, found.summary
     if as_json:
-        hidden = text.together([found.hidden, found.excluded])
+        hidden = sentences.together([found.hidden, found.excluded])
         terminal.say_json(objects.status_object(*facts, hidden, pushed))
     else:
-        terminal.say(text.status_lines(*facts, found.hidden, found.excluded))
-        terminal.say(text.pushed_lines(pushed))
+        terminal.say(sentences.status_lines(*facts, found.hidden, found.excluded))
+        terminal.say(sentences.pushed_lines(pushed))
         say_noise(found.summary, ["status", *ctx.meta[WORDS]])

@@ -19,8 +19,8 @@ from gitbackup.cli.options import (
     repo_option,
 )
 from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
-from gitbackup.report import proofs
-from gitbackup.report.text import key_list
+from gitbackup.report.text import verify as proofs
+from gitbackup.report.text.sentences import key_list
 
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     from gitbackup.model.proof import Proof

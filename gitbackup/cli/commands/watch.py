@@ -15,7 +15,8 @@ import click
 from gitbackup.cli import terminal
 from gitbackup.cli.options import OwnFirst, connected, examples, logged_in
 from gitbackup.cli.push_on_commit import push_after_commit
-from gitbackup.report import objects, text
+from gitbackup.report.json import objects
+from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # it loads what `watch --help` has no need of
     from gitbackup.ops.watch import Event
@@ -116,14 +117,14 @@ def _say(event: Event, as_json: bool) -> bool | None:
         terminal.warn(f"{event.sentence}; trying again in {event.wait:.0f} s")
         return None
     if isinstance(event, Watching):
-        terminal.say(text.watching_lines(event.server, event.keys, event.head), err=as_json)
+        terminal.say(sentences.watching_lines(event.server, event.keys, event.head), err=as_json)
         return False
     terminal.warn_all(event.warnings)
     if as_json:
         facts = (event.commit, event.parent, event.subject, event.keys)
         terminal.say_json(objects.watch_object(*facts, event.summary, event.consistency))
     elif event.commit:
-        terminal.say([text.watch_line(event.commit, event.subject)])
+        terminal.say([sentences.watch_line(event.commit, event.subject)])
     return True
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitbackup.model import KeyChange, Summary
-from gitbackup.report.paint import Style, paint
-from gitbackup.report.text import titled
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.text.sentences import titled
 
 Group = tuple[int, str]
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from gitbackup.model import CommitInfo, Counts, KeyChange
-from gitbackup.report.page.frame import (
+from gitbackup.report.html.frame import (
     MOST_TEXT,
     SIGNS,
     SideTitle,
@@ -17,10 +17,10 @@ from gitbackup.report.page.frame import (
     framed,
     toolbar,
 )
-from gitbackup.report.page.marks import safe
-from gitbackup.report.page.spaces import Space, count, order, space_of
-from gitbackup.report.shown import escape, name
-from gitbackup.report.text import reason
+from gitbackup.report.html.marks import safe
+from gitbackup.report.html.spaces import Space, count, order, space_of
+from gitbackup.report.style.escape import escape, name
+from gitbackup.report.text.sentences import reason
 
 MOST_COMMITS = 2_000
 """Commits on one page."""

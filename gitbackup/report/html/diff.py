@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from gitbackup.model import Counts, Entry, KeyChange, ValueChange
-from gitbackup.report.page.frame import (
+from gitbackup.report.html.frame import (
     MOST_TEXT,
     SIGNS,
     SideTitle,
@@ -18,10 +18,10 @@ from gitbackup.report.page.frame import (
     framed,
     toolbar,
 )
-from gitbackup.report.page.marks import marked, safe
-from gitbackup.report.page.rows import Row, rows
-from gitbackup.report.page.spaces import Space, count, size, space_of, total
-from gitbackup.report.shown import escape, name
+from gitbackup.report.html.marks import marked, safe
+from gitbackup.report.html.rows import Row, rows
+from gitbackup.report.html.spaces import Space, count, size, space_of, total
+from gitbackup.report.style.escape import escape, name
 
 MOST_KEYS = 20_000
 """Keys on one page."""

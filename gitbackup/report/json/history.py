@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from gitbackup.model import BlameLine, CommitInfo, Counts, Key, KeyDiff, KeyLine, Summary
-from gitbackup.report.machine import to_json
-from gitbackup.report.objects import counts_object, key_object, log_object, mark, summary_object
+from gitbackup.report.json.diff import to_json
+from gitbackup.report.json.objects import (
+    counts_object,
+    key_object,
+    log_object,
+    mark,
+    summary_object,
+)
 
 
 def traced_object(

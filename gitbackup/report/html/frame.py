@@ -11,8 +11,8 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from gitbackup.model import Counts
-from gitbackup.report.page.marks import safe
-from gitbackup.report.shown import escape
+from gitbackup.report.html.marks import safe
+from gitbackup.report.style.escape import escape
 
 MOST_TEXT = 32_000_000
 """Characters of a page, beyond which keys are only counted: what a browser still opens at ease."""

@@ -8,12 +8,12 @@ from typing import Any
 
 from gitbackup.model import FUNCTIONS, Verdict
 from gitbackup.model.proof import Finding, Held, Proof, Untried
-from gitbackup.report.changes import change_lines
-from gitbackup.report.machine import to_json
-from gitbackup.report.objects import key_object
-from gitbackup.report.paint import Style, paint
-from gitbackup.report.shown import escape
-from gitbackup.report.text import key_list, keys
+from gitbackup.report.json.diff import to_json
+from gitbackup.report.json.objects import key_object
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style.escape import escape
+from gitbackup.report.text.diff import change_lines
+from gitbackup.report.text.sentences import key_list, keys
 from gitbackup.unseen import escaped
 
 SHOWN = 20  # findings of one commit

@@ -17,12 +17,12 @@ from gitbackup.model import (
     Part,
     Summary,
 )
-from gitbackup.report.changes import View, change_lines
-from gitbackup.report.columns import fit, pad, width
-from gitbackup.report.paint import Style, paint
-from gitbackup.report.shown import dotted, escape, instant, name, shown
-from gitbackup.report.stat import stat_lines
-from gitbackup.report.text import hidden_lines, key_name
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style.columns import fit, pad, width
+from gitbackup.report.style.escape import dotted, escape, instant, name, shown
+from gitbackup.report.text.diff import View, change_lines
+from gitbackup.report.text.sentences import hidden_lines, key_name
+from gitbackup.report.text.stat import stat_lines
 
 KEYS = 10
 """Keys of a commit that are shown, unless all are asked for."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gitbackup.model import FUNCTIONS, Action, Counts, Key, KeyChange
-from gitbackup.report.page.marks import safe
-from gitbackup.report.shown import escape
+from gitbackup.report.html.marks import safe
+from gitbackup.report.style.escape import escape
 
 
 class Space(NamedTuple):

@@ -14,17 +14,17 @@ from itertools import chain, groupby, islice
 
 from gitbackup.model import Action, Entry, KeyChange, Masked, Part, ValueChange
 from gitbackup.redact import NOTE
-from gitbackup.report.columns import fit, width
-from gitbackup.report.lines import MOST, line_diff, several_lines
-from gitbackup.report.machine import to_json
-from gitbackup.report.moments import expiry_change
-from gitbackup.report.paint import Style, paint
-from gitbackup.report.previews import PREVIEW, entry_lines, preview, score
-from gitbackup.report.ranks import Ranks, ranks
-from gitbackup.report.shown import ARROW, dotted, escape, name, shown, shown_pair
-from gitbackup.report.streams import stream_lines
-from gitbackup.report.text import key_name
-from gitbackup.report.words import word_diff
+from gitbackup.report.json.diff import to_json
+from gitbackup.report.json.ranks import Ranks, ranks
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style.columns import fit, width
+from gitbackup.report.style.escape import ARROW, dotted, escape, name, shown, shown_pair
+from gitbackup.report.style.human_time import expiry_change
+from gitbackup.report.text.sentences import key_name
+from gitbackup.report.values.line_diff import MOST, line_diff, several_lines
+from gitbackup.report.values.streams import stream_lines
+from gitbackup.report.values.value_preview import PREVIEW, entry_lines, preview, score
+from gitbackup.report.values.word_diff import word_diff
 
 __all__ = ["View", "change_lines", "escape", "to_json"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from gitbackup import codec
 from gitbackup.model import Action, Entry, Part, ValueChange
-from gitbackup.report.paint import Style, paint
-from gitbackup.report.shown import name, shown
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style.escape import name, shown
 
 FEW = 5
 """Entries that are shown one by one; more are summed up."""

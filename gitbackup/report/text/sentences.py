@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from gitbackup.model import CommitInfo, Counts, Key, Pushed, Rehearsal, Summary, Verdict
-from gitbackup.report.columns import fit, pad, width
-from gitbackup.report.moments import age
-from gitbackup.report.paint import Style, paint
-from gitbackup.report.shown import escape, name
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style.columns import fit, pad, width
+from gitbackup.report.style.escape import escape, name
+from gitbackup.report.style.human_time import age
 
 LONGEST = 40
 """Columns of a namespace's name in a summary."""

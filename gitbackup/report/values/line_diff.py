@@ -7,9 +7,9 @@ from itertools import islice, pairwise
 from typing import Any
 
 from gitbackup.edits import Edit, edits
-from gitbackup.report.paint import Style, paint
-from gitbackup.report.shown import escape
-from gitbackup.report.words import word_diff
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style.escape import escape
+from gitbackup.report.values.word_diff import word_diff
 
 MOST = 40
 """Lines shown of the difference between two texts."""

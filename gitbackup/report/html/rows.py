@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from gitbackup.edits import Edit, edits
 from gitbackup.model import Action, Entry, KeyChange, Part, ValueChange
-from gitbackup.report.changes import what
-from gitbackup.report.lines import several_lines
-from gitbackup.report.shown import escape, instant, name, shared, shown
+from gitbackup.report.style.escape import escape, instant, name, shared, shown
+from gitbackup.report.text.diff import what
+from gitbackup.report.values.line_diff import several_lines
 
 MOST_ROWS = 100
 """Rows of one key."""

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from gitbackup.model.rdb import RdbFile, RdbListed, RdbSaved, RdbVerified
-from gitbackup.report.moments import age
-from gitbackup.report.shown import escape
-from gitbackup.report.text import keys
+from gitbackup.report.style.escape import escape
+from gitbackup.report.style.human_time import age
+from gitbackup.report.text.sentences import keys
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 STEP = 1000

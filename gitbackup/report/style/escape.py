@@ -9,7 +9,7 @@ from typing import Any
 
 from gitbackup import codec, unseen
 from gitbackup.model import Masked
-from gitbackup.report.columns import fit, width
+from gitbackup.report.style.columns import fit, width
 
 LIMIT = 200
 """The most characters of one value on a line."""

@@ -4,9 +4,9 @@ The page is read as it stands, folded and unfolded by the browser itself; its sc
 search. All that comes from the database is hostile here, and reaches the page as escaped text.
 """
 
-from gitbackup.report.page.diff import diff_page
-from gitbackup.report.page.frame import SideTitle
-from gitbackup.report.page.log import log_page
-from gitbackup.report.page.spaces import order
+from gitbackup.report.html.diff import diff_page
+from gitbackup.report.html.frame import SideTitle
+from gitbackup.report.html.log import log_page
+from gitbackup.report.html.spaces import order
 
 __all__ = ["SideTitle", "diff_page", "log_page", "order"]

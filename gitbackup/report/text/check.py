@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gitbackup.model.risk import Level, Risk, worst
-from gitbackup.report.columns import pad, width
-from gitbackup.report.paint import Style, paint
-from gitbackup.report.shown import escape
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style.columns import pad, width
+from gitbackup.report.style.escape import escape
 
 COLOURS = {
     Level.BAD: Style.REMOVED,

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from gitbackup.edits import Edit, edits
-from gitbackup.report.paint import Style, paint
-from gitbackup.report.shown import CONTEXT, escape
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style.escape import CONTEXT, escape
 
 WORD = r"(?s)[^\W\u2e80-\U0010ffff]+|\s+|."
 """A word, a space, or a sign; what is written without spaces goes sign by sign.

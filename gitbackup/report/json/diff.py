@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from gitbackup.model import FUNCTIONS, Action, Entry, KeyChange, Part, ValueChange
-from gitbackup.report.ranks import Ranks, ranks
+from gitbackup.report.json.ranks import Ranks, ranks
 
 SCHEMA = "gitbackup.diff/1"
 

@@ -14,7 +14,7 @@ from gitbackup import codec
 from gitbackup.errors import UsageError
 from gitbackup.model import FUNCTIONS, Action, Key
 from gitbackup.plan import Clock, How, Plan, PlannedKey, Ttl
-from gitbackup.report.objects import counts_object, key_object
+from gitbackup.report.json.objects import counts_object, key_object
 
 SCHEMA = "gitbackup.plan/1"
 ID = re.compile(r"[0-9a-f]{40}")

@@ -8,9 +8,9 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from gitbackup.model import Entry
-from gitbackup.report.moments import expiry
-from gitbackup.report.shown import escape, name, shown
-from gitbackup.report.streams import fields
+from gitbackup.report.style.escape import escape, name, shown
+from gitbackup.report.style.human_time import expiry
+from gitbackup.report.values.streams import fields
 
 Named = Callable[[str], str]
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gitbackup.model import FUNCTIONS, Counts, Key, Summary
-from gitbackup.report.columns import pad, width
-from gitbackup.report.paint import Style, paint
-from gitbackup.report.text import biggest, changed, size, titled
+from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style.columns import pad, width
+from gitbackup.report.text.sentences import biggest, changed, size, titled
 
 COLUMNS = 80
 """The width where there is no terminal, as git has it."""

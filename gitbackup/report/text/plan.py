@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from gitbackup.model import Action, Counts, Key
 from gitbackup.plan import Plan
-from gitbackup.report.columns import pad, width
-from gitbackup.report.shown import escape
-from gitbackup.report.text import biggest, key_name, keys, titled
+from gitbackup.report.style.columns import pad, width
+from gitbackup.report.style.escape import escape
+from gitbackup.report.text.sentences import biggest, key_name, keys, titled
 
 PLANNED = 40
 """Keys that a plan names at most, unless all are asked for."""

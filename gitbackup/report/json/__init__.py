@@ -1,0 +1,1 @@
+"""Results as JSON for a program."""

@@ -1,0 +1,1 @@
+"""Values, and the differences of two, as text."""
