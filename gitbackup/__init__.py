@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from gitbackup.backup import Backup as Backup
     from gitbackup.backup import InitResult as InitResult
     from gitbackup.backup.rdb import RdbFiles as RdbFiles
+    from gitbackup.checks.check import Checked as Checked
+    from gitbackup.commit.commit import CommitResult as CommitResult
+    from gitbackup.commit.watch import Trouble as Trouble
+    from gitbackup.commit.watch import Watching as Watching
+    from gitbackup.compare.diff import Diff as Diff
+    from gitbackup.compare.diff import Status as Status
     from gitbackup.errors import Busy as Busy
     from gitbackup.errors import Damaged as Damaged
     from gitbackup.errors import GitbackupError as GitbackupError
@@ -24,15 +30,15 @@ if TYPE_CHECKING:
     from gitbackup.errors import PasswordNeeded as PasswordNeeded
     from gitbackup.errors import ServerError as ServerError
     from gitbackup.errors import UsageError as UsageError
-    from gitbackup.model import Action as Action
-    from gitbackup.model import CommitInfo as CommitInfo
-    from gitbackup.model import Consistency as Consistency
-    from gitbackup.model import Entry as Entry
-    from gitbackup.model import Key as Key
-    from gitbackup.model import Pushed as Pushed
-    from gitbackup.model import Rehearsal as Rehearsal
-    from gitbackup.model import Selection as Selection
-    from gitbackup.model import Verdict as Verdict
+    from gitbackup.model.changes import Action as Action
+    from gitbackup.model.commits import CommitInfo as CommitInfo
+    from gitbackup.model.commits import Consistency as Consistency
+    from gitbackup.model.commits import Pushed as Pushed
+    from gitbackup.model.commits import Rehearsal as Rehearsal
+    from gitbackup.model.commits import Selection as Selection
+    from gitbackup.model.commits import Verdict as Verdict
+    from gitbackup.model.keys import Entry as Entry
+    from gitbackup.model.keys import Key as Key
     from gitbackup.model.proof import Proof as Proof
     from gitbackup.model.rdb import RdbFile as RdbFile
     from gitbackup.model.rdb import RdbListed as RdbListed
@@ -41,23 +47,31 @@ if TYPE_CHECKING:
     from gitbackup.model.risk import Level as Level
     from gitbackup.model.risk import Risk as Risk
     from gitbackup.model.ttl import Ttl as Ttl
-    from gitbackup.ops.check import Checked as Checked
-    from gitbackup.ops.commit import CommitResult as CommitResult
-    from gitbackup.ops.diff import Diff as Diff
-    from gitbackup.ops.diff import Status as Status
-    from gitbackup.ops.export import ExportResult as ExportResult
-    from gitbackup.ops.outcome import RestoreResult as RestoreResult
-    from gitbackup.ops.rdb_history import RdbAdopted as RdbAdopted
-    from gitbackup.ops.transfer import CloneResult as CloneResult
-    from gitbackup.ops.transfer import PullResult as PullResult
-    from gitbackup.ops.transfer import PushResult as PushResult
-    from gitbackup.ops.verify import Verified as Verified
-    from gitbackup.ops.watch import Trouble as Trouble
-    from gitbackup.ops.watch import Watching as Watching
     from gitbackup.plan import Plan as Plan
+    from gitbackup.rdb.import_as_branch import RdbAdopted as RdbAdopted
+    from gitbackup.remotes.sync import CloneResult as CloneResult
+    from gitbackup.remotes.sync import PullResult as PullResult
+    from gitbackup.remotes.sync import PushResult as PushResult
+    from gitbackup.restore.result import RestoreResult as RestoreResult
+    from gitbackup.transfer.export import ExportResult as ExportResult
+    from gitbackup.verify.verify import Verified as Verified
 
 _HOMES = {
-    "backup": ("Backup", "InitResult"),
+    "backup": (
+        "Backup",
+        "InitResult",
+    ),
+    "backup.rdb": ("RdbFiles",),
+    "checks.check": ("Checked",),
+    "commit.commit": ("CommitResult",),
+    "commit.watch": (
+        "Trouble",
+        "Watching",
+    ),
+    "compare.diff": (
+        "Diff",
+        "Status",
+    ),
     "errors": (
         "Busy",
         "Damaged",
@@ -68,32 +82,41 @@ _HOMES = {
         "ServerError",
         "UsageError",
     ),
-    "model": (
-        "Action",
+    "model.changes": ("Action",),
+    "model.commits": (
         "CommitInfo",
         "Consistency",
-        "Entry",
-        "Key",
         "Pushed",
         "Rehearsal",
         "Selection",
         "Verdict",
     ),
-    "ops.check": ("Checked",),
-    "ops.commit": ("CommitResult",),
-    "ops.diff": ("Diff", "Status"),
-    "ops.export": ("ExportResult",),
-    "ops.outcome": ("RestoreResult",),
-    "ops.rdb_history": ("RdbAdopted",),
-    "ops.transfer": ("CloneResult", "PullResult", "PushResult"),
-    "ops.verify": ("Verified",),
-    "ops.watch": ("Trouble", "Watching"),
-    "plan": ("Plan",),
+    "model.keys": (
+        "Entry",
+        "Key",
+    ),
     "model.proof": ("Proof",),
-    "model.risk": ("Level", "Risk"),
+    "model.rdb": (
+        "RdbFile",
+        "RdbListed",
+        "RdbSaved",
+        "RdbVerified",
+    ),
+    "model.risk": (
+        "Level",
+        "Risk",
+    ),
     "model.ttl": ("Ttl",),
-    "backup.rdb": ("RdbFiles",),
-    "model.rdb": ("RdbFile", "RdbListed", "RdbSaved", "RdbVerified"),
+    "plan": ("Plan",),
+    "rdb.import_as_branch": ("RdbAdopted",),
+    "remotes.sync": (
+        "CloneResult",
+        "PullResult",
+        "PushResult",
+    ),
+    "restore.result": ("RestoreResult",),
+    "transfer.export": ("ExportResult",),
+    "verify.verify": ("Verified",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gitbackup import codec
-from gitbackup.blocks import parts, spaces
-from gitbackup.model import Action, Counts, Entry, Key, Scope
+from gitbackup.format import codec
+from gitbackup.model.changes import Action, Counts
+from gitbackup.model.file_groups import parts, spaces
+from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.model.ttl import Ttl as Ttl
 
 KEY = 40  # bytes that each key takes besides its name and value, at the very least

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gitbackup.codec import PREFIX, data
-from gitbackup.model import MASK, Action, Entry, Key, Part, ValueChange
-from gitbackup.patterns import matcher
+from gitbackup.format.codec import PREFIX, data
+from gitbackup.format.patterns import matcher
+from gitbackup.model.changes import Action, Part, ValueChange
+from gitbackup.model.keys import MASK, Entry, Key
 
 NOTE = "redacted"
 """The note of a change whose values are masked."""

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import redis
 
-from gitbackup import codec
-from gitbackup.model import Entry
+from gitbackup.format import codec
+from gitbackup.model.keys import Entry
 
 FORK = multiprocessing.get_context("fork")
 LATER = 4_102_444_800_000

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from gitbackup import codec, snapshot
-from gitbackup.model import Entry, Key, Scope
+from gitbackup.format import codec
+from gitbackup.model.keys import Entry, Key, Scope
+from gitbackup.snapshot import file_format
 from gitbackup.store.objects.commit_writer import quote_path
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import git
@@ -138,13 +139,13 @@ def _commit(number: int, commit: Commit, random: Random) -> bytes:
 
 def files(commit: Commit, random: Random) -> dict[str, bytes]:
     """The files of a snapshot; in a person's, keys stand anywhere."""
-    found = {snapshot.MANIFEST: snapshot.manifest(Scope())}
+    found = {file_format.MANIFEST: file_format.manifest(Scope())}
     for db, state in ((0, commit.state), (3, commit.other)):
-        for path, names in snapshot.place_files(db, sorted(state)):
+        for path, names in file_format.place_files(db, sorted(state)):
             entries = {codec.loose(name): entry(state[name]) for name in names}
             if commit.by_hand and random.random() < 0.5:
                 path = f"db{db}/mine/{len(found)}.json"
-            found.update(snapshot.encode_file(path, entries))
+            found.update(file_format.encode_file(path, entries))
     return found
 
 

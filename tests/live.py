@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gitbackup.capture.reader import LiveFiles
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
-from gitbackup.model import Consistency, Scope
-from gitbackup.ops.scan import LiveFiles
+from gitbackup.model.commits import Consistency
+from gitbackup.model.keys import Scope
 from gitbackup.progress import SILENT
 from gitbackup.store.objects.blobs import blob_id
 from gitbackup.store.repository.reply_cache import Made

@@ -16,10 +16,10 @@ import pytest
 import redis
 
 from gitbackup.backup import Backup
+from gitbackup.commit.commit import CommitResult
 from gitbackup.errors import GitbackupError, PasswordNeeded, ServerError, UsageError
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
-from gitbackup.ops.commit import CommitResult
 from tests.servers import LiveServer, StartServer, every_brand
 from tests.watching import watching
 

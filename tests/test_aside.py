@@ -8,7 +8,7 @@ from gitbackup.backup import Backup
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
 from gitbackup.live.server import staging_keys
-from gitbackup.ops import apply
+from gitbackup.restore import apply
 from tests.servers import LiveServer
 
 HOUR = 3_600_000

@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup.blocks import merged, spaces
 from gitbackup.diff.keys import FileKeys, KeyDiff, count_by_namespace, subject, total
-from gitbackup.model import Action, Entry, Key, KeyChange
-from gitbackup.ops.compare import summarise
+from gitbackup.model.changes import Action, KeyChange
+from gitbackup.model.file_groups import merged, spaces
+from gitbackup.model.keys import Entry, Key
+from gitbackup.snapshot.compare import summarise
 
 NAMES = ["", "a", "a-b:1", "a:", "a:1", "a:2", "b", "b:1", "base64:/w==", "é:1", "z:1:2"]
 TEXT: Entry = {"type": "string", "value": "x"}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup import codec
 from gitbackup.errors import Damaged
+from gitbackup.format import codec
 from tests.databases import AWKWARD
 
 DAY = 86_400_000

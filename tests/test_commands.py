@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
+from gitbackup.compare.redis_commands import LEEWAY, commands
 from gitbackup.errors import UsageError
-from gitbackup.model import Entry, Scope
-from gitbackup.ops.commands import LEEWAY, commands
-from gitbackup.ops.compare import compare
-from gitbackup.ops.sides import Side
+from gitbackup.format import codec
+from gitbackup.model.keys import Entry, Scope
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.compare import compare
+from gitbackup.snapshot.sources import Side
 from tests.databases import databases, send
 from tests.redis_cli import feed, lines
 from tests.servers import LiveServer
@@ -83,7 +84,7 @@ class Files:
 
     def __init__(self, entries: dict[str, Entry]) -> None:
         content = {
-            "gitbackup.json": snapshot.manifest(Scope()),
+            "gitbackup.json": file_format.manifest(Scope()),
             "db0/_.json": codec.encode(entries),
         }
         self.files = {path: codec.loose(held) for path, held in content.items()}

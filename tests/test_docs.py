@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup import codec, layout, snapshot
 from gitbackup.backup import Backup
 from gitbackup.cli.app import COMMANDS
+from gitbackup.format import codec, layout
+from gitbackup.snapshot import file_format
 from tests.schemas import check, named
 from tests.servers import LiveServer, StartServer
 
@@ -154,10 +155,10 @@ def test_every_example_of_the_format_reference(
 ) -> None:
     """It is canonical to the byte; and what a server can hold comes back from one so."""
     if '"format"' in example:
-        scope = snapshot.read_manifest(example.encode())
-        assert example.encode() == snapshot.manifest(scope)
+        scope = file_format.read_manifest(example.encode())
+        assert example.encode() == file_format.manifest(scope)
         return
-    found = snapshot.decode_file("db0/_.json", example.encode())
+    found = file_format.decode_file("db0/_.json", example.encode())
     entries = {key.name: entry for key, entry in found.items()}
     assert example.encode() == codec.encode(entries)
     if not any(entry["type"] == "MBbloom--" for entry in entries.values()):

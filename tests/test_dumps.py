@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup import codec, snapshot
 from gitbackup.errors import UsageError
+from gitbackup.format import codec
 from gitbackup.kinds import KINDS
-from gitbackup.model import FUNCTIONS, Entry, Key, Scope
-from gitbackup.ops.exported import read
-from gitbackup.ops.forms import FORMS
-from gitbackup.ops.sides import Spool
+from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.sources import Spool
+from gitbackup.transfer.export_reader import read
+from gitbackup.transfer.formats import FORMS
 from tests.kinds.examples import EXAMPLES
 
 DUMPS = Path(__file__).parent / "dumps"
@@ -42,7 +43,7 @@ def entries_of(content: bytes) -> tuple[dict[Key, Entry], list[str]]:
         dump = read(BytesIO(content), "FILE", NOW, spool)
         found = dict[Key, Entry]()
         for path, file in dump.files():
-            found |= snapshot.decode_file(path, file)
+            found |= file_format.decode_file(path, file)
         return found, dump.warnings
 
 
@@ -251,7 +252,7 @@ def recoded(document: object, encoding: str | None) -> dict[Key, Entry]:
         dump = read(BytesIO(json.dumps(document).encode()), "FILE", NOW, spool, encoding)
         files = [*dump.files()]
         return {
-            key: entry for _, found in snapshot.decode_all(files) for key, entry in found.items()
+            key: entry for _, found in file_format.decode_all(files) for key, entry in found.items()
         }
 
 

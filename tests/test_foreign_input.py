@@ -12,16 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup import codec, snapshot
 from gitbackup.errors import GitbackupError
+from gitbackup.format import codec
 from gitbackup.live.connection.address import parse
 from gitbackup.live.rdb import rdb_file
-from gitbackup.model import Entry, Key, Rehearsal, Scope
-from gitbackup.ops.exported import read
-from gitbackup.ops.forms import FORMS
-from gitbackup.ops.sides import Spool
+from gitbackup.model.commits import Rehearsal
+from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.report.json.plan import plan_object, read_plan
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.sources import Spool
 from gitbackup.store.objects import notes
+from gitbackup.transfer.export_reader import read
+from gitbackup.transfer.formats import FORMS
 from tests.kinds.examples import EXAMPLES
 from tests.mutations import bounded, changed, grown
 from tests.servers import LiveServer
@@ -37,12 +39,12 @@ ENTRIES: dict[Key, Entry] = {
     if len(codec.encode(entry)) < 2_000
 }
 FILES = {
-    f"db0/{name}.json": snapshot.encode_loose(
+    f"db0/{name}.json": file_format.encode_loose(
         {key.name: entry for key, entry in ENTRIES.items() if entry["type"] == name}
     )
     for name in EXAMPLES
 }
-MANIFEST = snapshot.manifest(Scope((0, 3), ("user:*",), ("*lock", "\udcff"), True))
+MANIFEST = file_format.manifest(Scope((0, 3), ("user:*",), ("*lock", "\udcff"), True))
 
 
 def exported(form: str) -> bytes:
@@ -56,14 +58,14 @@ def test_files_of_entries(path: str, data: st.DataObject) -> None:
     good = FILES[path]
     content = data.draw(changed(good) | grown(json.loads(good)))
     with bounded(), suppress(GitbackupError):
-        for entry in snapshot.decode_file(path, content).values():
+        for entry in file_format.decode_file(path, content).values():
             codec.encode(entry)
 
 
 @given(changed(MANIFEST) | grown(json.loads(MANIFEST)))
 def test_manifests(content: bytes) -> None:
     with bounded(), suppress(GitbackupError):
-        snapshot.manifest(snapshot.read_manifest(content))
+        file_format.manifest(file_format.read_manifest(content))
 
 
 @given(changed(json.dumps(plan_object(PLAN)).encode()) | grown(plan_object(PLAN)))
@@ -75,7 +77,7 @@ def test_plans(content: bytes) -> None:
 def is_read_or_refused(content: bytes) -> None:
     with bounded(), suppress(GitbackupError), Spool() as spool:
         for path, file in read(BytesIO(content), "FILE", NOW, spool).files():
-            snapshot.decode_file(path, file)
+            file_format.decode_file(path, file)
 
 
 @given(changed(exported("json")) | grown(json.loads(exported("json"))))

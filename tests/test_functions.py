@@ -13,8 +13,8 @@ import redis
 from gitbackup.backup import Backup
 from gitbackup.errors import ServerError
 from gitbackup.live.server import keyspace
-from gitbackup.model import FUNCTIONS, Key
-from gitbackup.ops.outcome import RestoreResult
+from gitbackup.model.keys import FUNCTIONS, Key
+from gitbackup.restore.result import RestoreResult
 from tests.servers import LiveServer
 from tests.store.plain import git, run_git
 

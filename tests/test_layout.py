@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup import layout as module
-from gitbackup.layout import LIMIT, layout, own_file
-from gitbackup.relaid import differing
+from gitbackup.format import layout as module
+from gitbackup.format.layout import LIMIT, layout, own_file
+from gitbackup.snapshot.layout_diff import differing
 
 Files = dict[str, Sequence[bytes]]
 

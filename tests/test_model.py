@@ -25,8 +25,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gitbackup import codec, snapshot
 from gitbackup.cli.app import code_of
+from gitbackup.format import codec
+from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from tests.servers import LiveServer
 from tests.store.plain import git
@@ -218,8 +219,8 @@ class Commands(RuleBasedStateMachine):
         repository = Repository.open(self.repo)
         stored: Model = {}
         for path, blob in repository.files("HEAD").items():
-            if snapshot.is_data(path):
-                for key, entry in snapshot.decode_file(path, repository.read(blob)).items():
+            if file_format.is_data(path):
+                for key, entry in file_format.decode_file(path, repository.read(blob)).items():
                     stored[key.db, codec.data(key.name)] = {**entry}
         repository.close()
         assert stored == self.head

@@ -12,12 +12,13 @@ import pytest
 import redis
 from hypothesis import given, settings
 
-from gitbackup import snapshot
 from gitbackup.backup import Backup
+from gitbackup.capture.consistency import Rounds
 from gitbackup.errors import GitbackupError
 from gitbackup.live.server import staging_keys
-from gitbackup.model import Consistency, Entry, Key, Scope
-from gitbackup.ops.rounds import Rounds
+from gitbackup.model.commits import Consistency
+from gitbackup.model.keys import Entry, Key, Scope
+from gitbackup.snapshot import file_format
 from tests.databases import DATABASES, Database, databases
 from tests.live import ALL, Kept, live_files
 from tests.servers import BRANDS, LiveServer, StartServer, in_turn
@@ -140,7 +141,7 @@ class Seen:
 
     @property
     def entries(self) -> dict[Key, Entry]:
-        files = snapshot.decode_all(sorted(self.files.items()))
+        files = file_format.decode_all(sorted(self.files.items()))
         return {key: entry for _, found in files for key, entry in found.items()}
 
 
@@ -416,7 +417,7 @@ def test_every_protocol_gives_one_point_in_time(servers: LiveServer, tmp_path: P
     (info,) = backup.log()
     taken_at = info.trailers["Taken-At"]
     assert info.trailers["Consistency"] == "point-in-time"
-    assert abs(snapshot.codec.milliseconds(taken_at) / 1000 - before) < 60
+    assert abs(file_format.codec.milliseconds(taken_at) / 1000 - before) < 60
 
 
 def test_a_commit_while_keys_change_holds_what_a_later_one_does(

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup import snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.bulk_parser import MOST_UNASKED
 from gitbackup.live.connection.connect import connect
+from gitbackup.snapshot import file_format
 from tests.servers import LiveServer
 
 pytestmark = pytest.mark.few(5)
@@ -225,7 +225,7 @@ def test_a_spoilt_answer(valkey: LiveServer, seed: int, tmp_path: Path) -> None:
     if backup.repository is not None and backup.repository.head() is not None:
         files = backup.repository.files(backup.resolve("HEAD"))
         for path, blob in files.items():
-            snapshot.decode_file(path, backup.repository.read(blob))
+            file_format.decode_file(path, backup.repository.read(blob))
     with suppress(GitbackupError), spoilt(valkey.address, seed) as url:
         connect(parse(url))
 

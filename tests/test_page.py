@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from gitbackup.diff.values import diff_entries
-from gitbackup.model import Action, CommitInfo, Counts, Entry, Key, KeyChange
+from gitbackup.model.changes import Action, Counts, KeyChange
+from gitbackup.model.commits import CommitInfo
+from gitbackup.model.keys import Entry, Key
 from gitbackup.report import html
 from tests.browser import Tab
 

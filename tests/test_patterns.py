@@ -7,10 +7,10 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup import codec
 from gitbackup.errors import UsageError
-from gitbackup.model import FUNCTIONS, Key, Scope
-from gitbackup.patterns import covered, covers, matcher, widest
+from gitbackup.format import codec
+from gitbackup.format.patterns import covered, covers, matcher, widest
+from gitbackup.model.keys import FUNCTIONS, Key, Scope
 from tests.servers import LiveServer
 
 # of ASCII: where a range ends in a byte over 127, servers differ by the machine they run on

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gitbackup.errors import UsageError
-from gitbackup.model import FUNCTIONS, Action, Key
+from gitbackup.model.changes import Action
+from gitbackup.model.keys import FUNCTIONS, Key
 from gitbackup.plan import Clock, How, Plan, PlannedKey, Ttl
 from gitbackup.report.json.plan import plan_object, read_plan
 

@@ -6,11 +6,11 @@ import io
 
 import pytest
 
+from gitbackup.capture.reader import LiveFiles
 from gitbackup.cli import terminal
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
-from gitbackup.model import Scope
-from gitbackup.ops.scan import LiveFiles
+from gitbackup.model.keys import Scope
 from tests.live import Kept
 from tests.servers import LiveServer
 

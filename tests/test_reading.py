@@ -14,7 +14,7 @@ from gitbackup import kinds
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
 from gitbackup.live.read.key_reader import KeyReader
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 from tests.servers import LiveServer, StartServer
 
 MEGABYTE = 1024 * 1024

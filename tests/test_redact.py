@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitbackup.diff.values import diff_entries
-from gitbackup.model import MASK, Action, Entry, Key, KeyChange, Part, ValueChange
+from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
+from gitbackup.model.keys import MASK, Entry, Key
 from gitbackup.redact import NOTE, Redaction
 from gitbackup.report.text.diff import View, change_lines, to_json
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from gitbackup.model import Action, Counts, Key, KeyChange, Summary
+from gitbackup.model.changes import Action, Counts, KeyChange, Summary
+from gitbackup.model.keys import Key
 from gitbackup.report.style.columns import width
 from gitbackup.report.text.groups import Headings, order
 from gitbackup.report.text.stat import noise, noise_line, silenced, stat_lines

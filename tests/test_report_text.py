@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from gitbackup.model import Action, CommitInfo, Counts, Key, Summary
+from gitbackup.model.changes import Action, Counts, Summary
+from gitbackup.model.commits import CommitInfo
+from gitbackup.model.keys import Key
 from gitbackup.plan import Clock, How, Plan, PlannedKey
 from gitbackup.report.style.human_time import age
 from gitbackup.report.text import sentences

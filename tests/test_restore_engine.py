@@ -14,7 +14,8 @@ import redis
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live.server import staging_keys
-from gitbackup.model import Action, Key
+from gitbackup.model.changes import Action
+from gitbackup.model.keys import Key
 from gitbackup.plan import Plan, Ttl
 from tests.bystanders import Bystander, write
 from tests.databases import library
@@ -406,7 +407,7 @@ def test_a_restore_that_waited_for_the_same_one_goes_on_with_it_where_that_was_c
     client.mset({"a": "2", "b": "2"})
     waiting = backup.restorer("HEAD")
     with monkeypatch.context() as patched:
-        patched.setattr("gitbackup.ops.restore.differing", lost)
+        patched.setattr("gitbackup.restore.restore.differing", lost)
         with pytest.raises(ServerError, match="cut off"):
             backup.restore("HEAD", yes)
     client.set("b", "3")
@@ -446,12 +447,12 @@ def test_one_that_finds_all_done_that_others_left_can_be_taken_back_with_them(
     one = backup.commit().commit or ""
     client.mset({"a": "2", "b": "2"})
     with monkeypatch.context() as patched:
-        patched.setattr("gitbackup.ops.restore.differing", lost)
+        patched.setattr("gitbackup.restore.restore.differing", lost)
         with pytest.raises(ServerError, match="cut off"):
             backup.restore(one, yes, patterns=["a"])
     client.set("b", "1")
     with monkeypatch.context() as patched:
-        patched.setattr("gitbackup.ops.restore.commit", interrupted)
+        patched.setattr("gitbackup.restore.restore.commit", interrupted)
         with pytest.raises(KeyboardInterrupt):
             backup.restore(one, yes)
     assert backup.undo(yes).whole

@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import Busy, GitbackupError
+from gitbackup.format import codec
 from gitbackup.kinds.base import each
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 from gitbackup.plan import Plan
+from gitbackup.snapshot import file_format
 from tests.bystanders import DAY, LATER, Bystander, Write, entry_of, look, state, write
 from tests.proxy import Proxy
 from tests.servers import LiveServer
@@ -40,7 +41,7 @@ def history(backup: Backup, limit: int | None = None) -> Iterator[tuple[str, Ent
         for path, blob in repository.files(info.id).items():
             if path.startswith("db") and blob not in seen:
                 seen.add(blob)
-                for key, entry in snapshot.decode_file(path, repository.read(blob)).items():
+                for key, entry in file_format.decode_file(path, repository.read(blob)).items():
                     yield key.name, entry
 
 
@@ -55,7 +56,7 @@ def test_every_value_that_a_restore_replaced_is_in_the_history(
 ) -> None:
     """A writer knows, for it asks in the same transaction, which of its values was replaced by
     itself; any other is there still, or it was a restore that replaced it."""
-    monkeypatch.setattr("gitbackup.ops.restore.ROUNDS", 2)  # the writer never stops
+    monkeypatch.setattr("gitbackup.restore.restore.ROUNDS", 2)  # the writer never stops
     backup = Backup(tmp_path / "data", valkey.url)
     with valkey.client(decode_responses=True) as client:
         targets = [fill(client, backup, version) for version in ("one", "two")]
@@ -214,8 +215,8 @@ class Accidents:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few keys take many transactions, and large ones a while to be built aside."""
-    monkeypatch.setattr("gitbackup.ops.apply.BATCH_KEYS", 3)
-    monkeypatch.setattr("gitbackup.ops.apply.ARRIVING", 3)
+    monkeypatch.setattr("gitbackup.restore.apply.BATCH_KEYS", 3)
+    monkeypatch.setattr("gitbackup.restore.apply.ARRIVING", 3)
     monkeypatch.setattr("gitbackup.kinds.list.each", partial(each, most=10))
     monkeypatch.setattr("gitbackup.live.write.key_writer.SENT", 2)
 

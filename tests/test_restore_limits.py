@@ -9,8 +9,8 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.errors import ServerError
-from gitbackup.ops.outcome import Why
 from gitbackup.plan import Plan
+from gitbackup.restore.result import Why
 from tests.servers import LiveServer, StartServer
 
 ROOM = 500_000
@@ -112,8 +112,8 @@ def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
     server: LiveServer, tmp_path: Path, size: int, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Numbers take more memory than can be told; small values, and those built aside."""
-    monkeypatch.setattr("gitbackup.ops.apply.BATCH_KEYS", at_once)
-    monkeypatch.setattr("gitbackup.ops.apply.ARRIVING", at_once)
+    monkeypatch.setattr("gitbackup.restore.apply.BATCH_KEYS", at_once)
+    monkeypatch.setattr("gitbackup.restore.apply.ARRIVING", at_once)
     backup = Backup(tmp_path / "data", server.url)
     with server.client() as client:
         for number in range(90_000 // size):
@@ -183,7 +183,7 @@ def test_a_server_that_dies_half_way_is_restored_when_it_is_back(
     start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes back with what it had written, or with nothing at all."""
-    monkeypatch.setattr("gitbackup.ops.apply.BATCH_KEYS", 10)
+    monkeypatch.setattr("gitbackup.restore.apply.BATCH_KEYS", 10)
     first, second = start_server(), start_server()
     backup = Backup(tmp_path / "data", first.url)
     with first.client() as client:

@@ -12,10 +12,10 @@ import pytest
 import redis
 
 from gitbackup.backup import Backup
-from gitbackup.model import Key
-from gitbackup.ops import restore as restoring
-from gitbackup.ops.outcome import Why
+from gitbackup.model.keys import Key
 from gitbackup.plan import Plan
+from gitbackup.restore import restore as restoring
+from gitbackup.restore.result import Why
 from tests.servers import LiveServer
 
 
@@ -91,7 +91,7 @@ def evict(client: redis.Redis, policy: str = "allkeys-random") -> None:
 def test_keys_that_are_evicted_to_make_room_are_named_though_no_plan_was_about_them(
     client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch, small: bool
 ) -> None:
-    monkeypatch.setattr("gitbackup.ops.apply.BATCH_KEYS", 200 if small else 1)
+    monkeypatch.setattr("gitbackup.restore.apply.BATCH_KEYS", 200 if small else 1)
     filled(client, backup)
     before_reading_again(monkeypatch, lambda: evict(client))
     result = backup.restore("HEAD", yes)

@@ -9,20 +9,21 @@ from typing import Any
 import pytest
 import redis
 
-from gitbackup import snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import Damaged, ServerError
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
 from gitbackup.live.write.bulk_create import Creator
 from gitbackup.live.write.key_writer import KeyWriter, Outcome, Step
-from gitbackup.model import Action, Entry, Key
-from gitbackup.ops import apply as applying
-from gitbackup.ops import proving
-from gitbackup.ops import restore as restoring
-from gitbackup.ops.restore import Confirm
-from gitbackup.ops.sides import CommitSide
+from gitbackup.model.changes import Action
+from gitbackup.model.keys import Entry, Key
 from gitbackup.plan import Arrivals, Plan
+from gitbackup.restore import apply as applying
+from gitbackup.restore import restore as restoring
+from gitbackup.restore import verify_writes
+from gitbackup.restore.restore import Confirm
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.sources import CommitSide
 from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
 
@@ -109,7 +110,7 @@ def test_the_plan_of_whole_files_tells_each_key(client: redis.Redis, backup: Bac
     told = {name: counts.added for (_, name), counts in plan.namespaces.items()}
     assert told == {"hash": 301, "list": 300, "set": 300, "text": 302, "zset": 301}
     held = CommitSide(backup.repository, good)
-    files = (snapshot.decode_file(path, held.read(path)) for path in held.files)
+    files = (file_format.decode_file(path, held.read(path)) for path in held.files)
     types = {key.name: entry["type"] for entries in files for key, entry in entries.items()}
     assert {step.key.name: step.type for step in plan.keys} == types
 
@@ -149,7 +150,7 @@ def test_a_key_that_is_written_to_before_it_is_read_again_is_named(
                 meddling.pop(name)()
             yield file, likely
 
-    monkeypatch.setattr("gitbackup.ops.apply._written", meddled)
+    monkeypatch.setattr("gitbackup.restore.apply._written", meddled)
     result = backup.restore(good, yes)
     assert result.differing == [Key(0, name) for name in ("hash:0200", "list:0050", "zset:0100")]
     assert (result.whole, result.verified) == (False, 5 * MANY + 2)
@@ -371,13 +372,13 @@ class TestLikelyReplies:
     def looked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """The files that were looked at."""
         found: list[str] = []
-        look = proving._is_made_of
+        look = verify_writes._is_made_of
 
         def noting(*given: Any) -> bool:
             found.append(given[2].path)
             return look(*given)
 
-        monkeypatch.setattr(proving, "_is_made_of", noting)
+        monkeypatch.setattr(verify_writes, "_is_made_of", noting)
         return found
 
     def test_strings_lists_and_small_hashes_are_as_they_were_sent(
@@ -423,6 +424,6 @@ class TestLikelyReplies:
                 client.append("text:009", "!")
                 yield each
 
-        monkeypatch.setattr("gitbackup.ops.apply._written", meddled)
+        monkeypatch.setattr("gitbackup.restore.apply._written", meddled)
         result = backup.restore(good, yes)
         assert [key.name for key in result.differing] == ["text:007", "text:008", "text:009"]

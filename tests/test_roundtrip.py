@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitbackup.backup import Backup
-from gitbackup.ops.restore import RestoreResult
 from gitbackup.plan import Plan, Ttl
+from gitbackup.restore.restore import RestoreResult
 from tests.databases import Database, databases, send
 from tests.live import files_of as files
 from tests.servers import BRANDS, PROTOCOLS, LiveServer

@@ -12,10 +12,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import gitbackup
-from gitbackup.model import Action, Key, KeyChange, KeyDiff
-from gitbackup.ops.compare import Comparison
-from gitbackup.ops.diff import Diff
-from gitbackup.snapshot import encode_file
+from gitbackup.compare.diff import Diff
+from gitbackup.model.changes import Action, KeyChange, KeyDiff
+from gitbackup.model.keys import Key
+from gitbackup.snapshot.compare import Comparison
+from gitbackup.snapshot.file_format import encode_file
 from tests.schemas import check, closed, named
 
 SCHEMAS = named()

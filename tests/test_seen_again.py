@@ -12,7 +12,7 @@ import redis
 from gitbackup.backup import Backup
 from gitbackup.live.read.file_replies import Raw, RawReader
 from gitbackup.live.read.typed_read import Outcome
-from gitbackup.model import Counts
+from gitbackup.model.changes import Counts
 from tests.servers import LiveServer
 from tests.store.plain import git
 

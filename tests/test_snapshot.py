@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup import codec, snapshot
 from gitbackup.errors import Damaged
-from gitbackup.model import FUNCTIONS, Entry, Key, Scope
+from gitbackup.format import codec
+from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
+from gitbackup.snapshot import file_format
 from tests.databases import contents, names, scores
 
 MEGABYTE = 1024 * 1024
@@ -41,26 +42,26 @@ ENTRIES: st.SearchStrategy[Any] = st.one_of(
 
 def decoded(files: Iterable[tuple[str, bytes]]) -> dict[Key, Entry]:
     found: dict[Key, Entry] = {}
-    for _, entries in snapshot.decode_all(files):
+    for _, entries in file_format.decode_all(files):
         found |= entries
     return found
 
 
 @given(st.dictionaries(names().map(codec.loose), ENTRIES))
 def test_files_give_back_their_entries(entries: dict[str, Entry]) -> None:
-    expected = {Key(3, name): entry for name, entry in snapshot.canonical(entries).items()}
-    assert decoded(snapshot.encode_file("db3/a.json", entries)) == expected
+    expected = {Key(3, name): entry for name, entry in file_format.canonical(entries).items()}
+    assert decoded(file_format.encode_file("db3/a.json", entries)) == expected
 
 
 @given(st.dictionaries(names().map(codec.loose), ENTRIES))
 def test_our_own_files_are_read_alike_without_checks(entries: dict[str, Entry]) -> None:
-    for path, content in snapshot.encode_file("db3/a.json", entries):
-        assert snapshot.decode_own(path, content) == snapshot.decode_file(path, content)
+    for path, content in file_format.encode_file("db3/a.json", entries):
+        assert file_format.decode_own(path, content) == file_format.decode_file(path, content)
 
 
 def test_an_entry_over_a_megabyte_has_a_file_of_its_own() -> None:
     entries = {"a:1": string("x"), "a:Big one": string("x" * MEGABYTE), "a:2": string("y")}
-    files = snapshot.encode_file("db0/a.json", entries)
+    files = file_format.encode_file("db0/a.json", entries)
     assert [path for path, _ in files] == [
         f"db0/Big-one~{sha256(b'a:Big one').hexdigest()[:32]}.json",
         "db0/a.json",
@@ -69,13 +70,13 @@ def test_an_entry_over_a_megabyte_has_a_file_of_its_own() -> None:
 
 
 def test_a_file_of_large_entries_only_is_not_written() -> None:
-    files = snapshot.encode_file("db0/_.json", {"big": string("x" * MEGABYTE)})
+    files = file_format.encode_file("db0/_.json", {"big": string("x" * MEGABYTE)})
     assert [path for path, _ in files] == [f"db0/big~{sha256(b'big').hexdigest()[:32]}.json"]
 
 
 def test_many_small_entries_over_a_megabyte_stay_together() -> None:
     entries = {f"a:{n}": string("x" * 10_000) for n in range(200)}
-    assert [path for path, _ in snapshot.encode_file("db0/a.json", entries)] == ["db0/a.json"]
+    assert [path for path, _ in file_format.encode_file("db0/a.json", entries)] == ["db0/a.json"]
 
 
 SCOPES = [
@@ -88,23 +89,23 @@ SCOPES = [
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_manifest_gives_back_its_scope(scope: Scope) -> None:
-    assert snapshot.read_manifest(snapshot.manifest(scope)) == scope
+    assert file_format.read_manifest(file_format.manifest(scope)) == scope
 
 
 def test_a_manifest_does_not_depend_on_the_order_of_what_it_covers() -> None:
     one, other = Scope((3, 0), ("b", "a", "a")), Scope((0, 3, 3), ("a", "b"))
-    assert snapshot.manifest(one) == snapshot.manifest(other)
+    assert file_format.manifest(one) == file_format.manifest(other)
 
 
 def test_patterns_are_under_the_text_rule() -> None:
-    content = snapshot.manifest(Scope(include=(codec.loose(b"\xff*"), "base64:*", "é*")))
+    content = file_format.manifest(Scope(include=(codec.loose(b"\xff*"), "base64:*", "é*")))
     assert json.loads(content)["scope"]["include"] == ["base64:/yo=", "base64:YmFzZTY0Oio=", "é*"]
 
 
 def test_a_manifest_of_a_newer_format_says_upgrade() -> None:
-    content = snapshot.manifest(Scope()).replace(b'"format": 1', b'"format": 2')
+    content = file_format.manifest(Scope()).replace(b'"format": 1', b'"format": 2')
     with pytest.raises(Damaged, match=r"gitbackup.json: .* has format 2, .*; upgrade gitbackup"):
-        snapshot.read_manifest(content)
+        file_format.read_manifest(content)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_a_manifest_of_a_newer_format_says_upgrade() -> None:
 )
 def test_what_is_no_manifest_is_refused(content: bytes) -> None:
     with pytest.raises(Damaged, match=r"gitbackup.json: not a manifest such as"):
-        snapshot.read_manifest(content)
+        file_format.read_manifest(content)
 
 
 ENTRY = {
@@ -216,8 +217,8 @@ BY_HAND = {
 @pytest.mark.parametrize("content", BY_HAND.values(), ids=BY_HAND)
 def test_a_file_edited_by_hand_reads_the_same(content: str) -> None:
     path = "db0/a.json"
-    expected = snapshot.decode_file(path, codec.encode(ENTRY))
-    found = snapshot.decode_file(path, content.encode())
+    expected = file_format.decode_file(path, codec.encode(ENTRY))
+    found = file_format.decode_file(path, content.encode())
     found.pop(Key(0, "h-away"), None)
     assert found == expected
     assert codec.encode(found[Key(0, "z")]) == codec.encode(expected[Key(0, "z")])
@@ -243,7 +244,7 @@ def test_other_files_hold_no_entries() -> None:
         "a.json",
         "gitbackup.json",
     ]:
-        assert snapshot.decode_file(path, b"not JSON") == {}
+        assert file_format.decode_file(path, b"not JSON") == {}
 
 
 def test_the_same_key_in_two_files_is_told_with_both() -> None:
@@ -261,7 +262,7 @@ def test_the_same_key_in_two_databases_is_two_keys() -> None:
 def test_the_same_key_twice_once_as_base64_is_refused() -> None:
     content = codec.encode({"k": string("1"), b64("k"): string("2")})
     with pytest.raises(Damaged, match=r"db0/a.json, line \d: key .*twice"):
-        snapshot.decode_file("db0/a.json", content)
+        file_format.decode_file("db0/a.json", content)
 
 
 @pytest.mark.parametrize(
@@ -284,24 +285,24 @@ def test_the_same_key_twice_once_as_base64_is_refused() -> None:
 def test_an_entry_that_does_not_fit_is_told_with_file_line_and_key(entry: Any, what: str) -> None:
     content = b'{\n"a": {"type": "string", "value": ""},\n"k": ' + codec.encode(entry) + b"}"
     with pytest.raises(Damaged, match=r"^db0/a.json, line 3: key 'k': ") as raised:
-        snapshot.decode_file("db0/a.json", content)
+        file_format.decode_file("db0/a.json", content)
     assert what in str(raised.value)
 
 
 def test_a_file_that_is_no_object_is_told() -> None:
     with pytest.raises(Damaged, match=r"db0/a.json, line 1: not an object"):
-        snapshot.decode_file("db0/a.json", b"[]")
+        file_format.decode_file("db0/a.json", b"[]")
 
 
 def test_libraries_whose_names_differ_by_case_have_files_that_do_not() -> None:
-    paths = {snapshot.library_file(name, "LUA").lower() for name in ("mylib", "MyLib", "MYLIB")}
+    paths = {file_format.library_file(name, "LUA").lower() for name in ("mylib", "MyLib", "MYLIB")}
     assert len(paths) == 3
-    assert snapshot.library_file("mylib", "LUA") == "functions/mylib.lua"
+    assert file_format.library_file("mylib", "LUA") == "functions/mylib.lua"
 
 
 @pytest.mark.parametrize("name", ["con", "nul", "com1", "x" * 300])
 def test_a_library_whose_name_no_file_can_have_has_another(name: str) -> None:
-    path = snapshot.library_file(name, "LUA")
+    path = file_format.library_file(name, "LUA")
     assert path != f"functions/{name}.lua"
     assert len(path) < 100
 
@@ -313,9 +314,9 @@ def test_a_library_whose_name_no_file_can_have_has_another(name: str) -> None:
 def test_a_library_is_known_by_its_header(header: bytes) -> None:
     source = header + b"\nreturn '\xff'"
     expected = {Key(FUNCTIONS, "mylib"): {"type": "function", "value": codec.text(source)}}
-    assert snapshot.decode_file("functions/a.lua", source) == expected
+    assert file_format.decode_file("functions/a.lua", source) == expected
 
 
 def test_a_library_without_a_header_is_told() -> None:
     with pytest.raises(Damaged, match=r"functions/a.lua, line 1: does not begin like #!lua name="):
-        snapshot.decode_file("functions/a.lua", b"return 1")
+        file_format.decode_file("functions/a.lua", b"return 1")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup import snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError
-from gitbackup.model import Counts
+from gitbackup.model.changes import Counts
+from gitbackup.snapshot import file_format
 from tests.live import Kept, live_files
 from tests.servers import LiveServer
 from tests.store.plain import git
@@ -124,7 +124,7 @@ def test_two_files_of_one_path_are_no_snapshot(
         return [("db0/_.json", keys), ("db0/_.json", keys)]
 
     client.set("a", "1")
-    monkeypatch.setattr(snapshot, "place_files", twice)
+    monkeypatch.setattr(file_format, "place_files", twice)
     with pytest.raises(GitbackupError, match=r"'db0/_\.json' is the path of two files"):
         live_files(valkey).read(Kept())
 

@@ -15,9 +15,9 @@ from gitbackup.kinds import KINDS
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
 from gitbackup.live.write.key_writer import KeyWriter, Step
-from gitbackup.model import Entry, Key
-from gitbackup.ops.forms import FORMS
-from gitbackup.ops.outcome import RestoreResult
+from gitbackup.model.keys import Entry, Key
+from gitbackup.restore.result import RestoreResult
+from gitbackup.transfer.formats import FORMS
 from tests.databases import Database, databases
 from tests.kinds.examples import EXAMPLES, dump
 from tests.servers import BRANDS, LiveServer, redis_cli

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gitbackup.report.style.escape import escape, name, shown
 from gitbackup.report.text.redis_cli import command_line
-from gitbackup.unseen import escaped, hides, is_plain, json_escape
+from gitbackup.unprintable import escaped, hides, is_plain, json_escape
 from tests.cli.conftest import user  # noqa: F401  a fixture
 from tests.cli.user import User
 from tests.store.plain import git

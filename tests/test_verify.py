@@ -14,13 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import ServerError, UsageError
-from gitbackup.model import Key, Scope, Verdict
+from gitbackup.format import codec
+from gitbackup.model.commits import Verdict
+from gitbackup.model.keys import Key, Scope
 from gitbackup.model.proof import Proof, Sort
-from gitbackup.ops import own_server
+from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
+from gitbackup.verify import drill_server
 from tests.databases import databases, library
 from tests.golden.test_golden import FORMAT_1, files_of
 from tests.module import TYPE, compiled
@@ -28,7 +30,7 @@ from tests.servers import BRANDS, LiveServer, StartServer, every_brand, in_turn
 from tests.store.plain import commit, everything, git
 
 DAY = 86_400_000
-MANIFEST = snapshot.manifest(Scope())
+MANIFEST = file_format.manifest(Scope())
 LIBRARY = library("mylib")
 
 
@@ -47,8 +49,8 @@ class Snapshot:
 
     def commit(self, entries: Mapping[str, Any], more: Mapping[str, bytes] = {}) -> str:
         """These keys of database 0, and more files."""
-        keys = snapshot.encode_stored(entries)
-        return self.write({snapshot.MANIFEST: MANIFEST, "db0/_.json": keys, **more})
+        keys = file_format.encode_stored(entries)
+        return self.write({file_format.MANIFEST: MANIFEST, "db0/_.json": keys, **more})
 
     def write(self, files: Mapping[str, bytes | None], message: str = "by hand") -> str:
         return commit(Repository.create(self.path), files, message)
@@ -167,9 +169,9 @@ def test_a_clock_that_is_not_ours_is_no_fault(made: Snapshot, ahead: int) -> Non
 
 def test_large_entries_and_high_databases_pass(made: Snapshot, valkey: LiveServer) -> None:
     made.commit({"a": string("1")})
-    large = snapshot.encode_stored({"x:big": string("b" * 1_200_000)})
-    place = snapshot.beside("db1000/_.json", b"x:big")
-    made.write({place: large, "db1000/_.json": snapshot.encode_stored({"y": string("1")})})
+    large = file_format.encode_stored({"x:big": string("b" * 1_200_000)})
+    place = file_format.beside("db1000/_.json", b"x:big")
+    made.write({place: large, "db1000/_.json": file_format.encode_stored({"y": string("1")})})
     proof = made.proof()
     assert (proof.verdict, proof.held.databases) == (Verdict.PASSED, {0: 1, 1000: 2})
 
@@ -201,7 +203,7 @@ def test_a_server_that_knows_less_tries_all_that_it_knows(made: Snapshot, brand:
 def test_a_hand_edited_file_is_found(made: Snapshot) -> None:
     """It restores, and so it is told that nothing is lost, and what to do."""
     made.commit({"a": string("1"), "b": string("2")})
-    content = snapshot.encode_stored({"a": string("1"), "b": string("3")})
+    content = file_format.encode_stored({"a": string("1"), "b": string("3")})
     made.write({"db0/_.json": content.replace(b'"value": "3"', b'"value":  "3"')})
     proof = made.proof()
     assert sentences(proof) == [
@@ -245,7 +247,7 @@ def test_a_file_that_is_a_program_to_git_is_found(made: Snapshot) -> None:
 
 def test_a_key_that_is_in_two_files_is_found(made: Snapshot) -> None:
     made.commit({"a": string("1")})
-    made.write({"db0/other.json": snapshot.encode_stored({"a": string("1")})})
+    made.write({"db0/other.json": file_format.encode_stored({"a": string("1")})})
     assert sentences(made.proof()) == [
         (Sort.DAMAGED, "db0/other.json: key 'a' is in db0/_.json too; remove one of them")
     ]
@@ -271,7 +273,7 @@ def test_a_key_that_is_in_one_file_twice_is_found(made: Snapshot) -> None:
 )
 def test_a_broken_manifest_is_found(made: Snapshot, content: bytes | None, sentence: str) -> None:
     made.commit({"a": string("1")})
-    made.write({snapshot.MANIFEST: content})
+    made.write({file_format.MANIFEST: content})
     ((sort, told),) = sentences(made.proof())
     assert (Sort.DAMAGED, sentence) == (sort, told[: len(sentence)])
 
@@ -287,7 +289,9 @@ def test_all_that_is_damaged_is_found_at_once(made: Snapshot) -> None:
 def test_a_key_outside_the_scope_is_found(made: Snapshot) -> None:
     """For a restore leaves it out."""
     made.commit({"a": string("1"), "tmp:b": string("1")})
-    made.write({snapshot.MANIFEST: snapshot.manifest(Scope(exclude=("tmp:*",), functions=False))})
+    made.write(
+        {file_format.MANIFEST: file_format.manifest(Scope(exclude=("tmp:*",), functions=False))}
+    )
     made.write({"functions/mylib.lua": LIBRARY})
     found = [
         finding for finding in made.proof().findings if "outside the scope" in finding.sentence
@@ -365,7 +369,7 @@ def test_the_server_is_one_that_takes_the_data_s_dumps(
 ) -> None:
     """Valkey's own are of a version that Redis refuses, though it is asked first here."""
     programs = [program("redis7"), program("valkey")]
-    monkeypatch.setattr(own_server, "find_servers", lambda: programs)
+    monkeypatch.setattr(drill_server, "find_servers", lambda: programs)
     with valkey.client() as client:
         client.set("a", "text")
         payload = base64.b64encode(client.dump("a") or b"").decode()
@@ -434,7 +438,7 @@ def test_all_commits_of_all_branches_are_verified_and_equal_trees_once(made: Sna
     first = made.commit({"a": string("1")})
     second = made.commit({"a": string("2")})
     git(made.path, "checkout", "--quiet", "-b", "other", first)
-    third = made.write({"db0/_.json": snapshot.encode_stored({"a": string("2")})}, "another")
+    third = made.write({"db0/_.json": file_format.encode_stored({"a": string("2")})}, "another")
     git(made.path, "checkout", "--quiet", "main")
     told: list[Proof] = []
     verified = Backup(made.path).verify(None, tell=told.append)
@@ -531,7 +535,7 @@ def test_a_flipped_byte_in_a_pack_is_found_and_the_repository_named(made: Snapsh
 
 def test_a_missing_blob_is_found_and_its_file_named(made: Snapshot) -> None:
     made.commit({"a": string("1")})
-    (made.path / "db0/_.json").write_bytes(snapshot.encode_stored({"a": string("2")}))
+    (made.path / "db0/_.json").write_bytes(file_format.encode_stored({"a": string("2")}))
     git(made.path, "commit", "--quiet", "-am", "by hand, so that its objects are loose")
     lost = git(made.path, "rev-parse", "HEAD:db0/_.json")
     (made.path / ".git/objects" / lost[:2] / lost[2:]).unlink()

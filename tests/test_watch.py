@@ -14,11 +14,11 @@ import pytest
 import redis
 
 from gitbackup.backup import Backup
+from gitbackup.commit import watch as engine
+from gitbackup.commit.commit import CommitResult
+from gitbackup.commit.watch import Trouble, Watching
 from gitbackup.errors import Busy, ServerError
 from gitbackup.live.server.embedded import find_server
-from gitbackup.ops import watch as engine
-from gitbackup.ops.commit import CommitResult
-from gitbackup.ops.watch import Trouble, Watching
 from tests.servers import LiveServer
 from tests.store.plain import git
 from tests.test_moment import GROUP, send

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import redis
 
 from gitbackup.backup import Backup
-from gitbackup.ops.commit import CommitResult
-from gitbackup.ops.watch import Event, Trouble, Watching
+from gitbackup.commit.commit import CommitResult
+from gitbackup.commit.watch import Event, Trouble, Watching
 from tests.databases import Command
 from tests.store.plain import run_git
 

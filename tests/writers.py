@@ -17,9 +17,9 @@ from pathlib import Path
 
 import hiredis
 
-from gitbackup import snapshot
 from gitbackup.backup import Backup
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
+from gitbackup.snapshot import file_format
 from tests.servers import LiveServer
 
 ACCOUNTS = 10_000
@@ -59,7 +59,7 @@ def held(backup: Backup, commit: str = "HEAD") -> dict[str, Entry]:
     assert repository is not None
     files = repository.files(backup.resolve(commit)).items()
     found = (
-        snapshot.decode_file(path, repository.read(blob_id))
+        file_format.decode_file(path, repository.read(blob_id))
         for path, blob_id in files
         if path.startswith("db0/")
     )

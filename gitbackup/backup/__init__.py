@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, BinaryIO
 from gitbackup.backup.past import Past
 from gitbackup.backup.standing import Standing
 from gitbackup.backup.workspace import Workspace
-from gitbackup.model import Consistency, Pushed, Rehearsal
 from gitbackup.model.access import Access
+from gitbackup.model.commits import Consistency, Pushed, Rehearsal
 from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from gitbackup.backup.config import Config
     from gitbackup.backup.rdb import RdbFiles
+    from gitbackup.commit.commit import CommitResult
     from gitbackup.live.connection.connect import Server
     from gitbackup.model.proof import Proof
-    from gitbackup.ops.commit import CommitResult
-    from gitbackup.ops.importing import Importing
-    from gitbackup.ops.outcome import RestoreResult
-    from gitbackup.ops.restore import Confirm, Restorer
-    from gitbackup.ops.transfer import CloneResult, PullResult, PushResult
-    from gitbackup.ops.verify import Verified
     from gitbackup.plan import Plan
+    from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
+    from gitbackup.restore.restore import Confirm, Restorer
+    from gitbackup.restore.result import RestoreResult
     from gitbackup.store.repository.repository import Repository
+    from gitbackup.transfer.import_file import Importing
+    from gitbackup.verify.verify import Verified
 
 
 ANYHOW = Access()
@@ -95,7 +95,7 @@ class Backup(Past, Standing):
         shown (`redact`) go to the repository's own git config: patterns are added to those that
         are there. `config` takes them away.
         """
-        from gitbackup.ops import settings
+        from gitbackup import settings
 
         kept = {"include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
         for name, patterns in kept.items():
@@ -125,7 +125,7 @@ class Backup(Past, Standing):
         commit, unless `allow_empty`; for a `dry_run` there is none either. The commit is of
         one point in time where the server permits; `consistency` tells what else to do for it.
         """
-        from gitbackup.ops import commit
+        from gitbackup.commit import commit
 
         commit.expect_text(message)
         live, quiet = self._at.live(consistency), self._at.quiet()
@@ -179,11 +179,11 @@ class Backup(Past, Standing):
         commit that are damaged are left out, and nothing is deleted; `damaged` of the result
         tells which.
         """
-        from gitbackup.ops import asking
+        from gitbackup.restore import request
 
         how = self._at.how(patterns, databases, to, delete and not skip_damaged, ttl)
-        target = asking.Target(self._at.place_of(to).label, to is None)
-        wanted = asking.by_words(self._at.history, commit_ish, how, target)
+        target = request.Target(self._at.place_of(to).label, to is None)
+        wanted = request.by_words(self._at.history, commit_ish, how, target)
         server = self._at.server_of(to)
         return self._at.restorer(wanted, server, to, skip_damaged=skip_damaged)
 
@@ -192,10 +192,10 @@ class Backup(Past, Standing):
 
         It raises GitbackupError, naming the keys, where one has changed since.
         """
-        from gitbackup.ops import asking
+        from gitbackup.restore import request
 
         server = self._at.server_of(to)
-        wanted = asking.by_plan(self._at.history, plan, server, home=to is None)
+        wanted = request.by_plan(self._at.history, plan, server, home=to is None)
         return self._at.restorer(wanted, server, to)
 
     def undoer(self) -> Restorer:
@@ -204,9 +204,9 @@ class Backup(Past, Standing):
         It is about the keys that the restore was to change. Raises UsageError where HEAD's
         history tells of none.
         """
-        from gitbackup.ops import asking
+        from gitbackup.restore import request
 
-        wanted = asking.by_undo(self._at.history, self._at.server)
+        wanted = request.by_undo(self._at.history, self._at.server)
         return self._at.restorer(wanted, self._at.server, None)
 
     def importer(
@@ -227,10 +227,10 @@ class Backup(Past, Standing):
         server's bytes for, which has to be told where its file does not. The rest is as for
         `restorer`.
         """
-        from gitbackup.ops import importing
+        from gitbackup.transfer import import_file
 
         how = self._at.how(patterns, databases, to, delete, ttl)
-        return importing.begin(file, name, how, self._at.destination(to), encoding)
+        return import_file.begin(file, name, how, self._at.destination(to), encoding)
 
     def push(self, target: str | None = None) -> PushResult:
         """Pushes the whole history to a git remote or URL, or as one bundle into a folder.
@@ -238,18 +238,18 @@ class Backup(Past, Standing):
         Without `target` it is where the setting `gitbackup.push-to` says, or the only remote.
         Raises a GitbackupError that says what to do where the target has what is not here.
         """
-        from gitbackup.ops import transfer
+        from gitbackup.remotes import sync
 
-        return transfer.push(self._at.history, target)
+        return sync.push(self._at.history, target)
 
     def push_after_commit(self, made: bool = True) -> PushResult | None:
         """Pushes where the setting `gitbackup.push` is `on-commit`; None where it is not.
 
         Unless a commit was `made`, only what earlier commits have left unpushed.
         """
-        from gitbackup.ops import transfer
+        from gitbackup.remotes import sync
 
-        return transfer.push_on_commit(self._at.history, made)
+        return sync.push_on_commit(self._at.history, made)
 
     def pushed(self) -> list[Pushed]:
         """What each remote has of HEAD's branch, as far as was told by pushes and pulls."""
@@ -260,18 +260,18 @@ class Backup(Past, Standing):
 
         Raises a GitbackupError that says what to do where both sides have gone on.
         """
-        from gitbackup.ops import transfer
+        from gitbackup.remotes import sync
 
-        return transfer.pull(self._at.history, target)
+        return sync.pull(self._at.history, target)
 
     def clone(self, source: str, bare: bool = False) -> CloneResult:
         """Makes this object's data repository, in an empty folder, of one that is elsewhere.
 
         `source` is a git URL, a repository's folder, a bundle, or a folder with one.
         """
-        from gitbackup.ops import transfer
+        from gitbackup.remotes import sync
 
-        result = transfer.clone(source, self.path, bare)
+        result = sync.clone(source, self.path, bare)
         self._at.look_again()
         return result
 
@@ -291,8 +291,8 @@ class Backup(Past, Standing):
         that it loads; `tell` is given each proof as it is made. The verdicts are kept as git
         notes: see `rehearsal`.
         """
-        from gitbackup.ops import verify
-        from gitbackup.ops.own_server import OwnServer
+        from gitbackup.verify import verify
+        from gitbackup.verify.drill_server import OwnServer
 
         own = OwnServer(Path(server) if server else None, tuple(map(Path, modules)))
         return verify.verify(self._at.history, commit_ish, own, self._at.progress, tell)

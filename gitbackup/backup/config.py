@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitbackup.backup.workspace import Workspace
 
 if TYPE_CHECKING:
-    from gitbackup.ops.settings import InForce
+    from gitbackup.settings import InForce
 
 
 class Config:
@@ -27,7 +27,7 @@ class Config:
 
         `url_from` tells where the URL of this object is from, if it has one.
         """
-        from gitbackup.ops import settings
+        from gitbackup import settings
 
         known = settings.named(name).name if name else None
         found = settings.in_force(self._at.history, self._at.url, url_from)
@@ -35,7 +35,7 @@ class Config:
 
     def set(self, name: str, *values: str) -> None:
         """Makes these the repository's own values, in place of those that it had."""
-        from gitbackup.ops import settings
+        from gitbackup import settings
 
         settings.put(self._at.history, name, values)
 
@@ -45,12 +45,12 @@ class Config:
 
     def add(self, name: str, *values: str) -> None:
         """Adds values to a setting that may have many."""
-        from gitbackup.ops import settings
+        from gitbackup import settings
 
         settings.add(self._at.history, name, values)
 
     def remove(self, name: str, value: str) -> None:
         """Takes one value away. Raises UsageError where the repository has no such one itself."""
-        from gitbackup.ops import settings
+        from gitbackup import settings
 
         settings.remove(self._at.history, name, value)

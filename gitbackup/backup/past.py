@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gitbackup.backup.sight import Sight
-from gitbackup.model import CommitInfo, KeyLine, Selection
+from gitbackup.model.commits import CommitInfo, KeyLine, Selection
 
 if TYPE_CHECKING:
-    from gitbackup.ops.blame import Blame
-    from gitbackup.ops.stats import CommitSummary
-    from gitbackup.ops.trace import CommitChanges
+    from gitbackup.history.blame import Blame
+    from gitbackup.history.key_log import CommitChanges
+    from gitbackup.history.stat import CommitSummary
 
 HISTORY = Selection()
 """Every commit from HEAD back."""
@@ -33,7 +33,7 @@ class Past(Sight):
 
         `every` is as for `diff`.
         """
-        from gitbackup.ops.stats import summaries
+        from gitbackup.history.stat import summaries
 
         return summaries(self._at.history, selection, self._at.quiet(every))
 
@@ -49,12 +49,12 @@ class Past(Sight):
         `patterns` are names of keys and globs of Redis; the databases of this object narrow
         them. `redact` is as for `diff`.
         """
-        from gitbackup.ops.walk import Tracer
-        from gitbackup.ops.wanted import Wanted
+        from gitbackup.history.selector import Wanted
+        from gitbackup.history.walker import Tracer
 
         tracer = Tracer(self._at.history, Wanted(patterns, self._at.databases))
         steps = tracer.steps(selection)
-        from gitbackup.ops.trace import trace  # git reads the history while it is loaded
+        from gitbackup.history.key_log import trace  # git reads the history while it is loaded
 
         return trace(steps, selection, self._at.redaction(redact))
 
@@ -63,12 +63,12 @@ class Past(Sight):
 
         `patterns` and the databases of this object narrow them.
         """
-        from gitbackup.ops import entries
-        from gitbackup.ops.wanted import Wanted
+        from gitbackup.history import entry
+        from gitbackup.history.selector import Wanted
 
         wanted = Wanted(patterns, self._at.databases)
         repository = self._at.history
-        return entries.lines(entries.entries(repository, self.resolve(commit_ish), wanted))
+        return entry.lines(entry.entries(repository, self.resolve(commit_ish), wanted))
 
     def blame(
         self,
@@ -82,7 +82,7 @@ class Past(Sight):
 
         `redact` is as for `diff`.
         """
-        from gitbackup.ops.blame import blame
+        from gitbackup.history.blame import blame
 
         found = blame(self._at.history, self.resolve(commit_ish), key, db)
         return found.masked(self._at.redaction(redact))

@@ -16,9 +16,9 @@ from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.model.ttl import Ttl
 
 if TYPE_CHECKING:
-    from gitbackup.ops.commit import CommitResult
-    from gitbackup.ops.rdb_history import LoadedFiles, RdbAdopted
+    from gitbackup.commit.commit import CommitResult
     from gitbackup.plan import Plan
+    from gitbackup.rdb.import_as_branch import LoadedFiles, RdbAdopted
 
 
 class RdbFiles:
@@ -50,24 +50,24 @@ class RdbFiles:
         None. The file comes over the replication protocol; with `copy` the server saves on
         this machine, and its file, `file` where it is not to be asked for the path, is copied.
         """
-        from gitbackup.ops import rdb
+        from gitbackup.rdb import files
 
-        source = rdb.copy(Path(file) if file else None) if copy else rdb.sync
+        source = files.copy(Path(file) if file else None) if copy else files.sync
         at = self._at
         chosen = at.rdb_in(folder)
-        return rdb.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
+        return files.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
 
     def list(self, folder: str | Path | None = None) -> list[RdbListed]:
         """The files of a folder, the newest first."""
-        from gitbackup.ops import rdb
+        from gitbackup.rdb import files
 
-        return rdb.listed(Path(folder) if folder else self.folder)
+        return files.listed(Path(folder) if folder else self.folder)
 
     def verify(self, file: str | Path, program: str | Path | None = None) -> RdbVerified:
         """Checks a file, loads it into a server of our own, and counts its keys."""
-        from gitbackup.ops import rdb
+        from gitbackup.rdb import files
 
-        return rdb.verify(Path(file), Path(program) if program else None)
+        return files.verify(Path(file), Path(program) if program else None)
 
     def commit(
         self,
@@ -79,7 +79,8 @@ class RdbFiles:
         dry_run: bool = False,
     ) -> CommitResult:
         """Commits what a file holds, dated when it was written; the rest as for Backup.commit."""
-        from gitbackup.ops import commit, rdb_history
+        from gitbackup.commit import commit
+        from gitbackup.rdb import import_as_branch
 
         commit.expect_text(message)
         quiet = self._at.quiet()
@@ -89,14 +90,14 @@ class RdbFiles:
             else:
                 repository = self._at.repository or self._at.create()
                 result = commit.commit(repository, live, message, allow_empty, quiet)
-            return rdb_history.told(self._at.repository, live, result)
+            return import_as_branch.told(self._at.repository, live, result)
 
     def adopt(self, file: str | Path, program: str | Path | None = None) -> RdbAdopted:
         """Makes a commit of a file on a branch of its own, to be restored as any other is."""
-        from gitbackup.ops import rdb_history
+        from gitbackup.rdb import import_as_branch
 
         with self._loaded(file, program) as live:
-            return rdb_history.adopt(self._at.repository or self._at.create(), live)
+            return import_as_branch.adopt(self._at.repository or self._at.create(), live)
 
     def plan(
         self,
@@ -113,13 +114,13 @@ class RdbFiles:
 
         `adopt` and then `Backup.restorer`, whose arguments the rest are, carry it out.
         """
-        from gitbackup.ops import rdb_history
-        from gitbackup.ops.planning import Wanted
+        from gitbackup.rdb import import_as_branch
+        from gitbackup.restore.planner import Wanted
         from gitbackup.store.repository.scratch import scratch
 
         how = self._at.how(patterns, databases, to, delete, ttl)
         with self._loaded(file, program) as live, scratch(self._at.repository) as aside:
-            adopted = rdb_history.adopt(aside, live)
+            adopted = import_as_branch.adopt(aside, live)
             server, wanted = self._at.server_of(to), Wanted(adopted.commit, how)
             plan = self._at.restorer(wanted, server, to, aside).plan()
         return replace(plan, warnings=[*plan.warnings, *adopted.warnings])
@@ -127,7 +128,7 @@ class RdbFiles:
     def _loaded(
         self, file: str | Path, program: str | Path | None
     ) -> AbstractContextManager[LoadedFiles]:
-        from gitbackup.ops import rdb_history
+        from gitbackup.rdb import import_as_branch
 
         chosen = Path(program) if program else None
-        return rdb_history.loaded(Path(file), chosen, self._at.scope(), self._at.progress)
+        return import_as_branch.loaded(Path(file), chosen, self._at.scope(), self._at.progress)

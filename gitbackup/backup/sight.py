@@ -12,10 +12,10 @@ from gitbackup.backup.workspace import Workspace
 from gitbackup.redact import Redaction
 
 if TYPE_CHECKING:
-    from gitbackup.ops.check import Checked
-    from gitbackup.ops.diff import Diff, Shown, Status
-    from gitbackup.ops.entries import Held
-    from gitbackup.ops.export import ExportResult
+    from gitbackup.checks.check import Checked
+    from gitbackup.compare.diff import Diff, Shown, Status
+    from gitbackup.history.entry import Held
+    from gitbackup.transfer.export import ExportResult
 
 
 class Sight:
@@ -27,7 +27,7 @@ class Sight:
         self, commit_ish: str = "HEAD", *, redact: Sequence[str] = (), every: bool = False
     ) -> Shown:
         """A commit, and what it changed; `redact` and `every` are as for `diff`."""
-        from gitbackup.ops import diff
+        from gitbackup.compare import diff
 
         narrow = diff.Narrow(quiet=self._at.quiet(every))
         shown = diff.show(self._at.history, self.resolve(commit_ish), narrow)
@@ -40,7 +40,7 @@ class Sight:
 
         `redact` is as for `diff`.
         """
-        from gitbackup.ops.entries import Held, find_entry
+        from gitbackup.history.entry import Held, find_entry
 
         found, entry = find_entry(self._at.history, self.resolve(commit_ish), key, db)
         told = self._at.redaction(redact).entry(found, entry)
@@ -48,7 +48,7 @@ class Sight:
 
     def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
         """What a commit would record now; `exclude` and `every` are as for `diff`."""
-        from gitbackup.ops import diff
+        from gitbackup.compare import diff
 
         narrow = diff.Narrow(exclude=exclude, quiet=self._at.quiet(every))
         return diff.status(self._at.history, self._at.live(), narrow)
@@ -71,7 +71,7 @@ class Sight:
         `redact` are globs of keys and fields whose values are masked, besides the setting
         `gitbackup.redact`.
         """
-        from gitbackup.ops import diff
+        from gitbackup.compare import diff
 
         repository, before = self._at.history, self.resolve(a)
         quiet = self._at.quiet(every or bool(patterns))
@@ -91,8 +91,8 @@ class Sight:
         `max_age` is how old the last commit, save, push and rehearsal may be, unless nothing
         has changed since. The whole database is compared with the last commit, but for `quick`.
         """
+        from gitbackup.checks import check
         from gitbackup.live.server import health
-        from gitbackup.ops import check
 
         facts = health.read(self._at.server, self._at.address)
         at = self._at
@@ -113,7 +113,7 @@ class Sight:
         databases of this object narrow it. `redact` is as for `diff`, but that the setting counts
         only where there are some: what is masked cannot be imported.
         """
-        from gitbackup.ops import export
+        from gitbackup.transfer import export
 
         databases = None if self._at.databases is None else tuple(self._at.databases)
         redaction = self._at.redaction(redact) if redact else Redaction()

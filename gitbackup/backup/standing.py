@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitbackup.backup.workspace import Workspace
 
 if TYPE_CHECKING:
-    from gitbackup.ops.watch import Event, Stop
+    from gitbackup.commit.watch import Event, Stop
 
 
 class Standing:
@@ -35,10 +35,10 @@ class Standing:
         repository where there is none. Raises Busy where another run watches, and ServerError,
         naming the right that is missing, where the server does not let us hear of writes.
         """
+        from gitbackup.commit.follower import Followed
+        from gitbackup.commit.policy import Terms
+        from gitbackup.commit.watch import Watch
         from gitbackup.live.connection.connect import connect
-        from gitbackup.ops.follow import Followed
-        from gitbackup.ops.terms import Terms
-        from gitbackup.ops.watch import Watch
 
         at = self._at
         terms = Terms(match, at.quiet(), quiet, max_wait, message)

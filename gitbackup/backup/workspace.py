@@ -13,21 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError
-from gitbackup.model import Consistency, Scope
 from gitbackup.model.access import NAMES, Access
+from gitbackup.model.commits import Consistency
+from gitbackup.model.keys import Scope
 from gitbackup.progress import Progress
 
 if TYPE_CHECKING:
+    from gitbackup.capture.reader import LiveFiles
     from gitbackup.live.connection.address import Address
     from gitbackup.live.connection.connect import Server
     from gitbackup.model.ttl import Ttl
-    from gitbackup.ops.importing import Destination
-    from gitbackup.ops.planning import Wanted
-    from gitbackup.ops.restore import Restorer
-    from gitbackup.ops.scan import LiveFiles
     from gitbackup.plan import How
     from gitbackup.redact import Redaction
+    from gitbackup.restore.planner import Wanted
+    from gitbackup.restore.restore import Restorer
     from gitbackup.store.repository.repository import Repository
+    from gitbackup.transfer.import_file import Destination
 
 
 class Workspace:
@@ -172,7 +173,7 @@ class Workspace:
 
         The commit is the data repository's, or is in `repository`, which stands for it.
         """
-        from gitbackup.ops.restore import Restorer
+        from gitbackup.restore.restore import Restorer
 
         scope, home, repository = self._scope_at(other), other is None, repository or self.history
         at = repository, server, wanted, scope, home, self.progress
@@ -180,7 +181,7 @@ class Workspace:
 
     def destination(self, other: str | None) -> Destination:
         """Where an import goes: into that other server, or this one where None."""
-        from gitbackup.ops.importing import Destination
+        from gitbackup.transfer.import_file import Destination
 
         scope, server = self._scope_at(other), self.server_of(other)
         repository, home = self.repository, other is None
@@ -209,7 +210,7 @@ class Workspace:
 
     def live(self, consistency: Consistency = Consistency.AUTO) -> LiveFiles:
         """The live database as the files of a snapshot."""
-        from gitbackup.ops.scan import LiveFiles
+        from gitbackup.capture.reader import LiveFiles
 
         return LiveFiles(self.server, self.scope(), self.progress, consistency)
 
@@ -220,7 +221,7 @@ class Workspace:
 
     def scope_of(self, databases: Sequence[int] | None) -> Scope:
         """The scope of these databases, all where None, by the repository's settings."""
-        from gitbackup.patterns import may_name_library
+        from gitbackup.format.patterns import may_name_library
 
         include = self.globs("include")
         return Scope(

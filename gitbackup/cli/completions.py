@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 from gitbackup.backup import Backup
 from gitbackup.cli.options import open_backup
 from gitbackup.errors import GitbackupError
-from gitbackup.unseen import hides
+from gitbackup.unprintable import hides
 
 RECENT = 15
 """Commits that are offered by their ids."""
@@ -92,7 +92,7 @@ def _commits(
 def _keys(
     backup: Backup, commit: str, incomplete: str, before: str = ""
 ) -> Iterator[CompletionItem]:
-    from gitbackup.ops.names import key_names  # it loads what no other word has need of
+    from gitbackup.history.key_names import key_names  # it loads what no other word has need of
 
     if backup.repository is None:
         return

@@ -17,8 +17,8 @@ from gitbackup.report.text.redis_cli import command_line
 if TYPE_CHECKING:  # it loads what no `--help` has need of
     from collections.abc import Sequence
 
-    from gitbackup.model import Summary
-    from gitbackup.ops.diff import Diff
+    from gitbackup.compare.diff import Diff
+    from gitbackup.model.changes import Summary
 
 NAME = re.compile(r"[\w@./-][\w@./~-]*", re.ASCII)
 CREDENTIALS = "--url"

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitbackup.atomic_file import new_file
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
 from gitbackup.errors import UsageError
-from gitbackup.model import Selection
-from gitbackup.newfile import new_file
+from gitbackup.model.commits import Selection
 from gitbackup.report import html as page
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # `log` has no need of it
-    from gitbackup.ops.diff import Diff
+    from gitbackup.compare.diff import Diff
 
 
 def write_diff(html: str, backup: Backup, found: Diff) -> None:

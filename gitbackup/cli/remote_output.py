@@ -10,7 +10,7 @@ from gitbackup.cli.options import FOLDER
 from gitbackup.report.json import objects
 
 if TYPE_CHECKING:  # it loads what `push --help` has no need of
-    from gitbackup.ops.travel import Came
+    from gitbackup.remotes.shared_settings import Came
 
 
 def came_object(came: Came) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gitbackup.cli import terminal
 from gitbackup.cli.options import Command, json_option
 from gitbackup.cli.push_on_commit import push_after_commit
 from gitbackup.errors import PartlyDone, UsageError
-from gitbackup.model import Key
+from gitbackup.model.keys import Key
 from gitbackup.plan import Plan
 from gitbackup.report.json import plan as plans
 from gitbackup.report.text import sentences
@@ -29,9 +29,9 @@ SEEN = {
 """What is said of keys that do not hold what they should, by why that is."""
 
 if TYPE_CHECKING:  # it loads what `restore --help` has no need of
-    from gitbackup.ops.importing import Importing
-    from gitbackup.ops.outcome import RestoreResult
-    from gitbackup.ops.restore import Restorer
+    from gitbackup.restore.restore import Restorer
+    from gitbackup.restore.result import RestoreResult
+    from gitbackup.transfer.import_file import Importing
 
 
 class Manner(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from gitbackup import unseen
+from gitbackup import unprintable
 
 PAINT = re.compile(r"(\x1b\[\d*m)")
 """What colours a line: all of it that steers a terminal, and that data never hold here."""
@@ -69,12 +69,12 @@ def give_up_output() -> None:
 
 def seen(text: str) -> str:
     """Text of which nothing steers a terminal, or hides."""
-    return unseen.escaped(text, but=SPACES)
+    return unprintable.escaped(text, but=SPACES)
 
 
 def _seen_json(text: str) -> str:
     """The same JSON, or the file of a snapshot."""
-    return unseen.escaped(text, unseen.json_escape, but=SPACES)
+    return unprintable.escaped(text, unprintable.json_escape, but=SPACES)
 
 
 def warn(sentence: str) -> None:

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from gitbackup.diff.exact import canonical, same
-from gitbackup.edits import edits
-from gitbackup.model import Action
+from gitbackup.model.changes import Action
+from gitbackup.model.list_edits import edits
 
 LARGEST_DOCUMENT = 1_000_000
 """Bytes of a text that is compared inside; deepdiff takes some seconds for that."""

@@ -7,11 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from gitbackup.blocks import listed, parts, spaces
 from gitbackup.diff.exact import canonical
 from gitbackup.errors import Damaged
-from gitbackup.model import FUNCTIONS, Action, Counts, Entry, Key, KeyChange
-from gitbackup.unseen import hides
+from gitbackup.model.changes import Action, Counts, KeyChange
+from gitbackup.model.file_groups import listed, parts, spaces
+from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.unprintable import hides
 
 TEXT_TYPES = frozenset({"string", "hash", "list", "set", "function"})
 """Types whose values are texts only, so that == is exact."""

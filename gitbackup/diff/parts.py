@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from gitbackup.diff.documents import LARGEST_DOCUMENT
 from gitbackup.diff.exact import canonical
-from gitbackup.edits import edits
-from gitbackup.model import Entry, Part
+from gitbackup.model.changes import Part
+from gitbackup.model.keys import Entry
+from gitbackup.model.list_edits import edits
 
 Path = tuple[str | int, ...]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from gitbackup import codec
 from gitbackup.diff.documents import (
     LARGEST_DOCUMENT,
     Comparison,
@@ -17,8 +16,10 @@ from gitbackup.diff.documents import (
     looks_like_json,
 )
 from gitbackup.diff.exact import same
-from gitbackup.edits import edits
-from gitbackup.model import Action, Entry, Part, ValueChange
+from gitbackup.format import codec
+from gitbackup.model.changes import Action, Part, ValueChange
+from gitbackup.model.keys import Entry
+from gitbackup.model.list_edits import edits
 
 ABSENT = object()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds.base import (
     Abilities,
     Command,
@@ -24,7 +24,7 @@ from gitbackup.kinds.set import Set
 from gitbackup.kinds.stream import Stream
 from gitbackup.kinds.string import String
 from gitbackup.kinds.zset import SortedSet
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 __all__ = [
     "KINDS",

@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from gitbackup import codec
-from gitbackup.model import Entry
+from gitbackup.format import codec
+from gitbackup.model.keys import Entry
 
 PIECE = 10_000  # elements asked for at once, at most
 STRETCH = 4 * 1024 * 1024  # bytes of a string, where the server does not give more at once

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from itertools import chain
 from typing import Any
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds.base import (
     ARGUMENTS,
     FEW,
@@ -23,7 +23,7 @@ from gitbackup.kinds.base import (
     pairs,
     pieces,
 )
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 EXPIRED = -2  # in place of an instant: the field, or the key, has gone since it was read
 PLAIN = ("listpack", "ziplist")  # encodings that cannot hold a field's expiry

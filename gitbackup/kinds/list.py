@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gitbackup import codec
-from gitbackup.edits import Edit, edits
+from gitbackup.format import codec
 from gitbackup.kinds.base import (
     FEW,
     Abilities,
@@ -19,7 +18,8 @@ from gitbackup.kinds.base import (
     normal_texts,
     texts,
 )
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
+from gitbackup.model.list_edits import Edit, edits
 
 MOST_SET = 100  # items replaced one by one; for more the list is built anew
 

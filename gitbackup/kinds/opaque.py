@@ -6,9 +6,9 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds.base import Abilities, Command, Reading, Whole
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 
 class Opaque:

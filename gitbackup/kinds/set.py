@@ -18,7 +18,7 @@ from gitbackup.kinds.base import (
     expect_new,
     normal_texts,
 )
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 
 class Set:

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds.base import (
     Abilities,
     Command,
@@ -24,7 +24,7 @@ from gitbackup.kinds.base import (
 from gitbackup.kinds.stream_change import change_stream
 from gitbackup.kinds.stream_form import NONE, expect_sum, normal_stream, place
 from gitbackup.kinds.stream_groups import claim, set_group, write_group
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 BUILDER = "gitbackup"  # a group that is there only while an empty stream is made
 TRIES = 8  # askings for all that is pending, until no more has come meanwhile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds.base import Command, each
 from gitbackup.kinds.stream_form import NONE, position
 from gitbackup.kinds.stream_groups import claim, set_group, write_group

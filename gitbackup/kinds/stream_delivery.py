@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from struct import Struct
 from typing import Any, NamedTuple
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds.stream_form import place
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 ID = Struct(">QQ")
 INSTANT = Struct("<q")

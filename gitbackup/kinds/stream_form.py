@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds.base import normal_instant, normal_object, normal_text, normal_texts
 
 NONE = "0-0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds.base import (
     SHORT,
     STRETCH,
@@ -16,7 +16,7 @@ from gitbackup.kinds.base import (
     Whole,
     normal_text,
 )
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 
 class String:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds.base import (
     ARGUMENTS,
     FEW,
@@ -24,7 +24,7 @@ from gitbackup.kinds.base import (
     pieces,
     texts,
 )
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 UNPACKED = 10_000  # bytes: no server packs so long a member
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from gitbackup.model import FUNCTIONS, Entry, Key, KeyChange, ValueChange, Verdict
+from gitbackup.model.changes import KeyChange, ValueChange
+from gitbackup.model.commits import Verdict
+from gitbackup.model.keys import FUNCTIONS, Entry, Key
 
 
 class Sort(StrEnum):

@@ -16,8 +16,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gitbackup import codec, snapshot
-from gitbackup.model import Entry, Scope
+from gitbackup.format import codec
+from gitbackup.model.keys import Entry, Scope
+from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import git
 
@@ -63,11 +64,11 @@ class History:
     def __init__(self) -> None:
         self._random = random.Random(1)
         self._versions = dict.fromkeys(names(), 0)
-        self._files = list(snapshot.place_files(0, sorted(self._versions)))
+        self._files = list(file_format.place_files(0, sorted(self._versions)))
         self._starts = {key: at for at, (_, keys) in enumerate(self._files) for key in keys}
 
     def stream(self) -> Iterator[bytes]:
-        manifest = {"gitbackup.json": snapshot.manifest(Scope())}
+        manifest = {"gitbackup.json": file_format.manifest(Scope())}
         yield _commit(
             0, len(self._versions), {**manifest, **dict(map(self._file, range(len(self._files))))}
         )
@@ -134,7 +135,7 @@ def milliseconds(*commands: Sequence[str]) -> list[float]:
 
 
 def path_of(key: str) -> str:
-    files = list(snapshot.place_files(0, names()))
+    files = list(file_format.place_files(0, names()))
     return next(path for path, keys in files if key.encode() in keys)
 
 

@@ -17,7 +17,7 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.live.server.embedded import EmbeddedServer
-from gitbackup.model import Consistency
+from gitbackup.model.commits import Consistency
 from tests.servers import BRANDS, LiveServer
 from tests.writers import SUM, balance, fill, writing
 

@@ -23,8 +23,8 @@ from threading import Event
 import redis
 
 from gitbackup.backup import Backup
+from gitbackup.commit.commit import CommitResult
 from gitbackup.live.server.embedded import EmbeddedServer
-from gitbackup.ops.commit import CommitResult
 
 COMMITS = 15
 KEYS = 10

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.backup import Backup
-from gitbackup.model import Rehearsal, Verdict
+from gitbackup.model.commits import Rehearsal, Verdict
 from gitbackup.model.risk import Level, Risk
 from tests.check.looking import risks, told
 from tests.servers import LiveServer

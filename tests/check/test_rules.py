@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from gitbackup.checks import persistence, server
 from gitbackup.live.server.health import Health
 from gitbackup.live.server.host import Home, Mount, mount_of
 from gitbackup.model.risk import Level, Risk, worst
-from gitbackup.ops import limits, persistence
 from tests.check.looking import told
 
 BAD, WARN, UNKNOWN, OK = Level
@@ -33,7 +33,7 @@ def judged(
     password: bool = False,
 ) -> dict[str, Risk]:
     health = Health("redis-cli", password, info, config, home=home)
-    found = [*persistence.judge(health, timedelta(days=7)), *limits.judge(health)]
+    found = [*persistence.judge(health, timedelta(days=7)), *server.judge(health)]
     return {risk.check: risk for risk in found}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup import codec
+from gitbackup.format import codec
 from tests.cli.user import GITBACKUP, Done, User, surroundings, text
 from tests.schemas import check
 from tests.servers import redis_cli

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.ops import apply
+from gitbackup.restore import apply
 from tests.cli.user import Done, User, text
 from tests.servers import StartServer
 

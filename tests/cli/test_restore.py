@@ -60,7 +60,7 @@ def test_what_was_cut_off_is_finished_by_the_same_command(
 ) -> None:
     """It goes on with the commit that HEAD was, though HEAD is what was saved by now."""
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.ops.apply.apply", _killed)
+        patch.setattr("gitbackup.restore.apply.apply", _killed)
         assert damaged.run("restore", "HEAD", "--yes").code == 130
     done = damaged.run("restore", "HEAD", "--yes")
     assert done.err == "gitbackup: going on with the same restore, which was cut off\n"
@@ -432,7 +432,7 @@ def test_a_restore_killed_before_its_last_commit_is_ended_by_the_same_command(
     damaged: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.ops.record.after", _killed)
+        patch.setattr("gitbackup.restore.commits.after", _killed)
         assert damaged.run("restore", "HEAD", "--yes").code == 130
     done = damaged.run("restore", "HEAD", "--yes")
     assert done.out == "it is done already: the database holds what commit id1 does\n"

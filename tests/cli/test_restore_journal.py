@@ -52,15 +52,15 @@ def nth(owner, name, count):
 """
 
 POINTS = {
-    "it has read": "from gitbackup.ops import steps; before(steps, 'probe')",
+    "it has read": "from gitbackup.restore import preflight; before(preflight, 'probe')",
     "it is noted": "state('saving')",
     "HEAD is about to move": "from gitbackup.store.objects import refs; before(refs, 'move')",
     "HEAD has moved": "from gitbackup.store.objects import refs; after(refs, 'move')",
     "the work tree is about to follow":
         "from gitbackup.store.repository import worktree; before(worktree, 'follow')",
     "it is about to write": "state('writing')",
-    "it has written": "from gitbackup.ops import apply; after(apply, 'apply')",
-    "it has proved it": "from gitbackup.ops import restore; after(restore, 'differing')",
+    "it has written": "from gitbackup.restore import apply; after(apply, 'apply')",
+    "it has proved it": "from gitbackup.restore import restore; after(restore, 'differing')",
     "it is about to record": "state('recording')",
     "HEAD is about to move again": "from gitbackup.store.objects import refs; nth(refs, 'move', 2)",
     "the work tree is about to follow again":

@@ -103,7 +103,7 @@ def test_undo_of_a_restore_that_was_cut_off(user: User, monkeypatch: pytest.Monk
     user.says("commit", "-m", "begin")
     user.redis.set("user:2", "changed")
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.ops.restore.differing", _killed)
+        patch.setattr("gitbackup.restore.restore.differing", _killed)
         assert user.run("restore", "HEAD", "--yes").code == 130
     assert user.redis.get("user:2") == b"b"
     user.says("undo", "--yes")
@@ -114,7 +114,7 @@ def test_undo_that_was_cut_off_is_finished_by_undo(
     restored: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.ops.apply.apply", _killed)
+        patch.setattr("gitbackup.restore.apply.apply", _killed)
         assert restored.run("undo", "--yes").code == 130
     done = restored.run("undo", "--yes")
     assert done.err == "gitbackup: going on with the same restore, which was cut off\n"
@@ -126,7 +126,7 @@ def test_a_restore_cut_off_where_head_held_all_is_not_mistaken_for_one_before(
     restored: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.ops.restore.differing", _killed)
+        patch.setattr("gitbackup.restore.restore.differing", _killed)
         assert restored.run("restore", "HEAD~1", "--yes").code == 130
     assert values(restored) == BEFORE
     restored.says("undo", "--yes")
@@ -137,7 +137,7 @@ def test_a_restore_cut_off_before_it_wrote_anything_is_undone_by_nothing(
     restored: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.ops.apply.apply", _killed)
+        patch.setattr("gitbackup.restore.apply.apply", _killed)
         assert restored.run("restore", "HEAD~1", "--yes").code == 130
     assert restored.run("status").err == (
         "gitbackup: warning: a restore of id2 is not finished: `gitbackup restore id2` finishes it,"

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from gitbackup import snapshot
 from gitbackup.live.server.embedded import find_server
-from gitbackup.model import Scope
+from gitbackup.model.keys import Scope
+from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from tests.cli.user import GITBACKUP, Done, User, surroundings, text
 from tests.store.plain import commit, git
@@ -66,7 +66,7 @@ def pending(delivered_at: str) -> bytes:
     one = {"consumer": "ann", "delivered_at": delivered_at, "deliveries": 1}
     group = {"last_id": "1-0", "entries_read": 1, "consumers": ["ann"], "pending": {"1-0": one}}
     value = {"entries": {"1-0": ["a", "b"]}, "groups": {"g": group}}
-    return snapshot.encode_stored({"events": {"type": "stream", "value": value}})
+    return file_format.encode_stored({"events": {"type": "stream", "value": value}})
 
 
 def test_what_was_proved_is_told(committed: User) -> None:
@@ -145,7 +145,7 @@ def test_a_hand_edited_file_fails_and_it_is_said_what_to_do(committed: User) -> 
         "config": {"type": "string", "value": "x"},
         "user:1": {"type": "string", "value": ""},
     }
-    edited = snapshot.encode_stored(entries).replace(b": ", b":")
+    edited = file_format.encode_stored(entries).replace(b": ", b":")
     by_hand(committed, {"db0/_.json": edited})
     done = verify(committed)
     assert (done.code, done.err) == (1, "gitbackup: commit id3 did not pass\n")
@@ -204,7 +204,7 @@ def test_a_damaged_repository_is_told_though_no_commit_can_be_read(committed: Us
 
 def test_what_could_not_be_tried_is_named_and_is_exit_code_3(committed: User) -> None:
     seen = {"seen": {"type": "MBbloom--", "value": {"dump": "BwEC"}}}
-    by_hand(committed, {"db1/_.json": snapshot.encode_stored(seen)})
+    by_hand(committed, {"db1/_.json": file_format.encode_stored(seen)})
     done = verify(committed)
     assert (done.code, done.err) == (
         3,
@@ -273,9 +273,9 @@ def test_nothing_remains_of_a_drill_that_is_cut_off(
 ) -> None:
     """No server, no folder of one, no note, and no lock that the next run would meet."""
     values = {f"key:{n}": {"type": "string", "value": "x" * 1_000} for n in range(120)}
-    held = {f"db{db}/_.json": snapshot.encode_stored(values) for db in range(200)}
+    held = {f"db{db}/_.json": file_format.encode_stored(values) for db in range(200)}
     path = tmp_path / "data"
-    commit(Repository.create(path), {snapshot.MANIFEST: snapshot.manifest(Scope()), **held})
+    commit(Repository.create(path), {file_format.MANIFEST: file_format.manifest(Scope()), **held})
     with subprocess.Popen(
         [*GITBACKUP, "verify", "--repo", str(path)],
         env=surroundings({"TMPDIR": str(short_temp)}),

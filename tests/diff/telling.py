@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from gitbackup.diff.values import diff_entries
-from gitbackup.model import Action, Entry, Key, KeyChange
+from gitbackup.model.changes import Action, KeyChange
+from gitbackup.model.keys import Entry, Key
 from gitbackup.report.text.diff import View, change_lines, to_json
 
 NOW = datetime(2027, 1, 12, 8, tzinfo=UTC)

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from gitbackup.diff.values import MOST_COMPARED, ONE_COMPARISON, diff_entries
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 from gitbackup.report.style.columns import width
 from gitbackup.report.text.diff import View, change_lines
 from tests.diff.telling import NOW, Key, change, entry, text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup.edits import MOST_EDITS, Edit, edits
+from gitbackup.model.list_edits import MOST_EDITS, Edit, edits
 
 ITEMS = st.lists(st.sampled_from("abc"), max_size=12)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 from tests.diff.telling import LATER, SOON, entry, machine, text
 
 PROSE = "The daily limit of this key is {} requests, and it is reset at {} by the scheduler."

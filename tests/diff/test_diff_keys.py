@@ -6,7 +6,8 @@ import pytest
 
 from gitbackup.diff.keys import KeyDiff, count_by_namespace, subject, total
 from gitbackup.errors import Damaged
-from gitbackup.model import FUNCTIONS, Action, Counts, Entry, Key, KeyChange
+from gitbackup.model.changes import Action, Counts, KeyChange
+from gitbackup.model.keys import FUNCTIONS, Entry, Key
 
 A, B, C = (Key(0, f"n:{name}") for name in "abc")
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gitbackup.diff.exact import same
 from gitbackup.diff.values import diff_entries
-from gitbackup.model import Action, Entry, Key, KeyChange, Part
+from gitbackup.model.changes import Action, KeyChange, Part
+from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
 from gitbackup.report.text.diff import View, change_lines, to_json
 

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from gitbackup.model import FUNCTIONS
+from gitbackup.model.keys import FUNCTIONS
 from gitbackup.report.text.diff import escape
 from tests.diff.telling import SOON, entry, machine, text
 

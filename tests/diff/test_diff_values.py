@@ -10,7 +10,8 @@ import pytest
 
 from gitbackup.diff.documents import TOO_MANY
 from gitbackup.diff.values import diff_entries
-from gitbackup.model import Action, Entry, Part, ValueChange
+from gitbackup.model.changes import Action, Part, ValueChange
+from gitbackup.model.keys import Entry
 
 ADDED, CHANGED, REMOVED = Action.ADDED, Action.CHANGED, Action.REMOVED
 SOON, LATER = "2027-01-15T08:00:00.123Z", "2028-01-15T08:00:00.123Z"

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
-from gitbackup.model import Entry, Key
+from gitbackup.format import codec
+from gitbackup.model.keys import Entry, Key
+from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from tests import live
 from tests.servers import LiveServer
@@ -31,7 +32,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def entries_of(folder: Path) -> dict[Key, Entry]:
     found: dict[Key, Entry] = {}
-    for _, entries in snapshot.decode_all(sorted(files_of(folder).items())):
+    for _, entries in file_format.decode_all(sorted(files_of(folder).items())):
         found |= entries
     return found
 
@@ -51,7 +52,7 @@ def test_every_key_is_there() -> None:
 
 def test_what_is_read_is_written_as_the_same_bytes() -> None:
     for path, content in files_of(FORMAT_1 / "basic").items():
-        entries = snapshot.decode_file(path, content)
+        entries = file_format.decode_file(path, content)
         if path.startswith("db"):
             named = {key.name: entry for key, entry in entries.items()}
             scores = {name: written(entry) for name, entry in named.items()}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.snapshot import MANIFEST, MOST_MANIFEST
+from gitbackup.snapshot.file_format import MANIFEST, MOST_MANIFEST
 from gitbackup.store.repository.repository import Repository
 from tests.cli.user import User
 from tests.store.plain import commit, git

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.model import Counts, Summary, Verdict
-from gitbackup.ops.message import Origin, compose
+from gitbackup.commit.message import Origin, compose
+from gitbackup.model.changes import Counts, Summary
+from gitbackup.model.commits import Verdict
 from gitbackup.store.objects import message as messages
 from gitbackup.store.objects.notes import REF, parse
 from gitbackup.store.repository.repository import Repository

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 from hypothesis import strategies as st
 
-from gitbackup import codec
+from gitbackup.format import codec
 from tests.databases import contents, scores, send
 
 LARGE = 20_500  # elements: more than two pieces

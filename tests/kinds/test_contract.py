@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds import KINDS, canonical, kind_of, normal_entry
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection.address import parse
@@ -22,7 +22,7 @@ from gitbackup.live.read import expiry, typed_read
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.read.typed_read import Later
 from gitbackup.live.write.key_writer import KeyWriter, Outcome, Step
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 from tests.kinds.examples import EXAMPLES, LARGE, dump
 from tests.servers import PROTOCOLS, LiveServer
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup import codec, snapshot
+from gitbackup.format import codec
 from gitbackup.kinds import normal_entry
-from gitbackup.kinds.plain import is_plain, milliseconds, told
-from gitbackup.model import Entry
+from gitbackup.kinds.canonical_check import is_plain, milliseconds, told
+from gitbackup.model.keys import Entry
+from gitbackup.snapshot import file_format
 from tests.kinds.examples import EXAMPLES, GROUP, STREAM, texts
 
 PATH = "db0/a.json"
@@ -48,7 +49,7 @@ def written(entries: dict[str, Entry]) -> bytes:
 @given(files())
 def test_what_the_text_of_a_file_tells_is_what_it_holds(entries: dict[str, Entry]) -> None:
     content = written(entries)
-    held = {key.name: entry for key, entry in snapshot.decode_file(PATH, content).items()}
+    held = {key.name: entry for key, entry in file_format.decode_file(PATH, content).items()}
     found = told(content)
     if found is None:
         return
@@ -57,7 +58,7 @@ def test_what_the_text_of_a_file_tells_is_what_it_holds(entries: dict[str, Entry
     }
     dues = [str(entry["expires_at"]) for entry in held.values() if "expires_at" in entry]
     assert found.due == min(dues, default="")
-    assert snapshot.decode_plain(content) == held
+    assert file_format.decode_plain(content) == held
 
 
 def test_the_text_of_a_plain_file_does_tell() -> None:

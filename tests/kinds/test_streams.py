@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from gitbackup import codec, snapshot
 from gitbackup.backup import Backup
+from gitbackup.format import codec
 from gitbackup.kinds import normal_entry, stream_delivery
-from gitbackup.model import Entry, Key, Scope
+from gitbackup.model.keys import Entry, Key, Scope
+from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from tests.databases import Command, send
 from tests.servers import LiveServer, in_turn
@@ -186,8 +187,8 @@ def delivered(after_now: list[int]) -> Entry:
 def written(folder: Path, entries: Mapping[str, Entry]) -> Path:
     """A repository with a commit of these keys of database 0."""
     path = folder / "data"
-    manifest, keys = snapshot.manifest(Scope()), snapshot.encode_stored(entries)
-    commit(Repository.create(path), {snapshot.MANIFEST: manifest, "db0/_.json": keys})
+    manifest, keys = file_format.manifest(Scope()), file_format.encode_stored(entries)
+    commit(Repository.create(path), {file_format.MANIFEST: manifest, "db0/_.json": keys})
     return path
 
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds import canonical, normal_entry
-from gitbackup.kinds.turn import turn
+from gitbackup.kinds.rewrite import turn
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect
 from gitbackup.live.read.key_reader import KeyReader
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 from tests.databases import send
 from tests.kinds.examples import GROUP, STREAM, dump
 from tests.redis_cli import feed, lines, words

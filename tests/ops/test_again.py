@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from gitbackup import codec, kinds
-from gitbackup.model import Entry
-from gitbackup.ops import sides
-from gitbackup.ops.again import Again, Kept
+from gitbackup import kinds
+from gitbackup.capture.reread_buffer import Again, Kept
+from gitbackup.format import codec
+from gitbackup.model.keys import Entry
+from gitbackup.snapshot import sources
 from tests.kinds.examples import EXAMPLES
 
 SOON, LATE = "2027-01-15T08:00:00.000Z", "2027-01-15T09:00:00.000Z"
@@ -18,9 +19,9 @@ ENTRIES = [
 ]
 
 
-@pytest.fixture(params=[1, sides.IN_MEMORY], ids=["file", "memory"])
+@pytest.fixture(params=[1, sources.IN_MEMORY], ids=["file", "memory"])
 def again(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Again]:
-    monkeypatch.setattr(sides, "IN_MEMORY", request.param)
+    monkeypatch.setattr(sources, "IN_MEMORY", request.param)
     with Again() as made:
         yield made
 

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gitbackup import alike, codec, snapshot
+from gitbackup.diff import alike
 from gitbackup.diff.keys import KeyDiff
 from gitbackup.errors import Damaged
-from gitbackup.model import Entry
-from gitbackup.ops.compare import compare
+from gitbackup.format import codec
+from gitbackup.model.keys import Entry
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.compare import compare
 
 PATH = "db0/a.json"
 TEXTS = st.sampled_from(
@@ -81,7 +83,7 @@ def exactly(before: bytes, after: bytes) -> Any:
     """The same, with both files read whole."""
     found = KeyDiff()
     try:
-        old, new = (snapshot.decode_file(PATH, content) for content in (before, after))
+        old, new = (file_format.decode_file(PATH, content) for content in (before, after))
     except Damaged as error:
         return str(error)
     if before != after:

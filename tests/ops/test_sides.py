@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gitbackup import snapshot
 from gitbackup.backup import Backup
+from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit
 
@@ -14,7 +14,7 @@ def test_files_that_are_equal_are_never_opened(tmp_path: Path) -> None:
     """Here one of them is no JSON at all."""
     repository = Repository.create(tmp_path, bare=True)
     for value in ("1", "2"):
-        ((path, content),) = snapshot.encode_file(
+        ((path, content),) = file_format.encode_file(
             "db0/a.json", {"a:1": {"type": "string", "value": value}}
         )
         commit(repository, {path: content, "db0/b.json": b"{", "gitbackup.json": b"{}\n"})

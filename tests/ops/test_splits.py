@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from gitbackup import layout
-from gitbackup.ops.splits import Split, told_alone
+from gitbackup.format import layout
+from gitbackup.history.split_inference import Split, told_alone
 from tests.servers import in_turn
 
 

@@ -8,12 +8,14 @@ from random import Random
 
 import pytest
 
-from gitbackup import codec, layout, snapshot
 from gitbackup.backup import Backup
 from gitbackup.errors import Damaged
-from gitbackup.model import Action, Entry, Key
-from gitbackup.ops import findings
-from gitbackup.patterns import matcher
+from gitbackup.format import codec, layout
+from gitbackup.format.patterns import matcher
+from gitbackup.history import lookup
+from gitbackup.model.changes import Action
+from gitbackup.model.keys import Entry, Key
+from gitbackup.snapshot import file_format
 from tests.histories import Commit, ancestors, entries, history, write
 from tests.servers import in_turn
 from tests.store.plain import git
@@ -27,7 +29,7 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "LIMIT", 3)
     monkeypatch.setattr(layout, "_FEWEST", 2)
     monkeypatch.setattr(layout, "DEEP", 30)
-    monkeypatch.setattr(snapshot, "LARGE", 300)
+    monkeypatch.setattr(file_format, "LARGE", 300)
 
 
 def brute(commits: list[Commit], ids: list[str], pattern: str) -> Told:
@@ -109,7 +111,7 @@ def test_little_need_be_kept(
     small_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
     """What is too much to be read ahead is read when it is needed."""
-    monkeypatch.setattr(findings, "KEPT", kept)
+    monkeypatch.setattr(lookup, "KEPT", kept)
     commits = history(Random(5), 40)
     ids = write(tmp_path / "data", commits, Random(5))
     for pattern in ("*", "a*", "user:*", "s:[1-8]*"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gitbackup import codec, snapshot
-from gitbackup.model import Entry, Key
-from gitbackup.ops.wanted import Wanted, ends_of, entry_of
+from gitbackup.format import codec
+from gitbackup.history.selector import Wanted, ends_of, entry_of
+from gitbackup.model.keys import Entry, Key
+from gitbackup.snapshot import file_format
 
 NAMES = [
     b"",
@@ -29,7 +30,7 @@ def entry(name: bytes) -> Entry:
     return {"type": "hash", "value": {"user:1": "1", codec.text(name): '\n  "user:1": {\n  }'}}
 
 
-FILE = snapshot.encode_stored({codec.text(name): entry(name) for name in NAMES})
+FILE = file_format.encode_stored({codec.text(name): entry(name) for name in NAMES})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,7 +60,7 @@ def test_a_file_begins_and_ends_with_a_key() -> None:
     names = [codec.data(name) for name in codec.load(FILE)]
 
     assert ends_of(FILE) == (names[0], names[-1])
-    assert ends_of(snapshot.encode_stored({"a": entry(b"a")})) == (b"a", b"a")
+    assert ends_of(file_format.encode_stored({"a": entry(b"a")})) == (b"a", b"a")
     assert ends_of(b"{}\n") == (b"", b"")
 
 

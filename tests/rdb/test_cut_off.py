@@ -22,7 +22,7 @@ import pytest
 from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live.rdb import rdb_file
-from gitbackup.ops.rdb import DRAFT
+from gitbackup.rdb.files import DRAFT
 from tests.rdb.proxy import proxy
 from tests.servers import BRANDS, LiveServer, StartServer, in_turn
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from gitbackup.errors import Damaged
-from gitbackup.model import FileChange
+from gitbackup.model.changes import FileChange
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import GitbackupError
-from gitbackup.model import Selection
+from gitbackup.model.commits import Selection
 from gitbackup.store.git import environment
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, everything, git, settle, work_tree

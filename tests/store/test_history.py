@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.errors import UsageError
-from gitbackup.model import Counts, Selection
+from gitbackup.model.changes import Counts
+from gitbackup.model.commits import Selection
 from gitbackup.store.objects.message import parse
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.model import Scope
-from gitbackup.snapshot import manifest
+from gitbackup.model.keys import Scope
+from gitbackup.snapshot.file_format import manifest
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import git, run_python, work_tree
 
@@ -23,7 +23,7 @@ def counted(self, *how):
         os.kill(os.getpid(), signal.SIGKILL)
     return popen(self, *how)
 command.Commands._popen = counted
-from gitbackup.ops.transfer import clone
+from gitbackup.remotes.sync import clone
 from pathlib import Path
 clone(sys.argv[1], Path(sys.argv[2]), False)
 """

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gitbackup.model import Rehearsal, Verdict
+from gitbackup.model.commits import Rehearsal, Verdict
 from gitbackup.store.objects.notes import REF, compose
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git

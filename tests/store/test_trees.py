@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitbackup.errors import Damaged
-from gitbackup.model import FileChange
+from gitbackup.model.changes import FileChange
 from gitbackup.store.objects.trees import tree_id
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitbackup.ops import record
+from gitbackup.restore import commits
 from gitbackup.store.repository.repository import Repository
 from tests.torture.figures import Figures
 from tests.torture.session import Session
@@ -47,7 +47,7 @@ def leaves_a_lock(self: Repository) -> None:
 @pytest.mark.parametrize(
     ("broken", "put", "law"),
     [
-        ((record, "before"), saves_nothing, "lost"),
+        ((commits, "before"), saves_nothing, "lost"),
         ((Repository, "maintain"), leaves_a_lock, "needs a person"),
     ],
 )

@@ -19,12 +19,12 @@ from gitbackup.cli.options import (
 )
 from gitbackup.cli.push_on_commit import push_after_commit
 from gitbackup.errors import PartlyDone, UsageError
-from gitbackup.model import Consistency
+from gitbackup.model.commits import Consistency
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # it loads what `commit --help` has no need of
-    from gitbackup.ops.commit import CommitResult
+    from gitbackup.commit.commit import CommitResult
 
 
 @click.command(

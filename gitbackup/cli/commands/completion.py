@@ -15,7 +15,7 @@ from importlib.resources import files
 import click
 from click.shell_completion import CompletionItem, ShellComplete
 
-from gitbackup import unseen
+from gitbackup import unprintable
 from gitbackup.cli.options import OwnFirst, examples
 from gitbackup.cli.shell_line import in_bash, typed
 
@@ -71,7 +71,7 @@ def _told(item: CompletionItem, line: str, shell: str) -> str | None:
     if item.type != "plain":
         return f"{item.type}\t\t"
     value: str | None = str(item.value)
-    if value is None or not value.strip() or unseen.escaped(value) != value:
+    if value is None or not value.strip() or unprintable.escaped(value) != value:
         return None
     if shell == "bash":
         value = in_bash(value, line, os.environ.get(WORD, ""))

@@ -35,7 +35,7 @@ from gitbackup.cli.revision_arguments import KEYS, WORDS, AfterDashes, sides
 from gitbackup.report.json import objects
 
 if TYPE_CHECKING:  # it loads what `diff --help` has no need of
-    from gitbackup.ops.diff import Diff
+    from gitbackup.compare.diff import Diff
 
 
 @click.command(

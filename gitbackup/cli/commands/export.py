@@ -18,7 +18,7 @@ from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # it loads what `export --help` has no need of
-    from gitbackup.ops.export import ExportResult
+    from gitbackup.transfer.export import ExportResult
 
 
 STDOUT = "-"

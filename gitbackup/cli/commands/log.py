@@ -26,13 +26,14 @@ from gitbackup.cli.pager import reading
 from gitbackup.cli.parameter_types import Natural
 from gitbackup.cli.revision_arguments import KEYS, Numbered, revisions
 from gitbackup.errors import UsageError
-from gitbackup.model import CommitInfo, Counts, Selection
+from gitbackup.model.changes import Counts
+from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:
-    from gitbackup.ops.stats import CommitSummary
-    from gitbackup.ops.trace import CommitChanges
+    from gitbackup.history.key_log import CommitChanges
+    from gitbackup.history.stat import CommitSummary
 
 
 @click.command(

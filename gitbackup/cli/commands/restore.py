@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from gitbackup import memory
+from gitbackup import available_memory
 from gitbackup.backup import Backup
 from gitbackup.cli import completions, terminal
 from gitbackup.cli.options import (
@@ -37,7 +37,7 @@ from gitbackup.model.ttl import Ttl
 from gitbackup.report.json import plan
 
 if TYPE_CHECKING:  # it loads what `restore --help` has no need of
-    from gitbackup.ops.restore import Restorer
+    from gitbackup.restore.restore import Restorer
 
 
 @click.command(
@@ -131,7 +131,7 @@ def restore(
             say_plan(backup.rdb.plan(rdb, server, **words), manner)
             return
         if file:
-            how = backup.planned(plan.read_plan(memory.whole(file, "the plan")), to)
+            how = backup.planned(plan.read_plan(available_memory.whole(file, "the plan")), to)
         else:
             commit = _adopted(backup, rdb, server, manner.as_json) if rdb else commit_ish or ""
             how = _meant(ctx, backup, commit, words | {"skip_damaged": skip_damaged}, manner)

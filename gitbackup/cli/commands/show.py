@@ -28,7 +28,7 @@ from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # `show --help` has no need of it
-    from gitbackup.ops.entries import Held
+    from gitbackup.history.entry import Held
 
 
 @click.command(

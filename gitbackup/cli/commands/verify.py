@@ -24,7 +24,7 @@ from gitbackup.report.text.sentences import key_list
 
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     from gitbackup.model.proof import Proof
-    from gitbackup.ops.verify import Verified
+    from gitbackup.verify.verify import Verified
 
 
 @click.command(

@@ -19,7 +19,7 @@ from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # it loads what `watch --help` has no need of
-    from gitbackup.ops.watch import Event
+    from gitbackup.commit.watch import Event
 
 ENDS = (signal.SIGINT, signal.SIGTERM)
 
@@ -111,7 +111,7 @@ class _Reading(terminal.Line):
 
 def _say(event: Event, as_json: bool) -> bool | None:
     """Tells what happened; whether it was a commit, None for trouble."""
-    from gitbackup.ops.watch import Trouble, Watching
+    from gitbackup.commit.watch import Trouble, Watching
 
     if isinstance(event, Trouble):
         terminal.warn(f"{event.sentence}; trying again in {event.wait:.0f} s")

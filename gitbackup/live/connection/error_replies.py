@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitbackup import codec
 from gitbackup.errors import Forbidden, ForbiddenKey, ServerError
+from gitbackup.format import codec
 from gitbackup.kinds import Command
 
 LONGEST = 80  # characters of a key's name in a message

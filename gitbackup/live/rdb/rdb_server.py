@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gitbackup import codec
 from gitbackup.errors import ServerError
+from gitbackup.format import codec
 from gitbackup.kinds.base import ARGUMENTS, pieces
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect, parse_info

@@ -13,8 +13,8 @@ from contextlib import closing
 from io import BufferedReader
 from typing import BinaryIO
 
-from gitbackup import codec
 from gitbackup.errors import ServerError
+from gitbackup.format import codec
 from gitbackup.kinds import Command
 from gitbackup.live.connection.bulk_parser import left_after
 from gitbackup.live.connection.connect import Server

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds import KINDS, Abilities, Unsure, Whole
 from gitbackup.live.connection.connection import Refusal
 from gitbackup.live.connection.reply_shapes import is_number
 from gitbackup.live.connection.resp import argument, form, pattern
 from gitbackup.live.read import expiry
 from gitbackup.live.read.typed_read import Later, Outcome
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 UNSURE = (Unsure, TypeError, ValueError, AttributeError, LookupError)
 """What making a value of a reply ends in where it is not all, or an error, or nonsense: then it is

@@ -16,7 +16,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connect import Server, parse_info
 from gitbackup.live.connection.connection import Wire

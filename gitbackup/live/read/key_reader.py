@@ -19,7 +19,7 @@ from gitbackup.live.read.scan import Names, scanned
 from gitbackup.live.read.size_probe import Batch
 from gitbackup.live.read.typed_read import Later, Outcome
 from gitbackup.live.server import staging_keys
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 SMALL = 4 * 1024  # bytes of a value that nobody need take note of
 TRIES = 3  # readings of a value in pieces, until none of them was disturbed

@@ -19,7 +19,7 @@ from gitbackup.live.connection.connection import Refusal, Wire
 from gitbackup.live.connection.error_replies import name_of, words_of
 from gitbackup.live.read import expiry
 from gitbackup.live.server import staging_keys
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 EARLIER = "2000-01-01T00:00:00.000Z"
 PENDING: dict[str, Any] = {"consumer": "c", "delivered_at": EARLIER, "deliveries": 1}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from operator import eq
 
-from gitbackup import memory
+from gitbackup import available_memory
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connection import Refusal, Wire
@@ -59,7 +59,7 @@ class _End:
         if found <= self._sure:
             return
         self._sure = found + SURELY
-        if memory.is_short():
+        if available_memory.is_short():
             raise ServerError(
                 f"the server at {self._wire.label} has told of {found:,} keys, whose names alone"
                 " fill this machine's memory: take another machine, or a part of the keys, by"

@@ -7,14 +7,15 @@ from enum import Enum
 from itertools import count, islice
 from typing import Any, Literal, NamedTuple
 
-from gitbackup import codec, memory
+from gitbackup import available_memory
 from gitbackup.errors import ServerError
+from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command, Reading, Settled, Unsure, kind_of
 from gitbackup.live.connection.connection import Refusal, Wire
 from gitbackup.live.connection.error_replies import words_of
 from gitbackup.live.read import expiry
 from gitbackup.live.read.expiry import Span
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 LOOK = 32  # rounds between two looks at how much memory is left
 RESTARTS = 20  # of the reading of one key that becomes another type meanwhile
@@ -151,7 +152,7 @@ def _rounds(wire: Wire, key: bytes, type_: str, server: Abilities) -> Found | No
 
 def _expect_memory(key: bytes, type_: str, asked: int) -> None:
     """Raise ServerError for a value that fills the memory before it ends, if it does."""
-    if asked % LOOK == 0 and memory.is_short():
+    if asked % LOOK == 0 and available_memory.is_short():
         raise ServerError(
             f"key {codec.text(key)!r} is a {type_} that fills this machine's memory before it ends:"
             " take another machine, or leave the key out with gitbackup init --exclude"

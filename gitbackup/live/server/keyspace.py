@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gitbackup import codec
 from gitbackup.errors import ServerError
+from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import parse_info

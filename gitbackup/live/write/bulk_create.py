@@ -8,14 +8,14 @@ from itertools import chain, compress
 from operator import not_
 from typing import Any, Generic, Self, TypeVar
 
-from gitbackup import codec
+from gitbackup.format import codec
 from gitbackup.kinds import Command
-from gitbackup.kinds.plain import made_by_one
+from gitbackup.kinds.canonical_check import made_by_one
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Refusal
 from gitbackup.live.write.create_commands import Creation, creation
 from gitbackup.live.write.key_writer import UNWATCH, KeyWriter, Outcome, Step
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 T = TypeVar("T")
 QUEUED = "QUEUED"

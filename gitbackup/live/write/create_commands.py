@@ -4,10 +4,10 @@ what it has. This is done for every key of a restore, so each is put together in
 from __future__ import annotations
 
 from gitbackup.kinds.base import SHORT, Argument
-from gitbackup.kinds.plain import made_by_one, milliseconds
+from gitbackup.kinds.canonical_check import made_by_one, milliseconds
 from gitbackup.live.connection.connection import pack
 from gitbackup.live.connection.resp import argument
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 Creation = tuple[bytes, bytes, int, bool, bytes, bytes | None]
 """How a key is created: its name, packed as an argument, the commands, and their number; whether

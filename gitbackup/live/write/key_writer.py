@@ -8,8 +8,8 @@ from io import BytesIO
 from itertools import islice
 from typing import Any, NamedTuple, Self
 
-from gitbackup import codec
 from gitbackup.errors import ServerError
+from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command, kind_of, same, stream_delivery
 from gitbackup.kinds.base import Argument
 from gitbackup.live.connection import error_replies
@@ -18,7 +18,7 @@ from gitbackup.live.connection.connection import Refusal
 from gitbackup.live.connection.crc64 import crc64
 from gitbackup.live.read import typed_read
 from gitbackup.live.server import keyspace, staging_keys
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 TRIES = 5  # transactions, each undone by somebody's write, until a key counts as moved
 UNWATCH: Sequence[Command] = (("MULTI",), ("EXEC",))  # a right of its own for that nobody need have

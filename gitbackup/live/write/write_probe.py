@@ -11,8 +11,8 @@ from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
 
-from gitbackup import codec
 from gitbackup.errors import Forbidden, ForbiddenKey, ServerError
+from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
@@ -22,7 +22,7 @@ from gitbackup.live.read import permissions
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.live.server.keyspace import LibraryChange
 from gitbackup.live.write.key_writer import Step, single, writes
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 
 MOST = 20  # commands of one value that are tried
 TOGETHER = 500  # keys of one command

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from gitbackup.model import Counts, Entry, KeyChange, ValueChange
+from gitbackup.model.changes import Counts, KeyChange, ValueChange
+from gitbackup.model.keys import Entry
 from gitbackup.report.html.frame import (
     MOST_TEXT,
     SIGNS,

@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import NamedTuple
 
-from gitbackup.model import Counts
+from gitbackup.model.changes import Counts
 from gitbackup.report.html.marks import safe
 from gitbackup.report.style.escape import escape
 

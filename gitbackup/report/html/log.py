@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from gitbackup.model import CommitInfo, Counts, KeyChange
+from gitbackup.model.changes import Counts, KeyChange
+from gitbackup.model.commits import CommitInfo
 from gitbackup.report.html.frame import (
     MOST_TEXT,
     SIGNS,

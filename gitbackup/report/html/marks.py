@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from gitbackup.edits import edits
+from gitbackup.model.list_edits import edits
 
 WORD = re.compile(r"\w+|\W")
 """What is marked as a whole."""

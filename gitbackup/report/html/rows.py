@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from gitbackup.edits import Edit, edits
-from gitbackup.model import Action, Entry, KeyChange, Part, ValueChange
+from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
+from gitbackup.model.keys import Entry
+from gitbackup.model.list_edits import Edit, edits
 from gitbackup.report.style.escape import escape, instant, name, shared, shown
 from gitbackup.report.text.diff import what
 from gitbackup.report.values.line_diff import several_lines

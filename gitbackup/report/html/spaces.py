@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gitbackup.model import FUNCTIONS, Action, Counts, Key, KeyChange
+from gitbackup.model.changes import Action, Counts, KeyChange
+from gitbackup.model.keys import FUNCTIONS, Key
 from gitbackup.report.html.marks import safe
 from gitbackup.report.style.escape import escape
 

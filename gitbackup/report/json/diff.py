@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from gitbackup.model import FUNCTIONS, Action, Entry, KeyChange, Part, ValueChange
+from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
+from gitbackup.model.keys import FUNCTIONS, Entry
 from gitbackup.report.json.ranks import Ranks, ranks
 
 SCHEMA = "gitbackup.diff/1"

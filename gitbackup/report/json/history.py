@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gitbackup.model import BlameLine, CommitInfo, Counts, Key, KeyDiff, KeyLine, Summary
+from gitbackup.model.changes import Counts, KeyDiff, Summary
+from gitbackup.model.commits import BlameLine, CommitInfo, KeyLine
+from gitbackup.model.keys import Key
 from gitbackup.report.json.diff import to_json
 from gitbackup.report.json.objects import (
     counts_object,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitbackup import codec
-from gitbackup.model import FUNCTIONS, CommitInfo, Counts, Entry, Key, Pushed, Rehearsal, Summary
+from gitbackup.format import codec
+from gitbackup.model.changes import Counts, Summary
+from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal
+from gitbackup.model.keys import FUNCTIONS, Entry, Key
 
 
 def key_object(key: Key) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gitbackup import codec
 from gitbackup.errors import UsageError
-from gitbackup.model import FUNCTIONS, Action, Key
+from gitbackup.format import codec
+from gitbackup.model.changes import Action
+from gitbackup.model.keys import FUNCTIONS, Key
 from gitbackup.plan import Clock, How, Plan, PlannedKey, Ttl
 from gitbackup.report.json.objects import counts_object, key_object
 

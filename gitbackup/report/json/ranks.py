@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gitbackup import codec
-from gitbackup.model import Entry, Masked
+from gitbackup.format import codec
+from gitbackup.model.keys import Entry, Masked
 
 Ranks = Mapping[str, int]
 

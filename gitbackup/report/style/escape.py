@@ -7,8 +7,9 @@ import re
 from itertools import takewhile
 from typing import Any
 
-from gitbackup import codec, unseen
-from gitbackup.model import Masked
+from gitbackup import unprintable
+from gitbackup.format import codec
+from gitbackup.model.keys import Masked
 from gitbackup.report.style.columns import fit, width
 
 LIMIT = 200
@@ -48,7 +49,7 @@ def escape(text: str, limit: int = LIMIT, start: int = 0) -> str:
 
 
 def _clean(text: str) -> str:
-    return unseen.escaped(text, also="\\")
+    return unprintable.escaped(text, also="\\")
 
 
 def shown(value: Any, limit: int = LIMIT, start: int = 0) -> str:

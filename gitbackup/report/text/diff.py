@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, groupby, islice
 
-from gitbackup.model import Action, Entry, KeyChange, Masked, Part, ValueChange
+from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
+from gitbackup.model.keys import Entry, Masked
 from gitbackup.redact import NOTE
 from gitbackup.report.json.diff import to_json
 from gitbackup.report.json.ranks import Ranks, ranks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitbackup.model import KeyChange, Summary
+from gitbackup.model.changes import KeyChange, Summary
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.text.sentences import titled
 

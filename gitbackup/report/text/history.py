@@ -6,17 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from gitbackup.model import (
-    Action,
-    BlameLine,
-    Counts,
-    Entry,
-    Key,
-    KeyDiff,
-    KeyLine,
-    Part,
-    Summary,
-)
+from gitbackup.model.changes import Action, Counts, KeyDiff, Part, Summary
+from gitbackup.model.commits import BlameLine, KeyLine
+from gitbackup.model.keys import Entry, Key
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.columns import fit, pad, width
 from gitbackup.report.style.escape import dotted, escape, instant, name, shown

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gitbackup.model import Action, Counts, Key
+from gitbackup.model.changes import Action, Counts
+from gitbackup.model.keys import Key
 from gitbackup.plan import Plan
 from gitbackup.report.style.columns import pad, width
 from gitbackup.report.style.escape import escape

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from gitbackup import codec
-from gitbackup.unseen import hides, is_plain
+from gitbackup.format import codec
+from gitbackup.unprintable import hides, is_plain
 
 PLAIN = re.compile(r"[\w.:/@+*,=-]+", re.ASCII)
 """A word that needs no quotes."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from gitbackup.model import CommitInfo, Counts, Key, Pushed, Rehearsal, Summary, Verdict
+from gitbackup.model.changes import Counts, Summary
+from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Verdict
+from gitbackup.model.keys import Key
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.columns import fit, pad, width
 from gitbackup.report.style.escape import escape, name

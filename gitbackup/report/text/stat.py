@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from gitbackup.model import FUNCTIONS, Counts, Key, Summary
+from gitbackup.model.changes import Counts, Summary
+from gitbackup.model.keys import FUNCTIONS, Key
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.columns import pad, width
 from gitbackup.report.text.sentences import biggest, changed, size, titled

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from gitbackup.model import FUNCTIONS, Verdict
+from gitbackup.model.commits import Verdict
+from gitbackup.model.keys import FUNCTIONS
 from gitbackup.model.proof import Finding, Held, Proof, Untried
 from gitbackup.report.json.diff import to_json
 from gitbackup.report.json.objects import key_object
@@ -14,7 +15,7 @@ from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.escape import escape
 from gitbackup.report.text.diff import change_lines
 from gitbackup.report.text.sentences import key_list, keys
-from gitbackup.unseen import escaped
+from gitbackup.unprintable import escaped
 
 SHOWN = 20  # findings of one commit
 LONGEST = 600  # characters of one

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Any
 
-from gitbackup.edits import Edit, edits
+from gitbackup.model.list_edits import Edit, edits
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.escape import escape
 from gitbackup.report.values.word_diff import word_diff

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from gitbackup import codec
-from gitbackup.model import Entry
+from gitbackup.format import codec
+from gitbackup.model.keys import Entry
 
 STEP = re.compile(r'\.?(?:\[(?P<at>\d+)\]|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^.\[\]"]+))')
 """A step of a path into a document: `.daily`, `[3]`, `."a name"`."""

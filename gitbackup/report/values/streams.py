@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from gitbackup import codec
-from gitbackup.model import Action, Entry, Part, ValueChange
+from gitbackup.format import codec
+from gitbackup.model.changes import Action, Part, ValueChange
+from gitbackup.model.keys import Entry
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.escape import name, shown
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from gitbackup.model import Entry
+from gitbackup.model.keys import Entry
 from gitbackup.report.style.escape import escape, name, shown
 from gitbackup.report.style.human_time import expiry
 from gitbackup.report.values.streams import fields

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from gitbackup.edits import Edit, edits
+from gitbackup.model.list_edits import Edit, edits
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.escape import CONTEXT, escape
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
-from gitbackup.model import FORMAT
+from gitbackup.model.keys import FORMAT
 from gitbackup.store.git import driver, lock, ownership, settings
 from gitbackup.store.git.command import SETTINGS, Commands, file_errors
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from gitbackup import memory
+from gitbackup import available_memory
 from gitbackup.errors import Damaged, GitbackupError, TooLarge
 from gitbackup.store.git.command import Commands, Result, Talk, failure
 
@@ -167,6 +167,6 @@ def answer(talk: Talk, kind: bytes = b"blob", most: int | None = None) -> bytes 
 def _expect_room(size: int, most: int | None) -> None:
     if most is not None and size > most:
         raise TooLarge(f"it has {size:,} bytes, and should have no more than {most:,}")
-    left = memory.left() if size > LARGE else None
-    if left is not None and memory.COPIES * size > left:
+    left = available_memory.left() if size > LARGE else None
+    if left is not None and available_memory.COPIES * size > left:
         raise TooLarge(f"it has {size:,} bytes, and {left:,} of memory are left")

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import IO, NamedTuple
 
 from gitbackup.errors import Damaged, GitbackupError, UsageError
-from gitbackup.model import CommitInfo, FileChange, Selection
+from gitbackup.model.changes import FileChange
+from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.store.git.command import Commands, Talk, failure, text
 from gitbackup.store.objects import message, notes, refs, tree_size
 from gitbackup.store.objects.trees import (

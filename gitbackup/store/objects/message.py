@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gitbackup.model import Counts
+from gitbackup.model.changes import Counts
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)[ \t]*:[ \t]*(.*)")
 _COUNT = re.compile(r"[0-9]{1,18}")

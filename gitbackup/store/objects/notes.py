@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 
-from gitbackup.model import Rehearsal, Verdict
+from gitbackup.model.commits import Rehearsal, Verdict
 from gitbackup.store.git.command import Commands, failure
 from gitbackup.store.objects import refs
 from gitbackup.store.objects.commit_writer import Importer

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gitbackup.errors import Damaged, GitbackupError
-from gitbackup.model import FileChange
+from gitbackup.model.changes import FileChange
 from gitbackup.store.git.command import Commands, Result, Talk, failure, text
 from gitbackup.store.objects import tree_size
 from gitbackup.store.objects.tree_size import COPIES, LONGEST, MANY

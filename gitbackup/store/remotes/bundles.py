@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gitbackup.atomic_file import SUFFIX, sweep, sync_names
 from gitbackup.errors import GitbackupError
-from gitbackup.newfile import SUFFIX, sweep, sync_names
 from gitbackup.store.git.command import Commands, failure, file_errors
 from gitbackup.store.remotes import network
 from gitbackup.store.remotes.remote_url import Place

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 
+from gitbackup.atomic_file import followed
 from gitbackup.errors import UsageError
-from gitbackup.newfile import followed
 from gitbackup.store.git import open_repository
 from gitbackup.store.git.command import file_errors
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from gitbackup.errors import UsageError
-from gitbackup.model import Pushed
+from gitbackup.model.commits import Pushed
 from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.objects import refs

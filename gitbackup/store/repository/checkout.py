@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from gitbackup.errors import Busy, GitbackupError
-from gitbackup.model import FileChange
+from gitbackup.model.changes import FileChange
 from gitbackup.store.git.command import Commands, failure, file_errors
 from gitbackup.store.objects import refs
 from gitbackup.store.objects.blobs import Blobs, blob_id

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from gitbackup.errors import NoRepository
-from gitbackup.model import CommitInfo, FileChange, Pushed, Rehearsal, Selection
+from gitbackup.model.changes import FileChange
+from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Selection
 from gitbackup.store.git import driver, lock, open_repository
 from gitbackup.store.git.command import Commands
 from gitbackup.store.git.settings import Configured

@@ -1,0 +1,1 @@
+"""Read the live database as a snapshot of one moment."""

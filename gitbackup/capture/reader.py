@@ -1,0 +1,331 @@
+"""Reading the live database as the files of a snapshot, one by one, and as of one moment."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from gitbackup.capture.consistency import PATIENCE, Reading, Rounds, Upset
+from gitbackup.capture.file_index import Places, Sink
+from gitbackup.capture.file_reader import Filler
+from gitbackup.capture.reread_buffer import Kept
+from gitbackup.errors import GitbackupError, ServerError
+from gitbackup.format import codec
+from gitbackup.format.patterns import covered, covers
+from gitbackup.gc_pause import uncollected
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.connection.connection import CutOff
+from gitbackup.live.read.atomic_read import MomentReader, Place
+from gitbackup.live.read.invalidation import Tracker
+from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.server import keyspace, replication, staging_keys
+from gitbackup.live.server.keyspace import Library
+from gitbackup.model.commits import Consistency
+from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
+from gitbackup.progress import Progress
+from gitbackup.snapshot import file_format
+
+UNHEARD = 1_000  # keys that are read between two times that we listen for writes
+TRIES = 3  # readings of a server whose databases are emptied or swapped meanwhile
+
+
+class LiveFiles:
+    """The files that a snapshot of the live database has; read() makes them, once.
+
+    Told once that is done: `keys`, how many each database has; `at_once`, whether all is as it
+    was at one moment, and if not `why`, where that was tried; `taken_at`, the server's time in
+    milliseconds at that moment, or else when reading began; `changed`, how many names of keys
+    were written to meanwhile, None where nobody could see that.
+
+    `primary` tells what keeps a replica from having what its primary has; nothing of another.
+    `functions_refused` tells whether the user may not list the function libraries, which are
+    then no part of `scope`; `torn`, keys that were written to while they were read in pieces;
+    `watching`, whether such writes could be seen; `left_over`, names of values that a killed
+    restore had built aside. `dated` is when a commit of it is to be dated, None for now.
+    """
+
+    dated: datetime | None = None
+
+    def __init__(
+        self,
+        server: Server,
+        scope: Scope,
+        progress: Progress,
+        consistency: Consistency = Consistency.AUTO,
+    ) -> None:
+        self.server = server
+        self.scope = scope
+        self.keys: dict[int, int] = {}
+        self.at_once = False
+        self.why = ""
+        self.taken_at = 0
+        self.changed: int | None = None
+        self.primary = ""
+        self.functions_refused = False
+        self.torn: tuple[Key, ...] = ()
+        self.watching = True
+        self.left_over: tuple[Place, ...] = ()
+        self._consistency = consistency
+        self._progress = progress
+        self._tracker: Tracker | None = None
+        self._places: dict[int, Places] = {}
+        self._libraries: dict[str, str] = {}  # names and paths
+
+    @property
+    def total(self) -> int:
+        """How many keys there are in all databases."""
+        return sum(count for db, count in self.keys.items() if db != FUNCTIONS)
+
+    def holds(self, key: Key) -> bool:
+        """Whether the snapshot that was made has this key."""
+        if key.db == FUNCTIONS:
+            return key.name in self._libraries
+        places = self._places.get(key.db)
+        return places is not None and places.holds(codec.data(key.name))
+
+    def held(self) -> Iterator[Key]:
+        """All keys of the snapshot that was made, function libraries first."""
+        yield from (Key(FUNCTIONS, name) for name in sorted(self._libraries))
+        for db, places in sorted(self._places.items()):
+            living = (name for name in places.names if name not in places.gone)
+            yield from (Key(db, codec.text(name)) for name in living)
+
+    def namespaces(self) -> Counter[tuple[int, str]]:
+        """How many keys, and libraries, there are in each database's namespaces."""
+        found = Counter((FUNCTIONS, Key(FUNCTIONS, name).namespace) for name in self._libraries)
+        for db, places in self._places.items():
+            found.update({(db, name): count for name, count in places.namespaces().items()})
+        return found
+
+    def read(self, sink: Sink) -> None:
+        """Reads the live database, and gives all its files to `sink`.
+
+        Raises GitbackupError where it is to be of one moment, and cannot be.
+        """
+        self._look_at_primary()
+        try:
+            careful = False
+            left = TRIES
+            while left:
+                left -= 1
+                self._start_over(sink)
+                try:
+                    if self._read(sink, careful or not left):
+                        break
+                except CutOff as error:
+                    left += self._bear(error)
+                careful = self._tracker is None
+        finally:
+            self._progress.finish()
+        if self._consistency is Consistency.STRICT and not self.at_once:
+            raise GitbackupError(f"the database cannot be read as it is at one moment: {self.why}")
+        self._look_at_primary()
+        for places in self._places.values():
+            places.check()
+        self._count()
+        sink.put(file_format.MANIFEST, file_format.manifest(self.scope))
+
+    def _bear(self, error: CutOff) -> int:
+        """Asks for less from now on, where the server is there and may have minded the size of what
+        it was asked for; raises the error where not."""
+        try:
+            self.server.dial().close()
+        except ServerError:
+            raise error from None
+        if not self.server.patience.less():
+            raise error
+        return 1
+
+    def _look_at_primary(self) -> None:
+        """Notes whether a replica is behind, unless it was before. Raises ServerError for one that
+        is being filled."""
+        if self.server.replica:
+            with closing(self.server.dial()) as wire:
+                self.primary = replication.doubt(wire) or self.primary
+
+    def _count(self) -> None:
+        counts = {db: len(places) for db, places in self._places.items()}
+        counts[FUNCTIONS] = len(self._libraries)
+        self.keys = {db: count for db, count in counts.items() if count}
+
+    def _start_over(self, sink: Sink) -> None:
+        for places in self._places.values():
+            places.drop(sink)
+        for path in self._libraries.values():
+            sink.drop(path)
+        self._places, self._libraries = {}, {}
+        self.why = ""
+
+    def _read(self, sink: Sink, careful: bool) -> bool:
+        """Reads all there is; False where a database was emptied or swapped meanwhile.
+
+        Also where writes were told, but not to the end, unless it was `careful`: whatever else
+        changed, each key was then read at one moment.
+        """
+        with self._session() as opened:
+            self._tracker = self._begin(opened)
+            self._read_libraries(sink)
+            hears = self._tracker is not None and not careful
+            reader = opened.enter_context(KeyReader(self.server, hears))
+            reading = Reading(reader, None, set(self._databases()))
+            with uncollected():
+                for db in sorted(reading.databases):
+                    self._read_database(reading, db, sink)
+            self.torn, self.watching = _keys(reader.torn), reader.watching
+            self.left_over = tuple(reader.left_over)
+            try:
+                if self._tracker:
+                    self._settle(self._tracker, reading, sink)
+            except Upset:
+                self.why = "databases were emptied or swapped each time that it was read"
+                return False
+            except ServerError as error:
+                self._miss(error)
+        return self._tracker is not None or not hears
+
+    def _session(self) -> AbstractContextManager[ExitStack]:
+        """What is open while all is read."""
+        return ExitStack()
+
+    def _miss(self, error: ServerError) -> None:
+        """The server does not tell of writes, or no more."""
+        self.why = str(error)
+        self._tracker = None
+
+    def _begin(self, opened: ExitStack) -> Tracker | None:
+        """Hears of writes from now on, where that is wanted and permitted."""
+        if self._consistency is Consistency.PER_KEY:
+            return None
+        try:
+            tracker = opened.enter_context(Tracker(self.server))
+            tracker.await_all()  # with that, all rights that a moment takes have been tried
+            MomentReader(tracker.wire, self.server.abilities).read([], libraries=False)
+            return tracker
+        except ServerError as error:
+            self._miss(error)
+            return None
+
+    def _hear(self) -> None:
+        try:
+            if self._tracker:
+                self._tracker.hear()
+        except ServerError as error:
+            self._miss(error)
+
+    def _read_libraries(self, sink: Sink) -> None:
+        with closing(self.server.dial()) as wire:
+            self.taken_at = keyspace.clock(wire)
+            if not self.scope.functions:
+                return
+            libraries = keyspace.libraries(wire, self.server.abilities)
+        if libraries is None:
+            self.functions_refused = True
+            self.scope = replace(self.scope, functions=False)
+        self._put_libraries(libraries or (), sink)
+
+    def _put_libraries(self, libraries: Sequence[Library], sink: Sink) -> None:
+        before, self._libraries = self._libraries, {}
+        within = covers(self.scope)
+        for library in (each for each in libraries if within(Key(FUNCTIONS, each.name))):
+            path = file_format.library_file(library.name, library.engine)
+            self._libraries[library.name] = path
+            sink.put(path, codec.raw(library.source))
+        for path in sorted({*before.values()} - {*self._libraries.values()}):
+            sink.drop(path)
+
+    def _databases(self) -> Sequence[int]:
+        if self.scope.databases is not None:
+            return sorted(self.scope.databases)
+        with closing(self.server.dial()) as wire:
+            return keyspace.databases(wire)
+
+    def _read_database(self, reading: Reading, db: int, sink: Sink) -> None:
+        self._progress.start(f"listing db{db}", reading.reader.size(db))
+        names = reading.reader.names(db, self._progress.advance)
+        if self.scope.include or self.scope.exclude:
+            names = list(filter(covered(self.scope), names))
+        self._progress.start(f"reading db{db}", len(names))
+        places = self._places[db] = Places(db, names)
+        note = partial(reading.guesses.note, db)
+        unheard = 0
+        for count in Filler(reading.reader, db, places, sink, note).fill():
+            self._progress.advance(count)
+            unheard += count
+            if unheard > UNHEARD:
+                self._hear()
+                unheard = 0
+
+    def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:
+        """Makes it the snapshot of one moment, if there is one."""
+        rounds = self._rounds(tracker, reading)
+        patience = max(PATIENCE, time.monotonic() - tracker.began)
+        moment = self._read_again(rounds, tracker, reading, patience, sink)
+        if self.at_once:
+            self.taken_at = moment
+        return rounds
+
+    def _read_again(
+        self, rounds: Rounds, tracker: Tracker, reading: Reading, patience: float, sink: Sink
+    ) -> int:
+        """Reads what has changed, and gives what is otherwise; the server's time then."""
+        with rounds.again:
+            moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
+            self.at_once = moment is not None
+            if moment is None:
+                rounds.read_the_rest(self.server.abilities)
+                moment = keyspace.clock(tracker.wire)
+            self.torn = () if self.at_once else _keys(reading.reader.torn)
+            self.watching = self.at_once or reading.reader.watching
+            self.changed, self.why = len(rounds.touched), rounds.why
+            self._give(rounds, moment, sink)
+        return moment
+
+    def _rounds(self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()) -> Rounds:
+        moments = reading.moments or MomentReader(tracker.wire, self.server.abilities)
+        reading.moments = moments
+        return Rounds(
+            tracker,
+            reading.reader,
+            moments,
+            self.scope,
+            reading.databases,
+            reading.guesses,
+            dirty,
+        )
+
+    def _give(self, rounds: Rounds, moment: int, sink: Sink) -> None:
+        """Gives what is otherwise now that some was read again."""
+        again: dict[int, dict[bytes, Kept | None]] = {db: {} for db in self._places}
+        for (db, name), kept in self._without_aside(rounds.again.kept, moment).items():
+            again.setdefault(db, {})[name] = kept
+        for db, entries in sorted(again.items()):
+            self._places.setdefault(db, Places(db, [])).settle(entries, moment, sink)
+        if rounds.libraries is not None:
+            self._put_libraries(rounds.libraries, sink)
+
+    def _without_aside(
+        self, again: Mapping[Place, Kept | None], moment: int
+    ) -> dict[Place, Kept | None]:
+        """The keys without those that a restore is building aside, or has left behind."""
+        ours = {
+            (db, name)
+            for (db, name), kept in again.items()
+            if kept and staging_keys.is_ours(name) and _is_aside(name, kept.load(), moment)
+        }
+        known = (place for place in self.left_over if place not in again)
+        self.left_over = tuple(sorted({*known, *ours}))
+        return {**again, **dict.fromkeys(ours)}
+
+
+def _is_aside(name: bytes, entry: Entry, moment: int) -> bool:
+    when = entry.get("expires_at")
+    return when is not None and staging_keys.still_ours_at(name, codec.milliseconds(when), moment)
+
+
+def _keys(places: Iterable[Place]) -> tuple[Key, ...]:
+    return tuple(Key(db, codec.text(name)) for db, name in places)

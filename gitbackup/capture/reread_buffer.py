@@ -1,0 +1,63 @@
+"""What was read again: in a file once it is more than a little, for it may be of all keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import IO, Self
+
+from gitbackup import kinds
+from gitbackup.capture.expiries import first_expiry, living
+from gitbackup.format import codec
+from gitbackup.live.read.atomic_read import Place
+from gitbackup.model.keys import Entry
+from gitbackup.snapshot.sources import temporary_file
+
+Load = Callable[[], Entry]
+"""Gives an entry, as it is stored."""
+
+
+def ready(entry: Entry | None) -> Load | None:
+    """The same of an entry that is at hand; None for none."""
+    return (lambda: entry) if entry is not None else None
+
+
+class Kept:
+    """One key's entry, as it is stored: where it is, and when the first of it expires."""
+
+    __slots__ = ("_due", "_file", "_length", "_start")
+
+    def __init__(self, file: IO[bytes], entry: Entry) -> None:
+        content = codec.line(entry)
+        self._due = first_expiry([entry])
+        self._file = file
+        self._start = file.seek(0, 2)
+        self._length = file.write(content)
+
+    def load(self) -> Entry:
+        self._file.seek(self._start)
+        entry: Entry = codec.load(self._file.read(self._length))
+        return entry
+
+    def living(self, instant: str) -> Load | None:
+        """What is left of it at an instant; None for nothing."""
+        if not self._due or self._due >= instant:
+            return self.load
+        return ready(living(self.load(), instant))
+
+
+class Again:
+    """Keys by their places, None for one that is gone. A context manager, which lets go of all."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Place, Kept | None] = {}
+        self._file = temporary_file()
+
+    def keep(self, place: Place, entry: Entry | None) -> None:
+        """Takes an entry of loose text, in place of an earlier one."""
+        self.kept[place] = Kept(self._file, kinds.canonical(entry)) if entry else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()

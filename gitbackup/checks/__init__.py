@@ -1,0 +1,1 @@
+"""Is the data safe? What is judged, a file each."""

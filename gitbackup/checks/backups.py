@@ -1,0 +1,147 @@
+"""What we keep of the data, the history and RDB files: judged by age, place, and rehearsals."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from gitbackup.model.commits import CommitInfo, Pushed, Verdict
+from gitbackup.model.rdb import RdbFile
+from gitbackup.model.risk import Level, Risk
+from gitbackup.report.style.human_time import age, span
+
+MISTAKE, LOST = "a mistake deletes data", "this machine is lost"
+NEEDED, READ = "a backup is needed", "others look at the files"
+BROKEN = "the history is damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What is known of the history, and of what stands beside it.
+
+    `changed` is how many keys differ from HEAD, None where nobody looked, and `why` then tells
+    why not. `rehearsed` is the newest commit that was verified, `since` how many came after
+    it. `rdb` is the newest RDB file that was saved. `open` are files with secrets that other
+    users of this machine can read.
+    """
+
+    head: CommitInfo | None = None
+    changed: int | None = None
+    why: str = ""
+    remotes: Sequence[Pushed] = ()
+    rehearsed: CommitInfo | None = None
+    since: int = 0
+    rdb: RdbFile | None = None
+    open: Sequence[Path] = ()
+
+
+def judge(copies: Copies, max_age: timedelta, now: datetime) -> Iterator[Risk]:
+    """A Risk for the last commit, what is pushed, the drill, RDB files, and the files' modes."""
+    yield _commit(copies, max_age, now)
+    if copies.head:
+        yield _push(copies, max_age, now)
+        yield _rehearsal(copies, max_age, now)
+    yield _rdb(copies, max_age, now)
+    yield _secrets(copies)
+
+
+def _commit(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
+    check, head, command = "commit", copies.head, ("gitbackup commit",)
+    if head is None:
+        told = "nothing was ever committed"
+        return Risk(check, MISTAKE, told, Level.BAD, "Make the first commit:", command)
+    told = f"commit {head.short_id}, {age(head.date, now)}; {_changed(copies)}"
+    old = now - head.date > max_age
+    if copies.changed == 0 or (not old and not copies.why):
+        return Risk(check, MISTAKE, told, Level.OK)
+    if old:
+        advice = f"It is older than {span(_milliseconds(max_age))}; make another:"
+        return Risk(check, MISTAKE, told, Level.BAD, advice, command)
+    return Risk(check, MISTAKE, told, Level.UNKNOWN, f"{copies.why[:1].upper()}{copies.why[1:]}.")
+
+
+def _changed(copies: Copies) -> str:
+    if copies.changed is None:
+        return "what changed since is not known" if copies.why else "not compared (--quick)"
+    if copies.changed == 0:
+        return "nothing changed since"
+    return f"{copies.changed:,} key{'' if copies.changed == 1 else 's'} changed since"
+
+
+def _milliseconds(length: timedelta) -> int:
+    return length // timedelta(milliseconds=1)
+
+
+def _push(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
+    check, there = "push", [remote for remote in copies.remotes if remote.commit]
+    if not there:
+        where = f"never pushed to {copies.remotes[0].remote}" if copies.remotes else "never pushed"
+        advice = "Push to another machine, or into a cloud drive's or a disk's folder:"
+        word = copies.remotes[0].remote if copies.remotes else "FOLDER-OR-GIT-URL"
+        told = f"{where}: the only copy of the history is here"
+        return Risk(check, LOST, told, Level.BAD, advice, (f"gitbackup push {word}",))
+    best = min(there, key=lambda remote: remote.missing)
+    when = f" {age(best.when, now)}" if best.when else ""
+    if not best.missing:
+        return Risk(check, LOST, f"all is pushed to {best.remote}{when}", Level.OK)
+    lacks = f"{best.missing:,} commit{'' if best.missing == 1 else 's'}"
+    told = f"{lacks} not pushed to {best.remote}; the last was{when or ' at an unknown time'}"
+    old = best.when is not None and now - best.when > max_age
+    advice = "Push them; after each commit by itself, if gitbackup.push is on-commit:"
+    level = Level.BAD if old else Level.WARN
+    return Risk(check, LOST, told, level, advice, (f"gitbackup push {best.remote}",))
+
+
+def _rehearsal(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
+    check, commit, command = "rehearsal", copies.rehearsed, ("gitbackup verify",)
+    if commit is None or commit.rehearsal is None:
+        told = "no commit was ever rehearsed: whether one restores is not known"
+        return Risk(check, NEEDED, told, Level.WARN, "Rehearse the last commit:", command)
+    rehearsal = commit.rehearsal
+    which, when = _which(copies, commit), age(rehearsal.at, now)
+    if rehearsal.verdict is Verdict.FAILED:
+        told = f"{which} FAILED its rehearsal {when}"
+        advice = f"It said: {rehearsal.problem.rstrip('.')}. See all of it:"
+        return Risk(check, NEEDED, told, Level.BAD, advice, command)
+    if rehearsal.verdict is Verdict.PARTLY:
+        told = f"{which} passed its rehearsal in part {when}"
+        advice = f"Not tried: {rehearsal.problem.rstrip('.')}. With a server that knows it:"
+        commands = ("gitbackup verify --server PROGRAM --module FILE",)
+        return Risk(check, NEEDED, told, Level.WARN, advice, commands)
+    told = f"{which} passed its rehearsal {when}"
+    if copies.since and now - rehearsal.at > max_age:
+        return Risk(check, NEEDED, told, Level.WARN, "Rehearse the last commit:", command)
+    return Risk(check, NEEDED, told, Level.OK)
+
+
+def _which(copies: Copies, commit: CommitInfo) -> str:
+    if not copies.since:
+        return f"commit {commit.short_id}, the last,"
+    before = "the one before the last" if copies.since == 1 else f"{copies.since:,} before the last"
+    return f"commit {commit.short_id}, {before},"
+
+
+def _rdb(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
+    check, file, command = "rdb", copies.rdb, ("gitbackup rdb save",)
+    if file is None:
+        told = "no RDB file was saved: the history is all that we keep"
+        return Risk(check, BROKEN, told, Level.WARN, "Save one, which needs no git:", command)
+    told = f"RDB file {file.path.name}, {age(file.taken_at, now)}"
+    if now - file.taken_at > max_age:
+        advice = f"It is older than {span(_milliseconds(max_age))}; save another:"
+        return Risk(check, BROKEN, told, Level.WARN, advice, command)
+    return Risk(check, BROKEN, told, Level.OK)
+
+
+def _secrets(copies: Copies) -> Risk:
+    check = "secrets"
+    if not copies.open:
+        told = "no other user of this machine can read the files"
+        return Risk(check, READ, told, Level.OK)
+    told = f"all users of this machine can read {', '.join(map(str, copies.open))}"
+    commands = [f"chmod go= {shlex.quote(str(path))}" for path in copies.open]
+    advice = "They hold every value of the database. Keep others out:"
+    return Risk(check, READ, told, Level.BAD, advice, commands)

@@ -1,0 +1,1 @@
+"""Commit the live database, once or whenever it has changed."""

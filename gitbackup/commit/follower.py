@@ -1,0 +1,136 @@
+"""The live database, which once it was read stays known: by what changes, which alone is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from gitbackup.capture.consistency import PATIENCE, Reading, Rounds
+from gitbackup.capture.file_index import Sink
+from gitbackup.capture.reader import LiveFiles
+from gitbackup.errors import ServerError
+from gitbackup.format import codec
+from gitbackup.format.patterns import covered
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.read.invalidation import Tracker, Untold
+from gitbackup.live.server import keyspace
+from gitbackup.model.keys import Scope
+from gitbackup.progress import Progress
+
+
+class Followed(LiveFiles):
+    """Stays with the server after `read`, until `close`.
+
+    `dirty` are the names of keys that were written to, or have expired, since they were read;
+    `untold` is what may have changed without a word; and where `upset`, all has to be read
+    anew. Methods raise ServerError where the server does not let us hear it, or is lost.
+    """
+
+    def __init__(self, server: Server, scope: Scope, progress: Progress) -> None:
+        super().__init__(server, scope, progress)
+        self.dirty: set[bytes] = set()
+        self.untold: set[Untold] = set()
+        self.upset = False
+        self._opened = ExitStack()
+        self._reading: Reading | None = None
+        self._covered = covered(scope)
+        self._ahead = 0  # milliseconds that the server's time is ahead of our monotonic clock
+        self._due = ""  # when the first key or field expires
+
+    def close(self) -> None:
+        """Leaves the server."""
+        self._opened.close()
+
+    def read(self, sink: Sink) -> None:
+        super().read(sink)
+        self.upset = self._reading is None
+
+    def listen(self, seconds: float, sink: Sink) -> set[bytes]:
+        """Waits so long for changes: the names of keys that were written to, or have expired."""
+        tracker = self._hearing()
+        tracker.hear(seconds)
+        self.upset |= tracker.took_flush()
+        names = {*filter(self._covered, tracker.take()), *self._expired(sink)}
+        self.dirty |= names
+        return names
+
+    def ask(self) -> set[Untold]:
+        """What has come to be `untold`."""
+        told = self._hearing().untold()
+        self.upset |= Untold.EVERYTHING in told
+        if not self.scope.functions:
+            told.discard(Untold.LIBRARIES)
+        new, self.untold = told - self.untold, self.untold | told
+        return new
+
+    def streams(self) -> set[bytes]:
+        """The names of all streams, and of some keys that were streams."""
+        reading = self._reading
+        return {name for _, name in reading.streams()} if reading else set()
+
+    def catch_up(self, sink: Sink) -> None:
+        """Reads what has changed, and gives the files that are otherwise.
+
+        That is at one moment, as told by `at_once`, or else each key at its own, and what was
+        written to meanwhile is dirty still. Raises Upset where all has to be read anew.
+        """
+        tracker, reading = self._hearing(), self._reading
+        if reading is None:
+            raise ValueError("it was not read yet")
+        self.primary = ""
+        self._look_at_primary()
+        rounds = self._rounds(tracker, reading, self.dirty)
+        self.taken_at = self._read_again(rounds, tracker, reading, PATIENCE, sink)
+        self._know(rounds, tracker, reading)
+
+    def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:
+        rounds = super()._settle(tracker, reading, sink)
+        if not self.at_once:
+            rounds.dirty = rounds.touched
+        self._know(rounds, tracker, reading)
+        return rounds
+
+    def _know(self, rounds: Rounds, tracker: Tracker, reading: Reading) -> None:
+        """What was read is known from now on, but for what is dirty."""
+        self._reading = reading
+        reading.databases |= rounds.databases
+        reading.reader.rest()
+        self.dirty = rounds.dirty
+        if self.at_once:
+            tracker.forget_untold()
+            self.untold = set()
+        self._ahead = keyspace.clock(tracker.wire) - _milliseconds()
+        self._await_first()
+        self._count()
+
+    def _expired(self, sink: Sink) -> Iterator[bytes]:
+        """The names of keys of which all or some has expired since it was last asked."""
+        instant = str(codec.instant(self._ahead + _milliseconds()))
+        if self._due and self._due < instant:
+            for places in self._places.values():
+                yield from places.expired(instant, sink)
+            self._await_first()
+
+    def _await_first(self) -> None:
+        dues = (places.first_due() for places in self._places.values())
+        self._due = min(filter(None, dues), default="")
+
+    def _hearing(self) -> Tracker:
+        if self._tracker is None:
+            raise ServerError(f"watch has lost the server at {self.server.label}")
+        return self._tracker
+
+    @contextmanager
+    def _session(self) -> Iterator[ExitStack]:
+        self.close()
+        with ExitStack() as opened:
+            yield opened
+            self._opened = opened.pop_all()
+
+    def _miss(self, error: ServerError) -> None:
+        raise error
+
+
+def _milliseconds() -> int:
+    return int(time.monotonic() * 1000)

@@ -1,0 +1,214 @@
+"""`watch`: commits by itself, whenever keys have changed and things are quiet again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+from gitbackup.capture.capture import Taken, compared
+from gitbackup.capture.consistency import Upset
+from gitbackup.commit.commit import CommitResult, changed_paths, doubts, hushed, record, subject_of
+from gitbackup.commit.follower import Followed
+from gitbackup.commit.message import compose, consistency, origin
+from gitbackup.commit.pending import Draft
+from gitbackup.commit.policy import Alarm, Terms
+from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError
+from gitbackup.live.read.invalidation import Untold
+from gitbackup.store.repository.repository import Repository
+
+TURN = 0.2  # seconds in which nothing is looked at but what the server tells
+ASK = 1.0  # seconds between two looks at what it does not tell
+FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0  # seconds before another try
+WORTH_A_WORD = 3.0  # seconds that another run may hold the repository
+GATHER = 32  # commits between two looks at the packs that they leave
+
+
+class Stop(Protocol):
+    """Tells whether to stop, and wakes up then; such as threading.Event."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """All is read and committed: from now on what changes is."""
+
+    server: str
+    keys: int
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong; it is tried again after so many seconds."""
+
+    sentence: str
+    wait: float
+
+
+Event = CommitResult | Watching | Trouble
+"""What a watch tells; a CommitResult has a commit then."""
+
+
+class Watch:
+    """One watch of one database, for as long as nobody stops it.
+
+    `connect` gives the database anew each time that it was lost; `clock` tells seconds.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        connect: Callable[[], Followed],
+        terms: Terms,
+        stop: Stop,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._repository = repository
+        self._connect = connect
+        self._terms = terms
+        self._stop = stop
+        self._clock = clock
+        self._began = False
+        self._wait = FIRST_WAIT
+        self._made = 0  # commits
+
+    def run(self) -> Iterator[Event]:
+        """What happens, as it does. First it commits what differs.
+
+        Raises Busy where another run watches, and any GitbackupError that keeps it from
+        beginning; later ones are told, and it is tried again.
+        """
+        with self._repository.beside("watching", 0):
+            while not self._stop.is_set():
+                try:
+                    with closing(self._connect()) as live:
+                        yield from self._watch(live)
+                except GitbackupError as error:
+                    if not self._began and not isinstance(error, Busy):
+                        raise
+                    yield from self._trouble(error)
+                    self._stop.wait(self._later())
+
+    def _watch(self, live: Followed) -> Iterator[Event]:
+        """Commits what differs, then what changes; ends where all has to be read anew."""
+        word, quiet = self._terms.word, self._terms.quiet
+        with self._repository.beside("restoring", 0):  # half of a restore is no state to keep
+            taken, result = record(self._repository, live, word, False, quiet)
+        head = result.commit or result.parent
+        if head is None:
+            raise ValueError("a first commit is always made")
+        self._began, self._wait = True, FIRST_WAIT
+        if result.commit:
+            yield result
+        yield Watching(str(live.server), live.total, head)
+        with closing(Draft(self._repository, head, taken.files)) as draft:
+            yield from self._follow(live, draft)
+
+    def _follow(self, live: Followed, draft: Draft) -> Iterator[Event]:
+        """Commits what changes, until it is stopped or all has to be read anew."""
+        alarm = Alarm(self._terms)
+        asked = self._clock()
+        counts = self._terms.counted(live.dirty)
+        while not self._stop.is_set():
+            now = self._clock()
+            if now >= asked + ASK:
+                counts |= self._ask(live)
+                asked = now
+            if counts or (live.upset and not alarm.is_set):
+                alarm.set(now)
+            if alarm.rings_in(now) <= 0:
+                if not live.upset:
+                    yield from self._attempt(live, draft, alarm)
+                if live.upset:
+                    return
+            turn = max(0.0, min(TURN, alarm.rings_in(self._clock())))
+            counts = self._terms.counted(live.listen(turn, draft))
+
+    def _attempt(self, live: Followed, draft: Draft, alarm: Alarm) -> Iterator[Event]:
+        """Commits, or tells why not: then it is tried again."""
+        alarm.stop()
+        try:
+            if result := self._commit(live, draft):
+                yield result
+            self._wait = FIRST_WAIT
+            if self._terms.counted(live.dirty):
+                alarm.set(self._clock())
+        except Upset:
+            live.upset = True
+        except ServerError:
+            raise
+        except GitbackupError as error:
+            yield from self._trouble(error)
+            alarm.set(self._clock())
+            alarm.hold(self._clock() + self._later())
+
+    def _ask(self, live: Followed) -> bool:
+        """Whether something that counts may have changed without a word."""
+        told = live.ask()
+        if Untold.LIBRARIES in told and self._terms.of_libraries:
+            return True
+        return Untold.STREAMS in told and self._terms.counted(live.streams())
+
+    def _commit(self, live: Followed, draft: Draft) -> CommitResult | None:
+        """Commits what has changed; None where none of it counts: then it waits for the next."""
+        repository = self._repository
+        with repository.beside("restoring", 0):
+            live.catch_up(draft)
+            with repository.lock(0):
+                self._look_at_head(draft)
+                paths = sorted(draft.paths)
+                taken = hushed(compared(live, draft.known, draft, paths), self._terms.quiet)
+                if not self._terms.count(taken.changes):
+                    return None
+                return self._record(taken, draft)
+
+    def _look_at_head(self, draft: Draft) -> None:
+        """Another run, or a person, may have committed meanwhile: what differs from that counts."""
+        head = self._repository.head()
+        try:
+            if head != draft.head:
+                draft.follow(head or "")
+        except (Damaged, ValueError):
+            raise Upset from None
+
+    def _record(self, taken: Taken, draft: Draft) -> CommitResult:
+        parent, message = draft.head, self._terms.word(taken.summary)
+        with self._repository.importer(parent) as importer:
+            for blob_id in (taken.files[path] for path in taken.fresh):
+                if blob_id in draft.spool:
+                    importer.put(blob_id, draft.spool.read(blob_id))
+            whole = compose(message, taken.summary, origin(taken))
+            commit = importer.commit(whole, changed_paths(taken))
+            importer.publish()
+        draft.committed(commit)
+        live, warnings = taken.live, [*taken.warnings, *doubts(taken), *self._gather()]
+        subject, keys = subject_of(message), live.total
+        told = consistency(live)
+        return CommitResult(commit, subject, parent, keys, taken.summary, told, warnings)
+
+    def _gather(self) -> list[str]:
+        """Joins the packs of many commits. What goes wrong with it is only worth a word."""
+        self._made += 1
+        try:
+            if self._made % GATHER == 0:
+                self._repository.gather()
+        except GitbackupError as error:
+            return [f"the commit is made, but its pack was not joined to others: {error}"]
+        return []
+
+    def _trouble(self, error: GitbackupError) -> Iterator[Trouble]:
+        """Tells of it, but for a repository that is held for a moment only."""
+        brief = isinstance(error, Busy) and self._wait < WORTH_A_WORD
+        if not (brief or self._stop.is_set()):
+            yield Trouble(str(error), self._wait)
+
+    def _later(self) -> float:
+        """How long to wait before another try: each time longer."""
+        wait, self._wait = self._wait, min(self._wait * 2, LONGEST_WAIT)
+        return wait

@@ -1,0 +1,1 @@
+"""What differs between commits, or from the live database."""

@@ -1,0 +1,216 @@
+"""`diff`, `status` and `show`: what differs, between commits or against the live database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from gitbackup.capture.capture import take
+from gitbackup.capture.reader import LiveFiles
+from gitbackup.commit.commit import doubts, surprises
+from gitbackup.compare.redis_commands import commands
+from gitbackup.diff.keys import total
+from gitbackup.errors import UsageError
+from gitbackup.format import codec
+from gitbackup.format.patterns import apart, matcher
+from gitbackup.kinds import Command
+from gitbackup.live.connection.connect import Server
+from gitbackup.model.changes import Counts, KeyChange, KeyDiff, Summary
+from gitbackup.model.commits import CommitInfo
+from gitbackup.model.keys import Key, Scope
+from gitbackup.progress import Progress
+from gitbackup.redact import Redaction
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.compare import Comparison, compare, key_diff, masked, summarise
+from gitbackup.snapshot.manifests import Manifests, out_of_scope, parted
+from gitbackup.snapshot.sources import CommitSide, LiveSide, Spool, differing_sides
+from gitbackup.store.repository.repository import Repository
+
+LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What differs between two sides, each a commit's id or `live`.
+
+    Iterating gives a KeyDiff for each key, in order, masked by `redaction`; entries are read
+    as they are needed. `quiet` are changes of keys that are kept out of sight.
+    """
+
+    before: str
+    after: str
+    comparison: Comparison
+    warnings: Sequence[str] = ()
+    quiet: Sequence[KeyChange] = ()
+    redaction: Redaction = Redaction()  # noqa: RUF009  nothing, and nothing can change that
+
+    @property
+    def changes(self) -> Sequence[KeyChange]:
+        return self.comparison.changes
+
+    @property
+    def hidden(self) -> Counts:
+        """How many quiet keys differ that are not told."""
+        return total(self.quiet)
+
+    @property
+    def summary(self) -> Summary:
+        return summarise(self.changes)
+
+    def ordered(self, order: Callable[[KeyChange], Any]) -> Diff:
+        """The same, with the keys sorted by this key function."""
+        changes = sorted(self.changes, key=order)
+        return replace(self, comparison=replace(self.comparison, changes=changes))
+
+    def __iter__(self) -> Iterator[KeyDiff]:
+        for change, before, after in self.comparison.pairs():
+            yield masked(key_diff(change, before, after), self.redaction)
+
+    def commands(self) -> Iterator[Command]:
+        """The commands that make a server which holds the first side hold the second.
+
+        Raises UsageError where some of it is masked, which commands cannot be.
+        """
+        if self.redaction and (key := next(self._hidden(), None)):
+            raise UsageError(
+                f"{str(key)!r} is masked by --redact or gitbackup.redact, and commands would write"
+                " the masks: leave it out with --exclude, or unmask it"
+            )
+        return commands(self.comparison, time.time_ns() // 1_000_000)
+
+    def _hidden(self) -> Iterator[Key]:
+        mask = self.redaction.entry
+        for change, *sides in self.comparison.pairs():
+            if any(entry and mask(change.key, entry) != entry for entry in sides):
+                yield change.key
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The live database against HEAD, in brief.
+
+    `head` is None before the first commit. `hidden` counts the quiet keys that differ, and
+    `excluded` those that were not asked for: `summary` tells of neither.
+    """
+
+    server: str
+    head: CommitInfo | None
+    keys: int
+    summary: Summary
+    warnings: Sequence[str]
+    hidden: Counts
+    excluded: Counts = Counts()  # noqa: RUF009  frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A commit, and what it changed against its first parent."""
+
+    info: CommitInfo
+    diff: Diff
+
+
+class Split(NamedTuple):
+    """Changes to tell, those of quiet keys, and those that are excluded."""
+
+    told: Sequence[KeyChange]
+    quiet: Sequence[KeyChange]
+    excluded: Sequence[KeyChange]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """Which of the keys that differ are told: of these databases, and matching a pattern.
+
+    No patterns, and None, are all of them. What `exclude` matches is not told; what `quiet`
+    matches is only counted.
+    """
+
+    patterns: Sequence[str] = ()
+    databases: Sequence[int] | None = None
+    exclude: Sequence[str] = ()
+    quiet: Sequence[str] = ()
+
+    def split(self, changes: Iterable[KeyChange]) -> Split:
+        """The changes by what is to become of them; those asked for that are excluded are apart."""
+        matches = matcher(self.patterns)
+        wanted = [
+            change
+            for change in changes
+            if (self.databases is None or change.key.db in self.databases)
+            and matches(codec.data(change.key.name))
+        ]
+        kept, excluded = apart(wanted, self.exclude)
+        return Split(*apart(kept, self.quiet), excluded)
+
+
+EVERYTHING = Narrow()
+
+
+def diff_commits(repository: Repository, a: str | None, b: str, narrow: Narrow) -> Diff:
+    """What differs between two commits, given by id; None is an empty snapshot.
+
+    Raises NewerFormat where one of them is of such a format.
+    """
+    manifests = Manifests(repository)
+    manifests.scope(a), manifests.scope(b)
+    comparison = compare(*differing_sides(repository, a, b))
+    told, quiet, _ = narrow.split(comparison.changes)
+    left = manifests.left(a, b)
+    stays, goes = parted(told, left)
+    warnings = [out_of_scope(len(goes))] if goes else []
+    comparison = replace(comparison, changes=stays)
+    return Diff(a or "", b, comparison, warnings, parted(quiet, left)[0])
+
+
+def diff_live(
+    repository: Repository,
+    commit: str,
+    server: Server,
+    scope: Scope,
+    narrow: Narrow,
+    progress: Progress,
+) -> Diff:
+    """What differs between a commit, within its scope, and the live database.
+
+    `scope` serves where the commit, made by hand, tells none.
+    """
+    side = CommitSide(repository, commit)
+    if file_format.MANIFEST in side.files:
+        scope = file_format.read_manifest(side.read(file_format.MANIFEST))
+    spool = Spool()  # lives as long as the result
+    live_files, seen = LiveFiles(server, scope, progress), repository.seen()
+    taken = take(live_files, side, Repository.blob_id, spool, strict=True, seen=seen)
+    live = LiveSide(repository, taken.files, spool)
+    told, quiet, _ = narrow.split(taken.changes)
+    warnings = [*taken.warnings, *doubts(taken)]
+    return Diff(commit, LIVE, Comparison(side, live, told), warnings, quiet)
+
+
+def status(repository: Repository, live: LiveFiles, narrow: Narrow = EVERYTHING) -> Status:
+    """What a commit of the live database would record, and what HEAD is."""
+    head = repository.head()
+    side = CommitSide(repository, head)
+    with Spool() as spool:
+        seen = repository.seen()
+        taken = take(live, side, Repository.blob_id, spool, strict=True, seen=seen)
+    warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head)]
+    told, quiet, excluded = narrow.split(taken.changes)
+    return Status(
+        server=str(live.server),
+        head=repository.commit_info(head) if head else None,
+        keys=live.total,
+        summary=summarise(told) if len(told) < len(taken.changes) else taken.summary,
+        warnings=warnings,
+        hidden=total(quiet),
+        excluded=total(excluded),
+    )
+
+
+def show(repository: Repository, commit: str, narrow: Narrow = EVERYTHING) -> Shown:
+    """What a commit changed."""
+    info = repository.commit_info(commit)
+    parent = info.parents[0] if info.parents else None
+    return Shown(info, diff_commits(repository, parent, commit, narrow))

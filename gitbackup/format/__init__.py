@@ -1,0 +1,1 @@
+"""The stored format: text of bytes, files by key, key patterns."""

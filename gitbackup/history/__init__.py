@@ -1,0 +1,1 @@
+"""What the commits tell of keys."""

@@ -1,0 +1,137 @@
+"""Which keys a search is about, and their entries picked from a file without reading the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from gitbackup.format import codec, layout
+from gitbackup.format.patterns import Literal, literal, matcher
+from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.snapshot import file_format
+
+Picked = Mapping[Key, "bytes | Entry"]
+"""Entries by key: as bytes of a canonical file, which are equal where the entries are."""
+
+PATHS = 10_000  # of files, for which it is known whether they may hold such keys
+NAME = re.compile(rb'\n  ("(?:[^"\\]|\\.)*"): \{\n')  # a key, in a canonical file
+END = b"\n  }"  # of an entry there
+
+
+class Wanted:
+    """The keys of these databases, None are all, that match one of the patterns; all for none.
+
+    `literals` are what their names begin with, or are.
+    """
+
+    def __init__(self, patterns: Sequence[str] = (), databases: Sequence[int] | None = None):
+        self.literals = [literal(codec.raw(each)) for each in patterns] or [Literal(b"", False)]
+        self.databases = databases
+        self._matches = matcher(patterns)
+        self._prefixes = [each.text for each in self.literals]
+        self._starts = [b"\n  " + start for start in self._quoted()]
+        self.in_file = lru_cache(PATHS)(self._in_file)
+
+    @classmethod
+    def key(cls, name: bytes, databases: Sequence[int] | None) -> Wanted:
+        """One key of this name, whatever of a pattern is in it."""
+        return cls([codec.loose(re.sub(rb"([*?\[\\])", rb"\\\1", name))], databases)
+
+    def __contains__(self, key: Key) -> bool:
+        within = self.databases is None or key.db in self.databases
+        return within and bool(self._matches(codec.data(key.name)))
+
+    @property
+    def places(self) -> Sequence[str] | None:
+        """The folders that may hold such keys; None where any database may."""
+        if self.databases is None:
+            return None
+        return sorted({"functions" if db == FUNCTIONS else f"db{db}" for db in self.databases})
+
+    def in_place(self, name: str) -> bool:
+        """Whether the folder `dbN` or `functions` may hold such keys."""
+        if name == "functions":
+            return self.databases is None or FUNCTIONS in self.databases
+        place = file_format.DATABASE.fullmatch(f"{name}/")
+        return place is not None and (self.databases is None or int(place[1]) in self.databases)
+
+    def _in_file(self, path: str) -> bool:
+        """Whether a file of a canonical snapshot may hold such keys."""
+        place, _, rest = path.partition("/")
+        if not (file_format.is_data(path) and self.in_place(place)):
+            return False
+        return place == "functions" or any(
+            _may_hold(prefix, rest.removesuffix(".json").split("/")) for prefix in self._prefixes
+        )
+
+    def pick(self, path: str, content: bytes) -> Picked:
+        """Such entries of a file of a canonical snapshot, as its bytes."""
+        place = file_format.DATABASE.match(path)
+        if place is None:
+            return self.read(path, content)
+        found: dict[Key, bytes | Entry] = {}
+        for start in self._starts:
+            for name, entry in _entries(content, start):
+                key = Key(int(place[1]), codec.load(name))
+                if self._matches(codec.data(key.name)):
+                    found[key] = entry
+        return found
+
+    def read(self, path: str, content: bytes) -> dict[Key, Entry]:
+        """Such entries of any file. Raises Damaged where it is not well-formed."""
+        entries = file_format.decode_file(path, content)
+        return {key: entry for key, entry in entries.items() if key in self}
+
+    def _quoted(self) -> Iterator[bytes]:
+        """How the names begin as they stand in a canonical file; a whole one to its end."""
+        for prefix, whole in self.literals:
+            if whole:
+                yield codec.encode(codec.text(prefix)).strip() + b": {\n"
+                continue
+            text = prefix.decode("utf-8", "ignore")  # a pattern may end inside a character
+            if text.encode() == prefix[: len(text.encode())]:
+                yield codec.encode(text).strip()[:-1]
+        if any(prefix and not whole for prefix, whole in self.literals):
+            yield b'"' + codec.PREFIX.encode()
+
+
+def entry_of(path: str, key: Key, picked: bytes | Entry) -> Entry:
+    """The entry that was picked."""
+    if isinstance(picked, bytes):
+        return file_format.decode_file(path, b"{" + picked + b"\n}\n")[key]
+    return picked
+
+
+def _entries(content: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Entries of a canonical file whose names begin so, each the quoted name and its bytes."""
+    at = content.find(start)
+    while at >= 0:
+        end = content.index(END, at) + len(END)
+        name = NAME.match(content, at)
+        if name:
+            yield name[1], content[at:end]
+        at = content.find(start, end)
+
+
+def ends_of(content: bytes) -> tuple[bytes, bytes]:
+    """The names of the first and the last key in a canonical file."""
+    first, last = NAME.search(content), NAME.match(content, content.rfind(b'\n  "'))
+    if first is None or last is None:
+        return b"", b""
+    return codec.data(codec.load(first[1])), codec.data(codec.load(last[1]))
+
+
+def _may_hold(prefix: bytes, names: Sequence[str]) -> bool:
+    """Whether a file may hold a key that begins so, by its path: places, then the rest."""
+    size = 0
+    for at, name in enumerate(names):
+        if name == "_" or layout.is_own(name) or len("/".join(names[:at])) > layout.DEEP:
+            return True
+        end = prefix.find(b":", size) + 1
+        if not end:
+            return "~" in name or name.encode().startswith(prefix[size:])
+        if name not in layout.place_names(prefix[:end], size):
+            return False
+        size = end
+    return True

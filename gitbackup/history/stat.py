@@ -1,0 +1,50 @@
+"""`log --stat`: what each commit changed, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gitbackup.diff.keys import total
+from gitbackup.format.patterns import apart
+from gitbackup.model.changes import Counts, Summary
+from gitbackup.model.commits import CommitInfo, Selection
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.compare import compare, summarise
+from gitbackup.snapshot.manifests import Manifests, parted
+from gitbackup.snapshot.sources import sides_of
+from gitbackup.store.repository.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSummary:
+    """A commit, and what it changed against its first parent, by namespace.
+
+    `hidden` counts the quiet keys, of which `summary` does not tell.
+    """
+
+    info: CommitInfo
+    summary: Summary
+    hidden: Counts
+
+
+def summaries(
+    repository: Repository, selection: Selection, quiet: Sequence[str]
+) -> Iterator[CommitSummary]:
+    """The selected commits; the files that each changed are read when it is asked for.
+
+    Raises NewerFormat at one that is of such a format, or changed such a one.
+    """
+    manifests = Manifests(repository)
+    for record in repository.history.records(selection):
+        parent = next(iter(record.parents), None)
+        older = repository.history.record(parent) if parent else None
+        for each in filter(None, (record, older)):
+            manifests.expect_known(each)
+        before = older.tree if older else None
+        changes = repository.history.differ(before, record.tree)
+        found = compare(*sides_of(repository, changes)).changes
+        if any(change.path == file_format.MANIFEST for change in changes):
+            found, _ = parted(found, manifests.left(before, record.tree))
+        told, hidden = apart(found, quiet)
+        yield CommitSummary(record.info, summarise(told), total(hidden))

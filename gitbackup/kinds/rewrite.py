@@ -1,0 +1,66 @@
+"""The commands that turn one entry into another: those of what changed, or the whole built anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitbackup.format import codec
+from gitbackup.kinds import Abilities, Command, kind_of
+from gitbackup.kinds.stream_form import counts
+from gitbackup.model.keys import Entry
+
+
+def turn(key: bytes, before: Entry | None, after: Entry | None, until: int) -> Iterator[Command]:
+    """The commands that make a key which holds `before` hold `after`; None: there is no key.
+
+    They change it in place where they can. A key that may have expired by `until`, in
+    milliseconds since 1970, is built anew, for they would make a part of it only.
+    """
+    if after is None:
+        yield "UNLINK", key
+        return
+    server = _least(before, after)
+    steps = None
+    if before and before["type"] == after["type"] and not _goes(before, until):
+        steps = kind_of(after["type"]).change(key, before, after, server)
+    if before and steps is not None:
+        yield from steps
+        yield from _expiry(key, before.get("expires_at"), after)
+    else:
+        yield from _anew(key, before, after, server)
+        yield from _expiry(key, None, after)
+
+
+def _anew(key: bytes, before: Entry | None, after: Entry, server: Abilities) -> Iterator[Command]:
+    """SET and RESTORE take the place of what is there; for others it goes first."""
+    commands = kind_of(after["type"]).write(key, after, server)
+    first = next(commands)
+    if first[0] == "RESTORE":
+        yield *first, "REPLACE"
+    else:
+        if before and first[0] != "SET":
+            yield "UNLINK", key
+        yield first
+    yield from commands
+
+
+def _expiry(key: bytes, held: str | int | None, after: Entry) -> Iterator[Command]:
+    wanted = after.get("expires_at")
+    if wanted is not None and wanted != held:
+        yield "PEXPIREAT", key, codec.milliseconds(wanted)
+    elif wanted is None and held is not None:
+        yield "PERSIST", key
+
+
+def _goes(entry: Entry, until: int) -> bool:
+    """Whether the key, or a field of it, has an expiry that comes by then."""
+    moments = [*entry.get("field_expires_at", {}).values()]
+    if "expires_at" in entry:
+        moments.append(entry["expires_at"])
+    return any(codec.milliseconds(moment) <= until for moment in moments)
+
+
+def _least(before: Entry | None, after: Entry) -> Abilities:
+    """What a server must know: as little as the data allow, so that most servers will do."""
+    streams = [entry["value"] for entry in (before, after) if entry and entry["type"] == "stream"]
+    return Abilities(stream_counters=any(map(counts, streams)))

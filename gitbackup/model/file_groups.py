@@ -1,0 +1,150 @@
+"""Long sorted lists about keys, most of which are whole files of a snapshot.
+
+What is told of such a file is told once; of its keys only their names are kept. What each of
+them stands for in the list is made when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence, Set
+from functools import cached_property
+from heapq import merge, nsmallest
+from typing import Generic, Protocol, TypeVar, overload
+
+from gitbackup.model.changes import Action
+from gitbackup.model.keys import Key
+
+
+class Keyed(Protocol):
+    """What stands in such a list: something about one key."""
+
+    @property
+    def key(self) -> Key: ...
+
+
+T = TypeVar("T", bound=Keyed)
+T_co = TypeVar("T_co", bound=Keyed, covariant=True)
+
+
+class Block(Protocol[T_co]):
+    """All keys of one file: a database, and at least one name; these are sorted."""
+
+    @property
+    def db(self) -> int: ...
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    @property
+    def action(self) -> Action:
+        """What happens to each of them."""
+        ...
+
+    def item(self, at: int) -> T_co:
+        """What the list holds for the name at this position."""
+        ...
+
+
+class Blocks(Sequence[T]):
+    """A sequence sorted by key: `few` items, sorted, and those of `blocks`.
+
+    No key is in it twice. To iterate it takes memory for all that the blocks stand for.
+    """
+
+    def __init__(self, few: Sequence[T], blocks: Sequence[Block[T]]) -> None:
+        self.few = few
+        self.blocks = blocks
+
+    @cached_property
+    def _count(self) -> int:
+        return len(self.few) + sum(len(block.names) for block in self.blocks)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[T]:
+        placed = sorted(
+            (block.db, name, number, at)
+            for number, block in enumerate(self.blocks)
+            for at, name in enumerate(block.names)
+        )
+        items = (self.blocks[number].item(at) for _, _, number, at in placed)
+        return merge(self.few, items, key=_key)
+
+    @overload
+    def __getitem__(self, at: int) -> T: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[T]: ...
+
+    def __getitem__(self, at: int | slice) -> T | Sequence[T]:
+        if isinstance(at, slice) and at.start is None and at.step is None and (at.stop or -1) > 0:
+            return self.first(at.stop)
+        return [*self][at]
+
+    def first(self, count: int) -> list[T]:
+        """The first so many. They are in so many blocks at most: in those that begin first."""
+        blocks = nsmallest(count, self.blocks, key=lambda block: (block.db, block.names[0]))
+        heads = (block.item(at) for block in blocks for at in range(len(block.names))[:count])
+        return nsmallest(count, [*self.few[:count], *heads], key=_key)
+
+
+def listed(few: Sequence[T], blocks: Sequence[Block[T]]) -> Sequence[T]:
+    """A sequence sorted by key, of sorted items and of blocks, if there are any."""
+    return Blocks(few, blocks) if blocks else few
+
+
+def parts(items: Iterable[T]) -> tuple[Iterable[T], Sequence[Block[T]]]:
+    """The items of a sequence that stand for themselves, and the blocks of the others."""
+    return (items.few, items.blocks) if isinstance(items, Blocks) else (items, ())
+
+
+def merged(old: Sequence[T], new: Sequence[T], left: Set[Key]) -> Sequence[T]:
+    """The items of both sequences, where of each key the newer stands, but for the keys `left`."""
+    again = {*left, *(item.key for item in new)} if old else left
+    both = [_without(old, again), _without(new, left)]
+    few = [item for items in both for item in parts(items)[0]]
+    return listed(sorted(few, key=_key), [block for items in both for block in parts(items)[1]])
+
+
+def _without(items: Sequence[T], keys: Set[Key]) -> Sequence[T]:
+    if not keys:
+        return items
+    few, blocks = parts(items)
+    narrowed = (_narrowed(block, keys) for block in blocks)
+    kept = [block for block in narrowed if block.names]
+    return listed([item for item in few if item.key not in keys], kept)
+
+
+def _narrowed(block: Block[T], keys: Set[Key]) -> Block[T]:
+    names = block.names
+    left = [at for at, name in enumerate(names) if Key(block.db, name) not in keys]
+    return block if len(left) == len(names) else _Some(block, left)
+
+
+class _Some(Generic[T]):
+    """A block of some of another's keys."""
+
+    def __init__(self, block: Block[T], places: Sequence[int]) -> None:
+        self.db = block.db
+        self.action = block.action
+        self.names = [block.names[at] for at in places]
+        self._block = block
+        self._places = places
+
+    def item(self, at: int) -> T:
+        return self._block.item(self._places[at])
+
+
+def spaces(block: Block[T]) -> Counter[str]:
+    """How many of a block's names are in each namespace: mostly all of them in one."""
+    names = block.names
+    space = Key(block.db, names[0]).namespace
+    if names[0].startswith(f"{space}:") and names[-1].startswith(f"{space}:"):
+        return Counter({space: len(names)})  # they are sorted, so those between begin so too
+    return Counter(Key(block.db, name).namespace for name in names)
+
+
+def _key(item: Keyed) -> Key:
+    return item.key

@@ -1,0 +1,73 @@
+"""Keys, their entries, and which of them a snapshot covers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, NotRequired, TypedDict
+
+FORMAT = 1
+"""The version of the stored format that this gitbackup writes."""
+
+
+FUNCTIONS = -1
+"""Stands where a database number would, for the server's function libraries."""
+
+
+class Masked(str):
+    """Text that stands in place of what is not for every eye; it tells nothing of it."""
+
+    __slots__ = ()
+
+
+MASK = Masked("***")
+
+
+class Key(NamedTuple):
+    """One key: the number of its database, and its name under the text rule.
+
+    A library of Redis Functions is a key of the place FUNCTIONS.
+    """
+
+    db: int
+    name: str
+
+    @property
+    def place(self) -> str:
+        """The top folder of a snapshot that holds it: `db0`, or `functions`."""
+        return "functions" if self.db == FUNCTIONS else f"db{self.db}"
+
+    @property
+    def namespace(self) -> str:
+        """The name up to its first colon; the whole name where there is none."""
+        return self.name.partition(":")[0] if not self.name.startswith("base64:") else "base64"
+
+    def __str__(self) -> str:
+        return self.name if self.db == 0 else f"{self.place} {self.name}"
+
+
+class Entry(TypedDict):
+    """One key's data exactly as a snapshot stores it; all text is under the text rule.
+
+    `expires_at` and the values of `field_expires_at` are instants such as
+    `2027-01-15T08:00:00.123Z`, or a number of milliseconds past the year 9999.
+    """
+
+    type: str
+    value: Any
+    expires_at: NotRequired[str | int]
+    field_expires_at: NotRequired[dict[str, str | int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which databases and keys a snapshot covers.
+
+    `databases` is None for all of them. A key is covered when it matches one of
+    `include` (all do where that is empty) and none of `exclude`. `functions` tells
+    whether the libraries of Redis Functions are covered.
+    """
+
+    databases: tuple[int, ...] | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    functions: bool = True

@@ -1,1 +1,0 @@
-"""The verbs: arguments in, frozen results out."""

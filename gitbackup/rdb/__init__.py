@@ -1,0 +1,1 @@
+"""RDB files: save, list, verify, and import as commits."""

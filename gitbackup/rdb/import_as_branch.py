@@ -1,0 +1,124 @@
+"""RDB files as history: a file that is years old becomes a commit of that day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gitbackup.capture.capture import take
+from gitbackup.capture.reader import LiveFiles
+from gitbackup.commit.commit import CommitResult, changed_paths
+from gitbackup.commit.message import compose, one_line, origin
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.rdb import rdb_file
+from gitbackup.live.rdb.rdb_server import Loaded, load
+from gitbackup.model.commits import Consistency
+from gitbackup.model.keys import Scope
+from gitbackup.model.rdb import RdbFile
+from gitbackup.progress import Progress
+from gitbackup.snapshot.commit_scope import taken_at
+from gitbackup.snapshot.sources import CommitSide
+from gitbackup.store.repository.repository import Repository
+
+WITH_STREAM_COUNTERS = 10  # version of the format, of Redis 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class RdbAdopted:
+    """A file that became a commit, and the branch that it is on."""
+
+    commit: str
+    branch: str
+    warnings: Sequence[str]
+
+
+class LoadedFiles(LiveFiles):
+    """The files of a snapshot of an RDB file, as of the moment that the file is of.
+
+    A server writes a file as all was at one moment. What the server of our own says of its
+    own time is nothing to it.
+    """
+
+    def __init__(self, loaded: Loaded, scope: Scope, progress: Progress) -> None:
+        self.file = loaded.file
+        self.dated = loaded.file.taken_at
+        self._loaded = loaded
+        named = _named(loaded.server, loaded.file)
+        super().__init__(named, scope, progress, Consistency.PER_KEY)
+
+    @property
+    def taken_at(self) -> int:
+        return int(self.file.taken_at.timestamp() * 1000)
+
+    @taken_at.setter
+    def taken_at(self, moment: int) -> None: ...
+
+    @property
+    def at_once(self) -> bool:
+        return True
+
+    @at_once.setter
+    def at_once(self, known: bool) -> None: ...
+
+    def _look_at_primary(self) -> None:
+        """The server of our own has none that is."""
+
+    def doubts(self) -> list[str]:
+        """What of the file the server of our own does not show."""
+        if not self._loaded.hides:
+            return []
+        keys = self._loaded.keys
+        hidden = sum(count - self._loaded.living(db) for db, count in keys.items())
+        sentence = f"{hidden} keys that have expired since {self.file.path} was written are no part"
+        return [f"{sentence} of this: Redis does not show them"] if hidden else []
+
+
+@contextmanager
+def loaded(
+    path: Path, program: Path | None, scope: Scope, progress: Progress
+) -> Iterator[LoadedFiles]:
+    """The snapshot of a file. Raises Damaged where it is not whole and right, ServerError where
+    no server takes it."""
+    rdb_file.check(path)
+    with load(path, program) as held:
+        held.forget_dead()
+        yield LoadedFiles(held, scope, progress)
+
+
+def told(repository: Repository | None, live: LoadedFiles, result: CommitResult) -> CommitResult:
+    """The result of a commit of a file, with what else there is to say of it."""
+    warnings = [*result.warnings, *live.doubts()]
+    if repository and result.parent and taken_at(repository, result.parent) > live.taken_at:
+        warnings.append(f"{live.file.path} is older than the last commit: commit the oldest first")
+    if not live.file.dated:
+        warnings.append(f"{live.file.path} does not tell of when it is: its own time stands for it")
+    return replace(result, warnings=warnings)
+
+
+def adopt(repository: Repository, live: LoadedFiles) -> RdbAdopted:
+    """Commits a file from nothing, on a branch of its own; HEAD stays where it is.
+
+    The same file is the same commit each time, so that a restore of it which was cut off is
+    known again.
+    """
+    with repository.lock(), repository.importer(None) as importer:
+        nothing = CommitSide(None, None)
+        taken = take(live, nothing, repository.blob_id, importer)
+        message = compose(one_line(live.file.path.name), taken.summary, origin(taken))
+        commit = importer.commit(message, changed_paths(taken), live.dated)
+        branch = f"rdb/{live.file.taken_at:%Y%m%dT%H%M%S}-{commit[:7]}"
+        importer.save(branch)
+    return RdbAdopted(commit, branch, live.doubts())
+
+
+def _named(server: Server, file: RdbFile) -> Server:
+    """The server as a commit is to name it: who wrote the file, and the file.
+
+    What the writer did not keep, and the server of our own makes up, is no part of the file.
+    """
+    brand, _, version = (file.server or "some server").partition(" ")
+    known = replace(server.abilities, stream_counters=file.version >= WITH_STREAM_COUNTERS)
+    label = file.path.name
+    return replace(server, brand=brand, version=version, mode="RDB file", label=label, knows=known)

@@ -1,0 +1,1 @@
+"""Make the live database equal a commit: plan, check, write, verify."""

@@ -1,0 +1,241 @@
+"""Planning a restore: the live database against a commit, key by key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import repeat
+
+from gitbackup.errors import GitbackupError
+from gitbackup.format import codec
+from gitbackup.format.patterns import covers, matcher, may_name_library
+from gitbackup.model.changes import Action, KeyChange
+from gitbackup.model.file_groups import Block, listed, parts
+from gitbackup.model.keys import Entry, Key, Scope
+from gitbackup.plan import Arrivals, Clock, How, Plan, PlannedKey, Ttl, least, timed
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.compare import Comparison
+from gitbackup.snapshot.entry_sources import Decoded, decoded
+from gitbackup.store.repository.restore_journal import Unfinished
+
+UNSEEN = (
+    "function libraries are left as they are, for the user may not list them: grant ACL SETUSER"
+    " ... +function|list"
+)
+
+
+SOON = 3_600_000  # milliseconds: what expires sooner after it is restored is worth a word
+
+
+NAMED = 10  # keys that an error names
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be restored: a commit's id, which of its keys, and how.
+
+    `asked` is in what words it was asked for, `unfinished` the restore in those words that was
+    cut off, if one was. `only` narrows it to these keys, all where None. `kept` is a plan that
+    is to be carried out as it is, and no other. `name` is that of the file whose content the
+    commit holds, if it is a file's. `takes_back` is the commit of the state before the restore
+    that this one undoes.
+    """
+
+    commit: str
+    how: How
+    asked: str = ""
+    unfinished: Unfinished | None = None
+    only: frozenset[Key] | None = None
+    kept: Plan | None = None
+    name: str = ""
+    takes_back: str | None = None
+
+    @property
+    def source(self) -> str:
+        """What is restored, in a sentence."""
+        return self.name or "the commit"
+
+    @property
+    def everything(self) -> bool:
+        """Whether the database is to be just what the commit holds."""
+        return self.how == How() and self.only is None and self.kept is None
+
+
+class _Drawing:
+    """A plan in the making."""
+
+    def __init__(self, how: How, clock: Clock, seal: bytes) -> None:
+        self.keys: list[PlannedKey] = []
+        self.expired: list[Key] = []
+        self.soon: list[Key] = []
+        self.kept: list[Key] = []
+        self._how = how
+        self._clock = clock
+        self._seal = seal
+
+    def add(self, change: KeyChange, live: Entry | None, stored: Entry | None) -> None:
+        """Takes a key that differs, or whose expiry may."""
+        restored = timed(stored, self._how.ttl, self._clock) if stored else None
+        if stored and restored is None:
+            self.expired.append(change.key)
+        if restored is None and live is not None and not self._how.delete:
+            self.kept.append(change.key)
+            return
+        goes, comes = (codec.encode(entry) if entry else b"" for entry in (live, restored))
+        if goes != comes:
+            self._add_step(change, live, restored, goes, len(comes))
+
+    def _add_step(
+        self,
+        change: KeyChange,
+        live: Entry | None,
+        restored: Entry | None,
+        goes: bytes,
+        comes: int,
+    ) -> None:
+        entry = restored or live
+        self.keys.append(
+            PlannedKey(
+                change.key,
+                _action(live, restored),
+                entry["type"] if entry else "",
+                change.before,
+                change.after,
+                self._digest(change.key, goes),
+                len(goes),
+                comes,
+                least(change.key.name, restored) if restored else 0,
+            )
+        )
+        if restored and _expires_soon(restored, self._clock):
+            self.soon.append(change.key)
+
+    def whole(
+        self, commit: Decoded, block: Block[KeyChange], concerns: Callable[[Key], bool]
+    ) -> Arrivals | None:
+        """The steps of a whole file that arrives; None where it is not all restored as it is."""
+        path = block.item(0).after
+        if path is None or self._how.ttl is not Ttl.KEEP:
+            return None
+        db, names, types, plain, comes, due = commit.outline(path)
+        late = not due or due > str(codec.instant(self._clock.now + SOON))
+        all_of_it = concerns is _every or all(map(concerns, map(Key, repeat(db), names)))
+        return Arrivals(db, path, names, types, comes) if plain and late and all_of_it else None
+
+    def _digest(self, key: Key, holds: bytes) -> str:
+        """Of two keys that hold the same, each has one of its own."""
+        name = codec.encode([key.db, key.name])
+        sealed = hashlib.blake2b(name + holds, key=self._seal, digest_size=16)
+        return sealed.hexdigest() if holds else ""
+
+
+def touched(how: How, scope: Scope) -> Scope:
+    """What of the live database may be touched where the commit's scope is this."""
+    if not may_name_library(how.patterns):
+        scope = replace(scope, functions=False)
+    return how.scope(scope)
+
+
+def draw(
+    comparison: Comparison, wanted: Wanted, scope: Scope, clock: Clock, server: str, seal: bytes
+) -> Plan:
+    """The plan that makes the live side (`before`) hold what the commit (`after`) does.
+
+    Keys that `scope` does not cover are left alone, and so are all function libraries where
+    the live side does not cover them: it could not be told what is lost. What digests tell of
+    values can be tried only by who has `seal`.
+    """
+    drawing = _Drawing(wanted.how, clock, seal)
+    seen = file_format.read_manifest(comparison.before.read(file_format.MANIFEST)).functions
+    concerns = _concerns(wanted, replace(scope, functions=scope.functions and seen))
+    few, blocks = parts(comparison.changes)
+    changes, arrivals = [*few], []
+    for block in blocks:
+        arrived = drawing.whole(decoded(comparison.after), block, concerns)
+        arrivals += [arrived] if arrived else []
+        changes += [] if arrived else [block.item(at) for at in range(len(block.names))]
+    for change, live, stored in _candidates(replace(comparison, changes=changes), wanted.how.ttl):
+        if concerns(change.key):
+            drawing.add(change, live, stored)
+    return Plan(
+        wanted.commit,
+        server,
+        wanted.how,
+        clock,
+        listed(sorted(drawing.keys, key=lambda step: step.key), arrivals),
+        sorted(drawing.expired),
+        sorted(drawing.soon),
+        sorted(drawing.kept),
+        [UNSEEN] if scope.functions and not seen else [],
+        wanted.name,
+    )
+
+
+def as_kept(plan: Plan, kept: Plan, begun: bool) -> Plan:
+    """The plan that was kept, as it can be carried out now that `plan` is drawn.
+
+    Raises GitbackupError, naming keys, where one is not as it was when the plan was drawn. Where
+    the plan may have `begun` already, a key that holds what it shall is done.
+    """
+    now = {step.key: step for step in plan.keys}
+    moved = []
+    for step in kept.keys:
+        found = now.get(step.key)
+        if (found is None and not begun) or (found and not _alike(found, step)):
+            moved.append(step.key)
+    if moved:
+        named = ", ".join(map(str, moved[:NAMED]))
+        more = f" and {len(moved) - NAMED:,} more" if len(moved) > NAMED else ""
+        what = "nothing more" if begun else "nothing"
+        raise GitbackupError(
+            f"since the plan was drawn, {named}{more} changed: {what} was restored, make a new plan"
+        )
+    planned = {step.key for step in kept.keys}
+    return replace(plan, keys=[step for step in plan.keys if step.key in planned])
+
+
+def _alike(one: PlannedKey, other: PlannedKey) -> bool:
+    return (one.action, one.digest) == (other.action, other.digest)
+
+
+def _concerns(wanted: Wanted, scope: Scope) -> Callable[[Key], bool]:
+    within, matches, only = covers(scope), matcher(wanted.how.patterns), wanted.only
+    if scope == Scope() and not wanted.how.patterns and only is None:
+        return _every
+
+    def concerns(key: Key) -> bool:
+        if only is not None and key not in only:
+            return False
+        return within(key) and bool(matches(codec.data(key.name)))
+
+    return concerns
+
+
+def _every(key: Key) -> bool:
+    return True
+
+
+def _candidates(
+    comparison: Comparison, ttl: Ttl
+) -> Iterator[tuple[KeyChange, Entry | None, Entry | None]]:
+    """The keys that differ; and where expiries are to change, all that have one."""
+    yield from comparison.pairs()
+    if ttl is Ttl.KEEP:
+        return
+    differing = {change.key for change in comparison.changes}
+    entries = decoded(comparison.after).entries
+    for path in sorted(filter(file_format.is_data, comparison.after.files)):
+        for key, entry in entries(path).items():
+            if key not in differing and entry.keys() & {"expires_at", "field_expires_at"}:
+                yield KeyChange(key, Action.CHANGED, None, path), entry, entry
+
+
+def _action(live: Entry | None, restored: Entry | None) -> Action:
+    if live is None:
+        return Action.ADDED
+    return Action.REMOVED if restored is None else Action.CHANGED
+
+
+def _expires_soon(entry: Entry, clock: Clock) -> bool:
+    return "expires_at" in entry and codec.milliseconds(entry["expires_at"]) - clock.now <= SOON

@@ -1,0 +1,165 @@
+"""A plan's steps with their entries; and whether the server at hand will take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import chain
+
+from gitbackup.errors import ServerError
+from gitbackup.format import codec
+from gitbackup.kinds import KINDS
+from gitbackup.live.connection.connect import Server
+from gitbackup.live.server import keyspace
+from gitbackup.live.server.keyspace import LibraryChange
+from gitbackup.live.server.memory import room
+from gitbackup.live.write import write_probe as trying
+from gitbackup.live.write.key_writer import KeyWriter, Step
+from gitbackup.model.changes import Action
+from gitbackup.model.file_groups import parts
+from gitbackup.model.keys import FUNCTIONS, Entry
+from gitbackup.plan import Arrivals, Plan, PlannedKey, least, timed
+from gitbackup.report.text.plan import size
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.entry_sources import Decoded
+
+
+class Entries:
+    """The entries that a plan is about: what is there, and what is to be there."""
+
+    def __init__(self, plan: Plan, live: Decoded, commit: Decoded) -> None:
+        self._plan = plan
+        self._side = live
+        self._live = live.entry
+        self._decoded = commit
+        self._commit = commit.entry
+
+    def step(self, planned: PlannedKey) -> Step:
+        stored = self._commit(planned.after, planned.key)
+        before = self._live(planned.before, planned.key)
+        if planned.before is None and planned.action is Action.CHANGED:
+            before = stored
+        return Step(codec.data(planned.key.name), before, self.restored(planned))
+
+    def library(self, planned: PlannedKey) -> LibraryChange:
+        step = self.step(planned)
+        before, after = (entry and entry["value"] for entry in (step.before, step.after))
+        return LibraryChange(planned.key.name, before, after)
+
+    def libraries(self) -> dict[str, str]:
+        """The sources of all libraries that there were when the plan was drawn."""
+        paths = filter(file_format.SOURCE.fullmatch, self._side.files)
+        files = map(self._side.entries, paths)
+        return {key.name: entry["value"] for file in files for key, entry in file.items()}
+
+    def ahead(self, arrivals: Iterable[Arrivals]) -> None:
+        """These are going to be asked for next, in this order."""
+        self._decoded.ahead([each.path for each in arrivals])
+
+    def arriving(self, arrivals: Arrivals) -> dict[str, Entry]:
+        """The entries of a file that arrives whole, by name."""
+        return self._decoded.content(arrivals.path)
+
+    def blob_id(self, arrivals: Arrivals) -> str:
+        """The id of that file."""
+        return self._decoded.files[arrivals.path]
+
+    def due(self, arrivals: Arrivals) -> str:
+        """When the first of its keys expires; empty where none does."""
+        return self._decoded.outline(arrivals.path).due
+
+    def adds(self, free: int) -> int:
+        """How much more memory the server needs in the end, at the very least.
+
+        It is not reckoned any closer where it is less than is `free` for sure.
+        """
+        plan = self._plan
+        if plan.adds + plan.arrive <= free:
+            return plan.adds
+        arriving = (item for file in plan.arrivals for item in self.arriving(file).items())
+        return plan.adds + sum(least(name, entry) for name, entry in arriving)
+
+    def restored(self, planned: PlannedKey) -> Entry | None:
+        stored = self._commit(planned.after, planned.key)
+        return timed(stored, self._plan.how.ttl, self._plan.clock) if stored else None
+
+
+def probe(server: Server, plan: Plan, entries: Entries) -> None:
+    """Makes sure, before the first write, that the server takes each sort of step.
+
+    Raises ServerError, saying which commands or rights are missing, or how much memory.
+    """
+    samples = [(planned.key.db, entries.step(planned)) for planned in _samples(plan)]
+    changes = [*map(entries.library, libraries(plan))]
+    trying.probe(server, samples, changes, _names(plan), lambda: _values(plan, entries))
+    with closing(server.dial()) as wire:
+        left = room(wire)
+    if left and not left.evicts and left.free < (adds := entries.adds(left.free)):
+        raise ServerError(
+            f"the restore takes {size(adds)} of memory or more, and {server.label} has"
+            f" {size(max(left.free, 0))} left: raise its maxmemory, or restore fewer keys"
+        )
+
+
+def _names(plan: Plan) -> Iterator[bytes]:
+    few, blocks = parts(plan.keys)
+    yield from (codec.data(planned.key.name) for planned in few if planned.key.db != FUNCTIONS)
+    yield from (codec.data(name) for block in blocks for name in block.names)
+
+
+def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
+    """All that is to be written."""
+    few, blocks = parts(plan.keys)
+    restored = (entries.restored(planned) for planned in few if planned.key.db != FUNCTIONS)
+    yield from filter(None, restored)
+    for file in blocks:
+        if isinstance(file, Arrivals):
+            yield from entries.arriving(file).values()
+
+
+def _samples(plan: Plan) -> Iterable[PlannedKey]:
+    """A step of each sort."""
+    few = (planned for planned in parts(plan.keys)[0] if planned.key.db != FUNCTIONS)
+    first = (file.item(file.types.index(each)) for file in plan.arrivals for each in {*file.types})
+    samples: dict[tuple[object, ...], PlannedKey] = {}
+    for planned in chain(few, first):
+        samples.setdefault((planned.key.db, planned.action, planned.type), planned)
+    return samples.values()
+
+
+def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
+    """What else to say of a plan that can be carried out."""
+    with closing(server.dial()) as wire:
+        left = room(wire)
+    told = strangers(server, plan, entries)
+    if left and left.free < entries.adds(left.free):
+        told.append("the server has not enough memory for it, and will evict keys")
+    return told
+
+
+def strangers(server: Server, plan: Plan, entries: Entries) -> list[str]:
+    """What to say of types that the server does not take: a module's that it has not. Nothing
+    is written to learn it."""
+    samples: dict[tuple[int, str], list[PlannedKey]] = {}
+    for planned in parts(plan.keys)[0]:
+        known = planned.type in KINDS or planned.key.db == FUNCTIONS
+        if not known and planned.action is not Action.REMOVED:
+            samples.setdefault((planned.key.db, planned.type), []).append(planned)
+    told = []
+    with KeyWriter(server) as writer:
+        for (db, type_), alike in samples.items():
+            if why := writer.refusal(db, entries.step(alike[0])):
+                keys = f"{len(alike):,} key{'' if len(alike) == 1 else 's'}"
+                told.append(f"the server takes no {type_} ({why}): {keys} will not be restored")
+    return told
+
+
+def libraries(plan: Plan) -> list[PlannedKey]:
+    return [planned for planned in parts(plan.keys)[0] if planned.key.db == FUNCTIONS]
+
+
+def sources(server: Server) -> dict[str, str] | None:
+    """All libraries and their sources, as stored; None where the user may not list them."""
+    with closing(server.dial()) as wire:
+        listed = keyspace.libraries(wire, server.abilities)
+    return None if listed is None else keyspace.sources(listed)

@@ -1,0 +1,88 @@
+"""Whether a snapshot that is to be restored is well-formed; what is known is not read for it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
+from gitbackup.capture.reader import LiveFiles
+from gitbackup.errors import Damaged, NewerFormat
+from gitbackup.model.keys import Key
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.entry_sources import Decoded
+from gitbackup.snapshot.sources import StoredSide
+from gitbackup.store.repository.repository import Repository
+
+Names = defaultdict[int, set[str]]
+"""Names of keys by database, or FUNCTIONS."""
+
+
+def counted(commit: Decoded, side: Decoded, live: LiveFiles) -> dict[int, int]:
+    """How many keys each database of a snapshot has, all of which is well-formed.
+
+    `side` is the live database, as it was just read: a file that is the same there was made of
+    it, and is not read. Raises Damaged, naming file, line and key, where another one is not
+    well-formed, or a key is in two.
+    """
+    same = {path for path, blob_id in commit.files.items() if side.files.get(path) == blob_id}
+    replaced = _names(side, side.files.keys() - same)
+    counts = Counter(live.keys)
+    counts.subtract({db: len(names) for db, names in replaced.items()})
+    found: Names = defaultdict(set)
+    others = [*_data(commit.files.keys() - same)]
+    commit.outlines_ahead(others)
+    for path in others:
+        db, names, *_ = commit.outline(path)
+        kept = (name for name in names if name not in replaced[db]) if live.keys else ()
+        if not found[db].isdisjoint(names) or any(live.holds(Key(db, name)) for name in kept):
+            _refuse_double(commit, path)
+        found[db].update(names)
+        counts[db] += len(names)
+    return {db: count for db, count in counts.items() if count}
+
+
+def sound_part(repository: Repository, commit: str) -> tuple[StoredSide, list[str]]:
+    """Return a commit's snapshot without the files that are not well-formed, and why each is not.
+
+    Neither of two files that hold the same key is among them. Raises Damaged where the manifest,
+    which says what the snapshot covers, is not well-formed.
+    """
+    files = repository.files(commit)
+    whole, damaged = StoredSide(repository, files), list[str]()
+    kept, holders = dict(files), dict[Key, str]()
+    for path in _data(files):
+        try:
+            keys = file_format.decode_file(path, whole.read(path))
+        except NewerFormat:
+            raise
+        except Damaged as error:
+            damaged.append(str(error))
+            del kept[path]
+            continue
+        if twin := next((key for key in keys if key in holders), None):
+            damaged.append(f"{path}: key {twin.name!r} is in {holders[twin]} too")
+            for other in {path, *(holders[key] for key in keys if key in holders)}:
+                kept.pop(other, None)
+        holders |= dict.fromkeys(keys, path)
+    return StoredSide(repository, kept), damaged
+
+
+def _names(side: Decoded, paths: Iterable[str]) -> Names:
+    names: Names = defaultdict(set)
+    for path in _data(paths):
+        outline = side.outline(path)
+        names[outline.db].update(outline.names)
+    return names
+
+
+def _data(paths: Iterable[str]) -> Iterator[str]:
+    return (
+        path for path in sorted(filter(file_format.is_data, paths)) if path != file_format.MANIFEST
+    )
+
+
+def _refuse_double(commit: Decoded, path: str) -> None:
+    """Raises Damaged, naming the key of this file that another one holds too."""
+    rest = [other for other in _data(commit.files) if other != path]
+    for _ in file_format.without_doubles((each, commit.entries(each)) for each in [*rest, path]):
+        pass

@@ -1,0 +1,1 @@
+"""A snapshot's files, where they come from, and what differs between two."""

@@ -1,0 +1,39 @@
+"""What a commit's snapshot covers, and when it was taken."""
+
+from __future__ import annotations
+
+from gitbackup.errors import Damaged
+from gitbackup.format import codec
+from gitbackup.model.keys import Scope
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.sources import CommitSide, Side
+from gitbackup.store.repository.repository import Repository
+
+
+def taken_at(repository: Repository, commit: str) -> int:
+    """When a commit's snapshot was taken, in milliseconds since 1970; the commit's own date
+    where it was made with plain git."""
+    info = repository.commit_info(commit)
+    try:
+        return codec.milliseconds(info.trailers["Taken-At"])
+    except (KeyError, ValueError):
+        return int(info.date.timestamp() * 1000)
+
+
+def scope_of(side: Side) -> Scope:
+    """What a snapshot covers. Raises Damaged where it has no manifest."""
+    if file_format.MANIFEST not in side.files:
+        raise Damaged(f"the commit has no {file_format.MANIFEST}: it is no snapshot of gitbackup")
+    return file_format.read_manifest(side.read(file_format.MANIFEST))
+
+
+def head_scope(repository: Repository, warnings: list[str]) -> Scope | None:
+    """The scope of HEAD's snapshot; None where there is none to be read: of a broken one, warns."""
+    side = CommitSide(repository, repository.head())
+    if file_format.MANIFEST not in side.files:
+        return None
+    try:
+        return file_format.read_manifest(side.read(file_format.MANIFEST))
+    except Damaged as error:
+        warnings.append(f"HEAD's scope cannot be read, the settings' serves: {error}")
+        return None

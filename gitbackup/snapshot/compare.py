@@ -1,0 +1,126 @@
+"""Comparing two sides: which keys differ, and their entries on either side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gitbackup.diff import alike, keys
+from gitbackup.diff.values import diff_entries
+from gitbackup.gc_pause import uncollected
+from gitbackup.model.changes import Action, KeyChange, KeyDiff, Summary
+from gitbackup.model.keys import Entry, Key
+from gitbackup.redact import Redaction
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.entry_sources import Decoded, decoded, plain_entries
+from gitbackup.snapshot.sources import Side
+
+SHOWN = 20  # changed keys that a commit's message names
+
+
+def key_diff(change: KeyChange, before: Entry | None, after: Entry | None) -> KeyDiff:
+    """What changed inside a key."""
+    return KeyDiff(change, before, after, diff_entries(before, after) if before and after else [])
+
+
+def masked(diff: KeyDiff, redaction: Redaction) -> KeyDiff:
+    """The same, without what is not for every eye."""
+    if not redaction:
+        return diff
+    key, mask = diff.change.key, redaction.entry
+    before = diff.before and mask(key, diff.before)
+    after = diff.after and mask(key, diff.after)
+    values = redaction.values(key, diff.values)
+    redacted = (before, after, values) != (diff.before, diff.after, diff.values)
+    return KeyDiff(diff.change, before, after, values, redacted)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two sides, and the keys that differ, sorted."""
+
+    before: Side
+    after: Side
+    changes: Sequence[KeyChange]
+
+    def pairs(self) -> Iterator[tuple[KeyChange, Entry | None, Entry | None]]:
+        """Each change with its entries, read file by file as they are needed."""
+        before, after = decoded(self.before).entry, decoded(self.after).entry
+        for change in self.changes:
+            yield change, before(change.before, change.key), after(change.after, change.key)
+
+
+def compare(before: Side, after: Side) -> Comparison:
+    """What differs between two sides: only files that differ are opened.
+
+    Raises Damaged where one of those is not well-formed.
+    """
+    found = keys.KeyDiff()
+    old, new = decoded(before), decoded(after)
+    came = sorted(path for path in new.files.keys() - old.files.keys() if file_format.is_data(path))
+    with uncollected():
+        for path in sorted(old.files.keys()):
+            was, now = old.files[path], new.files.get(path)
+            if was != now and path != file_format.MANIFEST:
+                entries = _differing(old, new, path) if now else (_entries(old, path), {})
+                found.file(path, entries[0], now and path, entries[1])
+        for path in came:
+            if path != file_format.MANIFEST:
+                take_whole(found, Action.ADDED, new, path)
+    return Comparison(old, new, found.changes())
+
+
+Sides = tuple[dict[Key, Entry], dict[Key, Entry]]
+
+
+def _differing(old: Decoded, new: Decoded, path: str) -> Sides:
+    """The entries of a file on either side, less some that are the same on both."""
+    if old.holds(path) or new.holds(path) or not file_format.is_data(path):
+        return _entries(old, path), _entries(new, path)
+    before = old.read(path)
+    whole = old.take_plain(path, before)
+    if not whole:
+        return old.take(path, before), _entries(new, path)
+    after = new.read(path)
+    parts = _parts(path, whole, before, after)
+    if parts is None:
+        return whole, new.take(path, after)
+    new.keep(path, parts[1])
+    return parts
+
+
+def _parts(path: str, whole: dict[Key, Entry], before: bytes, after: bytes) -> Sides | None:
+    """The entries of the parts in which a canonical file and another version of it differ.
+
+    What is the same was checked with the whole file, and so is well-formed in the other. None
+    where it may not be: what is wrong is told of all of that, by its line.
+    """
+    parts = alike.parts(before, after)
+    if parts is None:
+        return None
+    old, new = (plain_entries(path, part) for part in parts)
+    if old is None or new is None or any(key in whole and key not in old for key in new):
+        return None
+    return old, new
+
+
+def take_whole(found: keys.KeyDiff, action: Action, side: Decoded, path: str) -> None:
+    """Takes a file that is on one side only."""
+    outline = side.outline(path)
+    if outline.names:
+        file = keys.FileKeys(action, path, outline.db, outline.names)
+        found.whole(file, lambda: side.entries(path))
+
+
+def _entries(side: Decoded, path: str) -> dict[Key, Entry]:
+    return side.entries(path) if file_format.is_data(path) else {}
+
+
+def summarise(changes: Sequence[KeyChange]) -> Summary:
+    """Changes in brief."""
+    return Summary(
+        keys.total(changes),
+        keys.count_by_namespace(changes),
+        tuple((change.key, change.action) for change in changes[:SHOWN]),
+        keys.subject(changes),
+    )

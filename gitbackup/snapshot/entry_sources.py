@@ -1,0 +1,179 @@
+"""A side whose files are decoded: each once where they are few; in outline where they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from sys import intern
+from typing import NamedTuple
+
+from gitbackup.format import codec
+from gitbackup.kinds.canonical_check import told
+from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.sources import Side, StoredSide
+
+FILES_AT_HAND = 8  # decoded files of a side: what is asked for comes sorted, so few are enough
+KEPT = 8 * 1024 * 1024  # bytes of files that stay decoded
+
+
+class Outline(NamedTuple):
+    """What is kept of a file that was found well-formed: its keys by name, sorted, and their types.
+
+    `plain` tells whether `codec.load` reads it as it is; then `comes` is how many bytes its
+    entries take, and `due` the least of their instants, empty where none expires.
+    """
+
+    db: int
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    plain: bool
+    comes: int = 0
+    due: str = ""
+
+
+Outlines = dict[tuple[int, str], Outline]
+"""By database, or FUNCTIONS, and id of a file's blob."""
+
+
+class Decoded:
+    """A side that decodes its files: each once, as long as those that it keeps are few.
+
+    What `entries` gives is not to be changed. `outlines` may be shared with other sides. `own`
+    has ids of blobs that are known to be as this program makes them.
+    """
+
+    def __init__(
+        self, side: Side, outlines: Outlines | None = None, own: Container[str] = ()
+    ) -> None:
+        self.files = side.files
+        self._own = own
+        self._side = side
+        self._outlines = {} if outlines is None else outlines
+        self._kept: dict[str, dict[Key, Entry]] = {}
+        self._parts: dict[str, dict[Key, Entry]] = {}
+        self._left = KEPT
+        self._at_hand: dict[str, dict[Key, Entry]] = {}  # the last asked for at its end
+
+    def read(self, path: str) -> bytes:
+        return self._side.read(path)
+
+    def ahead(self, paths: Sequence[str]) -> None:
+        """The content of these files is going to be asked for next, in this order."""
+        if isinstance(self._side, StoredSide):
+            self._side.ahead(paths)
+
+    def outlines_ahead(self, paths: Iterable[str]) -> None:
+        """These files are, in outline."""
+        self.ahead([path for path in paths if self._place(path) not in self._outlines])
+
+    def entries(self, path: str) -> dict[Key, Entry]:
+        """The entries of a file. Raises Damaged where it is not well-formed."""
+        found = self._kept.get(path)
+        if found is None:
+            found = self._at_hand.pop(path, None) or self._decode(path)
+            self._at_hand[path] = found
+            if len(self._at_hand) > FILES_AT_HAND:
+                del self._at_hand[next(iter(self._at_hand))]
+        return found
+
+    def entry(self, path: str | None, key: Key) -> Entry | None:
+        """A key's entry, in the file at `path`; None where there is no path."""
+        if path is None:
+            return None
+        part = self._parts.get(path, {})
+        return part[key] if key in part else self.entries(path)[key]
+
+    def holds(self, path: str) -> bool:
+        """Whether a file's entries are decoded already."""
+        return path in self._kept
+
+    def take(self, path: str, content: bytes) -> dict[Key, Entry]:
+        """A file's entries, once its content has been read. May raise Damaged."""
+        return self._keep(path, content, file_format.decode_file(path, content))
+
+    def take_plain(self, path: str, content: bytes) -> dict[Key, Entry] | None:
+        """The same of a file that is canonical at a glance; None of any other."""
+        entries = plain_entries(path, content)
+        return entries and self._keep(path, content, entries)
+
+    def keep(self, path: str, part: dict[Key, Entry]) -> None:
+        """Some entries of a file, so that it need not be decoded for them."""
+        self._parts[path] = part
+
+    def outline(self, path: str) -> Outline:
+        """A file in outline. Raises Damaged where it is not well-formed."""
+        place = self._place(path)
+        if place not in self._outlines:
+            self._outlines[place] = self._outlined(path, place[0], self.read(path))
+        return self._outlines[place]
+
+    def content(self, path: str) -> dict[str, Entry]:
+        """The entries of a file that is plain, by name."""
+        entries: dict[str, Entry] = codec.load(self.read(path))
+        return entries
+
+    def _place(self, path: str) -> tuple[int, str]:
+        return file_format.database_of(path), self.files[path]
+
+    def _outlined(self, path: str, db: int, content: bytes) -> Outline:
+        if self.files[path] in self._own and (own := told(content)):
+            names, types, due = own
+            return Outline(db, names, types, True, _size_of_entries(content, names), due)
+        plain = file_format.decode_plain(content)
+        if plain is None:
+            entries = self._keep(path, content, file_format.decode_file(path, content))
+            keys = sorted(entries)
+            types = tuple(intern(entries[key]["type"]) for key in keys)
+            return Outline(db, tuple(key.name for key in keys), types, plain=False)
+        if len(content) <= self._left:
+            self._keep(path, content, {Key(db, name): entry for name, entry in plain.items()})
+        return Outline(
+            db,
+            tuple(plain),
+            tuple(intern(entry["type"]) for entry in plain.values()),
+            plain=True,
+            comes=_size_of_entries(content, [*plain]),
+            due=min(
+                (str(e["expires_at"]) for e in plain.values() if "expires_at" in e), default=""
+            ),
+        )
+
+    def _decode(self, path: str) -> dict[Key, Entry]:
+        known = self._outlines.get(self._place(path))
+        if known is None or not known.plain:
+            return self.take(path, self.read(path))
+        content = self.read(path)
+        entries = {Key(known.db, name): each for name, each in codec.load(content).items()}
+        return self._keep(path, content, entries)
+
+    def _keep(self, path: str, content: bytes, entries: dict[Key, Entry]) -> dict[Key, Entry]:
+        if len(content) <= self._left:
+            self._left -= len(content)
+            self._kept[path] = entries
+        return entries
+
+
+def _size_of_entries(content: bytes, names: Sequence[str]) -> int:
+    """How many bytes `codec.encode` takes for each entry of a canonical file, in all.
+
+    There an entry stands on as many lines, two columns further in but for its first, after its
+    quoted name, a colon and two blanks; its last line ends in a comma, but for the last entry's.
+    """
+    if not names:
+        return 0
+    count, lines = len(names), content.count(b"\n") - 2
+    quoted = len(codec.line([*names])) - 2 - (count - 1)
+    indents = 2 * (lines - count)
+    return len(content) - len(b"{\n}\n") - quoted - 4 * count - indents - (count - 1)
+
+
+def plain_entries(path: str, content: bytes) -> dict[Key, Entry] | None:
+    """The entries of a file of data that is canonical at a glance; None of any other."""
+    db = file_format.database_of(path)
+    plain = None if db == FUNCTIONS else file_format.decode_plain(content)
+    return None if plain is None else {Key(db, name): entry for name, entry in plain.items()}
+
+
+def decoded(side: Side, outlines: Outlines | None = None) -> Decoded:
+    """The side itself where it decodes already."""
+    return side if isinstance(side, Decoded) else Decoded(side, outlines)

@@ -1,0 +1,304 @@
+"""Entries to the files of a snapshot, and back. Reading never depends on the layout.
+
+A snapshot holds the manifest `gitbackup.json`; files of entries, which are all those below a
+folder `dbN/` whose names end in `.json`; and libraries of Redis Functions as source, which are
+all files directly in `functions/` whose names have one dot and end, after it, in an engine:
+lower-case letters, digits or `_`, such as `lua`, but not `md`, `rst` or `txt`. Any other file is a
+person's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from gitbackup import kinds
+from gitbackup.errors import Damaged, NewerFormat
+from gitbackup.format import codec
+from gitbackup.format.layout import alone_name, layout, own_file
+from gitbackup.kinds.canonical_check import is_plain
+from gitbackup.model.keys import FORMAT, FUNCTIONS, Entry, Key, Scope
+from gitbackup.snapshot.layout_diff import differing
+
+MANIFEST = "gitbackup.json"
+MOST_MANIFEST = 16 * 1024 * 1024
+"""Bytes of a manifest, which holds a few patterns."""
+
+LARGE = 1024 * 1024  # bytes of JSON: a larger entry has a file of its own
+DATABASE = re.compile(r"db(0|[1-9][0-9]{0,9})/")
+SOURCE = re.compile(r"functions/[^/.]+\.(?!(?:md|rst|txt)\Z)[a-z0-9_]+")
+LAST_DATABASE = 2**31 - 1  # no server can have one of a greater number
+LIBRARY = re.compile(rb"""#!["']?(\w+)["']?[^\n]*?\s["']?name=["']?(\w+)""", re.IGNORECASE)
+FUNCTION = "function"  # the type of a library's entry
+
+
+def manifest(scope: Scope) -> bytes:
+    """The manifest's content: constant for a given scope."""
+    return codec.encode({"format": FORMAT, "scope": scope_object(scope)})
+
+
+def scope_object(scope: Scope) -> dict[str, Any]:
+    """The scope as a manifest holds it."""
+    return {
+        "databases": "all" if scope.databases is None else sorted(set(scope.databases)),
+        "exclude": sorted({*map(codec.strict, scope.exclude)}),
+        "functions": scope.functions,
+        "include": sorted({*map(codec.strict, scope.include)}),
+    }
+
+
+def read_manifest(content: bytes) -> Scope:
+    """The scope of a snapshot. Raises NewerFormat for such a one, Damaged for no manifest."""
+    document = codec.decode(MANIFEST, content)
+    version = document.get("format") if isinstance(document, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise NewerFormat(
+            f"{MANIFEST}: the snapshot has format {version}, this gitbackup reads up to {FORMAT};"
+            " upgrade gitbackup"
+        )
+    try:
+        if version == FORMAT and version is not True:
+            return read_scope(document["scope"])
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise Damaged(f'{MANIFEST}: not a manifest such as {{"format": 1, "scope": {{...}}}}')
+
+
+def read_scope(stored: dict[str, Any]) -> Scope:
+    """The inverse of `scope_object`. Raises KeyError, TypeError or ValueError for what is none."""
+    databases, functions = stored["databases"], stored["functions"]
+    if type(functions) is not bool:
+        raise ValueError("functions is true or false")
+    return Scope(
+        None if databases == "all" else tuple(map(_number, _array(databases))),
+        tuple(map(_pattern, _array(stored["include"]))),
+        tuple(map(_pattern, _array(stored["exclude"]))),
+        functions,
+    )
+
+
+def _array(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not an array")
+    return value
+
+
+def _number(db: Any) -> int:
+    if type(db) is not int or not 0 <= db <= LAST_DATABASE:
+        raise ValueError("databases are numbers")
+    return db
+
+
+def _pattern(value: Any) -> str:
+    return codec.loose(codec.data(kinds.normal_text(value, "a pattern")))
+
+
+def place_files(db: int, keys: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
+    """Which file each of a database's sorted key names belongs to: paths and their names."""
+    for path, names in layout(keys):
+        yield f"db{db}/{path}.json", names
+
+
+def differing_files(
+    db: int, before: Sequence[bytes], after: Sequence[bytes], touched: Sequence[bytes]
+) -> tuple[dict[str, Sequence[bytes]], dict[str, Sequence[bytes]]]:
+    """Which files hold other names than before, or one that was touched: as they were, and are.
+
+    `touched` are, sorted, at least the names that are in one of both lists only.
+    """
+    old, new = differing(before, after, touched)
+    return _below(db, old), _below(db, new)
+
+
+def _below(db: int, files: Mapping[str, Sequence[bytes]]) -> dict[str, Sequence[bytes]]:
+    return {f"db{db}/{path}.json": names for path, names in files.items()}
+
+
+def encode_file(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, bytes]]:
+    """The content of the file at `path`, and of those beside it for entries over 1 MiB.
+
+    `entries` go by loose name and may hold loose text.
+    """
+    return _files(path, entries, encode_loose, codec.raw)
+
+
+def encode_canonical(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, bytes]]:
+    """The same of entries whose names and text are under the text rule already."""
+    return _files(path, entries, lambda some: codec.encode(_written(some)), codec.data)
+
+
+def _files(
+    path: str,
+    entries: Mapping[str, Entry],
+    encode: Callable[[Mapping[str, Entry]], bytes],
+    name_of: Callable[[str], bytes],
+) -> list[tuple[str, bytes]]:
+    together = encode(entries)
+    if len(together) <= LARGE:
+        return [(path, together)]
+    del together  # it may be as large as anything
+    files, rest = [], {}
+    for name, entry in sorted(entries.items()):
+        if len(alone := encode({name: entry})) > LARGE:
+            files.append((beside(path, name_of(name)), alone))
+        else:
+            rest[name] = entry
+    return [*files, (path, encode(rest))] if rest else files
+
+
+def encode_entry(name: str, entry: Entry) -> bytes:
+    """The content of a file that holds this entry alone, under its stored name."""
+    return codec.encode(_written({name: entry}))
+
+
+def beside(path: str, key: bytes) -> str:
+    """The path of the file that an entry over 1 MiB has instead of the one at `path`."""
+    return own_file(path.removesuffix(".json"), key) + ".json"
+
+
+def encode_loose(entries: Mapping[str, Entry]) -> bytes:
+    """The canonical content of a file of entries as they are read, by loose name.
+
+    The text rule costs nothing where no text needs it: C refuses loose text by itself.
+    """
+    try:
+        content = codec.encode(_written(entries))
+    except TypeError:
+        return codec.encode(_written(canonical(entries)))
+    return content if codec.MARK not in content else codec.encode(_written(canonical(entries)))
+
+
+def encode_stored(entries: Mapping[str, Entry]) -> bytes:
+    """The canonical content of a file of entries as they are stored, under the text rule."""
+    return codec.encode(_written(entries))
+
+
+def _written(entries: Mapping[str, Entry]) -> Mapping[str, Any]:
+    """The entries with such scores as JSON libraries write each in its own way fixed."""
+    odd = {
+        name: {**entry, "value": {m: codec.written(score) for m, score in entry["value"].items()}}
+        for name, entry in entries.items()
+        if entry["type"] == "zset" and any(map(codec.is_odd, entry["value"].values()))
+    }
+    return {**entries, **odd} if odd else entries
+
+
+def as_written(name: str, entry: Entry) -> Any:
+    """An entry under the text rule as its file holds it, for `codec` to write."""
+    return _written({name: entry})[name]
+
+
+def canonical(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Entries by loose name, with loose text, put under the text rule throughout."""
+    return {codec.strict(name): kinds.canonical(entry) for name, entry in entries.items()}
+
+
+def library_file(name: str, engine: str) -> str:
+    """The path of a function library's source."""
+    return f"functions/{alone_name(name.encode())}.{engine.lower()}"
+
+
+def library_header(source: bytes) -> tuple[str, str]:
+    """A library's name and engine, by its first line. Raises ValueError where that is none."""
+    header = LIBRARY.match(source)
+    if header is None:
+        raise ValueError("does not begin like #!lua name=mylib")
+    return header[2].decode(), header[1].decode()
+
+
+def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
+    """The entries of one file of a snapshot; none for files that hold no entries.
+
+    Raises Damaged, naming file, line and key, for what is not well-formed.
+    """
+    if SOURCE.fullmatch(path):
+        return _decode_library(path, content)
+    place = DATABASE.match(path)
+    if place is None or not path.endswith(".json"):
+        return {}
+    db = int(place[1])
+    plain = decode_plain(content)
+    if plain is not None:
+        return {Key(db, name): entry for name, entry in plain.items()}
+    document = codec.decode(path, content)
+    if not isinstance(document, dict):
+        raise Damaged(f"{path}, line 1: not an object of keys and their entries")
+    found: dict[Key, Entry] = {}
+    for name, entry in document.items():
+        try:
+            key = Key(db, kinds.normal_text(name, "the name"))
+            if key in found:
+                raise ValueError(f"it stands there twice, also as {key.name!r}")
+            found[key] = kinds.normal_entry(entry)
+        except ValueError as error:
+            line = codec.line_of(content, name)
+            raise Damaged(f"{path}, line {line}: key {name!r}: {error}") from None
+    return found
+
+
+def decode_plain(content: bytes) -> dict[str, Entry] | None:
+    """A file's entries by name, if all is canonical at a glance: `codec.load` reads it, too."""
+    document = codec.decode_plain(content)
+    plain = type(document) is dict and all(map(is_plain, document.values()))
+    return document if plain else None
+
+
+def _decode_library(path: str, content: bytes) -> dict[Key, Entry]:
+    try:
+        name, _ = library_header(content)
+    except ValueError as error:
+        raise Damaged(f"{path}, line 1: {error}") from None
+    source: Entry = {"type": FUNCTION, "value": codec.text(content)}
+    return {Key(FUNCTIONS, name): source}
+
+
+def decode_all(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, dict[Key, Entry]]]:
+    """All files of one snapshot, decoded one by one.
+
+    Raises Damaged where one is not well-formed, or where two hold the same key.
+    """
+    yield from without_doubles((path, decode_file(path, content)) for path, content in files)
+
+
+def without_doubles(
+    files: Iterable[tuple[str, dict[Key, Entry]]],
+) -> Iterator[tuple[str, dict[Key, Entry]]]:
+    """The same files. Raises Damaged where two hold the same key."""
+    seen: dict[Key, str] = {}
+    for path, entries in files:
+        for key in entries:
+            if key in seen:
+                raise Damaged(f"{path}: key {key.name!r} is in {seen[key]} too; remove one of them")
+            seen[key] = path
+        yield path, entries
+
+
+def decode_own(path: str, content: bytes) -> dict[Key, Entry]:
+    """The entries of a file that this run has encoded: nothing is checked again."""
+    place = DATABASE.match(path)
+    if place is None:
+        return decode_file(path, content)
+    entries: dict[str, Entry] = codec.load(content)
+    for entry in entries.values():
+        if entry["type"] == "zset":  # its numbers alone may be read in more than one way
+            entry["value"] = kinds.kind_of("zset").normal(entry["value"])
+    return {Key(int(place[1]), name): entry for name, entry in entries.items()}
+
+
+def database_of(path: str) -> int:
+    """The database whose entries a file of data holds; FUNCTIONS for a library's source."""
+    place = DATABASE.match(path)
+    return FUNCTIONS if place is None else int(place[1])
+
+
+def is_opaque(entry: Entry) -> bool:
+    """Whether it is of a type that only a server which knows it can read."""
+    return entry["type"] not in kinds.KINDS and entry["type"] != FUNCTION
+
+
+def is_data(path: str) -> bool:
+    """Whether a snapshot's file is gitbackup's own; any other is a person's."""
+    if path == MANIFEST or SOURCE.fullmatch(path):
+        return True
+    return DATABASE.match(path) is not None and path.endswith(".json")

@@ -1,0 +1,79 @@
+"""Which files of a layout differ, once some names have come, gone or changed.
+
+Both layouts are looked at side by side, from the root down, and only where they differ: so it
+takes as long as the difference is large, whatever the number of names.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from gitbackup.format.layout import Group, layout_of
+from gitbackup.format.slices import Stretches
+
+Files = dict[str, Sequence[bytes]]
+
+
+def differing(
+    before: Sequence[bytes], after: Sequence[bytes], touched: Sequence[bytes]
+) -> tuple[Files, Files]:
+    """The files that hold other names than before, or one that was touched: as they were, and are.
+
+    `before` and `after` are the sorted names, and may be the same list; `touched` are, sorted
+    too, all that are in one of them only, and any others.
+    """
+    old, new = _whole(before), _whole(after)
+    return _Comparison(touched).of(old, old if before is after else new)
+
+
+def _whole(names: Sequence[bytes]) -> Group:
+    return Group("", Stretches(names, [(0, len(names))] if names else []), 0)
+
+
+class _Comparison:
+    def __init__(self, touched: Sequence[bytes]) -> None:
+        self._touched = touched
+        self._old: Files = {}
+        self._new: Files = {}
+
+    def of(self, old: Group, new: Group) -> tuple[Files, Files]:
+        self._walk(old, new)
+        return self._old, self._new
+
+    def _walk(self, old: Group, new: Group) -> None:
+        if old.is_file or new.is_file:
+            self._old.update(layout_of(old))
+            self._new.update(layout_of(new))
+            return
+        for before, after in _pairs(old, new):
+            if before is None or after is None:
+                self._old.update(layout_of(before) if before else ())
+                self._new.update(layout_of(after) if after else ())
+            elif self._differ(before, after):
+                self._walk(before, after)
+
+    def _differ(self, old: Group, new: Group) -> bool:
+        if isinstance(old.keys, Stretches) and isinstance(new.keys, Stretches):
+            bounds = old.keys.bounds()
+            return any(map(self._between, bounds)) or (
+                old is not new and bounds != new.keys.bounds()
+            )
+        return old.keys != new.keys or any(map(self._between, zip(old.keys, old.keys, strict=True)))
+
+    def _between(self, bounds: tuple[bytes, bytes]) -> bool:
+        """Whether a name was touched from the one to the other."""
+        first, last = bounds
+        at = bisect_left(self._touched, first)
+        return at < len(self._touched) and self._touched[at] <= last
+
+
+def _pairs(old: Group, new: Group) -> Iterator[tuple[Group | None, Group | None]]:
+    """What is in a directory before and after, by the same path and kind."""
+    if old is new:
+        yield from ((group, group) for group in old.groups())
+        return
+    before = {(group.path, group.kind): group for group in old.groups()}
+    for group in new.groups():
+        yield before.pop((group.path, group.kind), None), group
+    yield from ((group, None) for group in before.values())

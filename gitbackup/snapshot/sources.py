@@ -1,0 +1,184 @@
+"""What can stand on either side of a comparison: a commit's snapshot, or the live database's."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Protocol, Self
+
+from gitbackup.errors import Damaged
+from gitbackup.model.changes import FileChange
+from gitbackup.snapshot import file_format
+from gitbackup.store.repository.repository import Repository
+
+IN_MEMORY = 16 * 1024 * 1024  # bytes of changed files; what is more goes to a temporary file
+
+
+class Side(Protocol):
+    """The files of one snapshot. `files` gives each path the id of its blob."""
+
+    @property
+    def files(self) -> Mapping[str, str]: ...
+
+    def read(self, path: str) -> bytes:
+        """The content of the file at `path`."""
+        ...
+
+
+class StoredSide:
+    """Files of a snapshot that the repository holds."""
+
+    def __init__(self, repository: Repository | None, files: Mapping[str, str]) -> None:
+        self.files = files
+        self._repository = repository
+        self._paths: deque[str] = deque()  # files whose contents come next
+        self._contents: Iterator[bytes] = iter(())
+
+    def ahead(self, paths: Sequence[str]) -> None:
+        """These files are going to be read next, in this order: so it is quicker."""
+        if self._repository is not None:
+            self._paths = deque(paths)
+            self._contents = self._repository.read_all([self.files[path] for path in paths])
+
+    def read(self, path: str) -> bytes:
+        if self._repository is None:
+            raise KeyError(path)
+        if self._paths and self._paths.popleft() == path:
+            with suppress(Damaged, StopIteration):  # perhaps only since something else was read
+                return next(self._contents)
+        self._paths.clear()
+        return content_of(self._repository, path, self.files[path])
+
+
+def content_of(repository: Repository, path: str, blob_id: str) -> bytes:
+    """The content of a snapshot's file. Raises Damaged, naming it, where that cannot be read."""
+    most = file_format.MOST_MANIFEST if path == file_format.MANIFEST else None
+    try:
+        return repository.read(blob_id, most)
+    except Damaged as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+class CommitSide(StoredSide):
+    """The snapshot of a commit; of nothing where there is no repository or no commit."""
+
+    def __init__(self, repository: Repository | None, commit: str | None) -> None:
+        super().__init__(repository, repository.files(commit) if repository and commit else {})
+
+
+def differing_sides(repository: Repository, a: str | None, b: str) -> tuple[StoredSide, StoredSide]:
+    """Two commits, given by id, with only the files that differ; None is an empty snapshot."""
+    return sides_of(repository, repository.changed_files(a, b))
+
+
+def sides_of(
+    repository: Repository, changes: Sequence[FileChange]
+) -> tuple[StoredSide, StoredSide]:
+    """The two sides of these files, which are read quicker one after the other, in order."""
+    read = (
+        c for c in sorted(changes) if file_format.is_data(c.path) and c.path != file_format.MANIFEST
+    )
+    repository.foretell(id_ for c in read for id_ in (c.before, c.after) if id_)
+    before = {change.path: change.before for change in changes if change.before}
+    after = {change.path: change.after for change in changes if change.after}
+    return StoredSide(repository, before), StoredSide(repository, after)
+
+
+class Chosen:
+    """Some databases of another side, each under the number of the one that it goes into.
+
+    `databases` are pairs of these. Libraries of functions are no part of it.
+    """
+
+    def __init__(self, side: Side, databases: Sequence[tuple[int, int]]) -> None:
+        self._side = side
+        self._paths = {file_format.MANIFEST: file_format.MANIFEST}
+        for path in side.files:
+            folder, _, name = path.partition("/")
+            for of, to in databases:
+                if folder == f"db{of}":
+                    self._paths[f"db{to}/{name}"] = path
+        self.files = {path: side.files[own] for path, own in self._paths.items()}
+
+    def read(self, path: str) -> bytes:
+        return self._side.read(self._paths[path])
+
+
+def chosen(side: Side, databases: Sequence[tuple[int, int]] | None) -> Side:
+    """A side's chosen databases; the side itself where all are."""
+    return side if databases is None else Chosen(side, databases)
+
+
+class Spool:
+    """Contents by blob id, in memory while they are few, then in a file that nobody else sees."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, tuple[int, int]] = {}
+        self._file = temporary_file()
+
+    def __contains__(self, blob_id: str) -> bool:
+        return blob_id in self._places
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def clear(self) -> None:
+        """Forgets all of it."""
+        self._file.close()
+        self._places, self._file = {}, temporary_file()
+
+    def put(self, blob_id: str, content: bytes) -> None:
+        if blob_id not in self._places:
+            self._file.seek(0, 2)
+            self._places[blob_id] = (self._file.tell(), len(content))
+            self._file.write(content)
+
+    def read(self, blob_id: str) -> bytes:
+        start, length = self._places[blob_id]
+        self._file.seek(start)
+        return self._file.read(length)
+
+
+class SpooledSide:
+    """A snapshot that is in no repository: all its files are in a spool."""
+
+    def __init__(self, files: Mapping[str, str], spool: Spool) -> None:
+        self.files = files
+        self._spool = spool
+
+    def read(self, path: str) -> bytes:
+        return self._spool.read(self.files[path])
+
+
+def temporary_file() -> tempfile.SpooledTemporaryFile[bytes]:
+    """One in memory while it is small, then one that nobody else sees."""
+    return tempfile.SpooledTemporaryFile(IN_MEMORY)
+
+
+class LiveSide:
+    """The live database's snapshot: what differs from a commit is in a spool."""
+
+    def __init__(self, repository: Repository, files: Mapping[str, str], spool: Spool) -> None:
+        self.files = files
+        self._repository = repository
+        self._spool = spool
+
+    def read(self, path: str) -> bytes:
+        blob_id = self.files[path]
+        if blob_id in self._spool:
+            return self._spool.read(blob_id)
+        return content_of(self._repository, path, blob_id)

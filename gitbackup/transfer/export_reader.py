@@ -1,0 +1,230 @@
+"""Reading a file to import: an export of ours, as one document or an entry a line, or a dump."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from gitbackup import available_memory
+from gitbackup.errors import Damaged, UsageError
+from gitbackup.format import codec
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.sources import Spool
+from gitbackup.transfer.entries import Dump
+from gitbackup.transfer.formats import SCHEMA
+from gitbackup.transfer.redis_dump import (
+    SCOPE,
+    Conversion,
+    decode_infinite,
+    expect_encoding,
+    is_ambiguous,
+    is_dump,
+    recoded,
+)
+
+FACTS = {"schema", "commit", "patterns", "redacted", "scope", "taken_at"}
+PARTS = {"databases", "libraries"}
+UTF_8 = "utf-8"
+RESP = "these are commands for a server: redis-cli --pipe restores them"
+NEITHER = (
+    "neither an export of gitbackup (json or jsonl) nor a dump of redis-dump or redis-dump-load"
+)
+
+
+def read(file: BinaryIO, name: str, now: int, spool: Spool, encoding: str | None = None) -> Dump:
+    """Reads a whole file, called `name`, and checks it.
+
+    `now`, in milliseconds since 1970, serves where the file tells no moment. `encoding` is what
+    another tool took the server's bytes for; where it is None and the file leaves that open, and
+    it matters, that is an error. Raises UsageError, naming line and key, for what cannot be read
+    as it stands.
+    """
+    if encoding is not None:
+        expect_encoding(encoding)
+    first = file.readline(available_memory.PIECE)
+    if not first.endswith(b"\n"):  # an entry a line begins with a short one
+        first += available_memory.whole(file, name)
+    if first.startswith(b"*"):
+        raise UsageError(f"{name}: {RESP}")
+    header = _header(first)
+    if header is not None:
+        _expect_none(name, encoding)
+        return _lines(name, header, file, spool)
+    content = first + available_memory.whole(file, name)
+    document = _document(name, content)
+    if is_dump(document):
+        _expect_clear(name, document, encoding)
+        return _converted(name, content, document, now, spool, encoding or UTF_8)
+    _expect_none(name, encoding)
+    if not _is_ours(document):
+        raise UsageError(f"{name}, line 1: {NEITHER}")
+    return _whole(name, content, document, spool)
+
+
+def _is_ours(document: Any) -> bool:
+    return isinstance(document, dict) and isinstance(document.get("schema"), str)
+
+
+def _header(line: bytes) -> dict[str, Any] | None:
+    """The first line of an export that has an entry a line; None of anything else."""
+    try:
+        document = codec.load(line)
+    except ValueError:
+        return None
+    return document if _is_ours(document) and not document.keys() & PARTS else None
+
+
+def _document(name: str, content: bytes) -> Any:
+    try:
+        return codec.decode(name, content)
+    except Damaged as damaged:
+        if b"Infinity" not in content:
+            raise UsageError(str(damaged)) from None
+    try:
+        return decode_infinite(content)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{name}, line {getattr(error, 'lineno', 1)}: {error}") from None
+
+
+def _expect_none(name: str, encoding: str | None) -> None:
+    if encoding is not None:
+        raise UsageError(f"{name}: --encoding goes with another tool's dump; this is none")
+
+
+def _expect_clear(name: str, document: dict[str, Any], encoding: str | None) -> None:
+    """Raises UsageError where nobody has told how to read text that can be read in two ways."""
+    if encoding is None and is_ambiguous(document):
+        raise UsageError(
+            f"{name}: it does not tell its encoding, and all its text beyond ASCII is such as"
+            " redis-dump-load -E iso-8859-1 writes for any bytes: import it with --encoding"
+            " iso-8859-1 if it was made so, else with --encoding utf-8"
+        )
+
+
+def _converted(
+    name: str, content: bytes, document: dict[str, Any], now: int, spool: Spool, encoding: str
+) -> Dump:
+    """What another tool has dumped; keys without a value come first, for they spoil the rest."""
+    conversion = Conversion(now)
+    dump = Dump(spool, SCOPE, now)
+    for key, item in sorted(document.items(), key=lambda pair: "value" in pair[1]):
+        with _blaming(name, key, content):
+            told = item
+            if encoding != UTF_8:
+                told = (
+                    {**item, "value": recoded(item["value"], encoding)} if "value" in item else item
+                )
+                key = recoded(key, encoding)
+            dump.add(0, codec.strict(key), conversion.entry(told))
+    dump.placed, dump.taken_at = False, conversion.taken_at
+    dump.warnings += conversion.warnings()
+    return dump
+
+
+def _whole(name: str, content: bytes, document: dict[str, Any], spool: Spool) -> Dump:
+    """An export that is one document."""
+    dump = _begun(name, document, PARTS, spool)
+    databases = _object(name, document, "databases")
+    for number in databases:
+        db = _database(name, number)
+        for key, entry in _object(name, databases, number).items():
+            with _blaming(name, key, content):
+                dump.add(db, key, entry)
+    for key, source in _object(name, document, "libraries").items():
+        with _blaming(name, key, content):
+            dump.add_library(key, source)
+    return dump
+
+
+def _lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool) -> Dump:
+    """An export that has an entry a line; its header tells how many."""
+    dump = _begun(name, header, {"entries"}, spool)
+    at = 1
+    for at, line in enumerate(iter(lambda: available_memory.line(file, name), b""), 2):
+        document = _line(f"{name}, line {at}", line)
+        key = document["key"]
+        with _blaming(name, key, line, at):
+            if "functions" in document:
+                dump.add_library(key, _source(document["entry"]))
+            else:
+                dump.add(_number(document["db"]), key, document["entry"])
+    if at - 1 != header["entries"]:
+        raise UsageError(
+            f"{name}, line 1: it tells of {header['entries']} entries, and {at - 1} follow: the"
+            " file was cut off, or put together; if that is meant, correct the number"
+        )
+    return dump
+
+
+def _begun(name: str, facts: dict[str, Any], parts: set[str], spool: Spool) -> Dump:
+    """A dump with no entry yet, by what the file tells of itself."""
+    where = f"{name}, line 1"
+    if facts["schema"] != SCHEMA:
+        raise UsageError(f"{where}: its schema is {facts['schema']!r}, and can only be {SCHEMA!r}")
+    if missing := (FACTS | parts) - facts.keys():
+        raise UsageError(f"{where}: the export has no {min(missing)!r}")
+    if unknown := facts.keys() - FACTS - parts:
+        raise UsageError(f"{where}: the export has an unknown member {min(unknown)!r}")
+    if facts["redacted"]:
+        raise UsageError(f"{where}: the export is redacted, values are missing: export it anew")
+    try:
+        scope = file_format.read_scope(facts["scope"])
+        patterns = [codec.loose(codec.data(pattern)) for pattern in facts["patterns"]]
+        return Dump(spool, scope, codec.milliseconds(facts["taken_at"]), patterns)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UsageError(
+            f"{where}: what the export tells of itself is not as it was written"
+        ) from None
+
+
+def _object(name: str, document: dict[str, Any], member: str) -> dict[str, Any]:
+    found = document[member]
+    if not isinstance(found, dict):
+        raise UsageError(f"{name}: {member!r} is not an object")
+    return found
+
+
+def _database(name: str, number: str) -> int:
+    try:
+        if number == str(int(number)):
+            return _number(int(number))
+    except ValueError:
+        pass
+    raise UsageError(f"{name}: {number!r} is not the number of a database")
+
+
+def _number(db: Any) -> int:
+    if type(db) is not int or not 0 <= db <= file_format.LAST_DATABASE:
+        raise ValueError(f"{db!r} is not the number of a database")
+    return db
+
+
+def _line(where: str, line: bytes) -> dict[str, Any]:
+    """The object on a line, with the members that it has to have."""
+    try:
+        document = codec.decode_line(line)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
+    places = [{"schema", "key", "entry", place} for place in ("db", "functions")]
+    if not isinstance(document, dict) or document.keys() not in places:
+        raise UsageError(f"{where}: not an entry of an export, which has a db, a key and an entry")
+    if document["schema"] != SCHEMA or not isinstance(document["key"], str):
+        raise UsageError(f"{where}: not an entry of {SCHEMA}")
+    return document
+
+
+def _source(entry: Any) -> Any:
+    if not isinstance(entry, dict) or entry.keys() != {"type", "value"}:
+        raise ValueError("it is not a library's entry")
+    return entry["value"]
+
+
+@contextmanager
+def _blaming(name: str, key: str, content: bytes, line: int = 0) -> Iterator[None]:
+    """What is wrong with an entry is told with its key, and the line on which it is found."""
+    try:
+        yield
+    except ValueError as error:
+        at = line or codec.line_of(content, key)
+        raise UsageError(f"{name}, line {at}: key {key!r}: {error}") from None

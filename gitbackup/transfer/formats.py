@@ -1,0 +1,150 @@
+"""The forms of an export: one document, an entry a line, or commands for `redis-cli --pipe`.
+
+A form turns an entry into bytes, and what was gathered so into a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Protocol
+
+from gitbackup.format import codec
+from gitbackup.kinds import Abilities, Command, kind_of
+from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.snapshot import file_format
+
+SCHEMA = "gitbackup.export/1"
+MEMBER = b'"schema":"%s",' % SCHEMA.encode()
+Facts = Mapping[str, Any]
+Fetch = Callable[[Key], bytes]
+
+
+class Form(Protocol):
+    """How an export is written; `text` tells whether a person can read it."""
+
+    text: bool
+
+    def entry(self, key: Key, entry: Entry) -> bytes:
+        """One entry, to be gathered."""
+        ...
+
+    def file(self, facts: Facts, keys: Sequence[Key], fetch: Fetch) -> Iterator[bytes]:
+        """The file of sorted `keys`, piece by piece; `fetch` gives what was gathered of each.
+
+        `facts` are what the file tells of itself.
+        """
+        ...
+
+
+class Json:
+    """One document: the schema, the facts, the databases and their keys, the libraries."""
+
+    text = True
+
+    def entry(self, key: Key, entry: Entry) -> bytes:
+        if key.db == FUNCTIONS:
+            return _members({key.name: entry["value"]}, 1)
+        return _members({key.name: file_format.as_written(key.name, entry)}, 2)
+
+    def file(self, facts: Facts, keys: Sequence[Key], fetch: Fetch) -> Iterator[bytes]:
+        yield b"{\n" + _members({"schema": SCHEMA}) + b",\n" + _members(facts)
+        yield b',\n  "databases": {'
+        groups = [key for key in keys if key.db != FUNCTIONS]
+        for at, (db, group) in enumerate(groupby(groups, key=lambda key: key.db)):
+            yield b'%s\n    "%d": {\n' % (b"," if at else b"", db)
+            yield from _joined(map(fetch, group))
+            yield b"\n    }"
+        yield b"\n  }" if groups else b"}"
+        yield b',\n  "libraries": {'
+        libraries = [key for key in keys if key.db == FUNCTIONS]
+        if libraries:
+            yield b"\n"
+            yield from _joined(map(fetch, libraries))
+            yield b"\n  "
+        yield b"}\n}\n"
+
+
+class Lines:
+    """An object a line: first the facts, then each entry."""
+
+    text = True
+
+    def entry(self, key: Key, entry: Entry) -> bytes:
+        place = b'"functions":true' if key.db == FUNCTIONS else b'"db":%d' % key.db
+        written = codec.line(file_format.as_written(key.name, entry))
+        return b'{%s%s,"key":%s,"entry":%s}\n' % (MEMBER, place, codec.line(key.name), written)
+
+    def file(self, facts: Facts, keys: Sequence[Key], fetch: Fetch) -> Iterator[bytes]:
+        """How many lines follow is a fact too: a file that was cut off between two is known."""
+        yield b"{" + MEMBER + codec.line({**facts, "entries": len(keys)})[1:] + b"\n"
+        yield from map(fetch, keys)
+
+
+class Resp:
+    """The commands that make the keys anew, as the server reads them.
+
+    They are in no transaction, for `redis-cli --pipe` tells no errors of what is in one.
+    """
+
+    text = False
+
+    def entry(self, key: Key, entry: Entry) -> bytes:
+        return _packed(_writes(key, entry))
+
+    def file(self, facts: Facts, keys: Sequence[Key], fetch: Fetch) -> Iterator[bytes]:
+        for db, group in groupby(keys, key=lambda key: key.db):
+            if db != FUNCTIONS:
+                yield _packed([("SELECT", db)])
+            yield from map(fetch, group)
+
+
+FORMS: dict[str, Form] = {"json": Json(), "jsonl": Lines(), "resp": Resp()}
+
+
+def _members(document: Mapping[str, Any], depth: int = 0) -> bytes:
+    """The members of an object that is so deep in the document, without its brackets."""
+    inside = codec.encode(document)[2:-3]
+    return (b"\n" + inside).replace(b"\n", b"\n" + b"  " * depth)[1:]
+
+
+def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for at, piece in enumerate(pieces):
+        yield (b",\n" if at else b"") + piece
+
+
+def _writes(key: Key, entry: Entry) -> Iterator[Command]:
+    """What is there of that name goes first, so that nothing is merged into it."""
+    if key.db == FUNCTIONS:
+        yield "FUNCTION", "LOAD", "REPLACE", codec.data(entry["value"])
+        return
+    name = codec.data(key.name)
+    yield "UNLINK", name
+    yield from kind_of(entry["type"]).write(name, entry, _needed(entry))
+    if "expires_at" in entry:
+        yield "PEXPIREAT", name, codec.milliseconds(entry["expires_at"])
+
+
+def _needed(entry: Entry) -> Abilities:
+    """What a server must know to hold the entry: the least, so that most servers take it.
+
+    A stream that tells of no counters is of a server that keeps none, or has those that adding
+    its entries gives.
+    """
+    value = entry["value"]
+    if entry["type"] != "stream":
+        return Abilities()
+    groups = value.get("groups", {}).values()
+    counted = value.keys() & {"entries_added", "max_deleted_id"}
+    return Abilities(
+        stream_counters=bool(counted) or any("entries_read" in group for group in groups)
+    )
+
+
+def _packed(commands: Iterable[Command]) -> bytes:
+    return b"".join(map(_array, commands))
+
+
+def _array(command: Command) -> bytes:
+    words = [word if isinstance(word, bytes) else str(word).encode() for word in command]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words)

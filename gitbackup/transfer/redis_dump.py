@@ -1,0 +1,223 @@
+"""Other tools' dumps, read as entries: npm's redis-dump and Python's redis-dump-load, as JSON.
+
+Both hold one database, which they do not name, as one object: a key to an object of `type`,
+`value` and, where it expires, `ttl`, in seconds. The text of both is plain, so it is put under
+the text rule here. They differ in this:
+
+- redis-dump: `ttl` is whole seconds from a moment that the file does not tell. A sorted set is
+  pairs of score and member, and a score is cut to a whole number, or null where it is infinite.
+- redis-dump-load: `ttl` is negative where a key does not expire, and `expireat` beside it tells
+  the instant, in seconds since 1970. A sorted set is pairs of member and score, with infinite
+  ones as `Infinity`, which is no JSON.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gitbackup.errors import UsageError
+from gitbackup.format import codec
+from gitbackup.model.keys import Scope
+
+SCOPE = Scope(databases=(0,), functions=False)
+MEMBERS = {"type", "value", "ttl", "expireat"}
+_NOT_BYTEWISE = {
+    *("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"),
+    *("utf-16", "utf-32", "utf-7", "utf-8-sig"),
+}
+"""Encodings that do not give the bytes back which they were given, or add to them."""
+
+TYPES = ("string", "hash", "list", "set", "zset")
+LOST = "\ufffd"  # what JavaScript makes of bytes that are no UTF-8
+SHIFTED = (
+    "it has no value: where a database holds a stream or a module's type, redis-dump writes"
+    " values by the wrong keys, and none in such a file can be trusted"
+)
+
+
+def is_dump(document: Any) -> bool:
+    """Whether it looks like what either tool writes."""
+    return isinstance(document, dict) and all(
+        isinstance(item, dict) and isinstance(item.get("type"), str) for item in document.values()
+    )
+
+
+def decode_infinite(content: bytes) -> Any:
+    """The document where it is JSON but for infinite numbers.
+
+    Raises ValueError where it is not.
+    """
+    document = json.loads(content, parse_constant=_infinite, object_pairs_hook=_unique)
+    try:
+        codec.encode(document)
+    except TypeError:
+        raise ValueError("not valid: nested too deeply, or a number or text that is none") from None
+    return document
+
+
+def text_of(document: dict[str, Any]) -> Iterator[str]:
+    """All text of a dump that stands for bytes: keys, and what they hold."""
+    ahead: list[Any] = [[name, item.get("value")] for name, item in document.items()]
+    while ahead:
+        value = ahead.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            ahead += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            ahead += value
+
+
+def is_ambiguous(document: dict[str, Any]) -> bool:
+    """Whether the text may be bytes that were taken for ISO 8859-1, each a character, as well as
+    it may be UTF-8: there is some beyond ASCII, and none beyond U+00FF."""
+    beyond = False
+    for text in text_of(document):
+        if not text.isascii():
+            beyond = True
+            if max(text) > "\u00ff":
+                return False
+    return beyond
+
+
+def expect_encoding(name: str) -> None:
+    """Raise UsageError for a name that is no text encoding's."""
+    try:
+        if codecs.lookup(name).name.replace("_", "-") in _NOT_BYTEWISE:
+            raise LookupError
+        "".encode(name)
+    except (LookupError, ValueError):
+        raise UsageError(f"there is no encoding {name!r}, such as utf-8 or iso-8859-1") from None
+
+
+def recoded(value: Any, encoding: str) -> Any:
+    """Text, whatever it stands in, as loose text of the bytes that it is in an encoding.
+
+    Raises ValueError for text that it cannot be.
+    """
+    if isinstance(value, str):
+        try:
+            return codec.loose(value.encode(encoding))
+        except UnicodeError:
+            raise ValueError(f"it is no text of {encoding}: {value!r:.80}") from None
+    if isinstance(value, dict):
+        return {recoded(name, encoding): recoded(item, encoding) for name, item in value.items()}
+    if isinstance(value, list):
+        return [recoded(item, encoding) for item in value]
+    return value
+
+
+class Conversion:
+    """Makes our entries of a dump's; tells, once that is done, what was doubtful about them.
+
+    `now` is in milliseconds since 1970. `taken_at` is when the dump was made, as far as it
+    tells; else it is `now`.
+    """
+
+    def __init__(self, now: int) -> None:
+        self.taken_at = now
+        self._now = now
+        self._undated = self._cut = self._lost = 0
+
+    def entry(self, item: dict[str, Any]) -> dict[str, Any]:
+        """An entry, to be checked. Raises ValueError for what no dump holds."""
+        if "value" not in item:
+            raise ValueError(SHIFTED)
+        if unknown := item.keys() - MEMBERS:
+            raise ValueError(f"it has an unknown member {min(unknown)!r}")
+        if item["type"] not in TYPES:
+            raise ValueError(f"no such dump holds the type {item['type']!r}")
+        value = self._scores(item["value"]) if item["type"] == "zset" else item["value"]
+        self._lost += LOST in json.dumps(value, ensure_ascii=False)
+        entry = {"type": item["type"], "value": codec.tighten(value)}
+        expires_at = self._expires_at(item)
+        return entry if expires_at is None else {**entry, "expires_at": codec.instant(expires_at)}
+
+    def warnings(self) -> Iterator[str]:
+        """Sentences for the user."""
+        yield "the file tells no database: its keys go into 0, or into that of --db or the URL"
+        if self._undated:
+            yield (
+                f"{_told(self._undated, 'key expires', 'keys expire')}, and the file does not tell"
+                " since when it counts: that is from now"
+            )
+        if self._cut:
+            yield (
+                f"{_told(self._cut, 'sorted set is', 'sorted sets are')} from redis-dump, which"
+                " cuts scores to whole numbers: what they had more is lost"
+            )
+        if self._lost:
+            yield (
+                f"{_told(self._lost, 'key holds', 'keys hold')} the character U+FFFD: redis-dump"
+                " puts it where bytes are no UTF-8, and those are lost"
+            )
+
+    def _scores(self, pairs: Any) -> Any:
+        """A sorted set's members and scores, whichever of the two comes first."""
+        if not isinstance(pairs, list) or not all(_is_pair(pair) for pair in pairs):
+            raise ValueError("the value is not an array of pairs of a member and a score")
+        first = any(not isinstance(pair[0], str) for pair in pairs)
+        self._cut += first
+        named = [(pair[1], pair[0]) if first else tuple(pair) for pair in pairs]
+        if len(dict(named)) < len(pairs):
+            raise ValueError("it has a member twice")
+        for member, score in named:
+            if score is None:
+                raise ValueError(
+                    f"the score of {member!r} is null, which redis-dump writes for inf and -inf:"
+                    " put Infinity or -Infinity there"
+                )
+        return {member: _score(score) for member, score in named}
+
+    def _expires_at(self, item: dict[str, Any]) -> int | None:
+        """The instant in milliseconds since 1970; None where it does not expire."""
+        left = _milliseconds(item.get("ttl", 0))
+        if left < 0 or not item.keys() & {"ttl", "expireat"}:
+            return None
+        if "expireat" not in item:
+            self._undated += 1
+            return self._now + left
+        moment = _milliseconds(item["expireat"])
+        if "ttl" in item and self.taken_at == self._now:
+            self.taken_at = moment - left
+        return moment
+
+
+def _infinite(word: str) -> float:
+    if word == "NaN":
+        raise ValueError("not valid JSON: NaN")
+    return float(word)
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("an object has the same name twice")
+    return dict(pairs)
+
+
+def _is_pair(pair: Any) -> bool:
+    """A member, which is text, and a score, which is not."""
+    both = isinstance(pair, list) and len(pair) == 2
+    return both and isinstance(pair[0], str) is not isinstance(pair[1], str)
+
+
+def _score(number: Any) -> int | float | str:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ValueError(f"{number!r} is not a score")
+    return codec.score(float(number))
+
+
+def _milliseconds(seconds: Any) -> int:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ValueError(f"{seconds!r} is not a number of seconds")
+    if not math.isfinite(seconds) or abs(seconds) >= codec.LARGEST / 1000:
+        raise ValueError(f"{seconds!r} seconds are more than any key has")
+    return round(seconds * 1000)
+
+
+def _told(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"

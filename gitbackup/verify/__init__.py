@@ -1,0 +1,1 @@
+"""Prove that commits restore."""

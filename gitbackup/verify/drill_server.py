@@ -1,0 +1,58 @@
+"""The server that a rehearsal runs: one that knows the data's types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from gitbackup.errors import ServerError
+from gitbackup.kinds import same
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import connect
+from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.server.embedded import EmbeddedServer, find_servers
+from gitbackup.live.write.key_writer import KeyWriter, Step
+from gitbackup.model.keys import Entry
+
+DATABASES = 16  # at least
+
+
+class OwnServer(NamedTuple):
+    """A program, None for one that is at hand, and the modules that it loads."""
+
+    program: Path | None = None
+    modules: tuple[Path, ...] = ()
+
+    def start(self, databases: int = DATABASES) -> EmbeddedServer:
+        """An empty server, to be entered as a context."""
+        loaded = "\n".join(map(_quoted, self.modules))
+        config = {"loadmodule": loaded} if loaded else {}
+        return EmbeddedServer(self.program, config, databases)
+
+    def choose(self, samples: Sequence[Entry]) -> Self:
+        """With the program given, or else the first at hand that gives back these entries as
+        they are, or does so, or takes them at least, most often."""
+        if self.program or not samples:
+            return self
+        at_hand = [self._replace(program=program) for program in find_servers()]
+        return min(at_hand, key=lambda one: one.failures(samples), default=self)
+
+    def failures(self, samples: Sequence[Entry]) -> tuple[int, int]:
+        """How many of these entries it does not give back as they are, and does not take."""
+        steps = [Step(b"%d" % at, None, entry) for at, entry in enumerate(samples)]
+        try:
+            with self.start() as embedded:
+                server = connect(parse(embedded.url))
+                with KeyWriter(server) as writer, KeyReader(server) as reader:
+                    refused = len(writer.apply(0, steps).refused)
+                    found = [one for _, one in reader.entries(0, [step.key for step in steps])]
+        except ServerError:  # it may not even start: a module may be for another brand
+            return len(steps), len(steps)
+        return sum(not same(*pair) for pair in zip(found, samples, strict=True)), refused
+
+
+def _quoted(path: Path) -> str:
+    """As redis.conf has it."""
+    escaped = str(path.absolute()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

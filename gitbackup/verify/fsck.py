@@ -1,0 +1,228 @@
+"""Reading every file of a snapshot: is it well-formed, canonical to the byte, and in its place?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+from gitbackup.errors import Damaged
+from gitbackup.format import codec
+from gitbackup.format.patterns import covers
+from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
+from gitbackup.model.proof import Finding, Held, Sort
+from gitbackup.progress import Progress
+from gitbackup.report.text.sentences import key_list
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.sources import content_of
+from gitbackup.store.objects.trees import Place
+from gitbackup.store.repository.repository import Repository
+
+PLAIN = "100644"  # git's mode for a file that is neither a program nor a link
+NOT_PLAIN = "no plain file to git; `git update-index --chmod=-x` and a commit make it one"
+TIDY = "the next `gitbackup commit` writes it anew, and `gitbackup restore` reads it as it is"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What is remembered of a file once it was read: `line` is the first that is not canonical.
+
+    `large` are the names of entries that belong in files of their own; `opaque` has the name
+    of one key of each type that only the server can read.
+    """
+
+    names: tuple[str, ...] = ()
+    types: Mapping[str, int] = field(default_factory=dict)
+    large: frozenset[str] = frozenset()
+    opaque: Mapping[str, str] = field(default_factory=dict)
+    line: int | None = None
+    damage: str = ""
+
+
+@dataclass(slots=True)
+class Examined:
+    """A snapshot that was read: where each key is, what it holds, and what is wrong with it.
+
+    `scope` is None where the manifest cannot be read; `opaque` has a path and a key for each
+    type that only a server which knows it can read.
+    """
+
+    listing: Mapping[str, Place]
+    scope: Scope | None = None
+    findings: list[Finding] = field(default_factory=list)
+    where: dict[int, dict[str, str]] = field(default_factory=dict)
+    large: set[Key] = field(default_factory=set)
+    types: Counter[str] = field(default_factory=Counter)
+    opaque: dict[str, tuple[str, Key]] = field(default_factory=dict)
+
+    @property
+    def data(self) -> list[str]:
+        """The paths of the files that are ours."""
+        return sorted(filter(file_format.is_data, self.listing))
+
+    @property
+    def held(self) -> Held:
+        databases = {db: len(names) for db, names in sorted(self.where.items())}
+        return Held(len(self.data), dict(sorted(self.types.items())), databases)
+
+    @property
+    def damaged(self) -> bool:
+        return any(finding.sort is Sort.DAMAGED for finding in self.findings)
+
+    def find(self, sort: Sort, sentence: str, path: str, key: Key | None = None) -> None:
+        self.findings.append(Finding(sort, sentence, path, key))
+
+
+class Examiner:
+    """Examines snapshots of one repository; a file that several share is read once."""
+
+    def __init__(self, repository: Repository, progress: Progress) -> None:
+        self._repository = repository
+        self._progress = progress
+        self._facts: dict[tuple[str, str], FileFacts] = {}
+        self._alike: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def examine(self, commit: str) -> Examined:
+        """Reads a whole snapshot. Raises Damaged where its tree cannot be read."""
+        found = Examined(self._repository.listing(commit))
+        if file_format.MANIFEST not in found.listing:
+            sentence = f"there is no {file_format.MANIFEST}: it is no snapshot of gitbackup"
+            found.find(Sort.DAMAGED, sentence, file_format.MANIFEST)
+            return found
+        self._manifest(found)
+        self._progress.start("checking files", None)
+        try:
+            for path in found.data:
+                if found.listing[path].mode != PLAIN:
+                    found.find(Sort.UNTIDY, f"{path}: {NOT_PLAIN}", path)
+                if path != file_format.MANIFEST:
+                    self._file(found, path)
+        finally:
+            self._progress.finish()
+        if not found.damaged:
+            _places(found)
+            _outside(found)
+        return found
+
+    def _manifest(self, found: Examined) -> None:
+        path = file_format.MANIFEST
+        try:
+            content = content_of(self._repository, path, found.listing[path].id)
+            found.scope = file_format.read_manifest(content)
+        except Damaged as damaged:
+            found.find(Sort.DAMAGED, str(damaged), path)
+            return
+        if line := _first_difference(content, file_format.manifest(found.scope)):
+            found.find(Sort.UNTIDY, _untidy(path, line), path)
+
+    def _file(self, found: Examined, path: str) -> None:
+        facts = self._of(path, found.listing[path].id)
+        self._progress.advance(len(facts.names))
+        db = file_format.database_of(path)
+        if facts.damage:
+            found.find(Sort.DAMAGED, facts.damage, path)
+        elif facts.line:
+            found.find(Sort.UNTIDY, _untidy(path, facts.line), path)
+        elif not facts.names:
+            found.find(Sort.UNTIDY, f"{path}: no key is in it; {TIDY}", path)
+        places = found.where.setdefault(db, {}) if facts.names else {}
+        for name in facts.names:
+            if name in places:
+                sentence = f"{path}: key {name!r} is in {places[name]} too; remove one of them"
+                found.find(Sort.DAMAGED, sentence, path, Key(db, name))
+            places[name] = path
+        found.large |= {Key(db, name) for name in facts.large}
+        found.types.update(facts.types)
+        for type_, name in facts.opaque.items():
+            found.opaque.setdefault(type_, (path, Key(db, name)))
+
+    def _of(self, path: str, blob_id: str) -> FileFacts:
+        """A database's files may have the same content as another's, but not what is told."""
+        place = path if file_format.SOURCE.fullmatch(path) else path.partition("/")[0]
+        known = self._facts.get((place, blob_id))
+        if known is None or known.damage:  # which names the path
+            known = self._facts[place, blob_id] = self._read(path, blob_id)
+        return known
+
+    def _read(self, path: str, blob_id: str) -> FileFacts:
+        try:
+            content = content_of(self._repository, path, blob_id)
+            entries = file_format.decode_file(path, content)
+        except Damaged as damaged:
+            return FileFacts(damage=str(damaged))
+        names = tuple(key.name for key in entries)
+        names = self._alike.setdefault(names, names)
+        if file_format.SOURCE.fullmatch(path):
+            return FileFacts(names)
+        stored = {key.name: entry for key, entry in entries.items()}
+        canonical = file_format.encode_stored(stored)
+        return FileFacts(
+            names,
+            Counter(entry["type"] for entry in stored.values()),
+            _large(stored) if len(canonical) > file_format.LARGE else frozenset(),
+            {entry["type"]: name for name, entry in stored.items() if file_format.is_opaque(entry)},
+            _first_difference(content, canonical),
+        )
+
+
+def _large(stored: Mapping[str, Entry]) -> frozenset[str]:
+    alone = {name: len(file_format.encode_stored({name: entry})) for name, entry in stored.items()}
+    return frozenset(name for name, size in alone.items() if size > file_format.LARGE)
+
+
+def _first_difference(found: bytes, canonical: bytes) -> int | None:
+    """The first line that is not as it should be; None where all are."""
+    if found == canonical:
+        return None
+    pairs = zip_longest(found.split(b"\n"), canonical.split(b"\n"))
+    return next(number for number, (one, other) in enumerate(pairs, 1) if one != other)
+
+
+def _untidy(path: str, line: int) -> str:
+    return f"{path}, line {line}: not written as `gitbackup commit` writes it; {TIDY}"
+
+
+def _places(found: Examined) -> None:
+    """Finds the files that hold keys which a commit would put elsewhere."""
+    elsewhere: dict[str, list[Key]] = {}
+    due: dict[str, str] = {}
+    for key, path, place in _due(found):
+        if path != place:
+            elsewhere.setdefault(path, []).append(key)
+            due.setdefault(path, place)
+    for path, keys in sorted(elsewhere.items()):
+        belongs = "belongs" if len(keys) == 1 else "belong"
+        sentence = f"{path}: {key_list(keys)} {belongs} elsewhere, as in {due[path]}; {TIDY}"
+        found.find(Sort.UNTIDY, sentence, path)
+
+
+def _due(found: Examined) -> Iterator[tuple[Key, str, str]]:
+    """Each key, the path of the file that it is in, and of the one that it belongs in."""
+    for db, where in found.where.items():
+        if db == FUNCTIONS:
+            for name, path in where.items():
+                due = file_format.library_file(name, path.rpartition(".")[2])
+                yield Key(db, name), path, due
+            continue
+        for place, names in file_format.place_files(db, sorted(map(codec.data, where))):
+            for name in map(codec.text, names):
+                key = Key(db, name)
+                alone = file_format.beside(place, codec.data(name)) if key in found.large else place
+                yield key, where[name], alone
+
+
+def _outside(found: Examined) -> None:
+    """Finds keys that the manifest's scope does not cover: a restore would leave them out."""
+    if found.scope is None:
+        return
+    within = covers(found.scope)
+    for db, where in sorted(found.where.items()):
+        outside = [key for key in (Key(db, name) for name in where) if not within(key)]
+        if outside:
+            path = where[outside[0].name]
+            sentence = (
+                f"{path}: outside the scope in {file_format.MANIFEST}, so that a restore leaves it"
+                f" out: {key_list(outside)}; change the scope, or remove it"
+            )
+            found.find(Sort.DIFFERENT, sentence, path, outside[0])

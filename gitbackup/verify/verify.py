@@ -1,0 +1,151 @@
+"""`verify`: the drill. Is the repository whole, and does every value restore to itself?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from gitbackup.errors import Damaged, GitbackupError
+from gitbackup.model.commits import Rehearsal
+from gitbackup.model.proof import Finding, Held, Proof, Sort
+from gitbackup.progress import Progress
+from gitbackup.store.repository.repository import Repository
+from gitbackup.verify.drill import rehearse
+from gitbackup.verify.drill_server import OwnServer
+from gitbackup.verify.fsck import Examiner
+
+Tell = Callable[[Proof], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What `verify` found.
+
+    `problems` are git's own about the whole repository, `proofs` one for each commit, and
+    `trees` how many different snapshots those are of. `unnoted` tells why the verdicts could
+    not be kept as notes; it is empty where they were.
+    """
+
+    problems: Sequence[str]
+    proofs: Sequence[Proof]
+    trees: int
+    seconds: float
+    unnoted: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it was proved."""
+        return not self.problems and not any(p.findings or p.untried for p in self.proofs)
+
+
+def verify(
+    repository: Repository,
+    commit_ish: str | None,
+    own: OwnServer,
+    progress: Progress,
+    tell: Tell,
+) -> Verified:
+    """Verifies a commit, or where None all that HEAD and the branches lead to.
+
+    `tell` is given each proof as it is made; `own` is the server to restore into. The verdicts
+    are noted on the commits. Raises UsageError for a commit that there is not,
+    ServerError where no server of our own runs.
+    """
+    began = time.monotonic()
+    problems = _problems(repository)
+    proofs, trees = [], 0
+    try:
+        commits = (
+            repository.history.commits() if commit_ish is None else [repository.resolve(commit_ish)]
+        )
+    except GitbackupError:
+        if not problems:
+            raise
+        commits = []
+    drill = Drill(repository, own, progress)
+    for proof in map(drill.proof, commits):
+        proofs.append(proof)
+        tell(proof)
+    trees = len({proof.tree for proof in proofs})
+    unnoted = _note(repository, proofs)
+    if not (problems or unnoted):
+        with suppress(GitbackupError), repository.lock():
+            repository.maintain()
+    return Verified(problems, proofs, trees, time.monotonic() - began, unnoted)
+
+
+def _problems(repository: Repository) -> list[str]:
+    """What git finds wrong; it looks again under the lock, since a repack at the same time
+    may hide what is there."""
+    problems = repository.problems()
+    if problems:
+        with suppress(GitbackupError), repository.lock():
+            return repository.problems()
+    return problems
+
+
+class Drill:
+    """Proves commits of one repository; what they share is done once."""
+
+    def __init__(self, repository: Repository, own: OwnServer, progress: Progress) -> None:
+        self._repository = repository
+        self._own = own
+        self._progress = progress
+        self._examiner = Examiner(repository, progress)
+        self._proofs: dict[str, Proof] = {}
+
+    def proof(self, commit: str) -> Proof:
+        """One commit's proof; at once that of another, where their trees are the same."""
+        try:
+            tree = self._repository.tree_id(commit)
+        except GitbackupError as error:
+            return Proof(commit, "", Held(), [Finding(Sort.DAMAGED, str(error))])
+        if tree in self._proofs:
+            return replace(self._proofs[tree], commit=commit, seconds=0.0)
+        self._proofs[tree] = self._prove(commit, tree)
+        return self._proofs[tree]
+
+    def _prove(self, commit: str, tree: str) -> Proof:
+        began = time.monotonic()
+        try:
+            examined = self._examiner.examine(commit)
+        except Damaged as damaged:
+            return Proof(commit, tree, Held(), [Finding(Sort.DAMAGED, str(damaged))])
+        proof = Proof(commit, tree, examined.held, examined.findings)
+        if not examined.damaged:
+            done = rehearse(self._repository, examined, self._own, self._progress)
+            proof = replace(
+                proof,
+                findings=[*examined.findings, *done.findings],
+                untried=done.untried,
+                server=done.server,
+                made=done.made,
+                past=done.past,
+            )
+        return replace(proof, seconds=time.monotonic() - began)
+
+
+def _note(repository: Repository, proofs: Sequence[Proof]) -> str:
+    """Keeps the verdicts; why not, where that fails: it is no part of them."""
+    now, ours = datetime.now(UTC), version("gitbackup")
+    rehearsals = {
+        proof.commit: Rehearsal(now, proof.verdict, proof.server, ours, next(_wrong(proof), ""))
+        for proof in proofs
+    }
+    try:
+        with repository.lock():
+            if rehearsals:
+                repository.note(rehearsals)
+    except GitbackupError as error:
+        return str(error)
+    return ""
+
+
+def _wrong(proof: Proof) -> Iterator[str]:
+    """What is wrong with a commit, then what could not be tried."""
+    yield from (finding.sentence for finding in proof.findings)
+    yield from (f"{one.key}: {one.why}" for one in proof.untried)
