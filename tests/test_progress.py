@@ -11,7 +11,7 @@ from gitbackup.cli import terminal
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
 from gitbackup.model.keys import Scope
-from tests.live import Kept
+from tests.live_snapshot import Kept
 from tests.servers import LiveServer
 
 

@@ -18,7 +18,7 @@ from gitbackup.backup import Backup
 from gitbackup.plan import Plan, Ttl
 from gitbackup.restore.restore import RestoreResult
 from tests.databases import Database, databases, send
-from tests.live import files_of as files
+from tests.live_snapshot import files_of as files
 from tests.servers import BRANDS, PROTOCOLS, LiveServer
 
 Running = Callable[[str], LiveServer]

@@ -16,8 +16,8 @@ from gitbackup.model.keys import Scope
 from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from tests.cli.user import GITBACKUP, Done, User, surroundings, text
+from tests.live.test_embedded import comes_true
 from tests.store.plain import commit, git
-from tests.test_embedded import comes_true
 
 SECONDS = re.compile(r"\d+\.\d s\b")
 AGO = re.compile(r"\b(?:just now|\d seconds? ago)$", re.MULTILINE)

@@ -16,7 +16,7 @@ from gitbackup.format import codec
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
-from tests import live
+from tests import live_snapshot
 from tests.servers import LiveServer
 from tests.store.plain import commit
 
@@ -78,7 +78,7 @@ def test_a_server_restored_from_it_gives_the_same_bytes(
     valkey: LiveServer, tmp_path: Path, name: str
 ) -> None:
     restored(valkey, FORMAT_1 / name, tmp_path / "data")
-    assert live.files_of(valkey) == files_of(FORMAT_1 / "basic")
+    assert live_snapshot.files_of(valkey) == files_of(FORMAT_1 / "basic")
 
 
 def test_nothing_is_left_to_commit_after_a_restore(valkey: LiveServer, tmp_path: Path) -> None:

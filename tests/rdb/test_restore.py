@@ -16,10 +16,10 @@ from gitbackup.backup import Backup
 from gitbackup.errors import Damaged
 from tests.databases import Database, databases
 from tests.rdb.test_verify import saved
+from tests.restore.test_cut_off import RESTORE, size
+from tests.restore.test_cut_off import fill as fill_users
 from tests.servers import LiveServer, every_brand
 from tests.store.plain import run_git
-from tests.test_cut_off import RESTORE, size
-from tests.test_cut_off import fill as fill_users
 from tests.test_roundtrip import Running, digests, fill, restore, yes
 
 

@@ -15,8 +15,8 @@ import pytest
 from gitbackup.backup import Backup
 from gitbackup.errors import Busy, GitbackupError, ServerError, UsageError
 from gitbackup.live.rdb import rdb_file
+from tests.live.test_embedded import comes_true
 from tests.servers import BRANDS, LiveServer, StartServer, in_turn
-from tests.test_embedded import comes_true
 
 WAYS = {"sync": {"copy": False}, "copy": {"copy": True}}
 

@@ -17,7 +17,7 @@ from gitbackup.live.server import embedded
 from gitbackup.live.server.embedded import EmbeddedServer, find_server, find_servers
 from tests.servers import LiveServer, StartServer
 
-CHECKOUT = Path(__file__).parent.parent
+CHECKOUT = Path(__file__).parents[2]
 
 VICTIM = """
 import subprocess, time

@@ -11,7 +11,7 @@ from gitbackup.checks import persistence, server
 from gitbackup.live.server.health import Health
 from gitbackup.live.server.host import Home, Mount, mount_of
 from gitbackup.model.risk import Level, Risk, worst
-from tests.check.looking import told
+from tests.checks.looking import told
 
 BAD, WARN, UNKNOWN, OK = Level
 

@@ -20,7 +20,7 @@ from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.snapshot import file_format
 from tests.databases import DATABASES, Database, databases
-from tests.live import ALL, Kept, live_files
+from tests.live_snapshot import ALL, Kept, live_files
 from tests.servers import BRANDS, LiveServer, StartServer, in_turn
 from tests.store.plain import git
 from tests.writers import SUM, balance, fill, held, writing

@@ -25,7 +25,7 @@ from gitbackup.transfer.export_reader import read
 from gitbackup.transfer.formats import FORMS
 from tests.kinds.examples import EXAMPLES
 
-DUMPS = Path(__file__).parent / "dumps"
+DUMPS = Path(__file__).parents[1] / "dumps"
 NOW = 1_800_000_000_000
 FACTS = {
     "commit": None,

@@ -16,7 +16,7 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.model.risk import Level
-from tests.check.looking import WEEK, await_info, of_server, risks, told
+from tests.checks.looking import WEEK, await_info, of_server, risks, told
 from tests.servers import LiveServer, StartServer, every_brand
 
 BAD, WARN, UNKNOWN, OK = Level

@@ -19,10 +19,10 @@ from gitbackup.commit.commit import CommitResult
 from gitbackup.commit.watch import Trouble, Watching
 from gitbackup.errors import Busy, ServerError
 from gitbackup.live.server.embedded import find_server
+from tests.capture.test_consistency import GROUP, send
+from tests.capture.test_reading import busy
 from tests.servers import LiveServer
 from tests.store.plain import git
-from tests.test_moment import GROUP, send
-from tests.test_reading import busy
 from tests.watching import Turmoil, Watcher, attempt, eventually, follows, tree, watching
 from tests.writers import SUM, balance, fill, writing
 

@@ -12,7 +12,7 @@ from gitbackup.backup import Backup
 from gitbackup.errors import GitbackupError
 from gitbackup.model.changes import Counts
 from gitbackup.snapshot import file_format
-from tests.live import Kept, live_files
+from tests.live_snapshot import Kept, live_files
 from tests.servers import LiveServer
 from tests.store.plain import git
 
