@@ -18,7 +18,7 @@ MOST_FREED = 10  # bytes of memory that a byte of JSON stands for, at the very m
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class RestoreOptions:
     """Which keys a restore is about, and what becomes of them.
 
     `patterns` and `databases` narrow it; no patterns, and None, are all. `databases` are pairs:
@@ -114,7 +114,7 @@ class Plan:
 
     commit: str
     server: str
-    how: How
+    how: RestoreOptions
     clock: Clock
     keys: Sequence[PlannedKey]
     expired: Sequence[Key] = ()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Scope
 from gitbackup.progress import SILENT
 from gitbackup.store.objects.blobs import blob_id
-from gitbackup.store.repository.reply_cache import Made
+from gitbackup.store.repository.reply_cache import CachedBlob
 from tests.servers import LiveServer
 
 
@@ -35,7 +35,7 @@ class Kept:
     def recall(self, path: str, digest: bytes) -> None:
         """Nothing was ever seen before."""
 
-    def remember(self, digest: bytes, made: Made) -> None:
+    def remember(self, digest: bytes, made: CachedBlob) -> None:
         """Nothing is to be recalled."""
 
     def read(self, path: str, blob_id: str) -> bytes:
@@ -47,8 +47,8 @@ ALL = Scope()
 
 def live_files(
     server: LiveServer, scope: Scope = ALL, consistency: Consistency = Consistency.AUTO
-) -> LiveFiles:
-    return LiveFiles(connect(parse(server.url)), scope, SILENT, consistency)
+) -> SnapshotReader:
+    return SnapshotReader(connect(parse(server.url)), scope, SILENT, consistency)
 
 
 def files_of(server: LiveServer) -> dict[str, bytes]:

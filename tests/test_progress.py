@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.cli import terminal
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
@@ -42,7 +42,7 @@ def test_reading_tells_how_much_of_its_scope_is_done(
     with server.client() as client:
         client.mset({f"{space}:{number}": "v" for space in "abc" for number in range(100)})
     told = Told()
-    LiveFiles(connect(parse(server.url)), scope, told).read(Kept())
+    SnapshotReader(connect(parse(server.url)), scope, told).read(Kept())
     assert told.stretches == [("listing db0", 300, 300), ("reading db0", read, read)]
 
 

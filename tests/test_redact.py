@@ -13,7 +13,7 @@ from gitbackup.diff.values import diff_entries
 from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
 from gitbackup.model.keys import MASK, Entry, Key
 from gitbackup.redact import NOTE, Redaction
-from gitbackup.report.text.diff import View, change_lines, to_json
+from gitbackup.report.text.diff import DiffView, change_lines, to_json
 
 SOON = "2027-01-15T08:00:00.123Z"
 KEY = Key(0, "account:1")
@@ -204,5 +204,5 @@ def test_no_secret_is_told(kind: str, secrets: tuple[str, str], others: tuple[st
     change = KeyChange(KEY, Action.CHANGED, "f", "f")
     told = [json.dumps(to_json(change, before, after, values)), json.dumps([before, after])]
     for each in (change, KeyChange(KEY, Action.ADDED, None, "f")):
-        told += change_lines(each, before, after, values, View(full=True, rank=True))
+        told += change_lines(each, before, after, values, DiffView(full=True, rank=True))
     assert "s3cr3t" not in "\n".join(told)

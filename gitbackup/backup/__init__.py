@@ -292,9 +292,9 @@ class Backup(Past, Standing):
         notes: see `rehearsal`.
         """
         from gitbackup.verify import verify
-        from gitbackup.verify.drill_server import OwnServer
+        from gitbackup.verify.drill_server import DrillServer
 
-        own = OwnServer(Path(server) if server else None, tuple(map(Path, modules)))
+        own = DrillServer(Path(server) if server else None, tuple(map(Path, modules)))
         return verify.verify(self._at.history, commit_ish, own, self._at.progress, tell)
 
     def rehearsal(self, commit_ish: str = "HEAD") -> Rehearsal | None:

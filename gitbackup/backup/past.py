@@ -49,10 +49,10 @@ class Past(Sight):
         `patterns` are names of keys and globs of Redis; the databases of this object narrow
         them. `redact` is as for `diff`.
         """
-        from gitbackup.history.selector import Wanted
-        from gitbackup.history.walker import Tracer
+        from gitbackup.history.selector import KeySelector
+        from gitbackup.history.walker import HistoryWalker
 
-        tracer = Tracer(self._at.history, Wanted(patterns, self._at.databases))
+        tracer = HistoryWalker(self._at.history, KeySelector(patterns, self._at.databases))
         steps = tracer.steps(selection)
         from gitbackup.history.key_log import trace  # git reads the history while it is loaded
 
@@ -64,9 +64,9 @@ class Past(Sight):
         `patterns` and the databases of this object narrow them.
         """
         from gitbackup.history import entry
-        from gitbackup.history.selector import Wanted
+        from gitbackup.history.selector import KeySelector
 
-        wanted = Wanted(patterns, self._at.databases)
+        wanted = KeySelector(patterns, self._at.databases)
         repository = self._at.history
         return entry.lines(entry.entries(repository, self.resolve(commit_ish), wanted))
 

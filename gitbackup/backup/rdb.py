@@ -18,7 +18,7 @@ from gitbackup.model.ttl import Ttl
 if TYPE_CHECKING:
     from gitbackup.commit.commit import CommitResult
     from gitbackup.plan import Plan
-    from gitbackup.rdb.import_as_branch import LoadedFiles, RdbAdopted
+    from gitbackup.rdb.import_as_branch import RdbAdopted, RdbSnapshotReader
 
 
 class RdbFiles:
@@ -97,7 +97,7 @@ class RdbFiles:
         from gitbackup.rdb import import_as_branch
 
         with self._loaded(file, program) as live:
-            return import_as_branch.adopt(self._at.repository or self._at.create(), live)
+            return import_as_branch.import_as_branch(self._at.repository or self._at.create(), live)
 
     def plan(
         self,
@@ -115,19 +115,19 @@ class RdbFiles:
         `adopt` and then `Backup.restorer`, whose arguments the rest are, carry it out.
         """
         from gitbackup.rdb import import_as_branch
-        from gitbackup.restore.planner import Wanted
+        from gitbackup.restore.planner import RestoreRequest
         from gitbackup.store.repository.scratch import scratch
 
         how = self._at.how(patterns, databases, to, delete, ttl)
         with self._loaded(file, program) as live, scratch(self._at.repository) as aside:
-            adopted = import_as_branch.adopt(aside, live)
-            server, wanted = self._at.server_of(to), Wanted(adopted.commit, how)
+            adopted = import_as_branch.import_as_branch(aside, live)
+            server, wanted = self._at.server_of(to), RestoreRequest(adopted.commit, how)
             plan = self._at.restorer(wanted, server, to, aside).plan()
         return replace(plan, warnings=[*plan.warnings, *adopted.warnings])
 
     def _loaded(
         self, file: str | Path, program: str | Path | None
-    ) -> AbstractContextManager[LoadedFiles]:
+    ) -> AbstractContextManager[RdbSnapshotReader]:
         from gitbackup.rdb import import_as_branch
 
         chosen = Path(program) if program else None

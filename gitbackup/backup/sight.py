@@ -14,7 +14,7 @@ from gitbackup.redact import Redaction
 if TYPE_CHECKING:
     from gitbackup.checks.check import Checked
     from gitbackup.compare.diff import Diff, Shown, Status
-    from gitbackup.history.entry import Held
+    from gitbackup.history.entry import StoredEntry
     from gitbackup.transfer.export import ExportResult
 
 
@@ -35,16 +35,16 @@ class Sight:
 
     def entry(
         self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
-    ) -> Held:
+    ) -> StoredEntry:
         """A key's entry as a commit stores it. `key` is text, or `base64:` and base64.
 
         `redact` is as for `diff`.
         """
-        from gitbackup.history.entry import Held, find_entry
+        from gitbackup.history.entry import StoredEntry, find_entry
 
         found, entry = find_entry(self._at.history, self.resolve(commit_ish), key, db)
         told = self._at.redaction(redact).entry(found, entry)
-        return Held(found, told, told != entry)
+        return StoredEntry(found, told, told != entry)
 
     def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
         """What a commit would record now; `exclude` and `every` are as for `diff`."""
@@ -117,7 +117,7 @@ class Sight:
 
         databases = None if self._at.databases is None else tuple(self._at.databases)
         redaction = self._at.redaction(redact) if redact else Redaction()
-        wish = export.Wish(form, tuple(patterns), databases, redaction)
+        wish = export.ExportOptions(form, tuple(patterns), databases, redaction)
         if commit_ish is not None:
             return export.of_commit(self._at.history, self.resolve(commit_ish), wish, to)
         return export.of_live(self._at.server, self._at.scope(), wish, to, self._at.progress)

@@ -35,16 +35,16 @@ class Standing:
         repository where there is none. Raises Busy where another run watches, and ServerError,
         naming the right that is missing, where the server does not let us hear of writes.
         """
-        from gitbackup.commit.follower import Followed
-        from gitbackup.commit.policy import Terms
+        from gitbackup.commit.follower import LiveFollower
+        from gitbackup.commit.policy import CommitPolicy
         from gitbackup.commit.watch import Watch
         from gitbackup.live.connection.connect import connect
 
         at = self._at
-        terms = Terms(match, at.quiet(), quiet, max_wait, message)
+        terms = CommitPolicy(match, at.quiet(), quiet, max_wait, message)
         servers = iter([at.server])  # the one that let us in; later it may be another
 
-        def live() -> Followed:
-            return Followed(next(servers, None) or connect(at.address), at.scope(), at.progress)
+        def live() -> LiveFollower:
+            return LiveFollower(next(servers, None) or connect(at.address), at.scope(), at.progress)
 
         return Watch(at.repository or at.create(), live, terms, stop).run()

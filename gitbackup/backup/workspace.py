@@ -19,13 +19,13 @@ from gitbackup.model.keys import Scope
 from gitbackup.progress import Progress
 
 if TYPE_CHECKING:
-    from gitbackup.capture.reader import LiveFiles
+    from gitbackup.capture.reader import SnapshotReader
     from gitbackup.live.connection.address import Address
     from gitbackup.live.connection.connect import Server
     from gitbackup.model.ttl import Ttl
-    from gitbackup.plan import How
+    from gitbackup.plan import RestoreOptions
     from gitbackup.redact import Redaction
-    from gitbackup.restore.planner import Wanted
+    from gitbackup.restore.planner import RestoreRequest
     from gitbackup.restore.restore import Restorer
     from gitbackup.store.repository.repository import Repository
     from gitbackup.transfer.import_file import Destination
@@ -155,15 +155,15 @@ class Workspace:
         other: str | None,
         delete: bool,
         ttl: Ttl,
-    ) -> How:
+    ) -> RestoreOptions:
         """Which keys go into that other server, this one where None, and how."""
-        from gitbackup.plan import How
+        from gitbackup.plan import RestoreOptions
 
-        return How(tuple(patterns), self.chosen(databases, other), delete, ttl)
+        return RestoreOptions(tuple(patterns), self.chosen(databases, other), delete, ttl)
 
     def restorer(
         self,
-        wanted: Wanted,
+        wanted: RestoreRequest,
         server: Server,
         other: str | None,
         repository: Repository | None = None,
@@ -208,11 +208,11 @@ class Workspace:
             raise UsageError(f"{chosen} is inside the data repository; name a folder outside it")
         return chosen
 
-    def live(self, consistency: Consistency = Consistency.AUTO) -> LiveFiles:
+    def live(self, consistency: Consistency = Consistency.AUTO) -> SnapshotReader:
         """The live database as the files of a snapshot."""
-        from gitbackup.capture.reader import LiveFiles
+        from gitbackup.capture.reader import SnapshotReader
 
-        return LiveFiles(self.server, self.scope(), self.progress, consistency)
+        return SnapshotReader(self.server, self.scope(), self.progress, consistency)
 
     def scope(self) -> Scope:
         """What a commit covers: by the databases asked for, the URL, the repository's settings."""

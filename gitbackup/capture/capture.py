@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from itertools import islice, repeat
 from typing import Protocol
 
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.diff import keys as key_diff
 from gitbackup.errors import Damaged, GitbackupError, TooLarge
 from gitbackup.format.patterns import covers
@@ -19,14 +19,14 @@ from gitbackup.model.file_groups import listed, parts
 from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import SHOWN, summarise
-from gitbackup.snapshot.entry_sources import Decoded, decoded
+from gitbackup.snapshot.entry_sources import EntrySource, decoded
 from gitbackup.snapshot.manifests import scope_in
-from gitbackup.snapshot.sources import Side
-from gitbackup.store.repository.reply_cache import Made, Seen
+from gitbackup.snapshot.sources import Source
+from gitbackup.store.repository.reply_cache import CachedBlob, ReplyCache
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Capture:
     """A snapshot of the live database, against the one it was compared with.
 
     `files` gives each path its blob id; `fresh` are the paths whose content was kept;
@@ -35,7 +35,7 @@ class Taken:
     sentences for the user.
     """
 
-    live: LiveFiles
+    live: SnapshotReader
     files: Mapping[str, str]
     fresh: Sequence[str]
     gone: Sequence[str]
@@ -49,7 +49,7 @@ class Taken:
         return bool(self.fresh or self.gone)
 
 
-class Keeper(Protocol):
+class BlobStore(Protocol):
     """Keeps the content of files that differ from the known ones."""
 
     def put(self, blob_id: str, content: bytes) -> object: ...
@@ -60,13 +60,13 @@ class Keeper(Protocol):
 
 
 def take(
-    live: LiveFiles,
-    known: Side,
+    live: SnapshotReader,
+    known: Source,
     blob_id: Callable[[bytes], str],
-    keeper: Keeper,
+    keeper: BlobStore,
     strict: bool = False,
-    seen: Seen | None = None,
-) -> Taken:
+    seen: ReplyCache | None = None,
+) -> Capture:
     """Reads the whole live database; `keeper` gets the id and content of every file that differs.
 
     It may get some that the snapshot does not have in the end, for they changed meanwhile. A
@@ -76,7 +76,7 @@ def take(
     Raises GitbackupError where two files would have one path, or one would not be known as
     data: no key is ever left out in silence.
     """
-    sheaf = Sheaf(known, blob_id, keeper, seen)
+    sheaf = FileCollector(known, blob_id, keeper, seen)
     with all_told(live.server):
         live.read(sheaf)
     gone = sorted(known.files.keys() - sheaf.files.keys())
@@ -84,8 +84,12 @@ def take(
 
 
 def compared(
-    live: LiveFiles, known: Side, sheaf: Sheaf, paths: Iterable[str], strict: bool = False
-) -> Taken:
+    live: SnapshotReader,
+    known: Source,
+    sheaf: FileCollector,
+    paths: Iterable[str],
+    strict: bool = False,
+) -> Capture:
     """What was read, against a known snapshot; these paths may differ, and no others.
 
     `strict` is as for `take`. Raises NewerFormat for a known snapshot of a newer format.
@@ -103,18 +107,18 @@ def compared(
     changes, summary = differences.result()
     if known.files and (fresh or gone) and not summary.counts:
         summary = replace(summary, subject=_no_key(fresh, gone, differences.unread))
-    return Taken(live, files, fresh, gone, changes, summary, tuple(differences.warnings))
+    return Capture(live, files, fresh, gone, changes, summary, tuple(differences.warnings))
 
 
-class Sheaf:
+class FileCollector:
     """Takes the live files: `files` gives each path the id of its blob."""
 
     def __init__(
         self,
-        known: Side,
+        known: Source,
         blob_id: Callable[[bytes], str],
-        keeper: Keeper,
-        seen: Seen | None = None,
+        keeper: BlobStore,
+        seen: ReplyCache | None = None,
     ) -> None:
         self.files: dict[str, str] = {}
         self._known = known
@@ -133,14 +137,14 @@ class Sheaf:
     def drop(self, path: str) -> None:
         del self.files[path]
 
-    def recall(self, path: str, digest: bytes) -> Made | None:
+    def recall(self, path: str, digest: bytes) -> CachedBlob | None:
         made = self._seen.get(digest) if self._seen else None
         if made is None or self._known.files.get(path) != made.blob:
             return None
         self.files[path] = made.blob
         return made
 
-    def remember(self, digest: bytes, made: Made) -> None:
+    def remember(self, digest: bytes, made: CachedBlob) -> None:
         if self._seen:
             self._seen.add(digest, made)
 
@@ -162,7 +166,7 @@ def _no_key(fresh: Sequence[str], gone: Sequence[str], unread: int) -> str:
 class _Differences:
     """Which keys differ; only counted where there is nothing to compare with."""
 
-    def __init__(self, known: Decoded, live: LiveFiles, strict: bool) -> None:
+    def __init__(self, known: EntrySource, live: SnapshotReader, strict: bool) -> None:
         self.warnings: list[str] = []
         self.unread = 0  # known files that are not well-formed
         self._known = known
@@ -187,7 +191,7 @@ class _Differences:
 
     def gone(self, paths: Iterable[str]) -> None:
         data = [path for path in paths if path != file_format.MANIFEST]
-        self._known.outlines_ahead(data)
+        self._known.prefetch_summaries(data)
         for path in data:
             before = None if self._went(path) else self._before(path)
             if before is not None:

@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby, product, takewhile
 
-from gitbackup.capture.reread_buffer import Again
+from gitbackup.capture.reread_buffer import RereadBuffer
 from gitbackup.format.patterns import covered
 from gitbackup.kinds import Abilities
-from gitbackup.live.read.atomic_read import Moment, MomentReader, Place, Wanted
-from gitbackup.live.read.invalidation import Tracker, Untold
+from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead, Moment, Place
+from gitbackup.live.read.invalidation import SilentChange, Tracker
 from gitbackup.live.read.key_reader import SMALL, KeyReader
-from gitbackup.live.read.typed_read import Later
+from gitbackup.live.read.typed_read import RetryAlone
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import Library
 from gitbackup.model.keys import Entry, Scope
@@ -31,11 +31,11 @@ SHORT = 1.0  # seconds before that
 MOST_STARTS = 10_000  # of names, whose types are noted
 
 
-class Upset(Exception):
+class FullRescanNeeded(Exception):
     """A database was emptied or swapped: all has to be read again."""
 
 
-class Guesses:
+class TypeHints:
     """What type a key has, most likely: that of another whose name begins alike."""
 
     def __init__(self) -> None:
@@ -77,16 +77,16 @@ class Reading:
     """What was learnt of a server as it was read: which databases, who reads, what is likely."""
 
     reader: KeyReader
-    moments: MomentReader | None  # where the server tells of writes
+    moments: AtomicReader | None  # where the server tells of writes
     databases: set[int]
-    guesses: Guesses = field(default_factory=Guesses)
+    guesses: TypeHints = field(default_factory=TypeHints)
 
     def streams(self) -> set[Place]:
         """The keys that are streams, or were."""
         return self.reader.streams | self.guesses.streams()
 
 
-class Rounds:
+class ConsistencyLoop:
     """Reads again what has changed.
 
     `databases` are those that were read; where the scope names none, others count too. `dirty`
@@ -100,13 +100,13 @@ class Rounds:
         self,
         tracker: Tracker,
         reader: KeyReader,
-        moments: MomentReader,
+        moments: AtomicReader,
         scope: Scope,
         databases: Iterable[int],
-        guesses: Guesses,
+        guesses: TypeHints,
         dirty: Iterable[bytes] = (),
     ) -> None:
-        self.again = Again()
+        self.again = RereadBuffer()
         self.touched: set[bytes] = {*dirty}
         self.libraries: Sequence[Library] | None = None
         self.why = ""
@@ -119,7 +119,7 @@ class Rounds:
         self._covered = covered(scope)
         self._guesses = guesses
         self._alone: set[Place] = set()  # read by themselves, for they take more than a moment
-        self._untold: set[Untold] = set()
+        self._untold: set[SilentChange] = set()
         self.dirty: set[bytes] = {*dirty}  # written to, and not read since
 
     def run(self, pause: bool, patience: float) -> int | None:
@@ -128,7 +128,7 @@ class Rounds:
         With `pause` writers are made to wait if they leave no room for so many seconds. Raises
         Upset where all has to be read again.
         """
-        self._tracker.await_all()
+        self._tracker.barrier()
         found = self._until(SHORT if pause else patience)
         if found is None and pause and not self.why:
             self._catch_up(time.monotonic() + patience)
@@ -149,13 +149,13 @@ class Rounds:
             names = [name for _, name in places]
             for name, entry in self._reader.entries(db, names):
                 self.again.keep((db, name), entry)
-        if Untold.LIBRARIES in self._untold and self.libraries is None:
+        if SilentChange.LIBRARIES in self._untold and self.libraries is None:
             self.libraries = keyspace.libraries(self._tracker.wire, server)
         self.dirty = set()
 
     def _unread(self) -> list[Place]:
         """What may have changed since it was read."""
-        streams = self._all_streams() if Untold.STREAMS in self._untold else set()
+        streams = self._all_streams() if SilentChange.STREAMS in self._untold else set()
         return sorted({*product(self.databases, self.dirty), *streams})
 
     def _until(self, seconds: float) -> int | None:
@@ -191,9 +191,9 @@ class Rounds:
 
     def _heard(self) -> set[bytes]:
         """The names that were written to, of those that concern us."""
-        self._tracker.hear()
+        self._tracker.drain()
         if self._tracker.took_flush():
-            raise Upset
+            raise FullRescanNeeded
         names = set(filter(self._covered, self._tracker.take()))
         self.touched |= names
         return names
@@ -207,7 +207,7 @@ class Rounds:
         if self.why or self._some() != names:
             return None
         moment, left = self._read(names)
-        self._tracker.await_all()
+        self._tracker.barrier()
         later = self._heard()
         missed = apart & (heard | later)
         loose = later - names | later & {name for _, name in moment.hurried}
@@ -220,7 +220,7 @@ class Rounds:
         places = {place for place in product(self.databases, names) if self._is_apart(place)}
         for db, name in sorted(places):
             self._keep((db, name), self._reader.alone(db, name))
-            self._tracker.hear()
+            self._tracker.drain()
         return {name for _, name in places}
 
     def _is_apart(self, place: Place) -> bool:
@@ -232,18 +232,18 @@ class Rounds:
     def _read(self, names: Iterable[bytes]) -> tuple[Moment, set[bytes]]:
         """Reads the others at one moment; gives the names of those that it was too short for."""
         wanted = [
-            Wanted(db, name, self._guesses.of((db, name)))
+            KeyToRead(db, name, self._guesses.of((db, name)))
             for db, name in product(sorted(self.databases), sorted(names))
             if not self._is_apart((db, name))
         ]
-        moment = self._moments.read(wanted, Untold.LIBRARIES in self._untold)
+        moment = self._moments.read(wanted, SilentChange.LIBRARIES in self._untold)
         return moment, self._settle(moment)
 
     def _settle(self, moment: Moment) -> set[bytes]:
         """Keeps what the moment gave; the names of keys that it did not."""
         left = set()
         for place, outcome in moment.found.items():
-            if outcome is not Later.LATER:
+            if outcome is not RetryAlone.LATER:
                 self._keep(place, outcome)
                 continue
             left.add(place[1])
@@ -269,17 +269,17 @@ class Rounds:
 
     def _all_told(self) -> bool:
         """Whether nothing changed without a word; else the next moment has that too."""
-        new = self._tracker.untold() - self._untold
+        new = self._tracker.silent_changes() - self._untold
         if not self._functions:
-            new.discard(Untold.LIBRARIES)
-        if Untold.EVERYTHING in new:
-            raise Upset
+            new.discard(SilentChange.LIBRARIES)
+        if SilentChange.EVERYTHING in new:
+            raise FullRescanNeeded
         self._untold |= new
         return not new
 
     def _streams(self) -> set[bytes]:
         """The names of all streams, where they may have changed without a word."""
-        if Untold.STREAMS not in self._untold:
+        if SilentChange.STREAMS not in self._untold:
             return set()
         streams = self._all_streams()
         names = {name for _, name in streams}

@@ -15,13 +15,13 @@ from itertools import chain
 from typing import Protocol
 
 from gitbackup.capture.expiries import first_expiry, living
-from gitbackup.capture.reread_buffer import Kept, Load, ready
+from gitbackup.capture.reread_buffer import BufferedEntry, Load, ready
 from gitbackup.errors import GitbackupError
 from gitbackup.format import codec
 from gitbackup.format.slices import find
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
-from gitbackup.store.repository.reply_cache import Made
+from gitbackup.store.repository.reply_cache import CachedBlob
 
 AFTER_COLON = bytes((ord(":") + 1,))
 LONGEST_RUN = 10_000  # names that are looked at together
@@ -44,16 +44,16 @@ class Sink(Protocol):
         """The content of a file that was put there, by now in another's place perhaps."""
         ...
 
-    def recall(self, path: str, digest: bytes) -> Made | None:
+    def recall(self, path: str, digest: bytes) -> CachedBlob | None:
         """Takes the file that was made of replies with this digest, if it is known and there."""
         ...
 
-    def remember(self, digest: bytes, made: Made) -> None:
+    def remember(self, digest: bytes, made: CachedBlob) -> None:
         """That was made of replies with this digest."""
         ...
 
 
-class Places:
+class FileIndex:
     """One database's files. `names` are its keys, sorted; `gone` are those that have vanished."""
 
     def __init__(self, db: int, names: Sequence[bytes]) -> None:
@@ -104,7 +104,7 @@ class Places:
     def remember(self, path: str, digest: bytes, sink: Sink) -> None:
         """A place that was given out, as one file, was made of replies with this digest."""
         if (blob := self._made[path].get(path)) and len(self._made[path]) == 1:
-            sink.remember(digest, Made(blob, self._due.get(path, "")))
+            sink.remember(digest, CachedBlob(blob, self._due.get(path, "")))
 
     def check(self) -> None:
         """Raises GitbackupError where two places have a file of the same path."""
@@ -131,7 +131,7 @@ class Places:
             self._await(path, [entry for entry in left.values() if entry])
         return found
 
-    def settle(self, again: Mapping[bytes, Kept | None], now: int, sink: Sink) -> None:
+    def settle(self, again: Mapping[bytes, BufferedEntry | None], now: int, sink: Sink) -> None:
         """Gives out what is otherwise once `again` was read, and what had expired at `now` is gone.
 
         `now` is in milliseconds since 1970.

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import cast
 
-from gitbackup.capture.file_index import Places, Sink
+from gitbackup.capture.file_index import FileIndex, Sink
 from gitbackup.format import codec
-from gitbackup.live.read.file_replies import File, Raw, RawReader
+from gitbackup.live.read.file_replies import File, FileReplies, FileReplyReader
 from gitbackup.live.read.key_reader import KeyReader
-from gitbackup.live.read.typed_read import Later
+from gitbackup.live.read.typed_read import RetryAlone
 from gitbackup.model.keys import Entry
 
 Note = Callable[[Sequence[bytes], Sequence[str]], None]
@@ -18,10 +18,12 @@ Place = tuple[str, Sequence[bytes]]
 """The path of a file, and the names of its keys."""
 
 
-class Filler:
+class FileReader:
     """Reads one database's places and gives them out; `note` is told of keys and their types."""
 
-    def __init__(self, reader: KeyReader, db: int, places: Places, sink: Sink, note: Note) -> None:
+    def __init__(
+        self, reader: KeyReader, db: int, places: FileIndex, sink: Sink, note: Note
+    ) -> None:
         self._reader = reader
         self._db = db
         self._places = places
@@ -39,7 +41,9 @@ class Filler:
             yield from self._small(raw, self._places, left)
         yield from self._each(left)
 
-    def _small(self, raw: RawReader, files: Iterable[Place], left: list[Place]) -> Iterator[int]:
+    def _small(
+        self, raw: FileReplyReader, files: Iterable[Place], left: list[Place]
+    ) -> Iterator[int]:
         """The files whose values are all small; the others are added to those that are left."""
         for file, replies in raw.read(File(*file) for file in files):
             if replies and self._put(raw, replies):
@@ -48,7 +52,7 @@ class Filler:
             else:
                 left.append((file.path, file.keys))
 
-    def _put(self, raw: RawReader, replies: Raw) -> bool:
+    def _put(self, raw: FileReplyReader, replies: FileReplies) -> bool:
         """Gives out a file: that of the last time, where the replies are those of the last time.
 
         False where the replies do not tell all.
@@ -57,7 +61,7 @@ class Filler:
         if self._places.recall(path, digest, self._sink):
             return True
         outcomes = raw.entries(replies)
-        if Later in set(map(type, outcomes)):
+        if RetryAlone in set(map(type, outcomes)):
             return False
         entries = cast(Sequence[Entry | None], outcomes)
         self._give(path, replies.keys, entries)

@@ -10,17 +10,17 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from gitbackup.capture.consistency import PATIENCE, Reading, Rounds, Upset
-from gitbackup.capture.file_index import Places, Sink
-from gitbackup.capture.file_reader import Filler
-from gitbackup.capture.reread_buffer import Kept
+from gitbackup.capture.consistency import PATIENCE, ConsistencyLoop, FullRescanNeeded, Reading
+from gitbackup.capture.file_index import FileIndex, Sink
+from gitbackup.capture.file_reader import FileReader
+from gitbackup.capture.reread_buffer import BufferedEntry
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covered, covers
 from gitbackup.gc_pause import uncollected
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import CutOff
-from gitbackup.live.read.atomic_read import MomentReader, Place
+from gitbackup.live.read.atomic_read import AtomicReader, Place
 from gitbackup.live.read.invalidation import Tracker
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server import keyspace, replication, staging_keys
@@ -34,7 +34,7 @@ UNHEARD = 1_000  # keys that are read between two times that we listen for write
 TRIES = 3  # readings of a server whose databases are emptied or swapped meanwhile
 
 
-class LiveFiles:
+class SnapshotReader:
     """The files that a snapshot of the live database has; read() makes them, once.
 
     Told once that is done: `keys`, how many each database has; `at_once`, whether all is as it
@@ -73,7 +73,7 @@ class LiveFiles:
         self._consistency = consistency
         self._progress = progress
         self._tracker: Tracker | None = None
-        self._places: dict[int, Places] = {}
+        self._places: dict[int, FileIndex] = {}
         self._libraries: dict[str, str] = {}  # names and paths
 
     @property
@@ -181,7 +181,7 @@ class LiveFiles:
             try:
                 if self._tracker:
                     self._settle(self._tracker, reading, sink)
-            except Upset:
+            except FullRescanNeeded:
                 self.why = "databases were emptied or swapped each time that it was read"
                 return False
             except ServerError as error:
@@ -203,8 +203,8 @@ class LiveFiles:
             return None
         try:
             tracker = opened.enter_context(Tracker(self.server))
-            tracker.await_all()  # with that, all rights that a moment takes have been tried
-            MomentReader(tracker.wire, self.server.abilities).read([], libraries=False)
+            tracker.barrier()  # with that, all rights that a moment takes have been tried
+            AtomicReader(tracker.wire, self.server.abilities).read([], libraries=False)
             return tracker
         except ServerError as error:
             self._miss(error)
@@ -213,7 +213,7 @@ class LiveFiles:
     def _hear(self) -> None:
         try:
             if self._tracker:
-                self._tracker.hear()
+                self._tracker.drain()
         except ServerError as error:
             self._miss(error)
 
@@ -250,17 +250,17 @@ class LiveFiles:
         if self.scope.include or self.scope.exclude:
             names = list(filter(covered(self.scope), names))
         self._progress.start(f"reading db{db}", len(names))
-        places = self._places[db] = Places(db, names)
+        places = self._places[db] = FileIndex(db, names)
         note = partial(reading.guesses.note, db)
         unheard = 0
-        for count in Filler(reading.reader, db, places, sink, note).fill():
+        for count in FileReader(reading.reader, db, places, sink, note).fill():
             self._progress.advance(count)
             unheard += count
             if unheard > UNHEARD:
                 self._hear()
                 unheard = 0
 
-    def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:
+    def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> ConsistencyLoop:
         """Makes it the snapshot of one moment, if there is one."""
         rounds = self._rounds(tracker, reading)
         patience = max(PATIENCE, time.monotonic() - tracker.began)
@@ -270,7 +270,12 @@ class LiveFiles:
         return rounds
 
     def _read_again(
-        self, rounds: Rounds, tracker: Tracker, reading: Reading, patience: float, sink: Sink
+        self,
+        rounds: ConsistencyLoop,
+        tracker: Tracker,
+        reading: Reading,
+        patience: float,
+        sink: Sink,
     ) -> int:
         """Reads what has changed, and gives what is otherwise; the server's time then."""
         with rounds.again:
@@ -285,10 +290,12 @@ class LiveFiles:
             self._give(rounds, moment, sink)
         return moment
 
-    def _rounds(self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()) -> Rounds:
-        moments = reading.moments or MomentReader(tracker.wire, self.server.abilities)
+    def _rounds(
+        self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()
+    ) -> ConsistencyLoop:
+        moments = reading.moments or AtomicReader(tracker.wire, self.server.abilities)
         reading.moments = moments
-        return Rounds(
+        return ConsistencyLoop(
             tracker,
             reading.reader,
             moments,
@@ -298,19 +305,19 @@ class LiveFiles:
             dirty,
         )
 
-    def _give(self, rounds: Rounds, moment: int, sink: Sink) -> None:
+    def _give(self, rounds: ConsistencyLoop, moment: int, sink: Sink) -> None:
         """Gives what is otherwise now that some was read again."""
-        again: dict[int, dict[bytes, Kept | None]] = {db: {} for db in self._places}
+        again: dict[int, dict[bytes, BufferedEntry | None]] = {db: {} for db in self._places}
         for (db, name), kept in self._without_aside(rounds.again.kept, moment).items():
             again.setdefault(db, {})[name] = kept
         for db, entries in sorted(again.items()):
-            self._places.setdefault(db, Places(db, [])).settle(entries, moment, sink)
+            self._places.setdefault(db, FileIndex(db, [])).settle(entries, moment, sink)
         if rounds.libraries is not None:
             self._put_libraries(rounds.libraries, sink)
 
     def _without_aside(
-        self, again: Mapping[Place, Kept | None], moment: int
-    ) -> dict[Place, Kept | None]:
+        self, again: Mapping[Place, BufferedEntry | None], moment: int
+    ) -> dict[Place, BufferedEntry | None]:
         """The keys without those that a restore is building aside, or has left behind."""
         ours = {
             (db, name)

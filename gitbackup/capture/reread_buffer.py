@@ -21,7 +21,7 @@ def ready(entry: Entry | None) -> Load | None:
     return (lambda: entry) if entry is not None else None
 
 
-class Kept:
+class BufferedEntry:
     """One key's entry, as it is stored: where it is, and when the first of it expires."""
 
     __slots__ = ("_due", "_file", "_length", "_start")
@@ -45,16 +45,16 @@ class Kept:
         return ready(living(self.load(), instant))
 
 
-class Again:
+class RereadBuffer:
     """Keys by their places, None for one that is gone. A context manager, which lets go of all."""
 
     def __init__(self) -> None:
-        self.kept: dict[Place, Kept | None] = {}
+        self.kept: dict[Place, BufferedEntry | None] = {}
         self._file = temporary_file()
 
     def keep(self, place: Place, entry: Entry | None) -> None:
         """Takes an entry of loose text, in place of an earlier one."""
-        self.kept[place] = Kept(self._file, kinds.canonical(entry)) if entry else None
+        self.kept[place] = BufferedEntry(self._file, kinds.canonical(entry)) if entry else None
 
     def __enter__(self) -> Self:
         return self

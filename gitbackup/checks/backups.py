@@ -19,7 +19,7 @@ BROKEN = "the history is damaged"
 
 
 @dataclass(frozen=True, slots=True)
-class Copies:
+class Backups:
     """What is known of the history, and of what stands beside it.
 
     `changed` is how many keys differ from HEAD, None where nobody looked, and `why` then tells
@@ -38,7 +38,7 @@ class Copies:
     open: Sequence[Path] = ()
 
 
-def judge(copies: Copies, max_age: timedelta, now: datetime) -> Iterator[Risk]:
+def judge(copies: Backups, max_age: timedelta, now: datetime) -> Iterator[Risk]:
     """A Risk for the last commit, what is pushed, the drill, RDB files, and the files' modes."""
     yield _commit(copies, max_age, now)
     if copies.head:
@@ -48,7 +48,7 @@ def judge(copies: Copies, max_age: timedelta, now: datetime) -> Iterator[Risk]:
     yield _secrets(copies)
 
 
-def _commit(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
+def _commit(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
     check, head, command = "commit", copies.head, ("gitbackup commit",)
     if head is None:
         told = "nothing was ever committed"
@@ -63,7 +63,7 @@ def _commit(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
     return Risk(check, MISTAKE, told, Level.UNKNOWN, f"{copies.why[:1].upper()}{copies.why[1:]}.")
 
 
-def _changed(copies: Copies) -> str:
+def _changed(copies: Backups) -> str:
     if copies.changed is None:
         return "what changed since is not known" if copies.why else "not compared (--quick)"
     if copies.changed == 0:
@@ -75,7 +75,7 @@ def _milliseconds(length: timedelta) -> int:
     return length // timedelta(milliseconds=1)
 
 
-def _push(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
+def _push(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
     check, there = "push", [remote for remote in copies.remotes if remote.commit]
     if not there:
         where = f"never pushed to {copies.remotes[0].remote}" if copies.remotes else "never pushed"
@@ -95,7 +95,7 @@ def _push(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
     return Risk(check, LOST, told, level, advice, (f"gitbackup push {best.remote}",))
 
 
-def _rehearsal(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
+def _rehearsal(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
     check, commit, command = "rehearsal", copies.rehearsed, ("gitbackup verify",)
     if commit is None or commit.rehearsal is None:
         told = "no commit was ever rehearsed: whether one restores is not known"
@@ -117,14 +117,14 @@ def _rehearsal(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
     return Risk(check, NEEDED, told, Level.OK)
 
 
-def _which(copies: Copies, commit: CommitInfo) -> str:
+def _which(copies: Backups, commit: CommitInfo) -> str:
     if not copies.since:
         return f"commit {commit.short_id}, the last,"
     before = "the one before the last" if copies.since == 1 else f"{copies.since:,} before the last"
     return f"commit {commit.short_id}, {before},"
 
 
-def _rdb(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
+def _rdb(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
     check, file, command = "rdb", copies.rdb, ("gitbackup rdb save",)
     if file is None:
         told = "no RDB file was saved: the history is all that we keep"
@@ -136,7 +136,7 @@ def _rdb(copies: Copies, max_age: timedelta, now: datetime) -> Risk:
     return Risk(check, BROKEN, told, Level.OK)
 
 
-def _secrets(copies: Copies) -> Risk:
+def _secrets(copies: Backups) -> Risk:
     check = "secrets"
     if not copies.open:
         told = "no other user of this machine can read the files"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.checks import backups, persistence, server
-from gitbackup.checks.backups import Copies
+from gitbackup.checks.backups import Backups
 from gitbackup.checks.permissions import exposed
 from gitbackup.compare.diff import status
 from gitbackup.errors import ServerError
@@ -40,7 +40,7 @@ class Checked:
 def check(
     repository: Repository | None,
     rdbs: Path,
-    live: LiveFiles,
+    live: SnapshotReader,
     health: Health,
     max_age: timedelta,
     quick: bool,
@@ -62,12 +62,12 @@ def check(
     return Checked(str(live.server), worst_first(risks))
 
 
-def _copies(repository: Repository | None) -> Copies:
+def _copies(repository: Repository | None) -> Backups:
     """What the repository tells by itself."""
     head = repository.head() if repository else None
     if repository is None or head is None:
-        return Copies()
-    found = Copies(repository.commit_info(head), remotes=repository.pushed())
+        return Backups()
+    found = Backups(repository.commit_info(head), remotes=repository.pushed())
     for since, commit in enumerate(islice(repository.log(), FAR)):
         if commit.rehearsal:
             return replace(found, rehearsed=commit, since=since)
@@ -80,7 +80,9 @@ def _newest(folder: Path) -> RdbFile | None:
     return next((each.file for each in found if each.file), None)
 
 
-def _compared(known: Copies, repository: Repository, live: LiveFiles, health: Health) -> Copies:
+def _compared(
+    known: Backups, repository: Repository, live: SnapshotReader, health: Health
+) -> Backups:
     """The same, with how many keys differ from HEAD, or why that is not known."""
     if health.loading:
         return replace(known, why="the server is still loading its data")

@@ -45,7 +45,7 @@ COMMANDS = {
 """Each command, by the name of its file, and what `--help` says of it before that is loaded."""
 
 
-class Group(click.Group):
+class LazyGroup(click.Group):
     """Loads a command's module when that command is run, not before."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -84,7 +84,7 @@ def _meant(word: str) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gitbackup", message="%(prog)s %(version)s")
 @click.pass_context
 def app(ctx: click.Context) -> None:

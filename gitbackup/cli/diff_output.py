@@ -10,7 +10,7 @@ from gitbackup.cli import terminal
 from gitbackup.report.json import objects
 from gitbackup.report.json.diff import to_json
 from gitbackup.report.text import sentences, stat
-from gitbackup.report.text.diff import View, change_lines, headline
+from gitbackup.report.text.diff import DiffView, change_lines, headline
 from gitbackup.report.text.groups import Headings, order
 from gitbackup.report.text.redis_cli import command_line
 
@@ -25,12 +25,12 @@ CREDENTIALS = "--url"
 """An option that may hold a password, which no output repeats."""
 
 
-def view(full: bool = False, rank: bool = False) -> View:
+def view(full: bool = False, rank: bool = False) -> DiffView:
     """How a diff is looked at, on this terminal or on none."""
-    return View(terminal.width(), full=full, rank=rank)
+    return DiffView(terminal.width(), full=full, rank=rank)
 
 
-def say_changes(found: Diff, view: View) -> None:
+def say_changes(found: Diff, view: DiffView) -> None:
     """Every key that differs, as it is read, by database and namespace."""
     headings = Headings(found.summary)
     for key in found.ordered(order):
@@ -67,7 +67,7 @@ def say_names(found: Diff, status: bool) -> None:
     terminal.say(sentences.hidden_lines(found.hidden), err=True)
 
 
-def say_stat(found: Diff, view: View, words: Sequence[str]) -> None:
+def say_stat(found: Diff, view: DiffView, words: Sequence[str]) -> None:
     """What differs in numbers; `words` are the command's, for another that leaves out noise."""
     summary = found.summary
     hint = " (--full shows them)"

@@ -10,10 +10,10 @@ from gitbackup.cli.options import FOLDER
 from gitbackup.report.json import objects
 
 if TYPE_CHECKING:  # it loads what `push --help` has no need of
-    from gitbackup.remotes.shared_settings import Came
+    from gitbackup.remotes.shared_settings import ArrivedSettings
 
 
-def came_object(came: Came) -> dict[str, Any]:
+def came_object(came: ArrivedSettings) -> dict[str, Any]:
     return objects.came_object(came.globs, came.kept, came.url)
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     from gitbackup.transfer.import_file import Importing
 
 
-class Manner(NamedTuple):
+class PlanOptions(NamedTuple):
     """How a plan is shown and carried out: what its options say."""
 
     dry_run: bool
@@ -54,12 +54,12 @@ def manner_options(command: Command) -> Command:
     def mannered(
         *given: Any, dry_run: bool, yes: bool, as_json: bool, full: bool, **words: Any
     ) -> Any:
-        return command(*given, manner=Manner(dry_run, yes, as_json, full), **words)
+        return command(*given, manner=PlanOptions(dry_run, yes, as_json, full), **words)
 
     return cast(Command, mannered)
 
 
-def expect_answer(ctx: click.Context, manner: Manner) -> None:
+def expect_answer(ctx: click.Context, manner: PlanOptions) -> None:
     """Raises UsageError where nobody can be asked, and has to be."""
     if not (manner.yes or manner.dry_run or terminal.asks()):
         raise UsageError(
@@ -79,7 +79,7 @@ def carry_out(
     ctx: click.Context,
     backup: Backup,
     how: Restorer | Importing,
-    manner: Manner,
+    manner: PlanOptions,
     left_out: Sequence[str] = (),
 ) -> None:
     """Shows the plan, and carries it out where that is wanted.
@@ -112,7 +112,7 @@ def carry_out(
         raise PartlyDone("; ".join(undone))
 
 
-def say_plan(plan: Plan, manner: Manner) -> None:
+def say_plan(plan: Plan, manner: PlanOptions) -> None:
     """The plan alone."""
     if manner.as_json:
         terminal.say_json(plans.plan_object(plan))
@@ -123,7 +123,7 @@ def say_plan(plan: Plan, manner: Manner) -> None:
 class Answer:
     """What a person says to a plan; `yes` is true from when it may be carried out."""
 
-    def __init__(self, manner: Manner) -> None:
+    def __init__(self, manner: PlanOptions) -> None:
         self.yes = False
         self._manner = manner
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitbackup.capture.capture import Taken, take
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.capture import Capture, take
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.message import NOTHING, compose, consistency, origin
 from gitbackup.commit.warnings import left_over
 from gitbackup.errors import GitbackupError, UsageError
@@ -16,7 +16,7 @@ from gitbackup.format.patterns import apart
 from gitbackup.model.changes import Summary
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import summarise
-from gitbackup.snapshot.sources import CommitSide, Spool
+from gitbackup.snapshot.sources import CommitSource, Spool
 from gitbackup.store.repository.repository import Repository
 
 FEW = 0.5  # of the last commit's keys: with fewer, the user is told so
@@ -59,7 +59,7 @@ def expect_text(message: str | None) -> None:
 
 def commit(
     repository: Repository,
-    live: LiveFiles,
+    live: SnapshotReader,
     message: str | None,
     allow_empty: bool,
     quiet: Sequence[str] = (),
@@ -78,16 +78,16 @@ def commit(
 
 def record(
     repository: Repository,
-    live: LiveFiles,
+    live: SnapshotReader,
     wording: Wording,
     allow_empty: bool,
     quiet: Sequence[str] = (),
     trailers: Mapping[str, str] = NOTHING,
-) -> tuple[Taken, CommitResult]:
+) -> tuple[Capture, CommitResult]:
     """The same, with a message that is worded of what has changed; gives what was read too."""
     with repository.lock():
         parent = repository.head()
-        known, seen = CommitSide(repository, parent), repository.seen()
+        known, seen = CommitSource(repository, parent), repository.seen()
         with repository.importer(parent) as importer:
             taken = take(live, known, repository.blob_id, importer, seen=seen)
             taken, made = hushed(taken, quiet), None
@@ -110,7 +110,7 @@ def upkeep(repository: Repository) -> list[str]:
     return []
 
 
-def hushed(taken: Taken, quiet: Sequence[str]) -> Taken:
+def hushed(taken: Capture, quiet: Sequence[str]) -> Capture:
     """The same, told by what is not quiet, if there is any."""
     loud, rest = apart(taken.changes, quiet)
     if not loud or not rest:
@@ -122,27 +122,27 @@ def hushed(taken: Taken, quiet: Sequence[str]) -> Taken:
 
 def preview(
     repository: Repository | None,
-    live: LiveFiles,
+    live: SnapshotReader,
     message: str | None,
     quiet: Sequence[str] = (),
 ) -> CommitResult:
     """What `commit` would do; nothing is written. `repository` is None where there is none yet."""
     parent = repository.head() if repository else None
-    known = CommitSide(repository, parent)
+    known = CommitSource(repository, parent)
     with Spool() as spool:
         seen = repository.seen() if repository else None
         taken = take(live, known, Repository.blob_id, spool, seen=seen)
     return result(repository, hushed(taken, quiet), parent, None, message)
 
 
-def changed_paths(taken: Taken) -> dict[str, str | None]:
+def changed_paths(taken: Capture) -> dict[str, str | None]:
     """What a commit of `taken` changes: path to blob id, None where the file goes."""
     return {path: taken.files[path] for path in taken.fresh} | dict.fromkeys(taken.gone)
 
 
 def result(
     repository: Repository | None,
-    taken: Taken,
+    taken: Capture,
     parent: str | None,
     made: str | None,
     message: str | None,
@@ -159,7 +159,7 @@ def subject_of(message: str) -> str:
     return " ".join(message.strip().partition("\n\n")[0].split("\n"))
 
 
-def doubts(taken: Taken) -> list[str]:
+def doubts(taken: Capture) -> list[str]:
     """What the reading could not make sure of."""
     told = [_unproven(taken.live)] if taken.live.why else []
     if taken.live.primary:
@@ -184,13 +184,13 @@ def doubts(taken: Taken) -> list[str]:
     return told
 
 
-def _unproven(live: LiveFiles) -> str:
+def _unproven(live: SnapshotReader) -> str:
     """Why it is not known to be of one moment."""
     changed = f", {live.changed:,} keys changed while it was read" if live.changed else ""
     return f"this is not one point in time{changed}: {live.why}"
 
 
-def surprises(repository: Repository | None, taken: Taken, parent: str | None) -> list[str]:
+def surprises(repository: Repository | None, taken: Capture, parent: str | None) -> list[str]:
     """A restore that was cut off, far fewer keys than last time, or another scope: right,
     perhaps, but worth a word."""
     if repository is None or parent is None:

@@ -6,31 +6,31 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from gitbackup.capture.consistency import PATIENCE, Reading, Rounds
+from gitbackup.capture.consistency import PATIENCE, ConsistencyLoop, Reading
 from gitbackup.capture.file_index import Sink
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covered
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.read.invalidation import Tracker, Untold
+from gitbackup.live.read.invalidation import SilentChange, Tracker
 from gitbackup.live.server import keyspace
 from gitbackup.model.keys import Scope
 from gitbackup.progress import Progress
 
 
-class Followed(LiveFiles):
+class LiveFollower(SnapshotReader):
     """Stays with the server after `read`, until `close`.
 
     `dirty` are the names of keys that were written to, or have expired, since they were read;
-    `untold` is what may have changed without a word; and where `upset`, all has to be read
+    `silent_changes` is what may have changed without a word; and where `upset`, all has to be read
     anew. Methods raise ServerError where the server does not let us hear it, or is lost.
     """
 
     def __init__(self, server: Server, scope: Scope, progress: Progress) -> None:
         super().__init__(server, scope, progress)
         self.dirty: set[bytes] = set()
-        self.untold: set[Untold] = set()
+        self.silent_changes: set[SilentChange] = set()
         self.upset = False
         self._opened = ExitStack()
         self._reading: Reading | None = None
@@ -49,19 +49,19 @@ class Followed(LiveFiles):
     def listen(self, seconds: float, sink: Sink) -> set[bytes]:
         """Waits so long for changes: the names of keys that were written to, or have expired."""
         tracker = self._hearing()
-        tracker.hear(seconds)
+        tracker.drain(seconds)
         self.upset |= tracker.took_flush()
         names = {*filter(self._covered, tracker.take()), *self._expired(sink)}
         self.dirty |= names
         return names
 
-    def ask(self) -> set[Untold]:
-        """What has come to be `untold`."""
-        told = self._hearing().untold()
-        self.upset |= Untold.EVERYTHING in told
+    def ask(self) -> set[SilentChange]:
+        """What has come to be `silent_changes`."""
+        told = self._hearing().silent_changes()
+        self.upset |= SilentChange.EVERYTHING in told
         if not self.scope.functions:
-            told.discard(Untold.LIBRARIES)
-        new, self.untold = told - self.untold, self.untold | told
+            told.discard(SilentChange.LIBRARIES)
+        new, self.silent_changes = told - self.silent_changes, self.silent_changes | told
         return new
 
     def streams(self) -> set[bytes]:
@@ -84,22 +84,22 @@ class Followed(LiveFiles):
         self.taken_at = self._read_again(rounds, tracker, reading, PATIENCE, sink)
         self._know(rounds, tracker, reading)
 
-    def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> Rounds:
+    def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> ConsistencyLoop:
         rounds = super()._settle(tracker, reading, sink)
         if not self.at_once:
             rounds.dirty = rounds.touched
         self._know(rounds, tracker, reading)
         return rounds
 
-    def _know(self, rounds: Rounds, tracker: Tracker, reading: Reading) -> None:
+    def _know(self, rounds: ConsistencyLoop, tracker: Tracker, reading: Reading) -> None:
         """What was read is known from now on, but for what is dirty."""
         self._reading = reading
         reading.databases |= rounds.databases
         reading.reader.rest()
         self.dirty = rounds.dirty
         if self.at_once:
-            tracker.forget_untold()
-            self.untold = set()
+            tracker.forget_silent_changes()
+            self.silent_changes = set()
         self._ahead = keyspace.clock(tracker.wire) - _milliseconds()
         self._await_first()
         self._count()

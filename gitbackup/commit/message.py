@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gitbackup.capture.capture import Taken
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.capture import Capture
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.format import codec
 from gitbackup.model.changes import Action, Summary
 from gitbackup.model.keys import FORMAT, FUNCTIONS
@@ -36,13 +36,13 @@ class Origin:
     primary: str = ""
 
 
-def origin(taken: Taken) -> Origin:
+def origin(taken: Capture) -> Origin:
     """Of a snapshot that was just read."""
     live = taken.live
     return Origin(str(live.server), live.taken_at, consistency(live), live.keys, live.primary)
 
 
-def consistency(live: LiveFiles) -> str:
+def consistency(live: SnapshotReader) -> str:
     """Whether it is of one moment; and if not, what each key's own moment may have missed."""
     if live.at_once:
         return POINT_IN_TIME

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gitbackup.capture.capture import Sheaf
+from gitbackup.capture.capture import FileCollector
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.sources import Spool, StoredSide
+from gitbackup.snapshot.sources import Spool, StoredSource
 from gitbackup.store.repository.repository import Repository
 
 
-class Draft(Sheaf):
+class PendingSnapshot(FileCollector):
     """Takes the files that are otherwise than in a commit, `head`, which is `known`.
 
     `files` gives each path the id of its blob; `paths` are those that may differ. What is not
@@ -20,7 +20,7 @@ class Draft(Sheaf):
     def __init__(self, repository: Repository, head: str, files: Mapping[str, str]) -> None:
         self.head: str = head
         self._held = repository.files(head)
-        self.known = StoredSide(repository, self._held)
+        self.known = StoredSource(repository, self._held)
         self.spool = Spool()
         self.paths: set[str] = set()
         self._repository = repository

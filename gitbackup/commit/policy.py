@@ -19,7 +19,7 @@ _SAMPLE = Summary(Counts(), {}, (), "changes")
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class CommitPolicy:
     """When to commit, and how to word it.
 
     What counts is a change of a key that matches one of the globs `match`, of any where there
@@ -73,10 +73,10 @@ class Terms:
         return bool(matcher(self.match)(codec.data(key.name)))
 
 
-class Alarm:
+class Debouncer:
     """Rings when it is time to commit; it is set by what changes. Instants are in seconds."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: CommitPolicy) -> None:
         self._terms = terms
         self._first: float | None = None
         self._last = self._held = float("-inf")

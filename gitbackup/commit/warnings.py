@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.plan import Ttl
 from gitbackup.store.repository.repository import Repository
-from gitbackup.store.repository.restore_journal import State, Unfinished
+from gitbackup.store.repository.restore_journal import JournalEntry, State
 
 
 def left_over(repository: Repository) -> list[str]:
@@ -31,7 +31,7 @@ def _cut_off(repository: Repository) -> list[str]:
     return [_left(each) for each in known if each.home and each.state is not State.DONE]
 
 
-def _left(restore: Unfinished) -> str:
+def _left(restore: JournalEntry) -> str:
     if restore.undoes:
         return f"an undo of {restore.undoes[:7]} is not finished: `gitbackup undo` finishes it"
     told = f"a restore of {restore.commit[:7]} is not finished"
@@ -43,7 +43,7 @@ def _left(restore: Unfinished) -> str:
     return f"{told}: `{shlex.join(_words(restore))}` finishes it, {back}"
 
 
-def _words(restore: Unfinished) -> Iterator[str]:
+def _words(restore: JournalEntry) -> Iterator[str]:
     """What finishes it, whatever HEAD is by then."""
     yield from ("gitbackup", "restore", restore.commit[:7])
     how = json.loads(restore.how)

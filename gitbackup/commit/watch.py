@@ -8,15 +8,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
-from gitbackup.capture.capture import Taken, compared
-from gitbackup.capture.consistency import Upset
+from gitbackup.capture.capture import Capture, compared
+from gitbackup.capture.consistency import FullRescanNeeded
 from gitbackup.commit.commit import CommitResult, changed_paths, doubts, hushed, record, subject_of
-from gitbackup.commit.follower import Followed
+from gitbackup.commit.follower import LiveFollower
 from gitbackup.commit.message import compose, consistency, origin
-from gitbackup.commit.pending import Draft
-from gitbackup.commit.policy import Alarm, Terms
+from gitbackup.commit.pending import PendingSnapshot
+from gitbackup.commit.policy import CommitPolicy, Debouncer
 from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError
-from gitbackup.live.read.invalidation import Untold
+from gitbackup.live.read.invalidation import SilentChange
 from gitbackup.store.repository.repository import Repository
 
 TURN = 0.2  # seconds in which nothing is looked at but what the server tells
@@ -64,8 +64,8 @@ class Watch:
     def __init__(
         self,
         repository: Repository,
-        connect: Callable[[], Followed],
-        terms: Terms,
+        connect: Callable[[], LiveFollower],
+        terms: CommitPolicy,
         stop: Stop,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -95,7 +95,7 @@ class Watch:
                     yield from self._trouble(error)
                     self._stop.wait(self._later())
 
-    def _watch(self, live: Followed) -> Iterator[Event]:
+    def _watch(self, live: LiveFollower) -> Iterator[Event]:
         """Commits what differs, then what changes; ends where all has to be read anew."""
         word, quiet = self._terms.word, self._terms.quiet
         with self._repository.beside("restoring", 0):  # half of a restore is no state to keep
@@ -107,12 +107,12 @@ class Watch:
         if result.commit:
             yield result
         yield Watching(str(live.server), live.total, head)
-        with closing(Draft(self._repository, head, taken.files)) as draft:
+        with closing(PendingSnapshot(self._repository, head, taken.files)) as draft:
             yield from self._follow(live, draft)
 
-    def _follow(self, live: Followed, draft: Draft) -> Iterator[Event]:
+    def _follow(self, live: LiveFollower, draft: PendingSnapshot) -> Iterator[Event]:
         """Commits what changes, until it is stopped or all has to be read anew."""
-        alarm = Alarm(self._terms)
+        alarm = Debouncer(self._terms)
         asked = self._clock()
         counts = self._terms.counted(live.dirty)
         while not self._stop.is_set():
@@ -130,7 +130,9 @@ class Watch:
             turn = max(0.0, min(TURN, alarm.rings_in(self._clock())))
             counts = self._terms.counted(live.listen(turn, draft))
 
-    def _attempt(self, live: Followed, draft: Draft, alarm: Alarm) -> Iterator[Event]:
+    def _attempt(
+        self, live: LiveFollower, draft: PendingSnapshot, alarm: Debouncer
+    ) -> Iterator[Event]:
         """Commits, or tells why not: then it is tried again."""
         alarm.stop()
         try:
@@ -139,7 +141,7 @@ class Watch:
             self._wait = FIRST_WAIT
             if self._terms.counted(live.dirty):
                 alarm.set(self._clock())
-        except Upset:
+        except FullRescanNeeded:
             live.upset = True
         except ServerError:
             raise
@@ -148,14 +150,14 @@ class Watch:
             alarm.set(self._clock())
             alarm.hold(self._clock() + self._later())
 
-    def _ask(self, live: Followed) -> bool:
+    def _ask(self, live: LiveFollower) -> bool:
         """Whether something that counts may have changed without a word."""
         told = live.ask()
-        if Untold.LIBRARIES in told and self._terms.of_libraries:
+        if SilentChange.LIBRARIES in told and self._terms.of_libraries:
             return True
-        return Untold.STREAMS in told and self._terms.counted(live.streams())
+        return SilentChange.STREAMS in told and self._terms.counted(live.streams())
 
-    def _commit(self, live: Followed, draft: Draft) -> CommitResult | None:
+    def _commit(self, live: LiveFollower, draft: PendingSnapshot) -> CommitResult | None:
         """Commits what has changed; None where none of it counts: then it waits for the next."""
         repository = self._repository
         with repository.beside("restoring", 0):
@@ -168,16 +170,16 @@ class Watch:
                     return None
                 return self._record(taken, draft)
 
-    def _look_at_head(self, draft: Draft) -> None:
+    def _look_at_head(self, draft: PendingSnapshot) -> None:
         """Another run, or a person, may have committed meanwhile: what differs from that counts."""
         head = self._repository.head()
         try:
             if head != draft.head:
                 draft.follow(head or "")
         except (Damaged, ValueError):
-            raise Upset from None
+            raise FullRescanNeeded from None
 
-    def _record(self, taken: Taken, draft: Draft) -> CommitResult:
+    def _record(self, taken: Capture, draft: PendingSnapshot) -> CommitResult:
         parent, message = draft.head, self._terms.word(taken.summary)
         with self._repository.importer(parent) as importer:
             for blob_id in (taken.files[path] for path in taken.fresh):

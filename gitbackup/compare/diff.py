@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from gitbackup.capture.capture import take
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import doubts, surprises
 from gitbackup.compare.redis_commands import commands
 from gitbackup.diff.keys import total
@@ -25,7 +25,7 @@ from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison, compare, key_diff, masked, summarise
 from gitbackup.snapshot.manifests import Manifests, out_of_scope, parted
-from gitbackup.snapshot.sources import CommitSide, LiveSide, Spool, differing_sides
+from gitbackup.snapshot.sources import CommitSource, LiveSource, Spool, differing_sources
 from gitbackup.store.repository.repository import Repository
 
 LIVE = "live"
@@ -156,7 +156,7 @@ def diff_commits(repository: Repository, a: str | None, b: str, narrow: Narrow) 
     """
     manifests = Manifests(repository)
     manifests.scope(a), manifests.scope(b)
-    comparison = compare(*differing_sides(repository, a, b))
+    comparison = compare(*differing_sources(repository, a, b))
     told, quiet, _ = narrow.split(comparison.changes)
     left = manifests.left(a, b)
     stays, goes = parted(told, left)
@@ -177,22 +177,22 @@ def diff_live(
 
     `scope` serves where the commit, made by hand, tells none.
     """
-    side = CommitSide(repository, commit)
+    side = CommitSource(repository, commit)
     if file_format.MANIFEST in side.files:
         scope = file_format.read_manifest(side.read(file_format.MANIFEST))
     spool = Spool()  # lives as long as the result
-    live_files, seen = LiveFiles(server, scope, progress), repository.seen()
+    live_files, seen = SnapshotReader(server, scope, progress), repository.seen()
     taken = take(live_files, side, Repository.blob_id, spool, strict=True, seen=seen)
-    live = LiveSide(repository, taken.files, spool)
+    live = LiveSource(repository, taken.files, spool)
     told, quiet, _ = narrow.split(taken.changes)
     warnings = [*taken.warnings, *doubts(taken)]
     return Diff(commit, LIVE, Comparison(side, live, told), warnings, quiet)
 
 
-def status(repository: Repository, live: LiveFiles, narrow: Narrow = EVERYTHING) -> Status:
+def status(repository: Repository, live: SnapshotReader, narrow: Narrow = EVERYTHING) -> Status:
     """What a commit of the live database would record, and what HEAD is."""
     head = repository.head()
-    side = CommitSide(repository, head)
+    side = CommitSource(repository, head)
     with Spool() as spool:
         seen = repository.seen()
         taken = take(live, side, Repository.blob_id, spool, strict=True, seen=seen)

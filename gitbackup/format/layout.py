@@ -78,7 +78,7 @@ REST = -1
 HASHED = -2  # and less: by so many digits
 
 
-class Group(NamedTuple):
+class KeyGroup(NamedTuple):
     """Keys that a file or a directory holds, and its path without `.json`.
 
     `kind` is the size of a place's prefix; REST; or HASHED less the digits that were looked at.
@@ -93,7 +93,7 @@ class Group(NamedTuple):
         """Whether it is a file: the root is a directory always."""
         return len(self.keys) <= LIMIT and self.path != ""
 
-    def groups(self) -> Iterator[Group]:
+    def groups(self) -> Iterator[KeyGroup]:
         """What is in a directory."""
         if self.kind <= HASHED:
             return _split_by_hash(self.path, self.keys, HASHED - self.kind)
@@ -111,7 +111,7 @@ def layout(keys: Sequence[bytes]) -> Files:
     `keys` are the names in the database: sorted as bytes, each once. A path is relative to
     `dbN/`. Places come in the order of their keys, and before the rest of their parent.
     """
-    return layout_of(Group("", keys, 0))
+    return layout_of(KeyGroup("", keys, 0))
 
 
 def own_file(path: str, key: bytes) -> str:
@@ -162,7 +162,7 @@ def shared(first: bytes, last: bytes) -> bytes:
     return first[: _shared(first, last)]
 
 
-def layout_of(group: Group) -> Files:
+def layout_of(group: KeyGroup) -> Files:
     """The files in a directory, or the file that it is."""
     if group.is_file:
         yield group.path, group.keys
@@ -171,18 +171,18 @@ def layout_of(group: Group) -> Files:
             yield from layout_of(inner)
 
 
-def _split_by_namespace(parent: str, keys: Sequence[bytes], size: int) -> Iterator[Group]:
+def _split_by_namespace(parent: str, keys: Sequence[bytes], size: int) -> Iterator[KeyGroup]:
     spans = list(_places(keys, size))
     names = _names([keys[start][:end] for start, _, end in spans], size)
     rest: list[tuple[int, int]] = []
     done = 0
     for name, (start, stop, end) in zip(names, spans, strict=True):
         rest.append((done, start))
-        yield Group(parent + name, keys[start:stop], end)
+        yield KeyGroup(parent + name, keys[start:stop], end)
         done = stop
     rest.append((done, len(keys)))
     if any(start < stop for start, stop in rest):
-        yield Group(f"{parent}_", picked(keys, rest), REST)
+        yield KeyGroup(f"{parent}_", picked(keys, rest), REST)
 
 
 def _places(keys: Sequence[bytes], size: int) -> Iterator[tuple[int, int, int]]:
@@ -204,13 +204,13 @@ def _places(keys: Sequence[bytes], size: int) -> Iterator[tuple[int, int, int]]:
             yield start, done, end
 
 
-def _split_by_byte(parent: str, keys: Sequence[bytes]) -> Iterator[Group]:
+def _split_by_byte(parent: str, keys: Sequence[bytes]) -> Iterator[KeyGroup]:
     size = _shared(keys[0], keys[-1])
     start = int(len(keys[0]) == size)
     if start:
-        yield Group(f"{parent}_", keys[:1], REST)
+        yield KeyGroup(f"{parent}_", keys[:1], REST)
     for first, width, group in _halves(keys, size, start, len(keys), 0, 256):
-        yield Group(parent + _range_name(first, width), group, REST)
+        yield KeyGroup(parent + _range_name(first, width), group, REST)
 
 
 def _halves(
@@ -231,12 +231,12 @@ def _halves(
     yield from _halves(keys, at, cut, stop, middle, width // 2)
 
 
-def _split_by_hash(path: str, keys: Sequence[bytes], digit: int) -> Iterator[Group]:
+def _split_by_hash(path: str, keys: Sequence[bytes], digit: int) -> Iterator[KeyGroup]:
     groups: defaultdict[str, list[bytes]] = defaultdict(list)
     for key in keys:
         groups[digest(key)[digit]].append(key)
     for name, group in sorted(groups.items()):
-        yield Group(f"{path}/{name}", group, HASHED - digit - 1)
+        yield KeyGroup(f"{path}/{name}", group, HASHED - digit - 1)
 
 
 def _shared(first: bytes, last: bytes) -> int:

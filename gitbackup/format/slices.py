@@ -10,7 +10,7 @@ from typing import overload
 Span = tuple[int, int]
 
 
-class Stretches(Sequence[bytes]):
+class Slices(Sequence[bytes]):
     """The names in some stretches of a list, which is not to change meanwhile.
 
     `spans` are where each starts and stops, in order; none of them is empty.
@@ -27,8 +27,8 @@ class Stretches(Sequence[bytes]):
     @overload
     def __getitem__(self, at: int) -> bytes: ...
     @overload
-    def __getitem__(self, at: slice) -> Stretches: ...
-    def __getitem__(self, at: int | slice) -> bytes | Stretches:
+    def __getitem__(self, at: slice) -> Slices: ...
+    def __getitem__(self, at: int | slice) -> bytes | Slices:
         if isinstance(at, slice):
             start, stop, _ = at.indices(len(self))
             return self.picked([(start, stop)])
@@ -44,10 +44,10 @@ class Stretches(Sequence[bytes]):
     def __iter__(self) -> Iterator[bytes]:
         return chain.from_iterable(self._names[start:stop] for start, stop in self._spans)
 
-    def picked(self, spans: Iterable[Span]) -> Stretches:
+    def picked(self, spans: Iterable[Span]) -> Slices:
         """What is in stretches of these."""
         found = (one for start, stop in spans for one in self._within(start, stop))
-        return Stretches(self._names, [*found])
+        return Slices(self._names, [*found])
 
     def _within(self, start: int, stop: int) -> Iterator[Span]:
         at = bisect_right(self._ends, start)
@@ -72,13 +72,13 @@ class Stretches(Sequence[bytes]):
 
 def find(names: Sequence[bytes], name: bytes, start: int, stop: int) -> int:
     """Where `name` is, or would be, among sorted names from `start` up to `stop`."""
-    if isinstance(names, Stretches):
+    if isinstance(names, Slices):
         return names.find(name, start, stop)
     return bisect_left(names, name, start, stop)
 
 
 def picked(names: Sequence[bytes], spans: Iterable[Span]) -> Sequence[bytes]:
     """What is in stretches of names."""
-    if isinstance(names, Stretches):
+    if isinstance(names, Slices):
         return names.picked(spans)
     return [*chain.from_iterable(names[start:stop] for start, stop in spans)]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from gitbackup.diff.parts import Parts, parts_of, survivors
 from gitbackup.format import codec
 from gitbackup.history.entry import find_entry
-from gitbackup.history.selector import Wanted
-from gitbackup.history.walker import Step, Tracer
+from gitbackup.history.selector import KeySelector
+from gitbackup.history.walker import HistoryStep, HistoryWalker
 from gitbackup.model.changes import Action, ValueChange
 from gitbackup.model.commits import BlameLine, CommitInfo, Selection
 from gitbackup.model.keys import Entry, Key
@@ -53,7 +53,7 @@ def blame(repository: Repository, commit: str, name: str, db: int | None) -> Bla
     """
     key, entry = find_entry(repository, commit, name, db)
     parts = parts_of(entry)
-    steps = Tracer(repository, Wanted.key(codec.data(key.name), [key.db])).steps(
+    steps = HistoryWalker(repository, KeySelector.key(codec.data(key.name), [key.db])).steps(
         Selection((commit,), topological=True)
     )
     found = dict(_origins(steps, commit, key, parts))
@@ -62,7 +62,7 @@ def blame(repository: Repository, commit: str, name: str, db: int | None) -> Bla
 
 
 def _origins(
-    steps: Iterator[Step], commit: str, key: Key, parts: Parts
+    steps: Iterator[HistoryStep], commit: str, key: Key, parts: Parts
 ) -> Iterator[tuple[int, CommitInfo]]:
     """Each part by its number, and the commit that made it so.
 
@@ -83,7 +83,7 @@ def _origins(
 
 
 def _passed_on(
-    step: Step, key: Key, mine: Mapping[int, int]
+    step: HistoryStep, key: Key, mine: Mapping[int, int]
 ) -> Iterator[tuple[str, Mapping[int, int]]]:
     """For each parent the parts that it has too: where they are here, and where there."""
     for at, parent in enumerate(step.record.parents if mine else ()):

@@ -9,7 +9,7 @@ from gitbackup import kinds
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.history.key_locator import routes
-from gitbackup.history.selector import Wanted, ends_of, entry_of
+from gitbackup.history.selector import KeySelector, ends_of, entry_of
 from gitbackup.model.commits import KeyLine
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
@@ -18,7 +18,7 @@ from gitbackup.snapshot.sources import content_of
 from gitbackup.store.repository.repository import Repository
 
 
-class Held(NamedTuple):
+class StoredEntry(NamedTuple):
     """A key and its entry in a commit; `redacted` tells whether something of it is masked."""
 
     key: Key
@@ -31,14 +31,16 @@ def find_entry(repository: Repository, commit: str, name: str, db: int | None) -
 
     Raises UsageError where the commit does not have it, or several databases do.
     """
-    wanted = Wanted.key(codec.data(stored(name)), None if db is None else [db])
+    wanted = KeySelector.key(codec.data(stored(name)), None if db is None else [db])
     found = dict(entries(repository, commit, wanted))
     if len(found) != 1:
         raise UsageError(_not_one(name, commit, [*found]))
     return next(iter(found.items()))
 
 
-def entries(repository: Repository, commit: str, wanted: Wanted) -> Iterator[tuple[Key, Entry]]:
+def entries(
+    repository: Repository, commit: str, wanted: KeySelector
+) -> Iterator[tuple[Key, Entry]]:
     """Such entries of a commit, file by file; files that cannot hold any are not read.
 
     Raises NewerFormat for a commit of such a format.
@@ -54,7 +56,7 @@ def entries(repository: Repository, commit: str, wanted: Wanted) -> Iterator[tup
             yield from wanted.read(path, content_of(repository, path, blob)).items()
 
 
-def _likely(repository: Repository, tree: str, wanted: Wanted) -> Callable[[str], bool]:
+def _likely(repository: Repository, tree: str, wanted: KeySelector) -> Callable[[str], bool]:
     """Tells of a file of a canonical snapshot whether it may hold such keys."""
     if not all(literal.whole for literal in wanted.literals):
         return wanted.in_file

@@ -20,19 +20,19 @@ from gitbackup.format.patterns import Literal
 from gitbackup.history.split_inference import Split, Two, told_alone
 from gitbackup.model.changes import FileChange
 from gitbackup.store.objects.tree_size import DEEPEST
-from gitbackup.store.objects.trees import Place
+from gitbackup.store.objects.trees import TreeEntry
 
 PATHS = 10_000  # of which it is known whether they may hold the key
-Folder = Callable[[str], "dict[str, Place]"]
+Folder = Callable[[str], "dict[str, TreeEntry]"]
 Ends = Callable[[str], Two]
 """The names of the first and the last key in a file, by its blob's id."""
 
 
-class Lost(Exception):
+class KeyNotLocated(Exception):
     """The way to a key cannot be told from few paths."""
 
 
-class Route:
+class KeyLocator:
     """The way to a key in one snapshot, and how long it is the way in older ones.
 
     Or, where its name is not `whole`, to all keys whose names begin so.
@@ -42,7 +42,7 @@ class Route:
         self,
         key: Literal,
         place: str,
-        top: dict[str, Place],
+        top: dict[str, TreeEntry],
         folder: Folder,
         ends_of: Ends,
     ) -> None:
@@ -112,7 +112,7 @@ class Route:
     def _is_followed(self, path: str) -> bool:
         return path in self._absent or any(path.startswith(f"{name}/") for name in self._absent)
 
-    def _namespace(self, parent: str, size: int, names: dict[str, Place]) -> None:
+    def _namespace(self, parent: str, size: int, names: dict[str, TreeEntry]) -> None:
         """On from the folder of a place, whose prefix has `size` bytes."""
         end = self._key.find(b":", size) + 1
         if end:
@@ -141,13 +141,15 @@ class Route:
         else:
             self._nowhere(parent, ["_"], names)
 
-    def _inside(self, parent: str, names: dict[str, Place], further: Callable[[], None]) -> None:
+    def _inside(
+        self, parent: str, names: dict[str, TreeEntry], further: Callable[[], None]
+    ) -> None:
         if len(_within(parent)) > layout.DEEP:
             self._hashed(parent, names, 0)
         else:
             further()
 
-    def _split(self, parent: str, names: dict[str, Place]) -> None:
+    def _split(self, parent: str, names: dict[str, TreeEntry]) -> None:
         """On from a folder that is split by the byte after what its keys share."""
         files = self._two(parent, names)
         shared = self._shared(*files)
@@ -163,7 +165,7 @@ class Route:
         elif self._key.startswith(shared):
             self._range(parent, self._key[len(shared)], names)
 
-    def _range(self, parent: str, byte: int, names: dict[str, Place]) -> None:
+    def _range(self, parent: str, byte: int, names: dict[str, TreeEntry]) -> None:
         """On to the range that holds the key's next byte; it may go by one of several names."""
         chosen = layout.range_names(byte)
         sure = [n for n in chosen if f"{n}.json" in names and layout.holds_surely(n, byte)]
@@ -175,7 +177,7 @@ class Route:
         else:
             self._nowhere(parent, chosen, names)
 
-    def _hashed(self, parent: str, names: dict[str, Place], digits: int) -> None:
+    def _hashed(self, parent: str, names: dict[str, TreeEntry], digits: int) -> None:
         """On from a folder that is split by the hash of its keys."""
         if not self._whole:
             self._all(parent, names)
@@ -189,7 +191,7 @@ class Route:
         else:
             self._nowhere(parent, [name], names)
 
-    def _file(self, parent: str, name: str, names: dict[str, Place]) -> None:
+    def _file(self, parent: str, name: str, names: dict[str, TreeEntry]) -> None:
         """The file that holds the key, if any does."""
         path = f"{parent}{name}.json"
         self._there.add(path)
@@ -197,7 +199,7 @@ class Route:
         self._keys[path] = self._ends_of(names[f"{name}.json"].id)
         self._own_file(parent)
 
-    def _nowhere(self, parent: str, chosen: list[str], names: dict[str, Place]) -> None:
+    def _nowhere(self, parent: str, chosen: list[str], names: dict[str, TreeEntry]) -> None:
         """None of the files that may hold the key is there for sure; some file beside is."""
         odd = {f"{parent}{name}.json" for name in chosen if f"{name}.json" in names}
         self._holding |= odd
@@ -221,7 +223,7 @@ class Route:
                 return split._replace(files=(path, one if split.apart(path, one) else other))
         return split
 
-    def _all(self, parent: str, names: dict[str, Place]) -> None:
+    def _all(self, parent: str, names: dict[str, TreeEntry]) -> None:
         """Any file below may hold such keys, as long as the folder is there."""
         self._folders.add(parent)
         self._there.add(self._some_file(parent, names))
@@ -230,15 +232,15 @@ class Route:
         self._beside.add(parent)
         self._own.add(layout.own_file(parent, self._key) + ".json")
 
-    def _two(self, parent: str, names: dict[str, Place]) -> tuple[str, str]:
+    def _two(self, parent: str, names: dict[str, TreeEntry]) -> tuple[str, str]:
         """A file in each of two ranges of a folder. Raises Lost where it has but one."""
         ranges = [name for name in names if not layout.is_own(name.removesuffix(".json"))]
         if len(ranges) < 2:
-            raise Lost
+            raise KeyNotLocated
         one, other = (self._some_file(parent, {n: names[n]}) for n in (ranges[0], ranges[-1]))
         return one, other
 
-    def _some_file(self, parent: str, names: dict[str, Place]) -> str:
+    def _some_file(self, parent: str, names: dict[str, TreeEntry]) -> str:
         """A file in a folder, and a key that is in it. Raises Lost where there is none near."""
         for name, node in names.items():
             if not node.folder:
@@ -246,7 +248,7 @@ class Route:
                 self._keys[path] = self._ends_of(node.id)
                 return path
         if not names or parent.count("/") > DEEPEST:
-            raise Lost
+            raise KeyNotLocated
         name, node = next(iter(names.items()))
         return self._some_file(f"{parent}{name}/", self._folder(node.id))
 
@@ -260,15 +262,15 @@ def routes(
     tree: str,
     folder: Folder,
     ends_of: Ends,
-) -> list[Route] | None:
+) -> list[KeyLocator] | None:
     """The ways to such keys in these places of a snapshot, given by its tree's id.
 
     None where they cannot be told from few paths.
     """
     top, each = folder(tree), [place for place in places if place != "functions"]
     try:
-        return [Route(one, place, top, folder, ends_of) for place in each for one in literals]
-    except Lost:
+        return [KeyLocator(one, place, top, folder, ends_of) for place in each for one in literals]
+    except KeyNotLocated:
         return None
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from gitbackup.history.lookup import Found
-from gitbackup.history.walker import Step
+from gitbackup.history.lookup import FoundEntry
+from gitbackup.history.walker import HistoryStep
 from gitbackup.model.changes import Action, KeyChange, KeyDiff, Summary
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.model.keys import Key
@@ -38,7 +38,7 @@ class CommitChanges:
 
 
 def trace(
-    steps: Iterable[Step], selection: Selection, redaction: Redaction
+    steps: Iterable[HistoryStep], selection: Selection, redaction: Redaction
 ) -> Iterator[CommitChanges]:
     """Those of the selected commits, each a step, that changed such keys: newest first, or in
     reverse."""
@@ -47,7 +47,7 @@ def trace(
     yield from reversed([*some]) if selection.reverse else some
 
 
-def _told(step: Step, redaction: Redaction) -> CommitChanges | None:
+def _told(step: HistoryStep, redaction: Redaction) -> CommitChanges | None:
     """What a step changed; None for nothing."""
     if not step.edges and not step.damage:
         return None
@@ -59,7 +59,7 @@ def _told(step: Step, redaction: Redaction) -> CommitChanges | None:
     return None
 
 
-def _key_diff(key: Key, old: Found | None, new: Found | None) -> KeyDiff:
+def _key_diff(key: Key, old: FoundEntry | None, new: FoundEntry | None) -> KeyDiff:
     action = Action.CHANGED if old and new else Action.ADDED if new else Action.REMOVED
     change = KeyChange(key, action, old.path if old else None, new.path if new else None)
     return key_diff(change, old.entry if old else None, new.entry if new else None)

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from gitbackup.diff import exact
 from gitbackup.errors import Damaged
 from gitbackup.format import layout
-from gitbackup.history.selector import Wanted, ends_of, entry_of
+from gitbackup.history.selector import KeySelector, ends_of, entry_of
 from gitbackup.history.split_inference import Two
 from gitbackup.model.keys import Entry, Key
 from gitbackup.store.repository.repository import Repository
@@ -19,7 +19,7 @@ KEPT = 4 * 1024 * 1024  # bytes of what was found that are kept
 ANY = 256  # bytes that are reckoned for a finding, whatever it is
 
 
-class Found:
+class FoundEntry:
     """A key's entry, whole or as bytes of its file."""
 
     def __init__(self, path: str, key: Key, picked: bytes | Entry) -> None:
@@ -32,7 +32,7 @@ class Found:
         return entry_of(self.path, self._key, self.picked)
 
 
-def same(old: Found | None, new: Found | None) -> bool:
+def same(old: FoundEntry | None, new: FoundEntry | None) -> bool:
     """Whether an entry is the same before and after, or on neither side."""
     if old is None or new is None:
         return old is new
@@ -41,19 +41,19 @@ def same(old: Found | None, new: Found | None) -> bool:
     return exact.same(old.entry, new.entry)
 
 
-class Findings:
+class EntryLookup:
     """What files hold of the keys wanted, and which keys they begin and end with."""
 
-    def __init__(self, repository: Repository, wanted: Wanted) -> None:
+    def __init__(self, repository: Repository, wanted: KeySelector) -> None:
         self._wanted = wanted
         self._read = lru_cache(FILES)(repository.read)
         self._read_all = repository.read_all
         self._anothers: dict[str, bool] = {}
         self._ends: dict[str, Two] = {}
-        self._found: dict[tuple[str, str, bool], dict[Key, Found]] = {}
+        self._found: dict[tuple[str, str, bool], dict[Key, FoundEntry]] = {}
         self._size = 0
 
-    def found(self, path: str, blob: str, canonical: bool) -> Mapping[Key, Found]:
+    def found(self, path: str, blob: str, canonical: bool) -> Mapping[Key, FoundEntry]:
         """Such entries of a file, whose layout is known or not.
 
         Raises Damaged where it is not well-formed.
@@ -91,11 +91,11 @@ class Findings:
                 if self._size > KEPT:
                     return
 
-    def _find(self, path: str, blob: str, canonical: bool, content: bytes) -> dict[Key, Found]:
+    def _find(self, path: str, blob: str, canonical: bool, content: bytes) -> dict[Key, FoundEntry]:
         picked = (self._wanted.pick if canonical else self._wanted.read)(path, content)
         whole = any(not isinstance(entry, bytes) for entry in picked.values())
         self._make_room(len(content) if whole else sum(map(len, picked.values())))
-        found = {key: Found(path, key, entry) for key, entry in picked.items()}
+        found = {key: FoundEntry(path, key, entry) for key, entry in picked.items()}
         self._found[path, blob, canonical] = found
         return found
 

@@ -19,7 +19,7 @@ NAME = re.compile(rb'\n  ("(?:[^"\\]|\\.)*"): \{\n')  # a key, in a canonical fi
 END = b"\n  }"  # of an entry there
 
 
-class Wanted:
+class KeySelector:
     """The keys of these databases, None are all, that match one of the patterns; all for none.
 
     `literals` are what their names begin with, or are.
@@ -34,7 +34,7 @@ class Wanted:
         self.in_file = lru_cache(PATHS)(self._in_file)
 
     @classmethod
-    def key(cls, name: bytes, databases: Sequence[int] | None) -> Wanted:
+    def key(cls, name: bytes, databases: Sequence[int] | None) -> KeySelector:
         """One key of this name, whatever of a pattern is in it."""
         return cls([codec.loose(re.sub(rb"([*?\[\\])", rb"\\\1", name))], databases)
 

@@ -12,7 +12,7 @@ from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import compare, summarise
 from gitbackup.snapshot.manifests import Manifests, parted
-from gitbackup.snapshot.sources import sides_of
+from gitbackup.snapshot.sources import sources_of
 from gitbackup.store.repository.repository import Repository
 
 
@@ -43,7 +43,7 @@ def summaries(
             manifests.expect_known(each)
         before = older.tree if older else None
         changes = repository.history.differ(before, record.tree)
-        found = compare(*sides_of(repository, changes)).changes
+        found = compare(*sources_of(repository, changes)).changes
         if any(change.path == file_format.MANIFEST for change in changes):
             found, _ = parted(found, manifests.left(before, record.tree))
         told, hidden = apart(found, quiet)

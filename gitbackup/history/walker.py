@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gitbackup.errors import Damaged
-from gitbackup.history.key_locator import Route, routes
-from gitbackup.history.lookup import Findings, Found, same
-from gitbackup.history.selector import Wanted
+from gitbackup.history.key_locator import KeyLocator, routes
+from gitbackup.history.lookup import EntryLookup, FoundEntry, same
+from gitbackup.history.selector import KeySelector
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import Selection
 from gitbackup.model.keys import Key
@@ -29,18 +29,18 @@ from gitbackup.store.repository.repository import Repository
 AT_HAND = 512  # folders, and commits, that are kept
 
 
-Edge = Mapping[Key, "tuple[Found | None, Found | None]"]
+EntryPairs = Mapping[Key, "tuple[FoundEntry | None, FoundEntry | None]"]
 """The keys that differ between a commit and one parent: what was, and what is."""
 
 
-class Step(NamedTuple):
+class HistoryStep(NamedTuple):
     """A commit, and what it changed against each of its parents; against nothing for a first.
 
     Without edges it changed nothing. `left` are keys that it lacks since its scope is another.
     """
 
     record: Record
-    edges: Sequence[Edge] = ()
+    edges: Sequence[EntryPairs] = ()
     damage: str = ""
     left: frozenset[Key] = frozenset()
 
@@ -50,25 +50,25 @@ class Beginning(NamedTuple):
 
     start: str
     places: Sequence[str]
-    ways: Sequence[Route]
+    ways: Sequence[KeyLocator]
     changed: Iterator[Sequence[Changed]]
 
 
-class Tracer:
+class HistoryWalker:
     """Walks the history of such keys."""
 
-    def __init__(self, repository: Repository, wanted: Wanted) -> None:
+    def __init__(self, repository: Repository, wanted: KeySelector) -> None:
         self._history = repository.history
         self._wanted = wanted
         self._folder = lru_cache(AT_HAND)(repository.folder)
         self._record = lru_cache(AT_HAND)(repository.history.record)
         self._tops = repository.tops
-        self._findings = Findings(repository, wanted)
+        self._findings = EntryLookup(repository, wanted)
         self._manifests = Manifests(repository)
         self._early: Beginning | None = None
         self._parents = slice(None)
 
-    def steps(self, selection: Selection) -> Iterator[Step]:
+    def steps(self, selection: Selection) -> Iterator[HistoryStep]:
         """The selected commits, newest first; one that did not change such keys may have no
         edges. git begins to read them now, and goes on until they are asked for."""
         every = replace(selection, limit=None, reverse=False)
@@ -81,14 +81,16 @@ class Tracer:
             self._begin_early(first)
         return self._on_the_way(first, records)
 
-    def _on_the_way(self, first: Record, others: Iterable[Record]) -> Iterator[Step]:
+    def _on_the_way(self, first: Record, others: Iterable[Record]) -> Iterator[HistoryStep]:
         """Lines of canonical commits by the keys' way, the others at large."""
         self._manifests.expect_known(first)
         records = [first]
         places = self._places(records, others)
         yield from self._checked(self._walk(records, places), records)
 
-    def _checked(self, steps: Iterable[Step], records: Sequence[Record]) -> Iterator[Step]:
+    def _checked(
+        self, steps: Iterable[HistoryStep], records: Sequence[Record]
+    ) -> Iterator[HistoryStep]:
         """The steps, without keys that left the scope. Raises NewerFormat at one to or from a
         commit of such a format."""
         by_id = {record.id: record for record in records}
@@ -102,9 +104,9 @@ class Tracer:
                     self._manifests.expect_known(parent)
             yield self._in_scope(step, trees)
 
-    def _in_scope(self, step: Step, before: Sequence[str | None]) -> Step:
+    def _in_scope(self, step: HistoryStep, before: Sequence[str | None]) -> HistoryStep:
         """The step, where a key that its commit does not cover is not told as removed."""
-        edges, left = list[Edge](), set[Key]()
+        edges, left = list[EntryPairs](), set[Key]()
         for edge, tree in zip(step.edges, before, strict=False):
             gone = [key for key, (_, new) in edge.items() if new is None]
             went = set(filter(self._manifests.left(tree, step.record.tree), gone)) if gone else ()
@@ -112,7 +114,7 @@ class Tracer:
             left.update(went)
         return step._replace(edges=edges, left=frozenset(left)) if left else step
 
-    def _walk(self, records: Sequence[Record], places: Sequence[str]) -> Iterator[Step]:
+    def _walk(self, records: Sequence[Record], places: Sequence[str]) -> Iterator[HistoryStep]:
         at = 0
         while at < len(records):
             end = _end(records, at)
@@ -125,7 +127,7 @@ class Tracer:
 
     def _along(
         self, line: Sequence[Record], older: Sequence[Record], places: Sequence[str]
-    ) -> Iterator[Step]:
+    ) -> Iterator[HistoryStep]:
         """Along a line of canonical commits; `older` are the parents of each."""
         at = 0
         while at < len(line):
@@ -135,7 +137,7 @@ class Tracer:
 
     def _on_one_way(
         self, line: Sequence[Record], older: Sequence[Record], places: Sequence[str]
-    ) -> Iterator[Step]:
+    ) -> Iterator[HistoryStep]:
         """As far as the key's way is what it is in the first of them, and where it turns."""
         began = self._began(line[0], next(iter(line[-1].parents), None), places)
         if began is None:
@@ -148,13 +150,13 @@ class Tracer:
             self._read_ahead(some, held, began.ways)
             for (commit, changes), mine in zip(some, held, strict=True):
                 at = known[commit]
-                yield from map(Step, line[done:at])
+                yield from map(HistoryStep, line[done:at])
                 done = at + 1
                 if any(way.ends(changes) for way in began.ways):
                     yield self._turn(line[at], began.ways, older[at:done], places)
                     return
-                yield Step(line[at], [self._edge(mine, True)])
-        yield from map(Step, line[done:])
+                yield HistoryStep(line[at], [self._edge(mine, True)])
+        yield from map(HistoryStep, line[done:])
 
     def _begin_early(self, first: Record) -> None:
         """Along all of the history, as if it had no other places than there are now."""
@@ -207,7 +209,7 @@ class Tracer:
         self,
         some: Sequence[Changed],
         held: Sequence[Sequence[FileChange]],
-        ways: Sequence[Route],
+        ways: Sequence[KeyLocator],
     ) -> None:
         """What is looked at in these commits is read together."""
         telling = {path for way in ways for path in way.telling}
@@ -226,26 +228,26 @@ class Tracer:
     def _turn(
         self,
         record: Record,
-        ways: Sequence[Route],
+        ways: Sequence[KeyLocator],
         parents: Sequence[Record],
         places: Sequence[str],
-    ) -> Step:
+    ) -> HistoryStep:
         """Where the key's way is another one in the parent."""
         before = [self._ways(parent, places) for parent in parents]
         if None in before:
             return self._look(record, *parents)
         changes = self._history.differ(next((p.tree for p in parents), None), record.tree)
         both = [*ways, *(way for other in before for way in other or ())]
-        return Step(record, [self._edge(_held(changes, both), True)])
+        return HistoryStep(record, [self._edge(_held(changes, both), True)])
 
-    def _ways(self, record: Record, places: Sequence[str]) -> Sequence[Route] | None:
+    def _ways(self, record: Record, places: Sequence[str]) -> Sequence[KeyLocator] | None:
         """The way to the key in each database; None where it cannot be told from few paths."""
         ends_of = self._findings.ends_of
         return routes(self._wanted.literals, places, record.tree, self._folder, ends_of)
 
-    def _look(self, record: Record, following: Record | None = None) -> Step:
+    def _look(self, record: Record, following: Record | None = None) -> HistoryStep:
         """At all files that differ from each parent; the record that follows may be of one."""
-        edges: list[Edge] = []
+        edges: list[EntryPairs] = []
         damage = ""
         for parent in record.parents[self._parents] or (None,):
             before = following if following and following.id == parent else None
@@ -257,12 +259,12 @@ class Tracer:
             except Damaged as damaged:
                 edges.append({})
                 damage = str(damaged)
-        return Step(record, edges, damage)
+        return HistoryStep(record, edges, damage)
 
-    def _edge(self, changes: Iterable[FileChange], canonical: bool) -> Edge:
+    def _edge(self, changes: Iterable[FileChange], canonical: bool) -> EntryPairs:
         """The keys that differ by these files. Raises Damaged where one is not well-formed."""
-        before: dict[Key, Found] = {}
-        after: dict[Key, Found] = {}
+        before: dict[Key, FoundEntry] = {}
+        after: dict[Key, FoundEntry] = {}
         for path, old, new in changes:
             if self._may_hold(path, canonical):
                 for blob, found in ((old, before), (new, after)):
@@ -278,7 +280,7 @@ class Tracer:
         return file_format.is_data(path) and self._wanted.in_place(path.partition("/")[0])
 
 
-def _held(changes: Iterable[FileChange], ways: Sequence[Route]) -> list[FileChange]:
+def _held(changes: Iterable[FileChange], ways: Sequence[KeyLocator]) -> list[FileChange]:
     """Those of the files that may hold the key, and the libraries of functions."""
     return [
         change

@@ -8,11 +8,11 @@ from gitbackup.format import codec
 from gitbackup.kinds.base import (
     Abilities,
     Command,
+    Incomplete,
     Kind,
     Reading,
     Settled,
-    Unsure,
-    Whole,
+    SingleReply,
     normal_instant,
     normal_object,
     normal_text,
@@ -30,11 +30,11 @@ __all__ = [
     "KINDS",
     "Abilities",
     "Command",
+    "Incomplete",
     "Kind",
     "Reading",
     "Settled",
-    "Unsure",
-    "Whole",
+    "SingleReply",
     "canonical",
     "kind_of",
     "normal_entry",
@@ -58,7 +58,7 @@ def canonical(entry: Entry) -> Entry:
     if entry["type"] not in KINDS:
         return entry  # base64, or a library's source: nothing there is loose
     tight = entry.copy()
-    tight["value"] = KINDS[entry["type"]].normal(codec.tighten(entry["value"]))
+    tight["value"] = KINDS[entry["type"]].canonicalize(codec.tighten(entry["value"]))
     if "field_expires_at" in entry:
         tight["field_expires_at"] = codec.tighten(entry["field_expires_at"])
     return tight
@@ -82,7 +82,7 @@ def normal_entry(entry: Any) -> Entry:
         raise ValueError(f"it has an unknown member {min(unknown)!r}")
     if not isinstance(entry.get("type"), str) or "value" not in entry:
         raise ValueError("it has no type or no value")
-    value = kind_of(entry["type"]).normal(entry["value"])
+    value = kind_of(entry["type"]).canonicalize(entry["value"])
     normal: Entry = {"type": entry["type"], "value": value}
     if "expires_at" in entry:
         normal["expires_at"] = normal_instant(entry["expires_at"])

@@ -53,11 +53,11 @@ class Abilities:
         return max(1, PIECE // self.share)
 
 
-class Unsure(Exception):
+class Incomplete(Exception):
     """Replies that need not be the whole of a value, or do not make one."""
 
 
-class Whole(NamedTuple):
+class SingleReply(NamedTuple):
     """How a small value is asked for by one command, and what the reply to it is.
 
     `command` is its name, `words` what follows the key: no reply is large, whatever there is.
@@ -78,7 +78,7 @@ class Kind(Protocol):
         """What the TYPE command calls it."""
         ...
 
-    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
         """How to ask for a small value by one command; None where that takes more.
 
         It is `sized` where it is known to be small.
@@ -89,7 +89,7 @@ class Kind(Protocol):
         """How to ask for the value, in bounded pieces."""
         ...
 
-    def normal(self, value: Any) -> Any:
+    def canonicalize(self, value: Any) -> Any:
         """The stored value in its canonical form, which it has unless a person edited it.
 
         Raises ValueError, saying what is wrong, for a value that does not fit.
@@ -127,21 +127,21 @@ def pieces(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def all_of(items: Sequence[T]) -> Sequence[T]:
     """What came where FEW were asked for. Raises Unsure where that may not be all."""
     if len(items) >= FEW:
-        raise Unsure
+        raise Incomplete
     return items
 
 
 def texts(items: Iterable[Any]) -> None:
     """Raises Unsure where these are not all text: then the reply was none that tells a value."""
     if not {*map(type, items)} <= {str}:
-        raise Unsure
+        raise Incomplete
 
 
 def all_scanned(reply: Any) -> Sequence[str]:
     """What a scan has found. Raises Unsure where it is not at its end."""
     cursor, found = reply
     if cursor != "0":
-        raise Unsure
+        raise Incomplete
     texts(found)
     return found  # type: ignore[no-any-return]  # a list of text
 
@@ -149,7 +149,7 @@ def all_scanned(reply: Any) -> Sequence[str]:
 def expect_new(cursor: str, seen: set[str]) -> None:
     """Raises Unsure for a cursor that a scan was given before: it would never end."""
     if cursor in seen:
-        raise Unsure("a scan of it goes round in circles")
+        raise Incomplete("a scan of it goes round in circles")
     seen.add(cursor)
 
 

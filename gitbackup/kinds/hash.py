@@ -13,7 +13,7 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Reading,
-    Whole,
+    SingleReply,
     all_scanned,
     check_not_empty,
     each,
@@ -32,8 +32,10 @@ PLAIN = ("listpack", "ziplist")  # encodings that cannot hold a field's expiry
 class Hash:
     name = "hash"
 
-    def whole(self, server: Abilities, sized: bool) -> Whole | None:
-        return None if server.field_expiry else Whole("HSCAN", ("0", "COUNT", str(FEW)), _fields)
+    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
+        return (
+            None if server.field_expiry else SingleReply("HSCAN", ("0", "COUNT", str(FEW)), _fields)
+        )
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         fields: dict[str, str] = {}
@@ -59,7 +61,7 @@ class Hash:
                 entry["field_expires_at"] = expiries
         return entry if fields else None
 
-    def normal(self, value: Any) -> Any:
+    def canonicalize(self, value: Any) -> Any:
         fields = normal_object(value)
         check_not_empty(fields)
         return {

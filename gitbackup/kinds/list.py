@@ -11,7 +11,7 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Reading,
-    Whole,
+    SingleReply,
     all_of,
     check_not_empty,
     each,
@@ -27,8 +27,8 @@ MOST_SET = 100  # items replaced one by one; for more the list is built anew
 class List:
     name = "list"
 
-    def whole(self, server: Abilities, sized: bool) -> Whole | None:
-        return Whole("LRANGE", ("0", str(FEW - 1)), _items)
+    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
+        return SingleReply("LRANGE", ("0", str(FEW - 1)), _items)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         items: list[str] = []
@@ -38,7 +38,7 @@ class List:
             if len(piece) < server.piece:
                 return {"type": self.name, "value": items} if items else None
 
-    def normal(self, value: Any) -> Any:
+    def canonicalize(self, value: Any) -> Any:
         check_not_empty(value)
         return normal_texts(value)
 

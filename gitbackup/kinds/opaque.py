@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitbackup.format import codec
-from gitbackup.kinds.base import Abilities, Command, Reading, Whole
+from gitbackup.kinds.base import Abilities, Command, Reading, SingleReply
 from gitbackup.model.keys import Entry
 
 
@@ -15,7 +15,7 @@ class Opaque:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
         return None
 
     def read(self, key: bytes, server: Abilities) -> Reading:
@@ -25,7 +25,7 @@ class Opaque:
         dump = base64.b64encode(codec.raw(payload)).decode("ascii")
         return {"type": name, "value": {"dump": dump}}  # DUMP refuses no type
 
-    def normal(self, value: Any) -> Any:
+    def canonicalize(self, value: Any) -> Any:
         if not isinstance(value, dict) or value.keys() != {"dump"}:
             raise ValueError('the value is not {"dump": ...}')
         try:

@@ -11,7 +11,7 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Reading,
-    Whole,
+    SingleReply,
     all_scanned,
     check_not_empty,
     each,
@@ -24,8 +24,10 @@ from gitbackup.model.keys import Entry
 class Set:
     name = "set"
 
-    def whole(self, server: Abilities, sized: bool) -> Whole | None:
-        return Whole("SSCAN", ("0", "COUNT", str(FEW)), lambda reply: sorted({*all_scanned(reply)}))
+    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
+        return SingleReply(
+            "SSCAN", ("0", "COUNT", str(FEW)), lambda reply: sorted({*all_scanned(reply)})
+        )
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         members: set[str] = set()
@@ -37,7 +39,7 @@ class Set:
             if cursor == "0":
                 return {"type": self.name, "value": sorted(members)} if members else None
 
-    def normal(self, value: Any) -> Any:
+    def canonicalize(self, value: Any) -> Any:
         check_not_empty(value)
         members = sorted(normal_texts(value))
         for member, following in pairwise(members):

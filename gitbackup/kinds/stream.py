@@ -15,10 +15,10 @@ from gitbackup.format import codec
 from gitbackup.kinds.base import (
     Abilities,
     Command,
+    Incomplete,
     Reading,
     Settled,
-    Unsure,
-    Whole,
+    SingleReply,
     mapping,
 )
 from gitbackup.kinds.stream_change import change_stream
@@ -35,7 +35,7 @@ Asking = Generator[list[Command], list[Any], Any]
 class Stream:
     name = "stream"
 
-    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
         return None
 
     def read(self, key: bytes, server: Abilities) -> Reading:
@@ -54,7 +54,7 @@ class Stream:
         entry = _entry(full, entries, server)
         return Settled(entry) if full["length"] == len(entries) else entry
 
-    def normal(self, value: Any) -> Any:
+    def canonicalize(self, value: Any) -> Any:
         return normal_stream(value)
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
@@ -101,7 +101,7 @@ def _state(key: bytes, full: Value) -> Asking:
         if not (untold := _untold(full)):
             return full
         most = 2 * untold
-    raise Unsure("more is pending than the server tells")
+    raise Incomplete("more is pending than the server tells")
 
 
 def _read_on(key: bytes, most: int, entries: Value, last: str) -> Asking:
@@ -113,7 +113,7 @@ def _read_on(key: bytes, most: int, entries: Value, last: str) -> Asking:
         if len(piece) < most:
             return
         if (following := f"({piece[-1][0]}") == start:
-            raise Unsure("it has the same entries again and again")
+            raise Incomplete("it has the same entries again and again")
         start = following
 
 
@@ -138,7 +138,7 @@ def _entry(full: Value, entries: Value, server: Abilities) -> Entry:
     try:
         expect_sum(value)
     except ValueError as wrong:
-        raise Unsure(wrong) from None
+        raise Incomplete(wrong) from None
     return {"type": Stream.name, "value": value}
 
 

@@ -11,9 +11,9 @@ from gitbackup.kinds.base import (
     STRETCH,
     Abilities,
     Command,
+    Incomplete,
     Reading,
-    Unsure,
-    Whole,
+    SingleReply,
     normal_text,
 )
 from gitbackup.model.keys import Entry
@@ -22,10 +22,10 @@ from gitbackup.model.keys import Entry
 class String:
     name = "string"
 
-    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
         if sized:
-            return Whole("GET", (), _text)
-        return Whole("GETRANGE", ("0", str(SHORT - 1)), _all_of_it)
+            return SingleReply("GET", (), _text)
+        return SingleReply("GETRANGE", ("0", str(SHORT - 1)), _all_of_it)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         if server.share > 1:
@@ -33,7 +33,7 @@ class String:
         (value,) = yield [("GET", key)]
         return None if value is None else {"type": self.name, "value": value}
 
-    def normal(self, value: Any) -> Any:
+    def canonicalize(self, value: Any) -> Any:
         return normal_text(value, "the value")
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
@@ -57,14 +57,14 @@ def _in_pieces(key: bytes, most: int) -> Reading:
     if b"".join(pieces) and length == sum(map(len, pieces)):
         return {"type": String.name, "value": codec.loose(b"".join(pieces))}
     if length:
-        raise Unsure("its length is another each time")
+        raise Incomplete("its length is another each time")
     (value,) = yield [("GET", key)]
     return None if value is None else {"type": String.name, "value": value}
 
 
 def _text(reply: Any) -> str | None:
     if reply is not None and type(reply) is not str:
-        raise Unsure
+        raise Incomplete
     return reply
 
 
@@ -72,5 +72,5 @@ def _all_of_it(text: str) -> str:
     """What is there for sure: nothing stands for no string too. A character takes four bytes at
     most."""
     if not _text(text) or (len(text) >= SHORT // 4 and len(codec.raw(text)) >= SHORT):
-        raise Unsure
+        raise Incomplete
     return text

@@ -13,9 +13,9 @@ from gitbackup.kinds.base import (
     FEW,
     Abilities,
     Command,
+    Incomplete,
     Reading,
-    Unsure,
-    Whole,
+    SingleReply,
     all_of,
     check_not_empty,
     each,
@@ -34,11 +34,11 @@ Scores = Mapping[str, int | float | str]
 class SortedSet:
     name = "zset"
 
-    def whole(self, server: Abilities, sized: bool) -> Whole | None:
+    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
         def value(reply: Any) -> dict[str, Any]:
             return _scores(all_of(reply if server.resp3 else [*pairs(reply)]))
 
-        return Whole("ZRANGE", ("0", str(FEW - 1), "WITHSCORES"), value)
+        return SingleReply("ZRANGE", ("0", str(FEW - 1), "WITHSCORES"), value)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         scores: dict[str, Any] = {}
@@ -51,11 +51,11 @@ class SortedSet:
             scores.update(_scores(piece))
             start += server.piece
             if piece and len(scores) == known:
-                raise Unsure("it has the same members again and again")
+                raise Incomplete("it has the same members again and again")
             if len(piece) < server.piece:
                 return {"type": self.name, "value": scores} if scores else None
 
-    def normal(self, value: Any) -> Any:
+    def canonicalize(self, value: Any) -> Any:
         check_not_empty(value)
         scores = normal_object(value)
         return {member: codec.score(codec.number(score)) for member, score in scores.items()}
@@ -85,7 +85,7 @@ def _scores(piece: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     scores = {member: codec.score(float(score)) for member, score in piece}
     texts(scores)
     if "nan" in scores.values():
-        raise Unsure("a score is not a number")
+        raise Incomplete("a score is not a number")
     return scores
 
 

@@ -27,7 +27,7 @@ T = TypeVar("T", bound=Keyed)
 T_co = TypeVar("T_co", bound=Keyed, covariant=True)
 
 
-class Block(Protocol[T_co]):
+class FileGroup(Protocol[T_co]):
     """All keys of one file: a database, and at least one name; these are sorted."""
 
     @property
@@ -46,13 +46,13 @@ class Block(Protocol[T_co]):
         ...
 
 
-class Blocks(Sequence[T]):
+class FileGroups(Sequence[T]):
     """A sequence sorted by key: `few` items, sorted, and those of `blocks`.
 
     No key is in it twice. To iterate it takes memory for all that the blocks stand for.
     """
 
-    def __init__(self, few: Sequence[T], blocks: Sequence[Block[T]]) -> None:
+    def __init__(self, few: Sequence[T], blocks: Sequence[FileGroup[T]]) -> None:
         self.few = few
         self.blocks = blocks
 
@@ -90,14 +90,14 @@ class Blocks(Sequence[T]):
         return nsmallest(count, [*self.few[:count], *heads], key=_key)
 
 
-def listed(few: Sequence[T], blocks: Sequence[Block[T]]) -> Sequence[T]:
+def listed(few: Sequence[T], blocks: Sequence[FileGroup[T]]) -> Sequence[T]:
     """A sequence sorted by key, of sorted items and of blocks, if there are any."""
-    return Blocks(few, blocks) if blocks else few
+    return FileGroups(few, blocks) if blocks else few
 
 
-def parts(items: Iterable[T]) -> tuple[Iterable[T], Sequence[Block[T]]]:
+def parts(items: Iterable[T]) -> tuple[Iterable[T], Sequence[FileGroup[T]]]:
     """The items of a sequence that stand for themselves, and the blocks of the others."""
-    return (items.few, items.blocks) if isinstance(items, Blocks) else (items, ())
+    return (items.few, items.blocks) if isinstance(items, FileGroups) else (items, ())
 
 
 def merged(old: Sequence[T], new: Sequence[T], left: Set[Key]) -> Sequence[T]:
@@ -117,7 +117,7 @@ def _without(items: Sequence[T], keys: Set[Key]) -> Sequence[T]:
     return listed([item for item in few if item.key not in keys], kept)
 
 
-def _narrowed(block: Block[T], keys: Set[Key]) -> Block[T]:
+def _narrowed(block: FileGroup[T], keys: Set[Key]) -> FileGroup[T]:
     names = block.names
     left = [at for at, name in enumerate(names) if Key(block.db, name) not in keys]
     return block if len(left) == len(names) else _Some(block, left)
@@ -126,7 +126,7 @@ def _narrowed(block: Block[T], keys: Set[Key]) -> Block[T]:
 class _Some(Generic[T]):
     """A block of some of another's keys."""
 
-    def __init__(self, block: Block[T], places: Sequence[int]) -> None:
+    def __init__(self, block: FileGroup[T], places: Sequence[int]) -> None:
         self.db = block.db
         self.action = block.action
         self.names = [block.names[at] for at in places]
@@ -137,7 +137,7 @@ class _Some(Generic[T]):
         return self._block.item(self._places[at])
 
 
-def spaces(block: Block[T]) -> Counter[str]:
+def spaces(block: FileGroup[T]) -> Counter[str]:
     """How many of a block's names are in each namespace: mostly all of them in one."""
     names = block.names
     space = Key(block.db, names[0]).namespace

@@ -55,7 +55,7 @@ class Untried:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class SnapshotCounts:
     """What a snapshot holds: how many files, and keys of each type and in each database.
 
     `databases` counts the libraries of functions by the number FUNCTIONS; `types` does not.
@@ -87,7 +87,7 @@ class Proof:
 
     commit: str
     tree: str
-    held: Held
+    held: SnapshotCounts
     findings: Sequence[Finding] = ()
     untried: Sequence[Untried] = ()
     server: str = ""

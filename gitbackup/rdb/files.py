@@ -31,14 +31,14 @@ NAME = re.compile(r"dump-\d{8}-\d{6}\.rdb")
 DRAFT = (".gitbackup-", ".rdb.part")
 IGNORED = "# made by gitbackup: what is here holds every secret of the database\n*\n"
 SLACK = 1  # second by which the clock that dates files may lag behind the one that TIME reads
-Source = Callable[[Server, BinaryIO, Progress], None]
+RdbSource = Callable[[Server, BinaryIO, Progress], None]
 
 
 def save(
     server: Server,
     folder: Path,
     keep: int | None,
-    source: Source,
+    source: RdbSource,
     progress: Progress,
     wait: float = lock.WAIT,
 ) -> RdbSaved:
@@ -67,7 +67,9 @@ def save(
     return RdbSaved(rdb_file.look(path), str(server), checksum, removed, warnings)
 
 
-def _write(server: Server, folder: Path, source: Source, progress: Progress) -> tuple[bool, Path]:
+def _write(
+    server: Server, folder: Path, source: RdbSource, progress: Progress
+) -> tuple[bool, Path]:
     """Writes a whole file that is right; whether it has a checksum, and its final name."""
     with _draft(folder) as (draft, file):
         source(server, file, progress)
@@ -84,7 +86,7 @@ def sync(server: Server, file: BinaryIO, progress: Progress) -> None:
     replica_fetch.fetch(server, file, progress)
 
 
-def copy(path: Path | None) -> Source:
+def copy(path: Path | None) -> RdbSource:
     """A source: the server's own file, at `path` where the server is not to be asked."""
     return partial(_copy, path)
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitbackup.capture.capture import take
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import CommitResult, changed_paths
 from gitbackup.commit.message import compose, one_line, origin
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.rdb import rdb_file
-from gitbackup.live.rdb.rdb_server import Loaded, load
+from gitbackup.live.rdb.rdb_server import RdbServer, load
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Scope
 from gitbackup.model.rdb import RdbFile
 from gitbackup.progress import Progress
 from gitbackup.snapshot.commit_scope import taken_at
-from gitbackup.snapshot.sources import CommitSide
+from gitbackup.snapshot.sources import CommitSource
 from gitbackup.store.repository.repository import Repository
 
 WITH_STREAM_COUNTERS = 10  # version of the format, of Redis 7.0
@@ -34,14 +34,14 @@ class RdbAdopted:
     warnings: Sequence[str]
 
 
-class LoadedFiles(LiveFiles):
+class RdbSnapshotReader(SnapshotReader):
     """The files of a snapshot of an RDB file, as of the moment that the file is of.
 
     A server writes a file as all was at one moment. What the server of our own says of its
     own time is nothing to it.
     """
 
-    def __init__(self, loaded: Loaded, scope: Scope, progress: Progress) -> None:
+    def __init__(self, loaded: RdbServer, scope: Scope, progress: Progress) -> None:
         self.file = loaded.file
         self.dated = loaded.file.taken_at
         self._loaded = loaded
@@ -78,16 +78,18 @@ class LoadedFiles(LiveFiles):
 @contextmanager
 def loaded(
     path: Path, program: Path | None, scope: Scope, progress: Progress
-) -> Iterator[LoadedFiles]:
+) -> Iterator[RdbSnapshotReader]:
     """The snapshot of a file. Raises Damaged where it is not whole and right, ServerError where
     no server takes it."""
     rdb_file.check(path)
     with load(path, program) as held:
-        held.forget_dead()
-        yield LoadedFiles(held, scope, progress)
+        held.drop_expired()
+        yield RdbSnapshotReader(held, scope, progress)
 
 
-def told(repository: Repository | None, live: LoadedFiles, result: CommitResult) -> CommitResult:
+def told(
+    repository: Repository | None, live: RdbSnapshotReader, result: CommitResult
+) -> CommitResult:
     """The result of a commit of a file, with what else there is to say of it."""
     warnings = [*result.warnings, *live.doubts()]
     if repository and result.parent and taken_at(repository, result.parent) > live.taken_at:
@@ -97,14 +99,14 @@ def told(repository: Repository | None, live: LoadedFiles, result: CommitResult)
     return replace(result, warnings=warnings)
 
 
-def adopt(repository: Repository, live: LoadedFiles) -> RdbAdopted:
+def import_as_branch(repository: Repository, live: RdbSnapshotReader) -> RdbAdopted:
     """Commits a file from nothing, on a branch of its own; HEAD stays where it is.
 
     The same file is the same commit each time, so that a restore of it which was cut off is
     known again.
     """
     with repository.lock(), repository.importer(None) as importer:
-        nothing = CommitSide(None, None)
+        nothing = CommitSource(None, None)
         taken = take(live, nothing, repository.blob_id, importer)
         message = compose(one_line(live.file.path.name), taken.summary, origin(taken))
         commit = importer.commit(message, changed_paths(taken), live.dated)

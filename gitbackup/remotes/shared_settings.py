@@ -27,7 +27,7 @@ Globs = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class ArrivedSettings:
     """What came along with a history.
 
     `globs` are those that are new here, by setting; `kept` those that the other side has no
@@ -64,15 +64,15 @@ def record(repository: Repository) -> bool:
     return True
 
 
-def receive(repository: Repository, remote: Remote) -> Came:
+def receive(repository: Repository, remote: Remote) -> ArrivedSettings:
     """Take what a remote's file tells, as far as it hides more; what does not is told only."""
     if not repository.has_news(remote):
-        return Came()
+        return ArrivedSettings()
     record(repository)
     try:
         theirs = _parse(repository.carried(remote), str(remote.place))
     except NewerFormat as newer:
-        return Came(skipped=[str(newer)])
+        return ArrivedSettings(skipped=[str(newer)])
     base = _parse(repository.carried_by_both(remote), "both")
     own, url = _own(repository)
     merged = {name: _merged(name, own[name], theirs.globs[name]) for name in TRAVELLING}
@@ -85,15 +85,17 @@ def receive(repository: Repository, remote: Remote) -> Came:
         repository.set_all(CAME, [*dict.fromkeys([*repository.own(CAME), *notes])])
     content = _compose(merged, url or theirs.url)
     repository.carry(content, remote)
-    return Came(_some(new), _some(_kept(merged, base, theirs)), theirs.url, theirs.skipped)
+    return ArrivedSettings(
+        _some(new), _some(_kept(merged, base, theirs)), theirs.url, theirs.skipped
+    )
 
 
-def take_scope(repository: Repository, scope: Scope) -> Came:
+def take_scope(repository: Repository, scope: Scope) -> ArrivedSettings:
     """Take the scope of a commit, where its history has no such file."""
     globs = {"include": [*scope.include], "exclude": [*scope.exclude]}
     for name, values in globs.items():
         repository.set_all(name, values)
-    return Came(_some(globs))
+    return ArrivedSettings(_some(globs))
 
 
 def _own(repository: Repository) -> tuple[dict[str, list[str]], str | None]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from gitbackup.errors import UsageError
 from gitbackup.remotes import shared_settings
-from gitbackup.remotes.shared_settings import Came
+from gitbackup.remotes.shared_settings import ArrivedSettings
 from gitbackup.settings import ON_COMMIT
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.sources import CommitSide
+from gitbackup.snapshot.sources import CommitSource
 from gitbackup.store.repository.repository import Repository
 
 
@@ -40,7 +40,7 @@ class PullResult:
     head: str
     commits: int
     warnings: Sequence[str] = ()
-    came: Came = Came()  # noqa: RUF009  frozen
+    came: ArrivedSettings = ArrivedSettings()  # noqa: RUF009  frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class CloneResult:
     head: str
     commits: int
     warnings: Sequence[str] = ()
-    came: Came = Came()  # noqa: RUF009  frozen
+    came: ArrivedSettings = ArrivedSettings()  # noqa: RUF009  frozen
 
 
 def push(repository: Repository, target: str | None) -> PushResult:
@@ -106,7 +106,7 @@ def clone(source: str, path: Path, bare: bool) -> CloneResult:
     the scope that its HEAD was taken in."""
     with Repository.clone(source, path, bare) as repository:
         head = repository.resolve("HEAD")
-        side = CommitSide(repository, head)
+        side = CommitSource(repository, head)
         scope = file_format.read_manifest(side.read(file_format.MANIFEST))
         remote = repository.remote("origin")
         if repository.has_news(remote):

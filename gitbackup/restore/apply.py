@@ -15,14 +15,14 @@ from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.live.server.memory import may_evict
 from gitbackup.live.write.bulk_create import Created, Creator
-from gitbackup.live.write.key_writer import KeyWriter, Outcome, Step
+from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
 from gitbackup.model.file_groups import parts
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.plan import Arrivals, Plan, PlannedKey
 from gitbackup.progress import Progress
 from gitbackup.restore.preflight import Entries, libraries, sources
 from gitbackup.restore.verify_writes import unproved
-from gitbackup.store.repository.reply_cache import Seen
+from gitbackup.store.repository.reply_cache import ReplyCache
 
 BATCH_KEYS = 200  # also those of a plan that is carried out as one transaction
 ARRIVING = 256  # keys of files that arrive together: one file may have as many
@@ -46,7 +46,9 @@ class Applied:
         self.refused |= {_key(db, step): why for step, why in outcome.refused}
 
 
-def apply(server: Server, plan: Plan, entries: Entries, progress: Progress, seen: Seen) -> Applied:
+def apply(
+    server: Server, plan: Plan, entries: Entries, progress: Progress, seen: ReplyCache
+) -> Applied:
     """Carries out the plan. Raises ServerError where the server goes away or refuses all.
 
     While files arrive, those that have are read again. `seen` knows, and learns, which replies
@@ -64,7 +66,7 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress, seen
             for (db, whole), run in groupby(_in_order(plan), key=_sort):
                 if whole:
                     files = [each for each in run if isinstance(each, Arrivals)]
-                    entries.ahead(files)
+                    entries.prefetch(files)
                     created = creator.create(db, _joined(files, entries))
                     written = _written(created, db, applied, progress)
                     applied.unproved += unproved(raw(db), written, entries, seen)
@@ -115,9 +117,9 @@ def _sort(each: PlannedKey | Arrivals) -> tuple[int, bool]:
 
 def _batches(
     keys: Iterable[PlannedKey], entries: Entries, progress: Progress
-) -> Iterator[list[Step]]:
+) -> Iterator[list[KeyWrite]]:
     """Steps of one database in batches, bounded in keys and in bytes; none for libraries."""
-    batch: list[Step] = []
+    batch: list[KeyWrite] = []
     size = 0
     for planned in keys:
         if planned.key.db == FUNCTIONS:
@@ -179,5 +181,5 @@ def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Appl
     applied.refused |= {Key(FUNCTIONS, name): why for name, why in refused.items()}
 
 
-def _key(db: int, step: Step) -> Key:
+def _key(db: int, step: KeyWrite) -> Key:
     return Key(db, codec.text(step.key))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gitbackup.capture.capture import Taken
+from gitbackup.capture.capture import Capture
 from gitbackup.commit.commit import changed_paths
 from gitbackup.commit.message import PER_KEY, Origin, compose, origin
 from gitbackup.diff.keys import FileKeys
@@ -19,37 +19,39 @@ from gitbackup.model.changes import KeyChange
 from gitbackup.model.file_groups import listed, parts
 from gitbackup.plan import Plan
 from gitbackup.report.json.plan import how_object
-from gitbackup.restore.planner import Wanted
+from gitbackup.restore.planner import RestoreRequest
 from gitbackup.restore.trailers import BEGUN, DONE, trailers
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import summarise
-from gitbackup.snapshot.entry_sources import Decoded
+from gitbackup.snapshot.entry_sources import EntrySource
 from gitbackup.snapshot.sources import Spool
-from gitbackup.store.repository.reply_cache import Seen
+from gitbackup.store.repository.reply_cache import ReplyCache
 from gitbackup.store.repository.repository import Repository
-from gitbackup.store.repository.restore_journal import State, Unfinished
+from gitbackup.store.repository.restore_journal import JournalEntry, State
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class LiveState:
     """The live database as it was read, on top of HEAD's commit, and the plan drawn from that.
 
     `seen` knows the replies that its files are made of.
     """
 
     plan: Plan
-    taken: Taken
+    taken: Capture
     parent: str | None
-    side: Decoded
+    side: EntrySource
     spool: Spool
-    seen: Seen
+    seen: ReplyCache
 
 
-def entry(repository: Repository, wanted: Wanted, server: Server, home: bool) -> Unfinished:
+def entry(
+    repository: Repository, wanted: RestoreRequest, server: Server, home: bool
+) -> JournalEntry:
     """What the journal is to know of a restore: of one that was cut off, what it knows already."""
     cut = wanted.unfinished
     cut = cut if cut and cut.state is not State.DONE else None
-    return Unfinished(
+    return JournalEntry(
         cut.asked if cut else wanted.asked,
         json.dumps(how_object(replace(wanted.how, undoes=None))),
         wanted.commit,
@@ -64,10 +66,10 @@ def entry(repository: Repository, wanted: Wanted, server: Server, home: bool) ->
     )
 
 
-def before(
+def commit_before(
     repository: Repository,
-    view: View,
-    wanted: Wanted,
+    view: LiveState,
+    wanted: RestoreRequest,
     replaced: str | None,
     branch: str | None = None,
 ) -> str:
@@ -95,17 +97,19 @@ def before(
     return commit
 
 
-def aside(repository: Repository, view: View, wanted: Wanted, label: str) -> tuple[str, str]:
+def aside(
+    repository: Repository, view: LiveState, wanted: RestoreRequest, label: str
+) -> tuple[str, str]:
     """Commits the state of a server that the repository is not of to a branch of its own.
 
     Returns the commit and the branch.
     """
     branch = branch_for(label)
-    return before(repository, view, wanted, None, branch), branch
+    return commit_before(repository, view, wanted, None, branch), branch
 
 
 @contextmanager
-def _unmoved(repository: Repository, view: View) -> Iterator[None]:
+def _unmoved(repository: Repository, view: LiveState) -> Iterator[None]:
     """Holds the repository, where HEAD is the commit that the view is on top of."""
     with repository.lock():
         if repository.head() != view.parent:
@@ -113,10 +117,10 @@ def _unmoved(repository: Repository, view: View) -> Iterator[None]:
         yield
 
 
-def after(
+def commit_after(
     repository: Repository,
-    view: View,
-    wanted: Wanted,
+    view: LiveState,
+    wanted: RestoreRequest,
     files: Mapping[str, str],
     keys: Mapping[int, int],
     saved: str | None,
@@ -126,7 +130,7 @@ def after(
 
     All of it was read: what the plan touched, when it was verified, and the rest before. So
     that is not read again. There is no commit where HEAD says so already. Raises Busy where
-    HEAD is neither `saved`, what `before` committed of this view, nor what the view is of.
+    HEAD is neither `saved`, what `commit_before` committed of this view, nor what the view is of.
     """
     changes = _changes(view.plan)
     held = view.taken.files
@@ -157,7 +161,7 @@ def _changes(plan: Plan) -> Sequence[KeyChange]:
     return listed(few, whole)
 
 
-def title(wanted: Wanted) -> str:
+def title(wanted: RestoreRequest) -> str:
     """What a restore is called: `restore of 931e661`, `undo of d4da2bc`, `import of a.json`."""
     if wanted.name:
         return f"import of {wanted.name}"

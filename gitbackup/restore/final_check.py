@@ -16,7 +16,7 @@ from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import KINDS, same
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Wire
+from gitbackup.live.connection.connection import Connection
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.eviction import Tally, absent, tally
 from gitbackup.live.server.memory import may_evict
@@ -26,7 +26,7 @@ from gitbackup.model.file_groups import parts
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.plan import Arrivals, Clock, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
-from gitbackup.restore.commits import View
+from gitbackup.restore.commits import LiveState
 from gitbackup.restore.preflight import Entries
 from gitbackup.restore.result import Sight, Why
 from gitbackup.snapshot import file_format
@@ -35,7 +35,7 @@ LOOKS = 5  # at what is gone, while looking itself makes the server let go of mo
 MOST = 200  # values that are built aside, to see what the server makes of them
 
 
-class Lookout:
+class FinalCheck:
     """Sees what a server lets go of, from the first `begin` on; each time that all is read it is
     to begin."""
 
@@ -56,7 +56,7 @@ class Lookout:
         self._begun = True
 
     def look(
-        self, view: View, entries: Entries, wrong: Sequence[Key], undone: Container[Key]
+        self, view: LiveState, entries: Entries, wrong: Sequence[Key], undone: Container[Key]
     ) -> Sight:
         """Look again at keys of the plan that did not hold what they should, and, where any key
         may be gone, for all that there should be.
@@ -82,14 +82,14 @@ class Lookout:
         self._gone = others - _expired(view, others, now)
         return Sight(why, sorted(self._gone), self._last)
 
-    def look_again(self, view: View, entries: Entries) -> Sight | None:
+    def look_again(self, view: LiveState, entries: Entries) -> Sight | None:
         """The same once the state is committed; None where the server let no more go since."""
         with closing(self._server.dial()) as wire:
             if self._last is not None and self._evicted(wire, view.plan)[0] == self._last:
                 return None
         return self.look(view, entries, (), ())
 
-    def _evicted(self, wire: Wire, plan: Plan) -> tuple[int | None, bool]:
+    def _evicted(self, wire: Connection, plan: Plan) -> tuple[int | None, bool]:
         """How many keys the server has let go of, None where that may be and is not told; and
         whether there are fewer than there should be, now that the plan is carried out."""
         now = tally(wire)
@@ -100,7 +100,7 @@ class Lookout:
         fewer = any(now.keys.get(db, 0) < count for db, count in due.items())
         return now.evicted - self._first.evicted, fewer
 
-    def _missing(self, wire: Wire, view: View) -> list[Key]:
+    def _missing(self, wire: Connection, view: LiveState) -> list[Key]:
         """Those that were there, or came, and are not there."""
         removed, came = _removed_and_come(view.plan)
         held = (key for key in view.taken.live.held() if key.db != FUNCTIONS)
@@ -179,14 +179,14 @@ def _steps(plan: Plan, keys: set[Key]) -> dict[Key, PlannedKey]:
     return found
 
 
-def _absent(wire: Wire, keys: Iterator[Key] | Sequence[Key]) -> Iterator[Key]:
+def _absent(wire: Connection, keys: Iterator[Key] | Sequence[Key]) -> Iterator[Key]:
     for db, some in groupby(keys, key=lambda key: key.db):
         wire.select(db)
         gone = absent(wire, (codec.data(key.name) for key in some))
         yield from (Key(db, codec.text(name)) for name in gone)
 
 
-def _expired(view: View, keys: set[Key], now: int) -> set[Key]:
+def _expired(view: LiveState, keys: set[Key], now: int) -> set[Key]:
     """Those of some keys that were there, and have expired since."""
     expired: set[Key] = set()
     paths = view.side.files if keys else ()

@@ -9,12 +9,12 @@ from gitbackup.format import codec
 from gitbackup.format.patterns import matcher
 from gitbackup.model.keys import Scope
 from gitbackup.plan import Plan
-from gitbackup.restore.planner import Wanted
+from gitbackup.restore.planner import RestoreRequest
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.entry_sources import Decoded
+from gitbackup.snapshot.entry_sources import EntrySource
 
 
-def expect_covered(wanted: Wanted, scope: Scope, commit: Decoded) -> None:
+def expect_covered(wanted: RestoreRequest, scope: Scope, commit: EntrySource) -> None:
     """Raises UsageError for a database that the commit, whose scope that is, tells nothing of."""
     source = wanted.name or f"commit {wanted.commit[:7]}"
     for of, to in wanted.how.databases or ():
@@ -25,7 +25,7 @@ def expect_covered(wanted: Wanted, scope: Scope, commit: Decoded) -> None:
 
 
 def expect_some(
-    plan: Plan, wanted: Wanted, scope: Scope, commit: Decoded, held: Mapping[int, int]
+    plan: Plan, wanted: RestoreRequest, scope: Scope, commit: EntrySource, held: Mapping[int, int]
 ) -> None:
     """Raises UsageError where what was chosen is no key of the commit, nor a live one.
 
@@ -45,6 +45,6 @@ def expect_some(
         )
 
 
-def _matches_any(patterns: tuple[str, ...], commit: Decoded) -> bool:
+def _matches_any(patterns: tuple[str, ...], commit: EntrySource) -> bool:
     matches, files = matcher(patterns), filter(file_format.is_data, commit.files)
     return any(matches(codec.data(key.name)) for path in files for key in commit.entries(path))

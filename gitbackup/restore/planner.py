@@ -11,13 +11,13 @@ from gitbackup.errors import GitbackupError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covers, matcher, may_name_library
 from gitbackup.model.changes import Action, KeyChange
-from gitbackup.model.file_groups import Block, listed, parts
+from gitbackup.model.file_groups import FileGroup, listed, parts
 from gitbackup.model.keys import Entry, Key, Scope
-from gitbackup.plan import Arrivals, Clock, How, Plan, PlannedKey, Ttl, least, timed
+from gitbackup.plan import Arrivals, Clock, Plan, PlannedKey, RestoreOptions, Ttl, least, timed
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison
-from gitbackup.snapshot.entry_sources import Decoded, decoded
-from gitbackup.store.repository.restore_journal import Unfinished
+from gitbackup.snapshot.entry_sources import EntrySource, decoded
+from gitbackup.store.repository.restore_journal import JournalEntry
 
 UNSEEN = (
     "function libraries are left as they are, for the user may not list them: grant ACL SETUSER"
@@ -32,7 +32,7 @@ NAMED = 10  # keys that an error names
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RestoreRequest:
     """What is to be restored: a commit's id, which of its keys, and how.
 
     `asked` is in what words it was asked for, `unfinished` the restore in those words that was
@@ -43,9 +43,9 @@ class Wanted:
     """
 
     commit: str
-    how: How
+    how: RestoreOptions
     asked: str = ""
-    unfinished: Unfinished | None = None
+    unfinished: JournalEntry | None = None
     only: frozenset[Key] | None = None
     kept: Plan | None = None
     name: str = ""
@@ -59,13 +59,13 @@ class Wanted:
     @property
     def everything(self) -> bool:
         """Whether the database is to be just what the commit holds."""
-        return self.how == How() and self.only is None and self.kept is None
+        return self.how == RestoreOptions() and self.only is None and self.kept is None
 
 
 class _Drawing:
     """A plan in the making."""
 
-    def __init__(self, how: How, clock: Clock, seal: bytes) -> None:
+    def __init__(self, how: RestoreOptions, clock: Clock, seal: bytes) -> None:
         self.keys: list[PlannedKey] = []
         self.expired: list[Key] = []
         self.soon: list[Key] = []
@@ -112,7 +112,7 @@ class _Drawing:
             self.soon.append(change.key)
 
     def whole(
-        self, commit: Decoded, block: Block[KeyChange], concerns: Callable[[Key], bool]
+        self, commit: EntrySource, block: FileGroup[KeyChange], concerns: Callable[[Key], bool]
     ) -> Arrivals | None:
         """The steps of a whole file that arrives; None where it is not all restored as it is."""
         path = block.item(0).after
@@ -130,15 +130,20 @@ class _Drawing:
         return sealed.hexdigest() if holds else ""
 
 
-def touched(how: How, scope: Scope) -> Scope:
+def touched(how: RestoreOptions, scope: Scope) -> Scope:
     """What of the live database may be touched where the commit's scope is this."""
     if not may_name_library(how.patterns):
         scope = replace(scope, functions=False)
     return how.scope(scope)
 
 
-def draw(
-    comparison: Comparison, wanted: Wanted, scope: Scope, clock: Clock, server: str, seal: bytes
+def build_plan(
+    comparison: Comparison,
+    wanted: RestoreRequest,
+    scope: Scope,
+    clock: Clock,
+    server: str,
+    seal: bytes,
 ) -> Plan:
     """The plan that makes the live side (`before`) hold what the commit (`after`) does.
 
@@ -172,7 +177,7 @@ def draw(
     )
 
 
-def as_kept(plan: Plan, kept: Plan, begun: bool) -> Plan:
+def revalidate(plan: Plan, kept: Plan, begun: bool) -> Plan:
     """The plan that was kept, as it can be carried out now that `plan` is drawn.
 
     Raises GitbackupError, naming keys, where one is not as it was when the plan was drawn. Where
@@ -199,7 +204,7 @@ def _alike(one: PlannedKey, other: PlannedKey) -> bool:
     return (one.action, one.digest) == (other.action, other.digest)
 
 
-def _concerns(wanted: Wanted, scope: Scope) -> Callable[[Key], bool]:
+def _concerns(wanted: RestoreRequest, scope: Scope) -> Callable[[Key], bool]:
     within, matches, only = covers(scope), matcher(wanted.how.patterns), wanted.only
     if scope == Scope() and not wanted.how.patterns and only is None:
         return _every

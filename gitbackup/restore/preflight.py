@@ -14,32 +14,32 @@ from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import LibraryChange
 from gitbackup.live.server.memory import room
 from gitbackup.live.write import write_probe as trying
-from gitbackup.live.write.key_writer import KeyWriter, Step
+from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import parts
 from gitbackup.model.keys import FUNCTIONS, Entry
 from gitbackup.plan import Arrivals, Plan, PlannedKey, least, timed
 from gitbackup.report.text.plan import size
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.entry_sources import Decoded
+from gitbackup.snapshot.entry_sources import EntrySource
 
 
 class Entries:
     """The entries that a plan is about: what is there, and what is to be there."""
 
-    def __init__(self, plan: Plan, live: Decoded, commit: Decoded) -> None:
+    def __init__(self, plan: Plan, live: EntrySource, commit: EntrySource) -> None:
         self._plan = plan
         self._side = live
         self._live = live.entry
         self._decoded = commit
         self._commit = commit.entry
 
-    def step(self, planned: PlannedKey) -> Step:
+    def step(self, planned: PlannedKey) -> KeyWrite:
         stored = self._commit(planned.after, planned.key)
         before = self._live(planned.before, planned.key)
         if planned.before is None and planned.action is Action.CHANGED:
             before = stored
-        return Step(codec.data(planned.key.name), before, self.restored(planned))
+        return KeyWrite(codec.data(planned.key.name), before, self.restored(planned))
 
     def library(self, planned: PlannedKey) -> LibraryChange:
         step = self.step(planned)
@@ -52,9 +52,9 @@ class Entries:
         files = map(self._side.entries, paths)
         return {key.name: entry["value"] for file in files for key, entry in file.items()}
 
-    def ahead(self, arrivals: Iterable[Arrivals]) -> None:
+    def prefetch(self, arrivals: Iterable[Arrivals]) -> None:
         """These are going to be asked for next, in this order."""
-        self._decoded.ahead([each.path for each in arrivals])
+        self._decoded.prefetch([each.path for each in arrivals])
 
     def arriving(self, arrivals: Arrivals) -> dict[str, Entry]:
         """The entries of a file that arrives whole, by name."""
@@ -131,13 +131,13 @@ def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
     """What else to say of a plan that can be carried out."""
     with closing(server.dial()) as wire:
         left = room(wire)
-    told = strangers(server, plan, entries)
+    told = unsupported_types(server, plan, entries)
     if left and left.free < entries.adds(left.free):
         told.append("the server has not enough memory for it, and will evict keys")
     return told
 
 
-def strangers(server: Server, plan: Plan, entries: Entries) -> list[str]:
+def unsupported_types(server: Server, plan: Plan, entries: Entries) -> list[str]:
     """What to say of types that the server does not take: a module's that it has not. Nothing
     is written to learn it."""
     samples: dict[tuple[int, str], list[PlannedKey]] = {}

@@ -12,12 +12,12 @@ from hashlib import sha256
 
 from gitbackup.errors import Ambiguous, UsageError
 from gitbackup.live.connection.connect import Server
-from gitbackup.plan import How, Plan
+from gitbackup.plan import Plan, RestoreOptions
 from gitbackup.report.json.plan import how_object, plan_object
 from gitbackup.restore import trailers
-from gitbackup.restore.planner import Wanted
+from gitbackup.restore.planner import RestoreRequest
 from gitbackup.store.repository.repository import Repository
-from gitbackup.store.repository.restore_journal import State, Unfinished
+from gitbackup.store.repository.restore_journal import JournalEntry, State
 
 UNDO = "undo"
 
@@ -30,7 +30,9 @@ class Target:
     home: bool
 
 
-def by_words(repository: Repository, commit_ish: str, how: How, target: Target) -> Wanted:
+def by_words(
+    repository: Repository, commit_ish: str, how: RestoreOptions, target: Target
+) -> RestoreRequest:
     """A commit, as a person names it.
 
     Raises UsageError where there is none; Ambiguous where a restore in these words was cut off,
@@ -38,18 +40,18 @@ def by_words(repository: Repository, commit_ish: str, how: How, target: Target) 
     """
     asked = json.dumps([commit_ish, how_object(how)])
 
-    def ask() -> Wanted:
+    def ask() -> RestoreRequest:
         cut = unfinished(repository, asked, target)
         if cut is None:
             commit = repository.resolve(commit_ish)
-            return Wanted(commit, how, asked, _of(repository, commit, how, target))
+            return RestoreRequest(commit, how, asked, _of(repository, commit, how, target))
         _expect_meant(repository, commit_ish, cut)
-        return Wanted(cut.commit, how, asked, cut)
+        return RestoreRequest(cut.commit, how, asked, cut)
 
     return _while_head_stays(repository, ask)
 
 
-def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> Wanted:
+def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> RestoreRequest:
     """A plan that was kept. Raises UsageError for another server's, or a commit that is gone."""
     if plan.server != str(server):
         raise UsageError(f"the plan is for {plan.server}, and this is {server}")
@@ -60,10 +62,10 @@ def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> W
         raise UsageError(f"the plan's commit {plan.commit[:7]} is not in {folder}") from None
     asked = sha256(json.dumps(plan_object(plan)).encode()).hexdigest()
     cut = unfinished(repository, asked, Target(server.label, home))
-    return Wanted(plan.commit, plan.how, asked, cut, kept=plan)
+    return RestoreRequest(plan.commit, plan.how, asked, cut, kept=plan)
 
 
-def by_undo(repository: Repository, server: Server) -> Wanted:
+def by_undo(repository: Repository, server: Server) -> RestoreRequest:
     """The state before the last restore, of the keys that it was to change.
 
     Raises UsageError where there is none, or the last one was into another server.
@@ -71,18 +73,18 @@ def by_undo(repository: Repository, server: Server) -> Wanted:
     return _while_head_stays(repository, lambda: _undo(repository, server))
 
 
-def _undo(repository: Repository, server: Server) -> Wanted:
+def _undo(repository: Repository, server: Server) -> RestoreRequest:
     cut = [each for each in repository.journal.known() if each.home]
     begun = cut[-1] if cut and cut[-1].asked == UNDO and cut[-1].undoes else None
     last = _told(repository, begun.undoes) if begun else _last(repository, cut)
     _expect_same(last, server)
     keys = trailers.touched(repository, last)
     commit = repository.resolve(last.replaced)
-    how = How(undoes=last.info.id)
-    return Wanted(commit, how, UNDO, begun, only=keys, takes_back=last.replaced)
+    how = RestoreOptions(undoes=last.info.id)
+    return RestoreRequest(commit, how, UNDO, begun, only=keys, takes_back=last.replaced)
 
 
-def _last(repository: Repository, cut: Sequence[Unfinished]) -> trailers.Restored:
+def _last(repository: Repository, cut: Sequence[JournalEntry]) -> trailers.Restored:
     """The last restore: in HEAD's history, unless one was cut off that is not in there."""
     open_ = [each for each in cut if each.state is not State.DONE]
     if not open_:
@@ -106,7 +108,7 @@ def _told(repository: Repository, commit: str | None) -> trailers.Restored:
     return trailers.told(repository, commit or "")
 
 
-def _while_head_stays(repository: Repository, ask: Callable[[], Wanted]) -> Wanted:
+def _while_head_stays(repository: Repository, ask: Callable[[], RestoreRequest]) -> RestoreRequest:
     """What is asked for, by one HEAD: the git of a run that was killed may move it just then."""
     while True:
         head = repository.head()
@@ -115,12 +117,14 @@ def _while_head_stays(repository: Repository, ask: Callable[[], Wanted]) -> Want
             return wanted
 
 
-def unfinished(repository: Repository, asked: str, target: Target) -> Unfinished | None:
+def unfinished(repository: Repository, asked: str, target: Target) -> JournalEntry | None:
     """The restore in these words that was cut off; None where none was."""
     return _latest(each for each in _into(repository, target) if each.asked == asked)
 
 
-def _of(repository: Repository, commit: str, how: How, target: Target) -> Unfinished | None:
+def _of(
+    repository: Repository, commit: str, how: RestoreOptions, target: Target
+) -> JournalEntry | None:
     """One of the same commit that was cut off, in whatever words it was asked for."""
     options = json.dumps(how_object(how))
     return _latest(
@@ -131,17 +135,17 @@ def _of(repository: Repository, commit: str, how: How, target: Target) -> Unfini
     )
 
 
-def _into(repository: Repository, target: Target) -> Iterator[Unfinished]:
+def _into(repository: Repository, target: Target) -> Iterator[JournalEntry]:
     for each in repository.journal.known():
         if each.home == target.home and (each.home or each.server == target.server):
             yield each
 
 
-def _latest(found: Iterable[Unfinished]) -> Unfinished | None:
+def _latest(found: Iterable[JournalEntry]) -> JournalEntry | None:
     return [None, *found][-1]
 
 
-def _expect_meant(repository: Repository, commit_ish: str, cut: Unfinished) -> None:
+def _expect_meant(repository: Repository, commit_ish: str, cut: JournalEntry) -> None:
     """Raises Ambiguous where the words mean another commit, and not by what the restore did."""
     if repository.head() in cut.heads:
         return

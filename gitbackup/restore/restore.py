@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from gitbackup.capture.capture import take
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import commit
 from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, ServerError
 from gitbackup.format.patterns import widest
@@ -25,10 +25,10 @@ from gitbackup.plan import Clock, Plan
 from gitbackup.progress import Progress
 from gitbackup.restore import apply as applying
 from gitbackup.restore import commits, preflight
-from gitbackup.restore.commits import View
-from gitbackup.restore.final_check import Lookout
+from gitbackup.restore.commits import LiveState
+from gitbackup.restore.final_check import FinalCheck
 from gitbackup.restore.missing_keys import expect_covered, expect_some
-from gitbackup.restore.planner import Wanted, as_kept, draw, touched
+from gitbackup.restore.planner import RestoreRequest, build_plan, revalidate, touched
 from gitbackup.restore.preflight import Entries
 from gitbackup.restore.result import RestoreResult, cut_off
 from gitbackup.restore.trailers import DONE, trailers
@@ -36,8 +36,8 @@ from gitbackup.restore.validate import counted, sound_part
 from gitbackup.restore.verify_writes import differing
 from gitbackup.snapshot.commit_scope import head_scope, scope_of, taken_at
 from gitbackup.snapshot.compare import compare
-from gitbackup.snapshot.entry_sources import Decoded, Outlines, decoded
-from gitbackup.snapshot.sources import CommitSide, LiveSide, Spool, StoredSide, chosen
+from gitbackup.snapshot.entry_sources import EntrySource, FileSummaries, decoded
+from gitbackup.snapshot.sources import CommitSource, LiveSource, Spool, StoredSource, chosen
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import State
 
@@ -63,7 +63,7 @@ class Restorer:
         self,
         repository: Repository,
         server: Server,
-        wanted: Wanted,
+        wanted: RestoreRequest,
         scope: Scope,
         home: bool,
         progress: Progress,
@@ -76,15 +76,15 @@ class Restorer:
         self._apart = False
         self._progress = progress
         self._warnings: list[str] = []
-        self._outlines: Outlines = {}
+        self._outlines: FileSummaries = {}
         self._own = repository.seen().blobs()
-        stored: StoredSide = CommitSide(repository, wanted.commit)
+        stored: StoredSource = CommitSource(repository, wanted.commit)
         self.damaged: list[str] = []
         """What is wrong with files of the commit that are left out, a sentence for each."""
         if skip_damaged:
             stored, self.damaged = sound_part(repository, wanted.commit)
         self._warnings += [f"{why}; its keys are left as they are" for why in self.damaged]
-        whole = Decoded(stored, self._outlines, self._own)
+        whole = EntrySource(stored, self._outlines, self._own)
         self._scope = scope_of(whole)
         self._whole = whole
         self._held: Mapping[int, int] = {}  # keys of the commit by database, once all is checked
@@ -96,7 +96,7 @@ class Restorer:
         self._reads = widest(self._settled, self._touched)
         self._taken_at = taken_at(repository, wanted.commit)
         self._seal = repository.tree_id(wanted.commit).encode()
-        self._lookout = Lookout(server, progress)
+        self._lookout = FinalCheck(server, progress)
         self._saved: str | None = None  # the commit of the state that this round found
         self._entry = commits.entry(repository, wanted, server, home)
         self._replaced = self._entry.replaced
@@ -174,14 +174,14 @@ class Restorer:
                 raise
             raise cut_off(error, result, since) from error
 
-    def _begin(self, view: View, entries: Entries, confirm: Confirm) -> RestoreResult:
+    def _begin(self, view: LiveState, entries: Entries, confirm: Confirm) -> RestoreResult:
         """Makes sure, as far as it can be told beforehand, that it can be done, and asks."""
         expect_some(view.plan, self._wanted, self._scope, self._commit, self._held)
         preflight.probe(self._server, view.plan, entries)
         plan = _warned(view.plan, *preflight.warnings(self._server, view.plan, entries))
         return RestoreResult(plan, applied=bool(plan.keys) and confirm(plan))
 
-    def _nothing_to_do(self, result: RestoreResult, view: View) -> RestoreResult:
+    def _nothing_to_do(self, result: RestoreResult, view: LiveState) -> RestoreResult:
         """What an earlier run left is ended all the same."""
         if result.plan.keys:  # somebody said no
             return result
@@ -196,7 +196,7 @@ class Restorer:
                 return replace(result, applied=True)
         return self._conclude(result, view, Entries(view.plan, view.side, self._commit))
 
-    def _look(self, spool: Spool) -> View:
+    def _look(self, spool: Spool) -> LiveState:
         """Reads the live database, and draws the plan."""
         with all_told(self._server, writes=True):
             try:
@@ -215,17 +215,17 @@ class Restorer:
         self._touched = replace(self._touched, functions=False)
         self._reads = replace(self._touched, include=self._wanted.how.patterns)
 
-    def _see(self, spool: Spool) -> View:
+    def _see(self, spool: Spool) -> LiveState:
         self._lookout.begin()
         parent, wanted = self._repository.head(), self._wanted
-        live = LiveFiles(self._server, self._reads, self._progress)
-        known = Decoded(CommitSide(self._repository, parent), self._outlines, self._own)
+        live = SnapshotReader(self._server, self._reads, self._progress)
+        known = EntrySource(CommitSource(self._repository, parent), self._outlines, self._own)
         seen = self._repository.seen()
         taken = take(live, known, Repository.blob_id, spool, seen=seen)
-        side = decoded(LiveSide(self._repository, taken.files, spool))
+        side = decoded(LiveSource(self._repository, taken.files, spool))
         self._held = self._held or counted(self._whole, side, live)
         into = wanted.how.databases and [(to, to) for _, to in wanted.how.databases]
-        plan = draw(
+        plan = build_plan(
             compare(chosen(side, into), self._commit),
             wanted,
             self._touched,
@@ -234,10 +234,10 @@ class Restorer:
             self._seal,
         )
         if wanted.kept:
-            plan = as_kept(plan, wanted.kept, begun=self.resumes or not self._home)
-        return View(_warned(plan, *self._warnings), taken, parent, side, spool, seen)
+            plan = revalidate(plan, wanted.kept, begun=self.resumes or not self._home)
+        return LiveState(_warned(plan, *self._warnings), taken, parent, side, spool, seen)
 
-    def _save(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
+    def _save(self, result: RestoreResult, view: LiveState, entries: Entries) -> RestoreResult:
         """Commits what the live database holds, before any of it goes; then it may be written to.
 
         HEAD holds it all, perhaps; the first commit is made all the same, for `undo`.
@@ -252,7 +252,7 @@ class Restorer:
                 saved, branch = commits.aside(self._repository, view, self._wanted, label)
                 result = replace(result.with_saved(saved), saved_on=result.saved_on or branch)
         elif view.taken.differs or self._replaced is None:
-            saved = commits.before(self._repository, view, self._wanted, self._replaced)
+            saved = commits.commit_before(self._repository, view, self._wanted, self._replaced)
             self._saved, self._replaced = saved, self._replaced or saved
             result = result.with_saved(saved)
         journal.reach(State.WRITING)
@@ -260,7 +260,7 @@ class Restorer:
         self._wrote = True
         return result
 
-    def _carry_out(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
+    def _carry_out(self, result: RestoreResult, view: LiveState, entries: Entries) -> RestoreResult:
         """One round: write, read again."""
         plan = view.plan
         applying.sweep(self._server, view.taken.live.left_over)
@@ -280,7 +280,7 @@ class Restorer:
         )
         return result.with_sight(sight)
 
-    def _conclude(self, result: RestoreResult, view: View, entries: Entries) -> RestoreResult:
+    def _conclude(self, result: RestoreResult, view: LiveState, entries: Entries) -> RestoreResult:
         """Commits the state that the restore has made, so that HEAD is what the database holds.
 
         Where some keys are not as they should be, it is not at its end, and stays in the journal.
@@ -307,7 +307,7 @@ class Restorer:
             return self._record_all("cut off") if self._wrote and self._home else None
         return None
 
-    def _record(self, view: View) -> str | None:
+    def _record(self, view: LiveState) -> str | None:
         """Commits the state that a whole restore has made, where HEAD is to be that."""
         if not self._home:
             return None
@@ -318,7 +318,7 @@ class Restorer:
         if known and wanted.everything and view.plan.keys and not view.plan.expired:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it
                 files, keys = self._commit.files, self._held
-                return commits.after(
+                return commits.commit_after(
                     self._repository, view, wanted, files, keys, self._saved, self._replaced
                 )
         return self._record_all()
@@ -331,7 +331,7 @@ class Restorer:
         title = ", ".join(filter(None, [commits.title(self._wanted), short]))
         while True:
             head = self._repository.head()
-            live = LiveFiles(self._server, self._settled, self._progress)
+            live = SnapshotReader(self._server, self._settled, self._progress)
             try:
                 return commit(self._repository, live, title, False, trailers=facts).commit
             except Busy:  # somebody else committed while all was read: it is read again then

@@ -10,13 +10,13 @@ from gitbackup.errors import UsageError
 from gitbackup.format.patterns import covers
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.keys import Key
-from gitbackup.plan import Clock, How
+from gitbackup.plan import Clock, RestoreOptions
 from gitbackup.report.json.plan import how_object, read_how
-from gitbackup.restore.planner import Wanted, draw
+from gitbackup.restore.planner import RestoreRequest, build_plan
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.commit_scope import taken_at
 from gitbackup.snapshot.compare import compare
-from gitbackup.snapshot.sources import CommitSide, chosen
+from gitbackup.snapshot.sources import CommitSource, chosen
 from gitbackup.store.repository.repository import Repository
 
 DONE = "Restore-Of"  # the id of the commit that was restored, on the one of the state since
@@ -37,14 +37,14 @@ class Restored:
     begun: bool
     target: str
     replaced: str
-    how: How
+    how: RestoreOptions
 
 
-def trailers(title: str, wanted: Wanted, replaced: str | None) -> Mapping[str, str]:
+def trailers(title: str, wanted: RestoreRequest, replaced: str | None) -> Mapping[str, str]:
     """What a commit that belongs to a restore says of it; `title` is DONE or BEGUN."""
     facts = {title: wanted.commit}
     usual = replace(wanted.how, undoes=None)
-    if usual != How():
+    if usual != RestoreOptions():
         facts[WITH] = json.dumps(how_object(usual))
     if replaced:
         facts[REPLACED] = replaced
@@ -81,7 +81,7 @@ def told_by(info: CommitInfo) -> Restored | None:
     if target is None:
         return None
     try:
-        how = read_how(json.loads(facts[WITH])) if WITH in facts else How()
+        how = read_how(json.loads(facts[WITH])) if WITH in facts else RestoreOptions()
     except (ValueError, RecursionError):
         return None
     how = replace(how, undoes=facts.get(UNDOES))
@@ -101,7 +101,8 @@ def _changed(repository: Repository, one: Restored, keys: frozenset[Key]) -> fro
     have left some alone that differed from its commit. What became of a key that the commits
     since do not cover is not to be seen there: it counts."""
     before, since = (
-        CommitSide(repository, repository.resolve(commit)) for commit in (one.replaced, one.info.id)
+        CommitSource(repository, repository.resolve(commit))
+        for commit in (one.replaced, one.info.id)
     )
     changed = {change.key for change in compare(before, since).changes}
     covered = covers(file_format.read_manifest(since.read(file_format.MANIFEST)))
@@ -113,12 +114,12 @@ def _differed(
 ) -> frozenset[Key]:
     how = replace(restored.how, undoes=None)
     before, target = (
-        CommitSide(repository, repository.resolve(commit))
+        CommitSource(repository, repository.resolve(commit))
         for commit in (restored.replaced, restored.target)
     )
     scope = how.scope(file_format.read_manifest(target.read(file_format.MANIFEST)))
     clock = Clock(taken_at(repository, restored.replaced), taken_at(repository, restored.target))
     comparison = compare(before, chosen(target, how.databases))
-    wanted = Wanted(restored.target, how, only=only)
-    plan = draw(comparison, wanted, scope, clock, server="", seal=b"")
+    wanted = RestoreRequest(restored.target, how, only=only)
+    plan = build_plan(comparison, wanted, scope, clock, server="", seal=b"")
     return frozenset(step.key for step in plan.keys)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.model.keys import Key
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.entry_sources import Decoded
-from gitbackup.snapshot.sources import StoredSide
+from gitbackup.snapshot.entry_sources import EntrySource
+from gitbackup.snapshot.sources import StoredSource
 from gitbackup.store.repository.repository import Repository
 
 Names = defaultdict[int, set[str]]
 """Names of keys by database, or FUNCTIONS."""
 
 
-def counted(commit: Decoded, side: Decoded, live: LiveFiles) -> dict[int, int]:
+def counted(commit: EntrySource, side: EntrySource, live: SnapshotReader) -> dict[int, int]:
     """How many keys each database of a snapshot has, all of which is well-formed.
 
     `side` is the live database, as it was just read: a file that is the same there was made of
@@ -30,7 +30,7 @@ def counted(commit: Decoded, side: Decoded, live: LiveFiles) -> dict[int, int]:
     counts.subtract({db: len(names) for db, names in replaced.items()})
     found: Names = defaultdict(set)
     others = [*_data(commit.files.keys() - same)]
-    commit.outlines_ahead(others)
+    commit.prefetch_summaries(others)
     for path in others:
         db, names, *_ = commit.outline(path)
         kept = (name for name in names if name not in replaced[db]) if live.keys else ()
@@ -41,14 +41,14 @@ def counted(commit: Decoded, side: Decoded, live: LiveFiles) -> dict[int, int]:
     return {db: count for db, count in counts.items() if count}
 
 
-def sound_part(repository: Repository, commit: str) -> tuple[StoredSide, list[str]]:
+def sound_part(repository: Repository, commit: str) -> tuple[StoredSource, list[str]]:
     """Return a commit's snapshot without the files that are not well-formed, and why each is not.
 
     Neither of two files that hold the same key is among them. Raises Damaged where the manifest,
     which says what the snapshot covers, is not well-formed.
     """
     files = repository.files(commit)
-    whole, damaged = StoredSide(repository, files), list[str]()
+    whole, damaged = StoredSource(repository, files), list[str]()
     kept, holders = dict(files), dict[Key, str]()
     for path in _data(files):
         try:
@@ -64,10 +64,10 @@ def sound_part(repository: Repository, commit: str) -> tuple[StoredSide, list[st
             for other in {path, *(holders[key] for key in keys if key in holders)}:
                 kept.pop(other, None)
         holders |= dict.fromkeys(keys, path)
-    return StoredSide(repository, kept), damaged
+    return StoredSource(repository, kept), damaged
 
 
-def _names(side: Decoded, paths: Iterable[str]) -> Names:
+def _names(side: EntrySource, paths: Iterable[str]) -> Names:
     names: Names = defaultdict(set)
     for path in _data(paths):
         outline = side.outline(path)
@@ -81,7 +81,7 @@ def _data(paths: Iterable[str]) -> Iterator[str]:
     )
 
 
-def _refuse_double(commit: Decoded, path: str) -> None:
+def _refuse_double(commit: EntrySource, path: str) -> None:
     """Raises Damaged, naming the key of this file that another one holds too."""
     rest = [other for other in _data(commit.files) if other != path]
     for _ in file_format.without_doubles((each, commit.entries(each)) for each in [*rest, path]):

@@ -10,8 +10,8 @@ from typing import cast
 from gitbackup.format import codec
 from gitbackup.kinds import same
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Wire
-from gitbackup.live.read.file_replies import File, Raw, RawReader
+from gitbackup.live.connection.connection import Connection
+from gitbackup.live.read.file_replies import File, FileReplies, FileReplyReader
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server import keyspace
 from gitbackup.model.file_groups import parts
@@ -21,13 +21,13 @@ from gitbackup.progress import Progress
 from gitbackup.restore.preflight import Entries, sources
 from gitbackup.snapshot import file_format
 from gitbackup.store.objects.blobs import blob_id
-from gitbackup.store.repository.reply_cache import Made, Seen
+from gitbackup.store.repository.reply_cache import CachedBlob, ReplyCache
 
 
 class _Now:
     """The server's clock, asked on one connection, and only where what it told last is too old."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Connection) -> None:
         self._wire = wire
         self._last = 0  # milliseconds since 1970
 
@@ -73,10 +73,10 @@ def differing(
 
 
 def unproved(
-    raw: RawReader | None,
+    raw: FileReplyReader | None,
     arrived: Iterable[tuple[Arrivals, bytes | None]],
     entries: Entries,
-    seen: Seen,
+    seen: ReplyCache,
 ) -> Iterator[Arrivals]:
     """The files that are not seen at once to be just what they should, each once it arrived.
 
@@ -90,7 +90,7 @@ def unproved(
     for file, replies in raw.read(_asked(arrived, waiting)):
         each, likely = waiting.pop(file.path)
         if replies and replies.replies == likely:
-            seen.add(replies.digest(), Made(entries.blob_id(each), entries.due(each)))
+            seen.add(replies.digest(), CachedBlob(entries.blob_id(each), entries.due(each)))
         elif not (replies and _is_made_of(raw, replies, each, entries, seen)):
             yield each
 
@@ -119,7 +119,9 @@ def _differing(
         progress.advance(1)
 
 
-def _is_made_of(raw: RawReader, replies: Raw, file: Arrivals, entries: Entries, seen: Seen) -> bool:
+def _is_made_of(
+    raw: FileReplyReader, replies: FileReplies, file: Arrivals, entries: Entries, seen: ReplyCache
+) -> bool:
     """Whether a file that arrives is what these replies make."""
     digest, blob = replies.digest(), entries.blob_id(file)
     known = seen.get(digest)
@@ -131,7 +133,7 @@ def _is_made_of(raw: RawReader, replies: Raw, file: Arrivals, entries: Entries, 
     held = cast(dict[str, Entry], dict(zip(file.names, read, strict=True)))
     if blob_id(file_format.encode_loose(held)) != blob:
         return False
-    seen.add(digest, Made(blob, entries.due(file)))
+    seen.add(digest, CachedBlob(blob, entries.due(file)))
     return True
 
 

@@ -6,7 +6,7 @@ from gitbackup.errors import Damaged
 from gitbackup.format import codec
 from gitbackup.model.keys import Scope
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.sources import CommitSide, Side
+from gitbackup.snapshot.sources import CommitSource, Source
 from gitbackup.store.repository.repository import Repository
 
 
@@ -20,7 +20,7 @@ def taken_at(repository: Repository, commit: str) -> int:
         return int(info.date.timestamp() * 1000)
 
 
-def scope_of(side: Side) -> Scope:
+def scope_of(side: Source) -> Scope:
     """What a snapshot covers. Raises Damaged where it has no manifest."""
     if file_format.MANIFEST not in side.files:
         raise Damaged(f"the commit has no {file_format.MANIFEST}: it is no snapshot of gitbackup")
@@ -29,7 +29,7 @@ def scope_of(side: Side) -> Scope:
 
 def head_scope(repository: Repository, warnings: list[str]) -> Scope | None:
     """The scope of HEAD's snapshot; None where there is none to be read: of a broken one, warns."""
-    side = CommitSide(repository, repository.head())
+    side = CommitSource(repository, repository.head())
     if file_format.MANIFEST not in side.files:
         return None
     try:

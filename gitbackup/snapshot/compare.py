@@ -12,8 +12,8 @@ from gitbackup.model.changes import Action, KeyChange, KeyDiff, Summary
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.entry_sources import Decoded, decoded, plain_entries
-from gitbackup.snapshot.sources import Side
+from gitbackup.snapshot.entry_sources import EntrySource, decoded, plain_entries
+from gitbackup.snapshot.sources import Source
 
 SHOWN = 20  # changed keys that a commit's message names
 
@@ -39,8 +39,8 @@ def masked(diff: KeyDiff, redaction: Redaction) -> KeyDiff:
 class Comparison:
     """Two sides, and the keys that differ, sorted."""
 
-    before: Side
-    after: Side
+    before: Source
+    after: Source
     changes: Sequence[KeyChange]
 
     def pairs(self) -> Iterator[tuple[KeyChange, Entry | None, Entry | None]]:
@@ -50,7 +50,7 @@ class Comparison:
             yield change, before(change.before, change.key), after(change.after, change.key)
 
 
-def compare(before: Side, after: Side) -> Comparison:
+def compare(before: Source, after: Source) -> Comparison:
     """What differs between two sides: only files that differ are opened.
 
     Raises Damaged where one of those is not well-formed.
@@ -73,7 +73,7 @@ def compare(before: Side, after: Side) -> Comparison:
 Sides = tuple[dict[Key, Entry], dict[Key, Entry]]
 
 
-def _differing(old: Decoded, new: Decoded, path: str) -> Sides:
+def _differing(old: EntrySource, new: EntrySource, path: str) -> Sides:
     """The entries of a file on either side, less some that are the same on both."""
     if old.holds(path) or new.holds(path) or not file_format.is_data(path):
         return _entries(old, path), _entries(new, path)
@@ -104,7 +104,7 @@ def _parts(path: str, whole: dict[Key, Entry], before: bytes, after: bytes) -> S
     return old, new
 
 
-def take_whole(found: keys.KeyDiff, action: Action, side: Decoded, path: str) -> None:
+def take_whole(found: keys.KeyDiff, action: Action, side: EntrySource, path: str) -> None:
     """Takes a file that is on one side only."""
     outline = side.outline(path)
     if outline.names:
@@ -112,7 +112,7 @@ def take_whole(found: keys.KeyDiff, action: Action, side: Decoded, path: str) ->
         found.whole(file, lambda: side.entries(path))
 
 
-def _entries(side: Decoded, path: str) -> dict[Key, Entry]:
+def _entries(side: EntrySource, path: str) -> dict[Key, Entry]:
     return side.entries(path) if file_format.is_data(path) else {}
 
 

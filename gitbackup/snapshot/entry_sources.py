@@ -10,13 +10,13 @@ from gitbackup.format import codec
 from gitbackup.kinds.canonical_check import told
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.sources import Side, StoredSide
+from gitbackup.snapshot.sources import Source, StoredSource
 
 FILES_AT_HAND = 8  # decoded files of a side: what is asked for comes sorted, so few are enough
 KEPT = 8 * 1024 * 1024  # bytes of files that stay decoded
 
 
-class Outline(NamedTuple):
+class FileSummary(NamedTuple):
     """What is kept of a file that was found well-formed: its keys by name, sorted, and their types.
 
     `plain` tells whether `codec.load` reads it as it is; then `comes` is how many bytes its
@@ -31,11 +31,11 @@ class Outline(NamedTuple):
     due: str = ""
 
 
-Outlines = dict[tuple[int, str], Outline]
+FileSummaries = dict[tuple[int, str], FileSummary]
 """By database, or FUNCTIONS, and id of a file's blob."""
 
 
-class Decoded:
+class EntrySource:
     """A side that decodes its files: each once, as long as those that it keeps are few.
 
     What `entries` gives is not to be changed. `outlines` may be shared with other sides. `own`
@@ -43,7 +43,7 @@ class Decoded:
     """
 
     def __init__(
-        self, side: Side, outlines: Outlines | None = None, own: Container[str] = ()
+        self, side: Source, outlines: FileSummaries | None = None, own: Container[str] = ()
     ) -> None:
         self.files = side.files
         self._own = own
@@ -57,14 +57,14 @@ class Decoded:
     def read(self, path: str) -> bytes:
         return self._side.read(path)
 
-    def ahead(self, paths: Sequence[str]) -> None:
+    def prefetch(self, paths: Sequence[str]) -> None:
         """The content of these files is going to be asked for next, in this order."""
-        if isinstance(self._side, StoredSide):
-            self._side.ahead(paths)
+        if isinstance(self._side, StoredSource):
+            self._side.prefetch(paths)
 
-    def outlines_ahead(self, paths: Iterable[str]) -> None:
+    def prefetch_summaries(self, paths: Iterable[str]) -> None:
         """These files are, in outline."""
-        self.ahead([path for path in paths if self._place(path) not in self._outlines])
+        self.prefetch([path for path in paths if self._place(path) not in self._outlines])
 
     def entries(self, path: str) -> dict[Key, Entry]:
         """The entries of a file. Raises Damaged where it is not well-formed."""
@@ -100,7 +100,7 @@ class Decoded:
         """Some entries of a file, so that it need not be decoded for them."""
         self._parts[path] = part
 
-    def outline(self, path: str) -> Outline:
+    def outline(self, path: str) -> FileSummary:
         """A file in outline. Raises Damaged where it is not well-formed."""
         place = self._place(path)
         if place not in self._outlines:
@@ -115,19 +115,19 @@ class Decoded:
     def _place(self, path: str) -> tuple[int, str]:
         return file_format.database_of(path), self.files[path]
 
-    def _outlined(self, path: str, db: int, content: bytes) -> Outline:
+    def _outlined(self, path: str, db: int, content: bytes) -> FileSummary:
         if self.files[path] in self._own and (own := told(content)):
             names, types, due = own
-            return Outline(db, names, types, True, _size_of_entries(content, names), due)
+            return FileSummary(db, names, types, True, _size_of_entries(content, names), due)
         plain = file_format.decode_plain(content)
         if plain is None:
             entries = self._keep(path, content, file_format.decode_file(path, content))
             keys = sorted(entries)
             types = tuple(intern(entries[key]["type"]) for key in keys)
-            return Outline(db, tuple(key.name for key in keys), types, plain=False)
+            return FileSummary(db, tuple(key.name for key in keys), types, plain=False)
         if len(content) <= self._left:
             self._keep(path, content, {Key(db, name): entry for name, entry in plain.items()})
-        return Outline(
+        return FileSummary(
             db,
             tuple(plain),
             tuple(intern(entry["type"]) for entry in plain.values()),
@@ -174,6 +174,6 @@ def plain_entries(path: str, content: bytes) -> dict[Key, Entry] | None:
     return None if plain is None else {Key(db, name): entry for name, entry in plain.items()}
 
 
-def decoded(side: Side, outlines: Outlines | None = None) -> Decoded:
+def decoded(side: Source, outlines: FileSummaries | None = None) -> EntrySource:
     """The side itself where it decodes already."""
-    return side if isinstance(side, Decoded) else Decoded(side, outlines)
+    return side if isinstance(side, EntrySource) else EntrySource(side, outlines)

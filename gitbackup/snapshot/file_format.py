@@ -282,7 +282,7 @@ def decode_own(path: str, content: bytes) -> dict[Key, Entry]:
     entries: dict[str, Entry] = codec.load(content)
     for entry in entries.values():
         if entry["type"] == "zset":  # its numbers alone may be read in more than one way
-            entry["value"] = kinds.kind_of("zset").normal(entry["value"])
+            entry["value"] = kinds.kind_of("zset").canonicalize(entry["value"])
     return {Key(int(place[1]), name): entry for name, entry in entries.items()}
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from gitbackup.format.layout import Group, layout_of
-from gitbackup.format.slices import Stretches
+from gitbackup.format.layout import KeyGroup, layout_of
+from gitbackup.format.slices import Slices
 
 Files = dict[str, Sequence[bytes]]
 
@@ -27,8 +27,8 @@ def differing(
     return _Comparison(touched).of(old, old if before is after else new)
 
 
-def _whole(names: Sequence[bytes]) -> Group:
-    return Group("", Stretches(names, [(0, len(names))] if names else []), 0)
+def _whole(names: Sequence[bytes]) -> KeyGroup:
+    return KeyGroup("", Slices(names, [(0, len(names))] if names else []), 0)
 
 
 class _Comparison:
@@ -37,11 +37,11 @@ class _Comparison:
         self._old: Files = {}
         self._new: Files = {}
 
-    def of(self, old: Group, new: Group) -> tuple[Files, Files]:
+    def of(self, old: KeyGroup, new: KeyGroup) -> tuple[Files, Files]:
         self._walk(old, new)
         return self._old, self._new
 
-    def _walk(self, old: Group, new: Group) -> None:
+    def _walk(self, old: KeyGroup, new: KeyGroup) -> None:
         if old.is_file or new.is_file:
             self._old.update(layout_of(old))
             self._new.update(layout_of(new))
@@ -53,8 +53,8 @@ class _Comparison:
             elif self._differ(before, after):
                 self._walk(before, after)
 
-    def _differ(self, old: Group, new: Group) -> bool:
-        if isinstance(old.keys, Stretches) and isinstance(new.keys, Stretches):
+    def _differ(self, old: KeyGroup, new: KeyGroup) -> bool:
+        if isinstance(old.keys, Slices) and isinstance(new.keys, Slices):
             bounds = old.keys.bounds()
             return any(map(self._between, bounds)) or (
                 old is not new and bounds != new.keys.bounds()
@@ -68,7 +68,7 @@ class _Comparison:
         return at < len(self._touched) and self._touched[at] <= last
 
 
-def _pairs(old: Group, new: Group) -> Iterator[tuple[Group | None, Group | None]]:
+def _pairs(old: KeyGroup, new: KeyGroup) -> Iterator[tuple[KeyGroup | None, KeyGroup | None]]:
     """What is in a directory before and after, by the same path and kind."""
     if old is new:
         yield from ((group, group) for group in old.groups())

@@ -17,7 +17,7 @@ from gitbackup.store.repository.repository import Repository
 IN_MEMORY = 16 * 1024 * 1024  # bytes of changed files; what is more goes to a temporary file
 
 
-class Side(Protocol):
+class Source(Protocol):
     """The files of one snapshot. `files` gives each path the id of its blob."""
 
     @property
@@ -28,7 +28,7 @@ class Side(Protocol):
         ...
 
 
-class StoredSide:
+class StoredSource:
     """Files of a snapshot that the repository holds."""
 
     def __init__(self, repository: Repository | None, files: Mapping[str, str]) -> None:
@@ -37,7 +37,7 @@ class StoredSide:
         self._paths: deque[str] = deque()  # files whose contents come next
         self._contents: Iterator[bytes] = iter(())
 
-    def ahead(self, paths: Sequence[str]) -> None:
+    def prefetch(self, paths: Sequence[str]) -> None:
         """These files are going to be read next, in this order: so it is quicker."""
         if self._repository is not None:
             self._paths = deque(paths)
@@ -62,38 +62,40 @@ def content_of(repository: Repository, path: str, blob_id: str) -> bytes:
         raise type(error)(f"{path}: {error}") from error
 
 
-class CommitSide(StoredSide):
+class CommitSource(StoredSource):
     """The snapshot of a commit; of nothing where there is no repository or no commit."""
 
     def __init__(self, repository: Repository | None, commit: str | None) -> None:
         super().__init__(repository, repository.files(commit) if repository and commit else {})
 
 
-def differing_sides(repository: Repository, a: str | None, b: str) -> tuple[StoredSide, StoredSide]:
+def differing_sources(
+    repository: Repository, a: str | None, b: str
+) -> tuple[StoredSource, StoredSource]:
     """Two commits, given by id, with only the files that differ; None is an empty snapshot."""
-    return sides_of(repository, repository.changed_files(a, b))
+    return sources_of(repository, repository.changed_files(a, b))
 
 
-def sides_of(
+def sources_of(
     repository: Repository, changes: Sequence[FileChange]
-) -> tuple[StoredSide, StoredSide]:
+) -> tuple[StoredSource, StoredSource]:
     """The two sides of these files, which are read quicker one after the other, in order."""
     read = (
         c for c in sorted(changes) if file_format.is_data(c.path) and c.path != file_format.MANIFEST
     )
-    repository.foretell(id_ for c in read for id_ in (c.before, c.after) if id_)
+    repository.prefetch(id_ for c in read for id_ in (c.before, c.after) if id_)
     before = {change.path: change.before for change in changes if change.before}
     after = {change.path: change.after for change in changes if change.after}
-    return StoredSide(repository, before), StoredSide(repository, after)
+    return StoredSource(repository, before), StoredSource(repository, after)
 
 
-class Chosen:
+class ChosenDatabases:
     """Some databases of another side, each under the number of the one that it goes into.
 
     `databases` are pairs of these. Libraries of functions are no part of it.
     """
 
-    def __init__(self, side: Side, databases: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, side: Source, databases: Sequence[tuple[int, int]]) -> None:
         self._side = side
         self._paths = {file_format.MANIFEST: file_format.MANIFEST}
         for path in side.files:
@@ -107,9 +109,9 @@ class Chosen:
         return self._side.read(self._paths[path])
 
 
-def chosen(side: Side, databases: Sequence[tuple[int, int]] | None) -> Side:
+def chosen(side: Source, databases: Sequence[tuple[int, int]] | None) -> Source:
     """A side's chosen databases; the side itself where all are."""
-    return side if databases is None else Chosen(side, databases)
+    return side if databases is None else ChosenDatabases(side, databases)
 
 
 class Spool:
@@ -153,7 +155,7 @@ class Spool:
         return self._file.read(length)
 
 
-class SpooledSide:
+class SpooledSource:
     """A snapshot that is in no repository: all its files are in a spool."""
 
     def __init__(self, files: Mapping[str, str], spool: Spool) -> None:
@@ -169,7 +171,7 @@ def temporary_file() -> tempfile.SpooledTemporaryFile[bytes]:
     return tempfile.SpooledTemporaryFile(IN_MEMORY)
 
 
-class LiveSide:
+class LiveSource:
     """The live database's snapshot: what differs from a commit is in a spool."""
 
     def __init__(self, repository: Repository, files: Mapping[str, str], spool: Spool) -> None:

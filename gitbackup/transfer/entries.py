@@ -17,7 +17,7 @@ from gitbackup.snapshot.sources import Spool
 File = tuple[str, bytes]
 
 
-class Dump:
+class EntriesToImport:
     """What a file holds; its entries are in a spool.
 
     `scope` and `patterns` tell what it is a copy of: what it does not name there was not there.

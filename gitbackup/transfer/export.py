@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from gitbackup.atomic_file import new_file
 from gitbackup.capture.capture import take
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import doubts
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
@@ -22,7 +22,7 @@ from gitbackup.progress import Progress
 from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.commit_scope import scope_of, taken_at
-from gitbackup.snapshot.sources import CommitSide, Side, Spool, SpooledSide
+from gitbackup.snapshot.sources import CommitSource, Source, Spool, SpooledSource
 from gitbackup.store.repository.repository import Repository
 from gitbackup.transfer.formats import FORMS
 
@@ -30,7 +30,7 @@ NOTHING = Redaction()
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ExportOptions:
     """Which keys are to be exported, and how.
 
     No patterns, and None, are all of them; where databases are chosen, there are no libraries of
@@ -81,31 +81,33 @@ class ExportResult:
     warnings: Sequence[str] = ()
 
 
-def of_commit(repository: Repository, commit: str, wish: Wish, to: Path | BinaryIO) -> ExportResult:
+def of_commit(
+    repository: Repository, commit: str, wish: ExportOptions, to: Path | BinaryIO
+) -> ExportResult:
     """Exports a commit. Raises Damaged where it is not well-formed, before anything is written."""
-    side = CommitSide(repository, commit)
+    side = CommitSource(repository, commit)
     scope = wish.scope(scope_of(side))
     facts = _facts(wish, scope, commit, taken_at(repository, commit))
     return _export(side, scope, wish, facts, to)
 
 
 def of_live(
-    server: Server, scope: Scope, wish: Wish, to: Path | BinaryIO, progress: Progress
+    server: Server, scope: Scope, wish: ExportOptions, to: Path | BinaryIO, progress: Progress
 ) -> ExportResult:
     """Exports the live database. Nothing is written before all of it is read."""
     scope = wish.scope(scope)
     fewest = scope if scope.include else replace(scope, include=wish.patterns)
-    live = LiveFiles(server, fewest, progress)
+    live = SnapshotReader(server, fewest, progress)
     with Spool() as spool:
-        taken = take(live, CommitSide(None, None), Repository.blob_id, spool)
+        taken = take(live, CommitSource(None, None), Repository.blob_id, spool)
         scope = replace(scope, functions=live.scope.functions)
         facts = _facts(wish, scope, None, live.taken_at)
-        result = _export(SpooledSide(taken.files, spool), scope, wish, facts, to)
+        result = _export(SpooledSource(taken.files, spool), scope, wish, facts, to)
     return replace(result, warnings=doubts(taken))
 
 
 def _export(
-    side: Side, scope: Scope, wish: Wish, facts: Mapping[str, Any], to: Path | BinaryIO
+    side: Source, scope: Scope, wish: ExportOptions, facts: Mapping[str, Any], to: Path | BinaryIO
 ) -> ExportResult:
     size = 0
     with Spool() as spool:
@@ -120,7 +122,7 @@ def _export(
     return ExportResult(facts["commit"], wish.form, count[False], count[True], size)
 
 
-def _gather(side: Side, scope: Scope, wish: Wish, spool: Spool) -> list[Key]:
+def _gather(side: Source, scope: Scope, wish: ExportOptions, spool: Spool) -> list[Key]:
     """Keeps each entry in its form; the keys, sorted.
 
     Raises UsageError for key patterns that match none.
@@ -143,7 +145,7 @@ def _place(key: Key) -> str:
     return f"{key.db} {key.name}"
 
 
-def _facts(wish: Wish, scope: Scope, commit: str | None, moment: int) -> dict[str, Any]:
+def _facts(wish: ExportOptions, scope: Scope, commit: str | None, moment: int) -> dict[str, Any]:
     """What the file tells of itself."""
     return {
         "commit": commit,

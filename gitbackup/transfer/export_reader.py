@@ -11,7 +11,7 @@ from gitbackup.errors import Damaged, UsageError
 from gitbackup.format import codec
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Spool
-from gitbackup.transfer.entries import Dump
+from gitbackup.transfer.entries import EntriesToImport
 from gitbackup.transfer.formats import SCHEMA
 from gitbackup.transfer.redis_dump import (
     SCOPE,
@@ -32,7 +32,9 @@ NEITHER = (
 )
 
 
-def read(file: BinaryIO, name: str, now: int, spool: Spool, encoding: str | None = None) -> Dump:
+def read(
+    file: BinaryIO, name: str, now: int, spool: Spool, encoding: str | None = None
+) -> EntriesToImport:
     """Reads a whole file, called `name`, and checks it.
 
     `now`, in milliseconds since 1970, serves where the file tells no moment. `encoding` is what
@@ -104,10 +106,10 @@ def _expect_clear(name: str, document: dict[str, Any], encoding: str | None) -> 
 
 def _converted(
     name: str, content: bytes, document: dict[str, Any], now: int, spool: Spool, encoding: str
-) -> Dump:
+) -> EntriesToImport:
     """What another tool has dumped; keys without a value come first, for they spoil the rest."""
     conversion = Conversion(now)
-    dump = Dump(spool, SCOPE, now)
+    dump = EntriesToImport(spool, SCOPE, now)
     for key, item in sorted(document.items(), key=lambda pair: "value" in pair[1]):
         with _blaming(name, key, content):
             told = item
@@ -122,7 +124,7 @@ def _converted(
     return dump
 
 
-def _whole(name: str, content: bytes, document: dict[str, Any], spool: Spool) -> Dump:
+def _whole(name: str, content: bytes, document: dict[str, Any], spool: Spool) -> EntriesToImport:
     """An export that is one document."""
     dump = _begun(name, document, PARTS, spool)
     databases = _object(name, document, "databases")
@@ -137,7 +139,7 @@ def _whole(name: str, content: bytes, document: dict[str, Any], spool: Spool) ->
     return dump
 
 
-def _lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool) -> Dump:
+def _lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool) -> EntriesToImport:
     """An export that has an entry a line; its header tells how many."""
     dump = _begun(name, header, {"entries"}, spool)
     at = 1
@@ -157,7 +159,7 @@ def _lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool) -> D
     return dump
 
 
-def _begun(name: str, facts: dict[str, Any], parts: set[str], spool: Spool) -> Dump:
+def _begun(name: str, facts: dict[str, Any], parts: set[str], spool: Spool) -> EntriesToImport:
     """A dump with no entry yet, by what the file tells of itself."""
     where = f"{name}, line 1"
     if facts["schema"] != SCHEMA:
@@ -171,7 +173,7 @@ def _begun(name: str, facts: dict[str, Any], parts: set[str], spool: Spool) -> D
     try:
         scope = file_format.read_scope(facts["scope"])
         patterns = [codec.loose(codec.data(pattern)) for pattern in facts["patterns"]]
-        return Dump(spool, scope, codec.milliseconds(facts["taken_at"]), patterns)
+        return EntriesToImport(spool, scope, codec.milliseconds(facts["taken_at"]), patterns)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise UsageError(
             f"{where}: what the export tells of itself is not as it was written"

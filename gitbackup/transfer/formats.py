@@ -20,7 +20,7 @@ Facts = Mapping[str, Any]
 Fetch = Callable[[Key], bytes]
 
 
-class Form(Protocol):
+class ExportFormat(Protocol):
     """How an export is written; `text` tells whether a person can read it."""
 
     text: bool
@@ -37,7 +37,7 @@ class Form(Protocol):
         ...
 
 
-class Json:
+class JsonFormat:
     """One document: the schema, the facts, the databases and their keys, the libraries."""
 
     text = True
@@ -65,7 +65,7 @@ class Json:
         yield b"}\n}\n"
 
 
-class Lines:
+class JsonLinesFormat:
     """An object a line: first the facts, then each entry."""
 
     text = True
@@ -81,7 +81,7 @@ class Lines:
         yield from map(fetch, keys)
 
 
-class Resp:
+class RespFormat:
     """The commands that make the keys anew, as the server reads them.
 
     They are in no transaction, for `redis-cli --pipe` tells no errors of what is in one.
@@ -99,7 +99,11 @@ class Resp:
             yield from map(fetch, group)
 
 
-FORMS: dict[str, Form] = {"json": Json(), "jsonl": Lines(), "resp": Resp()}
+FORMS: dict[str, ExportFormat] = {
+    "json": JsonFormat(),
+    "jsonl": JsonLinesFormat(),
+    "resp": RespFormat(),
+}
 
 
 def _members(document: Mapping[str, Any], depth: int = 0) -> bytes:

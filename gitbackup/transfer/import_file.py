@@ -17,19 +17,19 @@ from gitbackup.format import codec
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import keyspace
 from gitbackup.model.keys import FORMAT, Scope
-from gitbackup.plan import How, Plan
+from gitbackup.plan import Plan, RestoreOptions
 from gitbackup.progress import Progress
 from gitbackup.report.json.plan import how_object
-from gitbackup.restore.planner import Wanted
+from gitbackup.restore.planner import RestoreRequest
 from gitbackup.restore.request import Target, unfinished
 from gitbackup.restore.restore import Confirm, Restorer, Tell
 from gitbackup.restore.result import RestoreResult
 from gitbackup.snapshot.sources import Spool
 from gitbackup.store.repository.import_ref import held, hold
 from gitbackup.store.repository.repository import Repository
-from gitbackup.store.repository.restore_journal import Unfinished
+from gitbackup.store.repository.restore_journal import JournalEntry
 from gitbackup.store.repository.scratch import scratch
-from gitbackup.transfer.entries import Dump
+from gitbackup.transfer.entries import EntriesToImport
 from gitbackup.transfer.export_reader import read
 from gitbackup.unprintable import hides
 
@@ -51,7 +51,7 @@ class Destination:
 
 
 def begin(
-    file: BinaryIO, name: str, how: How, place: Destination, encoding: str | None = None
+    file: BinaryIO, name: str, how: RestoreOptions, place: Destination, encoding: str | None = None
 ) -> Importing:
     """Reads and checks a whole file; `encoding` is as for exported.read().
 
@@ -66,7 +66,9 @@ def begin(
 class Importing:
     """The import of a file called `name`, to be planned or carried out."""
 
-    def __init__(self, dump: Dump, name: str, how: How, place: Destination) -> None:
+    def __init__(
+        self, dump: EntriesToImport, name: str, how: RestoreOptions, place: Destination
+    ) -> None:
         self.warnings = tuple(dump.warnings)
         self._dump = dump
         self._name = name
@@ -118,10 +120,10 @@ class Importing:
 
     def _restorer(self, repository: Repository, commit: str) -> Restorer:
         place, note = self._place, self._unfinished
-        wanted = Wanted(commit, self._how, self._asked, note, name=self._name)
+        wanted = RestoreRequest(commit, self._how, self._asked, note, name=self._name)
         return Restorer(repository, place.server, wanted, place.scope, place.home, place.progress)
 
-    def _note(self, repository: Repository | None) -> Unfinished | None:
+    def _note(self, repository: Repository | None) -> JournalEntry | None:
         if repository is None:
             return None
         target = Target(self._place.server.label, self._place.home)
@@ -136,7 +138,7 @@ class Importing:
         return commit
 
 
-def _narrowed(dump: Dump, how: How) -> How:
+def _narrowed(dump: EntriesToImport, how: RestoreOptions) -> RestoreOptions:
     """How, as far as the file settles it.
 
     What is not of the keys that the file is a copy of is never deleted, and what tells no

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from gitbackup.capture.capture import Taken, take
-from gitbackup.capture.reader import LiveFiles
+from gitbackup.capture.capture import Capture, take
+from gitbackup.capture.reader import SnapshotReader
 from gitbackup.diff.values import diff_entries
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
@@ -17,7 +17,7 @@ from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import LibraryChange
-from gitbackup.live.write.key_writer import KeyWriter, Step
+from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.model.proof import Altered, Finding, Sort, Untried
@@ -25,19 +25,19 @@ from gitbackup.progress import Progress
 from gitbackup.report.text.sentences import key_list
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison
-from gitbackup.snapshot.sources import LiveSide, Spool, content_of
-from gitbackup.store.objects.trees import Place, tree_id
+from gitbackup.snapshot.sources import LiveSource, Spool, content_of
+from gitbackup.store.objects.trees import TreeEntry, tree_id
 from gitbackup.store.repository.repository import Repository
-from gitbackup.verify.drill_server import DATABASES, OwnServer
-from gitbackup.verify.fsck import PLAIN, Examined
-from gitbackup.verify.shifted_expiries import Staged, beyond
+from gitbackup.verify.drill_server import DATABASES, DrillServer
+from gitbackup.verify.fsck import PLAIN, FsckResult
+from gitbackup.verify.shifted_expiries import ShiftedExpiries, beyond
 
 BATCH = 200  # keys written at once
 DETAILED = 20  # keys of which it is told how they came back
 
 
 @dataclass(slots=True)
-class Rehearsed:
+class DrillResult:
     """What became of a snapshot in a server; the members are those of a Proof."""
 
     server: str
@@ -47,9 +47,9 @@ class Rehearsed:
     past: int = 0
 
 
-def rehearse(
-    repository: Repository, examined: Examined, own: OwnServer, progress: Progress
-) -> Rehearsed:
+def run_drill(
+    repository: Repository, examined: FsckResult, own: DrillServer, progress: Progress
+) -> DrillResult:
     """Restores a snapshot that was found well-formed, takes one of the server, compares them.
 
     Raises ServerError where the server does not start, or is lost.
@@ -65,7 +65,7 @@ def rehearse(
             raise ServerError(f"the rehearsal, {told}, was cut off: {error}") from error
 
 
-def _samples(repository: Repository, examined: Examined) -> Iterator[Entry]:
+def _samples(repository: Repository, examined: FsckResult) -> Iterator[Entry]:
     """An entry of each type that only a server which knows it can read, without its expiry."""
     for path, key in examined.opaque.values():
         content = content_of(repository, path, examined.listing[path].id)
@@ -85,7 +85,7 @@ class _Rehearsal:
     """One snapshot, and the empty server that it is restored into."""
 
     def __init__(
-        self, repository: Repository, examined: Examined, server: Server, progress: Progress
+        self, repository: Repository, examined: FsckResult, server: Server, progress: Progress
     ) -> None:
         with closing(server.dial()) as wire:
             now = keyspace.clock(wire)
@@ -93,23 +93,23 @@ class _Rehearsal:
         self._examined = examined
         self._server = server
         self._progress = progress
-        self._staged = Staged(
+        self._staged = ShiftedExpiries(
             repository, {path: examined.listing[path].id for path in examined.data}, now
         )
-        self._result = Rehearsed(f"{server.brand} {server.version}")
+        self._result = DrillResult(f"{server.brand} {server.version}")
         self._refusals: dict[Key, str] = {}
 
-    def run(self, spool: Spool) -> Rehearsed:
+    def run(self, spool: Spool) -> DrillResult:
         self._restore()
         if self._examined.scope is None:
             raise ValueError("a snapshot without a scope is not restored")
         scope = self._examined.scope
         every = replace(scope, databases=None)  # the server may have fewer, and holds no others
-        live = LiveFiles(self._server, every, self._progress)
+        live = SnapshotReader(self._server, every, self._progress)
         taken = take(live, self._staged, Repository.blob_id, spool, strict=True)
         left = {one.key for one in self._result.untried}
         changes = [change for change in taken.changes if change.key not in left]
-        side = LiveSide(self._repository, taken.files, spool)
+        side = LiveSource(self._repository, taken.files, spool)
         self._result.findings += self._differences(Comparison(self._staged, side, changes))
         self._result.past = self._staged.past
         if not self._result.untried:
@@ -148,7 +148,7 @@ class _Rehearsal:
         self._result.untried.append(Untried(key, entry["type"], sentence))
 
     def _write(self, writer: KeyWriter, db: int, entries: Mapping[Key, Entry]) -> None:
-        steps = [Step(codec.data(key.name), None, entry) for key, entry in entries.items()]
+        steps = [KeyWrite(codec.data(key.name), None, entry) for key, entry in entries.items()]
         for batch in pieces(steps, BATCH):
             for step, why in writer.apply(db, batch).refused:
                 self._refuse(Key(db, codec.text(step.key)), entries, why)
@@ -199,7 +199,7 @@ class _Rehearsal:
         sentence = f"{path}: {key_list([change.key])} {how}"
         return Finding(Sort.DIFFERENT, sentence, path, change.key, altered)
 
-    def _compare_trees(self, taken: Taken, manifest: bytes) -> None:
+    def _compare_trees(self, taken: Capture, manifest: bytes) -> None:
         """Reckons the tree that a commit of the server has; it is the commit's own, unless
         something was found."""
         own = {
@@ -208,11 +208,11 @@ class _Rehearsal:
             if not file_format.is_data(path)
         }
         ours = {
-            path: Place(PLAIN, self._staged.original(path, blob_id))
+            path: TreeEntry(PLAIN, self._staged.original(path, blob_id))
             for path, blob_id in taken.files.items()
             if path != file_format.MANIFEST
         }
-        place = Place(PLAIN, Repository.blob_id(manifest))
+        place = TreeEntry(PLAIN, Repository.blob_id(manifest))
         self._result.made = tree_id({**own, **ours, file_format.MANIFEST: place})
         if self._result.made != tree_id(self._examined.listing):
             self._expect_reasons([*taken.fresh, *taken.gone])

@@ -12,13 +12,13 @@ from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server.embedded import EmbeddedServer, find_servers
-from gitbackup.live.write.key_writer import KeyWriter, Step
+from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.keys import Entry
 
 DATABASES = 16  # at least
 
 
-class OwnServer(NamedTuple):
+class DrillServer(NamedTuple):
     """A program, None for one that is at hand, and the modules that it loads."""
 
     program: Path | None = None
@@ -40,7 +40,7 @@ class OwnServer(NamedTuple):
 
     def failures(self, samples: Sequence[Entry]) -> tuple[int, int]:
         """How many of these entries it does not give back as they are, and does not take."""
-        steps = [Step(b"%d" % at, None, entry) for at, entry in enumerate(samples)]
+        steps = [KeyWrite(b"%d" % at, None, entry) for at, entry in enumerate(samples)]
         try:
             with self.start() as embedded:
                 server = connect(parse(embedded.url))

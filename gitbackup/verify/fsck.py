@@ -11,12 +11,12 @@ from gitbackup.errors import Damaged
 from gitbackup.format import codec
 from gitbackup.format.patterns import covers
 from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
-from gitbackup.model.proof import Finding, Held, Sort
+from gitbackup.model.proof import Finding, SnapshotCounts, Sort
 from gitbackup.progress import Progress
 from gitbackup.report.text.sentences import key_list
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import content_of
-from gitbackup.store.objects.trees import Place
+from gitbackup.store.objects.trees import TreeEntry
 from gitbackup.store.repository.repository import Repository
 
 PLAIN = "100644"  # git's mode for a file that is neither a program nor a link
@@ -41,14 +41,14 @@ class FileFacts:
 
 
 @dataclass(slots=True)
-class Examined:
+class FsckResult:
     """A snapshot that was read: where each key is, what it holds, and what is wrong with it.
 
     `scope` is None where the manifest cannot be read; `opaque` has a path and a key for each
     type that only a server which knows it can read.
     """
 
-    listing: Mapping[str, Place]
+    listing: Mapping[str, TreeEntry]
     scope: Scope | None = None
     findings: list[Finding] = field(default_factory=list)
     where: dict[int, dict[str, str]] = field(default_factory=dict)
@@ -62,9 +62,9 @@ class Examined:
         return sorted(filter(file_format.is_data, self.listing))
 
     @property
-    def held(self) -> Held:
+    def held(self) -> SnapshotCounts:
         databases = {db: len(names) for db, names in sorted(self.where.items())}
-        return Held(len(self.data), dict(sorted(self.types.items())), databases)
+        return SnapshotCounts(len(self.data), dict(sorted(self.types.items())), databases)
 
     @property
     def damaged(self) -> bool:
@@ -74,7 +74,7 @@ class Examined:
         self.findings.append(Finding(sort, sentence, path, key))
 
 
-class Examiner:
+class SnapshotFsck:
     """Examines snapshots of one repository; a file that several share is read once."""
 
     def __init__(self, repository: Repository, progress: Progress) -> None:
@@ -83,9 +83,9 @@ class Examiner:
         self._facts: dict[tuple[str, str], FileFacts] = {}
         self._alike: dict[tuple[str, ...], tuple[str, ...]] = {}
 
-    def examine(self, commit: str) -> Examined:
+    def examine(self, commit: str) -> FsckResult:
         """Reads a whole snapshot. Raises Damaged where its tree cannot be read."""
-        found = Examined(self._repository.listing(commit))
+        found = FsckResult(self._repository.listing(commit))
         if file_format.MANIFEST not in found.listing:
             sentence = f"there is no {file_format.MANIFEST}: it is no snapshot of gitbackup"
             found.find(Sort.DAMAGED, sentence, file_format.MANIFEST)
@@ -105,7 +105,7 @@ class Examiner:
             _outside(found)
         return found
 
-    def _manifest(self, found: Examined) -> None:
+    def _manifest(self, found: FsckResult) -> None:
         path = file_format.MANIFEST
         try:
             content = content_of(self._repository, path, found.listing[path].id)
@@ -116,7 +116,7 @@ class Examiner:
         if line := _first_difference(content, file_format.manifest(found.scope)):
             found.find(Sort.UNTIDY, _untidy(path, line), path)
 
-    def _file(self, found: Examined, path: str) -> None:
+    def _file(self, found: FsckResult, path: str) -> None:
         facts = self._of(path, found.listing[path].id)
         self._progress.advance(len(facts.names))
         db = file_format.database_of(path)
@@ -183,7 +183,7 @@ def _untidy(path: str, line: int) -> str:
     return f"{path}, line {line}: not written as `gitbackup commit` writes it; {TIDY}"
 
 
-def _places(found: Examined) -> None:
+def _places(found: FsckResult) -> None:
     """Finds the files that hold keys which a commit would put elsewhere."""
     elsewhere: dict[str, list[Key]] = {}
     due: dict[str, str] = {}
@@ -197,7 +197,7 @@ def _places(found: Examined) -> None:
         found.find(Sort.UNTIDY, sentence, path)
 
 
-def _due(found: Examined) -> Iterator[tuple[Key, str, str]]:
+def _due(found: FsckResult) -> Iterator[tuple[Key, str, str]]:
     """Each key, the path of the file that it is in, and of the one that it belongs in."""
     for db, where in found.where.items():
         if db == FUNCTIONS:
@@ -212,7 +212,7 @@ def _due(found: Examined) -> Iterator[tuple[Key, str, str]]:
                 yield key, where[name], alone
 
 
-def _outside(found: Examined) -> None:
+def _outside(found: FsckResult) -> None:
     """Finds keys that the manifest's scope does not cover: a restore would leave them out."""
     if found.scope is None:
         return

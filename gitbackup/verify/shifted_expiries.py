@@ -16,7 +16,7 @@ DAY = 24 * 60 * 60 * 1000
 STATE = {"entries_added", "max_deleted_id"}
 
 
-class Staged:
+class ShiftedExpiries:
     """The Side that a server restored from a commit is compared with.
 
     It is the commit's snapshot, but for instants that no server would keep as they are: see

@@ -11,12 +11,12 @@ from importlib.metadata import version
 
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model.commits import Rehearsal
-from gitbackup.model.proof import Finding, Held, Proof, Sort
+from gitbackup.model.proof import Finding, Proof, SnapshotCounts, Sort
 from gitbackup.progress import Progress
 from gitbackup.store.repository.repository import Repository
-from gitbackup.verify.drill import rehearse
-from gitbackup.verify.drill_server import OwnServer
-from gitbackup.verify.fsck import Examiner
+from gitbackup.verify.drill import run_drill
+from gitbackup.verify.drill_server import DrillServer
+from gitbackup.verify.fsck import SnapshotFsck
 
 Tell = Callable[[Proof], None]
 
@@ -45,7 +45,7 @@ class Verified:
 def verify(
     repository: Repository,
     commit_ish: str | None,
-    own: OwnServer,
+    own: DrillServer,
     progress: Progress,
     tell: Tell,
 ) -> Verified:
@@ -91,11 +91,11 @@ def _problems(repository: Repository) -> list[str]:
 class Drill:
     """Proves commits of one repository; what they share is done once."""
 
-    def __init__(self, repository: Repository, own: OwnServer, progress: Progress) -> None:
+    def __init__(self, repository: Repository, own: DrillServer, progress: Progress) -> None:
         self._repository = repository
         self._own = own
         self._progress = progress
-        self._examiner = Examiner(repository, progress)
+        self._examiner = SnapshotFsck(repository, progress)
         self._proofs: dict[str, Proof] = {}
 
     def proof(self, commit: str) -> Proof:
@@ -103,7 +103,7 @@ class Drill:
         try:
             tree = self._repository.tree_id(commit)
         except GitbackupError as error:
-            return Proof(commit, "", Held(), [Finding(Sort.DAMAGED, str(error))])
+            return Proof(commit, "", SnapshotCounts(), [Finding(Sort.DAMAGED, str(error))])
         if tree in self._proofs:
             return replace(self._proofs[tree], commit=commit, seconds=0.0)
         self._proofs[tree] = self._prove(commit, tree)
@@ -114,10 +114,10 @@ class Drill:
         try:
             examined = self._examiner.examine(commit)
         except Damaged as damaged:
-            return Proof(commit, tree, Held(), [Finding(Sort.DAMAGED, str(damaged))])
+            return Proof(commit, tree, SnapshotCounts(), [Finding(Sort.DAMAGED, str(damaged))])
         proof = Proof(commit, tree, examined.held, examined.findings)
         if not examined.damaged:
-            done = rehearse(self._repository, examined, self._own, self._progress)
+            done = run_drill(self._repository, examined, self._own, self._progress)
             proof = replace(
                 proof,
                 findings=[*examined.findings, *done.findings],

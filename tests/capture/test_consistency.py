@@ -13,7 +13,7 @@ import redis
 from hypothesis import given, settings
 
 from gitbackup.backup import Backup
-from gitbackup.capture.consistency import Rounds
+from gitbackup.capture.consistency import ConsistencyLoop
 from gitbackup.errors import GitbackupError
 from gitbackup.live.server import staging_keys
 from gitbackup.model.commits import Consistency
@@ -351,7 +351,9 @@ def test_where_there_is_no_moment_what_was_written_to_is_read_again(
     server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was read in a way that needs it."""
-    monkeypatch.setattr(Rounds, "run", lambda self, pause, patience: self._tracker.await_all())
+    monkeypatch.setattr(
+        ConsistencyLoop, "run", lambda self, pause, patience: self._tracker.barrier()
+    )
     with server.client() as client:
         crowd(client)
     seen = Seen(server, lambda client: client.set("a:000", "new", px=10_000_000))
@@ -363,7 +365,9 @@ def test_nor_is_a_value_that_is_built_aside_meanwhile_a_part_then(
     server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It goes later than what was built aside when reading began."""
-    monkeypatch.setattr(Rounds, "run", lambda self, pause, patience: self._tracker.await_all())
+    monkeypatch.setattr(
+        ConsistencyLoop, "run", lambda self, pause, patience: self._tracker.barrier()
+    )
     name = "a:000:gitbackup-aside:0123456789abcdef"
 
     def build(client: redis.Redis) -> None:

@@ -11,7 +11,7 @@ import redis
 
 from gitbackup.backup import Backup
 from gitbackup.kinds.base import FEW, SHORT
-from gitbackup.live.read.file_replies import Raw, RawReader
+from gitbackup.live.read.file_replies import FileReplies, FileReplyReader
 from tests.servers import LiveServer
 
 KEYS = 21  # of one file; the first, the middle and the last are asked for their types
@@ -29,16 +29,16 @@ def backup(server: LiveServer, tmp_path: Path) -> Backup:
 
 
 @pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> list[Raw]:
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[FileReplies]:
     """The replies of which entries were made."""
-    found: list[Raw] = []
-    make = RawReader.entries
+    found: list[FileReplies] = []
+    make = FileReplyReader.entries
 
-    def noting(self: RawReader, raw: Raw) -> object:
+    def noting(self: FileReplyReader, raw: FileReplies) -> object:
         found.append(raw)
         return make(self, raw)
 
-    monkeypatch.setattr(RawReader, "entries", noting)
+    monkeypatch.setattr(FileReplyReader, "entries", noting)
     return found
 
 
@@ -70,7 +70,7 @@ def test_one_key_of_another_type_is_found_wherever_it_stands(
 
 @pytest.mark.parametrize("odd", ["set", "list", "zset", "stream"])
 def test_a_mixed_file_is_known_again(
-    valkey: LiveServer, tmp_path: Path, looked: list[Raw], odd: str
+    valkey: LiveServer, tmp_path: Path, looked: list[FileReplies], odd: str
 ) -> None:
     """But for a stream, which takes more than one question."""
     client, backup = valkey.client(), Backup(tmp_path / "data", valkey.url)

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from gitbackup.backup import Backup
-from gitbackup.live.read.file_replies import Raw, RawReader
+from gitbackup.live.read.file_replies import FileReplies, FileReplyReader
 from gitbackup.live.read.typed_read import Outcome
 from gitbackup.model.changes import Counts
 from tests.servers import LiveServer
@@ -34,13 +34,13 @@ def backup(server: LiveServer, tmp_path: Path) -> Backup:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The first key of each file that was made of replies."""
     found: list[bytes] = []
-    make = RawReader.entries
+    make = FileReplyReader.entries
 
-    def noting(self: RawReader, raw: Raw) -> Sequence[Outcome]:
+    def noting(self: FileReplyReader, raw: FileReplies) -> Sequence[Outcome]:
         found.append(raw.keys[0])
         return make(self, raw)
 
-    monkeypatch.setattr(RawReader, "entries", noting)
+    monkeypatch.setattr(FileReplyReader, "entries", noting)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from gitbackup import kinds
-from gitbackup.capture.reread_buffer import Again, Kept
+from gitbackup.capture.reread_buffer import BufferedEntry, RereadBuffer
 from gitbackup.format import codec
 from gitbackup.model.keys import Entry
 from gitbackup.snapshot import sources
@@ -20,20 +20,22 @@ ENTRIES = [
 
 
 @pytest.fixture(params=[1, sources.IN_MEMORY], ids=["file", "memory"])
-def again(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Again]:
+def again(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RereadBuffer]:
     monkeypatch.setattr(sources, "IN_MEMORY", request.param)
-    with Again() as made:
+    with RereadBuffer() as made:
         yield made
 
 
-def of(again: Again, name: bytes) -> Kept:
+def of(again: RereadBuffer, name: bytes) -> BufferedEntry:
     kept = again.kept[0, name]
     assert kept is not None
     return kept
 
 
 @pytest.mark.few(1)
-def test_every_entry_comes_back_as_it_is_stored(again: Again) -> None:
+def test_every_entry_comes_back_as_it_is_stored(again: RereadBuffer) -> None:
     for number, entry in enumerate(ENTRIES):
         again.keep((0, b"%d" % number), entry)
     for number, entry in enumerate(ENTRIES):
@@ -41,12 +43,12 @@ def test_every_entry_comes_back_as_it_is_stored(again: Again) -> None:
         assert codec.encode(found) == codec.encode(kinds.canonical(entry))
 
 
-def test_text_that_is_no_utf_8_is_stored_as_base64(again: Again) -> None:
+def test_text_that_is_no_utf_8_is_stored_as_base64(again: RereadBuffer) -> None:
     again.keep((0, b"k"), {"type": "string", "value": codec.loose(b"\xff")})
     assert of(again, b"k").load() == {"type": "string", "value": "base64:/w=="}
 
 
-def test_a_key_is_what_was_kept_last(again: Again) -> None:
+def test_a_key_is_what_was_kept_last(again: RereadBuffer) -> None:
     for value in ("1", "2"):
         again.keep((0, b"k"), {"type": "string", "value": value})
     assert of(again, b"k").load()["value"] == "2"
@@ -54,12 +56,12 @@ def test_a_key_is_what_was_kept_last(again: Again) -> None:
     assert again.kept == {(0, b"k"): None}
 
 
-def test_an_entry_without_an_expiry_lives(again: Again) -> None:
+def test_an_entry_without_an_expiry_lives(again: RereadBuffer) -> None:
     again.keep((0, b"k"), {"type": "string", "value": "v"})
     assert of(again, b"k").living(LATE) is not None
 
 
-def test_an_entry_lives_up_to_its_instant(again: Again) -> None:
+def test_an_entry_lives_up_to_its_instant(again: RereadBuffer) -> None:
     again.keep((0, b"k"), {"type": "string", "value": "v", "expires_at": SOON})
     load = of(again, b"k").living(SOON)
     assert load is not None
@@ -67,7 +69,7 @@ def test_an_entry_lives_up_to_its_instant(again: Again) -> None:
     assert of(again, b"k").living(LATE) is None
 
 
-def test_of_a_hash_those_fields_live_that_have_not_expired(again: Again) -> None:
+def test_of_a_hash_those_fields_live_that_have_not_expired(again: RereadBuffer) -> None:
     entry: Entry = {
         "type": "hash",
         "value": {"a": "1", "b": "2"},

@@ -432,7 +432,7 @@ def test_a_restore_killed_before_its_last_commit_is_ended_by_the_same_command(
     damaged: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.restore.commits.after", _killed)
+        patch.setattr("gitbackup.restore.commits.commit_after", _killed)
         assert damaged.run("restore", "HEAD", "--yes").code == 130
     done = damaged.run("restore", "HEAD", "--yes")
     assert done.out == "it is done already: the database holds what commit id1 does\n"

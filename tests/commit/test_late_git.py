@@ -14,7 +14,7 @@ from gitbackup.backup import Backup
 from gitbackup.errors import Busy
 from gitbackup.plan import Plan
 from gitbackup.store.objects import refs
-from gitbackup.store.objects.commit_writer import Importer
+from gitbackup.store.objects.commit_writer import CommitWriter
 from gitbackup.store.repository.repository import Repository
 from tests.servers import LiveServer
 from tests.store.plain import git
@@ -77,7 +77,7 @@ def late(backup: Backup, monkeypatch: pytest.MonkeyPatch) -> Late:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Repository, "resolve"), (Importer, "publish")],
+    [(Repository, "resolve"), (CommitWriter, "publish")],
     ids=["while they are read", "before it is to"],
 )
 def test_the_same_words_mean_what_they_meant_though_head_moves(

@@ -16,7 +16,7 @@ from gitbackup.format import codec
 from gitbackup.model.keys import Entry, Scope
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import compare
-from gitbackup.snapshot.sources import Side
+from gitbackup.snapshot.sources import Source
 from tests.databases import databases, send
 from tests.redis_cli import feed, lines
 from tests.servers import LiveServer
@@ -93,7 +93,7 @@ class Files:
         return codec.raw(self.files[path])
 
 
-def side(**more: Any) -> Side:
+def side(**more: Any) -> Source:
     return Files({"k": {"type": "string", "value": "v", **more}} if more else {})
 
 

@@ -11,7 +11,7 @@ import click
 from gitbackup.diff.values import diff_entries
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.keys import Entry, Key
-from gitbackup.report.text.diff import View, change_lines, to_json
+from gitbackup.report.text.diff import DiffView, change_lines, to_json
 
 NOW = datetime(2027, 1, 12, 8, tzinfo=UTC)
 SOON, LATER = "2027-01-15T08:00:00.123Z", "2028-01-15T08:00:00.123Z"
@@ -30,7 +30,7 @@ def text(
     before: Entry | None, after: Entry | None, name: str = "k:1", db: int = 0, **how: Any
 ) -> str:
     values = diff_entries(before, after) if before and after else []
-    view = View(now=NOW, **how)
+    view = DiffView(now=NOW, **how)
     lines = change_lines(change(before, after, Key(db, name)), before, after, values, view)
     return "".join(f"{click.unstyle(line)}\n" for line in lines)
 

@@ -12,7 +12,7 @@ import pytest
 from gitbackup.diff.values import MOST_COMPARED, ONE_COMPARISON, diff_entries
 from gitbackup.model.keys import Entry
 from gitbackup.report.style.columns import width
-from gitbackup.report.text.diff import View, change_lines
+from gitbackup.report.text.diff import DiffView, change_lines
 from tests.diff.telling import NOW, Key, change, entry, text
 
 MEGABYTE = 1_000_000
@@ -101,7 +101,7 @@ def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
     before, after = (
         entry("hash", {name: sides[at] for name, sides in WIDE.items()}) for at in (0, 1)
     )
-    view = View(columns, NOW)
+    view = DiffView(columns, NOW)
     key = Key(0, "k" * 90)
     lines = [
         *change_lines(change(before, after, key), before, after, diff_entries(before, after), view),

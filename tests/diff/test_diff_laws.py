@@ -17,7 +17,7 @@ from gitbackup.diff.values import diff_entries
 from gitbackup.model.changes import Action, KeyChange, Part
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
-from gitbackup.report.text.diff import View, change_lines, to_json
+from gitbackup.report.text.diff import DiffView, change_lines, to_json
 
 NAMES = st.sampled_from(
     ["a", "b", "c", "__d", "a.b", "", "x y", "\x1b[31m", "é\u202e", "base64:/w=="]
@@ -171,7 +171,7 @@ def test_nothing_reaches_the_terminal_raw(pair: tuple[Entry, Entry]) -> None:
     changed = KeyChange(Key(0, "\x9b\n"), Action.CHANGED, "f", "f")
     added = KeyChange(Key(0, "\x1b"), Action.ADDED, None, "f")
     values = diff_entries(before, after)
-    for view in (View(), View(40, full=True), View(rank=True)):
+    for view in (DiffView(), DiffView(40, full=True), DiffView(rank=True)):
         lines = [
             *change_lines(changed, before, after, values, view),
             *change_lines(added, None, after, [], view),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitbackup.format import codec
-from gitbackup.history.selector import Wanted, ends_of, entry_of
+from gitbackup.history.selector import KeySelector, ends_of, entry_of
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
 
@@ -35,7 +35,7 @@ FILE = file_format.encode_stored({codec.text(name): entry(name) for name in NAME
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_key_is_picked_by_its_whole_name(name: bytes) -> None:
-    picked = Wanted.key(name, None).pick(PATH, FILE)
+    picked = KeySelector.key(name, None).pick(PATH, FILE)
 
     key = Key(0, codec.text(name))
     assert {key: entry_of(PATH, key, found) for key, found in picked.items()} == {key: entry(name)}
@@ -43,7 +43,7 @@ def test_a_key_is_picked_by_its_whole_name(name: bytes) -> None:
 
 @pytest.mark.parametrize("pattern", ["*", "u*", "user:1*", "\\*", "?", "g*", "nothing*", "b*"])
 def test_keys_are_picked_by_a_pattern_as_they_are_read(pattern: str) -> None:
-    wanted = Wanted([pattern])
+    wanted = KeySelector([pattern])
 
     picked = wanted.pick(PATH, FILE)
     found = {key: entry_of(PATH, key, each) for key, each in picked.items()}
@@ -51,7 +51,7 @@ def test_keys_are_picked_by_a_pattern_as_they_are_read(pattern: str) -> None:
 
 
 def test_several_are_picked_together() -> None:
-    wanted = Wanted(["user:1", "g*", "user:10"])
+    wanted = KeySelector(["user:1", "g*", "user:10"])
 
     assert {key.name for key in wanted.pick(PATH, FILE)} == {"user:1", "user:10", "grün"}
 
@@ -65,6 +65,6 @@ def test_a_file_begins_and_ends_with_a_key() -> None:
 
 
 def test_the_folders_of_such_keys_are_known_where_the_databases_are() -> None:
-    assert Wanted(["a"], [3, 0, 3]).places == ["db0", "db3"]
-    assert Wanted(["a"], [-1]).places == ["functions"]
-    assert Wanted(["a"]).places is None
+    assert KeySelector(["a"], [3, 0, 3]).places == ["db0", "db3"]
+    assert KeySelector(["a"], [-1]).places == ["functions"]
+    assert KeySelector(["a"]).places is None

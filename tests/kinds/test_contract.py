@@ -20,8 +20,8 @@ from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect
 from gitbackup.live.read import expiry, typed_read
 from gitbackup.live.read.key_reader import KeyReader
-from gitbackup.live.read.typed_read import Later
-from gitbackup.live.write.key_writer import KeyWriter, Outcome, Step
+from gitbackup.live.read.typed_read import RetryAlone
+from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
 from gitbackup.model.keys import Entry
 from tests.kinds.examples import EXAMPLES, LARGE, dump
 from tests.servers import PROTOCOLS, LiveServer
@@ -41,7 +41,7 @@ def entry_of(kind: str, value: Any, **more: Any) -> Entry:
 
 def write(engine: Server, entry: Entry) -> Outcome:
     with KeyWriter(engine) as writer:
-        return writer.apply(0, [Step(KEY, read(engine), entry)])
+        return writer.apply(0, [KeyWrite(KEY, read(engine), entry)])
 
 
 def read(engine: Server) -> Entry | None:
@@ -77,7 +77,7 @@ def test_what_is_written_reads_back_equal_and_a_plain_client_sees_it(
     value = some.values[at]
     assert write(engine, entry_of(kind, value)).refused == []
     found = read(engine)
-    assert same(found, entry_of(kind, KINDS[kind].normal(value)))
+    assert same(found, entry_of(kind, KINDS[kind].canonicalize(value)))
     with servers.client() as client:
         assert some.seen(client, KEY) == some.value_of(value)
 
@@ -97,16 +97,16 @@ def test_any_value_reads_back_equal(engine: Server, kind: str, data: st.DataObje
 @pytest.mark.parametrize(("kind", "at"), CASES)
 def test_the_canonical_form_is_its_own(kind: str, at: int) -> None:
     value = EXAMPLES[kind].values[at]
-    normal = KINDS[kind].normal(value)
+    normal = KINDS[kind].canonicalize(value)
     assert same(normal, value)
-    assert same(KINDS[kind].normal(normal), normal)
+    assert same(KINDS[kind].canonicalize(normal), normal)
 
 
 @given(data=st.data())
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_the_canonical_form_of_any_value_is_its_own(kind: str, data: st.DataObject) -> None:
     value = data.draw(EXAMPLES[kind].strategy)
-    assert same(KINDS[kind].normal(codec.load(codec.encode(value))), value)
+    assert same(KINDS[kind].canonicalize(codec.load(codec.encode(value))), value)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_canonical_form_of_any_value_is_its_own(kind: str, data: st.DataObje
 )
 def test_what_does_not_fit_is_refused(kind: str, value: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
-        KINDS[kind].normal(value)
+        KINDS[kind].canonicalize(value)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused(kind: str, value: Any) -> None:
 )
 def test_what_is_no_dump_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
-        kind_of("bloom").normal(value)
+        kind_of("bloom").canonicalize(value)
 
 
 def begun(wire: Any, engine: Server, type_: str) -> Iterator[Any]:
@@ -132,7 +132,7 @@ def begun(wire: Any, engine: Server, type_: str) -> Iterator[Any]:
     replies = iter(wire.ask(list(asked.commands)))
     told = engine.abilities.pexpiretime
     moment = None if told else expiry.moments(wire, [KEY], engine.abilities)[0]
-    return typed_read.settle(wire, asked, replies, moment)
+    return typed_read.parse(wire, asked, replies, moment)
 
 
 @pytest.mark.parametrize("kind", [*EXAMPLES, "bloom"])
@@ -140,7 +140,9 @@ def test_a_key_that_has_vanished_is_none(engine: Server, kind: str) -> None:
     wire = engine.dial()
     outcome = begun(wire, engine, kind)
     found = (
-        typed_read.whole(wire, KEY, engine.abilities).entry if outcome is Later.LATER else outcome
+        typed_read.whole(wire, KEY, engine.abilities).entry
+        if outcome is RetryAlone.LATER
+        else outcome
     )
     wire.close()
     assert found is None
@@ -152,7 +154,7 @@ def test_a_key_that_has_become_another_type_is_asked_again(engine: Server, kind:
     entry = entry_of(other, EXAMPLES[other].values[1])
     write(engine, entry)
     wire = engine.dial()
-    assert begun(wire, engine, kind) is Later.LATER
+    assert begun(wire, engine, kind) is RetryAlone.LATER
     found = typed_read.whole(wire, KEY, engine.abilities).entry
     wire.close()
     assert found is not None

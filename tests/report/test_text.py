@@ -8,7 +8,7 @@ import pytest
 from gitbackup.model.changes import Action, Counts, Summary
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.keys import Key
-from gitbackup.plan import Clock, How, Plan, PlannedKey
+from gitbackup.plan import Clock, Plan, PlannedKey, RestoreOptions
 from gitbackup.report.style.human_time import age
 from gitbackup.report.text import sentences
 from gitbackup.report.text.plan import plan_lines
@@ -58,7 +58,7 @@ def a_plan(count: int) -> Plan:
         for at in range(count)
     ]
     left = [Key(3, f"old {at}") for at in range(5)]
-    return Plan("1" * 40, "Redis 7.0.15 at host", How(), Clock(0, 0), steps, left)
+    return Plan("1" * 40, "Redis 7.0.15 at host", RestoreOptions(), Clock(0, 0), steps, left)
 
 
 def test_a_long_plan_is_cut_unless_all_is_asked_for() -> None:

@@ -11,13 +11,15 @@ import pytest
 from gitbackup.errors import UsageError
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import FUNCTIONS, Key
-from gitbackup.plan import Clock, How, Plan, PlannedKey, Ttl
+from gitbackup.plan import Clock, Plan, PlannedKey, RestoreOptions, Ttl
 from gitbackup.report.json.plan import plan_object, read_plan
 
 PLAN = Plan(
     "1" * 40,
     "Redis 7.0.15 standalone at localhost:6379",
-    How(("user:*", "\udcff?", "base64:"), ((3, 5), (4, 4)), False, Ttl.REMAINING, "2" * 40),
+    RestoreOptions(
+        ("user:*", "\udcff?", "base64:"), ((3, 5), (4, 4)), False, Ttl.REMAINING, "2" * 40
+    ),
     Clock(1_795_331_417_871, 1_795_331_000_000),
     [
         PlannedKey(Key(FUNCTIONS, "zoo"), Action.REMOVED, "function", digest="a" * 32),

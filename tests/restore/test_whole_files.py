@@ -14,7 +14,7 @@ from gitbackup.errors import Damaged, ServerError
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
 from gitbackup.live.write.bulk_create import Creator
-from gitbackup.live.write.key_writer import KeyWriter, Outcome, Step
+from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import Entry, Key
 from gitbackup.plan import Arrivals, Plan
@@ -23,7 +23,7 @@ from gitbackup.restore import restore as restoring
 from gitbackup.restore import verify_writes
 from gitbackup.restore.restore import Confirm
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.sources import CommitSide
+from gitbackup.snapshot.sources import CommitSource
 from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
 
@@ -109,7 +109,7 @@ def test_the_plan_of_whole_files_tells_each_key(client: redis.Redis, backup: Bac
     assert (plan.counts.added, plan.counts.changed) == (len(names) - 1, 1)
     told = {name: counts.added for (_, name), counts in plan.namespaces.items()}
     assert told == {"hash": 301, "list": 300, "set": 300, "text": 302, "zset": 301}
-    held = CommitSide(backup.repository, good)
+    held = CommitSource(backup.repository, good)
     files = (file_format.decode_file(path, held.read(path)) for path in held.files)
     types = {key.name: entry["type"] for entries in files for key, entry in entries.items()}
     assert {step.key.name: step.type for step in plan.keys} == types
@@ -281,17 +281,17 @@ def test_files_told_ahead_are_the_same_whatever_else_is_read_meanwhile(
     backup.commit()
     repository = backup.repository
     assert repository is not None
-    side = CommitSide(repository, repository.head())
+    side = CommitSource(repository, repository.head())
     paths = sorted(side.files)
     expected = {path: repository.read(side.files[path]) for path in paths}
-    side.ahead(paths)
+    side.prefetch(paths)
     found = {}
     for number, path in enumerate(paths):
         found[path] = side.read(path)
         if number % 7 == 5:
             repository.read(side.files[paths[0]])
     assert found == expected
-    side.ahead(paths)
+    side.prefetch(paths)
     assert [side.read(paths[0]), side.read(paths[2]), side.read(paths[1])] == [
         expected[paths[at]] for at in (0, 2, 1)
     ]
@@ -344,7 +344,7 @@ class TestCreator:
         outcome = create(meddled())
         assert (client.get(name), client.ttl(name)) == ("theirs", -1)
         assert (client.dbsize(), outcome.refused) == (30, [])
-        assert outcome.moved == [Step(name.encode(), None, self.KINDS[number % 3])]
+        assert outcome.moved == [KeyWrite(name.encode(), None, self.KINDS[number % 3])]
         assert client.mget("0:0", "1:3", "5:2") == ["ours"] * 3
         assert client.lrange("0:1", 0, -1) == ["ours"]
 
@@ -361,7 +361,7 @@ class TestCreator:
         outcome = create(iter(batches))
         told = [(step, "invalid expire" in why) for step, why in outcome.refused]
         if told:  # a server of version 6 has no SET that takes an instant: there it goes at once
-            assert told == [(Step(b"2:bad", None, bad), True)]
+            assert told == [(KeyWrite(b"2:bad", None, bad), True)]
         assert (client.dbsize(), outcome.moved) == (30, [])
 
 

@@ -60,7 +60,7 @@ def test_blobs_that_are_foretold_come_as_they_are_asked_for(
     repository: Repository, blobs: list[bytes]
 ) -> None:
     ids = [*map(blob_id, blobs)]
-    repository.foretell(ids)
+    repository.prefetch(ids)
     assert [*map(repository.read, ids)] == blobs
     assert repository.read(ids[0]) == blobs[0]
 
@@ -68,12 +68,12 @@ def test_blobs_that_are_foretold_come_as_they_are_asked_for(
 def test_what_was_foretold_need_not_be_read(repository: Repository, blobs: list[bytes]) -> None:
     """In another order, nothing of it, only its beginning, something else in between."""
     ids = [*map(blob_id, blobs)]
-    repository.foretell(ids)
+    repository.prefetch(ids)
     assert [*map(repository.read, reversed(ids))] == blobs[::-1]
-    repository.foretell(ids)
-    repository.foretell(ids[:3])
+    repository.prefetch(ids)
+    repository.prefetch(ids[:3])
     assert [*map(repository.read, ids)] == blobs
-    repository.foretell(ids)
+    repository.prefetch(ids)
     assert [*map(repository.read, ids[:2])] == blobs[:2]
     assert "0" in repository.folder("HEAD")
     assert [*map(repository.read, ids[2:])] == blobs[2:]
@@ -83,7 +83,7 @@ def test_of_blobs_foretold_one_that_is_missing_is_damage_and_others_are_read(
     repository: Repository, blobs: list[bytes]
 ) -> None:
     ids = [*map(blob_id, blobs)]
-    repository.foretell([ids[0], MISSING, *ids[1:]])
+    repository.prefetch([ids[0], MISSING, *ids[1:]])
     assert repository.read(ids[0]) == blobs[0]
     with pytest.raises(Damaged, match="1111 cannot be read: it is missing"):
         repository.read(MISSING)

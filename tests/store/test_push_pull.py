@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
-from gitbackup.store.remotes.push_pull import Got
+from gitbackup.store.remotes.push_pull import PullOutcome
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, everything, git, settle, work_tree
 from tests.web import git_host
@@ -38,7 +38,7 @@ def push(repository: Repository, word: str | None = None) -> int:
     return repository.push(repository.remote(word)).commits
 
 
-def pull(repository: Repository) -> Got:
+def pull(repository: Repository) -> PullOutcome:
     with repository.lock():
         return repository.pull(repository.remote())
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.store.repository.reply_cache import Made, Seen
+from gitbackup.store.repository.reply_cache import CachedBlob, ReplyCache
 
 ONE, OTHER = b"1" * 32, b"2" * 32
-BLOB = Made("ab" * 20, "2027-01-15T08:00:00.123Z")
+BLOB = CachedBlob("ab" * 20, "2027-01-15T08:00:00.123Z")
 
 
 @pytest.fixture
@@ -18,27 +18,30 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_was_added_is_known_the_next_time(path: Path) -> None:
-    seen = Seen(path)
+    seen = ReplyCache(path)
     seen.add(ONE, BLOB)
-    seen.add(OTHER, Made("cd" * 20, ""))
+    seen.add(OTHER, CachedBlob("cd" * 20, ""))
     seen.save()
-    assert (Seen(path).get(ONE), Seen(path).get(OTHER)) == (BLOB, Made("cd" * 20, ""))
+    assert (ReplyCache(path).get(ONE), ReplyCache(path).get(OTHER)) == (
+        BLOB,
+        CachedBlob("cd" * 20, ""),
+    )
 
 
 def test_what_nobody_asked_for_is_forgotten(path: Path) -> None:
-    first = Seen(path)
+    first = ReplyCache(path)
     first.add(ONE, BLOB)
     first.add(OTHER, BLOB)
     first.save()
-    second = Seen(path)
+    second = ReplyCache(path)
     second.get(ONE)
     second.save()
-    assert (Seen(path).get(ONE), Seen(path).get(OTHER)) == (BLOB, None)
+    assert (ReplyCache(path).get(ONE), ReplyCache(path).get(OTHER)) == (BLOB, None)
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "other"])
 def test_a_damaged_file_is_no_file(path: Path, damage: str) -> None:
-    seen = Seen(path)
+    seen = ReplyCache(path)
     seen.add(ONE, BLOB)
     seen.save()
     content = path.read_bytes()
@@ -48,12 +51,12 @@ def test_a_damaged_file_is_no_file(path: Path, damage: str) -> None:
         path.write_bytes(content.replace(b"\xab", b"\xac"))
     else:
         path.write_bytes(b"another\n" + content)
-    assert Seen(path).get(ONE) is None
+    assert ReplyCache(path).get(ONE) is None
 
 
 def test_where_it_cannot_be_written_nothing_is_lost_but_time(path: Path) -> None:
     path.parent.write_text("a file where its folder would be")
-    seen = Seen(path)
+    seen = ReplyCache(path)
     seen.add(ONE, BLOB)
     seen.save()
-    assert Seen(path).get(ONE) is None
+    assert ReplyCache(path).get(ONE) is None

@@ -14,7 +14,7 @@ from gitbackup.backup import Backup
 from gitbackup.kinds import KINDS
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
-from gitbackup.live.write.key_writer import KeyWriter, Step
+from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.keys import Entry, Key
 from gitbackup.restore.result import RestoreResult
 from gitbackup.transfer.formats import FORMS
@@ -161,9 +161,11 @@ def test_every_form_holds_every_type_and_values_of_many_pieces(server: LiveServe
         for at, value in enumerate(some.values):
             if len(value.get("entries", value) if kind == "stream" else value) > MANY and not large:
                 continue
-            entry: Entry = {"type": kind, "value": KINDS[kind].normal(value)}
+            entry: Entry = {"type": kind, "value": KINDS[kind].canonicalize(value)}
             entry |= {"expires_at": "2100-01-01T00:00:00.001Z"} if at % 2 else {}
-            steps.append(Step(f"{kind}:\udcff:{at}".encode(errors="surrogateescape"), None, entry))
+            steps.append(
+                KeyWrite(f"{kind}:\udcff:{at}".encode(errors="surrogateescape"), None, entry)
+            )
     with KeyWriter(connect(parse(server.url))) as writer:
         assert writer.apply(3, steps).refused == []
     before, snapshot = digests(server), files(server)

@@ -63,7 +63,7 @@ def entries() -> st.SearchStrategy[dict[Key, Entry]]:
     kinds = st.sampled_from(sorted(EXAMPLES))
     values = kinds.flatmap(
         lambda kind: EXAMPLES[kind].strategy.map(
-            lambda value: {"type": kind, "value": KINDS[kind].normal(value)}
+            lambda value: {"type": kind, "value": KINDS[kind].canonicalize(value)}
         )
     )
     return st.dictionaries(st.builds(Key, st.sampled_from([0, 3, 15]), names), values)

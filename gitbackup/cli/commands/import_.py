@@ -21,7 +21,13 @@ from gitbackup.cli.options import (
     ttl_option,
     url_option,
 )
-from gitbackup.cli.run_plan import Manner, carry_out, databases_of, expect_answer, manner_options
+from gitbackup.cli.run_plan import (
+    PlanOptions,
+    carry_out,
+    databases_of,
+    expect_answer,
+    manner_options,
+)
 from gitbackup.model.ttl import Ttl
 
 
@@ -62,7 +68,7 @@ def import_(
     repo: Path | None,
     url: str | None,
     moves: tuple[tuple[int, int], ...],
-    manner: Manner,
+    manner: PlanOptions,
     delete: bool,
     ttl: str,
     to: str | None,

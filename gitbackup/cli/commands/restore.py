@@ -25,7 +25,7 @@ from gitbackup.cli.options import (
     url_option,
 )
 from gitbackup.cli.run_plan import (
-    Manner,
+    PlanOptions,
     carry_out,
     databases_of,
     expect_answer,
@@ -91,7 +91,7 @@ def restore(
     repo: Path | None,
     url: str | None,
     moves: tuple[tuple[int, int], ...],
-    manner: Manner,
+    manner: PlanOptions,
     no_delete: bool,
     skip_damaged: bool,
     ttl: str,
@@ -144,7 +144,7 @@ def restore(
 
 
 def _meant(
-    ctx: click.Context, backup: Backup, commit: str, words: dict[str, Any], manner: Manner
+    ctx: click.Context, backup: Backup, commit: str, words: dict[str, Any], manner: PlanOptions
 ) -> Restorer:
     """The restore that is meant; a person is asked where one in these words was cut off, and
     they name another commit by now."""

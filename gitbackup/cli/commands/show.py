@@ -28,7 +28,7 @@ from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # `show --help` has no need of it
-    from gitbackup.history.entry import Held
+    from gitbackup.history.entry import StoredEntry
 
 
 @click.command(
@@ -123,7 +123,7 @@ def _show_key(
         terminal.say_stored(objects.entry_as_stored(held.key, held.entry))
 
 
-def _show_field(commit: str, held: Held, wanted: str, as_json: bool) -> None:
+def _show_field(commit: str, held: StoredEntry, wanted: str, as_json: bool) -> None:
     from gitbackup.report.json.history import field_object
     from gitbackup.report.values.part import field, field_bytes
 

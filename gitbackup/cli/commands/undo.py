@@ -14,7 +14,7 @@ from gitbackup.cli.options import (
     repo_option,
     url_option,
 )
-from gitbackup.cli.run_plan import Manner, carry_out, expect_answer, manner_options
+from gitbackup.cli.run_plan import PlanOptions, carry_out, expect_answer, manner_options
 
 
 @click.command(
@@ -30,7 +30,7 @@ def undo(
     ctx: click.Context,
     repo: Path | None,
     url: str | None,
-    manner: Manner,
+    manner: PlanOptions,
 ) -> None:
     """Put back what the last restore replaced.
 

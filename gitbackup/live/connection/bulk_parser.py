@@ -28,7 +28,7 @@ def left_after(left: float, began: float, came: int, patience: float) -> float:
     return min(patience, left - (time.monotonic() - began) + came / SLOWEST)
 
 
-class Replies(_HiredisParser):
+class BulkParser(_HiredisParser):
     """The parser of a connection, which can also be asked for many replies at once.
 
     `told` is what the server has said unasked, in order; whoever reads it takes it away. An
@@ -151,7 +151,7 @@ class Replies(_HiredisParser):
         how = "answers too slowly" if self._came else "stays silent"
         return f"it {how}, with a timeout of {self.patience:g} s"
 
-    def hear(self, seconds: float) -> None:
+    def drain(self, seconds: float) -> None:
         """Takes to `told` what has arrived by now, while no reply is under way.
 
         Where that is nothing, it waits so long for some. Raises InvalidResponse for a reply,

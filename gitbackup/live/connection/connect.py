@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection, Connection
+from redis.connection import AbstractConnection
+from redis.connection import Connection as TcpConnection
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as TooLong
 from redis.retry import Retry
@@ -19,8 +20,8 @@ from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection import tls
 from gitbackup.live.connection.address import HINT, USUAL_PORT, Address
-from gitbackup.live.connection.bulk_parser import PIECE, Replies
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.bulk_parser import PIECE, BulkParser
+from gitbackup.live.connection.connection import Connection, Refusal
 
 DEFAULTS: dict[str, Any] = {
     "protocol": 3,
@@ -34,7 +35,7 @@ NO_SERVER = (
 )
 NUMBER = re.compile(r"-?[0-9]{1,19}")
 STEP, LEAST = 16, 256  # times, that what is asked for at once is less
-Dial = Callable[[], Wire]
+Dial = Callable[[], Connection]
 
 
 class Patience:
@@ -94,11 +95,11 @@ def connect(address: Address) -> Server:
     return server
 
 
-def dial(address: Address) -> Wire:
+def dial(address: Address) -> Connection:
     """One connection, logged in. Raises ServerError, saying what to do, where there is none."""
-    parsers: list[Replies] = []
+    parsers: list[BulkParser] = []
     connection = _connected(address, parsers)
-    wire = Wire(connection, parsers[-1], address.label)
+    wire = Connection(connection, parsers[-1], address.label)
     try:
         _greet(wire, address)
     except BaseException:
@@ -123,7 +124,7 @@ def _other_tongue(address: Address) -> str | None:
         connection.disconnect()
 
 
-def _connected(address: Address, parsers: list[Replies]) -> AbstractConnection:
+def _connected(address: Address, parsers: list[BulkParser]) -> AbstractConnection:
     """A connection that nothing was said on. Raises ServerError where there is none."""
     connection = _connection(address, parsers)
     try:
@@ -148,7 +149,7 @@ def _at(address: Address, probe: Callable[[str, int], bool]) -> bool:
     return "path" not in address.options and probe(str(host), int(port))
 
 
-def _greet(wire: Wire, address: Address) -> None:
+def _greet(wire: Connection, address: Address) -> None:
     """Logs in, and agrees on the protocol."""
     user, password = (address.options.get(name) or "" for name in ("username", "password"))
     login: Command = ("AUTH", user or "default", password) if user or password else ()
@@ -165,15 +166,15 @@ def _protocol(address: Address) -> int:
     return int(address.options.get("protocol", 3))
 
 
-def _connection(address: Address, parsers: list[Replies]) -> AbstractConnection:
+def _connection(address: Address, parsers: list[BulkParser]) -> AbstractConnection:
     """redis-py's connection; the parser that it makes itself is added to `parsers`."""
 
-    def parser(**options: Any) -> Replies:
-        parsers.append(Replies(**options))
+    def parser(**options: Any) -> BulkParser:
+        parsers.append(BulkParser(**options))
         return parsers[-1]
 
     options = DEFAULTS | address.options
-    kind = options.pop("connection_class", Connection)
+    kind = options.pop("connection_class", TcpConnection)
     try:
         return kind(  # type: ignore[no-any-return]
             **options,
@@ -193,7 +194,7 @@ def _reason(error: Exception) -> str:
     return str(error).rstrip(".").rpartition(". ")[2] or type(error).__name__
 
 
-def _hello(wire: Wire) -> dict[str, Any]:
+def _hello(wire: Connection) -> dict[str, Any]:
     """HELLO is open to every user; only very old or odd servers do not know it."""
     (reply,) = wire.ask([("HELLO",)])
     if not isinstance(reply, Refusal):

@@ -18,7 +18,7 @@ from redis.exceptions import (
 
 from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
-from gitbackup.live.connection.bulk_parser import Replies
+from gitbackup.live.connection.bulk_parser import BulkParser
 from gitbackup.live.connection.error_replies import error, explain, name_of, words_of
 from gitbackup.live.connection.reply_shapes import fits
 from gitbackup.live.connection.tls import meaning
@@ -39,14 +39,14 @@ class CutOff(ServerError):
     """The server has ended the connection."""
 
 
-class Wire:
+class Connection:
     """Sends and receives; every trouble is a ServerError that says what to do.
 
     `label` names the server, without credentials, in what is said; `lost` tells whether it has
     fallen silent, or answered with nonsense.
     """
 
-    def __init__(self, connection: AbstractConnection, replies: Replies, label: str) -> None:
+    def __init__(self, connection: AbstractConnection, replies: BulkParser, label: str) -> None:
         self.label = label
         self._connection = connection
         self._replies = replies
@@ -167,7 +167,7 @@ class Wire:
         Where that is nothing, it waits so long for some; no reply may be under way.
         """
         try:
-            self._replies.hear(seconds)
+            self._replies.drain(seconds)
         except TROUBLES as error:
             raise self._lost(error) from None
         told, self._replies.told = self._replies.told, []

@@ -9,20 +9,20 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 
-class Form(NamedTuple):
+class CommandTemplate(NamedTuple):
     """A command about one key: the bytes before its name, packed as an argument, and after it."""
 
     before: bytes
     after: bytes
 
 
-def form(before: Sequence[str], after: Sequence[str] = ()) -> Form:
+def form(before: Sequence[str], after: Sequence[str] = ()) -> CommandTemplate:
     """The command of the words before the key and those after it."""
     head = b"*%d\r\n" % (len(before) + 1 + len(after))
-    return Form(head + _arguments(before), _arguments(after))
+    return CommandTemplate(head + _arguments(before), _arguments(after))
 
 
-def pattern(*forms: Form) -> bytes:
+def pattern(*forms: CommandTemplate) -> bytes:
     """What `%` makes commands about one key of, given its name for each, packed as an argument.
 
     What asks about one key stands together: then the server has it at hand.

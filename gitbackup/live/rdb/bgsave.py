@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gitbackup.errors import ServerError
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import Server, number, parse_info
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import words_of
 from gitbackup.live.server import keyspace
 from gitbackup.progress import Progress
@@ -50,7 +50,7 @@ def save(server: Server, path: Path | None, progress: Progress) -> Saved:
     return Saved(path, began)
 
 
-def _begin(wire: Wire) -> tuple[str, int]:
+def _begin(wire: Connection) -> tuple[str, int]:
     """Begins a save when none is under way; when the last one was, and this one is, in seconds
     by the server's clock."""
     while True:
@@ -70,7 +70,7 @@ def _busy(info: dict[str, str]) -> bool:
     return any(info.get(name, "0") != "0" for name in names)
 
 
-def _await_end(wire: Wire, progress: Progress) -> dict[str, str]:
+def _await_end(wire: Connection, progress: Progress) -> dict[str, str]:
     """Waits while a save is under way; what the server says of it then."""
     info, done = _info(wire), 0
     progress.start("saving", number(info, "current_save_keys_total") or None)
@@ -86,14 +86,14 @@ def _await_end(wire: Wire, progress: Progress) -> dict[str, str]:
     return info
 
 
-def _info(wire: Wire) -> dict[str, str]:
+def _info(wire: Connection) -> dict[str, str]:
     info = parse_info(wire.call("INFO", "persistence"))
     if not {"rdb_last_save_time", "rdb_bgsave_in_progress"} <= info.keys():
         raise ServerError(f"the server at {wire.label} tells nothing of its saves: try --via sync")
     return info
 
 
-def _path(wire: Wire) -> Path:
+def _path(wire: Connection) -> Path:
     folder, name = wire.ask([("CONFIG", "GET", "dir"), ("CONFIG", "GET", "dbfilename")])
     if isinstance(folder, Refusal) or isinstance(name, Refusal):
         raise ServerError(UNKNOWN.format(label=wire.label))

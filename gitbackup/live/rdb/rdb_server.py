@@ -20,7 +20,7 @@ from gitbackup.format import codec
 from gitbackup.kinds.base import ARGUMENTS, pieces
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect, parse_info
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.rdb import rdb_file
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server.embedded import EmbeddedServer, find_server, find_servers
@@ -34,7 +34,7 @@ SCAN_COUNT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class RdbServer:
     """A server that holds an RDB file's data; what it reads is as the file has it.
 
     `keys` tells how many keys each database has in the file, `expiring` how many of these
@@ -64,7 +64,7 @@ class Loaded:
                 if cursor == "0":
                     return len(names)
 
-    def forget_dead(self) -> None:
+    def drop_expired(self) -> None:
         """Removes what had expired before the file was written.
 
         A primary drops that by and by, and until then shows it to nobody.
@@ -81,14 +81,14 @@ class Loaded:
                 _forget_fields(wire, reader.names(db), moment)
 
 
-def _forget_keys(wire: Wire, names: list[bytes], moment: int) -> None:
+def _forget_keys(wire: Connection, names: list[bytes], moment: int) -> None:
     for piece in pieces(names, ARGUMENTS):
         dues = wire.need([("PEXPIRETIME", name) for name in piece])
         if dead := [name for name, due in zip(piece, dues, strict=True) if 0 <= due <= moment]:
             wire.call("UNLINK", *dead)
 
 
-def _forget_fields(wire: Wire, names: list[bytes], moment: int) -> None:
+def _forget_fields(wire: Connection, names: list[bytes], moment: int) -> None:
     """The same for the fields of hashes."""
     for name in names:
         fields = wire.call("HKEYS", name) if wire.call("TYPE", name) == "hash" else []
@@ -100,7 +100,7 @@ def _forget_fields(wire: Wire, names: list[bytes], moment: int) -> None:
 
 
 @contextmanager
-def load(path: Path, program: Path | None = None) -> Iterator[Loaded]:
+def load(path: Path, program: Path | None = None) -> Iterator[RdbServer]:
     """Loads a file that is whole into the server `program`, or the first here that takes it.
 
     Raises ServerError where none does.
@@ -116,7 +116,7 @@ def load(path: Path, program: Path | None = None) -> Iterator[Loaded]:
         keys = {db: facts["keys"] for db, facts in counts.items()}
         expiring = {db: facts["expires"] for db, facts in counts.items()}
         fields = [db for db, facts in counts.items() if facts.get("keys_with_volatile_items")]
-        yield Loaded(file, server, keys, expiring, not shows, fields, plain)
+        yield RdbServer(file, server, keys, expiring, not shows, fields, plain)
 
 
 def _start(opened: ExitStack, file: RdbFile, programs: list[Path]) -> EmbeddedServer:
@@ -142,7 +142,7 @@ def _refused(file: RdbFile, program: Path, told: str) -> str:
     return f"{program.name} cannot load {file.path}: {said.strip()}"
 
 
-def _counts(wire: Wire) -> dict[int, dict[str, int]]:
+def _counts(wire: Connection) -> dict[int, dict[str, int]]:
     """What INFO counts in each database."""
     found = parse_info(wire.call("INFO", "keyspace")).items()
     return {int(name.removeprefix("db")): _numbers(told) for name, told in found}
@@ -154,7 +154,7 @@ def _numbers(told: str) -> dict[str, int]:
     return {name: number for name, number in read if number is not None}
 
 
-def _shows_expired(wire: Wire) -> bool:
+def _shows_expired(wire: Connection) -> bool:
     """Has a Valkey show what has expired; False where the server knows no such mode.
 
     In that mode it drops nothing, so it need not be a replica any longer.
@@ -169,7 +169,7 @@ def _shows_expired(wire: Wire) -> bool:
 def _importing(server: Server) -> Server:
     """The server, each of whose connections is the source of an import."""
 
-    def dial() -> Wire:
+    def dial() -> Connection:
         wire = server.dial()
         wire.call("CLIENT", "IMPORT-SOURCE", "ON")
         return wire

@@ -18,7 +18,7 @@ from gitbackup.format import codec
 from gitbackup.kinds import Command
 from gitbackup.live.connection.bulk_parser import left_after
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Wire
+from gitbackup.live.connection.connection import Connection
 from gitbackup.progress import Progress
 
 LONGEST = 512  # bytes of a line
@@ -60,7 +60,7 @@ def _introduction(server: Server) -> list[Command]:
     return [*ours, ("REPLCONF", "version", server.version)] if server.brand == "Valkey" else ours
 
 
-def _agree(wire: Wire, stream: BufferedReader, label: str) -> bytes:
+def _agree(wire: Connection, stream: BufferedReader, label: str) -> bytes:
     """The line that announces the file, without its dollar sign."""
     wire.send([("PSYNC", "?", -1)])
     line = _line(stream, label)
@@ -96,7 +96,7 @@ class _Counted:
     """Hands the stream on to the file, and tells of it."""
 
     def __init__(
-        self, stream: BufferedReader, file: BinaryIO, wire: Wire, progress: Progress
+        self, stream: BufferedReader, file: BinaryIO, wire: Connection, progress: Progress
     ) -> None:
         self._stream = stream
         self._file = file

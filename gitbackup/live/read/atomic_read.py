@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from gitbackup.kinds import KINDS, Abilities, Command
 from gitbackup.live.connection.connect import parse_info
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.read import expiry, typed_read
 from gitbackup.live.read.expiry import Span
-from gitbackup.live.read.typed_read import Asked, Later, Outcome
+from gitbackup.live.read.typed_read import Asked, Outcome, RetryAlone
 from gitbackup.live.server import hash_field_ttl, keyspace
 from gitbackup.live.server.keyspace import Library
 
@@ -20,7 +20,7 @@ Place = tuple[int, bytes]
 """A database's number, and a key's name in it."""
 
 
-class Wanted(NamedTuple):
+class KeyToRead(NamedTuple):
     """A key to read, and the type that it is thought to have; empty where nobody knows."""
 
     db: int
@@ -48,19 +48,19 @@ class Moment:
     hurried: set[Place] = field(default_factory=set)
 
 
-class MomentReader:
+class AtomicReader:
     """Reads at one moment, on a connection that serves nothing else meanwhile.
 
     Raises ServerError, naming the command, where the user may not ask so.
     """
 
-    def __init__(self, wire: Wire, server: Abilities) -> None:
+    def __init__(self, wire: Connection, server: Abilities) -> None:
         self._wire = wire
         self._server = server
         self._plain = replace(server, field_expiry=False)
         self._fields_expire: frozenset[int] = frozenset()
 
-    def read(self, wanted: Sequence[Wanted], libraries: bool) -> Moment:
+    def read(self, wanted: Sequence[KeyToRead], libraries: bool) -> Moment:
         """The keys, which come database by database; and the function libraries, if wished."""
         asked = [self._ask(one) for one in wanted]
         listing: list[Command] = [("FUNCTION", "LIST", "WITHCODE")] if libraries else []
@@ -81,7 +81,7 @@ class MomentReader:
         if self._server.field_expiry:
             yield from (db for db in databases if hash_field_ttl.told_of(info, db))
 
-    def _ask(self, one: Wanted) -> Asked:
+    def _ask(self, one: KeyToRead) -> Asked:
         """What to ask for a key: its type alone, where that is not known."""
         if one.type not in KINDS:
             return Asked(one.name, one.type, None, (("TYPE", one.name),))
@@ -89,7 +89,7 @@ class MomentReader:
         reading, when = KINDS[one.type].read(one.name, known), expiry.ask(one.name, known)
         return Asked(one.name, one.type, reading, (when, *next(reading)))
 
-    def _keys(self, wanted: Sequence[Wanted], asked: Sequence[Asked]) -> Iterator[Command]:
+    def _keys(self, wanted: Sequence[KeyToRead], asked: Sequence[Asked]) -> Iterator[Command]:
         db = self._wire.db
         for one, ask in zip(wanted, asked, strict=True):
             if one.db != db:
@@ -114,7 +114,7 @@ class MomentReader:
     def _settle(
         self,
         moment: Moment,
-        wanted: Sequence[Wanted],
+        wanted: Sequence[KeyToRead],
         asked: Sequence[Asked],
         replies: Iterator[Any],
         span: Span,
@@ -128,7 +128,7 @@ class MomentReader:
             elif mine[0] == expiry.GONE:
                 found, type_ = None, one.type
             elif self._mistaken(moment, one, ask, mine):
-                found, type_ = Later.LATER, ""
+                found, type_ = RetryAlone.LATER, ""
             else:
                 left, *values = mine
                 when = instants.get(place, left)
@@ -136,7 +136,7 @@ class MomentReader:
                 found = (
                     typed_read.outcome(one.type, ask.reading, values, when)
                     if known
-                    else Later.LATER
+                    else RetryAlone.LATER
                 )
                 type_ = one.type
             moment.found[place], moment.types[place] = found, type_
@@ -144,9 +144,9 @@ class MomentReader:
     def _typed(self, asked: Asked, reply: Any) -> tuple[Outcome, str]:
         if isinstance(reply, Refusal):
             raise self._wire.refused(reply, asked.commands[0])
-        return (None, asked.type) if reply == "none" else (Later.LATER, reply)
+        return (None, asked.type) if reply == "none" else (RetryAlone.LATER, reply)
 
-    def _mistaken(self, moment: Moment, one: Wanted, asked: Asked, mine: list[Any]) -> bool:
+    def _mistaken(self, moment: Moment, one: KeyToRead, asked: Asked, mine: list[Any]) -> bool:
         """Whether it was asked for as what it is not: it has another type, or a field of it may
         expire."""
         if typed_read.refused(self._wire, asked.commands, mine):
@@ -154,7 +154,7 @@ class MomentReader:
         return one.type == "hash" and one.db in moment.fields_expire - self._fields_expire
 
     def _instants(
-        self, moment: Moment, wanted: Sequence[Wanted], told: Sequence[list[Any]], span: Span
+        self, moment: Moment, wanted: Sequence[KeyToRead], told: Sequence[list[Any]], span: Span
     ) -> dict[Place, int]:
         """When keys expire, where the server has told only how much time is left.
 

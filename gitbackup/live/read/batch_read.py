@@ -9,16 +9,16 @@ from operator import not_
 from typing import Any, NamedTuple
 
 from gitbackup.kinds import Abilities, Command
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.read import expiry, typed_read
 from gitbackup.live.read.bulk_read import SmallValues
 from gitbackup.live.read.expiry import Span
 from gitbackup.live.read.size_probe import Batch
-from gitbackup.live.read.typed_read import Asked, Later, Outcome
+from gitbackup.live.read.typed_read import Asked, Outcome, RetryAlone
 from gitbackup.live.server import hash_field_ttl
 
 
-class Sent(NamedTuple):
+class SentBatch(NamedTuple):
     """A batch on its way: its small values, what was asked of its other keys, and whether no
     field of a hash was to expire."""
 
@@ -30,13 +30,15 @@ class Sent(NamedTuple):
     plain: bool
 
 
-class Values:
+class BatchReader:
     """Asks one connection for values, of one database at a time.
 
     `second` gives another connection to the same, which has no replies under way.
     """
 
-    def __init__(self, wire: Wire, server: Abilities, second: Callable[[], Wire]) -> None:
+    def __init__(
+        self, wire: Connection, server: Abilities, second: Callable[[], Connection]
+    ) -> None:
         self._wire = wire
         self._second = second
         self._server = server
@@ -54,7 +56,7 @@ class Values:
         self._plain = not hash_field_ttl.may_expire(self._wire, db) if self._after else True
         self._db = db
 
-    def ask(self, asked: Batch) -> Sent:
+    def ask(self, asked: Batch) -> SentBatch:
         """Sends what asks for the values of a batch."""
         small = self._small[self._plain]
         keys, types, others = asked.keys, asked.types, []
@@ -67,9 +69,9 @@ class Values:
         if others or self._after:
             around = self._around if others else []
             self._wire.send([*around, *commands, *around, *self._after])
-        return Sent(asked, keys, types, small, others, self._plain)
+        return SentBatch(asked, keys, types, small, others, self._plain)
 
-    def receive(self, sent: Sent) -> Sequence[Outcome]:
+    def receive(self, sent: SentBatch) -> Sequence[Outcome]:
         """What became of each key of a batch; Later for one that is to be read by itself."""
         replies = self._wire.receive(sent.small.questions * len(sent.keys))
         outcomes = sent.small.settle(sent.keys, sent.types, replies)
@@ -95,10 +97,10 @@ class Values:
         self._wire.expect([hash_field_ttl.QUESTION], [info])
         return hash_field_ttl.told(info, self._db)
 
-    def _doubted(self, sent: Sent, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    def _doubted(self, sent: SentBatch, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """By now a field may expire: of each hash that has to be asked."""
         return [
-            Later.LATER if type_ == "hash" else outcome
+            RetryAlone.LATER if type_ == "hash" else outcome
             for type_, outcome in zip(sent.batch.types, outcomes, strict=True)
         ]
 
@@ -108,7 +110,7 @@ class Values:
         after = self._wire.receive(len(self._around))
         self._wire.expect([*self._around, *self._around], [*before, *after])
         if self._server.pexpiretime:
-            return [typed_read.settle(self._wire, one, replies) for one in asked]
+            return [typed_read.parse(self._wire, one, replies) for one in asked]
         return self._timed(asked, replies, [*before, *after])
 
     def _timed(
@@ -119,6 +121,6 @@ class Values:
         span = typed_read.ALWAYS if refused else Span(*map(expiry.now, clock))
         moments = expiry.moments(self._second(), [one.key for one in asked], self._server)
         return [
-            typed_read.settle(self._wire, one, replies, moment, span)
+            typed_read.parse(self._wire, one, replies, moment, span)
             for one, moment in zip(asked, moments, strict=True)
         ]

@@ -7,15 +7,15 @@ from contextlib import suppress
 from typing import Any
 
 from gitbackup.format import codec
-from gitbackup.kinds import KINDS, Abilities, Unsure, Whole
+from gitbackup.kinds import KINDS, Abilities, Incomplete, SingleReply
 from gitbackup.live.connection.connection import Refusal
 from gitbackup.live.connection.reply_shapes import is_number
 from gitbackup.live.connection.resp import argument, form, pattern
 from gitbackup.live.read import expiry
-from gitbackup.live.read.typed_read import Later, Outcome
+from gitbackup.live.read.typed_read import Outcome, RetryAlone
 from gitbackup.model.keys import Entry
 
-UNSURE = (Unsure, TypeError, ValueError, AttributeError, LookupError)
+UNSURE = (Incomplete, TypeError, ValueError, AttributeError, LookupError)
 """What making a value of a reply ends in where it is not all, or an error, or nonsense: then it is
 asked again, by itself."""
 SIMPLE = 64 * 1024  # bytes of a value, by the server's estimate, that one command asks for
@@ -33,7 +33,7 @@ class SmallValues:
         self._most = SIMPLE // server.share
         self.questions = 2 if hears else 3  # about each key
         known = {name: kind.whole(server, sized) for name, kind in KINDS.items()}
-        self._whole: dict[str, Whole] = {}
+        self._whole: dict[str, SingleReply] = {}
         if server.pexpiretime:
             self._whole = {name: whole for name, whole in known.items() if whole}
         self._patterns = {name: _pattern(whole, hears) for name, whole in self._whole.items()}
@@ -69,18 +69,18 @@ class SmallValues:
         last = first if each == 2 else replies[2::each]
         kinds = {*map(type, values), *map(type, first)}
         if first == last and not any(issubclass(kind, Refusal) for kind in kinds):
-            with suppress(Unsure):
+            with suppress(Incomplete):
                 return [*self._entries(types, first, values)]
         told = zip(types, first, values, last, strict=True)  # as many as there are keys
         return [self._carefully(*mine) for mine in told]
 
     def _carefully(self, type_: str, first: Any, value: Any, last: Any) -> Outcome:
         if first != last or not is_number(first) or isinstance(value, Refusal):
-            return Later.LATER
+            return RetryAlone.LATER
         try:
             (outcome,) = self._entries([type_], [first], [value])
         except UNSURE:
-            return Later.LATER
+            return RetryAlone.LATER
         return outcome
 
     def _entries(
@@ -97,6 +97,6 @@ class SmallValues:
                 yield {"type": type_, "value": value, "expires_at": instant(moment)}
 
 
-def _pattern(whole: Whole, hears: bool) -> bytes:
+def _pattern(whole: SingleReply, hears: bool) -> bytes:
     when, value = form(("PEXPIRETIME",)), form((whole.command,), whole.words)
     return pattern(when, value) if hears else pattern(when, value, when)

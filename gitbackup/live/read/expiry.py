@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gitbackup.kinds import Abilities, Command
-from gitbackup.live.connection.connection import Wire
+from gitbackup.live.connection.connection import Connection
 
 GONE, NEVER = -2, -1
 TOGETHER = 32  # keys between two looks at the clock
@@ -39,7 +39,7 @@ def agreed(first: int, last: int, moment: int, span: Span) -> bool:
     return len(spans) == 2 and all(start <= moment <= end for start, end in spans)
 
 
-def moments(wire: Wire, keys: list[bytes], server: Abilities) -> list[int]:
+def moments(wire: Connection, keys: list[bytes], server: Abilities) -> list[int]:
     """Each key's instant in milliseconds since 1970, or GONE, or NEVER."""
     if server.pexpiretime:
         return wire.need([ask(key, server) for key in keys])
@@ -49,7 +49,7 @@ def moments(wire: Wire, keys: list[bytes], server: Abilities) -> list[int]:
     return found
 
 
-def _together(wire: Wire, keys: list[bytes]) -> list[int]:
+def _together(wire: Connection, keys: list[bytes]) -> list[int]:
     left = wire.need([("PTTL", key) for key in keys])
     if all(time < 0 for time in left):
         return left
@@ -60,7 +60,7 @@ def _together(wire: Wire, keys: list[bytes]) -> list[int]:
     return [_alone(wire, key) for key in keys]
 
 
-def _alone(wire: Wire, key: bytes) -> int:
+def _alone(wire: Connection, key: bytes) -> int:
     for _ in range(TRIES):
         first, time, last = wire.need([("TIME",), ("PTTL", key), ("TIME",)])
         if time < 0 or now(first) == now(last):

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from gitbackup.kinds import Abilities, Command
-from gitbackup.live.connection.connection import Wire
+from gitbackup.live.connection.connection import Connection
 from gitbackup.live.connection.resp import argument, packed
 from gitbackup.live.read import size_probe
 from gitbackup.live.read.bulk_read import SIMPLE, SmallValues
@@ -49,7 +49,7 @@ class File(NamedTuple):
     size: int = 0
 
 
-class Raw(NamedTuple):
+class FileReplies(NamedTuple):
     """The replies for the keys of one file, as the server sent them."""
 
     path: str
@@ -71,7 +71,7 @@ class _Asked(NamedTuple):
     commands: bytes
     sure: bool
 
-    def misled(self, reply: bytes) -> bool:
+    def type_hint_wrong(self, reply: bytes) -> bool:
         """Whether the values are others than those that are known."""
         return not self.sure and (ANOTHER in reply or len(reply) > 2 * self.file.size + SLACK)
 
@@ -100,13 +100,13 @@ class Read(NamedTuple):
     """A file with the replies for its keys; None for one that is to be read otherwise."""
 
     file: File
-    replies: Raw | None
+    replies: FileReplies | None
 
 
 Work = Sequence[_Asked | _Question]
 
 
-class RawReader:
+class FileReplyReader:
     """Reads one database's files on a connection that serves nothing else meanwhile.
 
     `note` is told of keys, their types and sizes; of most of them, what others of their files have.
@@ -114,7 +114,12 @@ class RawReader:
     """
 
     def __init__(
-        self, wire: Wire, server: Abilities, db: int, note: Callable[[Batch], None], hears: bool
+        self,
+        wire: Connection,
+        server: Abilities,
+        db: int,
+        note: Callable[[Batch], None],
+        hears: bool,
     ) -> None:
         self._wire = wire
         self._server = server
@@ -148,7 +153,7 @@ class RawReader:
                 turns += map(self._send, islice(groups, 1))
             yield from done
 
-    def entries(self, raw: Raw) -> Sequence[Outcome]:
+    def entries(self, raw: FileReplies) -> Sequence[Outcome]:
         """The entries that the replies make, their text loose; Later for what they do not tell."""
         replies = self._wire.parse(raw.replies)
         small = self._small[raw.plain]
@@ -223,13 +228,13 @@ class RawReader:
     ) -> Iterator[Read | _Question]:
         """Hashes are `doubted` where a field may have been to expire, which was not asked."""
         for asked, reply in zip(turn.values, replies, strict=True):
-            if asked.misled(reply):
+            if asked.type_hint_wrong(reply):
                 yield _Question(asked.file, asked.file.keys)
             elif doubted and "hash" in asked.file.types:
                 yield Read(asked.file, None)
             else:
                 path, keys, types, _ = asked.file
-                raw = Raw(path, keys, types, asked.commands, reply, turn.plain)
+                raw = FileReplies(path, keys, types, asked.commands, reply, turn.plain)
                 yield Read(asked.file, raw)
 
     def _types(self, turn: _Turn, about: Iterator[Any]) -> Iterator[Read | _Asked | _Question]:

@@ -19,14 +19,14 @@ from typing import Any, Self
 from gitbackup.format import codec
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connect import Server, parse_info
-from gitbackup.live.connection.connection import Wire
+from gitbackup.live.connection.connection import Connection
 from gitbackup.live.connection.reply_shapes import are_texts
 
 TRACKING: Command = ("CLIENT", "TRACKING", "ON", "BCAST")
 CALLS = re.compile(r"calls=([0-9]{1,19})")
 
 
-class Untold(Enum):
+class SilentChange(Enum):
     """What may have changed without a word."""
 
     EVERYTHING = ("swapdb",)
@@ -47,7 +47,7 @@ class Tracker:
 
     def __init__(self, server: Server) -> None:
         self.began = time.monotonic()
-        self.wire: Wire = server.listen()
+        self.wire: Connection = server.listen()
         self._names: set[bytes] = set()
         self._flushed = False
         try:
@@ -68,13 +68,13 @@ class Tracker:
     ) -> None:
         self.wire.close()
 
-    def hear(self, seconds: float = 0) -> None:
+    def drain(self, seconds: float = 0) -> None:
         """Takes what was said by now, so that the server need not keep it; or waits for some."""
         for said in self.wire.told(seconds):
             if said[:1] == ["invalidate"]:
                 self._note(said)
 
-    def await_all(self) -> None:
+    def barrier(self) -> None:
         """Waits until all was said of what was written before this.
 
         The second PING is answered in a later turn of the server's loop than any write that
@@ -82,7 +82,7 @@ class Tracker:
         """
         self.wire.call("PING")
         self.wire.call("PING")
-        self.hear()
+        self.drain()
 
     def take(self) -> set[bytes]:
         """The names of keys that were written to, and not taken before, in whatever database."""
@@ -94,15 +94,15 @@ class Tracker:
         flushed, self._flushed = self._flushed, False
         return flushed
 
-    def untold(self) -> set[Untold]:
+    def silent_changes(self) -> set[SilentChange]:
         """What may have changed without a word, by the counters' account."""
         self._earlier, self._latest = self._latest, self._counted()
         now = self._latest
         if any(now.get(name, 0) < count for name, count in self._counts.items()):
-            return set(Untold)  # somebody has reset them
-        return {kind for kind in Untold if _of(now, kind) != _of(self._counts, kind)}
+            return set(SilentChange)  # somebody has reset them
+        return {kind for kind in SilentChange if _of(now, kind) != _of(self._counts, kind)}
 
-    def forget_untold(self) -> None:
+    def forget_silent_changes(self) -> None:
         """What had changed when untold() was called for the last but one time has been read."""
         self._counts = self._earlier
 
@@ -132,5 +132,5 @@ class Tracker:
         return {name: count for name, count in counts.items() if name != "function|list"}
 
 
-def _of(counts: dict[str, int], kind: Untold) -> int:
+def _of(counts: dict[str, int], kind: SilentChange) -> int:
     return sum(count for name, count in counts.items() if name.partition("|")[0] in kind.value)

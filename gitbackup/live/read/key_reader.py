@@ -10,14 +10,14 @@ from typing import Self, cast
 
 from gitbackup.errors import ServerError
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.read import size_probe, typed_read
-from gitbackup.live.read.atomic_read import MomentReader, Wanted
-from gitbackup.live.read.batch_read import Sent, Values
-from gitbackup.live.read.file_replies import RawReader
+from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead
+from gitbackup.live.read.batch_read import BatchReader, SentBatch
+from gitbackup.live.read.file_replies import FileReplyReader
 from gitbackup.live.read.scan import Names, scanned
 from gitbackup.live.read.size_probe import Batch
-from gitbackup.live.read.typed_read import Later, Outcome
+from gitbackup.live.read.typed_read import Outcome, RetryAlone
 from gitbackup.live.server import staging_keys
 from gitbackup.model.keys import Entry
 
@@ -48,7 +48,7 @@ class KeyReader:
         self._moments = True  # until the user turns out not to be allowed to read so
         self._wire = server.dial()
         self._resting = False
-        self._other: Wire | None = None
+        self._other: Connection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -90,12 +90,12 @@ class KeyReader:
         While a batch is given out, the server answers for the next.
         """
         self._begin(db)
-        values = Values(self._wire, self._server.abilities, lambda: self._second(db))
+        values = BatchReader(self._wire, self._server.abilities, lambda: self._second(db))
         values.begin(db)
         chunks = iter(partial(_chunk, iter(keys)), [])
         batches: deque[Batch] = deque()
         sized = self._size(chunks)
-        sent: Sent | None = None
+        sent: SentBatch | None = None
         while sized or sent:
             now, outcomes = sent, values.receive(sent) if sent else []
             if sized:
@@ -105,7 +105,7 @@ class KeyReader:
             if now:
                 yield from self._each(db, now.batch.keys, outcomes)
 
-    def raw(self, db: int) -> RawReader | None:
+    def raw(self, db: int) -> FileReplyReader | None:
         """Reads a database's files of small values; None where server or rights do not allow it.
 
         Until it has given out all that it was asked for, nothing else may be read.
@@ -114,7 +114,7 @@ class KeyReader:
             return None  # it takes what comes, if not without end
         self._begin(db)
         note = partial(self._note, db)
-        reader = RawReader(self._wire, self._server.abilities, db, note, self._hears)
+        reader = FileReplyReader(self._wire, self._server.abilities, db, note, self._hears)
         return reader if reader.able() else None
 
     def alone(self, db: int, key: bytes) -> Entry | None:
@@ -159,11 +159,11 @@ class KeyReader:
 
     def _each(self, db: int, keys: Sequence[bytes], outcomes: Sequence[Outcome]) -> Iterator[Found]:
         """The keys with their entries; those that are to be are read by themselves now."""
-        if Later not in set(map(type, outcomes)):
+        if RetryAlone not in set(map(type, outcomes)):
             yield from zip(keys, cast(Sequence[Entry | None], outcomes), strict=True)
             return
         for key, outcome in zip(keys, outcomes, strict=True):
-            yield key, self._watched(db, key) if outcome is Later.LATER else outcome
+            yield key, self._watched(db, key) if outcome is RetryAlone.LATER else outcome
 
     def _watched(self, db: int, key: bytes) -> Entry | None:
         """One key read by itself, again while somebody wrote to it meanwhile."""
@@ -178,7 +178,7 @@ class KeyReader:
             if settled or not self.watching or ended[-1] is not None:
                 return entry
         outcome = self._at_once(db, key)
-        if outcome is not Later.LATER:
+        if outcome is not RetryAlone.LATER:
             return outcome
         self.torn.append((db, key))
         return entry
@@ -186,27 +186,27 @@ class KeyReader:
     def _at_once(self, db: int, key: bytes) -> Outcome:
         """One key read at one moment; Later where it takes more, or the user may not."""
         if not self._moments:
-            return Later.LATER
-        reader = MomentReader(self._second(db), self._server.abilities)
+            return RetryAlone.LATER
+        reader = AtomicReader(self._second(db), self._server.abilities)
         type_ = ""  # which the first look tells
         for _ in range(LOOKS):
             try:
-                moment = reader.read([Wanted(db, key, type_)], libraries=False)
+                moment = reader.read([KeyToRead(db, key, type_)], libraries=False)
             except ServerError:
                 self._moments = False  # so that no connection is lost for each key
                 self._forget_second()  # it may be inside a transaction
-                return Later.LATER
+                return RetryAlone.LATER
             outcome, type_ = moment.found[db, key], moment.types[db, key]
-            if outcome is not Later.LATER:
+            if outcome is not RetryAlone.LATER:
                 return outcome
-        return Later.LATER
+        return RetryAlone.LATER
 
     def _forget_second(self) -> None:
         if self._other:
             self._other.close()
         self._other = None
 
-    def _second(self, db: int) -> Wire:
+    def _second(self, db: int) -> Connection:
         """A second connection: the first has replies under way."""
         self._other = self._other or self._server.dial()
         self._other.select(db)

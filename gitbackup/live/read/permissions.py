@@ -15,7 +15,7 @@ from gitbackup.kinds import KINDS, Abilities, Command, kind_of
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import name_of, words_of
 from gitbackup.live.read import expiry
 from gitbackup.live.server import staging_keys
@@ -62,7 +62,7 @@ def missing(server: Server, writes: bool) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-def begin(wire: Wire, key: bytes) -> tuple[list[str], bool]:
+def begin(wire: Connection, key: bytes) -> tuple[list[str], bool]:
     """Begins a transaction that nobody is going to end.
 
     Returns which commands of those that every transaction takes the user may not run, and
@@ -114,7 +114,7 @@ def _writing(key: bytes, server: Abilities) -> Iterator[Command]:
     yield "UNLINK", key
 
 
-def _refused(wire: Wire, commands: Sequence[Command]) -> list[str]:
+def _refused(wire: Connection, commands: Sequence[Command]) -> list[str]:
     pairs = zip(commands, wire.ask([*commands]), strict=True)
     return [
         name_of(command)

@@ -9,7 +9,7 @@ from operator import eq
 from gitbackup import available_memory
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Command
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.reply_shapes import fits
 
 COUNT = 1_000  # names asked for at once
@@ -18,7 +18,7 @@ TIMES = 4  # as many names as there are keys may come: some come twice, and keys
 FRUITLESS = 100_000  # times that it may bring next to nothing, as in a table that was emptied
 
 
-def scanned(wire: Wire, share: int = 1) -> Iterator[list[bytes]]:
+def scanned(wire: Connection, share: int = 1) -> Iterator[list[bytes]]:
     """The names of the keys of the wire's database, some at a time; one may come repeatedly.
 
     Raises ServerError where the user may not ask, or it does not end.
@@ -48,7 +48,7 @@ def scanned(wire: Wire, share: int = 1) -> Iterator[list[bytes]]:
 class _End:
     """Expects a scan to end, by how many keys the server says that it has."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Connection) -> None:
         self._wire = wire
         self._largest = 0  # of what it has said: keys may go meanwhile
         self._sure = SURELY

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gitbackup.kinds import Command
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.reply_shapes import is_type
 from gitbackup.live.connection.resp import argument, form, pattern
 
@@ -31,7 +31,7 @@ def ask(keys: Sequence[bytes]) -> bytes:
     return b"".join([ABOUT % (name, name) for name in map(argument, keys)])
 
 
-def told(wire: Wire, keys: Sequence[bytes], replies: Sequence[Any]) -> Batch:
+def told(wire: Connection, keys: Sequence[bytes], replies: Sequence[Any]) -> Batch:
     """The keys with what the replies to `ask` tell of them.
 
     Raises ServerError where the user may not ask for a key's type.

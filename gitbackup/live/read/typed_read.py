@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 from gitbackup import available_memory
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
-from gitbackup.kinds import Abilities, Command, Reading, Settled, Unsure, kind_of
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.kinds import Abilities, Command, Incomplete, Reading, Settled, kind_of
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import words_of
 from gitbackup.live.read import expiry
 from gitbackup.live.read.expiry import Span
@@ -22,13 +22,13 @@ RESTARTS = 20  # of the reading of one key that becomes another type meanwhile
 ALWAYS = Span(0, 2**63)
 
 
-class Later(Enum):
+class RetryAlone(Enum):
     """In place of an entry: this key is to be read by itself."""
 
     LATER = "later"
 
 
-Outcome = Entry | None | Literal[Later.LATER]
+Outcome = Entry | None | Literal[RetryAlone.LATER]
 
 
 class Asked(NamedTuple):
@@ -56,8 +56,8 @@ def ask(key: bytes, type_: str, server: Abilities) -> Asked:
     return Asked(key, type_, reading, (when, *next(reading), when))
 
 
-def settle(
-    wire: Wire,
+def parse(
+    wire: Connection,
     asked: Asked,
     replies: Iterator[Any],
     moment: int | None = None,
@@ -73,10 +73,10 @@ def settle(
     mine = list(islice(replies, len(asked.commands)))
     wire.expect(asked.commands, mine)
     if refused(wire, asked.commands, mine):
-        return Later.LATER
+        return RetryAlone.LATER
     first, *values, last = mine
     if not (first == last if moment is None else expiry.agreed(first, last, moment, span)):
-        return Later.LATER
+        return RetryAlone.LATER
     return outcome(asked.type, asked.reading, values, first if moment is None else moment)
 
 
@@ -86,19 +86,19 @@ def outcome(type_: str, reading: Reading, values: list[Any], moment: int) -> Out
         reading.send(values)
     except StopIteration as done:
         return _of_type(type_, done.value, moment)
-    except Unsure:
+    except Incomplete:
         pass
-    return Later.LATER
+    return RetryAlone.LATER
 
 
-class Found(NamedTuple):
+class TypedEntry(NamedTuple):
     """A key's entry, None where it is gone; and whether it had that at one moment for sure."""
 
     entry: Entry | None
     settled: bool = False
 
 
-def whole(wire: Wire, key: bytes, server: Abilities) -> Found:
+def whole(wire: Connection, key: bytes, server: Abilities) -> TypedEntry:
     """One key read to its end, round by round.
 
     Raises ServerError for one that is another each time that it is looked at, or makes no value.
@@ -107,10 +107,10 @@ def whole(wire: Wire, key: bytes, server: Abilities) -> Found:
     for _ in range(RESTARTS):
         type_ = wire.call("TYPE", key)
         if type_ == "none":
-            return Found(None)
+            return TypedEntry(None)
         try:
             found = _rounds(wire, key, type_, server)
-        except Unsure as unsure:
+        except Incomplete as unsure:
             found, why = None, f"it is a {type_} that nobody could write back: {unsure}"
         if found is not None:
             return found
@@ -120,20 +120,20 @@ def whole(wire: Wire, key: bytes, server: Abilities) -> Found:
     )
 
 
-def together(wire: Wire, keys: list[bytes], server: Abilities) -> dict[bytes, Entry | None]:
+def together(wire: Connection, keys: list[bytes], server: Abilities) -> dict[bytes, Entry | None]:
     """The entries of a few keys, all asked for on one connection, which watches them."""
     types = wire.ask([("TYPE", key) for key in keys])
     asked = [ask(key, type_, server) for key, type_ in zip(keys, types, strict=True)]
     replies = iter(wire.ask([command for one in asked for command in one.commands]))
     moments = [None] * len(keys) if server.pexpiretime else expiry.moments(wire, keys, server)
     found: dict[bytes, Entry | None] = {}
-    outcomes = [settle(wire, one, replies, at) for one, at in zip(asked, moments, strict=True)]
+    outcomes = [parse(wire, one, replies, at) for one, at in zip(asked, moments, strict=True)]
     for key, outcome in zip(keys, outcomes, strict=True):
-        found[key] = whole(wire, key, server).entry if outcome is Later.LATER else outcome
+        found[key] = whole(wire, key, server).entry if outcome is RetryAlone.LATER else outcome
     return found
 
 
-def _rounds(wire: Wire, key: bytes, type_: str, server: Abilities) -> Found | None:
+def _rounds(wire: Connection, key: bytes, type_: str, server: Abilities) -> TypedEntry | None:
     """None where the key has become another type; Unsure where the rounds do not make a value."""
     reading = kind_of(type_).read(key, server)
     (moment,) = expiry.moments(wire, [key], server)
@@ -160,14 +160,19 @@ def _expect_memory(key: bytes, type_: str, asked: int) -> None:
 
 
 def _checked(
-    wire: Wire, key: bytes, type_: str, server: Abilities, made: Entry | Settled | None, moment: int
-) -> Found | None:
+    wire: Connection,
+    key: bytes,
+    type_: str,
+    server: Abilities,
+    made: Entry | Settled | None,
+    moment: int,
+) -> TypedEntry | None:
     """What was made of the rounds, and the expiry from before them."""
     entry = _of_type(type_, made, moment)
-    if entry is Later.LATER:
+    if entry is RetryAlone.LATER:
         return None
     settled = isinstance(made, Settled) and expiry.moments(wire, [key], server) == [moment]
-    return Found(entry, settled)
+    return TypedEntry(entry, settled)
 
 
 def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
@@ -176,13 +181,13 @@ def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
     if entry is None or moment == expiry.GONE:
         return None
     if entry["type"] != type_:
-        return Later.LATER
+        return RetryAlone.LATER
     if moment != expiry.NEVER:
         entry["expires_at"] = codec.instant(moment)
     return entry
 
 
-def refused(wire: Wire, commands: Iterable[Command], replies: list[Any]) -> bool:
+def refused(wire: Connection, commands: Iterable[Command], replies: list[Any]) -> bool:
     """True where the key has become another type, or gone; any other refusal is an error."""
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, Refusal):

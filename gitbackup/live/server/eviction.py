@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connect import number, parse_info
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.server.keyspace import numbers
 
 TOGETHER = 500  # keys of one command
@@ -21,7 +21,7 @@ class Tally(NamedTuple):
     keys: Mapping[int, int]
 
 
-def tally(wire: Wire) -> Tally | None:
+def tally(wire: Connection) -> Tally | None:
     """Return the tally; None where the user may not ask."""
     stats, keyspace = wire.ask([("INFO", "stats"), ("INFO", "keyspace")])
     if isinstance(stats, Refusal) or isinstance(keyspace, Refusal):
@@ -36,7 +36,7 @@ def _keys(told: str) -> int:
     return number({"keys": told.partition(",")[0].removeprefix("keys=")}, "keys")
 
 
-def absent(wire: Wire, keys: Iterable[bytes]) -> Iterator[bytes]:
+def absent(wire: Connection, keys: Iterable[bytes]) -> Iterator[bytes]:
     """Yield those keys that are not in the wire's database. No key counts as used by that."""
     ordered = iter(keys)
     while some := [*islice(ordered, TOGETHER)]:
@@ -45,7 +45,7 @@ def absent(wire: Wire, keys: Iterable[bytes]) -> Iterator[bytes]:
             yield from _absent_of(wire, some)
 
 
-def _absent_of(wire: Wire, keys: Sequence[bytes]) -> Iterator[bytes]:
+def _absent_of(wire: Connection, keys: Sequence[bytes]) -> Iterator[bytes]:
     """The right to ask for a type is one that reading takes."""
     asked: list[Command] = [("TYPE", key) for key in keys]
     return (key for key, told in zip(keys, wire.need(asked), strict=True) if told == "none")

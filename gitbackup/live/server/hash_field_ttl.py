@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 
 from gitbackup.live.connection.connect import parse_info
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 
 QUESTION = ("INFO", "keyspace")
 COUNT = re.compile(r"\b(?:keys_with_volatile_items|subexpiry)=(\d+)")  # Valkey 9, Redis 7.4
 
 
-def may_expire(wire: Wire, db: int) -> bool:
+def may_expire(wire: Connection, db: int) -> bool:
     """False where the server says that no hash of the database has such a field."""
     (info,) = wire.ask([QUESTION])
     return told(info, db)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.address import Address
 from gitbackup.live.connection.connect import Server, number, parse_info
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.server import host
 
 LAST = 2**57  # microseconds since 1970, in a year of four digits
@@ -80,14 +80,14 @@ def read(server: Server, address: Address) -> Health:
     )
 
 
-def _info(wire: Wire) -> tuple[dict[str, str], str]:
+def _info(wire: Connection) -> tuple[dict[str, str], str]:
     (reply,) = wire.ask([("INFO",)])
     if isinstance(reply, Refusal):
         return {}, str(wire.refused(reply, ("INFO",)))
     return parse_info(reply), ""
 
 
-def _config(wire: Wire) -> tuple[dict[str, str], str]:
+def _config(wire: Connection) -> tuple[dict[str, str], str]:
     """Each by itself: Redis 6.2 takes but one, and a server may not know them all."""
     commands = [("CONFIG", "GET", name) for name in SETTINGS]
     found: dict[str, str] = {}

@@ -11,7 +11,7 @@ from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import parse_info
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import words_of
 
 MOST_DATABASES = 1_000_000
@@ -37,7 +37,7 @@ class LibraryChange(NamedTuple):
     after: str | None
 
 
-def databases(wire: Wire) -> list[int]:
+def databases(wire: Connection) -> list[int]:
     """The numbers of the databases that hold keys; by trying each where INFO is not permitted."""
     (info,) = wire.ask([("INFO", "keyspace")])
     if isinstance(info, Refusal):
@@ -51,7 +51,7 @@ def numbers(info: Iterable[str]) -> Iterator[int]:
     return (number for number in found if number is not None)
 
 
-def _tried(wire: Wire) -> list[int]:
+def _tried(wire: Connection) -> list[int]:
     found, start, stop = list[int](), 0, _USUAL_DATABASES
     while start < _MOST_TRIED:
         some = range(start, stop)
@@ -68,12 +68,12 @@ def _tried(wire: Wire) -> list[int]:
     raise wire.nonsense(("SELECT", start))
 
 
-def _expect_out_of_range(wire: Wire, refusal: Refusal, db: int) -> None:
+def _expect_out_of_range(wire: Connection, refusal: Refusal, db: int) -> None:
     if "out of range" not in str(refusal).lower():
         raise ServerError(f"{wire.refused(refusal, ('SELECT', db))}; or name a database with --db")
 
 
-def libraries(wire: Wire, server: Abilities) -> list[Library] | None:
+def libraries(wire: Connection, server: Abilities) -> list[Library] | None:
     """The function libraries in order of name; None where the user may not list them."""
     if not server.functions:
         return []
@@ -92,7 +92,7 @@ def told(listed: Iterable[Any]) -> list[Library]:
     return sorted(Library(one["library_name"], one["engine"], one["library_code"]) for one in found)
 
 
-def _unlisted(wire: Wire, refusal: Refusal) -> list[Library] | None:
+def _unlisted(wire: Connection, refusal: Refusal) -> list[Library] | None:
     told = words_of(refusal)
     if told.startswith("NOPERM"):
         return None
@@ -101,7 +101,7 @@ def _unlisted(wire: Wire, refusal: Refusal) -> list[Library] | None:
     raise wire.refused(refusal, ("FUNCTION", "LIST"))
 
 
-def clock(wire: Wire) -> int:
+def clock(wire: Connection) -> int:
     """The server's own time in milliseconds since 1970; ours where the user may not ask."""
     (reply,) = wire.ask([("TIME",)])
     if isinstance(reply, Refusal):
@@ -111,7 +111,7 @@ def clock(wire: Wire) -> int:
 
 
 def change_libraries(
-    wire: Wire, changes: Iterable[LibraryChange], seen: Mapping[str, str]
+    wire: Connection, changes: Iterable[LibraryChange], seen: Mapping[str, str]
 ) -> dict[str, str] | None:
     """Changes libraries in one transaction; tells which were refused, and why.
 
@@ -139,7 +139,7 @@ def change_libraries(
     return {change.name: why + _put_back(wire, change) for change, why in wrong.items()}
 
 
-def _undo(wire: Wire, changes: list[LibraryChange], there: Mapping[str, str]) -> None:
+def _undo(wire: Connection, changes: list[LibraryChange], there: Mapping[str, str]) -> None:
     """Makes the changed libraries those that were there."""
     gone = [change.name for change in changes if change.name in there]
     commands: list[Command] = [("FUNCTION", "DELETE", change.name) for change in changes]
@@ -151,7 +151,7 @@ def _undo(wire: Wire, changes: list[LibraryChange], there: Mapping[str, str]) ->
             raise wire.refused(reply, command)
 
 
-def _put_back(wire: Wire, change: LibraryChange) -> str:
+def _put_back(wire: Connection, change: LibraryChange) -> str:
     """Loads what a change has deleted; what to say of it."""
     if change.before is None:
         return ""

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connect import number, parse_info
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 
 QUESTIONS: Sequence[Command] = (("INFO", "memory"), ("INFO", "keyspace"))
 
 
-class Room(NamedTuple):
+class Memory(NamedTuple):
     """Bytes up to the server's maxmemory; whether it then lets keys go, or takes no more.
 
     One whose policy is about keys that expire has none to let go of where none does.
@@ -22,13 +22,13 @@ class Room(NamedTuple):
     evicts: bool
 
 
-def room(wire: Wire) -> Room | None:
+def room(wire: Connection) -> Memory | None:
     """None where there is no limit, or the user may not ask."""
     told = wire.ask([*QUESTIONS])
     return None if _refused(told) else _room(_parsed(told))
 
 
-def may_evict(wire: Wire) -> bool:
+def may_evict(wire: Connection) -> bool:
     """Whether the server makes room for new keys by removing others, as far as is known."""
     told = wire.ask([*QUESTIONS])
     left = None if _refused(told) else _room(_parsed(told))
@@ -43,11 +43,11 @@ def _parsed(replies: Sequence[str]) -> dict[str, str]:
     return parse_info("\n".join(replies))
 
 
-def _room(info: dict[str, str]) -> Room | None:
+def _room(info: dict[str, str]) -> Memory | None:
     limit, used = number(info, "maxmemory"), number(info, "used_memory")
     uncounted = number(info, "mem_not_counted_for_evict")
     policy = info.get("maxmemory_policy", "noeviction")
     expiring = (value for name, value in info.items() if name[:2] == "db" and name[2:].isdecimal())
     some = policy.startswith("allkeys") or any("expires=0," not in told for told in expiring)
     evicts = policy != "noeviction" and some
-    return Room(limit - used + uncounted, evicts) if limit else None
+    return Memory(limit - used + uncounted, evicts) if limit else None

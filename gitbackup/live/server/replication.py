@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from gitbackup.errors import ServerError
 from gitbackup.live.connection.connect import number, parse_info
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 
 QUESTION = ("INFO", "replication")
 ALONE = "its link to its primary is down"
 
 
-def doubt(wire: Wire) -> str:
+def doubt(wire: Connection) -> str:
     """Return why a server may not have what its primary has; nothing where it has, or is none.
 
     Raise ServerError for a replica that has nothing whole: it gets its data just now, or never

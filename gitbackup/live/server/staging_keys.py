@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Sequence
 
-from gitbackup.live.connection.connection import Wire
+from gitbackup.live.connection.connection import Connection
 
 MARK = b":gitbackup-aside:"
 NAME = re.compile(re.escape(MARK) + rb"[0-9a-f]{16}\Z")
@@ -23,7 +23,7 @@ def is_ours(name: bytes) -> bool:
     return NAME.search(name) is not None
 
 
-def still_ours(wire: Wire, names: Sequence[bytes]) -> list[bytes]:
+def still_ours(wire: Connection, names: Sequence[bytes]) -> list[bytes]:
     """Those of `names`, in the wire's database, that are values built aside, in their order.
 
     They look like it and expire within the hour. Any other key, and one whose expiry the user

@@ -14,7 +14,7 @@ from gitbackup.kinds.canonical_check import made_by_one
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Refusal
 from gitbackup.live.write.create_commands import Creation, creation
-from gitbackup.live.write.key_writer import UNWATCH, KeyWriter, Outcome, Step
+from gitbackup.live.write.key_writer import UNWATCH, KeyWrite, KeyWriter, Outcome
 from gitbackup.model.keys import Entry
 
 T = TypeVar("T")
@@ -161,7 +161,7 @@ def _not_ready(entries: Plain, each: Sequence[Creation | None]) -> Plain:
     return {item: entries[item] for item, made in zip(entries, each, strict=True) if made is None}
 
 
-def _refused(written: _Batch[T], replies: list[Any]) -> Iterator[tuple[Step, str]]:
+def _refused(written: _Batch[T], replies: list[Any]) -> Iterator[tuple[KeyWrite, str]]:
     """The keys of which a command was refused, and what was said first."""
     why: dict[str, str] = {}
     for command, reply in zip(written.commands(), replies, strict=True):
@@ -176,5 +176,5 @@ def _not_new(written: _Batch[T], replies: list[Any]) -> Iterator[str]:
     return (str(command[1]) for command, reply in pairs if reply is None)
 
 
-def _step(name: str, entry: Entry) -> Step:
-    return Step(codec.data(name), None, entry)
+def _step(name: str, entry: Entry) -> KeyWrite:
+    return KeyWrite(codec.data(name), None, entry)

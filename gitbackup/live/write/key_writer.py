@@ -27,7 +27,7 @@ CHECKSUM = 8  # bytes at the end of what DUMP replies
 AHEAD = "the clock of the server is behind a delivery of that stream, which takes its dump: {}"
 
 
-class Step(NamedTuple):
+class KeyWrite(NamedTuple):
     """What is to become of one key: it holds `before` now and shall hold `after`; None: nothing.
 
     Both are entries as stored. Where `after` has an expiry that has passed, the key goes.
@@ -42,9 +42,9 @@ class Step(NamedTuple):
 class Outcome:
     """What became of steps: those done, those whose key held something else, those refused."""
 
-    done: list[Step] = field(default_factory=list)
-    moved: list[Step] = field(default_factory=list)
-    refused: list[tuple[Step, str]] = field(default_factory=list)
+    done: list[KeyWrite] = field(default_factory=list)
+    moved: list[KeyWrite] = field(default_factory=list)
+    refused: list[tuple[KeyWrite, str]] = field(default_factory=list)
 
 
 class KeyWriter:
@@ -61,7 +61,7 @@ class KeyWriter:
     def __exit__(self, *_: object) -> None:
         self._wire.close()
 
-    def refusal(self, db: int, step: Step) -> str:
+    def refusal(self, db: int, step: KeyWrite) -> str:
         """Why the server does not take a value that it is to load; empty where it does.
 
         One that has expired is read whole, and then not kept: nothing is written.
@@ -93,7 +93,7 @@ class KeyWriter:
             made.pop("expires_at", None)
         return made
 
-    def apply(self, db: int, steps: Sequence[Step]) -> Outcome:
+    def apply(self, db: int, steps: Sequence[KeyWrite]) -> Outcome:
         """Takes the steps in one transaction, but for values built aside before it.
 
         A key that does not hold its `before` any more is left alone, and told as moved.
@@ -117,7 +117,7 @@ class KeyWriter:
             except ServerError:
                 return  # it goes away by itself
 
-    def _prepare(self, step: Step, built: dict[bytes, bytes], outcome: Outcome) -> bool:
+    def _prepare(self, step: KeyWrite, built: dict[bytes, bytes], outcome: Outcome) -> bool:
         """Builds aside what takes more than one command; False where the server refuses it."""
         if step.after is None or _only_expiry(step) or self._single(step):
             return True
@@ -129,7 +129,7 @@ class KeyWriter:
             return False
         return True
 
-    def _single(self, step: Step) -> bool:
+    def _single(self, step: KeyWrite) -> bool:
         return step.after is not None and bool(single(step.key, step.after, self._server.abilities))
 
     def _writes(self, key: bytes, entry: Entry) -> Iterator[Command]:
@@ -202,7 +202,7 @@ class KeyWriter:
             return self._wire.refused(reply, command)
         return None
 
-    def _swap(self, steps: list[Step], built: dict[bytes, bytes], outcome: Outcome) -> None:
+    def _swap(self, steps: list[KeyWrite], built: dict[bytes, bytes], outcome: Outcome) -> None:
         for _ in range(TRIES):
             if not steps:
                 return
@@ -211,7 +211,7 @@ class KeyWriter:
                 return
         outcome.moved += steps
 
-    def _unmoved(self, steps: list[Step], outcome: Outcome) -> list[Step]:
+    def _unmoved(self, steps: list[KeyWrite], outcome: Outcome) -> list[KeyWrite]:
         """Watches the keys, and drops the steps of those that do not hold their `before`."""
         keys = [step.key for step in steps]
         self._wire.call("WATCH", *keys)
@@ -223,7 +223,9 @@ class KeyWriter:
             return self._unmoved(still, outcome) if still else []
         return still
 
-    def _transaction(self, steps: list[Step], built: dict[bytes, bytes], outcome: Outcome) -> bool:
+    def _transaction(
+        self, steps: list[KeyWrite], built: dict[bytes, bytes], outcome: Outcome
+    ) -> bool:
         plan = [(step, self._commands(step, built.get(step.key))) for step in steps]
         commands = [command for _, parts in plan for command in parts]
         queued = self._wire.ask([("MULTI",), *commands, ("EXEC",)])
@@ -243,7 +245,7 @@ class KeyWriter:
             built.pop(step.key, None)
         return True
 
-    def _commands(self, step: Step, built: bytes | None) -> list[Command]:
+    def _commands(self, step: KeyWrite, built: bytes | None) -> list[Command]:
         """What a transaction holds for one key."""
         if step.after is None:
             return [("UNLINK", step.key)]
@@ -276,7 +278,7 @@ def _expiry(key: bytes, entry: Entry) -> Command:
     return "PERSIST", key
 
 
-def _only_expiry(step: Step) -> bool:
+def _only_expiry(step: KeyWrite) -> bool:
     """Whether the key holds all but the right expiry already."""
     if step.before is None or step.after is None:
         return False

@@ -16,12 +16,12 @@ from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Refusal, Wire
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import name_of, words_of
 from gitbackup.live.read import permissions
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.live.server.keyspace import LibraryChange
-from gitbackup.live.write.key_writer import Step, single, writes
+from gitbackup.live.write.key_writer import KeyWrite, single, writes
 from gitbackup.model.keys import Entry
 
 MOST = 20  # commands of one value that are tried
@@ -39,7 +39,7 @@ class _Tried(NamedTuple):
 
 def probe(
     server: Server,
-    samples: Sequence[tuple[int, Step]],
+    samples: Sequence[tuple[int, KeyWrite]],
     libraries: Sequence[LibraryChange],
     keys: Iterable[bytes],
     values: Callable[[], Iterable[Entry]],
@@ -71,7 +71,7 @@ def probe(
 
 
 def _tried(
-    samples: Iterable[tuple[int, Step]],
+    samples: Iterable[tuple[int, KeyWrite]],
     libraries: Iterable[LibraryChange],
     server: Server,
 ) -> Iterator[_Tried]:
@@ -85,7 +85,7 @@ def _tried(
         yield _Tried(command, f"; {keyspace.KEYS_ALONE}")
 
 
-def _needed(step: Step, server: Abilities) -> Iterator[Command]:
+def _needed(step: KeyWrite, server: Abilities) -> Iterator[Command]:
     if step.after is not None:
         yield from _first_of_each(writes(step.key, step.after, server))
         yield "PEXPIREAT", step.key, 1
@@ -96,7 +96,7 @@ def _needed(step: Step, server: Abilities) -> Iterator[Command]:
     yield "UNLINK", step.key
 
 
-def _perhaps(step: Step, server: Abilities, known: Container[str]) -> Iterator[Command]:
+def _perhaps(step: KeyWrite, server: Abilities, known: Container[str]) -> Iterator[Command]:
     """What other values of the type take."""
     entry = step.after and permissions.sample(step.after["type"], server)
     for command in writes(step.key, entry, server) if entry else ():
@@ -116,14 +116,14 @@ def _first_of_each(commands: Iterator[Command]) -> Iterator[Command]:
             yield command
 
 
-def _refused(wire: Wire, tried: Sequence[_Tried]) -> list[tuple[_Tried, Refusal]]:
+def _refused(wire: Connection, tried: Sequence[_Tried]) -> list[tuple[_Tried, Refusal]]:
     replies = wire.ask([one.command for one in tried])
     pairs = zip(tried, replies, strict=True)
     return [(one, reply) for one, reply in pairs if isinstance(reply, Refusal)]
 
 
 def _lacking(
-    wire: Wire,
+    wire: Connection,
     refused: Sequence[tuple[_Tried, Refusal]],
     server: Server,
     values: Callable[[], Iterable[Entry]],
@@ -172,7 +172,7 @@ def _forbidden(server: Server, keys: Iterable[bytes]) -> list[bytes]:
     return forbidden
 
 
-def _forbidden_of(wire: Wire, keys: Sequence[bytes]) -> Iterator[bytes]:
+def _forbidden_of(wire: Connection, keys: Sequence[bytes]) -> Iterator[bytes]:
     pieces = [keys[at : at + TOGETHER] for at in range(0, len(keys), TOGETHER)]
     together = wire.ask([("UNLINK", *piece) for piece in pieces])
     for piece, reply in zip(pieces, together, strict=True):
@@ -181,7 +181,7 @@ def _forbidden_of(wire: Wire, keys: Sequence[bytes]) -> Iterator[bytes]:
             yield from (key for key, one in zip(piece, each, strict=True) if _forbids_key(one))
 
 
-def _needing(step: Step) -> str:
+def _needing(step: KeyWrite) -> str:
     """Which key cannot be restored so, and what to do."""
     name = codec.text(step.key)[: error_replies.LONGEST]
     return f"; restoring {name!r} takes that: nothing is written yet, leave it out by key patterns"

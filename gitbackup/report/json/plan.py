@@ -14,7 +14,7 @@ from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import FUNCTIONS, Key
-from gitbackup.plan import Clock, How, Plan, PlannedKey, Ttl
+from gitbackup.plan import Clock, Plan, PlannedKey, RestoreOptions, Ttl
 from gitbackup.report.json.objects import counts_object, key_object
 
 SCHEMA = "gitbackup.plan/1"
@@ -83,7 +83,7 @@ def restore_object(
     }
 
 
-def how_object(how: How) -> dict[str, Any]:
+def how_object(how: RestoreOptions) -> dict[str, Any]:
     """The options of a restore."""
     return {
         "patterns": [codec.strict(pattern) for pattern in how.patterns],
@@ -107,10 +107,10 @@ def read_plan(content: bytes) -> Plan:
         raise UsageError(f"that is no plan of `gitbackup restore --dry-run --json`{why}") from None
 
 
-def read_how(document: Any) -> How:
+def read_how(document: Any) -> RestoreOptions:
     """The inverse of `how_object`. Raises ValueError for what is none."""
     databases = _member(document, "databases", list, or_null=True)
-    return How(
+    return RestoreOptions(
         tuple(map(_pattern, _member(document, "patterns", list))),
         None if databases is None else tuple(map(_pair, databases)),
         _member(document, "delete", bool),

@@ -27,7 +27,7 @@ from gitbackup.report.values.streams import stream_lines
 from gitbackup.report.values.value_preview import PREVIEW, entry_lines, preview, score
 from gitbackup.report.values.word_diff import word_diff
 
-__all__ = ["View", "change_lines", "escape", "to_json"]
+__all__ = ["DiffView", "change_lines", "escape", "to_json"]
 
 LONG = 60
 """Characters of a text from which on it is compared word by word."""
@@ -46,7 +46,7 @@ INDENT = " " * 5
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class DiffView:
     """How a diff is looked at.
 
     `columns` is the width that lines are cut to, None where there is none; `now` is what
@@ -80,10 +80,10 @@ class View:
         return self.title(name(text))
 
 
-PLAIN = View()
+PLAIN = DiffView()
 
 
-class Whole(str):
+class UncutLine(str):
     """A line that is told to its end, however wide."""
 
     __slots__ = ()
@@ -94,7 +94,7 @@ def change_lines(
     before: Entry | None,
     after: Entry | None,
     values: Sequence[ValueChange],
-    view: View = PLAIN,
+    view: DiffView = PLAIN,
 ) -> Iterator[str]:
     """One key's diff, a line at a time: what happened to it, then what changed inside."""
     yield fit(f"{headline(change)}  {_type(before, after)}".rstrip(), view.columns)
@@ -105,7 +105,7 @@ def change_lines(
         found = entry_lines(entry, view.most(PREVIEW), view.named, view.moment)
         lines = (sign + line for line in found)
     for line in lines:
-        yield INDENT + (line if isinstance(line, Whole) else fit(_painted(line), view.room))
+        yield INDENT + (line if isinstance(line, UncutLine) else fit(_painted(line), view.room))
 
 
 def headline(change: KeyChange) -> str:
@@ -127,7 +127,7 @@ def _type(before: Entry | None, after: Entry | None) -> str:
 
 
 def _changed_lines(
-    before: Entry | None, after: Entry | None, values: Sequence[ValueChange], view: View
+    before: Entry | None, after: Entry | None, values: Sequence[ValueChange], view: DiffView
 ) -> Iterator[str]:
     """What changed inside, of many changes the first and how many more."""
     inside = _Inside(before, after, view)
@@ -153,7 +153,7 @@ def _together(values: Iterable[ValueChange]) -> Iterator[tuple[ValueChange, int]
 class _Inside:
     """Tells one difference after the other."""
 
-    def __init__(self, before: Entry | None, after: Entry | None, view: View) -> None:
+    def __init__(self, before: Entry | None, after: Entry | None, view: DiffView) -> None:
         self._before, self._after, self._view = before, after, view
         self._ranks: tuple[Ranks, Ranks] = ({}, {})
         if view.rank:
@@ -176,7 +176,7 @@ class _Inside:
         if value.action is not Action.CHANGED or not several_lines(value.before, value.after):
             return None
         lines = line_diff(value.before, value.after, self._view.most(MOST))
-        return None if lines is None else chain([f"{what(value)}:"], map(Whole, lines))
+        return None if lines is None else chain([f"{what(value)}:"], map(UncutLine, lines))
 
     def _line(self, value: ValueChange) -> str:
         title = self._view.title(what(value))
@@ -192,7 +192,7 @@ class _Inside:
             return f"{title}: {ARROW.join(sides)}{self._rank(value.name)}"
         words = _by_word(value.before, value.after)
         if words is not None:
-            return Whole(f"{title}: {words}")
+            return UncutLine(f"{title}: {words}")
         room = self._view.room
         left = None if room is None else room - width(title) - 2
         return f"{title}: {shown_pair(value.before, value.after, left)}"

@@ -8,15 +8,15 @@ from gitbackup.model.changes import KeyChange, Summary
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.text.sentences import titled
 
-Group = tuple[int, str]
+Namespace = tuple[int, str]
 
 
-def group_of(change: KeyChange) -> Group:
+def group_of(change: KeyChange) -> Namespace:
     """The database and the namespace that a key is told in."""
     return change.key.db, change.key.namespace
 
 
-def order(change: KeyChange) -> tuple[Group, str]:
+def order(change: KeyChange) -> tuple[Namespace, str]:
     """How the keys of a diff are sorted for a person: by database, by namespace, by name."""
     return group_of(change), change.key.name
 
@@ -29,7 +29,7 @@ class Headings:
 
     def __init__(self, summary: Summary) -> None:
         self._counts = summary.namespaces if len(summary.namespaces) > 1 else {}
-        self._last: Group | None = None
+        self._last: Namespace | None = None
         self._headed = False
 
     def above(self, change: KeyChange) -> Iterator[str]:

@@ -12,7 +12,7 @@ from gitbackup.model.keys import Entry, Key
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.columns import fit, pad, width
 from gitbackup.report.style.escape import dotted, escape, instant, name, shown
-from gitbackup.report.text.diff import View, change_lines
+from gitbackup.report.text.diff import DiffView, change_lines
 from gitbackup.report.text.sentences import hidden_lines, key_name
 from gitbackup.report.text.stat import stat_lines
 
@@ -38,7 +38,7 @@ def what_changed(keys: Sequence[KeyDiff]) -> str:
 
 
 def traced_lines(
-    keys: Sequence[KeyDiff], damage: str, view: View, whole: bool, left: int = 0
+    keys: Sequence[KeyDiff], damage: str, view: DiffView, whole: bool, left: int = 0
 ) -> Iterator[str]:
     """What became of the keys asked for; the first of it, unless it is to be `whole`."""
     for told in keys if whole else keys[:KEYS]:

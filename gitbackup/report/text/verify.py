@@ -8,7 +8,7 @@ from typing import Any
 
 from gitbackup.model.commits import Verdict
 from gitbackup.model.keys import FUNCTIONS
-from gitbackup.model.proof import Finding, Held, Proof, Untried
+from gitbackup.model.proof import Finding, Proof, SnapshotCounts, Untried
 from gitbackup.report.json.diff import to_json
 from gitbackup.report.json.objects import key_object
 from gitbackup.report.style.color import Style, paint
@@ -45,7 +45,7 @@ def proof_lines(proof: Proof) -> Iterator[str]:
     yield from (f"  {line}" for line in _untried(proof.untried))
 
 
-def _held(held: Held) -> str:
+def _held(held: SnapshotCounts) -> str:
     """What the snapshot holds."""
     files = f"{held.files:,} file{'' if held.files == 1 else 's'}"
     types = ", ".join(f"{count:,} {escape(type_)}" for type_, count in held.types.items())

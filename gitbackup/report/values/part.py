@@ -13,14 +13,14 @@ STEP = re.compile(r'\.?(?:\[(?P<at>\d+)\]|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plai
 """A step of a path into a document: `.daily`, `[3]`, `."a name"`."""
 
 
-class Found(NamedTuple):
+class EntryPart(NamedTuple):
     """A part of an entry: as stored, or as a document has it, in which no text rule is."""
 
     value: Any
     in_document: bool = False
 
 
-def field(entry: Entry, name: str) -> Found:
+def field(entry: Entry, name: str) -> EntryPart:
     """A part of an entry: of a hash a field, of a sorted set a score, of a list the item at a
     position, of a stream an entry; of a string, a field or an item the path into its document.
 
@@ -28,26 +28,26 @@ def field(entry: Entry, name: str) -> Found:
     """
     value, kind = entry["value"], entry["type"]
     if kind == "stream":
-        return Found(value["entries"][name])
+        return EntryPart(value["entries"][name])
     if kind == "zset" or (kind == "hash" and name in value):
-        return Found(value[name])
+        return EntryPart(value[name])
     if kind == "set":
-        return Found(value[value.index(name)]) if name in value else _none()
+        return EntryPart(value[value.index(name)]) if name in value else _none()
     if kind == "list" and re.fullmatch(r"-?\d+", name):
-        return Found(value[int(name)])
+        return EntryPart(value[int(name)])
     if kind in ("hash", "list"):
         return _inside_one(value, name)
-    return Found(_at(value, name), True) if kind == "string" else _none()
+    return EntryPart(_at(value, name), True) if kind == "string" else _none()
 
 
-def _inside_one(value: Any, name: str) -> Found:
+def _inside_one(value: Any, name: str) -> EntryPart:
     """An item as `[3]`, or the path into a field's or an item's document, behind its name."""
     step = STEP.match(name) or _none()
     held, path = _step(value, step), name[step.end() :]
-    return Found(_at(held, path), True) if path else Found(held)
+    return EntryPart(_at(held, path), True) if path else EntryPart(held)
 
 
-def field_bytes(entry: Entry, part: Found) -> bytes:
+def field_bytes(entry: Entry, part: EntryPart) -> bytes:
     """The bytes of a part: those of a text, and of anything else its JSON."""
     if isinstance(part.value, str) and not part.in_document:
         return codec.data(part.value)

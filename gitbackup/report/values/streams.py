@@ -20,7 +20,7 @@ COUNTERS = {
     "last_id": "last id",
     "max_deleted_id": "highest deleted id",
 }
-Group = Mapping[str, Any]
+ConsumerGroup = Mapping[str, Any]
 
 
 def stream_lines(before: Entry, after: Entry, values: Sequence[ValueChange]) -> Iterator[str]:
@@ -86,7 +86,7 @@ def position(id_: Any) -> tuple[int, int]:
     return codec.whole_number(ms) or 0, codec.whole_number(sequence) or 0
 
 
-def _groups(old: Mapping[str, Group], new: Mapping[str, Group]) -> Iterator[str]:
+def _groups(old: Mapping[str, ConsumerGroup], new: Mapping[str, ConsumerGroup]) -> Iterator[str]:
     for group in sorted(old.keys() | new.keys()):
         title = f"group {name(group)}"
         if group not in new:
@@ -97,7 +97,7 @@ def _groups(old: Mapping[str, Group], new: Mapping[str, Group]) -> Iterator[str]
             yield from (f"{title}: {line}" for line in _progress(old[group], new[group]))
 
 
-def _told(group: Group) -> str:
+def _told(group: ConsumerGroup) -> str:
     """Where a group that came or went stands."""
     told = [f"has read to {name(str(group.get('last_id')))}"]
     for part, one, many in (
@@ -110,7 +110,7 @@ def _told(group: Group) -> str:
     return ", ".join(told)
 
 
-def _progress(old: Group, new: Group) -> Iterator[str]:
+def _progress(old: ConsumerGroup, new: ConsumerGroup) -> Iterator[str]:
     was, now = old.get("last_id"), new.get("last_id")
     if was != now:
         how = "has read on" if position(now) > position(was) else "was set back"

@@ -97,9 +97,9 @@ class Commands:
             raise failure(_command(words), result)
         return result
 
-    def start(self, *words: str, environment: Mapping[str, str] | None = None) -> Talk:
+    def start(self, *words: str, environment: Mapping[str, str] | None = None) -> GitProcess:
         """Start `git <words>`, to talk with; it dies with the object returned."""
-        return Talk(self._popen(words, environment, False, PIPE))
+        return GitProcess(self._popen(words, environment, False, PIPE))
 
     def _popen(
         self, words: Sequence[str], more: Mapping[str, str] | None, as_user: bool, stdin: int
@@ -122,7 +122,7 @@ class Commands:
             )
 
 
-class Talk:
+class GitProcess:
     """A git command that runs: what is written to `stdin` it reads, and answers on `stdout`."""
 
     def __init__(self, process: Popen[bytes]) -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 
 from gitbackup import available_memory
 from gitbackup.errors import Damaged, GitbackupError, TooLarge
-from gitbackup.store.git.command import Commands, Result, Talk, failure
+from gitbackup.store.git.command import Commands, GitProcess, Result, failure
 
 AHEAD = 64  # questions asked before the first answer is read: the smallest of pipes holds them
 LARGE = 64 * 1024 * 1024
@@ -28,13 +28,13 @@ class Blobs:
 
     def __init__(self, git: Commands) -> None:
         self._git = git
-        self._talk: Talk | None = None
+        self._talk: GitProcess | None = None
         self._asked = 0  # questions whose answers are still to be read
         self._sound: set[str] = set()  # blobs that git has given as they are
         self._foretold: deque[str] = deque()
         self._coming: Iterator[bytes] = iter(())
 
-    def foretell(self, wanted: Iterable[str]) -> None:
+    def prefetch(self, wanted: Iterable[str]) -> None:
         """These are to be read next, in this order: git is then asked for many at a time."""
         self._foretold = deque(wanted)
         self._coming = self.read_all([*self._foretold])
@@ -93,7 +93,7 @@ class Blobs:
             for id_ in some:
                 yield self._answer(talk, id_, kind, most)
 
-    def _answer(self, talk: Talk, wanted: str, kind: bytes, most: int | None) -> bytes:
+    def _answer(self, talk: GitProcess, wanted: str, kind: bytes, most: int | None) -> bytes:
         """The next answer, which is to be this object."""
         try:
             data = answer(talk, kind, most)
@@ -113,7 +113,7 @@ class Blobs:
             self._sound.add(wanted)
         return data
 
-    def _started(self) -> Talk:
+    def _started(self) -> GitProcess:
         if self._asked:  # nobody read on
             self.close()
         if self._talk is None:
@@ -136,13 +136,13 @@ class Blobs:
         return Damaged(f"{folder} is damaged, blob {wanted} cannot be read: {why} (see `git fsck`)")
 
 
-def ask(talk: Talk, *questions: bytes) -> None:
+def ask(talk: GitProcess, *questions: bytes) -> None:
     """Asks for objects, a line each: so few that it need not wait for git to read them."""
     talk.stdin.write(b"".join(question + b"\n" for question in questions))
     talk.stdin.flush()
 
 
-def answer(talk: Talk, kind: bytes = b"blob", most: int | None = None) -> bytes | None:
+def answer(talk: GitProcess, kind: bytes = b"blob", most: int | None = None) -> bytes | None:
     """The bytes of the blob that was asked for, or of another kind of object; None where it
     is missing.
 

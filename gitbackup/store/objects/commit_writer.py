@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from gitbackup.errors import GitbackupError, UsageError
-from gitbackup.store.git.command import Commands, Talk, failure
+from gitbackup.store.git.command import Commands, GitProcess, failure
 from gitbackup.store.git.identity import signature
 from gitbackup.store.objects import attributes, refs
 from gitbackup.store.objects.blobs import answer, ask, blob_id
-from gitbackup.store.objects.quarantine import Apart
+from gitbackup.store.objects.quarantine import Quarantine
 
 _REF = "refs/gitbackup/incoming"
 _PLAIN_PATH = re.compile(rb"[A-Za-z0-9~_./-]+")
@@ -27,7 +27,7 @@ _FAST_IMPORT = (
 )
 
 
-class Importer:
+class CommitWriter:
     """Takes blobs, then one commit of them; a context manager, under the repository's lock.
 
     Nothing of it is in the repository before publish(), save() or hold(), and nothing
@@ -38,15 +38,15 @@ class Importer:
         self,
         git: Commands,
         parent: str | None,
-        publish: Callable[[str, str | None, Apart | None], None],
-        save: Callable[[str, str, Apart | None], None],
+        publish: Callable[[str, str | None, Quarantine | None], None],
+        save: Callable[[str, str, Quarantine | None], None],
     ) -> None:
         self._git = git
         self._parent = parent
         self._publish = publish
         self._save = save
-        self._talk: Talk | None = None
-        self._apart: Apart | None = None
+        self._talk: GitProcess | None = None
+        self._apart: Quarantine | None = None
         self._commit: str | None = None
 
     def blob(self, data: bytes) -> str:
@@ -134,11 +134,11 @@ class Importer:
         return self._commit
 
     @contextmanager
-    def _writing(self) -> Iterator[Talk]:
+    def _writing(self) -> Iterator[GitProcess]:
         """The stream, started where it is not; what breaks it is told in git's words."""
         starts = self._talk is None
         if self._talk is None:
-            self._apart = self._apart or Apart(self._git)
+            self._apart = self._apart or Quarantine(self._git)
             self._talk = self._git.start(*_FAST_IMPORT, environment=self._apart.writing())
             self._talk.widen()
         try:

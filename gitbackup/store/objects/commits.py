@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Selection
-from gitbackup.store.git.command import Commands, Talk, failure, text
+from gitbackup.store.git.command import Commands, GitProcess, failure, text
 from gitbackup.store.objects import message, notes, refs, tree_size
 from gitbackup.store.objects.trees import (
     RAW,
@@ -184,7 +184,7 @@ class _Words(Said):
             self.data[_KEPT:-_KEPT] = b"\n...\n"
 
 
-def _listed(talk: Talk) -> Iterator[Record]:
+def _listed(talk: GitProcess) -> Iterator[Record]:
     try:
         for some in _parts(talk.stdout, f"{_END}\0".encode(), _Words):
             yield from map(_record, some)
@@ -194,7 +194,7 @@ def _listed(talk: Talk) -> Iterator[Record]:
     _ended(talk)
 
 
-def _changed(git: Commands, talk: Talk, ends: Sequence[str]) -> Iterator[Sequence[Changed]]:
+def _changed(git: Commands, talk: GitProcess, ends: Sequence[str]) -> Iterator[Sequence[Changed]]:
     measured = False
 
     def wait() -> None:
@@ -266,7 +266,7 @@ def _parts(
         yield [bytes(left.data)]
 
 
-def _ended(talk: Talk) -> None:
+def _ended(talk: GitProcess) -> None:
     result = talk.finish()
     if not result.status:
         return

@@ -14,8 +14,8 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from gitbackup.model.commits import Rehearsal, Verdict
 from gitbackup.store.git.command import Commands, failure
 from gitbackup.store.objects import refs
-from gitbackup.store.objects.commit_writer import Importer
-from gitbackup.store.objects.quarantine import Apart
+from gitbackup.store.objects.commit_writer import CommitWriter
+from gitbackup.store.objects.quarantine import Quarantine
 
 REF = "refs/notes/gitbackup"
 _LONGEST = 200  # characters of a problem
@@ -30,15 +30,15 @@ def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
     A note is a file named for its commit in a tree of such, and so as good as any to write.
     """
 
-    def publish(new: str, old: str | None, written: Apart | None) -> None:
+    def publish(new: str, old: str | None, written: Quarantine | None) -> None:
         if written:
             written.admit()
         refs.move(git, REF, new, old)
 
-    def save(_: str, new: str, written: Apart | None) -> None:
+    def save(_: str, new: str, written: Quarantine | None) -> None:
         publish(new, refs.read(git, REF), written)
 
-    with Importer(git, refs.read(git, REF), publish, save) as importer:
+    with CommitWriter(git, refs.read(git, REF), publish, save) as importer:
         changes: dict[str, str | None] = {}
         for commit, rehearsal in rehearsals.items():
             changes |= dict.fromkeys(_paths(commit))

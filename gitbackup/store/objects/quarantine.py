@@ -16,7 +16,7 @@ from gitbackup.store.git.command import Commands, file_errors
 _PREFIX = "tmp_gitbackup-"  # git's own prune removes what begins with tmp_, once it is old
 
 
-class Apart:
+class Quarantine:
     """The place; its folder is there from the start and goes with remove()."""
 
     def __init__(self, git: Commands) -> None:

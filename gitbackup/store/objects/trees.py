@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model.changes import FileChange
-from gitbackup.store.git.command import Commands, Result, Talk, failure, text
+from gitbackup.store.git.command import Commands, GitProcess, Result, failure, text
 from gitbackup.store.objects import tree_size
 from gitbackup.store.objects.tree_size import COPIES, LONGEST, MANY
 
@@ -41,7 +41,7 @@ _SILENCE = 0.5
 _DONE = b"done\n"  # no id: git echoes it, so that we know where an answer ends
 
 
-class Place(NamedTuple):
+class TreeEntry(NamedTuple):
     """What stands at one path of a tree: git's mode for it, and its id."""
 
     mode: str
@@ -52,10 +52,10 @@ class Place(NamedTuple):
         return self.mode == _FOLDER
 
 
-def inside(tree: bytes) -> dict[str, Place]:
+def inside(tree: bytes) -> dict[str, TreeEntry]:
     """What stands in a folder, by name, as its tree object tells."""
     return {
-        text(name): Place(mode.decode("ascii"), id_.hex())
+        text(name): TreeEntry(mode.decode("ascii"), id_.hex())
         for mode, name, id_ in _ENTRY.findall(tree)
     }
 
@@ -118,7 +118,7 @@ class TreePairs:
 
     def __init__(self, git: Commands) -> None:
         self._git = git
-        self._talk: Talk | None = None
+        self._talk: GitProcess | None = None
 
     def differ(self, a: str | None, b: str) -> list[FileChange]:
         """The files that differ between two trees, given by id; None is one without files.
@@ -155,7 +155,7 @@ class TreePairs:
         return damaged(self._git, "diff-tree", result)
 
 
-def expect_measure(git: Commands, talk: Talk, trees: Iterable[str]) -> bool:
+def expect_measure(git: Commands, talk: GitProcess, trees: Iterable[str]) -> bool:
     """Return whether git says nothing for a while, so that these trees were measured.
 
     Raise Damaged where it would compare them for ever.
@@ -168,7 +168,7 @@ def expect_measure(git: Commands, talk: Talk, trees: Iterable[str]) -> bool:
     return True
 
 
-def _answer(talk: Talk, answer: Told) -> bytes:
+def _answer(talk: GitProcess, answer: Told) -> bytes:
     """What git writes for one pair of trees."""
     while not answer.data.endswith(_DONE):
         chunk = os.read(talk.stdout.fileno(), _CHUNK)
@@ -187,7 +187,7 @@ def files(git: Commands, commit: str) -> dict[str, str]:
     return {path: place.id for path, place in found if place.mode != _SUBMODULE}
 
 
-def listing(git: Commands, commit: str) -> dict[str, Place]:
+def listing(git: Commands, commit: str) -> dict[str, TreeEntry]:
     """All that a commit's tree holds but folders. May raise Damaged."""
     out = _read(git, "ls-tree", "-r", "-t", "-z", "--full-tree", commit)
     found = {}
@@ -195,13 +195,13 @@ def listing(git: Commands, commit: str) -> dict[str, Place]:
         about, _, path = line.partition("\t")
         mode, kind, id_ = about.split(" ")
         if kind != "tree":
-            found[path] = Place(mode, id_)
+            found[path] = TreeEntry(mode, id_)
     return found
 
 
-def tree_id(listing: Mapping[str, Place]) -> str:
+def tree_id(listing: Mapping[str, TreeEntry]) -> str:
     """The id of the tree that holds just this; reckoned, not written anywhere."""
-    folders: dict[str, dict[str, Place]] = {"": {}}
+    folders: dict[str, dict[str, TreeEntry]] = {"": {}}
     for path, place in listing.items():
         folder, _, name = path.rpartition("/")
         folders.setdefault(folder, {})[name] = place
@@ -211,23 +211,23 @@ def tree_id(listing: Mapping[str, Place]) -> str:
     for folder in sorted(folders, key=lambda path: path.count("/"), reverse=True):
         if folder:  # those in it are known by now
             around, _, name = folder.rpartition("/")
-            folders[around][name] = Place(_FOLDER, _id(folders[folder]))
+            folders[around][name] = TreeEntry(_FOLDER, _id(folders[folder]))
     return _id(folders[""])
 
 
-def _id(here: Mapping[str, Place]) -> str:
+def _id(here: Mapping[str, TreeEntry]) -> str:
     """The id of the tree of a folder."""
     data = b"".join(_line(name, here[name]) for name in sorted(here, key=lambda n: _order(n, here)))
     return hashlib.sha1(b"tree %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def _order(name: str, places: Mapping[str, Place]) -> bytes:
+def _order(name: str, places: Mapping[str, TreeEntry]) -> bytes:
     """Git sorts a folder as if its name ended in a slash."""
     slash = "/" if places[name].mode == _FOLDER else ""
     return (name + slash).encode("utf-8", "surrogateescape")
 
 
-def _line(name: str, place: Place) -> bytes:
+def _line(name: str, place: TreeEntry) -> bytes:
     path = name.encode("utf-8", "surrogateescape")
     return place.mode.encode("ascii") + b" " + path + b"\0" + bytes.fromhex(place.id)
 

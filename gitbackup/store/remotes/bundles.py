@@ -17,7 +17,7 @@ from gitbackup.atomic_file import SUFFIX, sweep, sync_names
 from gitbackup.errors import GitbackupError
 from gitbackup.store.git.command import Commands, failure, file_errors
 from gitbackup.store.remotes import network
-from gitbackup.store.remotes.remote_url import Place
+from gitbackup.store.remotes.remote_url import RemoteUrl
 
 _PROOF = "proof-"
 _SETTINGS = "--glob=refs/gitbackup/setting[s]"  # without a wildcard it would be a folder's name
@@ -63,7 +63,7 @@ def prove(git: Commands, bundle: Path) -> dict[str, str]:
     Damaged where something is missing.
     """
     with _emptied(git) as empty:
-        place = Place(str(bundle))
+        place = RemoteUrl(str(bundle))
         network.fetch(empty, place, ["+refs/*:refs/proof/*", "+HEAD:refs/proof/HEAD"])
         fetched = empty.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/proof/")
         found = network.listed(fetched, " ")
@@ -88,7 +88,7 @@ def _emptied(git: Commands) -> Iterator[Commands]:
         yield empty
 
 
-def missing(git: Commands, place: Place) -> dict[str, str]:
+def missing(git: Commands, place: RemoteUrl) -> dict[str, str]:
     """The refs of the bundle that is there whose commits a new one of ours would not hold.
 
     Raises Damaged for a file that does not tell what it holds.

@@ -12,7 +12,7 @@ from gitbackup.store.git import open_repository
 from gitbackup.store.git.command import Commands, file_errors
 from gitbackup.store.objects import refs
 from gitbackup.store.remotes import network, push_pull, remote_url, remotes, size_limits
-from gitbackup.store.remotes.remote_url import Place
+from gitbackup.store.remotes.remote_url import RemoteUrl
 from gitbackup.store.remotes.remotes import BRANCHES, Remote
 
 _MARK = "gitbackup/cloning"
@@ -88,7 +88,7 @@ def _with_head(git: Commands, remote: Remote, theirs: dict[str, str]) -> tuple[s
     return _branch(git, remote.place, theirs), theirs
 
 
-def _branch(git: Commands, place: Place, theirs: dict[str, str]) -> str:
+def _branch(git: Commands, place: RemoteUrl, theirs: dict[str, str]) -> str:
     """The branch whose commit HEAD is at there, or the likeliest; empty where there is none."""
     head = network.heads(git, place).get("HEAD")
     fitting = [name for name, ident in theirs.items() if ident == head] or list(theirs)

@@ -14,7 +14,7 @@ from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, Result, failure, file_errors, text
 from gitbackup.store.git.environment import asking
 from gitbackup.store.remotes import remote_url
-from gitbackup.store.remotes.remote_url import Place
+from gitbackup.store.remotes.remote_url import RemoteUrl
 
 _USER, _PASSWORD = "GITBACKUP_URL_USER", "GITBACKUP_URL_PASSWORD"
 _HELPER = (
@@ -29,7 +29,7 @@ _FORBIDDEN = re.compile("transport '.*' not allowed")
 _POLICY = " (git's settings protocol.*.allow, or GIT_ALLOW_PROTOCOL, tell which are)"
 
 
-def heads(git: Commands, place: Place) -> dict[str, str]:
+def heads(git: Commands, place: RemoteUrl) -> dict[str, str]:
     """Every ref that a place has, HEAD among them, and its id; none where a bundle is not there.
 
     Raises GitbackupError where it cannot be read.
@@ -42,7 +42,7 @@ def heads(git: Commands, place: Place) -> dict[str, str]:
     return listed(result.out, "\t")
 
 
-def branch(git: Commands, place: Place) -> str:
+def branch(git: Commands, place: RemoteUrl) -> str:
     """The full name of the branch that a place's HEAD is on; empty where it does not tell."""
     if place.is_bundle:
         return ""
@@ -51,7 +51,7 @@ def branch(git: Commands, place: Place) -> str:
     return first.removeprefix("ref: ") if first.startswith("ref: ") else ""
 
 
-def fetch(git: Commands, place: Place, refspecs: list[str]) -> None:
+def fetch(git: Commands, place: RemoteUrl, refspecs: list[str]) -> None:
     """Gets refs, and all that they hold; git checks that it is all there and whole.
 
     Raises Damaged for a bundle that is not whole, GitbackupError where fetching fails: a disk that
@@ -71,7 +71,7 @@ def fetch(git: Commands, place: Place, refspecs: list[str]) -> None:
         raise unreachable(place, "fetch", result)
 
 
-def push(git: Commands, place: Place, refspecs: list[str]) -> Result:
+def push(git: Commands, place: RemoteUrl, refspecs: list[str]) -> Result:
     """Pushes refs, none by force; what git says of each of them.
 
     Raises GitbackupError where the place cannot be reached, and no ref was pushed.
@@ -84,7 +84,7 @@ def push(git: Commands, place: Place, refspecs: list[str]) -> Result:
     return result
 
 
-def attempt(git: Commands, place: Place, *words: str) -> Result:
+def attempt(git: Commands, place: RemoteUrl, *words: str) -> Result:
     """How `git <words>` ends, that may talk to a place; by the user's own settings.
 
     A bundle is a file to read, and no place to reach: no setting of the user's concerns it, nor
@@ -133,14 +133,14 @@ def _without(hooks: set[str]) -> dict[str, str]:
     return told
 
 
-def unreachable(place: Place, doing: str, result: Result) -> GitbackupError:
+def unreachable(place: RemoteUrl, doing: str, result: Result) -> GitbackupError:
     """The error to raise where git could do nothing at a place, in its words."""
     said = remote_url.hidden(str(failure(doing, result)))
     policy = _POLICY if _FORBIDDEN.search(result.error) else ""
     return GitbackupError(f"{place} cannot be used: {said}{policy}")
 
 
-def _bundle_heads(git: Commands, place: Place) -> dict[str, str]:
+def _bundle_heads(git: Commands, place: RemoteUrl) -> dict[str, str]:
     path = place.path
     if path is None or not path.parent.is_dir():
         raise UsageError(f"there is no folder for {place}; if it is on a disk, is that mounted?")

@@ -27,7 +27,7 @@ _BESIDE = (NOTES, settings_ref.REF)
 _BEHIND = re.compile(r"fetch first|non-fast-forward|stale info|already exists")
 
 
-class Sent(NamedTuple):
+class PushOutcome(NamedTuple):
     """What a push did: how many commits the place did not have; sentences that warn."""
 
     commits: int
@@ -35,7 +35,7 @@ class Sent(NamedTuple):
     warnings: list[str]
 
 
-class Got(NamedTuple):
+class PullOutcome(NamedTuple):
     """What a pull did: HEAD before and since, how many commits it went forward."""
 
     before: str | None
@@ -44,7 +44,7 @@ class Got(NamedTuple):
     warnings: list[str]
 
 
-def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> Sent:
+def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
     """Pushes all branches, tags and notes; the remote is in git's config from then on.
 
     Raises Busy where another push runs for `wait` seconds, UsageError where there is nothing to
@@ -66,7 +66,7 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> Sent:
         remotes.note(git, remote, branches)
         known = [f"^{ident}" for ident in had.values()]
         commits = remotes.count(git, *branches.values(), *known) if branches else 0
-        return Sent(commits, not had, warnings)
+        return PushOutcome(commits, not had, warnings)
 
 
 def _expect_branch(git: Commands) -> None:
@@ -166,7 +166,7 @@ def _why(remote: Remote, refused: Mapping[str, str]) -> str:
     return f"{remote} does not take all: {named}"
 
 
-def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], None]) -> Got:
+def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], None]) -> PullOutcome:
     """Fetches all, and moves HEAD's branch forward by `advance`; under the repository's lock.
 
     Other branches and tags that are not here come too. Raises GitbackupError, which says how
@@ -183,13 +183,13 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
     warnings += follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
     before, wanted = refs.head(git), theirs[branch]
     if before and _holds(git, wanted, before):
-        return Got(before, before, 0, warnings)
+        return PullOutcome(before, before, 0, warnings)
     if before and not _holds(git, before, wanted):
         raise GitbackupError(_diverged(git, remote, branch, before, wanted))
     size_limits.check(git, wanted, before)
     advance(wanted, before)
     commits = remotes.count(git, wanted, *([f"^{before}"] if before else []))
-    return Got(before, wanted, commits, warnings)
+    return PullOutcome(before, wanted, commits, warnings)
 
 
 def get(git: Commands, remote: Remote) -> None:

@@ -28,7 +28,7 @@ _LOGINS = re.compile(r"(?<=://)[^/\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RemoteUrl:
     """A place that git can talk to.
 
     `url` is what may be shown: without the password, and for HTTP without the user, who may be
@@ -60,13 +60,13 @@ class Place:
         return self.url
 
 
-def at(url: str) -> Place:
+def at(url: str) -> RemoteUrl:
     """The place that a URL names, as a git config may hold it.
 
     Raises UsageError, which does not repeat it, where its password cannot be told from the rest.
     """
     if "://" not in url:
-        return Place(url, given=url)
+        return RemoteUrl(url, given=url)
     login = _LOGIN.match(url)
     start, user, password = login.groups() if login else (url.partition("://")[0] + "://", "", None)
     rest = url[login.end() if login else len(start) :]
@@ -74,11 +74,11 @@ def at(url: str) -> Place:
     if not _HOST.match(rest) or re.search(r"[\0\r\n]", user + (password or "")):
         raise UsageError("the URL has no host and port; in a password, / is %2F and @ is %40")
     if user and not start.lower().startswith("http"):
-        return Place(f"{start}{user}@{rest}", given=url)  # ssh asks for passwords itself
-    return Place(start + rest, user, password, url)
+        return RemoteUrl(f"{start}{user}@{rest}", given=url)  # ssh asks for passwords itself
+    return RemoteUrl(start + rest, user, password, url)
 
 
-def check(place: Place) -> None:
+def check(place: RemoteUrl) -> None:
     """Raise UsageError for a place that git would take for an option.
 
     Raise NoRepository for another user's repository in a folder: its hooks would run as us.
@@ -183,7 +183,7 @@ def is_whole(path: Path) -> bool:
 def _local(word: str) -> Path:
     """The path that a word is, or would be. Raises UsageError for one like an option."""
     if word.startswith("-"):
-        check(Place(word))
+        check(RemoteUrl(word))
     try:
         return Path(word).expanduser()
     except RuntimeError:  # there is no such user

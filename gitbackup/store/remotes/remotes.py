@@ -17,7 +17,7 @@ from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.objects import refs
 from gitbackup.store.remotes import network, remote_url
-from gitbackup.store.remotes.remote_url import Place
+from gitbackup.store.remotes.remote_url import RemoteUrl
 
 BRANCHES = "refs/heads/"
 
@@ -26,7 +26,7 @@ class Remote(NamedTuple):
     """A place, and the name that git knows it by here."""
 
     name: str
-    place: Place
+    place: RemoteUrl
 
     @property
     def tracking(self) -> str:
@@ -153,7 +153,7 @@ def _only(known: list[Remote]) -> Remote:
     )
 
 
-def _free_name(place: Place, taken: set[str]) -> str:
+def _free_name(place: RemoteUrl, taken: set[str]) -> str:
     """`origin` for the first; then by the folder that it is in, or the host."""
     path = place.path
     host = re.split("[/:]", place.url.rpartition("://")[2])[0].rpartition("@")[2]

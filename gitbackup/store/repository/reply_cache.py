@@ -22,14 +22,14 @@ _RECORD = struct.Struct("32s20s24s")
 _SUM = 32
 
 
-class Made(NamedTuple):
+class CachedBlob(NamedTuple):
     """The id of the blob made of some replies, and when the first of its keys expires, if any."""
 
     blob: str
     due: str
 
 
-class Seen:
+class ReplyCache:
     """Digests of replies, and what was made of them.
 
     Only what was found or added since it was loaded is there when it is loaded again.
@@ -38,9 +38,9 @@ class Seen:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known = _load(path)
-        self._kept: dict[bytes, Made] = {}
+        self._kept: dict[bytes, CachedBlob] = {}
 
-    def get(self, digest: bytes) -> Made | None:
+    def get(self, digest: bytes) -> CachedBlob | None:
         """What was made of replies with this digest; None where nobody knows."""
         if found := self._known.get(digest):
             self._kept[digest] = found
@@ -50,7 +50,7 @@ class Seen:
         """The ids of all blobs that are known to be made of replies."""
         return {made.blob for made in self._known.values()}
 
-    def add(self, digest: bytes, made: Made) -> None:
+    def add(self, digest: bytes, made: CachedBlob) -> None:
         """That was made of replies with this digest."""
         self._kept[digest] = made
 
@@ -69,7 +69,7 @@ class Seen:
                 file.write(content + hashlib.sha256(content).digest())
 
 
-def _load(path: Path) -> dict[bytes, Made]:
+def _load(path: Path) -> dict[bytes, CachedBlob]:
     try:
         content = path.read_bytes()
     except OSError:
@@ -79,6 +79,6 @@ def _load(path: Path) -> dict[bytes, Made]:
         return {}
     records = content[len(_HEADER) :]
     return {
-        digest: Made(blob.hex(), due.rstrip(b"\0").decode("ascii"))
+        digest: CachedBlob(blob.hex(), due.rstrip(b"\0").decode("ascii"))
         for digest, blob, due in _RECORD.iter_unpack(records)
     }

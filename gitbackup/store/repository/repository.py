@@ -15,15 +15,15 @@ from gitbackup.store.git.command import Commands
 from gitbackup.store.git.settings import Configured
 from gitbackup.store.objects import attributes, notes, quarantine, refs, trees
 from gitbackup.store.objects.blobs import Blobs, blob_id
-from gitbackup.store.objects.commit_writer import Importer
+from gitbackup.store.objects.commit_writer import CommitWriter
 from gitbackup.store.objects.commits import History
-from gitbackup.store.objects.quarantine import Apart
-from gitbackup.store.objects.trees import Place
+from gitbackup.store.objects.quarantine import Quarantine
+from gitbackup.store.objects.trees import TreeEntry
 from gitbackup.store.remotes import clone, push_pull, remotes, settings_ref
-from gitbackup.store.remotes.push_pull import Got, Sent
+from gitbackup.store.remotes.push_pull import PullOutcome, PushOutcome
 from gitbackup.store.remotes.remotes import Remote
 from gitbackup.store.repository import checkout, fsck, worktree
-from gitbackup.store.repository.reply_cache import Seen
+from gitbackup.store.repository.reply_cache import ReplyCache
 from gitbackup.store.repository.restore_journal import Journal
 
 
@@ -125,7 +125,7 @@ class Repository(Configured):
         """Every file of a snapshot: its path, and the id of its blob. May raise Damaged."""
         return trees.files(self._git, commit)
 
-    def listing(self, commit: str) -> dict[str, Place]:
+    def listing(self, commit: str) -> dict[str, TreeEntry]:
         """All that a snapshot holds, with git's modes: what the tree's id is reckoned of."""
         return trees.listing(self._git, commit)
 
@@ -138,9 +138,9 @@ class Repository(Configured):
         the memory that is left. For one thread."""
         return self._blobs.read(blob_id, most)
 
-    def foretell(self, blob_ids: Iterable[str]) -> None:
+    def prefetch(self, blob_ids: Iterable[str]) -> None:
         """Blobs that `read` is to be asked for next, in this order: it is quicker then."""
-        self._blobs.foretell(blob_ids)
+        self._blobs.prefetch(blob_ids)
 
     def read_all(self, blob_ids: Iterable[str]) -> Iterator[bytes]:
         """The bytes of each blob in turn, quicker than by `read`, which is not used meanwhile."""
@@ -151,7 +151,7 @@ class Repository(Configured):
         """The id that the blob of a file with these bytes has."""
         return blob_id(data)
 
-    def folder(self, tree_ish: str) -> dict[str, Place]:
+    def folder(self, tree_ish: str) -> dict[str, TreeEntry]:
         """What stands in a folder of a snapshot, by its tree's id. For one thread."""
         return trees.inside(self._blobs.tree(tree_ish))
 
@@ -198,10 +198,10 @@ class Repository(Configured):
         seconds = self.lock_wait if wait is None else wait
         return lock.hold(self._git, f"{what}.lock", seconds, f"{what} in {{}} already")
 
-    def importer(self, parent: str | None) -> Importer:
+    def importer(self, parent: str | None) -> CommitWriter:
         """Writes one commit on `parent`, None for a first one; under lock(), in a `with`."""
         self._need_lock()
-        return Importer(self._git, parent, self._publish, self._save)
+        return CommitWriter(self._git, parent, self._publish, self._save)
 
     def advance(self, new: str, old: str | None) -> None:
         """Moves HEAD from one commit to another that is there; the work tree follows.
@@ -233,14 +233,14 @@ class Repository(Configured):
         """
         return remotes.choose(self._git, word)
 
-    def push(self, remote: Remote) -> Sent:
+    def push(self, remote: Remote) -> PushOutcome:
         """Pushes all branches, tags and notes, none by force. It needs no lock.
 
         Raises GitbackupError, which says what to do, where the remote has what is not here.
         """
         return push_pull.push(self._git, remote, self.lock_wait)
 
-    def pull(self, remote: Remote) -> Got:
+    def pull(self, remote: Remote) -> PullOutcome:
         """Fetches all, and moves HEAD's branch forward; the work tree follows. Under lock().
 
         Raises GitbackupError, which says what to do, where both sides have gone on.
@@ -291,9 +291,9 @@ class Repository(Configured):
         """What each remote has of HEAD's branch, as far as is known here."""
         return [remotes.pushed(self._git, remote) for remote in remotes.every(self._git)]
 
-    def seen(self) -> Seen:
+    def seen(self) -> ReplyCache:
         """What was made of the server's replies before."""
-        return Seen(self._git.git_dir / "gitbackup" / "seen")
+        return ReplyCache(self._git.git_dir / "gitbackup" / "seen")
 
     def problems(self) -> list[str]:
         """What `git fsck` finds wrong with the whole repository, a sentence each."""
@@ -327,7 +327,7 @@ class Repository(Configured):
         self._blobs.close()
         self.history.close()
 
-    def _publish(self, new: str, old: str | None, written: Apart | None) -> None:
+    def _publish(self, new: str, old: str | None, written: Quarantine | None) -> None:
         self._need_lock()
         refs.check(self._git, "HEAD", old)
         if not self.bare:
@@ -337,7 +337,7 @@ class Repository(Configured):
         with self.journal.moving(old, new):
             checkout.advance(self._git, old, new)
 
-    def _save(self, branch: str, commit: str, written: Apart | None) -> None:
+    def _save(self, branch: str, commit: str, written: Quarantine | None) -> None:
         self._need_lock()
         if written:
             written.admit()

@@ -34,7 +34,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class JournalEntry:
     """What was asked for, the id of the commit that it named then, and how far it came.
 
     `asked` is in what words, and `how` the options among them, as JSON. `server` is the label of
@@ -64,26 +64,26 @@ class Unfinished:
         """Where HEAD may be though nobody else has moved it."""
         return {self.head, self.made or self.head}
 
-    def same(self, other: Unfinished) -> bool:
+    def same(self, other: JournalEntry) -> bool:
         """Whether they are one restore, of the same into the same."""
         return self.beside(other) and (self.asked == other.asked or self.is_of(other))
 
-    def beside(self, other: Unfinished) -> bool:
+    def beside(self, other: JournalEntry) -> bool:
         """Whether both go into one server: that of the commits may be elsewhere by now."""
         return self.home == other.home and (self.home or self.server == other.server)
 
-    def ends(self, other: Unfinished) -> bool:
+    def ends(self, other: JournalEntry) -> bool:
         """Whether the other is past once this one has ended: it is the same, or was taken back,
         or all is another's now."""
         undone = bool(self.takes_back) and self.takes_back == other.replaced
         return self.beside(other) and (self.whole or undone or self.same(other))
 
-    def is_of(self, other: Unfinished) -> bool:
+    def is_of(self, other: JournalEntry) -> bool:
         """Whether both are of one commit, with the same options."""
         return (self.commit, self.how, self.undoes) == (other.commit, other.how, other.undoes)
 
 
-def read(git: Commands) -> list[Unfinished]:
+def read(git: Commands) -> list[JournalEntry]:
     """The restores in the journal, the last one last; none where it cannot be read."""
     try:
         document = json.loads((git.git_dir / JOURNAL).read_text("utf-8"))
@@ -99,16 +99,16 @@ class Journal:
 
     def __init__(self, git: Commands) -> None:
         self._git = git
-        self._own: Unfinished | None = None
+        self._own: JournalEntry | None = None
 
-    def known(self) -> list[Unfinished]:
+    def known(self) -> list[JournalEntry]:
         """Those that have begun, the last one last, each WRITING or DONE.
 
         That is told by what HEAD's history has come to be.
         """
         return [*filter(None, (_by_now(self._git, each) for each in read(self._git)))]
 
-    def restoring(self, restore: Unfinished) -> None:
+    def restoring(self, restore: JournalEntry) -> None:
         """This run is that restore from now on: of every move of HEAD it is noted before."""
         self._own = replace(restore, branch=refs.branch(self._git))
 
@@ -146,17 +146,17 @@ class Journal:
         if self._own is not None:
             _write(self._git, [each for each in self.known() if not self._own.ends(each)])
 
-    def _note(self, restore: Unfinished) -> None:
+    def _note(self, restore: JournalEntry) -> None:
         """Writes it as the last one. What was done, and not said, is past then."""
         others = [each for each in self.known() if not each.same(restore)]
         _write(self._git, [*(each for each in others if not _is_past(each, restore)), restore])
 
 
-def _is_past(other: Unfinished, restore: Unfinished) -> bool:
+def _is_past(other: JournalEntry, restore: JournalEntry) -> bool:
     return other.state is State.DONE and other.beside(restore)
 
 
-def _by_now(git: Commands, restore: Unfinished) -> Unfinished | None:
+def _by_now(git: Commands, restore: JournalEntry) -> JournalEntry | None:
     """None where it has not begun: HEAD never came to be what it was to be."""
     if restore.state in (State.WRITING, State.DONE):
         return restore
@@ -166,15 +166,15 @@ def _by_now(git: Commands, restore: Unfinished) -> Unfinished | None:
     return replace(restore, state=State.DONE if moved else State.WRITING)
 
 
-def _entry(document: Any) -> Unfinished:
-    return Unfinished(**{**document, "state": State(document["state"])})
+def _entry(document: Any) -> JournalEntry:
+    return JournalEntry(**{**document, "state": State(document["state"])})
 
 
-def _of_old(document: Any) -> Unfinished:
+def _of_old(document: Any) -> JournalEntry:
     """What gitbackup 0.1 had noted: it holds as long as HEAD stays where it was."""
     asked, head = document["asked"], document["head"]
     words = json.loads(asked) if asked[:1] == "[" else [""]
-    return Unfinished(
+    return JournalEntry(
         asked,
         json.dumps(words[-1]),
         document["commit"],
@@ -187,7 +187,7 @@ def _of_old(document: Any) -> Unfinished:
     )
 
 
-def _write(git: Commands, restores: Iterable[Unfinished]) -> None:
+def _write(git: Commands, restores: Iterable[JournalEntry]) -> None:
     entries = [asdict(each) for each in restores][-MOST:]
     with file_errors("write to the data repository"):
         if not entries:
