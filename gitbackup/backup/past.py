@@ -52,8 +52,8 @@ class Past(Sight):
         from gitbackup.history.selector import KeySelector
         from gitbackup.history.walker import HistoryWalker
 
-        tracer = HistoryWalker(self._at.history, KeySelector(patterns, self._at.databases))
-        steps = tracer.steps(selection)
+        walker = HistoryWalker(self._at.history, KeySelector(patterns, self._at.databases))
+        steps = walker.steps(selection)
         from gitbackup.history.key_log import trace  # git reads the history while it is loaded
 
         return trace(steps, selection, self._at.redaction(redact))

@@ -117,10 +117,10 @@ class Sight:
 
         databases = None if self._at.databases is None else tuple(self._at.databases)
         redaction = self._at.redaction(redact) if redact else Redaction()
-        wish = export.ExportOptions(form, tuple(patterns), databases, redaction)
+        options = export.ExportOptions(form, tuple(patterns), databases, redaction)
         if commit_ish is not None:
-            return export.of_commit(self._at.history, self.resolve(commit_ish), wish, to)
-        return export.of_live(self._at.server, self._at.scope(), wish, to, self._at.progress)
+            return export.of_commit(self._at.history, self.resolve(commit_ish), options, to)
+        return export.of_live(self._at.server, self._at.scope(), options, to, self._at.progress)
 
     def resolve(self, commit_ish: str) -> str:
         """The id of the commit that any of git's names stands for. Raises UsageError for none."""

@@ -41,10 +41,10 @@ class Standing:
         from gitbackup.live.connection.connect import connect
 
         at = self._at
-        terms = CommitPolicy(match, at.quiet(), quiet, max_wait, message)
+        policy = CommitPolicy(match, at.quiet(), quiet, max_wait, message)
         servers = iter([at.server])  # the one that let us in; later it may be another
 
         def live() -> LiveFollower:
             return LiveFollower(next(servers, None) or connect(at.address), at.scope(), at.progress)
 
-        return Watch(at.repository or at.create(), live, terms, stop).run()
+        return Watch(at.repository or at.create(), live, policy, stop).run()

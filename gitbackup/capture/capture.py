@@ -63,7 +63,7 @@ def take(
     live: SnapshotReader,
     known: Source,
     blob_id: Callable[[bytes], str],
-    keeper: BlobStore,
+    blob_store: BlobStore,
     strict: bool = False,
     seen: ReplyCache | None = None,
 ) -> Capture:
@@ -76,17 +76,17 @@ def take(
     Raises GitbackupError where two files would have one path, or one would not be known as
     data: no key is ever left out in silence.
     """
-    sheaf = FileCollector(known, blob_id, keeper, seen)
+    collector = FileCollector(known, blob_id, blob_store, seen)
     with all_told(live.server):
-        live.read(sheaf)
-    gone = sorted(known.files.keys() - sheaf.files.keys())
-    return compared(live, known, sheaf, [*sheaf.files, *gone], strict)
+        live.read(collector)
+    gone = sorted(known.files.keys() - collector.files.keys())
+    return compared(live, known, collector, [*collector.files, *gone], strict)
 
 
 def compared(
     live: SnapshotReader,
     known: Source,
-    sheaf: FileCollector,
+    collector: FileCollector,
     paths: Iterable[str],
     strict: bool = False,
 ) -> Capture:
@@ -96,13 +96,13 @@ def compared(
     """
     if file_format.MANIFEST in known.files:  # one that is broken is written anew
         scope_in(partial(known.read, file_format.MANIFEST))
-    files = sheaf.files
+    files = collector.files
     differing = [path for path in paths if known.files.get(path) != files.get(path)]
     fresh = [path for path in differing if path in files]
     gone = [path for path in differing if path not in files and file_format.is_data(path)]
     differences = _Differences(decoded(known), live, strict)
     for path in fresh if known.files else ():
-        differences.differs(path, sheaf.read(path, files[path]))
+        differences.differs(path, collector.read(path, files[path]))
     differences.gone(gone)
     changes, summary = differences.result()
     if known.files and (fresh or gone) and not summary.counts:
@@ -117,13 +117,13 @@ class FileCollector:
         self,
         known: Source,
         blob_id: Callable[[bytes], str],
-        keeper: BlobStore,
+        blob_store: BlobStore,
         seen: ReplyCache | None = None,
     ) -> None:
         self.files: dict[str, str] = {}
         self._known = known
         self._blob_id = blob_id
-        self._keeper = keeper
+        self._blob_store = blob_store
         self._seen = seen
 
     def put(self, path: str, content: bytes) -> str:
@@ -131,7 +131,7 @@ class FileCollector:
             raise GitbackupError(f"{path!r} cannot be the path of a file of its own: report this")
         made = self.files[path] = self._blob_id(content)
         if self._known.files.get(path) != made:
-            self._keeper.put(made, content)
+            self._blob_store.put(made, content)
         return made
 
     def drop(self, path: str) -> None:
@@ -150,7 +150,7 @@ class FileCollector:
 
     def read(self, path: str, blob_id: str) -> bytes:
         known = self._known.files.get(path) == blob_id
-        return self._known.read(path) if known else self._keeper.read(blob_id)
+        return self._known.read(path) if known else self._blob_store.read(blob_id)
 
 
 def _no_key(fresh: Sequence[str], gone: Sequence[str], unread: int) -> str:
@@ -200,10 +200,10 @@ class _Differences:
     def _went(self, path: str) -> bool:
         """Takes a known file as a whole; False where that takes a closer look."""
         try:
-            outline = self._known.outline(path)
+            summary = self._known.outline(path)
         except Damaged:
             return False
-        db, names = outline.db, outline.names
+        db, names = summary.db, summary.names
         if not (names and self._seen[db].isdisjoint(names) and self._are_gone(db, names)):
             return False
         self._seen[db].update(names)

@@ -103,7 +103,7 @@ class ConsistencyLoop:
         moments: AtomicReader,
         scope: Scope,
         databases: Iterable[int],
-        guesses: TypeHints,
+        hints: TypeHints,
         dirty: Iterable[bytes] = (),
     ) -> None:
         self.again = RereadBuffer()
@@ -117,7 +117,7 @@ class ConsistencyLoop:
         self._all_databases = scope.databases is None
         self._functions = scope.functions
         self._covered = covered(scope)
-        self._guesses = guesses
+        self._hints = hints
         self._alone: set[Place] = set()  # read by themselves, for they take more than a moment
         self._untold: set[SilentChange] = set()
         self.dirty: set[bytes] = {*dirty}  # written to, and not read since
@@ -232,7 +232,7 @@ class ConsistencyLoop:
     def _read(self, names: Iterable[bytes]) -> tuple[Moment, set[bytes]]:
         """Reads the others at one moment; gives the names of those that it was too short for."""
         wanted = [
-            KeyToRead(db, name, self._guesses.of((db, name)))
+            KeyToRead(db, name, self._hints.of((db, name)))
             for db, name in product(sorted(self.databases), sorted(names))
             if not self._is_apart((db, name))
         ]
@@ -247,9 +247,9 @@ class ConsistencyLoop:
                 self._keep(place, outcome)
                 continue
             left.add(place[1])
-            if self._guesses.of(place) == moment.types[place]:
+            if self._hints.of(place) == moment.types[place]:
                 self._alone.add(place)
-            self._guesses.learn(place, moment.types[place])
+            self._hints.learn(place, moment.types[place])
         if moment.libraries is not None:
             self.libraries = moment.libraries
         return left
@@ -257,7 +257,7 @@ class ConsistencyLoop:
     def _keep(self, place: Place, entry: Entry | None) -> None:
         self.again.keep(place, entry)
         if entry is not None:
-            self._guesses.learn(place, entry["type"])
+            self._hints.learn(place, entry["type"])
 
     def _new_databases(self, moment: Moment) -> bool:
         """Whether keys have come where there were none: then what was written to may be there."""
@@ -288,4 +288,4 @@ class ConsistencyLoop:
         return names
 
     def _all_streams(self) -> set[Place]:
-        return self._reader.streams | self._guesses.streams()
+        return self._reader.streams | self._hints.streams()

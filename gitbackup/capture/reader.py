@@ -145,8 +145,8 @@ class SnapshotReader:
         """Notes whether a replica is behind, unless it was before. Raises ServerError for one that
         is being filled."""
         if self.server.replica:
-            with closing(self.server.dial()) as wire:
-                self.primary = replication.doubt(wire) or self.primary
+            with closing(self.server.dial()) as connection:
+                self.primary = replication.doubt(connection) or self.primary
 
     def _count(self) -> None:
         counts = {db: len(places) for db, places in self._places.items()}
@@ -218,11 +218,11 @@ class SnapshotReader:
             self._miss(error)
 
     def _read_libraries(self, sink: Sink) -> None:
-        with closing(self.server.dial()) as wire:
-            self.taken_at = keyspace.clock(wire)
+        with closing(self.server.dial()) as connection:
+            self.taken_at = keyspace.clock(connection)
             if not self.scope.functions:
                 return
-            libraries = keyspace.libraries(wire, self.server.abilities)
+            libraries = keyspace.libraries(connection, self.server.abilities)
         if libraries is None:
             self.functions_refused = True
             self.scope = replace(self.scope, functions=False)
@@ -241,8 +241,8 @@ class SnapshotReader:
     def _databases(self) -> Sequence[int]:
         if self.scope.databases is not None:
             return sorted(self.scope.databases)
-        with closing(self.server.dial()) as wire:
-            return keyspace.databases(wire)
+        with closing(self.server.dial()) as connection:
+            return keyspace.databases(connection)
 
     def _read_database(self, reading: Reading, db: int, sink: Sink) -> None:
         self._progress.start(f"listing db{db}", reading.reader.size(db))

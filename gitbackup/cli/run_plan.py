@@ -129,11 +129,11 @@ class Answer:
 
     def to(self, plan: Plan) -> bool:
         """Shows the plan, beside what is for a program, and asks."""
-        manner = self._manner
-        if not (manner.yes and manner.as_json):
-            terminal.say(plan_lines(plan, manner.full), err=manner.as_json)
+        options = self._manner
+        if not (options.yes and options.as_json):
+            terminal.say(plan_lines(plan, options.full), err=options.as_json)
         question = terminal.seen(f"Write this to {plan.server}?")
-        self.yes = manner.yes or click.confirm(question, err=True)
+        self.yes = options.yes or click.confirm(question, err=True)
         return self.yes
 
 

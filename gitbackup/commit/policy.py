@@ -76,8 +76,8 @@ class CommitPolicy:
 class Debouncer:
     """Rings when it is time to commit; it is set by what changes. Instants are in seconds."""
 
-    def __init__(self, terms: CommitPolicy) -> None:
-        self._terms = terms
+    def __init__(self, policy: CommitPolicy) -> None:
+        self._policy = policy
         self._first: float | None = None
         self._last = self._held = float("-inf")
 
@@ -101,6 +101,6 @@ class Debouncer:
         """How long it is until then, if nothing else changes."""
         if self._first is None:
             return float("inf")
-        terms = self._terms
-        due = min(self._last + terms.rest, self._first + terms.longest)
+        policy = self._policy
+        due = min(self._last + policy.rest, self._first + policy.longest)
         return max(due, self._held) - now

@@ -65,13 +65,13 @@ class Watch:
         self,
         repository: Repository,
         connect: Callable[[], LiveFollower],
-        terms: CommitPolicy,
+        policy: CommitPolicy,
         stop: Stop,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._repository = repository
         self._connect = connect
-        self._terms = terms
+        self._policy = policy
         self._stop = stop
         self._clock = clock
         self._began = False
@@ -97,7 +97,7 @@ class Watch:
 
     def _watch(self, live: LiveFollower) -> Iterator[Event]:
         """Commits what differs, then what changes; ends where all has to be read anew."""
-        word, quiet = self._terms.word, self._terms.quiet
+        word, quiet = self._policy.word, self._policy.quiet
         with self._repository.beside("restoring", 0):  # half of a restore is no state to keep
             taken, result = record(self._repository, live, word, False, quiet)
         head = result.commit or result.parent
@@ -107,88 +107,88 @@ class Watch:
         if result.commit:
             yield result
         yield Watching(str(live.server), live.total, head)
-        with closing(PendingSnapshot(self._repository, head, taken.files)) as draft:
-            yield from self._follow(live, draft)
+        with closing(PendingSnapshot(self._repository, head, taken.files)) as pending:
+            yield from self._follow(live, pending)
 
-    def _follow(self, live: LiveFollower, draft: PendingSnapshot) -> Iterator[Event]:
+    def _follow(self, live: LiveFollower, pending: PendingSnapshot) -> Iterator[Event]:
         """Commits what changes, until it is stopped or all has to be read anew."""
-        alarm = Debouncer(self._terms)
+        debouncer = Debouncer(self._policy)
         asked = self._clock()
-        counts = self._terms.counted(live.dirty)
+        counts = self._policy.counted(live.dirty)
         while not self._stop.is_set():
             now = self._clock()
             if now >= asked + ASK:
                 counts |= self._ask(live)
                 asked = now
-            if counts or (live.upset and not alarm.is_set):
-                alarm.set(now)
-            if alarm.rings_in(now) <= 0:
+            if counts or (live.upset and not debouncer.is_set):
+                debouncer.set(now)
+            if debouncer.rings_in(now) <= 0:
                 if not live.upset:
-                    yield from self._attempt(live, draft, alarm)
+                    yield from self._attempt(live, pending, debouncer)
                 if live.upset:
                     return
-            turn = max(0.0, min(TURN, alarm.rings_in(self._clock())))
-            counts = self._terms.counted(live.listen(turn, draft))
+            turn = max(0.0, min(TURN, debouncer.rings_in(self._clock())))
+            counts = self._policy.counted(live.listen(turn, pending))
 
     def _attempt(
-        self, live: LiveFollower, draft: PendingSnapshot, alarm: Debouncer
+        self, live: LiveFollower, pending: PendingSnapshot, debouncer: Debouncer
     ) -> Iterator[Event]:
         """Commits, or tells why not: then it is tried again."""
-        alarm.stop()
+        debouncer.stop()
         try:
-            if result := self._commit(live, draft):
+            if result := self._commit(live, pending):
                 yield result
             self._wait = FIRST_WAIT
-            if self._terms.counted(live.dirty):
-                alarm.set(self._clock())
+            if self._policy.counted(live.dirty):
+                debouncer.set(self._clock())
         except FullRescanNeeded:
             live.upset = True
         except ServerError:
             raise
         except GitbackupError as error:
             yield from self._trouble(error)
-            alarm.set(self._clock())
-            alarm.hold(self._clock() + self._later())
+            debouncer.set(self._clock())
+            debouncer.hold(self._clock() + self._later())
 
     def _ask(self, live: LiveFollower) -> bool:
         """Whether something that counts may have changed without a word."""
         told = live.ask()
-        if SilentChange.LIBRARIES in told and self._terms.of_libraries:
+        if SilentChange.LIBRARIES in told and self._policy.of_libraries:
             return True
-        return SilentChange.STREAMS in told and self._terms.counted(live.streams())
+        return SilentChange.STREAMS in told and self._policy.counted(live.streams())
 
-    def _commit(self, live: LiveFollower, draft: PendingSnapshot) -> CommitResult | None:
+    def _commit(self, live: LiveFollower, pending: PendingSnapshot) -> CommitResult | None:
         """Commits what has changed; None where none of it counts: then it waits for the next."""
         repository = self._repository
         with repository.beside("restoring", 0):
-            live.catch_up(draft)
+            live.catch_up(pending)
             with repository.lock(0):
-                self._look_at_head(draft)
-                paths = sorted(draft.paths)
-                taken = hushed(compared(live, draft.known, draft, paths), self._terms.quiet)
-                if not self._terms.count(taken.changes):
+                self._look_at_head(pending)
+                paths = sorted(pending.paths)
+                taken = hushed(compared(live, pending.known, pending, paths), self._policy.quiet)
+                if not self._policy.count(taken.changes):
                     return None
-                return self._record(taken, draft)
+                return self._record(taken, pending)
 
-    def _look_at_head(self, draft: PendingSnapshot) -> None:
+    def _look_at_head(self, pending: PendingSnapshot) -> None:
         """Another run, or a person, may have committed meanwhile: what differs from that counts."""
         head = self._repository.head()
         try:
-            if head != draft.head:
-                draft.follow(head or "")
+            if head != pending.head:
+                pending.follow(head or "")
         except (Damaged, ValueError):
             raise FullRescanNeeded from None
 
-    def _record(self, taken: Capture, draft: PendingSnapshot) -> CommitResult:
-        parent, message = draft.head, self._terms.word(taken.summary)
+    def _record(self, taken: Capture, pending: PendingSnapshot) -> CommitResult:
+        parent, message = pending.head, self._policy.word(taken.summary)
         with self._repository.importer(parent) as importer:
             for blob_id in (taken.files[path] for path in taken.fresh):
-                if blob_id in draft.spool:
-                    importer.put(blob_id, draft.spool.read(blob_id))
+                if blob_id in pending.spool:
+                    importer.put(blob_id, pending.spool.read(blob_id))
             whole = compose(message, taken.summary, origin(taken))
             commit = importer.commit(whole, changed_paths(taken))
             importer.publish()
-        draft.committed(commit)
+        pending.committed(commit)
         live, warnings = taken.live, [*taken.warnings, *doubts(taken), *self._gather()]
         subject, keys = subject_of(message), live.total
         told = consistency(live)

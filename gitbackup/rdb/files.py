@@ -132,8 +132,8 @@ def verify(path: Path, program: Path | None) -> RdbVerified:
     """
     checksum = rdb_file.check(path)
     with load(path, program) as loaded:
-        with closing(loaded.server.dial()) as wire:
-            libraries = keyspace.libraries(wire, loaded.server.abilities) or []
+        with closing(loaded.server.dial()) as connection:
+            libraries = keyspace.libraries(connection, loaded.server.abilities) or []
         expired = {db: count - loaded.living(db) for db, count in loaded.keys.items()}
         by = f"{loaded.server.brand} {loaded.server.version}"
         counts = loaded.keys, loaded.expiring, expired

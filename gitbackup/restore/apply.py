@@ -88,16 +88,16 @@ def _is_small(plan: Plan) -> bool:
 
 
 def _evicts(server: Server) -> bool:
-    with closing(server.dial()) as wire:
-        return may_evict(wire)
+    with closing(server.dial()) as connection:
+        return may_evict(connection)
 
 
 def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
     """Removes values that a restore which was killed had built aside, and no other keys."""
-    with KeyWriter(server) as writer, closing(server.dial()) as wire:
+    with KeyWriter(server) as writer, closing(server.dial()) as connection:
         for db, group in groupby(left_over, key=lambda left: left[0]):
-            wire.select(db)
-            writer.remove(db, staging_keys.still_ours(wire, [name for _, name in group]))
+            connection.select(db)
+            writer.remove(db, staging_keys.still_ours(connection, [name for _, name in group]))
 
 
 def _in_order(plan: Plan) -> Iterator[PlannedKey | Arrivals]:
@@ -173,8 +173,8 @@ def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Appl
     seen = entries.libraries()
     refused = None
     if sources(server) == seen:
-        with closing(server.dial()) as wire:
-            refused = keyspace.change_libraries(wire, map(entries.library, planned), seen)
+        with closing(server.dial()) as connection:
+            refused = keyspace.change_libraries(connection, map(entries.library, planned), seen)
     if refused is None:
         applied.moved += (each.key for each in planned)
         return

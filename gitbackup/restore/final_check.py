@@ -50,8 +50,8 @@ class FinalCheck:
 
     def begin(self) -> None:
         """What is there now counts, and what is let go of from now on."""
-        with closing(self._server.dial()) as wire:
-            self._before = tally(wire)
+        with closing(self._server.dial()) as connection:
+            self._before = tally(connection)
         self._first = self._before if not self._begun else self._first
         self._begun = True
 
@@ -63,15 +63,15 @@ class FinalCheck:
 
         Of keys that could not be written, which are `undone`, that is known already.
         """
-        with closing(self._server.dial()) as wire:
-            gone = [*_absent(wire, (key for key in wrong if key.db != FUNCTIONS))]
-            self._last, fewer = self._evicted(wire, view.plan)
+        with closing(self._server.dial()) as connection:
+            gone = [*_absent(connection, (key for key in wrong if key.db != FUNCTIONS))]
+            self._last, fewer = self._evicted(connection, view.plan)
             for _ in range(LOOKS if self._last != 0 or fewer else 0):
-                gone, before = self._missing(wire, view), self._last
-                self._last, _ = self._evicted(wire, view.plan)
+                gone, before = self._missing(connection, view), self._last
+                self._last, _ = self._evicted(connection, view.plan)
                 if self._last == before:
                     break
-            now = keyspace.clock(wire)
+            now = keyspace.clock(connection)
         wrong = [key for key in wrong if key not in undone]
         missing = {*gone, *self._gone}.difference(key for key in gone if key in undone)
         planned = _steps(view.plan, {*wrong, *missing})
@@ -84,30 +84,30 @@ class FinalCheck:
 
     def look_again(self, view: LiveState, entries: Entries) -> Sight | None:
         """The same once the state is committed; None where the server let no more go since."""
-        with closing(self._server.dial()) as wire:
-            if self._last is not None and self._evicted(wire, view.plan)[0] == self._last:
+        with closing(self._server.dial()) as connection:
+            if self._last is not None and self._evicted(connection, view.plan)[0] == self._last:
                 return None
         return self.look(view, entries, (), ())
 
-    def _evicted(self, wire: Connection, plan: Plan) -> tuple[int | None, bool]:
+    def _evicted(self, connection: Connection, plan: Plan) -> tuple[int | None, bool]:
         """How many keys the server has let go of, None where that may be and is not told; and
         whether there are fewer than there should be, now that the plan is carried out."""
-        now = tally(wire)
+        now = tally(connection)
         if now is None or self._first is None or self._before is None:
-            return (None if may_evict(wire) else 0), True
+            return (None if may_evict(connection) else 0), True
         due = Counter(self._before.keys)
         due.update(_more(plan))
         fewer = any(now.keys.get(db, 0) < count for db, count in due.items())
         return now.evicted - self._first.evicted, fewer
 
-    def _missing(self, wire: Connection, view: LiveState) -> list[Key]:
+    def _missing(self, connection: Connection, view: LiveState) -> list[Key]:
         """Those that were there, or came, and are not there."""
         removed, came = _removed_and_come(view.plan)
         held = (key for key in view.taken.live.held() if key.db != FUNCTIONS)
         self._progress.start("looking again", view.taken.live.total + len(came))
         try:
-            there = [*_absent(wire, (key for key in held if key not in removed))]
-            return [*there, *_absent(wire, came)]
+            there = [*_absent(connection, (key for key in held if key not in removed))]
+            return [*there, *_absent(connection, came)]
         finally:
             self._progress.finish()
 
@@ -179,10 +179,10 @@ def _steps(plan: Plan, keys: set[Key]) -> dict[Key, PlannedKey]:
     return found
 
 
-def _absent(wire: Connection, keys: Iterator[Key] | Sequence[Key]) -> Iterator[Key]:
+def _absent(connection: Connection, keys: Iterator[Key] | Sequence[Key]) -> Iterator[Key]:
     for db, some in groupby(keys, key=lambda key: key.db):
-        wire.select(db)
-        gone = absent(wire, (codec.data(key.name) for key in some))
+        connection.select(db)
+        gone = absent(connection, (codec.data(key.name) for key in some))
         yield from (Key(db, codec.text(name)) for name in gone)
 
 
@@ -191,8 +191,8 @@ def _expired(view: LiveState, keys: set[Key], now: int) -> set[Key]:
     expired: set[Key] = set()
     paths = view.side.files if keys else ()
     for path in filter(file_format.is_data, paths):
-        outline = view.side.outline(path)
-        names = (Key(outline.db, name) for name in outline.names)
+        summary = view.side.outline(path)
+        names = (Key(summary.db, name) for name in summary.names)
         for key in keys.intersection(names):
             entry = view.side.entry(path, key)
             if entry and timed(entry, Ttl.KEEP, Clock(now, 0)) is None:

@@ -29,7 +29,7 @@ class Entries:
 
     def __init__(self, plan: Plan, live: EntrySource, commit: EntrySource) -> None:
         self._plan = plan
-        self._side = live
+        self._source = live
         self._live = live.entry
         self._decoded = commit
         self._commit = commit.entry
@@ -48,8 +48,8 @@ class Entries:
 
     def libraries(self) -> dict[str, str]:
         """The sources of all libraries that there were when the plan was drawn."""
-        paths = filter(file_format.SOURCE.fullmatch, self._side.files)
-        files = map(self._side.entries, paths)
+        paths = filter(file_format.SOURCE.fullmatch, self._source.files)
+        files = map(self._source.entries, paths)
         return {key.name: entry["value"] for file in files for key, entry in file.items()}
 
     def prefetch(self, arrivals: Iterable[Arrivals]) -> None:
@@ -92,8 +92,8 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
     samples = [(planned.key.db, entries.step(planned)) for planned in _samples(plan)]
     changes = [*map(entries.library, libraries(plan))]
     trying.probe(server, samples, changes, _names(plan), lambda: _values(plan, entries))
-    with closing(server.dial()) as wire:
-        left = room(wire)
+    with closing(server.dial()) as connection:
+        left = room(connection)
     if left and not left.evicts and left.free < (adds := entries.adds(left.free)):
         raise ServerError(
             f"the restore takes {size(adds)} of memory or more, and {server.label} has"
@@ -129,8 +129,8 @@ def _samples(plan: Plan) -> Iterable[PlannedKey]:
 
 def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
     """What else to say of a plan that can be carried out."""
-    with closing(server.dial()) as wire:
-        left = room(wire)
+    with closing(server.dial()) as connection:
+        left = room(connection)
     told = unsupported_types(server, plan, entries)
     if left and left.free < entries.adds(left.free):
         told.append("the server has not enough memory for it, and will evict keys")
@@ -160,6 +160,6 @@ def libraries(plan: Plan) -> list[PlannedKey]:
 
 def sources(server: Server) -> dict[str, str] | None:
     """All libraries and their sources, as stored; None where the user may not list them."""
-    with closing(server.dial()) as wire:
-        listed = keyspace.libraries(wire, server.abilities)
+    with closing(server.dial()) as connection:
+        listed = keyspace.libraries(connection, server.abilities)
     return None if listed is None else keyspace.sources(listed)

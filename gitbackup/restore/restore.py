@@ -76,7 +76,7 @@ class Restorer:
         self._apart = False
         self._progress = progress
         self._warnings: list[str] = []
-        self._outlines: FileSummaries = {}
+        self._summaries: FileSummaries = {}
         self._own = repository.seen().blobs()
         stored: StoredSource = CommitSource(repository, wanted.commit)
         self.damaged: list[str] = []
@@ -84,11 +84,11 @@ class Restorer:
         if skip_damaged:
             stored, self.damaged = sound_part(repository, wanted.commit)
         self._warnings += [f"{why}; its keys are left as they are" for why in self.damaged]
-        whole = EntrySource(stored, self._outlines, self._own)
+        whole = EntrySource(stored, self._summaries, self._own)
         self._scope = scope_of(whole)
         self._whole = whole
         self._held: Mapping[int, int] = {}  # keys of the commit by database, once all is checked
-        self._commit = decoded(chosen(whole, wanted.how.databases), self._outlines)
+        self._commit = decoded(chosen(whole, wanted.how.databases), self._summaries)
         self._touched = touched(wanted.how, self._scope)
         expect_covered(wanted, self._scope, whole)
         head = head_scope(repository, self._warnings) if home else None
@@ -219,14 +219,14 @@ class Restorer:
         self._lookout.begin()
         parent, wanted = self._repository.head(), self._wanted
         live = SnapshotReader(self._server, self._reads, self._progress)
-        known = EntrySource(CommitSource(self._repository, parent), self._outlines, self._own)
+        known = EntrySource(CommitSource(self._repository, parent), self._summaries, self._own)
         seen = self._repository.seen()
         taken = take(live, known, Repository.blob_id, spool, seen=seen)
-        side = decoded(LiveSource(self._repository, taken.files, spool))
-        self._held = self._held or counted(self._whole, side, live)
+        source = decoded(LiveSource(self._repository, taken.files, spool))
+        self._held = self._held or counted(self._whole, source, live)
         into = wanted.how.databases and [(to, to) for _, to in wanted.how.databases]
         plan = build_plan(
-            compare(chosen(side, into), self._commit),
+            compare(chosen(source, into), self._commit),
             wanted,
             self._touched,
             wanted.kept.clock if wanted.kept else Clock(live.taken_at, self._taken_at),
@@ -235,7 +235,7 @@ class Restorer:
         )
         if wanted.kept:
             plan = revalidate(plan, wanted.kept, begun=self.resumes or not self._home)
-        return LiveState(_warned(plan, *self._warnings), taken, parent, side, spool, seen)
+        return LiveState(_warned(plan, *self._warnings), taken, parent, source, spool, seen)
 
     def _save(self, result: RestoreResult, view: LiveState, entries: Entries) -> RestoreResult:
         """Commits what the live database holds, before any of it goes; then it may be written to.

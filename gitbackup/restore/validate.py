@@ -17,15 +17,15 @@ Names = defaultdict[int, set[str]]
 """Names of keys by database, or FUNCTIONS."""
 
 
-def counted(commit: EntrySource, side: EntrySource, live: SnapshotReader) -> dict[int, int]:
+def counted(commit: EntrySource, source: EntrySource, live: SnapshotReader) -> dict[int, int]:
     """How many keys each database of a snapshot has, all of which is well-formed.
 
     `side` is the live database, as it was just read: a file that is the same there was made of
     it, and is not read. Raises Damaged, naming file, line and key, where another one is not
     well-formed, or a key is in two.
     """
-    same = {path for path, blob_id in commit.files.items() if side.files.get(path) == blob_id}
-    replaced = _names(side, side.files.keys() - same)
+    same = {path for path, blob_id in commit.files.items() if source.files.get(path) == blob_id}
+    replaced = _names(source, source.files.keys() - same)
     counts = Counter(live.keys)
     counts.subtract({db: len(names) for db, names in replaced.items()})
     found: Names = defaultdict(set)
@@ -67,11 +67,11 @@ def sound_part(repository: Repository, commit: str) -> tuple[StoredSource, list[
     return StoredSource(repository, kept), damaged
 
 
-def _names(side: EntrySource, paths: Iterable[str]) -> Names:
+def _names(source: EntrySource, paths: Iterable[str]) -> Names:
     names: Names = defaultdict(set)
     for path in _data(paths):
-        outline = side.outline(path)
-        names[outline.db].update(outline.names)
+        summary = source.outline(path)
+        names[summary.db].update(summary.names)
     return names
 
 

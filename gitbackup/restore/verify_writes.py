@@ -27,15 +27,15 @@ from gitbackup.store.repository.reply_cache import CachedBlob, ReplyCache
 class _Now:
     """The server's clock, asked on one connection, and only where what it told last is too old."""
 
-    def __init__(self, wire: Connection) -> None:
-        self._wire = wire
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._last = 0  # milliseconds since 1970
 
     def is_wrong(self, entry: Entry | None, due: Entry | None) -> bool:
         """Whether a key that was read is not as it should be: less what has expired by now."""
         if same(entry, due) or (due and same(entry, self._living(due))):
             return False
-        self._last = keyspace.clock(self._wire)
+        self._last = keyspace.clock(self._connection)
         return not (due and same(entry, self._living(due)))
 
     def _living(self, due: Entry) -> Entry | None:
@@ -57,8 +57,8 @@ def differing(
     few = [*parts(plan.keys)[0]]
     progress.start("verifying", len(few) + sum(len(file.names) for file in arrived))
     try:
-        with KeyReader(server) as reader, closing(server.dial()) as wire:
-            now = _Now(wire)
+        with KeyReader(server) as reader, closing(server.dial()) as connection:
+            now = _Now(connection)
             for db, planned in groupby(few, key=lambda planned: planned.key.db):
                 group = list(planned)
                 if db == FUNCTIONS:

@@ -20,20 +20,20 @@ def taken_at(repository: Repository, commit: str) -> int:
         return int(info.date.timestamp() * 1000)
 
 
-def scope_of(side: Source) -> Scope:
+def scope_of(source: Source) -> Scope:
     """What a snapshot covers. Raises Damaged where it has no manifest."""
-    if file_format.MANIFEST not in side.files:
+    if file_format.MANIFEST not in source.files:
         raise Damaged(f"the commit has no {file_format.MANIFEST}: it is no snapshot of gitbackup")
-    return file_format.read_manifest(side.read(file_format.MANIFEST))
+    return file_format.read_manifest(source.read(file_format.MANIFEST))
 
 
 def head_scope(repository: Repository, warnings: list[str]) -> Scope | None:
     """The scope of HEAD's snapshot; None where there is none to be read: of a broken one, warns."""
-    side = CommitSource(repository, repository.head())
-    if file_format.MANIFEST not in side.files:
+    source = CommitSource(repository, repository.head())
+    if file_format.MANIFEST not in source.files:
         return None
     try:
-        return file_format.read_manifest(side.read(file_format.MANIFEST))
+        return file_format.read_manifest(source.read(file_format.MANIFEST))
     except Damaged as error:
         warnings.append(f"HEAD's scope cannot be read, the settings' serves: {error}")
         return None

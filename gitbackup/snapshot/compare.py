@@ -104,16 +104,16 @@ def _parts(path: str, whole: dict[Key, Entry], before: bytes, after: bytes) -> S
     return old, new
 
 
-def take_whole(found: keys.KeyDiff, action: Action, side: EntrySource, path: str) -> None:
+def take_whole(found: keys.KeyDiff, action: Action, source: EntrySource, path: str) -> None:
     """Takes a file that is on one side only."""
-    outline = side.outline(path)
-    if outline.names:
-        file = keys.FileKeys(action, path, outline.db, outline.names)
-        found.whole(file, lambda: side.entries(path))
+    summary = source.outline(path)
+    if summary.names:
+        file = keys.FileKeys(action, path, summary.db, summary.names)
+        found.whole(file, lambda: source.entries(path))
 
 
-def _entries(side: EntrySource, path: str) -> dict[Key, Entry]:
-    return side.entries(path) if file_format.is_data(path) else {}
+def _entries(source: EntrySource, path: str) -> dict[Key, Entry]:
+    return source.entries(path) if file_format.is_data(path) else {}
 
 
 def summarise(changes: Sequence[KeyChange]) -> Summary:

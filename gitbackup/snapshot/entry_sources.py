@@ -43,28 +43,28 @@ class EntrySource:
     """
 
     def __init__(
-        self, side: Source, outlines: FileSummaries | None = None, own: Container[str] = ()
+        self, source: Source, summaries: FileSummaries | None = None, own: Container[str] = ()
     ) -> None:
-        self.files = side.files
+        self.files = source.files
         self._own = own
-        self._side = side
-        self._outlines = {} if outlines is None else outlines
+        self._source = source
+        self._summaries = {} if summaries is None else summaries
         self._kept: dict[str, dict[Key, Entry]] = {}
         self._parts: dict[str, dict[Key, Entry]] = {}
         self._left = KEPT
         self._at_hand: dict[str, dict[Key, Entry]] = {}  # the last asked for at its end
 
     def read(self, path: str) -> bytes:
-        return self._side.read(path)
+        return self._source.read(path)
 
     def prefetch(self, paths: Sequence[str]) -> None:
         """The content of these files is going to be asked for next, in this order."""
-        if isinstance(self._side, StoredSource):
-            self._side.prefetch(paths)
+        if isinstance(self._source, StoredSource):
+            self._source.prefetch(paths)
 
     def prefetch_summaries(self, paths: Iterable[str]) -> None:
         """These files are, in outline."""
-        self.prefetch([path for path in paths if self._place(path) not in self._outlines])
+        self.prefetch([path for path in paths if self._place(path) not in self._summaries])
 
     def entries(self, path: str) -> dict[Key, Entry]:
         """The entries of a file. Raises Damaged where it is not well-formed."""
@@ -103,9 +103,9 @@ class EntrySource:
     def outline(self, path: str) -> FileSummary:
         """A file in outline. Raises Damaged where it is not well-formed."""
         place = self._place(path)
-        if place not in self._outlines:
-            self._outlines[place] = self._outlined(path, place[0], self.read(path))
-        return self._outlines[place]
+        if place not in self._summaries:
+            self._summaries[place] = self._outlined(path, place[0], self.read(path))
+        return self._summaries[place]
 
     def content(self, path: str) -> dict[str, Entry]:
         """The entries of a file that is plain, by name."""
@@ -139,7 +139,7 @@ class EntrySource:
         )
 
     def _decode(self, path: str) -> dict[Key, Entry]:
-        known = self._outlines.get(self._place(path))
+        known = self._summaries.get(self._place(path))
         if known is None or not known.plain:
             return self.take(path, self.read(path))
         content = self.read(path)
@@ -174,6 +174,6 @@ def plain_entries(path: str, content: bytes) -> dict[Key, Entry] | None:
     return None if plain is None else {Key(db, name): entry for name, entry in plain.items()}
 
 
-def decoded(side: Source, outlines: FileSummaries | None = None) -> EntrySource:
+def decoded(source: Source, summaries: FileSummaries | None = None) -> EntrySource:
     """The side itself where it decodes already."""
-    return side if isinstance(side, EntrySource) else EntrySource(side, outlines)
+    return source if isinstance(source, EntrySource) else EntrySource(source, summaries)

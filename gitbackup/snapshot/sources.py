@@ -95,23 +95,23 @@ class ChosenDatabases:
     `databases` are pairs of these. Libraries of functions are no part of it.
     """
 
-    def __init__(self, side: Source, databases: Sequence[tuple[int, int]]) -> None:
-        self._side = side
+    def __init__(self, source: Source, databases: Sequence[tuple[int, int]]) -> None:
+        self._source = source
         self._paths = {file_format.MANIFEST: file_format.MANIFEST}
-        for path in side.files:
+        for path in source.files:
             folder, _, name = path.partition("/")
             for of, to in databases:
                 if folder == f"db{of}":
                     self._paths[f"db{to}/{name}"] = path
-        self.files = {path: side.files[own] for path, own in self._paths.items()}
+        self.files = {path: source.files[own] for path, own in self._paths.items()}
 
     def read(self, path: str) -> bytes:
-        return self._side.read(self._paths[path])
+        return self._source.read(self._paths[path])
 
 
-def chosen(side: Source, databases: Sequence[tuple[int, int]] | None) -> Source:
+def chosen(source: Source, databases: Sequence[tuple[int, int]] | None) -> Source:
     """A side's chosen databases; the side itself where all are."""
-    return side if databases is None else ChosenDatabases(side, databases)
+    return source if databases is None else ChosenDatabases(source, databases)
 
 
 class Spool:

@@ -82,61 +82,67 @@ class ExportResult:
 
 
 def of_commit(
-    repository: Repository, commit: str, wish: ExportOptions, to: Path | BinaryIO
+    repository: Repository, commit: str, options: ExportOptions, to: Path | BinaryIO
 ) -> ExportResult:
     """Exports a commit. Raises Damaged where it is not well-formed, before anything is written."""
-    side = CommitSource(repository, commit)
-    scope = wish.scope(scope_of(side))
-    facts = _facts(wish, scope, commit, taken_at(repository, commit))
-    return _export(side, scope, wish, facts, to)
+    source = CommitSource(repository, commit)
+    scope = options.scope(scope_of(source))
+    facts = _facts(options, scope, commit, taken_at(repository, commit))
+    return _export(source, scope, options, facts, to)
 
 
 def of_live(
-    server: Server, scope: Scope, wish: ExportOptions, to: Path | BinaryIO, progress: Progress
+    server: Server, scope: Scope, options: ExportOptions, to: Path | BinaryIO, progress: Progress
 ) -> ExportResult:
     """Exports the live database. Nothing is written before all of it is read."""
-    scope = wish.scope(scope)
-    fewest = scope if scope.include else replace(scope, include=wish.patterns)
+    scope = options.scope(scope)
+    fewest = scope if scope.include else replace(scope, include=options.patterns)
     live = SnapshotReader(server, fewest, progress)
     with Spool() as spool:
         taken = take(live, CommitSource(None, None), Repository.blob_id, spool)
         scope = replace(scope, functions=live.scope.functions)
-        facts = _facts(wish, scope, None, live.taken_at)
-        result = _export(SpooledSource(taken.files, spool), scope, wish, facts, to)
+        facts = _facts(options, scope, None, live.taken_at)
+        result = _export(SpooledSource(taken.files, spool), scope, options, facts, to)
     return replace(result, warnings=doubts(taken))
 
 
 def _export(
-    side: Source, scope: Scope, wish: ExportOptions, facts: Mapping[str, Any], to: Path | BinaryIO
+    source: Source,
+    scope: Scope,
+    options: ExportOptions,
+    facts: Mapping[str, Any],
+    to: Path | BinaryIO,
 ) -> ExportResult:
     size = 0
     with Spool() as spool:
-        keys = _gather(side, scope, wish, spool)
-        if wish.narrowed and not any(key.db == FUNCTIONS for key in keys):
+        keys = _gather(source, scope, options, spool)
+        if options.narrowed and not any(key.db == FUNCTIONS for key in keys):
             facts = {**facts, "scope": {**facts["scope"], "functions": False}}
         with new_file(to) if isinstance(to, Path) else nullcontext(to) as out:
-            for piece in FORMS[wish.form].file(facts, keys, lambda key: spool.read(_place(key))):
+            for piece in FORMS[options.form].file(facts, keys, lambda key: spool.read(_place(key))):
                 size += len(piece)
                 out.write(piece)
     count = Counter(key.db == FUNCTIONS for key in keys)
-    return ExportResult(facts["commit"], wish.form, count[False], count[True], size)
+    return ExportResult(facts["commit"], options.form, count[False], count[True], size)
 
 
-def _gather(side: Source, scope: Scope, wish: ExportOptions, spool: Spool) -> list[Key]:
+def _gather(source: Source, scope: Scope, options: ExportOptions, spool: Spool) -> list[Key]:
     """Keeps each entry in its form; the keys, sorted.
 
     Raises UsageError for key patterns that match none.
     """
-    form, within, matches = FORMS[wish.form], covers(scope), matcher(wish.patterns)
-    files = ((path, side.read(path)) for path in sorted(side.files) if file_format.is_data(path))
+    form, within, matches = FORMS[options.form], covers(scope), matcher(options.patterns)
+    files = (
+        (path, source.read(path)) for path in sorted(source.files) if file_format.is_data(path)
+    )
     keys = []
     for _, entries in file_format.decode_all(files):
         for key, entry in entries.items():
             if within(key) and matches(codec.data(key.name)):
-                spool.put(_place(key), form.entry(key, wish.redaction.entry(key, entry)))
+                spool.put(_place(key), form.entry(key, options.redaction.entry(key, entry)))
                 keys.append(key)
-    if wish.patterns and not keys:
-        named = " ".join(map(repr, wish.patterns))
+    if options.patterns and not keys:
+        named = " ".join(map(repr, options.patterns))
         raise UsageError(f"no key matches {named}; nothing was exported")
     return sorted(keys)
 
@@ -145,12 +151,12 @@ def _place(key: Key) -> str:
     return f"{key.db} {key.name}"
 
 
-def _facts(wish: ExportOptions, scope: Scope, commit: str | None, moment: int) -> dict[str, Any]:
+def _facts(options: ExportOptions, scope: Scope, commit: str | None, moment: int) -> dict[str, Any]:
     """What the file tells of itself."""
     return {
         "commit": commit,
-        "patterns": sorted({*map(codec.strict, wish.patterns)}),
-        "redacted": sorted({*map(codec.strict, wish.redaction.globs)}),
+        "patterns": sorted({*map(codec.strict, options.patterns)}),
+        "redacted": sorted({*map(codec.strict, options.redaction.globs)}),
         "scope": file_format.scope_object(scope),
         "taken_at": codec.instant(moment),
     }

@@ -57,8 +57,8 @@ def begin(
 
     Raises UsageError, naming line and key, for one that cannot be read as it stands.
     """
-    with closing(place.server.dial()) as wire:
-        now = keyspace.clock(wire)
+    with closing(place.server.dial()) as connection:
+        now = keyspace.clock(connection)
     name = "".join("?" if hides(character) else character for character in name)
     return Importing(read(file, name, now, Spool(), encoding), name, how, place)
 

@@ -87,8 +87,8 @@ class _Rehearsal:
     def __init__(
         self, repository: Repository, examined: FsckResult, server: Server, progress: Progress
     ) -> None:
-        with closing(server.dial()) as wire:
-            now = keyspace.clock(wire)
+        with closing(server.dial()) as connection:
+            now = keyspace.clock(connection)
         self._repository = repository
         self._examined = examined
         self._server = server
@@ -109,8 +109,8 @@ class _Rehearsal:
         taken = take(live, self._staged, Repository.blob_id, spool, strict=True)
         left = {one.key for one in self._result.untried}
         changes = [change for change in taken.changes if change.key not in left]
-        side = LiveSource(self._repository, taken.files, spool)
-        self._result.findings += self._differences(Comparison(self._staged, side, changes))
+        source = LiveSource(self._repository, taken.files, spool)
+        self._result.findings += self._differences(Comparison(self._staged, source, changes))
         self._result.past = self._staged.past
         if not self._result.untried:
             self._compare_trees(taken, file_format.manifest(scope))
@@ -166,8 +166,8 @@ class _Rehearsal:
         ]
         if not changes:
             return
-        with closing(self._server.dial()) as wire:
-            refused = keyspace.change_libraries(wire, changes, seen={}) or {}
+        with closing(self._server.dial()) as connection:
+            refused = keyspace.change_libraries(connection, changes, seen={}) or {}
         for key, (path, entry) in libraries.items():
             if key.name in refused and path.endswith(".lua"):
                 self._refusals[key] = refused[key.name]

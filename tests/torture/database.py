@@ -99,7 +99,7 @@ class Database:
         self.keeps = keeps
         self._clock = clock
         self._program = program
-        self._wire: socket.socket | None = None
+        self._connection: socket.socket | None = None
         self._reader = hiredis.Reader()
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(mode=0o700)
@@ -176,25 +176,25 @@ class Database:
         new.rename(self.folder / "clock")
 
     def hang_up(self) -> None:
-        if self._wire:
-            self._wire.close()
-        self._wire = None
+        if self._connection:
+            self._connection.close()
+        self._connection = None
         self._reader = hiredis.Reader()
 
     def ask(self, *commands: Command) -> list[Any]:
         """The replies; an error is a hiredis.ReplyError among them. Raises Gone."""
         try:
-            if self._wire is None:
-                self._wire = socket.socket(socket.AF_UNIX)
-                self._wire.settimeout(PATIENCE)
-                self._wire.connect(str(self.socket))
-            self._wire.sendall(b"".join(map(hiredis.pack_command, commands)))  # type: ignore[arg-type]
+            if self._connection is None:
+                self._connection = socket.socket(socket.AF_UNIX)
+                self._connection.settimeout(PATIENCE)
+                self._connection.connect(str(self.socket))
+            self._connection.sendall(b"".join(map(hiredis.pack_command, commands)))  # type: ignore[arg-type]
             replies: list[Any] = []
             while len(replies) < len(commands):
                 reply = self._reader.gets()
                 if reply is not False:
                     replies.append(reply)
-                elif data := self._wire.recv(1 << 16):
+                elif data := self._connection.recv(1 << 16):
                     self._reader.feed(data)
                 else:
                     raise ConnectionResetError

@@ -46,7 +46,7 @@ class Run:
     """A run of gitbackup that has been started."""
 
     def __init__(self, talk: socket.socket, folder: Path, number: int) -> None:
-        self._talk = talk
+        self._process = talk
         self._heard = b""
         self._out, self._err = (folder / f"{number}.{name}" for name in ("out", "err"))
         self._began = time.monotonic()
@@ -63,7 +63,7 @@ class Run:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
-            self._talk.settimeout(left)
+            self._process.settimeout(left)
             with suppress(TimeoutError):
                 if "status" not in self._told:
                     self._hear()
@@ -72,7 +72,7 @@ class Run:
 
     def _hear(self) -> None:
         """What the starter, and the run itself, tell next."""
-        data = self._talk.recv(4096)
+        data = self._process.recv(4096)
         if not data:
             raise RuntimeError("the starter has gone")
         *lines, self._heard = (self._heard + data).split(b"\n")
@@ -87,7 +87,7 @@ class Run:
         seconds = time.monotonic() - self._began
         steps, struck = told.get("steps", 0), bool(told.get("struck"))
         self.ended = Ended(told["status"], out, err, steps, seconds, struck)
-        self._talk.close()
+        self._process.close()
         self._out.unlink(missing_ok=True)
         self._err.unlink(missing_ok=True)
 

@@ -150,9 +150,9 @@ def _typed(word: str) -> str:
 
 
 def _redis(backup: Backup, commands: tuple[Words, ...] | list[Words]) -> None:
-    wire = backup.server.dial()
+    connection = backup.server.dial()
     try:
         for words in commands:
-            wire.call(*(word.encode() for word in words))
+            connection.call(*(word.encode() for word in words))
     finally:
-        wire.close()
+        connection.close()

@@ -81,12 +81,12 @@ class Server:
 
 def connect(address: Address) -> Server:
     """Logs in and asks who is there. Raises ServerError where that fails, or for a cluster."""
-    wire = dial(address)
+    connection = dial(address)
     try:
-        facts = _hello(wire)
+        facts = _hello(connection)
         server = _server(address, facts)
     finally:
-        wire.close()
+        connection.close()
     if server.mode != "standalone":
         raise ServerError(
             f"the server at {address.label} is in {server.mode} mode: gitbackup cannot read it"
@@ -149,17 +149,19 @@ def _at(address: Address, probe: Callable[[str, int], bool]) -> bool:
     return "path" not in address.options and probe(str(host), int(port))
 
 
-def _greet(wire: Connection, address: Address) -> None:
+def _greet(connection: Connection, address: Address) -> None:
     """Logs in, and agrees on the protocol."""
     user, password = (address.options.get(name) or "" for name in ("username", "password"))
     login: Command = ("AUTH", user or "default", password) if user or password else ()
     greeting: list[Command] = [("HELLO", 3, *login)]
     if _protocol(address) != 3:
         greeting = [login if user else ("AUTH", password)] if login else []
-    (*greeted, _) = wire.ask([*greeting, ("CLIENT", "NO-TOUCH", "ON")])  # unknown, it does no harm
+    (*greeted, _) = connection.ask(
+        [*greeting, ("CLIENT", "NO-TOUCH", "ON")]
+    )  # unknown, it does no harm
     for command, reply in zip(greeting, greeted, strict=True):
         if isinstance(reply, Refusal):
-            raise wire.refused(reply, command)
+            raise connection.refused(reply, command)
 
 
 def _protocol(address: Address) -> int:
@@ -194,12 +196,12 @@ def _reason(error: Exception) -> str:
     return str(error).rstrip(".").rpartition(". ")[2] or type(error).__name__
 
 
-def _hello(wire: Connection) -> dict[str, Any]:
+def _hello(connection: Connection) -> dict[str, Any]:
     """HELLO is open to every user; only very old or odd servers do not know it."""
-    (reply,) = wire.ask([("HELLO",)])
+    (reply,) = connection.ask([("HELLO",)])
     if not isinstance(reply, Refusal):
         return mapping(reply)
-    info = parse_info(wire.call("INFO", "server"))
+    info = parse_info(connection.call("INFO", "server"))
     return {
         "server": "redis",
         "version": info.get("redis_version", "0"),

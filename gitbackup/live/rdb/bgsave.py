@@ -37,10 +37,10 @@ def save(server: Server, path: Path | None, progress: Progress) -> Saved:
     `path` is its file's, where it is not to be asked. Raises ServerError where the save fails,
     or the user may not have it.
     """
-    with closing(server.dial()) as wire:
-        path = path or _path(wire)
-        before, began = _begin(wire)
-        info = _await_end(wire, progress)
+    with closing(server.dial()) as connection:
+        path = path or _path(connection)
+        before, began = _begin(connection)
+        info = _await_end(connection, progress)
     if info["rdb_last_save_time"] == before:
         status = info.get("rdb_last_bgsave_status", "unknown")
         raise ServerError(
@@ -50,17 +50,17 @@ def save(server: Server, path: Path | None, progress: Progress) -> Saved:
     return Saved(path, began)
 
 
-def _begin(wire: Connection) -> tuple[str, int]:
+def _begin(connection: Connection) -> tuple[str, int]:
     """Begins a save when none is under way; when the last one was, and this one is, in seconds
     by the server's clock."""
     while True:
-        info, now = _info(wire), keyspace.clock(wire) // 1000
+        info, now = _info(connection), keyspace.clock(connection) // 1000
         if not _busy(info) and number(info, "rdb_last_save_time") < now:
-            (reply,) = wire.ask([("BGSAVE",)])
+            (reply,) = connection.ask([("BGSAVE",)])
             if not isinstance(reply, Refusal):
                 return info["rdb_last_save_time"], now
             if not any(word in words_of(reply) for word in ("in progress", "child process")):
-                raise wire.refused(reply, ("BGSAVE",))
+                raise connection.refused(reply, ("BGSAVE",))
         time.sleep(STEP)
 
 
@@ -70,9 +70,9 @@ def _busy(info: dict[str, str]) -> bool:
     return any(info.get(name, "0") != "0" for name in names)
 
 
-def _await_end(wire: Connection, progress: Progress) -> dict[str, str]:
+def _await_end(connection: Connection, progress: Progress) -> dict[str, str]:
     """Waits while a save is under way; what the server says of it then."""
-    info, done = _info(wire), 0
+    info, done = _info(connection), 0
     progress.start("saving", number(info, "current_save_keys_total") or None)
     try:
         while info["rdb_bgsave_in_progress"] != "0":
@@ -80,21 +80,23 @@ def _await_end(wire: Connection, progress: Progress) -> dict[str, str]:
             progress.advance(now - done)
             done = now
             time.sleep(STEP)
-            info = _info(wire)
+            info = _info(connection)
     finally:
         progress.finish()
     return info
 
 
-def _info(wire: Connection) -> dict[str, str]:
-    info = parse_info(wire.call("INFO", "persistence"))
+def _info(connection: Connection) -> dict[str, str]:
+    info = parse_info(connection.call("INFO", "persistence"))
     if not {"rdb_last_save_time", "rdb_bgsave_in_progress"} <= info.keys():
-        raise ServerError(f"the server at {wire.label} tells nothing of its saves: try --via sync")
+        raise ServerError(
+            f"the server at {connection.label} tells nothing of its saves: try --via sync"
+        )
     return info
 
 
-def _path(wire: Connection) -> Path:
-    folder, name = wire.ask([("CONFIG", "GET", "dir"), ("CONFIG", "GET", "dbfilename")])
+def _path(connection: Connection) -> Path:
+    folder, name = connection.ask([("CONFIG", "GET", "dir"), ("CONFIG", "GET", "dbfilename")])
     if isinstance(folder, Refusal) or isinstance(name, Refusal):
-        raise ServerError(UNKNOWN.format(label=wire.label))
+        raise ServerError(UNKNOWN.format(label=connection.label))
     return Path(mapping(folder)["dir"], mapping(name)["dbfilename"])

@@ -56,10 +56,10 @@ class RdbServer:
             return self.keys[db]
         names: set[Any] = set()
         cursor: Any = "0"
-        with closing(self._plain.dial()) as wire:
-            wire.select(db)
+        with closing(self._plain.dial()) as connection:
+            connection.select(db)
             while True:
-                cursor, piece = wire.call("SCAN", cursor, "COUNT", SCAN_COUNT)
+                cursor, piece = connection.call("SCAN", cursor, "COUNT", SCAN_COUNT)
                 names.update(piece)
                 if cursor == "0":
                     return len(names)
@@ -72,31 +72,31 @@ class RdbServer:
         if self.hides or not self.file.dated:
             return
         moment = int(self.file.taken_at.timestamp() * 1000)
-        with KeyReader(self.server) as reader, closing(self.server.dial()) as wire:
+        with KeyReader(self.server) as reader, closing(self.server.dial()) as connection:
             for db in (db for db, count in self.expiring.items() if count):
-                wire.select(db)
-                _forget_keys(wire, reader.names(db), moment)
+                connection.select(db)
+                _forget_keys(connection, reader.names(db), moment)
             for db in self.with_fields:
-                wire.select(db)
-                _forget_fields(wire, reader.names(db), moment)
+                connection.select(db)
+                _forget_fields(connection, reader.names(db), moment)
 
 
-def _forget_keys(wire: Connection, names: list[bytes], moment: int) -> None:
+def _forget_keys(connection: Connection, names: list[bytes], moment: int) -> None:
     for piece in pieces(names, ARGUMENTS):
-        dues = wire.need([("PEXPIRETIME", name) for name in piece])
+        dues = connection.need([("PEXPIRETIME", name) for name in piece])
         if dead := [name for name, due in zip(piece, dues, strict=True) if 0 <= due <= moment]:
-            wire.call("UNLINK", *dead)
+            connection.call("UNLINK", *dead)
 
 
-def _forget_fields(wire: Connection, names: list[bytes], moment: int) -> None:
+def _forget_fields(connection: Connection, names: list[bytes], moment: int) -> None:
     """The same for the fields of hashes."""
     for name in names:
-        fields = wire.call("HKEYS", name) if wire.call("TYPE", name) == "hash" else []
+        fields = connection.call("HKEYS", name) if connection.call("TYPE", name) == "hash" else []
         for piece in pieces(list(map(codec.raw, fields)), ARGUMENTS):
-            dues = wire.call("HPEXPIRETIME", name, "FIELDS", len(piece), *piece)
+            dues = connection.call("HPEXPIRETIME", name, "FIELDS", len(piece), *piece)
             dead = [field for field, due in zip(piece, dues, strict=True) if 0 <= due <= moment]
             if dead:
-                wire.call("HDEL", name, *dead)
+                connection.call("HDEL", name, *dead)
 
 
 @contextmanager
@@ -109,9 +109,9 @@ def load(path: Path, program: Path | None = None) -> Iterator[RdbServer]:
     with ExitStack() as opened:
         embedded = _start(opened, file, [program] if program else find_servers() or [find_server()])
         plain = connect(parse(embedded.url))
-        with closing(plain.dial()) as wire:
-            counts = _counts(wire)
-            shows = _shows_expired(wire)
+        with closing(plain.dial()) as connection:
+            counts = _counts(connection)
+            shows = _shows_expired(connection)
         server = _importing(plain) if shows else plain
         keys = {db: facts["keys"] for db, facts in counts.items()}
         expiring = {db: facts["expires"] for db, facts in counts.items()}
@@ -142,9 +142,9 @@ def _refused(file: RdbFile, program: Path, told: str) -> str:
     return f"{program.name} cannot load {file.path}: {said.strip()}"
 
 
-def _counts(wire: Connection) -> dict[int, dict[str, int]]:
+def _counts(connection: Connection) -> dict[int, dict[str, int]]:
     """What INFO counts in each database."""
-    found = parse_info(wire.call("INFO", "keyspace")).items()
+    found = parse_info(connection.call("INFO", "keyspace")).items()
     return {int(name.removeprefix("db")): _numbers(told) for name, told in found}
 
 
@@ -154,15 +154,15 @@ def _numbers(told: str) -> dict[str, int]:
     return {name: number for name, number in read if number is not None}
 
 
-def _shows_expired(wire: Connection) -> bool:
+def _shows_expired(connection: Connection) -> bool:
     """Has a Valkey show what has expired; False where the server knows no such mode.
 
     In that mode it drops nothing, so it need not be a replica any longer.
     """
-    (reply,) = wire.ask([("CONFIG", "SET", "import-mode", "yes")])
+    (reply,) = connection.ask([("CONFIG", "SET", "import-mode", "yes")])
     if isinstance(reply, Refusal):
         return False
-    wire.call("REPLICAOF", "NO", "ONE")
+    connection.call("REPLICAOF", "NO", "ONE")
     return True
 
 
@@ -170,8 +170,8 @@ def _importing(server: Server) -> Server:
     """The server, each of whose connections is the source of an import."""
 
     def dial() -> Connection:
-        wire = server.dial()
-        wire.call("CLIENT", "IMPORT-SOURCE", "ON")
-        return wire
+        connection = server.dial()
+        connection.call("CLIENT", "IMPORT-SOURCE", "ON")
+        return connection
 
     return replace(server, dial=dial)

@@ -43,11 +43,11 @@ def fetch(server: Server, file: BinaryIO, progress: Progress) -> None:
 
     Raises ServerError where the server refuses, goes away in the middle, or stays silent.
     """
-    with closing(server.dial()) as wire:
-        wire.ask(_introduction(server))  # where it may not be said, the server sends a length
-        with closing(wire.stream()) as stream:
-            size = _agree(wire, stream, server.label)
-            _receive(_Counted(stream, file, wire, progress), size, progress)
+    with closing(server.dial()) as connection:
+        connection.ask(_introduction(server))  # where it may not be said, the server sends a length
+        with closing(connection.stream()) as stream:
+            size = _agree(connection, stream, server.label)
+            _receive(_Counted(stream, file, connection, progress), size, progress)
 
 
 def _introduction(server: Server) -> list[Command]:
@@ -60,12 +60,12 @@ def _introduction(server: Server) -> list[Command]:
     return [*ours, ("REPLCONF", "version", server.version)] if server.brand == "Valkey" else ours
 
 
-def _agree(wire: Connection, stream: BufferedReader, label: str) -> bytes:
+def _agree(connection: Connection, stream: BufferedReader, label: str) -> bytes:
     """The line that announces the file, without its dollar sign."""
-    wire.send([("PSYNC", "?", -1)])
+    connection.send([("PSYNC", "?", -1)])
     line = _line(stream, label)
     if line.startswith((b"-NOPERM", b"-ERR unknown")):
-        wire.send([("SYNC",)])
+        connection.send([("SYNC",)])
         line = _line(stream, label)
     elif line.startswith(b"+FULLRESYNC"):
         line = _line(stream, label)
@@ -96,12 +96,12 @@ class _Counted:
     """Hands the stream on to the file, and tells of it."""
 
     def __init__(
-        self, stream: BufferedReader, file: BinaryIO, wire: Connection, progress: Progress
+        self, stream: BufferedReader, file: BinaryIO, connection: Connection, progress: Progress
     ) -> None:
         self._stream = stream
         self._file = file
-        self._label = wire.label
-        self._patience = self._left = wire.patience
+        self._label = connection.label
+        self._patience = self._left = connection.patience
         self._progress = progress
         self._done = 0
 

@@ -54,8 +54,8 @@ class AtomicReader:
     Raises ServerError, naming the command, where the user may not ask so.
     """
 
-    def __init__(self, wire: Connection, server: Abilities) -> None:
-        self._wire = wire
+    def __init__(self, connection: Connection, server: Abilities) -> None:
+        self._connection = connection
         self._server = server
         self._plain = replace(server, field_expiry=False)
         self._fields_expire: frozenset[int] = frozenset()
@@ -90,7 +90,7 @@ class AtomicReader:
         return Asked(one.name, one.type, reading, (when, *next(reading)))
 
     def _keys(self, wanted: Sequence[KeyToRead], asked: Sequence[Asked]) -> Iterator[Command]:
-        db = self._wire.db
+        db = self._connection.db
         for one, ask in zip(wanted, asked, strict=True):
             if one.db != db:
                 db = one.db
@@ -100,13 +100,13 @@ class AtomicReader:
     def _transaction(self, commands: Sequence[Command]) -> list[Any]:
         """The replies to commands that the server carried out with nothing in between."""
         sent: list[Command] = [("MULTI",), *commands, ("EXEC",)]
-        *queued, done = self._wire.ask(sent)
+        *queued, done = self._connection.ask(sent)
         for command, reply in zip(sent, [*queued, done], strict=True):
             if isinstance(reply, Refusal):
-                raise self._wire.refused(reply, command)
+                raise self._connection.refused(reply, command)
         for command in commands:
             if command[0] == "SELECT":
-                self._wire.db = int(command[1])
+                self._connection.db = int(command[1])
         return [
             reply for command, reply in zip(commands, done, strict=True) if command[0] != "SELECT"
         ]
@@ -143,13 +143,13 @@ class AtomicReader:
 
     def _typed(self, asked: Asked, reply: Any) -> tuple[Outcome, str]:
         if isinstance(reply, Refusal):
-            raise self._wire.refused(reply, asked.commands[0])
+            raise self._connection.refused(reply, asked.commands[0])
         return (None, asked.type) if reply == "none" else (RetryAlone.LATER, reply)
 
     def _mistaken(self, moment: Moment, one: KeyToRead, asked: Asked, mine: list[Any]) -> bool:
         """Whether it was asked for as what it is not: it has another type, or a field of it may
         expire."""
-        if typed_read.refused(self._wire, asked.commands, mine):
+        if typed_read.refused(self._connection, asked.commands, mine):
             return True
         return one.type == "hash" and one.db in moment.fields_expire - self._fields_expire
 
@@ -168,8 +168,8 @@ class AtomicReader:
             return left | {place: span.end + left[place] for place in hurried}
         for db, places in groupby(hurried, key=lambda place: place[0]):
             names = [name for _, name in places]
-            self._wire.select(db)
-            instants = expiry.moments(self._wire, names, self._server)
+            self._connection.select(db)
+            instants = expiry.moments(self._connection, names, self._server)
             left.update(zip(((db, name) for name in names), instants, strict=True))
         moment.hurried.update(hurried)
         return left

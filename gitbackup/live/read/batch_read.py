@@ -37,9 +37,9 @@ class BatchReader:
     """
 
     def __init__(
-        self, wire: Connection, server: Abilities, second: Callable[[], Connection]
+        self, connection: Connection, server: Abilities, second: Callable[[], Connection]
     ) -> None:
-        self._wire = wire
+        self._connection = connection
         self._second = second
         self._server = server
         self._plain_server = replace(server, field_expiry=False)
@@ -53,7 +53,7 @@ class BatchReader:
 
     def begin(self, db: int) -> None:
         """What follows is about this database, which the connection is at."""
-        self._plain = not hash_field_ttl.may_expire(self._wire, db) if self._after else True
+        self._plain = not hash_field_ttl.may_expire(self._connection, db) if self._after else True
         self._db = db
 
     def ask(self, asked: Batch) -> SentBatch:
@@ -64,16 +64,16 @@ class BatchReader:
             chosen = [*map(small.takes, asked.types, asked.sizes)]
             keys, types = [*compress(asked.keys, chosen)], [*compress(asked.types, chosen)]
             others = [*self._others(asked, chosen)]
-        self._wire.send_packed(small.ask(keys, types))
+        self._connection.send_packed(small.ask(keys, types))
         commands = [command for one in others for command in one.commands]
         if others or self._after:
             around = self._around if others else []
-            self._wire.send([*around, *commands, *around, *self._after])
+            self._connection.send([*around, *commands, *around, *self._after])
         return SentBatch(asked, keys, types, small, others, self._plain)
 
     def receive(self, sent: SentBatch) -> Sequence[Outcome]:
         """What became of each key of a batch; Later for one that is to be read by itself."""
-        replies = self._wire.receive(sent.small.questions * len(sent.keys))
+        replies = self._connection.receive(sent.small.questions * len(sent.keys))
         outcomes = sent.small.settle(sent.keys, sent.types, replies)
         others = self._settle(sent.others) if sent.others else []
         if self._after:
@@ -93,8 +93,8 @@ class BatchReader:
             yield typed_read.ask(key, type_, server)
 
     def _may_expire(self) -> bool:
-        (info,) = self._wire.receive(1)
-        self._wire.expect([hash_field_ttl.QUESTION], [info])
+        (info,) = self._connection.receive(1)
+        self._connection.expect([hash_field_ttl.QUESTION], [info])
         return hash_field_ttl.told(info, self._db)
 
     def _doubted(self, sent: SentBatch, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
@@ -105,12 +105,12 @@ class BatchReader:
         ]
 
     def _settle(self, asked: Sequence[Asked]) -> Sequence[Outcome]:
-        before = self._wire.receive(len(self._around))
-        replies = iter(self._wire.receive(sum(len(one.commands) for one in asked)))
-        after = self._wire.receive(len(self._around))
-        self._wire.expect([*self._around, *self._around], [*before, *after])
+        before = self._connection.receive(len(self._around))
+        replies = iter(self._connection.receive(sum(len(one.commands) for one in asked)))
+        after = self._connection.receive(len(self._around))
+        self._connection.expect([*self._around, *self._around], [*before, *after])
         if self._server.pexpiretime:
-            return [typed_read.parse(self._wire, one, replies) for one in asked]
+            return [typed_read.parse(self._connection, one, replies) for one in asked]
         return self._timed(asked, replies, [*before, *after])
 
     def _timed(
@@ -121,6 +121,6 @@ class BatchReader:
         span = typed_read.ALWAYS if refused else Span(*map(expiry.now, clock))
         moments = expiry.moments(self._second(), [one.key for one in asked], self._server)
         return [
-            typed_read.parse(self._wire, one, replies, moment, span)
+            typed_read.parse(self._connection, one, replies, moment, span)
             for one, moment in zip(asked, moments, strict=True)
         ]

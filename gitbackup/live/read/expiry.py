@@ -39,30 +39,30 @@ def agreed(first: int, last: int, moment: int, span: Span) -> bool:
     return len(spans) == 2 and all(start <= moment <= end for start, end in spans)
 
 
-def moments(wire: Connection, keys: list[bytes], server: Abilities) -> list[int]:
+def moments(connection: Connection, keys: list[bytes], server: Abilities) -> list[int]:
     """Each key's instant in milliseconds since 1970, or GONE, or NEVER."""
     if server.pexpiretime:
-        return wire.need([ask(key, server) for key in keys])
+        return connection.need([ask(key, server) for key in keys])
     found: list[int] = []
     for start in range(0, len(keys), TOGETHER):
-        found += _together(wire, keys[start : start + TOGETHER])
+        found += _together(connection, keys[start : start + TOGETHER])
     return found
 
 
-def _together(wire: Connection, keys: list[bytes]) -> list[int]:
-    left = wire.need([("PTTL", key) for key in keys])
+def _together(connection: Connection, keys: list[bytes]) -> list[int]:
+    left = connection.need([("PTTL", key) for key in keys])
     if all(time < 0 for time in left):
         return left
-    replies = wire.need([("TIME",), *(("PTTL", key) for key in keys), ("TIME",)])
+    replies = connection.need([("TIME",), *(("PTTL", key) for key in keys), ("TIME",)])
     before, after = now(replies[0]), now(replies[-1])
     if before == after:
         return [time if time < 0 else before + time for time in replies[1:-1]]
-    return [_alone(wire, key) for key in keys]
+    return [_alone(connection, key) for key in keys]
 
 
-def _alone(wire: Connection, key: bytes) -> int:
+def _alone(connection: Connection, key: bytes) -> int:
     for _ in range(TRIES):
-        first, time, last = wire.need([("TIME",), ("PTTL", key), ("TIME",)])
+        first, time, last = connection.need([("TIME",), ("PTTL", key), ("TIME",)])
         if time < 0 or now(first) == now(last):
             break
     return int(time if time < 0 else now(first) + time)

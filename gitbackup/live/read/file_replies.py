@@ -115,13 +115,13 @@ class FileReplyReader:
 
     def __init__(
         self,
-        wire: Connection,
+        connection: Connection,
         server: Abilities,
         db: int,
         note: Callable[[Batch], None],
         hears: bool,
     ) -> None:
-        self._wire = wire
+        self._connection = connection
         self._server = server
         self._db = db
         self._note = note
@@ -129,12 +129,12 @@ class FileReplyReader:
             plain: SmallValues(_knowing(server, plain), sized=False, hears=hears)
             for plain in (True, False)
         }
-        self._plain = not (server.field_expiry and hash_field_ttl.may_expire(wire, db))
+        self._plain = not (server.field_expiry and hash_field_ttl.may_expire(connection, db))
         self._heavy = False  # whether the last replies were more than a group's should be
 
     def able(self) -> bool:
         """Whether the server, and the user's rights, allow reading so."""
-        return self._server.pexpiretime and self._wire.ask([("ECHO", "it")]) == ["it"]
+        return self._server.pexpiretime and self._connection.ask([("ECHO", "it")]) == ["it"]
 
     def read(self, files: Iterable[File]) -> Iterator[Read]:
         """Reads files, which come in no order.
@@ -155,10 +155,10 @@ class FileReplyReader:
 
     def entries(self, raw: FileReplies) -> Sequence[Outcome]:
         """The entries that the replies make, their text loose; Later for what they do not tell."""
-        replies = self._wire.parse(raw.replies)
+        replies = self._connection.parse(raw.replies)
         small = self._small[raw.plain]
         if len(replies) != small.questions * len(raw.keys):
-            raise self._wire.nonsense(("GET",))
+            raise self._connection.nonsense(("GET",))
         return small.settle(raw.keys, raw.types, replies)
 
     def _groups(self, files: Iterable[File]) -> Iterator[Work]:
@@ -196,13 +196,13 @@ class FileReplyReader:
             parts.append(packed(hash_field_ttl.QUESTION))
         parts += [size_probe.ask(one.keys) for one in questions]
         parts.append(packed(("ECHO", words[-1])))
-        self._wire.send_packed(b"".join(parts))
+        self._connection.send_packed(b"".join(parts))
         markers = [argument(word.encode()) for word in words]
         return _Turn(values, questions, markers, self._plain)
 
     def _receive(self, turn: _Turn) -> tuple[list[Read], list[_Asked | _Question]]:
         """The files that are read, and what is to be asked of others."""
-        *replies, rest = self._wire.receive_raw(turn.markers)
+        *replies, rest = self._connection.receive_raw(turn.markers)
         about = self._about(turn, rest)
         self._heavy = sum(map(len, replies)) > GROUP_BYTES
         plain = turn.plain and self._plain
@@ -215,12 +215,12 @@ class FileReplyReader:
 
     def _about(self, turn: _Turn, rest: bytes) -> list[Any]:
         """What is said of fields that expire, and of keys' types and sizes."""
-        about = self._wire.parse(rest)
+        about = self._connection.parse(rest)
         asked: list[Command] = [hash_field_ttl.QUESTION] if self._server.field_expiry else []
         count = len(asked) + size_probe.QUESTIONS * sum(len(one.keys) for one in turn.questions)
         if len(about) != count:
-            raise self._wire.nonsense(("TYPE",))
-        self._wire.expect(asked, about[: len(asked)])
+            raise self._connection.nonsense(("TYPE",))
+        self._connection.expect(asked, about[: len(asked)])
         return about
 
     def _values(
@@ -240,7 +240,7 @@ class FileReplyReader:
     def _types(self, turn: _Turn, about: Iterator[Any]) -> Iterator[Read | _Asked | _Question]:
         for file, keys in turn.questions:
             told = size_probe.told(
-                self._wire, keys, [*islice(about, size_probe.QUESTIONS * len(keys))]
+                self._connection, keys, [*islice(about, size_probe.QUESTIONS * len(keys))]
             )
             yield self._next(file, told) or Read(file, None)
 

@@ -46,7 +46,7 @@ class KeyReader:
         self._server = server
         self._hears = hears
         self._moments = True  # until the user turns out not to be allowed to read so
-        self._wire = server.dial()
+        self._connection = server.dial()
         self._resting = False
         self._other: Connection | None = None
 
@@ -64,7 +64,7 @@ class KeyReader:
     def size(self, db: int) -> int | None:
         """How many keys a database has; None where the user may not ask."""
         self._begin(db)
-        (size,) = self._wire.ask([("DBSIZE",)])
+        (size,) = self._connection.ask([("DBSIZE",)])
         return None if isinstance(size, Refusal) else size
 
     def names(self, db: int, told: Callable[[int], None] = lambda count: None) -> list[bytes]:
@@ -75,12 +75,12 @@ class KeyReader:
         self._begin(db)
         names = Names()
         alike: list[bytes] = []
-        for piece in scanned(self._wire, self._server.abilities.share):
+        for piece in scanned(self._connection, self._server.abilities.share):
             names.add(piece)
             told(len(piece))
             if staging_keys.MARK in b" ".join(piece):
                 alike += (name for name in piece if staging_keys.MARK in name)
-        left = staging_keys.still_ours(self._wire, sorted({*alike}))
+        left = staging_keys.still_ours(self._connection, sorted({*alike}))
         self.left_over += ((db, name) for name in left)
         return names.each_once(left)
 
@@ -90,7 +90,7 @@ class KeyReader:
         While a batch is given out, the server answers for the next.
         """
         self._begin(db)
-        values = BatchReader(self._wire, self._server.abilities, lambda: self._second(db))
+        values = BatchReader(self._connection, self._server.abilities, lambda: self._second(db))
         values.begin(db)
         chunks = iter(partial(_chunk, iter(keys)), [])
         batches: deque[Batch] = deque()
@@ -114,7 +114,7 @@ class KeyReader:
             return None  # it takes what comes, if not without end
         self._begin(db)
         note = partial(self._note, db)
-        reader = FileReplyReader(self._wire, self._server.abilities, db, note, self._hears)
+        reader = FileReplyReader(self._connection, self._server.abilities, db, note, self._hears)
         return reader if reader.able() else None
 
     def alone(self, db: int, key: bytes) -> Entry | None:
@@ -123,27 +123,27 @@ class KeyReader:
 
     def rest(self) -> None:
         """Closes the connections, until they are needed again."""
-        self._wire.close()
+        self._connection.close()
         self._resting = True
         self._forget_second()
 
     def _begin(self, db: int) -> None:
         """Makes `db` the database of the first connection."""
         if self._resting:
-            self._wire, self._resting = self._server.dial(), False
-        self._wire.select(db)
+            self._connection, self._resting = self._server.dial(), False
+        self._connection.select(db)
 
     def _size(self, chunks: Iterator[list[bytes]]) -> list[bytes]:
         """Asks for what has to be known of the next keys, and gives these."""
         keys = next(chunks, [])
         if keys:
-            self._wire.send_packed(size_probe.ask(keys))
+            self._connection.send_packed(size_probe.ask(keys))
         return keys
 
     def _sized(self, db: int, keys: list[bytes]) -> Iterator[Batch]:
         """These keys, of which that was asked, in batches."""
         told = size_probe.told(
-            self._wire, keys, self._wire.receive(size_probe.QUESTIONS * len(keys))
+            self._connection, keys, self._connection.receive(size_probe.QUESTIONS * len(keys))
         )
         self._note(db, told)
         return size_probe.batches(told, size_probe.MOST_BYTES // self._server.abilities.share)
@@ -168,10 +168,10 @@ class KeyReader:
     def _watched(self, db: int, key: bytes) -> Entry | None:
         """One key read by itself, again while somebody wrote to it meanwhile."""
         for _ in range(TRIES):
-            wire = self._second(db)
-            watch = wire.ask([("WATCH", key)]) if self.watching else []
-            entry, settled = typed_read.whole(wire, key, self._server.abilities)
-            ended = wire.ask([("MULTI",), ("EXEC",)]) if self.watching else []
+            connection = self._second(db)
+            watch = connection.ask([("WATCH", key)]) if self.watching else []
+            entry, settled = typed_read.whole(connection, key, self._server.abilities)
+            ended = connection.ask([("MULTI",), ("EXEC",)]) if self.watching else []
             if any(isinstance(reply, Refusal) for reply in (*watch, *ended)):
                 self.watching = False
                 self._forget_second()  # it may be inside a transaction that it cannot end

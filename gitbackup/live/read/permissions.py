@@ -53,23 +53,23 @@ def all_told(server: Server, writes: bool = False) -> Iterator[None]:
 def missing(server: Server, writes: bool) -> list[str]:
     """The names of the commands that reading takes, and writing, and the user may not run."""
     key, known = staging_keys.name_for(b"gitbackup"), server.abilities
-    with closing(server.dial()) as wire:
-        found = _refused(wire, [*reading(key, known)])
+    with closing(server.dial()) as connection:
+        found = _refused(connection, [*reading(key, known)])
         if writes:
-            refused, begun = begin(wire, key)
+            refused, begun = begin(connection, key)
             found += refused
-            found += _refused(wire, [*_writing(key, known)]) if begun else []
+            found += _refused(connection, [*_writing(key, known)]) if begun else []
     return [*dict.fromkeys(found)]
 
 
-def begin(wire: Connection, key: bytes) -> tuple[list[str], bool]:
+def begin(connection: Connection, key: bytes) -> tuple[list[str], bool]:
     """Begins a transaction that nobody is going to end.
 
     Returns which commands of those that every transaction takes the user may not run, and
     whether it has begun.
     """
     commands: list[Command] = [("WATCH", key), ("MULTI",), ("EXEC",), ("MULTI",)]
-    replies = wire.ask(commands)
+    replies = connection.ask(commands)
     refused = [
         name_of(command)
         for command, reply in zip(commands[:3], replies, strict=False)
@@ -114,8 +114,8 @@ def _writing(key: bytes, server: Abilities) -> Iterator[Command]:
     yield "UNLINK", key
 
 
-def _refused(wire: Connection, commands: Sequence[Command]) -> list[str]:
-    pairs = zip(commands, wire.ask([*commands]), strict=True)
+def _refused(connection: Connection, commands: Sequence[Command]) -> list[str]:
+    pairs = zip(commands, connection.ask([*commands]), strict=True)
     return [
         name_of(command)
         for command, reply in pairs

@@ -18,28 +18,28 @@ TIMES = 4  # as many names as there are keys may come: some come twice, and keys
 FRUITLESS = 100_000  # times that it may bring next to nothing, as in a table that was emptied
 
 
-def scanned(wire: Connection, share: int = 1) -> Iterator[list[bytes]]:
+def scanned(connection: Connection, share: int = 1) -> Iterator[list[bytes]]:
     """The names of the keys of the wire's database, some at a time; one may come repeatedly.
 
     Raises ServerError where the user may not ask, or it does not end.
     """
-    cursor, seen, found, end = "0", set[str](), 0, _End(wire)
-    wire.send([_command(cursor, share)])
+    cursor, seen, found, end = "0", set[str](), 0, _End(connection)
+    connection.send([_command(cursor, share)])
     while True:
-        (reply,) = wire.receive(1, decoded=False)
+        (reply,) = connection.receive(1, decoded=False)
         if isinstance(reply, Refusal):
-            raise wire.refused(reply, _command(cursor, share))
+            raise connection.refused(reply, _command(cursor, share))
         if not fits(_command(cursor, share), reply):
-            raise wire.nonsense(_command(cursor, share))
+            raise connection.nonsense(_command(cursor, share))
         following, names = reply
         cursor = following.decode()
         found += len(names)
         if cursor in seen or len(seen) > FRUITLESS * share + 10 * found:
-            raise wire.nonsense(_command(cursor, share))  # it would never end
+            raise connection.nonsense(_command(cursor, share))  # it would never end
         end.expect(found)
         seen.add(cursor)
         if cursor != "0":
-            wire.send([_command(cursor, share)])
+            connection.send([_command(cursor, share)])
         yield names
         if cursor == "0":
             return
@@ -48,8 +48,8 @@ def scanned(wire: Connection, share: int = 1) -> Iterator[list[bytes]]:
 class _End:
     """Expects a scan to end, by how many keys the server says that it has."""
 
-    def __init__(self, wire: Connection) -> None:
-        self._wire = wire
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._largest = 0  # of what it has said: keys may go meanwhile
         self._sure = SURELY
 
@@ -61,17 +61,19 @@ class _End:
         self._sure = found + SURELY
         if available_memory.is_short():
             raise ServerError(
-                f"the server at {self._wire.label} has told of {found:,} keys, whose names alone"
+                f"the server at {self._connection.label} has told of {found:,} keys, whose names "
+                "alone"
                 " fill this machine's memory: take another machine, or a part of the keys, by"
                 " gitbackup init --include"
             )
-        (size,) = self._wire.ask([("DBSIZE",)])
+        (size,) = self._connection.ask([("DBSIZE",)])
         if isinstance(size, Refusal):
             return
         self._largest = max(self._largest, size)
         if found > TIMES * self._largest + 2 * SURELY:
             raise ServerError(
-                f"the server at {self._wire.label} lists its keys without end: {found:,} by now,"
+                f"the server at {self._connection.label} lists its keys without end: {found:,} "
+                "by now,"
                 f" and it says that it has {size:,}; is it Redis?"
             )
 

@@ -31,7 +31,7 @@ def ask(keys: Sequence[bytes]) -> bytes:
     return b"".join([ABOUT % (name, name) for name in map(argument, keys)])
 
 
-def told(wire: Connection, keys: Sequence[bytes], replies: Sequence[Any]) -> Batch:
+def told(connection: Connection, keys: Sequence[bytes], replies: Sequence[Any]) -> Batch:
     """The keys with what the replies to `ask` tell of them.
 
     Raises ServerError where the user may not ask for a key's type.
@@ -40,11 +40,15 @@ def told(wire: Connection, keys: Sequence[bytes], replies: Sequence[Any]) -> Bat
     if set(map(type, types)) - {str} or not all(map(is_type, {*types})):
         key, reply = next((key, t) for key, t in zip(keys, types, strict=True) if not is_type(t))
         command: Command = ("TYPE", key)
-        raise wire.refused(reply, command) if isinstance(reply, Refusal) else wire.nonsense(command)
+        raise (
+            connection.refused(reply, command)
+            if isinstance(reply, Refusal)
+            else connection.nonsense(command)
+        )
     if set(map(type, sizes)) - {int}:
         sizes = [GUESS if isinstance(size, Refusal) else size or 0 for size in sizes]
         if set(map(type, sizes)) - {int}:
-            raise wire.nonsense(("MEMORY", "USAGE"))
+            raise connection.nonsense(("MEMORY", "USAGE"))
     return Batch(keys, types, sizes)
 
 

@@ -57,7 +57,7 @@ def ask(key: bytes, type_: str, server: Abilities) -> Asked:
 
 
 def parse(
-    wire: Connection,
+    connection: Connection,
     asked: Asked,
     replies: Iterator[Any],
     moment: int | None = None,
@@ -71,8 +71,8 @@ def parse(
     if asked.reading is None:
         return asked.outcome
     mine = list(islice(replies, len(asked.commands)))
-    wire.expect(asked.commands, mine)
-    if refused(wire, asked.commands, mine):
+    connection.expect(asked.commands, mine)
+    if refused(connection, asked.commands, mine):
         return RetryAlone.LATER
     first, *values, last = mine
     if not (first == last if moment is None else expiry.agreed(first, last, moment, span)):
@@ -98,18 +98,18 @@ class TypedEntry(NamedTuple):
     settled: bool = False
 
 
-def whole(wire: Connection, key: bytes, server: Abilities) -> TypedEntry:
+def whole(connection: Connection, key: bytes, server: Abilities) -> TypedEntry:
     """One key read to its end, round by round.
 
     Raises ServerError for one that is another each time that it is looked at, or makes no value.
     """
     why = "it becomes another type again and again"
     for _ in range(RESTARTS):
-        type_ = wire.call("TYPE", key)
+        type_ = connection.call("TYPE", key)
         if type_ == "none":
             return TypedEntry(None)
         try:
-            found = _rounds(wire, key, type_, server)
+            found = _rounds(connection, key, type_, server)
         except Incomplete as unsure:
             found, why = None, f"it is a {type_} that nobody could write back: {unsure}"
         if found is not None:
@@ -120,33 +120,37 @@ def whole(wire: Connection, key: bytes, server: Abilities) -> TypedEntry:
     )
 
 
-def together(wire: Connection, keys: list[bytes], server: Abilities) -> dict[bytes, Entry | None]:
+def together(
+    connection: Connection, keys: list[bytes], server: Abilities
+) -> dict[bytes, Entry | None]:
     """The entries of a few keys, all asked for on one connection, which watches them."""
-    types = wire.ask([("TYPE", key) for key in keys])
+    types = connection.ask([("TYPE", key) for key in keys])
     asked = [ask(key, type_, server) for key, type_ in zip(keys, types, strict=True)]
-    replies = iter(wire.ask([command for one in asked for command in one.commands]))
-    moments = [None] * len(keys) if server.pexpiretime else expiry.moments(wire, keys, server)
+    replies = iter(connection.ask([command for one in asked for command in one.commands]))
+    moments = [None] * len(keys) if server.pexpiretime else expiry.moments(connection, keys, server)
     found: dict[bytes, Entry | None] = {}
-    outcomes = [parse(wire, one, replies, at) for one, at in zip(asked, moments, strict=True)]
+    outcomes = [parse(connection, one, replies, at) for one, at in zip(asked, moments, strict=True)]
     for key, outcome in zip(keys, outcomes, strict=True):
-        found[key] = whole(wire, key, server).entry if outcome is RetryAlone.LATER else outcome
+        found[key] = (
+            whole(connection, key, server).entry if outcome is RetryAlone.LATER else outcome
+        )
     return found
 
 
-def _rounds(wire: Connection, key: bytes, type_: str, server: Abilities) -> TypedEntry | None:
+def _rounds(connection: Connection, key: bytes, type_: str, server: Abilities) -> TypedEntry | None:
     """None where the key has become another type; Unsure where the rounds do not make a value."""
     reading = kind_of(type_).read(key, server)
-    (moment,) = expiry.moments(wire, [key], server)
+    (moment,) = expiry.moments(connection, [key], server)
     commands = next(reading)
     for asked in count(1):
         _expect_memory(key, type_, asked)
-        replies = wire.ask(commands)
-        if refused(wire, commands, replies):
+        replies = connection.ask(commands)
+        if refused(connection, commands, replies):
             return None
         try:
             commands = reading.send(replies)
         except StopIteration as done:
-            return _checked(wire, key, type_, server, done.value, moment)
+            return _checked(connection, key, type_, server, done.value, moment)
     return None
 
 
@@ -160,7 +164,7 @@ def _expect_memory(key: bytes, type_: str, asked: int) -> None:
 
 
 def _checked(
-    wire: Connection,
+    connection: Connection,
     key: bytes,
     type_: str,
     server: Abilities,
@@ -171,7 +175,7 @@ def _checked(
     entry = _of_type(type_, made, moment)
     if entry is RetryAlone.LATER:
         return None
-    settled = isinstance(made, Settled) and expiry.moments(wire, [key], server) == [moment]
+    settled = isinstance(made, Settled) and expiry.moments(connection, [key], server) == [moment]
     return TypedEntry(entry, settled)
 
 
@@ -187,11 +191,11 @@ def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
     return entry
 
 
-def refused(wire: Connection, commands: Iterable[Command], replies: list[Any]) -> bool:
+def refused(connection: Connection, commands: Iterable[Command], replies: list[Any]) -> bool:
     """True where the key has become another type, or gone; any other refusal is an error."""
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, Refusal):
             if words_of(reply).startswith(("WRONGTYPE", "ERR no such key", "no such key")):
                 return True
-            raise wire.refused(reply, command)
+            raise connection.refused(reply, command)
     return False

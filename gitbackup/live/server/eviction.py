@@ -21,9 +21,9 @@ class Tally(NamedTuple):
     keys: Mapping[int, int]
 
 
-def tally(wire: Connection) -> Tally | None:
+def tally(connection: Connection) -> Tally | None:
     """Return the tally; None where the user may not ask."""
-    stats, keyspace = wire.ask([("INFO", "stats"), ("INFO", "keyspace")])
+    stats, keyspace = connection.ask([("INFO", "stats"), ("INFO", "keyspace")])
     if isinstance(stats, Refusal) or isinstance(keyspace, Refusal):
         return None
     told = parse_info(keyspace)
@@ -36,16 +36,16 @@ def _keys(told: str) -> int:
     return number({"keys": told.partition(",")[0].removeprefix("keys=")}, "keys")
 
 
-def absent(wire: Connection, keys: Iterable[bytes]) -> Iterator[bytes]:
+def absent(connection: Connection, keys: Iterable[bytes]) -> Iterator[bytes]:
     """Yield those keys that are not in the wire's database. No key counts as used by that."""
     ordered = iter(keys)
     while some := [*islice(ordered, TOGETHER)]:
-        (count,) = wire.ask([("EXISTS", *some)])
+        (count,) = connection.ask([("EXISTS", *some)])
         if count != len({*some}):
-            yield from _absent_of(wire, some)
+            yield from _absent_of(connection, some)
 
 
-def _absent_of(wire: Connection, keys: Sequence[bytes]) -> Iterator[bytes]:
+def _absent_of(connection: Connection, keys: Sequence[bytes]) -> Iterator[bytes]:
     """The right to ask for a type is one that reading takes."""
     asked: list[Command] = [("TYPE", key) for key in keys]
-    return (key for key, told in zip(keys, wire.need(asked), strict=True) if told == "none")
+    return (key for key, told in zip(keys, connection.need(asked), strict=True) if told == "none")

@@ -12,9 +12,9 @@ QUESTION = ("INFO", "keyspace")
 COUNT = re.compile(r"\b(?:keys_with_volatile_items|subexpiry)=(\d+)")  # Valkey 9, Redis 7.4
 
 
-def may_expire(wire: Connection, db: int) -> bool:
+def may_expire(connection: Connection, db: int) -> bool:
     """False where the server says that no hash of the database has such a field."""
-    (info,) = wire.ask([QUESTION])
+    (info,) = connection.ask([QUESTION])
     return told(info, db)
 
 

@@ -66,9 +66,9 @@ class Health:
 
 def read(server: Server, address: Address) -> Health:
     """Asks a server for all that there is to know."""
-    with closing(server.dial()) as wire:
-        info, no_info = _info(wire)
-        config, no_config = _config(wire)
+    with closing(server.dial()) as connection:
+        info, no_info = _info(connection)
+        config, no_config = _config(connection)
     return Health(
         address.redis_cli,
         bool(address.options.get("password")),
@@ -80,19 +80,19 @@ def read(server: Server, address: Address) -> Health:
     )
 
 
-def _info(wire: Connection) -> tuple[dict[str, str], str]:
-    (reply,) = wire.ask([("INFO",)])
+def _info(connection: Connection) -> tuple[dict[str, str], str]:
+    (reply,) = connection.ask([("INFO",)])
     if isinstance(reply, Refusal):
-        return {}, str(wire.refused(reply, ("INFO",)))
+        return {}, str(connection.refused(reply, ("INFO",)))
     return parse_info(reply), ""
 
 
-def _config(wire: Connection) -> tuple[dict[str, str], str]:
+def _config(connection: Connection) -> tuple[dict[str, str], str]:
     """Each by itself: Redis 6.2 takes but one, and a server may not know them all."""
     commands = [("CONFIG", "GET", name) for name in SETTINGS]
     found: dict[str, str] = {}
-    for reply in wire.ask([*commands]):
+    for reply in connection.ask([*commands]):
         if isinstance(reply, Refusal):
-            return {}, str(wire.refused(reply, commands[0]))
+            return {}, str(connection.refused(reply, commands[0]))
         found |= mapping(reply)
     return found, ""

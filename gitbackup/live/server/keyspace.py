@@ -37,11 +37,11 @@ class LibraryChange(NamedTuple):
     after: str | None
 
 
-def databases(wire: Connection) -> list[int]:
+def databases(connection: Connection) -> list[int]:
     """The numbers of the databases that hold keys; by trying each where INFO is not permitted."""
-    (info,) = wire.ask([("INFO", "keyspace")])
+    (info,) = connection.ask([("INFO", "keyspace")])
     if isinstance(info, Refusal):
-        return _tried(wire)
+        return _tried(connection)
     return sorted(numbers(parse_info(info)))
 
 
@@ -51,34 +51,38 @@ def numbers(info: Iterable[str]) -> Iterator[int]:
     return (number for number in found if number is not None)
 
 
-def _tried(wire: Connection) -> list[int]:
+def _tried(connection: Connection) -> list[int]:
     found, start, stop = list[int](), 0, _USUAL_DATABASES
     while start < _MOST_TRIED:
         some = range(start, stop)
-        replies = iter(wire.ask([one for db in some for one in (("SELECT", db), ("DBSIZE",))]))
+        replies = iter(
+            connection.ask([one for db in some for one in (("SELECT", db), ("DBSIZE",))])
+        )
         for db, selected, size in zip(some, replies, replies, strict=True):
             if isinstance(selected, Refusal):
-                _expect_out_of_range(wire, selected, db)
-                wire.call("SELECT", 0)
-                wire.select(0)
+                _expect_out_of_range(connection, selected, db)
+                connection.call("SELECT", 0)
+                connection.select(0)
                 return found
             if not isinstance(size, int) or size:  # DBSIZE may be forbidden too: then look
                 found.append(db)
         start, stop = stop, 2 * stop
-    raise wire.nonsense(("SELECT", start))
+    raise connection.nonsense(("SELECT", start))
 
 
-def _expect_out_of_range(wire: Connection, refusal: Refusal, db: int) -> None:
+def _expect_out_of_range(connection: Connection, refusal: Refusal, db: int) -> None:
     if "out of range" not in str(refusal).lower():
-        raise ServerError(f"{wire.refused(refusal, ('SELECT', db))}; or name a database with --db")
+        raise ServerError(
+            f"{connection.refused(refusal, ('SELECT', db))}; or name a database with --db"
+        )
 
 
-def libraries(wire: Connection, server: Abilities) -> list[Library] | None:
+def libraries(connection: Connection, server: Abilities) -> list[Library] | None:
     """The function libraries in order of name; None where the user may not list them."""
     if not server.functions:
         return []
-    (listed,) = wire.ask([LIST])
-    return _unlisted(wire, listed) if isinstance(listed, Refusal) else told(listed)
+    (listed,) = connection.ask([LIST])
+    return _unlisted(connection, listed) if isinstance(listed, Refusal) else told(listed)
 
 
 def sources(listed: Iterable[Library]) -> dict[str, str]:
@@ -92,18 +96,18 @@ def told(listed: Iterable[Any]) -> list[Library]:
     return sorted(Library(one["library_name"], one["engine"], one["library_code"]) for one in found)
 
 
-def _unlisted(wire: Connection, refusal: Refusal) -> list[Library] | None:
+def _unlisted(connection: Connection, refusal: Refusal) -> list[Library] | None:
     told = words_of(refusal)
     if told.startswith("NOPERM"):
         return None
     if "unknown" in told.lower():  # a server that has no functions, or none any more
         return []
-    raise wire.refused(refusal, ("FUNCTION", "LIST"))
+    raise connection.refused(refusal, ("FUNCTION", "LIST"))
 
 
-def clock(wire: Connection) -> int:
+def clock(connection: Connection) -> int:
     """The server's own time in milliseconds since 1970; ours where the user may not ask."""
-    (reply,) = wire.ask([("TIME",)])
+    (reply,) = connection.ask([("TIME",)])
     if isinstance(reply, Refusal):
         return time.time_ns() // 1_000_000
     seconds, microseconds = reply
@@ -111,7 +115,7 @@ def clock(wire: Connection) -> int:
 
 
 def change_libraries(
-    wire: Connection, changes: Iterable[LibraryChange], seen: Mapping[str, str]
+    connection: Connection, changes: Iterable[LibraryChange], seen: Mapping[str, str]
 ) -> dict[str, str] | None:
     """Changes libraries in one transaction; tells which were refused, and why.
 
@@ -124,38 +128,38 @@ def change_libraries(
     """
     ordered = [*changes]
     commands: list[Command] = [LIST, *changing(ordered), ("EXEC",)]
-    wire.call("MULTI")
-    queued = wire.ask(commands)
+    connection.call("MULTI")
+    queued = connection.ask(commands)
     for command, reply in zip(commands, queued, strict=True):
         if isinstance(reply, Refusal):  # then nothing was done
-            return {change.name: str(wire.refused(reply, command)) for change in ordered}
+            return {change.name: str(connection.refused(reply, command)) for change in ordered}
     there = sources(told(queued[-1][0]))
     if there != seen:
-        _undo(wire, ordered, there)
+        _undo(connection, ordered, there)
         return None
     coming = [change for change in ordered if change.after is not None]
     loaded = zip(reversed(coming), reversed(queued[-1]), strict=False)
     wrong = {change: str(reply) for change, reply in loaded if isinstance(reply, Refusal)}
-    return {change.name: why + _put_back(wire, change) for change, why in wrong.items()}
+    return {change.name: why + _put_back(connection, change) for change, why in wrong.items()}
 
 
-def _undo(wire: Connection, changes: list[LibraryChange], there: Mapping[str, str]) -> None:
+def _undo(connection: Connection, changes: list[LibraryChange], there: Mapping[str, str]) -> None:
     """Makes the changed libraries those that were there."""
     gone = [change.name for change in changes if change.name in there]
     commands: list[Command] = [("FUNCTION", "DELETE", change.name) for change in changes]
     commands += [_load(there[name]) for name in gone]
-    wire.call("MULTI")
-    *_, replies = wire.ask([*commands, ("EXEC",)])
+    connection.call("MULTI")
+    *_, replies = connection.ask([*commands, ("EXEC",)])
     for command, reply in zip(commands[len(changes) :], replies[len(changes) :], strict=True):
         if isinstance(reply, Refusal):
-            raise wire.refused(reply, command)
+            raise connection.refused(reply, command)
 
 
-def _put_back(wire: Connection, change: LibraryChange) -> str:
+def _put_back(connection: Connection, change: LibraryChange) -> str:
     """Loads what a change has deleted; what to say of it."""
     if change.before is None:
         return ""
-    (reply,) = wire.ask([_load(change.before)])
+    (reply,) = connection.ask([_load(change.before)])
     if isinstance(reply, Refusal):
         return f"; nor could what was there be put back ({reply}): it is in the saved commit"
     return "; what was there is back"

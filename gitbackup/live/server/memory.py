@@ -22,15 +22,15 @@ class Memory(NamedTuple):
     evicts: bool
 
 
-def room(wire: Connection) -> Memory | None:
+def room(connection: Connection) -> Memory | None:
     """None where there is no limit, or the user may not ask."""
-    told = wire.ask([*QUESTIONS])
+    told = connection.ask([*QUESTIONS])
     return None if _refused(told) else _room(_parsed(told))
 
 
-def may_evict(wire: Connection) -> bool:
+def may_evict(connection: Connection) -> bool:
     """Whether the server makes room for new keys by removing others, as far as is known."""
-    told = wire.ask([*QUESTIONS])
+    told = connection.ask([*QUESTIONS])
     left = None if _refused(told) else _room(_parsed(told))
     return _refused(told) or (left is not None and left.evicts)
 

@@ -10,13 +10,13 @@ QUESTION = ("INFO", "replication")
 ALONE = "its link to its primary is down"
 
 
-def doubt(wire: Connection) -> str:
+def doubt(connection: Connection) -> str:
     """Return why a server may not have what its primary has; nothing where it has, or is none.
 
     Raise ServerError for a replica that has nothing whole: it gets its data just now, or never
     has.
     """
-    (reply,) = wire.ask([QUESTION])
+    (reply,) = connection.ask([QUESTION])
     if isinstance(reply, Refusal):
         return "the user may not ask whether it is in touch with its primary: grant +info"
     info = parse_info(reply)
@@ -24,14 +24,15 @@ def doubt(wire: Connection) -> str:
         return ""
     if number(info, "master_sync_in_progress"):
         raise ServerError(
-            f"the replica at {wire.label} gets its data from its primary just now: wait until it"
+            f"the replica at {connection.label} gets its data from its primary just now: wait "
+            "until it"
             " has them, or name the primary"
         )
     since = number(info, "master_link_down_since_seconds")
-    (size,) = wire.ask([("DBSIZE",)])
+    (size,) = connection.ask([("DBSIZE",)])
     if since < 0 and size == 0 and number(info, "slave_repl_offset") <= 1:
         raise ServerError(
-            f"the replica at {wire.label} has never got its data from its primary: make its"
+            f"the replica at {connection.label} has never got its data from its primary: make its"
             " replicaof and masterauth right, or name the primary"
         )
     return f"{ALONE} for {since:,} s" if since >= 0 else f"{ALONE} since it started"

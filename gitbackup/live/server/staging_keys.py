@@ -23,14 +23,14 @@ def is_ours(name: bytes) -> bool:
     return NAME.search(name) is not None
 
 
-def still_ours(wire: Connection, names: Sequence[bytes]) -> list[bytes]:
+def still_ours(connection: Connection, names: Sequence[bytes]) -> list[bytes]:
     """Those of `names`, in the wire's database, that are values built aside, in their order.
 
     They look like it and expire within the hour. Any other key, and one whose expiry the user
     may not ask for, is somebody's own.
     """
     alike = [name for name in names if is_ours(name)]
-    left = wire.ask([("PTTL", name) for name in alike])
+    left = connection.ask([("PTTL", name) for name in alike])
     return [name for name, ms in zip(alike, left, strict=True) if _is_short(ms)]
 
 

@@ -79,21 +79,21 @@ class Creator:
 
     def __init__(self, server: Server, writer: KeyWriter) -> None:
         self._dated = server.abilities.pexpiretime
-        self._wire = server.dial()
+        self._connection = server.dial()
         self._writer = writer
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._wire.close()
+        self._connection.close()
 
     def create(self, db: int, batches: Iterable[tuple[T, Plain]]) -> Iterator[Created[T]]:
         """Creates the keys of each batch in one transaction: those that nobody else did.
 
         A batch is given with a label of its own.
         """
-        self._wire.select(db)
+        self._connection.select(db)
         watched: _Batch[T] | None = None
         written: _Batch[T] | None = None
         made = (_Batch(*batch, self._dated) for batch in batches)
@@ -104,32 +104,32 @@ class Creator:
             if watched and not written:
                 yield Created(watched.label, self._exactly(db, watched.entries), watched.reads)
             question = ready.question if ready else b""
-            self._wire.send_packed(written.transaction if written else b"", question)
+            self._connection.send_packed(written.transaction if written else b"", question)
             watched = ready if question else None
             if ready and not question:
                 yield Created(ready.label, self._one_by_one(db, ready.entries), ready.reads)
 
     def _absent(self, watched: _Batch[T]) -> bool:
         """Whether none of the keys is there; then they are watched from now on."""
-        if self._wire.answers(NONE_THERE) or self._wire.receive(2) == ["OK", 0]:
+        if self._connection.answers(NONE_THERE) or self._connection.receive(2) == ["OK", 0]:
             return True
-        self._wire.ask([*UNWATCH])
+        self._connection.ask([*UNWATCH])
         return False
 
     def _outcome(self, db: int, written: _Batch[T]) -> Outcome:
         """What became of a transaction that was sent."""
-        if self._wire.answers(written.answer):
+        if self._connection.answers(written.answer):
             return self._one_by_one(db, written.others)
-        replies = self._wire.receive(written.count + 2)
+        replies = self._connection.receive(written.count + 2)
         if replies.count(QUEUED) < written.count:
             self._raise(written.commands(), replies[1:])
         done = replies[-1]
         if done is None:
             return self._exactly(db, written.entries)
         if isinstance(done, Refusal):
-            raise self._wire.refused(done, ("EXEC",))
+            raise self._connection.refused(done, ("EXEC",))
         if not isinstance(done, list) or len(done) != written.count:
-            raise self._wire.nonsense(("EXEC",))
+            raise self._connection.nonsense(("EXEC",))
         outcome = self._one_by_one(db, written.others)
         if not DONE.issuperset(map(type, done)):
             outcome.refused += _refused(written, done)
@@ -142,7 +142,7 @@ class Creator:
     def _raise(self, commands: Iterable[Command], replies: list[Any]) -> None:
         for command, reply in zip(commands, replies, strict=False):
             if isinstance(reply, Refusal):
-                raise self._wire.refused(reply, command)
+                raise self._connection.refused(reply, command)
 
     def _one_by_one(self, db: int, entries: Plain) -> Outcome:
         """For values of which even one may be large."""

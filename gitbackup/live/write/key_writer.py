@@ -52,27 +52,27 @@ class KeyWriter:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._wire = server.dial()
+        self._connection = server.dial()
         self._now = 0  # the server's, when it was asked last
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._wire.close()
+        self._connection.close()
 
     def refusal(self, db: int, step: KeyWrite) -> str:
         """Why the server does not take a value that it is to load; empty where it does.
 
         One that has expired is read whole, and then not kept: nothing is written.
         """
-        self._wire.select(db)
+        self._connection.select(db)
         for command in (
             self._writes(staging_keys.name_for(step.key), step.after) if step.after else ()
         ):
             if command[0] == "RESTORE":
                 name, _, dump = command[1:]
-                (reply,) = self._wire.ask([("RESTORE", name, 1, dump, "ABSTTL")])
+                (reply,) = self._connection.ask([("RESTORE", name, 1, dump, "ABSTTL")])
                 if isinstance(reply, Refusal):
                     return error_replies.words_of(reply)
         return ""
@@ -80,11 +80,11 @@ class KeyWriter:
     def made_of(self, db: int, key: bytes, entry: Entry) -> Entry | None:
         """Return what the server makes of a value, less its expiry: it is built aside, read and
         removed. None where that cannot be told."""
-        self._wire.select(db)
+        self._connection.select(db)
         name = staging_keys.name_for(key)
         try:
             self._build(name, entry)
-            made = typed_read.whole(self._wire, name, self._server.abilities).entry
+            made = typed_read.whole(self._connection, name, self._server.abilities).entry
         except _Refused:
             return None
         finally:
@@ -98,7 +98,7 @@ class KeyWriter:
 
         A key that does not hold its `before` any more is left alone, and told as moved.
         """
-        self._wire.select(db)
+        self._connection.select(db)
         outcome = Outcome()
         built: dict[bytes, bytes] = {}
         try:
@@ -112,8 +112,8 @@ class KeyWriter:
         """Removes what was built aside, if it is still there and the server is."""
         for key in keys:
             try:
-                self._wire.select(db)
-                self._wire.ask([("UNLINK", key)])
+                self._connection.select(db)
+                self._connection.ask([("UNLINK", key)])
             except ServerError:
                 return  # it goes away by itself
 
@@ -141,7 +141,7 @@ class KeyWriter:
         commands = self._writes(name, entry)
         expire: Command = "PEXPIRE", name, staging_keys.MINUTES * 60_000
         first = [*islice(commands, 1), expire]
-        *queued, ended = self._wire.ask([("MULTI",), *first, ("EXEC",)])
+        *queued, ended = self._connection.ask([("MULTI",), *first, ("EXEC",)])
         self._accepted(first, queued[1:])
         self._accepted([("EXEC",)], [ended])
         self._accepted(first, ended)
@@ -152,7 +152,7 @@ class KeyWriter:
     def _marked(self, entry: Entry) -> stream_delivery.Marked:
         """The server is asked for its time only where what it told last leaves a doubt."""
         if stream_delivery.marked(entry, self._now).marks:
-            self._now = keyspace.clock(self._wire)
+            self._now = keyspace.clock(self._connection)
         return stream_delivery.marked(entry, self._now)
 
     def _set_deliveries(self, name: bytes, marks: Mapping[bytes, Mapping[bytes, bytes]]) -> None:
@@ -167,11 +167,11 @@ class KeyWriter:
 
     def _taken(self, *command: Argument) -> Any:
         """The reply to a command that this value alone takes, so that no other key is refused."""
-        (reply,) = self._wire.ask([command])
+        (reply,) = self._connection.ask([command])
         if isinstance(reply, Refusal):
             words = error_replies.words_of(reply)
             if words.partition(" ")[0] in error_replies.MEANINGS:
-                raise self._wire.refused(reply, command)
+                raise self._connection.refused(reply, command)
             raise _Refused(AHEAD.format(words))
         return reply
 
@@ -180,15 +180,15 @@ class KeyWriter:
         sent: list[Command] = []
         for piece in iter(lambda: [*islice(commands, SENT)], []):
             following = [*piece, expire]
-            self._wire.send(following)
-            replies = self._wire.receive(len(sent))
+            self._connection.send(following)
+            replies = self._connection.receive(len(sent))
             try:
                 self._accepted(sent, replies)
             except (ServerError, _Refused):
-                self._wire.receive(len(following))  # so that no reply is left over
+                self._connection.receive(len(following))  # so that no reply is left over
                 raise
             sent = following
-        self._accepted(sent, self._wire.receive(len(sent)))
+        self._accepted(sent, self._connection.receive(len(sent)))
 
     def _accepted(self, commands: list[Command], replies: list[Any]) -> None:
         for command, reply in zip(commands, replies, strict=False):
@@ -199,7 +199,7 @@ class KeyWriter:
         """An error for refusals that no other key would escape."""
         code = error_replies.words_of(reply).partition(" ")[0]
         if code in error_replies.MEANINGS or code in ("NOPERM", "EXECABORT"):
-            return self._wire.refused(reply, command)
+            return self._connection.refused(reply, command)
         return None
 
     def _swap(self, steps: list[KeyWrite], built: dict[bytes, bytes], outcome: Outcome) -> None:
@@ -214,11 +214,11 @@ class KeyWriter:
     def _unmoved(self, steps: list[KeyWrite], outcome: Outcome) -> list[KeyWrite]:
         """Watches the keys, and drops the steps of those that do not hold their `before`."""
         keys = [step.key for step in steps]
-        self._wire.call("WATCH", *keys)
-        found = typed_read.together(self._wire, keys, self._server.abilities)
+        self._connection.call("WATCH", *keys)
+        found = typed_read.together(self._connection, keys, self._server.abilities)
         still = [step for step in steps if same(found[step.key], step.before)]
         if len(still) < len(steps):
-            self._wire.need([*UNWATCH])
+            self._connection.need([*UNWATCH])
             outcome.moved += (step for step in steps if step not in still)
             return self._unmoved(still, outcome) if still else []
         return still
@@ -228,14 +228,14 @@ class KeyWriter:
     ) -> bool:
         plan = [(step, self._commands(step, built.get(step.key))) for step in steps]
         commands = [command for _, parts in plan for command in parts]
-        queued = self._wire.ask([("MULTI",), *commands, ("EXEC",)])
+        queued = self._connection.ask([("MULTI",), *commands, ("EXEC",)])
         for command, reply in zip(commands, queued[1:], strict=False):
             if isinstance(reply, Refusal):
-                raise self._wire.refused(reply, command)
+                raise self._connection.refused(reply, command)
         if queued[-1] is None:
             return False
         if isinstance(queued[-1], Refusal):
-            raise self._wire.refused(queued[-1], ("EXEC",))
+            raise self._connection.refused(queued[-1], ("EXEC",))
         replies = iter(queued[-1])
         for step, parts in plan:
             wrong = [reply for reply in islice(replies, len(parts)) if isinstance(reply, Refusal)]

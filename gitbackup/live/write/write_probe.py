@@ -52,13 +52,13 @@ def probe(
     if not (samples or libraries):
         return
     somewhere = staging_keys.name_for(b"gitbackup")
-    with closing(server.dial()) as wire:
+    with closing(server.dial()) as connection:
         for db, _ in samples:
-            wire.select(db)  # there, and permitted: inside a transaction that is not told yet
-        lacking, begun = permissions.begin(wire, samples[0][1].key if samples else somewhere)
-        refused = _refused(wire, [*_tried(samples, libraries, server)]) if begun else []
-        lacking += _lacking(wire, refused, server, values)
-        limited = begun and any(map(_forbids_key, wire.ask([("UNLINK", somewhere)])))
+            connection.select(db)  # there, and permitted: inside a transaction that is not told yet
+        lacking, begun = permissions.begin(connection, samples[0][1].key if samples else somewhere)
+        refused = _refused(connection, [*_tried(samples, libraries, server)]) if begun else []
+        lacking += _lacking(connection, refused, server, values)
+        limited = begun and any(map(_forbids_key, connection.ask([("UNLINK", somewhere)])))
     if lacking:
         told = error_replies.lacking([*dict.fromkeys(lacking)], server.label)
         raise Forbidden(f"{told}{_without(lacking)}")
@@ -67,7 +67,7 @@ def probe(
         raise ForbiddenKey(error_replies.keys_forbidden(forbidden, server.label))
     for one, refusal in refused:
         if _forbids_key(refusal):
-            raise ForbiddenKey(f"{wire.refused(refusal, one.command)}{one.needed}")
+            raise ForbiddenKey(f"{connection.refused(refusal, one.command)}{one.needed}")
 
 
 def _tried(
@@ -116,14 +116,14 @@ def _first_of_each(commands: Iterator[Command]) -> Iterator[Command]:
             yield command
 
 
-def _refused(wire: Connection, tried: Sequence[_Tried]) -> list[tuple[_Tried, Refusal]]:
-    replies = wire.ask([one.command for one in tried])
+def _refused(connection: Connection, tried: Sequence[_Tried]) -> list[tuple[_Tried, Refusal]]:
+    replies = connection.ask([one.command for one in tried])
     pairs = zip(tried, replies, strict=True)
     return [(one, reply) for one, reply in pairs if isinstance(reply, Refusal)]
 
 
 def _lacking(
-    wire: Connection,
+    connection: Connection,
     refused: Sequence[tuple[_Tried, Refusal]],
     server: Server,
     values: Callable[[], Iterable[Entry]],
@@ -140,7 +140,7 @@ def _lacking(
         elif not (one.maybe or error_replies.forbids(words_of(refusal))):
             needed = one.needed if "unknown command" in str(refusal) else ""
             needed = one.needed if one.command[0] == "FUNCTION" else needed
-            raise ServerError(f"{wire.refused(refusal, one.command)}{needed}")
+            raise ServerError(f"{connection.refused(refusal, one.command)}{needed}")
     return lacking + ([*_taken(perhaps, server, values())] if perhaps else [])
 
 
@@ -166,18 +166,18 @@ def _forbidden(server: Server, keys: Iterable[bytes]) -> list[bytes]:
     forbidden: list[bytes] = []
     ordered = iter(keys)
     while some := [*islice(ordered, AT_ONCE)]:
-        with closing(server.dial()) as wire:
-            wire.call("MULTI")
-            forbidden += _forbidden_of(wire, some)
+        with closing(server.dial()) as connection:
+            connection.call("MULTI")
+            forbidden += _forbidden_of(connection, some)
     return forbidden
 
 
-def _forbidden_of(wire: Connection, keys: Sequence[bytes]) -> Iterator[bytes]:
+def _forbidden_of(connection: Connection, keys: Sequence[bytes]) -> Iterator[bytes]:
     pieces = [keys[at : at + TOGETHER] for at in range(0, len(keys), TOGETHER)]
-    together = wire.ask([("UNLINK", *piece) for piece in pieces])
+    together = connection.ask([("UNLINK", *piece) for piece in pieces])
     for piece, reply in zip(pieces, together, strict=True):
         if _forbids_key(reply):
-            each = wire.ask([("UNLINK", key) for key in piece])
+            each = connection.ask([("UNLINK", key) for key in piece])
             yield from (key for key, one in zip(piece, each, strict=True) if _forbids_key(one))
 
 

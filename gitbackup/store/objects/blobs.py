@@ -28,7 +28,7 @@ class Blobs:
 
     def __init__(self, git: Commands) -> None:
         self._git = git
-        self._talk: GitProcess | None = None
+        self._process: GitProcess | None = None
         self._asked = 0  # questions whose answers are still to be read
         self._sound: set[str] = set()  # blobs that git has given as they are
         self._foretold: deque[str] = deque()
@@ -71,11 +71,11 @@ class Blobs:
 
     def close(self, otherwise: str = "") -> str:
         """Ends the process, where one runs; tells what it complained of, or `otherwise`."""
-        talk, self._talk = self._talk, None
+        process, self._process = self._process, None
         self._foretold.clear()
         said = ""
-        if talk:
-            said = (talk.kill() if self._asked else talk.finish()).error
+        if process:
+            said = (process.kill() if self._asked else process.finish()).error
         self._asked = 0
         return "; ".join(said.strip().split("\n")) if said else otherwise
 
@@ -84,19 +84,19 @@ class Blobs:
     ) -> Iterator[bytes]:
         ahead = iter(wanted)
         while some := list(islice(ahead, AHEAD)):
-            talk = self._started()
+            process = self._started()
             try:
-                ask(talk, *(id_.encode("ascii") for id_ in some))
+                ask(process, *(id_.encode("ascii") for id_ in some))
             except (OSError, ValueError) as error:
                 raise self._unread(some[0]) from error
             self._asked = len(some)
             for id_ in some:
-                yield self._answer(talk, id_, kind, most)
+                yield self._answer(process, id_, kind, most)
 
-    def _answer(self, talk: GitProcess, wanted: str, kind: bytes, most: int | None) -> bytes:
+    def _answer(self, process: GitProcess, wanted: str, kind: bytes, most: int | None) -> bytes:
         """The next answer, which is to be this object."""
         try:
-            data = answer(talk, kind, most)
+            data = answer(process, kind, most)
         except TooLarge as error:
             self.close()
             raise TooLarge(f"blob {wanted} of {self._git.folder} is not read: {error}") from None
@@ -116,15 +116,15 @@ class Blobs:
     def _started(self) -> GitProcess:
         if self._asked:  # nobody read on
             self.close()
-        if self._talk is None:
-            self._talk = self._git.start("cat-file", "--batch")
-            self._talk.widen()
-        return self._talk
+        if self._process is None:
+            self._process = self._git.start("cat-file", "--batch")
+            self._process.widen()
+        return self._process
 
     def _unread(self, wanted: str) -> GitbackupError:
         """The error to raise where git has ended: it was killed, or met with damage."""
-        talk, self._talk, self._asked = self._talk, None, 0
-        result = talk.finish() if talk else Result(1, b"", "")
+        process, self._process, self._asked = self._process, None, 0
+        result = process.finish() if process else Result(1, b"", "")
         if result.status < 0:
             self._foretold.clear()
             return failure("cat-file", result)
@@ -136,20 +136,20 @@ class Blobs:
         return Damaged(f"{folder} is damaged, blob {wanted} cannot be read: {why} (see `git fsck`)")
 
 
-def ask(talk: GitProcess, *questions: bytes) -> None:
+def ask(process: GitProcess, *questions: bytes) -> None:
     """Asks for objects, a line each: so few that it need not wait for git to read them."""
-    talk.stdin.write(b"".join(question + b"\n" for question in questions))
-    talk.stdin.flush()
+    process.stdin.write(b"".join(question + b"\n" for question in questions))
+    process.stdin.flush()
 
 
-def answer(talk: GitProcess, kind: bytes = b"blob", most: int | None = None) -> bytes | None:
+def answer(process: GitProcess, kind: bytes = b"blob", most: int | None = None) -> bytes | None:
     """The bytes of the blob that was asked for, or of another kind of object; None where it
     is missing.
 
     Raises EOFError where git has ended, ValueError where it answers something else, TooLarge
     where that has more bytes than `most`, or than there is memory for.
     """
-    words = talk.stdout.readline().split()
+    words = process.stdout.readline().split()
     if not words:
         raise EOFError
     if words[1:] == [b"missing"]:
@@ -158,8 +158,8 @@ def answer(talk: GitProcess, kind: bytes = b"blob", most: int | None = None) -> 
         raise ValueError(words)
     size = int(words[2])
     _expect_room(size, most)
-    data = talk.stdout.read(size)
-    if len(data) < size or not talk.stdout.read(1):  # a newline
+    data = process.stdout.read(size)
+    if len(data) < size or not process.stdout.read(1):  # a newline
         raise EOFError
     return data
 

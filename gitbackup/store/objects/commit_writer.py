@@ -45,7 +45,7 @@ class CommitWriter:
         self._parent = parent
         self._publish = publish
         self._save = save
-        self._talk: GitProcess | None = None
+        self._process: GitProcess | None = None
         self._apart: Quarantine | None = None
         self._commit: str | None = None
 
@@ -56,17 +56,17 @@ class CommitWriter:
 
     def put(self, blob_id: str, content: bytes) -> None:
         """Sends the bytes of a file, whose blob's id is known."""
-        with self._writing() as talk:
-            talk.stdin.write(b"blob\ndata %d\n" % len(content))
-            talk.stdin.write(content)
-            talk.stdin.write(b"\n")
+        with self._writing() as process:
+            process.stdin.write(b"blob\ndata %d\n" % len(content))
+            process.stdin.write(content)
+            process.stdin.write(b"\n")
 
     def read(self, blob_id: str) -> bytes:
         """The bytes of a blob that was sent."""
-        with self._writing() as talk:
+        with self._writing() as process:
             try:
-                ask(talk, b"cat-blob " + blob_id.encode("ascii"))
-                data = answer(talk)
+                ask(process, b"cat-blob " + blob_id.encode("ascii"))
+                data = answer(process)
             except (EOFError, ValueError) as error:
                 raise BrokenPipeError from error  # it has ended: that is told in git's words
         if data is None:
@@ -87,11 +87,11 @@ class CommitWriter:
             raise UsageError("a commit message cannot hold a zero byte")
         attributes.check(self._git, changes)
         head = _head(self._git, message, self._parent, when)
-        with self._writing() as talk:
-            talk.stdin.write(head)
+        with self._writing() as process:
+            process.stdin.write(head)
             for line in _file_commands(changes):
-                talk.stdin.write(line)
-            talk.stdin.write(b"\nget-mark :1\ndone\n")
+                process.stdin.write(line)
+            process.stdin.write(b"\nget-mark :1\ndone\n")
         self._commit = self._finish()
         return self._commit
 
@@ -123,8 +123,8 @@ class CommitWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._talk is not None:
-            self._talk.kill()
+        if self._process is not None:
+            self._process.kill()
         if self._apart is not None:
             self._apart.remove()
 
@@ -136,28 +136,28 @@ class CommitWriter:
     @contextmanager
     def _writing(self) -> Iterator[GitProcess]:
         """The stream, started where it is not; what breaks it is told in git's words."""
-        starts = self._talk is None
-        if self._talk is None:
+        starts = self._process is None
+        if self._process is None:
             self._apart = self._apart or Quarantine(self._git)
-            self._talk = self._git.start(*_FAST_IMPORT, environment=self._apart.writing())
-            self._talk.widen()
+            self._process = self._git.start(*_FAST_IMPORT, environment=self._apart.writing())
+            self._process.widen()
         try:
             if starts and self._parent:
                 # git 2.55 knows what the repository holds, and so need not be written again,
                 # only once it has looked for something there
-                ask(self._talk, b"ls %s gitbackup.json" % self._parent.encode("ascii"))
-                self._talk.stdout.readline()
-            yield self._talk
+                ask(self._process, b"ls %s gitbackup.json" % self._parent.encode("ascii"))
+                self._process.stdout.readline()
+            yield self._process
         except OSError as error:
-            talk, self._talk = self._talk, None
-            raise failure("fast-import", talk.finish()) from error
+            process, self._process = self._process, None
+            raise failure("fast-import", process.finish()) from error
 
     def _finish(self) -> str:
         """Ends the stream; the commit's id, once git says that all of it is written."""
-        talk, self._talk = self._talk, None
-        if talk is None:
+        process, self._process = self._process, None
+        if process is None:
             raise GitbackupError("git fast-import does not run")
-        result = talk.finish()
+        result = process.finish()
         if result.status:
             raise failure("fast-import", result)
         return result.out.decode("ascii").strip()

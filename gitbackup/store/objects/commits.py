@@ -126,8 +126,8 @@ class History:
         settings = ("-c", "log.showroot=true")
         options = ("-z", "--raw", *RAW, "--format=%x00%x00%H")
         ends = [start, f"^{stop}"] if stop else [start]
-        talk = self._git.start(*settings, "log", *options, *ends, "--", *paths)
-        return _changed(self._git, talk, ends)
+        process = self._git.start(*settings, "log", *options, *ends, "--", *paths)
+        return _changed(self._git, process, ends)
 
     def _without_notes(self, problem: str) -> None:
         self.notes_problem = problem
@@ -184,30 +184,32 @@ class _Words(Said):
             self.data[_KEPT:-_KEPT] = b"\n...\n"
 
 
-def _listed(talk: GitProcess) -> Iterator[Record]:
+def _listed(process: GitProcess) -> Iterator[Record]:
     try:
-        for some in _parts(talk.stdout, f"{_END}\0".encode(), _Words):
+        for some in _parts(process.stdout, f"{_END}\0".encode(), _Words):
             yield from map(_record, some)
     except GeneratorExit:
-        talk.kill()
+        process.kill()
         raise
-    _ended(talk)
+    _ended(process)
 
 
-def _changed(git: Commands, talk: GitProcess, ends: Sequence[str]) -> Iterator[Sequence[Changed]]:
+def _changed(
+    git: Commands, process: GitProcess, ends: Sequence[str]
+) -> Iterator[Sequence[Changed]]:
     measured = False
 
     def wait() -> None:
         nonlocal measured
-        measured = measured or expect_measure(git, talk, tree_size.of_commits(git, ends))
+        measured = measured or expect_measure(git, process, tree_size.of_commits(git, ends))
 
     try:
-        for some in _parts(talk.stdout, _BETWEEN, partial(Told, git), last=True, wait=wait):
+        for some in _parts(process.stdout, _BETWEEN, partial(Told, git), last=True, wait=wait):
             yield [_changed_by(part) for part in some if part]
     except (GeneratorExit, Damaged):
-        talk.kill()
+        process.kill()
         raise
-    result = talk.finish()
+    result = process.finish()
     if result.status:
         raise damaged(git, "log", result)
 
@@ -266,8 +268,8 @@ def _parts(
         yield [bytes(left.data)]
 
 
-def _ended(talk: GitProcess) -> None:
-    result = talk.finish()
+def _ended(process: GitProcess) -> None:
+    result = process.finish()
     if not result.status:
         return
     error = failure("log", result)

@@ -118,21 +118,21 @@ class TreePairs:
 
     def __init__(self, git: Commands) -> None:
         self._git = git
-        self._talk: GitProcess | None = None
+        self._process: GitProcess | None = None
 
     def differ(self, a: str | None, b: str) -> list[FileChange]:
         """The files that differ between two trees, given by id; None is one without files.
 
         Raises Damaged where one of them cannot be read.
         """
-        if self._talk is None:
-            self._talk = self._git.start("diff-tree", "--stdin", "-r", "-z", "--raw", *RAW)
+        if self._process is None:
+            self._process = self._git.start("diff-tree", "--stdin", "-r", "-z", "--raw", *RAW)
         question = f"{a or EMPTY_TREE} {b}\n".encode("ascii")
         try:
-            self._talk.stdin.write(question + _DONE)
-            self._talk.stdin.flush()
-            expect_measure(self._git, self._talk, (tree for tree in (a, b) if tree))
-            answer = _answer(self._talk, Told(self._git))
+            self._process.stdin.write(question + _DONE)
+            self._process.stdin.flush()
+            expect_measure(self._git, self._process, (tree for tree in (a, b) if tree))
+            answer = _answer(self._process, Told(self._git))
         except OSError as error:
             raise self._damaged() from error
         except Damaged:
@@ -145,33 +145,33 @@ class TreePairs:
 
     def close(self) -> None:
         """Ends the process, where one runs."""
-        if self._talk is not None:
-            self._talk.kill()
-        self._talk = None
+        if self._process is not None:
+            self._process.kill()
+        self._process = None
 
     def _damaged(self) -> GitbackupError:
-        talk, self._talk = self._talk, None
-        result = talk.finish() if talk else Result(1, b"", "")
+        process, self._process = self._process, None
+        result = process.finish() if process else Result(1, b"", "")
         return damaged(self._git, "diff-tree", result)
 
 
-def expect_measure(git: Commands, talk: GitProcess, trees: Iterable[str]) -> bool:
+def expect_measure(git: Commands, process: GitProcess, trees: Iterable[str]) -> bool:
     """Return whether git says nothing for a while, so that these trees were measured.
 
     Raise Damaged where it would compare them for ever.
     """
-    if not talk.is_silent(_SILENCE):
+    if not process.is_silent(_SILENCE):
         return False
     if why := tree_size.beyond(git, trees):
-        talk.kill()
+        process.kill()
         raise Damaged(f"{git.folder} is damaged: a commit has trees that no database has, of {why}")
     return True
 
 
-def _answer(talk: GitProcess, answer: Told) -> bytes:
+def _answer(process: GitProcess, answer: Told) -> bytes:
     """What git writes for one pair of trees."""
     while not answer.data.endswith(_DONE):
-        chunk = os.read(talk.stdout.fileno(), _CHUNK)
+        chunk = os.read(process.stdout.fileno(), _CHUNK)
         if not chunk:
             raise BrokenPipeError
         answer.add(chunk)
@@ -265,12 +265,12 @@ def _read(
 
     It may compare these trees before it says a word.
     """
-    talk = git.start(*words, environment=environment)
-    expect_measure(git, talk, trees)
+    process = git.start(*words, environment=environment)
+    expect_measure(git, process, trees)
     told = Told(git)
-    while chunk := os.read(talk.stdout.fileno(), _CHUNK):
+    while chunk := os.read(process.stdout.fileno(), _CHUNK):
         told.add(chunk)
-    result = talk.finish()
+    result = process.finish()
     if result.status:
         raise damaged(git, words[0], result)
     return bytes(told.data)

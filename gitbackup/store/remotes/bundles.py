@@ -37,11 +37,11 @@ def written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     draft = Path(name)
     try:
         with file_errors("write the bundle"), os.fdopen(handle, "wb") as file:
-            talk = git.start("bundle", "create", "--quiet", "-", *_REVISIONS)
-            shutil.copyfileobj(talk.stdout, file, 1 << 20)
+            process = git.start("bundle", "create", "--quiet", "-", *_REVISIONS)
+            shutil.copyfileobj(process.stdout, file, 1 << 20)
             file.flush()
             os.fsync(file.fileno())
-        result = talk.finish()
+        result = process.finish()
         if result.status:
             raise failure("bundle", result)
         yield draft, prove(git, draft)

@@ -99,9 +99,9 @@ def note(git: Commands, remote: Remote, branches: Mapping[str, str]) -> None:
         for name, ident in branches.items()
         if before.get(name) != ident
     ]
-    talk = git.start("update-ref", "-m", "gitbackup push", "--stdin")
-    talk.stdin.write("".join(lines).encode("utf-8", "surrogateescape"))
-    result = talk.finish()
+    process = git.start("update-ref", "-m", "gitbackup push", "--stdin")
+    process.stdin.write("".join(lines).encode("utf-8", "surrogateescape"))
+    result = process.finish()
     if result.status:
         raise failure("update-ref", result)
 

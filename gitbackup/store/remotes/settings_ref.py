@@ -81,9 +81,9 @@ def base(git: Commands, one: str, other: str) -> str | None:
 
 
 def _said(git: Commands, stdin: bytes, *words: str) -> str:
-    talk = git.start(*words)
-    talk.stdin.write(stdin)
-    result = talk.finish()
+    process = git.start(*words)
+    process.stdin.write(stdin)
+    result = process.finish()
     if result.status:
         raise failure(words[0], result)
     return result.out.decode("ascii").strip()

@@ -71,9 +71,9 @@ def _stage_written(git: Commands, changes: list[FileChange]) -> None:
             mode, blob = ("100644", change.after) if change.after else ("0", "0" * 40)
             lines.append(f"{mode} {blob}\t{change.path}\0")
     blobs.close()
-    talk = git.start("update-index", "-z", "--index-info")
-    talk.stdin.write("".join(lines).encode("utf-8", "surrogateescape"))
-    result = talk.finish()
+    process = git.start("update-index", "-z", "--index-info")
+    process.stdin.write("".join(lines).encode("utf-8", "surrogateescape"))
+    result = process.finish()
     if result.status:
         raise failure("update-index", result)
 
