@@ -169,6 +169,21 @@ def test_folders_in_each_other_without_end(words: tuple[str, ...], kept: User) -
     assert not Path("copied").exists()
 
 
+def test_notes_that_are_one_are_left_out(kept: User) -> None:
+    """git would merge them with ours, each file of them."""
+    kept.says("clone", str(kept.repo), "bomb")
+    tree = exponential(Path("bomb"))
+    notes = git(Path("bomb"), "commit-tree", tree, "-m", "hostile")
+    git(Path("bomb"), "update-ref", "refs/notes/gitbackup", notes)
+    git(kept.repo, "notes", "--ref=gitbackup", "add", "-m", "ours")
+
+    done = kept.run("pull", "bomb")
+
+    assert done.code == 0
+    assert "the notes gitbackup of origin (HERE/bomb) are left out: they have trees of" in done.err
+    assert git(kept.repo, "notes", "--ref=gitbackup", "show", "HEAD") == "ours"
+
+
 def test_what_is_the_same_in_every_database_is_no_bomb(kept: User) -> None:
     repository = Repository.open(kept.repo)
     files = {f"db{n}/{m:04x}.json": b"%d\n" % m for n in range(16) for m in range(500)}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
 from gitbackup.store.git import identity, lock
 from gitbackup.store.git.command import Commands, failure, text
-from gitbackup.store.objects import refs
+from gitbackup.store.objects import refs, tree_size
 from gitbackup.store.remotes import bundles, network, remote_url, remotes, settings_ref, size_limits
 from gitbackup.store.remotes.remotes import BRANCHES, Remote
 
@@ -249,6 +249,8 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
     for name, ident in remotes.known_refs(git, _aside(remote)).items():
         if not refs.is_commit(git, ident):
             told.append(f"the notes {name} of {remote} are at no commit; they are left out")
+        elif why := tree_size.beyond(git, tree_size.of_commits(git, [ident])):
+            told.append(f"the notes {name} of {remote} are left out: they have trees of {why}")
         elif not _forward(git, NOTES + name, ident):
             words = ("notes", f"--ref={NOTES}{name}", "merge", "-q", "-s", "cat_sort_uniq", ident)
             result = git.attempt(*words, environment=identity.environment(git))
