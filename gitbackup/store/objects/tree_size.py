@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from gitbackup.store.git.command import Commands, text
@@ -24,6 +25,8 @@ COPIES = 16
 
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 _FOLDER = b"40000"
+_AT_ONCE = 256  # trees
+_MOST_HELD = 16 * 1024 * 1024  # bytes of trees that wait
 
 
 def beyond(git: Commands, trees: Iterable[str]) -> str:
@@ -66,6 +69,8 @@ class _Measure:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._known: dict[str, _Size] = {}
+        self._ahead: dict[str, bytes] = {}
+        self._held = 0  # bytes of these
         self._different: set[bytes] = set()  # ids of what the trees name
 
     def take(self, tree: str) -> str:
@@ -84,11 +89,27 @@ class _Measure:
         return ""
 
     def _opened(self, tree: str) -> _Open:
-        found = _ENTRY.findall(next(self._blobs.trees([tree])))
+        found = _ENTRY.findall(self._read(tree))
         self._different.update(id_ for _, _, id_ in found)
         folders = [(id_.hex(), len(name) + 1) for mode, name, id_ in found if mode == _FOLDER]
+        self._read_ahead([id_ for id_, _ in folders])
         own = _Size(len(found), 1, sum(len(name) for _, name, _ in found))
         return _Open(tree, own, folders, iter(folders))
+
+    def _read(self, tree: str) -> bytes:
+        data = self._ahead.pop(tree, None)
+        if data is None:
+            return next(self._blobs.trees([tree]))
+        self._held -= len(data)
+        return data
+
+    def _read_ahead(self, trees: list[str]) -> None:
+        """Read some trees at once, as far as they fill little memory."""
+        new = (t for t in dict.fromkeys(trees) if t not in self._known and t not in self._ahead)
+        wanted = [*islice(new, _AT_ONCE)] if self._held < _MOST_HELD else []
+        for tree, data in zip(wanted, self._blobs.trees(wanted), strict=True):
+            self._ahead[tree] = data
+            self._held += len(data)
 
     def _sum(self, tree: _Open) -> _Size:
         files, depth, paths = tree.own
