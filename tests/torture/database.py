@@ -68,7 +68,9 @@ class State(NamedTuple):
 
     @property
     def tokens(self) -> frozenset[bytes]:
-        values = frozenset().union(*(held.tokens for held in self.keys.values()))
+        """Those of all but values that are built aside."""
+        lasting = (held.tokens for key, held in self.keys.items() if MARK not in key[1])
+        values = frozenset().union(*lasting)
         return values | frozenset(TOKEN.findall(b"".join(self.libraries)))
 
     @property
@@ -202,6 +204,10 @@ class Database:
             self.hang_up()
             raise Gone(str(error)) from error
         return replies
+
+    def remove(self, keys: Iterable[Key]) -> None:
+        for db, name in keys:
+            self.ask(("SELECT", db), ("UNLINK", name))
 
     def state(self) -> State:
         """All that it holds, read without gitbackup."""

@@ -15,9 +15,10 @@ import signal
 from random import Random
 from typing import NamedTuple
 
+from gitbackup.store.unfinished import JOURNAL
 from tests.torture import acts, faults
 from tests.torture.acts import Act, Keys, alive, differing
-from tests.torture.database import Gone, State, library_named
+from tests.torture.database import HOUR, Gone, State, library_named
 from tests.torture.faults import Fault, Trouble
 from tests.torture.starter import Ended
 from tests.torture.world import PATIENCE, Cost, Undoable, World, stacks
@@ -280,8 +281,7 @@ class Trial:
 
     def _completed(self, head: str | None) -> bool:
         """Whether the restore that was cut off has made its last commit, and closed its book."""
-        git_dir = self.world.plain.git_dir / "gitbackup"
-        if any(git_dir.glob("restoring*")) or any(git_dir.glob("journal*")):
+        if (self.world.plain.git_dir / JOURNAL).exists():
             return False
         now = self.world.plain.head()
         if now == head:
@@ -301,6 +301,7 @@ class Trial:
         world = self.world
         if act.kind.startswith("first ") and world.plain.head() is None:
             return
+        self._let_go(world.database.state())
         state = after = world.database.state()
         made = world.run("commit", "-m", "what is there")
         if made.code:
@@ -319,6 +320,15 @@ class Trial:
         assert head is not None
         world.known[head] = state
         self._note(act, before, after, disturbed)
+
+    def _let_go(self, state: State) -> None:
+        """What a run that was cut off has built aside is in no commit, and goes by itself within
+        the hour: here at once."""
+        for key in state.aside:
+            left = state.keys[key].expires_at - state.now
+            if not (0 < left <= HOUR or self.world.clock):
+                raise Broken(PERSON, f"{key} was built aside, and stays for {left} ms")
+        self.world.database.remove(state.aside)
 
     def _note(self, act: Act, before: State, after: State, disturbed: bool) -> None:
         """What an undo has to bring back."""
