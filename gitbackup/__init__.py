@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gitbackup.backup import Backup as Backup
-    from gitbackup.backup import InitResult as InitResult
-    from gitbackup.backup.rdb import RdbFiles as RdbFiles
     from gitbackup.checks.check import Checked as Checked
     from gitbackup.commit.commit import CommitResult as CommitResult
     from gitbackup.commit.watch import Trouble as Trouble
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from gitbackup.errors import PasswordNeeded as PasswordNeeded
     from gitbackup.errors import ServerError as ServerError
     from gitbackup.errors import UsageError as UsageError
+    from gitbackup.init import InitResult as InitResult
     from gitbackup.model.changes import Action as Action
     from gitbackup.model.commits import CommitInfo as CommitInfo
     from gitbackup.model.commits import Consistency as Consistency
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from gitbackup.model.ttl import Ttl as Ttl
     from gitbackup.plan import Plan as Plan
     from gitbackup.rdb.import_as_branch import RdbAdopted as RdbAdopted
+    from gitbackup.rdb_files import RdbFiles as RdbFiles
     from gitbackup.remotes.sync import CloneResult as CloneResult
     from gitbackup.remotes.sync import PullResult as PullResult
     from gitbackup.remotes.sync import PushResult as PushResult
@@ -57,11 +57,8 @@ if TYPE_CHECKING:
     from gitbackup.verify.verify import Verified as Verified
 
 _HOMES = {
-    "backup": (
-        "Backup",
-        "InitResult",
-    ),
-    "backup.rdb": ("RdbFiles",),
+    "backup": ("Backup",),
+    "rdb_files": ("RdbFiles",),
     "checks.check": ("Checked",),
     "commit.commit": ("CommitResult",),
     "commit.watch": (
@@ -82,6 +79,7 @@ _HOMES = {
         "ServerError",
         "UsageError",
     ),
+    "init": ("InitResult",),
     "model.changes": ("Action",),
     "model.commits": (
         "CommitInfo",

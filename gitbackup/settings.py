@@ -115,24 +115,68 @@ def named(name: str) -> Setting:
     raise UsageError(f"there is no setting {name!r}; there are {names}")
 
 
-def in_force(repository: Repository, given: str | None, origin: str) -> list[InForce]:
-    """Return all that is in force. `given` is a URL that goes before the setting's, if there is
-    one, and `origin` where that is from."""
-    found = repository.sourced()
-    came = {text for name, text, _, _ in found if name == CAME}
-    told: list[InForce] = []
-    for each in SETTINGS:
-        if each.name == "url" and given:
-            told.append(_shown(each, given, "environment", origin))
-            continue
-        mine = [(value, scope, file) for name, value, scope, file in found
-                if name == each.name.lower()]  # fmt: skip
-        for value, scope, file in mine if each.many else mine[-1:]:
-            source = _SOURCES.get(scope, scope)
-            if source == "repository" and f"{each.name} {value}" in came:
-                source = "history"
-            told.append(_shown(each, value, source, file))
-    return told
+class Config:
+    """The settings of a data repository: those in force, and changing the repository's own.
+
+    The names are `url`, `include`, `exclude`, `quiet`, `redact`, `push`, `push-to`, `rdbDir`, and
+    those of model.access; they are `gitbackup.<name>` in git's config. Every method raises
+    UsageError for another name, and for a value that cannot be; nothing is changed then.
+    `repository` returns the repository, or raises NoRepository; `url` is a server's URL that
+    goes before the setting's, if there is one.
+    """
+
+    def __init__(self, repository: Callable[[], Repository], url: str | None = None) -> None:
+        self._repository = repository
+        self._url = url
+
+    def in_force(self, name: str | None = None, url_from: str = "the caller") -> Sequence[InForce]:
+        """Return the values that are in force, of one setting or of all.
+
+        `url_from` says where the URL of this object is from, if it has one.
+        """
+        chosen = [named(name)] if name else SETTINGS
+        found = self._repository().sourced()
+        came = {text for name, text, _, _ in found if name == CAME}
+        values: list[InForce] = []
+        for each in chosen:
+            if each.name == "url" and self._url:
+                values.append(_shown(each, self._url, "environment", url_from))
+                continue
+            own = [(value, scope, file) for name, value, scope, file in found
+                   if name == each.name.lower()]  # fmt: skip
+            for value, scope, file in own if each.many else own[-1:]:
+                source = _SOURCES.get(scope, scope)
+                if source == "repository" and f"{each.name} {value}" in came:
+                    source = "history"
+                values.append(_shown(each, value, source, file))
+        return values
+
+    def set(self, name: str, *values: str) -> None:
+        """Make these the repository's own values, in place of those that it had."""
+        repository, setting = self._repository(), named(name)
+        if setting.name == "push" and values == (OFF,):
+            values = ()
+        if len(values) > 1 and not setting.many:
+            raise UsageError(f"{setting.name} has one value")
+        _write(repository, setting, [_checked(setting, value) for value in values])
+
+    def unset(self, name: str) -> None:
+        """Remove all of the repository's own values."""
+        self.set(name)
+
+    def add(self, name: str, *values: str) -> None:
+        """Add values, those that it does not have yet, to a setting that may have many."""
+        repository, setting = self._repository(), _of_many(name, "add")
+        new = [_checked(setting, value) for value in values]
+        _write(repository, setting, [*dict.fromkeys([*repository.own(setting.name), *new])])
+
+    def remove(self, name: str, value: str) -> None:
+        """Remove one value. Raises UsageError where the repository itself does not have it."""
+        repository, setting = self._repository(), _of_many(name, "remove")
+        own = repository.own(setting.name)
+        if value not in own:
+            raise UsageError(_not_own(repository, setting, value))
+        _write(repository, setting, [each for each in own if each != value])
 
 
 def _shown(setting: Setting, value: str, source: str, origin: str) -> InForce:
@@ -161,33 +205,6 @@ def without_password(value: str, user: bool = True) -> str:
         database = "" if parsed.db is None else f"?db={parsed.db}"
         return f"unix://{login}{parsed.options.get('path', '')}{database}"
     return f"{scheme}://{login}{parsed.label}" + ("" if parsed.db is None else f"/{parsed.db}")
-
-
-def put(repository: Repository, name: str, values: Sequence[str]) -> None:
-    """Make these the repository's own values of a setting. Raise UsageError for what cannot be."""
-    setting = named(name)
-    if setting.name == "push" and list(values) == [OFF]:
-        values = []
-    if len(values) > 1 and not setting.many:
-        raise UsageError(f"{setting.name} has one value")
-    _write(repository, setting, [_checked(setting, value) for value in values])
-
-
-def add(repository: Repository, name: str, values: Sequence[str]) -> None:
-    """Add values to a setting that may have many, those that it has not. Raise as `put` does."""
-    setting = _of_many(name, "add")
-    own = repository.own(setting.name)
-    new = [_checked(setting, value) for value in values]
-    _write(repository, setting, [*dict.fromkeys([*own, *new])])
-
-
-def remove(repository: Repository, name: str, value: str) -> None:
-    """Take a value from a setting that may have many. Raise UsageError where it has not got it."""
-    setting = _of_many(name, "remove")
-    own = repository.own(setting.name)
-    if value not in own:
-        raise UsageError(_not_own(repository, setting, value))
-    _write(repository, setting, [each for each in own if each != value])
 
 
 def check(name: str, values: Sequence[str]) -> None:

@@ -25,7 +25,9 @@ FLOORS = (
     ("__main__",),  # python -m gitbackup
     ("cli",),  # commands/ has a file for each command
     ("__init__",),  # the public face, which loads what it shows when it is asked for
-    ("backup",),  # the class Backup: a short method for each verb, a file for each family
+    ("backup",),  # the class Backup: a short method for each verb
+    ("init", "rdb_files"),  # making a repository; what Backup.rdb is
+    ("context",),  # what the verbs work on: the repository, the server, the keys in scope
     ("checks", "transfer"),  # is the data safe; export and import
     ("rdb", "restore"),  # RDB files; the database is a commit's again
     ("compare", "verify"),  # what differs; what is proved to restore

@@ -160,7 +160,7 @@ def test_a_library_whose_function_another_has_that_stays_is_refused(
 
 def as_user(client: redis.Redis, backup: Backup, *rights: str) -> Backup:
     client.execute_command("ACL", "SETUSER", "ann", "on", ">pw", "~*", "+@all", *rights)
-    scheme, _, place = str(backup._at.url).partition("://")
+    scheme, _, place = str(backup._context.url).partition("://")
     return Backup(backup.path, f"{scheme}://ann:pw@{place}")
 
 

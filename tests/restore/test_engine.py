@@ -115,7 +115,7 @@ def test_a_key_that_the_server_refuses_is_named_and_the_others_are_restored(
     edited = dump % '{"type": "string", "value": "2"}'
     (backup.path / "db0" / "_.json").write_text(edited)
     git(backup.path, "commit", "-qam", "by hand")
-    result = Backup(backup.path, backup._at.url).restore("HEAD", yes)
+    result = Backup(backup.path, backup._context.url).restore("HEAD", yes)
     assert [key for key, _ in result.refused] == [Key(0, "bad")]
     assert not result.whole
     assert client.keys() == ["a"]

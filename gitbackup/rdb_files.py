@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbackup.backup.workspace import Workspace
+from gitbackup.context import Context
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.model.ttl import Ttl
 
@@ -28,13 +28,13 @@ class RdbFiles:
     with; without it, it is one of those at hand that takes it.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._at = workspace
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     @property
     def folder(self) -> Path:
         """Where files are kept unless another folder is named."""
-        return self._at.rdb_folder
+        return self._context.rdb_folder
 
     def save(
         self,
@@ -53,7 +53,7 @@ class RdbFiles:
         from gitbackup.rdb import files
 
         source = files.copy(Path(file) if file else None) if copy else files.sync
-        at = self._at
+        at = self._context
         chosen = at.rdb_in(folder)
         return files.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
 
@@ -83,21 +83,23 @@ class RdbFiles:
         from gitbackup.rdb import import_as_branch
 
         commit.expect_text(message)
-        quiet = self._at.quiet()
+        quiet = self._context.quiet()
         with self._loaded(file, program) as live:
             if dry_run:
-                result = commit.preview(self._at.repository, live, message, quiet)
+                result = commit.preview(self._context.repository, live, message, quiet)
             else:
-                repository = self._at.repository or self._at.create()
+                repository = self._context.repository or self._context.create()
                 result = commit.commit(repository, live, message, allow_empty, quiet)
-            return import_as_branch.told(self._at.repository, live, result)
+            return import_as_branch.told(self._context.repository, live, result)
 
     def adopt(self, file: str | Path, program: str | Path | None = None) -> RdbAdopted:
         """Makes a commit of a file on a branch of its own, to be restored as any other is."""
         from gitbackup.rdb import import_as_branch
 
         with self._loaded(file, program) as live:
-            return import_as_branch.import_as_branch(self._at.repository or self._at.create(), live)
+            return import_as_branch.import_as_branch(
+                self._context.repository or self._context.create(), live
+            )
 
     def plan(
         self,
@@ -118,11 +120,11 @@ class RdbFiles:
         from gitbackup.restore.planner import RestoreRequest
         from gitbackup.store.repository.scratch import scratch
 
-        how = self._at.how(patterns, databases, to, delete, ttl)
-        with self._loaded(file, program) as live, scratch(self._at.repository) as aside:
+        options = self._context.restore_options(patterns, databases, to, delete, ttl)
+        with self._loaded(file, program) as live, scratch(self._context.repository) as aside:
             adopted = import_as_branch.import_as_branch(aside, live)
-            server, wanted = self._at.server_of(to), RestoreRequest(adopted.commit, how)
-            plan = self._at.restorer(wanted, server, to, aside).plan()
+            server, wanted = self._context.server_of(to), RestoreRequest(adopted.commit, options)
+            plan = self._context.restorer(wanted, server, to, aside).plan()
         return replace(plan, warnings=[*plan.warnings, *adopted.warnings])
 
     def _loaded(
@@ -131,4 +133,6 @@ class RdbFiles:
         from gitbackup.rdb import import_as_branch
 
         chosen = Path(program) if program else None
-        return import_as_branch.loaded(Path(file), chosen, self._at.scope(), self._at.progress)
+        return import_as_branch.loaded(
+            Path(file), chosen, self._context.scope(), self._context.progress
+        )

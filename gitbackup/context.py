@@ -1,4 +1,4 @@
-"""Where a Backup works: its data repository, its server, and which keys both are about.
+"""What the verbs of a Backup work on: its data repository, its server, and the keys in scope.
 
 Nothing is opened before it is asked for: redis and git take longer to load than `log` takes
 to run, and most verbs need but one of them.
@@ -7,7 +7,7 @@ to run, and most verbs need but one of them.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from gitbackup.progress import Progress
 
 if TYPE_CHECKING:
     from gitbackup.capture.reader import SnapshotReader
+    from gitbackup.commit.follower import LiveFollower
     from gitbackup.live.connection.address import Address
     from gitbackup.live.connection.connect import Server
     from gitbackup.model.ttl import Ttl
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from gitbackup.transfer.import_file import Destination
 
 
-class Workspace:
+class Context:
     """A folder for the data repository, a server, and the databases to cover.
 
     `url` and `password` may be None: then the repository's settings, or the default, serve.
@@ -51,7 +52,7 @@ class Workspace:
     ) -> None:
         self.path = path
         self.url = url
-        self.databases = databases or None
+        self.databases = tuple(databases or ()) or None
         self.progress = progress
         self.lock_wait = lock_wait
         self._password = password
@@ -124,7 +125,7 @@ class Workspace:
             return address
         return address.with_password(self._password)
 
-    def place_of(self, other: str | None) -> Address:
+    def address_of(self, other: str | None) -> Address:
         """Where that other server is, by its URL; this one where None."""
         from gitbackup.live.connection.address import parse
 
@@ -134,13 +135,13 @@ class Workspace:
         """That other server, logged in to; this one where None."""
         from gitbackup.live.connection.connect import connect
 
-        return self.server if other is None else connect(self.place_of(other))
+        return self.server if other is None else connect(self.address_of(other))
 
-    def chosen(
+    def chosen_databases(
         self, databases: Mapping[int, int] | None, other: str | None
     ) -> tuple[tuple[int, int], ...] | None:
         """Which of a commit's databases go into which of a server's, in pairs; None for all."""
-        named = self.place_of(other).db
+        named = self.address_of(other).db
         same = self.databases or (None if named is None else [named])
         if databases is None:
             return None if same is None else tuple((db, db) for db in sorted({*same}))
@@ -148,7 +149,7 @@ class Workspace:
             raise UsageError("two databases cannot both go into the same one")
         return tuple(sorted(databases.items()))
 
-    def how(
+    def restore_options(
         self,
         patterns: Sequence[str],
         databases: Mapping[int, int] | None,
@@ -159,7 +160,7 @@ class Workspace:
         """Which keys go into that other server, this one where None, and how."""
         from gitbackup.plan import RestoreOptions
 
-        return RestoreOptions(tuple(patterns), self.chosen(databases, other), delete, ttl)
+        return RestoreOptions(tuple(patterns), self.chosen_databases(databases, other), delete, ttl)
 
     def restorer(
         self,
@@ -188,7 +189,7 @@ class Workspace:
         return Destination(repository, self.create, server, scope, home, self.progress)
 
     def _scope_at(self, other: str | None) -> Scope:
-        named = self.place_of(other).db
+        named = self.address_of(other).db
         return self.scope_of(None if named is None else [named])
 
     @property
@@ -213,6 +214,22 @@ class Workspace:
         from gitbackup.capture.reader import SnapshotReader
 
         return SnapshotReader(self.server, self.scope(), self.progress, consistency)
+
+    def followers(self) -> Callable[[], LiveFollower]:
+        """Return what makes a live follower, of a new connection each time.
+
+        The first is of the server that let us in; by the next, another may answer there.
+        """
+        from gitbackup.commit.follower import LiveFollower
+        from gitbackup.live.connection.connect import connect
+
+        servers = iter([self.server])
+
+        def follow() -> LiveFollower:
+            server = next(servers, None) or connect(self.address)
+            return LiveFollower(server, self.scope(), self.progress)
+
+        return follow
 
     def scope(self) -> Scope:
         """What a commit covers: by the databases asked for, the URL, the repository's settings."""

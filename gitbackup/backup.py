@@ -1,0 +1,500 @@
+"""The public class: a data repository, a server, and a method for each verb.
+
+Each method imports what it needs when it is called: redis, deepdiff and git take longer to
+load than `log` takes to run, and most methods need only one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from gitbackup.context import Context
+from gitbackup.model.access import Access
+from gitbackup.model.commits import CommitInfo, Consistency, KeyLine, Pushed, Rehearsal, Selection
+from gitbackup.model.ttl import Ttl
+from gitbackup.progress import SILENT, Progress
+from gitbackup.redact import Redaction
+
+if TYPE_CHECKING:
+    from gitbackup.checks.check import Checked
+    from gitbackup.commit.commit import CommitResult
+    from gitbackup.commit.watch import Event, Stop
+    from gitbackup.compare.diff import Diff, Shown, Status
+    from gitbackup.history.blame import Blame
+    from gitbackup.history.entry import StoredEntry
+    from gitbackup.history.key_log import CommitChanges
+    from gitbackup.history.stat import CommitSummary
+    from gitbackup.init import InitResult
+    from gitbackup.live.connection.connect import Server
+    from gitbackup.model.proof import Proof
+    from gitbackup.plan import Plan
+    from gitbackup.rdb_files import RdbFiles
+    from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
+    from gitbackup.restore.restore import Confirm, Restorer
+    from gitbackup.restore.result import RestoreResult
+    from gitbackup.settings import Config
+    from gitbackup.store.repository.repository import Repository
+    from gitbackup.transfer.export import ExportResult
+    from gitbackup.transfer.import_file import Importing
+    from gitbackup.verify.verify import Verified
+
+DEFAULT_ACCESS = Access()
+FROM_HEAD = Selection()  # every commit
+
+
+class Backup:
+    """Git for one Redis database.
+
+    `repository` is the folder of the data repository. `url` names the server, such as
+    `redis://user:password@host:6379/0`; without it the repository's setting `gitbackup.url`
+    does, or it is `redis://localhost:6379`. `password` serves where the URL has none.
+    `databases` are the numbers of those to cover: without them, the one that the URL names, or
+    all. Where another run holds the repository, a method waits for it `lock_wait` seconds.
+    `access` says how long a server may take to answer, and what its certificate has to be.
+
+    Every method raises a GitbackupError whose message says what to do, and changes nothing
+    then; its `exit_code` tells the kind of error.
+    """
+
+    def __init__(
+        self,
+        repository: str | Path = "data-git-backup",
+        url: str | None = None,
+        *,
+        password: str | None = None,
+        databases: Sequence[int] | None = None,
+        progress: Progress = SILENT,
+        lock_wait: float = 10.0,
+        access: Access = DEFAULT_ACCESS,
+    ) -> None:
+        self._context = Context(
+            Path(repository), url, password, databases, progress, lock_wait, access
+        )
+
+    @property
+    def path(self) -> Path:
+        """The folder of the data repository, whether it exists yet or not."""
+        return self._context.path
+
+    @property
+    def repository(self) -> Repository | None:
+        """The data repository, None where there is none. Raises NoRepository for another's."""
+        return self._context.repository
+
+    @property
+    def server(self) -> Server:
+        """The server, connected and logged in to."""
+        return self._context.server
+
+    @property
+    def insecure(self) -> bool:
+        """Whether the server's certificate is not checked."""
+        return self._context.address.insecure
+
+    @property
+    def config(self) -> Config:
+        """The repository's settings, to read and to change."""
+        from gitbackup.settings import Config
+
+        return Config(lambda: self._context.history, self._context.url)
+
+    @property
+    def rdb(self) -> RdbFiles:
+        """The server's data as RDB files: to save, list, verify and commit."""
+        from gitbackup.rdb_files import RdbFiles
+
+        return RdbFiles(self._context)
+
+    def connect(self) -> Server:
+        """Connect to the server now, as every method that needs it does by itself."""
+        return self._context.server
+
+    def resolve(self, commit_ish: str) -> str:
+        """Return the id of the commit that a git revision names. Raises UsageError for none."""
+        return self._context.history.resolve(commit_ish)
+
+    def init(
+        self,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        bare: bool = False,
+        *,
+        quiet: Sequence[str] = (),
+        redact: Sequence[str] = (),
+    ) -> InitResult:
+        """Make the data repository, or adopt the one that exists, and write its settings.
+
+        They go to the repository's own git config: this object's URL, if it has one; the key
+        patterns that commits `include` and `exclude`; those of keys that are committed but not
+        shown (`quiet`); and what is masked wherever values are shown (`redact`). Patterns are
+        added to those that are there; `config` removes them.
+        """
+        from gitbackup.init import init
+
+        return init(self._context, include, exclude, quiet, redact, bare)
+
+    def commit(
+        self,
+        message: str | None = None,
+        *,
+        allow_empty: bool = False,
+        dry_run: bool = False,
+        consistency: Consistency = Consistency.AUTO,
+    ) -> CommitResult:
+        """Commit every key in scope; make the repository where there is none.
+
+        Without a message the subject says what changed. Where nothing changed no commit is
+        made, unless `allow_empty`; with `dry_run` none is made either. The commit is of one
+        point in time where the server permits that; `consistency` says what else to do for it.
+        """
+        from gitbackup.commit import commit
+
+        commit.expect_text(message)
+        live, quiet = self._context.live(consistency), self._context.quiet()
+        if dry_run:
+            return commit.preview(self.repository, live, message, quiet)
+        repository = self.repository or self._context.create()
+        return commit.commit(repository, live, message, allow_empty, quiet)
+
+    def watch(
+        self,
+        stop: Stop,
+        *,
+        match: Sequence[str] = (),
+        quiet: float = 2.0,
+        max_wait: float = 60.0,
+        message: str = "{changes}",
+    ) -> Iterator[Event]:
+        """Commit whenever keys have changed, until `stop`, a threading.Event, is set.
+
+        First it commits what differs. Then it commits once no key that matches one of the
+        globs `match` has changed for `quiet` seconds, after `max_wait` seconds at the latest;
+        changes of other keys, and of those that the setting `gitbackup.quiet` names, are
+        included. In `message`, `{changes}` stands for what changed, `{counts}` for how many keys.
+        Yields each commit as it is made, and each failure, after which it tries again. Makes the
+        repository where there is none. Raises Busy where another run watches, and ServerError,
+        naming the right that is missing, where the server does not report writes to us.
+        """
+        from gitbackup.commit.policy import CommitPolicy
+        from gitbackup.commit.watch import Watch
+
+        policy = CommitPolicy(match, self._context.quiet(), quiet, max_wait, message)
+        follow = self._context.followers()
+        return Watch(self.repository or self._context.create(), follow, policy, stop).run()
+
+    def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
+        """Return what a commit would record now; `exclude` and `every` are as for `diff`."""
+        from gitbackup.compare import diff
+
+        narrow = diff.Narrow(exclude=exclude, quiet=self._context.quiet(every))
+        return diff.status(self._context.history, self._context.live(), narrow)
+
+    def diff(
+        self,
+        a: str = "HEAD",
+        b: str | None = None,
+        patterns: Sequence[str] = (),
+        *,
+        exclude: Sequence[str] = (),
+        redact: Sequence[str] = (),
+        every: bool = False,
+    ) -> Diff:
+        """Return what differs between two commits, or a commit and, without `b`, the database.
+
+        `patterns` are globs of Redis that keep the keys they match, `exclude` those that leave
+        them out; the databases of this object keep theirs. Keys that the repository's setting
+        `gitbackup.quiet` matches are counted only, unless `patterns` or `every` ask for them.
+        `redact` are globs of keys and fields whose values are masked, besides the setting
+        `gitbackup.redact`.
+        """
+        from gitbackup.compare import diff
+
+        context = self._context
+        repository, before = context.history, self.resolve(a)
+        quiet = context.quiet(every or bool(patterns))
+        narrow = diff.Narrow(patterns, context.databases, exclude, quiet)
+        if b is not None:
+            found = diff.diff_commits(repository, before, self.resolve(b), narrow)
+        else:
+            scope = context.scope()
+            narrow = replace(narrow, databases=scope.databases)
+            server, progress = context.server, context.progress
+            found = diff.diff_live(repository, before, server, scope, narrow, progress)
+        return replace(found, redaction=context.redaction(redact))
+
+    def show(
+        self, commit_ish: str = "HEAD", *, redact: Sequence[str] = (), every: bool = False
+    ) -> Shown:
+        """Return a commit and what it changed; `redact` and `every` are as for `diff`."""
+        from gitbackup.compare import diff
+
+        narrow = diff.Narrow(quiet=self._context.quiet(every))
+        shown = diff.show(self._context.history, self.resolve(commit_ish), narrow)
+        return replace(shown, diff=replace(shown.diff, redaction=self._context.redaction(redact)))
+
+    def entry(
+        self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
+    ) -> StoredEntry:
+        """Return a key's entry as a commit stores it; `redact` is as for `diff`.
+        `key` is text, or `base64:` and base64."""
+        from gitbackup.history.entry import StoredEntry, find_entry
+
+        found, entry = find_entry(self._context.history, self.resolve(commit_ish), key, db)
+        masked = self._context.redaction(redact).entry(found, entry)
+        return StoredEntry(found, masked, masked != entry)
+
+    def log(
+        self, revision: str | Selection = "HEAD", limit: int | None = None
+    ) -> Iterator[CommitInfo]:
+        """Yield the commits from `revision` back, newest first; or those that are selected."""
+        return self._context.history.log(revision, limit)
+
+    def summaries(
+        self, selection: Selection = FROM_HEAD, *, every: bool = False
+    ) -> Iterator[CommitSummary]:
+        """Yield the selected commits with how many keys each changed; `every` as for `diff`."""
+        from gitbackup.history.stat import summaries
+
+        return summaries(self._context.history, selection, self._context.quiet(every))
+
+    def trace(
+        self,
+        patterns: Sequence[str],
+        selection: Selection = FROM_HEAD,
+        *,
+        redact: Sequence[str] = (),
+    ) -> Iterator[CommitChanges]:
+        """Yield the commits that changed a key which matches a pattern, and what they changed.
+
+        `patterns` are names of keys and globs of Redis; the databases of this object narrow
+        them. `redact` is as for `diff`.
+        """
+        from gitbackup.history.selector import KeySelector
+        from gitbackup.history.walker import HistoryWalker
+
+        selector = KeySelector(patterns, self._context.databases)
+        steps = HistoryWalker(self._context.history, selector).steps(selection)
+        from gitbackup.history.key_log import trace  # git reads the history while it is loaded
+
+        return trace(steps, selection, self._context.redaction(redact))
+
+    def keys(self, commit_ish: str = "HEAD", patterns: Sequence[str] = ()) -> Iterator[KeyLine]:
+        """Yield the keys of a commit, file by file.
+        `patterns` and the databases of this object narrow them."""
+        from gitbackup.history import entry
+        from gitbackup.history.selector import KeySelector
+
+        selector = KeySelector(patterns, self._context.databases)
+        repository = self._context.history
+        return entry.lines(entry.entries(repository, self.resolve(commit_ish), selector))
+
+    def blame(
+        self,
+        key: str,
+        commit_ish: str = "HEAD",
+        db: int | None = None,
+        *,
+        redact: Sequence[str] = (),
+    ) -> Blame:
+        """Return which commit last changed each field, member, item or JSON path of a key.
+        `redact` is as for `diff`."""
+        from gitbackup.history.blame import blame
+
+        found = blame(self._context.history, self.resolve(commit_ish), key, db)
+        return found.masked(self._context.redaction(redact))
+
+    def restore(
+        self,
+        commit_ish: str,
+        confirm: Confirm,
+        *,
+        patterns: Sequence[str] = (),
+        databases: Mapping[int, int] | None = None,
+        delete: bool = True,
+        ttl: Ttl = Ttl.KEEP,
+        to: str | None = None,
+    ) -> RestoreResult:
+        """Make the live database equal a commit.
+
+        `confirm` is given the plan, and returns True to carry it out. The state before is
+        committed first. The other arguments are as for `restorer`.
+        """
+        return self.restorer(
+            commit_ish, patterns=patterns, databases=databases, delete=delete, ttl=ttl, to=to
+        ).run(confirm)
+
+    def undo(self, confirm: Confirm) -> RestoreResult:
+        """Put back what the last restore replaced, as `restore` does it."""
+        return self.undoer().run(confirm)
+
+    def restorer(
+        self,
+        commit_ish: str,
+        *,
+        patterns: Sequence[str] = (),
+        databases: Mapping[int, int] | None = None,
+        delete: bool = True,
+        ttl: Ttl = Ttl.KEEP,
+        to: str | None = None,
+        skip_damaged: bool = False,
+    ) -> Restorer:
+        """Return a restore to plan (`plan()`) or to carry out (`run(confirm)`).
+
+        `patterns` narrow it, and so does `databases`, which maps the commit's to the live ones;
+        without them, the databases of this object. Without `delete`, keys that the commit does
+        not have stay; `ttl` says what becomes of expiries; `to` is the URL, password included, of
+        another server to restore into. With `skip_damaged`, damaged files of the commit are left
+        out, and nothing is deleted; `damaged` of the result names them.
+        """
+        from gitbackup.restore import request
+
+        context = self._context
+        options = context.restore_options(patterns, databases, to, delete and not skip_damaged, ttl)
+        target = request.Target(context.address_of(to).label, to is None)
+        wanted = request.by_words(context.history, commit_ish, options, target)
+        return context.restorer(wanted, context.server_of(to), to, skip_damaged=skip_damaged)
+
+    def planned(self, plan: Plan, to: str | None = None) -> Restorer:
+        """Return a restore that carries out exactly this plan, which was made before.
+        It raises GitbackupError, naming the keys, where one has changed since."""
+        from gitbackup.restore import request
+
+        server = self._context.server_of(to)
+        wanted = request.by_plan(self._context.history, plan, server, home=to is None)
+        return self._context.restorer(wanted, server, to)
+
+    def undoer(self) -> Restorer:
+        """Return the undoing of the last restore, to plan or to carry out; it covers the keys that
+        the restore was to change. Raises UsageError where HEAD's history has no restore."""
+        from gitbackup.restore import request
+
+        wanted = request.by_undo(self._context.history, self._context.server)
+        return self._context.restorer(wanted, self._context.server, None)
+
+    def export(
+        self,
+        to: Path | BinaryIO,
+        commit_ish: str | None = None,
+        *,
+        form: str = "json",
+        patterns: Sequence[str] = (),
+        redact: Sequence[str] = (),
+    ) -> ExportResult:
+        """Write a commit, or without one the live database, to a file: `json`, `jsonl`, `resp`.
+
+        A file named by its path is replaced only once the new one is whole. `patterns` and the
+        databases of this object narrow it. `redact` is as for `diff`, but the setting counts
+        only where it is not empty: what is masked cannot be imported.
+        """
+        from gitbackup.transfer import export
+
+        context = self._context
+        redaction = context.redaction(redact) if redact else Redaction()
+        options = export.ExportOptions(form, tuple(patterns), context.databases, redaction)
+        if commit_ish is not None:
+            return export.of_commit(context.history, self.resolve(commit_ish), options, to)
+        return export.of_live(context.server, context.scope(), options, to, context.progress)
+
+    def importer(
+        self,
+        file: BinaryIO,
+        name: str,
+        *,
+        patterns: Sequence[str] = (),
+        databases: Mapping[int, int] | None = None,
+        delete: bool = False,
+        ttl: Ttl = Ttl.KEEP,
+        to: str | None = None,
+        encoding: str | None = None,
+    ) -> Importing:
+        """Return an import of an export, or of another tool's dump, to plan or to carry out.
+
+        `name` stands for the file in messages. `encoding` is how another tool decoded the
+        server's bytes, needed where its file does not say so. The rest is as for `restorer`.
+        """
+        from gitbackup.transfer import import_file
+
+        options = self._context.restore_options(patterns, databases, to, delete, ttl)
+        return import_file.begin(file, name, options, self._context.destination(to), encoding)
+
+    def push(self, target: str | None = None) -> PushResult:
+        """Push the whole history to a git remote or URL, or as one bundle into a folder.
+
+        Without `target` it goes where the setting `gitbackup.push-to` says, or to the only
+        remote. Raises a GitbackupError that says what to do where the target has commits that
+        are not here.
+        """
+        from gitbackup.remotes import sync
+
+        return sync.push(self._context.history, target)
+
+    def push_after_commit(self, made: bool = True) -> PushResult | None:
+        """Push where the setting `gitbackup.push` is `on-commit`; return None where it is not.
+        Unless a commit was `made`, push only what earlier commits have left unpushed."""
+        from gitbackup.remotes import sync
+
+        return sync.push_on_commit(self._context.history, made)
+
+    def pushed(self) -> list[Pushed]:
+        """Return what each remote has of HEAD's branch, by the pushes and pulls made from here."""
+        return self._context.history.pushed()
+
+    def pull(self, target: str | None = None) -> PullResult:
+        """Fetch what `target` has, and move HEAD's branch forward to it.
+        Raises a GitbackupError that says what to do where both have commits of their own."""
+        from gitbackup.remotes import sync
+
+        return sync.pull(self._context.history, target)
+
+    def clone(self, source: str, bare: bool = False) -> CloneResult:
+        """Make this object's data repository, in an empty folder, a copy of another one.
+        `source` is a git URL, a repository's folder, a bundle, or a folder with one."""
+        from gitbackup.remotes import sync
+
+        result = sync.clone(source, self.path, bare)
+        self._context.look_again()
+        return result
+
+    def verify(
+        self,
+        commit_ish: str | None = "HEAD",
+        *,
+        server: str | Path | None = None,
+        modules: Sequence[str | Path] = (),
+        tell: Callable[[Proof], None] = lambda proof: None,
+    ) -> Verified:
+        """Prove that a commit is whole and that every value in it restores to itself.
+
+        It is restored into a server of our own, which takes as much memory as the database;
+        yours is not touched. None verifies all commits that HEAD and the branches lead to.
+        `server` is the redis-server or valkey-server to run, and `modules` are files that it
+        loads; `tell` is called with each proof as it is made. The verdicts are kept as git
+        notes: see `rehearsal`.
+        """
+        from gitbackup.verify import verify
+        from gitbackup.verify.drill_server import DrillServer
+
+        own = DrillServer(Path(server) if server else None, tuple(map(Path, modules)))
+        return verify.verify(self._context.history, commit_ish, own, self._context.progress, tell)
+
+    def rehearsal(self, commit_ish: str = "HEAD") -> Rehearsal | None:
+        """Return when a commit was last verified, and with what verdict; None where never."""
+        return self._context.history.commit_info(self.resolve(commit_ish)).rehearsal
+
+    def check(self, max_age: timedelta = timedelta(days=7), *, quick: bool = False) -> Checked:
+        """Return what puts the data at risk, by the server's settings and the history.
+
+        `max_age` is how old the last commit, save, push and rehearsal may be, unless nothing
+        has changed since. The whole database is compared with the last commit, unless `quick`.
+        """
+        from gitbackup.checks import check
+        from gitbackup.live.server import health
+
+        context = self._context
+        facts = health.read(context.server, context.address)
+        repository, folder = context.repository, context.rdb_folder
+        return check.check(repository, folder, context.live(), facts, max_age, quick)
