@@ -15,8 +15,7 @@ import signal
 from random import Random
 from typing import NamedTuple
 
-from gitbackup.store.unfinished import JOURNAL
-
+from gitbackup.store.repository.restore_journal import JOURNAL
 from tests.torture import acts, faults
 from tests.torture.acts import Act, Keys, alive, differing
 from tests.torture.database import HOUR, Gone, State, library_named
