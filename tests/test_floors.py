@@ -51,6 +51,15 @@ FLOORS = (
 """Each floor's rooms, from the roof down. A room is a module or a package."""
 
 ROOMS_WITHIN = {
+    "cli": (
+        ("app",),
+        ("commands",),
+        ("completions", "diff_output", "html_output", "revision_arguments", "run_plan"),
+        ("push_on_commit",),
+        ("options",),
+        ("pager", "parameter_types"),
+        ("shell_line", "streams", "terminal"),
+    ),
     "live": (("rdb",), ("write",), ("read",), ("server",), ("connection",)),
     "report": (("html",), ("text",), ("values",), ("json", "style")),
     "store": (("repository",), ("remotes",), ("objects",), ("git",)),

@@ -104,6 +104,7 @@ def app(ctx: click.Context) -> None:
 
     Nothing at hand? Try: gitbackup demo
     """
+    ctx.obj = code_of  # with which a command can run another one
     if terminal.colourless():
         ctx.color = False
 
@@ -111,9 +112,8 @@ def app(ctx: click.Context) -> None:
 def run(arguments: list[str] | None = None) -> None:
     """Runs a command line and exits: 0, or the code of the error."""
     if "_GITBACKUP_COMPLETE" in os.environ:
-        from gitbackup.cli.commands.completion import (
-            answer,  # deferred: only a shell's Tab has need of it
-        )
+        # deferred: only a shell's Tab needs it
+        from gitbackup.cli.commands.completion import answer
 
         answer(app)
         sys.exit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -285,6 +286,11 @@ def repository_folder(repo: Path | None) -> Path:
     found = _found_here()
     _expect_ours(found)
     return found
+
+
+def repo_words(folder: Path | None) -> str:
+    """Return the words with which a command finds that repository, a space before them."""
+    return "" if folder in (None, FOLDER) else f" --repo {shlex.quote(str(folder))}"
 
 
 def _expect_ours(folder: Path) -> None:

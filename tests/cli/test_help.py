@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import sys
+from keyword import iskeyword
+from pathlib import Path
+
 import pytest
 
+from gitbackup.cli import commands
 from gitbackup.cli.app import COMMANDS
 from tests.cli.user import Done, User
 
@@ -35,6 +40,33 @@ def test_help_tells_what_is_a_command_s_own_first(user: User) -> None:
 def test_every_command_is_in_the_list_of_commands(user: User, command: str) -> None:
     width = max(map(len, COMMANDS))
     assert f"\n  {command:<{width}}  {COMMANDS[command]}\n" in user.says("--help")
+
+
+def test_every_command_is_a_file_of_its_name() -> None:
+    (folder,) = commands.__path__
+    files = {file.stem for file in Path(folder).glob("*.py")} - {"__init__"}
+    assert files == {name + "_" * iskeyword(name) for name in COMMANDS}
+
+
+def test_a_file_and_a_line_in_the_list_make_a_command(
+    user: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "greet.py").write_text(
+        "import click\n"
+        "@click.command()\n"
+        "@click.argument('name')\n"
+        "def greet(name: str) -> None:\n"
+        "    click.echo(f'hello {name}')\n"
+    )
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    monkeypatch.setitem(COMMANDS, "greet", "Say hello.")
+    try:
+        assert user.says("greet", "you") == "hello you\n"
+        assert "Say hello." in user.says("--help")
+        done = user.run("gret", "you")
+        assert (done.code, done.err.count("Did you mean 'greet'?")) == (2, 1)
+    finally:
+        sys.modules.pop(f"{commands.__name__}.greet", None)
 
 
 def test_a_command_on_its_own_shows_the_list(user: User) -> None:

@@ -8,9 +8,8 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
-from gitbackup.cli.options import FOLDER, OwnFirst, examples, json_option
+from gitbackup.cli.options import FOLDER, OwnFirst, examples, json_option, repo_words
 from gitbackup.cli.parameter_types import Folder
-from gitbackup.cli.remote_output import came_object, named
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 from gitbackup.report.text.settings import came_lines, offered_lines
@@ -44,13 +43,16 @@ def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
     the scope of its last commit. The database is not touched: restore does that.
     """
     result = Backup(folder).clone(source, bare)
+    came = result.came
     terminal.warn_all(result.warnings)
     path = str(result.path)
     if as_json:
         facts = (path, result.place, result.head, result.commits)
-        terminal.say_json(objects.clone_object(*facts, came_object(result.came)))
+        terminal.say_json(
+            objects.clone_object(*facts, objects.came_object(came.globs, came.kept, came.url))
+        )
     else:
         terminal.say(sentences.clone_lines(path, result.place, result.head, result.commits))
-        how = named(folder)
-        terminal.say(came_lines(result.came.globs, result.came.kept, how))
-        terminal.say(offered_lines(result.came.url, how))
+        words = repo_words(folder)
+        terminal.say(came_lines(came.globs, came.kept, words))
+        terminal.say(offered_lines(came.url, words))

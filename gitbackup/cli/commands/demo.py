@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -81,7 +81,8 @@ SCENES: tuple[tuple[str, tuple[Words, ...]], ...] = (
     epilog=examples("gitbackup demo", "gitbackup demo try-gitbackup"),
 )
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-def demo(folder: Path | None) -> None:
+@click.pass_obj
+def demo(code_of: Callable[[list[str]], int], folder: Path | None) -> None:
     """See it work: commit, a change, diff, an accident, restore.
 
     Starts a server of its own, fills it with a small database, and runs the commands that
@@ -97,7 +98,7 @@ def demo(folder: Path | None) -> None:
             for title, commands in SCENES:
                 click.echo(f"\n# {title}")
                 for words in commands:
-                    _run(backup, words)
+                    _run(code_of, backup, words)
     if folder:
         click.echo(f"\nLook around: git -C {shlex.quote(str(repository))} log -p")
     click.echo("\nNow yours: gitbackup commit --url redis://[:password@]host:6379")
@@ -131,10 +132,8 @@ def _environment(**variables: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _run(backup: Backup, words: Words) -> None:
-    """Prints a command as one would type it, and runs it here."""
-    from gitbackup.cli.app import code_of  # the group loads this module: not the other way round
-
+def _run(code_of: Callable[[list[str]], int], backup: Backup, words: Words) -> None:
+    """Print a command as one would type it, and run it in this process."""
     click.echo(f"$ {' '.join(map(_typed, words))}")
     if words[0] == "redis-cli":
         _redis(backup, [words[1:]])

@@ -14,8 +14,8 @@ from gitbackup.cli.options import (
     lock_wait_option,
     open_backup,
     repo_option,
+    repo_words,
 )
-from gitbackup.cli.remote_output import came_object, named
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 from gitbackup.report.text.settings import came_lines
@@ -36,10 +36,13 @@ def pull(repo: Path | None, as_json: bool, target: str | None) -> None:
     changed, and it is said how to join them. The database is not touched: restore does that.
     """
     result = open_backup(repo).pull(target)
+    came = result.came
     terminal.warn_all(result.warnings)
     facts = (result.remote, result.place, result.before, result.head, result.commits)
     if as_json:
-        terminal.say_json(objects.pull_object(*facts, came_object(result.came)))
+        terminal.say_json(
+            objects.pull_object(*facts, objects.came_object(came.globs, came.kept, came.url))
+        )
     else:
         terminal.say(sentences.pull_lines(*facts))
-        terminal.say(came_lines(result.came.globs, result.came.kept, named(repo)))
+        terminal.say(came_lines(came.globs, came.kept, repo_words(repo)))
