@@ -1,4 +1,8 @@
-"""The `gitbackup` command: the only room that knows click, the environment and the terminal."""
+"""The `gitbackup` command: the only room that knows click, the environment and the terminal.
+
+It reads options, calls `Backup`, prints what `report` makes of the results, and turns errors into
+exit codes. Everything else is below, and does not know that it is there.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,5 @@
-"""What differs between snapshots, key by key and inside the values. Pure."""
+"""Find what differs between snapshots, key by key and inside the values.
+
+All of it is pure: entries in, changes out. It knows neither redis nor git nor how a change is
+printed. It is the only room that imports deepdiff.
+"""

@@ -1,4 +1,8 @@
-"""The registry of kinds: one file per Redis type."""
+"""The registry of kinds: a file for each Redis type, and a line for it in `KINDS`.
+
+A kind tells how a value of its type is read, brought into canonical form, written and changed.
+It makes commands and takes replies; it never sends any, and knows neither files nor git.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,5 @@
-"""Results in, text out. Knows neither redis, git nor click."""
+"""Turn results into text, JSON or a page. Results in, text out.
+
+Only `cli` prints what comes from here. This room knows neither redis, git nor click, and asks for
+nothing that is not in the result.
+"""

@@ -1,1 +1,5 @@
-"""What a repository holds: blobs, trees, commits, refs and notes."""
+"""What a repository holds: blobs, trees, commits, refs and notes.
+
+Each file reads or writes one kind of object. A commit is written in a quarantine and admitted as a
+whole. Moving HEAD and the work tree is for `store.repository`.
+"""
