@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitbackup.format import codec
 from gitbackup.kinds.base import ARGUMENTS, Command
@@ -19,12 +19,6 @@ from gitbackup.model.keys import Entry
 SHORT = {"type", "value"}
 LONG = {"type", "value", "expires_at"}
 TEXT = {str}
-FIELDS = b'"field_expires_at"'
-ENTRY = re.compile(rb'\n  "(.*)": \{\n    (?:"expires_at": (.*),\n    )?"type": "(.*)",\n')
-TYPE = b'\n    "type": "'  # once in each
-SURE = {  # what is written of these is plain
-    name.encode(): name for name in ("string", "hash", "list", "set", "stream")
-}
 INSTANT = re.compile(  # as `codec.instant` writes one; whether there is such a day is not told
     r"(?:19[7-9]|[2-9]\d\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z", re.ASCII
 )
@@ -44,38 +38,6 @@ def is_plain(entry: Any) -> bool:
     if len(entry) == len(SHORT):
         return entry.keys() == SHORT
     return entry.keys() == LONG and _is_instant(entry["expires_at"])
-
-
-class Told(NamedTuple):
-    """What the text of a file tells of its entries: their names, types, and the first expiry."""
-
-    names: tuple[str, ...]
-    types: tuple[str, ...]
-    due: str = ""
-
-
-def told(content: bytes) -> Told | None:
-    """What a file tells without being decoded, if all its entries are plain; None where it takes
-    a closer look.
-
-    It is one that this program has made, so nothing in it is out of place: a name stands after
-    two blanks, what is in its entry after four or more.
-    """
-    if codec.MARK in content or FIELDS in content:
-        return None
-    found = ENTRY.findall(content)
-    if not found or len(found) != content.count(TYPE):
-        return None
-    names, ends, types = zip(*found, strict=True)
-    expiries = {*ends} - {b""}
-    if not SURE.keys() >= {*types}:
-        return None
-    if not all(end.startswith(b'"') for end in expiries):  # a number: past the year 9999
-        return None
-    texts = codec.load(b'["%b"]' % b'","'.join(names))
-    return Told(
-        tuple(texts), tuple(map(SURE.__getitem__, types)), codec.load(min(expiries, default=b'""'))
-    )
 
 
 def _string(value: Any) -> bool:

@@ -77,14 +77,13 @@ class Restorer:
         self._progress = progress
         self._warnings: list[str] = []
         self._summaries: FileSummaries = {}
-        self._own = repository.seen().blobs()
         stored: StoredSource = CommitSource(repository, wanted.commit)
         self.damaged: list[str] = []
         """What is wrong with files of the commit that are left out, a sentence for each."""
         if skip_damaged:
             stored, self.damaged = sound_part(repository, wanted.commit)
         self._warnings += [f"{why}; its keys are left as they are" for why in self.damaged]
-        whole = EntrySource(stored, self._summaries, self._own)
+        whole = EntrySource(stored, self._summaries)
         self._scope = scope_of(whole)
         self._whole = whole
         self._held: Mapping[int, int] = {}  # keys of the commit by database, once all is checked
@@ -219,7 +218,7 @@ class Restorer:
         self._lookout.begin()
         parent, wanted = self._repository.head(), self._wanted
         live = SnapshotReader(self._server, self._reads, self._progress)
-        known = EntrySource(CommitSource(self._repository, parent), self._summaries, self._own)
+        known = EntrySource(CommitSource(self._repository, parent), self._summaries)
         seen = self._repository.seen()
         taken = take(live, known, Repository.blob_id, spool, seen=seen)
         source = decoded(LiveSource(self._repository, taken.files, spool))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from sys import intern
 from typing import NamedTuple
 
 from gitbackup.format import codec
-from gitbackup.kinds.canonical_check import told
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source, StoredSource
@@ -38,15 +37,11 @@ FileSummaries = dict[tuple[int, str], FileSummary]
 class EntrySource:
     """A side that decodes its files: each once, as long as those that it keeps are few.
 
-    What `entries` gives is not to be changed. `outlines` may be shared with other sides. `own`
-    has ids of blobs that are known to be as this program makes them.
+    What `entries` gives is not to be changed. `summaries` may be shared with other sources.
     """
 
-    def __init__(
-        self, source: Source, summaries: FileSummaries | None = None, own: Container[str] = ()
-    ) -> None:
+    def __init__(self, source: Source, summaries: FileSummaries | None = None) -> None:
         self.files = source.files
-        self._own = own
         self._source = source
         self._summaries = {} if summaries is None else summaries
         self._kept: dict[str, dict[Key, Entry]] = {}
@@ -116,9 +111,6 @@ class EntrySource:
         return file_format.database_of(path), self.files[path]
 
     def _outlined(self, path: str, db: int, content: bytes) -> FileSummary:
-        if self.files[path] in self._own and (own := told(content)):
-            names, types, due = own
-            return FileSummary(db, names, types, True, _size_of_entries(content, names), due)
         plain = file_format.decode_plain(content)
         if plain is None:
             entries = self._keep(path, content, file_format.decode_file(path, content))

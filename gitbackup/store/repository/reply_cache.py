@@ -46,10 +46,6 @@ class ReplyCache:
             self._kept[digest] = found
         return found
 
-    def blobs(self) -> set[str]:
-        """The ids of all blobs that are known to be made of replies."""
-        return {made.blob for made in self._known.values()}
-
     def add(self, digest: bytes, made: CachedBlob) -> None:
         """That was made of replies with this digest."""
         self._kept[digest] = made
