@@ -14,6 +14,7 @@ from gitbackup.diff import keys as key_diff
 from gitbackup.errors import Damaged, GitbackupError, TooLarge
 from gitbackup.format.patterns import covers
 from gitbackup.live.read.permissions import all_told
+from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Counts, KeyChange, Summary
 from gitbackup.model.file_groups import listed, parts
 from gitbackup.model.keys import Entry, Key, Scope
@@ -156,11 +157,11 @@ class FileCollector:
 def _no_key(fresh: Sequence[str], gone: Sequence[str], unread: int) -> str:
     """The subject of a commit of files that differ where no key is known to."""
     if unread:
-        return f"{unread} file{'' if unread == 1 else 's'} put in order that could not be read"
+        return f"rewrote {counted(unread, 'file')} that could not be read"
     if file_format.MANIFEST in fresh:
-        return "another scope, no key changed"
+        return "changed the scope, no keys changed"
     count = len(fresh) + len(gone)
-    return f"{count} file{'' if count == 1 else 's'} put in order, no key changed"
+    return f"rewrote {counted(count, 'file')} in canonical form, no keys changed"
 
 
 class _Differences:
@@ -274,6 +275,6 @@ class _Differences:
         }
         first = tuple((key, Action.ADDED) for key in islice(self._live.held(), SHOWN))
         keys = self._live.total
-        subject = f"first commit: {keys:,} key{'s' if keys != 1 else ''}"
+        subject = f"first commit: {counted(keys, 'key')}"
         added = sum(counts.added for counts in spaces.values())
         return Summary(Counts(added=added), spaces, first, subject)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from gitbackup.model.amounts import counted
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
 from gitbackup.model.rdb import RdbFile
 from gitbackup.model.risk import Level, Risk
@@ -68,7 +69,7 @@ def _changed(copies: Backups) -> str:
         return "what changed since is not known" if copies.why else "not compared (--quick)"
     if copies.changed == 0:
         return "nothing changed since"
-    return f"{copies.changed:,} key{'' if copies.changed == 1 else 's'} changed since"
+    return f"{counted(copies.changed, 'key')} changed since"
 
 
 def _milliseconds(length: timedelta) -> int:
@@ -87,7 +88,7 @@ def _push(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
     when = f" {age(best.when, now)}" if best.when else ""
     if not best.missing:
         return Risk(check, LOST, f"all is pushed to {best.remote}{when}", Level.OK)
-    lacks = f"{best.missing:,} commit{'' if best.missing == 1 else 's'}"
+    lacks = counted(best.missing, "commit")
     told = f"{lacks} not pushed to {best.remote}; the last was{when or ' at an unknown time'}"
     old = best.when is not None and now - best.when > max_age
     advice = "Push them; after each commit by itself, if gitbackup.push is on-commit:"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from gitbackup.format import codec
 from gitbackup.live.server.health import Health
+from gitbackup.model.amounts import counted, size
 from gitbackup.model.risk import Level, Risk
 from gitbackup.report.style.human_time import age, span
 
@@ -56,11 +57,6 @@ def setting(health: Health, name: str, value: str, start: str = "") -> tuple[str
         return "", (change, f"{health.redis_cli} CONFIG REWRITE")
     words = start or f"--{name} {value}"
     return f" It has no configuration file: start it with {words}, too.", (change,)
-
-
-def size(count: int) -> str:
-    """A number of bytes, as a person says it."""
-    return f"{count / 1_000_000:,.1f} MB" if count >= 1_000_000 else f"{count:,} bytes"
 
 
 def _sentence(why: str) -> str:
@@ -186,9 +182,7 @@ def _when(health: Health, when: datetime) -> str:
     """When it last saved, and what came since. A server that never did tells when it started."""
     began = health.now - timedelta(seconds=health.number("uptime_in_seconds"))
     changes = health.number("rdb_changes_since_last_save")
-    many = (
-        f"{changes:,} change{'' if changes == 1 else 's'} since" if changes else "no change since"
-    )
+    many = f"{counted(changes, 'change')} since" if changes else "no change since"
     if health.info.get("rdb_saves") == "0":
         return f"not saved since it started, {age(began, health.now)}; {many}"
     unsure = abs(when - began) <= timedelta(seconds=2)  # `rdb_saves` counts those that failed

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from gitbackup.checks.persistence import FULL, setting, size, unknown
+from gitbackup.checks.persistence import FULL, setting, unknown
 from gitbackup.live.server.health import Health
+from gitbackup.model.amounts import counted, size
 from gitbackup.model.risk import Level, Risk
 
 MEMORY, GONE, STRANGER = "memory runs full", "the server is down", "a stranger connects"
@@ -60,7 +61,7 @@ def _replicas(health: Health) -> Risk:
     listed = [value for name, value in health.info.items() if _names_a_replica(name)]
     online = sum("state=online" in value for value in listed)
     if online:
-        told = f"{online:,} replica{'' if online == 1 else 's'} connected"
+        told = f"{counted(online, 'replica')} connected"
         return Risk(check, GONE, told, Level.OK)
     told = "its replicas are not in step yet" if listed else "no replica: no second server"
     advice = "If you cannot wait for a restore, run a replica of it; a replica is no backup."

@@ -19,28 +19,28 @@ INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
 
 
 COMMANDS = {
-    "init": "Make the data repository and keep its settings.",
-    "config": "List the settings, where they come from, and change them.",
+    "init": "Create the data repository, or add settings to it.",
+    "config": "List the settings, or change them.",
     "commit": "Commit every key of the database.",
     "log": "Show the commits, newest first.",
-    "show": "Show what a commit changed, or one key as it holds it.",
+    "show": "Show what a commit changed, or one key of a commit.",
     "blame": "Show which commit last changed each part of a key.",
-    "keys": "List the keys of a commit: type, size, expiry.",
-    "status": "Compare the database with the last commit, in brief.",
-    "diff": "Show what differs, key by key and inside the values.",
-    "restore": "Make the database hold what a commit does.",
+    "keys": "List the keys of a commit: type, size and expiry.",
+    "status": "Show how the database differs from the last commit.",
+    "diff": "Show what changed, key by key and inside the values.",
+    "restore": "Make the database equal to a commit.",
     "undo": "Put back what the last restore replaced.",
-    "watch": "Commit by itself whenever keys have changed.",
-    "push": "Push the history to a remote, or as one file into a folder.",
-    "pull": "Get what was pushed from elsewhere.",
-    "clone": "Make the data repository of one that is elsewhere.",
-    "verify": "Prove that commits restore, on a server of its own.",
-    "check": "Tell whether the data are safe, and what to do where not.",
+    "watch": "Commit automatically whenever keys change.",
+    "push": "Push the history to a git remote, or to a file in a folder.",
+    "pull": "Fetch commits that were pushed from elsewhere.",
+    "clone": "Copy a data repository from elsewhere.",
+    "verify": "Verify that commits restore exactly, in a temporary server.",
+    "check": "Check whether your data is safe, and say what to do.",
     "export": "Write a commit, or the live database, to one portable file.",
-    "import": "Write what such a file holds into the database.",
-    "rdb": "Save RDB files, list them, put them to the test.",
-    "completion": "Print the script that makes Tab complete in your shell.",
-    "demo": "See it work, on a server of its own.",
+    "import": "Write the contents of such a file into the database.",
+    "rdb": "Save RDB files, list them, verify them.",
+    "completion": "Print the script for Tab completion in your shell.",
+    "demo": "Try gitbackup with a temporary server.",
 }
 """Each command, by the name of its file, and what `--help` says of it before that is loaded."""
 
@@ -90,19 +90,19 @@ def _meant(word: str) -> str:
 def app(ctx: click.Context) -> None:
     """Git for a Redis database.
 
-    The database is the working tree, the data repository (data-git-backup/) is the history.
+    The database is the working tree, and the data repository (data-git-backup/) is the history.
 
     \b
-      gitbackup commit -m "added account"   every key, with type and expiry
-      gitbackup log                         what changed, when, why
-      gitbackup diff HEAD~1 HEAD            key by key, and inside the values
-      gitbackup restore HEAD~1              the database is that version again
+      gitbackup commit -m "added account"   save every key, with type and expiry
+      gitbackup log                         show what changed, when and why
+      gitbackup diff HEAD~1 HEAD            compare key by key, and inside the values
+      gitbackup restore HEAD~1              bring that version of the database back
 
-    The data repository is the one in data-git-backup/ or around the current folder, or
-    is named by --repo or GITBACKUP_REPO. The server is named by --url, by REDIS_URL, or
-    by the repository's git config; its password also by REDISCLI_AUTH or at a prompt.
+    gitbackup looks for data-git-backup/ in the current folder, then for a data repository
+    around it; --repo or GITBACKUP_REPO names another. --url, REDIS_URL or the repository's
+    git config names the server. REDISCLI_AUTH holds its password, or gitbackup asks for it.
 
-    Nothing at hand? Try: gitbackup demo
+    New here? Try: gitbackup demo
     """
     ctx.obj = code_of  # with which a command can run another one
     if terminal.colourless():
@@ -134,10 +134,10 @@ def code_of(words: list[str]) -> int:
         terminal.fail(_usage(error), error.exit_code, as_json="--json" in words)
         return error.exit_code
     except terminal.Untouched:
-        terminal.warn("interrupted; nothing was restored, nothing was changed")
+        terminal.warn("interrupted; nothing was changed")
         return INTERRUPTED
     except (click.Abort, KeyboardInterrupt):
-        terminal.warn("interrupted; what was done stays done, and the same command finishes it")
+        terminal.warn("interrupted; what was done is kept, and the same command finishes the rest")
         return INTERRUPTED
     except GitbackupError as error:
         terminal.fail(str(error), error.exit_code, as_json="--json" in words)
@@ -154,7 +154,7 @@ def _refused(error: OSError) -> str:
     try:
         Path.cwd()
     except FileNotFoundError:
-        return "the current folder is not there any more; change to another one"
+        return "the current folder no longer exists; change to another one"
     where = f": {error.filename}" if error.filename else ""
     return f"the system says: {error.strerror or error}{where}"
 

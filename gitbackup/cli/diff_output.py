@@ -55,8 +55,8 @@ def say_commands(found: Diff) -> None:
         terminal.say_stored(command_line(command).encode() + b"\n")
     if found.hidden:
         terminal.warn(
-            f"warning: quiet keys that differ are left out ({found.hidden}), so these commands do"
-            " not make all of the other side; --all has them too"
+            f"warning: these commands leave out changed quiet keys ({found.hidden});"
+            " --all includes them"
         )
 
 

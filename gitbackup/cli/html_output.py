@@ -58,7 +58,7 @@ def write(html: str, pieces: Iterable[str]) -> None:
         return
     place = Path(html)
     if not place.parent.is_dir():
-        raise UsageError(f"there is no folder {place.parent} to write {place.name} into")
+        raise UsageError(f"cannot write {place.name}: there is no folder {place.parent}")
     with new_file(place) as file:
         file.writelines(encoded)
 

@@ -27,17 +27,17 @@ MOVE = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 FOLDER = Path("data-git-backup")
 LOCK_WAIT = "gitbackup.lock-wait"
 ACCESS = "gitbackup.access"
-INSECURE = "--insecure: whoever answers is taken for the server; --cacert FILE tells them apart"
+INSECURE = "--insecure: the server's certificate is not verified; use --cacert FILE to verify it"
 EXIT_CODES = """\
 Exit codes:
   0    done, or nothing to do
   1    {failed}
   2    wrong usage
-  3    done in part, and the keys that are not are named
-  10   there is no data repository
-  11   another run holds the data repository, or moved it
-  12   the server cannot be reached, or refuses
-  13   the repository's data are damaged, or of a newer format
+  3    partly done; what was not done is named
+  10   no data repository
+  11   another run is using the data repository, or has changed it
+  12   the server cannot be reached, or refused a command
+  13   the data repository is damaged, or has a newer format
   130  interrupted"""
 
 SHARED = {
@@ -70,24 +70,28 @@ def _access_option(name: str, told: str, **how: Any) -> Callable[[Command], Comm
 ACCESS_OPTIONS = (
     _access_option(
         "--timeout",
-        "How long an answer of the server may keep waiting. [default: 30]",
+        "How long to wait for an answer of the server. [default: 30]",
         type=click.FloatRange(0, LONGEST, min_open=True),
         metavar="SECONDS",
         envvar="GITBACKUP_TIMEOUT",
     ),
-    _access_option("--cacert", "With rediss://: the CA's certificate.", metavar="FILE"),
-    _access_option("--cacertdir", "With rediss://: those of several CAs.", metavar="DIR"),
-    _access_option("--cert", "With rediss://: our own certificate.", metavar="FILE"),
-    _access_option("--key", "With rediss://: the key of that.", metavar="FILE"),
-    _access_option("--sni", "With rediss://: the name in the certificate.", metavar="NAME"),
-    _access_option("--insecure", "With rediss://: whoever answers will do.", is_flag=True),
+    _access_option(
+        "--cacert", "With rediss://: CA certificate that signed the server's.", metavar="FILE"
+    ),
+    _access_option("--cacertdir", "With rediss://: folder of CA certificates.", metavar="DIR"),
+    _access_option("--cert", "With rediss://: client certificate.", metavar="FILE"),
+    _access_option("--key", "With rediss://: key of the client certificate.", metavar="FILE"),
+    _access_option("--sni", "With rediss://: name in the server's certificate.", metavar="NAME"),
+    _access_option(
+        "--insecure", "With rediss://: do not verify the server's certificate.", is_flag=True
+    ),
 )
 _url_option = click.option(
     "--url",
     metavar="URL",
     callback=named,
     envvar="REDIS_URL",
-    help="The server: redis://, rediss:// or unix://. [default: redis://localhost:6379]",
+    help="URL of the server: redis://, rediss:// or unix://. [default: redis://localhost:6379]",
 )
 
 
@@ -105,40 +109,40 @@ def _databases(default: str) -> Callable[[Command], Command]:
         type=Natural(),
         metavar="N",
         multiple=True,
-        help=f"Only this database. May repeat. [default: {default}]",
+        help=f"Only database N. Repeatable. [default: {default}]",
     )
 
 
 db_option = _databases("all, or the URL's")
 stored_db_option = _databases("all")
-key_db_option = click.option("--db", type=Natural(), metavar="N", help="The key's database.")
+key_db_option = click.option("--db", type=Natural(), metavar="N", help="Database of the key.")
 full_option = click.option(
-    "--full", is_flag=True, help="Every line, of large values and many changes too."
+    "--full", is_flag=True, help="Show every line, also of large values and many changes."
 )
 all_option = click.option(
-    "--all", "every", is_flag=True, help="Quiet keys too, which init --quiet keeps out of sight."
+    "--all", "every", is_flag=True, help="Show quiet keys too (see init --quiet)."
 )
 exclude_option = click.option(
     "--exclude",
     multiple=True,
     metavar="GLOB",
-    help="Not the keys that match; commits have them all the same. May repeat.",
+    help="Hide matching keys in this output (they are still committed). Repeatable.",
 )
 redact_option = click.option(
     "--redact",
     multiple=True,
     metavar="GLOB",
-    help="Mask the values of keys, fields and JSON members that match. May repeat.",
+    help="Mask the values of matching keys, fields and JSON members. Repeatable.",
 )
-to_option = click.option("--to", metavar="URL", help="Into another server.")
+to_option = click.option("--to", metavar="URL", help="Write to another server.")
 ttl_option = click.option(
     "--ttl",
     type=click.Choice([policy.value for policy in Ttl]),
     default=Ttl.KEEP.value,
     show_default=True,
-    help="Expiries: the same instant, as much time as was left, or none.",
+    help="Expiry of restored keys: the same instant, the time that was left, or none.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 def _set_color(ctx: click.Context, _: click.Parameter, when: str) -> None:
@@ -159,7 +163,7 @@ lock_wait_option = click.option(
     envvar="GITBACKUP_LOCK_WAIT",
     expose_value=False,
     callback=_set_lock_wait,
-    help="How long to wait for another run to end.",
+    help="How long to wait for another run of gitbackup to end.",
 )
 
 
@@ -173,14 +177,14 @@ color_option = click.option(
     default="auto",
     expose_value=False,
     callback=_set_color,
-    help="Colours: on a terminal, which git's color.ui and NO_COLOR can change, or as told.",
+    help="When to use colours. auto: on a terminal, unless git's color.ui or NO_COLOR forbids it.",
 )
 pager_option = click.option(
     "--no-pager",
     is_flag=True,
     expose_value=False,
     callback=_set_pager,
-    help="Not page by page, which git's core.pager and GIT_PAGER can change.",
+    help="Do not page the output (with git's core.pager or GIT_PAGER).",
 )
 
 
@@ -197,7 +201,7 @@ def _moves(
     for value in values:
         found = MOVE.fullmatch(value)
         if found is None:
-            wrong = f"{value!r} is no database, such as 3, nor two, such as 3:5."
+            wrong = f"{value!r} is neither a database, such as 3, nor a pair, such as 3:5."
             raise click.BadParameter(wrong, ctx, param)
         moves.append((int(found[1]), int(found[2] or found[1])))
     return tuple(moves)
@@ -209,8 +213,7 @@ move_option = click.option(
     callback=_moves,
     metavar="N[:M]",
     multiple=True,
-    help="Only this database of the commit, into itself or into M; may be given again."
-    " [default: all, or the URL's]",
+    help="Only database N, into itself or into M. Repeatable. [default: all, or the URL's]",
 )
 
 
@@ -218,7 +221,7 @@ html_option = click.option(
     "--html",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Write a page for a browser; - for standard output.",
+    help="Write an HTML page; - is standard output.",
 )
 
 
@@ -233,7 +236,7 @@ def program(ctx: click.Context, param: click.Parameter, named: str | None) -> Pa
         return None
     found = shutil.which(named)
     if found is None:
-        raise UsageError(f"there is no program {named!r}: name a redis-server or valkey-server")
+        raise UsageError(f"no program {named!r}: name a redis-server or valkey-server")
     return Path(found)
 
 
@@ -241,7 +244,7 @@ server_option = click.option(
     "--server",
     metavar="PROGRAM",
     callback=program,
-    help="With --rdb: the redis-server or valkey-server to load it with.",
+    help="With --rdb: the redis-server or valkey-server that loads the file.",
 )
 
 
@@ -303,8 +306,9 @@ def _expect_ours(folder: Path) -> None:
         for outer in place.parents:
             if (outer / ".git").exists():
                 raise NoRepository(
-                    f"{place} is a bare repository inside the project {outer}, which may have"
-                    " brought it along; if it is yours, name it with --repo"
+                    f"{place} is a bare repository inside the project {outer}, and may"
+                    " be part of what was checked out there; if it is yours, name it"
+                    " with --repo"
                 )
     from gitbackup.store.git.ownership import (
         expect_named,  # it loads what no other folder has need of
@@ -362,7 +366,7 @@ def password_in_url() -> Iterator[None]:
     try:
         yield
     except PasswordNeeded:
-        raise ServerError("the server of --to wants a password: put it in that URL") from None
+        raise ServerError("the server of --to requires a password: put it in that URL") from None
 
 
 def _access() -> Access:

@@ -68,7 +68,7 @@ def pager_of(command: str, settings: Mapping[str, str]) -> str | None:
         return None
     if not SHELL.search(pager) and shutil.which(pager) is None:
         if pager != DEFAULT:
-            terminal.warn(f"warning: there is no pager {pager!r}")
+            terminal.warn(f"warning: no pager {pager!r}")
         return None
     return pager
 

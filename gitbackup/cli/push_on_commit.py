@@ -17,7 +17,7 @@ def push_after_commit(backup: Backup, as_json: bool, made: bool = True) -> str:
     try:
         result = backup.push_after_commit(made)
     except GitbackupError as error:
-        what = "the commit is made, but it is" if made else "commits made before are"
+        what = "the commit was made, but" if made else "earlier commits were"
         return f"{what} not pushed: {error}"
     if result is not None:
         terminal.warn_all(result.warnings)

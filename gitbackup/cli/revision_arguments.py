@@ -52,7 +52,7 @@ def sides(backup: Backup, words: list[str]) -> tuple[list[str], list[str]]:
     commits: list[str] = []
     while words and len(commits) < 2:
         if "..." in words[0] and not GLOB.search(words[0]):
-            raise UsageError(f"{words[0]!r} is no pair of commits here: write A..B, or A B")
+            raise UsageError(f"{words[0]!r} is not a pair of commits here: write A..B, or A B")
         a, dots, b = words[0].partition("..")
         named = [a or "HEAD", b or "HEAD"] if dots and not commits else words[:1]
         missing = [word for word in named if not _resolves(backup, word)]
@@ -95,6 +95,5 @@ def revisions(
 
 def _neither(word: str) -> UsageError:
     return UsageError(
-        f"there is no commit {word!r}; `gitbackup log` lists them, and -- goes before the name"
-        " of a key"
+        f"there is no commit {word!r}; `gitbackup log` lists them; put -- before the name of a key"
     )

@@ -20,11 +20,12 @@ from gitbackup.report.text import sentences
 from gitbackup.report.text.plan import plan_lines
 
 SEEN = {
-    "deleted": "somebody deleted {} since",
-    "written": "somebody wrote to {} since",
-    "unheld": "this server cannot hold all of {}, and has made something else of it",
-    "otherwise": "{}: something else is there, for somebody wrote to it, or the server cannot"
-    " hold it",
+    "deleted": "a client deleted {} after the restore",
+    "written": "a client wrote to {} after the restore",
+    "unheld": "this server cannot hold all of {}, and stored a different value",
+    "otherwise": (
+        "{} has a different value: a client wrote to it, or the server cannot hold the value"
+    ),
 }
 """What is said of keys that do not hold what they should, by why that is."""
 
@@ -48,7 +49,7 @@ def manner_options(command: Command) -> Command:
 
     @json_option
     @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
-    @click.option("--full", is_flag=True, help="Name every key of a long plan.")
+    @click.option("--full", is_flag=True, help="List every key, even if the plan is long.")
     @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
     @wraps(command)
     def mannered(
@@ -71,7 +72,7 @@ def databases_of(moves: tuple[tuple[int, int], ...]) -> dict[int, int] | None:
     databases: dict[int, int] = {}
     for of, to in moves:
         if databases.setdefault(of, to) != to:
-            raise UsageError(f"--db: database {of} cannot go into two")
+            raise UsageError(f"--db: database {of} can be restored into one database only")
     return databases or None
 
 
@@ -87,7 +88,7 @@ def carry_out(
     `left_out` is why files of the commit are no part of it: it is done in part only, then.
     """
     if how.resumes:
-        terminal.warn("going on with the same restore, which was cut off")
+        terminal.warn("continuing the same restore, which was interrupted")
     if manner.dry_run:
         say_plan(how.plan(), manner)
         return
@@ -103,10 +104,12 @@ def carry_out(
     made = result.saved or result.recorded
     undone = [] if result.whole or not result.applied else [_left(result)]
     if left_out:
-        undone.append(f"restored but for what is damaged: {'; '.join(left_out)}")
+        undone.append(f"restored, except for the damaged files: {'; '.join(left_out)}")
     if result.unrecorded:
-        what = "looked at again" if result.recorded else "committed"
-        undone.append(f"the state now is not {what} ({result.unrecorded}): run the same command")
+        what = "read again" if result.recorded else "committed"
+        undone.append(
+            f"the current state was not {what} ({result.unrecorded}): run the same command again"
+        )
     undone += filter(None, [push_after_commit(backup, manner.as_json) if made else ""])
     if undone:
         raise PartlyDone("; ".join(undone))
@@ -142,7 +145,7 @@ def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> No
     if as_json:
         terminal.say_json(_result_object(result))
     elif result.plan.keys:
-        click.echo("nothing was restored, nothing was changed")
+        click.echo("nothing was changed")
     else:
         terminal.say(plan_lines(result.plan))
     if result.plan.keys:
@@ -161,10 +164,10 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         equal = "equals" if result.verified == 1 else "equal"
         terminal.say([f"verified: {sentences.keys(result.verified)} {equal} {result.plan.source}"])
     else:  # a run before this one wrote it all
-        terminal.say([f"it is done already: the database holds what {result.plan.source} does"])
+        terminal.say([f"already done: the database equals {result.plan.source}"])
     if result.recorded:
         restored = result.whole and not result.plan.name
-        state = "the restored state" if restored else "the state now"
+        state = "the restored state" if restored else "the current state"
         click.echo(f"{state} is commit {result.recorded[:7]} (HEAD)")
 
 
@@ -197,9 +200,9 @@ def _left(result: RestoreResult) -> str:
             f"the server refused {sentences.key_list(k for k, _ in result.refused)} ({why})"
         )
     if result.busy:
-        parts.append(f"somebody goes on writing to {sentences.key_list(result.busy)}")
+        parts.append(f"clients keep writing to {sentences.key_list(result.busy)}")
     parts += _seen(result)
-    return "restored but for some keys: " + "; ".join(parts)
+    return "restored, except for some keys: " + "; ".join(parts)
 
 
 def _seen(result: RestoreResult) -> Iterator[str]:
@@ -216,8 +219,11 @@ def _seen(result: RestoreResult) -> Iterator[str]:
 def _evicted(result: RestoreResult, gone: Sequence[Key]) -> str:
     are = "is" if len(gone) == 1 else "are"
     if result.evicted is None:
-        why = "the server evicted keys to make room, or somebody deleted them (+info tells which)"
+        why = (
+            "the server evicted keys to free memory, or a client deleted them (grant"
+            " +info to know which)"
+        )
     else:
         count = f"{sentences.keys(result.evicted)}"
-        why = f"the server evicted {count} to make room while it was restored"
+        why = f"the server evicted {count} during the restore to free memory"
     return f"{sentences.key_list(gone)} {are} gone: {why}; raise its maxmemory and restore again"

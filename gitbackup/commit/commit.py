@@ -33,6 +33,7 @@ class CommitResult:
     """What `commit` did. `commit` is None where nothing changed, or for a dry run.
 
     `consistency` tells whether all was read as it was at one moment, as a commit's trailer does.
+    `differs` is false where the last commit has all of it already: keys, libraries and scope.
     """
 
     commit: str | None
@@ -42,6 +43,7 @@ class CommitResult:
     summary: Summary
     consistency: str
     warnings: Sequence[str]
+    differs: bool = True
 
 
 def expect_text(message: str | None) -> None:
@@ -151,7 +153,8 @@ def result(
     subject = subject_of(message or taken.summary.subject)
     warnings = (*taken.warnings, *doubts(taken), *surprises(repository, taken, parent))
     live, summary = taken.live, taken.summary
-    return CommitResult(made, subject, parent, live.total, summary, consistency(live), warnings)
+    told = consistency(live)
+    return CommitResult(made, subject, parent, live.total, summary, told, warnings, taken.differs)
 
 
 def subject_of(message: str) -> str:

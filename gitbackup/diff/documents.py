@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from gitbackup.diff.exact import canonical, same
+from gitbackup.model.amounts import size
 from gitbackup.model.changes import Action
 from gitbackup.model.list_edits import edits
 
@@ -66,9 +67,8 @@ def compare_texts(before: str, after: str) -> Comparison:
     return _bounded(old, new)
 
 
-def too_large(size: int) -> str:
-    amount = f"{size / 1_000_000:,.1f} MB" if size >= 1_000_000 else f"{size:,} bytes"
-    return f"too large to compare inside: {amount}"
+def too_large(count: int) -> str:
+    return f"too large to compare inside: {size(count)}"
 
 
 def _bounded(before: Any, after: Any) -> Comparison:

@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from gitbackup.errors import Damaged
+from gitbackup.model.amounts import counted
 
 PREFIX = "base64:"
 MARK = b'"base64:'  # in a document: some text there may need the exact path
@@ -86,7 +87,7 @@ def size(value: str) -> int:
 def in_brief(value: str) -> str:
     """How many bytes; of those that nobody can read, the beginning of their hash too."""
     count = size(value)
-    told = f"{count:,} {'byte' if count == 1 else 'bytes'}"
+    told = counted(count, "byte")
     if not value.startswith(PREFIX):
         return told
     try:

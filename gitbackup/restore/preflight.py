@@ -15,11 +15,11 @@ from gitbackup.live.server.keyspace import LibraryChange
 from gitbackup.live.server.memory import room
 from gitbackup.live.write import write_probe as trying
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
+from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import parts
 from gitbackup.model.keys import FUNCTIONS, Entry
 from gitbackup.plan import Arrivals, Plan, PlannedKey, least, timed
-from gitbackup.report.text.plan import size
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.entry_sources import EntrySource
 
@@ -149,7 +149,7 @@ def unsupported_types(server: Server, plan: Plan, entries: Entries) -> list[str]
     with KeyWriter(server) as writer:
         for (db, type_), alike in samples.items():
             if why := writer.refusal(db, entries.step(alike[0])):
-                keys = f"{len(alike):,} key{'' if len(alike) == 1 else 's'}"
+                keys = counted(len(alike), "key")
                 told.append(f"the server takes no {type_} ({why}): {keys} will not be restored")
     return told
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gitbackup.errors import GitbackupError
 from gitbackup.live.connection.connection import AGAIN
+from gitbackup.model.amounts import counted
 from gitbackup.model.file_groups import merged
 from gitbackup.model.keys import Key
 from gitbackup.plan import Plan, PlannedKey
@@ -78,7 +79,7 @@ class RestoreResult:
     def short(self) -> str:
         """What keeps it from being whole, in a word."""
         count = sum(map(len, (self.busy, self.refused, self.differing, self.gone)))
-        return f"but for {count:,} key{'' if count == 1 else 's'}"
+        return f"but for {counted(count, 'key')}"
 
     def with_sight(self, sight: Sight) -> RestoreResult:
         """The result by what was seen last: that is added to what was."""
@@ -113,5 +114,5 @@ def cut_off(error: GitbackupError, result: RestoreResult, since: str | None) -> 
     the one of the state `since`, None for none."""
     told = [f"the restore was cut off: {str(error).removesuffix(f'; {AGAIN}')}"]
     told += [f"the previous state is {result.place}"] if result.saved else []
-    told += [f"the state now is commit {since[:7]} (HEAD)"] if since else []
+    told += [f"the current state is commit {since[:7]} (HEAD)"] if since else []
     return type(error)("; ".join([*told, "the same command finishes it"]))

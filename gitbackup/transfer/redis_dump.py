@@ -21,6 +21,7 @@ from typing import Any
 
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
+from gitbackup.model.amounts import counted
 from gitbackup.model.keys import Scope
 
 SCOPE = Scope(databases=(0,), functions=False)
@@ -220,4 +221,4 @@ def _milliseconds(seconds: Any) -> int:
 
 
 def _told(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
+    return counted(count, one, many)

@@ -49,15 +49,15 @@ def test_a_key_in_two_files_of_head_is_told_and_not_counted_as_removed(
     assert list(result.warnings) == [
         "in HEAD, the key a in db0/hand.json stood in another file too"
     ]
-    assert result.subject == "1 file put in order, no key changed"
+    assert result.subject == "rewrote 1 file in canonical form, no keys changed"
     assert backup.commit().commit is None
 
 
 @pytest.mark.parametrize(
     ("content", "subject"),
     [
-        (ONE % "1", "1 file put in order, no key changed"),
-        ("{", "1 file put in order that could not be read"),
+        (ONE % "1", "rewrote 1 file in canonical form, no keys changed"),
+        ("{", "rewrote 1 file that could not be read"),
     ],
 )
 def test_a_subject_tells_of_files_where_it_can_tell_of_no_key(

@@ -93,7 +93,7 @@ def test_an_append_only_file_that_cannot_be_written() -> None:
 def test_what_info_does_not_tell_config_may() -> None:
     found = judged({"appendonly": "yes", "maxmemory": "5000", "maxmemory-policy": "allkeys-lru"})
     assert found["append-only"].level is OK
-    assert told(found["memory"]) == (BAD, "allkeys-lru: it drops any key above 5,000 bytes")
+    assert told(found["memory"]) == (BAD, "allkeys-lru: it drops any key above 5.0 kB")
 
 
 def test_a_server_without_a_configuration_file() -> None:

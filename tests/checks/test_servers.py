@@ -193,7 +193,7 @@ def test_a_server_that_is_nearly_full(server: LiveServer, tmp_path: Path) -> Non
         client.config_set("maxmemory", "100000")
     assert told(of_server(server, tmp_path)["memory"]) == (
         WARN,
-        "nearly full: above 100,000 bytes it refuses writes",
+        "nearly full: above 100.0 kB it refuses writes",
     )
 
 

@@ -58,7 +58,7 @@ def test_what_is_neither_a_commit_nor_a_pattern(kept: User) -> None:
     assert refusal(kept, "log", "nope") == Done(
         2,
         "",
-        "gitbackup: there is no commit 'nope'; `gitbackup log` lists them, and -- goes before the"
+        "gitbackup: there is no commit 'nope'; `gitbackup log` lists them; put -- before the"
         " name of a key\n",
     )
 

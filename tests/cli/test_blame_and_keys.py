@@ -193,7 +193,7 @@ def test_a_plain_key_may_follow_the_commit(history: User) -> None:
 
 def test_keys_are_of_one_commit(history: User) -> None:
     assert history.run("keys", "HEAD", "HEAD~1") == Done(
-        2, "", "gitbackup: one commit at most: 'HEAD' 'HEAD~1'; -- goes before keys\n"
+        2, "", "gitbackup: at most one commit: 'HEAD' 'HEAD~1'; put -- before key patterns\n"
     )
 
 
@@ -248,7 +248,7 @@ def test_a_field_that_is_not_there_is_wrong_usage(history: User) -> None:
     for key, field in NO_FIELDS:
         done = history.run("show", f"HEAD:{key}", "--field", field)
         kind = {"config": "string", "text": "string"}.get(key, key)
-        assert done == Done(2, "", f"gitbackup: {key} is a {kind} that has no {field!r}\n")
+        assert done == Done(2, "", f"gitbackup: {key} is a {kind} without {field!r}\n")
 
 
 def test_a_fields_bytes_are_exact(user: User) -> None:
@@ -300,5 +300,5 @@ def test_a_program_is_told_that_something_is_masked(history: User) -> None:
 
 def test_a_field_goes_with_a_key(history: User) -> None:
     assert history.run("show", "--field", "a") == Done(
-        2, "", "gitbackup: --field goes with a key: gitbackup show COMMIT-ISH:KEY --field F\n"
+        2, "", "gitbackup: --field needs a key: gitbackup show COMMIT-ISH:KEY --field F\n"
     )

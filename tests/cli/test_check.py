@@ -106,7 +106,7 @@ def test_how_old_a_commit_may_be(user: User) -> None:
 
 @pytest.mark.parametrize("age", ["", "7", "d", "-1d", "1y", "1.5h", "9999999d"])
 def test_an_age_that_is_none(user: User, age: str) -> None:
-    sentence = f"{age!r} is no age; write it as 90m, 12h, 7d or 2w"
+    sentence = f"not a valid age: {age}; write it as 90m, 12h, 7d or 2w"
     assert user.run("check", "--max-age", age) == Done(2, "", f"gitbackup: {sentence}\n")
 
 

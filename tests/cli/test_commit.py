@@ -73,7 +73,37 @@ def test_a_dry_run_tells_what_would_be_and_writes_nothing(user: User) -> None:
 def test_a_dry_run_of_nothing_new_says_so(user: User) -> None:
     user.redis.set("a", 1)
     user.says("commit")
-    assert user.says("commit", "--dry-run") == "nothing to commit: the only key has not changed\n"
+    unchanged = "nothing to commit: the only key has not changed since id1\n"
+    assert user.says("commit", "--dry-run") == unchanged
+    assert user.says("commit") == unchanged
+
+
+def test_a_dry_run_says_what_a_commit_without_a_changed_key_would_record(user: User) -> None:
+    user.redis.mset({"a:1": 1, "b:1": 1})
+    user.says("commit")
+    user.says("init", "--exclude", "b:*")
+    assert user.run("commit", "--dry-run").out == text("""
+        would commit: changed the scope, no keys changed
+        1 key: none changed
+    """)
+    assert user.run("commit").code == 0
+    assert user.says("commit", "--dry-run", "--allow-empty", "-m", "mark") == text("""
+        would commit: mark
+        1 key: none changed
+    """)
+
+
+def test_a_dry_run_of_the_first_commit_of_an_empty_database_says_that_it_would_be_made(
+    user: User,
+) -> None:
+    assert user.says("commit", "--dry-run") == text("""
+        would commit: first commit: 0 keys
+        0 keys: none changed
+    """)
+    assert user.says("commit") == text("""
+        [id1] first commit: 0 keys
+        0 keys: none changed
+    """)
 
 
 def test_a_message_of_several_lines_is_kept_whole(user: User) -> None:
@@ -127,7 +157,7 @@ def test_another_scope_is_committed_with_a_warning(user: User) -> None:
     assert user.run("commit") == Done(
         0,
         text("""
-        [id2] another scope, no key changed
+        [id2] changed the scope, no keys changed
         1 key: none changed
         """),
         "gitbackup: warning: the scope is not the last commit's: keys outside it are not in"
@@ -209,7 +239,7 @@ def test_a_commit_that_may_make_writers_wait_says_so_beforehand(user: User) -> N
     assert user.run("commit", "--consistency", "pause", "-m", "begin") == Done(
         0,
         "  a  1 added\n[id1] begin\n1 key: 1 added\n",
-        "gitbackup: writers may have to wait, for 500 ms at most\n",
+        "gitbackup: writers may have to wait, for at most 500 ms in total\n",
     )
 
 

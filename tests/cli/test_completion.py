@@ -140,7 +140,7 @@ def test_tab_in_fish(history: User) -> None:
         check=True,
     )
     assert (done.stdout, done.stderr) == (
-        "status\tCompare the database with the last commit, in brief.\n"
+        "status\tShow how the database differs from the last commit.\n"
         "HEAD:apikey:42\n"
         "before-upgrade\tbegin\n",
         "",

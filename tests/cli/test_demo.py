@@ -9,7 +9,7 @@ from tests.cli.user import Done, User, text
 from tests.store.plain import git
 
 WALK = """
-    A server with 11 keys runs for this demo.
+    This demo runs a temporary server with 11 keys.
 
     # Commit the whole database: every key, with its type and expiry.
     $ gitbackup commit -m 'first commit'
@@ -22,7 +22,7 @@ WALK = """
     [id1] first commit
     11 keys: 11 added
 
-    # Something changes: an account is added, and a limit raised.
+    # Something changes: an account is added, and a limit is raised.
     $ redis-cli HSET account:eu-2 status active token tok-eu2
     $ redis-cli SADD account:index eu-2
     $ redis-cli SET config '{"limits": {"daily": 250, "hourly": 10}, "theme": "dark"}'
@@ -38,7 +38,7 @@ WALK = """
     [id2] added account
     12 keys: 1 added, 2 changed
 
-    # What changed between the two commits, down to the path inside the JSON?
+    # What changed between the two commits, down to the path in the JSON?
     $ gitbackup diff HEAD~1 HEAD
     account: 1 added, 1 changed
     A  account:eu-2  hash
@@ -60,7 +60,7 @@ WALK = """
       account  4 removed
       apikey   1 changed
 
-    # Restore the last good commit. What the database held is committed first.
+    # Restore the last good commit. The current state is committed first.
     $ gitbackup restore HEAD --yes
     restore id2 into DEMO: create 4, overwrite 1
       create     hash  account:eu-1
@@ -89,7 +89,7 @@ WALK = """
         11 added
 
 """
-YOURS = "Now yours: gitbackup commit --url redis://[:password@]host:6379\n"
+YOURS = "Now commit your own database: gitbackup commit --url redis://[:password@]host:6379\n"
 
 
 def numbered(out: str) -> str:
@@ -120,7 +120,7 @@ def test_the_demo_wants_an_empty_folder(user: User) -> None:
     assert user.run("demo", "full") == Done(
         2,
         "",
-        "gitbackup: full is not empty: name a folder that is, or is yet to be made\n",
+        "gitbackup: full is not empty: name an empty folder, or one that does not exist\n",
     )
 
 

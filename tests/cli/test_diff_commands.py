@@ -66,8 +66,8 @@ def test_that_quiet_keys_are_left_out_is_said(busy: User) -> None:
     done = busy.run("diff", "HEAD~1", "HEAD", "--format", "redis")
     assert text(THERE).replace("SET usage:1 2\n", "") == done.out
     assert done.err == (
-        "gitbackup: warning: quiet keys that differ are left out (1 changed), so these commands"
-        " do not make all of the other side; --all has them too\n"
+        "gitbackup: warning: these commands leave out changed quiet keys (1 changed);"
+        " --all includes them\n"
     )
     assert text(THERE) == busy.says("diff", "HEAD~1", "HEAD", "--format", "redis", "--all")
 

@@ -154,7 +154,7 @@ def test_a_file_is_told_and_readable_by_its_owner_only(filled: User) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["nope"], 2, "there is no commit 'nope'; `gitbackup log` lists them, and -- goes before"
+        (["nope"], 2, "there is no commit 'nope'; `gitbackup log` lists them; put -- before"
          " the name of a key"),
         (["nope*"], 2, "no key matches 'nope*'; nothing was exported"),
         (["--", "nope"], 2, "no key matches 'nope'; nothing was exported"),
@@ -171,7 +171,7 @@ def test_what_cannot_be_exported_is_one_sentence(
 
 def test_what_is_said_to_a_program_is_of_a_file(filled: User) -> None:
     done = filled.run("export", "--json")
-    sentence = "--json tells of the file that is written: name it with -o FILE"
+    sentence = "--json describes the file that is written: name it with -o FILE"
     assert (done.code, done.out, json.loads(done.err)["error"]) == (2, "", sentence)
 
 
@@ -213,7 +213,7 @@ def test_a_link_is_followed_and_a_device_stays_one(filled: User) -> None:
 
 
 def test_nothing_is_poured_onto_a_terminal_unasked(filled: User) -> None:
-    sentence = "name a file with -o FILE, or -o - to see the export here"
+    sentence = "name a file with -o FILE, or use -o - to print the export here"
     assert filled.on_screen("export") == Done(2, "", f"gitbackup: {sentence}\n")
     sentence = "resp is for programs, not for a terminal: name a file with -o FILE"
     done = filled.on_screen("export", "-o", "-", "--format", "resp")

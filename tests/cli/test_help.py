@@ -33,7 +33,7 @@ def test_help_tells_what_is_a_command_s_own_first(user: User) -> None:
         *(True, False, False, False)
     ]
     assert all(option in shared for option in ("--repo", "--color", "--no-pager", "--help"))
-    assert "    1    failed, or something differs, with --exit-code\n" in shared
+    assert "    1    failed, or something changed, with --exit-code\n" in shared
 
 
 @every_command

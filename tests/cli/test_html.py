@@ -86,7 +86,7 @@ def test_a_page_that_breaks_off_leaves_what_was_there(user: User) -> None:
 
 def test_a_page_needs_a_folder(history: User) -> None:
     done = history.run("diff", "HEAD~1", "HEAD", "--html", "no/page.html")
-    assert done == Done(2, "", "gitbackup: there is no folder no to write page.html into\n")
+    assert done == Done(2, "", "gitbackup: cannot write page.html: there is no folder no\n")
 
 
 def test_an_exit_code_beside_a_page(history: User) -> None:

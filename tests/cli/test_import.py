@@ -38,7 +38,7 @@ PLAN = """
 DONE = """
     saved the previous state as commit id1
     verified: 2 keys equal then.json
-    the state now is commit id2 (HEAD)
+    the current state is commit id2 (HEAD)
 """
 
 
@@ -75,7 +75,7 @@ def test_a_no_changes_nothing(moved: User) -> None:
     done = moved.at_terminal("import", "then.json", types="n\n")
     assert (done.code, done.out.splitlines()[-1]) == (
         1,
-        "nothing was restored, nothing was changed",
+        "nothing was changed",
     )
     assert (moved.state(), named()) == (before, ["then.json"])
     moved.says("commit")
@@ -187,7 +187,7 @@ def test_what_was_cut_off_is_finished_by_the_same_command(
         patch.setattr(apply, "apply", killed)
         assert moved.run("import", "then.json", "--yes").code == 130
     done = moved.run("import", "then.json", "--yes")
-    assert done.err == "gitbackup: going on with the same restore, which was cut off\n"
+    assert done.err == "gitbackup: continuing the same restore, which was interrupted\n"
     assert "verified: 2 keys equal then.json\n" in done.out
     assert moved.redis.mget("user:1", "user:2", "junk") == [b"a", b"b", b"x"]
 

@@ -159,7 +159,7 @@ def test_what_the_plan_settles_is_not_given_beside_it(
     kept: User, words: list[str], named: str
 ) -> None:
     assert kept.run("restore", "--plan", "plan.json", "--yes", *words) == Done(
-        2, "", f"gitbackup: the plan settles that itself: with --plan, give no {named}\n"
+        2, "", f"gitbackup: --plan already contains {named}: leave it out\n"
     )
 
 

@@ -230,7 +230,7 @@ def test_a_key_that_is_not_there_is_wrong_usage(two_commits: User) -> None:
 
 def test_the_number_of_a_database_goes_with_a_key(two_commits: User) -> None:
     assert two_commits.run("show", "--db", "3") == Done(
-        2, "", "gitbackup: --db goes with a key: gitbackup show COMMIT-ISH:KEY --db N\n"
+        2, "", "gitbackup: --db needs a key: gitbackup show COMMIT-ISH:KEY --db N\n"
     )
 
 

@@ -238,5 +238,5 @@ def test_what_is_not_for_every_eye_is_masked(history: User) -> None:
 def test_options_of_a_key_need_one(history: User) -> None:
     for option in (["-p"], ["--db", "3"]):
         assert history.run("log", *option) == Done(
-            2, "", "gitbackup: -p and --db go with a key: gitbackup log -p -- KEY-GLOB\n"
+            2, "", "gitbackup: -p and --db need a key: gitbackup log -p -- KEY-GLOB\n"
         )

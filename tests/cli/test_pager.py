@@ -166,7 +166,7 @@ def test_nothing_to_show_starts_no_pager(changed: User) -> None:
 
 
 def test_a_pager_that_there_is_not_is_named_and_the_output_is_there(changed: User) -> None:
-    warning = "gitbackup: warning: there is no pager 'nowhere'\n"
+    warning = "gitbackup: warning: no pager 'nowhere'\n"
     assert changed.on_screen("diff", env={"PAGER": "nowhere"}) == Done(0, COLOURED, warning)
 
 

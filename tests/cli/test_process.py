@@ -154,7 +154,7 @@ def test_control_c_leaves_everything_as_it_was(user: User, words: list[str]) -> 
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=30)
     assert err.decode().replace("\n", "") == (
-        "gitbackup: interrupted; what was done stays done, and the same command finishes it"
+        "gitbackup: interrupted; what was done is kept, and the same command finishes the rest"
     )
     assert (child.returncode, user.state()) == (130, before)
 

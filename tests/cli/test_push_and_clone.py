@@ -78,7 +78,9 @@ def test_a_lost_machine_comes_back_from_the_folder(pushed: User) -> None:
     assert pushed.run("restore", "HEAD", "--yes").code == 0
 
     assert pushed.redis.execute_command("DEBUG", "DIGEST-VALUE", "a") == before
-    assert pushed.says("commit", "--dry-run") == "nothing to commit: the only key has not changed\n"
+    assert pushed.says("commit", "--dry-run") == (
+        "nothing to commit: the only key has not changed since id3\n"
+    )
     assert git(pushed.repo, "config", "--get-regexp", r"^gitbackup\.") == (
         "gitbackup.format 1\ngitbackup.exclude tmp:*\ngitbackup.came exclude tmp:*"
     )
@@ -165,7 +167,7 @@ def test_a_commit_stands_where_its_push_fails(pushed: User) -> None:
     assert done.code == 3
     assert json.loads(done.out)["commit"] == "ID2"
     sentence = (
-        "the commit is made, but it is not pushed: there is no folder for"
+        "the commit was made, but not pushed: there is no folder for"
         f" {PLACE}; if it is on a disk, is that mounted?"
     )
     assert json.loads(done.err) == {
@@ -183,7 +185,7 @@ def test_a_setting_that_is_none_is_told(pushed: User) -> None:
     done = pushed.run("commit")
     assert (done.code, done.err) == (
         3,
-        "gitbackup: the commit is made, but it is not pushed: the setting gitbackup.push is"
+        "gitbackup: the commit was made, but not pushed: the setting gitbackup.push is"
         " 'always', and can only be 'on-commit'\n",
     )
 
@@ -263,7 +265,7 @@ def test_a_push_that_failed_is_tried_again_by_a_commit_that_finds_nothing_to_com
     assert pushed.run("commit").code == 3
     again = pushed.run("commit")
     assert (again.code, again.out) == (3, "nothing to commit: none of 2 keys changed since id2\n")
-    assert again.err.startswith("gitbackup: commits made before are not pushed: there is no folder")
+    assert again.err.startswith("gitbackup: earlier commits were not pushed: there is no folder")
 
     Path("unmounted").rename("cloud")
     assert pushed.says("commit", "--dry-run") == "nothing to commit: none of 2 keys changed\n"

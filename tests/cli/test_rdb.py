@@ -116,7 +116,7 @@ def test_a_file_is_restored(user: User) -> None:
     user.says("rdb", "save")
     user.redis.mset({"a": 2, "b": 2})
     file = str(only())
-    becomes = f"{file} is commit id1, on the branch rdb/"
+    becomes = f"committed {file} as id1, on the branch rdb/"
     plan = text(
         """
         restore ID into SERVER: overwrite 1, delete 1
@@ -143,7 +143,7 @@ def test_a_file_is_restored(user: User) -> None:
 def test_a_program_to_load_it_with_goes_with_a_file(user: User) -> None:
     for words in (["commit"], ["restore", "HEAD", "--yes"]):
         done = user.run(*words, "--server", sys.executable)
-        assert done == Done(2, "", "gitbackup: --server goes with --rdb\n")
+        assert done == Done(2, "", "gitbackup: --server needs --rdb\n")
 
 
 def test_git_does_not_see_the_files_in_somebody_s_project(user: User) -> None:
@@ -155,7 +155,7 @@ def test_git_does_not_see_the_files_in_somebody_s_project(user: User) -> None:
     ("words", "done"),
     [
         (["rdb", "save", "--keep", "-1"], (2, "-1 is less than 0.")),
-        (["rdb", "save", "--file", "x"], (2, "--file goes with --via copy")),
+        (["rdb", "save", "--file", "x"], (2, "--file needs --via copy")),
         (["rdb", "save", "data-git-backup"], (2, "is inside the data repository")),
         (["rdb", "list", "none"], (2, "there is no folder none; `gitbackup rdb save` makes it")),
         (["rdb", "verify", "none"], (2, "there is no file none")),

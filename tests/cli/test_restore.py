@@ -63,7 +63,7 @@ def test_what_was_cut_off_is_finished_by_the_same_command(
         patch.setattr("gitbackup.restore.apply.apply", _killed)
         assert damaged.run("restore", "HEAD", "--yes").code == 130
     done = damaged.run("restore", "HEAD", "--yes")
-    assert done.err == "gitbackup: going on with the same restore, which was cut off\n"
+    assert done.err == "gitbackup: continuing the same restore, which was interrupted\n"
     assert done.out.endswith(
         "verified: 3 keys equal commit id1\nthe restored state is commit id3 (HEAD)\n"
     )
@@ -103,7 +103,7 @@ def test_at_a_terminal_no_means_no(damaged: User) -> None:
     before = damaged.state()
     assert damaged.at_terminal("restore", "HEAD", types="n\n") == Done(
         1,
-        text(PLAN) + "nothing was restored, nothing was changed\n",
+        text(PLAN) + "nothing was changed\n",
         "Write this to SERVER? [y/N]: n\n",
     )
     assert damaged.state() == before
@@ -128,7 +128,7 @@ def test_control_c_at_the_question_is_a_no_with_a_code_of_its_own(damaged: User)
     before = damaged.state()
     done = damaged.at_terminal("restore", "HEAD", types="\x04")
     assert (done.code, damaged.state()) == (130, before)
-    assert done.err.endswith("gitbackup: interrupted; nothing was restored, nothing was changed\n")
+    assert done.err.endswith("gitbackup: interrupted; nothing was changed\n")
 
 
 def test_without_deleting_new_keys_stay(damaged: User) -> None:
@@ -311,7 +311,9 @@ def test_keys_that_a_server_refuses_are_named(damaged: User, start_server: Start
     git(damaged.repo, "commit", "--quiet", "-m", "by hand")
     done = damaged.run("restore", "HEAD", "--to", start_server().url, "--yes")
     assert done.code == 3
-    assert done.err.startswith("gitbackup: restored but for some keys: the server refused odd (")
+    assert done.err.startswith(
+        "gitbackup: restored, except for some keys: the server refused odd ("
+    )
     assert done.err.count("\n") == 1
 
 
@@ -388,7 +390,7 @@ def test_a_database_that_commits_do_not_cover_is_saved_before_it_goes(user: User
          " restored"),
         (["--db", "7:5"], "commit id1 has no key in database 7"),
         (["--db", "3:5", "--db", "5:5"], "two databases cannot both go into the same one"),
-        (["--db", "3:5", "--db", "3:6"], "--db: database 3 cannot go into two"),
+        (["--db", "3:5", "--db", "3:6"], "--db: database 3 can be restored into one database only"),
         (["--db", "3:"], "Invalid value for '--db': '3:' is no database, such as 3, nor two, such"
          " as 3:5. See gitbackup restore --help"),
         (["--db", "-1"], "Invalid value for '--db': '-1' is no database, such as 3, nor two, such"
@@ -435,7 +437,7 @@ def test_a_restore_killed_before_its_last_commit_is_ended_by_the_same_command(
         patch.setattr("gitbackup.restore.commits.commit_after", _killed)
         assert damaged.run("restore", "HEAD", "--yes").code == 130
     done = damaged.run("restore", "HEAD", "--yes")
-    assert done.out == "it is done already: the database holds what commit id1 does\n"
+    assert done.out == "already done: the database equals commit id1\n"
     assert damaged.says("diff", "HEAD~2", "HEAD") == ""
     assert damaged.run("restore", "HEAD", "--yes").err == ""
 

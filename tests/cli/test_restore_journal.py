@@ -192,10 +192,10 @@ def test_they_are_asked_about_at_a_terminal(two: User) -> None:
     two.run("commit", "-m", "between")
     before, noted = two.state(), journal(two)
     done = two.at_terminal("restore", "HEAD~1", types="n\n")
-    assert (done.code, done.out) == (1, "nothing was restored, nothing was changed\n")
+    assert (done.code, done.out) == (1, "nothing was changed\n")
     assert done.err == (
         "gitbackup: a restore of HEAD~1 was cut off, and that meant commit id1 then and means id3"
-        " now: name id1 to finish it, or id3 to restore that one\nGo on with id1? [y/N]: n\n"
+        " now: name id1 to finish it, or id3 to restore that one\nContinue with id1? [y/N]: n\n"
     )
     assert (two.state(), journal(two)) == (before, noted)
     done = two.at_terminal("restore", "HEAD~1", types="y\ny\n")
@@ -209,8 +209,7 @@ def test_what_an_earlier_run_wrote_is_committed_and_told_as_done(two: User) -> N
     done = two.run("restore", "HEAD~1", "--yes")
     assert (done.code, done.out) == (
         0,
-        "it is done already: the database holds what commit id1 does\n"
-        "the restored state is commit id4 (HEAD)\n",
+        "already done: the database equals commit id1\nthe restored state is commit id4 (HEAD)\n",
     )
     expect_clean(two)
 
@@ -303,7 +302,7 @@ def test_what_an_older_gitbackup_noted_is_understood(two: User) -> None:
         " `gitbackup restore id2` puts that back\n",
     )
     done = two.run("restore", "HEAD~1", "--yes")
-    assert done.err == "gitbackup: going on with the same restore, which was cut off\n"
+    assert done.err == "gitbackup: continuing the same restore, which was interrupted\n"
     assert values(two) == ONE
     expect_clean(two)
     two.says("undo", "--yes")

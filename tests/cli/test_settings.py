@@ -128,7 +128,7 @@ def test_the_url_s_password_goes_before_the_environment_s(
 def test_the_password_is_asked_for_at_a_terminal(user: User, locked: LiveServer) -> None:
     url = without_password(locked)
     done = user.at_terminal("commit", "--dry-run", "--url", url, types="s3cret\n", asked="server: ")
-    assert done == Done(0, "nothing to commit: no key was added\n",
+    assert done == Done(0, "would commit: first commit: 0 keys\n0 keys: none changed\n",
                         "Password of the server: \n")  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def test_a_restore_into_another_server_has_its_password_in_its_url(
     user.says("commit", "--allow-empty")
     to = without_password(locked)
     assert user.run("restore", "HEAD", "--yes", "--to", to) == Done(
-        12, "", "gitbackup: the server of --to wants a password: put it in that URL\n"
+        12, "", "gitbackup: the server of --to requires a password: put it in that URL\n"
     )
     assert user.run("restore", "HEAD", "--yes", "--to", locked.url).code == 0
 

@@ -157,13 +157,13 @@ def test_a_mistyped_commit_is_no_glob(changed: User, words: tuple[str, ...]) -> 
     assert changed.run("diff", *words) == Done(
         2,
         "",
-        "gitbackup: there is no commit 'nope'; `gitbackup log` lists them, and -- goes before the"
+        "gitbackup: there is no commit 'nope'; `gitbackup log` lists them; put -- before the"
         " name of a key\n",
     )
 
 
 def test_three_dots_are_not_two(changed: User) -> None:
-    sentence = "'HEAD~1...HEAD' is no pair of commits here: write A..B, or A B"
+    sentence = "'HEAD~1...HEAD' is not a pair of commits here: write A..B, or A B"
     assert changed.run("diff", "HEAD~1...HEAD") == Done(2, "", f"gitbackup: {sentence}\n")
 
 

@@ -117,7 +117,7 @@ def test_undo_that_was_cut_off_is_finished_by_undo(
         patch.setattr("gitbackup.restore.apply.apply", _killed)
         assert restored.run("undo", "--yes").code == 130
     done = restored.run("undo", "--yes")
-    assert done.err == "gitbackup: going on with the same restore, which was cut off\n"
+    assert done.err == "gitbackup: continuing the same restore, which was interrupted\n"
     assert values(restored) == BEFORE
 
 
@@ -143,9 +143,7 @@ def test_a_restore_cut_off_before_it_wrote_anything_is_undone_by_nothing(
         "gitbackup: warning: a restore of id2 is not finished: `gitbackup restore id2` finishes it,"
         " `gitbackup undo` takes it back\n"
     )
-    assert restored.says("undo", "--yes") == (
-        "it is done already: the database holds what commit id4 does\n"
-    )
+    assert restored.says("undo", "--yes") == ("already done: the database equals commit id4\n")
     assert (values(restored), restored.run("status").err) == (AFTER, "")
 
 
@@ -190,7 +188,9 @@ def test_undo_for_a_program(restored: User) -> None:
 
 def test_off_a_terminal_undo_needs_a_yes(restored: User) -> None:
     assert restored.process("undo") == Done(
-        2, "", "gitbackup: undo asks before it writes: add --yes, or --dry-run to see the plan\n"
+        2,
+        "",
+        "gitbackup: undo asks before it writes: add --yes, or --dry-run to see the plan\n",
     )
 
 

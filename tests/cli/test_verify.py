@@ -148,7 +148,7 @@ def test_a_hand_edited_file_fails_and_it_is_said_what_to_do(committed: User) -> 
     edited = file_format.encode_stored(entries).replace(b": ", b":")
     by_hand(committed, {"db0/_.json": edited})
     done = verify(committed)
-    assert (done.code, done.err) == (1, "gitbackup: commit id3 did not pass\n")
+    assert (done.code, done.err) == (1, "gitbackup: commit id3 failed\n")
     assert done.out.splitlines()[3] == (
         "  db0/_.json, line 2: not written as `gitbackup commit` writes it; the next `gitbackup"
         " commit` writes it anew, and `gitbackup restore` reads it as it is"
@@ -208,7 +208,7 @@ def test_what_could_not_be_tried_is_named_and_is_exit_code_3(committed: User) ->
     done = verify(committed)
     assert (done.code, done.err) == (
         3,
-        "gitbackup: commit id3 passed but for what the server cannot hold: db1 seen\n",
+        "gitbackup: commit id3 passed, except for what the server cannot hold: db1 seen\n",
     )
     assert done.out.splitlines()[2:5] == [
         "  restored into Valkey X and committed from there: all but what was not tried",
@@ -222,10 +222,10 @@ def test_what_could_not_be_tried_is_named_and_is_exit_code_3(committed: User) ->
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["HEAD", "--all"], "name a commit, or give --all"),
+        (["HEAD", "--all"], "give either a commit or --all"),
         (
             ["--server", "nope"],
-            "there is no program 'nope': name a redis-server or valkey-server",
+            "no program 'nope': name a redis-server or valkey-server",
         ),
         (["nope"], "there is no commit 'nope' in HERE/data-git-backup; `gitbackup log` lists them"),
     ],

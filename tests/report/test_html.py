@@ -130,7 +130,7 @@ def test_a_page_shows_what_changed_by_database_and_namespace(tab: Tab, tmp_path:
             "db0",
             [
                 [
-                    "no namespace",
+                    "(no prefix)",
                     "~2 changed",
                     [
                         ["~\nconfig\nstring", ["limits.daily\n100 250"]],
@@ -159,7 +159,7 @@ def test_a_page_shows_what_changed_by_database_and_namespace(tab: Tab, tmp_path:
             "db3",
             [
                 [
-                    "no namespace",
+                    "(no prefix)",
                     "~1 changed",
                     [["~\ngreeting\nstring", ['"the quick brown fox" "the slow brown fox"']]],
                 ]

@@ -137,7 +137,8 @@ def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
     assert sentence.startswith("the restore was cut off: the server at ")
     assert sentence.endswith(
         "has reached its maxmemory and takes no more data: raise that;"
-        f" the previous state is commit {saved[:7]}; the state now is commit {since[:7]} (HEAD);"
+        f" the previous state is commit {saved[:7]}; the current state is commit"
+        f" {since[:7]} (HEAD);"
         " the same command finishes it"
     )
 

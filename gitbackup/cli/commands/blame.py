@@ -52,9 +52,9 @@ def blame(
 ) -> None:
     """Show which commit last changed each part of a key.
 
-    A part is a field, a member and its score, an item of a list, a path into a JSON
-    document, an expiry; a stream's entries are one part. Bytes of a name that are not UTF-8
-    are written as base64: and their base64.
+    A part is a field, a member and its score, a list item, a path in a JSON document, or an
+    expiry. The entries of a stream count as one part. A name that is not UTF-8 is written as
+    base64: followed by its base64.
     """
     backup = open_backup(repo)
     found = backup.blame(key, commit_ish, db, redact=redact)

@@ -26,7 +26,7 @@ def _length(told: str) -> timedelta:
     """A length of time, such as `7d`."""
     found = AGE.fullmatch(told)
     if found is None:
-        raise UsageError(f"{told!r} is no age; write it as 90m, 12h, 7d or 2w")
+        raise UsageError(f"not a valid age: {told}; write it as 90m, 12h, 7d or 2w")
     return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
@@ -34,8 +34,8 @@ def _length(told: str) -> timedelta:
     cls=OwnFirst,
     epilog=examples(
         "gitbackup check",
-        "gitbackup check --quick --max-age 1d --json  from a monitor, each hour",
-        "gitbackup check --strict                     fail where one is not ok",
+        "gitbackup check --quick --max-age 1d --json  from a monitor, every hour",
+        "gitbackup check --strict                     fail unless every verdict is ok",
     ),
 )
 @connected
@@ -46,10 +46,10 @@ def _length(told: str) -> timedelta:
     default="7d",
     show_default=True,
     callback=lambda _, __, told: _length(told),
-    help="How old the last commit, save, push and rehearsal may be: 12h, 7d, 2w.",
+    help="Maximum age of the last commit, save, push and restore test: 12h, 7d, 2w.",
 )
-@click.option("--quick", is_flag=True, help="Do not read the database to know what changed.")
-@click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is ok.")
+@click.option("--quick", is_flag=True, help="Do not read the database to see what changed.")
+@click.option("--strict", is_flag=True, help="Exit with code 1 unless every verdict is ok.")
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -61,17 +61,16 @@ def check(
     quick: bool,
     strict: bool,
 ) -> None:
-    """Tell whether the data are safe: each risk, what protects from it, and what to do.
+    """Check whether your data is safe: each risk, the protection against it, and what to do.
 
-    Looks at what the server does by itself (append-only file, RDB saves, where their files
-    are, what happens when memory is full, replicas, password), and at what gitbackup does:
-    the last commit and what changed since, pushes, rehearsals, RDB files, and who can read it all.
-    It changes nothing, and asks the server for INFO and CONFIG GET; what a user without
-    those rights cannot know is unknown.
+    Checks the server (append-only file, RDB saves, where their files are, what happens when
+    memory is full, replicas, password) and the backups (the last commit and what changed since
+    then, pushes, restore tests, RDB files, and who can read them). It changes nothing. It sends
+    the server only INFO and CONFIG GET; where the user lacks a right, the verdict is unknown.
 
-    The worst comes first. Verdicts: bad, data can be lost or stolen; warn, a protection is
-    missing; unknown; ok. Exits with 1 where one is bad, else with 0; with --strict 0 is only
-    for ok. An old commit is no risk while nothing has changed since.
+    Verdicts, worst first: bad (data can be lost or stolen), warn (a protection is missing),
+    unknown, and ok. The exit code is 1 if a verdict is bad; with --strict, if any is not ok. An
+    old commit is not a risk while nothing has changed since then.
     """
     backup = logged_in(repo, url, databases)
     ctx.meta[pager.NO_PAGER] = True  # it is short, and its last line is what counts

@@ -24,7 +24,7 @@ from gitbackup.report.text.settings import came_lines, offered_lines
     ),
 )
 @json_option
-@click.option("--bare", is_flag=True, help="No work tree: only git's own files.")
+@click.option("--bare", is_flag=True, help="Create a bare repository, without a work tree.")
 @click.argument("source", metavar="SOURCE")
 @click.argument(
     "folder",
@@ -35,12 +35,12 @@ from gitbackup.report.text.settings import came_lines, offered_lines
     required=False,
 )
 def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
-    """Make the data repository in DIR of one that is elsewhere.
+    """Copy a data repository from elsewhere to DIR.
 
-    Without DIR it is the folder that GITBACKUP_REPO names, or data-git-backup. SOURCE is a git
-    URL, a repository's folder, a bundle, or a folder with one: it is the remote that pull and
-    push take then. Settings come along as `gitbackup config` tells; of a history without any,
-    the scope of its last commit. The database is not touched: restore does that.
+    DIR is by default GITBACKUP_REPO, or data-git-backup. SOURCE is a git URL, the folder of a
+    repository, a bundle, or a folder that contains one; pull and push then use it. Settings
+    are copied as `gitbackup config --help` describes; if the history has none, they are the
+    scope of its last commit. The database is not touched; `gitbackup restore` changes it.
     """
     result = Backup(folder).clone(source, bare)
     came = result.came

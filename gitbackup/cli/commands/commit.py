@@ -39,21 +39,21 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
 @connected
 @lock_wait_option
 @click.option(
-    "-m", "--message", metavar="TEXT", help="Why; without it the subject tells what changed."
+    "-m", "--message", metavar="TEXT", help="Commit message. [default: a list of what changed]"
 )
-@click.option("--allow-empty", is_flag=True, help="Commit even if nothing changed.")
-@click.option("--dry-run", is_flag=True, help="Say what would be committed; write nothing.")
+@click.option("--allow-empty", is_flag=True, help="Make a commit even if nothing changed.")
+@click.option("--dry-run", is_flag=True, help="Show what would be committed, and write nothing.")
 @click.option(
     "--consistency",
     type=click.Choice([choice.value for choice in Consistency]),
     default=Consistency.AUTO.value,
-    help="How hard to try for one point in time. [default: auto]",
+    help="Whether to commit one point in time. [default: auto]",
 )
 @click.option(
     "--rdb",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Commit what an RDB file holds, dated when it was written.",
+    help="Commit the contents of an RDB file, dated as the file.",
 )
 @server_option
 def commit(
@@ -70,20 +70,19 @@ def commit(
 ) -> None:
     """Commit every key of the database, with its type and expiry.
 
-    Makes the data repository where there is none. Where nothing changed there is no
-    commit, and that is no error. With the setting gitbackup.push on-commit it is pushed.
+    Creates the data repository if there is none. If nothing changed, no commit is made, and
+    the exit code is 0. If gitbackup.push is on-commit, the commit is pushed.
 
-    A commit is the database as it was at one point in time, if the server permits client
-    tracking and writers leave room; else each key is as it was at a moment of its own, and
-    the commit and its warning say so. With `--consistency strict` that is an error; `pause`
-    lets the server keep writers waiting where they leave no room, for 500 ms in all at most;
-    `per-key` does not even try.
+    A commit shows the database at one point in time, if the server permits client tracking and
+    writers leave enough time to read. Otherwise each key is read at its own moment, and the
+    commit and a warning say so. `--consistency strict` makes that an error. `pause` lets the
+    server hold writers back, for at most 500 ms in total. `per-key` does not try.
 
-    With --rdb no server is asked: the file, of any server and age, is loaded into one of our
-    own. So old backups become history; commit the oldest first.
+    --rdb reads a file instead of your server: gitbackup loads it into a temporary server. So
+    old RDB files of any server become history; commit the oldest first.
     """
     if server and not rdb:
-        raise UsageError("--server goes with --rdb")
+        raise UsageError("--server needs --rdb")
     how = {"allow_empty": allow_empty, "dry_run": dry_run}
     if rdb:
         backup = open_backup(repo, url, databases)
@@ -92,7 +91,7 @@ def commit(
         backup = logged_in(repo, url, databases)
         chosen = Consistency(consistency)
         if chosen is Consistency.PAUSE:
-            terminal.warn("writers may have to wait, for 500 ms at most")
+            terminal.warn("writers may have to wait, for at most 500 ms in total")
         result = backup.commit(message, consistency=chosen, **how)
     terminal.warn_all(result.warnings)
     if as_json:
@@ -106,16 +105,17 @@ def commit(
                 result.consistency,
             )
         )
+    elif dry_run and not (result.differs or allow_empty):
+        terminal.say(sentences.unchanged_lines(result.keys, result.parent))
+    elif dry_run:
+        terminal.say(sentences.preview_lines(result.subject, result.keys, result.summary))
     else:
-        _say(result, dry_run)
+        _say(result)
     if not dry_run and (unpushed := push_after_commit(backup, as_json, bool(result.commit))):
         raise PartlyDone(unpushed)
 
 
-def _say(result: CommitResult, dry_run: bool) -> None:
-    if dry_run:
-        terminal.say(sentences.preview_lines(result.subject, result.keys, result.summary))
-        return
+def _say(result: CommitResult) -> None:
     terminal.say(
         sentences.commit_lines(
             result.commit, result.subject, result.keys, result.summary, result.parent

@@ -40,10 +40,10 @@ WORD = "_GITBACKUP_WORD"
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print the script that makes Tab complete gitbackup's words in SHELL.
+    """Print the script that makes the Tab key complete gitbackup commands in your shell.
 
-    Commands and options, commits (branches, tags, recent ids) and the keys that a commit
-    holds: gitbackup show HEAD:api<Tab>.
+    It completes commands, options, commits (branches, tags, recent ids) and the keys of a
+    commit: gitbackup show HEAD:api<Tab>.
     """
     click.echo(files("gitbackup.cli").joinpath(f"complete.{shell}").read_text("utf-8"), nl=False)
 

@@ -21,14 +21,14 @@ URL_FROM = "REDIS_URL"
 
 NAMES = {
     "url": "the server",
-    "include": "commit only keys that match",
-    "exclude": "commit no keys that match",
-    "quiet": "commit keys that match, and do not show them",
-    "redact": "mask values by the names of keys and fields",
+    "include": "commit only matching keys",
+    "exclude": "do not commit matching keys",
+    "quiet": "commit matching keys, but show them only with --all",
+    "redact": "mask the values of matching keys and fields",
     "push": "on-commit, or off",
-    "push-to": "where to push, among several remotes",
-    "rdbDir": "where rdb save puts files",
-    **dict.fromkeys(ACCESS, "how the server is come to, as the option says"),
+    "push-to": "the remote to push to, if there are several",
+    "rdbDir": "the folder in which rdb save puts files",
+    **dict.fromkeys(ACCESS, "as the option of this name"),
 }
 MANY = ("include", "exclude", "quiet", "redact")
 
@@ -67,23 +67,23 @@ values_argument = click.argument(
     )
 )
 def config() -> None:
-    """List the settings, where they come from, and change the repository's own.
+    """List the settings and where they come from, or change the repository's own.
 
     \b
       url       the server
-      include   commit only keys that match
-      exclude   commit no keys that match
-      quiet     commit keys that match, and show them only with --all
-      redact    mask values by the names of keys and fields
+      include   commit only matching keys
+      exclude   do not commit matching keys
+      quiet     commit matching keys, but show them only with --all
+      redact    mask the values of matching keys and fields
       push      on-commit, or off
-      push-to   where to push, among several remotes
-      rdbDir    where rdb save puts files
-      timeout, cacert, cacertdir, cert, key, sni, insecure   as the options say
+      push-to   the remote to push to, if there are several
+      rdbDir    the folder in which rdb save puts files
+      timeout, cacert, cacertdir, cert, key, sni, insecure   as the options
 
-    They are gitbackup.NAME in git's config: the repository's own, and the user's for all.
-    include, exclude, quiet and redact travel with push, pull and clone. What comes with a
-    pull only ever hides more: what the other side has removed is told, and stays here until
-    it is removed here. A password never travels.
+    A setting is gitbackup.NAME in git's config, of the repository or, for all repositories,
+    of the user. push, pull and clone copy include, exclude, quiet and redact. A pull only
+    ever hides more: if the other side has removed a glob, gitbackup says so and keeps it
+    until you remove it here. Passwords are never copied.
     """
 
 
@@ -93,20 +93,20 @@ def config() -> None:
 @repo_option
 @json_option
 def list_(repo: Path | None, as_json: bool) -> None:
-    """List what is in force, and where each value comes from."""
+    """List the settings in effect, and where each value comes from."""
     _say(_backup(repo), None, as_json)
 
 
 @config.command(
     cls=OwnFirst,
-    epilog=examples("gitbackup config get exclude", failed="failed, or it is not set"),
+    epilog=examples("gitbackup config get exclude", failed="failed, or the setting is not set"),
 )
 @repo_option
 @json_option
 @name_argument
 @click.pass_context
 def get(ctx: click.Context, repo: Path | None, as_json: bool, name: str) -> None:
-    """Print the values of one setting, a line each, without a password."""
+    """Print the values of one setting, one per line, without passwords."""
     found = _backup(repo).config.in_force(name, URL_FROM)
     for each in found:
         if as_json:
@@ -127,7 +127,7 @@ def get(ctx: click.Context, repo: Path | None, as_json: bool, name: str) -> None
 @name_argument
 @values_argument
 def set_(repo: Path | None, as_json: bool, name: str, values: tuple[str, ...]) -> None:
-    """Make VALUE the repository's own, in place of what it had."""
+    """Set NAME to VALUE, replacing what the repository had."""
     backup = _backup(repo)
     backup.config.set(name, *values)
     _say(backup, name, as_json)
@@ -138,7 +138,7 @@ def set_(repo: Path | None, as_json: bool, name: str, values: tuple[str, ...]) -
 @json_option
 @name_argument
 def unset(repo: Path | None, as_json: bool, name: str) -> None:
-    """Take all of the repository's own values away."""
+    """Remove all values of NAME from the repository."""
     backup = _backup(repo)
     backup.config.unset(name)
     _say(backup, name, as_json)
@@ -164,7 +164,7 @@ def add(repo: Path | None, as_json: bool, name: str, values: tuple[str, ...]) ->
 @name_argument
 @click.argument("value", metavar="VALUE", shell_complete=_values)
 def remove(repo: Path | None, as_json: bool, name: str, value: str) -> None:
-    """Take VALUE from include, exclude, quiet or redact."""
+    """Remove VALUE from include, exclude, quiet or redact."""
     backup = _backup(repo)
     backup.config.remove(name, value)
     _say(backup, name, as_json)
@@ -184,4 +184,4 @@ def _say(backup: Backup, name: str | None, as_json: bool) -> None:
     elif found:
         terminal.say(settings_lines([astuple(each) for each in found]))
     else:
-        click.echo(f"{name} is not set" if name else "nothing is set")
+        click.echo(f"{name} is not set" if name else "no settings")

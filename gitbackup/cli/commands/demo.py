@@ -39,7 +39,7 @@ SCENES: tuple[tuple[str, tuple[Words, ...]], ...] = (
         (("gitbackup", "commit", "-m", "first commit"),),
     ),
     (
-        "Something changes: an account is added, and a limit raised.",
+        "Something changes: an account is added, and a limit is raised.",
         (
             ("redis-cli", "HSET", "account:eu-2", "status", "active", "token", "tok-eu2"),
             ("redis-cli", "SADD", "account:index", "eu-2"),
@@ -54,7 +54,7 @@ SCENES: tuple[tuple[str, tuple[Words, ...]], ...] = (
         ),
     ),
     (
-        "What changed between the two commits, down to the path inside the JSON?",
+        "What changed between the two commits, down to the path in the JSON?",
         (("gitbackup", "diff", "HEAD~1", "HEAD"),),
     ),
     (
@@ -66,7 +66,7 @@ SCENES: tuple[tuple[str, tuple[Words, ...]], ...] = (
         ),
     ),
     (
-        "Restore the last good commit. What the database held is committed first.",
+        "Restore the last good commit. The current state is committed first.",
         (("gitbackup", "restore", "HEAD", "--yes"),),
     ),
     (
@@ -83,25 +83,27 @@ SCENES: tuple[tuple[str, tuple[Words, ...]], ...] = (
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.pass_obj
 def demo(code_of: Callable[[list[str]], int], folder: Path | None) -> None:
-    """See it work: commit, a change, diff, an accident, restore.
+    """Try gitbackup: commit, change, diff, accident, restore.
 
-    Starts a server of its own, fills it with a small database, and runs the commands that
-    it prints. Neither your server nor your files are touched; with DIR the data repository
-    stays there for you to look at.
+    Starts a temporary server, fills it with a small database, and runs the commands that it
+    prints. It does not touch your server or your files. With DIR, the data repository is kept
+    there for you to look at.
     """
     with _scratch(folder) as place, EmbeddedServer() as server:
         repository = place / "data-git-backup"
         backup = Backup(repository, server.url)
         with _environment(REDIS_URL=server.url, GITBACKUP_REPO=str(repository)):
             _redis(backup, DATABASE)
-            click.echo(f"A server with {len(DATABASE) - 1} keys runs for this demo.")
+            click.echo(f"This demo runs a temporary server with {len(DATABASE) - 1} keys.")
             for title, commands in SCENES:
                 click.echo(f"\n# {title}")
                 for words in commands:
                     _run(code_of, backup, words)
     if folder:
         click.echo(f"\nLook around: git -C {shlex.quote(str(repository))} log -p")
-    click.echo("\nNow yours: gitbackup commit --url redis://[:password@]host:6379")
+    click.echo(
+        "\nNow commit your own database: gitbackup commit --url redis://[:password@]host:6379"
+    )
 
 
 @contextmanager
@@ -112,7 +114,7 @@ def _scratch(folder: Path | None) -> Iterator[Path]:
             yield Path(made)
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is not empty: name a folder that is, or is yet to be made")
+        raise UsageError(f"{folder} is not empty: name an empty folder, or one that does not exist")
     folder.mkdir(parents=True, exist_ok=True)
     yield folder
 

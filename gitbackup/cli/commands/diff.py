@@ -45,37 +45,44 @@ if TYPE_CHECKING:  # it loads what `diff --help` has no need of
         "gitbackup diff HEAD~3                  that commit against the live database",
         "gitbackup diff HEAD~1 HEAD 'apikey:*'  two commits, some keys",
         "gitbackup diff HEAD~1..HEAD --stat     two commits, in numbers",
-        "gitbackup diff --exclude 'usage:*'     but for some keys",
-        "gitbackup diff --redact '*token*'      that they changed, not what to",
+        "gitbackup diff --exclude 'usage:*'     without some keys",
+        "gitbackup diff --redact '*token*'      without secret values",
         "gitbackup diff HEAD~1 HEAD --html changes.html",
         "gitbackup diff HEAD HEAD~1 --format redis | redis-cli",
         "gitbackup diff -- config               a key whose name has no : and no *",
-        failed="failed, or something differs, with --exit-code",
+        failed="failed, or something changed, with --exit-code",
     ),
 )
 @connected
 @read_at_length
 @click.option(
-    "--stat", "shape", flag_value="stat", help="Only how many keys changed, by namespace."
+    "--stat", "shape", flag_value="stat", help="Show only how many keys changed, by key prefix."
 )
-@click.option("--name-only", "shape", flag_value="names", help="Only the keys that changed.")
 @click.option(
-    "--name-status", "shape", flag_value="status", help="Only the keys, each with A, M or D."
+    "--name-only", "shape", flag_value="names", help="Show only the names of the changed keys."
+)
+@click.option(
+    "--name-status",
+    "shape",
+    flag_value="status",
+    help="Show only the names, each with A (added), M (changed) or D (deleted).",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "redis"]),
     default="text",
-    help="To be read, or the commands that turn A into B, for redis-cli.",
+    help="text for people, or the redis-cli commands that turn A into B.",
 )
 @full_option
-@click.option("--rank", is_flag=True, help="Ranks in sorted sets: 1 has the highest score.")
+@click.option(
+    "--rank", is_flag=True, help="Show ranks in sorted sets; rank 1 has the highest score."
+)
 @html_option
 @exclude_option
 @redact_option
 @all_option
-@click.option("--exit-code", is_flag=True, help="Exit with 1 where something differs.")
+@click.option("--exit-code", is_flag=True, help="Exit with code 1 if something changed.")
 @click.argument(
     "words",
     metavar="[A [B]] [KEY-GLOB]...",
@@ -101,10 +108,10 @@ def diff(
     exit_code: bool,
     words: tuple[str, ...],
 ) -> None:
-    """Show what differs, key by key and inside the values.
+    """Show what changed, key by key and inside the values.
 
-    Without a commit: HEAD against the live database. With A: that commit against the live
-    database. With A and B, or A..B: two commits. Key globs are those of Redis.
+    Without a commit: HEAD against the live database. With A: commit A against the live
+    database. With A and B, or A..B: commit A against commit B. KEY-GLOB is a Redis glob.
     """
     _told_in_one_way(html, form, as_json, shape)
     backup = open_backup(repo, url, databases)

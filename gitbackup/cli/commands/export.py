@@ -39,7 +39,7 @@ STDOUT = "-"
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Where to; - is standard output, and so is a pipe without it.",
+    help="File to write; - is standard output. [default: standard output, if it is not a terminal]",
 )
 @click.option(
     "--format",
@@ -47,7 +47,7 @@ STDOUT = "-"
     type=click.Choice(["json", "jsonl", "resp"]),
     default="json",
     show_default=True,
-    help="One document, an entry a line, or commands for redis-cli --pipe.",
+    help="json: one document. jsonl: one entry a line. resp: commands for redis-cli --pipe.",
 )
 @redact_option
 @click.argument(
@@ -69,12 +69,12 @@ def export(
     redact: tuple[str, ...],
     words: tuple[str, ...],
 ) -> None:
-    """Write a commit, or without COMMIT-ISH the live database, to one portable file.
+    """Write a commit, or the live database, to one portable file.
 
-    json and jsonl are read by `gitbackup import`, and by any program. resp restores anywhere,
-    gitbackup not needed: redis-cli --pipe < FILE. Each key that it names is removed first and
-    made anew; other keys stay. FILE takes its name once it is whole, readable by its owner
-    only. The live database can be exported without any data repository.
+    Without COMMIT-ISH, the live database is exported; this needs no data repository.
+    `gitbackup import` and any other program can read json and jsonl. resp restores without
+    gitbackup: redis-cli --pipe < FILE; it replaces the keys that it names and keeps all
+    others. FILE gets its name once it is complete, and only its owner can read it.
     """
     backup = open_backup(repo, url, databases)
     commit, patterns = _side(backup, list(words))
@@ -106,8 +106,8 @@ def _side(backup: Backup, words: list[str]) -> tuple[str | None, list[str]]:
             pass
     if not GLOB.search(words[0]):
         raise UsageError(
-            f"there is no commit {words[0]!r}; `gitbackup log` lists them, and -- goes before the"
-            " name of a key"
+            f"there is no commit {words[0]!r}; `gitbackup log` lists them; put --"
+            " before the name of a key"
         )
     return None, words
 
@@ -120,15 +120,13 @@ def _expect_place(output: Path | None, form: str, as_json: bool) -> None:
     """Raises UsageError where the export would go where it does no good."""
     shown = sys.stdout.isatty()
     if _is_stdout(output) and streams.is_closed_output():
-        raise UsageError(
-            "standard output is closed, and the export for nobody: name a file with -o FILE"
-        )
+        raise UsageError("standard output is closed: name a file with -o FILE")
     if output is None and shown:
-        raise UsageError("name a file with -o FILE, or -o - to see the export here")
+        raise UsageError("name a file with -o FILE, or use -o - to print the export here")
     if shown and _is_stdout(output) and form == "resp":
         raise UsageError("resp is for programs, not for a terminal: name a file with -o FILE")
     if as_json and _is_stdout(output):
-        raise UsageError("--json tells of the file that is written: name it with -o FILE")
+        raise UsageError("--json describes the file that is written: name it with -o FILE")
 
 
 def _say(result: ExportResult, output: Path, as_json: bool) -> None:

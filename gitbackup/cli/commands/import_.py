@@ -37,7 +37,7 @@ from gitbackup.model.ttl import Ttl
     epilog=examples(
         "gitbackup import then.json --dry-run",
         "gitbackup import apikeys.jsonl 'apikey:4*' --yes",
-        "gitbackup import then.json --delete            and nothing but what it holds",
+        "gitbackup import then.json --delete            and delete all other keys",
         "gitbackup import redis-dump.json --db 0:3      another tool's dump, into db3",
         "gitbackup import load.json --encoding iso-8859-1",
     ),
@@ -51,14 +51,14 @@ from gitbackup.model.ttl import Ttl
     "--delete/--no-delete",
     default=False,
     show_default=True,
-    help="Delete the keys that the file is to hold and does not; or keep them.",
+    help="Whether to delete keys that the file covers but does not contain.",
 )
 @ttl_option
 @to_option
 @click.option(
     "--encoding",
     metavar="NAME",
-    help="What the tool that made the dump took text for: utf-8, or redis-dump-load's -E.",
+    help="Encoding of another tool's dump: utf-8, or what redis-dump-load was given with -E.",
 )
 @click.argument("file", metavar="FILE", type=click.File("rb"))
 @click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1)
@@ -76,14 +76,15 @@ def import_(
     file: BinaryIO,
     patterns: tuple[str, ...],
 ) -> None:
-    """Write what FILE holds into the database; other keys stay, unless --delete.
+    """Write the contents of FILE into the database; other keys are kept, unless --delete.
 
-    FILE is what export has written (json or jsonl), or what npm's redis-dump --json or
-    Python's redis-dump-load has; - is standard input. All of it is read and checked first.
+    FILE is an export (json or jsonl), or a dump made by npm's redis-dump --json or Python's
+    redis-dump-load; - is standard input. All of it is read and checked first.
 
-    Then it is as for restore: it shows the plan and asks, commits what would be lost, changes
-    each key at once, reads all again, and commits the state since; `gitbackup undo` takes it
-    back. Makes the data repository where there is none. Off a terminal it needs --yes.
+    An import is itself a restore: it shows its plan and asks, commits what would be lost,
+    changes each key at once, reads all keys again, and commits the new state. `gitbackup undo`
+    takes it back. It creates the data repository if there is none. Without a terminal, --yes
+    is required.
     """
     expect_answer(ctx, manner)
     backup = open_backup(repo, url) if to else logged_in(repo, url)

@@ -22,30 +22,32 @@ from gitbackup.report.text.settings import settings_lines
 )
 @repo_option
 @lock_wait_option
-@click.option("--url", metavar="URL", help="The server's URL, kept in the repository's git config.")
 @click.option(
-    "--include", multiple=True, metavar="GLOB", help="Commit only keys that match. May repeat."
+    "--url", metavar="URL", help="URL of the server, saved in the repository's git config."
+)
+@click.option(
+    "--include", multiple=True, metavar="GLOB", help="Commit only matching keys. Repeatable."
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="GLOB",
-    help="Commit no keys that match; to restore such a commit leaves them alone. May repeat.",
+    help="Do not commit matching keys; a restore does not touch them. Repeatable.",
 )
 @click.option(
     "--quiet",
     multiple=True,
     metavar="GLOB",
-    help="Commit and restore keys that match, but show them only with --all. May repeat.",
+    help="Commit and restore matching keys, but show them only with --all. Repeatable.",
 )
 @click.option(
     "--redact",
     multiple=True,
     metavar="GLOB",
-    help="Mask the values of keys, fields and JSON members that match, wherever they are shown;"
-    " commits hold them all the same. May repeat.",
+    help="Mask the values of matching keys, fields and JSON members in all output; commits"
+    " still hold them. Repeatable.",
 )
-@click.option("--bare", is_flag=True, help="No work tree: only git's own files.")
+@click.option("--bare", is_flag=True, help="Create a bare repository, without a work tree.")
 def init(
     repo: Path | None,
     url: str | None,
@@ -55,12 +57,12 @@ def init(
     redact: tuple[str, ...],
     bare: bool,
 ) -> None:
-    """Make the data repository and keep its settings.
+    """Create the data repository, or add settings to an existing one.
 
-    Settings are in the repository's own git config (gitbackup.url, .include, .exclude,
-    .quiet, .redact), readable by its owner only. An existing data repository keeps its
-    history and its settings; the globs that are given are added. `gitbackup config` lists
-    the settings and changes them.
+    Settings are saved in the repository's own git config (gitbackup.url, .include, .exclude,
+    .quiet, .redact), which only its owner can read. An existing data repository keeps its
+    history and its settings, and the given globs are added. `gitbackup config` lists the
+    settings and changes them.
     """
     backup = open_backup(repo, url)
     result = backup.init(include, exclude, bare, quiet=quiet, redact=redact)

@@ -49,15 +49,17 @@ def keys(
     databases: tuple[int, ...],
     words: tuple[str, ...],
 ) -> None:
-    """List the keys of a commit, HEAD unless told: type, elements, bytes, expiry.
+    """List the keys of a commit (default: HEAD): type, elements, bytes and expiry.
 
-    Elements are fields, members, items or stream entries; bytes are those of the key's entry
-    in the commit's files. They come file by file, as they are read.
+    Elements are fields, members, items or stream entries. Bytes is the size of the key's entry
+    in the commit's files. Keys are listed file by file, in the order in which they are read.
     """
     backup = open_backup(repo, databases=databases)
     commits, patterns = revisions(backup, [*words], most=1)
     if len(commits) > 1:
-        raise UsageError(f"one commit at most: {' '.join(map(repr, commits))}; -- goes before keys")
+        raise UsageError(
+            f"at most one commit: {' '.join(map(repr, commits))}; put -- before key patterns"
+        )
     found = backup.keys([*commits, "HEAD"][0], [*patterns, *ctx.meta[KEYS]])
     with reading(backup):
         if as_json:

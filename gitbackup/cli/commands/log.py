@@ -51,19 +51,22 @@ if TYPE_CHECKING:
 @json_option
 @read_at_length
 @click.option(
-    "-n", "--max-count", type=Natural(), metavar="N", help="At most so many commits; or -N."
+    "-n", "--max-count", type=Natural(), metavar="N", help="Show at most N commits; also -N."
 )
-@click.option("--oneline", is_flag=True, help="A line for each commit.")
-@click.option("--stat", is_flag=True, help="How many keys each changed, by namespace.")
-@click.option("--all", "every", is_flag=True, help="With --stat: quiet keys too.")
-@click.option("-p", "--patch", is_flag=True, help="With KEY-GLOB: all that changed in the keys.")
-@click.option("--since", metavar="DATE", help="Commits since then: 2026-11-22, '2 weeks ago'.")
-@click.option("--until", metavar="DATE", help="Commits up to then.")
+@click.option("--oneline", is_flag=True, help="Show one line for each commit.")
+@click.option("--stat", is_flag=True, help="Show how many keys each commit changed, by key prefix.")
+@click.option("--all", "every", is_flag=True, help="With --stat: count quiet keys too.")
+@click.option("-p", "--patch", is_flag=True, help="With KEY-GLOB: show all changes in the keys.")
+@click.option("--since", metavar="DATE", help="Show commits since DATE: 2026-11-22, '2 weeks ago'.")
+@click.option("--until", metavar="DATE", help="Show commits up to DATE.")
 @click.option(
-    "--grep", multiple=True, metavar="PATTERN", help="Commits whose message matches. May repeat."
+    "--grep",
+    multiple=True,
+    metavar="PATTERN",
+    help="Show commits whose message matches. Repeatable.",
 )
-@click.option("--reverse", is_flag=True, help="The oldest first.")
-@click.option("--first-parent", is_flag=True, help="Not the commits of branches merged in.")
+@click.option("--reverse", is_flag=True, help="Show the oldest commit first.")
+@click.option("--first-parent", is_flag=True, help="Leave out the commits of merged branches.")
 @stored_db_option
 @redact_option
 @html_option
@@ -90,11 +93,11 @@ def log(
     words: tuple[str, ...],
     **which: Any,
 ) -> None:
-    """Show the commits from COMMIT-ISH back, newest first: what changed, when, why.
+    """Show the commits from COMMIT-ISH back, newest first: what changed, when and why.
 
     COMMIT-ISH is anything that git resolves (HEAD~2, a tag, a branch, a short id,
-    @{yesterday}), or a range: A..B is what B has and A has not. With KEY-GLOB only the
-    commits that changed such a key, each with what became of it: the globs of Redis.
+    @{yesterday}) or a range: A..B means the commits of B that are not in A. With KEY-GLOB (a
+    Redis glob), show only the commits that changed a matching key, and what changed in it.
     """
     backup = open_backup(repo, databases=databases)
     chosen, patterns = revisions(backup, [*words])
@@ -120,16 +123,16 @@ def log(
 def _go_together(patterns: Sequence[str], of_keys: bool, stat: bool, every: bool) -> None:
     """Raises UsageError for an option without what it goes with."""
     if of_keys and not patterns:
-        raise UsageError("-p and --db go with a key: gitbackup log -p -- KEY-GLOB")
+        raise UsageError("-p and --db need a key: gitbackup log -p -- KEY-GLOB")
     if every and not stat:
-        raise UsageError("--all goes with --stat: quiet keys too; a branch is asked for by name")
+        raise UsageError("--all needs --stat: it counts quiet keys too; to see a branch, name it")
 
 
 def _write(html: str, backup: Backup, selection: Selection, patterns: Sequence[str]) -> None:
     from gitbackup.cli.html_output import write_log  # it loads what a terminal has no need of
 
     if patterns:
-        raise UsageError("--html tells of all keys: leave out the patterns")
+        raise UsageError("log --html shows all keys: leave out the key patterns")
     write_log(html, backup, selection)
 
 

@@ -30,10 +30,11 @@ from gitbackup.report.text.settings import came_lines
 @json_option
 @click.argument("target", metavar="[TARGET]", required=False)
 def pull(repo: Path | None, as_json: bool, target: str | None) -> None:
-    """Get what was pushed from elsewhere, and move HEAD forward to it.
+    """Fetch the commits that were pushed from elsewhere, and move HEAD forward to them.
 
-    TARGET is as for push. Where both sides have commits that the other has not, nothing is
-    changed, and it is said how to join them. The database is not touched: restore does that.
+    TARGET is as for push. If both sides have commits that the other lacks, nothing is changed,
+    and a message says how to join them. The database is not touched; `gitbackup restore`
+    changes it.
     """
     result = open_backup(repo).pull(target)
     came = result.came

@@ -22,10 +22,10 @@ from gitbackup.report.text import sentences
 @click.command(
     cls=OwnFirst,
     epilog=examples(
-        "gitbackup push ~/Dropbox/backups          one file there, always a whole one",
+        "gitbackup push ~/Dropbox/backups          one file there, always complete",
         "gitbackup push git@example.org:relay.git  any URL that git knows",
-        "gitbackup push                            there again",
-        "gitbackup config set push on-commit        from now on by itself",
+        "gitbackup push                            to the same place again",
+        "gitbackup config set push on-commit       after every commit",
     ),
 )
 @repo_option
@@ -35,12 +35,13 @@ from gitbackup.report.text import sentences
 def push(repo: Path | None, as_json: bool, target: str | None) -> None:
     """Push the whole history: every branch, tag and note.
 
-    TARGET is a git remote or URL, or a folder: a git repository there, or else one file, a
-    git bundle, written aside and proved before it takes its name. It is remembered as a git
-    remote; without TARGET it is the setting gitbackup.push-to, or the only remote.
+    TARGET is a git remote, a URL or a folder. In a folder that is not a git repository,
+    gitbackup keeps one file, a git bundle, which gets its name only once it is verified.
+    TARGET becomes a git remote; without TARGET, gitbackup pushes to the setting
+    gitbackup.push-to, or to the only remote.
 
-    Nothing is forced: where TARGET has commits that are not here, it is left as it is. With
-    the setting gitbackup.push on-commit, every commit and restore pushes.
+    Nothing is ever forced: if TARGET has commits that you do not have, it is not changed. If
+    gitbackup.push is on-commit, every commit and restore is pushed.
     """
     result = open_backup(repo).push(target)
     terminal.warn_all(result.warnings)

@@ -35,11 +35,11 @@ folder_argument = click.argument(
     )
 )
 def rdb() -> None:
-    """Save the server's data as RDB files, list them, put them to the test.
+    """Save the server's data as RDB files, list them, verify them.
 
-    An RDB file is the server's own format: it is a second protection beside the history,
-    and independent of it. DIR is the setting gitbackup.rdbDir of the data repository's git
-    config, a path from that repository, or the folder beside it: data-git-backup-rdb.
+    An RDB file is in the server's own format: a second backup, independent of the history.
+    DIR is by default the setting gitbackup.rdbDir (relative to the data repository), or else
+    data-git-backup-rdb, the folder beside the data repository.
     """
 
 
@@ -62,14 +62,15 @@ def rdb() -> None:
     metavar="N",
     default=7,
     show_default=True,
-    help="Then remove all but the newest N that rdb save made there; 0 keeps all.",
+    help="Keep the newest N files that rdb save made in DIR, and remove the older ones; 0"
+    " keeps all.",
 )
 @click.option(
     "--via",
     type=click.Choice(["sync", "copy"]),
     default="sync",
     show_default=True,
-    help="The replication protocol; or BGSAVE, and a copy of the file on this machine.",
+    help="sync: use the replication protocol. copy: run BGSAVE, and copy the file on this machine.",
 )
 @click.option(
     "--file",
@@ -88,12 +89,12 @@ def save(
 ) -> None:
     """Save the server's data to DIR/dump-YYYYMMDD-HHMMSS.rdb (UTC).
 
-    It has that name only once it is whole, its checksum is right and it is on the disk; only
-    its owner can read it. The server forks once, as for BGSAVE; a replica will do, too. The
-    user needs +psync +replconf (or +sync); with --via copy +bgsave +info +config|get.
+    The file gets its name only once it is complete, its checksum is right and it is on disk;
+    only its owner can read it. The server forks once, as for BGSAVE. It may be a replica. The
+    user needs +psync +replconf (or +sync); with --via copy, +bgsave +info +config|get.
     """
     if file and via != "copy":
-        raise UsageError("--file goes with --via copy")
+        raise UsageError("--file needs --via copy")
     result = logged_in(repo, url).rdb.save(folder, keep or None, copy=via == "copy", file=file)
     terminal.warn_all(result.warnings)
     if as_json:
@@ -109,10 +110,10 @@ def save(
 @repo_option
 @json_option
 def list_(folder: Path | None, repo: Path | None, as_json: bool) -> None:
-    """List the RDB files of DIR, the newest first.
+    """List the RDB files in DIR, newest first.
 
-    What a file is of, and by which server, it tells itself. Only its two ends are read: for
-    the rest there is gitbackup rdb verify.
+    The time and the server come from the file itself. Only the beginning and the end of a file
+    are read; `gitbackup rdb verify` reads all of it.
     """
     for each in open_backup(repo).rdb.list(folder):
         if as_json:
@@ -127,21 +128,21 @@ def list_(folder: Path | None, repo: Path | None, as_json: bool) -> None:
         "gitbackup rdb verify dump.rdb",
         "gitbackup rdb verify dump.rdb --server /usr/bin/redis-server",
     ),
-    short_help="Check FILE, load it into a server of our own, and count.",
+    short_help="Check FILE, load it into a temporary server, count its keys.",
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--server",
     metavar="PROGRAM",
     callback=program,
-    help="The redis-server or valkey-server to load it with. [default: one that takes it]",
+    help="The redis-server or valkey-server that loads the file. [default: one that can]",
 )
 @json_option
 def verify(file: Path, server: Path | None, as_json: bool) -> None:
-    """Prove that FILE is whole: check it, load it into a server of our own, count.
+    """Verify that FILE is complete: check it, load it into a temporary server, count its keys.
 
-    The server is Valkey, which gitbackup carries along, or one on the PATH. A file of Redis
-    7.4 or newer takes such a server. All keys in the file are counted, also those that have
+    The server is the Valkey that comes with gitbackup, or one on the PATH. A file of Redis 7.4
+    or newer needs such a server. All keys of the file are counted, also those that have
     expired since it was written.
     """
     result = open_backup(None).rdb.verify(file, server)

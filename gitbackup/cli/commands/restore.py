@@ -58,11 +58,11 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
 @url_option
 @move_option
 @manner_options
-@click.option("--no-delete", is_flag=True, help="Keep keys that the commit does not have.")
+@click.option("--no-delete", is_flag=True, help="Keep keys that are not in the commit.")
 @click.option(
     "--skip-damaged",
     is_flag=True,
-    help="Restore what is whole of a damaged commit, and delete nothing.",
+    help="Restore the intact files of a damaged commit, and delete nothing.",
 )
 @ttl_option
 @to_option
@@ -71,14 +71,14 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     "file",
     type=click.File("rb"),
     metavar="FILE",
-    help="Carry out what --dry-run --json printed, if none of its keys has changed since;"
-    " it stands for COMMIT-ISH, key globs, --db, --no-delete and --ttl.",
+    help="Apply a plan that --dry-run --json printed, if none of its keys has changed"
+    " since then. Replaces COMMIT-ISH, KEY-GLOB, --db, --no-delete and --ttl.",
 )
 @click.option(
     "--rdb",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Restore what an RDB file holds; it stands for COMMIT-ISH.",
+    help="Restore the contents of an RDB file. Replaces COMMIT-ISH.",
 )
 @server_option
 @click.argument(
@@ -102,25 +102,25 @@ def restore(
     commit_ish: str | None,
     patterns: tuple[str, ...],
 ) -> None:
-    """Make the database hold what COMMIT-ISH does: nothing less, and nothing more.
+    """Make the database equal to COMMIT-ISH.
 
-    Shows the plan and asks. What the database holds and HEAD does not is committed before
-    any of it goes, and what it holds since in the end. Each key changes at once; a key that
-    somebody writes to meanwhile is saved, and done again. In the end all is read again and
-    compared. A restore that was cut off is finished by the same command, and taken back by
-    `gitbackup undo`.
+    Shows the plan and asks. Whatever the database holds that HEAD does not is committed first,
+    and the new state is committed at the end. Each key changes at once. If a client writes to
+    a key meanwhile, the new value is saved and the key is restored again. At the end all keys
+    are read again and compared. To finish an interrupted restore, run the same command again;
+    to take it back, run `gitbackup undo`.
 
-    Only keys that the commit's scope covers are touched; with --db 3:5, those of database 5
-    whose names it covers in database 3. Off a terminal it needs --yes.
+    Only keys in the commit's scope are touched. With --db 3:5, these are the keys of database
+    5 whose names are in the scope of database 3. Without a terminal, --yes is required.
 
-    With --rdb the file, of any server and age, is first made a commit on a branch of its own.
+    With --rdb, the file, of any server and age, is first committed to a branch of its own.
     """
     if file:
         _expect_plan_alone(ctx)
     elif not (commit_ish or rdb):
         raise click.UsageError("Missing argument 'COMMIT-ISH'.", ctx)
     if server and not rdb:
-        raise UsageError("--server goes with --rdb")
+        raise UsageError("--server needs --rdb")
     expect_answer(ctx, manner)
     backup = open_backup(repo, url) if to else logged_in(repo, url)
     patterns = (commit_ish, *patterns) if rdb and commit_ish else patterns
@@ -155,11 +155,11 @@ def _meant(
             raise
         terminal.warn(str(error))
         try:
-            go_on = click.confirm(f"Go on with {error.then[:7]}?", err=True)
+            go_on = click.confirm(f"Continue with {error.then[:7]}?", err=True)
         except click.Abort:
             raise terminal.Untouched from None
         if not go_on:
-            click.echo("nothing was restored, nothing was changed")
+            click.echo("nothing was changed")
             ctx.exit(1)
         return backup.restorer(error.then, **words)
 
@@ -178,13 +178,13 @@ def _expect_plan_alone(ctx: click.Context) -> None:
     default = click.core.ParameterSource.DEFAULT
     given = [word for name, word in named.items() if ctx.get_parameter_source(name) is not default]
     if given:
-        raise UsageError(f"the plan settles that itself: with --plan, give no {given[0]}")
+        raise UsageError(f"--plan already contains {given[0]}: leave it out")
 
 
 def _adopted(backup: Backup, rdb: Path, server: Path | None, as_json: bool) -> str:
     """The id of the commit that an RDB file has become."""
     adopted = backup.rdb.adopt(rdb, server)
     terminal.warn_all(adopted.warnings)
-    sentence = f"{rdb} is commit {adopted.commit[:7]}, on the branch {adopted.branch}"
+    sentence = f"committed {rdb} as {adopted.commit[:7]}, on the branch {adopted.branch}"
     terminal.say([sentence], err=as_json)
     return adopted.commit

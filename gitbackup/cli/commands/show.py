@@ -52,8 +52,8 @@ if TYPE_CHECKING:  # `show --help` has no need of it
 @click.option(
     "--field",
     metavar="F",
-    help="Of a key: a field's bytes, a member's score, the item at a position, a stream's entry,"
-    " or the path into a JSON document.",
+    help="Print one part of a key: the bytes of a field, the score of a member, the list"
+    " item at a position, a stream entry, or a path in a JSON document.",
 )
 @click.argument(
     "what",
@@ -71,10 +71,10 @@ def show(
     field: str | None,
     what: str,
 ) -> None:
-    """Show what a commit changed, or one key's entry as the commit stores it.
+    """Show what a commit changed, or the entry of one key in a commit.
 
-    What follows the first colon is a key's name; bytes that are not UTF-8 are written as
-    base64: and their base64.
+    What follows the first colon is the name of a key. A name that is not UTF-8 is written as
+    base64: followed by its base64.
     """
     backup = open_backup(repo)
     commit_ish, colon, key = what.partition(":")
@@ -84,7 +84,7 @@ def show(
         elif db is not None or field is not None:
             option = "--db N" if field is None else "--field F"
             where = f"gitbackup show COMMIT-ISH:KEY {option}"
-            raise UsageError(f"{option.partition(' ')[0]} goes with a key: {where}")
+            raise UsageError(f"{option.partition(' ')[0]} needs a key: {where}")
         else:
             _show_commit(backup, commit_ish, redact, every, full, as_json)
 
@@ -131,7 +131,7 @@ def _show_field(commit: str, held: StoredEntry, wanted: str, as_json: bool) -> N
     try:
         part = field(entry, wanted)
     except LookupError:
-        raise UsageError(f"{key} is a {entry['type']} that has no {wanted!r}") from None
+        raise UsageError(f"{key} is a {entry['type']} without {wanted!r}") from None
     if as_json:
         terminal.say_json(field_object(commit, key, wanted, part.value, redacted))
     else:

@@ -33,7 +33,7 @@ def status(
     exclude: tuple[str, ...],
     every: bool,
 ) -> None:
-    """Compare the database with the last commit, in brief."""
+    """Show how the database differs from the last commit, in brief."""
     backup = logged_in(repo, url, databases)
     found, pushed = backup.status(exclude=exclude, every=every), backup.pushed()
     terminal.warn_all(found.warnings)

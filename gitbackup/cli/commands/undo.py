@@ -34,13 +34,13 @@ def undo(
 ) -> None:
     """Put back what the last restore replaced.
 
-    The keys that it was to change hold again what they held before it, others are left alone.
-    It is a restore as any: it shows its plan and asks, commits what would be lost, verifies,
-    and can be undone in turn. The last restore is the newest that HEAD's history tells of,
-    whole or cut off. One into another server is in no such history: restore the branch
-    saved/... that it named, with --to.
+    The keys that it changed get the values that they had before; other keys are not touched.
+    An undo is itself a restore: it shows its plan and asks, commits what would be lost,
+    verifies, and can be undone. The last restore is the newest one in the history of HEAD,
+    complete or interrupted. A restore into another server is not in that history: restore the
+    branch saved/... that it named, with --to.
 
-    Off a terminal it needs --yes.
+    Without a terminal, --yes is required.
     """
     expect_answer(ctx, manner)
     backup = logged_in(repo, url)

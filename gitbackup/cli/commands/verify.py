@@ -34,19 +34,21 @@ if TYPE_CHECKING:  # it loads what `verify --help` has no need of
         "gitbackup verify before-upgrade --json",
         "gitbackup verify --all",
         "gitbackup verify --server /usr/bin/redis-server --module ./redisbloom.so",
-        failed="failed, or something found",
+        failed="failed, or a problem was found",
     ),
 )
 @repo_option
 @lock_wait_option
 @json_option
 @color_option
-@click.option("--all", "every", is_flag=True, help="Every commit of HEAD and of all branches.")
+@click.option(
+    "--all", "every", is_flag=True, help="Verify every commit of HEAD and of all branches."
+)
 @click.option(
     "--server",
     metavar="PROGRAM",
     callback=program,
-    help="The redis-server or valkey-server to run. [default: one that knows the data]",
+    help="The redis-server or valkey-server to run. [default: one that can hold the data]",
 )
 @click.option(
     "--module",
@@ -54,7 +56,7 @@ if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     multiple=True,
-    help="A module for it to load, for the types of that; may repeat.",
+    help="Module that the server loads, for the module's types. Repeatable.",
 )
 @click.argument(
     "commit_ish", metavar="[COMMIT-ISH]", required=False, shell_complete=completions.commits
@@ -69,20 +71,20 @@ def verify(
     modules: tuple[Path, ...],
     commit_ish: str | None,
 ) -> None:
-    """Prove that COMMIT-ISH, or HEAD, is whole, and that every value restores to itself.
+    """Verify that COMMIT-ISH (default: HEAD) is intact and restores exactly.
 
-    Checks the repository (git fsck), and that each file is as a commit writes it. Then
-    restores the commit into an empty server of its own, commits from there, and compares
-    the two. Your server and your files are not touched. It takes as much memory as the
-    database, for as long as it lasts.
+    Checks the repository (git fsck), and checks that each file is as a commit writes it. Then
+    restores the commit into an empty temporary server, commits it again from there, and
+    compares the two. It does not touch your server or your files. Meanwhile it takes as much
+    memory as the database.
 
-    The verdict is kept as a git note, which `gitbackup log` shows. Exits with 13 where the
-    repository is damaged or a restore would refuse the commit, with 1 where a file is not
-    as a commit writes it or a value comes back as another, and with 3 where all is well but
-    for keys whose types no server at hand knows.
+    The result is saved as a git note, which `gitbackup log` shows. The exit code is 13 if the
+    repository is damaged or a restore would refuse the commit; 1 if a file is not as a commit
+    writes it or a value does not restore exactly; and 3 if the only problem is a key whose
+    type no server at hand knows.
     """
     if every and commit_ish is not None:
-        raise UsageError("name a commit, or give --all")
+        raise UsageError("give either a commit or --all")
     wanted = None if every else commit_ish or "HEAD"
     backup = open_backup(repo)
     ctx.meta[pager.NO_PAGER] = True  # it would stand between proofs that take their time
@@ -105,7 +107,7 @@ def _say(result: Verified, as_json: bool) -> None:
     else:
         terminal.say(proofs.end_lines(result.problems, result.proofs, result.seconds))
     if result.unnoted:
-        terminal.warn(f"warning: the verdict is not kept: {result.unnoted}")
+        terminal.warn(f"warning: the result was not saved: {result.unnoted}")
 
 
 def _judge(result: Verified) -> None:
@@ -118,10 +120,10 @@ def _judge(result: Verified) -> None:
     if damaged:
         raise Damaged(f"{_named(damaged)} cannot be restored as it is")
     if failed:
-        raise GitbackupError(f"{_named(failed)} did not pass")
+        raise GitbackupError(f"{_named(failed)} failed")
     if partly:
         keys = key_list(one.key for one in partly[0].untried)
-        raise PartlyDone(f"{_named(partly)} passed but for what the server cannot hold: {keys}")
+        raise PartlyDone(f"{_named(partly)} passed, except for what the server cannot hold: {keys}")
 
 
 def _named(found: list[Proof]) -> str:

@@ -38,28 +38,28 @@ ENDS = (signal.SIGINT, signal.SIGTERM)
     "--match",
     multiple=True,
     metavar="GLOB",
-    help="Commit when keys that match change; other changes go along. May repeat.",
+    help="Commit when a matching key changes; other changes are included. Repeatable.",
 )
 @click.option(
     "--quiet",
     type=click.FloatRange(min=0),
     default=2.0,
     metavar="SECONDS",
-    help="Commit once nothing has changed for so long. [default: 2]",
+    help="Commit once nothing has changed for this long. [default: 2]",
 )
 @click.option(
     "--max-wait",
     type=click.FloatRange(min=0),
     default=60.0,
     metavar="SECONDS",
-    help="Commit at the latest so long after a change. [default: 60]",
+    help="Maximum delay after a change. [default: 60]",
 )
 @click.option(
     "-m",
     "--message",
     metavar="TEMPLATE",
     default="{changes}",
-    help="The subject, where {changes} stands for what changed, {counts} for how many keys.",
+    help="Commit subject; {changes} stands for what changed, {counts} for the number of keys.",
 )
 def watch(
     repo: Path | None,
@@ -71,17 +71,16 @@ def watch(
     max_wait: float,
     message: str,
 ) -> None:
-    """Commit by itself whenever keys have changed.
+    """Commit automatically whenever keys change.
 
-    First it commits what differs. Then it reads only what changes, and commits that once
-    things are quiet, at the latest after --max-wait: one line a commit, as it is made. Keys
-    that expire are changes, too. Changes of keys that do not match, or that init --quiet
-    names, do not make it commit, but go along with the next commit.
+    First it commits all changes since HEAD. Then it reads only the keys that change, and
+    commits them once writes pause, or at the latest after --max-wait: one line for each
+    commit. A key that expires is a change. Changes of keys that do not match --match, or that
+    are quiet, do not cause a commit; the next commit includes them.
 
-    It needs a server that lets it hear of writes (client tracking). Where that is lost it
-    connects again, and then reads everything once. It ends, with exit code 0, on Ctrl-C or
-    SIGTERM; commits and restores by hand are possible meanwhile. With the setting
-    gitbackup.push on-commit it pushes.
+    The server must permit client tracking. If the connection is lost, watch connects again
+    and reads all keys once. Ctrl-C or SIGTERM ends it with exit code 0. Other commits and
+    restores may run meanwhile. If gitbackup.push is on-commit, each commit is pushed.
     """
     with _stopped_by_signals() as stop:
         backup = logged_in(repo, url, databases, _Reading(stop))

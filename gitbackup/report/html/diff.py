@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange, ValueChange
 from gitbackup.model.keys import Entry
 from gitbackup.report.html.frame import (
@@ -88,9 +89,10 @@ def _overview(counts: dict[Space, Counts]) -> Iterator[str]:
         f"{bar(each, most)}{counted(each)}</li>\n"
         for at, (space, each) in enumerate(counts.items())
     ]
-    yield f'<nav aria-label="Namespaces"><ul>\n{"".join(lines[:LISTED])}</ul>\n'
+    yield f'<nav aria-label="Key prefixes"><ul>\n{"".join(lines[:LISTED])}</ul>\n'
     if rest := lines[LISTED:]:
-        yield f"<details><summary>{len(rest):,} more namespaces</summary><ul>\n{''.join(rest)}"
+        more = amounts.counted(len(rest), "more prefix", "more prefixes")
+        yield f"<details><summary>{more}</summary><ul>\n{''.join(rest)}"
         yield "</ul></details>\n"
     yield "</nav>\n"
 

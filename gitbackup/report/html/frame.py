@@ -89,8 +89,8 @@ def toolbar(tools: Tools) -> str:
         ]
         parts.append("</fieldset>")
     parts += [
-        '<span class="buttons"><button type="button" id="unfold">Unfold</button>'
-        '<button type="button" id="fold">Fold</button></span>',
+        '<span class="buttons"><button type="button" id="unfold">Expand all</button>'
+        '<button type="button" id="fold">Collapse all</button></span>',
         '<output aria-live="polite"></output></form>\n',
     ]
     return "".join(parts)

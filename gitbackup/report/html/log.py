@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.commits import CommitInfo
 from gitbackup.report.html.frame import (
@@ -79,7 +80,7 @@ def _commit(info: CommitInfo, changes: Sequence[KeyChange]) -> Iterator[str]:
     for space, inside in groupby(ordered, lambda change: space_of(change.key)):
         yield from _space(space, counts[space], [*inside])
     facts = {"Commit": info.id, "Author": info.author, **info.trailers}
-    yield '<details class="facts"><summary>Facts</summary><dl>'
+    yield '<details class="facts"><summary>Details</summary><dl>'
     for title, fact in facts.items():
         yield f"<div><dt>{safe(escape(title))}</dt><dd>{safe(escape(fact))}</dd></div>"
     yield "</dl></details></details>\n"
@@ -92,7 +93,8 @@ def _space(space: Space, counts: Counts, changes: Sequence[KeyChange]) -> Iterat
     yield f'<details class="keys"{opened}><summary>{place}{space.markup}{counted(counts)}</summary>'
     yield f"<ul>{''.join(map(_key, changes[:MOST_KEYS]))}</ul>"
     if len(changes) > MOST_KEYS:
-        yield f'<p class="cut">and {len(changes) - MOST_KEYS:,} more keys</p>'
+        more = amounts.counted(len(changes) - MOST_KEYS, "more key")
+        yield f'<p class="cut">and {more}</p>'
     yield "</details>"
 
 

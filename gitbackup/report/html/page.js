@@ -59,8 +59,8 @@
     });
     if (!searching) foldedBefore = null;
     const all = items.length.toLocaleString("en");
-    output.textContent = shown === items.length
-      ? `${all} ${tools.dataset.items}` : `${shown.toLocaleString("en")} of ${all} ${tools.dataset.items}`;
+    const total = `${all} ${items.length === 1 ? tools.dataset.items.slice(0, -1) : tools.dataset.items}`;
+    output.textContent = shown === items.length ? total : `${shown.toLocaleString("en")} of ${total}`;
   };
 
   const fold = (open) => {

@@ -22,7 +22,7 @@ class Space(NamedTuple):
     def markup(self) -> str:
         if self.name:
             return f"<code>{safe(escape(self.name))}</code>"
-        return "functions" if self.place == "functions" else "<i>no namespace</i>"
+        return "functions" if self.place == "functions" else "<i>(no prefix)</i>"
 
 
 def space_of(key: Key) -> Space:

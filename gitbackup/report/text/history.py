@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
+from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Counts, KeyDiff, Part, Summary
 from gitbackup.model.commits import BlameLine, KeyLine
 from gitbackup.model.keys import Entry, Key
@@ -45,9 +46,9 @@ def traced_lines(
         lines = change_lines(told.change, told.before, told.after, told.values, view)
         yield from (INDENT + line for line in (lines if whole else _first(told, lines, len(keys))))
     if not whole and len(keys) > KEYS:
-        yield f"{INDENT}and {len(keys) - KEYS:,} more keys"
+        yield f"{INDENT}and {counted(len(keys) - KEYS, 'more key')}"
     if left:
-        what = "1 key is" if left == 1 else f"{left:,} keys are"
+        what = counted(left, "key is", "keys are")
         yield f"{INDENT}{what} out of its scope: from here on nothing is known"
     if damage:
         yield f"{INDENT}cannot be read: {escape(damage)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, Counts
 from gitbackup.model.keys import Key
 from gitbackup.plan import Plan
@@ -22,7 +23,6 @@ LONGEST = 1_000
 """Characters of a warning, in which a server may have its say."""
 
 VERBS = {Action.ADDED: "create", Action.CHANGED: "overwrite", Action.REMOVED: "delete"}
-UNITS = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
 
 
 def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
@@ -39,14 +39,6 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     yield from _set_aside(f"not in the {'file' if plan.name else 'commit'}, kept", plan.kept)
     yield from _size_lines(plan)
     yield from (f"  warning: {escape(warning, LONGEST)}" for warning in plan.warnings)
-
-
-def size(count: int) -> str:
-    """Bytes, in one unit: `12 bytes`, `1.2 MB`."""
-    for length, unit in UNITS:
-        if count >= length:
-            return f"{count / length:,.1f} {unit}"
-    return f"{count} byte{'' if count == 1 else 's'}"
 
 
 def _what(plan: Plan) -> str:
@@ -85,7 +77,7 @@ def _namespace_lines(plan: Plan) -> Iterator[str]:
     for title, counts in shown:
         yield f"  {pad(title, wide)}  {_counted(counts)}"
     if len(rows) > len(shown):
-        yield f"  and {len(rows) - len(shown):,} more namespaces"
+        yield f"  and {counted(len(rows) - len(shown), 'more prefix', 'more prefixes')}"
     yield ""
 
 

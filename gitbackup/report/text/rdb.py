@@ -6,21 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from gitbackup.model.amounts import counted, size
 from gitbackup.model.rdb import RdbFile, RdbListed, RdbSaved, RdbVerified
 from gitbackup.report.style.escape import escape
 from gitbackup.report.style.human_time import age
 from gitbackup.report.text.sentences import keys
-
-UNITS = ("bytes", "kB", "MB", "GB", "TB")
-STEP = 1000
-
-
-def size(count: int) -> str:
-    """`512 bytes`, `1.5 MB`."""
-    value, unit = float(count), 0
-    while value >= STEP and unit < len(UNITS) - 1:
-        value, unit = value / STEP, unit + 1
-    return f"{value:.1f} {UNITS[unit]}" if unit else f"{count} {UNITS[0]}"
 
 
 def moment(when: datetime) -> str:
@@ -61,7 +51,7 @@ def verified_lines(found: RdbVerified) -> Iterator[str]:
         gone = f", {found.expired[db]:,} expired since" if found.expired[db] else ""
         yield f"  db{db}  {keys(count)}{some}{gone}"
     if found.libraries:
-        yield f"  {found.libraries:,} librar{'y' if found.libraries == 1 else 'ies'} of functions"
+        yield f"  {counted(found.libraries, 'library', 'libraries')} of functions"
 
 
 def file_object(file: RdbFile) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from gitbackup.model import amounts
+from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Verdict
 from gitbackup.model.keys import Key
@@ -24,14 +26,14 @@ NAMESPACES = 25
 
 def keys(count: int) -> str:
     """`1 key`, `1,164 keys`."""
-    return f"{count:,} key{'' if count == 1 else 's'}"
+    return counted(count, "key")
 
 
 def unchanged(count: int) -> str:
     """`none of 8 keys changed`, `the only key has not changed`."""
     if count == 1:
         return "the only key has not changed"
-    return f"none of {count:,} keys changed" if count else "no key was added"
+    return f"none of {count:,} keys changed" if count else "the database is empty"
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
@@ -42,7 +44,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield from (f"  {pad(title, wide)}  {counts}" for title, counts in shown)
     if len(rows) > len(shown):
         rest = len(rows) - len(shown)
-        yield f"  and {rest:,} more namespace{'' if rest == 1 else 's'}"
+        yield f"  and {counted(rest, 'more prefix', 'more prefixes')}"
 
 
 def titled(place: str, space: str) -> str:
@@ -87,12 +89,17 @@ def commit_lines(
 ) -> Iterator[str]:
     """What a commit recorded; `commit` is None where there was none to make."""
     if commit is None:
-        since = f" since {parent[:7]}" if parent else ""
-        yield f"nothing to commit: {unchanged(count)}{since}"
+        yield from unchanged_lines(count, parent)
         return
     yield from summary_lines(summary)
     yield f"[{commit[:7]}] {escape(subject)}"
     yield f"{keys(count)}: {changed(summary)}"
+
+
+def unchanged_lines(count: int, parent: str | None) -> Iterator[str]:
+    """That there is nothing to commit."""
+    since = f" since {parent[:7]}" if parent else ""
+    yield f"nothing to commit: {unchanged(count)}{since}"
 
 
 def watching_lines(server: str, count: int, head: str) -> Iterator[str]:
@@ -107,9 +114,6 @@ def watch_line(commit: str, subject: str) -> str:
 
 def preview_lines(subject: str, count: int, summary: Summary) -> Iterator[str]:
     """What a commit would record."""
-    if not summary.counts:
-        yield f"nothing to commit: {unchanged(count)}"
-        return
     yield from summary_lines(summary)
     yield f"would commit: {escape(subject)}"
     yield f"{keys(count)}: {changed(summary)}"
@@ -258,9 +262,9 @@ def export_lines(
 ) -> Iterator[str]:
     """What an export wrote."""
     of = f"commit {commit[:7]}" if commit else "the live database"
-    more = f" and {libraries:,} librar{'y' if libraries == 1 else 'ies'}" if libraries else ""
-    yield f"exported {keys(count)}{more} of {of} to {escape(path)}: {form}, {size:,} bytes"
+    more = f" and {counted(libraries, 'library', 'libraries')}" if libraries else ""
+    yield f"exported {keys(count)}{more} of {of} to {escape(path)}: {form}, {amounts.size(size)}"
 
 
 def _commits(count: int) -> str:
-    return f"{count:,} commit{'' if count == 1 else 's'}"
+    return counted(count, "commit")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.keys import FUNCTIONS, Key
 from gitbackup.report.style.color import Style, paint
@@ -39,7 +40,7 @@ def stat_lines(
         yield f"  {pad(title, titles)}  {pad(str(counts), told)}  {scale.bar(counts)}"
     if len(rows) > len(shown):
         rest = len(rows) - len(shown)
-        yield f"  and {rest:,} more namespace{'' if rest == 1 else 's'}{hint}"
+        yield f"  and {counted(rest, 'more prefix', 'more prefixes')}{hint}"
     yield changed(summary)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Verdict
 from gitbackup.model.keys import FUNCTIONS
 from gitbackup.model.proof import Finding, Proof, SnapshotCounts, Untried
@@ -47,13 +48,13 @@ def proof_lines(proof: Proof) -> Iterator[str]:
 
 def _held(held: SnapshotCounts) -> str:
     """What the snapshot holds."""
-    files = f"{held.files:,} file{'' if held.files == 1 else 's'}"
+    files = counted(held.files, "file")
     types = ", ".join(f"{count:,} {escape(type_)}" for type_, count in held.types.items())
     places = ", ".join(f"db{db} {count:,}" for db, count in held.databases.items() if db >= 0)
     told = f"{files}, {keys(held.keys)}"
     told += f": {types}; {places}" if types else ""
     count = held.libraries
-    return f"{told}; {count:,} librar{'y' if count == 1 else 'ies'}" if count else told
+    return f"{told}; {counted(count, 'library', 'libraries')}" if count else told
 
 
 def _made(proof: Proof) -> str:
@@ -92,7 +93,7 @@ def end_lines(problems: Sequence[str], proofs: Sequence[Proof], seconds: float) 
         trees = len({proof.tree for proof in proofs})
         verdicts = [proof.verdict for proof in proofs]
         ended = ", ".join(f"{verdicts.count(v):,} {ENDED[v]}" for v in Verdict if v in verdicts)
-        told = f"{len(proofs):,} commits, {trees:,} tree{'' if trees == 1 else 's'}: {ended}"
+        told = f"{len(proofs):,} commits, {counted(trees, 'tree')}: {ended}"
         yield f"{told}, in {seconds:.1f} s"
     if not problems:
         yield "git fsck finds nothing wrong with the repository"

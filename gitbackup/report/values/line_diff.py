@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Any
 
+from gitbackup.model.amounts import counted
 from gitbackup.model.list_edits import Edit, edits
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.escape import escape
@@ -39,7 +40,7 @@ def _bounded(lines: Iterator[str], most: int | None) -> Iterator[str]:
     yield from islice(lines, most)
     more = sum(1 for _ in lines)
     if more:
-        yield f"… {more:,} more lines"
+        yield f"… {counted(more, 'more line')}"
 
 
 def _hunks(old: Sequence[str], new: Sequence[str], blocks: Sequence[Edit]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 from gitbackup.format import codec
+from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Part, ValueChange
 from gitbackup.model.keys import Entry
 from gitbackup.report.style.color import Style, paint
@@ -106,7 +107,7 @@ def _told(group: ConsumerGroup) -> str:
     ):
         count = len(group.get(part, ()))
         if count:
-            told.append(f"{count:,} {one if count == 1 else many}")
+            told.append(counted(count, one, many))
     return ", ".join(told)
 
 
@@ -129,7 +130,7 @@ def _difference(was: Any, now: Any) -> str:
     """How many entries further that is, where both are known."""
     if not isinstance(was, int) or not isinstance(now, int) or now <= was:
         return ""
-    return f", {now - was:,} {'entry' if now - was == 1 else 'entries'}"
+    return f", {counted(now - was, 'entry', 'entries')}"
 
 
 def _pending(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from gitbackup.model.amounts import counted
 from gitbackup.model.keys import Entry
 from gitbackup.report.style.escape import escape, name, shown
 from gitbackup.report.style.human_time import expiry
@@ -28,7 +29,7 @@ def entry_lines(
         yield f"expires: {expiry(entry['expires_at'], now)}"
     expiring = len(entry.get("field_expires_at", ()))
     if expiring:
-        yield f"{expiring:,} {'field expires' if expiring == 1 else 'fields expire'}"
+        yield counted(expiring, "field expires", "fields expire")
     yield from preview(entry, most, named)
 
 
@@ -43,7 +44,7 @@ def preview(entry: Entry | None, most: int | None, named: Named) -> Iterator[str
     yield from islice(found.lines, most)
     more = 0 if most is None else found.total - most
     if more > 0:
-        yield f"… {more:,} more {found.one if more == 1 else found.many}"
+        yield f"… {counted(more, f'more {found.one}', f'more {found.many}')}"
 
 
 def score(value: Any) -> str:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 
+from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Rehearsal, Verdict
 from gitbackup.store.git.command import Commands, failure
 from gitbackup.store.objects import refs
@@ -44,7 +45,7 @@ def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
             changes |= dict.fromkeys(_paths(commit))
             changes[_paths(commit)[0]] = importer.blob(compose(rehearsal).encode())
         count = len(rehearsals)
-        importer.commit(f"{count} commit{'' if count == 1 else 's'} rehearsed\n", changes)
+        importer.commit(f"{counted(count, 'commit')} rehearsed\n", changes)
         importer.publish()
 
 
