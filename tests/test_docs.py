@@ -39,7 +39,7 @@ CHANGING = (
     (re.compile(r"\b\d+\.\d s\b|(?<=\"seconds\": )[\d.]+"), "SECONDS"),
     (re.compile(r"redis-cli -h 127\.0\.0\.1 -p \d+"), "redis-cli"),
     (re.compile(r"dump-\d{8}-\d{6}"), "FILE"),
-    (re.compile(r"\d+ bytes"), "SIZE"),
+    (re.compile(r"\d+ bytes|\d+\.\d kB"), "SIZE"),
     (re.compile(r"(Redis|Valkey) [\d.]+, RDB version \d+"), "WRITER"),
 )
 """What differs from run to run, and what stands for it."""
