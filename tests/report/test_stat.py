@@ -59,7 +59,7 @@ def test_bars_are_in_columns_whatever_the_names_are_written_in() -> None:
 def test_of_many_namespaces_the_rest_is_counted_unless_all_is_asked_for() -> None:
     found = summary(**{f"n{at:02}": Counts(1) for at in range(40)})
     assert stat(found)[-2:] == [
-        "  and 15 more namespaces",
+        "  and 15 more prefixes",
         "40 added",
     ]
     assert len(stat(found, full=True)) == 41

@@ -39,7 +39,7 @@ def test_of_many_namespaces_those_with_the_most_changes_are_shown() -> None:
     assert (lines[0], lines[-2], lines[-1]) == (
         "  n00  1 added",
         "  n29  2 added",
-        "  and 5 more namespaces",
+        "  and 5 more prefixes",
     )
     assert len(lines) == 26
 
