@@ -77,7 +77,8 @@ def name_in(word: str) -> str:
     name = word.removesuffix("()")
     identifier = re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?", name)
     looks_so = word.endswith("()") or re.search(r"[a-z][A-Z]|_|^[A-Z][a-z]", name)
-    return name if identifier and looks_so and word not in ELSEWHERE else ""
+    ours = word not in ELSEWHERE and not is_path(word)
+    return name if identifier and looks_so and ours else ""
 
 
 def test_the_floors_are_those_that_the_code_is_held_to() -> None:
