@@ -88,8 +88,8 @@ def test_the_floors_are_those_that_the_code_is_held_to() -> None:
 
 
 def test_the_floors_within_rooms_are_those_that_the_code_is_held_to() -> None:
-    drawn = between("<!-- rooms within -->\n```text\n", "\n```").splitlines()
-    lines = [line.split(maxsplit=1) for line in drawn]
+    drawn = between("<!-- rooms within -->\n```text\n", "\n```")
+    lines = [line.split(maxsplit=1) for line in re.sub(r"\n +", " ", drawn).splitlines()]
     rooms = {room: [sorted(floor.split()) for floor in plan.split("/")] for room, plan in lines}
     assert rooms == {room: [sorted(one) for one in plan] for room, plan in ROOMS_WITHIN.items()}
 
