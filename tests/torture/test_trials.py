@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+from gitbackup.live.server import staging_keys
 from gitbackup.restore import commits
 from gitbackup.store.repository.repository import Repository
+from tests.torture.database import Held, State
 from tests.torture.figures import Figures
 from tests.torture.session import Session
+from tests.torture.starter import Starter
+from tests.torture.trial import Trial
+from tests.torture.world import World
 
 
 def tortured(seed: str, trials: int) -> Figures:
@@ -76,3 +81,23 @@ def test_a_trial_is_replayed(tmp_path: Path) -> None:
     with Session("replayed", tmp_path) as session:
         session.replay("replayed-0:2", figures)
     assert figures.count == 3
+
+
+def test_what_a_run_has_built_aside_is_in_no_commit() -> None:
+    aside = 0, staging_keys.name_for(b"a")
+    tokens = {(0, b"a"): b"t0k00000000", aside: b"t0k00000001"}
+    keys = {key: Held(b"stream", "", -1, frozenset({token})) for key, token in tokens.items()}
+    state = State(keys, frozenset(), b"", 0)
+    assert (state.aside, state.tokens) == ([aside], {b"t0k00000000"})
+
+
+@pytest.mark.long
+def test_a_restore_that_has_made_its_last_commit_is_not_typed_again(tmp_path: Path) -> None:
+    """The same words would do something else by then: an undo takes back the undo."""
+    with Starter(tmp_path) as starter, World("completed", starter, {}, False) as world:
+        assert world.run("commit").code == 0
+        world.writer.write(world.database, 6)
+        head = world.plain.head()
+        assert not Trial(world, 0)._completed(head)
+        assert world.run("restore", "HEAD", "--yes").code == 0
+        assert Trial(world, 0)._completed(head)
