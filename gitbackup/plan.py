@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gitbackup.format import codec
+from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, Counts
 from gitbackup.model.file_groups import parts, spaces
 from gitbackup.model.keys import Entry, Key, Scope
@@ -192,22 +193,7 @@ def least(name: str, entry: Entry) -> int:
     A text takes as many as it has, but a number may be packed, a list compressed, and a stream
     keep the names of fields once.
     """
-    value = entry["value"]
-    if entry["type"] == "stream":
-        texts = _text_bytes([fields[1::2] for fields in value["entries"].values()])
-    else:
-        texts = _text_bytes(value)
-    return KEY + len(name) + (texts // 4 if entry["type"] == "list" else texts)
-
-
-def _text_bytes(value: Any) -> int:
-    if isinstance(value, str):
-        if value.startswith(codec.PREFIX):
-            return len(value) * 3 // 4 - len(codec.PREFIX)
-        return 0 if value.isdecimal() else len(value)
-    if isinstance(value, dict):
-        return sum(map(_text_bytes, value)) + sum(map(_text_bytes, value.values()))
-    return sum(map(_text_bytes, value)) if isinstance(value, list) else 0
+    return KEY + len(name) + kind_of(entry["type"]).least_memory(entry["value"])
 
 
 def timed(entry: Entry, ttl: Ttl, clock: Clock) -> Entry | None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from gitbackup.format.codec import PREFIX, data
 from gitbackup.format.patterns import matcher
+from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, Part, ValueChange
 from gitbackup.model.keys import MASK, Entry, Key
 
@@ -55,8 +56,8 @@ class Redaction:
         """The entry with all values masked that its key's name or their own names ask for."""
         if not self:
             return entry
-        mask = _whole if self._hides(key.name) else _parts
-        return {**entry, "value": mask(entry["type"], entry["value"], self._hides)}
+        mask = _Everything() if self._hides(key.name) else _Names(self._hides)
+        return {**entry, "value": kind_of(entry["type"]).masked(entry["value"], mask)}
 
     def values(self, key: Key, values: Sequence[ValueChange]) -> Sequence[ValueChange]:
         """The changes inside a key, masked in the same way."""
@@ -78,45 +79,37 @@ def _bytes(name: str) -> bytes:
         return name.encode("utf-8", "surrogatepass")
 
 
-def _whole(kind: str, value: Any, hides: Hides) -> Any:
-    """The value of a key that matches: how much there is of it, and no more."""
-    if kind == "hash":
-        return dict.fromkeys(value, MASK)
-    if kind in ("list", "set"):
-        return [MASK] * len(value)
-    if kind == "zset":
-        return {f"{MASK}{at}": MASK for at in range(1, len(value) + 1)}
-    if kind == "stream":
-        return _stream(value, _everything)
-    return MASK
+class _Names:
+    """Masks what has a name that `hides`."""
+
+    whole = False
+
+    def __init__(self, hides: Hides) -> None:
+        self.hides = hides
+
+    def text(self, text: str) -> str:
+        return _text(text, self.hides)
+
+    def pairs(self, flat: Sequence[str]) -> list[str]:
+        return _fields(flat, self.hides)
+
+    def document(self, value: Any) -> Any:
+        return _document(value, self.hides)
 
 
-def _parts(kind: str, value: Any, hides: Hides) -> Any:
-    """The value of a key that does not match, without what is masked in it."""
-    if kind == "hash":
-        return {name: MASK if hides(name) else _text(text, hides) for name, text in value.items()}
-    if kind in ("list", "set"):
-        return [_text(text, hides) for text in value]
-    if kind == "zset":
-        return _members(value, hides)
-    if kind == "stream":
-        return _stream(value, hides)
-    return _text(value, hides) if isinstance(value, str) else _document(value, hides)
+class _Everything(_Names):
+    """Masks all values: how much there is of them is left to see, and no more."""
 
+    whole = True
 
-def _members(value: dict[str, Any], hides: Hides) -> dict[str, Any]:
-    """A sorted set's members, of which masks may leave two alike."""
-    masked: dict[str, Any] = {}
-    for member, score in value.items():
-        name = _text(member, hides)
-        name = f"{name} {len(masked)}" if name in masked else name
-        masked[name] = MASK if hides(member) else score
-    return masked
+    def __init__(self) -> None:
+        super().__init__(_everything)
 
+    def text(self, text: str) -> str:
+        return MASK
 
-def _stream(value: dict[str, Any], hides: Hides) -> dict[str, Any]:
-    entries = value.get("entries", {})
-    return {**value, "entries": {name: _fields(held, hides) for name, held in entries.items()}}
+    def document(self, value: Any) -> Any:
+        return MASK
 
 
 def _fields(held: Sequence[str], hides: Hides) -> list[str]:

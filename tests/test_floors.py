@@ -35,9 +35,9 @@ FLOORS = (
     ("capture",),  # the live database as a snapshot of one moment
     ("settings", "snapshot"),  # of a repository; its files, and what differs between two of them
     ("live", "store"),  # the only room that knows redis; the only one that knows git
-    ("kinds",),  # a file for each Redis type
     ("report",),  # results in, text out
     ("diff", "plan", "redact"),  # inside values; what a restore is going to do; masks
+    ("kinds",),  # a file for each Redis type
     (
         "atomic_file",
         "available_memory",

@@ -14,7 +14,7 @@ from itertools import accumulate, groupby, product, takewhile
 
 from gitbackup.capture.reread_buffer import RereadBuffer
 from gitbackup.format.patterns import covered
-from gitbackup.kinds import Abilities
+from gitbackup.kinds import SILENT, Abilities
 from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead, Moment, Place
 from gitbackup.live.read.invalidation import SilentChange, Tracker
 from gitbackup.live.read.key_reader import SMALL, KeyReader
@@ -61,9 +61,9 @@ class TypeHints:
         known = self._known.get(place)
         return self._alike.get(_start(place), "") if known is None else known
 
-    def streams(self) -> set[Place]:
-        """The keys that have turned out to be streams."""
-        return {place for place, type_ in self._known.items() if type_ == "stream"}
+    def silent(self) -> set[Place]:
+        """The keys whose types turned out to change without an invalidation."""
+        return {place for place, type_ in self._known.items() if type_ in SILENT}
 
 
 def _start(place: Place) -> Place:
@@ -83,7 +83,7 @@ class Reading:
 
     def streams(self) -> set[Place]:
         """The keys that are streams, or were."""
-        return self.reader.streams | self.guesses.streams()
+        return self.reader.silent | self.guesses.silent()
 
 
 class ConsistencyLoop:
@@ -288,4 +288,4 @@ class ConsistencyLoop:
         return names
 
     def _all_streams(self) -> set[Place]:
-        return self._reader.streams | self._hints.streams()
+        return self._reader.silent | self._hints.silent()

@@ -12,7 +12,7 @@ import json
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from gitbackup.diff.exact import canonical, same
+from gitbackup.format.exact import canonical, same
 from gitbackup.model.amounts import size
 from gitbackup.model.changes import Action
 from gitbackup.model.list_edits import edits

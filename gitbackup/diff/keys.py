@@ -7,15 +7,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from gitbackup.diff.exact import canonical
 from gitbackup.errors import Damaged
+from gitbackup.format.exact import canonical
+from gitbackup.kinds import KINDS
 from gitbackup.model.changes import Action, Counts, KeyChange
 from gitbackup.model.file_groups import listed, parts, spaces
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.unprintable import hides
 
-TEXT_TYPES = frozenset({"string", "hash", "list", "set", "function"})
-"""Types whose values are texts only, so that == is exact."""
+FLOATING = frozenset(name for name, kind in KINDS.items() if kind.floats)
+"""Types for whose values == is not exact."""
 
 SUBJECT = 72
 """The most characters of a commit's subject."""
@@ -141,7 +142,7 @@ def _equal(before: Entry, after: Entry) -> bool:
     """Exact equality; canonical bytes only where == could be taken in by a number."""
     if before != after:
         return False
-    return before["type"] in TEXT_TYPES or canonical(before) == canonical(after)
+    return before["type"] not in FLOATING or canonical(before) == canonical(after)
 
 
 def total(changes: Iterable[KeyChange]) -> Counts:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from gitbackup.diff.documents import LARGEST_DOCUMENT
-from gitbackup.diff.exact import canonical
+from gitbackup.format.exact import canonical
+from gitbackup.kinds import kind_of
+from gitbackup.kinds.base import PartOf
 from gitbackup.model.changes import Part
 from gitbackup.model.keys import Entry
 from gitbackup.model.list_edits import edits
@@ -19,21 +21,13 @@ from gitbackup.model.list_edits import edits
 Path = tuple[str | int, ...]
 
 
-class PartOf(NamedTuple):
-    """One part of an entry: what it is, as a ValueChange names it, and what it holds."""
-
-    part: Part
-    name: str
-    path: Path
-    value: Any
-
-
 Parts: TypeAlias = list[PartOf]
 
 
 def parts_of(entry: Entry) -> Parts:
     """The parts of an entry, in order; its expiry, where it has one, first."""
-    return [*_expiry(entry), *_value(entry), *_field_expiries(entry)]
+    values = kind_of(entry["type"]).parts(entry["value"], _text)
+    return [*_expiry(entry), *values, *_field_expiries(entry)]
 
 
 def survivors(before: Entry, after: Entry) -> Mapping[int, int]:
@@ -44,7 +38,7 @@ def survivors(before: Entry, after: Entry) -> Mapping[int, int]:
     old, new = parts_of(before), parts_of(after)
     known = {_identity(part): at for at, part in enumerate(old) if part.part is not Part.ITEM}
     found = {at: known[i] for at, part in enumerate(new) if (i := _identity(part)) in known}
-    if before["type"] == after["type"] == "list":
+    if all(any(part.part is Part.ITEM for part in parts) for parts in (old, new)):
         found.update(_same_items(before, after, old, new))
     return found
 
@@ -61,26 +55,6 @@ def _expiry(entry: Entry) -> Iterator[PartOf]:
 def _field_expiries(entry: Entry) -> Iterator[PartOf]:
     for name, moment in entry.get("field_expires_at", {}).items():
         yield PartOf(Part.FIELD_EXPIRY, name, (), moment)
-
-
-def _value(entry: Entry) -> Iterator[PartOf]:
-    value, kind = entry["value"], entry["type"]
-    if kind == "hash":
-        for name, text in value.items():
-            yield from _text(Part.FIELD, name, text)
-    elif kind == "zset":
-        yield from (PartOf(Part.SCORE, member, (), score) for member, score in value.items())
-    elif kind == "set":
-        yield from (PartOf(Part.MEMBER, member, (), member) for member in value)
-    elif kind == "list":
-        for at, item in enumerate(value):
-            yield PartOf(Part.ITEM, str(at), (), item)
-    elif kind == "stream":
-        yield from _stream(value)
-    elif kind == "string":
-        yield from _text(Part.VALUE, "", value)
-    else:
-        yield PartOf(Part.VALUE, "", (), value)
 
 
 def _text(part: Part, name: str, text: str) -> Iterator[PartOf]:
@@ -110,23 +84,6 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
             yield from _leaves(item, (*path, step))
         else:
             yield (*path, step), item
-
-
-def _stream(value: dict[str, Any]) -> Iterator[PartOf]:
-    """A stream's entries in numbers, its counters, and each of its groups."""
-    ids = [*value["entries"]]
-    numbers = {"count": len(ids), "ids": sorted(ids, key=_order)[:: max(len(ids) - 1, 1)]}
-    yield PartOf(Part.STREAM_STATE, "entries", (), numbers)
-    for name, state in value.items():
-        if name == "groups":
-            groups = state.items()
-            yield from (PartOf(Part.STREAM_STATE, name, (group,), it) for group, it in groups)
-        elif name != "entries":
-            yield PartOf(Part.STREAM_STATE, name, (), state)
-
-
-def _order(id_: str) -> tuple[int, ...]:
-    return tuple(map(int, id_.split("-")))
 
 
 def _same_items(before: Entry, after: Entry, old: Parts, new: Parts) -> Iterator[tuple[int, int]]:

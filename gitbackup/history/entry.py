@@ -74,9 +74,9 @@ def _likely(repository: Repository, tree: str, wanted: KeySelector) -> Callable[
 def lines(entries: Iterable[tuple[Key, Entry]]) -> Iterator[KeyLine]:
     """Entries in brief."""
     for key, entry in entries:
-        yield KeyLine(
-            key, entry["type"], entry.get("expires_at"), _elements(entry), _size(key, entry)
-        )
+        type_, value = entry["type"], entry["value"]
+        elements = kinds.kind_of(type_).elements(value)
+        yield KeyLine(key, type_, entry.get("expires_at"), elements, _size(key, entry))
 
 
 def stored(name: str) -> str:
@@ -87,13 +87,6 @@ def stored(name: str) -> str:
         return kinds.normal_text(name, "the name")
     except ValueError as error:
         raise UsageError(f"{name!r} is no key: {error}") from None
-
-
-def _elements(entry: Entry) -> int | None:
-    value = entry["value"]
-    if entry["type"] == "stream":
-        return len(value["entries"])
-    return len(value) if entry["type"] in ("hash", "list", "set", "zset") else None
 
 
 def _size(key: Key, entry: Entry) -> int:

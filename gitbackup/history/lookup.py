@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache
 
-from gitbackup.diff import exact
 from gitbackup.errors import Damaged
-from gitbackup.format import layout
+from gitbackup.format import exact, layout
 from gitbackup.history.selector import KeySelector, ends_of, entry_of
 from gitbackup.history.split_inference import Two
 from gitbackup.model.keys import Entry, Key

@@ -31,7 +31,9 @@ from gitbackup.kinds.zset import SortedSet
 from gitbackup.model.keys import Entry
 
 __all__ = [
+    "FIELDS_EXPIRE",
     "KINDS",
+    "SILENT",
     "Abilities",
     "Command",
     "Incomplete",
@@ -49,6 +51,12 @@ __all__ = [
 KINDS: dict[str, Kind] = {
     kind.name: kind for kind in (String(), Hash(), List(), Set(), SortedSet(), Stream())
 }
+SILENT = frozenset(name for name, kind in KINDS.items() if kind.silent_commands)
+"""Types that some commands change without an invalidation by the server."""
+
+FIELDS_EXPIRE = frozenset(name for name, kind in KINDS.items() if kind.fields_expire)
+"""Types of which parts may expire by themselves."""
+
 MEMBERS = {"type", "value", "expires_at", "field_expires_at"}
 
 
@@ -97,7 +105,7 @@ def normal_entry(entry: Any) -> Entry:
 
 def _field_expiries(entry: Any, fields: dict[str, str]) -> dict[str, str | int]:
     expiries = normal_object(entry["field_expires_at"], "field_expires_at")
-    if entry["type"] != "hash" or not expiries:
+    if not kind_of(entry["type"]).fields_expire or not expiries:
         raise ValueError("field_expires_at is not a hash's object of fields")
     for field in expiries:
         if field not in fields:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gitbackup.format import codec
+from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import Entry
 
 PIECE = 10_000  # elements asked for at once, at most
@@ -62,7 +65,7 @@ class SingleReply(NamedTuple):
 
     `command` is its name, `words` what follows the key: no reply is large, whatever there is.
     `value` makes the stored value of a reply, its text loose, None where there was none; it
-    raises Unsure where that may not be all.
+    raises Incomplete where that may not be all.
     """
 
     command: str
@@ -70,36 +73,147 @@ class SingleReply(NamedTuple):
     value: Callable[[Any], Any]
 
 
-class Kind(Protocol):
-    """One Redis type. A new type is a new file with one of these, and a line in the registry."""
+class Form(Enum):
+    """How a value is shown in a row of a preview."""
+
+    TEXT = "text"
+    NAME = "name"
+    SCORE = "score"
+    PAIRS = "pairs"  # a flat list of fields, each followed by its value
+    LINE = "line"  # of a source, which is shown as it is
+
+
+class Row(NamedTuple):
+    """One line of a preview: what stands before the value, a name or a position, and the value."""
+
+    label: str | int | None
+    value: Any
+    form: Form = Form.TEXT
+
+
+class Rows(NamedTuple):
+    """A value as rows, made only as they are asked for; how many, and what they are called."""
+
+    rows: Iterable[Row]
+    total: int = 1
+    one: str = "line"
+    many: str = "lines"
+
+
+class PartOf(NamedTuple):
+    """One part of an entry: what it is, as a ValueChange names it, and what it holds."""
+
+    part: Part
+    name: str
+    path: tuple[str | int, ...]
+    value: Any
+
+
+TextChanges = Callable[[Part, str, Any, Any], list[ValueChange]]
+"""Compares two texts that a part of this name holds, inside where both are JSON documents."""
+
+TextParts = Callable[[Part, str, str], Iterator[PartOf]]
+"""The parts of a text that a part of this name holds: of a JSON document one for each path."""
+
+
+class Mask(Protocol):
+    """What is to be masked in a value: all of it where that is `whole`, else by names."""
 
     @property
-    def name(self) -> str:
-        """What the TYPE command calls it."""
+    def whole(self) -> bool: ...
+
+    def hides(self, name: str) -> bool:
+        """Whether what has this name is masked."""
         ...
 
-    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
-        """How to ask for a small value by one command; None where that takes more.
+    def text(self, text: str) -> str:
+        """Return a text without what is masked in it."""
+        ...
+
+    def pairs(self, flat: Sequence[str]) -> list[str]:
+        """Return a flat list of fields and values without what is masked in it."""
+        ...
+
+    def document(self, value: Any) -> Any:
+        """Return a JSON value without what is masked in it."""
+        ...
+
+
+class Kind(ABC):
+    """One Redis type. A new type is a new file with one of these, and a line in the registry.
+
+    Values are as a snapshot stores them, but where a method says that text is loose.
+    """
+
+    name: str
+    """What the TYPE command calls it."""
+
+    floats = False
+    """Whether numbers with a fraction stand in its values: == is not exact then, and JSON
+    libraries write them in ways of their own."""
+
+    documents = False
+    """Whether its texts may be JSON documents, into which a path leads."""
+
+    fields_expire = False
+    """Whether parts of it may expire by themselves, which `field_expires_at` tells."""
+
+    silent_commands: tuple[str, ...] = ()
+    """Commands, in lower case, that change it without an invalidation by the server."""
+
+    # How it is read
+
+    def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
+        """Return how to ask for a small value by one command; None where that takes more.
 
         It is `sized` where it is known to be small.
         """
-        ...
+        return None
 
+    @abstractmethod
     def read(self, key: bytes, server: Abilities) -> Reading:
         """How to ask for the value, in bounded pieces."""
-        ...
 
+    def more_reads(self, key: bytes, server: Abilities) -> Iterator[Command]:
+        """Yield one of each command that `read` may send only after its first round."""
+        return iter(())
+
+    @abstractmethod
     def canonicalize(self, value: Any) -> Any:
-        """The stored value in its canonical form, which it has unless a person edited it.
+        """Return the value in its canonical form, which it has unless a person edited it.
 
         Raises ValueError, saying what is wrong, for a value that does not fit.
         """
-        ...
 
+    @abstractmethod
+    def is_canonical(self, value: Any) -> bool:
+        """Whether a value surely is in its canonical form; False where that takes a closer look.
+
+        Its text is under the text rule, and all of it UTF-8.
+        """
+
+    # How it is written
+
+    @abstractmethod
+    def sample(self, server: Abilities) -> Entry | None:
+        """Return an entry whose `write` takes every command that any does; None where none can."""
+
+    def needs(self, entry: Entry) -> Abilities:
+        """Return the least that a server must know to hold the entry."""
+        return Abilities(stream_counters=False, field_expiry="field_expires_at" in entry)
+
+    @abstractmethod
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         """The commands that build `entry`, less its expiry, at a key that does not exist."""
-        ...
 
+    def create(self, name: str, value: Any) -> Command | None:
+        """Return the one command that makes a key of a canonical value; None where it takes more.
+
+        All text in the value is UTF-8.
+        """
+        return None
+
+    @abstractmethod
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command] | None:
@@ -107,7 +221,40 @@ class Kind(Protocol):
 
         None where it has to be built anew.
         """
-        ...
+
+    # What it is made of
+
+    def elements(self, value: Any) -> int | None:
+        """Return how many elements a value has; None for what has none."""
+        return len(value)
+
+    def least_memory(self, value: Any) -> int:
+        """Return how many bytes of a server's memory a value takes, at the very least."""
+        return text_bytes(value)
+
+    @abstractmethod
+    def part(self, value: Any, name: str) -> Any:
+        """Return the part of a value that has this name. Raises LookupError for none."""
+
+    @abstractmethod
+    def parts(self, value: Any, text: TextParts) -> Iterator[PartOf]:
+        """Yield the parts of a value in order, its texts taken apart by `text`."""
+
+    @abstractmethod
+    def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
+        """Return what differs between two values, texts compared by `texts`."""
+
+    @abstractmethod
+    def masked(self, value: Any, mask: Mask) -> Any:
+        """Return a redacted copy of a value."""
+
+    @abstractmethod
+    def rows(self, value: Any) -> Rows:
+        """Return a value as the rows of a preview."""
+
+    def ranks(self, value: Any) -> Mapping[str, int]:
+        """Return where each member stands, 1 for the highest; nothing where members do not."""
+        return {}
 
 
 def each(
@@ -125,29 +272,29 @@ def pieces(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def all_of(items: Sequence[T]) -> Sequence[T]:
-    """What came where FEW were asked for. Raises Unsure where that may not be all."""
+    """What came where FEW were asked for. Raises Incomplete where that may not be all."""
     if len(items) >= FEW:
         raise Incomplete
     return items
 
 
-def texts(items: Iterable[Any]) -> None:
-    """Raises Unsure where these are not all text: then the reply was none that tells a value."""
+def expect_texts(items: Iterable[Any]) -> None:
+    """Raise Incomplete where these are not all text: then the reply tells no value."""
     if not {*map(type, items)} <= {str}:
         raise Incomplete
 
 
 def all_scanned(reply: Any) -> Sequence[str]:
-    """What a scan has found. Raises Unsure where it is not at its end."""
+    """What a scan has found. Raises Incomplete where it is not at its end."""
     cursor, found = reply
     if cursor != "0":
         raise Incomplete
-    texts(found)
+    expect_texts(found)
     return found  # type: ignore[no-any-return]  # a list of text
 
 
 def expect_new(cursor: str, seen: set[str]) -> None:
-    """Raises Unsure for a cursor that a scan was given before: it would never end."""
+    """Raises Incomplete for a cursor that a scan was given before: it would never end."""
     if cursor in seen:
         raise Incomplete("a scan of it goes round in circles")
     seen.add(cursor)
@@ -202,3 +349,19 @@ def check_not_empty(value: Any) -> None:
     """Raises ValueError for a collection of nothing, which no Redis can hold."""
     if not value:
         raise ValueError("the value is empty")
+
+
+def text_bytes(value: Any) -> int:
+    """Return the bytes of all texts in a value; numbers, which a server packs, count as none."""
+    if isinstance(value, str):
+        if value.startswith(codec.PREFIX):
+            return len(value) * 3 // 4 - len(codec.PREFIX)
+        return 0 if value.isdecimal() else len(value)
+    if isinstance(value, dict):
+        return sum(map(text_bytes, value)) + sum(map(text_bytes, value.values()))
+    return sum(map(text_bytes, value)) if isinstance(value, list) else 0
+
+
+def are_all_text(items: Iterable[Any]) -> bool:
+    """Whether there are some items, all of them text."""
+    return {*map(type, items)} == {str}

@@ -12,9 +12,17 @@ from gitbackup.kinds.base import (
     FEW,
     Abilities,
     Command,
+    Kind,
+    Mask,
+    PartOf,
     Reading,
+    Row,
+    Rows,
     SingleReply,
+    TextChanges,
+    TextParts,
     all_scanned,
+    are_all_text,
     check_not_empty,
     each,
     expect_new,
@@ -23,16 +31,21 @@ from gitbackup.kinds.base import (
     pairs,
     pieces,
 )
-from gitbackup.model.keys import Entry
+from gitbackup.kinds.comparing import by_name
+from gitbackup.model.changes import Part, ValueChange
+from gitbackup.model.keys import MASK, Entry
 
+EARLIER = "2000-01-01T00:00:00.000Z"
 EXPIRED = -2  # in place of an instant: the field, or the key, has gone since it was read
 PLAIN = ("listpack", "ziplist")  # encodings that cannot hold a field's expiry
 
 
-class Hash:
+class Hash(Kind):
     name = "hash"
+    documents = True
+    fields_expire = True
 
-    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
+    def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
         return (
             None if server.field_expiry else SingleReply("HSCAN", ("0", "COUNT", str(FEW)), _fields)
         )
@@ -61,6 +74,10 @@ class Hash:
                 entry["field_expires_at"] = expiries
         return entry if fields else None
 
+    def more_reads(self, key: bytes, server: Abilities) -> Iterator[Command]:
+        if server.field_expiry:
+            yield "HPEXPIRETIME", key, "FIELDS", 1, ""
+
     def canonicalize(self, value: Any) -> Any:
         fields = normal_object(value)
         check_not_empty(fields)
@@ -68,9 +85,23 @@ class Hash:
             field: normal_text(content, f"field {field!r}") for field, content in fields.items()
         }
 
+    def is_canonical(self, value: Any) -> bool:
+        return type(value) is dict and are_all_text(value.values())
+
+    def sample(self, server: Abilities) -> Entry:
+        entry: Entry = {"type": self.name, "value": {"": ""}}
+        if server.field_expiry:
+            entry["field_expires_at"] = {"": EARLIER}
+        return entry
+
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         yield from _set(key, entry["value"])
         yield from _expire(key, entry.get("field_expires_at", {}))
+
+    def create(self, name: str, value: Any) -> Command | None:
+        if len(value) > ARGUMENTS:
+            return None
+        return "HSET", name, *chain.from_iterable(value.items())
 
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
@@ -87,6 +118,26 @@ class Hash:
             (("HPERSIST", key, "FIELDS", 1, codec.data(field)) for field in sorted(kept)),
             _expire(key, soon),
         )
+
+    def part(self, value: Any, name: str) -> Any:
+        return value[name]
+
+    def parts(self, value: Any, text: TextParts) -> Iterator[PartOf]:
+        for field, content in value.items():
+            yield from text(Part.FIELD, field, content)
+
+    def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
+        return by_name(Part.FIELD, before, after, texts)
+
+    def masked(self, value: Any, mask: Mask) -> Any:
+        return {
+            field: MASK if mask.hides(field) else mask.text(content)
+            for field, content in value.items()
+        }
+
+    def rows(self, value: Any) -> Rows:
+        found = (Row(field, content) for field, content in value.items())
+        return Rows(found, len(value), "field", "fields")
 
 
 def _fields(reply: Any) -> dict[str, str]:

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gitbackup.format import codec
 from gitbackup.kinds.base import (
+    ARGUMENTS,
     FEW,
     Abilities,
     Command,
+    Kind,
+    Mask,
+    PartOf,
     Reading,
+    Row,
+    Rows,
     SingleReply,
+    TextChanges,
+    TextParts,
     all_of,
+    are_all_text,
     check_not_empty,
     each,
+    expect_texts,
     normal_texts,
-    texts,
+    text_bytes,
 )
+from gitbackup.kinds.comparing import ABSENT, changed
+from gitbackup.model.changes import Action, Part, ValueChange
 from gitbackup.model.keys import Entry
 from gitbackup.model.list_edits import Edit, edits
 
 MOST_SET = 100  # items replaced one by one; for more the list is built anew
 
 
-class List:
+class List(Kind):
     name = "list"
+    documents = True
 
-    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
+    def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
         return SingleReply("LRANGE", ("0", str(FEW - 1)), _items)
 
     def read(self, key: bytes, server: Abilities) -> Reading:
@@ -42,8 +56,17 @@ class List:
         check_not_empty(value)
         return normal_texts(value)
 
+    def is_canonical(self, value: Any) -> bool:
+        return type(value) is list and are_all_text(value)
+
+    def sample(self, server: Abilities) -> Entry:
+        return {"type": self.name, "value": [""]}
+
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         return each("RPUSH", key, entry["value"])
+
+    def create(self, name: str, value: Any) -> Command | None:
+        return ("RPUSH", name, *value) if len(value) <= ARGUMENTS else None
 
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
@@ -80,7 +103,47 @@ class List:
                 yield "LTRIM", key, *((gone, -1) if end == "L" else (0, -1 - gone))
             yield from each(f"{end}PUSH", key, came[::-1] if end == "L" else came)
 
+    def least_memory(self, value: Any) -> int:
+        return text_bytes(value) // 4  # it may be compressed
+
+    def part(self, value: Any, name: str) -> Any:
+        if not re.fullmatch(r"-?\d+", name):
+            raise LookupError(name)
+        return value[int(name)]
+
+    def parts(self, value: Any, text: TextParts) -> Iterator[PartOf]:
+        return (PartOf(Part.ITEM, str(at), (), item) for at, item in enumerate(value))
+
+    def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
+        """An item goes by its position after, a removed one by its position before."""
+        blocks = edits(before, after)
+        if blocks is None:
+            note = f"too large to compare inside: {len(before):,} -> {len(after):,} items"
+            return [changed(Part.VALUE, "", before, after, note)]
+        changes: list[ValueChange] = []
+        for block in blocks:
+            went = range(block.before_start, block.before_end)
+            came = range(block.after_start, block.after_end)
+            if block.even:
+                for i, j in zip(went, came, strict=True):
+                    changes += texts(Part.ITEM, str(j), before[i], after[j])
+            else:
+                changes += [c for i in went for c in texts(Part.ITEM, str(i), before[i], ABSENT)]
+                changes += [c for j in came for c in texts(Part.ITEM, str(j), ABSENT, after[j])]
+        return sorted(changes, key=_order)
+
+    def masked(self, value: Any, mask: Mask) -> Any:
+        return [mask.text(item) for item in value]
+
+    def rows(self, value: Any) -> Rows:
+        return Rows((Row(at, item) for at, item in enumerate(value)), len(value), "item", "items")
+
+
+def _order(change: ValueChange) -> tuple[int, bool]:
+    """By position; what went from there before what is there now."""
+    return int(change.name), change.action is not Action.REMOVED or change.path != ()
+
 
 def _items(reply: Any) -> Sequence[str]:
-    texts(reply)
+    expect_texts(reply)
     return all_of(reply)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command, kind_of
-from gitbackup.kinds.stream_form import counts
 from gitbackup.model.keys import Entry
 
 
@@ -62,5 +61,5 @@ def _goes(entry: Entry, until: int) -> bool:
 
 def _least(before: Entry | None, after: Entry) -> Abilities:
     """What a server must know: as little as the data allow, so that most servers will do."""
-    streams = [entry["value"] for entry in (before, after) if entry and entry["type"] == "stream"]
-    return Abilities(stream_counters=any(map(counts, streams)))
+    needed = [kind_of(entry["type"]).needs(entry) for entry in (before, after) if entry]
+    return Abilities(stream_counters=any(one.stream_counters for one in needed))

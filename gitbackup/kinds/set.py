@@ -7,24 +7,36 @@ from itertools import chain, pairwise
 from typing import Any
 
 from gitbackup.kinds.base import (
+    ARGUMENTS,
     FEW,
     Abilities,
     Command,
+    Form,
+    Kind,
+    Mask,
+    PartOf,
     Reading,
+    Row,
+    Rows,
     SingleReply,
+    TextChanges,
+    TextParts,
     all_scanned,
+    are_all_text,
     check_not_empty,
     each,
     expect_new,
     normal_texts,
 )
+from gitbackup.kinds.comparing import binary_note
+from gitbackup.model.changes import Action, Part, ValueChange
 from gitbackup.model.keys import Entry
 
 
-class Set:
+class Set(Kind):
     name = "set"
 
-    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
+    def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
         return SingleReply(
             "SSCAN", ("0", "COUNT", str(FEW)), lambda reply: sorted({*all_scanned(reply)})
         )
@@ -47,8 +59,18 @@ class Set:
                 raise ValueError(f"the member {member!r} stands there twice")
         return members
 
+    def is_canonical(self, value: Any) -> bool:
+        distinct = type(value) is list and are_all_text(value) and len(set(value)) == len(value)
+        return distinct and sorted(value) == value
+
+    def sample(self, server: Abilities) -> Entry:
+        return {"type": self.name, "value": [""]}
+
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         return each("SADD", key, entry["value"])
+
+    def create(self, name: str, value: Any) -> Command | None:
+        return ("SADD", name, *value) if len(value) <= ARGUMENTS else None
 
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
@@ -58,3 +80,34 @@ class Set:
             each("SADD", key, [member for member in after["value"] if member not in old]),
             each("SREM", key, [member for member in before["value"] if member not in new]),
         )
+
+    def part(self, value: Any, name: str) -> Any:
+        if name not in value:
+            raise LookupError(name)
+        return value[value.index(name)]  # which a mask may have taken the place of
+
+    def parts(self, value: Any, text: TextParts) -> Iterator[PartOf]:
+        return (PartOf(Part.MEMBER, member, (), member) for member in value)
+
+    def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
+        old, new = dict.fromkeys(before), dict.fromkeys(after)
+        return [
+            _removed(member) if member in old else _added(member)
+            for member in sorted(old.keys() ^ new.keys())
+        ]
+
+    def masked(self, value: Any, mask: Mask) -> Any:
+        return [mask.text(member) for member in value]
+
+    def rows(self, value: Any) -> Rows:
+        found = (Row(None, member, Form.NAME) for member in value)
+        return Rows(found, len(value), "member", "members")
+
+
+def _removed(member: str) -> ValueChange:
+    note = binary_note(member)
+    return ValueChange(Part.MEMBER, Action.REMOVED, member, (), member, None, note)
+
+
+def _added(member: str) -> ValueChange:
+    return ValueChange(Part.MEMBER, Action.ADDED, member, (), None, member, binary_note(member))

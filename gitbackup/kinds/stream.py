@@ -7,36 +7,69 @@ the value that re-adding the entries would give it is left out: `last_id`, `entr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Any
 
 from gitbackup.format import codec
 from gitbackup.kinds.base import (
     Abilities,
     Command,
+    Form,
     Incomplete,
+    Kind,
+    Mask,
+    PartOf,
     Reading,
+    Row,
+    Rows,
     Settled,
-    SingleReply,
+    TextChanges,
+    TextParts,
     mapping,
+    normal_instant,
+    normal_object,
+    normal_text,
+    normal_texts,
+    text_bytes,
 )
-from gitbackup.kinds.stream_change import change_stream
-from gitbackup.kinds.stream_form import NONE, expect_sum, normal_stream, place
-from gitbackup.kinds.stream_groups import claim, set_group, write_group
+from gitbackup.kinds.comparing import ABSENT, by_name, leaf
+from gitbackup.kinds.stream_commands import NONE, change_stream, place, position, write_stream
+from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import Entry
 
-BUILDER = "gitbackup"  # a group that is there only while an empty stream is made
 TRIES = 8  # askings for all that is pending, until no more has come meanwhile
+ENTRY_ID = re.compile(r"(?!0-0)(?:0|[1-9]\d{0,18})-(?:0|[1-9]\d{0,18})", re.ASCII)
+STREAM = {"entries", "last_id", "entries_added", "max_deleted_id", "groups"}
+GROUP = {"last_id", "entries_read", "consumers", "pending"}
+PENDING = {"consumer", "delivered_at", "deliveries"}
+SAMPLE = {
+    "entries": {"1-2": ["", ""]},
+    "groups": {
+        "g": {
+            "last_id": "0-0",
+            "consumers": ["c"],
+            "pending": {
+                "1-1": {
+                    "consumer": "c",
+                    "delivered_at": "2000-01-01T00:00:00.000Z",
+                    "deliveries": 1,
+                }
+            },
+        }
+    },
+}
 Value = dict[str, Any]
 Asking = Generator[list[Command], list[Any], Any]
 
 
-class Stream:
+class Stream(Kind):
     name = "stream"
-
-    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
-        return None
+    silent_commands = (
+        *("xgroup", "xreadgroup", "xclaim", "xautoclaim", "xack", "xsetid"),
+        *("xackdel", "xdelex", "xnack", "xcfgset"),
+    )
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         """One reply tells all of a small stream. A large one's entries come in pieces, then its
@@ -48,36 +81,94 @@ class Stream:
         if full["length"] == len(entries) and not _untold(full):
             return _entry(full, entries, server)
         yield from _read_on(key, server.piece, entries, full["last-generated-id"])
-        full = yield from _state(key, full)
+        full = yield from _read_state(key, full)
         yield from _read_on(key, server.piece, entries, full["last-generated-id"])
         _forget_trimmed(entries, full["entries"])
         entry = _entry(full, entries, server)
         return Settled(entry) if full["length"] == len(entries) else entry
 
+    def more_reads(self, key: bytes, server: Abilities) -> Iterator[Command]:
+        yield "XRANGE", key, "-", "+", "COUNT", 1  # of a large one
+
     def canonicalize(self, value: Any) -> Any:
-        return normal_stream(value)
+        _expect_members(value, STREAM, {"entries"}, "the value")
+        given = normal_object(value["entries"])
+        return _with_entries(
+            value, {id_: _normal_fields(id_, fields) for id_, fields in given.items()}
+        )
+
+    def is_canonical(self, value: Any) -> bool:
+        """Its entries, of which there may be many, are looked at in C; the rest is little."""
+        if type(value) is not dict or not _are_entries(value.get("entries")):
+            return False
+        entries, rest = value["entries"], {name: value[name] for name in value if name != "entries"}
+        try:
+            normal = _with_entries(value, entries)
+        except (TypeError, ValueError):
+            return False
+        del normal["entries"]
+        return codec.encode(normal) == codec.encode(rest)
+
+    def sample(self, server: Abilities) -> Entry:
+        return {"type": self.name, "value": SAMPLE}
+
+    def needs(self, entry: Entry) -> Abilities:
+        """One that tells of no counters is of a server that keeps none, or has those that adding
+        its entries gives."""
+        value = entry["value"]
+        groups = value.get("groups", {}).values()
+        counted = "entries_added" in value or "max_deleted_id" in value
+        return Abilities(stream_counters=counted or any("entries_read" in one for one in groups))
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
-        value = entry["value"]
-        entries = value["entries"]
-        groups = value.get("groups", {})
-        yield "XGROUP", "CREATE", key, BUILDER, "0", "MKSTREAM"
-        yield "XGROUP", "DESTROY", key, BUILDER
-        for name, group in groups.items():
-            yield from write_group(key, codec.data(name), group)
-        yield from _claim_gone(key, entries, groups)
-        for id_ in sorted(entries, key=place):
-            yield "XADD", key, id_, *map(codec.data, entries[id_])
-        for name, group in groups.items():
-            yield from claim(key, codec.data(name), group, entries.keys())
-        yield from _write_state(key, value, server)
-        if server.stream_counters:
-            yield from _write_counts(key, groups)
+        return write_stream(key, entry["value"], server.stream_counters)
 
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command] | None:
         return change_stream(key, before["value"], after["value"], server.stream_counters)
+
+    def elements(self, value: Any) -> int:
+        return len(value["entries"])
+
+    def least_memory(self, value: Any) -> int:
+        """A server may keep the names of fields once."""
+        return text_bytes([fields[1::2] for fields in value["entries"].values()])
+
+    def part(self, value: Any, name: str) -> Any:
+        return value["entries"][name]
+
+    def parts(self, value: Any, text: TextParts) -> Iterator[PartOf]:
+        """Its entries in numbers, for they never change; its counters, and each of its groups."""
+        ids = sorted(value["entries"], key=place)
+        numbers = {"count": len(ids), "ids": ids[:: max(len(ids) - 1, 1)]}
+        yield PartOf(Part.STREAM_STATE, "entries", (), numbers)
+        for name, state in value.items():
+            if name == "groups":
+                groups = state.items()
+                yield from (PartOf(Part.STREAM_STATE, name, (group,), it) for group, it in groups)
+            elif name != "entries":
+                yield PartOf(Part.STREAM_STATE, name, (), state)
+
+    def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
+        old, new = before.get("entries", {}), after.get("entries", {})
+        changes = by_name(Part.STREAM_ENTRY, old, new, leaf, _order)
+        for name in sorted((before.keys() | after.keys()) - {"entries"}):
+            changes += _state_changes(name, (), before.get(name, ABSENT), after.get(name, ABSENT))
+        return changes
+
+    def masked(self, value: Any, mask: Mask) -> Any:
+        entries = value.get("entries", {})
+        return {**value, "entries": {id_: mask.pairs(held) for id_, held in entries.items()}}
+
+    def rows(self, value: Any) -> Rows:
+        entries = value.get("entries", {})
+        state = {name: part for name, part in value.items() if name != "entries"}
+        rows = chain(
+            (Row(name, part) for name, part in state.items()),
+            (Row(id_, held, Form.PAIRS) for id_, held in entries.items()),
+        )
+        return Rows(rows, len(state) + len(entries), "entry", "entries")
 
 
 def _full(key: bytes, most: int) -> Command:
@@ -92,7 +183,7 @@ def _untold(full: Value) -> int:
     return max(cut, default=0)
 
 
-def _state(key: bytes, full: Value) -> Asking:
+def _read_state(key: bytes, full: Value) -> Asking:
     """Counters, groups, and the first entry. Each time that it is asked more may be pending."""
     most = max((mapping(group)["pel-count"] for group in full["groups"]), default=0)
     for _ in range(TRIES):
@@ -135,14 +226,15 @@ def _entry(full: Value, entries: Value, server: Abilities) -> Entry:
         value["groups"] = {group["name"]: _group(group) for group in groups}
     if not server.stream_counters:
         _forget_counters(value)
-    try:
-        expect_sum(value)
+    rest = {name: part for name, part in value.items() if name != "entries"}
+    try:  # counters, or groups, that no stream has
+        _with_entries({**codec.tighten(rest), "entries": {}}, entries)
     except ValueError as wrong:
         raise Incomplete(wrong) from None
     return {"type": Stream.name, "value": value}
 
 
-def _group(group: dict[str, Any]) -> dict[str, Any]:
+def _group(group: Value) -> Value:
     stored: dict[str, Any] = {"last_id": group["last-delivered-id"]}
     read = group.get("entries-read")
     if read is not None and read >= 0:  # counted past 2^63 it is negative, which nobody can set
@@ -165,35 +257,120 @@ def _forget_counters(value: dict[str, Any]) -> None:
         group.pop("entries_read", None)
 
 
-def _claim_gone(key: bytes, entries: dict[str, Any], groups: dict[str, Any]) -> Iterator[Command]:
-    """Makes the pending entries that the stream itself has no more.
-
-    They can be claimed only while they are there. They come and go before all others, by
-    XTRIM: what XDEL takes away would stay on record as the greatest deleted id.
-    """
-    gone = {id_ for group in groups.values() for id_ in group.get("pending", {})} - entries.keys()
-    if not gone:
-        return
-    for id_ in sorted(gone, key=place):
-        yield "XADD", key, id_, "", ""
-    for name, group in groups.items():
-        yield from claim(key, codec.data(name), group, gone)
-    yield "XTRIM", key, "MAXLEN", 0
-    yield "XSETID", key, NONE
+def _are_entries(entries: Any) -> bool:
+    if type(entries) is not dict or not all(map(ENTRY_ID.fullmatch, entries)):
+        return False
+    fields = [*entries.values()]
+    if {*map(type, fields)} - {list}:
+        return False
+    sizes, texts = {*map(len, fields)}, {*map(type, chain.from_iterable(fields))}
+    return texts <= {str} and all(size > 0 and size % 2 == 0 for size in sizes)
 
 
-def _write_state(key: bytes, value: dict[str, Any], server: Abilities) -> Iterator[Command]:
-    entries = value["entries"]
-    last = value.get("last_id", max(entries, key=place, default=NONE))
-    added, deleted = value.get("entries_added", len(entries)), value.get("max_deleted_id", NONE)
-    if server.stream_counters:
-        yield "XSETID", key, last, "ENTRIESADDED", added, "MAXDELETEDID", deleted
+def _with_entries(value: Value, entries: Value) -> Value:
+    """Return a stream in its canonical form, whose entries are already. Raises ValueError."""
+    _expect_members(value, STREAM, {"entries"}, "the value")
+    normal: Value = {"entries": entries, **_normal_state(value, entries)}
+    groups = normal_object(value.get("groups", {}), "groups")
+    if groups:
+        normal["groups"] = {name: _normal_group(name, group) for name, group in groups.items()}
+    return normal
+
+
+def _normal_fields(id_: str, fields: Any) -> list[str]:
+    if position(id_) == (0, 0):
+        raise ValueError("an entry cannot have the id 0-0")
+    texts = normal_texts(fields, f"entry {id_}")
+    if not texts or len(texts) % 2:
+        raise ValueError(f"entry {id_} is not pairs of a field and a value")
+    return texts
+
+
+def _normal_state(value: Value, entries: Value) -> Value:
+    """Counters and ids that differ from what re-adding the entries would give."""
+    newest = max(entries, key=place, default=NONE)
+    last, deleted = value.get("last_id", newest), value.get("max_deleted_id", NONE)
+    added = _count(value.get("entries_added", len(entries)), "entries_added")
+    if position(last) < position(newest):
+        raise ValueError("last_id is before the last entry")
+    if position(last) < position(deleted):
+        raise ValueError("max_deleted_id is after last_id")
+    if added < len(entries):
+        raise ValueError("entries_added is less than there are entries")
+    state = {"last_id": last, "entries_added": added, "max_deleted_id": deleted}
+    plain = {"last_id": newest, "entries_added": len(entries), "max_deleted_id": NONE}
+    return {name: item for name, item in state.items() if item != plain[name]}
+
+
+def _normal_group(name: str, group: Any) -> Value:
+    _expect_members(group, GROUP, {"last_id"}, f"group {name!r}")
+    position(group["last_id"])
+    normal: Value = {"last_id": group["last_id"]}
+    if "entries_read" in group:
+        normal["entries_read"] = _count(group["entries_read"], "entries_read")
+    if consumers := sorted(normal_texts(group.get("consumers", []), "consumers")):
+        if len({*consumers}) < len(consumers):
+            raise ValueError(f"group {name!r} has the same consumer twice")
+        normal["consumers"] = consumers
+    if pending := normal_object(group.get("pending", {}), f"pending of {name!r}"):
+        normal["pending"] = {
+            id_: _normal_pending(id_, one, consumers) for id_, one in pending.items()
+        }
+    return normal
+
+
+def _normal_pending(id_: str, pending: Any, consumers: list[str]) -> Value:
+    position(id_)
+    _expect_members(pending, PENDING, PENDING, f"pending {id_}")
+    consumer = normal_text(pending["consumer"], "consumer")
+    if consumer not in consumers:
+        raise ValueError(f"pending {id_} is of {consumer!r}, which its group has not")
+    return {
+        "consumer": consumer,
+        "delivered_at": normal_instant(pending["delivered_at"]),
+        "deliveries": _count(pending["deliveries"], "deliveries"),
+    }
+
+
+def _expect_members(value: Any, known: set[str], needed: set[str], what: str) -> None:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is not an object")
+    if missing := needed - value.keys():
+        raise ValueError(f"{what} has no {min(missing)}")
+    if unknown := value.keys() - known:
+        raise ValueError(f"{what} has an unknown member {min(unknown)!r}")
+
+
+def _count(value: Any, what: str) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON has one sort of number: 1.0 is 1
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= codec.LARGEST:
+        raise ValueError(f"{what} is not a count")
+    return value
+
+
+def _order(id_: str) -> tuple[list[int], str]:
+    """Ids by their two numbers."""
+    numbers = id_.split("-")
+    return [int(n) for n in numbers if n.isascii() and n.isdigit()], id_
+
+
+def _state_changes(
+    name: str, path: tuple[str, ...], before: Any, after: Any
+) -> Iterator[ValueChange]:
+    """What changed in the counters and groups, by path into the state called name."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for part in sorted(before.keys() | after.keys()):
+            sides = before.get(part, ABSENT), after.get(part, ABSENT)
+            yield from _state_changes(name, (*path, part), *sides)
+    elif _is_set(before) and _is_set(after):
+        old, new = ({member: member for member in side} for side in (before, after))
+        yield from _state_changes(name, path, old, new)
     else:
-        yield "XSETID", key, last
+        for change in leaf(Part.STREAM_STATE, name, before, after):
+            yield ValueChange(change.part, change.action, name, path, change.before, change.after)
 
 
-def _write_counts(key: bytes, groups: dict[str, Any]) -> Iterator[Command]:
-    """How far each group has read, once the stream knows how many were ever added."""
-    for name, group in groups.items():
-        if "entries_read" in group:
-            yield set_group(key, codec.data(name), group)
+def _is_set(value: Any) -> bool:
+    """Whether it is a list of names, such as a group's consumers."""
+    return isinstance(value, list) and value == sorted(set(value))

@@ -12,17 +12,26 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Incomplete,
+    Kind,
+    Mask,
+    PartOf,
     Reading,
+    Row,
+    Rows,
     SingleReply,
+    TextChanges,
+    TextParts,
     normal_text,
 )
+from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import Entry
 
 
-class String:
+class String(Kind):
     name = "string"
+    documents = True
 
-    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
+    def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
         if sized:
             return SingleReply("GET", (), _text)
         return SingleReply("GETRANGE", ("0", str(SHORT - 1)), _all_of_it)
@@ -36,13 +45,40 @@ class String:
     def canonicalize(self, value: Any) -> Any:
         return normal_text(value, "the value")
 
+    def is_canonical(self, value: Any) -> bool:
+        return type(value) is str
+
+    def sample(self, server: Abilities) -> Entry:
+        return {"type": self.name, "value": ""}
+
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         yield "SET", key, codec.data(entry["value"])
+
+    def create(self, name: str, value: Any) -> Command:
+        return "SET", name, value
 
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command] | None:
         return iter(()) if before["value"] == after["value"] else None
+
+    def elements(self, value: Any) -> None:
+        return None
+
+    def part(self, value: Any, name: str) -> Any:
+        raise LookupError(name)
+
+    def parts(self, value: Any, text: TextParts) -> Iterator[PartOf]:
+        return text(Part.VALUE, "", value)
+
+    def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
+        return texts(Part.VALUE, "", before, after)
+
+    def masked(self, value: Any, mask: Mask) -> Any:
+        return mask.text(value)
+
+    def rows(self, value: Any) -> Rows:
+        return Rows([Row(None, value)])
 
 
 def _in_pieces(key: bytes, most: int) -> Reading:

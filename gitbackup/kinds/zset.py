@@ -13,28 +13,39 @@ from gitbackup.kinds.base import (
     FEW,
     Abilities,
     Command,
+    Form,
     Incomplete,
+    Kind,
+    Mask,
+    PartOf,
     Reading,
+    Row,
+    Rows,
     SingleReply,
+    TextChanges,
+    TextParts,
     all_of,
     check_not_empty,
     each,
+    expect_texts,
     normal_object,
     pairs,
     pieces,
-    texts,
 )
-from gitbackup.model.keys import Entry
+from gitbackup.kinds.comparing import by_name, leaf
+from gitbackup.model.changes import Part, ValueChange
+from gitbackup.model.keys import MASK, Entry, Masked
 
 UNPACKED = 10_000  # bytes: no server packs so long a member
 
 Scores = Mapping[str, int | float | str]
 
 
-class SortedSet:
+class SortedSet(Kind):
     name = "zset"
+    floats = True
 
-    def whole(self, server: Abilities, sized: bool) -> SingleReply | None:
+    def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
         def value(reply: Any) -> dict[str, Any]:
             return _scores(all_of(reply if server.resp3 else [*pairs(reply)]))
 
@@ -60,6 +71,12 @@ class SortedSet:
         scores = normal_object(value)
         return {member: codec.score(codec.number(score)) for member, score in scores.items()}
 
+    def is_canonical(self, value: Any) -> bool:
+        return type(value) is dict and len(value) > 0 and all(map(_is_score, value.values()))
+
+    def sample(self, server: Abilities) -> Entry:
+        return {"type": self.name, "value": {"": 0}}
+
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         scores = entry["value"]
         filler = _filler(scores)
@@ -68,6 +85,12 @@ class SortedSet:
         yield from _add(key, scores)
         if filler:
             yield "ZREM", key, filler
+
+    def create(self, name: str, value: Any) -> Command | None:
+        if len(value) > ARGUMENTS:
+            return None
+        scored = ((str(score), member) for member, score in value.items())
+        return "ZADD", name, *chain.from_iterable(scored)
 
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
@@ -80,10 +103,53 @@ class SortedSet:
         gone = [member for member in old if member not in new]
         return chain(_add(key, told), each("ZREM", key, gone))
 
+    def part(self, value: Any, name: str) -> Any:
+        return value[name]
+
+    def parts(self, value: Any, text: TextParts) -> Iterator[PartOf]:
+        return (PartOf(Part.SCORE, member, (), score) for member, score in value.items())
+
+    def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
+        return by_name(Part.SCORE, before, after, leaf)
+
+    def masked(self, value: Any, mask: Mask) -> Any:
+        """Masks may leave two members alike: then they are numbered."""
+        if mask.whole:
+            return {f"{MASK}{at}": MASK for at in range(1, len(value) + 1)}
+        masked: dict[str, Any] = {}
+        for member, score in value.items():
+            name = mask.text(member)
+            name = f"{name} {len(masked)}" if name in masked else name
+            masked[name] = MASK if mask.hides(member) else score
+        return masked
+
+    def rows(self, value: Any) -> Rows:
+        found = (Row(member, score, Form.SCORE) for member, score in value.items())
+        return Rows(found, len(value), "member", "members")
+
+    def ranks(self, value: Any) -> Mapping[str, int]:
+        """Of members with one score in the order of ZREVRANGE; none where a score is masked."""
+        if any(isinstance(score, Masked) for score in value.values()):
+            return {}
+        members = sorted(value.items(), key=_order, reverse=True)
+        return {member: at for at, (member, _) in enumerate(members, 1)}
+
+
+def _order(item: tuple[str, Any]) -> tuple[float, bytes]:
+    member, score = item
+    return codec.number(score), codec.data(member)
+
+
+def _is_score(value: Any) -> bool:
+    """Whether it is a number in its canonical form; the infinite ones are told by a closer look."""
+    if type(value) is int:
+        return -codec.EXACT < value < codec.EXACT
+    return type(value) is float and not value.is_integer()
+
 
 def _scores(piece: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     scores = {member: codec.score(float(score)) for member, score in piece}
-    texts(scores)
+    expect_texts(scores)
     if "nan" in scores.values():
         raise Incomplete("a score is not a number")
     return scores

@@ -30,6 +30,7 @@ DATABASE = re.compile(r"db(0|[1-9][0-9]{0,9})/")
 SOURCE = re.compile(r"functions/[^/.]+\.(?!(?:md|rst|txt)\Z)[a-z0-9_]+")
 LAST_DATABASE = 2**31 - 1  # no server can have one of a greater number
 LIBRARY = re.compile(rb"""#!["']?(\w+)["']?[^\n]*?\s["']?name=["']?(\w+)""", re.IGNORECASE)
+FLOATING = frozenset(name for name, kind in kinds.KINDS.items() if kind.floats)
 FUNCTION = "function"  # the type of a library's entry
 
 
@@ -179,7 +180,7 @@ def _written(entries: Mapping[str, Entry]) -> Mapping[str, Any]:
     odd = {
         name: {**entry, "value": {m: codec.written(score) for m, score in entry["value"].items()}}
         for name, entry in entries.items()
-        if entry["type"] == "zset" and any(map(codec.is_odd, entry["value"].values()))
+        if entry["type"] in FLOATING and any(map(codec.is_odd, entry["value"].values()))
     }
     return {**entries, **odd} if odd else entries
 
@@ -281,8 +282,8 @@ def decode_own(path: str, content: bytes) -> dict[Key, Entry]:
         return decode_file(path, content)
     entries: dict[str, Entry] = codec.load(content)
     for entry in entries.values():
-        if entry["type"] == "zset":  # its numbers alone may be read in more than one way
-            entry["value"] = kinds.kind_of("zset").canonicalize(entry["value"])
+        if entry["type"] in FLOATING:  # its numbers alone may be read in more than one way
+            entry["value"] = kinds.KINDS[entry["type"]].canonicalize(entry["value"])
     return {Key(int(place[1]), name): entry for name, entry in entries.items()}
 
 

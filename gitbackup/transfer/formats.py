@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from gitbackup.format import codec
-from gitbackup.kinds import Abilities, Command, kind_of
+from gitbackup.kinds import Command, kind_of
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.snapshot import file_format
 
@@ -124,25 +124,10 @@ def _writes(key: Key, entry: Entry) -> Iterator[Command]:
         return
     name = codec.data(key.name)
     yield "UNLINK", name
-    yield from kind_of(entry["type"]).write(name, entry, _needed(entry))
+    kind = kind_of(entry["type"])  # as little as it takes, so that most servers take it
+    yield from kind.write(name, entry, kind.needs(entry))
     if "expires_at" in entry:
         yield "PEXPIREAT", name, codec.milliseconds(entry["expires_at"])
-
-
-def _needed(entry: Entry) -> Abilities:
-    """What a server must know to hold the entry: the least, so that most servers take it.
-
-    A stream that tells of no counters is of a server that keeps none, or has those that adding
-    its entries gives.
-    """
-    value = entry["value"]
-    if entry["type"] != "stream":
-        return Abilities()
-    groups = value.get("groups", {}).values()
-    counted = value.keys() & {"entries_added", "max_deleted_id"}
-    return Abilities(
-        stream_counters=bool(counted) or any("entries_read" in group for group in groups)
-    )
 
 
 def _packed(commands: Iterable[Command]) -> bytes:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gitbackup.format import codec
-from gitbackup.kinds import Abilities
+from gitbackup.kinds import Abilities, kind_of
 from gitbackup.live.server.keyspace import MOST_DATABASES
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 
 DAY = 24 * 60 * 60 * 1000
-STATE = {"entries_added", "max_deleted_id"}
 
 
 class ShiftedExpiries:
@@ -91,13 +90,9 @@ def beyond(key: Key, entry: Entry, server: Abilities) -> str:
         return "" if server.functions else "functions (Redis 7.0, Valkey)"
     if key.db >= MOST_DATABASES:
         return f"as many databases as {key.place} needs"
-    if "field_expires_at" in entry and not server.field_expiry:
+    needed = kind_of(entry["type"]).needs(entry)
+    if needed.field_expiry and not server.field_expiry:
         return "the expiry of fields (Redis 7.4, Valkey 9.0)"
-    if entry["type"] == "stream" and not server.stream_counters and _counts(entry["value"]):
+    if needed.stream_counters and not server.stream_counters:
         return "the counters of streams (Redis 7.0, Valkey)"
     return ""
-
-
-def _counts(stream: Mapping[str, Any]) -> bool:
-    groups: Iterable[Mapping[str, Any]] = stream.get("groups", {}).values()
-    return bool(STATE & stream.keys()) or any("entries_read" in group for group in groups)

@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gitbackup.diff.exact import same
 from gitbackup.diff.values import diff_entries
+from gitbackup.format.exact import same
 from gitbackup.model.changes import Action, KeyChange, Part
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction

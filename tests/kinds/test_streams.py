@@ -11,7 +11,7 @@ import pytest
 
 from gitbackup.backup import Backup
 from gitbackup.format import codec
-from gitbackup.kinds import normal_entry, stream_delivery
+from gitbackup.kinds import normal_entry, stream_commands
 from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
@@ -241,7 +241,7 @@ def test_a_delivery_ahead_that_the_user_may_not_set_is_refused_by_its_reason(
 
 
 def test_marks_that_are_not_all_in_a_dump_are_told() -> None:
-    _, marks = stream_delivery.marked(delivered([HOUR, HOUR]), 1)
+    _, marks = stream_commands.marked(delivered([HOUR, HOUR]), 1)
     for dump in (b"", b"0123456789abcdef".join([b"", *marks, b""]), b"".join(marks) * 2):
         with pytest.raises(ValueError, match="its dump is not as expected"):
-            stream_delivery.put_into(dump, marks)
+            stream_commands.put_into(dump, marks)

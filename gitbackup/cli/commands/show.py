@@ -135,4 +135,4 @@ def _show_field(commit: str, held: StoredEntry, wanted: str, as_json: bool) -> N
     if as_json:
         terminal.say_json(field_object(commit, key, wanted, part.value, redacted))
     else:
-        terminal.say_stored(field_bytes(entry, part))
+        terminal.say_stored(field_bytes(part))

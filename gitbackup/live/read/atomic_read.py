@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-from gitbackup.kinds import KINDS, Abilities, Command
+from gitbackup.kinds import FIELDS_EXPIRE, KINDS, Abilities, Command
 from gitbackup.live.connection.connect import parse_info
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.read import expiry, typed_read
@@ -151,7 +151,7 @@ class AtomicReader:
         expire."""
         if typed_read.refused(self._connection, asked.commands, mine):
             return True
-        return one.type == "hash" and one.db in moment.fields_expire - self._fields_expire
+        return one.type in FIELDS_EXPIRE and one.db in moment.fields_expire - self._fields_expire
 
     def _instants(
         self, moment: Moment, wanted: Sequence[KeyToRead], told: Sequence[list[Any]], span: Span

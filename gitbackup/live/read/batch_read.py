@@ -8,7 +8,7 @@ from itertools import compress
 from operator import not_
 from typing import Any, NamedTuple
 
-from gitbackup.kinds import Abilities, Command
+from gitbackup.kinds import FIELDS_EXPIRE, Abilities, Command
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.read import expiry, typed_read
 from gitbackup.live.read.bulk_read import SmallValues
@@ -100,7 +100,7 @@ class BatchReader:
     def _doubted(self, sent: SentBatch, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """By now a field may expire: of each hash that has to be asked."""
         return [
-            RetryAlone.LATER if type_ == "hash" else outcome
+            RetryAlone.LATER if type_ in FIELDS_EXPIRE else outcome
             for type_, outcome in zip(sent.batch.types, outcomes, strict=True)
         ]
 

@@ -32,7 +32,7 @@ class SmallValues:
     def __init__(self, server: Abilities, sized: bool, hears: bool) -> None:
         self._most = SIMPLE // server.share
         self.questions = 2 if hears else 3  # about each key
-        known = {name: kind.whole(server, sized) for name, kind in KINDS.items()}
+        known = {name: kind.single_reply(server, sized) for name, kind in KINDS.items()}
         self._whole: dict[str, SingleReply] = {}
         if server.pexpiretime:
             self._whole = {name: whole for name, whole in known.items() if whole}
@@ -89,7 +89,7 @@ class SmallValues:
         instant, made = codec.instant, self._values
         for type_, moment, value in zip(types, moments, values, strict=True):
             value = made[type_](value)
-            if value is None or moment == expiry.GONE or not (value or type_ == "string"):
+            if value is None or moment == expiry.GONE or not (value or type(value) is str):
                 yield None
             elif moment < 0:
                 yield {"type": type_, "value": value}

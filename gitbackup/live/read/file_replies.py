@@ -20,7 +20,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import Any, NamedTuple
 
-from gitbackup.kinds import Abilities, Command
+from gitbackup.kinds import FIELDS_EXPIRE, Abilities, Command
 from gitbackup.live.connection.connection import Connection
 from gitbackup.live.connection.resp import argument, packed
 from gitbackup.live.read import size_probe
@@ -230,7 +230,7 @@ class FileReplyReader:
         for asked, reply in zip(turn.values, replies, strict=True):
             if asked.type_hint_wrong(reply):
                 yield _Question(asked.file, asked.file.keys)
-            elif doubted and "hash" in asked.file.types:
+            elif doubted and not FIELDS_EXPIRE.isdisjoint(asked.file.types):
                 yield Read(asked.file, None)
             else:
                 path, keys, types, _ = asked.file

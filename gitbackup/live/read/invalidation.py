@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gitbackup.format import codec
-from gitbackup.kinds import Command
+from gitbackup.kinds import KINDS, Command
 from gitbackup.live.connection.connect import Server, parse_info
 from gitbackup.live.connection.connection import Connection
 from gitbackup.live.connection.reply_shapes import are_texts
@@ -30,10 +30,7 @@ class SilentChange(Enum):
     """What may have changed without a word."""
 
     EVERYTHING = ("swapdb",)
-    STREAMS = (
-        *("xgroup", "xreadgroup", "xclaim", "xautoclaim", "xack", "xsetid"),
-        *("xackdel", "xdelex", "xnack", "xcfgset"),
-    )
+    STREAMS = tuple(command for kind in KINDS.values() for command in kind.silent_commands)
     LIBRARIES = ("function",)
 
 

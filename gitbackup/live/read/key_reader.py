@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Self, cast
 
 from gitbackup.errors import ServerError
+from gitbackup.kinds import SILENT
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.read import size_probe, typed_read
@@ -30,7 +31,8 @@ Found = tuple[bytes, Entry | None]
 class KeyReader:
     """Reads the keys of one server. A context manager: leaving it closes the connections.
 
-    `large` gives the sizes of values that are not small, `streams` has the keys of streams.
+    `large` gives the sizes of values that are not small, `silent` has the keys of types that change
+    without an invalidation.
     `left_over` lists what a killed restore had built aside, which `names` does not tell.
     `torn` lists the keys that were written to at every try while they were read in pieces;
     `watching` is False where the user may not WATCH, so that nobody could see that. Where the
@@ -41,7 +43,7 @@ class KeyReader:
         self.left_over: list[tuple[int, bytes]] = []
         self.torn: list[tuple[int, bytes]] = []
         self.large: dict[tuple[int, bytes], int] = {}
-        self.streams: set[tuple[int, bytes]] = set()
+        self.silent: set[tuple[int, bytes]] = set()
         self.watching = True
         self._server = server
         self._hears = hears
@@ -149,13 +151,13 @@ class KeyReader:
         return size_probe.batches(told, size_probe.MOST_BYTES // self._server.abilities.share)
 
     def _note(self, db: int, told: Batch) -> None:
-        """Takes note of what is large, and of streams."""
+        """Takes note of what is large, and of what changes without an invalidation."""
         if max(told.sizes) > SMALL:
             sized = zip(told.keys, told.sizes, strict=True)
             self.large.update(((db, key), size) for key, size in sized if size > SMALL)
-        if "stream" in told.types:
+        if not SILENT.isdisjoint(told.types):
             typed = zip(told.keys, told.types, strict=True)
-            self.streams.update((db, key) for key, type_ in typed if type_ == "stream")
+            self.silent.update((db, key) for key, type_ in typed if type_ in SILENT)
 
     def _each(self, db: int, keys: Sequence[bytes], outcomes: Sequence[Outcome]) -> Iterator[Found]:
         """The keys with their entries; those that are to be are read by themselves now."""

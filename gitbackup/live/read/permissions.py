@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
 
 from gitbackup.errors import Forbidden
-from gitbackup.kinds import KINDS, Abilities, Command, kind_of
+from gitbackup.kinds import KINDS, Abilities, Command
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
@@ -19,20 +18,6 @@ from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import name_of, words_of
 from gitbackup.live.read import expiry
 from gitbackup.live.server import staging_keys
-from gitbackup.model.keys import Entry
-
-EARLIER = "2000-01-01T00:00:00.000Z"
-PENDING: dict[str, Any] = {"consumer": "c", "delivered_at": EARLIER, "deliveries": 1}
-GROUP: dict[str, Any] = {"last_id": "0-0", "consumers": ["c"], "pending": {"1-1": PENDING}}
-SAMPLES: dict[str, Any] = {
-    "string": "",
-    "hash": {"": ""},
-    "list": [""],
-    "set": [""],
-    "zset": {"": 0},
-    "stream": {"entries": {"1-2": ["", ""]}, "groups": {"g": GROUP}},
-}
-"""A value of each type."""
 
 
 @contextmanager
@@ -88,24 +73,13 @@ def reading(key: bytes, server: Abilities) -> Iterator[Command]:
         yield ("TIME",)
     for kind in (*KINDS.values(), Opaque("")):
         yield from next(kind.read(key, server))
-    yield "XRANGE", key, "-", "+", "COUNT", 1  # of a stream that is large
-    if server.field_expiry:
-        yield "HPEXPIRETIME", key, "FIELDS", 1, ""
-
-
-def sample(type_: str, server: Abilities) -> Entry | None:
-    """A value of a type, which takes every command that any of it does; None of one unknown."""
-    if type_ not in SAMPLES:
-        return None
-    entry: Entry = {"type": type_, "value": SAMPLES[type_]}
-    if type_ == "hash" and server.field_expiry:
-        entry["field_expires_at"] = {"": EARLIER}
-    return entry
+        yield from kind.more_reads(key, server)
 
 
 def _writing(key: bytes, server: Abilities) -> Iterator[Command]:
-    for entry in filter(None, (sample(type_, server) for type_ in SAMPLES)):
-        yield from kind_of(entry["type"]).write(key, entry, server)
+    for kind in KINDS.values():
+        if sample := kind.sample(server):
+            yield from kind.write(key, sample, server)
     yield "RESTORE", key, 0, ""
     yield "PEXPIREAT", key, 1
     yield "PEXPIRE", key, 1

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
-from gitbackup.kinds import Abilities, Command, kind_of, same, stream_delivery
+from gitbackup.kinds import Abilities, Command, kind_of, same, stream_commands
 from gitbackup.kinds.base import Argument
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
@@ -149,17 +149,17 @@ class KeyWriter:
         if marks:
             self._set_deliveries(name, marks)
 
-    def _marked(self, entry: Entry) -> stream_delivery.Marked:
+    def _marked(self, entry: Entry) -> stream_commands.Marked:
         """The server is asked for its time only where what it told last leaves a doubt."""
-        if stream_delivery.marked(entry, self._now).marks:
+        if stream_commands.marked(entry, self._now).marks:
             self._now = keyspace.clock(self._connection)
-        return stream_delivery.marked(entry, self._now)
+        return stream_commands.marked(entry, self._now)
 
     def _set_deliveries(self, name: bytes, marks: Mapping[bytes, Mapping[bytes, bytes]]) -> None:
         """Sets the deliveries of a stream that no command does: by its own dump."""
         dump = codec.raw(self._taken("DUMP", name) or "")
         try:
-            content = stream_delivery.put_into(dump[:-CHECKSUM], marks)
+            content = stream_commands.put_into(dump[:-CHECKSUM], marks)
         except ValueError as unlike:
             raise _Refused(AHEAD.format(unlike)) from None
         checksum = crc64(BytesIO(content), len(content)).to_bytes(CHECKSUM, "little")

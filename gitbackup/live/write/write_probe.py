@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gitbackup.errors import Forbidden, ForbiddenKey, ServerError
 from gitbackup.format import codec
-from gitbackup.kinds import Abilities, Command
+from gitbackup.kinds import Abilities, Command, kind_of
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
@@ -98,7 +98,7 @@ def _needed(step: KeyWrite, server: Abilities) -> Iterator[Command]:
 
 def _perhaps(step: KeyWrite, server: Abilities, known: Container[str]) -> Iterator[Command]:
     """What other values of the type take."""
-    entry = step.after and permissions.sample(step.after["type"], server)
+    entry = step.after and kind_of(step.after["type"]).sample(server)
     for command in writes(step.key, entry, server) if entry else ():
         if name_of(command) not in known:
             yield command

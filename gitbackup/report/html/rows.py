@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, NamedTuple
 
+from gitbackup.kinds import base as kinds
+from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
 from gitbackup.model.keys import Entry
 from gitbackup.model.list_edits import Edit, edits
 from gitbackup.report.style.escape import escape, instant, name, shared, shown
 from gitbackup.report.text.diff import what
 from gitbackup.report.values.line_diff import several_lines
+from gitbackup.report.values.value_preview import score
 
 MOST_ROWS = 100
 """Rows of one key."""
@@ -95,17 +98,12 @@ def _shown(part: Part) -> Callable[[Any], str]:
     if part in EXPIRIES:
         return instant
     if part is Part.SCORE:
-        return _score
+        return score
     return name if part is Part.MEMBER else _text
 
 
 def _text(value: Any) -> str:
     return shown(value, LONGEST)
-
-
-def _score(value: Any) -> str:
-    """A score; the infinite ones are stored as text, and no text all the same."""
-    return escape(value) if isinstance(value, str) else shown(value)
 
 
 def _pair(before: Any, after: Any) -> tuple[str, str]:
@@ -160,57 +158,29 @@ def _entry(entry: Entry | None, action: Action) -> Iterator[Row]:
     expiries |= {f"{name(field)} expires": fields[field] for field in islice(fields, MOST_ROWS)}
     for told, moment in expiries.items():
         yield _one_sided(told, instant(moment), action)
-    found, total, many = ENTRIES.get(entry["type"], _of_one)(entry["value"])
-    yield from _bounded((_one_sided(*pair, action) for pair in found), total, many)
+    found = kind_of(entry["type"]).rows(entry["value"])
+    cells = (_one_sided(*_cells(row), action) for row in found.rows)
+    yield from _bounded(cells, found.total, found.many)
 
 
 def _one_sided(what_: str, text: str, action: Action) -> Row:
     return Row(what_, None, text) if action is Action.ADDED else Row(what_, text, None)
 
 
-Entries = tuple[Iterator[tuple[str, str]], int, str]
+def _cells(row: kinds.Row) -> tuple[str, str]:
+    """What a row of a preview is about, and what it shows."""
+    label = f"[{row.label}]" if isinstance(row.label, int) else name(row.label or "")
+    return "" if row.label is None else label, SHOWN[row.form](row.value)
 
 
-def _of_one(value: Any) -> Entries:
-    """A string or a document; of data that only the server can read, the size."""
-    dump = isinstance(value, dict) and value.keys() == {"dump"}
-    return iter([("", _text(f"base64:{value['dump']}" if dump else value))]), 1, ""
+def _source_line(line: str) -> str:
+    return escape(line, LONGEST)
 
 
-def _of_source(value: str) -> Entries:
-    lines = value.split("\n")
-    return (("", escape(line, LONGEST)) for line in lines), len(lines), "lines"
-
-
-def _of_hash(value: dict[str, str]) -> Entries:
-    return ((name(field), _text(text)) for field, text in value.items()), len(value), "fields"
-
-
-def _of_list(value: list[str]) -> Entries:
-    return ((f"[{at}]", _text(item)) for at, item in enumerate(value)), len(value), "items"
-
-
-def _of_set(value: list[str]) -> Entries:
-    return (("", name(member)) for member in value), len(value), "members"
-
-
-def _of_zset(value: dict[str, Any]) -> Entries:
-    found = ((name(member), _score(score)) for member, score in value.items())
-    return found, len(value), "members"
-
-
-def _of_stream(value: dict[str, Any]) -> Entries:
-    entries, state = value.get("entries", {}), {k: v for k, v in value.items() if k != "entries"}
-    both = chain(state.items(), entries.items())
-    return ((name(at), _text(held)) for at, held in both), len(state) + len(entries), "entries"
-
-
-ENTRIES: dict[str, Callable[[Any], Entries]] = {
-    "hash": _of_hash,
-    "list": _of_list,
-    "set": _of_set,
-    "zset": _of_zset,
-    "stream": _of_stream,
-    "function": _of_source,
+SHOWN: dict[kinds.Form, Callable[[Any], str]] = {
+    kinds.Form.TEXT: _text,
+    kinds.Form.NAME: name,
+    kinds.Form.SCORE: score,
+    kinds.Form.PAIRS: _text,
+    kinds.Form.LINE: _source_line,
 }
-"""A value that came or went: its rows, how many in all, and what they are called."""

@@ -94,7 +94,7 @@ def _texts(
         return before["value"][name], after["value"][name]
     if part is Part.ITEM:
         return before["value"][_position_before(int(name), values)], after["value"][int(name)]
-    return (before["value"], after["value"]) if before["type"] == "string" else None
+    return (before["value"], after["value"]) if part is Part.VALUE else None
 
 
 def _position_before(position: int, values: Sequence[ValueChange]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitbackup.format import codec
+from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
@@ -102,7 +103,7 @@ def entry_as_stored(key: Key, entry: Entry) -> bytes:
     """The entry as its file holds it, or a library's source."""
     if key.db == FUNCTIONS:
         return codec.data(entry["value"])
-    if entry["type"] == "zset":  # whose numbers have a form that not every library writes
+    if kind_of(entry["type"]).floats:  # which have a form that not every library writes
         scores = {member: codec.written(score) for member, score in entry["value"].items()}
         entry = {**entry, "value": scores}
     return codec.encode({key.name: entry})

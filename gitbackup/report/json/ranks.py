@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from gitbackup.format import codec
-from gitbackup.model.keys import Entry, Masked
+from gitbackup.kinds import kind_of
+from gitbackup.model.keys import Entry
 
 Ranks = Mapping[str, int]
 
@@ -16,14 +15,4 @@ def ranks(entry: Entry | None) -> Ranks:
 
     Where a score is masked there are none.
     """
-    if entry is None or entry["type"] != "zset":
-        return {}
-    if any(isinstance(score, Masked) for score in entry["value"].values()):
-        return {}
-    members = sorted(entry["value"].items(), key=_order, reverse=True)
-    return {member: at for at, (member, _) in enumerate(members, 1)}
-
-
-def _order(item: tuple[str, Any]) -> tuple[float, bytes]:
-    member, score = item
-    return codec.number(score), codec.data(member)
+    return kind_of(entry["type"]).ranks(entry["value"]) if entry else {}

@@ -7,6 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from gitbackup.format import codec
+from gitbackup.kinds import kind_of
 from gitbackup.model.keys import Entry
 
 STEP = re.compile(r'\.?(?:\[(?P<at>\d+)\]|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^.\[\]"]+))')
@@ -26,18 +27,13 @@ def field(entry: Entry, name: str) -> EntryPart:
 
     Raises LookupError where there is none.
     """
-    value, kind = entry["value"], entry["type"]
-    if kind == "stream":
-        return EntryPart(value["entries"][name])
-    if kind == "zset" or (kind == "hash" and name in value):
-        return EntryPart(value[name])
-    if kind == "set":
-        return EntryPart(value[value.index(name)]) if name in value else _none()
-    if kind == "list" and re.fullmatch(r"-?\d+", name):
-        return EntryPart(value[int(name)])
-    if kind in ("hash", "list"):
-        return _inside_one(value, name)
-    return EntryPart(_at(value, name), True) if kind == "string" else _none()
+    value, kind = entry["value"], kind_of(entry["type"])
+    try:
+        return EntryPart(kind.part(value, name))
+    except LookupError:
+        if not kind.documents:
+            raise
+    return EntryPart(_at(value, name), True) if isinstance(value, str) else _inside_one(value, name)
 
 
 def _inside_one(value: Any, name: str) -> EntryPart:
@@ -47,11 +43,11 @@ def _inside_one(value: Any, name: str) -> EntryPart:
     return EntryPart(_at(held, path), True) if path else EntryPart(held)
 
 
-def field_bytes(entry: Entry, part: EntryPart) -> bytes:
+def field_bytes(part: EntryPart) -> bytes:
     """The bytes of a part: those of a text, and of anything else its JSON."""
     if isinstance(part.value, str) and not part.in_document:
         return codec.data(part.value)
-    if entry["type"] == "zset":
+    if isinstance(part.value, int | float) and not part.in_document:  # a score
         return codec.encode(codec.written(part.value)).rstrip(b"\n")
     if isinstance(part.value, str):
         return part.value.encode("utf-8", "surrogatepass")
