@@ -88,7 +88,7 @@ def test_what_a_run_has_built_aside_is_in_no_commit() -> None:
     tokens = {(0, b"a"): b"t0k00000000", aside: b"t0k00000001"}
     keys = {key: Held(b"stream", "", -1, frozenset({token})) for key, token in tokens.items()}
     state = State(keys, frozenset(), b"", 0)
-    assert (state.aside, state.tokens) == ([aside], {b"t0k00000000"})
+    assert (state.aside, state.tokens) == ([aside], frozenset({b"t0k00000000"}))
 
 
 @pytest.mark.long
