@@ -17,7 +17,7 @@ from gitbackup.errors import Damaged, NewerFormat, UsageError
 from gitbackup.format import codec
 from gitbackup.model.keys import Scope
 from gitbackup.settings import CAME, TRAVELLING, glob, without_password
-from gitbackup.store.remotes.remotes import Remote
+from gitbackup.store.remotes.remote_url import Remote
 from gitbackup.store.remotes.settings_ref import FILE
 from gitbackup.store.repository.repository import Repository
 

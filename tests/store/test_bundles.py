@@ -16,7 +16,7 @@ import pytest
 
 from gitbackup.errors import Busy, Damaged, GitbackupError
 from gitbackup.store.git import lock
-from gitbackup.store.remotes import remote_url
+from gitbackup.store.remotes.bundle import is_whole
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git, run_git
 
@@ -94,7 +94,7 @@ def test_a_bundle_whose_end_was_lost_is_written_anew(
 ) -> None:
     bundle.write_bytes(bundle.read_bytes()[:-30])
     assert run_git(repository.path, "bundle", "verify", str(bundle)).returncode == 0
-    assert not remote_url.is_whole(bundle)
+    assert not is_whole(bundle)
 
     push(repository, bundle.parent)
 
@@ -242,7 +242,7 @@ def test_a_push_that_is_killed_leaves_a_whole_bundle(
         child.kill()
         child.communicate()
         assert cloned(bundle, tmp_path / f"clone-{number}") in known
-        assert remote_url.is_whole(bundle)
+        assert is_whole(bundle)
     for left in bundle.parent.glob("~data-*.tmp"):
         os.utime(left, (0, 0))
 

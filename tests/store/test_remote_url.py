@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import UsageError
-from gitbackup.store.remotes import remote_url
+from gitbackup.store.remotes import remote_url, transports
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import git
 
@@ -53,36 +53,36 @@ def test_a_password_that_cannot_be_told_from_the_rest_is_refused_unseen(url: str
 
 
 def test_a_folder_stands_for_the_bundle_in_it(tmp_path: Path) -> None:
-    assert remote_url.target(str(tmp_path), "relay.bundle") == str(tmp_path / "relay.bundle")
+    assert transports.target(str(tmp_path), Path("relay")) == str(tmp_path / "relay.bundle")
 
 
 def test_a_bundle_may_be_named_itself(tmp_path: Path) -> None:
     named = str(tmp_path / "other.bundle")
-    assert remote_url.target(named, "relay.bundle") == named
+    assert transports.target(named, Path("relay")) == named
 
 
 def test_a_folder_that_is_a_git_repository_is_a_remote(tmp_path: Path) -> None:
     git(tmp_path, "init", "--bare", "r.git")
-    assert remote_url.target(str(tmp_path / "r.git"), "relay.bundle") == str(tmp_path / "r.git")
+    assert transports.target(str(tmp_path / "r.git"), Path("relay")) == str(tmp_path / "r.git")
 
 
 @pytest.mark.parametrize("word", ["nowhere", "/mnt/disk/backups", "./a:b", "no/r.bundle"])
 def test_a_folder_that_is_not_there_is_never_made(word: str) -> None:
     with pytest.raises(UsageError, match="if it is on a disk, is that mounted"):
-        remote_url.target(word, "relay.bundle")
+        transports.target(word, Path("relay"))
     assert not Path(word).exists()
 
 
 @pytest.mark.parametrize("word", ["https://example.org/r", "git@example.org:r", "host:r"])
 def test_anything_else_is_a_url_of_git_s(word: str) -> None:
-    assert remote_url.target(word, "relay.bundle") == word
+    assert transports.target(word, Path("relay")) == word
 
 
 @pytest.mark.parametrize(
     ("folder", "name"), [("data-git-backup", "data-git-backup.bundle"), ("r.git", "r.bundle")]
 )
-def test_a_bundle_is_named_after_the_repository(folder: str, name: str) -> None:
-    assert remote_url.bundle_name(Path(folder)) == name
+def test_a_bundle_is_named_after_the_repository(tmp_path: Path, folder: str, name: str) -> None:
+    assert transports.target(str(tmp_path), Path("there", folder)) == str(tmp_path / name)
 
 
 def test_the_first_place_is_origin_and_others_are_named_after_where_they_are(

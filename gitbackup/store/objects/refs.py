@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
-from gitbackup.store.git.command import Commands, failure
+from gitbackup.store.git.command import Commands, failure, text
 
 HELD = "refs/gitbackup/imported"
 _NONE = "0" * 40
@@ -61,6 +61,18 @@ def is_commit(git: Commands, ident: str) -> bool:
     """Whether an id is that of a commit, or of a tag of one."""
     peeled = git.attempt("rev-parse", "--verify", "--quiet", ident + "^{commit}")
     return not peeled.status
+
+
+def under(git: Commands, prefix: str) -> dict[str, str]:
+    """Return the refs that begin with `prefix`, by the rest of their names, and their ids."""
+    out = git.run("for-each-ref", "--format=%(objectname) %(refname)", prefix)
+    return {ref.removeprefix(prefix): ident for ref, ident in listed(out, " ").items()}
+
+
+def listed(out: bytes, between: str) -> dict[str, str]:
+    """Return the refs that git lists, a line each with the id before the name, and their ids."""
+    lines = (line.partition(between) for line in text(out).splitlines())
+    return {name: ident for ident, _, name in lines if not name.endswith("^{}")}
 
 
 def names(git: Commands) -> list[tuple[str, str]]:

@@ -11,9 +11,8 @@ from gitbackup.errors import NoRepository
 from gitbackup.store.git import open_repository
 from gitbackup.store.git.command import Commands, file_errors
 from gitbackup.store.objects import refs
-from gitbackup.store.remotes import network, push_pull, remote_url, remotes, size_limits
-from gitbackup.store.remotes.remote_url import RemoteUrl
-from gitbackup.store.remotes.remotes import BRANCHES, Remote
+from gitbackup.store.remotes import push_pull, remote_url, remotes, size_limits, transports
+from gitbackup.store.remotes.remote_url import BRANCHES, Remote, RemoteUrl
 
 _MARK = "gitbackup/cloning"
 _NOT_IN_THE_WAY = {"README.md"}  # of the project's own checkout
@@ -58,9 +57,9 @@ def fill(git: Commands, source: str, advance: Callable[[str, str | None], None])
     The source is its remote then. Raises UsageError where there is none, NoRepository where
     it is no data repository, Damaged or GitbackupError where it cannot be read.
     """
-    remote = Remote("origin", remote_url.at(remote_url.source(source)))
+    remote = Remote("origin", remote_url.at(transports.source(source)))
     push_pull.get(git, remote)
-    theirs = remotes.known_refs(git, remote.tracking)
+    theirs = refs.under(git, remote.tracking)
     branch, theirs = _with_head(git, remote, theirs)
     if not branch or git.attempt("cat-file", "-e", f"{theirs[branch]}:gitbackup.json").status:
         raise NoRepository(f"{remote.place} is not a gitbackup data repository")
@@ -78,7 +77,7 @@ def _with_head(git: Commands, remote: Remote, theirs: dict[str, str]) -> tuple[s
 
     Where HEAD is detached there, at a commit that no branch has, it gets a branch here.
     """
-    told = network.branch(git, remote.place).removeprefix(BRANCHES)
+    told = transports.of(remote.place).branch(git, remote.place).removeprefix(BRANCHES)
     if told in theirs:
         return told, theirs
     if commit := push_pull.get_detached(git, remote):
@@ -90,7 +89,7 @@ def _with_head(git: Commands, remote: Remote, theirs: dict[str, str]) -> tuple[s
 
 def _branch(git: Commands, place: RemoteUrl, theirs: dict[str, str]) -> str:
     """The branch whose commit HEAD is at there, or the likeliest; empty where there is none."""
-    head = network.heads(git, place).get("HEAD")
+    head = transports.of(place).heads(git, place).get("HEAD")
     fitting = [name for name, ident in theirs.items() if ident == head] or list(theirs)
     return min(fitting, key=lambda name: (name != "main", name), default="")
 

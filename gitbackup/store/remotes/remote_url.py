@@ -1,30 +1,24 @@
-"""Where a history can be pushed to: a git URL, a git repository in a folder, or a bundle.
-
-A bundle is one file that holds a whole history, which git reads as it reads a remote. It is
-what a folder gets that is no git repository: a cloud drive's, a mounted disk's.
-"""
+"""The URL of a place that a history can be pushed to, and the remote that git knows it as."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 from urllib.parse import unquote
 
-from gitbackup.atomic_file import followed
-from gitbackup.errors import UsageError
-from gitbackup.store.git import open_repository
-from gitbackup.store.git.command import file_errors
+from gitbackup import atomic_file
+from gitbackup.errors import GitbackupError, UsageError
+from gitbackup.store.git.command import Result, failure, file_errors
 
-SUFFIX = ".bundle"
-_LONGEST_LINE = 1 << 20
-_TRAILER = 20  # bytes at the end of a pack: the SHA-1 of those before
-_HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
+BRANCHES = "refs/heads/"
+NOTES = "refs/notes/"
 _LOGIN = re.compile(r"([a-z][a-z0-9+.-]*://)([^/@:]*)(?::([^/]*))?@", re.IGNORECASE)
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^/:]*)(?::\d+)?(?:/|\Z)")
 _LOGINS = re.compile(r"(?<=://)[^/\s]*@")
+_FORBIDDEN = re.compile("transport '.*' not allowed")
+_POLICY = " (git's settings protocol.*.allow, or GIT_ALLOW_PROTOCOL, tell which are)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +42,23 @@ class RemoteUrl:
             return Path(unquote(slash + path))  # git takes any host for this one
         return Path(self.url) if is_local(self.url) else None
 
-    @property
-    def is_bundle(self) -> bool:
-        """Whether it is a bundle, or a file that will be one."""
-        path = self.path
-        return path is not None and (
-            path.is_file() or (path.suffix == SUFFIX and not path.is_dir())
-        )
-
     def __str__(self) -> str:
         return self.url
+
+
+class Remote(NamedTuple):
+    """A place, and the name that git knows it by here."""
+
+    name: str
+    place: RemoteUrl
+
+    @property
+    def tracking(self) -> str:
+        """Where the refs are that tell what it holds."""
+        return f"refs/remotes/{self.name}/"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.place})"
 
 
 def at(url: str) -> RemoteUrl:
@@ -78,17 +79,8 @@ def at(url: str) -> RemoteUrl:
     return RemoteUrl(start + rest, user, password, url)
 
 
-def check(place: RemoteUrl) -> None:
-    """Raise UsageError for a place that git would take for an option.
-
-    Raise NoRepository for another user's repository in a folder: its hooks would run as us.
-    """
-    _check_word(place.url)
-    if place.path is not None and place.path.is_dir():
-        open_repository.find(place.path)
-
-
-def _check_word(word: str) -> None:
+def check_word(word: str) -> None:
+    """Raise UsageError for a word that git would take for an option."""
     if word.startswith("-"):
         raise UsageError(
             f"{hidden(word)!r} begins with a dash, so it is no place to push to or to get from;"
@@ -114,106 +106,14 @@ def at_home(word: str) -> Path:
         return Path(word)
 
 
-def bundle_name(folder: Path) -> str:
-    """What the bundle of the data repository in this folder is called."""
-    return folder.name.removesuffix(".git") + SUFFIX
+def unreachable(place: RemoteUrl, doing: str, result: Result) -> GitbackupError:
+    """The error to raise where git could do nothing at a place, in its words."""
+    said = hidden(str(failure(doing, result)))
+    policy = _POLICY if _FORBIDDEN.search(result.error) else ""
+    return GitbackupError(f"{place} cannot be used: {said}{policy}")
 
 
-def target(word: str, ours: str) -> str:
-    """The URL of a place to push to that a person names by folder, bundle or URL.
-
-    `ours` is what our bundle is called. Raises UsageError where there is no such place: a
-    folder is never made, for it may be a disk that is not mounted.
-    """
-    path = _path(word)
-    if path.is_dir():
-        whole = _followed(path)
-        return str(whole if open_repository.find(whole) else whole / ours)
-    if path.is_file() or (path.suffix == SUFFIX and path.parent.is_dir()):
-        return str(_followed(path.parent) / path.name)
-    if is_local(word):
-        raise UsageError(_nowhere(word))
-    return word
-
-
-def source(word: str) -> str:
-    """The URL of a place to clone from; in a folder it is the one bundle there.
-
-    Raises UsageError where there is no such place.
-    """
-    path = _path(word)
-    if path.is_dir() and open_repository.find(path) is None:
-        return str(_only_bundle(path.resolve()))
-    if path.exists():
-        return str(path.resolve())
-    if is_local(word):
-        raise UsageError(_nowhere(word))
-    return word
-
-
-def is_bundle_file(path: Path) -> bool:
-    """Whether a file begins as git's bundles do: with one of two lines, and some of refs."""
-    with path.open("rb") as file:
-        return _is_past_head(file)
-
-
-def _is_past_head(file: BinaryIO) -> bool:
-    """Read the lines at the beginning of a bundle, up to an empty one; False where none is one."""
-    if file.read(len(_HEADERS[0])) not in _HEADERS:
-        return False
-    while (line := file.readline(_LONGEST_LINE)) not in (b"\n", b""):
-        if not line.endswith(b"\n"):
-            return False
-    return True
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a bundle holds the bytes that were once written: its pack has the sum it tells."""
-    with file_errors("read the bundle"), path.open("rb") as file:
-        if not _is_past_head(file):
-            return False
-        left = path.stat().st_size - file.tell() - _TRAILER
-        found = hashlib.sha1(usedforsecurity=False)
-        while left > 0 and (piece := file.read(min(left, 1 << 20))):
-            found.update(piece)
-            left -= len(piece)
-        return file.read() == found.digest()
-
-
-def _local(word: str) -> Path:
-    """The path that a word is, or would be. Raises UsageError for one like an option."""
-    if word.startswith("-"):
-        check(RemoteUrl(word))
-    try:
-        return Path(word).expanduser()
-    except RuntimeError:  # there is no such user
-        return Path(word)
-
-
-def _followed(folder: Path) -> Path:
-    """Where a folder is that something is to be written to: by nobody else's link."""
+def followed(folder: Path) -> Path:
+    """Return where a folder is that something is to be written to: by nobody else's link."""
     with file_errors("push there"):
-        return followed(folder)
-
-
-def _path(word: str) -> Path:
-    """The path that a word is, or would be. Raises UsageError for one like an option."""
-    _check_word(word)
-    return at_home(word)
-
-
-def _only_bundle(folder: Path) -> Path:
-    found = sorted(folder.glob("*" + SUFFIX))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(file.name for file in found)
-        raise UsageError(f"{folder} holds more than one bundle; name one of them: {names}")
-    raise UsageError(f"{folder} is no git repository, and holds no {SUFFIX} file of one")
-
-
-def _nowhere(word: str) -> str:
-    return (
-        f"{hidden(word)!r} is no remote of the data repository, no URL and no folder that is"
-        " there; if it is on a disk, is that mounted?"
-    )
+        return atomic_file.followed(folder)

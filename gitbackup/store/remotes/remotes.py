@@ -9,32 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from gitbackup.errors import UsageError
 from gitbackup.model.commits import Pushed
 from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.objects import refs
-from gitbackup.store.remotes import network, remote_url
-from gitbackup.store.remotes.remote_url import RemoteUrl
-
-BRANCHES = "refs/heads/"
-
-
-class Remote(NamedTuple):
-    """A place, and the name that git knows it by here."""
-
-    name: str
-    place: RemoteUrl
-
-    @property
-    def tracking(self) -> str:
-        """Where the refs are that tell what it holds."""
-        return f"refs/remotes/{self.name}/"
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.place})"
+from gitbackup.store.remotes import remote_url, transports
+from gitbackup.store.remotes.remote_url import BRANCHES, Remote, RemoteUrl
 
 
 def every(git: Commands) -> list[Remote]:
@@ -65,13 +47,11 @@ def choose(git: Commands, word: str | None) -> Remote:
     for remote in known:
         if word == remote.name:
             return remote
-    url = remote_url.target(word, remote_url.bundle_name(git.folder))
-    place = remote_url.at(url)
-    beside = remote_url.at_home(word).resolve()
+    place = remote_url.at(transports.target(word, git.folder))
+    folder = remote_url.at_home(word).resolve()
     for remote in known:
-        theirs = remote.place.path
-        same_folder = remote.place.is_bundle and theirs and theirs.parent.resolve() == beside
-        if same_folder or remote.place.url == place.url:
+        is_in_it = transports.of(remote.place).is_in(remote.place, folder)
+        if is_in_it or remote.place.url == place.url:
             return remote._replace(place=place) if place.user or place.password else remote
     return Remote(_free_name(place, {remote.name for remote in known}), place)
 
@@ -85,15 +65,9 @@ def keep(git: Commands, remote: Remote) -> None:
     settings.write(git, {f"{name}.url": [remote.place.given], f"{name}.fetch": [fetched]})
 
 
-def known_refs(git: Commands, prefix: str) -> dict[str, str]:
-    """The refs that begin so, without that, and their ids."""
-    out = git.run("for-each-ref", "--format=%(objectname) %(refname)", prefix)
-    return {ref.removeprefix(prefix): ident for ref, ident in network.listed(out, " ").items()}
-
-
 def note(git: Commands, remote: Remote, branches: Mapping[str, str]) -> None:
     """Keeps what a remote has: branches by name and their ids."""
-    before = known_refs(git, remote.tracking)
+    before = refs.under(git, remote.tracking)
     lines = [
         f"update {remote.tracking}{name} {ident}\n"
         for name, ident in branches.items()
@@ -113,7 +87,7 @@ def pushed(git: Commands, remote: Remote) -> Pushed:
     """
     branch, head = refs.branch(git).removeprefix(BRANCHES), refs.head(git)
     if head and not branch:
-        theirs = known_refs(git, remote.tracking)
+        theirs = refs.under(git, remote.tracking)
         branch = min(theirs, key=lambda name: count(git, head, f"^{theirs[name]}"), default="")
     ref = remote.tracking + branch
     commit = refs.read(git, ref) if branch else None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from gitbackup.store.git import identity
 from gitbackup.store.git.command import Commands, failure
 from gitbackup.store.objects import refs
-from gitbackup.store.remotes.remotes import Remote
+from gitbackup.store.remotes.remote_url import Remote
 
 REF = "refs/gitbackup/settings"
 FILE = "settings.json"

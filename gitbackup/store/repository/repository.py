@@ -21,7 +21,7 @@ from gitbackup.store.objects.quarantine import Quarantine
 from gitbackup.store.objects.trees import TreeEntry
 from gitbackup.store.remotes import clone, push_pull, remotes, settings_ref
 from gitbackup.store.remotes.push_pull import PullOutcome, PushOutcome
-from gitbackup.store.remotes.remotes import Remote
+from gitbackup.store.remotes.remote_url import BRANCHES, Remote
 from gitbackup.store.repository import checkout, fsck, worktree
 from gitbackup.store.repository.reply_cache import ReplyCache
 from gitbackup.store.repository.restore_journal import Journal
@@ -104,7 +104,7 @@ class Repository(Configured):
 
     def branch(self) -> str:
         """The name of the branch that HEAD is on; empty where it is on none."""
-        return refs.branch(self._git).removeprefix(remotes.BRANCHES)
+        return refs.branch(self._git).removeprefix(BRANCHES)
 
     def resolve(self, commit_ish: str) -> str:
         """The id of the commit that any of git's names stands for.

@@ -1,0 +1,291 @@
+"""A bundle: one file that holds a whole history, which git reads as it reads a remote.
+
+It is what a folder gets that is no git repository: a cloud drive's, a mounted disk's. It is
+written aside, proved by fetching all of it, and only then put in its place: whoever finds a
+bundle under its name finds a whole one, of this push or the one before. The name aside, ~*.tmp,
+is one that Dropbox and Nextcloud do not synchronise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from gitbackup.atomic_file import sweep, sync_names
+from gitbackup.errors import Damaged, GitbackupError, UsageError
+from gitbackup.store.git.command import Commands, failure, file_errors, text
+from gitbackup.store.objects import refs
+from gitbackup.store.remotes import settings_ref
+from gitbackup.store.remotes.git_url import fetch_words
+from gitbackup.store.remotes.remote_url import (
+    BRANCHES,
+    NOTES,
+    Remote,
+    RemoteUrl,
+    check_word,
+    followed,
+    unreachable,
+)
+from gitbackup.store.remotes.transport import PushedRefs
+
+SUFFIX = ".bundle"
+_LONGEST_LINE = 1 << 20
+_TRAILER = 20  # bytes at the end of a pack: the SHA-1 of those before
+_HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
+_PROOF = "proof-"
+_SETTINGS = "--glob=refs/gitbackup/setting[s]"  # without a wildcard it would be a folder's name
+_REVISIONS = ("HEAD", "--branches", "--tags", "--glob=refs/notes/*", _SETTINGS)
+_A_FILE = {"GIT_ALLOW_PROTOCOL": "file"}  # goes before all that a config permits or forbids
+
+
+class Bundle:
+    """A file, or a path that ends in .bundle and is no folder."""
+
+    fetches_detached = True
+
+    def handles(self, place: RemoteUrl) -> bool:
+        path = place.path
+        return path is not None and (
+            path.is_file() or (path.suffix == SUFFIX and not path.is_dir())
+        )
+
+    def target(self, path: Path, word: str, name: str) -> str | None:
+        if path.is_dir():
+            return str(followed(path) / (name + SUFFIX))
+        if path.is_file() or (path.suffix == SUFFIX and path.parent.is_dir()):
+            return str(followed(path.parent) / path.name)
+        return None
+
+    def source(self, path: Path, word: str) -> str | None:
+        """As of any kind; of a folder it is the one bundle there."""
+        if path.is_dir():
+            return str(_only_bundle(path.resolve()))
+        return str(path.resolve()) if path.exists() else None
+
+    def is_in(self, place: RemoteUrl, folder: Path) -> bool:
+        return _path(place).parent.resolve() == folder
+
+    def expect(self, git: Commands, place: RemoteUrl) -> None:
+        if not self.heads(git, place):
+            raise UsageError(f"there is no bundle {place}")
+
+    def heads(self, git: Commands, place: RemoteUrl) -> dict[str, str]:
+        """As of any kind; none where there is no such file yet.
+
+        Raises Damaged for a file that does not tell what it holds.
+        """
+        path = _path(place)
+        if not path.parent.is_dir():
+            raise UsageError(
+                f"there is no folder for {place}; if it is on a disk, is that mounted?"
+            )
+        if not path.exists():
+            return {}
+        if not path.is_file():
+            raise UsageError(f"{place} is neither a file nor a folder")
+        with file_errors("read the bundle"):
+            begins = _is_bundle_file(path)  # git would read a line to its end, were it endless
+        result = git.attempt("bundle", "list-heads", str(path.absolute())) if begins else None
+        if result is None or result.status:
+            raise Damaged(f"{place} is no bundle of git, or has lost its beginning")
+        return refs.listed(result.out, " ")
+
+    def branch(self, git: Commands, place: RemoteUrl) -> str:
+        return ""
+
+    def fetch(self, git: Commands, place: RemoteUrl, refspecs: Sequence[str]) -> None:
+        _fetch(git, place, refspecs)
+
+    def push(self, git: Commands, remote: Remote) -> PushedRefs:
+        """Write the bundle, unless the one that is there holds the same."""
+        path = _path(remote.place)
+        if text(git.run("rev-parse", "--is-shallow-repository")).strip() == "true":
+            raise GitbackupError(
+                f"{git.folder} is a shallow clone, which lacks the older commits: no bundle can be"
+                " made of it; `git fetch --unshallow` gets them"
+            )
+        theirs = self.heads(git, remote.place)
+        _expect_kept(git, remote, theirs)
+        if theirs == _ours(git) and is_whole(path):
+            return PushedRefs(refs.under(git, BRANCHES))
+        with _written(git, path) as (draft, held):
+            _expect_kept(git, remote, self.heads(git, remote.place))  # it may have come meanwhile
+            _put(draft, path)
+        branches = {r.removeprefix(BRANCHES): i for r, i in held.items() if r.startswith(BRANCHES)}
+        return PushedRefs(branches)
+
+
+def _path(place: RemoteUrl) -> Path:
+    if place.path is None:
+        raise ValueError(place)
+    return place.path
+
+
+def _fetch(git: Commands, place: RemoteUrl, refspecs: Sequence[str]) -> None:
+    """Fetch from a file: no setting of the user's concerns it, nor of the repository's."""
+    check_word(place.url)
+    path = _path(place).absolute()  # git knows no bundle by a file:// URL
+    words = fetch_words(str(path), refspecs)
+    result = git.attempt(*words, environment=_A_FILE | _as_it_is(path))
+    if result.status and Bundle().handles(place) and not is_whole(path):
+        raise Damaged(
+            f"the bundle {place} is not whole ({failure('fetch', result)}); if a cloud drive is"
+            " at work on it, wait and try again"
+        )
+    if result.status:
+        raise unreachable(place, "fetch", result)
+
+
+def _as_it_is(path: Path) -> dict[str, str]:
+    """The environment in which git takes this path for no other place by `url.*.insteadOf`."""
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{path}.insteadOf",
+        "GIT_CONFIG_VALUE_0": str(path),
+    }
+
+
+def _ours(git: Commands) -> dict[str, str]:
+    """The refs that a bundle of ours has."""
+    head = refs.head(git)
+    travelling = (BRANCHES, "refs/tags/", NOTES, settings_ref.REF)
+    every = {f"refs/{name}": ident for name, ident in refs.under(git, "refs/").items()}
+    kept = {ref: ident for ref, ident in every.items() if ref.startswith(travelling)}
+    return kept | ({"HEAD": head} if head else {})
+
+
+def _expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> None:
+    """Raise GitbackupError where the bundle that is there has commits that ours would not hold."""
+    kept = ("--not", *_REVISIONS)
+    if lost := {ref: ident for ref, ident in theirs.items() if _beyond(git, ident, kept)}:
+        called = {settings_ref.REF: "settings"}
+        names = [called.get(r, r.removeprefix(BRANCHES)) for r in lost if r != "HEAD"]
+        if not names:
+            raise GitbackupError(
+                f"{remote} holds commits that are not here, of a detached HEAD, on no branch"
+                f" there, so it was left as it is: `gitbackup pull` gets them, and then git -C"
+                f" {git.folder} branch NAME {lost['HEAD'][:7]} gives them a branch"
+            )
+        raise GitbackupError(
+            f"{remote} holds commits that are not here ({', '.join(names)}), pushed from elsewhere,"
+            " so it was left as it is: `gitbackup pull` gets them. If it is of another database,"
+            " push to a file of another name in that folder"
+        )
+
+
+def _beyond(git: Commands, ident: str, kept: tuple[str, ...]) -> bool:
+    """Whether some commit of a ref is in none of those kept; or is not here at all."""
+    if git.attempt("cat-file", "-e", ident).status:
+        return True
+    result = git.attempt("rev-list", "--max-count=1", ident, *kept)
+    if result.status:
+        raise GitbackupError(str(failure("rev-list", result)))
+    return bool(result.out)
+
+
+@contextmanager
+def _written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A whole new bundle of all branches, tags and notes, aside in the folder of `path`.
+
+    Gives its path and its refs, proved. It goes with the context, unless it was moved.
+    Raises GitbackupError where it cannot be written, Damaged where our objects are.
+    """
+    with file_errors("write the bundle"):
+        sweep(path.parent, prefix := f"~{path.stem}-")
+        handle, name = tempfile.mkstemp(SUFFIX, prefix, path.parent)
+    draft = Path(name)
+    try:
+        with file_errors("write the bundle"), os.fdopen(handle, "wb") as file:
+            process = git.start("bundle", "create", "--quiet", "-", *_REVISIONS)
+            shutil.copyfileobj(process.stdout, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+        result = process.finish()
+        if result.status:
+            raise failure("bundle", result)
+        yield draft, _prove(git, draft)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _put(draft: Path, path: Path) -> None:
+    """Gives a bundle that is whole its name."""
+    with file_errors("move the bundle to its place"):
+        draft.replace(path)
+    sync_names(path.parent)
+
+
+def _prove(git: Commands, bundle: Path) -> dict[str, str]:
+    """Fetches all of a bundle into an empty repository: its refs, all of whose history is there.
+
+    That is more than `git bundle verify` does, which reads the first lines only. Raises
+    Damaged where something is missing.
+    """
+    with _emptied(git) as empty:
+        place = RemoteUrl(str(bundle))
+        _fetch(empty, place, ["+refs/*:refs/proof/*", "+HEAD:refs/proof/HEAD"])
+        found = refs.under(empty, "refs/proof/")
+    return {_named(name): ident for name, ident in found.items()}
+
+
+def _named(name: str) -> str:
+    return name if name == "HEAD" else f"refs/{name}"
+
+
+@contextmanager
+def _emptied(git: Commands) -> Iterator[Commands]:
+    """An empty repository for as long as the context lasts, on the disk of ours."""
+    home = git.git_dir / "gitbackup"
+    with file_errors("make a place to prove the bundle in"):
+        for left in home.glob(_PROOF + "*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=_PROOF, dir=home)
+    with folder as name:
+        empty = Commands(Path(name) / ".git", Path(name))
+        empty.run("init", "--quiet", "--template=", "--object-format=sha1")
+        yield empty
+
+
+def _is_bundle_file(path: Path) -> bool:
+    """Whether a file begins as git's bundles do: with one of two lines, and some of refs."""
+    with path.open("rb") as file:
+        return _is_past_head(file)
+
+
+def _is_past_head(file: BinaryIO) -> bool:
+    """Read the lines at the beginning of a bundle, up to an empty one; False where none is one."""
+    if file.read(len(_HEADERS[0])) not in _HEADERS:
+        return False
+    while (line := file.readline(_LONGEST_LINE)) not in (b"\n", b""):
+        if not line.endswith(b"\n"):
+            return False
+    return True
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a bundle holds the bytes that were once written: its pack has the sum it tells."""
+    with file_errors("read the bundle"), path.open("rb") as file:
+        if not _is_past_head(file):
+            return False
+        left = path.stat().st_size - file.tell() - _TRAILER
+        found = hashlib.sha1(usedforsecurity=False)
+        while left > 0 and (piece := file.read(min(left, 1 << 20))):
+            found.update(piece)
+            left -= len(piece)
+        return file.read() == found.digest()
+
+
+def _only_bundle(folder: Path) -> Path:
+    found = sorted(folder.glob("*" + SUFFIX))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(file.name for file in found)
+        raise UsageError(f"{folder} holds more than one bundle; name one of them: {names}")
+    raise UsageError(f"{folder} is no git repository, and holds no {SUFFIX} file of one")
