@@ -1,7 +1,8 @@
 """The registry of kinds: a file for each Redis type, and a line for it in `KINDS`.
 
-A kind tells how a value of its type is read, brought into canonical form, written and changed.
-It makes commands and takes replies; it never sends any, and knows neither files nor git.
+A kind owns all that is special about its type: how a value is read, checked, written, changed,
+compared, masked and shown. It makes commands and takes replies but never sends any, and it knows
+neither files nor git.
 """
 
 from __future__ import annotations
