@@ -128,7 +128,7 @@ class Trouble:
         if self._writer:
             self._writer.join()
         if self.second:
-            done = self.second.wait(PATIENCE)
+            done = self.second.end(PATIENCE)
             if done is None:
                 self.second.signal(9)
                 self.errors.append(f"{self.second_words} hangs beside it")

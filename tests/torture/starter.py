@@ -70,6 +70,16 @@ class Run:
                 self._understand()
         return self.ended
 
+    def end(self, patience: float) -> Ended | None:
+        """How it ended; None where it hangs: for so many seconds it did nothing, or it has worked
+        for more than that. On a busy machine it may take long, and does not hang."""
+        worked = 0.0
+        while (ended := self.wait(patience)) is None:
+            before, worked = worked, _worked(self.pid)
+            if worked == before or worked > patience:
+                return None
+        return ended
+
     def _hear(self) -> None:
         """What the starter, and the run itself, tell next."""
         data = self._process.recv(4096)
@@ -99,6 +109,15 @@ class Run:
             os.kill(self.pid, number)
             return True
         return False
+
+
+def _worked(pid: int) -> float:
+    """Seconds of a processor that a process has used, and those that it has started."""
+    with suppress(OSError):  # it has ended
+        facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ours = sum(map(int, facts[11:15])) / os.sysconf("SC_CLK_TCK")
+        return ours + sum(map(_worked, _children(pid)))
+    return 0.0
 
 
 def _read(path: Path) -> str:

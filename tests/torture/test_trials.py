@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from gitbackup.live.server import staging_keys
 from gitbackup.restore import commits
 from gitbackup.store.repository.repository import Repository
+from tests.servers import in_turn
 from tests.torture.database import Held, State
 from tests.torture.figures import Figures
 from tests.torture.session import Session
@@ -101,3 +105,11 @@ def test_a_restore_that_has_made_its_last_commit_is_not_typed_again(tmp_path: Pa
         assert not Trial(world, 0)._completed(head)
         assert world.run("restore", "HEAD", "--yes").code == 0
         assert Trial(world, 0)._completed(head)
+
+
+@pytest.mark.parametrize("script", in_turn(["import time; time.sleep(600)", "while True: pass"]))
+def test_a_run_that_does_nothing_or_works_for_ever_hangs(tmp_path: Path, script: str) -> None:
+    with Starter(tmp_path) as starter:
+        run = starter.start(["-c", script], tmp_path, dict(os.environ), script=[sys.executable])
+        assert run.end(0.3) is None
+        assert run.signal(signal.SIGKILL)

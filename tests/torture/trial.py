@@ -134,7 +134,7 @@ class Trial:
         trouble.follow(run)
         if act.ends:
             self._watch(run)
-        ended = run.wait(PATIENCE)
+        ended = run.end(PATIENCE)
         if ended is None:
             where = stacks(run.pid)
             run.signal(signal.SIGKILL)

@@ -26,7 +26,7 @@ CLOCKS = (
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
     "/usr/lib/faketime/libfaketimeMT.so.1",
 )
-PATIENCE = 90.0  # seconds after which a run hangs
+PATIENCE = 90.0  # seconds of nothing, or of work, after which a run hangs
 
 
 @dataclass
@@ -162,7 +162,7 @@ class World(AbstractContextManager["World"]):
     def run(self, *words: str) -> Ended:
         """`gitbackup <words>`, and nothing goes wrong."""
         run = self.start([*words])
-        ended = run.wait(PATIENCE)
+        ended = run.end(PATIENCE)
         if ended is None:
             where = stacks(run.pid)
             run.signal(9)
