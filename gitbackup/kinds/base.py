@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from gitbackup.format import codec
 from gitbackup.model.changes import Part, ValueChange
@@ -35,6 +35,10 @@ The entry has no `expires_at` yet, and its text is loose; None where the key has
 entry of another type than was asked for tells that the key has become that meanwhile. Raises
 Unsure where the pieces do not make a value, for it was another for each.
 """
+
+Shape = Callable[[Any], bool]
+"""Whether a reply can be one to its command; it may also raise TypeError, ValueError,
+AttributeError or LookupError where the reply is none. An error reply always can."""
 
 T = TypeVar("T")
 
@@ -160,6 +164,12 @@ class Kind(ABC):
 
     silent_commands: tuple[str, ...] = ()
     """Commands, in lower case, that change it without an invalidation by the server."""
+
+    command_families: tuple[str, ...] = ()
+    """First words of commands whose second word says what they do."""
+
+    replies: ClassVar[Mapping[str, Shape]] = {}
+    """What the replies look like to the commands that reading it takes."""
 
     # How it is read
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 from gitbackup.format import codec
 from gitbackup.kinds.base import (
@@ -18,6 +18,7 @@ from gitbackup.kinds.base import (
     Reading,
     Row,
     Rows,
+    Shape,
     SingleReply,
     TextChanges,
     TextParts,
@@ -32,6 +33,7 @@ from gitbackup.kinds.base import (
     pieces,
 )
 from gitbackup.kinds.comparing import by_name
+from gitbackup.kinds.shapes import are_numbers, is_scan
 from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import MASK, Entry
 
@@ -40,10 +42,22 @@ EXPIRED = -2  # in place of an instant: the field, or the key, has gone since it
 PLAIN = ("listpack", "ziplist")  # encodings that cannot hold a field's expiry
 
 
+def _is_scan_of_pairs(reply: Any) -> bool:
+    return is_scan(reply) and len(reply[1]) % 2 == 0
+
+
+def _are_moments(reply: Any) -> bool:
+    return reply is None or (type(reply) is list and are_numbers(reply))
+
+
 class Hash(Kind):
     name = "hash"
     documents = True
     fields_expire = True
+    replies: ClassVar[Mapping[str, Shape]] = {
+        "HSCAN": _is_scan_of_pairs,
+        "HPEXPIRETIME": _are_moments,
+    }
 
     def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
         return (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 from gitbackup.format import codec
 from gitbackup.kinds.base import (
@@ -18,6 +18,7 @@ from gitbackup.kinds.base import (
     Reading,
     Row,
     Rows,
+    Shape,
     SingleReply,
     TextChanges,
     TextParts,
@@ -30,6 +31,7 @@ from gitbackup.kinds.base import (
     text_bytes,
 )
 from gitbackup.kinds.comparing import ABSENT, changed
+from gitbackup.kinds.shapes import are_texts
 from gitbackup.model.changes import Action, Part, ValueChange
 from gitbackup.model.keys import Entry
 from gitbackup.model.list_edits import Edit, edits
@@ -40,6 +42,7 @@ MOST_SET = 100  # items replaced one by one; for more the list is built anew
 class List(Kind):
     name = "list"
     documents = True
+    replies: ClassVar[Mapping[str, Shape]] = {"LRANGE": are_texts}
 
     def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
         return SingleReply("LRANGE", ("0", str(FEW - 1)), _items)

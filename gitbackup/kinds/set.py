@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from gitbackup.kinds.base import (
     ARGUMENTS,
@@ -18,6 +18,7 @@ from gitbackup.kinds.base import (
     Reading,
     Row,
     Rows,
+    Shape,
     SingleReply,
     TextChanges,
     TextParts,
@@ -29,12 +30,14 @@ from gitbackup.kinds.base import (
     normal_texts,
 )
 from gitbackup.kinds.comparing import binary_note
+from gitbackup.kinds.shapes import is_scan
 from gitbackup.model.changes import Action, Part, ValueChange
 from gitbackup.model.keys import Entry
 
 
 class Set(Kind):
     name = "set"
+    replies: ClassVar[Mapping[str, Shape]] = {"SSCAN": is_scan}
 
     def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
         return SingleReply(

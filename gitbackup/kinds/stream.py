@@ -8,11 +8,12 @@ the value that re-adding the entries would give it is left out: `last_id`, `entr
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import chain, takewhile
-from typing import Any
+from typing import Any, ClassVar
 
 from gitbackup.format import codec
+from gitbackup.kinds import shapes
 from gitbackup.kinds.base import (
     Abilities,
     Command,
@@ -25,6 +26,7 @@ from gitbackup.kinds.base import (
     Row,
     Rows,
     Settled,
+    Shape,
     TextChanges,
     TextParts,
     mapping,
@@ -35,11 +37,13 @@ from gitbackup.kinds.base import (
     text_bytes,
 )
 from gitbackup.kinds.comparing import ABSENT, by_name, leaf
+from gitbackup.kinds.shapes import are_numbers, are_texts, is_number, is_text, number_or_none
 from gitbackup.kinds.stream_commands import NONE, change_stream, place, position, write_stream
 from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import Entry
 
 TRIES = 8  # askings for all that is pending, until no more has come meanwhile
+IDS = re.compile(r"(?:[0-9]{1,20}-[0-9]{1,20}\n)*")
 ENTRY_ID = re.compile(r"(?!0-0)(?:0|[1-9]\d{0,18})-(?:0|[1-9]\d{0,18})", re.ASCII)
 STREAM = {"entries", "last_id", "entries_added", "max_deleted_id", "groups"}
 GROUP = {"last_id", "entries_read", "consumers", "pending"}
@@ -64,8 +68,47 @@ Value = dict[str, Any]
 Asking = Generator[list[Command], list[Any], Any]
 
 
+def _are_entry_replies(reply: Any) -> bool:
+    ids = [id_ for id_, _ in reply]
+    flat = all(are_texts(fields) and fields and not len(fields) % 2 for _, fields in reply)
+    return type(reply) is list and flat and bool(IDS.fullmatch("".join(f"{id_}\n" for id_ in ids)))
+
+
+def _is_full(reply: Any) -> bool:
+    full = shapes.mapping(reply)
+    needed = is_number(full["length"]) and is_text(full["last-generated-id"])
+    counted = is_number(full.get("entries-added", 0)) and is_text(
+        full.get("max-deleted-entry-id", "")
+    )
+    return (
+        needed
+        and counted
+        and _are_entry_replies(full["entries"])
+        and all(map(_is_group, full["groups"]))
+    )
+
+
+def _is_group(reply: Any) -> bool:
+    group = shapes.mapping(reply)
+    named = is_text(group["name"]) and is_text(group["last-delivered-id"])
+    counted = is_number(group["pel-count"]) and number_or_none(group.get("entries-read"))
+    consumers = all(is_text(shapes.mapping(consumer)["name"]) for consumer in group["consumers"])
+    pending = all(map(_is_pending, group["pending"]))
+    return named and counted and consumers and pending
+
+
+def _is_pending(reply: Any) -> bool:
+    id_, owner, delivered_at, deliveries = reply
+    return is_text(id_) and is_text(owner) and are_numbers((delivered_at, deliveries))
+
+
 class Stream(Kind):
     name = "stream"
+    command_families = ("XINFO", "XGROUP")
+    replies: ClassVar[Mapping[str, Shape]] = {
+        "XRANGE": _are_entry_replies,
+        "XINFO STREAM": _is_full,
+    }
     silent_commands = (
         *("xgroup", "xreadgroup", "xclaim", "xautoclaim", "xack", "xsetid"),
         *("xackdel", "xdelex", "xnack", "xcfgset"),

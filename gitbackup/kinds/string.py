@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from gitbackup.format import codec
 from gitbackup.kinds.base import (
@@ -18,11 +18,13 @@ from gitbackup.kinds.base import (
     Reading,
     Row,
     Rows,
+    Shape,
     SingleReply,
     TextChanges,
     TextParts,
     normal_text,
 )
+from gitbackup.kinds.shapes import is_number, text_or_none
 from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import Entry
 
@@ -30,6 +32,11 @@ from gitbackup.model.keys import Entry
 class String(Kind):
     name = "string"
     documents = True
+    replies: ClassVar[Mapping[str, Shape]] = {
+        "GET": text_or_none,
+        "GETRANGE": text_or_none,
+        "STRLEN": is_number,
+    }
 
     def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
         if sized:

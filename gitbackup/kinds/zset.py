@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 from gitbackup.format import codec
 from gitbackup.kinds.base import (
@@ -21,6 +21,7 @@ from gitbackup.kinds.base import (
     Reading,
     Row,
     Rows,
+    Shape,
     SingleReply,
     TextChanges,
     TextParts,
@@ -33,6 +34,7 @@ from gitbackup.kinds.base import (
     pieces,
 )
 from gitbackup.kinds.comparing import by_name, leaf
+from gitbackup.kinds.shapes import are_texts
 from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import MASK, Entry, Masked
 
@@ -41,9 +43,21 @@ UNPACKED = 10_000  # bytes: no server packs so long a member
 Scores = Mapping[str, int | float | str]
 
 
+def _are_scores(reply: Any) -> bool:
+    if type(reply) is not list:
+        return False
+    if {*map(type, reply)} <= {str}:  # RESP2
+        members, scores = reply[::2], reply[1::2]
+    else:
+        members, scores = [member for member, _ in reply], [score for _, score in reply]
+    numbers = [*map(float, scores)]
+    return len(members) == len(numbers) and are_texts(members) and not any(map(math.isnan, numbers))
+
+
 class SortedSet(Kind):
     name = "zset"
     floats = True
+    replies: ClassVar[Mapping[str, Shape]] = {"ZRANGE": _are_scores}
 
     def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
         def value(reply: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gitbackup.errors import Forbidden, ForbiddenKey, ServerError
 from gitbackup.format import codec
-from gitbackup.kinds import Command
+from gitbackup.kinds import KINDS, Command
 
 LONGEST = 80  # characters of a key's name in a message
 NAMED = 3  # keys that a message names
@@ -22,6 +22,13 @@ MEANINGS = {
     "MOVED": "the server at {label} is a node of a cluster, which gitbackup cannot read whole",
     "CLUSTERDOWN": "the server at {label} is a node of a cluster that is down",
 }
+
+
+FAMILIES = {
+    *("OBJECT", "FUNCTION", "CLIENT", "CONFIG", "ACL"),
+    *(word for kind in KINDS.values() for word in kind.command_families),
+}
+"""First words of commands whose second word says what they do."""
 
 
 def words_of(refusal: Exception) -> str:
@@ -109,8 +116,8 @@ def _permission(reply: str, command: Command, label: str) -> str:
 def name_of(command: Command) -> str:
     """The command's own words: `GET`, `XINFO STREAM`."""
     first = str(command[0]).upper()
-    two = first in ("XINFO", "XGROUP", "OBJECT", "FUNCTION", "CLIENT", "CONFIG", "ACL")
-    return f"{first} {str(command[1]).upper()}" if two and len(command) > 1 else first
+    two = first in FAMILIES and len(command) > 1
+    return f"{first} {str(command[1]).upper()}" if two else first
 
 
 def _key(command: Command) -> str:

@@ -12,25 +12,27 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
+from gitbackup.kinds import Abilities, canonical, kind_of
 from gitbackup.kinds.base import ARGUMENTS, pieces
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect, parse_info
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.rdb import rdb_file
 from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.read.scan import scanned
 from gitbackup.live.server.embedded import EmbeddedServer, find_server, find_servers
+from gitbackup.model.keys import Entry
 from gitbackup.model.rdb import RdbFile
 
 DATABASES = 10_000  # a server refuses a file that has more
 NOBODY = "127.0.0.1 0"  # a primary that no process can be
 OTHER_VERSION = re.compile("Can't handle RDB format version|Wrong signature trying to load DB")
 REASON = re.compile(r"(?:# (?!Fatal)|\[offset \d+\] (?=[A-Z]))(.+)\n(?=.*# Fatal|\[additional)")
-SCAN_COUNT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,9 @@ class RdbServer:
         """How many keys of a database have not expired by now."""
         if not self.expiring[db]:
             return self.keys[db]
-        names: set[Any] = set()
-        cursor: Any = "0"
         with closing(self._plain.dial()) as connection:
             connection.select(db)
-            while True:
-                cursor, piece = connection.call("SCAN", cursor, "COUNT", SCAN_COUNT)
-                names.update(piece)
-                if cursor == "0":
-                    return len(names)
+            return len(set(chain.from_iterable(scanned(connection))))
 
     def drop_expired(self) -> None:
         """Removes what had expired before the file was written.
@@ -78,7 +74,7 @@ class RdbServer:
                 _forget_keys(connection, reader.names(db), moment)
             for db in self.with_fields:
                 connection.select(db)
-                _forget_fields(connection, reader.names(db), moment)
+                _forget_fields(connection, reader, db, moment, self.server.abilities)
 
 
 def _forget_keys(connection: Connection, names: list[bytes], moment: int) -> None:
@@ -88,15 +84,23 @@ def _forget_keys(connection: Connection, names: list[bytes], moment: int) -> Non
             connection.call("UNLINK", *dead)
 
 
-def _forget_fields(connection: Connection, names: list[bytes], moment: int) -> None:
-    """The same for the fields of hashes."""
-    for name in names:
-        fields = connection.call("HKEYS", name) if connection.call("TYPE", name) == "hash" else []
-        for piece in pieces(list(map(codec.raw, fields)), ARGUMENTS):
-            dues = connection.call("HPEXPIRETIME", name, "FIELDS", len(piece), *piece)
-            dead = [field for field, due in zip(piece, dues, strict=True) if 0 <= due <= moment]
-            if dead:
-                connection.call("HDEL", name, *dead)
+def _forget_fields(
+    connection: Connection, reader: KeyReader, db: int, moment: int, server: Abilities
+) -> None:
+    """Removes the parts of keys that had expired at that moment, in milliseconds since 1970."""
+    for name, found in reader.entries(db, reader.names(db)):
+        if not found or "field_expires_at" not in found:
+            continue
+        entry = canonical(found)
+        expiries = entry["field_expires_at"]
+        dead = {field for field, at in expiries.items() if codec.milliseconds(at) <= moment}
+        left: Entry = {
+            "type": entry["type"],
+            "value": {field: text for field, text in entry["value"].items() if field not in dead},
+            "field_expires_at": {f: at for f, at in expiries.items() if f not in dead},
+        }
+        commands = kind_of(entry["type"]).change(name, entry, left, server)
+        connection.need([*(commands or ())])
 
 
 @contextmanager

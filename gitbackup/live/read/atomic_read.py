@@ -68,7 +68,7 @@ class AtomicReader:
         first, info, *rest, last = self._transaction([*commands, ("TIME",)])
         replies = iter(rest)
         told = keyspace.told(next(replies)) if libraries else None
-        span = Span(expiry.now(first), expiry.now(last))
+        span = Span(keyspace.milliseconds(first), keyspace.milliseconds(last))
         known = parse_info(info)
         databases = frozenset(keyspace.numbers(known))
         expiring = frozenset(self._expiring(known, databases))

@@ -15,7 +15,7 @@ from gitbackup.live.read.bulk_read import SmallValues
 from gitbackup.live.read.expiry import Span
 from gitbackup.live.read.size_probe import Batch
 from gitbackup.live.read.typed_read import Asked, Outcome, RetryAlone
-from gitbackup.live.server import hash_field_ttl
+from gitbackup.live.server import hash_field_ttl, keyspace
 
 
 class SentBatch(NamedTuple):
@@ -118,7 +118,7 @@ class BatchReader:
     ) -> Sequence[Outcome]:
         """The same on a server that told the time left only."""
         refused = any(isinstance(reply, Refusal) for reply in clock)
-        span = typed_read.ALWAYS if refused else Span(*map(expiry.now, clock))
+        span = typed_read.ALWAYS if refused else Span(*map(keyspace.milliseconds, clock))
         moments = expiry.moments(self._second(), [one.key for one in asked], self._server)
         return [
             typed_read.parse(self._connection, one, replies, moment, span)

@@ -8,8 +8,8 @@ from typing import Any
 
 from gitbackup.format import codec
 from gitbackup.kinds import KINDS, Abilities, Incomplete, SingleReply
+from gitbackup.kinds.shapes import is_number
 from gitbackup.live.connection.connection import Refusal
-from gitbackup.live.connection.reply_shapes import is_number
 from gitbackup.live.connection.resp import argument, form, pattern
 from gitbackup.live.read import expiry
 from gitbackup.live.read.typed_read import Outcome, RetryAlone

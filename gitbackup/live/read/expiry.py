@@ -6,10 +6,11 @@ reads: where that clock shows the same millisecond before and after, their sum i
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gitbackup.kinds import Abilities, Command
 from gitbackup.live.connection.connection import Connection
+from gitbackup.live.server.keyspace import milliseconds
 
 GONE, NEVER = -2, -1
 TOGETHER = 32  # keys between two looks at the clock
@@ -54,7 +55,7 @@ def _together(connection: Connection, keys: list[bytes]) -> list[int]:
     if all(time < 0 for time in left):
         return left
     replies = connection.need([("TIME",), *(("PTTL", key) for key in keys), ("TIME",)])
-    before, after = now(replies[0]), now(replies[-1])
+    before, after = milliseconds(replies[0]), milliseconds(replies[-1])
     if before == after:
         return [time if time < 0 else before + time for time in replies[1:-1]]
     return [_alone(connection, key) for key in keys]
@@ -63,12 +64,6 @@ def _together(connection: Connection, keys: list[bytes]) -> list[int]:
 def _alone(connection: Connection, key: bytes) -> int:
     for _ in range(TRIES):
         first, time, last = connection.need([("TIME",), ("PTTL", key), ("TIME",)])
-        if time < 0 or now(first) == now(last):
+        if time < 0 or milliseconds(first) == milliseconds(last):
             break
-    return int(time if time < 0 else now(first) + time)
-
-
-def now(reply: Any) -> int:
-    """A TIME reply in milliseconds since 1970."""
-    seconds, microseconds = reply
-    return int(seconds) * 1000 + int(microseconds) // 1000
+    return int(time if time < 0 else milliseconds(first) + time)

@@ -158,7 +158,7 @@ class FileReplyReader:
         replies = self._connection.parse(raw.replies)
         small = self._small[raw.plain]
         if len(replies) != small.questions * len(raw.keys):
-            raise self._connection.nonsense(("GET",))
+            raise self._connection.nonsense(("PEXPIRETIME",))
         return small.settle(raw.keys, raw.types, replies)
 
     def _groups(self, files: Iterable[File]) -> Iterator[Work]:

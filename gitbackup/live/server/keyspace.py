@@ -110,6 +110,11 @@ def clock(connection: Connection) -> int:
     (reply,) = connection.ask([("TIME",)])
     if isinstance(reply, Refusal):
         return time.time_ns() // 1_000_000
+    return milliseconds(reply)
+
+
+def milliseconds(reply: Any) -> int:
+    """Return what a reply to TIME tells, in milliseconds since 1970."""
     seconds, microseconds = reply
     return int(seconds) * 1000 + int(microseconds) // 1000
 
