@@ -127,8 +127,11 @@ def test_a_name_is_in_the_file_that_it_is_said_to_be_in(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_somewhere(page: str) -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", (PROJECT / page).read_text("utf-8"))
-    assert [link for link in links if not (PROJECT / link).exists()] == []
+    text = (PROJECT / page).read_text("utf-8")
+    files = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert [link for link in files if not (PROJECT / link).exists()] == []
+    headings = {line.lower().replace(" ", "-") for line in re.findall("^#+ (.*)$", text, re.M)}
+    assert {*re.findall(r"\]\(#([^)]+)\)", text)} - headings == set()
 
 
 def test_every_room_says_what_it_is_for() -> None:
