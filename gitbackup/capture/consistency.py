@@ -15,10 +15,10 @@ from itertools import accumulate, groupby, product, takewhile
 from gitbackup.capture.reread_buffer import RereadBuffer
 from gitbackup.format.patterns import covered
 from gitbackup.kinds import SILENT, Abilities
+from gitbackup.live.read.alone_read import RetryAlone
 from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead, Moment, Place
 from gitbackup.live.read.invalidation import SilentChange, Tracker
 from gitbackup.live.read.key_reader import SMALL, KeyReader
-from gitbackup.live.read.typed_read import RetryAlone
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import Library
 from gitbackup.model.keys import Entry, Scope

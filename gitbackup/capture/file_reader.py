@@ -8,9 +8,9 @@ from typing import cast
 
 from gitbackup.capture.file_index import FileIndex, Sink
 from gitbackup.format import codec
+from gitbackup.live.read.alone_read import RetryAlone
 from gitbackup.live.read.file_replies import File, FileReplies, FileReplyReader
 from gitbackup.live.read.key_reader import KeyReader
-from gitbackup.live.read.typed_read import RetryAlone
 from gitbackup.model.keys import Entry
 
 Note = Callable[[Sequence[bytes], Sequence[str]], None]

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from gitbackup.backup import Backup
+from gitbackup.live.read.alone_read import Outcome
 from gitbackup.live.read.file_replies import FileReplies, FileReplyReader
-from gitbackup.live.read.typed_read import Outcome
 from gitbackup.model.changes import Counts
 from tests.servers import LiveServer
 from tests.store.plain import git

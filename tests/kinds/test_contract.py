@@ -18,9 +18,9 @@ from gitbackup.kinds import KINDS, canonical, kind_of, normal_entry
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect
-from gitbackup.live.read import expiry, typed_read
+from gitbackup.live.read import alone_read, bulk_read, expiry
+from gitbackup.live.read.alone_read import RetryAlone
 from gitbackup.live.read.key_reader import KeyReader
-from gitbackup.live.read.typed_read import RetryAlone
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
 from gitbackup.model.keys import Entry
 from tests.kinds.examples import EXAMPLES, LARGE, dump
@@ -128,11 +128,11 @@ def test_what_is_no_dump_is_refused(value: Any) -> None:
 
 def begun(wire: Any, engine: Server, type_: str) -> Iterator[Any]:
     """Asks for the key as a value of that type; the rest is settled by the caller."""
-    asked = typed_read.ask(KEY, type_, engine.abilities)
+    asked = bulk_read.ask(KEY, type_, engine.abilities)
     replies = iter(wire.ask(list(asked.commands)))
     told = engine.abilities.pexpiretime
     moment = None if told else expiry.moments(wire, [KEY], engine.abilities)[0]
-    return typed_read.parse(wire, asked, replies, moment)
+    return bulk_read.parse(wire, asked, replies, moment)
 
 
 @pytest.mark.parametrize("kind", [*EXAMPLES, "bloom"])
@@ -140,7 +140,7 @@ def test_a_key_that_has_vanished_is_none(engine: Server, kind: str) -> None:
     wire = engine.dial()
     outcome = begun(wire, engine, kind)
     found = (
-        typed_read.whole(wire, KEY, engine.abilities).entry
+        alone_read.whole(wire, KEY, engine.abilities).entry
         if outcome is RetryAlone.LATER
         else outcome
     )
@@ -155,7 +155,7 @@ def test_a_key_that_has_become_another_type_is_asked_again(engine: Server, kind:
     write(engine, entry)
     wire = engine.dial()
     assert begun(wire, engine, kind) is RetryAlone.LATER
-    found = typed_read.whole(wire, KEY, engine.abilities).entry
+    found = alone_read.whole(wire, KEY, engine.abilities).entry
     wire.close()
     assert found is not None
     assert canonical(found) == entry

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from gitbackup.kinds import FIELDS_EXPIRE, KINDS, Abilities, Command
 from gitbackup.live.connection.connect import parse_info
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.read import expiry, typed_read
+from gitbackup.live.read import alone_read, expiry
+from gitbackup.live.read.alone_read import Outcome, RetryAlone
+from gitbackup.live.read.bulk_read import Asked
 from gitbackup.live.read.expiry import Span
-from gitbackup.live.read.typed_read import Asked, Outcome, RetryAlone
 from gitbackup.live.server import hash_field_ttl, keyspace
 from gitbackup.live.server.keyspace import Library
 
@@ -134,7 +135,7 @@ class AtomicReader:
                 when = instants.get(place, left)
                 known = self._server.pexpiretime or expiry.agreed(left, left, when, span)
                 found = (
-                    typed_read.outcome(one.type, ask.reading, values, when)
+                    alone_read.outcome(one.type, ask.reading, values, when)
                     if known
                     else RetryAlone.LATER
                 )
@@ -149,7 +150,7 @@ class AtomicReader:
     def _mistaken(self, moment: Moment, one: KeyToRead, asked: Asked, mine: list[Any]) -> bool:
         """Whether it was asked for as what it is not: it has another type, or a field of it may
         expire."""
-        if typed_read.refused(self._connection, asked.commands, mine):
+        if alone_read.refused(self._connection, asked.commands, mine):
             return True
         return one.type in FIELDS_EXPIRE and one.db in moment.fields_expire - self._fields_expire
 

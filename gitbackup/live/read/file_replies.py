@@ -23,10 +23,9 @@ from typing import Any, NamedTuple
 from gitbackup.kinds import FIELDS_EXPIRE, Abilities, Command
 from gitbackup.live.connection.connection import Connection
 from gitbackup.live.connection.resp import argument, packed
-from gitbackup.live.read import size_probe
-from gitbackup.live.read.bulk_read import SIMPLE, SmallValues
-from gitbackup.live.read.size_probe import MOST_BYTES, Batch
-from gitbackup.live.read.typed_read import Outcome
+from gitbackup.live.read import bulk_read
+from gitbackup.live.read.alone_read import Outcome
+from gitbackup.live.read.bulk_read import MOST_BYTES, SIMPLE, Batch, SmallValues
 from gitbackup.live.server import hash_field_ttl
 
 RULE = b"gitbackup 2\n"  # to be another when the same replies are to make another entry
@@ -194,7 +193,7 @@ class FileReplyReader:
         parts = [one.commands + packed(("ECHO", word)) for one, word in pairs]
         if self._server.field_expiry:
             parts.append(packed(hash_field_ttl.QUESTION))
-        parts += [size_probe.ask(one.keys) for one in questions]
+        parts += [bulk_read.size_questions(one.keys) for one in questions]
         parts.append(packed(("ECHO", words[-1])))
         self._connection.send_packed(b"".join(parts))
         markers = [argument(word.encode()) for word in words]
@@ -217,7 +216,7 @@ class FileReplyReader:
         """What is said of fields that expire, and of keys' types and sizes."""
         about = self._connection.parse(rest)
         asked: list[Command] = [hash_field_ttl.QUESTION] if self._server.field_expiry else []
-        count = len(asked) + size_probe.QUESTIONS * sum(len(one.keys) for one in turn.questions)
+        count = len(asked) + bulk_read.SIZE_QUESTIONS * sum(len(one.keys) for one in turn.questions)
         if len(about) != count:
             raise self._connection.nonsense(("TYPE",))
         self._connection.expect(asked, about[: len(asked)])
@@ -239,8 +238,8 @@ class FileReplyReader:
 
     def _types(self, turn: _Turn, about: Iterator[Any]) -> Iterator[Read | _Asked | _Question]:
         for file, keys in turn.questions:
-            told = size_probe.told(
-                self._connection, keys, [*islice(about, size_probe.QUESTIONS * len(keys))]
+            told = bulk_read.told_sizes(
+                self._connection, keys, [*islice(about, bulk_read.SIZE_QUESTIONS * len(keys))]
             )
             yield self._next(file, told) or Read(file, None)
 

@@ -12,13 +12,12 @@ from gitbackup.errors import ServerError
 from gitbackup.kinds import SILENT
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.read import size_probe, typed_read
+from gitbackup.live.read import alone_read, bulk_read
+from gitbackup.live.read.alone_read import Outcome, RetryAlone
 from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead
-from gitbackup.live.read.batch_read import BatchReader, SentBatch
+from gitbackup.live.read.bulk_read import Batch, BulkReader, SentBatch
 from gitbackup.live.read.file_replies import FileReplyReader
 from gitbackup.live.read.scan import Names, scanned
-from gitbackup.live.read.size_probe import Batch
-from gitbackup.live.read.typed_read import Outcome, RetryAlone
 from gitbackup.live.server import staging_keys
 from gitbackup.model.keys import Entry
 
@@ -92,7 +91,7 @@ class KeyReader:
         While a batch is given out, the server answers for the next.
         """
         self._begin(db)
-        values = BatchReader(self._connection, self._server.abilities, lambda: self._second(db))
+        values = BulkReader(self._connection, self._server.abilities, lambda: self._second(db))
         values.begin(db)
         chunks = iter(partial(_chunk, iter(keys)), [])
         batches: deque[Batch] = deque()
@@ -121,7 +120,7 @@ class KeyReader:
 
     def alone(self, db: int, key: bytes) -> Entry | None:
         """One key with its entry, however large; None where it is gone."""
-        return typed_read.whole(self._second(db), key, self._server.abilities).entry
+        return alone_read.whole(self._second(db), key, self._server.abilities).entry
 
     def rest(self) -> None:
         """Closes the connections, until they are needed again."""
@@ -139,16 +138,16 @@ class KeyReader:
         """Asks for what has to be known of the next keys, and gives these."""
         keys = next(chunks, [])
         if keys:
-            self._connection.send_packed(size_probe.ask(keys))
+            self._connection.send_packed(bulk_read.size_questions(keys))
         return keys
 
     def _sized(self, db: int, keys: list[bytes]) -> Iterator[Batch]:
         """These keys, of which that was asked, in batches."""
-        told = size_probe.told(
-            self._connection, keys, self._connection.receive(size_probe.QUESTIONS * len(keys))
+        told = bulk_read.told_sizes(
+            self._connection, keys, self._connection.receive(bulk_read.SIZE_QUESTIONS * len(keys))
         )
         self._note(db, told)
-        return size_probe.batches(told, size_probe.MOST_BYTES // self._server.abilities.share)
+        return bulk_read.batches(told, bulk_read.MOST_BYTES // self._server.abilities.share)
 
     def _note(self, db: int, told: Batch) -> None:
         """Takes note of what is large, and of what changes without an invalidation."""
@@ -172,7 +171,7 @@ class KeyReader:
         for _ in range(TRIES):
             connection = self._second(db)
             watch = connection.ask([("WATCH", key)]) if self.watching else []
-            entry, settled = typed_read.whole(connection, key, self._server.abilities)
+            entry, settled = alone_read.whole(connection, key, self._server.abilities)
             ended = connection.ask([("MULTI",), ("EXEC",)]) if self.watching else []
             if any(isinstance(reply, Refusal) for reply in (*watch, *ended)):
                 self.watching = False
@@ -216,4 +215,4 @@ class KeyReader:
 
 
 def _chunk(keys: Iterator[bytes]) -> list[bytes]:
-    return [*islice(keys, size_probe.MOST_KEYS)]
+    return [*islice(keys, bulk_read.MOST_KEYS)]

@@ -16,7 +16,7 @@ from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Refusal
 from gitbackup.live.connection.crc64 import crc64
-from gitbackup.live.read import typed_read
+from gitbackup.live.read import alone_read, bulk_read
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.model.keys import Entry
 
@@ -84,7 +84,7 @@ class KeyWriter:
         name = staging_keys.name_for(key)
         try:
             self._build(name, entry)
-            made = typed_read.whole(self._connection, name, self._server.abilities).entry
+            made = alone_read.whole(self._connection, name, self._server.abilities).entry
         except _Refused:
             return None
         finally:
@@ -215,7 +215,7 @@ class KeyWriter:
         """Watches the keys, and drops the steps of those that do not hold their `before`."""
         keys = [step.key for step in steps]
         self._connection.call("WATCH", *keys)
-        found = typed_read.together(self._connection, keys, self._server.abilities)
+        found = bulk_read.together(self._connection, keys, self._server.abilities)
         still = [step for step in steps if same(found[step.key], step.before)]
         if len(still) < len(steps):
             self._connection.need([*UNWATCH])

@@ -1,10 +1,10 @@
-"""Asking for the values of a batch of keys at once, and making entries of the replies."""
+"""Reading one key by itself, round by round, however large it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import Enum
-from itertools import count, islice
+from itertools import count
 from typing import Any, Literal, NamedTuple
 
 from gitbackup import available_memory
@@ -14,12 +14,10 @@ from gitbackup.kinds import Abilities, Command, Incomplete, Reading, Settled, ki
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import words_of
 from gitbackup.live.read import expiry
-from gitbackup.live.read.expiry import Span
 from gitbackup.model.keys import Entry
 
 LOOK = 32  # rounds between two looks at how much memory is left
 RESTARTS = 20  # of the reading of one key that becomes another type meanwhile
-ALWAYS = Span(0, 2**63)
 
 
 class RetryAlone(Enum):
@@ -29,76 +27,17 @@ class RetryAlone(Enum):
 
 
 Outcome = Entry | None | Literal[RetryAlone.LATER]
+"""What became of a key: its entry with loose text, None where it is gone, or RetryAlone."""
 
 
-class Asked(NamedTuple):
-    """A key, and the commands that ask for its value's first piece, its expiry before and after.
-
-    Where `reading` is None nothing was asked, and `outcome` is known already.
-    """
-
-    key: bytes
-    type: str = "none"
-    reading: Reading | None = None
-    commands: tuple[Command, ...] = ()
-    outcome: Outcome = None
-
-
-def ask(key: bytes, type_: str, server: Abilities) -> Asked:
-    """What to send for a key of that type, for its whole value where that is small.
-
-    Other clients' commands may come in between: only a value with the same expiry before and
-    after it is one with that expiry.
-    """
-    if type_ == "none":
-        return Asked(key)
-    reading, when = kind_of(type_).read(key, server), expiry.ask(key, server)
-    return Asked(key, type_, reading, (when, *next(reading), when))
-
-
-def parse(
-    connection: Connection,
-    asked: Asked,
-    replies: Iterator[Any],
-    moment: int | None = None,
-    span: Span = ALWAYS,
-) -> Outcome:
-    """The entry that the replies make, its text loose; Later where it needs more.
-
-    On a server that told the time left only, `moment` is the instant that it was asked for
-    since, and `span` the time in which the replies were made.
-    """
-    if asked.reading is None:
-        return asked.outcome
-    mine = list(islice(replies, len(asked.commands)))
-    connection.expect(asked.commands, mine)
-    if refused(connection, asked.commands, mine):
-        return RetryAlone.LATER
-    first, *values, last = mine
-    if not (first == last if moment is None else expiry.agreed(first, last, moment, span)):
-        return RetryAlone.LATER
-    return outcome(asked.type, asked.reading, values, first if moment is None else moment)
-
-
-def outcome(type_: str, reading: Reading, values: list[Any], moment: int) -> Outcome:
-    """The entry that a value's first piece makes, and its expiry; Later where there is more."""
-    try:
-        reading.send(values)
-    except StopIteration as done:
-        return _of_type(type_, done.value, moment)
-    except Incomplete:
-        pass
-    return RetryAlone.LATER
-
-
-class TypedEntry(NamedTuple):
+class WholeEntry(NamedTuple):
     """A key's entry, None where it is gone; and whether it had that at one moment for sure."""
 
     entry: Entry | None
     settled: bool = False
 
 
-def whole(connection: Connection, key: bytes, server: Abilities) -> TypedEntry:
+def whole(connection: Connection, key: bytes, server: Abilities) -> WholeEntry:
     """One key read to its end, round by round.
 
     Raises ServerError for one that is another each time that it is looked at, or makes no value.
@@ -107,7 +46,7 @@ def whole(connection: Connection, key: bytes, server: Abilities) -> TypedEntry:
     for _ in range(RESTARTS):
         type_ = connection.call("TYPE", key)
         if type_ == "none":
-            return TypedEntry(None)
+            return WholeEntry(None)
         try:
             found = _rounds(connection, key, type_, server)
         except Incomplete as unsure:
@@ -120,24 +59,7 @@ def whole(connection: Connection, key: bytes, server: Abilities) -> TypedEntry:
     )
 
 
-def together(
-    connection: Connection, keys: list[bytes], server: Abilities
-) -> dict[bytes, Entry | None]:
-    """The entries of a few keys, all asked for on one connection, which watches them."""
-    types = connection.ask([("TYPE", key) for key in keys])
-    asked = [ask(key, type_, server) for key, type_ in zip(keys, types, strict=True)]
-    replies = iter(connection.ask([command for one in asked for command in one.commands]))
-    moments = [None] * len(keys) if server.pexpiretime else expiry.moments(connection, keys, server)
-    found: dict[bytes, Entry | None] = {}
-    outcomes = [parse(connection, one, replies, at) for one, at in zip(asked, moments, strict=True)]
-    for key, outcome in zip(keys, outcomes, strict=True):
-        found[key] = (
-            whole(connection, key, server).entry if outcome is RetryAlone.LATER else outcome
-        )
-    return found
-
-
-def _rounds(connection: Connection, key: bytes, type_: str, server: Abilities) -> TypedEntry | None:
+def _rounds(connection: Connection, key: bytes, type_: str, server: Abilities) -> WholeEntry | None:
     """None where the key has become another type; Unsure where the rounds do not make a value."""
     reading = kind_of(type_).read(key, server)
     (moment,) = expiry.moments(connection, [key], server)
@@ -170,13 +92,13 @@ def _checked(
     server: Abilities,
     made: Entry | Settled | None,
     moment: int,
-) -> TypedEntry | None:
+) -> WholeEntry | None:
     """What was made of the rounds, and the expiry from before them."""
     entry = _of_type(type_, made, moment)
     if entry is RetryAlone.LATER:
         return None
     settled = isinstance(made, Settled) and expiry.moments(connection, [key], server) == [moment]
-    return TypedEntry(entry, settled)
+    return WholeEntry(entry, settled)
 
 
 def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
@@ -189,6 +111,17 @@ def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
     if moment != expiry.NEVER:
         entry["expires_at"] = codec.instant(moment)
     return entry
+
+
+def outcome(type_: str, reading: Reading, values: list[Any], moment: int) -> Outcome:
+    """The entry that a value's first piece makes, and its expiry; Later where there is more."""
+    try:
+        reading.send(values)
+    except StopIteration as done:
+        return _of_type(type_, done.value, moment)
+    except Incomplete:
+        pass
+    return RetryAlone.LATER
 
 
 def refused(connection: Connection, commands: Iterable[Command], replies: list[Any]) -> bool:
