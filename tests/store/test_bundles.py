@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import Busy, Damaged, GitbackupError
-from gitbackup.store.git import lock
-from gitbackup.store.remotes.bundle import is_whole
+from gitbackup.store.git import lock, open_repository
+from gitbackup.store.remotes.bundle import is_whole, written
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git, run_git
 
@@ -51,6 +51,17 @@ def start(repository: Repository, folder: Path, **how: object) -> subprocess.Pop
     """The same in a process of its own."""
     words = [sys.executable, "-c", PUSH, str(repository.path), str(folder)]
     return subprocess.Popen(words, cwd=HOUSE, stderr=subprocess.PIPE, **how)  # type: ignore[call-overload,no-any-return]
+
+
+def test_it_is_written_aside_by_a_name_that_no_cloud_drive_takes_along(
+    repository: Repository, first: str, bundle: Path
+) -> None:
+    git_at_work = open_repository.find(repository.path)
+    assert git_at_work
+    with written(git_at_work, bundle) as (draft, refs):
+        assert (draft.name[:6], draft.suffix, draft.parent) == ("~data-", ".tmp", bundle.parent)
+        assert refs["HEAD"] == first
+    assert [*bundle.parent.iterdir()] == [bundle]
 
 
 def cloned(bundle: Path, folder: Path) -> str:

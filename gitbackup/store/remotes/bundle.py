@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from gitbackup.atomic_file import SUFFIX as DRAFT
 from gitbackup.atomic_file import sweep, sync_names
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, failure, file_errors, text
@@ -114,7 +115,7 @@ class Bundle:
         _expect_kept(git, remote, theirs)
         if theirs == _ours(git) and is_whole(path):
             return PushedRefs(refs.under(git, BRANCHES))
-        with _written(git, path) as (draft, held):
+        with written(git, path) as (draft, held):
             _expect_kept(git, remote, self.heads(git, remote.place))  # it may have come meanwhile
             _put(draft, path)
         branches = {r.removeprefix(BRANCHES): i for r, i in held.items() if r.startswith(BRANCHES)}
@@ -190,7 +191,7 @@ def _beyond(git: Commands, ident: str, kept: tuple[str, ...]) -> bool:
 
 
 @contextmanager
-def _written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+def written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """A whole new bundle of all branches, tags and notes, aside in the folder of `path`.
 
     Gives its path and its refs, proved. It goes with the context, unless it was moved.
@@ -198,7 +199,7 @@ def _written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]
     """
     with file_errors("write the bundle"):
         sweep(path.parent, prefix := f"~{path.stem}-")
-        handle, name = tempfile.mkstemp(SUFFIX, prefix, path.parent)
+        handle, name = tempfile.mkstemp(DRAFT, prefix, path.parent)
     draft = Path(name)
     try:
         with file_errors("write the bundle"), os.fdopen(handle, "wb") as file:
