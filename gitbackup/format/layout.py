@@ -136,15 +136,9 @@ def place_names(prefix: bytes, size: int) -> list[str]:
     return [*plain, _hash_name(text, prefix), f"~{sha256(prefix).hexdigest()}"]
 
 
-def range_names(byte: int) -> list[str]:
-    """Every name of a range that holds this byte; the first is that of the byte alone."""
-    widths = (1 << power for power in range(9))
-    return list(dict.fromkeys(_range_name(byte - byte % width, width) for width in widths))
-
-
-def holds_surely(name: str, byte: int) -> bool:
-    """Whether every range that goes by this name holds the byte."""
-    return all(byte in span for span in ranges()[name])
+def range_may_hold(name: str, byte: int) -> bool:
+    """Return whether a range that goes by this name may hold the byte: several go by some."""
+    return any(byte in span for span in _ranges().get(name, ()))
 
 
 def digest(key: bytes) -> str:
@@ -291,7 +285,7 @@ def _range_name(first: int, width: int) -> str:
 
 
 @cache
-def ranges() -> dict[str, list[range]]:
+def _ranges() -> dict[str, list[range]]:
     """The ranges that a name can stand for."""
     found: defaultdict[str, list[range]] = defaultdict(list)
     for width in (1 << power for power in range(9)):

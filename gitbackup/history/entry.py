@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gitbackup import kinds
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
-from gitbackup.history.key_locator import routes
-from gitbackup.history.selector import KeySelector, ends_of, entry_of
+from gitbackup.history.key_locator import KeyLocator
+from gitbackup.history.selector import KeySelector, entry_of
 from gitbackup.model.commits import KeyLine
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
@@ -47,28 +47,15 @@ def entries(
     """
     record = repository.history.record(commit)
     Manifests(repository).expect_known(record)
-    canonical, may_hold = record.canonical, _likely(repository, record.tree, wanted)
-    for path, blob in repository.files(commit).items():
-        if canonical and may_hold(path):
-            for key, picked in wanted.pick(path, content_of(repository, path, blob)).items():
-                yield key, entry_of(path, key, picked)
-        elif not canonical and wanted.in_place(path.partition("/")[0]):
-            yield from wanted.read(path, content_of(repository, path, blob)).items()
-
-
-def _likely(repository: Repository, tree: str, wanted: KeySelector) -> Callable[[str], bool]:
-    """Tells of a file of a canonical snapshot whether it may hold such keys."""
-    if not all(literal.whole for literal in wanted.literals):
-        return wanted.in_file
-    places = filter(wanted.in_place, repository.folder(tree))
-
-    def ends(blob: str) -> tuple[bytes, bytes]:
-        return ends_of(repository.read(blob))
-
-    ways = routes(wanted.literals, places, tree, repository.folder, ends)
-    if ways is None:
-        return wanted.in_file
-    return lambda path: path.startswith("functions/") or any(way.may_hold(path) for way in ways)
+    if record.canonical:
+        for path, _, blob in KeyLocator(repository, wanted).changes(None, record.tree):
+            if blob:
+                for key, picked in wanted.pick(path, content_of(repository, path, blob)).items():
+                    yield key, entry_of(path, key, picked)
+    else:
+        for path, blob in repository.files(commit).items():
+            if wanted.in_place(path.partition("/")[0]):
+                yield from wanted.read(path, content_of(repository, path, blob)).items()
 
 
 def lines(entries: Iterable[tuple[Key, Entry]]) -> Iterator[KeyLine]:

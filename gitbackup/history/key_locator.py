@@ -1,285 +1,258 @@
-"""Where a key's entry is, or would be, in a canonical snapshot: few paths, for git to follow.
+"""Where the keys that a selector picks are in a canonical snapshot: few files, or whole folders.
 
-A key's file depends on all other keys. But from one commit to the one before, it stays what
-it is while what led to it does: the folders on the way are there, none came in between, and
-the keys of a folder that is split by a byte still share what they did, which two of them tell
-that are in two of its files, or in the key's. Those are the paths of a route. git tells when
-one changes.
-All keys that begin alike have a route as well; it ends in a folder where they part.
-
-A name with 8 digits of a hash is taken for that of the prefix that it is the hash of.
+The way to a key goes from folder to folder, as the rules of `format.layout` say: by namespaces,
+in a `_` by the byte after what all keys of the folder share, deep down by digits of a hash. What
+such keys share is told by two of them, from files in two of its ranges.
+All keys that begin alike are found so as well; their way ends in a folder where they part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
 
+from gitbackup.errors import Damaged
 from gitbackup.format import layout
 from gitbackup.format.patterns import Literal
-from gitbackup.history.split_inference import Split, Two, told_alone
+from gitbackup.history.selector import KeySelector, first_key
 from gitbackup.model.changes import FileChange
 from gitbackup.store.objects.tree_size import DEEPEST
-from gitbackup.store.objects.trees import TreeEntry
+from gitbackup.store.objects.trees import EMPTY_TREE, TreeEntry
+from gitbackup.store.repository.repository import Repository
 
-PATHS = 10_000  # of which it is known whether they may hold the key
-Folder = Callable[[str], "dict[str, TreeEntry]"]
-Ends = Callable[[str], Two]
-"""The names of the first and the last key in a file, by its blob's id."""
+MOST_LITERALS = 10  # of a selector, whose ways are followed
+AT_HAND = 512  # snapshots and folders, what holds the key in which is kept
+MOST_FOLDERS = 2_000  # that are kept
 
-
-class KeyNotLocated(Exception):
-    """The way to a key cannot be told from few paths."""
+Located = Mapping[str, TreeEntry]
+"""Files by path; and folders, all below which counts, by path and a slash."""
 
 
 class KeyLocator:
-    """The way to a key in one snapshot, and how long it is the way in older ones.
+    """Finds the files of canonical snapshots that such keys are in, if they are there at all."""
 
-    Or, where its name is not `whole`, to all keys whose names begin so.
-    """
+    def __init__(self, repository: Repository, wanted: KeySelector) -> None:
+        self._wanted = wanted
+        self._differ = repository.history.differ
+        self._folders = Folders(repository)
+        self._ways = [
+            _Way(literal, self._folders.inside, repository.read)
+            for literal in (wanted.literals if len(wanted.literals) <= MOST_LITERALS else [])
+        ]
+        self._located = lru_cache(AT_HAND)(self._locate)
+
+    def changes(self, before: str | None, after: str) -> list[FileChange]:
+        """Return the files that differ between two canonical snapshots, given by their trees'
+        ids, of those that may hold such keys; None is the empty snapshot.
+
+        Raise Damaged where one cannot be read.
+        """
+        old: Located = self._located(before) if before else {}
+        new = self._located(after)
+        found: list[FileChange] = []
+        for path in sorted(old.keys() | new.keys()):
+            was, now = old.get(path), new.get(path)
+            if was == now:
+                continue
+            was_id, now_id = (entry.id if entry else None for entry in (was, now))
+            if path.endswith("/"):
+                inside = self._differ(was_id, now_id or EMPTY_TREE)
+                found += (each._replace(path=path + each.path) for each in inside)
+            else:
+                found.append(FileChange(path, was_id, now_id))
+        return [each for each in found if self._wanted.in_file(each.path)]
+
+    def prepare(self, trees: Sequence[str]) -> None:
+        """Read together what is likely to be read of these snapshots, by their trees' ids."""
+        self._folders.prefetch(trees)
+
+    def _locate(self, tree: str) -> Located:
+        """Return what holds all such keys of a canonical snapshot, given by its tree's id.
+
+        Raise Damaged where it cannot be read.
+        """
+        found: dict[str, TreeEntry] = {}
+        for place, entry in self._folders.inside("", tree).items():
+            if entry.folder and self._wanted.in_place(place):
+                if place == "functions" or not self._ways:
+                    found[f"{place}/"] = entry
+                else:
+                    for way in self._ways:
+                        found.update(way.in_place(f"{place}/", entry, 0))
+        return found
+
+
+class Folders:
+    """What stands in folders of snapshots, read for many snapshots at once."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._read = repository.folders
+        self._known: dict[str, dict[str, TreeEntry]] = {}
+        self._paths: set[str] = set()  # of folders that were read: those of other snapshots will be
+
+    def inside(self, path: str, tree: str) -> dict[str, TreeEntry]:
+        """Return what stands in a folder, given by its tree's id and its path with a slash."""
+        if tree not in self._known:
+            if len(self._paths) > AT_HAND:
+                self._paths.clear()
+            self._paths.add(path)
+            self._take([tree])
+        return self._known[tree]
+
+    def prefetch(self, trees: Iterable[str]) -> None:
+        """Read the folders of these snapshots, by their trees' ids, of the paths read before.
+
+        Stop where one cannot be read: that is said when it is asked for.
+        """
+        found = {"": {*trees}}
+        with suppress(Damaged):
+            self._take(found[""])
+            for path in sorted(self._paths - {""}):  # what a folder is in comes before it
+                around, _, name = path[:-1].rpartition("/")
+                outer = found.get(f"{around}/" if around else "", set())
+                entries = (self._known[tree].get(name) for tree in outer if tree in self._known)
+                found[path] = {entry.id for entry in entries if entry and entry.folder}
+                self._take(found[path])
+
+    def _take(self, trees: Iterable[str]) -> None:
+        missing = [tree for tree in trees if tree not in self._known]
+        if len(self._known) > MOST_FOLDERS:
+            self._known.clear()
+        self._known.update(zip(missing, self._read(missing), strict=True))
+
+
+class _Way:
+    """The way to a key, or to all keys that begin alike, in any snapshot."""
 
     def __init__(
         self,
-        key: Literal,
-        place: str,
-        top: dict[str, TreeEntry],
-        folder: Folder,
-        ends_of: Ends,
+        literal: Literal,
+        inside: Callable[[str, str], dict[str, TreeEntry]],
+        read: Callable[[str], bytes],
     ) -> None:
-        (self._key, self._whole), self._folder, self._ends_of = key, folder, ends_of
-        self._there: set[str] = set()  # files whose going would lead elsewhere
-        self._absent: set[str] = set()  # names whose coming would
-        self._own: set[str] = set()  # files of the key's own, which come and go
-        self._holding: set[str] = set()  # files that may hold the key; one, but for odd names
-        self._folders: set[str] = set()  # all files below which may
-        self._spaces: dict[str, bytes] = {}  # folders, places in which begin so if such keys do
-        self._beside: set[str] = set()  # folders in which own files may be of such keys
-        self._splits: list[Split] = []
-        self._size = 0  # bytes that the keys of what is split share at least
-        self._keys: dict[str, Two] = {}  # keys that are in a file
-        if place in top:
-            self._namespace(f"{place}/", 0, self._folder(top[place].id))
-        else:
-            self._absent.add(place)
-        self._alone = next(filter(self._is_told_alone, self._holding), None)
-        self._splits = [*map(self._with_own, self._splits)]
-        self._there.update(path for split in self._splits for path in split.files)
-        self.may_hold = lru_cache(PATHS)(self._may_hold)
-        self._followed = lru_cache(PATHS)(self._is_followed)
+        self._key, self._whole = literal
+        self._inside = inside
+        self._first_key = lru_cache(AT_HAND)(lambda blob: first_key(read(blob)))
+        self._ranges: dict[str, tuple[dict[str, TreeEntry], bytes]] = {}
+        self.in_place = lru_cache(AT_HAND)(self._in_place)
 
-    @property
-    def paths(self) -> set[str]:
-        """The files and folders to follow; for keys that begin alike it is not enough."""
-        return self._there | self._absent | self._own
+    def _in_place(self, path: str, folder: TreeEntry, size: int) -> dict[str, TreeEntry]:
+        """Return what holds the key below the folder of a place, whose prefix has `size` bytes.
 
-    def _may_hold(self, path: str) -> bool:
-        """Whether the key may be in this file, of those that are followed."""
-        if self._whole:
-            return path in self._holding or path in self._own
-        folder, slash, name = path.rpartition("/")
-        beside = folder + slash in self._beside and layout.is_own(name.removesuffix(".json"))
-        below = path.startswith(tuple(self._folders)) or any(
-            _begins(path, parent, text) for parent, text in self._spaces.items()
-        )
-        return beside or below or path in self._holding
-
-    @property
-    def telling(self) -> set[str]:
-        """The files of which `ends` looks at what was in them before they changed."""
-        return self._keys.keys() & self._there
-
-    def ends(self, changes: Sequence[FileChange]) -> bool:
-        """Whether the key's way was another one before these changes."""
-        others = False
-        for path, before, _ in changes:
-            if path in self._there:
-                if before is None:
-                    return True
-                if path in self._keys:
-                    keys = self._ends_of(before)
-                    others = others or keys != self._keys[path]
-                    self._keys[path] = keys
-            elif before is not None and path not in self._own and self._followed(path):
-                return True
-        return others and not self._same_is_shared()
-
-    def _same_is_shared(self) -> bool:
-        """Whether what the keys of the folders share is what it was, by the keys known now."""
-        if self._alone:
-            return self._is_told_alone(self._alone)
-        return all(self._shared(*split.files) == split.shared for split in self._splits)
-
-    def _is_followed(self, path: str) -> bool:
-        return path in self._absent or any(path.startswith(f"{name}/") for name in self._absent)
-
-    def _namespace(self, parent: str, size: int, names: dict[str, TreeEntry]) -> None:
-        """On from the folder of a place, whose prefix has `size` bytes."""
+        A name with 8 digits of a hash may be that of another prefix: the key is there, or is not.
+        """
+        if not self._whole and size == len(self._key):
+            return {path: folder}
+        inside = self._inside(path, folder.id)
+        found = self._own_files(path, inside)
         end = self._key.find(b":", size) + 1
-        if end:
-            for name in layout.place_names(self._key[:end], size):
-                if f"{name}.json" in names:
-                    self._file(parent, name, names)
-                    return
-                if name in names:
-                    inner, path = self._folder(names[name].id), f"{parent}{name}/"
-                    self._inside(path, inner, partial(self._namespace, path, end, inner))
-                    return
-                self._absent |= {f"{parent}{name}", f"{parent}{name}.json"}
-            self._own_file(parent)
-        elif not self._whole and size == len(self._key):
-            self._all(parent, names)
-            return
-        elif not self._whole:
-            self._spaces[parent] = self._key[size:]
-            self._own_file(parent)
-        if "_.json" in names:
-            self._file(parent, "_", names)
-        elif "_" in names:
-            inner, path = self._folder(names["_"].id), f"{parent}_/"
-            self._size = size
-            self._inside(path, inner, partial(self._split, path, inner))
-        else:
-            self._nowhere(parent, ["_"], names)
+        for name in layout.place_names(self._key[:end], size) if end else ():
+            if file := inside.get(f"{name}.json"):
+                found[f"{path}{name}.json"] = file
+            elif place := inside.get(name):
+                deeper = f"{path}{name}/"
+                found.update(
+                    self._by_hash(deeper, place, 0)
+                    if _is_deep(deeper)
+                    else self.in_place(deeper, place, end)
+                )
+        if not end and not self._whole:
+            text = self._key[size:]
+            found.update(
+                (f"{path}{name}/" if entry.folder else f"{path}{name}", entry)
+                for name, entry in inside.items()
+                if "~" in name or name.encode().startswith(text)
+            )
+        return found | self._in_child(path, "_", inside)
 
-    def _inside(
-        self, parent: str, names: dict[str, TreeEntry], further: Callable[[], None]
-    ) -> None:
-        if len(_within(parent)) > layout.DEEP:
-            self._hashed(parent, names, 0)
-        else:
-            further()
+    def _in_child(self, path: str, name: str, inside: dict[str, TreeEntry]) -> dict[str, TreeEntry]:
+        """Return what holds the key in the file or folder of the rest, or of a range."""
+        if file := inside.get(f"{name}.json"):
+            return {f"{path}{name}.json": file}
+        folder = inside.get(name)
+        if folder is None:
+            return {}
+        deeper = f"{path}{name}/"
+        if _is_deep(deeper):
+            return self._by_hash(deeper, folder, 0)
+        return self._by_byte(deeper, folder)
 
-    def _split(self, parent: str, names: dict[str, TreeEntry]) -> None:
-        """On from a folder that is split by the byte after what its keys share."""
-        files = self._two(parent, names)
-        shared = self._shared(*files)
-        if not self._whole and shared.startswith(self._key):
-            self._all(parent, names)
-            return
-        self._splits.append(Split(parent, shared, files))
+    def _by_byte(self, path: str, folder: TreeEntry) -> dict[str, TreeEntry]:
+        """Return what holds the key below a folder that is split by a byte."""
+        inside = self._inside(path, folder.id)
+        shared = self._shared(path, inside)
+        if shared is None or (not self._whole and shared.startswith(self._key)):
+            return {path: folder}
+        found = self._own_files(path, inside)
         if self._key == shared:
-            if "_.json" in names:
-                self._file(parent, "_", names)
-            else:
-                self._nowhere(parent, ["_"], names)
-        elif self._key.startswith(shared):
-            self._range(parent, self._key[len(shared)], names)
+            return found | self._in_child(path, "_", inside)
+        if self._key.startswith(shared):
+            byte = self._key[len(shared)]
+            names = {name.removesuffix(".json") for name in inside}
+            for name in names:
+                if layout.range_may_hold(name, byte):
+                    found.update(self._in_child(path, name, inside))
+        return found
 
-    def _range(self, parent: str, byte: int, names: dict[str, TreeEntry]) -> None:
-        """On to the range that holds the key's next byte; it may go by one of several names."""
-        chosen = layout.range_names(byte)
-        sure = [n for n in chosen if f"{n}.json" in names and layout.holds_surely(n, byte)]
-        if chosen[0] in names:
-            inner, path = self._folder(names[chosen[0]].id), f"{parent}{chosen[0]}/"
-            self._inside(path, inner, partial(self._split, path, inner))
-        elif sure:
-            self._file(parent, sure[0], names)
-        else:
-            self._nowhere(parent, chosen, names)
-
-    def _hashed(self, parent: str, names: dict[str, TreeEntry], digits: int) -> None:
-        """On from a folder that is split by the hash of its keys."""
+    def _by_hash(self, path: str, folder: TreeEntry, digits: int) -> dict[str, TreeEntry]:
+        """Return what holds the key below a folder that is split by the hash of its keys, of
+        which so many digits led there."""
         if not self._whole:
-            self._all(parent, names)
-            return
-        name = layout.digest(self._key)[digits : digits + 1]  # there are 64
-        if name in names:
-            inner = self._folder(names[name].id)
-            self._hashed(f"{parent}{name}/", inner, digits + 1)
-        elif f"{name}.json" in names:
-            self._file(parent, name, names)
-        else:
-            self._nowhere(parent, [name], names)
+            return {path: folder}
+        inside = self._inside(path, folder.id)
+        found = self._own_files(path, inside)
+        name = layout.digest(self._key)[digits : digits + 1]
+        if file := inside.get(f"{name}.json"):
+            found[f"{path}{name}.json"] = file
+        elif name and (deeper := inside.get(name)):
+            found.update(self._by_hash(f"{path}{name}/", deeper, digits + 1))
+        return found
 
-    def _file(self, parent: str, name: str, names: dict[str, TreeEntry]) -> None:
-        """The file that holds the key, if any does."""
-        path = f"{parent}{name}.json"
-        self._there.add(path)
-        self._holding.add(path)
-        self._keys[path] = self._ends_of(names[f"{name}.json"].id)
-        self._own_file(parent)
+    def _own_files(self, path: str, inside: dict[str, TreeEntry]) -> dict[str, TreeEntry]:
+        """Return the files in a folder that are the key's own, or may be of keys that begin so."""
+        if self._whole:
+            own = f"{layout.own_file(path, self._key)}.json"
+            file = inside.get(own.rpartition("/")[2])
+            return {own: file} if file else {}
+        return {path + name: inside[name] for name in inside if _is_own(name)}
 
-    def _nowhere(self, parent: str, chosen: list[str], names: dict[str, TreeEntry]) -> None:
-        """None of the files that may hold the key is there for sure; some file beside is."""
-        odd = {f"{parent}{name}.json" for name in chosen if f"{name}.json" in names}
-        self._holding |= odd
-        self._there |= {*odd, self._some_file(parent, names)}
-        self._absent.update(f"{parent}{name}" for name in chosen)
-        self._absent.update({f"{parent}{name}.json" for name in chosen} - odd)
-        self._own_file(parent)
+    def _shared(self, path: str, inside: dict[str, TreeEntry]) -> bytes | None:
+        """Return what all keys below a folder that is split by a byte begin with; None where they
+        cannot be told from few files.
 
-    def _is_told_alone(self, path: str) -> bool:
-        """Whether keys of this file tell what is shared on all of its way."""
-        known = path in self._keys and all(path.startswith(each.folder) for each in self._splits)
-        return known and told_alone(self._splits, path, self._size, self._keys[path])
+        As long as two of its ranges are what they were, so is that.
+        """
+        ranges = {name: entry for name, entry in inside.items() if not _is_own(name)}
+        known, shared = self._ranges.get(path, ({}, b""))
+        if sum(known.get(name) == entry for name, entry in ranges.items()) < 2:
+            if len(ranges) < 2:
+                return None
+            names = [*ranges]
+            one, other = (
+                self._some_key(path + name, ranges[name]) for name in (names[0], names[-1])
+            )
+            if one is None or other is None:
+                return None
+            shared = layout.shared(one, other)
+        self._ranges[path] = ranges, shared
+        return shared
 
-    def _with_own(self, split: Split) -> Split:
-        """The same with the key's file as one of the two, which is followed anyway; or alone."""
-        if self._alone:
-            return split._replace(files=(self._alone,))
-        for path in self._holding:
-            one, other = split.files
-            if path.startswith(split.folder) and path in self._keys:
-                return split._replace(files=(path, one if split.apart(path, one) else other))
-        return split
-
-    def _all(self, parent: str, names: dict[str, TreeEntry]) -> None:
-        """Any file below may hold such keys, as long as the folder is there."""
-        self._folders.add(parent)
-        self._there.add(self._some_file(parent, names))
-
-    def _own_file(self, parent: str) -> None:
-        self._beside.add(parent)
-        self._own.add(layout.own_file(parent, self._key) + ".json")
-
-    def _two(self, parent: str, names: dict[str, TreeEntry]) -> tuple[str, str]:
-        """A file in each of two ranges of a folder. Raises Lost where it has but one."""
-        ranges = [name for name in names if not layout.is_own(name.removesuffix(".json"))]
-        if len(ranges) < 2:
-            raise KeyNotLocated
-        one, other = (self._some_file(parent, {n: names[n]}) for n in (ranges[0], ranges[-1]))
-        return one, other
-
-    def _some_file(self, parent: str, names: dict[str, TreeEntry]) -> str:
-        """A file in a folder, and a key that is in it. Raises Lost where there is none near."""
-        for name, node in names.items():
-            if not node.folder:
-                path = f"{parent}{name}"
-                self._keys[path] = self._ends_of(node.id)
-                return path
-        if not names or parent.count("/") > DEEPEST:
-            raise KeyNotLocated
-        name, node = next(iter(names.items()))
-        return self._some_file(f"{parent}{name}/", self._folder(node.id))
-
-    def _shared(self, one: str, other: str) -> bytes:
-        return layout.shared(self._keys[one][0], self._keys[other][0])
-
-
-def routes(
-    literals: Iterable[Literal],
-    places: Iterable[str],
-    tree: str,
-    folder: Folder,
-    ends_of: Ends,
-) -> list[KeyLocator] | None:
-    """The ways to such keys in these places of a snapshot, given by its tree's id.
-
-    None where they cannot be told from few paths.
-    """
-    top, each = folder(tree), [place for place in places if place != "functions"]
-    try:
-        return [KeyLocator(one, place, top, folder, ends_of) for place in each for one in literals]
-    except KeyNotLocated:
+    def _some_key(self, path: str, entry: TreeEntry) -> bytes | None:
+        """Return a key that is in a file, or in some file below a folder; None without one."""
+        if not entry.folder:
+            return self._first_key(entry.id)
+        inside = self._inside(f"{path}/", entry.id)
+        for name in sorted(inside, key=lambda name: inside[name].folder):
+            if not _is_own(name) and path.count("/") < DEEPEST:
+                return self._some_key(f"{path}/{name}", inside[name])
         return None
 
 
-def _within(parent: str) -> str:
-    """A folder's path below its `dbN/`."""
-    return parent.rstrip("/").partition("/")[2]
+def _is_own(name: str) -> bool:
+    return layout.is_own(name.removesuffix(".json"))
 
 
-def _begins(path: str, parent: str, text: bytes) -> bool:
-    """Whether a path leads into a place of a folder whose text may begin so."""
-    name = path.removeprefix(parent).partition("/")[0]
-    return path.startswith(parent) and ("~" in name or name.encode().startswith(text))
+def _is_deep(path: str) -> bool:
+    """Return whether the layout splits a folder by hash, by its path with `dbN/` and a slash."""
+    return len(path.rstrip("/").partition("/")[2]) > layout.DEEP

@@ -8,8 +8,7 @@ from functools import cached_property, lru_cache
 
 from gitbackup.errors import Damaged
 from gitbackup.format import exact, layout
-from gitbackup.history.selector import KeySelector, ends_of, entry_of
-from gitbackup.history.split_inference import Two
+from gitbackup.history.selector import KeySelector, entry_of
 from gitbackup.model.keys import Entry, Key
 from gitbackup.store.repository.repository import Repository
 
@@ -41,14 +40,13 @@ def same(old: FoundEntry | None, new: FoundEntry | None) -> bool:
 
 
 class EntryLookup:
-    """What files hold of the keys wanted, and which keys they begin and end with."""
+    """What files hold of the keys wanted."""
 
     def __init__(self, repository: Repository, wanted: KeySelector) -> None:
         self._wanted = wanted
         self._read = lru_cache(FILES)(repository.read)
         self._read_all = repository.read_all
         self._anothers: dict[str, bool] = {}
-        self._ends: dict[str, Two] = {}
         self._found: dict[tuple[str, str, bool], dict[Key, FoundEntry]] = {}
         self._size = 0
 
@@ -60,11 +58,6 @@ class EntryLookup:
         kept = self._found.get((path, blob, canonical))
         return self._find(path, blob, canonical, self._read(blob)) if kept is None else kept
 
-    def ends_of(self, blob: str) -> Two:
-        """The names of the first and the last key in a canonical file."""
-        kept = self._ends.get(blob)
-        return self._note_ends(blob, self._read(blob)) if kept is None else kept
-
     def is_anothers(self, path: str, blob: str) -> bool:
         """Whether a canonical file is the own one of a key that is not wanted: its name tells
         of one key."""
@@ -75,16 +68,15 @@ class EntryLookup:
             self._anothers[path] = not self.found(path, blob, True)
         return self._anothers[path]
 
-    def read_ahead(self, files: Iterable[tuple[str, str]], tell: Iterable[str]) -> None:
-        """Reads what is asked for soon: such keys of canonical files, by path and blob, and the
-        ends of those that `tell`. It stops where that is too much to keep, or fails."""
-        paths: dict[str, set[str]] = {blob: set() for blob in tell if blob not in self._ends}
+    def read_ahead(self, files: Iterable[tuple[str, str]]) -> None:
+        """Read what is asked for soon: such keys of canonical files, by path and blob. Stop where
+        that is too much to keep, or fails."""
+        paths: dict[str, set[str]] = {}
         for path, blob in files:
             if (path, blob, True) not in self._found and not self._anothers.get(path):
                 paths.setdefault(blob, set()).add(path)
         with suppress(Damaged):  # it is told of when it is asked for
             for blob, content in zip(paths, self._read_all(paths), strict=True):
-                self._note_ends(blob, content)
                 for path in paths[blob]:
                     self._find(path, blob, True, content)
                 if self._size > KEPT:
@@ -98,15 +90,8 @@ class EntryLookup:
         self._found[path, blob, canonical] = found
         return found
 
-    def _note_ends(self, blob: str, content: bytes) -> Two:
-        ends = ends_of(content)
-        self._make_room(sum(map(len, ends)))
-        self._ends[blob] = ends
-        return ends
-
     def _make_room(self, size: int) -> None:
         if self._size > KEPT:
-            self._ends.clear()
             self._found.clear()
             self._size = 0
         self._size += size + ANY

@@ -42,13 +42,6 @@ class KeySelector:
         within = self.databases is None or key.db in self.databases
         return within and bool(self._matches(codec.data(key.name)))
 
-    @property
-    def places(self) -> Sequence[str] | None:
-        """The folders that may hold such keys; None where any database may."""
-        if self.databases is None:
-            return None
-        return sorted({"functions" if db == FUNCTIONS else f"db{db}" for db in self.databases})
-
     def in_place(self, name: str) -> bool:
         """Whether the folder `dbN` or `functions` may hold such keys."""
         if name == "functions":
@@ -114,12 +107,10 @@ def _entries(content: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         at = content.find(start, end)
 
 
-def ends_of(content: bytes) -> tuple[bytes, bytes]:
-    """The names of the first and the last key in a canonical file."""
-    first, last = NAME.search(content), NAME.match(content, content.rfind(b'\n  "'))
-    if first is None or last is None:
-        return b"", b""
-    return codec.data(codec.load(first[1])), codec.data(codec.load(last[1]))
+def first_key(content: bytes) -> bytes | None:
+    """Return the name of the first key in a canonical file; None where it has none."""
+    found = NAME.search(content)
+    return codec.data(codec.load(found[1])) if found else None
 
 
 def _may_hold(prefix: bytes, names: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from gitbackup.backup import Backup
 from gitbackup.errors import Damaged
 from gitbackup.format import codec, layout
 from gitbackup.format.patterns import matcher
-from gitbackup.history import lookup
+from gitbackup.history import key_locator, lookup, walker
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
@@ -110,11 +110,16 @@ def test_a_database_that_has_become_another(small_files: None, tmp_path: Path) -
 def test_little_need_be_kept(
     small_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
-    """What is too much to be read ahead is read when it is needed."""
+    """What is too much to be read ahead is read when it is needed; of keys, too."""
     monkeypatch.setattr(lookup, "KEPT", kept)
+    monkeypatch.setattr(walker, "AHEAD", 3)
+    monkeypatch.setattr(key_locator, "AT_HAND", kept // 500)
+    monkeypatch.setattr(key_locator, "MOST_FOLDERS", kept // 200)
     commits = history(Random(5), 40)
     ids = write(tmp_path / "data", commits, Random(5))
-    for pattern in ("*", "a*", "user:*", "s:[1-8]*"):
+    names = sorted({key for commit in commits for key in commit.state})
+    keys = [codec.loose(name.replace(b"\\", b"\\\\")) for name in Random(5).sample(names, 6)]
+    for pattern in ("*", "a*", "user:*", "s:[1-8]*", *keys):
         assert brute(commits, ids, pattern) == traced(tmp_path / "data", pattern), pattern
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitbackup.format import codec
-from gitbackup.history.selector import KeySelector, ends_of, entry_of
+from gitbackup.history.selector import KeySelector, entry_of, first_key
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
 
@@ -56,15 +56,7 @@ def test_several_are_picked_together() -> None:
     assert {key.name for key in wanted.pick(PATH, FILE)} == {"user:1", "user:10", "grün"}
 
 
-def test_a_file_begins_and_ends_with_a_key() -> None:
-    names = [codec.data(name) for name in codec.load(FILE)]
-
-    assert ends_of(FILE) == (names[0], names[-1])
-    assert ends_of(file_format.encode_stored({"a": entry(b"a")})) == (b"a", b"a")
-    assert ends_of(b"{}\n") == (b"", b"")
-
-
-def test_the_folders_of_such_keys_are_known_where_the_databases_are() -> None:
-    assert KeySelector(["a"], [3, 0, 3]).places == ["db0", "db3"]
-    assert KeySelector(["a"], [-1]).places == ["functions"]
-    assert KeySelector(["a"]).places is None
+def test_the_first_key_of_a_file_is_known() -> None:
+    assert first_key(FILE) == codec.data(next(iter(codec.load(FILE))))
+    assert first_key(file_format.encode_stored({"a": entry(b"a")})) == b"a"
+    assert first_key(b"{}\n") is None

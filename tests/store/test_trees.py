@@ -106,3 +106,16 @@ def test_a_reader_sees_commits_that_came_later(repository: Repository, first: st
     assert reader.read(Repository.blob_id(b"later\n")) == b"later\n"
     reader.close()
     assert reader.read(Repository.blob_id(b"1\n")) == b"1\n"
+
+
+def test_what_stands_in_folders_is_told_in_turn(repository: Repository, first: str) -> None:
+    made = [first, commit(repository, {"db3/a.json": b"1\n"})]
+    trees = [*map(repository.tree_id, made)]
+
+    assert [{*each} for each in repository.folders(trees)] == [
+        {"gitbackup.json", "db0"},
+        {"gitbackup.json", "db0", "db3"},
+    ]
+    assert [*repository.folders(trees)] == [*map(repository.folder, trees)]
+    with pytest.raises(Damaged, match="1111 cannot be read: it is missing"):
+        [*repository.folders([*trees, "1" * 40])]

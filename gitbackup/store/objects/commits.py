@@ -7,23 +7,17 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from functools import partial
 from itertools import islice
 from typing import IO, NamedTuple
 
-from gitbackup.errors import Damaged, GitbackupError, UsageError
+from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Selection
-from gitbackup.store.git.command import Commands, GitProcess, failure, text
-from gitbackup.store.objects import message, notes, refs, tree_size
+from gitbackup.store.git.command import Commands, GitProcess, failure
+from gitbackup.store.objects import message, notes, refs
 from gitbackup.store.objects.trees import (
-    RAW,
     Said,
-    Told,
     TreePairs,
-    changes_in,
-    damaged,
-    expect_measure,
 )
 
 # what parts a commit's message from its note, and one commit from the next: nobody who writes
@@ -41,7 +35,6 @@ _LONGEST = 16 * 1024 * 1024
 
 _KEPT = 1 << 20
 
-_BETWEEN = b"\0\0"  # commits, where what each changed follows it
 _OURS = ("\nFormat: ", "\nTaken-At: ", "\nConsistency: ", "\nKeys: ")
 
 
@@ -79,10 +72,6 @@ class Record(NamedTuple):
         )
 
 
-Changed = tuple[str, Sequence[FileChange]]
-"""A commit's id, and the files that it changed."""
-
-
 class History:
     """Searches along the commits of a repository, quick for many of them. For one thread."""
 
@@ -115,19 +104,6 @@ class History:
     def differ(self, a: str | None, b: str) -> list[FileChange]:
         """The files that differ between two trees, by id; None is one without files."""
         return self._pairs.differ(a, b)
-
-    def changed_along(
-        self, start: str, stop: str | None, paths: Sequence[str]
-    ) -> Iterator[Sequence[Changed]]:
-        """Along a line of commits, from `start` back to before `stop`, by id: those that
-        changed one of these files or folders, and how. As many at a time as git has found.
-
-        git begins now. Raises Damaged where it cannot read on."""
-        settings = ("-c", "log.showroot=true")
-        options = ("-z", "--raw", *RAW, "--format=%x00%x00%H")
-        ends = [start, f"^{stop}"] if stop else [start]
-        process = self._git.start(*settings, "log", *options, *ends, "--", *paths)
-        return _changed(self._git, process, ends)
 
     def _without_notes(self, problem: str) -> None:
         self.notes_problem = problem
@@ -186,32 +162,12 @@ class _Words(Said):
 
 def _listed(process: GitProcess) -> Iterator[Record]:
     try:
-        for some in _parts(process.stdout, f"{_END}\0".encode(), _Words):
+        for some in _parts(process.stdout, f"{_END}\0".encode()):
             yield from map(_record, some)
     except GeneratorExit:
         process.kill()
         raise
     _ended(process)
-
-
-def _changed(
-    git: Commands, process: GitProcess, ends: Sequence[str]
-) -> Iterator[Sequence[Changed]]:
-    measured = False
-
-    def wait() -> None:
-        nonlocal measured
-        measured = measured or expect_measure(git, process, tree_size.of_commits(git, ends))
-
-    try:
-        for some in _parts(process.stdout, _BETWEEN, partial(Told, git), last=True, wait=wait):
-            yield [_changed_by(part) for part in some if part]
-    except (GeneratorExit, Damaged):
-        process.kill()
-        raise
-    result = process.finish()
-    if result.status:
-        raise damaged(git, "log", result)
 
 
 def revisions(git: Commands, selection: Selection) -> list[str]:
@@ -243,29 +199,17 @@ def _options(selection: Selection) -> Iterator[str]:
     yield from ["--topo-order"] * selection.topological
 
 
-def _parts(
-    stream: IO[bytes],
-    mark: bytes,
-    begin: Callable[[], Said],
-    last: bool = False,
-    wait: Callable[[], None] = lambda: None,
-) -> Iterator[list[bytes]]:
-    """What stands before each mark, as many at a time as have come; what follows the last one
-    only if `last`. What `begin` makes takes it until then, or does not; before each look for
-    more, `wait` is called."""
-    left = begin()
-    wait()
+def _parts(stream: IO[bytes], mark: bytes) -> Iterator[list[bytes]]:
+    """What stands before each mark, as many at a time as have come."""
+    left = _Words()
     while chunk := os.read(stream.fileno(), _CHUNK):  # what is there, without waiting for more
         looked = max(0, len(left.data) - len(mark) + 1)
         left.add(chunk)
         if left.data.find(mark, looked) >= 0:
             *whole, rest = bytes(left.data).split(mark)
             yield whole
-            left = begin()
+            left = _Words()
             left.add(rest)
-        wait()
-    if last:
-        yield [bytes(left.data)]
 
 
 def _ended(process: GitProcess) -> None:
@@ -288,11 +232,6 @@ def _is_ours(text: str) -> bool:
     """Whether a message has the trailers of ours."""
     told = text if text.endswith(_NOTE) else text.rpartition(_NOTE)[0]
     return all(map(told.__contains__, _OURS))
-
-
-def _changed_by(part: bytes) -> Changed:
-    commit, _, fields = text(part.lstrip(b"\0")).partition("\0")
-    return commit, changes_in(fields.lstrip("\n").split("\0"))
 
 
 def _moment(written: str) -> datetime:

@@ -27,7 +27,6 @@ _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 _IDS = re.compile(rb"([0-9a-f]{40}(?:\t| [0-9a-f]{40} [A-Z]\d*\0))(db\d+/)?")
 """What ls-tree, or --raw, tells of a file or folder: its id, or both; and its database."""
 
-_NAME = re.compile(rb"[0-7]+ ([^\0]+)\0.{20}", re.DOTALL)
 _CHUNK = 1 << 16
 _MUCH = 8 << 20
 """Bytes that git tells of files, beyond which we look whether they are the same ones for ever."""
@@ -58,12 +57,6 @@ def inside(tree: bytes) -> dict[str, TreeEntry]:
         text(name): TreeEntry(mode.decode("ascii"), id_.hex())
         for mode, name, id_ in _ENTRY.findall(tree)
     }
-
-
-def names(trees: Iterable[bytes]) -> set[str]:
-    """The names of all that stands in these folders."""
-    found = {name for tree in trees for name in _NAME.findall(tree)}
-    return {*map(text, found)}
 
 
 class Said:

@@ -155,9 +155,10 @@ class Repository(Configured):
         """What stands in a folder of a snapshot, by its tree's id. For one thread."""
         return trees.inside(self._blobs.tree(tree_ish))
 
-    def tops(self, tree_ids: Iterable[str]) -> set[str]:
-        """The names of all that stands at the top of these snapshots, by their trees' ids."""
-        return trees.names(self._blobs.trees(tree_ids))
+    def folders(self, tree_ids: Iterable[str]) -> Iterator[dict[str, TreeEntry]]:
+        """What stands in each of these folders in turn, by their trees' ids, quicker than by
+        `folder`, which is not used meanwhile."""
+        return map(trees.inside, self._blobs.trees(tree_ids))
 
     def log(
         self, selection: Selection | str = "HEAD", limit: int | None = None
