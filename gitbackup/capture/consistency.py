@@ -3,6 +3,33 @@
 What was written to since it was read is read again, inside MULTI and EXEC, until the server
 tells of no other key. Then nothing that was read before the last EXEC had changed by then: all
 of it together is the database as it was at that moment.
+
+    tracking on -> all is read, key by key
+                     |
+                     v
+    +--------> [catch up]   reads what is dirty, as much at a time as one EXEC takes
+    |                |
+    |                v  one EXEC takes all that is dirty
+    +---------- [round]     reads it in one EXEC; a barrier; hears what was written to meanwhile
+    other keys had   |
+    changed          v  nothing else had changed
+                [point in time]   the server's time in that EXEC
+
+From catching up, and from a round:
+
+    FLUSHALL, FLUSHDB or SWAPDB   FullRescanNeeded: all is read again, by whoever runs the loop
+    no room between writers       with `pause`, after SHORT seconds, CLIENT PAUSE lets one more
+                                  round be tried; else, after `patience`, each key is as it was
+                                  at a moment of its own: `read_the_rest`
+    keys that change silently     where those are too large or too many for one EXEC, the same
+
+A round fails, and what it missed is dirty, where
+- a key was written to that was not in the EXEC,
+- a key that is too large for an EXEC, and was read alone, was written to meanwhile,
+- a key's type was not as thought, or its expiry was not known within one millisecond,
+- a database has keys that had none before, or
+- commands were run that the server sends no invalidation for: then the next EXEC has all keys
+  that these may have changed.
 """
 
 from __future__ import annotations
@@ -79,18 +106,18 @@ class Reading:
     reader: KeyReader
     moments: AtomicReader | None  # where the server tells of writes
     databases: set[int]
-    guesses: TypeHints = field(default_factory=TypeHints)
+    hints: TypeHints = field(default_factory=TypeHints)
 
-    def streams(self) -> set[Place]:
-        """The keys that are streams, or were."""
-        return self.reader.silent | self.guesses.silent()
+    def silent(self) -> set[Place]:
+        """The keys that may change without an invalidation, or could once."""
+        return self.reader.silent | self.hints.silent()
 
 
 class ConsistencyLoop:
     """Reads again what has changed.
 
     `databases` are those that were read; where the scope names none, others count too. `dirty`
-    are the names that are known to have been written to. In the end `again` has what was read
+    are the names that are known to have been written to. In the end `reread` has what was read
     again; `touched` the names that were written to; `libraries` the function libraries, where
     they had to be listed again; and `why` there is no moment, where there is none. `dirty` are
     then the names that may have changed since.
@@ -106,7 +133,7 @@ class ConsistencyLoop:
         hints: TypeHints,
         dirty: Iterable[bytes] = (),
     ) -> None:
-        self.again = RereadBuffer()
+        self.reread = RereadBuffer()
         self.touched: set[bytes] = {*dirty}
         self.libraries: Sequence[Library] | None = None
         self.why = ""
@@ -119,14 +146,15 @@ class ConsistencyLoop:
         self._covered = covered(scope)
         self._hints = hints
         self._alone: set[Place] = set()  # read by themselves, for they take more than a moment
-        self._untold: set[SilentChange] = set()
+        self._silent: set[SilentChange] = set()
         self.dirty: set[bytes] = {*dirty}  # written to, and not read since
 
     def run(self, pause: bool, patience: float) -> int | None:
         """The moment, in the server's milliseconds since 1970; None where there is none.
 
-        With `pause` writers are made to wait if they leave no room for so many seconds. Raises
-        Upset where all has to be read again.
+        With `pause` writers are made to wait if they leave no room for so many seconds.
+
+        Raises FullRescanNeeded where all has to be read again.
         """
         self._tracker.barrier()
         found = self._until(SHORT if pause else patience)
@@ -141,22 +169,22 @@ class ConsistencyLoop:
     def read_the_rest(self, server: Abilities) -> None:
         """Where there was no moment: what has changed, each key at one of its own.
 
-        Raises Upset where all has to be read again.
+        Raises FullRescanNeeded where all has to be read again.
         """
         self.dirty |= self._heard()
         self._reader.torn.clear()  # those are read again
         for db, places in groupby(self._unread(), key=lambda place: place[0]):
             names = [name for _, name in places]
             for name, entry in self._reader.entries(db, names):
-                self.again.keep((db, name), entry)
-        if SilentChange.LIBRARIES in self._untold and self.libraries is None:
+                self.reread.keep((db, name), entry)
+        if SilentChange.LIBRARIES in self._silent and self.libraries is None:
             self.libraries = keyspace.libraries(self._tracker.wire, server)
         self.dirty = set()
 
     def _unread(self) -> list[Place]:
         """What may have changed since it was read."""
-        streams = self._all_streams() if SilentChange.STREAMS in self._untold else set()
-        return sorted({*product(self.databases, self.dirty), *streams})
+        silent = self._all_silent() if SilentChange.KEYS in self._silent else set()
+        return sorted({*product(self.databases, self.dirty), *silent})
 
     def _until(self, seconds: float) -> int | None:
         """The moment, if there is one within so long."""
@@ -169,14 +197,14 @@ class ConsistencyLoop:
     def _catch_up(self, deadline: float) -> bool:
         """Reads what has changed, until what is left can be read at one moment."""
         self.dirty |= self._heard()
-        while (some := self._some()) < self.dirty and time.monotonic() < deadline:
-            self.dirty -= some
-            self._read_apart(some)
-            _, left = self._read(some)
+        while (names := self._first_dirty()) < self.dirty and time.monotonic() < deadline:
+            self.dirty -= names
+            self._read_apart(names)
+            _, left = self._read(names)
             self.dirty |= left | self._heard()
-        return some == self.dirty
+        return names == self.dirty
 
-    def _some(self) -> set[bytes]:
+    def _first_dirty(self) -> set[bytes]:
         """As many of the names that were written to as can be read at one moment."""
         weighed = zip(self.dirty, accumulate(map(self._weight, self.dirty)), strict=True)
         return {name for name, _ in takewhile(lambda pair: pair[1] <= MOST, weighed)}
@@ -202,9 +230,9 @@ class ConsistencyLoop:
         """Reads at one moment what is left; gives it, if nothing else had changed by then."""
         apart = self._read_apart(self.dirty)
         heard = self._heard()
-        names = self.dirty | heard | self._streams()
+        names = self.dirty | heard | self._silent_names()
         self.dirty = names
-        if self.why or self._some() != names:
+        if self.why or self._first_dirty() != names:
             return None
         moment, left = self._read(names)
         self._tracker.barrier()
@@ -236,7 +264,7 @@ class ConsistencyLoop:
             for db, name in product(sorted(self.databases), sorted(names))
             if not self._is_apart((db, name))
         ]
-        moment = self._moments.read(wanted, SilentChange.LIBRARIES in self._untold)
+        moment = self._moments.read(wanted, SilentChange.LIBRARIES in self._silent)
         return moment, self._settle(moment)
 
     def _settle(self, moment: Moment) -> set[bytes]:
@@ -255,7 +283,7 @@ class ConsistencyLoop:
         return left
 
     def _keep(self, place: Place, entry: Entry | None) -> None:
-        self.again.keep(place, entry)
+        self.reread.keep(place, entry)
         if entry is not None:
             self._hints.learn(place, entry["type"])
 
@@ -268,24 +296,24 @@ class ConsistencyLoop:
         return bool(new)
 
     def _all_told(self) -> bool:
-        """Whether nothing changed without a word; else the next moment has that too."""
-        new = self._tracker.silent_changes() - self._untold
+        """Whether nothing changed without an invalidation; else the next moment has that too."""
+        new = self._tracker.silent_changes() - self._silent
         if not self._functions:
             new.discard(SilentChange.LIBRARIES)
         if SilentChange.EVERYTHING in new:
             raise FullRescanNeeded
-        self._untold |= new
+        self._silent |= new
         return not new
 
-    def _streams(self) -> set[bytes]:
-        """The names of all streams, where they may have changed without a word."""
-        if SilentChange.STREAMS not in self._untold:
+    def _silent_names(self) -> set[bytes]:
+        """The names of all such keys, where they may have changed without an invalidation."""
+        if SilentChange.KEYS not in self._silent:
             return set()
-        streams = self._all_streams()
-        names = {name for _, name in streams}
-        if any(map(self._is_apart, streams)) or sum(map(self._weight, names)) > MOST:
+        silent = self._all_silent()
+        names = {name for _, name in silent}
+        if any(map(self._is_apart, silent)) or sum(map(self._weight, names)) > MOST:
             self.why = "groups read streams too large or too many to be read at one moment"
         return names
 
-    def _all_streams(self) -> set[Place]:
+    def _all_silent(self) -> set[Place]:
         return self._reader.silent | self._hints.silent()

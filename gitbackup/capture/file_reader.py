@@ -19,14 +19,14 @@ Place = tuple[str, Sequence[bytes]]
 
 
 class FileReader:
-    """Reads one database's places and gives them out; `note` is told of keys and their types."""
+    """Reads one database's files and gives them out; `note` is told of keys and their types."""
 
     def __init__(
-        self, reader: KeyReader, db: int, places: FileIndex, sink: Sink, note: Note
+        self, reader: KeyReader, db: int, index: FileIndex, sink: Sink, note: Note
     ) -> None:
         self._reader = reader
         self._db = db
-        self._places = places
+        self._index = index
         self._sink = sink
         self._note = note
 
@@ -36,9 +36,9 @@ class FileReader:
         Raises ServerError where that fails.
         """
         raw = self._reader.raw(self._db)
-        left: list[Place] = [] if raw else [*self._places]
+        left: list[Place] = [] if raw else [*self._index]
         if raw:
-            yield from self._small(raw, self._places, left)
+            yield from self._small(raw, self._index, left)
         yield from self._each(left)
 
     def _small(
@@ -58,7 +58,7 @@ class FileReader:
         False where the replies do not tell all.
         """
         path, digest = replies.path, replies.digest()
-        if self._places.recall(path, digest, self._sink):
+        if self._index.recall(path, digest, self._sink):
             return True
         outcomes = raw.entries(replies)
         if RetryAlone in set(map(type, outcomes)):
@@ -66,7 +66,7 @@ class FileReader:
         entries = cast(Sequence[Entry | None], outcomes)
         self._give(path, replies.keys, entries)
         if all(entries):
-            self._places.remember(path, digest, self._sink)
+            self._index.remember(path, digest, self._sink)
         return True
 
     def _each(self, files: Sequence[Place]) -> Iterator[int]:
@@ -85,6 +85,6 @@ class FileReader:
         found = dict(zip(map(codec.loose, names), entries, strict=True))
         if not all(entries):
             pairs = zip(names, entries, strict=True)
-            self._places.gone.update(name for name, entry in pairs if entry is None)
+            self._index.gone.update(name for name, entry in pairs if entry is None)
         there = {name: entry for name, entry in found.items() if entry}
-        self._places.put(path, there, self._sink)
+        self._index.put(path, there, self._sink)

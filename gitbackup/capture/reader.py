@@ -73,7 +73,7 @@ class SnapshotReader:
         self._consistency = consistency
         self._progress = progress
         self._tracker: Tracker | None = None
-        self._places: dict[int, FileIndex] = {}
+        self._indexes: dict[int, FileIndex] = {}
         self._libraries: dict[str, str] = {}  # names and paths
 
     @property
@@ -85,21 +85,21 @@ class SnapshotReader:
         """Whether the snapshot that was made has this key."""
         if key.db == FUNCTIONS:
             return key.name in self._libraries
-        places = self._places.get(key.db)
-        return places is not None and places.holds(codec.data(key.name))
+        index = self._indexes.get(key.db)
+        return index is not None and index.holds(codec.data(key.name))
 
     def held(self) -> Iterator[Key]:
         """All keys of the snapshot that was made, function libraries first."""
         yield from (Key(FUNCTIONS, name) for name in sorted(self._libraries))
-        for db, places in sorted(self._places.items()):
-            living = (name for name in places.names if name not in places.gone)
+        for db, index in sorted(self._indexes.items()):
+            living = (name for name in index.names if name not in index.gone)
             yield from (Key(db, codec.text(name)) for name in living)
 
     def namespaces(self) -> Counter[tuple[int, str]]:
         """How many keys, and libraries, there are in each database's namespaces."""
         found = Counter((FUNCTIONS, Key(FUNCTIONS, name).namespace) for name in self._libraries)
-        for db, places in self._places.items():
-            found.update({(db, name): count for name, count in places.namespaces().items()})
+        for db, index in self._indexes.items():
+            found.update({(db, name): count for name, count in index.namespaces().items()})
         return found
 
     def read(self, sink: Sink) -> None:
@@ -125,8 +125,8 @@ class SnapshotReader:
         if self._consistency is Consistency.STRICT and not self.at_once:
             raise GitbackupError(f"the database cannot be read as it is at one moment: {self.why}")
         self._look_at_primary()
-        for places in self._places.values():
-            places.check()
+        for index in self._indexes.values():
+            index.check()
         self._count()
         sink.put(file_format.MANIFEST, file_format.manifest(self.scope))
 
@@ -149,16 +149,16 @@ class SnapshotReader:
                 self.primary = replication.doubt(connection) or self.primary
 
     def _count(self) -> None:
-        counts = {db: len(places) for db, places in self._places.items()}
+        counts = {db: len(index) for db, index in self._indexes.items()}
         counts[FUNCTIONS] = len(self._libraries)
         self.keys = {db: count for db, count in counts.items() if count}
 
     def _start_over(self, sink: Sink) -> None:
-        for places in self._places.values():
-            places.drop(sink)
+        for index in self._indexes.values():
+            index.drop(sink)
         for path in self._libraries.values():
             sink.drop(path)
-        self._places, self._libraries = {}, {}
+        self._indexes, self._libraries = {}, {}
         self.why = ""
 
     def _read(self, sink: Sink, careful: bool) -> bool:
@@ -250,10 +250,10 @@ class SnapshotReader:
         if self.scope.include or self.scope.exclude:
             names = list(filter(covered(self.scope), names))
         self._progress.start(f"reading db{db}", len(names))
-        places = self._places[db] = FileIndex(db, names)
-        note = partial(reading.guesses.note, db)
+        index = self._indexes[db] = FileIndex(db, names)
+        note = partial(reading.hints.note, db)
         unheard = 0
-        for count in FileReader(reading.reader, db, places, sink, note).fill():
+        for count in FileReader(reading.reader, db, index, sink, note).fill():
             self._progress.advance(count)
             unheard += count
             if unheard > UNHEARD:
@@ -262,35 +262,35 @@ class SnapshotReader:
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> ConsistencyLoop:
         """Makes it the snapshot of one moment, if there is one."""
-        rounds = self._rounds(tracker, reading)
+        loop = self._loop(tracker, reading)
         patience = max(PATIENCE, time.monotonic() - tracker.began)
-        moment = self._read_again(rounds, tracker, reading, patience, sink)
+        moment = self._read_again(loop, tracker, reading, patience, sink)
         if self.at_once:
             self.taken_at = moment
-        return rounds
+        return loop
 
     def _read_again(
         self,
-        rounds: ConsistencyLoop,
+        loop: ConsistencyLoop,
         tracker: Tracker,
         reading: Reading,
         patience: float,
         sink: Sink,
     ) -> int:
         """Reads what has changed, and gives what is otherwise; the server's time then."""
-        with rounds.again:
-            moment = rounds.run(self._consistency is Consistency.PAUSE, patience)
+        with loop.reread:
+            moment = loop.run(self._consistency is Consistency.PAUSE, patience)
             self.at_once = moment is not None
             if moment is None:
-                rounds.read_the_rest(self.server.abilities)
+                loop.read_the_rest(self.server.abilities)
                 moment = keyspace.clock(tracker.wire)
             self.torn = () if self.at_once else _keys(reading.reader.torn)
             self.watching = self.at_once or reading.reader.watching
-            self.changed, self.why = len(rounds.touched), rounds.why
-            self._give(rounds, moment, sink)
+            self.changed, self.why = len(loop.touched), loop.why
+            self._give(loop, moment, sink)
         return moment
 
-    def _rounds(
+    def _loop(
         self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()
     ) -> ConsistencyLoop:
         moments = reading.moments or AtomicReader(tracker.wire, self.server.abilities)
@@ -301,19 +301,19 @@ class SnapshotReader:
             moments,
             self.scope,
             reading.databases,
-            reading.guesses,
+            reading.hints,
             dirty,
         )
 
-    def _give(self, rounds: ConsistencyLoop, moment: int, sink: Sink) -> None:
+    def _give(self, loop: ConsistencyLoop, moment: int, sink: Sink) -> None:
         """Gives what is otherwise now that some was read again."""
-        again: dict[int, dict[bytes, BufferedEntry | None]] = {db: {} for db in self._places}
-        for (db, name), kept in self._without_aside(rounds.again.kept, moment).items():
+        again: dict[int, dict[bytes, BufferedEntry | None]] = {db: {} for db in self._indexes}
+        for (db, name), kept in self._without_aside(loop.reread.kept, moment).items():
             again.setdefault(db, {})[name] = kept
         for db, entries in sorted(again.items()):
-            self._places.setdefault(db, FileIndex(db, [])).settle(entries, moment, sink)
-        if rounds.libraries is not None:
-            self._put_libraries(rounds.libraries, sink)
+            self._indexes.setdefault(db, FileIndex(db, [])).settle(entries, moment, sink)
+        if loop.libraries is not None:
+            self._put_libraries(loop.libraries, sink)
 
     def _without_aside(
         self, again: Mapping[Place, BufferedEntry | None], moment: int

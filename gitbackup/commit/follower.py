@@ -23,8 +23,8 @@ class LiveFollower(SnapshotReader):
     """Stays with the server after `read`, until `close`.
 
     `dirty` are the names of keys that were written to, or have expired, since they were read;
-    `silent_changes` is what may have changed without a word; and where `upset`, all has to be read
-    anew. Methods raise ServerError where the server does not let us hear it, or is lost.
+    `silent_changes` is what may have changed without an invalidation; and where `upset`, all has
+    to be read anew. Methods raise ServerError where the server does not let us hear it, or is lost.
     """
 
     def __init__(self, server: Server, scope: Scope, progress: Progress) -> None:
@@ -64,39 +64,39 @@ class LiveFollower(SnapshotReader):
         new, self.silent_changes = told - self.silent_changes, self.silent_changes | told
         return new
 
-    def streams(self) -> set[bytes]:
-        """The names of all streams, and of some keys that were streams."""
+    def silent_keys(self) -> set[bytes]:
+        """Return the names of keys that may change without an invalidation, or could once."""
         reading = self._reading
-        return {name for _, name in reading.streams()} if reading else set()
+        return {name for _, name in reading.silent()} if reading else set()
 
     def catch_up(self, sink: Sink) -> None:
         """Reads what has changed, and gives the files that are otherwise.
 
         That is at one moment, as told by `at_once`, or else each key at its own, and what was
-        written to meanwhile is dirty still. Raises Upset where all has to be read anew.
+        written to meanwhile is dirty still. Raises FullRescanNeeded where all has to be read anew.
         """
         tracker, reading = self._hearing(), self._reading
         if reading is None:
             raise ValueError("it was not read yet")
         self.primary = ""
         self._look_at_primary()
-        rounds = self._rounds(tracker, reading, self.dirty)
-        self.taken_at = self._read_again(rounds, tracker, reading, PATIENCE, sink)
-        self._know(rounds, tracker, reading)
+        loop = self._loop(tracker, reading, self.dirty)
+        self.taken_at = self._read_again(loop, tracker, reading, PATIENCE, sink)
+        self._know(loop, tracker, reading)
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> ConsistencyLoop:
-        rounds = super()._settle(tracker, reading, sink)
+        loop = super()._settle(tracker, reading, sink)
         if not self.at_once:
-            rounds.dirty = rounds.touched
-        self._know(rounds, tracker, reading)
-        return rounds
+            loop.dirty = loop.touched
+        self._know(loop, tracker, reading)
+        return loop
 
-    def _know(self, rounds: ConsistencyLoop, tracker: Tracker, reading: Reading) -> None:
+    def _know(self, loop: ConsistencyLoop, tracker: Tracker, reading: Reading) -> None:
         """What was read is known from now on, but for what is dirty."""
         self._reading = reading
-        reading.databases |= rounds.databases
+        reading.databases |= loop.databases
         reading.reader.rest()
-        self.dirty = rounds.dirty
+        self.dirty = loop.dirty
         if self.at_once:
             tracker.forget_silent_changes()
             self.silent_changes = set()
@@ -108,12 +108,12 @@ class LiveFollower(SnapshotReader):
         """The names of keys of which all or some has expired since it was last asked."""
         instant = str(codec.instant(self._ahead + _milliseconds()))
         if self._due and self._due < instant:
-            for places in self._places.values():
-                yield from places.expired(instant, sink)
+            for index in self._indexes.values():
+                yield from index.expired(instant, sink)
             self._await_first()
 
     def _await_first(self) -> None:
-        dues = (places.first_due() for places in self._places.values())
+        dues = (index.first_due() for index in self._indexes.values())
         self._due = min(filter(None, dues), default="")
 
     def _hearing(self) -> Tracker:

@@ -151,11 +151,11 @@ class Watch:
             debouncer.hold(self._clock() + self._later())
 
     def _ask(self, live: LiveFollower) -> bool:
-        """Whether something that counts may have changed without a word."""
+        """Whether something that counts may have changed without an invalidation."""
         told = live.ask()
         if SilentChange.LIBRARIES in told and self._policy.of_libraries:
             return True
-        return SilentChange.STREAMS in told and self._policy.counted(live.streams())
+        return SilentChange.KEYS in told and self._policy.counted(live.silent_keys())
 
     def _commit(self, live: LiveFollower, pending: PendingSnapshot) -> CommitResult | None:
         """Commits what has changed; None where none of it counts: then it waits for the next."""

@@ -14,7 +14,7 @@ from gitbackup.live.read import alone_read, expiry
 from gitbackup.live.read.alone_read import Outcome, RetryAlone
 from gitbackup.live.read.bulk_read import Asked
 from gitbackup.live.read.expiry import Span
-from gitbackup.live.server import hash_field_ttl, keyspace
+from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import Library
 
 Place = tuple[int, bytes]
@@ -65,7 +65,7 @@ class AtomicReader:
         """The keys, which come database by database; and the function libraries, if wished."""
         asked = [self._ask(one) for one in wanted]
         listing: list[Command] = [("FUNCTION", "LIST", "WITHCODE")] if libraries else []
-        commands = [("TIME",), ("INFO", "keyspace"), *listing, *self._keys(wanted, asked)]
+        commands = [("TIME",), expiry.KEYSPACE, *listing, *self._keys(wanted, asked)]
         first, info, *rest, last = self._transaction([*commands, ("TIME",)])
         replies = iter(rest)
         told = keyspace.told(next(replies)) if libraries else None
@@ -80,7 +80,7 @@ class AtomicReader:
 
     def _expiring(self, info: Mapping[str, str], databases: frozenset[int]) -> Iterator[int]:
         if self._server.field_expiry:
-            yield from (db for db in databases if hash_field_ttl.told_of(info, db))
+            yield from (db for db in databases if expiry.fields_may_expire_in(info, db))
 
     def _ask(self, one: KeyToRead) -> Asked:
         """What to ask for a key: its type alone, where that is not known."""

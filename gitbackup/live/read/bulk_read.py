@@ -32,7 +32,7 @@ from gitbackup.live.connection.resp import argument, form, pattern
 from gitbackup.live.read import alone_read, expiry
 from gitbackup.live.read.alone_read import Outcome, RetryAlone
 from gitbackup.live.read.expiry import Span
-from gitbackup.live.server import hash_field_ttl, keyspace
+from gitbackup.live.server import keyspace
 from gitbackup.model.keys import Entry
 
 MOST_KEYS = 500  # in one batch
@@ -273,11 +273,11 @@ class BulkReader:
         }
         self._plain = False
         self._around: list[Command] = [] if server.pexpiretime else [("TIME",)]
-        self._after: list[Command] = [hash_field_ttl.QUESTION] if server.field_expiry else []
+        self._after: list[Command] = [expiry.KEYSPACE] if server.field_expiry else []
 
     def begin(self, db: int) -> None:
         """What follows is about this database, which the connection is at."""
-        self._plain = not hash_field_ttl.may_expire(self._connection, db) if self._after else True
+        self._plain = not expiry.fields_may_expire(self._connection, db) if self._after else True
         self._db = db
 
     def ask(self, asked: Batch) -> SentBatch:
@@ -303,7 +303,7 @@ class BulkReader:
         if self._after:
             (info,) = self._connection.receive(1)
             self._connection.expect(self._after, [info])
-            self._plain = not hash_field_ttl.told(info, self._db)
+            self._plain = not expiry.fields_may_expire_by(info, self._db)
         if others:
             found = dict(zip(sent.keys, outcomes, strict=True))
             found |= zip((one.key for one in sent.others), others, strict=True)

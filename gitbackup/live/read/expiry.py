@@ -6,14 +6,20 @@ reads: where that clock shows the same millisecond before and after, their sum i
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from gitbackup.kinds import Abilities, Command
-from gitbackup.live.connection.connection import Connection
+from gitbackup.live.connection.connect import parse_info
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.server.keyspace import milliseconds
 
 GONE, NEVER = -2, -1
 TOGETHER = 32  # keys between two looks at the clock
+KEYSPACE = ("INFO", "keyspace")
+"""Tells, among others, whether any hash of a database has fields that expire."""
+FIELDS = re.compile(r"\b(?:keys_with_volatile_items|subexpiry)=(\d+)")  # Valkey 9, Redis 7.4
 TRIES = 200  # for a key alone, until it falls within one millisecond
 
 
@@ -67,3 +73,20 @@ def _alone(connection: Connection, key: bytes) -> int:
         if time < 0 or milliseconds(first) == milliseconds(last):
             break
     return int(time if time < 0 else milliseconds(first) + time)
+
+
+def fields_may_expire(connection: Connection, db: int) -> bool:
+    """Whether a field of a hash may expire; False where the server says that none does."""
+    (info,) = connection.ask([KEYSPACE])
+    return fields_may_expire_by(info, db)
+
+
+def fields_may_expire_by(info: str | Refusal, db: int) -> bool:
+    """The same, by the reply to KEYSPACE."""
+    return isinstance(info, Refusal) or fields_may_expire_in(parse_info(info), db)
+
+
+def fields_may_expire_in(keyspace: Mapping[str, str], db: int) -> bool:
+    """The same, by what INFO has said of the databases."""
+    count = FIELDS.search(keyspace.get(f"db{db}", ""))
+    return count is None or int(count[1]) > 0

@@ -23,10 +23,9 @@ from typing import Any, NamedTuple
 from gitbackup.kinds import FIELDS_EXPIRE, Abilities, Command
 from gitbackup.live.connection.connection import Connection
 from gitbackup.live.connection.resp import argument, packed
-from gitbackup.live.read import bulk_read
+from gitbackup.live.read import bulk_read, expiry
 from gitbackup.live.read.alone_read import Outcome
 from gitbackup.live.read.bulk_read import MOST_BYTES, SIMPLE, Batch, SmallValues
-from gitbackup.live.server import hash_field_ttl
 
 RULE = b"gitbackup 2\n"  # to be another when the same replies are to make another entry
 GROUP = 128  # keys that are asked for at once, or one file's: while they are answered others wait
@@ -128,7 +127,7 @@ class FileReplyReader:
             plain: SmallValues(_knowing(server, plain), sized=False, hears=hears)
             for plain in (True, False)
         }
-        self._plain = not (server.field_expiry and hash_field_ttl.may_expire(connection, db))
+        self._plain = not (server.field_expiry and expiry.fields_may_expire(connection, db))
         self._heavy = False  # whether the last replies were more than a group's should be
 
     def able(self) -> bool:
@@ -192,7 +191,7 @@ class FileReplyReader:
         pairs = zip(values, words, strict=False)
         parts = [one.commands + packed(("ECHO", word)) for one, word in pairs]
         if self._server.field_expiry:
-            parts.append(packed(hash_field_ttl.QUESTION))
+            parts.append(packed(expiry.KEYSPACE))
         parts += [bulk_read.size_questions(one.keys) for one in questions]
         parts.append(packed(("ECHO", words[-1])))
         self._connection.send_packed(b"".join(parts))
@@ -206,7 +205,7 @@ class FileReplyReader:
         self._heavy = sum(map(len, replies)) > GROUP_BYTES
         plain = turn.plain and self._plain
         if self._server.field_expiry:
-            self._plain = not hash_field_ttl.told(about.pop(0), self._db)
+            self._plain = not expiry.fields_may_expire_by(about.pop(0), self._db)
         doubted = turn.plain and not (plain and self._plain)
         found = [*self._values(turn, replies, doubted), *self._types(turn, iter(about))]
         done = [one for one in found if isinstance(one, Read)]
@@ -215,7 +214,7 @@ class FileReplyReader:
     def _about(self, turn: _Turn, rest: bytes) -> list[Any]:
         """What is said of fields that expire, and of keys' types and sizes."""
         about = self._connection.parse(rest)
-        asked: list[Command] = [hash_field_ttl.QUESTION] if self._server.field_expiry else []
+        asked: list[Command] = [expiry.KEYSPACE] if self._server.field_expiry else []
         count = len(asked) + bulk_read.SIZE_QUESTIONS * sum(len(one.keys) for one in turn.questions)
         if len(about) != count:
             raise self._connection.nonsense(("TYPE",))

@@ -27,10 +27,10 @@ CALLS = re.compile(r"calls=([0-9]{1,19})")
 
 
 class SilentChange(Enum):
-    """What may have changed without a word."""
+    """What the server sends no invalidation for; seen by how often these commands were run."""
 
     EVERYTHING = ("swapdb",)
-    STREAMS = tuple(command for kind in KINDS.values() for command in kind.silent_commands)
+    KEYS = tuple(command for kind in KINDS.values() for command in kind.silent_commands)
     LIBRARIES = ("function",)
 
 
@@ -92,7 +92,7 @@ class Tracker:
         return flushed
 
     def silent_changes(self) -> set[SilentChange]:
-        """What may have changed without a word, by the counters' account."""
+        """Return what may have changed without an invalidation, since it was last forgotten."""
         self._earlier, self._latest = self._latest, self._counted()
         now = self._latest
         if any(now.get(name, 0) < count for name, count in self._counts.items()):
@@ -100,7 +100,7 @@ class Tracker:
         return {kind for kind in SilentChange if _of(now, kind) != _of(self._counts, kind)}
 
     def forget_silent_changes(self) -> None:
-        """What had changed when untold() was called for the last but one time has been read."""
+        """Note that what `silent_changes` told before its last call was read since."""
         self._counts = self._earlier
 
     @contextmanager

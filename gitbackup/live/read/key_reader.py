@@ -93,7 +93,8 @@ class KeyReader:
         self._begin(db)
         values = BulkReader(self._connection, self._server.abilities, lambda: self._second(db))
         values.begin(db)
-        chunks = iter(partial(_chunk, iter(keys)), [])
+        left = iter(keys)
+        chunks = iter(lambda: [*islice(left, bulk_read.MOST_KEYS)], [])
         batches: deque[Batch] = deque()
         sized = self._size(chunks)
         sent: SentBatch | None = None
@@ -212,7 +213,3 @@ class KeyReader:
         self._other = self._other or self._server.dial()
         self._other.select(db)
         return self._other
-
-
-def _chunk(keys: Iterator[bytes]) -> list[bytes]:
-    return [*islice(keys, bulk_read.MOST_KEYS)]
