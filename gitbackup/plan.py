@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,10 +72,12 @@ class PlannedKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
-    """All keys of a file of the commit's, none of which is there: steps that create them.
+class NewKeys:
+    """Keys of the commit that the server does not have: many steps that create one each, told
+    once.
 
-    `comes` is how many bytes of JSON they take in all; each step is told the same share of it.
+    They are all keys of the commit's file at `path`, sorted by name. `comes` is how many bytes of
+    JSON they take in all; `item` gives each step the same share of it.
     """
 
     db: int
@@ -159,9 +161,38 @@ class Plan:
         }
 
     @property
-    def arrivals(self) -> Sequence[Arrivals]:
-        """The files of which all keys are created."""
-        return [block for block in parts(self.keys)[1] if isinstance(block, Arrivals)]
+    def steps(self) -> Collection[PlannedKey]:
+        """The steps that are planned one by one, sorted: all but those of `new_keys`."""
+        return [*parts(self.keys)[0]]
+
+    @property
+    def new_keys(self) -> Sequence[NewKeys]:
+        """The steps that create keys in bulk."""
+        return [block for block in parts(self.keys)[1] if isinstance(block, NewKeys)]
+
+    @property
+    def samples(self) -> Collection[PlannedKey]:
+        """A step of each database, action and type."""
+        samples: dict[tuple[object, ...], PlannedKey] = {}
+        for step in parts(self.keys)[0]:
+            samples.setdefault((step.key.db, step.action, step.type), step)
+        for new in self.new_keys:
+            for type_ in {*new.types}:
+                sample = new.db, new.action, type_
+                if sample not in samples:
+                    samples[sample] = new.item(new.types.index(type_))
+        return samples.values()
+
+    @property
+    def growth(self) -> Mapping[int, int]:
+        """How many more keys each database has once the plan is carried out."""
+        few, blocks = parts(self.keys)
+        growth: Counter[int] = Counter()
+        for step in few:
+            growth[step.key.db] += (step.action is Action.ADDED) - (step.action is Action.REMOVED)
+        for block in blocks:
+            growth[block.db] += len(block.names)
+        return growth
 
     @property
     def goes(self) -> int:
@@ -172,19 +203,20 @@ class Plan:
     def comes(self) -> int:
         """How many bytes are written, counted in the same way."""
         few = sum(step.comes for step in parts(self.keys)[0])
-        return few + sum(block.comes for block in self.arrivals)
+        return few + sum(new.comes for new in self.new_keys)
 
     @property
     def adds(self) -> int:
-        """How much more memory the server needs in the end, at the very least, but for what
-        `arrivals` take."""
+        """How many more bytes of memory the server needs in the end, at the very least, not
+        counting what `new_keys` take."""
         return sum(step.least - MOST_FREED * step.goes for step in parts(self.keys)[0])
 
     @property
-    def arrive(self) -> int:
-        """More memory than it needs for `arrivals`, at the very least."""
-        names = (KEY + len(name) for block in self.arrivals for name in block.names)
-        return sum(block.comes for block in self.arrivals) + sum(names)
+    def adds_new(self) -> int:
+        """Bytes of memory that surely cover the least that the server needs for `new_keys`."""
+        new_keys = self.new_keys
+        names = (KEY + len(name) for new in new_keys for name in new.names)
+        return sum(new.comes for new in new_keys) + sum(names)
 
 
 def least(name: str, entry: Entry) -> int:

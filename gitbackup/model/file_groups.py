@@ -7,7 +7,7 @@ them stands for in the list is made when somebody asks for it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cached_property
 from heapq import merge, nsmallest
 from typing import Generic, Protocol, TypeVar, overload
@@ -24,6 +24,7 @@ class Keyed(Protocol):
 
 
 T = TypeVar("T", bound=Keyed)
+U = TypeVar("U", bound=Keyed)
 T_co = TypeVar("T_co", bound=Keyed, covariant=True)
 
 
@@ -100,6 +101,23 @@ def parts(items: Iterable[T]) -> tuple[Iterable[T], Sequence[FileGroup[T]]]:
     return (items.few, items.blocks) if isinstance(items, FileGroups) else (items, ())
 
 
+def unordered(items: Iterable[T]) -> Iterator[T]:
+    """Iterate over the items of a sequence in no order, which takes no memory for the blocks."""
+    few, blocks = parts(items)
+    yield from few
+    for block in blocks:
+        yield from map(block.item, range(len(block.names)))
+
+
+def converted(items: Iterable[T], convert: Callable[[T], U]) -> Sequence[U]:
+    """Return the sequence of what `convert` makes of each item, about the same key.
+
+    Items of blocks are converted when somebody asks for them.
+    """
+    few, blocks = parts(items)
+    return listed([*map(convert, few)], [_Converted(block, convert) for block in blocks])
+
+
 def merged(old: Sequence[T], new: Sequence[T], left: Set[Key]) -> Sequence[T]:
     """The items of both sequences, where of each key the newer stands, but for the keys `left`."""
     again = {*left, *(item.key for item in new)} if old else left
@@ -135,6 +153,20 @@ class _Some(Generic[T]):
 
     def item(self, at: int) -> T:
         return self._block.item(self._places[at])
+
+
+class _Converted(Generic[T, U]):
+    """A block of what is made of another's items."""
+
+    def __init__(self, block: FileGroup[T], convert: Callable[[T], U]) -> None:
+        self.db = block.db
+        self.action = block.action
+        self.names = block.names
+        self._block = block
+        self._convert = convert
+
+    def item(self, at: int) -> U:
+        return self._convert(self._block.item(at))
 
 
 def spaces(block: FileGroup[T]) -> Counter[str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import lru_cache
-from heapq import merge
-from itertools import groupby, islice
+from itertools import groupby
 
 from gitbackup.format import codec
 from gitbackup.live.connection.connect import Server
@@ -16,29 +14,29 @@ from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.live.server.memory import may_evict
 from gitbackup.live.write.bulk_create import Created, Creator
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
-from gitbackup.model.file_groups import parts
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
-from gitbackup.plan import Arrivals, Plan, PlannedKey
+from gitbackup.plan import NewKeys, Plan, PlannedKey
 from gitbackup.progress import Progress
+from gitbackup.restore.planner import ONE_TRANSACTION
 from gitbackup.restore.preflight import Entries, libraries, sources
 from gitbackup.restore.verify_writes import unproved
-from gitbackup.store.repository.reply_cache import ReplyCache
 
-BATCH_KEYS = 200  # also those of a plan that is carried out as one transaction
-ARRIVING = 256  # keys of files that arrive together: one file may have as many
+BATCH_KEYS = ONE_TRANSACTION
 BATCH_BYTES = 4 * 1024 * 1024
+NEW_KEYS = 256  # that are created together; one group of a plan may have as many
+NEW_BYTES = 1024 * 1024  # that are created together, so that the server tells them all at once
 
 
 @dataclass(slots=True)
 class Applied:
     """What could not be done: `moved` keys hold something else by now, and were left.
 
-    `unproved` are the files that arrived, and were not seen at once to be just what they should.
+    `unproved` are keys that were created, and were not seen at once to hold what they should.
     """
 
     moved: list[Key] = field(default_factory=list)
     refused: dict[Key, str] = field(default_factory=dict)
-    unproved: list[Arrivals] = field(default_factory=list)
+    unproved: list[NewKeys] = field(default_factory=list)
 
     def note(self, db: int, outcome: Outcome) -> None:
         """Takes what became of a batch."""
@@ -46,45 +44,60 @@ class Applied:
         self.refused |= {_key(db, step): why for step, why in outcome.refused}
 
 
-def apply(
-    server: Server, plan: Plan, entries: Entries, progress: Progress, seen: ReplyCache
-) -> Applied:
+def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> Applied:
     """Carries out the plan. Raises ServerError where the server goes away or refuses all.
 
-    While files arrive, those that have are read again. `seen` knows, and learns, which replies
-    a file is made of.
+    While keys are created in bulk, those that have been are read again.
     """
     applied = Applied()
     progress.start("restoring", len(plan.keys))
     try:
-        with (
-            KeyWriter(server) as writer,
-            Creator(server, writer) as creator,
-            KeyReader(server, hears=True) as reader,  # what is not as written is read again
-        ):
-            raw = lru_cache(1)(reader.raw)  # the databases come one after the other
-            for (db, whole), run in groupby(_in_order(plan), key=_sort):
-                if whole:
-                    files = [each for each in run if isinstance(each, Arrivals)]
-                    entries.prefetch(files)
-                    created = creator.create(db, _joined(files, entries))
-                    written = _written(created, db, applied, progress)
-                    applied.unproved += unproved(raw(db), written, entries, seen)
-                else:
-                    few = (each for each in run if isinstance(each, PlannedKey))
-                    for batch in _batches(few, entries, progress):
-                        applied.note(db, writer.apply(db, batch))
+        with KeyWriter(server) as writer:
+            for db, steps in groupby(plan.steps, key=lambda step: step.key.db):
+                for batch in _batches(steps, entries) if db != FUNCTIONS else ():
+                    applied.note(db, writer.apply(db, batch))
+                    progress.advance(len(batch))
+            if plan.new_keys:
+                _create(server, writer, plan.new_keys, entries, applied, progress)
         _apply_functions(server, plan, entries, applied)
     finally:
         progress.finish()
-    if _is_small(plan) or _evicts(server):  # what was seen may be gone since
-        applied.unproved = [*plan.arrivals]
+    if plan.new_keys and _evicts(server):  # what was seen may be gone since
+        applied.unproved = [*plan.new_keys]
     return applied
 
 
-def _is_small(plan: Plan) -> bool:
-    """Whether it is carried out key by key."""
-    return len(plan.keys) <= BATCH_KEYS
+def _create(
+    server: Server,
+    writer: KeyWriter,
+    new_keys: Sequence[NewKeys],
+    entries: Entries,
+    applied: Applied,
+    progress: Progress,
+) -> None:
+    """Creates keys in bulk, one database after the other."""
+    with (
+        Creator(server, writer) as creator,
+        KeyReader(server, hears=True) as reader,  # what is not as written is read again
+    ):
+        for db, groups in groupby(sorted(new_keys, key=_database), key=_database):
+            created = creator.create(db, _new_batches([*groups], entries))
+            noted = _noted(created, db, applied, progress)
+            applied.unproved += unproved(reader.raw(db), noted)
+
+
+def _database(new_keys: NewKeys) -> int:
+    return new_keys.db
+
+
+def _noted(
+    created: Iterable[Created[list[NewKeys]]], db: int, applied: Applied, progress: Progress
+) -> Iterator[Created[list[NewKeys]]]:
+    """The same batches, once it is noted what became of each."""
+    for batch in created:
+        applied.note(db, batch.outcome)
+        progress.advance(len(batch.entries))
+        yield batch
 
 
 def _evicts(server: Server) -> bool:
@@ -100,69 +113,36 @@ def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
             writer.remove(db, staging_keys.still_ours(connection, [name for _, name in group]))
 
 
-def _in_order(plan: Plan) -> Iterator[PlannedKey | Arrivals]:
-    """The steps by their keys, and files that arrive by their first; a small plan's one by one."""
-    if _is_small(plan):
-        return iter(plan.keys)
-    return merge(parts(plan.keys)[0], sorted(plan.arrivals, key=_first), key=_first)
-
-
-def _first(each: PlannedKey | Arrivals) -> Key:
-    return Key(each.db, each.names[0]) if isinstance(each, Arrivals) else each.key
-
-
-def _sort(each: PlannedKey | Arrivals) -> tuple[int, bool]:
-    return _first(each).db, isinstance(each, Arrivals)
-
-
-def _batches(
-    keys: Iterable[PlannedKey], entries: Entries, progress: Progress
-) -> Iterator[list[KeyWrite]]:
-    """Steps of one database in batches, bounded in keys and in bytes; none for libraries."""
+def _batches(steps: Iterable[PlannedKey], entries: Entries) -> Iterator[list[KeyWrite]]:
+    """Steps of one database in batches, bounded in keys and in bytes."""
     batch: list[KeyWrite] = []
     size = 0
-    for planned in keys:
-        if planned.key.db == FUNCTIONS:
-            return
+    for planned in steps:
         size += planned.goes + planned.comes
         batch.append(entries.step(planned))
         if len(batch) == BATCH_KEYS or size > BATCH_BYTES:
             yield batch
-            progress.advance(len(batch))
             batch, size = [], 0
     if batch:
         yield batch
-        progress.advance(len(batch))
 
 
-def _joined(
-    files: Iterable[Arrivals], entries: Entries
-) -> Iterator[tuple[list[Arrivals], dict[str, Entry]]]:
-    """What arrives in batches, of one file or more."""
-    batch: dict[str, Entry] = {}
-    joined: list[Arrivals] = []
+def _new_batches(
+    new_keys: Sequence[NewKeys], entries: Entries
+) -> Iterator[tuple[list[NewKeys], dict[str, Entry]]]:
+    """Keys of one database in batches, each with its entries; bounded as those of steps are."""
+    entries.prefetch(new_keys)
+    batch: list[NewKeys] = []
+    created: dict[str, Entry] = {}
     size = 0
-    for file in files:
-        if batch and (len(batch) + len(file.names) > ARRIVING or size + file.comes > BATCH_BYTES):
-            yield joined, batch
-            joined, batch, size = [], {}, 0
-        joined.append(file)
-        batch |= entries.arriving(file)
-        size += file.comes
-    yield joined, batch
-
-
-def _written(
-    created: Iterable[Created[list[Arrivals]]], db: int, applied: Applied, progress: Progress
-) -> Iterator[tuple[Arrivals, bytes | None]]:
-    """The files as they arrive, with the most likely replies for each when it is read."""
-    for batch in created:
-        applied.note(db, batch.outcome)
-        progress.advance(len(batch.reads))
-        reads = iter(batch.reads)
-        for file in batch.label:
-            told = [*islice(reads, len(file.names))]
-            yield file, None if None in told else b"".join(filter(None, told))
+    for new in new_keys:
+        if batch and (len(created) + len(new.names) > NEW_KEYS or size + new.comes > NEW_BYTES):
+            yield batch, created
+            batch, created, size = [], {}, 0
+        batch.append(new)
+        created |= entries.new(new)
+        size += new.comes
+    yield batch, created
 
 
 def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Applied) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from gitbackup.capture.capture import Capture
 from gitbackup.commit.commit import changed_paths
 from gitbackup.commit.message import PER_KEY, Origin, compose, origin
-from gitbackup.diff.keys import FileKeys
 from gitbackup.errors import Busy
 from gitbackup.live.connection.connect import Server
 from gitbackup.model.changes import KeyChange
-from gitbackup.model.file_groups import listed, parts
-from gitbackup.plan import Plan
+from gitbackup.model.file_groups import converted
+from gitbackup.plan import Plan, PlannedKey
 from gitbackup.report.json.plan import how_object
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.restore.trailers import BEGUN, DONE, trailers
@@ -25,24 +24,19 @@ from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import summarise
 from gitbackup.snapshot.entry_sources import EntrySource
 from gitbackup.snapshot.sources import Spool
-from gitbackup.store.repository.reply_cache import ReplyCache
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JournalEntry, State
 
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """The live database as it was read, on top of HEAD's commit, and the plan drawn from that.
-
-    `seen` knows the replies that its files are made of.
-    """
+    """The live database as it was read, on top of HEAD's commit, and the plan drawn from that."""
 
     plan: Plan
     taken: Capture
     parent: str | None
     side: EntrySource
     spool: Spool
-    seen: ReplyCache
 
 
 def entry(
@@ -132,7 +126,7 @@ def commit_after(
     that is not read again. There is no commit where HEAD says so already. Raises Busy where
     HEAD is neither `saved`, what `commit_before` committed of this view, nor what the view is of.
     """
-    changes = _changes(view.plan)
+    changes = converted(view.plan.keys, _change)
     held = view.taken.files
     differing = {
         path: files.get(path)
@@ -154,11 +148,8 @@ def commit_after(
     return commit
 
 
-def _changes(plan: Plan) -> Sequence[KeyChange]:
-    """What the plan has changed."""
-    few = [KeyChange(p.key, p.action, p.before, p.after) for p in parts(plan.keys)[0]]
-    whole = [FileKeys(block.action, block.path, block.db, block.names) for block in plan.arrivals]
-    return listed(few, whole)
+def _change(step: PlannedKey) -> KeyChange:
+    return KeyChange(step.key, step.action, step.before, step.after)
 
 
 def title(wanted: RestoreRequest) -> str:

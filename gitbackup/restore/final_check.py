@@ -22,9 +22,9 @@ from gitbackup.live.server.eviction import Tally, absent, tally
 from gitbackup.live.server.memory import may_evict
 from gitbackup.live.write.key_writer import KeyWriter
 from gitbackup.model.changes import Action
-from gitbackup.model.file_groups import parts
+from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
-from gitbackup.plan import Arrivals, Clock, Plan, PlannedKey, Ttl, timed
+from gitbackup.plan import Clock, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
 from gitbackup.restore.commits import LiveState
 from gitbackup.restore.preflight import Entries
@@ -96,7 +96,7 @@ class FinalCheck:
         if now is None or self._first is None or self._before is None:
             return (None if may_evict(connection) else 0), True
         due = Counter(self._before.keys)
-        due.update(_more(plan))
+        due.update({db: more for db, more in plan.growth.items() if db != FUNCTIONS})
         fewer = any(now.keys.get(db, 0) < count for db, count in due.items())
         return now.evicted - self._first.evicted, fewer
 
@@ -147,36 +147,22 @@ def _due(entries: Entries, step: PlannedKey, now: int) -> Entry | None:
     return timed(due, Ttl.KEEP, Clock(now, 0)) if due else None
 
 
-def _more(plan: Plan) -> Counter[int]:
-    """How many more keys each database has once a plan is carried out."""
-    few, blocks = parts(plan.keys)
-    more: Counter[int] = Counter()
-    for step in few:
-        more[step.key.db] += (step.action is Action.ADDED) - (step.action is Action.REMOVED)
-    for block in blocks:
-        more[block.db] += len(block.names)
-    del more[FUNCTIONS]
-    return more
-
-
 def _removed_and_come(plan: Plan) -> tuple[set[Key], Sequence[Key]]:
     """The keys that a plan deletes, and those that it creates."""
-    few, blocks = parts(plan.keys)
-    steps = [step for step in few if step.key.db != FUNCTIONS]
-    come = [step.key for step in steps if step.action is Action.ADDED]
-    come += [Key(block.db, name) for block in blocks for name in block.names]
-    return {step.key for step in steps if step.action is Action.REMOVED}, come
+    removed, created = set[Key](), list[Key]()
+    for step in unordered(plan.keys):
+        if step.key.db != FUNCTIONS and step.action is Action.REMOVED:
+            removed.add(step.key)
+        elif step.key.db != FUNCTIONS and step.action is Action.ADDED:
+            created.append(step.key)
+    return removed, created
 
 
 def _steps(plan: Plan, keys: set[Key]) -> dict[Key, PlannedKey]:
     """The steps of some keys."""
-    few, blocks = parts(plan.keys)
-    found = {step.key: step for step in few if step.key in keys}
-    for block in blocks:
-        for at, name in enumerate(block.names):
-            if isinstance(block, Arrivals) and Key(block.db, name) in keys:
-                found[Key(block.db, name)] = block.item(at)
-    return found
+    if not keys:
+        return {}
+    return {step.key: step for step in unordered(plan.keys) if step.key in keys}
 
 
 def _absent(connection: Connection, keys: Iterator[Key] | Sequence[Key]) -> Iterator[Key]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 
@@ -13,7 +13,7 @@ from gitbackup.format.patterns import covers, matcher, may_name_library
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.file_groups import FileGroup, listed, parts
 from gitbackup.model.keys import Entry, Key, Scope
-from gitbackup.plan import Arrivals, Clock, Plan, PlannedKey, RestoreOptions, Ttl, least, timed
+from gitbackup.plan import Clock, NewKeys, Plan, PlannedKey, RestoreOptions, Ttl, least, timed
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison
 from gitbackup.snapshot.entry_sources import EntrySource, decoded
@@ -29,6 +29,7 @@ SOON = 3_600_000  # milliseconds: what expires sooner after it is restored is wo
 
 
 NAMED = 10  # keys that an error names
+ONE_TRANSACTION = 200  # keys of a plan that is carried out at once, each step by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +112,17 @@ class _Drawing:
         if restored and _expires_soon(restored, self._clock):
             self.soon.append(change.key)
 
-    def whole(
+    def new_keys(
         self, commit: EntrySource, block: FileGroup[KeyChange], concerns: Callable[[Key], bool]
-    ) -> Arrivals | None:
-        """The steps of a whole file that arrives; None where it is not all restored as it is."""
+    ) -> NewKeys | None:
+        """The steps that create all keys of a file; None where not all are restored as they are."""
         path = block.item(0).after
         if path is None or self._how.ttl is not Ttl.KEEP:
             return None
         db, names, types, plain, comes, due = commit.outline(path)
         late = not due or due > str(codec.instant(self._clock.now + SOON))
         all_of_it = concerns is _every or all(map(concerns, map(Key, repeat(db), names)))
-        return Arrivals(db, path, names, types, comes) if plain and late and all_of_it else None
+        return NewKeys(db, path, names, types, comes) if plain and late and all_of_it else None
 
     def _digest(self, key: Key, holds: bytes) -> str:
         """Of two keys that hold the same, each has one of its own."""
@@ -155,20 +156,31 @@ def build_plan(
     seen = file_format.read_manifest(comparison.before.read(file_format.MANIFEST)).functions
     concerns = _concerns(wanted, replace(scope, functions=scope.functions and seen))
     few, blocks = parts(comparison.changes)
-    changes, arrivals = [*few], []
+    new_keys: list[NewKeys] = []
+    in_bulk: list[FileGroup[KeyChange]] = []
+    one_by_one: list[FileGroup[KeyChange]] = []
     for block in blocks:
-        arrived = drawing.whole(decoded(comparison.after), block, concerns)
-        arrivals += [arrived] if arrived else []
-        changes += [] if arrived else [block.item(at) for at in range(len(block.names))]
-    for change, live, stored in _candidates(replace(comparison, changes=changes), wanted.how.ttl):
-        if concerns(change.key):
-            drawing.add(change, live, stored)
+        new = drawing.new_keys(decoded(comparison.after), block, concerns)
+        new_keys += [new] if new else []
+        (in_bulk if new else one_by_one).append(block)
+
+    def add(changes: Iterable[KeyChange]) -> None:
+        part = replace(comparison, changes=[*changes])
+        for change, live, stored in _candidates(part, wanted.how.ttl):
+            if concerns(change.key):
+                drawing.add(change, live, stored)
+
+    add([*few, *_changes(one_by_one)])
+    created = sum(len(new.names) for new in new_keys)
+    if created and len(drawing.keys) + created <= ONE_TRANSACTION:
+        new_keys = []
+        add(_changes(in_bulk))
     return Plan(
         wanted.commit,
         server,
         wanted.how,
         clock,
-        listed(sorted(drawing.keys, key=lambda step: step.key), arrivals),
+        listed(sorted(drawing.keys, key=lambda step: step.key), new_keys),
         sorted(drawing.expired),
         sorted(drawing.soon),
         sorted(drawing.kept),
@@ -198,6 +210,11 @@ def revalidate(plan: Plan, kept: Plan, begun: bool) -> Plan:
         )
     planned = {step.key for step in kept.keys}
     return replace(plan, keys=[step for step in plan.keys if step.key in planned])
+
+
+def _changes(blocks: Iterable[FileGroup[KeyChange]]) -> Iterator[KeyChange]:
+    for block in blocks:
+        yield from map(block.item, range(len(block.names)))
 
 
 def _alike(one: PlannedKey, other: PlannedKey) -> bool:

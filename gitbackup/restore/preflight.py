@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import chain
 
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
@@ -17,9 +16,9 @@ from gitbackup.live.write import write_probe as trying
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action
-from gitbackup.model.file_groups import parts
+from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import FUNCTIONS, Entry
-from gitbackup.plan import Arrivals, Plan, PlannedKey, least, timed
+from gitbackup.plan import NewKeys, Plan, PlannedKey, least, timed
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.entry_sources import EntrySource
 
@@ -52,21 +51,13 @@ class Entries:
         files = map(self._source.entries, paths)
         return {key.name: entry["value"] for file in files for key, entry in file.items()}
 
-    def prefetch(self, arrivals: Iterable[Arrivals]) -> None:
-        """These are going to be asked for next, in this order."""
-        self._decoded.prefetch([each.path for each in arrivals])
+    def prefetch(self, new_keys: Iterable[NewKeys]) -> None:
+        """Announce that the entries of these are asked for next, in this order."""
+        self._decoded.prefetch([new.path for new in new_keys])
 
-    def arriving(self, arrivals: Arrivals) -> dict[str, Entry]:
-        """The entries of a file that arrives whole, by name."""
-        return self._decoded.content(arrivals.path)
-
-    def blob_id(self, arrivals: Arrivals) -> str:
-        """The id of that file."""
-        return self._decoded.files[arrivals.path]
-
-    def due(self, arrivals: Arrivals) -> str:
-        """When the first of its keys expires; empty where none does."""
-        return self._decoded.outline(arrivals.path).due
+    def new(self, new_keys: NewKeys) -> dict[str, Entry]:
+        """Return the entries of keys that are created in bulk, by name."""
+        return self._decoded.content(new_keys.path)
 
     def adds(self, free: int) -> int:
         """How much more memory the server needs in the end, at the very least.
@@ -74,10 +65,10 @@ class Entries:
         It is not reckoned any closer where it is less than is `free` for sure.
         """
         plan = self._plan
-        if plan.adds + plan.arrive <= free:
+        if plan.adds + plan.adds_new <= free:
             return plan.adds
-        arriving = (item for file in plan.arrivals for item in self.arriving(file).items())
-        return plan.adds + sum(least(name, entry) for name, entry in arriving)
+        created = (item for new in plan.new_keys for item in self.new(new).items())
+        return plan.adds + sum(least(name, entry) for name, entry in created)
 
     def restored(self, planned: PlannedKey) -> Entry | None:
         stored = self._commit(planned.after, planned.key)
@@ -89,7 +80,11 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
 
     Raises ServerError, saying which commands or rights are missing, or how much memory.
     """
-    samples = [(planned.key.db, entries.step(planned)) for planned in _samples(plan)]
+    samples = [
+        (planned.key.db, entries.step(planned))
+        for planned in plan.samples
+        if planned.key.db != FUNCTIONS
+    ]
     changes = [*map(entries.library, libraries(plan))]
     trying.probe(server, samples, changes, _names(plan), lambda: _values(plan, entries))
     with closing(server.dial()) as connection:
@@ -102,29 +97,16 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
 
 
 def _names(plan: Plan) -> Iterator[bytes]:
-    few, blocks = parts(plan.keys)
-    yield from (codec.data(planned.key.name) for planned in few if planned.key.db != FUNCTIONS)
-    yield from (codec.data(name) for block in blocks for name in block.names)
+    keys = (planned.key for planned in unordered(plan.keys))
+    return (codec.data(key.name) for key in keys if key.db != FUNCTIONS)
 
 
 def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
     """All that is to be written."""
-    few, blocks = parts(plan.keys)
-    restored = (entries.restored(planned) for planned in few if planned.key.db != FUNCTIONS)
-    yield from filter(None, restored)
-    for file in blocks:
-        if isinstance(file, Arrivals):
-            yield from entries.arriving(file).values()
-
-
-def _samples(plan: Plan) -> Iterable[PlannedKey]:
-    """A step of each sort."""
-    few = (planned for planned in parts(plan.keys)[0] if planned.key.db != FUNCTIONS)
-    first = (file.item(file.types.index(each)) for file in plan.arrivals for each in {*file.types})
-    samples: dict[tuple[object, ...], PlannedKey] = {}
-    for planned in chain(few, first):
-        samples.setdefault((planned.key.db, planned.action, planned.type), planned)
-    return samples.values()
+    steps = (planned for planned in plan.steps if planned.key.db != FUNCTIONS)
+    yield from filter(None, map(entries.restored, steps))
+    for new in plan.new_keys:
+        yield from entries.new(new).values()
 
 
 def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
@@ -141,7 +123,7 @@ def unsupported_types(server: Server, plan: Plan, entries: Entries) -> list[str]
     """What to say of types that the server does not take: a module's that it has not. Nothing
     is written to learn it."""
     samples: dict[tuple[int, str], list[PlannedKey]] = {}
-    for planned in parts(plan.keys)[0]:
+    for planned in plan.steps:
         known = planned.type in KINDS or planned.key.db == FUNCTIONS
         if not known and planned.action is not Action.REMOVED:
             samples.setdefault((planned.key.db, planned.type), []).append(planned)
@@ -155,7 +137,7 @@ def unsupported_types(server: Server, plan: Plan, entries: Entries) -> list[str]
 
 
 def libraries(plan: Plan) -> list[PlannedKey]:
-    return [planned for planned in parts(plan.keys)[0] if planned.key.db == FUNCTIONS]
+    return [planned for planned in plan.steps if planned.key.db == FUNCTIONS]
 
 
 def sources(server: Server) -> dict[str, str] | None:

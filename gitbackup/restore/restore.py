@@ -234,7 +234,7 @@ class Restorer:
         )
         if wanted.kept:
             plan = revalidate(plan, wanted.kept, begun=self.resumes or not self._home)
-        return LiveState(_warned(plan, *self._warnings), taken, parent, source, spool, seen)
+        return LiveState(_warned(plan, *self._warnings), taken, parent, source, spool)
 
     def _save(self, result: RestoreResult, view: LiveState, entries: Entries) -> RestoreResult:
         """Commits what the live database holds, before any of it goes; then it may be written to.
@@ -263,13 +263,10 @@ class Restorer:
         """One round: write, read again."""
         plan = view.plan
         applying.sweep(self._server, view.taken.live.left_over)
-        applied = applying.apply(self._server, plan, entries, self._progress, view.seen)
-        arrived = applied.unproved
-        wrong = differing(self._server, plan, entries, arrived, self._progress)
+        applied = applying.apply(self._server, plan, entries, self._progress)
+        wrong = differing(self._server, plan, entries, applied.unproved, self._progress)
         undone = {*applied.moved, *applied.refused}
         sight = self._lookout.look(view, entries, wrong, undone)
-        if self._home:
-            view.seen.save()
         result = replace(
             result,
             done=merged(result.done, plan.keys, undone),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import cast
 
 from gitbackup.format import codec
@@ -14,14 +14,12 @@ from gitbackup.live.connection.connection import Connection
 from gitbackup.live.read.file_replies import File, FileReplies, FileReplyReader
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server import keyspace
-from gitbackup.model.file_groups import parts
+from gitbackup.live.write.bulk_create import Created
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
-from gitbackup.plan import Arrivals, Clock, Plan, PlannedKey, Ttl, timed
+from gitbackup.plan import Clock, NewKeys, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
 from gitbackup.restore.preflight import Entries, sources
 from gitbackup.snapshot import file_format
-from gitbackup.store.objects.blobs import blob_id
-from gitbackup.store.repository.reply_cache import CachedBlob, ReplyCache
 
 
 class _Now:
@@ -46,62 +44,77 @@ def differing(
     server: Server,
     plan: Plan,
     entries: Entries,
-    arrived: Sequence[Arrivals],
+    unproved: Sequence[NewKeys],
     progress: Progress,
 ) -> list[Key]:
     """Reads again what the plan was about: the keys that do not hold what they should.
 
-    Of the files that arrived whole, only these are in doubt.
+    Of the keys that were created in bulk, only these are in doubt.
     """
     found: list[Key] = []
-    few = [*parts(plan.keys)[0]]
-    progress.start("verifying", len(few) + sum(len(file.names) for file in arrived))
+    progress.start("verifying", len(plan.steps) + sum(len(new.names) for new in unproved))
     try:
         with KeyReader(server) as reader, closing(server.dial()) as connection:
             now = _Now(connection)
-            for db, planned in groupby(few, key=lambda planned: planned.key.db):
+            for db, planned in groupby(plan.steps, key=lambda planned: planned.key.db):
                 group = list(planned)
                 if db == FUNCTIONS:
                     found += _differing_libraries(server, group, entries)
                 else:
                     found += _differing(now, reader, group, entries, progress)
-            for _, files in groupby(arrived, key=lambda each: each.db):
-                found += _differing_files(now, reader, list(files), entries, progress)
+            for _, new_keys in groupby(unproved, key=lambda new: new.db):
+                found += _differing_new(now, reader, list(new_keys), entries, progress)
     finally:
         progress.finish()
     return sorted(found)
 
 
 def unproved(
-    raw: FileReplyReader | None,
-    arrived: Iterable[tuple[Arrivals, bytes | None]],
-    entries: Entries,
-    seen: ReplyCache,
-) -> Iterator[Arrivals]:
-    """The files that are not seen at once to be just what they should, each once it arrived.
+    raw: FileReplyReader | None, batches: Iterable[Created[list[NewKeys]]]
+) -> Iterator[NewKeys]:
+    """Read batches of keys again, each once it is created; return those that are in doubt.
 
-    Each comes with the replies that it most likely is read by. While some are read, others
-    arrive: they are not asked for all at once.
+    The others are seen to hold what they should. While some are read, others are created: they
+    are not asked for all at once. `raw` is None where the server does not let us read so.
     """
     if raw is None:
-        yield from (file for file, _ in arrived)
+        yield from chain.from_iterable(batch.label for batch in batches)
         return
-    waiting: dict[str, tuple[Arrivals, bytes | None]] = {}
-    for file, replies in raw.read(_asked(arrived, waiting)):
-        each, likely = waiting.pop(file.path)
-        if replies and replies.replies == likely:
-            seen.add(replies.digest(), CachedBlob(entries.blob_id(each), entries.due(each)))
-        elif not (replies and _is_made_of(raw, replies, each, entries, seen)):
-            yield each
+    waiting: dict[str, Created[list[NewKeys]]] = {}
+    for read, replies in raw.read(_asked(batches, waiting)):
+        batch = waiting.pop(read.path)
+        if replies is None or not (_are_likely(replies, batch) or _make(raw, replies, batch)):
+            yield from batch.label
 
 
 def _asked(
-    arrived: Iterable[tuple[Arrivals, bytes | None]],
-    waiting: dict[str, tuple[Arrivals, bytes | None]],
+    batches: Iterable[Created[list[NewKeys]]], waiting: dict[str, Created[list[NewKeys]]]
 ) -> Iterator[File]:
-    for each, likely in arrived:
-        waiting[each.path] = each, likely
-        yield File(each.path, [*map(str.encode, each.names)], each.types, each.comes)
+    """What is to be read, by the number of the batch."""
+    for number, batch in enumerate(batches):
+        waiting[str(number)] = batch
+        types = [*chain.from_iterable(new.types for new in batch.label)]
+        size = sum(new.comes for new in batch.label)
+        yield File(str(number), [*map(str.encode, batch.entries)], types, size)
+
+
+def _are_likely(replies: FileReplies, batch: Created[list[NewKeys]]) -> bool:
+    """Whether the replies are those that keys which were just created give, most likely."""
+    return None not in batch.reads and replies.replies == b"".join(filter(None, batch.reads))
+
+
+def _make(raw: FileReplyReader, replies: FileReplies, batch: Created[list[NewKeys]]) -> bool:
+    """Whether the replies make the entries of the batch."""
+    read = raw.entries(replies)
+    if not {dict}.issuperset(map(type, read)):
+        return False
+    held = cast(dict[str, Entry], dict(zip(batch.entries, read, strict=True)))
+    return _are_same(held, batch.entries)
+
+
+def _are_same(held: Mapping[str, Entry], due: Mapping[str, Entry]) -> bool:
+    """Whether entries that were read, by the names of plain keys, are those that should be."""
+    return file_format.encode_loose(held) == file_format.encode_stored(due)
 
 
 def _differing(
@@ -119,42 +132,25 @@ def _differing(
         progress.advance(1)
 
 
-def _is_made_of(
-    raw: FileReplyReader, replies: FileReplies, file: Arrivals, entries: Entries, seen: ReplyCache
-) -> bool:
-    """Whether a file that arrives is what these replies make."""
-    digest, blob = replies.digest(), entries.blob_id(file)
-    known = seen.get(digest)
-    if known:
-        return known.blob == blob
-    read = raw.entries(replies)
-    if not {dict}.issuperset(map(type, read)):
-        return False
-    held = cast(dict[str, Entry], dict(zip(file.names, read, strict=True)))
-    if blob_id(file_format.encode_loose(held)) != blob:
-        return False
-    seen.add(digest, CachedBlob(blob, entries.due(file)))
-    return True
-
-
-def _differing_files(
+def _differing_new(
     now: _Now,
     reader: KeyReader,
-    files: list[Arrivals],
+    new_keys: Sequence[NewKeys],
     entries: Entries,
     progress: Progress,
 ) -> Iterator[Key]:
-    """The same of whole files: only in those that are others than the commit's it looks closer."""
-    names = (name.encode() for file in files for name in file.names)
-    found = reader.entries(files[0].db, names)
-    for file in files:
-        held = {codec.loose(name): entry for name, entry in islice(found, len(file.names))}
-        living = {name: entry for name, entry in held.items() if entry}
-        if blob_id(file_format.encode_loose(living)) != entries.blob_id(file):
-            due = entries.arriving(file)
-            wrong = (name for name in file.names if now.is_wrong(held[name], due[name]))
-            yield from (Key(file.db, name) for name in wrong)
-        progress.advance(len(file.names))
+    """The same of keys that were created in bulk: a closer look is only taken at groups of them
+    that are not all as they should be."""
+    entries.prefetch(new_keys)
+    names = (name.encode() for new in new_keys for name in new.names)
+    found = reader.entries(new_keys[0].db, names)
+    for new in new_keys:
+        due = entries.new(new)
+        held = {codec.loose(name): entry for name, entry in islice(found, len(new.names))}
+        if not _are_same({name: entry for name, entry in held.items() if entry}, due):
+            wrong = (name for name in new.names if now.is_wrong(held[name], due[name]))
+            yield from (Key(new.db, name) for name in wrong)
+        progress.advance(len(new.names))
 
 
 def _differing_libraries(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gitbackup.diff.keys import FileKeys, KeyDiff, count_by_namespace, subject, total
 from gitbackup.model.changes import Action, KeyChange
-from gitbackup.model.file_groups import merged, spaces
+from gitbackup.model.file_groups import converted, merged, spaces, unordered
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot.compare import summarise
 
@@ -60,6 +60,17 @@ def test_of_two_lists_the_newer_items_stand_and_some_keys_are_left_out(
     items = {item.key: item for item in (*plainly(old), *plainly(new)) if item.key not in keys}
     found = merged(told(old).changes(), told(new).changes(), keys)
     assert [*found] == [items[key] for key in sorted(items)]
+
+
+@given(databases)
+def test_a_list_is_converted_and_told_in_no_order(keys: dict[tuple[int, str], int]) -> None:
+    changes, expected = told(keys).changes(), plainly(keys)
+
+    def removed(change: KeyChange) -> KeyChange:
+        return KeyChange(change.key, Action.REMOVED, change.after, None)
+
+    assert [*converted(changes, removed)] == [*map(removed, expected)]
+    assert sorted(unordered(changes), key=lambda change: change.key) == expected
 
 
 @given(st.sets(st.sampled_from(NAMES), min_size=1))

@@ -216,7 +216,8 @@ class Accidents:
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few keys take many transactions, and large ones a while to be built aside."""
     monkeypatch.setattr("gitbackup.restore.apply.BATCH_KEYS", 3)
-    monkeypatch.setattr("gitbackup.restore.apply.ARRIVING", 3)
+    monkeypatch.setattr("gitbackup.restore.apply.NEW_KEYS", 3)
+    monkeypatch.setattr("gitbackup.restore.planner.ONE_TRANSACTION", 3)
     monkeypatch.setattr("gitbackup.kinds.list.each", partial(each, most=10))
     monkeypatch.setattr("gitbackup.live.write.key_writer.SENT", 2)
 

@@ -113,7 +113,8 @@ def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
 ) -> None:
     """Numbers take more memory than can be told; small values, and those built aside."""
     monkeypatch.setattr("gitbackup.restore.apply.BATCH_KEYS", at_once)
-    monkeypatch.setattr("gitbackup.restore.apply.ARRIVING", at_once)
+    monkeypatch.setattr("gitbackup.restore.apply.NEW_KEYS", at_once)
+    monkeypatch.setattr("gitbackup.restore.planner.ONE_TRANSACTION", at_once)
     backup = Backup(tmp_path / "data", server.url)
     with server.client() as client:
         for number in range(90_000 // size):

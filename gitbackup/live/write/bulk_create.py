@@ -26,18 +26,19 @@ NONE_THERE = b"+OK\r\n:0\r\n"  # to WATCH and EXISTS
 DONE = {int, str}  # what a server answers that has done what it was told
 
 Plain = Mapping[str, Entry]
-"""Entries by name, of files that are plain: no text there stands for other bytes."""
+"""Entries by name that are plain: no text there stands for other bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Created(Generic[T]):
-    """What became of a batch, by its label; of what was done in the first go it tells nothing.
+    """What became of a batch of keys: its label, and its entries by name.
 
-    `reads` are the most likely replies, as `Creation` has them, for each key in order; None where
-    nobody can say.
+    `outcome` tells nothing of what was done in the first go. `reads` has the most likely replies
+    when a key is read, for each in order, as `Creation` has them; None where nobody can say.
     """
 
     label: T
+    entries: Plain
     outcome: Outcome
     reads: Sequence[bytes | None]
 
@@ -60,6 +61,9 @@ class _Batch(Generic[T]):
         self.transaction = b"".join((BEGIN, *commands, END))
         self.count = count = sum(numbers)
         self.answer = ANSWER % (count * b"+QUEUED\r\n", count, b"".join(done))
+
+    def became(self, outcome: Outcome) -> Created[T]:
+        return Created(self.label, self.entries, outcome, self.reads)
 
     def commands(self) -> Iterator[Command]:
         """The commands by their names and keys, to say which one was refused."""
@@ -99,15 +103,15 @@ class Creator:
         made = (_Batch(*batch, self._dated) for batch in batches)
         for ready in chain(made, (None, None)):  # in the end two are under way
             if written:
-                yield Created(written.label, self._outcome(db, written), written.reads)
+                yield written.became(self._outcome(db, written))
             written = watched if watched and self._absent(watched) else None
             if watched and not written:
-                yield Created(watched.label, self._exactly(db, watched.entries), watched.reads)
+                yield watched.became(self._exactly(db, watched.entries))
             question = ready.question if ready else b""
             self._connection.send_packed(written.transaction if written else b"", question)
             watched = ready if question else None
             if ready and not question:
-                yield Created(ready.label, self._one_by_one(db, ready.entries), ready.reads)
+                yield ready.became(self._one_by_one(db, ready.entries))
 
     def _absent(self, watched: _Batch[T]) -> bool:
         """Whether none of the keys is there; then they are watched from now on."""

@@ -1,4 +1,4 @@
-"""Files of which a server has no key are restored as a whole: faster, and by the same laws."""
+"""Keys that a server does not have are created in bulk: faster, and by the same laws."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gitbackup.backup import Backup
 from gitbackup.errors import Damaged, ServerError
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
-from gitbackup.live.write.bulk_create import Creator
+from gitbackup.live.write.bulk_create import Created, Creator
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import Entry, Key
-from gitbackup.plan import Arrivals, Plan
+from gitbackup.plan import NewKeys, Plan
 from gitbackup.restore import apply as applying
 from gitbackup.restore import restore as restoring
 from gitbackup.restore import verify_writes
@@ -93,7 +93,49 @@ def test_a_database_of_every_type_comes_back_into_an_empty_server(
     assert not backup.commit().commit
 
 
-def test_the_plan_of_whole_files_tells_each_key(client: redis.Redis, backup: Backup) -> None:
+@pytest.mark.parametrize("number", [200, 201])
+def test_few_keys_are_planned_and_carried_out_one_by_one(
+    client: redis.Redis, backup: Backup, number: int
+) -> None:
+    """So that all of them are changed in one transaction."""
+    client.mset({f"k:{each:03}": f"{each}" for each in range(number)})
+    good = str(backup.commit().commit)
+    client.flushall()
+    plan = backup.restorer(good).plan()
+    alone = number if number == 200 else 0
+    assert (len(plan.steps), sum(len(new.names) for new in plan.new_keys)) == (
+        alone,
+        number - alone,
+    )
+    assert backup.restore(good, yes).verified == number
+
+
+def test_a_plan_in_bulk_is_the_plan_of_its_steps(
+    client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(client)
+    good = str(backup.commit().commit)
+    expected = digest(client)
+    client.flushall()
+    client.set("text:0007", "another")
+    bulk = backup.restorer(good).plan()
+    monkeypatch.setattr("gitbackup.restore.planner.ONE_TRANSACTION", 10 * MANY)
+    plan = backup.restorer(good).plan()
+    assert (bool(bulk.new_keys), bool(plan.new_keys)) == (True, False)
+
+    def told(plan: Plan) -> Any:
+        steps = [(step.key, step.action, step.type, step.after) for step in plan.keys]
+        samples = {(step.key.db, step.action, step.type) for step in plan.samples}
+        return steps, samples, plan.counts, plan.growth, plan.namespaces, plan.goes, plan.comes
+
+    assert told(plan) == told(bulk)
+    assert plan.adds <= bulk.adds + bulk.adds_new
+    result = backup.restore(good, yes)
+    assert (result.whole, result.verified) == (True, len(plan.keys))
+    assert digest(client) == expected
+
+
+def test_the_plan_of_new_keys_tells_each_key(client: redis.Redis, backup: Backup) -> None:
     fill(client)
     good = str(backup.commit().commit)
     names = sorted(client.keys())
@@ -137,20 +179,20 @@ def test_a_key_that_is_written_to_before_it_is_read_again_is_named(
     fill(client)
     good = str(backup.commit().commit)
     client.flushall()
-    real = applying._written
+    real = applying._noted
     meddling = {
         "zset:0100": lambda: client.zincrby("zset:0100", 1, "n"),
         "list:0050": lambda: client.delete("list:0050"),
         "hash:0200": lambda: client.persist("hash:0200"),
     }
 
-    def meddled(*given: Any) -> Iterator[tuple[Arrivals, bytes | None]]:
-        for file, likely in real(*given):
-            for name in meddling.keys() & {*file.names}:
+    def meddled(*given: Any) -> Iterator[Created[list[NewKeys]]]:
+        for batch in real(*given):
+            for name in meddling.keys() & {*batch.entries}:
                 meddling.pop(name)()
-            yield file, likely
+            yield batch
 
-    monkeypatch.setattr("gitbackup.restore.apply._written", meddled)
+    monkeypatch.setattr("gitbackup.restore.apply._noted", meddled)
     result = backup.restore(good, yes)
     assert result.differing == [Key(0, name) for name in ("hash:0200", "list:0050", "zset:0100")]
     assert (result.whole, result.verified) == (False, 5 * MANY + 2)
@@ -366,26 +408,26 @@ class TestCreator:
 
 
 class TestLikelyReplies:
-    """Files of which the server is sure to say what it was told need no second look."""
+    """Keys of which the server is sure to say what it was told need no second look."""
 
     @pytest.fixture
     def looked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """The files that were looked at."""
+        """The keys whose replies were looked at."""
         found: list[str] = []
-        look = verify_writes._is_made_of
+        look = verify_writes._make
 
         def noting(*given: Any) -> bool:
-            found.append(given[2].path)
+            found.extend(given[2].entries)
             return look(*given)
 
-        monkeypatch.setattr(verify_writes, "_is_made_of", noting)
+        monkeypatch.setattr(verify_writes, "_make", noting)
         return found
 
     def test_strings_lists_and_small_hashes_are_as_they_were_sent(
         self, valkey: LiveServer, tmp_path: Path, looked: list[str]
     ) -> None:
         client, backup = valkey.client(decode_responses=True), Backup(tmp_path / "d", valkey.url)
-        for number in range(40):
+        for number in range(70):
             ends = LATER + number if number % 2 else None
             client.set(f"text:{number}", f"é{number}\r\n", pxat=ends)
             client.hset(f"hash:{number}", mapping={"z": number, "é": "", "a": "x\n"})
@@ -400,14 +442,14 @@ class TestLikelyReplies:
         assert digest(client) == expected
 
     def test_others_are_looked_at(
-        self, client: redis.Redis, backup: Backup, looked: list[str]
+        self, valkey: LiveServer, tmp_path: Path, looked: list[str]
     ) -> None:
+        client, backup = valkey.client(decode_responses=True), Backup(tmp_path / "d", valkey.url)
         fill(client)
         good = str(backup.commit().commit)
         client.flushall()
-        (backup.path / ".git/gitbackup/seen").unlink(missing_ok=True)
         assert backup.restore(good, yes).whole
-        assert not {path for path in looked if "/text" in path or "/list" in path}
+        assert {name for name in looked if name.startswith("set:")} == {*client.keys("set:*")}
 
     def test_a_value_that_is_another_is_no_likely_one(
         self, client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch
@@ -415,15 +457,15 @@ class TestLikelyReplies:
         client.mset({f"text:{number:03}": "ours" for number in range(MANY)})
         good = str(backup.commit().commit)
         client.flushall()
-        written = applying._written
+        noted = applying._noted
 
-        def meddled(*given: Any) -> Iterator[tuple[Arrivals, bytes | None]]:
-            for each in written(*given):
+        def meddled(*given: Any) -> Iterator[Created[list[NewKeys]]]:
+            for each in noted(*given):
                 client.set("text:007", "their")
                 client.pexpireat("text:008", LATER)
                 client.append("text:009", "!")
                 yield each
 
-        monkeypatch.setattr("gitbackup.restore.apply._written", meddled)
+        monkeypatch.setattr("gitbackup.restore.apply._noted", meddled)
         result = backup.restore(good, yes)
         assert [key.name for key in result.differing] == ["text:007", "text:008", "text:009"]
