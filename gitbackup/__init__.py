@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gitbackup.after_commit import AfterCommit as AfterCommit
     from gitbackup.backup import Backup as Backup
     from gitbackup.checks.check import Checked as Checked
     from gitbackup.commit.commit import CommitResult as CommitResult
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from gitbackup.verify.verify import Verified as Verified
 
 _HOMES = {
+    "after_commit": ("AfterCommit",),
     "backup": ("Backup",),
     "rdb_files": ("RdbFiles",),
     "checks.check": ("Checked",),

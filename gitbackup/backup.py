@@ -20,6 +20,7 @@ from gitbackup.progress import SILENT, Progress
 from gitbackup.redact import Redaction
 
 if TYPE_CHECKING:
+    from gitbackup.after_commit import AfterCommit
     from gitbackup.checks.check import Checked
     from gitbackup.commit.commit import CommitResult
     from gitbackup.commit.watch import Event, Stop
@@ -432,12 +433,11 @@ class Backup:
 
         return sync.push(self._context.history, target)
 
-    def push_after_commit(self, made: bool = True) -> PushResult | None:
-        """Push where the setting `gitbackup.push` is `on-commit`; return None where it is not.
-        Unless a commit was `made`, push only what earlier commits have left unpushed."""
-        from gitbackup.remotes import sync
+    def after_commit(self, made: bool = True) -> AfterCommit:
+        """Push if `gitbackup.push` is `on-commit`: HEAD, or, unless `made`, what is left over."""
+        from gitbackup.after_commit import after_commit
 
-        return sync.push_on_commit(self._context.history, made)
+        return after_commit(self._context.history, made)
 
     def pushed(self) -> list[Pushed]:
         """Return what each remote has of HEAD's branch, by the pushes and pulls made from here."""

@@ -30,7 +30,7 @@ FLOORS = (
     ("context",),  # what the verbs work on: the repository, the server, the keys in scope
     ("checks", "transfer"),  # is the data safe; export and import
     ("rdb", "restore"),  # RDB files; the database is a commit's again
-    ("compare", "verify"),  # what differs; what is proved to restore
+    ("after_commit", "compare", "verify"),  # push; what differs; what is proved to restore
     ("commit", "history", "remotes"),  # the database becomes a commit; what commits tell of keys
     ("capture",),  # the live database as a snapshot of one moment
     ("settings", "snapshot"),  # of a repository; its files, and what differs between two of them
@@ -55,7 +55,7 @@ ROOMS_WITHIN = {
         ("app",),
         ("commands",),
         ("completions", "diff_output", "html_output", "revision_arguments", "run_plan"),
-        ("push_on_commit",),
+        ("after_commit",),
         ("options",),
         ("pager", "parameter_types"),
         ("shell_line", "streams", "terminal"),

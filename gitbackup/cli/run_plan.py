@@ -10,8 +10,8 @@ import click
 
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
+from gitbackup.cli.after_commit import say_after_commit
 from gitbackup.cli.options import Command, json_option
-from gitbackup.cli.push_on_commit import push_after_commit
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.model.keys import Key
 from gitbackup.plan import Plan
@@ -110,7 +110,7 @@ def carry_out(
         undone.append(
             f"the current state was not {what} ({result.unrecorded}): run the same command again"
         )
-    undone += filter(None, [push_after_commit(backup, manner.as_json) if made else ""])
+    undone += filter(None, [say_after_commit(backup, manner.as_json) if made else ""])
     if undone:
         raise PartlyDone("; ".join(undone))
 

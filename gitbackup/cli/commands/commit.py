@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup.cli import terminal
+from gitbackup.cli.after_commit import say_after_commit
 from gitbackup.cli.options import (
     OwnFirst,
     connected,
@@ -17,7 +18,6 @@ from gitbackup.cli.options import (
     open_backup,
     server_option,
 )
-from gitbackup.cli.push_on_commit import push_after_commit
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.model.commits import Consistency
 from gitbackup.report.json import objects
@@ -111,7 +111,7 @@ def commit(
         terminal.say(sentences.preview_lines(result.subject, result.keys, result.summary))
     else:
         _say(result)
-    if not dry_run and (unpushed := push_after_commit(backup, as_json, bool(result.commit))):
+    if not dry_run and (unpushed := say_after_commit(backup, as_json, bool(result.commit))):
         raise PartlyDone(unpushed)
 
 

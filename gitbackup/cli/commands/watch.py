@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup.cli import terminal
+from gitbackup.cli.after_commit import say_after_commit
 from gitbackup.cli.options import OwnFirst, connected, examples, logged_in
-from gitbackup.cli.push_on_commit import push_after_commit
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 
@@ -87,7 +87,7 @@ def watch(
         events = backup.watch(stop, match=match, quiet=quiet, max_wait=max_wait, message=message)
         for event in events:
             made = _say(event, as_json)
-            if made is not None and (unpushed := push_after_commit(backup, as_json, made)):
+            if made is not None and (unpushed := say_after_commit(backup, as_json, made)):
                 terminal.warn(unpushed)
 
 
