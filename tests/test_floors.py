@@ -36,6 +36,7 @@ FLOORS = (
     ("settings", "snapshot"),  # of a repository; its files, and what differs between two of them
     ("live", "store"),  # the only room that knows redis; the only one that knows git
     ("report",),  # results in, text out
+    ("plan_json",),  # a plan as JSON, for a program and for commits to keep
     ("diff", "plan", "redact"),  # inside values; what a restore is going to do; masks
     ("kinds",),  # a file for each Redis type
     (

@@ -15,7 +15,8 @@ from gitbackup.cli.options import Command, json_option
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.model.keys import Key
 from gitbackup.plan import Plan
-from gitbackup.report.json import plan as plans
+from gitbackup.plan_json import plan_object
+from gitbackup.report.json.objects import restore_object
 from gitbackup.report.text import sentences
 from gitbackup.report.text.plan import plan_lines
 
@@ -118,7 +119,7 @@ def carry_out(
 def say_plan(plan: Plan, manner: PlanOptions) -> None:
     """The plan alone."""
     if manner.as_json:
-        terminal.say_json(plans.plan_object(plan))
+        terminal.say_json(plan_object(plan))
     else:
         terminal.say(plan_lines(plan, manner.full))
 
@@ -172,7 +173,7 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
 
 
 def _result_object(result: RestoreResult) -> dict[str, Any]:
-    return plans.restore_object(
+    return restore_object(
         result.plan,
         {
             "saved": result.saved,

@@ -116,3 +116,7 @@ class KeyDiff:
     after: Entry | None
     values: Sequence[ValueChange]
     redacted: bool = False
+
+
+def counts_object(counts: Counts) -> dict[str, int]:
+    return {"added": counts.added, "changed": counts.changed, "removed": counts.removed}

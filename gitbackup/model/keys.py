@@ -71,3 +71,9 @@ class Scope:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     functions: bool = True
+
+
+def key_object(key: Key) -> dict[str, Any]:
+    """A key's place and name; libraries of functions have no database."""
+    place = {"functions": True} if key.db == FUNCTIONS else {"db": key.db}
+    return {**place, "key": key.name}

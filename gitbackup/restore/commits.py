@@ -17,7 +17,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.model.changes import KeyChange
 from gitbackup.model.file_groups import converted
 from gitbackup.plan import Plan, PlannedKey
-from gitbackup.report.json.plan import how_object
+from gitbackup.plan_json import how_object
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.restore.trailers import BEGUN, DONE, trailers
 from gitbackup.snapshot import file_format

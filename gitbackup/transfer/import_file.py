@@ -18,8 +18,8 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import keyspace
 from gitbackup.model.keys import FORMAT, Scope
 from gitbackup.plan import Plan, RestoreOptions
+from gitbackup.plan_json import how_object
 from gitbackup.progress import Progress
-from gitbackup.report.json.plan import how_object
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.restore.request import Target, unfinished
 from gitbackup.restore.restore import Confirm, Restorer, Tell

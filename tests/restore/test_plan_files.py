@@ -12,7 +12,7 @@ from gitbackup.errors import UsageError
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import FUNCTIONS, Key
 from gitbackup.plan import Clock, Plan, PlannedKey, RestoreOptions, Ttl
-from gitbackup.report.json.plan import plan_object, read_plan
+from gitbackup.plan_json import plan_object, read_plan
 
 PLAN = Plan(
     "1" * 40,

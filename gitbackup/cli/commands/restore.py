@@ -34,7 +34,7 @@ from gitbackup.cli.run_plan import (
 )
 from gitbackup.errors import Ambiguous, Damaged, NewerFormat, UsageError
 from gitbackup.model.ttl import Ttl
-from gitbackup.report.json import plan
+from gitbackup.plan_json import read_plan
 
 if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     from gitbackup.restore.restore import Restorer
@@ -131,7 +131,7 @@ def restore(
             say_plan(backup.rdb.plan(rdb, server, **words), manner)
             return
         if file:
-            how = backup.planned(plan.read_plan(available_memory.whole(file, "the plan")), to)
+            how = backup.planned(read_plan(available_memory.whole(file, "the plan")), to)
         else:
             commit = _adopted(backup, rdb, server, manner.as_json) if rdb else commit_ish or ""
             how = _meant(ctx, backup, commit, words | {"skip_damaged": skip_damaged}, manner)

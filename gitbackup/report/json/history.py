@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gitbackup.model.changes import Counts, KeyDiff, Summary
+from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object
 from gitbackup.model.commits import BlameLine, CommitInfo, KeyLine
-from gitbackup.model.keys import Key
+from gitbackup.model.keys import Key, key_object
 from gitbackup.report.json.diff import to_json
 from gitbackup.report.json.objects import (
-    counts_object,
-    key_object,
     log_object,
     mark,
     summary_object,

@@ -7,24 +7,15 @@ from typing import Any
 
 from gitbackup.format import codec
 from gitbackup.kinds import kind_of
-from gitbackup.model.changes import Counts, Summary
+from gitbackup.model.changes import Counts, Summary, counts_object
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal
-from gitbackup.model.keys import FUNCTIONS, Entry, Key
-
-
-def key_object(key: Key) -> dict[str, Any]:
-    """A key's place and name; libraries of functions have no database."""
-    place = {"functions": True} if key.db == FUNCTIONS else {"db": key.db}
-    return {**place, "key": key.name}
+from gitbackup.model.keys import FUNCTIONS, Entry, Key, key_object
+from gitbackup.plan import Plan, PlannedKey
 
 
 def mark(redacted: bool) -> dict[str, Any]:
     """The sign that something of a key is masked; nothing where it is not."""
     return {"redacted": True} if redacted else {}
-
-
-def counts_object(counts: Counts) -> dict[str, int]:
-    return {"added": counts.added, "changed": counts.changed, "removed": counts.removed}
 
 
 def commit_object(
@@ -255,4 +246,35 @@ def summary_object(summary: Summary) -> dict[str, Any]:
             {"place": place, "namespace": name, **counts_object(counts)}
             for (place, name), counts in summary.namespaces.items()
         ],
+    }
+
+
+def restore_object(
+    plan: Plan,
+    commits: Mapping[str, Any],
+    done: Sequence[PlannedKey],
+    left: Mapping[str, Sequence[Key]],
+    seen: Mapping[Key, str],
+) -> dict[str, Any]:
+    """What a restore did: `commits` by what they hold, `done` the keys that hold what they
+    should, and `left`, by reason, those that do not; of some it was `seen` why."""
+    return {
+        "schema": "gitbackup.restore/1",
+        "commit": plan.commit,
+        **({"file": plan.name} if plan.name else {}),
+        "server": plan.server,
+        "undoes": plan.how.undoes,
+        **commits,
+        "verified": len(done),
+        "keys": [
+            {**key_object(step.key), "action": step.action.value, "type": step.type}
+            for step in done
+        ],
+        **{
+            why: [
+                {**key_object(key), **({"why": str(seen[key])} if key in seen else {})}
+                for key in keys
+            ]
+            for why, keys in left.items()
+        },
     }

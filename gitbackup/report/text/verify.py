@@ -8,10 +8,9 @@ from typing import Any
 
 from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Verdict
-from gitbackup.model.keys import FUNCTIONS
+from gitbackup.model.keys import FUNCTIONS, key_object
 from gitbackup.model.proof import Finding, Proof, SnapshotCounts, Untried
 from gitbackup.report.json.diff import to_json
-from gitbackup.report.json.objects import key_object
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.escape import escape
 from gitbackup.report.text.diff import change_lines

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
-from gitbackup.model.changes import Action
-from gitbackup.model.keys import FUNCTIONS, Key
+from gitbackup.model.changes import Action, counts_object
+from gitbackup.model.keys import FUNCTIONS, Key, key_object
 from gitbackup.plan import Clock, Plan, PlannedKey, RestoreOptions, Ttl
-from gitbackup.report.json.objects import counts_object, key_object
 
 SCHEMA = "gitbackup.plan/1"
 ID = re.compile(r"[0-9a-f]{40}")
@@ -50,37 +49,6 @@ def step_object(step: PlannedKey) -> dict[str, Any]:
     """One key of a plan; `holds` is null where it is not there yet."""
     action = {"action": step.action.value, "type": step.type}
     return {**key_object(step.key), **action, "holds": step.digest or None}
-
-
-def restore_object(
-    plan: Plan,
-    commits: Mapping[str, Any],
-    done: Sequence[PlannedKey],
-    left: Mapping[str, Sequence[Key]],
-    seen: Mapping[Key, str],
-) -> dict[str, Any]:
-    """What a restore did: `commits` by what they hold, `done` the keys that hold what they
-    should, and `left`, by reason, those that do not; of some it was `seen` why."""
-    return {
-        "schema": "gitbackup.restore/1",
-        "commit": plan.commit,
-        **({"file": plan.name} if plan.name else {}),
-        "server": plan.server,
-        "undoes": plan.how.undoes,
-        **commits,
-        "verified": len(done),
-        "keys": [
-            {**key_object(step.key), "action": step.action.value, "type": step.type}
-            for step in done
-        ],
-        **{
-            why: [
-                {**key_object(key), **({"why": str(seen[key])} if key in seen else {})}
-                for key in keys
-            ]
-            for why, keys in left.items()
-        },
-    }
 
 
 def how_object(how: RestoreOptions) -> dict[str, Any]:
