@@ -1,4 +1,4 @@
-"""Carrying out a plan: batch by batch, each key at once, and none that has moved since."""
+"""Carry out a plan in batches: each key changes at once, and none that was written to since."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ NEW_BYTES = 1024 * 1024  # that are created together, so that the server tells t
 
 @dataclass(slots=True)
 class Applied:
-    """What could not be done: `moved` keys hold something else by now, and were left.
+    """What could not be done.
 
-    `unproved` are keys that were created, and were not seen at once to hold what they should.
+    `moved` keys hold something else by now, and were left alone. `refused` gives the server's
+    error for each key that it would not take. `unproved` are keys that were created in bulk and
+    have to be read again.
     """
 
     moved: list[Key] = field(default_factory=list)
@@ -39,15 +41,15 @@ class Applied:
     unproved: list[NewKeys] = field(default_factory=list)
 
     def note(self, db: int, outcome: Outcome) -> None:
-        """Takes what became of a batch."""
+        """Add what became of a batch."""
         self.moved += (_key(db, step) for step in outcome.moved)
         self.refused |= {_key(db, step): why for step, why in outcome.refused}
 
 
 def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> Applied:
-    """Carries out the plan. Raises ServerError where the server goes away or refuses all.
+    """Carry out the plan. Raises ServerError if the server goes away or refuses everything.
 
-    While keys are created in bulk, those that have been are read again.
+    Keys that are created in bulk are read again while the next are created.
     """
     applied = Applied()
     progress.start("restoring", len(plan.keys))
@@ -75,7 +77,7 @@ def _create(
     applied: Applied,
     progress: Progress,
 ) -> None:
-    """Creates keys in bulk, one database after the other."""
+    """Create keys in bulk, one database after the other."""
     with (
         Creator(server, writer) as creator,
         KeyReader(server, hears=True) as reader,  # what is not as written is read again
@@ -93,7 +95,7 @@ def _database(new_keys: NewKeys) -> int:
 def _noted(
     created: Iterable[Created[list[NewKeys]]], db: int, applied: Applied, progress: Progress
 ) -> Iterator[Created[list[NewKeys]]]:
-    """The same batches, once it is noted what became of each."""
+    """Return the same batches, each once it is noted what became of it."""
     for batch in created:
         applied.note(db, batch.outcome)
         progress.advance(len(batch.entries))
@@ -106,7 +108,7 @@ def _evicts(server: Server) -> bool:
 
 
 def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
-    """Removes values that a restore which was killed had built aside, and no other keys."""
+    """Remove the values that a killed restore had built aside, and no other keys."""
     with KeyWriter(server) as writer, closing(server.dial()) as connection:
         for db, group in groupby(left_over, key=lambda left: left[0]):
             connection.select(db)
@@ -114,7 +116,7 @@ def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
 
 
 def _batches(steps: Iterable[PlannedKey], entries: Entries) -> Iterator[list[KeyWrite]]:
-    """Steps of one database in batches, bounded in keys and in bytes."""
+    """Return steps of one database in batches, bounded in keys and in bytes."""
     batch: list[KeyWrite] = []
     size = 0
     for planned in steps:
@@ -130,7 +132,7 @@ def _batches(steps: Iterable[PlannedKey], entries: Entries) -> Iterator[list[Key
 def _new_batches(
     new_keys: Sequence[NewKeys], entries: Entries
 ) -> Iterator[tuple[list[NewKeys], dict[str, Entry]]]:
-    """Keys of one database in batches, each with its entries; bounded as those of steps are."""
+    """Return keys of one database in batches with their entries, bounded in keys and in bytes."""
     entries.prefetch(new_keys)
     batch: list[NewKeys] = []
     created: dict[str, Entry] = {}
@@ -146,7 +148,7 @@ def _new_batches(
 
 
 def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Applied) -> None:
-    """Changes the libraries together; none where any is not as the plan saw it."""
+    """Change the function libraries together; change none if one is not as the plan saw it."""
     planned = libraries(plan)
     if not planned:
         return

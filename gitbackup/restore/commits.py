@@ -1,4 +1,4 @@
-"""What a restore records: the state that it ends, and the state that it makes."""
+"""The commits of a restore: the state before it, and the state after it."""
 
 from __future__ import annotations
 
@@ -30,59 +30,62 @@ from gitbackup.store.repository.restore_journal import JournalEntry, State
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """The live database as it was read, on top of HEAD's commit, and the plan drawn from that."""
+    """The live database as it was read, compared with HEAD (`parent`), and the plan made of that.
+
+    `source` gives its entries; the files that HEAD does not have are in `spool`.
+    """
 
     plan: Plan
-    taken: Capture
+    capture: Capture
     parent: str | None
-    side: EntrySource
+    source: EntrySource
     spool: Spool
 
 
 def entry(
-    repository: Repository, wanted: RestoreRequest, server: Server, home: bool
+    repository: Repository, request: RestoreRequest, server: Server, home: bool
 ) -> JournalEntry:
-    """What the journal is to know of a restore: of one that was cut off, what it knows already."""
-    cut = wanted.unfinished
+    """Return the journal's entry for a restore; one that was cut off keeps what it has."""
+    cut = request.unfinished
     cut = cut if cut and cut.state is not State.DONE else None
     return JournalEntry(
-        cut.asked if cut else wanted.asked,
-        json.dumps(how_object(replace(wanted.how, undoes=None))),
-        wanted.commit,
+        cut.asked if cut else request.asked,
+        json.dumps(how_object(replace(request.how, undoes=None))),
+        request.commit,
         server.label,
         home,
         head=repository.head(),
         replaced=cut.replaced if cut else None,
-        undoes=wanted.how.undoes,
-        takes_back=wanted.takes_back,
-        whole=wanted.everything,
+        undoes=request.how.undoes,
+        takes_back=request.takes_back,
+        whole=request.everything,
         state=State.WRITING if cut else State.SAVING,
     )
 
 
 def commit_before(
     repository: Repository,
-    view: LiveState,
-    wanted: RestoreRequest,
+    live_state: LiveState,
+    request: RestoreRequest,
     replaced: str | None,
     branch: str | None = None,
 ) -> str:
-    """Commits the live database as it was read: to HEAD's branch, or to another.
+    """Commit the live database as it was read, to HEAD's branch or another; return the commit.
 
-    There is a commit though HEAD holds the same, so that the history tells of the restore.
-    `replaced` is the commit of the state before the restore, where this is not it. Raises Busy
-    where another run committed meanwhile.
+    A commit is made even if HEAD holds the same, so that the history tells of the restore.
+    `replaced` is the commit of the state before the restore, if this is not it. Raises Busy if
+    another run committed meanwhile.
     """
     message = compose(
-        f"before {title(wanted)}",
-        view.taken.summary,
-        origin(view.taken),
-        trailers(BEGUN, wanted, replaced),
+        f"before {title(request)}",
+        live_state.capture.summary,
+        origin(live_state.capture),
+        trailers(BEGUN, request, replaced),
     )
-    with _unmoved(repository, view), repository.importer(view.parent) as importer:
-        for path in view.taken.fresh:
-            importer.blob(view.spool.read(view.taken.files[path]))
-        commit = importer.commit(message, changed_paths(view.taken))
+    with _unmoved(repository, live_state), repository.importer(live_state.parent) as importer:
+        for path in live_state.capture.fresh:
+            importer.blob(live_state.spool.read(live_state.capture.files[path]))
+        commit = importer.commit(message, changed_paths(live_state.capture))
         if branch:
             importer.save(branch)
         else:
@@ -92,55 +95,55 @@ def commit_before(
 
 
 def aside(
-    repository: Repository, view: LiveState, wanted: RestoreRequest, label: str
+    repository: Repository, live_state: LiveState, request: RestoreRequest, label: str
 ) -> tuple[str, str]:
-    """Commits the state of a server that the repository is not of to a branch of its own.
+    """Commit the state of another server than the repository's to a branch of its own.
 
     Returns the commit and the branch.
     """
     branch = branch_for(label)
-    return commit_before(repository, view, wanted, None, branch), branch
+    return commit_before(repository, live_state, request, None, branch), branch
 
 
 @contextmanager
-def _unmoved(repository: Repository, view: LiveState) -> Iterator[None]:
-    """Holds the repository, where HEAD is the commit that the view is on top of."""
+def _unmoved(repository: Repository, live_state: LiveState) -> Iterator[None]:
+    """Hold the repository's lock. Raises Busy if HEAD is not what the state was compared with."""
     with repository.lock():
-        if repository.head() != view.parent:
+        if repository.head() != live_state.parent:
             raise Busy("another run made a commit meanwhile; restore again")
         yield
 
 
 def commit_after(
     repository: Repository,
-    view: LiveState,
-    wanted: RestoreRequest,
+    live_state: LiveState,
+    request: RestoreRequest,
     files: Mapping[str, str],
     keys: Mapping[int, int],
     saved: str | None,
     replaced: str | None,
 ) -> str | None:
-    """Commits that the live database is the wanted commit's snapshot again, whose `files` are.
+    """Commit that the live database equals the restored commit, whose snapshot's files these are.
 
-    All of it was read: what the plan touched, when it was verified, and the rest before. So
-    that is not read again. There is no commit where HEAD says so already. Raises Busy where
-    HEAD is neither `saved`, what `commit_before` committed of this view, nor what the view is of.
+    All of it was read already: what the plan touched when it was verified, and the rest before.
+    Returns None if HEAD holds the same. Raises Busy if HEAD is neither `saved`, which
+    `commit_before` made of this state, nor what the state was compared with.
     """
-    changes = converted(view.plan.keys, _change)
-    held = view.taken.files
+    changes = converted(live_state.plan.keys, _change)
+    live_files = live_state.capture.files
     differing = {
         path: files.get(path)
-        for path in held.keys() | files.keys()
-        if file_format.is_data(path) and held.get(path) != files.get(path)
+        for path in live_files.keys() | files.keys()
+        if file_format.is_data(path) and live_files.get(path) != files.get(path)
     }
     if not differing:
         return None
-    source = Origin(view.plan.server, view.plan.clock.now, PER_KEY, keys)
-    facts = trailers(DONE, wanted, replaced)
-    message = compose(title(wanted), summarise(changes), source, facts)
+    source = Origin(live_state.plan.server, live_state.plan.clock.now, PER_KEY, keys)
+    facts = trailers(DONE, request, replaced)
+    message = compose(title(request), summarise(changes), source, facts)
     with repository.lock():
         parent = repository.head()
-        if parent != (saved or view.parent):
+        if parent != (saved or live_state.parent):
             raise Busy("another run made a commit meanwhile")
         with repository.importer(parent) as importer:
             commit = importer.commit(message, differing)
@@ -152,15 +155,15 @@ def _change(step: PlannedKey) -> KeyChange:
     return KeyChange(step.key, step.action, step.before, step.after)
 
 
-def title(wanted: RestoreRequest) -> str:
-    """What a restore is called: `restore of 931e661`, `undo of d4da2bc`, `import of a.json`."""
-    if wanted.name:
-        return f"import of {wanted.name}"
-    undone = wanted.how.undoes
-    return f"undo of {undone[:7]}" if undone else f"restore of {wanted.commit[:7]}"
+def title(request: RestoreRequest) -> str:
+    """Return a restore's title: `restore of 931e661`, `undo of d4da2bc`, `import of a.json`."""
+    if request.name:
+        return f"import of {request.name}"
+    undone = request.how.undoes
+    return f"undo of {undone[:7]}" if undone else f"restore of {request.commit[:7]}"
 
 
 def branch_for(label: str) -> str:
-    """A branch of its own for the state of a server that the repository is not of."""
+    """Return a new branch's name for the state of the server with this label."""
     place = re.sub("[^A-Za-z0-9]+", "-", label).strip("-")
     return f"saved/{place}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"

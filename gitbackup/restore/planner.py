@@ -1,4 +1,4 @@
-"""Planning a restore: the live database against a commit, key by key."""
+"""Plan a restore: compare the live database with a commit, key by key."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class _Drawing:
         self._seal = seal
 
     def add(self, change: KeyChange, live: Entry | None, stored: Entry | None) -> None:
-        """Takes a key that differs, or whose expiry may."""
+        """Plan what becomes of a key that differs, or whose expiry may."""
         restored = timed(stored, self._how.ttl, self._clock) if stored else None
         if stored and restored is None:
             self.expired.append(change.key)
@@ -115,7 +115,10 @@ class _Drawing:
     def new_keys(
         self, commit: EntrySource, block: FileGroup[KeyChange], concerns: Callable[[Key], bool]
     ) -> NewKeys | None:
-        """The steps that create all keys of a file; None where not all are restored as they are."""
+        """Return the steps that create all keys of a file, if they can be created in bulk.
+
+        None if a key is left out, expires soon, or has an entry that takes a closer look.
+        """
         path = block.item(0).after
         if path is None or self._how.ttl is not Ttl.KEEP:
             return None
@@ -125,14 +128,14 @@ class _Drawing:
         return NewKeys(db, path, names, types, comes) if plain and late and all_of_it else None
 
     def _digest(self, key: Key, holds: bytes) -> str:
-        """Of two keys that hold the same, each has one of its own."""
+        """Return a digest of a key and what it `holds`; empty if that is nothing."""
         name = codec.encode([key.db, key.name])
         sealed = hashlib.blake2b(name + holds, key=self._seal, digest_size=16)
         return sealed.hexdigest() if holds else ""
 
 
 def touched(how: RestoreOptions, scope: Scope) -> Scope:
-    """What of the live database may be touched where the commit's scope is this."""
+    """Return which part of the live database may be changed, if `scope` is the commit's."""
     if not may_name_library(how.patterns):
         scope = replace(scope, functions=False)
     return how.scope(scope)
@@ -140,21 +143,21 @@ def touched(how: RestoreOptions, scope: Scope) -> Scope:
 
 def build_plan(
     comparison: Comparison,
-    wanted: RestoreRequest,
+    request: RestoreRequest,
     scope: Scope,
     clock: Clock,
     server: str,
     seal: bytes,
 ) -> Plan:
-    """The plan that makes the live side (`before`) hold what the commit (`after`) does.
+    """Return the plan that makes the live database (`before`) hold what the commit (`after`) does.
 
-    Keys that `scope` does not cover are left alone, and so are all function libraries where
-    the live side does not cover them: it could not be told what is lost. What digests tell of
-    values can be tried only by who has `seal`.
+    Keys that `scope` does not cover are left alone. So are all function libraries if the live
+    side does not cover them, for nobody could tell what is lost. Only who has `seal` can guess a
+    value by its digest. Many absent keys are created in bulk, few are planned one by one.
     """
-    drawing = _Drawing(wanted.how, clock, seal)
+    drawing = _Drawing(request.how, clock, seal)
     seen = file_format.read_manifest(comparison.before.read(file_format.MANIFEST)).functions
-    concerns = _concerns(wanted, replace(scope, functions=scope.functions and seen))
+    concerns = _concerns(request, replace(scope, functions=scope.functions and seen))
     few, blocks = parts(comparison.changes)
     new_keys: list[NewKeys] = []
     in_bulk: list[FileGroup[KeyChange]] = []
@@ -166,7 +169,7 @@ def build_plan(
 
     def add(changes: Iterable[KeyChange]) -> None:
         part = replace(comparison, changes=[*changes])
-        for change, live, stored in _candidates(part, wanted.how.ttl):
+        for change, live, stored in _candidates(part, request.how.ttl):
             if concerns(change.key):
                 drawing.add(change, live, stored)
 
@@ -176,30 +179,30 @@ def build_plan(
         new_keys = []
         add(_changes(in_bulk))
     return Plan(
-        wanted.commit,
+        request.commit,
         server,
-        wanted.how,
+        request.how,
         clock,
         listed(sorted(drawing.keys, key=lambda step: step.key), new_keys),
         sorted(drawing.expired),
         sorted(drawing.soon),
         sorted(drawing.kept),
         [UNSEEN] if scope.functions and not seen else [],
-        wanted.name,
+        request.name,
     )
 
 
 def revalidate(plan: Plan, kept: Plan, begun: bool) -> Plan:
-    """The plan that was kept, as it can be carried out now that `plan` is drawn.
+    """Return the part of the new `plan` that a `kept` plan has, which is what is left to do.
 
-    Raises GitbackupError, naming keys, where one is not as it was when the plan was drawn. Where
-    the plan may have `begun` already, a key that holds what it shall is done.
+    Raises GitbackupError, naming keys, if one is not as it was when the plan was made. If the
+    kept plan may have `begun` already, a key that holds what it should is done.
     """
     now = {step.key: step for step in plan.keys}
     moved = []
     for step in kept.keys:
-        found = now.get(step.key)
-        if (found is None and not begun) or (found and not _alike(found, step)):
+        step_now = now.get(step.key)
+        if (step_now is None and not begun) or (step_now and not _alike(step_now, step)):
             moved.append(step.key)
     if moved:
         named = ", ".join(map(str, moved[:NAMED]))
@@ -221,9 +224,9 @@ def _alike(one: PlannedKey, other: PlannedKey) -> bool:
     return (one.action, one.digest) == (other.action, other.digest)
 
 
-def _concerns(wanted: RestoreRequest, scope: Scope) -> Callable[[Key], bool]:
-    within, matches, only = covers(scope), matcher(wanted.how.patterns), wanted.only
-    if scope == Scope() and not wanted.how.patterns and only is None:
+def _concerns(request: RestoreRequest, scope: Scope) -> Callable[[Key], bool]:
+    within, matches, only = covers(scope), matcher(request.how.patterns), request.only
+    if scope == Scope() and not request.how.patterns and only is None:
         return _every
 
     def concerns(key: Key) -> bool:
@@ -241,7 +244,7 @@ def _every(key: Key) -> bool:
 def _candidates(
     comparison: Comparison, ttl: Ttl
 ) -> Iterator[tuple[KeyChange, Entry | None, Entry | None]]:
-    """The keys that differ; and where expiries are to change, all that have one."""
+    """Return the keys that differ, and if expiries are to change, all keys that have one."""
     yield from comparison.pairs()
     if ttl is Ttl.KEEP:
         return

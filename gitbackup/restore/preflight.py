@@ -1,12 +1,14 @@
-"""A plan's steps with their entries; and whether the server at hand will take them."""
+"""Check before the first write that a plan can be carried out: that the chosen keys exist, and that
+the server takes each kind of step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
-from gitbackup.errors import ServerError
+from gitbackup.errors import ServerError, UsageError
 from gitbackup.format import codec
+from gitbackup.format.patterns import matcher
 from gitbackup.kinds import KINDS
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import keyspace
@@ -17,14 +19,15 @@ from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import unordered
-from gitbackup.model.keys import FUNCTIONS, Entry
+from gitbackup.model.keys import FUNCTIONS, Entry, Scope
 from gitbackup.plan import NewKeys, Plan, PlannedKey, least, timed
+from gitbackup.restore.planner import RestoreRequest
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.entry_sources import EntrySource
 
 
 class Entries:
-    """The entries that a plan is about: what is there, and what is to be there."""
+    """The entries that a plan is about: those that the server has, and those that it is to get."""
 
     def __init__(self, plan: Plan, live: EntrySource, commit: EntrySource) -> None:
         self._plan = plan
@@ -46,7 +49,7 @@ class Entries:
         return LibraryChange(planned.key.name, before, after)
 
     def libraries(self) -> dict[str, str]:
-        """The sources of all libraries that there were when the plan was drawn."""
+        """Return the sources of all libraries that there were when the plan was made."""
         paths = filter(file_format.SOURCE.fullmatch, self._source.files)
         files = map(self._source.entries, paths)
         return {key.name: entry["value"] for file in files for key, entry in file.items()}
@@ -60,9 +63,9 @@ class Entries:
         return self._decoded.content(new_keys.path)
 
     def adds(self, free: int) -> int:
-        """How much more memory the server needs in the end, at the very least.
+        """Return how many more bytes of memory the server needs at the very least.
 
-        It is not reckoned any closer where it is less than is `free` for sure.
+        It is a rougher figure if the plan surely needs no more than the `free` bytes.
         """
         plan = self._plan
         if plan.adds + plan.adds_new <= free:
@@ -75,8 +78,48 @@ class Entries:
         return timed(stored, self._plan.how.ttl, self._plan.clock) if stored else None
 
 
+def expect_covered(request: RestoreRequest, scope: Scope, commit: EntrySource) -> None:
+    """Raise UsageError if a chosen database is not covered by the commit, whose scope this is."""
+    source = request.name or f"commit {request.commit[:7]}"
+    for of, to in request.how.databases or ():
+        if scope.databases is not None and of not in scope.databases:
+            raise UsageError(f"{source} does not cover database {of}")
+        if of != to and not any(path.startswith(f"db{of}/") for path in commit.files):
+            raise UsageError(f"{source} has no key in database {of}")
+
+
+def expect_some(
+    plan: Plan,
+    request: RestoreRequest,
+    scope: Scope,
+    commit: EntrySource,
+    counts: Mapping[int, int],
+) -> None:
+    """Raise UsageError if neither the commit nor the server has one of the chosen keys.
+
+    `commit` has the chosen databases only; `counts` gives how many keys each has in all.
+    """
+    how, source = request.how, request.source
+    if plan.keys or plan.expired or plan.kept or not how.narrowed:
+        return
+    if how.patterns and not _matches_any(how.patterns, commit):
+        named = " ".join(map(repr, how.patterns))
+        raise UsageError(f"no key of {source} matches {named}; nothing was restored")
+    empty = [of for of, _ in how.databases or () if of not in counts]
+    if empty and scope.databases is None:
+        raise UsageError(
+            f"neither {source} nor the server has a key in database {empty[0]};"
+            " nothing was restored"
+        )
+
+
+def _matches_any(patterns: tuple[str, ...], commit: EntrySource) -> bool:
+    matches, files = matcher(patterns), filter(file_format.is_data, commit.files)
+    return any(matches(codec.data(key.name)) for path in files for key in commit.entries(path))
+
+
 def probe(server: Server, plan: Plan, entries: Entries) -> None:
-    """Makes sure, before the first write, that the server takes each sort of step.
+    """Make sure, before the first write, that the server takes each kind of step.
 
     Raises ServerError, saying which commands or rights are missing, or how much memory.
     """
@@ -102,7 +145,7 @@ def _names(plan: Plan) -> Iterator[bytes]:
 
 
 def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
-    """All that is to be written."""
+    """Return all entries that are to be written."""
     steps = (planned for planned in plan.steps if planned.key.db != FUNCTIONS)
     yield from filter(None, map(entries.restored, steps))
     for new in plan.new_keys:
@@ -110,7 +153,7 @@ def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
 
 
 def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
-    """What else to say of a plan that can be carried out."""
+    """Return what to warn of in a plan that can be carried out."""
     with closing(server.dial()) as connection:
         left = room(connection)
     told = unsupported_types(server, plan, entries)
@@ -120,8 +163,10 @@ def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
 
 
 def unsupported_types(server: Server, plan: Plan, entries: Entries) -> list[str]:
-    """What to say of types that the server does not take: a module's that it has not. Nothing
-    is written to learn it."""
+    """Return a warning for each type that the server does not know, such as a module's.
+
+    Nothing is written to learn that.
+    """
     samples: dict[tuple[int, str], list[PlannedKey]] = {}
     for planned in plan.steps:
         known = planned.type in KINDS or planned.key.db == FUNCTIONS
@@ -141,7 +186,7 @@ def libraries(plan: Plan) -> list[PlannedKey]:
 
 
 def sources(server: Server) -> dict[str, str] | None:
-    """All libraries and their sources, as stored; None where the user may not list them."""
+    """Return the sources of all libraries by name; None if the user may not list them."""
     with closing(server.dial()) as connection:
         listed = keyspace.libraries(connection, server.abilities)
     return None if listed is None else keyspace.sources(listed)

@@ -1,8 +1,8 @@
-"""`restore`: the live database becomes a commit's again, and nothing is lost on the way.
+"""`restore`: make the live database equal a commit, and lose nothing on the way.
 
-The live values that differ from HEAD are committed first, and in the end the state that the
-restore has made. A key that somebody writes to while the plan is carried out is left alone;
-what it holds is committed, and the plan is drawn again.
+Live values that differ from HEAD are committed first, and the restored state is committed last.
+A key that somebody writes to while the plan is carried out is left alone: what it holds is
+committed, and a new plan is made.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ from gitbackup.restore import apply as applying
 from gitbackup.restore import commits, preflight
 from gitbackup.restore.commits import LiveState
 from gitbackup.restore.final_check import FinalCheck
-from gitbackup.restore.missing_keys import expect_covered, expect_some
 from gitbackup.restore.planner import RestoreRequest, build_plan, revalidate, touched
-from gitbackup.restore.preflight import Entries
+from gitbackup.restore.preflight import Entries, expect_covered, expect_some
 from gitbackup.restore.result import RestoreResult, cut_off
 from gitbackup.restore.trailers import DONE, trailers
 from gitbackup.restore.validate import counted, sound_part
@@ -41,8 +40,8 @@ from gitbackup.snapshot.sources import CommitSource, LiveSource, Spool, StoredSo
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import State
 
-LOOKS = 3  # at what there is, while that makes a server without room let go of more
-ROUNDS = 10  # plans drawn anew for keys that somebody goes on writing to
+LOOKS = 3  # times to read the database, while that makes a server without room evict more
+ROUNDS = 10  # plans that are made for keys which somebody goes on writing to
 APART = (
     "the user may not read all that HEAD covers: the restored state is not committed, and the"
     " previous state is saved on a branch of its own"
@@ -54,8 +53,8 @@ Tell = Callable[[RestoreResult], object]
 class Restorer:
     """One restore of one commit into one server.
 
-    `scope` is what commits cover where HEAD tells none; `home` tells whether it is the server
-    that they are taken from, so that what it loses is committed on HEAD's branch. With
+    `scope` is what commits cover if HEAD does not tell. `home` tells whether this is the server
+    that commits are taken from, so that what it loses is committed on HEAD's branch. With
     `skip_damaged`, files of the commit that are not well-formed are left out.
     """
 
@@ -63,7 +62,7 @@ class Restorer:
         self,
         repository: Repository,
         server: Server,
-        wanted: RestoreRequest,
+        request: RestoreRequest,
         scope: Scope,
         home: bool,
         progress: Progress,
@@ -71,60 +70,64 @@ class Restorer:
     ) -> None:
         self._repository = repository
         self._server = server
-        self._wanted = wanted
+        self._request = request
         self._home = home
         self._apart = False
         self._progress = progress
         self._warnings: list[str] = []
         self._summaries: FileSummaries = {}
-        stored: StoredSource = CommitSource(repository, wanted.commit)
+        stored: StoredSource = CommitSource(repository, request.commit)
         self.damaged: list[str] = []
         """What is wrong with files of the commit that are left out, a sentence for each."""
         if skip_damaged:
-            stored, self.damaged = sound_part(repository, wanted.commit)
+            stored, self.damaged = sound_part(repository, request.commit)
         self._warnings += [f"{why}; its keys are left as they are" for why in self.damaged]
         whole = EntrySource(stored, self._summaries)
         self._scope = scope_of(whole)
         self._whole = whole
-        self._held: Mapping[int, int] = {}  # keys of the commit by database, once all is checked
-        self._commit = decoded(chosen(whole, wanted.how.databases), self._summaries)
-        self._touched = touched(wanted.how, self._scope)
-        expect_covered(wanted, self._scope, whole)
+        self._commit_counts: Mapping[int, int] = {}  # by database, once all of it is checked
+        self._commit = decoded(chosen(whole, request.how.databases), self._summaries)
+        self._touched = touched(request.how, self._scope)
+        expect_covered(request, self._scope, whole)
         head = head_scope(repository, self._warnings) if home else None
         self._settled = head or scope
         self._reads = widest(self._settled, self._touched)
-        self._taken_at = taken_at(repository, wanted.commit)
-        self._seal = repository.tree_id(wanted.commit).encode()
-        self._lookout = FinalCheck(server, progress)
+        self._taken_at = taken_at(repository, request.commit)
+        self._seal = repository.tree_id(request.commit).encode()
+        self._final_check = FinalCheck(server, progress)
         self._saved: str | None = None  # the commit of the state that this round found
-        self._entry = commits.entry(repository, wanted, server, home)
+        self._entry = commits.entry(repository, request, server, home)
         self._replaced = self._entry.replaced
         self._wrote = False
 
     @property
     def resumes(self) -> bool:
-        """Whether it goes on with a restore that was cut off."""
-        return self._wanted.unfinished is not None
+        """Whether it continues a restore that was cut off."""
+        return self._request.unfinished is not None
 
     def plan(self) -> Plan:
-        """The plan alone; nothing is written anywhere. It warns of what the server would refuse."""
+        """Return the plan, which warns of what the server would refuse. Nothing is written."""
         with Spool() as spool, uncollected():
-            view = self._look(spool)
-            expect_some(view.plan, self._wanted, self._scope, self._commit, self._held)
-            entries = Entries(view.plan, view.side, self._commit)
+            live_state = self._read_live(spool)
+            expect_some(
+                live_state.plan, self._request, self._scope, self._commit, self._commit_counts
+            )
+            entries = Entries(live_state.plan, live_state.source, self._commit)
             try:
                 if self._home:
                     self._repository.expect_resolved()
-                preflight.probe(self._server, view.plan, entries)
+                preflight.probe(self._server, live_state.plan, entries)
             except GitbackupError as error:
-                return _warned(view.plan, f"it cannot be carried out: {error}")
-            return _warned(view.plan, *preflight.warnings(self._server, view.plan, entries))
+                return _warned(live_state.plan, f"it cannot be carried out: {error}")
+            return _warned(
+                live_state.plan, *preflight.warnings(self._server, live_state.plan, entries)
+            )
 
     def run(self, confirm: Confirm, tell: Tell | None = None) -> RestoreResult:
-        """Gives the plan to `confirm`, and where that is true carries it out.
+        """Pass the plan to `confirm`, carry it out if that returns true, and return what was done.
 
-        `tell` is given what it did; until then the journal has it, for a run that is killed.
-        Raises ServerError, Busy or Damaged; the same restore, run again, finishes then.
+        The result is passed to `tell` before the journal forgets the restore, in case this run
+        is killed. Raises ServerError, Busy or Damaged; the same restore, run again, then finishes.
         """
         if self._server.replica:
             raise ServerError(f"{self._server.label} is a read-only replica; name its primary")
@@ -142,30 +145,30 @@ class Restorer:
         return result
 
     def _look_at_journal(self) -> None:
-        """Looks again: one that this run has waited for has ended by now, or was cut off."""
+        """Read the journal again: a restore that this run waited for has ended, or was cut off."""
         known = [each for each in self._repository.journal.known() if each.same(self._entry)]
-        self._wanted = replace(self._wanted, unfinished=known[-1] if known else None)
-        self._entry = commits.entry(self._repository, self._wanted, self._server, self._entry.home)
+        self._request = replace(self._request, unfinished=known[-1] if known else None)
+        self._entry = commits.entry(self._repository, self._request, self._server, self._entry.home)
         self._replaced = self._entry.replaced
 
     def _run(self, confirm: Confirm) -> RestoreResult:
         if self._home:
             self._repository.expect_resolved()
-            self._repository.expect_kept(self._wanted.commit)
+            self._repository.expect_kept(self._request.commit)
         result: RestoreResult | None = None
         try:
-            for left in reversed(range(1 if self._wanted.kept else ROUNDS)):
+            for left in reversed(range(1 if self._request.kept else ROUNDS)):
                 with Spool() as spool:
-                    view = self._look(spool)
-                    entries = Entries(view.plan, view.side, self._commit)
+                    live_state = self._read_live(spool)
+                    entries = Entries(live_state.plan, live_state.source, self._commit)
                     if result is None:
-                        result = self._begin(view, entries, confirm)
+                        result = self._begin(live_state, entries, confirm)
                         if not result.applied:
-                            return self._nothing_to_do(result, view)
-                    result = self._save(result, view, entries)
-                    result = self._carry_out(result, view, entries)
+                            return self._nothing_to_do(result, live_state)
+                    result = self._save(result, live_state, entries)
+                    result = self._carry_out(result, live_state, entries)
                     if not (result.busy and left):
-                        return self._conclude(result, view, entries)
+                        return self._conclude(result, live_state, entries)
             raise RuntimeError("a restore has at least one round")
         except (GitbackupError, KeyboardInterrupt) as error:
             since = self._record_cut_off()
@@ -173,18 +176,18 @@ class Restorer:
                 raise
             raise cut_off(error, result, since) from error
 
-    def _begin(self, view: LiveState, entries: Entries, confirm: Confirm) -> RestoreResult:
-        """Makes sure, as far as it can be told beforehand, that it can be done, and asks."""
-        expect_some(view.plan, self._wanted, self._scope, self._commit, self._held)
-        preflight.probe(self._server, view.plan, entries)
-        plan = _warned(view.plan, *preflight.warnings(self._server, view.plan, entries))
+    def _begin(self, live_state: LiveState, entries: Entries, confirm: Confirm) -> RestoreResult:
+        """Check, as far as that can be known beforehand, that it can be done; then ask."""
+        expect_some(live_state.plan, self._request, self._scope, self._commit, self._commit_counts)
+        preflight.probe(self._server, live_state.plan, entries)
+        plan = _warned(live_state.plan, *preflight.warnings(self._server, live_state.plan, entries))
         return RestoreResult(plan, applied=bool(plan.keys) and confirm(plan))
 
-    def _nothing_to_do(self, result: RestoreResult, view: LiveState) -> RestoreResult:
-        """What an earlier run left is ended all the same."""
+    def _nothing_to_do(self, result: RestoreResult, live_state: LiveState) -> RestoreResult:
+        """End what an earlier run left unfinished, if there is no key to restore."""
         if result.plan.keys:  # somebody said no
             return result
-        applying.sweep(self._server, view.taken.live.left_over)
+        applying.sweep(self._server, live_state.capture.live.left_over)
         left = [each for each in self._repository.journal.known() if self._entry.ends(each)]
         if not left:
             return result
@@ -193,65 +196,71 @@ class Restorer:
         if all(each.state is State.DONE for each in left):
             with self._repository.lock():  # a work tree that does not follow yet does here
                 return replace(result, applied=True)
-        return self._conclude(result, view, Entries(view.plan, view.side, self._commit))
+        return self._conclude(
+            result, live_state, Entries(live_state.plan, live_state.source, self._commit)
+        )
 
-    def _look(self, spool: Spool) -> LiveState:
-        """Reads the live database, and draws the plan."""
+    def _read_live(self, spool: Spool) -> LiveState:
+        """Read the live database and make the plan, of only some keys if rights allow no more."""
         with all_told(self._server, writes=True):
             try:
-                return self._see(spool)
+                return self._read_live_once(spool)
             except ForbiddenKey:
-                if not self._wanted.how.patterns or self._apart:
+                if not self._request.how.patterns or self._apart:
                     raise
             self._keep_apart()
-            return self._see(spool)
+            return self._read_live_once(spool)
 
     def _keep_apart(self) -> None:
-        """From now on reads the keys that it is about, and no others: the user may not."""
+        """From now on, read only the keys that it is about: the user may not read others."""
         if self._home:
             self._warnings.append(APART)
         self._home, self._apart = False, True
         self._touched = replace(self._touched, functions=False)
-        self._reads = replace(self._touched, include=self._wanted.how.patterns)
+        self._reads = replace(self._touched, include=self._request.how.patterns)
 
-    def _see(self, spool: Spool) -> LiveState:
-        self._lookout.begin()
-        parent, wanted = self._repository.head(), self._wanted
+    def _read_live_once(self, spool: Spool) -> LiveState:
+        self._final_check.begin()
+        parent, request = self._repository.head(), self._request
         live = SnapshotReader(self._server, self._reads, self._progress)
         known = EntrySource(CommitSource(self._repository, parent), self._summaries)
         seen = self._repository.seen()
-        taken = take(live, known, Repository.blob_id, spool, seen=seen)
-        source = decoded(LiveSource(self._repository, taken.files, spool))
-        self._held = self._held or counted(self._whole, source, live)
-        into = wanted.how.databases and [(to, to) for _, to in wanted.how.databases]
+        capture = take(live, known, Repository.blob_id, spool, seen=seen)
+        source = decoded(LiveSource(self._repository, capture.files, spool))
+        self._commit_counts = self._commit_counts or counted(self._whole, source, live)
+        into = request.how.databases and [(to, to) for _, to in request.how.databases]
         plan = build_plan(
             compare(chosen(source, into), self._commit),
-            wanted,
+            request,
             self._touched,
-            wanted.kept.clock if wanted.kept else Clock(live.taken_at, self._taken_at),
+            request.kept.clock if request.kept else Clock(live.taken_at, self._taken_at),
             str(self._server),
             self._seal,
         )
-        if wanted.kept:
-            plan = revalidate(plan, wanted.kept, begun=self.resumes or not self._home)
-        return LiveState(_warned(plan, *self._warnings), taken, parent, source, spool)
+        if request.kept:
+            plan = revalidate(plan, request.kept, begun=self.resumes or not self._home)
+        return LiveState(_warned(plan, *self._warnings), capture, parent, source, spool)
 
-    def _save(self, result: RestoreResult, view: LiveState, entries: Entries) -> RestoreResult:
-        """Commits what the live database holds, before any of it goes; then it may be written to.
+    def _save(
+        self, result: RestoreResult, live_state: LiveState, entries: Entries
+    ) -> RestoreResult:
+        """Commit what the live database holds, so that it may be written to.
 
-        HEAD holds it all, perhaps; the first commit is made all the same, for `undo`.
+        The first such commit is made even if HEAD holds the same, for `undo`.
         """
-        preflight.probe(self._server, view.plan, entries)  # the question may have taken long
+        preflight.probe(self._server, live_state.plan, entries)  # the question may have taken long
         self._saved = None
         journal = self._repository.journal
-        journal.restoring(replace(self._entry, head=view.parent, replaced=self._replaced))
+        journal.restoring(replace(self._entry, head=live_state.parent, replaced=self._replaced))
         if not self._home:
-            if view.plan.loses and view.taken.differs:
+            if live_state.plan.loses and live_state.capture.differs:
                 label = self._server.label
-                saved, branch = commits.aside(self._repository, view, self._wanted, label)
+                saved, branch = commits.aside(self._repository, live_state, self._request, label)
                 result = replace(result.with_saved(saved), saved_on=result.saved_on or branch)
-        elif view.taken.differs or self._replaced is None:
-            saved = commits.commit_before(self._repository, view, self._wanted, self._replaced)
+        elif live_state.capture.differs or self._replaced is None:
+            saved = commits.commit_before(
+                self._repository, live_state, self._request, self._replaced
+            )
             self._saved, self._replaced = saved, self._replaced or saved
             result = result.with_saved(saved)
         journal.reach(State.WRITING)
@@ -259,14 +268,16 @@ class Restorer:
         self._wrote = True
         return result
 
-    def _carry_out(self, result: RestoreResult, view: LiveState, entries: Entries) -> RestoreResult:
-        """One round: write, read again."""
-        plan = view.plan
-        applying.sweep(self._server, view.taken.live.left_over)
+    def _carry_out(
+        self, result: RestoreResult, live_state: LiveState, entries: Entries
+    ) -> RestoreResult:
+        """Write what the plan says, and read it again."""
+        plan = live_state.plan
+        applying.sweep(self._server, live_state.capture.live.left_over)
         applied = applying.apply(self._server, plan, entries, self._progress)
         wrong = differing(self._server, plan, entries, applied.unproved, self._progress)
         undone = {*applied.moved, *applied.refused}
-        sight = self._lookout.look(view, entries, wrong, undone)
+        sight = self._final_check.look(live_state, entries, wrong, undone)
         result = replace(
             result,
             done=merged(result.done, plan.keys, undone),
@@ -276,19 +287,21 @@ class Restorer:
         )
         return result.with_sight(sight)
 
-    def _conclude(self, result: RestoreResult, view: LiveState, entries: Entries) -> RestoreResult:
-        """Commits the state that the restore has made, so that HEAD is what the database holds.
+    def _conclude(
+        self, result: RestoreResult, live_state: LiveState, entries: Entries
+    ) -> RestoreResult:
+        """Commit the restored state, so that HEAD is what the database holds.
 
-        Where some keys are not as they should be, it is not at its end, and stays in the journal.
+        If some keys are not as they should be, the restore stays in the journal as unfinished.
         """
         journal = self._repository.journal
         recorded = None
         try:
             for _ in range(LOOKS if self._home else 1):
                 journal.reach(State.RECORDING if result.whole else State.WRITING)
-                made = self._record(view) if result.whole else self._record_all(result.short)
+                made = self._record(live_state) if result.whole else self._record_all(result.short)
                 recorded = made or recorded
-                sight = self._lookout.look_again(view, entries)
+                sight = self._final_check.look_again(live_state, entries)
                 if sight is None:  # reading it all made the server let no more go
                     break
                 result = result.with_sight(sight)
@@ -298,33 +311,33 @@ class Restorer:
         return replace(result, applied=True, recorded=recorded)
 
     def _record_cut_off(self) -> str | None:
-        """Commits what there is, so that HEAD is that; None where it is, or that cannot be done."""
+        """Commit the live database; return None if HEAD is that already, or if it fails."""
         with suppress(GitbackupError):
             return self._record_all("cut off") if self._wrote and self._home else None
         return None
 
-    def _record(self, view: LiveState) -> str | None:
-        """Commits the state that a whole restore has made, where HEAD is to be that."""
+    def _record(self, live_state: LiveState) -> str | None:
+        """Commit the state that a complete restore has made. Return None if there is no commit."""
         if not self._home:
             return None
-        wanted = self._wanted
-        made = self._repository.commit_info(wanted.commit).trailers
-        seen = not view.taken.live.functions_refused
+        request = self._request
+        made = self._repository.commit_info(request.commit).trailers
+        seen = not live_state.capture.live.functions_refused
         known = seen and self._settled == self._scope and "Format" in made
-        if known and wanted.everything and view.plan.keys and not view.plan.expired:
+        if known and request.everything and live_state.plan.keys and not live_state.plan.expired:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it
-                files, keys = self._commit.files, self._held
+                files, keys = self._commit.files, self._commit_counts
                 return commits.commit_after(
-                    self._repository, view, wanted, files, keys, self._saved, self._replaced
+                    self._repository, live_state, request, files, keys, self._saved, self._replaced
                 )
         return self._record_all()
 
     def _record_all(self, short: str = "") -> str | None:
-        """The same of whatever there is, all of which is read; `short` is what is not whole."""
+        """Read all of the live database and commit it; `short` says what is not as it should be."""
         if not self._home:
             return None
-        facts = trailers(DONE, self._wanted, self._replaced)
-        title = ", ".join(filter(None, [commits.title(self._wanted), short]))
+        facts = trailers(DONE, self._request, self._replaced)
+        title = ", ".join(filter(None, [commits.title(self._request), short]))
         while True:
             head = self._repository.head()
             live = SnapshotReader(self._server, self._settled, self._progress)

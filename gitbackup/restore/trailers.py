@@ -40,16 +40,16 @@ class Restored:
     how: RestoreOptions
 
 
-def trailers(title: str, wanted: RestoreRequest, replaced: str | None) -> Mapping[str, str]:
+def trailers(title: str, request: RestoreRequest, replaced: str | None) -> Mapping[str, str]:
     """What a commit that belongs to a restore says of it; `title` is DONE or BEGUN."""
-    facts = {title: wanted.commit}
-    usual = replace(wanted.how, undoes=None)
+    facts = {title: request.commit}
+    usual = replace(request.how, undoes=None)
     if usual != RestoreOptions():
         facts[WITH] = json.dumps(how_object(usual))
     if replaced:
         facts[REPLACED] = replaced
-    if wanted.how.undoes:
-        facts[UNDOES] = wanted.how.undoes
+    if request.how.undoes:
+        facts[UNDOES] = request.how.undoes
     return facts
 
 
@@ -120,6 +120,6 @@ def _differed(
     scope = how.scope(file_format.read_manifest(target.read(file_format.MANIFEST)))
     clock = Clock(taken_at(repository, restored.replaced), taken_at(repository, restored.target))
     comparison = compare(before, chosen(target, how.databases))
-    wanted = RestoreRequest(restored.target, how, only=only)
-    plan = build_plan(comparison, wanted, scope, clock, server="", seal=b"")
+    request = RestoreRequest(restored.target, how, only=only)
+    plan = build_plan(comparison, request, scope, clock, server="", seal=b"")
     return frozenset(step.key for step in plan.keys)

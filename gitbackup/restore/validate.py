@@ -1,4 +1,4 @@
-"""Whether a snapshot that is to be restored is well-formed; what is known is not read for it."""
+"""Check that a snapshot is well-formed before it is restored."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Names = defaultdict[int, set[str]]
 
 
 def counted(commit: EntrySource, source: EntrySource, live: SnapshotReader) -> dict[int, int]:
-    """How many keys each database of a snapshot has, all of which is well-formed.
+    """Return how many keys each database of a snapshot has, once all of it is checked.
 
-    `side` is the live database, as it was just read: a file that is the same there was made of
-    it, and is not read. Raises Damaged, naming file, line and key, where another one is not
-    well-formed, or a key is in two.
+    `source` is the live database as it was just read: a file that is the same there was made from
+    it, and is not read. Raises Damaged, naming file, line and key, if another file is not
+    well-formed or if two files hold the same key.
     """
     same = {path for path, blob_id in commit.files.items() if source.files.get(path) == blob_id}
     replaced = _names(source, source.files.keys() - same)
@@ -82,7 +82,7 @@ def _data(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _refuse_double(commit: EntrySource, path: str) -> None:
-    """Raises Damaged, naming the key of this file that another one holds too."""
+    """Raise Damaged, naming the key of this file that another one holds too."""
     rest = [other for other in _data(commit.files) if other != path]
     for _ in file_format.without_doubles((each, commit.entries(each)) for each in [*rest, path]):
         pass

@@ -1,4 +1,4 @@
-"""Reading again what a restore has written: whether each key holds what it should."""
+"""Read again what a restore has written, and check that each key holds what it should."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from gitbackup.snapshot import file_format
 
 
 class _Now:
-    """The server's clock, asked on one connection, and only where what it told last is too old."""
+    """The server's clock. It is asked only where the time that it gave last leaves a doubt."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._last = 0  # milliseconds since 1970
 
     def is_wrong(self, entry: Entry | None, due: Entry | None) -> bool:
-        """Whether a key that was read is not as it should be: less what has expired by now."""
+        """Return whether a key that was read differs from what is due, less what has expired."""
         if same(entry, due) or (due and same(entry, self._living(due))):
             return False
         self._last = keyspace.clock(self._connection)
@@ -47,9 +47,9 @@ def differing(
     unproved: Sequence[NewKeys],
     progress: Progress,
 ) -> list[Key]:
-    """Reads again what the plan was about: the keys that do not hold what they should.
+    """Read the keys of the plan again; return those that do not hold what they should.
 
-    Of the keys that were created in bulk, only these are in doubt.
+    Of the keys that were created in bulk, only those that are `unproved` are read.
     """
     found: list[Key] = []
     progress.start("verifying", len(plan.steps) + sum(len(new.names) for new in unproved))
@@ -72,10 +72,10 @@ def differing(
 def unproved(
     raw: FileReplyReader | None, batches: Iterable[Created[list[NewKeys]]]
 ) -> Iterator[NewKeys]:
-    """Read batches of keys again, each once it is created; return those that are in doubt.
+    """Read each batch of keys again as soon as it is created; return the keys that are in doubt.
 
-    The others are seen to hold what they should. While some are read, others are created: they
-    are not asked for all at once. `raw` is None where the server does not let us read so.
+    The others hold what they should. One batch is read while the next are created. Without a
+    `raw` reader, which not every server permits, all keys are in doubt.
     """
     if raw is None:
         yield from chain.from_iterable(batch.label for batch in batches)
@@ -90,7 +90,7 @@ def unproved(
 def _asked(
     batches: Iterable[Created[list[NewKeys]]], waiting: dict[str, Created[list[NewKeys]]]
 ) -> Iterator[File]:
-    """What is to be read, by the number of the batch."""
+    """Return what is to be read for each batch, under its number, and put it into `waiting`."""
     for number, batch in enumerate(batches):
         waiting[str(number)] = batch
         types = [*chain.from_iterable(new.types for new in batch.label)]
@@ -99,12 +99,12 @@ def _asked(
 
 
 def _are_likely(replies: FileReplies, batch: Created[list[NewKeys]]) -> bool:
-    """Whether the replies are those that keys which were just created give, most likely."""
+    """Return whether the replies are, byte for byte, the likely ones for these entries."""
     return None not in batch.reads and replies.replies == b"".join(filter(None, batch.reads))
 
 
 def _make(raw: FileReplyReader, replies: FileReplies, batch: Created[list[NewKeys]]) -> bool:
-    """Whether the replies make the entries of the batch."""
+    """Return whether the entries that the replies make are those of the batch."""
     read = raw.entries(replies)
     if not {dict}.issuperset(map(type, read)):
         return False
@@ -113,7 +113,7 @@ def _make(raw: FileReplyReader, replies: FileReplies, batch: Created[list[NewKey
 
 
 def _are_same(held: Mapping[str, Entry], due: Mapping[str, Entry]) -> bool:
-    """Whether entries that were read, by the names of plain keys, are those that should be."""
+    """Return whether entries that were read, of plain keys by name, are those that are due."""
     return file_format.encode_loose(held) == file_format.encode_stored(due)
 
 
@@ -139,8 +139,7 @@ def _differing_new(
     entries: Entries,
     progress: Progress,
 ) -> Iterator[Key]:
-    """The same of keys that were created in bulk: a closer look is only taken at groups of them
-    that are not all as they should be."""
+    """Read keys that were created in bulk; return those that do not hold what they should."""
     entries.prefetch(new_keys)
     names = (name.encode() for new in new_keys for name in new.names)
     found = reader.entries(new_keys[0].db, names)
