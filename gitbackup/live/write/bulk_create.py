@@ -1,4 +1,4 @@
-"""Creating many keys that nobody has: one batch is under way while the next is put together."""
+"""Create many absent keys: one batch is under way while the next is put together."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ Plain = Mapping[str, Entry]
 class Created(Generic[T]):
     """What became of a batch of keys: its label, and its entries by name.
 
-    `outcome` tells nothing of what was done in the first go. `reads` has the most likely replies
-    when a key is read, for each in order, as `Creation` has them; None where nobody can say.
+    `outcome` does not list what was done in the first try. `reads` has each key's
+    `Creation.likely_read`, in order.
     """
 
     label: T
@@ -44,14 +44,14 @@ class Created(Generic[T]):
 
 
 class _Batch(Generic[T]):
-    """Keys to be created together: their commands, ready to be sent, and who takes more."""
+    """Keys to be created together: their packed commands, and the `others` that take several."""
 
     def __init__(self, label: T, entries: Plain, dated: bool) -> None:
         self.label = label
         self.entries = entries
         self._each = each = [creation(name, entry, dated) for name, entry in entries.items()]
         self.others = _not_ready(entries, each) if None in each else {}
-        self.reads = [made and made[-1] for made in each]
+        self.reads = [made and made.likely_read for made in each]
         ready = [made for made in each if made]
         keys, commands, numbers, new, done, _ = zip(*ready, strict=True) if ready else [()] * 6
         # one at least, so that there is an answer
@@ -66,19 +66,19 @@ class _Batch(Generic[T]):
         return Created(self.label, self.entries, outcome, self.reads)
 
     def commands(self) -> Iterator[Command]:
-        """The commands by their names and keys, to say which one was refused."""
+        """Return the commands with their keys, to say which one was refused."""
         for (name, entry), made in zip(self.entries.items(), self._each, strict=True):
             command = made and made_by_one(name, entry)
             if made and command:
                 yield command
-                yield from [("PEXPIREAT", name)] * (made[2] - 1)
+                yield from [("PEXPIREAT", name)] * (made.number - 1)
 
 
 class Creator:
     """Creates keys of one server. A context manager: leaving it closes the connection.
 
-    Where a key of a batch is there by now, `writer` does the batch; and it does the values that
-    take more than one command.
+    `writer` writes what cannot be done so: a batch of which a key exists by now, and each value
+    that takes several commands.
     """
 
     def __init__(self, server: Server, writer: KeyWriter) -> None:
@@ -93,9 +93,9 @@ class Creator:
         self._connection.close()
 
     def create(self, db: int, batches: Iterable[tuple[T, Plain]]) -> Iterator[Created[T]]:
-        """Creates the keys of each batch in one transaction: those that nobody else did.
+        """Create the keys of each batch in one transaction, except those that exist by now.
 
-        A batch is given with a label of its own.
+        Each batch comes with a label, and the results are in the same order.
         """
         self._connection.select(db)
         watched: _Batch[T] | None = None
@@ -114,14 +114,14 @@ class Creator:
                 yield ready.became(self._one_by_one(db, ready.entries))
 
     def _absent(self, watched: _Batch[T]) -> bool:
-        """Whether none of the keys is there; then they are watched from now on."""
+        """Return whether none of the keys exists; if so, they are watched from now on."""
         if self._connection.answers(NONE_THERE) or self._connection.receive(2) == ["OK", 0]:
             return True
         self._connection.ask([*UNWATCH])
         return False
 
     def _outcome(self, db: int, written: _Batch[T]) -> Outcome:
-        """What became of a transaction that was sent."""
+        """Return what became of a transaction that was sent."""
         if self._connection.answers(written.answer):
             return self._one_by_one(db, written.others)
         replies = self._connection.receive(written.count + 2)
@@ -149,7 +149,7 @@ class Creator:
                 raise self._connection.refused(reply, command)
 
     def _one_by_one(self, db: int, entries: Plain) -> Outcome:
-        """For values of which even one may be large."""
+        """Write values each by itself, for even one may be large."""
         told = [self._exactly(db, {name: entry}) for name, entry in entries.items()]
         return Outcome(
             moved=[step for each in told for step in each.moved],
@@ -161,12 +161,12 @@ class Creator:
 
 
 def _not_ready(entries: Plain, each: Sequence[Creation | None]) -> Plain:
-    """Those that are not created by one command."""
+    """Return the entries that one command does not create."""
     return {item: entries[item] for item, made in zip(entries, each, strict=True) if made is None}
 
 
 def _refused(written: _Batch[T], replies: list[Any]) -> Iterator[tuple[KeyWrite, str]]:
-    """The keys of which a command was refused, and what was said first."""
+    """Return the keys of which a command was refused, and the first error of each."""
     why: dict[str, str] = {}
     for command, reply in zip(written.commands(), replies, strict=True):
         if isinstance(reply, Refusal):
@@ -175,7 +175,7 @@ def _refused(written: _Batch[T], replies: list[Any]) -> Iterator[tuple[KeyWrite,
 
 
 def _not_new(written: _Batch[T], replies: list[Any]) -> Iterator[str]:
-    """The keys that somebody else has created, so that a command did nothing."""
+    """Return the keys that exist by now, so that a command did nothing."""
     pairs = zip(written.commands(), replies, strict=True)
     return (str(command[1]) for command, reply in pairs if reply is None)
 
