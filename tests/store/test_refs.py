@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gitbackup.errors import Damaged, UsageError
+from gitbackup.store.git.command import Commands
 from gitbackup.store.repository.repository import Repository
-from tests.store.plain import commit, git
+from tests.store.plain import commit, git, run_git
 
 
 def test_whatever_git_resolves_is_a_commit_ish(repository: Repository, first: str) -> None:
@@ -33,6 +36,56 @@ def test_a_head_on_no_branch_is_moved_as_git_moves_it(repository: Repository, fi
 
     assert repository.head() == second
     assert repository.resolve("main") == first
+
+
+STATES = {
+    "loose": (),
+    "packed": (("pack-refs", "--all"),),
+    "packed, and moved since": (
+        ("pack-refs", "--all"),
+        ("update-ref", "HEAD", "side"),
+    ),
+    "detached": (("checkout", "--quiet", "--detach", "side"),),
+    "on a branch that is another": (("symbolic-ref", "refs/heads/main", "refs/heads/side"),),
+    "on a branch that is yet to be": (("symbolic-ref", "HEAD", "refs/heads/new"),),
+    "in other letters": (("symbolic-ref", "HEAD", "refs/heads/é ü".replace(" ", "/")),),
+}
+
+
+@pytest.mark.parametrize("commands", STATES.values(), ids=STATES)
+def test_head_is_where_git_says(
+    repository: Repository, first: str, commands: tuple[tuple[str, ...], ...]
+) -> None:
+    git(repository.path, "branch", "side")
+    commit(repository, {"db0/a.json": b"9\n"})
+    for words in commands:
+        git(repository.path, *words)
+    said = run_git(repository.path, "rev-parse", "--verify", "--quiet", "HEAD").stdout
+    branch = run_git(repository.path, "symbolic-ref", "--quiet", "HEAD").stdout
+    assert repository.head() == (said.decode().strip() or None)
+    assert repository.branch() == branch.decode().strip().removeprefix("refs/heads/")
+
+
+def test_head_of_a_repository_of_reftables_is_where_git_says(tmp_path: Path) -> None:
+    made = run_git(tmp_path, "init", "--quiet", "--ref-format=reftable", "--initial-branch=main")
+    if made.returncode:
+        pytest.skip("this git knows no reftables")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "first")
+    repository = Repository(tmp_path, Commands(tmp_path / ".git", tmp_path))
+    assert repository.head() == git(tmp_path, "rev-parse", "HEAD")
+    assert repository.branch() == "main"
+
+
+def test_a_note_that_comes_is_in_what_is_told_of_a_commit(
+    repository: Repository, first: str
+) -> None:
+    assert repository.commit_info(first).rehearsal is None
+    for verdict in ("passed", "failed"):
+        note = f'{{"rehearsed_at": "2026-11-22T12:00:00+00:00", "result": "{verdict}"}}'
+        git(repository.path, "notes", "--ref=gitbackup", "add", "-f", "-m", note, first)
+        rehearsal = repository.commit_info(first).rehearsal
+        assert rehearsal is not None
+        assert rehearsal.verdict.value == verdict
 
 
 NOT_COMMITS = [

@@ -62,6 +62,30 @@ def test_a_global_setting_holds_where_the_repository_has_none(
     assert repository.get("url") == "redis://here"
 
 
+def test_what_others_change_is_seen_at_once(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, included = tmp_path / "home", tmp_path / "included"
+    settle(monkeypatch, home, "")
+    assert repository.get("url") is None
+    (home / ".gitconfig").write_text("[gitbackup]\n\turl = user\n")
+    assert repository.get("url") == "user"
+    git(repository.path, "config", "gitbackup.url", "ours1")
+    assert repository.get("url") == "ours1"
+    git(repository.path, "config", "gitbackup.url", "ours2")
+    assert repository.get("url") == "ours2"
+    (home / ".config" / "git").mkdir(parents=True)
+    (home / ".config" / "git" / "config").write_text("[gitbackup]\n\tquiet = x\n")
+    assert repository.get_all("quiet") == ["x"]
+    git(repository.path, "config", "include.path", str(included))
+    assert repository.get("url") == "ours2"
+    included.write_text("[gitbackup]\n\turl = included\n")
+    assert repository.get("url") == "included"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert repository.get_all("quiet") == []
+
+
 def test_a_password_is_in_no_process_list(repository: Repository) -> None:
     password = secrets.token_hex()  # like nobody else's on this machine
     seen: list[bytes] = []

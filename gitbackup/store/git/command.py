@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from gitbackup.errors import GitbackupError
 from gitbackup.store.git import environment as environments
@@ -70,6 +70,8 @@ class Commands:
         self.bare = git_dir == folder
         self.inherited: list[int] = []
         """The handles of locks that last until the commands which are started now have ended."""
+        self.memo: dict[str, Any] = {}
+        """What modules have read here, and would read again as it was, each under its own name."""
 
     def run(self, *words: str, environment: Mapping[str, str] | None = None) -> bytes:
         """Return what `git <words>` writes; GitbackupError with git's own words where it fails."""

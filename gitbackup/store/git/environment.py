@@ -80,6 +80,20 @@ def users_file(name: str) -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config", "git", name)
 
 
+def config_files() -> list[Path]:
+    """Return where git looks for the user's and the system's settings, be they there or not."""
+    home = os.environ.get("HOME") or os.devnull
+    users = os.environ.get("GIT_CONFIG_GLOBAL")
+    system = os.environ.get("GIT_CONFIG_SYSTEM") or "/etc/gitconfig"
+    named = [Path(users)] if users else [Path(home, ".gitconfig"), users_file("config")]
+    return [*named, Path(system)]
+
+
+def roles_differ() -> bool:
+    """Return whether the caller tells git who the author is, or the committer, or when."""
+    return any(name.startswith(("GIT_AUTHOR_", "GIT_COMMITTER_")) for name in os.environ)
+
+
 def surroundings(caller: Mapping[str, str]) -> dict[str, str]:
     """Return what of the caller's environment git may see, and the programs that it starts.
 

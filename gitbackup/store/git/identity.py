@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from gitbackup.store.git import environment as environment_of_git
+from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, failure, text
 
 _ROLES = ("AUTHOR", "COMMITTER")
@@ -12,6 +14,7 @@ _FALLBACK = {
     for role in _ROLES
     for part, value in (("NAME", "gitbackup"), ("EMAIL", "gitbackup@localhost"))
 }
+_ROLE_S = ("author.", "committer.")
 _NOT_MADE_UP = ("-c", "user.useConfigOnly=true")
 
 
@@ -30,11 +33,29 @@ def signature(git: Commands, role: str, when: datetime | None = None) -> bytes:
 
     Without `when` it is now, or what the environment tells git.
     """
-    known = _known(git, role)
-    if when is None:
-        return known
-    who = known.rsplit(b" ", 2)[0]
+    who = _one_for_both(git)
+    if who is None:
+        known = _known(git, role)
+        if when is None:
+            return known
+        who = known.rsplit(b" ", 2)[0]
+    when = when or datetime.now().astimezone()
     return who + f" {int(when.timestamp())} {when.astimezone(when.tzinfo):%z}".encode()
+
+
+def _one_for_both(git: Commands) -> bytes | None:
+    """`Name <email>` where nothing tells the author from the committer; None where it may.
+
+    It is git's, asked for once as long as the settings are the same.
+    """
+    config = settings.read(git)
+    if environment_of_git.roles_differ() or any(value.name.startswith(_ROLE_S) for value in config):
+        return None
+    known: tuple[object, bytes] | None = git.memo.get(__name__)
+    if known is None or known[0] is not config:
+        known = config, _known(git, "COMMITTER").rsplit(b" ", 2)[0]
+        git.memo[__name__] = known
+    return known[1]
 
 
 def _known(git: Commands, role: str) -> bytes:

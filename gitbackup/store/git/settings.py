@@ -6,14 +6,16 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from gitbackup.errors import Busy, UsageError
-from gitbackup.store.git import lock, ownership
+from gitbackup.errors import Busy, GitbackupError, UsageError
+from gitbackup.store.git import environment, lock, ownership
 from gitbackup.store.git.command import Commands, failure, file_errors, text
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_REMOTE = re.compile(r"^remote\.(.*)\.url$")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\b": "\\b"}
 
 
@@ -60,36 +62,85 @@ class Configured:
         return every(self._git)
 
 
+class ConfigValue(NamedTuple):
+    """A value of git's config: its variable, with section and key in lower case, the value, None
+    where nothing is said, its scope as git names it, and the file that it is in."""
+
+    name: str
+    value: str | None
+    scope: str
+    file: str
+
+
+def read(git: Commands) -> Sequence[ConfigValue]:
+    """Return all of git's config in a repository, the user's and the system's included, in the
+    order in which git takes it.
+
+    It is read again where one of its files has changed, and each time where it includes others.
+    """
+    before = _state(git)
+    known: tuple[object, Sequence[ConfigValue]] | None = git.memo.get(__name__)
+    if known is not None and known[0] == before:
+        return known[1]
+    result = git.attempt("config", "-z", "--list", "--show-scope", "--show-origin", as_user=True)
+    if result.status:
+        raise failure("config", result)
+    fields = text(result.out).split("\0")
+    values = []
+    for scope, origin, item in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
+        name, equals, value = item.partition("\n")
+        file = origin.removeprefix("file:")
+        values.append(ConfigValue(name, value if equals else None, scope, file))
+    files = {Path(each.file) for each in values if each.scope != "command"}
+    included = any(each.name.startswith("include") for each in values)
+    if not included and files <= {*_files(git)} and before == _state(git):
+        git.memo[__name__] = before, values
+    return values
+
+
+def _files(git: Commands) -> list[Path]:
+    """The files that git's config is made of, whether they are there or not."""
+    own = (git.git_dir / "config", git.git_dir / "config.worktree")
+    return [*own, *environment.config_files()]
+
+
+def _state(git: Commands) -> object:
+    """What is another value as soon as git's config may be another one."""
+    around = environment.of_git(git.git_dir, git.folder)
+    # HEAD is no part of it, but what is included may depend on the branch
+    return around, [_stamp(file) for file in (git.git_dir / "HEAD", *_files(git))]
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def get_all(git: Commands, name: str) -> list[str]:
     """Every value of `gitbackup.<name>`, the repository's own after the user's global ones."""
-    result = git.attempt("config", "-z", "--get-all", _variable(name), as_user=True)
-    if result.status > 1:  # 1: there is none
-        raise failure("config", result)
-    return [text(value) for value in result.out.split(b"\0")[:-1]]
+    variable = _variable(name).lower()
+    return [each.value or "" for each in read(git) if each.name == variable]
 
 
 def is_trusted(git: Commands, name: str) -> bool:
     """Return whether `gitbackup.<name>` is set by the user, or in a repository of theirs."""
     if ownership.is_own(git.folder, git.git_dir):
         return True
-    words = ("config", "-z", "--show-scope", "--get-all", _variable(name))
-    scopes = text(git.attempt(*words, as_user=True).out).split("\0")[:-1:2]
+    variable = _variable(name).lower()
+    scopes = [each.scope for each in read(git) if each.name == variable]
     return not scopes or scopes[-1] not in ("local", "worktree")
 
 
 def sourced(git: Commands) -> list[tuple[str, str, str, str]]:
     """Every `gitbackup.*` of git's config: name, value, scope, and the file that it is in."""
-    words = ("config", "-z", "--show-scope", "--show-origin", "--get-regexp", r"^gitbackup\.")
-    result = git.attempt(*words, as_user=True)
-    if result.status > 1:  # 1: there is none
-        raise failure("config", result)
-    fields = text(result.out).split("\0")
-    found = []
-    for scope, origin, item in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
-        name, _, value = item.partition("\n")
-        file = origin.removeprefix("file:")
-        found.append((name.partition(".")[2].lower(), value, scope, str(git.folder / file)))
-    return found
+    return [
+        (each.name.partition(".")[2].lower(), each.value or "", each.scope, each.file)
+        for each in read(git)
+        if each.name.startswith("gitbackup.")
+    ]
 
 
 def set_all(git: Commands, name: str, values: Sequence[str]) -> None:
@@ -100,9 +151,27 @@ def set_all(git: Commands, name: str, values: Sequence[str]) -> None:
     write(git, {_variable(name): values})
 
 
+def remotes(git: Commands) -> list[tuple[str, str]]:
+    """Return the names and URLs of git's remotes, of the repository's own config, in its order."""
+    config = read(git)
+    if any(each.name.startswith("include") for each in config):  # by whoever's settings
+        result = git.attempt("config", "-z", "--get-regexp", _REMOTE.pattern)
+        pairs = [item.partition("\n")[::2] for item in text(result.out).split("\0")[:-1]]
+    else:
+        pairs = [(v.name, v.value or "") for v in config if v.scope in ("local", "worktree")]
+    return [(found[1], url) for name, url in pairs if (found := _REMOTE.fullmatch(name))]
+
+
 def local(git: Commands) -> dict[str, str]:
-    """The repository's own config, names in lower case; the last value of each."""
-    out = git.run("config", "--file", str(git.git_dir / "config"), "-z", "--list")
+    """Return the repository's own config, the last value of each name in lower case.
+
+    It is read also where git makes nothing of the rest, or of the repository.
+    """
+    own = str(git.git_dir / "config")
+    with suppress(GitbackupError):
+        if found := {v.name.lower(): v.value or "" for v in read(git) if v.file == own}:
+            return found
+    out = git.run("config", "--file", own, "-z", "--list")
     pairs = (item.partition("\n") for item in text(out).split("\0")[:-1])
     return {name.lower(): value for name, _, value in pairs}
 
@@ -112,11 +181,7 @@ def every(git: Commands) -> dict[str, str]:
 
     A name without a value is true, as git has it.
     """
-    result = git.attempt("config", "-z", "--list", as_user=True)
-    if result.status:
-        raise failure("config", result)
-    pairs = (item.partition("\n") for item in text(result.out).split("\0")[:-1])
-    return {name.lower(): value if line else "true" for name, line, value in pairs}
+    return {v.name.lower(): "true" if v.value is None else v.value for v in read(git)}
 
 
 def write(git: Commands, wanted: Mapping[str, Sequence[str]]) -> None:
@@ -128,8 +193,11 @@ def write(git: Commands, wanted: Mapping[str, Sequence[str]]) -> None:
     """
     marks: dict[str, str] = {}
     with _editing(git) as draft:
+        listed = text(git.run("config", "--file", str(draft), "-z", "--name-only", "--list"))
+        present = {name.lower() for name in listed.split("\0")}
         for name, values in wanted.items():
-            _unset(git, draft, name)
+            if name.lower() in present:
+                _unset(git, draft, name)
             for value in values:
                 marks[mark := secrets.token_hex(16)] = _quoted(value)
                 git.run("config", "--file", str(draft), "--add", name, mark)

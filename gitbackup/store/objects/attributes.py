@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitbackup.errors import GitbackupError
+from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.git.environment import users_file
 from gitbackup.store.objects import refs, trees
@@ -103,8 +104,11 @@ def _harmful(found: dict[str, str]) -> str:
 
 def _users_file(git: Commands) -> Path:
     """The user's own attributes; where there are none, a file that is not there."""
+    named = (value for value in settings.read(git) if value.name == _FILE)
+    if all(value.scope == "command" for value in named):  # what every command of ours is given
+        return users_file("attributes")
     result = git.attempt("config", "-z", "--type=path", "--get-all", _FILE, as_user=True)
-    told = text(result.out).split("\0")[:-2]  # the last is what every command of ours is given
+    told = text(result.out).split("\0")[:-2]  # the last is ours
     return Path(told[-1]) if told else users_file("attributes")
 
 

@@ -93,6 +93,7 @@ class CommitWriter:
                 process.stdin.write(line)
             process.stdin.write(b"\nget-mark :1\ndone\n")
         self._commit = self._finish()
+        refs.keep_subject(self._git, self._commit, message)
         return self._commit
 
     def publish(self) -> None:

@@ -34,6 +34,7 @@ _LONGEST = 16 * 1024 * 1024
 """Bytes of what a commit says, its note among them: no person writes as much."""
 
 _KEPT = 1 << 20
+_MOST_KEPT = 8  # commits
 
 _OURS = ("\nFormat: ", "\nTaken-At: ", "\nConsistency: ", "\nKeys: ")
 
@@ -78,6 +79,8 @@ class History:
     def __init__(self, git: Commands) -> None:
         self._git = git
         self._pairs = TreePairs(git)
+        self._kept: dict[str, Record] = {}
+        self._notes_state: object = None
         self.notes_problem: str | None = None
         """Why the notes of rehearsals could not be read, so that no commit had one."""
 
@@ -93,8 +96,21 @@ class History:
         return _records(self._git, selection, ends, paths, self._without_notes)
 
     def record(self, commit: str) -> Record:
-        """One commit, given by id."""
-        return next(self.records(Selection((commit,), 1)))
+        """One commit, given by id; those read last are kept as long as the notes are the same."""
+        notes_state = refs.state(self._git, notes.REF)
+        if self._notes_state != notes_state or notes_state is None or len(self._kept) > _MOST_KEPT:
+            self._kept, self._notes_state = {}, notes_state
+        if commit not in self._kept:
+            self._kept[commit] = self._read(commit)
+        return self._kept[commit]
+
+    def _read(self, commit: str) -> Record:
+        one = Selection((commit,), 1)
+        try:
+            return next(_records(self._git, one, [commit], (), self._without_notes))
+        except GitbackupError:
+            refs.resolve(self._git, commit)  # raises UsageError where there is no such commit
+            raise
 
     def commits(self) -> list[str]:
         """The ids of all commits that HEAD or a branch leads to, newest first."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import stat
+from itertools import dropwhile, takewhile
 
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, failure, text
 
 HELD = "refs/gitbackup/imported"
 _NONE = "0" * 40
+_LONGEST = 4096  # bytes of a file in refs/
+_SUBJECT = f"{__name__}.subject"
 _ID = re.compile(r"[0-9a-f]{40}")
+_IN_FILE = re.compile(rb"[0-9a-f]{40}\n")
+_POINTS = re.compile(rb"ref: (refs/heads/(?!\.invalid)[^\0-\x20\x7f]+)\n")  # not of reftables
 _WRONG = re.compile(r"^(?!warning:).|broken ref|dangling symref", re.MULTILINE)
 """What git says of a ref that is there and is none; it may warn of settings in any answer."""
 
@@ -27,10 +33,48 @@ def head(git: Commands) -> str | None:
 
 def read(git: Commands, ref: str) -> str | None:
     """The id that a ref's full name stands for; None where there is no such ref."""
+    if found := _from_file(git, ref):
+        return found
     result = git.attempt("rev-parse", "--verify", "--quiet", ref)
     if result.status > 1 or (result.status and _WRONG.search(result.error)):
         raise failure("rev-parse", result)
     return result.out.decode("ascii").strip() or None
+
+
+def _from_file(git: Commands, ref: str) -> str | None:
+    """Return the id that a ref's own file holds; None where git has to be asked.
+
+    See "HEAD" and "refs" in gitrepository-layout(5): what is in such a file goes before all else.
+    """
+    content = _content(git, ref)
+    if ref == "HEAD" and (points := _POINTS.fullmatch(content)):
+        content = _content(git, points[1].decode("utf-8", "surrogateescape"))
+    found = content[:-1].decode("ascii", "replace")
+    return found if _IN_FILE.fullmatch(content) and found != _NONE else None
+
+
+def _content(git: Commands, ref: str) -> bytes:
+    """Return what a ref's own file holds; empty where there is none that says all."""
+    file = git.git_dir / ref
+    if ".." in ref or not (ref == "HEAD" or ref.startswith("refs/")):
+        return b""
+    try:
+        found = file.lstat()
+        is_plain = stat.S_ISREG(found.st_mode) and found.st_size < _LONGEST
+        return file.read_bytes() if is_plain else b""
+    except (OSError, ValueError):
+        return b""
+
+
+def state(git: Commands, ref: str) -> object:
+    """Return what is another value once a ref has changed; None where that cannot be told."""
+    if (git.git_dir / "reftable").exists():
+        return None
+    try:
+        packed = (git.git_dir / "packed-refs").stat()
+    except OSError:
+        return _content(git, ref)
+    return _content(git, ref), packed.st_ino, packed.st_size, packed.st_mtime_ns
 
 
 def resolve(git: Commands, commit_ish: str) -> str:
@@ -39,14 +83,21 @@ def resolve(git: Commands, commit_ish: str) -> str:
     if re.match(r"[-^]|\Z", commit_ish) or re.search(r"[\0\n]", commit_ish):
         raise _unknown(git, commit_ish)
     found = commit_ish if _ID.fullmatch(commit_ish) else _found(git, commit_ish)
+    known: set[str] = git.memo.setdefault(__name__, set())
+    if found in known:
+        return found
     peeled = git.attempt("rev-parse", "--verify", "--quiet", found + "^{commit}")
     if peeled.status:
         raise _unknown(git, commit_ish)
-    return peeled.out.decode("ascii").strip()
+    commit = peeled.out.decode("ascii").strip()
+    known.add(commit)
+    return commit
 
 
 def _found(git: Commands, named: str) -> str:
     """The id of the object that a name stands for, or the beginning of an id."""
+    if named == "HEAD" and (found := _from_file(git, named)):
+        return found
     result = git.attempt("rev-parse", "--verify", "--end-of-options", named)
     if "is ambiguous" in result.error and result.status:
         sentence = f"{named!r} is the beginning of more than one id; give more of its digits"
@@ -86,14 +137,27 @@ def names(git: Commands) -> list[tuple[str, str]]:
 
 def move(git: Commands, ref: str, new: str, old: str | None) -> None:
     """Moves a ref from `old`, None for nowhere, to `new`; Busy where it is elsewhere."""
-    message = "gitbackup: " + git.run("log", "-1", "--format=%s", new).decode("utf-8", "replace")
-    result = git.attempt("update-ref", "-m", message.strip(), ref, new, old or _NONE)
+    message = f"gitbackup: {_subject(git, new)}".strip()
+    result = git.attempt("update-ref", "-m", message, ref, new, old or _NONE)
     if not result.status:
         return
     check(git, ref, old)
     if ".lock'" in result.error and "File exists" in result.error:
         raise Busy(str(failure("update-ref", result)))
     raise failure("update-ref", result)
+
+
+def keep_subject(git: Commands, commit: str, message: str) -> None:
+    """Remember the subject of a commit that was just made, for the log of the ref it goes to."""
+    lines = (line.rstrip() for line in message.split("\n"))
+    git.memo[_SUBJECT] = commit, " ".join(takewhile(bool, dropwhile(lambda line: not line, lines)))
+
+
+def _subject(git: Commands, commit: str) -> str:
+    made, subject = git.memo.get(_SUBJECT, ("", ""))
+    if made == commit:
+        return str(subject)
+    return git.run("log", "-1", "--format=%s", commit).decode("utf-8", "replace")
 
 
 def check(git: Commands, ref: str, expected: str | None) -> None:
@@ -104,11 +168,20 @@ def check(git: Commands, ref: str, expected: str | None) -> None:
 
 def is_past(git: Commands, commit: str) -> bool:
     """Whether a commit is HEAD's, or in its history."""
+    if _from_file(git, "HEAD") == commit:
+        return True
     return not git.attempt("merge-base", "--is-ancestor", commit, "HEAD").status
 
 
 def branch(git: Commands) -> str:
     """The full name of the branch that HEAD is on; empty where it is on none."""
+    content = _content(git, "HEAD")
+    if _IN_FILE.fullmatch(content):
+        return ""
+    if points := _POINTS.fullmatch(content):
+        ref = points[1].decode("utf-8", "surrogateescape")
+        if not _content(git, ref).startswith(b"ref:"):
+            return points[1].decode("utf-8", "replace")
     return git.attempt("symbolic-ref", "--quiet", "HEAD").out.decode("utf-8", "replace").strip()
 
 

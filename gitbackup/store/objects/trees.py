@@ -27,6 +27,8 @@ _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 _IDS = re.compile(rb"([0-9a-f]{40}(?:\t| [0-9a-f]{40} [A-Z]\d*\0))(db\d+/)?")
 """What ls-tree, or --raw, tells of a file or folder: its id, or both; and its database."""
 
+_ID = re.compile("[0-9a-f]{40}")
+_KEPT, _FEW = 2, 20_000  # listings that are kept, of so many files at most
 _CHUNK = 1 << 16
 _MUCH = 8 << 20
 """Bytes that git tells of files, beyond which we look whether they are the same ones for ever."""
@@ -181,7 +183,13 @@ def files(git: Commands, commit: str) -> dict[str, str]:
 
 
 def listing(git: Commands, commit: str) -> dict[str, TreeEntry]:
-    """All that a commit's tree holds but folders. May raise Damaged."""
+    """All that a commit's tree holds but folders. May raise Damaged.
+
+    The last ones that were read are kept, for a restore asks for two of them in turn.
+    """
+    kept: dict[str, dict[str, TreeEntry]] = git.memo.setdefault(__name__, {})
+    if commit in kept:
+        return {**kept[commit]}
     out = _read(git, "ls-tree", "-r", "-t", "-z", "--full-tree", commit)
     found = {}
     for line in text(out).split("\0")[:-1]:
@@ -189,6 +197,10 @@ def listing(git: Commands, commit: str) -> dict[str, TreeEntry]:
         mode, kind, id_ = about.split(" ")
         if kind != "tree":
             found[path] = TreeEntry(mode, id_)
+    if _ID.fullmatch(commit) and len(found) <= _FEW:
+        for oldest in [*kept][: len(kept) - _KEPT + 1]:
+            del kept[oldest]
+        kept[commit] = {**found}
     return found
 
 

@@ -21,11 +21,9 @@ from gitbackup.store.remotes.remote_url import BRANCHES, Remote, RemoteUrl
 
 def every(git: Commands) -> list[Remote]:
     """All remotes, in the order of the config."""
-    result = git.attempt("config", "-z", "--get-regexp", r"^remote\..*\.url$")
-    pairs = (item.partition("\n") for item in text(result.out).split("\0")[:-1])
     urls: dict[str, str] = {}
-    for name, _, url in pairs:
-        urls.setdefault(name.removeprefix("remote.").removesuffix(".url"), url)
+    for name, url in settings.remotes(git):
+        urls.setdefault(name, url)
     return [Remote(name, remote_url.at(_whole(git, url))) for name, url in urls.items()]
 
 

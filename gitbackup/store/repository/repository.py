@@ -169,7 +169,7 @@ class Repository(Configured):
 
     def commit_info(self, commit: str) -> CommitInfo:
         """What a commit's message tells of it."""
-        return next(self.log(commit, 1))
+        return self.history.record(commit).info
 
     @contextmanager
     def lock(self, wait: float | None = None) -> Iterator[None]:

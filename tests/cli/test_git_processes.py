@@ -1,0 +1,43 @@
+"""How many processes of git a command starts, beside the one that asks for git's version."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from gitbackup.store.git import command
+from tests.cli.user import User
+
+
+class Started(subprocess.Popen[bytes]):
+    """A process, which is counted."""
+
+    words: list[Sequence[str]] = []  # noqa: RUF012  of all of them
+
+    def __init__(self, words: Sequence[str], **options: Any) -> None:
+        Started.words.append(words)
+        super().__init__(words, **options)
+
+
+def test_a_command_starts_few(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    user.redis.mset({"a": 1, "b": 2})
+    user.says("commit")
+    monkeypatch.setattr(command, "Popen", Started)
+    counts = {}
+    for name, words in {
+        "status": ["status"],
+        "diff": ["diff"],
+        "commit": ["commit"],
+        "restore": ["restore", "HEAD~1", "--yes"],
+        "undo": ["undo", "--yes"],
+        "log": ["log"],
+    }.items():
+        user.redis.incr("a")
+        Started.words = []
+        user.says(*words)
+        counts[name] = len(Started.words)
+    most = {"status": 5, "diff": 5, "commit": 14, "restore": 26, "undo": 36, "log": 3}
+    assert {name: count for name, count in counts.items() if count > most[name]} == {}
