@@ -24,6 +24,7 @@ MOST_LINKS = 40
 """Links on the way to a file, as Linux has it."""
 
 
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # what a file system says that cannot
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -37,6 +38,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     folder is the one that was looked at, whatever has its name by then. Raises GitbackupError
     where it cannot be written.
     """
+    placed = False
     try:
         with _walked(path) as (folder, target):
             if path.exists() and not path.is_file():
@@ -51,10 +53,12 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
                 os.replace(draft, target.name, src_dir_fd=folder, dst_dir_fd=folder)
-            _sync(".", folder)
+                placed = True
+            sync_folder(".", folder)
     except OSError as error:
         said = error.strerror or str(error)
-        raise GitbackupError(f"cannot write {path}: {said}; what was there is as it was") from error
+        left = "" if placed else "; what was there is as it was"
+        raise GitbackupError(f"cannot write {path}: {said}{left}") from error
 
 
 def followed(path: Path) -> Path:
@@ -189,15 +193,20 @@ def sweep(folder: Path, prefix: str) -> None:
                 left.unlink()
 
 
-def sync_names(folder: Path) -> None:
-    """Makes the names in a folder last through a loss of power, where the disk can."""
-    _sync(folder)
+def sync_folder(folder: str | Path, within: int | None = None) -> None:
+    """Make the names in a folder last through a loss of power, where its file system can.
 
-
-def _sync(folder: str | Path, within: int | None = None) -> None:
-    with suppress(OSError):
+    `within` is the open folder that a relative path begins at. Raises OSError where the disk
+    fails, or is full.
+    """
+    try:
         handle = os.open(folder, os.O_RDONLY, dir_fd=within)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    except PermissionError:  # a folder to write to, and not to read: nobody can tell the disk
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(handle)

@@ -73,9 +73,14 @@ class Commands:
         self.memo: dict[str, Any] = {}
         """What modules have read here, and would read again as it was, each under its own name."""
 
-    def run(self, *words: str, environment: Mapping[str, str] | None = None) -> bytes:
+    def run(
+        self,
+        *words: str,
+        environment: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+    ) -> bytes:
         """Return what `git <words>` writes; GitbackupError with git's own words where it fails."""
-        result = self.attempt(*words, environment=environment)
+        result = self.attempt(*words, environment=environment, stdin=stdin)
         if result.status:
             raise failure(_command(words), result)
         return result.out

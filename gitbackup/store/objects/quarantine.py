@@ -6,11 +6,11 @@ run that is killed, leaves nothing in the repository but that directory.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
+from gitbackup.atomic_file import sync_folder
 from gitbackup.store.git.command import Commands, file_errors
 
 _PREFIX = "tmp_gitbackup-"  # git's own prune removes what begins with tmp_, once it is old
@@ -48,7 +48,7 @@ class Quarantine:
             # a pack is there for git once its index is: that one last
             for file in sorted(packs, key=lambda file: file.suffix == ".idx"):
                 file.replace(self._target / "pack" / file.name)
-            _sync(self._target / "pack")
+            sync_folder(self._target / "pack")
 
     def remove(self) -> None:
         """Removes the place, and what of it was not admitted."""
@@ -64,12 +64,3 @@ def sweep(git: Commands) -> None:
 def _search_path(folder: Path) -> str:
     """Quoted, for a colon in it would part it."""
     return '"' + str(folder).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _sync(folder: Path) -> None:
-    """Makes the names in a folder last through a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

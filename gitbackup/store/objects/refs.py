@@ -170,7 +170,12 @@ def is_past(git: Commands, commit: str) -> bool:
     """Whether a commit is HEAD's, or in its history."""
     if _from_file(git, "HEAD") == commit:
         return True
-    return not git.attempt("merge-base", "--is-ancestor", commit, "HEAD").status
+    return holds(git, commit, "HEAD")
+
+
+def holds(git: Commands, older: str, newer: str) -> bool:
+    """Return whether a commit is the newer one, or in the history of that."""
+    return git.attempt("merge-base", "--is-ancestor", older, newer).status == 0
 
 
 def branch(git: Commands) -> str:
@@ -197,7 +202,7 @@ def save(git: Commands, name: str, commit: str) -> None:
     if branch(git) == ref:
         raise UsageError(f"{name!r} is the branch that HEAD is on; name another")
     old = read(git, ref)
-    if old and git.attempt("merge-base", "--is-ancestor", old, commit).status:
+    if old and not holds(git, old, commit):
         raise GitbackupError(f"branch {name!r} holds commits that would be lost; name another")
     move(git, ref, commit, old)
 

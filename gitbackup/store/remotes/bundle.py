@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gitbackup.atomic_file import SUFFIX as DRAFT
-from gitbackup.atomic_file import sweep, sync_names
+from gitbackup.atomic_file import sweep, sync_folder
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, failure, file_errors, text
 from gitbackup.store.objects import refs
@@ -219,7 +219,7 @@ def _put(draft: Path, path: Path) -> None:
     """Gives a bundle that is whole its name."""
     with file_errors("move the bundle to its place"):
         draft.replace(path)
-    sync_names(path.parent)
+        sync_folder(path.parent)
 
 
 def _prove(git: Commands, bundle: Path) -> dict[str, str]:

@@ -86,9 +86,9 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
     warnings = _told_detached(git, remote)
     warnings += follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
     before, wanted = refs.head(git), theirs[branch]
-    if before and _holds(git, wanted, before):
+    if before and refs.holds(git, wanted, before):
         return PullOutcome(before, before, 0, warnings)
-    if before and not _holds(git, before, wanted):
+    if before and not refs.holds(git, before, wanted):
         raise GitbackupError(_diverged(git, remote, branch, before, wanted))
     size_limits.check(git, wanted, before)
     advance(wanted, before)
@@ -177,18 +177,13 @@ def _beyond_measure(git: Commands, ident: str) -> str:
 def _forward(git: Commands, ref: str, ident: str) -> bool:
     """Makes a ref, or moves it forward; false where it has parted."""
     old = refs.read(git, ref)
-    if old and _holds(git, ident, old):
+    if old and refs.holds(git, ident, old):
         return True
-    if old and not _holds(git, old, ident):
+    if old and not refs.holds(git, old, ident):
         return False
     with suppress(Busy):
         refs.move(git, ref, ident, old)
     return True
-
-
-def _holds(git: Commands, older: str, newer: str) -> bool:
-    """Whether one commit is the other, or comes before it."""
-    return git.attempt("merge-base", "--is-ancestor", older, newer).status == 0
 
 
 def _diverged(git: Commands, remote: Remote, branch: str, ours: str, theirs: str) -> str:

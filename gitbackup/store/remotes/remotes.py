@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from gitbackup.errors import UsageError
 from gitbackup.model.commits import Pushed
 from gitbackup.store.git import settings
-from gitbackup.store.git.command import Commands, failure, text
+from gitbackup.store.git.command import Commands, text
 from gitbackup.store.objects import refs
 from gitbackup.store.remotes import remote_url, transports
 from gitbackup.store.remotes.remote_url import BRANCHES, Remote, RemoteUrl
@@ -71,11 +71,8 @@ def note(git: Commands, remote: Remote, branches: Mapping[str, str]) -> None:
         for name, ident in branches.items()
         if before.get(name) != ident
     ]
-    process = git.start("update-ref", "-m", "gitbackup push", "--stdin")
-    process.stdin.write("".join(lines).encode("utf-8", "surrogateescape"))
-    result = process.finish()
-    if result.status:
-        raise failure("update-ref", result)
+    stdin = "".join(lines).encode("utf-8", "surrogateescape")
+    git.run("update-ref", "-m", "gitbackup push", "--stdin", stdin=stdin)
 
 
 def pushed(git: Commands, remote: Remote) -> Pushed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitbackup.store.git import identity
-from gitbackup.store.git.command import Commands, failure
+from gitbackup.store.git.command import Commands, text
 from gitbackup.store.objects import refs
 from gitbackup.store.remotes.remote_url import Remote
 
@@ -55,8 +55,9 @@ def read(git: Commands, commit: str) -> bytes | None:
 
 def write(git: Commands, content: bytes, parents: Sequence[str]) -> None:
     """Make the file's next version, on these commits; the first of them is where the ref is."""
-    blob = _said(git, content, "hash-object", "-w", "--stdin")
-    tree = _said(git, f"100644 blob {blob}\t{FILE}\n".encode(), "mktree")
+    blob = text(git.run("hash-object", "-w", "--stdin", stdin=content)).strip()
+    entry = f"100644 blob {blob}\t{FILE}\n".encode()
+    tree = text(git.run("mktree", stdin=entry)).strip()
     words = [word for parent in parents for word in ("-p", parent)]
     made = git.run(
         *("commit-tree", tree, *words, "-m", "settings"), environment=identity.environment(git)
@@ -69,21 +70,7 @@ def move(git: Commands, made: str) -> None:
     refs.move(git, REF, made, refs.read(git, REF))
 
 
-def holds(git: Commands, older: str, newer: str) -> bool:
-    """Tell whether one commit is the other, or comes before it."""
-    return git.attempt("merge-base", "--is-ancestor", older, newer).status == 0
-
-
 def base(git: Commands, one: str, other: str) -> str | None:
     """Return the commit that both come from; None where they have none in common."""
     found = git.attempt("merge-base", one, other)
     return None if found.status else found.out.decode("ascii").split()[0]
-
-
-def _said(git: Commands, stdin: bytes, *words: str) -> str:
-    process = git.start(*words)
-    process.stdin.write(stdin)
-    result = process.finish()
-    if result.status:
-        raise failure(words[0], result)
-    return result.out.decode("ascii").strip()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from gitbackup.atomic_file import new_file
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.model.changes import FileChange
-from gitbackup.store.git.command import Commands, failure, file_errors
+from gitbackup.store.git.command import Commands, file_errors
 from gitbackup.store.objects import refs
 from gitbackup.store.objects.blobs import Blobs, blob_id
 from gitbackup.store.objects.trees import EMPTY_TREE, changed_files
@@ -71,11 +71,8 @@ def _stage_written(git: Commands, changes: list[FileChange]) -> None:
             mode, blob = ("100644", change.after) if change.after else ("0", "0" * 40)
             lines.append(f"{mode} {blob}\t{change.path}\0")
     blobs.close()
-    process = git.start("update-index", "-z", "--index-info")
-    process.stdin.write("".join(lines).encode("utf-8", "surrogateescape"))
-    result = process.finish()
-    if result.status:
-        raise failure("update-index", result)
+    stdin = "".join(lines).encode("utf-8", "surrogateescape")
+    git.run("update-index", "-z", "--index-info", stdin=stdin)
 
 
 def _is_written(blobs: Blobs, file: Path, change: FileChange) -> bool:
@@ -100,16 +97,7 @@ def _journal(git: Commands) -> Path:
 
 
 def write_whole(file: Path, content: str) -> None:
-    """Writes aside and moves, so that nobody ever reads half of it; it is on the disk then."""
+    """Write a file of ours in the git directory; nobody ever reads half of it."""
     file.parent.mkdir(mode=0o700, exist_ok=True)
-    draft = file.with_name(file.name + ".new")
-    with draft.open("w") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with new_file(file) as stream:
+        stream.write(content.encode())

@@ -271,13 +271,13 @@ class Repository(Configured):
             settings_ref.commit(self._git, ref)
             for ref in (settings_ref.REF, settings_ref.aside(remote))
         )
-        return bool(theirs and not (ours and settings_ref.holds(self._git, theirs, ours)))
+        return bool(theirs and not (ours and refs.holds(self._git, theirs, ours)))
 
     def carry(self, content: bytes, remote: Remote | None = None) -> None:
         """Makes this the file that travels; it comes from the remote's as well, if one is given."""
         ours = settings_ref.commit(self._git, settings_ref.REF)
         theirs = settings_ref.commit(self._git, settings_ref.aside(remote)) if remote else None
-        forward = theirs and (ours is None or settings_ref.holds(self._git, ours, theirs))
+        forward = theirs and (ours is None or refs.holds(self._git, ours, theirs))
         if theirs and forward and settings_ref.read(self._git, theirs) == content:
             settings_ref.move(self._git, theirs)
         else:
