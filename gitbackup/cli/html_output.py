@@ -14,7 +14,7 @@ from gitbackup.backup import Backup
 from gitbackup.cli import terminal
 from gitbackup.errors import UsageError
 from gitbackup.model.commits import Selection
-from gitbackup.report import html as page
+from gitbackup.report.html import SideTitle, diff_page, log_page, order
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # `log` has no need of it
@@ -23,29 +23,29 @@ if TYPE_CHECKING:  # `log` has no need of it
 
 def write_diff(html: str, backup: Backup, found: Diff) -> None:
     """Every key that differs, as a page."""
-    ordered = found.ordered(page.order)
+    ordered = found.ordered(order)
     items = ((key.change, key.before, key.after, key.values) for key in ordered)
     sides = _side(backup, found.before), _side(backup, found.after)
-    pieces = page.diff_page(sides, datetime.now(UTC), ordered.changes, items, found.hidden)
+    pieces = diff_page(sides, datetime.now(UTC), ordered.changes, items, found.hidden)
     write(html, pieces)
     _say(html, sentences.changed(found.summary))
     terminal.say(sentences.hidden_lines(found.hidden), err=True)
 
 
-def _side(backup: Backup, name: str) -> page.SideTitle:
+def _side(backup: Backup, name: str) -> SideTitle:
     """A commit by its short id, subject and date; the live database by its server."""
     if name == "live":
-        return page.SideTitle("live database", str(backup.server))
+        return SideTitle("live database", str(backup.server))
     info = next(backup.log(name, limit=1))
-    return page.SideTitle(info.short_id, f"{info.subject}, {info.date:%Y-%m-%d %H:%M}")
+    return SideTitle(info.short_id, f"{info.subject}, {info.date:%Y-%m-%d %H:%M}")
 
 
 def write_log(html: str, backup: Backup, selection: Selection) -> None:
     """The commits that are selected, as a page."""
     named = " ".join(selection.revisions)
-    title = page.SideTitle(backup.path.name, "" if named == "HEAD" else named)
+    title = SideTitle(backup.path.name, "" if named == "HEAD" else named)
     commits = ((info, backup.show(info.id).diff.changes) for info in backup.log(selection))
-    write(html, page.log_page(title, datetime.now(UTC), commits))
+    write(html, log_page(title, datetime.now(UTC), commits))
     _say(html, f"the history of {backup.path}")
 
 

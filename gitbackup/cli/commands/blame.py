@@ -18,7 +18,7 @@ from gitbackup.cli.options import (
     repo_option,
 )
 from gitbackup.cli.pager import reading
-from gitbackup.report.json import history as records
+from gitbackup.report.json.history import blame_object
 from gitbackup.report.text import history
 
 
@@ -61,6 +61,6 @@ def blame(
     with reading(backup):
         if as_json:
             for line in found.lines:
-                terminal.say_json(records.blame_object(found.key, line, found.redacted))
+                terminal.say_json(blame_object(found.key, line, found.redacted))
         else:
             terminal.say(history.blame_lines(found.key, found.entry, found.lines))

@@ -15,7 +15,7 @@ from gitbackup.cli import pager, terminal
 from gitbackup.cli.options import OwnFirst, color_option, connected, examples, logged_in
 from gitbackup.errors import UsageError
 from gitbackup.model.risk import Level, Risk
-from gitbackup.report.text import check as risks
+from gitbackup.report.text.check import check_lines, check_object
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 OURS = re.compile(r"^gitbackup (rdb )?\w+")
@@ -78,9 +78,9 @@ def check(
         found = backup.check(max_age, quick=quick)
         told = _for_repository(found.risks, repo) if _typed(ctx, "repo") else found.risks
         if as_json:
-            terminal.say_json(risks.check_object(found.server, told))
+            terminal.say_json(check_object(found.server, told))
         else:
-            terminal.say(risks.check_lines(found.server, told, terminal.width()))
+            terminal.say(check_lines(found.server, told, terminal.width()))
     if found.level is Level.BAD or (strict and found.level is not Level.OK):
         ctx.exit(1)
 

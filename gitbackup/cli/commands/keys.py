@@ -18,7 +18,7 @@ from gitbackup.cli.options import (
 from gitbackup.cli.pager import reading
 from gitbackup.cli.revision_arguments import KEYS, AfterDashes, revisions
 from gitbackup.errors import UsageError
-from gitbackup.report.json import history as records
+from gitbackup.report.json.history import keys_object
 from gitbackup.report.text import history
 
 
@@ -64,6 +64,6 @@ def keys(
     with reading(backup):
         if as_json:
             for line in found:
-                terminal.say_json(records.keys_object(line))
+                terminal.say_json(keys_object(line))
         else:
             terminal.say(history.key_lines(found))

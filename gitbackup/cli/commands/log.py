@@ -161,14 +161,13 @@ def _say_log(commits: Iterator[CommitInfo], as_json: bool, oneline: bool) -> Non
 
 
 def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> None:
-    from gitbackup.report.json import (
-        history as records,  # they load what a plain log has no need of
-    )
+    # deferred: they load what a plain log does not need
+    from gitbackup.report.json.history import summary_of_commit
     from gitbackup.report.text import history
 
     for told in found:
         if as_json:
-            terminal.say_json(records.summary_of_commit(told.info, told.summary, told.hidden))
+            terminal.say_json(summary_of_commit(told.info, told.summary, told.hidden))
         else:
             terminal.say(
                 [sentences.short_line(told.info)] if oneline else sentences.head_lines(told.info)
@@ -178,13 +177,13 @@ def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> 
 
 def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
     from gitbackup.cli.diff_output import view  # they load what a plain log has no need of
-    from gitbackup.report.json import history as records
+    from gitbackup.report.json.history import traced_object
     from gitbackup.report.text import history
 
     as_json, oneline, stat, patch = how
     for told in found:
         if as_json:
-            terminal.say_json(records.traced_object(told.info, told.keys, told.damage, told.left))
+            terminal.say_json(traced_object(told.info, told.keys, told.damage, told.left))
         elif oneline:
             terminal.say([sentences.short_line(told.info, history.what_changed(told.keys))])
         else:

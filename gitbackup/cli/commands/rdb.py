@@ -20,7 +20,14 @@ from gitbackup.cli.options import (
 )
 from gitbackup.cli.parameter_types import Natural
 from gitbackup.errors import UsageError
-from gitbackup.report.text import rdb as report
+from gitbackup.report.text.rdb import (
+    listed_line,
+    listed_object,
+    saved_lines,
+    saved_object,
+    verified_lines,
+    verified_object,
+)
 
 folder_argument = click.argument(
     "folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path)
@@ -98,9 +105,9 @@ def save(
     result = logged_in(repo, url).rdb.save(folder, keep or None, copy=via == "copy", file=file)
     terminal.warn_all(result.warnings)
     if as_json:
-        terminal.say_json(report.saved_object(result))
+        terminal.say_json(saved_object(result))
     else:
-        terminal.say(report.saved_lines(result))
+        terminal.say(saved_lines(result))
 
 
 @rdb.command(
@@ -117,9 +124,9 @@ def list_(folder: Path | None, repo: Path | None, as_json: bool) -> None:
     """
     for each in open_backup(repo).rdb.list(folder):
         if as_json:
-            terminal.say_json(report.listed_object(each))
+            terminal.say_json(listed_object(each))
         else:
-            terminal.say([report.listed_line(each)])
+            terminal.say([listed_line(each)])
 
 
 @rdb.command(
@@ -147,6 +154,6 @@ def verify(file: Path, server: Path | None, as_json: bool) -> None:
     """
     result = open_backup(None).rdb.verify(file, server)
     if as_json:
-        terminal.say_json(report.verified_object(result))
+        terminal.say_json(verified_object(result))
     else:
-        terminal.say(report.verified_lines(result))
+        terminal.say(verified_lines(result))

@@ -19,8 +19,8 @@ from gitbackup.cli.options import (
     repo_option,
 )
 from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
-from gitbackup.report.text import verify as proofs
 from gitbackup.report.text.sentences import key_list
+from gitbackup.report.text.verify import end_lines, proof_lines, proof_object
 
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     from gitbackup.model.proof import Proof
@@ -91,7 +91,7 @@ def verify(
 
     def tell(proof: Proof) -> None:
         if not as_json:
-            terminal.say(proofs.proof_lines(proof))
+            terminal.say(proof_lines(proof))
 
     with pager.reading(backup):
         result = backup.verify(wanted, server=server, modules=modules, tell=tell)
@@ -103,9 +103,9 @@ def _say(result: Verified, as_json: bool) -> None:
     """What there is to say once all is proved."""
     if as_json:
         for proof in result.proofs:
-            terminal.say_json(proofs.proof_object(proof, result.problems, result.unnoted))
+            terminal.say_json(proof_object(proof, result.problems, result.unnoted))
     else:
-        terminal.say(proofs.end_lines(result.problems, result.proofs, result.seconds))
+        terminal.say(end_lines(result.problems, result.proofs, result.seconds))
     if result.unnoted:
         terminal.warn(f"warning: the result was not saved: {result.unnoted}")
 

@@ -14,7 +14,7 @@ from subprocess import DEVNULL, PIPE, Popen
 from typing import IO, Any, NamedTuple
 
 from gitbackup.errors import GitbackupError
-from gitbackup.store.git import environment as environments
+from gitbackup.store.git.environment import OF_THE_REPOSITORY_ALONE, of_git, surroundings
 
 OLDEST = (2, 30)
 """The oldest version of git that works."""
@@ -111,9 +111,9 @@ class Commands:
     def _popen(
         self, words: Sequence[str], more: Mapping[str, str] | None, as_user: bool, stdin: int
     ) -> Popen[bytes]:
-        environment = environments.of_git(self.git_dir, self.folder)
+        environment = of_git(self.git_dir, self.folder)
         if not as_user:
-            environment |= environments.OF_THE_REPOSITORY_ALONE
+            environment |= OF_THE_REPOSITORY_ALONE
         command = [_program(), *_SETTINGS, *words]
         # what is the user's own, such as a daemon that keeps passwords, may go on for long
         inherited = () if as_user or os.name == "nt" else tuple(self.inherited)
@@ -220,7 +220,7 @@ def _found(path: str) -> str:
     program = shutil.which("git", path=path)
     if program is None:
         raise GitbackupError(f"git is not installed, or not on the PATH; {_INSTALL}")
-    around = environments.surroundings(os.environ)
+    around = surroundings(os.environ)
     with _starting():
         process = Popen(
             [program, "version"],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gitbackup.store.git import environment as environment_of_git
 from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, failure, text
+from gitbackup.store.git.environment import roles_differ
 
 _ROLES = ("AUTHOR", "COMMITTER")
 _FALLBACK = {
@@ -49,7 +49,7 @@ def _one_for_both(git: Commands) -> bytes | None:
     It is git's, asked for once as long as the settings are the same.
     """
     config = settings.read(git)
-    if environment_of_git.roles_differ() or any(value.name.startswith(_ROLE_S) for value in config):
+    if roles_differ() or any(value.name.startswith(_ROLE_S) for value in config):
         return None
     known: tuple[object, bytes] | None = git.memo.get(__name__)
     if known is None or known[0] is not config:
