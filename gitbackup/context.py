@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError
+from gitbackup.errors import PasswordNeeded, ServerError, UsageError
 from gitbackup.model.access import NAMES, Access
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Scope
@@ -73,10 +73,9 @@ class Context:
     def history(self) -> Repository:
         """The data repository. Raises NoRepository where there is none."""
         if self.repository is None:
-            raise NoRepository(
-                f"there is no data repository at {self.path}; `gitbackup commit` makes one,"
-                " and --repo names another"
-            )
+            from gitbackup.store.repository.repository import missing
+
+            raise missing(self.path)
         return self.repository
 
     def create(self, bare: bool = False) -> Repository:

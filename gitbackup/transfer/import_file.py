@@ -25,7 +25,6 @@ from gitbackup.restore.request import Target, unfinished
 from gitbackup.restore.restore import Confirm, Restorer, Tell
 from gitbackup.restore.result import RestoreResult
 from gitbackup.snapshot.sources import Spool
-from gitbackup.store.repository.import_ref import held, hold
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JournalEntry
 from gitbackup.store.repository.scratch import scratch
@@ -108,7 +107,7 @@ class Importing:
     def _held(self, repository: Repository) -> Iterator[str]:
         """The file as a commit, which stays only where something has come of it: then the
         import can be finished, and undone."""
-        before = held(repository)
+        before = repository.imported()
         commit = self._record(repository)
         head = repository.head()
         try:
@@ -116,7 +115,7 @@ class Importing:
         finally:
             note = self._note(repository)
             if note is None and repository.head() == head:
-                hold(repository, before)
+                repository.keep_imported(before)
 
     def _restorer(self, repository: Repository, commit: str) -> Restorer:
         place, note = self._place, self._unfinished

@@ -11,7 +11,7 @@ from gitbackup.errors import NoRepository
 from gitbackup.store.git import open_repository
 from gitbackup.store.git.command import Commands, file_errors
 from gitbackup.store.objects import refs
-from gitbackup.store.remotes import push_pull, remote_url, remotes, size_limits, transports
+from gitbackup.store.remotes import push_pull, remote_url, remotes, transports
 from gitbackup.store.remotes.remote_url import BRANCHES, Remote, RemoteUrl
 
 _MARK = "gitbackup/cloning"
@@ -63,7 +63,7 @@ def fill(git: Commands, source: str, advance: Callable[[str, str | None], None])
     branch, theirs = _with_head(git, remote, theirs)
     if not branch or git.attempt("cat-file", "-e", f"{theirs[branch]}:gitbackup.json").status:
         raise NoRepository(f"{remote.place} is not a gitbackup data repository")
-    size_limits.check(git, theirs[branch], None)
+    push_pull.expect_size(git, theirs[branch], None)
     remotes.keep(git, remote)
     git.run("symbolic-ref", "HEAD", BRANCHES + branch)
     push_pull.follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})

@@ -13,7 +13,8 @@ from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
 from gitbackup.store.git import identity, lock
 from gitbackup.store.git.command import Commands, failure
 from gitbackup.store.objects import refs, tree_size
-from gitbackup.store.remotes import remotes, settings_ref, size_limits, transports
+from gitbackup.store.objects.trees import listing
+from gitbackup.store.remotes import remotes, settings_ref, transports
 from gitbackup.store.remotes.remote_url import BRANCHES, NOTES, Remote
 
 _LOOSE = "refs/gitbackup/heads/"
@@ -90,7 +91,7 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
         return PullOutcome(before, before, 0, warnings)
     if before and not refs.holds(git, before, wanted):
         raise GitbackupError(_diverged(git, remote, branch, before, wanted))
-    size_limits.check(git, wanted, before)
+    expect_size(git, wanted, before)
     advance(wanted, before)
     commits = remotes.count(git, wanted, *([f"^{before}"] if before else []))
     return PullOutcome(before, wanted, commits, warnings)
@@ -165,10 +166,21 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
     return told
 
 
+def expect_size(git: Commands, commit: str, here: str | None) -> None:
+    """Raise Damaged where a commit that came, or one before it that `here` has not, has more files
+    than any database, or folders in each other without end."""
+    ends = [commit, *([f"^{here}"] if here else [])]
+    if why := tree_size.beyond(git, tree_size.of_commits(git, ends)):
+        raise Damaged(
+            f"nothing was taken over: a commit that came has trees that no database has, of {why}"
+        )
+    listing(git, commit)  # which is read next, and may have the same files over and over
+
+
 def _beyond_measure(git: Commands, ident: str) -> str:
     """Why a branch's commits are too large to be taken over; empty where they are not."""
     try:
-        size_limits.check(git, ident, refs.head(git))
+        expect_size(git, ident, refs.head(git))
     except Damaged as error:
         return str(error)
     return ""

@@ -92,10 +92,7 @@ class Repository(Configured):
         """The same; raises NoRepository where there is none yet."""
         found = cls.find(path)
         if found is None:
-            raise NoRepository(
-                f"there is no data repository at {path}; `gitbackup commit` makes one,"
-                " and --repo names another"
-            )
+            raise missing(path)
         return found
 
     def head(self) -> str | None:
@@ -319,6 +316,14 @@ class Repository(Configured):
         """The restore of this run has ended, and that was said."""
         self.journal.end()
 
+    def imported(self) -> str | None:
+        """The id of the commit that was imported last, which no branch has; None for none."""
+        return refs.read(self._git, refs.HELD)
+
+    def keep_imported(self, commit: str | None) -> None:
+        """Keeps a commit that no branch has, in place of the one that was kept; None for none."""
+        refs.hold(self._git, commit)
+
     def is_past(self, commit: str) -> bool:
         """Whether a commit is HEAD's, or in its history."""
         return refs.is_past(self._git, commit)
@@ -347,3 +352,11 @@ class Repository(Configured):
     def _need_lock(self) -> None:
         if not self._locked:
             raise RuntimeError("writing to the data repository is done under its lock()")
+
+
+def missing(path: Path | str) -> NoRepository:
+    """Return the error to raise where a folder has no data repository, and should have one."""
+    return NoRepository(
+        f"there is no data repository at {path}; `gitbackup commit` makes one,"
+        " and --repo names another"
+    )
