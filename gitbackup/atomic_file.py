@@ -117,7 +117,7 @@ class _Walk:
         self.at = self.at.parent if name == ".." else self.at / name
 
     def _link(self, name: str) -> Path | None:
-        """Where the link of this name leads; None where it is none."""
+        """Return where the link of this name leads; None where it is none."""
         if self.folder is None:
             return None
         try:
@@ -184,7 +184,7 @@ def _draft(folder: int, target: Path) -> Iterator[tuple[str, BinaryIO]]:
 
 
 def sweep(folder: Path, prefix: str) -> None:
-    """Removes what our runs that were killed have left: drafts whose names begin so."""
+    """Remove what our runs that were killed have left: drafts whose names begin so."""
     for left in folder.glob(f"{glob.escape(prefix)}*{SUFFIX}"):
         with suppress(OSError):
             found = left.lstat()

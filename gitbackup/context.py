@@ -79,7 +79,7 @@ class Context:
         return self.repository
 
     def create(self, bare: bool = False) -> Repository:
-        """Makes the data repository, or adopts the one that is there."""
+        """Make the data repository, or adopt the one that is there."""
         from gitbackup.store.repository.repository import Repository
 
         Repository.create(self.path, bare)
@@ -87,7 +87,7 @@ class Context:
         return self.history
 
     def look_again(self) -> None:
-        """Forgets whether there is a data repository."""
+        """Forget whether there is a data repository."""
         self.__dict__.pop("repository", None)
 
     @cached_property
@@ -125,7 +125,7 @@ class Context:
         return address.with_password(self._password)
 
     def address_of(self, other: str | None) -> Address:
-        """Where that other server is, by its URL; this one where None."""
+        """Return where that other server is, by its URL; this one where None."""
         from gitbackup.live.connection.address import parse
 
         return self.address if other is None else parse(other).by(self._access)
@@ -156,7 +156,7 @@ class Context:
         delete: bool,
         ttl: Ttl,
     ) -> RestoreOptions:
-        """Which keys go into that other server, this one where None, and how."""
+        """Return which keys go into that other server, this one where None, and how."""
         from gitbackup.plan import RestoreOptions
 
         return RestoreOptions(tuple(patterns), self.chosen_databases(databases, other), delete, ttl)
@@ -169,7 +169,7 @@ class Context:
         repository: Repository | None = None,
         skip_damaged: bool = False,
     ) -> Restorer:
-        """What restores into that server; `other` is its URL, where it is not this one.
+        """Return what restores into that server; `other` is its URL, where it is not this one.
 
         The commit is the data repository's, or is in `repository`, which stands for it.
         """
@@ -180,7 +180,7 @@ class Context:
         return Restorer(*at, skip_damaged)
 
     def destination(self, other: str | None) -> Destination:
-        """Where an import goes: into that other server, or this one where None."""
+        """Return where an import goes: into that other server, or this one where None."""
         from gitbackup.transfer.import_file import Destination
 
         scope, server = self._scope_at(other), self.server_of(other)
@@ -202,14 +202,14 @@ class Context:
         return Path(os.path.normpath(self.path / at_home(configured or beside)))
 
     def rdb_in(self, folder: str | Path | None) -> Path:
-        """A folder to save RDB files to. Raises UsageError for one inside the repository."""
+        """Return a folder to save RDB files to. Raises UsageError for one inside the repository."""
         chosen = Path(folder) if folder else self.rdb_folder
         if chosen.resolve().is_relative_to(self.path.resolve()):
             raise UsageError(f"{chosen} is inside the data repository; name a folder outside it")
         return chosen
 
     def live(self, consistency: Consistency = Consistency.AUTO) -> SnapshotReader:
-        """The live database as the files of a snapshot."""
+        """Return the live database as the files of a snapshot."""
         from gitbackup.capture.reader import SnapshotReader
 
         return SnapshotReader(self.server, self.scope(), self.progress, consistency)
@@ -236,7 +236,7 @@ class Context:
         return self.scope_of(self.databases or (None if named is None else [named]))
 
     def scope_of(self, databases: Sequence[int] | None) -> Scope:
-        """The scope of these databases, all where None, by the repository's settings."""
+        """Return the scope of these databases, all where None, by the repository's settings."""
         from gitbackup.format.patterns import may_name_library
 
         include = self.globs("include")
@@ -252,11 +252,11 @@ class Context:
         return () if every else self.globs("quiet")
 
     def redaction(self, globs: Sequence[str]) -> Redaction:
-        """What to mask: what is asked for, and what the repository's setting has."""
+        """Return what to mask: what is asked for, and what the repository's setting has."""
         from gitbackup.redact import Redaction
 
         return Redaction([*globs, *self.globs("redact")])
 
     def globs(self, name: str) -> tuple[str, ...]:
-        """The key patterns that the repository's setting `gitbackup.<name>` has."""
+        """Return the key patterns that the repository's setting `gitbackup.<name>` has."""
         return tuple(self.repository.get_all(name)) if self.repository else ()

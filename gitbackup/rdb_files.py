@@ -44,7 +44,7 @@ class RdbFiles:
         copy: bool = False,
         file: str | Path | None = None,
     ) -> RdbSaved:
-        """Saves the server's data to a new file of a folder, whole and checked.
+        """Save the server's data to a new file of a folder, whole and checked.
 
         Of the files that this method has made there, the newest `keep` stay; all where it is
         None. The file comes over the replication protocol; with `copy` the server saves on
@@ -58,13 +58,13 @@ class RdbFiles:
         return files.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
 
     def list(self, folder: str | Path | None = None) -> list[RdbListed]:
-        """The files of a folder, the newest first."""
+        """Return the files of a folder, the newest first."""
         from gitbackup.rdb import files
 
         return files.listed(Path(folder) if folder else self.folder)
 
     def verify(self, file: str | Path, program: str | Path | None = None) -> RdbVerified:
-        """Checks a file, loads it into a server of our own, and counts its keys."""
+        """Check a file, load it into a server of our own, and count its keys."""
         from gitbackup.rdb import files
 
         return files.verify(Path(file), Path(program) if program else None)
@@ -78,7 +78,7 @@ class RdbFiles:
         allow_empty: bool = False,
         dry_run: bool = False,
     ) -> CommitResult:
-        """Commits what a file holds, dated when it was written; the rest as for Backup.commit."""
+        """Commit what a file holds, dated when it was written; the rest as for Backup.commit."""
         from gitbackup.commit import commit
         from gitbackup.rdb import import_as_branch
 
@@ -93,7 +93,7 @@ class RdbFiles:
             return import_as_branch.told(self._context.repository, live, result)
 
     def adopt(self, file: str | Path, program: str | Path | None = None) -> RdbAdopted:
-        """Makes a commit of a file on a branch of its own, to be restored as any other is."""
+        """Make a commit of a file on a branch of its own, to be restored as any other is."""
         from gitbackup.rdb import import_as_branch
 
         with self._loaded(file, program) as live:
@@ -112,7 +112,7 @@ class RdbFiles:
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
     ) -> Plan:
-        """What a restore of a file would do; nothing is written anywhere.
+        """Return what a restore of a file would do; nothing is written anywhere.
 
         `adopt` and then `Backup.restorer`, whose arguments the rest are, carry it out.
         """

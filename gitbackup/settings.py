@@ -222,7 +222,7 @@ def _write(repository: Repository, setting: Setting, values: Sequence[str]) -> N
 
 
 def _still(note: str, setting: Setting, values: Sequence[str]) -> bool:
-    """Whether a value that came with a history is there still."""
+    """Return whether a value that came with a history is there still."""
     name, _, value = note.partition(" ")
     return name != setting.name or value in values
 

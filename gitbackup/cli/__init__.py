@@ -22,7 +22,7 @@ NICENESS = 10
 
 
 def main() -> None:
-    """Runs the command line, and exits with its code."""
+    """Run the command line, and exit with its code."""
     streams.open_the_closed()
     streams.speak_utf8()
     gc.set_threshold(MANY)

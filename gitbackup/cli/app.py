@@ -67,7 +67,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The commands by what the list says of them, without loading them."""
+        """Complete a command by what the list says of it, without loading it."""
         fits = [name for name in COMMANDS if name.startswith(incomplete)]
         found = [CompletionItem(name, help=COMMANDS[name]) for name in fits]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
@@ -110,7 +110,7 @@ def app(ctx: click.Context) -> None:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Runs a command line and exits: 0, or the code of the error."""
+    """Run a command line and exit: 0, or the code of the error."""
     if "_GITBACKUP_COMPLETE" in os.environ:
         # deferred: only a shell's Tab needs it
         from gitbackup.cli.commands.completion import answer
@@ -122,7 +122,7 @@ def run(arguments: list[str] | None = None) -> None:
 
 
 def code_of(words: list[str]) -> int:
-    """Runs a command line; its exit code."""
+    """Run a command line, and return its exit code."""
     try:
         return int(app(args=words, prog_name="gitbackup", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
@@ -150,7 +150,7 @@ def code_of(words: list[str]) -> int:
 
 
 def _refused(error: OSError) -> str:
-    """What the system has to say, in one sentence."""
+    """Return what the system has to say, in one sentence."""
     try:
         Path.cwd()
     except FileNotFoundError:
@@ -160,6 +160,6 @@ def _refused(error: OSError) -> str:
 
 
 def _usage(error: click.ClickException) -> str:
-    """What click has to say, in one sentence, and where to read on."""
+    """Return what click has to say, in one sentence, and where to read on."""
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     return error.format_message() + (f" See {ctx.command_path} --help" if ctx else "")

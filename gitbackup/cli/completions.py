@@ -32,7 +32,7 @@ def commits(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 def commit_or_key(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """A commit; after a colon the keys that it holds."""
+    """Return a commit; after a colon the keys that it holds."""
     commit, colon, key = incomplete.partition(":")
     if not colon:
         return [*_commits(_backup(ctx), incomplete, part=True)]
@@ -40,7 +40,7 @@ def commit_or_key(
 
 
 def keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The keys of the commit that an argument before names, else of HEAD."""
+    """Return the keys of the commit that an argument before names, else of HEAD."""
     return [*_keys(_backup(ctx), ctx.params.get("commit_ish") or "HEAD", incomplete)]
 
 
@@ -60,7 +60,7 @@ def commits_then_keys(
 def commit_then_keys(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """One commit at most; and keys of it, or of HEAD."""
+    """Return one commit at most, and keys of it, or of HEAD."""
     backup, given = _backup(ctx), [*(ctx.params.get(param.name or "") or ())]
     named = [word for word in given[:1] if _is_commit(backup, word)]
     found = _keys(backup, named[0] if named else "HEAD", incomplete)
@@ -81,7 +81,7 @@ def _is_commit(backup: Backup, word: str) -> bool:
 def _commits(
     backup: Backup, incomplete: str, before: str = "", part: bool = False
 ) -> Iterator[CompletionItem]:
-    """Commits by the names that begin so; a `part` is what a colon may follow."""
+    """Yield commits by the names that begin so; a `part` is what a colon may follow."""
     named = [("HEAD", ""), *(backup.repository.names() if backup.repository else ())]
     recent = [(info.short_id, info.subject) for info in backup.log(limit=RECENT)]
     for name, subject in (*named, *recent):

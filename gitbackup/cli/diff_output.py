@@ -26,7 +26,7 @@ CREDENTIALS = "--url"
 
 
 def view(full: bool = False, rank: bool = False) -> DiffView:
-    """How a diff is looked at, on this terminal or on none."""
+    """Return how a diff is looked at, on this terminal or on none."""
     return DiffView(terminal.width(), full=full, rank=rank)
 
 
@@ -88,5 +88,5 @@ def say_noise(summary: Summary, words: Sequence[str]) -> None:
 
 
 def _quoted(word: str) -> str:
-    """A word as it is typed into a shell; what git's names are made of needs no quotes."""
+    """Return a word as it is typed into a shell; what git's names are made of needs no quotes."""
     return word if NAME.fullmatch(word) else shlex.quote(word)

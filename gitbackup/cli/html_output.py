@@ -33,7 +33,7 @@ def write_diff(html: str, backup: Backup, found: Diff) -> None:
 
 
 def _side(backup: Backup, name: str) -> SideTitle:
-    """A commit by its short id, subject and date; the live database by its server."""
+    """Return a commit by its short id, subject and date; the live database by its server."""
     if name == "live":
         return SideTitle("live database", str(backup.server))
     info = next(backup.log(name, limit=1))
@@ -50,7 +50,7 @@ def write_log(html: str, backup: Backup, selection: Selection) -> None:
 
 
 def write(html: str, pieces: Iterable[str]) -> None:
-    """Writes a page aside and moves it into place; only its owner may read it."""
+    """Write a page aside and move it into place; only its owner may read it."""
     encoded = (piece.encode() for piece in pieces)
     if html == "-":
         for piece in encoded:

@@ -96,7 +96,7 @@ _url_option = click.option(
 
 
 def url_option(command: Command) -> Command:
-    """Which server, and how to come to it."""
+    """Give a command the options for the server and the way to it."""
     for option in reversed(ACCESS_OPTIONS):
         command = option(command)
     return _url_option(command)
@@ -273,14 +273,14 @@ PAGE = "--html writes a page"
 
 
 def alone(claim: str, **others: bool) -> None:
-    """Raises UsageError where others are given besides an option that does what `claim` says."""
+    """Raise UsageError where others are given besides an option that does what `claim` says."""
     if any(others.values()):
         names = " and ".join(f"--{name}" for name, given in others.items() if given)
         raise UsageError(f"{claim}, {names} something else: choose one")
 
 
 def repository_folder(repo: Path | None) -> Path:
-    """Where the data repository is: as told, in this folder, or around it.
+    """Return where the data repository is: as told, in this folder, or around it.
 
     Raises NoRepository for a bare one that nobody named and that another project may hold.
     """
@@ -334,7 +334,7 @@ def open_backup(
     databases: tuple[int, ...] = (),
     progress: Progress | None = None,
 ) -> Backup:
-    """The library's object for a command's options; nothing is opened yet."""
+    """Return the library's object for a command's options; nothing is opened yet."""
     password = os.environ.get("REDISCLI_AUTH") or None
     return _backup(repo, url, databases, password, progress)
 

@@ -57,7 +57,7 @@ def reading(backup: Backup) -> Iterator[None]:
 
 
 def pager_of(command: str, settings: Mapping[str, str]) -> str | None:
-    """The pager of a command, chosen as git does; None for none."""
+    """Return the pager of a command, chosen as git does; None for none."""
     own = settings.get(f"pager.{command}", "true")
     if own.lower() in NO:
         return None
@@ -74,7 +74,7 @@ def pager_of(command: str, settings: Mapping[str, str]) -> str | None:
 
 
 def coloured(settings: Mapping[str, str], paged: bool) -> bool:
-    """Whether git would colour what is on a terminal, or in a pager."""
+    """Return whether git would colour what is on a terminal, or in a pager."""
     wanted = settings.get("color.diff", settings.get("color.ui", "auto"))
     return wanted.lower() not in NO and not (
         paged and settings.get("color.pager", "true").lower() in NO
@@ -116,7 +116,7 @@ class Pager(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        """Raises QuitEarly once, where nobody reads any more; the rest goes nowhere."""
+        """Raise QuitEarly once, where nobody reads any more; the rest goes nowhere."""
         if self._has_quit:
             return len(data)
         try:
@@ -126,7 +126,7 @@ class Pager(io.RawIOBase):
             raise QuitEarly from None
 
     def close(self) -> None:
-        """Waits until the person has read it all; what is typed meanwhile is the pager's."""
+        """Wait until the person has read it all; what is typed meanwhile is the pager's."""
         super().close()
         if self._process is None or self._process.stdin is None:
             return
@@ -145,7 +145,7 @@ class Pager(io.RawIOBase):
 
 
 def _without_passwords(environment: Mapping[str, str]) -> dict[str, str]:
-    """All but what may hold the server's password, which is no pager's business."""
+    """Return all but what may hold the server's password, which is no pager's business."""
     return {name: value for name, value in environment.items() if name not in NOT_FOR_CHILDREN}
 
 

@@ -45,7 +45,7 @@ class Numbered(AfterDashes):
 
 
 def sides(backup: Backup, words: list[str]) -> tuple[list[str], list[str]]:
-    """Which of the words are commits, two at most, and which are key globs.
+    """Return which of the words are commits, two at most, and which are key globs.
 
     Raises UsageError for a word that is neither.
     """
@@ -76,7 +76,7 @@ def _resolves(backup: Backup, word: str) -> bool:
 def revisions(
     backup: Backup, words: list[str], most: int | None = None
 ) -> tuple[list[str], list[str]]:
-    """Which of the words are commits or ranges of them, and which are key globs.
+    """Return which of the words are commits or ranges of them, and which are key globs.
 
     After `most` commits, where a command takes no more, a word that is none is a key. Raises
     UsageError for one that is neither.

@@ -62,7 +62,7 @@ def manner_options(command: Command) -> Command:
 
 
 def expect_answer(ctx: click.Context, manner: PlanOptions) -> None:
-    """Raises UsageError where nobody can be asked, and has to be."""
+    """Raise UsageError where nobody can be asked, and has to be."""
     if not (manner.yes or manner.dry_run or terminal.asks()):
         raise UsageError(
             f"{ctx.info_name} asks before it writes: add --yes, or --dry-run to see the plan"
@@ -84,7 +84,7 @@ def carry_out(
     manner: PlanOptions,
     left_out: Sequence[str] = (),
 ) -> None:
-    """Shows the plan, and carries it out where that is wanted.
+    """Show the plan, and carry it out where that is wanted.
 
     `left_out` is why files of the commit are no part of it: it is done in part only, then.
     """
@@ -132,7 +132,7 @@ class Answer:
         self._manner = manner
 
     def to(self, plan: Plan) -> bool:
-        """Shows the plan, beside what is for a program, and asks."""
+        """Show the plan, beside what is for a program, and ask."""
         options = self._manner
         if not (options.yes and options.as_json):
             terminal.say(plan_lines(plan, options.full), err=options.as_json)
@@ -193,7 +193,7 @@ def _result_object(result: RestoreResult) -> dict[str, Any]:
 
 
 def _left(result: RestoreResult) -> str:
-    """Which keys do not hold what they should, and why."""
+    """Return which keys do not hold what they should, and why."""
     parts = []
     if result.refused:
         why = result.refused[0][1]
@@ -207,7 +207,7 @@ def _left(result: RestoreResult) -> str:
 
 
 def _seen(result: RestoreResult) -> Iterator[str]:
-    """What was seen when all was looked at again."""
+    """Yield what was seen when all was looked at again."""
     keys: dict[str, list[Key]] = {}
     for key in result.differing:
         keys.setdefault(result.why.get(key, "otherwise"), []).append(key)

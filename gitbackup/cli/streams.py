@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 def open_the_closed() -> None:
-    """Opens those that are closed on the null device.
+    """Open those that are closed on the null device.
 
     Else the next file that anybody opens were one of them, and got what we print or git does.
     """
@@ -36,5 +36,5 @@ def speak_utf8() -> None:
 
 
 def is_closed_output() -> bool:
-    """Whether nobody gets what goes to standard output, for it was closed from the start."""
+    """Return whether nobody gets what goes to standard output, for it was closed from the start."""
     return getattr(sys.stdout, "name", "") == os.devnull

@@ -99,7 +99,7 @@ def fail(sentence: str, exit_code: int, as_json: bool) -> None:
 
 
 def colourless() -> bool:
-    """Whether the person, or the terminal, wants no colours."""
+    """Return whether the person, or the terminal, wants no colours."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
@@ -109,7 +109,7 @@ def width() -> int | None:
 
 
 def asks() -> bool:
-    """Whether somebody is there to answer."""
+    """Return whether somebody is there to answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

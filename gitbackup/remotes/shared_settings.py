@@ -99,7 +99,7 @@ def take_scope(repository: Repository, scope: Scope) -> ArrivedSettings:
 
 
 def _own(repository: Repository) -> tuple[dict[str, list[str]], str | None]:
-    """The repository's own settings that travel, and its server's URL without the login."""
+    """Return the repository's own settings that travel, and its server's URL without the login."""
     found: dict[str, list[str]] = {name: [] for name in (*TRAVELLING, "url")}
     for name, value, scope, _ in repository.sourced():
         if scope == "local" and name in found:
@@ -109,7 +109,7 @@ def _own(repository: Repository) -> tuple[dict[str, list[str]], str | None]:
 
 
 def _merged(name: str, ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
-    """What hides as much as either does."""
+    """Return what hides as much as either does."""
     if name != "include":
         return [*dict.fromkeys([*ours, *theirs])]
     narrower = not ours or (theirs and {*theirs} < {*ours})
@@ -132,7 +132,7 @@ def _some(globs: Mapping[str, Sequence[str]]) -> Globs:
 
 
 def _compose(globs: Globs, url: str | None) -> bytes:
-    """The file: canonical, the format first."""
+    """Return the file: canonical, the format first."""
     settings: dict[str, Any] = {
         name: sorted({*map(codec.strict, globs[name])}) for name in TRAVELLING
     }
@@ -140,7 +140,7 @@ def _compose(globs: Globs, url: str | None) -> bytes:
 
 
 def _parse(content: bytes | None, place: str) -> _Told:
-    """What a file tells, whoever wrote it. Raises NewerFormat for such a one."""
+    """Return what a file tells, whoever wrote it. Raises NewerFormat for such a one."""
     globs: dict[str, list[str]] = {name: [] for name in TRAVELLING}
     where = f"the settings of {place}"
     if content is None:
@@ -171,7 +171,7 @@ def _parse(content: bytes | None, place: str) -> _Told:
 
 
 def _globs(values: Any, where: str, skipped: list[str]) -> list[str]:
-    """The globs of a setting that are such."""
+    """Return the globs of a setting that are such."""
     if not isinstance(values, list):
         skipped.append(f"{where} is no list, so it was left out")
         return []

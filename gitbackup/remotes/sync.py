@@ -57,7 +57,7 @@ class CloneResult:
 
 
 def push(repository: Repository, target: str | None) -> PushResult:
-    """Pushes all that is committed. Raises UsageError where there is nothing, or nowhere to."""
+    """Push all that is committed. Raises UsageError where there is nothing, or nowhere to."""
     remote = repository.remote(target)
     changed = shared_settings.record(repository)
     sent = repository.push(remote)
@@ -92,7 +92,7 @@ def is_automatic(repository: Repository) -> bool:
 
 
 def pull(repository: Repository, target: str | None) -> PullResult:
-    """Fetches and goes forward. Raises Busy where another run holds the repository."""
+    """Fetch, and go forward. Raises Busy where another run holds the repository."""
     remote = repository.remote(target)
     with repository.lock():
         got = repository.pull(remote)
@@ -102,7 +102,7 @@ def pull(repository: Repository, target: str | None) -> PullResult:
 
 
 def clone(source: str, path: Path, bare: bool) -> CloneResult:
-    """Makes a data repository of another, with the settings that travel, or where there are none
+    """Make a data repository of another, with the settings that travel, or where there are none
     the scope that its HEAD was taken in."""
     with Repository.clone(source, path, bare) as repository:
         head = repository.resolve("HEAD")

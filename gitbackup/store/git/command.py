@@ -145,7 +145,7 @@ class GitProcess:
             self._popen.wait()
 
     def widen(self) -> None:
-        """Lets either side write far ahead of what the other has read, where the system can."""
+        """Let either side write far ahead of what the other has read, where the system can."""
         with suppress(ImportError, AttributeError, OSError):  # not Linux, or more than is allowed
             import fcntl
 
@@ -153,7 +153,7 @@ class GitProcess:
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, AHEAD)
 
     def is_silent(self, seconds: float) -> bool:
-        """Whether it writes nothing for so long, and does not end; not told on Windows."""
+        """Return whether it writes nothing for so long, and does not end; not told on Windows."""
         if os.name == "nt":
             return False
         waiting = select.poll()
@@ -161,18 +161,18 @@ class GitProcess:
         return not waiting.poll(seconds * 1000)
 
     def finish(self) -> Result:
-        """Ends its input and waits: how it ended, and what of its output was not read."""
+        """End its input and wait; return how it ended, and what of its output was not read."""
         out, error = self._popen.communicate()
         return Result(self._popen.returncode, out, error.decode("utf-8", "replace"))
 
     def kill(self) -> Result:
-        """Ends it at once."""
+        """End it at once."""
         self._popen.kill()
         return self.finish()
 
 
 def failure(name: str, result: Result) -> GitbackupError:
-    """The error to raise where `git <name>` ended so, with what it wrote and advises."""
+    """Return the error to raise where `git <name>` ended so, with what it wrote and advises."""
     lines = [line.strip() for line in result.error.split("\n")]
     lines = [line for line in lines if line and not line.startswith(_NOT_FOR_PEOPLE)]
     fatal = [at for at, line in enumerate(lines) if line.startswith("fatal:")]
@@ -186,13 +186,13 @@ def failure(name: str, result: Result) -> GitbackupError:
 
 
 def _command(words: Sequence[str]) -> str:
-    """The name of the command among git's words, behind settings for it alone."""
+    """Return the name of the command among git's words, behind settings for it alone."""
     pairs = zip(("", *words), words, strict=False)
     return next(word for before, word in pairs if "-c" not in (before, word))
 
 
 def text(data: bytes) -> str:
-    """What git wrote, as text that gives the same bytes back."""
+    """Return what git wrote, as text that gives the same bytes back."""
     return data.decode("utf-8", "surrogateescape")
 
 

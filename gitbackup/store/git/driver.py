@@ -16,7 +16,7 @@ _ATTRIBUTE = "/db*/**/*.json diff=gitbackup"
 
 
 def install(git: Commands) -> None:
-    """Sets the driver up where it is not; a person's own pattern for it stays."""
+    """Set the driver up where it is not; a person's own pattern for it stays."""
     with file_errors("set up the data repository"):
         if _SECTION in (git.git_dir / "config").read_bytes():
             return

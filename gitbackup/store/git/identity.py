@@ -19,7 +19,7 @@ _NOT_MADE_UP = ("-c", "user.useConfigOnly=true")
 
 
 def environment(git: Commands) -> dict[str, str]:
-    """The environment for git's own commits: who git says that the user is."""
+    """Return the environment for git's own commits: who git says that the user is."""
     told = {}
     for role in _ROLES:
         name, _, email = _known(git, role).rsplit(b" ", 2)[0].rpartition(b" ")

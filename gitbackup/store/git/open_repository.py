@@ -45,7 +45,7 @@ def find(path: Path) -> Commands | None:
 
 
 def is_ours(git: Commands) -> bool:
-    """Whether we made it, or it is a clone of one that we made.
+    """Return whether we made it, or it is a clone of one that we made.
 
     Raises NoRepository for SHA-256, Damaged for a format of the future.
     """
@@ -66,7 +66,7 @@ def is_blank(git: Commands) -> bool:
 
 
 def make(path: Path, bare: bool) -> Commands:
-    """Makes the data repository, or adopts one that is there: ours, or one without a commit.
+    """Make the data repository, or adopt one that is there: ours, or one without a commit.
 
     Raises NoRepository where the folder holds something else, UsageError where a
     repository is there that has a work tree and should have none, or the reverse.
@@ -144,7 +144,7 @@ def _remove_dead(left: Path) -> None:
 
 
 def _configure(git: Commands, bare: bool) -> None:
-    """Writes what is not there yet; all of it may be."""
+    """Write what is not there yet; all of it may be."""
     # `git init --bare` refuses to run where GIT_WORK_TREE is set, as it is
     wanted = {**SETTINGS, _MARK: str(FORMAT), "core.bare": str(bare).lower()}
     config = settings.local(git)

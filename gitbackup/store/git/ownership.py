@@ -60,7 +60,7 @@ def _owner(part: Path) -> int | None:
 
 
 def _users() -> tuple[int, ...]:
-    """The users whose files are ours, by git's own rule."""
+    """Return the users whose files are ours, by git's own rule."""
     if not hasattr(os, "geteuid"):  # Windows has no such owners
         return (0,)
     user = os.geteuid()
@@ -77,7 +77,7 @@ def _is_permitted(place: Path) -> bool:
 
 
 def _users_values(name: str, place: Path) -> list[str]:
-    """The values of a setting that the user's or the system's config gives it, never a
+    """Return the values of a setting that the user's or the system's config gives it, never a
     repository's own."""
     git = Commands(_NOWHERE, Path(place.anchor))
     words = ("config", "--null", "--get-all", name)

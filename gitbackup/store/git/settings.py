@@ -25,15 +25,15 @@ class Configured:
     _git: Commands
 
     def get(self, name: str) -> str | None:
-        """The setting `gitbackup.<name>` of git's config; None where it is not set."""
+        """Return the setting `gitbackup.<name>` of git's config; None where it is not set."""
         return next(reversed(self.get_all(name)), None)
 
     def get_all(self, name: str) -> list[str]:
-        """Every value of the setting `gitbackup.<name>`, the user's global ones first."""
+        """Return every value of the setting `gitbackup.<name>`, the user's global ones first."""
         return get_all(self._git, name)
 
     def own(self, name: str) -> list[str]:
-        """The repository's own values of the setting `gitbackup.<name>`."""
+        """Return the repository's own values of the setting `gitbackup.<name>`."""
         found = self.sourced()
         return [v for n, v, scope, _ in found if n == name.lower() and scope == "local"]
 
@@ -43,11 +43,11 @@ class Configured:
         return sourced(self._git)
 
     def set(self, name: str, value: str) -> None:
-        """Sets `gitbackup.<name>` in the repository's own config."""
+        """Set `gitbackup.<name>` in the repository's own config."""
         self.set_all(name, [value])
 
     def set_all(self, name: str, values: Sequence[str]) -> None:
-        """Sets all values of `gitbackup.<name>` in the repository's own config; none unsets."""
+        """Set all values of `gitbackup.<name>` in the repository's own config; none unsets."""
         set_all(self._git, name, values)
 
     def is_trusted(self, name: str) -> bool:
@@ -99,13 +99,13 @@ def read(git: Commands) -> Sequence[ConfigValue]:
 
 
 def _files(git: Commands) -> list[Path]:
-    """The files that git's config is made of, whether they are there or not."""
+    """Return the files that git's config is made of, whether they are there or not."""
     own = (git.git_dir / "config", git.git_dir / "config.worktree")
     return [*own, *environment.config_files()]
 
 
 def _state(git: Commands) -> object:
-    """What is another value as soon as git's config may be another one."""
+    """Return what is another value as soon as git's config may be another one."""
     around = environment.of_git(git.git_dir, git.folder)
     # HEAD is no part of it, but what is included may depend on the branch
     return around, [_stamp(file) for file in (git.git_dir / "HEAD", *_files(git))]
@@ -144,7 +144,7 @@ def sourced(git: Commands) -> list[tuple[str, str, str, str]]:
 
 
 def set_all(git: Commands, name: str, values: Sequence[str]) -> None:
-    """Makes `values` the repository's own values of `gitbackup.<name>`; none unsets it.
+    """Make `values` the repository's own values of `gitbackup.<name>`; none unsets it.
 
     Raises UsageError for a value that a config cannot hold, Busy where another holds it.
     """
@@ -185,7 +185,7 @@ def every(git: Commands) -> dict[str, str]:
 
 
 def write(git: Commands, wanted: Mapping[str, Sequence[str]]) -> None:
-    """Gives each variable in the repository's own config exactly those values.
+    """Give each variable in the repository's own config exactly those values.
 
     Git edits the file, and so keeps what a person wrote there, but it never sees a value:
     a URL may hold a password, and a command line is for all to read. It is given marks,

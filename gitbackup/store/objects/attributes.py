@@ -26,7 +26,7 @@ _FILE = "core.attributesfile"
 
 
 def check(git: Commands, paths: Iterable[str]) -> None:
-    """Raises GitbackupError that names the attribute by which one of our files is kept otherwise.
+    """Raise GitbackupError that names the attribute by which one of our files is kept otherwise.
 
     The user's own attributes are ours as well where they name a filter, as one that encrypts
     does; what else they say is not followed.
@@ -88,7 +88,7 @@ def _told(
 
 
 def _harmful(found: dict[str, str]) -> str:
-    """The first attribute that changes bytes, as one writes it; empty where none does.
+    """Return the first attribute that changes bytes, as one writes it; empty where none does.
 
     `text` by itself changes none: there is no carriage return in a snapshot's files.
     """
@@ -103,7 +103,7 @@ def _harmful(found: dict[str, str]) -> str:
 
 
 def _users_file(git: Commands) -> Path:
-    """The user's own attributes; where there are none, a file that is not there."""
+    """Return the user's own attributes; where there are none, a file that is not there."""
     named = (value for value in settings.read(git) if value.name == _FILE)
     if all(value.scope == "command" for value in named):  # what every command of ours is given
         return users_file("attributes")
@@ -113,7 +113,7 @@ def _users_file(git: Commands) -> Path:
 
 
 def _named(git: Commands, told: str, users: Path) -> str:
-    """The file that gives an attribute, as far as it can be told by looking for its name."""
+    """Return the file that gives an attribute, as far as it can be told by looking for its name."""
     name = told.partition("=")[0]
     for file in (git.git_dir / "info" / "attributes", git.folder / ".gitattributes", users):
         if file.is_file() and name in file.read_text("utf-8", "replace"):

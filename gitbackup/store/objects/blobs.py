@@ -17,7 +17,7 @@ LARGE = 64 * 1024 * 1024
 
 
 def blob_id(data: bytes) -> str:
-    """The id that git gives a blob of these bytes."""
+    """Return the id that git gives a blob of these bytes."""
     digest = hashlib.sha1(b"blob %d\0" % len(data), usedforsecurity=False)
     digest.update(data)
     return digest.hexdigest()
@@ -53,7 +53,7 @@ class Blobs:
         return next(self.read_all([wanted]))
 
     def read_all(self, wanted: Iterable[str]) -> Iterator[bytes]:
-        """The bytes of each blob in turn, of which git is asked for many at a time.
+        """Yield the bytes of each blob in turn, of which git is asked for many at a time.
 
         An answer is taken from git when its turn comes, so they fill no memory. Raises
         Damaged where one is missing, or not what its id says. What else is read meanwhile
@@ -66,11 +66,11 @@ class Blobs:
         return next(self._answers([f"{wanted}^{{tree}}"], b"tree"))
 
     def trees(self, wanted: Iterable[str]) -> Iterator[bytes]:
-        """The objects of these trees in turn, read as blobs are by `read_all`."""
+        """Yield the objects of these trees in turn, read as blobs are by `read_all`."""
         return self._answers(wanted, b"tree")
 
     def close(self, otherwise: str = "") -> str:
-        """Ends the process, where one runs; tells what it complained of, or `otherwise`."""
+        """End the process, where one runs; return what it complained of, or `otherwise`."""
         process, self._process = self._process, None
         self._foretold.clear()
         said = ""
@@ -94,7 +94,7 @@ class Blobs:
                 yield self._answer(process, id_, kind, most)
 
     def _answer(self, process: GitProcess, wanted: str, kind: bytes, most: int | None) -> bytes:
-        """The next answer, which is to be this object."""
+        """Return the next answer, which is to be this object."""
         try:
             data = answer(process, kind, most)
         except TooLarge as error:
@@ -122,7 +122,7 @@ class Blobs:
         return self._process
 
     def _unread(self, wanted: str) -> GitbackupError:
-        """The error to raise where git has ended: it was killed, or met with damage."""
+        """Return the error to raise where git has ended: it was killed, or met with damage."""
         process, self._process, self._asked = self._process, None, 0
         result = process.finish() if process else Result(1, b"", "")
         if result.status < 0:
@@ -137,13 +137,13 @@ class Blobs:
 
 
 def ask(process: GitProcess, *questions: bytes) -> None:
-    """Asks for objects, a line each: so few that it need not wait for git to read them."""
+    """Ask for objects, a line each: so few that it need not wait for git to read them."""
     process.stdin.write(b"".join(question + b"\n" for question in questions))
     process.stdin.flush()
 
 
 def answer(process: GitProcess, kind: bytes = b"blob", most: int | None = None) -> bytes | None:
-    """The bytes of the blob that was asked for, or of another kind of object; None where it
+    """Return the bytes of the blob that was asked for, or of another kind of object; None where it
     is missing.
 
     Raises EOFError where git has ended, ValueError where it answers something else, TooLarge

@@ -50,19 +50,19 @@ class CommitWriter:
         self._commit: str | None = None
 
     def blob(self, data: bytes) -> str:
-        """Sends the bytes of a file; its blob's id."""
+        """Send the bytes of a file; return its blob's id."""
         self.put("", data)
         return blob_id(data)
 
     def put(self, blob_id: str, content: bytes) -> None:
-        """Sends the bytes of a file, whose blob's id is known."""
+        """Send the bytes of a file, whose blob's id is known."""
         with self._writing() as process:
             process.stdin.write(b"blob\ndata %d\n" % len(content))
             process.stdin.write(content)
             process.stdin.write(b"\n")
 
     def read(self, blob_id: str) -> bytes:
-        """The bytes of a blob that was sent."""
+        """Return the bytes of a blob that was sent."""
         with self._writing() as process:
             try:
                 ask(process, b"cat-blob " + blob_id.encode("ascii"))
@@ -76,7 +76,7 @@ class CommitWriter:
     def commit(
         self, message: str, changes: Mapping[str, str | None], when: datetime | None = None
     ) -> str:
-        """Commits the parent's files with `changes`: path to blob id, None takes it away.
+        """Commit the parent's files with `changes`: path to blob id, None takes it away.
 
         The blobs are sent already, or in the repository. The author and committer are
         git's own, of `when` or now. Returns the commit's id. Raises GitbackupError with
@@ -97,7 +97,7 @@ class CommitWriter:
         return self._commit
 
     def publish(self) -> None:
-        """Makes the commit HEAD's, where HEAD is still at the parent; the work tree follows.
+        """Make the commit HEAD's, where HEAD is still at the parent; the work tree follows.
 
         Raises Busy where HEAD moved meanwhile, GitbackupError where a person's files in the
         work tree stand in the way: in both cases the repository is as it was.
@@ -105,11 +105,11 @@ class CommitWriter:
         self._publish(self._made(), self._parent, self._apart)
 
     def save(self, branch: str) -> None:
-        """Puts the commit on another branch, made or moved forward; HEAD stays."""
+        """Put the commit on another branch, made or moved forward; HEAD stays."""
         self._save(branch, self._made(), self._apart)
 
     def hold(self) -> None:
-        """Keeps the commit where no branch is, until another is kept so; HEAD stays."""
+        """Keep the commit where no branch is, until another is kept so; HEAD stays."""
         commit = self._made()
         if self._apart is not None:
             self._apart.admit()
@@ -154,7 +154,7 @@ class CommitWriter:
             raise failure("fast-import", process.finish()) from error
 
     def _finish(self) -> str:
-        """Ends the stream; the commit's id, once git says that all of it is written."""
+        """End the stream; return the commit's id, once git says that all of it is written."""
         process, self._process = self._process, None
         if process is None:
             raise GitbackupError("git fast-import does not run")
@@ -165,7 +165,7 @@ class CommitWriter:
 
 
 def quote_path(path: str) -> bytes:
-    """A path as fast-import reads it: bytes that may mean something else are C escapes."""
+    """Return a path as fast-import reads it: bytes that may mean something else are C escapes."""
     data = path.encode("utf-8", "surrogateescape")
     if _PLAIN_PATH.fullmatch(data):
         return data
@@ -177,7 +177,7 @@ def _escaped(byte: int) -> bytes:
 
 
 def _head(git: Commands, message: str, parent: str | None, when: datetime | None) -> bytes:
-    """The commit command, up to its files."""
+    """Return the commit command, up to its files."""
     data = message.encode("utf-8", "replace")
     lines = [
         b"commit " + _REF.encode(),
@@ -192,7 +192,7 @@ def _head(git: Commands, message: str, parent: str | None, when: datetime | None
 
 
 def _file_commands(changes: Mapping[str, str | None]) -> Iterator[bytes]:
-    """Files that go come first: a folder may take the place of one of them."""
+    """Yield the commands. Files that go come first: a folder may take the place of one of them."""
     for path, blob in changes.items():
         if blob is None:
             yield b"D %s\n" % quote_path(path)

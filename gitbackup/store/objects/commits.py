@@ -85,7 +85,7 @@ class History:
         """Why the notes of rehearsals could not be read, so that no commit had one."""
 
     def records(self, selection: Selection, paths: Sequence[str] = ()) -> Iterator[Record]:
-        """The commits selected, of those that changed one of these files or folders.
+        """Yield the commits selected, of those that changed one of these files or folders.
 
         Nothing comes of HEAD before the first commit. git begins now. Raises UsageError for a
         revision that there is not.
@@ -113,31 +113,31 @@ class History:
             raise
 
     def commits(self) -> list[str]:
-        """The ids of all commits that HEAD or a branch leads to, newest first."""
+        """Return the ids of all commits that HEAD or a branch leads to, newest first."""
         tips = ["--branches", *(["HEAD"] if refs.head(self._git) else [])]
         return self._git.run("rev-list", *tips).decode("ascii").split()
 
     def differ(self, a: str | None, b: str) -> list[FileChange]:
-        """The files that differ between two trees, by id; None is one without files."""
+        """Return the files that differ between two trees, by id; None is one without files."""
         return self._pairs.differ(a, b)
 
     def _without_notes(self, problem: str) -> None:
         self.notes_problem = problem
 
     def _ends(self, selection: Selection) -> list[str]:
-        """What is selected by ids; nothing for HEAD before the first commit."""
+        """Return what is selected by ids; nothing for HEAD before the first commit."""
         if selection.revisions == ("HEAD",):
             head = refs.head(self._git)
             return [head] if head else []
         return revisions(self._git, selection)
 
     def close(self) -> None:
-        """Ends the git process that compares trees."""
+        """End the git process that compares trees."""
         self._pairs.close()
 
 
 def records(git: Commands, selection: Selection, paths: Sequence[str] = ()) -> Iterator[Record]:
-    """The commits that are selected, of those that changed `paths`, as git finds them.
+    """Yield the commits that are selected, of those that changed `paths`, as git finds them.
 
     A caller that stops early does not wait for the rest. Raises UsageError for a revision
     that there is not.
@@ -187,7 +187,7 @@ def _listed(process: GitProcess) -> Iterator[Record]:
 
 
 def revisions(git: Commands, selection: Selection) -> list[str]:
-    """The revisions and ranges of a person, by the ids of their commits.
+    """Return the revisions and ranges of a person, by the ids of their commits.
 
     Raises UsageError where there is none such.
     """
@@ -245,7 +245,7 @@ def _record(record: bytes) -> Record:
 
 
 def _is_ours(text: str) -> bool:
-    """Whether a message has the trailers of ours."""
+    """Return whether a message has the trailers of ours."""
     told = text if text.endswith(_NOTE) else text.rpartition(_NOTE)[0]
     return all(map(told.__contains__, _OURS))
 

@@ -22,7 +22,7 @@ class Message(NamedTuple):
 
 
 def parse(message: str) -> Message:
-    """The parts of any commit message, ours or a person's."""
+    """Return the parts of any commit message, ours or a person's."""
     subject, _, rest = _parted(message.strip("\n"))
     body, trailers = rest, {}
     paragraphs = _BLANK.split(rest.rstrip())
@@ -32,7 +32,7 @@ def parse(message: str) -> Message:
 
 
 def counts(trailers: Mapping[str, str]) -> Counts | None:
-    """What the trailers say was added, changed and removed; None where they do not."""
+    """Return what the trailers say was added, changed and removed; None where they do not."""
     found = [trailers.get(name, "") for name in ("Added", "Changed", "Removed")]
     if all(map(_COUNT.fullmatch, found)):
         return Counts(*map(int, found))
@@ -47,7 +47,7 @@ def _parted(message: str) -> tuple[str, str, str]:
 
 
 def _trailers(paragraph: str) -> dict[str, str]:
-    """The trailers that a paragraph consists of; none where any line of it is not one.
+    """Return the trailers that a paragraph consists of; none where any line of it is not one.
 
     A line that begins with a space goes on with the one before; a name that comes twice
     has both values, with a comma between.

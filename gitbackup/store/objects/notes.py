@@ -26,7 +26,7 @@ _LONGEST_LINE = 10_000  # characters; ours have some hundred
 
 
 def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
-    """Notes each commit's rehearsal, in place of an earlier one; under the repository's lock.
+    """Note each commit's rehearsal, in place of an earlier one; under the repository's lock.
 
     A note is a file named for its commit in a tree of such, and so as good as any to write.
     """
@@ -61,7 +61,7 @@ def problem(git: Commands) -> str | None:
 
 
 def _paths(commit: str) -> list[str]:
-    """Where a commit's note may be, by how many there are; git reads them anywhere."""
+    """Return where a commit's note may be, by how many there are; git reads them anywhere."""
     return [
         f"{commit[:2]}/{commit[2:]}",
         commit,
@@ -70,7 +70,7 @@ def _paths(commit: str) -> list[str]:
 
 
 def compose(rehearsal: Rehearsal) -> str:
-    """A note, a member for each fact."""
+    """Return a note, a member for each fact."""
     facts = {
         "rehearsed_at": rehearsal.at.astimezone(UTC).isoformat(timespec="seconds"),
         "result": rehearsal.verdict.value,
@@ -83,7 +83,7 @@ def compose(rehearsal: Rehearsal) -> str:
 
 
 def parse(note: str) -> Rehearsal | None:
-    """The latest rehearsal that a note tells of; None where it tells of none."""
+    """Return the latest rehearsal that a note tells of; None where it tells of none."""
     return max(_rehearsals(note), key=lambda one: one.at, default=None)
 
 

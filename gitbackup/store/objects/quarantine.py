@@ -28,7 +28,7 @@ class Quarantine:
             (self._folder / "HEAD").write_text("ref: refs/heads/none\n")
 
     def writing(self) -> dict[str, str]:
-        """The environment in which git writes here, and sees the repository's objects."""
+        """Return the environment in which git writes here, and sees the repository's objects."""
         return {
             "GIT_DIR": str(self._folder),
             "GIT_COMMON_DIR": str(self._folder),
@@ -37,11 +37,11 @@ class Quarantine:
         }
 
     def seeing(self) -> dict[str, str]:
-        """The environment in which git, at work in the repository, sees what is here."""
+        """Return the environment in which git, at work in the repository, sees what is here."""
         return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": _search_path(self._folder / "objects")}
 
     def admit(self) -> None:
-        """Moves what was written among the repository's own objects."""
+        """Move what was written among the repository's own objects."""
         packs = (self._folder / "objects" / "pack").glob("pack-*")
         with file_errors("move a commit into the repository"):
             (self._target / "pack").mkdir(exist_ok=True)
@@ -51,12 +51,12 @@ class Quarantine:
             sync_folder(self._target / "pack")
 
     def remove(self) -> None:
-        """Removes the place, and what of it was not admitted."""
+        """Remove the place, and what of it was not admitted."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def sweep(git: Commands) -> None:
-    """Removes the places of runs that were killed; under the repository's lock."""
+    """Remove the places of runs that were killed; under the repository's lock."""
     for left in (git.git_dir / "objects").glob(_PREFIX + "*"):
         shutil.rmtree(left, ignore_errors=True)
 

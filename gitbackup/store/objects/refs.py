@@ -21,7 +21,7 @@ _WRONG = re.compile(r"^(?!warning:).|broken ref|dangling symref", re.MULTILINE)
 
 
 def head(git: Commands) -> str | None:
-    """The id of HEAD's commit; None where there is none yet.
+    """Return the id of HEAD's commit; None where there is none yet.
 
     Raises Damaged where there was one, and a loss of power emptied the file of its id.
     """
@@ -32,7 +32,7 @@ def head(git: Commands) -> str | None:
 
 
 def read(git: Commands, ref: str) -> str | None:
-    """The id that a ref's full name stands for; None where there is no such ref."""
+    """Return the id that a ref's full name stands for; None where there is no such ref."""
     if found := _from_file(git, ref):
         return found
     result = git.attempt("rev-parse", "--verify", "--quiet", ref)
@@ -78,7 +78,7 @@ def state(git: Commands, ref: str) -> object:
 
 
 def resolve(git: Commands, commit_ish: str) -> str:
-    """The id of the commit that a person means; UsageError where git finds none, or two."""
+    """Return the id of the commit that a person means; UsageError where git finds none, or two."""
     # a name from outside is never an option, and a ^ before it would mean all but that
     if re.match(r"[-^]|\Z", commit_ish) or re.search(r"[\0\n]", commit_ish):
         raise _unknown(git, commit_ish)
@@ -95,7 +95,7 @@ def resolve(git: Commands, commit_ish: str) -> str:
 
 
 def _found(git: Commands, named: str) -> str:
-    """The id of the object that a name stands for, or the beginning of an id."""
+    """Return the id of the object that a name stands for, or the beginning of an id."""
     if named == "HEAD" and (found := _from_file(git, named)):
         return found
     result = git.attempt("rev-parse", "--verify", "--end-of-options", named)
@@ -109,7 +109,7 @@ def _found(git: Commands, named: str) -> str:
 
 
 def is_commit(git: Commands, ident: str) -> bool:
-    """Whether an id is that of a commit, or of a tag of one."""
+    """Return whether an id is that of a commit, or of a tag of one."""
     peeled = git.attempt("rev-parse", "--verify", "--quiet", ident + "^{commit}")
     return not peeled.status
 
@@ -127,7 +127,7 @@ def listed(out: bytes, between: str) -> dict[str, str]:
 
 
 def names(git: Commands) -> list[tuple[str, str]]:
-    """Branches and tags, the newest first, each with its commit's subject."""
+    """Return branches and tags, the newest first, each with its commit's subject."""
     form = "--format=%(refname:short)%00%(contents:subject)"
     places = ("refs/heads", "refs/tags", "refs/remotes")
     out = git.run("for-each-ref", "--sort=-creatordate", form, *places)
@@ -136,7 +136,7 @@ def names(git: Commands) -> list[tuple[str, str]]:
 
 
 def move(git: Commands, ref: str, new: str, old: str | None) -> None:
-    """Moves a ref from `old`, None for nowhere, to `new`; Busy where it is elsewhere."""
+    """Move a ref from `old`, None for nowhere, to `new`; Busy where it is elsewhere."""
     message = f"gitbackup: {_subject(git, new)}".strip()
     result = git.attempt("update-ref", "-m", message, ref, new, old or _NONE)
     if not result.status:
@@ -161,13 +161,13 @@ def _subject(git: Commands, commit: str) -> str:
 
 
 def check(git: Commands, ref: str, expected: str | None) -> None:
-    """Raises Busy where a ref is not at the commit expected, None for nowhere."""
+    """Raise Busy where a ref is not at the commit expected, None for nowhere."""
     if read(git, ref) != expected:
         raise Busy(f"{ref} of {git.folder} moved while this ran; nothing was changed, run again")
 
 
 def is_past(git: Commands, commit: str) -> bool:
-    """Whether a commit is HEAD's, or in its history."""
+    """Return whether a commit is HEAD's, or in its history."""
     if _from_file(git, "HEAD") == commit:
         return True
     return holds(git, commit, "HEAD")
@@ -179,7 +179,7 @@ def holds(git: Commands, older: str, newer: str) -> bool:
 
 
 def branch(git: Commands) -> str:
-    """The full name of the branch that HEAD is on; empty where it is on none."""
+    """Return the full name of the branch that HEAD is on; empty where it is on none."""
     content = _content(git, "HEAD")
     if _IN_FILE.fullmatch(content):
         return ""
@@ -191,7 +191,7 @@ def branch(git: Commands) -> str:
 
 
 def save(git: Commands, name: str, commit: str) -> None:
-    """Makes a branch, or moves it forward, to a commit. HEAD's own branch is refused.
+    """Make a branch, or move it forward, to a commit. HEAD's own branch is refused.
 
     Raises UsageError for a name that git does not take, GitbackupError where the branch
     holds commits that the new one does not come from.
@@ -208,7 +208,7 @@ def save(git: Commands, name: str, commit: str) -> None:
 
 
 def hold(git: Commands, commit: str | None) -> None:
-    """Keeps a commit that no branch has, in place of the one that was kept so; None for none."""
+    """Keep a commit that no branch has, in place of the one that was kept so; None for none."""
     if commit is None:
         git.run("update-ref", "-d", HELD)
     else:

@@ -43,7 +43,7 @@ def beyond(git: Commands, trees: Iterable[str]) -> str:
 
 
 def of_commits(git: Commands, ends: Iterable[str]) -> Iterator[str]:
-    """The trees of the commits between these ends, each once."""
+    """Yield the trees of the commits between these ends, each once."""
     lines = text(git.run("rev-list", "--format=%T", *ends)).split("\n")
     yield from dict.fromkeys(line for line in lines if line and " " not in line)
 

@@ -54,7 +54,7 @@ class TreeEntry(NamedTuple):
 
 
 def inside(tree: bytes) -> dict[str, TreeEntry]:
-    """What stands in a folder, by name, as its tree object tells."""
+    """Return what stands in a folder, by name, as its tree object tells."""
     return {
         text(name): TreeEntry(mode.decode("ascii"), id_.hex())
         for mode, name, id_ in _ENTRY.findall(tree)
@@ -97,7 +97,7 @@ class Told(Said):
 
 
 def _beyond_measure(told: bytearray) -> str:
-    """What there is too much of in what git tells of files; empty where there is not."""
+    """Return what there is too much of in what git tells of files; empty where there is not."""
     found = _IDS.findall(told)
     if len(told) > LONGEST * len(found) + _MUCH // 2:
         return "folders in each other without end"
@@ -116,7 +116,7 @@ class TreePairs:
         self._process: GitProcess | None = None
 
     def differ(self, a: str | None, b: str) -> list[FileChange]:
-        """The files that differ between two trees, given by id; None is one without files.
+        """Return the files that differ between two trees, given by id; None is one without files.
 
         Raises Damaged where one of them cannot be read.
         """
@@ -139,7 +139,7 @@ class TreePairs:
         return changes_in(text(fields).split("\0"))
 
     def close(self) -> None:
-        """Ends the process, where one runs."""
+        """End the process, where one runs."""
         if self._process is not None:
             self._process.kill()
         self._process = None
@@ -164,7 +164,7 @@ def expect_measure(git: Commands, process: GitProcess, trees: Iterable[str]) -> 
 
 
 def _answer(process: GitProcess, answer: Told) -> bytes:
-    """What git writes for one pair of trees."""
+    """Return what git writes for one pair of trees."""
     while not answer.data.endswith(_DONE):
         chunk = os.read(process.stdout.fileno(), _CHUNK)
         if not chunk:
@@ -174,7 +174,7 @@ def _answer(process: GitProcess, answer: Told) -> bytes:
 
 
 def files(git: Commands, commit: str) -> dict[str, str]:
-    """Every file of a commit's snapshot: its path, and the id of its blob.
+    """Return every file of a commit's snapshot: its path, and the id of its blob.
 
     Raises Damaged where the commit or one of its trees cannot be read.
     """
@@ -183,7 +183,7 @@ def files(git: Commands, commit: str) -> dict[str, str]:
 
 
 def listing(git: Commands, commit: str) -> dict[str, TreeEntry]:
-    """All that a commit's tree holds but folders. May raise Damaged.
+    """Return all that a commit's tree holds but folders. May raise Damaged.
 
     The last ones that were read are kept, for a restore asks for two of them in turn.
     """
@@ -205,7 +205,7 @@ def listing(git: Commands, commit: str) -> dict[str, TreeEntry]:
 
 
 def tree_id(listing: Mapping[str, TreeEntry]) -> str:
-    """The id of the tree that holds just this; reckoned, not written anywhere."""
+    """Return the id of the tree that holds just this; reckoned, not written anywhere."""
     folders: dict[str, dict[str, TreeEntry]] = {"": {}}
     for path, place in listing.items():
         folder, _, name = path.rpartition("/")
@@ -221,7 +221,7 @@ def tree_id(listing: Mapping[str, TreeEntry]) -> str:
 
 
 def _id(here: Mapping[str, TreeEntry]) -> str:
-    """The id of the tree of a folder."""
+    """Return the id of the tree of a folder."""
     data = b"".join(_line(name, here[name]) for name in sorted(here, key=lambda n: _order(n, here)))
     return hashlib.sha1(b"tree %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
@@ -240,7 +240,7 @@ def _line(name: str, place: TreeEntry) -> bytes:
 def changed_files(
     git: Commands, a: str | None, b: str, seeing: Mapping[str, str] | None = None
 ) -> list[FileChange]:
-    """The files whose blobs differ between two snapshots; `a` None is the empty one.
+    """Return the files whose blobs differ between two snapshots; `a` None is the empty one.
 
     Subtrees that are equal are never opened. A move is one file less and one more.
     `seeing` is the environment in which git finds both. Raises Damaged where one of their
@@ -266,7 +266,7 @@ def _read(
     environment: Mapping[str, str] | None = None,
     trees: Iterable[str] = (),
 ) -> bytes:
-    """What git reads of commits that have been resolved: where it cannot, they are damaged.
+    """Return what git reads of commits that have been resolved: where it cannot, they are damaged.
 
     It may compare these trees before it says a word.
     """
@@ -282,7 +282,7 @@ def _read(
 
 
 def damaged(git: Commands, name: str, result: Result) -> GitbackupError:
-    """The error to raise where `git <name>` cannot read commits that are there.
+    """Return the error to raise where `git <name>` cannot read commits that are there.
 
     That is Damaged, but where git was killed: then nobody knows.
     """

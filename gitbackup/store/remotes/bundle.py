@@ -153,7 +153,7 @@ def _as_it_is(path: Path) -> dict[str, str]:
 
 
 def _ours(git: Commands) -> dict[str, str]:
-    """The refs that a bundle of ours has."""
+    """Return the refs that a bundle of ours has."""
     head = refs.head(git)
     travelling = (BRANCHES, "refs/tags/", NOTES, settings_ref.REF)
     every = {f"refs/{name}": ident for name, ident in refs.under(git, "refs/").items()}
@@ -181,7 +181,7 @@ def _expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> No
 
 
 def _beyond(git: Commands, ident: str, kept: tuple[str, ...]) -> bool:
-    """Whether some commit of a ref is in none of those kept; or is not here at all."""
+    """Return whether some commit of a ref is in none of those kept; or is not here at all."""
     if git.attempt("cat-file", "-e", ident).status:
         return True
     result = git.attempt("rev-list", "--max-count=1", ident, *kept)
@@ -216,14 +216,14 @@ def written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 def _put(draft: Path, path: Path) -> None:
-    """Gives a bundle that is whole its name."""
+    """Give a bundle that is whole its name."""
     with file_errors("move the bundle to its place"):
         draft.replace(path)
         sync_folder(path.parent)
 
 
 def _prove(git: Commands, bundle: Path) -> dict[str, str]:
-    """Fetches all of a bundle into an empty repository: its refs, all of whose history is there.
+    """Fetch all of a bundle into an empty repository; return its refs, with all of their history.
 
     That is more than `git bundle verify` does, which reads the first lines only. Raises
     Damaged where something is missing.
@@ -254,7 +254,7 @@ def _emptied(git: Commands) -> Iterator[Commands]:
 
 
 def _is_bundle_file(path: Path) -> bool:
-    """Whether a file begins as git's bundles do: with one of two lines, and some of refs."""
+    """Return whether a file begins as git's bundles do: with one of two lines, and some of refs."""
     with path.open("rb") as file:
         return _is_past_head(file)
 

@@ -46,13 +46,13 @@ def making(path: Path, bare: bool) -> Iterator[Commands]:
 
 
 def _begun(path: Path) -> bool:
-    """Whether a clone began here and was killed: it has left its mark, or no commit yet."""
+    """Return whether a clone began here and was killed: it has left its mark, or no commit yet."""
     git = open_repository.find(path)
     return git is not None and ((git.git_dir / _MARK).exists() or open_repository.is_blank(git))
 
 
 def fill(git: Commands, source: str, advance: Callable[[str, str | None], None]) -> Remote:
-    """Fetches all of a source into a new repository, and moves HEAD by `advance`.
+    """Fetch all of a source into a new repository, and move HEAD by `advance`.
 
     The source is its remote then. Raises UsageError where there is none, NoRepository where
     it is no data repository, Damaged or GitbackupError where it cannot be read.
@@ -73,7 +73,7 @@ def fill(git: Commands, source: str, advance: Callable[[str, str | None], None])
 
 
 def _with_head(git: Commands, remote: Remote, theirs: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """The branch that HEAD is on there, empty where there is none; and all branches.
+    """Return the branch that HEAD is on there, empty where there is none; and all branches.
 
     Where HEAD is detached there, at a commit that no branch has, it gets a branch here.
     """
@@ -95,7 +95,7 @@ def _branch(git: Commands, place: RemoteUrl, theirs: dict[str, str]) -> str:
 
 
 def _remove(path: Path, keep: set[str], existed: bool) -> None:
-    """Removes what a clone that failed has made."""
+    """Remove what a clone that failed has made."""
     if not existed:
         shutil.rmtree(path, ignore_errors=True)
         return

@@ -118,14 +118,14 @@ def fetch_words(url: str, refspecs: Sequence[str]) -> list[str]:
 
 
 def _hooks(git: Commands) -> set[str]:
-    """The hooks that the user's settings name, which git 2.54 and newer run: not here."""
+    """Return the hooks that the user's settings name, which git 2.54 and newer run: not here."""
     words = ("config", "--null", "--name-only", "--get-regexp", r"^hook\..*\.(command|event)$")
     names = text(git.attempt(*words, as_user=True).out).split("\0")[:-1]
     return {name.partition(".")[2].rpartition(".")[0] for name in names}
 
 
 def _without(hooks: set[str]) -> dict[str, str]:
-    """The environment in which git runs none of these hooks, whatever their names hold."""
+    """Return the environment in which git runs none of these hooks, whatever their names hold."""
     told = {"GIT_CONFIG_COUNT": str(len(hooks))}
     for number, name in enumerate(hooks):
         told[f"GIT_CONFIG_KEY_{number}"] = f"hook.{name}.enabled"

@@ -39,7 +39,7 @@ class PullOutcome(NamedTuple):
 
 
 def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
-    """Pushes all branches, tags and notes; the remote is in git's config from then on.
+    """Push all branches, tags and notes; the remote is in git's config from then on.
 
     Raises Busy where another push runs for `wait` seconds, UsageError where there is nothing to
     push, and GitbackupError that says what to do where the remote has what is not here.
@@ -63,7 +63,7 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
 
 
 def _expect_branch(git: Commands) -> None:
-    """Raises UsageError where HEAD's commits are on no branch, for a clone would lack them."""
+    """Raise UsageError where HEAD's commits are on no branch, for a clone would lack them."""
     if not refs.branch(git) and (loose := remotes.count(git, "HEAD", "--not", "--branches")):
         raise UsageError(
             f"HEAD is detached, and commits of it are on no branch: {loose}. Nothing was pushed,"
@@ -72,7 +72,7 @@ def _expect_branch(git: Commands) -> None:
 
 
 def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], None]) -> PullOutcome:
-    """Fetches all, and moves HEAD's branch forward by `advance`; under the repository's lock.
+    """Fetch all, and move HEAD's branch forward by `advance`; under the repository's lock.
 
     Other branches and tags that are not here come too. Raises GitbackupError, which says how
     to join them, where both sides have commits that the other has not.
@@ -98,7 +98,7 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
 
 
 def get(git: Commands, remote: Remote) -> None:
-    """Fetches all branches as the remote's, tags, and notes aside.
+    """Fetch all branches as the remote's, tags, and notes aside.
 
     Raises as Transport.expect and Transport.fetch do.
     """
@@ -112,7 +112,7 @@ def get(git: Commands, remote: Remote) -> None:
 
 
 def get_detached(git: Commands, remote: Remote) -> str | None:
-    """Fetches what a remote's HEAD is at where no branch of it has that; None where one has.
+    """Fetch what a remote's HEAD is at where no branch of it has that; None where one has.
 
     It is kept, until this is asked again.
     """
@@ -126,7 +126,7 @@ def get_detached(git: Commands, remote: Remote) -> str | None:
 
 
 def detached_there(git: Commands, remote: Remote) -> str | None:
-    """The commit that was fetched last of a remote's HEAD because no branch of it had it."""
+    """Return the commit that was fetched last of a remote's HEAD because no branch of it had it."""
     return refs.read(git, _LOOSE + remote.name)
 
 
@@ -145,7 +145,7 @@ def _told_detached(git: Commands, remote: Remote) -> list[str]:
 
 
 def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str]:
-    """Makes or moves forward the other branches and the notes; what could not be is told."""
+    """Make or move forward the other branches and the notes; return why some could not be."""
     told = []
     for name, ident in theirs.items():
         if not refs.is_commit(git, ident):
@@ -178,7 +178,7 @@ def expect_size(git: Commands, commit: str, here: str | None) -> None:
 
 
 def _beyond_measure(git: Commands, ident: str) -> str:
-    """Why a branch's commits are too large to be taken over; empty where they are not."""
+    """Return why a branch's commits are too large to be taken over; empty where they are not."""
     try:
         expect_size(git, ident, refs.head(git))
     except Damaged as error:
@@ -187,7 +187,7 @@ def _beyond_measure(git: Commands, ident: str) -> str:
 
 
 def _forward(git: Commands, ref: str, ident: str) -> bool:
-    """Makes a ref, or moves it forward; false where it has parted."""
+    """Make a ref, or move it forward; return False where it has parted."""
     old = refs.read(git, ref)
     if old and refs.holds(git, ident, old):
         return True

@@ -62,7 +62,7 @@ class Remote(NamedTuple):
 
 
 def at(url: str) -> RemoteUrl:
-    """The place that a URL names, as a git config may hold it.
+    """Return the place that a URL names, as a git config may hold it.
 
     Raises UsageError, which does not repeat it, where its password cannot be told from the rest.
     """
@@ -89,17 +89,17 @@ def check_word(word: str) -> None:
 
 
 def is_local(url: str) -> bool:
-    """Whether it is a path, by git's rule: `host:path` is none, `./host:path` is one."""
+    """Return whether it is a path, by git's rule: `host:path` is none, `./host:path` is one."""
     return "://" not in url and ":" not in url.partition("/")[0]
 
 
 def hidden(text: str) -> str:
-    """A text without the users and passwords of the URLs in it."""
+    """Return a text without the users and passwords of the URLs in it."""
     return _LOGINS.sub("", text)
 
 
 def at_home(word: str) -> Path:
-    """A path that a person wrote, `~` in its beginning resolved where it is known whose."""
+    """Return a path that a person wrote, `~` in its beginning resolved where it is known whose."""
     try:
         return Path(word).expanduser()
     except RuntimeError:
@@ -107,7 +107,7 @@ def at_home(word: str) -> Path:
 
 
 def unreachable(place: RemoteUrl, doing: str, result: Result) -> GitbackupError:
-    """The error to raise where git could do nothing at a place, in its words."""
+    """Return the error to raise where git could do nothing at a place, in its words."""
     said = hidden(str(failure(doing, result)))
     policy = _POLICY if _FORBIDDEN.search(result.error) else ""
     return GitbackupError(f"{place} cannot be used: {said}{policy}")

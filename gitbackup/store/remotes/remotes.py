@@ -20,7 +20,7 @@ from gitbackup.store.remotes.remote_url import BRANCHES, Remote, RemoteUrl
 
 
 def every(git: Commands) -> list[Remote]:
-    """All remotes, in the order of the config."""
+    """Return all remotes, in the order of the config."""
     urls: dict[str, str] = {}
     for name, url in settings.remotes(git):
         urls.setdefault(name, url)
@@ -28,7 +28,7 @@ def every(git: Commands) -> list[Remote]:
 
 
 def _whole(git: Commands, url: str) -> str:
-    """A path from the repository's folder on, as git takes it."""
+    """Return a path from the repository's folder on, as git takes it."""
     return str(git.folder / url) if remote_url.is_local(url) else url
 
 
@@ -55,7 +55,7 @@ def choose(git: Commands, word: str | None) -> Remote:
 
 
 def keep(git: Commands, remote: Remote) -> None:
-    """Makes it one of git's remotes, where it is none yet."""
+    """Make it one of git's remotes, where it is none yet."""
     if any(known.name == remote.name for known in every(git)):
         return
     name = f"remote.{remote.name}"
@@ -64,7 +64,7 @@ def keep(git: Commands, remote: Remote) -> None:
 
 
 def note(git: Commands, remote: Remote, branches: Mapping[str, str]) -> None:
-    """Keeps what a remote has: branches by name and their ids."""
+    """Keep what a remote has: branches by name and their ids."""
     before = refs.under(git, remote.tracking)
     lines = [
         f"update {remote.tracking}{name} {ident}\n"
@@ -76,7 +76,7 @@ def note(git: Commands, remote: Remote, branches: Mapping[str, str]) -> None:
 
 
 def pushed(git: Commands, remote: Remote) -> Pushed:
-    """What a remote has of HEAD's branch, by what was pushed there and fetched from there.
+    """Return what a remote has of HEAD's branch, by what was pushed there and fetched from there.
 
     Of a detached HEAD, what that of its branches has that is the nearest.
     """
@@ -92,7 +92,7 @@ def pushed(git: Commands, remote: Remote) -> Pushed:
 
 
 def count(git: Commands, *revisions: str) -> int:
-    """How many commits these are; none are none."""
+    """Return how many commits these are; none are none."""
     if not revisions:
         return 0
     return int(git.run("rev-list", "--count", *revisions))

@@ -15,7 +15,7 @@ from gitbackup.store.repository import worktree
 
 
 def advance(git: Commands, old: str | None, new: str) -> None:
-    """Moves HEAD, and the work tree after it where there is one.
+    """Move HEAD, and the work tree after it where there is one.
 
     A journal tells the next run to end it, where this one is killed in between. Raises
     Busy, with nothing moved, where HEAD is not at `old`.
@@ -45,7 +45,7 @@ def _follow(git: Commands, old: str | None, new: str) -> None:
 
 
 def finish(git: Commands) -> None:
-    """Ends what a killed run began, if one did; under the repository's lock.
+    """End what a killed run began, if one did; under the repository's lock.
 
     Raises GitbackupError where a person's edits are in the way.
     """
@@ -63,7 +63,7 @@ def finish(git: Commands) -> None:
 
 
 def _stage_written(git: Commands, changes: list[FileChange]) -> None:
-    """Tells the index of the files that the killed run had written already."""
+    """Tell the index of the files that the killed run had written already."""
     blobs = Blobs(git)
     lines = []
     for change in changes:
@@ -76,7 +76,7 @@ def _stage_written(git: Commands, changes: list[FileChange]) -> None:
 
 
 def _is_written(blobs: Blobs, file: Path, change: FileChange) -> bool:
-    """Whether the file is as it shall be; one that was cut off is taken out of the way."""
+    """Return whether the file is as it shall be; one that was cut off is taken out of the way."""
     try:
         data = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):

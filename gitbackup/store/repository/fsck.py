@@ -22,7 +22,7 @@ _SETTINGS = re.compile(
 
 
 def check(git: Commands) -> list[str]:
-    """What `git fsck` finds wrong, a sentence each; nothing where all is well.
+    """Return what `git fsck` finds wrong, a sentence each; nothing where all is well.
 
     It reads every object of every pack, loose ones, the index and the reflogs, and follows
     each commit to the last of its files. Raise GitbackupError where git's settings keep it from

@@ -41,7 +41,7 @@ class ReplyCache:
         self._kept: dict[bytes, CachedBlob] = {}
 
     def get(self, digest: bytes) -> CachedBlob | None:
-        """What was made of replies with this digest; None where nobody knows."""
+        """Return what was made of replies with this digest; None where nobody knows."""
         if found := self._known.get(digest):
             self._kept[digest] = found
         return found
@@ -51,7 +51,7 @@ class ReplyCache:
         self._kept[digest] = made
 
     def save(self) -> None:
-        """Keeps what was found and added; where that fails, nothing is kept."""
+        """Keep what was found and added; where that fails, nothing is kept."""
         if self._kept == self._known:
             return
         records = b"".join(

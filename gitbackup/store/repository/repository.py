@@ -46,7 +46,7 @@ class Repository(Configured):
 
     @classmethod
     def create(cls, path: Path | str, bare: bool = False) -> Self:
-        """Makes the repository in a folder, or adopts the one there: ours, or an empty one.
+        """Make the repository in a folder, or adopt the one there: ours, or an empty one.
 
         Raises NoRepository where the folder holds another git repository.
         """
@@ -100,30 +100,30 @@ class Repository(Configured):
         return refs.head(self._git)
 
     def branch(self) -> str:
-        """The name of the branch that HEAD is on; empty where it is on none."""
+        """Return the name of the branch that HEAD is on; empty where it is on none."""
         return refs.branch(self._git).removeprefix(BRANCHES)
 
     def resolve(self, commit_ish: str) -> str:
-        """The id of the commit that any of git's names stands for.
+        """Return the id of the commit that any of git's names stands for.
 
         Raises UsageError where there is none, or a short id fits several.
         """
         return refs.resolve(self._git, commit_ish)
 
     def names(self) -> list[tuple[str, str]]:
-        """Branches and tags, the newest first, each with its commit's subject."""
+        """Return branches and tags, the newest first, each with its commit's subject."""
         return refs.names(self._git)
 
     def tree_id(self, commit: str) -> str:
-        """The id of a commit's snapshot: equal data in an equal scope have an equal one."""
+        """Return the id of a commit's snapshot: equal data in an equal scope have an equal one."""
         return self._git.run("rev-parse", "--verify", f"{commit}^{{tree}}").decode("ascii").strip()
 
     def files(self, commit: str) -> dict[str, str]:
-        """Every file of a snapshot: its path, and the id of its blob. May raise Damaged."""
+        """Return every file of a snapshot: its path, and the id of its blob. May raise Damaged."""
         return trees.files(self._git, commit)
 
     def listing(self, commit: str) -> dict[str, TreeEntry]:
-        """All that a snapshot holds, with git's modes: what the tree's id is reckoned of."""
+        """Return all that a snapshot holds, with git's modes: what the tree's id is reckoned of."""
         return trees.listing(self._git, commit)
 
     def changed_files(self, a: str | None, b: str) -> list[FileChange]:
@@ -145,11 +145,11 @@ class Repository(Configured):
 
     @staticmethod
     def blob_id(data: bytes) -> str:
-        """The id that the blob of a file with these bytes has."""
+        """Return the id that the blob of a file with these bytes has."""
         return blob_id(data)
 
     def folder(self, tree_ish: str) -> dict[str, TreeEntry]:
-        """What stands in a folder of a snapshot, by its tree's id. For one thread."""
+        """Return what stands in a folder of a snapshot, by its tree's id. For one thread."""
         return trees.inside(self._blobs.tree(tree_ish))
 
     def folders(self, tree_ids: Iterable[str]) -> Iterator[dict[str, TreeEntry]]:
@@ -165,7 +165,7 @@ class Repository(Configured):
         return (record.info for record in self.history.records(chosen))
 
     def commit_info(self, commit: str) -> CommitInfo:
-        """What a commit's message tells of it."""
+        """Return what a commit's message tells of it."""
         return self.history.record(commit).info
 
     @contextmanager
@@ -189,7 +189,7 @@ class Repository(Configured):
                 self._locked = False
 
     def beside(self, what: str, wait: float | None = None) -> AbstractContextManager[object]:
-        """Holds a lock of its own for what is done beside others' commits, such as `watching`.
+        """Hold a lock of its own for what is done beside others' commits, such as `watching`.
 
         Raises Busy where another run holds that for so many seconds, `lock_wait` unless given.
         """
@@ -197,12 +197,12 @@ class Repository(Configured):
         return lock.hold(self._git, f"{what}.lock", seconds, f"{what} in {{}} already")
 
     def importer(self, parent: str | None) -> CommitWriter:
-        """Writes one commit on `parent`, None for a first one; under lock(), in a `with`."""
+        """Write one commit on `parent`, None for a first one; under lock(), in a `with`."""
         self._need_lock()
         return CommitWriter(self._git, parent, self._publish, self._save)
 
     def advance(self, new: str, old: str | None) -> None:
-        """Moves HEAD from one commit to another that is there; the work tree follows.
+        """Move HEAD from one commit to another that is there; the work tree follows.
 
         Raises Busy where HEAD is not at `old`, GitbackupError where a person's files in the
         work tree stand in the way or an attribute changes ours: all is as it was. Under lock().
@@ -213,33 +213,33 @@ class Repository(Configured):
         self._publish(new, old, None)
 
     def maintain(self) -> None:
-        """Lets git repack, if it finds that worth its while, and tidies up. Under lock()."""
+        """Let git repack, if it finds that worth its while, and tidy up. Under lock()."""
         self._need_lock()
         open_repository.sweep(self._git.git_dir)
         self._git.run("gc", "--auto", "--quiet")
 
     def gather(self) -> None:
-        """Joins the packs of many small commits, and leaves large ones alone. Under lock()."""
+        """Join the packs of many small commits, and leave large ones alone. Under lock()."""
         self._need_lock()
         if self._git.attempt("repack", "-d", "-q", "--geometric=2").status:  # git before 2.32
             self.maintain()
 
     def remote(self, word: str | None = None) -> Remote:
-        """The remote that a name, a URL or a folder means; where pushes go to, without one.
+        """Return the remote that a name, a URL or a folder means; where pushes go to, without one.
 
         Raises UsageError where there is none.
         """
         return remotes.choose(self._git, word)
 
     def push(self, remote: Remote) -> PushOutcome:
-        """Pushes all branches, tags and notes, none by force. It needs no lock.
+        """Push all branches, tags and notes, none by force. It needs no lock.
 
         Raises GitbackupError, which says what to do, where the remote has what is not here.
         """
         return push_pull.push(self._git, remote, self.lock_wait)
 
     def pull(self, remote: Remote) -> PullOutcome:
-        """Fetches all, and moves HEAD's branch forward; the work tree follows. Under lock().
+        """Fetch all, and move HEAD's branch forward; the work tree follows. Under lock().
 
         Raises GitbackupError, which says what to do, where both sides have gone on.
         """
@@ -254,7 +254,7 @@ class Repository(Configured):
         return settings_ref.read(self._git, commit) if commit else None
 
     def carried_by_both(self, remote: Remote) -> bytes | None:
-        """The file that the remote's comes from, and the one here."""
+        """Return the file that the remote's comes from, and the one here."""
         ours, theirs = (
             settings_ref.commit(self._git, ref)
             for ref in (settings_ref.REF, settings_ref.aside(remote))
@@ -263,7 +263,7 @@ class Repository(Configured):
         return settings_ref.read(self._git, base) if base else None
 
     def has_news(self, remote: Remote) -> bool:
-        """Whether a remote has a file of settings that the one here does not come from."""
+        """Return whether a remote has a file of settings that the one here does not come from."""
         ours, theirs = (
             settings_ref.commit(self._git, ref)
             for ref in (settings_ref.REF, settings_ref.aside(remote))
@@ -271,7 +271,7 @@ class Repository(Configured):
         return bool(theirs and not (ours and refs.holds(self._git, theirs, ours)))
 
     def carry(self, content: bytes, remote: Remote | None = None) -> None:
-        """Makes this the file that travels; it comes from the remote's as well, if one is given."""
+        """Make this the file that travels; it comes from the remote's as well, if one is given."""
         ours = settings_ref.commit(self._git, settings_ref.REF)
         theirs = settings_ref.commit(self._git, settings_ref.aside(remote)) if remote else None
         forward = theirs and (ours is None or refs.holds(self._git, ours, theirs))
@@ -286,29 +286,29 @@ class Repository(Configured):
         return push_pull.detached_there(self._git, remote)
 
     def pushed(self) -> list[Pushed]:
-        """What each remote has of HEAD's branch, as far as is known here."""
+        """Return what each remote has of HEAD's branch, as far as is known here."""
         return [remotes.pushed(self._git, remote) for remote in remotes.every(self._git)]
 
     def seen(self) -> ReplyCache:
-        """What was made of the server's replies before."""
+        """Return what was made of the server's replies before."""
         return ReplyCache(self._git.git_dir / "gitbackup" / "seen")
 
     def problems(self) -> list[str]:
-        """What `git fsck` finds wrong with the whole repository, a sentence each."""
+        """Return what `git fsck` finds wrong with the whole repository, a sentence each."""
         return fsck.check(self._git)
 
     def note(self, rehearsals: Mapping[str, Rehearsal]) -> None:
-        """Keeps what became of commits' rehearsals, as git notes of ours. Under lock()."""
+        """Keep what became of commits' rehearsals, as git notes of ours. Under lock()."""
         self._need_lock()
         notes.write(self._git, rehearsals)
 
     def expect_resolved(self) -> None:
-        """Raises GitbackupError, which says what to do, where a person's merge, rebase or the
+        """Raise GitbackupError, which says what to do, where a person's merge, rebase or the
         like has stopped half-way: a commit of ours would end up in the midst of it."""
         worktree.expect_resolved(self._git)
 
     def expect_kept(self, commit: str) -> None:
-        """Raises GitbackupError where an attribute would have git keep other bytes than those of
+        """Raise GitbackupError where an attribute would have git keep other bytes than those of
         a commit's snapshot, once it is HEAD's."""
         attributes.check(self._git, self.files(commit))
 
@@ -321,15 +321,15 @@ class Repository(Configured):
         return refs.read(self._git, refs.HELD)
 
     def keep_imported(self, commit: str | None) -> None:
-        """Keeps a commit that no branch has, in place of the one that was kept; None for none."""
+        """Keep a commit that no branch has, in place of the one that was kept; None for none."""
         refs.hold(self._git, commit)
 
     def is_past(self, commit: str) -> bool:
-        """Whether a commit is HEAD's, or in its history."""
+        """Return whether a commit is HEAD's, or in its history."""
         return refs.is_past(self._git, commit)
 
     def close(self) -> None:
-        """Ends the git processes that read; they end with this object, too."""
+        """End the git processes that read; they end with this object, too."""
         self._blobs.close()
         self.history.close()
 

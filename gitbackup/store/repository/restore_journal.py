@@ -65,11 +65,11 @@ class JournalEntry:
         return {self.head, self.made or self.head}
 
     def same(self, other: JournalEntry) -> bool:
-        """Whether they are one restore, of the same into the same."""
+        """Return whether they are one restore, of the same into the same."""
         return self.beside(other) and (self.asked == other.asked or self.is_of(other))
 
     def beside(self, other: JournalEntry) -> bool:
-        """Whether both go into one server: that of the commits may be elsewhere by now."""
+        """Return whether both go into one server: that of the commits may be elsewhere by now."""
         return self.home == other.home and (self.home or self.server == other.server)
 
     def ends(self, other: JournalEntry) -> bool:
@@ -79,12 +79,12 @@ class JournalEntry:
         return self.beside(other) and (self.whole or undone or self.same(other))
 
     def is_of(self, other: JournalEntry) -> bool:
-        """Whether both are of one commit, with the same options."""
+        """Return whether both are of one commit, with the same options."""
         return (self.commit, self.how, self.undoes) == (other.commit, other.how, other.undoes)
 
 
 def read(git: Commands) -> list[JournalEntry]:
-    """The restores in the journal, the last one last; none where it cannot be read."""
+    """Return the restores in the journal, the last one last; none where it cannot be read."""
     try:
         document = json.loads((git.git_dir / JOURNAL).read_text("utf-8"))
         if isinstance(document, dict) and document.get("schema") == SCHEMA:
@@ -147,7 +147,7 @@ class Journal:
             _write(self._git, [each for each in self.known() if not self._own.ends(each)])
 
     def _note(self, restore: JournalEntry) -> None:
-        """Writes it as the last one. What was done, and not said, is past then."""
+        """Write it as the last one. What was done, and not said, is past then."""
         others = [each for each in self.known() if not each.same(restore)]
         _write(self._git, [*(each for each in others if not _is_past(each, restore)), restore])
 
@@ -171,7 +171,7 @@ def _entry(document: Any) -> JournalEntry:
 
 
 def _of_old(document: Any) -> JournalEntry:
-    """What gitbackup 0.1 had noted: it holds as long as HEAD stays where it was."""
+    """Return what gitbackup 0.1 had noted: it holds as long as HEAD stays where it was."""
     asked, head = document["asked"], document["head"]
     words = json.loads(asked) if asked[:1] == "[" else [""]
     return JournalEntry(

@@ -44,7 +44,7 @@ def check(git: Commands, old: str | None, new: str, seeing: Mapping[str, str]) -
 
 
 def expect_resolved(git: Commands) -> None:
-    """Raises GitbackupError where a merge or the like has stopped half-way."""
+    """Raise GitbackupError where a merge or the like has stopped half-way."""
     for file, command in _HALF_WAY.items():
         if (git.git_dir / file).exists():
             go_on = "commit" if command == "merge" else f"{command} --continue"
@@ -60,7 +60,7 @@ def expect_resolved(git: Commands) -> None:
 
 
 def follow(git: Commands, old: str | None, new: str) -> None:
-    """Writes and removes the files that differ between two commits, and those only."""
+    """Write and remove the files that differ between two commits, and those only."""
     _read_tree(git, old, new, (), {})
 
 
