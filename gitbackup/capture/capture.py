@@ -1,4 +1,4 @@
-"""Taking a snapshot of the live database: what differs from a known one is kept and told."""
+"""Take a snapshot of the live database: the files that differ from a known one, and its keys."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Capture:
 
     @property
     def differs(self) -> bool:
-        """Whether a commit of it would have another tree."""
+        """Return whether a commit of it would have another tree."""
         return bool(self.fresh or self.gone)
 
 
@@ -68,11 +68,12 @@ def take(
     strict: bool = False,
     seen: ReplyCache | None = None,
 ) -> Capture:
-    """Reads the whole live database; `keeper` gets the id and content of every file that differs.
+    """Read the whole live database, and return how it differs from a known snapshot.
 
-    It may get some that the snapshot does not have in the end, for they changed meanwhile. A
-    known file that is not well-formed is told in a warning, but if `strict` it raises Damaged.
-    `seen` tells what was made of the same replies before.
+    `blob_store` gets the id and content of every file that differs; also of some that the
+    snapshot does not have in the end, for they changed meanwhile. A known file that is not
+    well-formed is named in a warning; with `strict`, Damaged is raised. `seen` tells what was
+    made of the same replies before.
 
     Raises GitbackupError where two files would have one path, or one would not be known as
     data: no key is ever left out in silence.
@@ -91,7 +92,7 @@ def compared(
     paths: Iterable[str],
     strict: bool = False,
 ) -> Capture:
-    """What was read, against a known snapshot; these paths may differ, and no others.
+    """Compare what was read with a known snapshot; these paths may differ, and no others.
 
     `strict` is as for `take`. Raises NewerFormat for a known snapshot of a newer format.
     """

@@ -19,7 +19,8 @@ Place = tuple[str, Sequence[bytes]]
 
 
 class FileReader:
-    """Reads one database's files and gives them out; `note` is told of keys and their types."""
+    """Reads one database's files and gives them to a sink; `note` is called with keys and their
+    types."""
 
     def __init__(
         self, reader: KeyReader, db: int, index: FileIndex, sink: Sink, note: Note
@@ -31,7 +32,7 @@ class FileReader:
         self._note = note
 
     def fill(self) -> Iterator[int]:
-        """Reads all; tells after each place how many keys it has.
+        """Read all files; yield after each how many keys it has.
 
         Raises ServerError where that fails.
         """

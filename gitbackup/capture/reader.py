@@ -78,34 +78,35 @@ class SnapshotReader:
 
     @property
     def total(self) -> int:
-        """How many keys there are in all databases."""
+        """Return how many keys there are in all databases, function libraries left out."""
         return sum(count for db, count in self.keys.items() if db != FUNCTIONS)
 
     def holds(self, key: Key) -> bool:
-        """Whether the snapshot that was made has this key."""
+        """Return whether the snapshot that was made has this key."""
         if key.db == FUNCTIONS:
             return key.name in self._libraries
         index = self._indexes.get(key.db)
         return index is not None and index.holds(codec.data(key.name))
 
     def held(self) -> Iterator[Key]:
-        """All keys of the snapshot that was made, function libraries first."""
+        """Yield all keys of the snapshot that was made, function libraries first."""
         yield from (Key(FUNCTIONS, name) for name in sorted(self._libraries))
         for db, index in sorted(self._indexes.items()):
             living = (name for name in index.names if name not in index.gone)
             yield from (Key(db, codec.text(name)) for name in living)
 
     def namespaces(self) -> Counter[tuple[int, str]]:
-        """How many keys, and libraries, there are in each database's namespaces."""
+        """Return how many keys, and libraries, there are by database and namespace."""
         found = Counter((FUNCTIONS, Key(FUNCTIONS, name).namespace) for name in self._libraries)
         for db, index in self._indexes.items():
             found.update({(db, name): count for name, count in index.namespaces().items()})
         return found
 
     def read(self, sink: Sink) -> None:
-        """Reads the live database, and gives all its files to `sink`.
+        """Read the live database, and give all its files to `sink`.
 
-        Raises GitbackupError where it is to be of one moment, and cannot be.
+        Raises GitbackupError where it is to be of one moment, and cannot be; ServerError where
+        the server is lost, or the user may not read.
         """
         self._look_at_primary()
         try:
@@ -193,7 +194,7 @@ class SnapshotReader:
         return ExitStack()
 
     def _miss(self, error: ServerError) -> None:
-        """The server does not tell of writes, or no more."""
+        """Note that the server does not tell of writes, or no longer does."""
         self.why = str(error)
         self._tracker = None
 
@@ -261,7 +262,7 @@ class SnapshotReader:
                 unheard = 0
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> ConsistencyLoop:
-        """Makes it the snapshot of one moment, if there is one."""
+        """Make it the snapshot of one moment, if there is one."""
         loop = self._loop(tracker, reading)
         patience = max(PATIENCE, time.monotonic() - tracker.began)
         moment = self._read_again(loop, tracker, reading, patience, sink)
@@ -277,7 +278,10 @@ class SnapshotReader:
         patience: float,
         sink: Sink,
     ) -> int:
-        """Reads what has changed, and gives what is otherwise; the server's time then."""
+        """Read what has changed, and give the files that differ.
+
+        Returns the server's time then, in milliseconds since 1970.
+        """
         with loop.reread:
             moment = loop.run(self._consistency is Consistency.PAUSE, patience)
             self.at_once = moment is not None
@@ -306,7 +310,7 @@ class SnapshotReader:
         )
 
     def _give(self, loop: ConsistencyLoop, moment: int, sink: Sink) -> None:
-        """Gives what is otherwise now that some was read again."""
+        """Give the files that differ now that some keys were read again."""
         again: dict[int, dict[bytes, BufferedEntry | None]] = {db: {} for db in self._indexes}
         for (db, name), kept in self._without_aside(loop.reread.kept, moment).items():
             again.setdefault(db, {})[name] = kept

@@ -1,4 +1,4 @@
-"""What was read again: in a file once it is more than a little, for it may be of all keys."""
+"""Entries that were read again, kept in a temporary file: they may be of all keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Load = Callable[[], Entry]
 
 
 def ready(entry: Entry | None) -> Load | None:
-    """The same of an entry that is at hand; None for none."""
+    """Return a `Load` that gives this entry; None for none."""
     return (lambda: entry) if entry is not None else None
 
 
@@ -39,21 +39,24 @@ class BufferedEntry:
         return entry
 
     def living(self, instant: str) -> Load | None:
-        """What is left of it at an instant; None for nothing."""
+        """Return a `Load` of what is left of it at an instant; None for nothing."""
         if not self._due or self._due >= instant:
             return self.load
         return ready(living(self.load(), instant))
 
 
 class RereadBuffer:
-    """Keys by their places, None for one that is gone. A context manager, which lets go of all."""
+    """Entries by database and key, None for a key that is gone.
+
+    A context manager: leaving it removes the temporary file.
+    """
 
     def __init__(self) -> None:
         self.kept: dict[Place, BufferedEntry | None] = {}
         self._file = temporary_file()
 
     def keep(self, place: Place, entry: Entry | None) -> None:
-        """Takes an entry of loose text, in place of an earlier one."""
+        """Keep an entry of loose text, in place of an earlier one of the key."""
         self.kept[place] = BufferedEntry(self._file, kinds.canonical(entry)) if entry else None
 
     def __enter__(self) -> Self:

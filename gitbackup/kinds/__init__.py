@@ -62,12 +62,12 @@ MEMBERS = {"type", "value", "expires_at", "field_expires_at"}
 
 
 def kind_of(type_: str) -> Kind:
-    """The kind that TYPE calls so; an opaque one where we know no better."""
+    """Return the kind that the TYPE command calls so; an opaque one for any other type."""
     return KINDS.get(type_) or Opaque(type_)
 
 
 def canonical(entry: Entry) -> Entry:
-    """An entry of loose text put under the text rule, and in canonical order again."""
+    """Return an entry of loose text put under the text rule, and in canonical order again."""
     if entry["type"] not in KINDS:
         return entry  # base64, or a library's source: nothing there is loose
     tight = entry.copy()
@@ -78,16 +78,16 @@ def canonical(entry: Entry) -> Entry:
 
 
 def same(found: Entry | None, stored: Entry | None) -> bool:
-    """Whether an entry just read, its text loose, is the stored one, to the last bit."""
+    """Return whether an entry just read, its text loose, is the stored one, to the last bit."""
     if found is None or stored is None:
         return found is stored
     return codec.encode(canonical(found)) == codec.encode(stored)
 
 
 def normal_entry(entry: Any) -> Entry:
-    """An entry as a snapshot stores it, in its canonical form.
+    """Return an entry as a snapshot stores it, in its canonical form.
 
-    Raises ValueError, saying what is wrong, for what is none.
+    Raises ValueError, saying what is wrong, for what is no entry.
     """
     if not isinstance(entry, dict):
         raise ValueError("it is not an object")

@@ -33,7 +33,7 @@ Reading = Generator[list[Command], list[Any], Entry | Settled | None]
 
 The entry has no `expires_at` yet, and its text is loose; None where the key has vanished. An
 entry of another type than was asked for tells that the key has become that meanwhile. Raises
-Unsure where the pieces do not make a value, for it was another for each.
+Incomplete where the pieces do not make a value, for it was another for each.
 """
 
 Shape = Callable[[Any], bool]
@@ -61,7 +61,7 @@ class Abilities:
 
 
 class Incomplete(Exception):
-    """Replies that need not be the whole of a value, or do not make one."""
+    """Raised for replies that need not be the whole of a value, or do not make one."""
 
 
 class SingleReply(NamedTuple):
@@ -182,7 +182,7 @@ class Kind(ABC):
 
     @abstractmethod
     def read(self, key: bytes, server: Abilities) -> Reading:
-        """How to ask for the value, in bounded pieces."""
+        """Return a generator that asks for the value in bounded pieces: see `Reading`."""
 
     def more_reads(self, key: bytes, server: Abilities) -> Iterator[Command]:
         """Yield one of each command that `read` may send only after its first round."""
@@ -214,7 +214,7 @@ class Kind(ABC):
 
     @abstractmethod
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
-        """The commands that build `entry`, less its expiry, at a key that does not exist."""
+        """Yield the commands that build `entry`, less its expiry, at a key that does not exist."""
 
     def create(self, name: str, value: Any) -> Command | None:
         """Return the one command that makes a key of a canonical value; None where it takes more.
@@ -227,9 +227,8 @@ class Kind(ABC):
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command] | None:
-        """The commands that make a key which holds `before` hold `after`, its expiry untouched.
-
-        None where it has to be built anew.
+        """Return the commands that make a key which holds `before` hold `after`, its own expiry
+        untouched; None where it has to be built anew.
         """
 
     # What it is made of
@@ -282,7 +281,10 @@ def pieces(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def all_of(items: Sequence[T]) -> Sequence[T]:
-    """What came where FEW were asked for. Raises Incomplete where that may not be all."""
+    """Return the items that came where FEW were asked for.
+
+    Raises Incomplete where there may be more.
+    """
     if len(items) >= FEW:
         raise Incomplete
     return items
@@ -295,7 +297,7 @@ def expect_texts(items: Iterable[Any]) -> None:
 
 
 def all_scanned(reply: Any) -> Sequence[str]:
-    """What a scan has found. Raises Incomplete where it is not at its end."""
+    """Return what a scan has found. Raises Incomplete where it is not at its end."""
     cursor, found = reply
     if cursor != "0":
         raise Incomplete
@@ -304,7 +306,7 @@ def all_scanned(reply: Any) -> Sequence[str]:
 
 
 def expect_new(cursor: str, seen: set[str]) -> None:
-    """Raises Incomplete for a cursor that a scan was given before: it would never end."""
+    """Raise Incomplete for a cursor that a scan was given before: it would never end."""
     if cursor in seen:
         raise Incomplete("a scan of it goes round in circles")
     seen.add(cursor)
@@ -356,7 +358,7 @@ def normal_instant(value: Any) -> str | int:
 
 
 def check_not_empty(value: Any) -> None:
-    """Raises ValueError for a collection of nothing, which no Redis can hold."""
+    """Raise ValueError for an empty collection, which no Redis can hold."""
     if not value:
         raise ValueError("the value is empty")
 

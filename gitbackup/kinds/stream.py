@@ -121,7 +121,7 @@ class Stream(Kind):
         """
         (reply,) = yield [_full(key, server.piece)]
         full, entries = mapping(reply), dict(mapping(reply)["entries"])
-        if full["length"] == len(entries) and not _untold(full):
+        if full["length"] == len(entries) and not _cut_pending(full):
             return _entry(full, entries, server)
         yield from _read_on(key, server.piece, entries, full["last-generated-id"])
         full = yield from _read_state(key, full)
@@ -219,7 +219,7 @@ def _full(key: bytes, most: int) -> Command:
     return "XINFO", "STREAM", key, "FULL", "COUNT", most
 
 
-def _untold(full: Value) -> int:
+def _cut_pending(full: Value) -> int:
     """How many entries are pending in the group of which most are, and not all were told; or 0."""
     groups = map(mapping, full["groups"])
     cut = [group["pel-count"] for group in groups if len(group["pending"]) < group["pel-count"]]
@@ -232,9 +232,9 @@ def _read_state(key: bytes, full: Value) -> Asking:
     for _ in range(TRIES):
         (reply,) = yield [_full(key, max(most, 1))]
         full = mapping(reply)
-        if not (untold := _untold(full)):
+        if not (pending := _cut_pending(full)):
             return full
-        most = 2 * untold
+        most = 2 * pending
     raise Incomplete("more is pending than the server tells")
 
 

@@ -143,12 +143,14 @@ def test_the_url_can_say_all_of_it(folder: Path, ports: Mapping[str, int]) -> No
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("how", ["option", "url"])
-def test_whoever_answers_is_a_warning(folder: Path, ports: Mapping[str, int], how: str) -> None:
+def test_a_certificate_that_is_not_verified_is_a_warning(
+    folder: Path, ports: Mapping[str, int], how: str
+) -> None:
     url = f"rediss://localhost:{ports['late']}"
     words = (url, "--insecure") if how == "option" else (f"{url}?insecure=yes",)
     code, said = status(folder, *words)
     assert code == 0
-    assert said.startswith("gitbackup: --insecure: whoever answers is taken for the server")
+    assert said.startswith("gitbackup: --insecure: the server's certificate is not verified")
 
 
 @pytest.mark.few(1)

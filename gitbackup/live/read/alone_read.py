@@ -31,16 +31,16 @@ Outcome = Entry | None | Literal[RetryAlone.LATER]
 
 
 class WholeEntry(NamedTuple):
-    """A key's entry, None where it is gone; and whether it had that at one moment for sure."""
+    """A key's entry, None where it is gone; and whether it surely had that at one moment."""
 
     entry: Entry | None
     settled: bool = False
 
 
 def whole(connection: Connection, key: bytes, server: Abilities) -> WholeEntry:
-    """One key read to its end, round by round.
+    """Read one key to its end, round by round.
 
-    Raises ServerError for one that is another each time that it is looked at, or makes no value.
+    Raises ServerError for a key whose type changes each time, or whose replies make no value.
     """
     why = "it becomes another type again and again"
     for _ in range(RESTARTS):
@@ -60,7 +60,10 @@ def whole(connection: Connection, key: bytes, server: Abilities) -> WholeEntry:
 
 
 def _rounds(connection: Connection, key: bytes, type_: str, server: Abilities) -> WholeEntry | None:
-    """None where the key has become another type; Unsure where the rounds do not make a value."""
+    """Return None where the key has become another type.
+
+    Raises Incomplete where the rounds do not make a value.
+    """
     reading = kind_of(type_).read(key, server)
     (moment,) = expiry.moments(connection, [key], server)
     commands = next(reading)
@@ -93,7 +96,7 @@ def _checked(
     made: Entry | Settled | None,
     moment: int,
 ) -> WholeEntry | None:
-    """What was made of the rounds, and the expiry from before them."""
+    """Return the entry that the rounds made, with the expiry from before them."""
     entry = _of_type(type_, made, moment)
     if entry is RetryAlone.LATER:
         return None
@@ -102,7 +105,8 @@ def _checked(
 
 
 def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
-    """The entry with its expiry; None where the key is gone, Later where its type is another."""
+    """Return the entry with its expiry, in milliseconds since 1970; None where the key is gone,
+    RetryAlone where its type is another."""
     entry = made.entry if isinstance(made, Settled) else made
     if entry is None or moment == expiry.GONE:
         return None
@@ -114,7 +118,8 @@ def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
 
 
 def outcome(type_: str, reading: Reading, values: list[Any], moment: int) -> Outcome:
-    """The entry that a value's first piece makes, and its expiry; Later where there is more."""
+    """Return the entry that a value's first piece makes, with its expiry; RetryAlone where there
+    is more of it."""
     try:
         reading.send(values)
     except StopIteration as done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ class Moment:
     """What the server held at one moment.
 
     `at` is its own time then, in milliseconds since 1970; `databases` are those with keys.
-    `found` gives each key's entry, None where it was gone, or Later where it takes more than
+    `found` gives each key's entry, None where it was gone, or RetryAlone where it takes more than
     a moment; `types` its type, nothing where it is another than was thought. `hurried` are the
     keys whose expiry had to be asked for afterwards. `libraries` is None where they were not
     asked for.
@@ -62,44 +62,47 @@ class AtomicReader:
         self._fields_expire: frozenset[int] = frozenset()
 
     def read(self, wanted: Sequence[KeyToRead], libraries: bool) -> Moment:
-        """The keys, which come database by database; and the function libraries, if wished."""
-        asked = [self._ask(one) for one in wanted]
+        """Read keys, which come database by database; with `libraries`, the function libraries too.
+
+        Raises ServerError, naming the command, where the user may not ask so.
+        """
+        asked = [self._ask(key) for key in wanted]
         listing: list[Command] = [("FUNCTION", "LIST", "WITHCODE")] if libraries else []
         commands = [("TIME",), expiry.KEYSPACE, *listing, *self._keys(wanted, asked)]
         first, info, *rest, last = self._transaction([*commands, ("TIME",)])
         replies = iter(rest)
-        told = keyspace.told(next(replies)) if libraries else None
+        listed = keyspace.told(next(replies)) if libraries else None
         span = Span(keyspace.milliseconds(first), keyspace.milliseconds(last))
         known = parse_info(info)
         databases = frozenset(keyspace.numbers(known))
-        expiring = frozenset(self._expiring(known, databases))
-        moment = Moment(span.end, databases, expiring, told)
+        expiring = frozenset(
+            db
+            for db in databases
+            if self._server.field_expiry and expiry.fields_may_expire_in(known, db)
+        )
+        moment = Moment(span.end, databases, expiring, listed)
         self._settle(moment, wanted, asked, replies, span)
         self._fields_expire = expiring
         return moment
 
-    def _expiring(self, info: Mapping[str, str], databases: frozenset[int]) -> Iterator[int]:
-        if self._server.field_expiry:
-            yield from (db for db in databases if expiry.fields_may_expire_in(info, db))
-
-    def _ask(self, one: KeyToRead) -> Asked:
+    def _ask(self, key: KeyToRead) -> Asked:
         """What to ask for a key: its type alone, where that is not known."""
-        if one.type not in KINDS:
-            return Asked(one.name, one.type, None, (("TYPE", one.name),))
-        known = self._server if one.db in self._fields_expire else self._plain
-        reading, when = KINDS[one.type].read(one.name, known), expiry.ask(one.name, known)
-        return Asked(one.name, one.type, reading, (when, *next(reading)))
+        if key.type not in KINDS:
+            return Asked(key.name, key.type, None, (("TYPE", key.name),))
+        known = self._server if key.db in self._fields_expire else self._plain
+        reading, when = KINDS[key.type].read(key.name, known), expiry.ask(key.name, known)
+        return Asked(key.name, key.type, reading, (when, *next(reading)))
 
     def _keys(self, wanted: Sequence[KeyToRead], asked: Sequence[Asked]) -> Iterator[Command]:
         db = self._connection.db
-        for one, ask in zip(wanted, asked, strict=True):
-            if one.db != db:
-                db = one.db
+        for key, ask in zip(wanted, asked, strict=True):
+            if key.db != db:
+                db = key.db
                 yield "SELECT", db
             yield from ask.commands
 
     def _transaction(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies to commands that the server carried out with nothing in between."""
+        """Return the replies to commands that the server carried out with nothing in between."""
         sent: list[Command] = [("MULTI",), *commands, ("EXEC",)]
         *queued, done = self._connection.ask(sent)
         for command, reply in zip(sent, [*queued, done], strict=True):
@@ -120,26 +123,26 @@ class AtomicReader:
         replies: Iterator[Any],
         span: Span,
     ) -> None:
-        told = [list(islice(replies, len(ask.commands))) for ask in asked]
-        instants = self._instants(moment, wanted, told, span)
-        for one, ask, mine in zip(wanted, asked, told, strict=True):
-            place = one.db, one.name
+        answers = [list(islice(replies, len(ask.commands))) for ask in asked]
+        instants = self._instants(moment, wanted, answers, span)
+        for key, ask, answer in zip(wanted, asked, answers, strict=True):
+            place = key.db, key.name
             if ask.reading is None:
-                found, type_ = self._typed(ask, mine[0])
-            elif mine[0] == expiry.GONE:
-                found, type_ = None, one.type
-            elif self._mistaken(moment, one, ask, mine):
+                found, type_ = self._typed(ask, answer[0])
+            elif answer[0] == expiry.GONE:
+                found, type_ = None, key.type
+            elif self._mistaken(moment, key, ask, answer):
                 found, type_ = RetryAlone.LATER, ""
             else:
-                left, *values = mine
+                left, *values = answer
                 when = instants.get(place, left)
                 known = self._server.pexpiretime or expiry.agreed(left, left, when, span)
                 found = (
-                    alone_read.outcome(one.type, ask.reading, values, when)
+                    alone_read.outcome(key.type, ask.reading, values, when)
                     if known
                     else RetryAlone.LATER
                 )
-                type_ = one.type
+                type_ = key.type
             moment.found[place], moment.types[place] = found, type_
 
     def _typed(self, asked: Asked, reply: Any) -> tuple[Outcome, str]:
@@ -147,15 +150,15 @@ class AtomicReader:
             raise self._connection.refused(reply, asked.commands[0])
         return (None, asked.type) if reply == "none" else (RetryAlone.LATER, reply)
 
-    def _mistaken(self, moment: Moment, one: KeyToRead, asked: Asked, mine: list[Any]) -> bool:
-        """Whether it was asked for as what it is not: it has another type, or a field of it may
+    def _mistaken(self, moment: Moment, key: KeyToRead, asked: Asked, answer: list[Any]) -> bool:
+        """Whether a key was asked for as what it is not: it has another type, or a field of it may
         expire."""
-        if alone_read.refused(self._connection, asked.commands, mine):
+        if alone_read.refused(self._connection, asked.commands, answer):
             return True
-        return one.type in FIELDS_EXPIRE and one.db in moment.fields_expire - self._fields_expire
+        return key.type in FIELDS_EXPIRE and key.db in moment.fields_expire - self._fields_expire
 
     def _instants(
-        self, moment: Moment, wanted: Sequence[KeyToRead], told: Sequence[list[Any]], span: Span
+        self, moment: Moment, wanted: Sequence[KeyToRead], answers: Sequence[list[Any]], span: Span
     ) -> dict[Place, int]:
         """When keys expire, where the server has told only how much time is left.
 
@@ -163,7 +166,7 @@ class AtomicReader:
         """
         if self._server.pexpiretime:
             return {}
-        left = {(one.db, one.name): mine[0] for one, mine in zip(wanted, told, strict=True)}
+        left = {(key.db, key.name): answer[0] for key, answer in zip(wanted, answers, strict=True)}
         hurried = [place for place, time in left.items() if isinstance(time, int) and time >= 0]
         if span.start == span.end:
             return left | {place: span.end + left[place] for place in hurried}

@@ -31,7 +31,7 @@ class Span(NamedTuple):
 
 
 def ask(key: bytes, server: Abilities) -> Command:
-    """The command that tells when a key expires, or how much time it has left."""
+    """Return the command that tells when a key expires, or how much time it has left."""
     return ("PEXPIRETIME" if server.pexpiretime else "PTTL"), key
 
 
@@ -47,7 +47,7 @@ def agreed(first: int, last: int, moment: int, span: Span) -> bool:
 
 
 def moments(connection: Connection, keys: list[bytes], server: Abilities) -> list[int]:
-    """Each key's instant in milliseconds since 1970, or GONE, or NEVER."""
+    """Return when each key expires, in milliseconds since 1970; or GONE, or NEVER."""
     if server.pexpiretime:
         return connection.need([ask(key, server) for key in keys])
     found: list[int] = []

@@ -58,7 +58,7 @@ class FileReplies(NamedTuple):
     plain: bool  # whether no field of a hash was to expire
 
     def digest(self) -> bytes:
-        """A digest of all that the content of the file is made of."""
+        """Return a digest of all that the content of the file is made of."""
         return digest(self.path, self.asked, self.replies)
 
 
@@ -131,11 +131,11 @@ class FileReplyReader:
         self._heavy = False  # whether the last replies were more than a group's should be
 
     def able(self) -> bool:
-        """Whether the server, and the user's rights, allow reading so."""
+        """Return whether the server, and the user's rights, allow reading so."""
         return self._server.pexpiretime and self._connection.ask([("ECHO", "it")]) == ["it"]
 
     def read(self, files: Iterable[File]) -> Iterator[Read]:
-        """Reads files, which come in no order.
+        """Yield files with their replies, in no order.
 
         While some are given out, the server answers for the next groups.
         """
@@ -152,7 +152,8 @@ class FileReplyReader:
             yield from done
 
     def entries(self, raw: FileReplies) -> Sequence[Outcome]:
-        """The entries that the replies make, their text loose; Later for what they do not tell."""
+        """Return the entries that the replies make, their text loose; RetryAlone for a key of which
+        they do not tell all."""
         replies = self._connection.parse(raw.replies)
         small = self._small[raw.plain]
         if len(replies) != small.questions * len(raw.keys):
@@ -261,7 +262,7 @@ class FileReplyReader:
 
 
 def digest(path: str, asked: bytes, replies: bytes) -> bytes:
-    """A digest of what a file is made of: its path, and replies to what was asked."""
+    """Return a digest of what a file is made of: its path, and replies to what was asked."""
     found = sha256(RULE)
     for part in (path.encode(), asked, replies):
         found.update(b"%d\n" % len(part))

@@ -59,19 +59,20 @@ class KeyReader:
 
     @property
     def share(self) -> int:
-        """By how much what is asked for at once is less than it might be."""
+        """By which the amount that is asked for at once is divided."""
         return self._server.abilities.share
 
     def size(self, db: int) -> int | None:
-        """How many keys a database has; None where the user may not ask."""
+        """Return how many keys a database has; None where the user may not ask."""
         self._begin(db)
         (size,) = self._connection.ask([("DBSIZE",)])
         return None if isinstance(size, Refusal) else size
 
     def names(self, db: int, told: Callable[[int], None] = lambda count: None) -> list[bytes]:
-        """The names of all keys of a database, sorted as bytes.
+        """Return the names of all keys of a database, sorted as bytes.
 
-        `told` hears how many were listed, some at a time.
+        `told` is called with how many more were listed, a piece at a time. Raises ServerError
+        where the user may not SCAN, or the server lists keys without end.
         """
         self._begin(db)
         names = Names()
@@ -86,9 +87,11 @@ class KeyReader:
         return names.each_once(left)
 
     def entries(self, db: int, keys: Iterable[bytes]) -> Iterator[Found]:
-        """The keys in their order with their entries, loose; None for one that is gone.
+        """Yield the keys in their order with their entries, whose text is loose; None for one
+        that is gone.
 
-        While a batch is given out, the server answers for the next.
+        While a batch is given out, the server answers for the next. Raises ServerError where a
+        key cannot be read.
         """
         self._begin(db)
         values = BulkReader(self._connection, self._server.abilities, lambda: self._second(db))
@@ -108,7 +111,8 @@ class KeyReader:
                 yield from self._each(db, now.batch.keys, outcomes)
 
     def raw(self, db: int) -> FileReplyReader | None:
-        """Reads a database's files of small values; None where server or rights do not allow it.
+        """Return a reader of a database's files of small values; None where the server, or the
+        user's rights, do not allow it.
 
         Until it has given out all that it was asked for, nothing else may be read.
         """
@@ -120,11 +124,11 @@ class KeyReader:
         return reader if reader.able() else None
 
     def alone(self, db: int, key: bytes) -> Entry | None:
-        """One key with its entry, however large; None where it is gone."""
+        """Return one key's entry, however large; None where the key is gone."""
         return alone_read.whole(self._second(db), key, self._server.abilities).entry
 
     def rest(self) -> None:
-        """Closes the connections, until they are needed again."""
+        """Close the connections, until they are needed again."""
         self._connection.close()
         self._resting = True
         self._forget_second()
@@ -168,7 +172,7 @@ class KeyReader:
             yield key, self._watched(db, key) if outcome is RetryAlone.LATER else outcome
 
     def _watched(self, db: int, key: bytes) -> Entry | None:
-        """One key read by itself, again while somebody wrote to it meanwhile."""
+        """Read one key by itself, and again while somebody wrote to it meanwhile."""
         for _ in range(TRIES):
             connection = self._second(db)
             watch = connection.ask([("WATCH", key)]) if self.watching else []
@@ -186,7 +190,7 @@ class KeyReader:
         return entry
 
     def _at_once(self, db: int, key: bytes) -> Outcome:
-        """One key read at one moment; Later where it takes more, or the user may not."""
+        """Read one key at one moment; RetryAlone where it takes more, or the user may not."""
         if not self._moments:
             return RetryAlone.LATER
         reader = AtomicReader(self._second(db), self._server.abilities)
