@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gitbackup.diff import alike, keys
+from gitbackup.diff import keys
 from gitbackup.diff.values import diff_entries
 from gitbackup.gc_pause import uncollected
 from gitbackup.model.changes import Action, KeyChange, KeyDiff, Summary
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.entry_sources import EntrySource, decoded, plain_entries
+from gitbackup.snapshot.entry_sources import EntrySource, decoded
 from gitbackup.snapshot.sources import Source
 
 SHOWN = 20  # changed keys that a commit's message names
@@ -62,46 +62,12 @@ def compare(before: Source, after: Source) -> Comparison:
         for path in sorted(old.files.keys()):
             was, now = old.files[path], new.files.get(path)
             if was != now and path != file_format.MANIFEST:
-                entries = _differing(old, new, path) if now else (_entries(old, path), {})
-                found.file(path, entries[0], now and path, entries[1])
+                entries = _entries(old, path)
+                found.file(path, entries, now and path, _entries(new, path) if now else {})
         for path in came:
             if path != file_format.MANIFEST:
                 take_whole(found, Action.ADDED, new, path)
     return Comparison(old, new, found.changes())
-
-
-Sides = tuple[dict[Key, Entry], dict[Key, Entry]]
-
-
-def _differing(old: EntrySource, new: EntrySource, path: str) -> Sides:
-    """The entries of a file on either side, less some that are the same on both."""
-    if old.holds(path) or new.holds(path) or not file_format.is_data(path):
-        return _entries(old, path), _entries(new, path)
-    before = old.read(path)
-    whole = old.take_plain(path, before)
-    if not whole:
-        return old.take(path, before), _entries(new, path)
-    after = new.read(path)
-    parts = _parts(path, whole, before, after)
-    if parts is None:
-        return whole, new.take(path, after)
-    new.keep(path, parts[1])
-    return parts
-
-
-def _parts(path: str, whole: dict[Key, Entry], before: bytes, after: bytes) -> Sides | None:
-    """The entries of the parts in which a canonical file and another version of it differ.
-
-    What is the same was checked with the whole file, and so is well-formed in the other. None
-    where it may not be: what is wrong is told of all of that, by its line.
-    """
-    parts = alike.parts(before, after)
-    if parts is None:
-        return None
-    old, new = (plain_entries(path, part) for part in parts)
-    if old is None or new is None or any(key in whole and key not in old for key in new):
-        return None
-    return old, new
 
 
 def take_whole(found: keys.KeyDiff, action: Action, source: EntrySource, path: str) -> None:

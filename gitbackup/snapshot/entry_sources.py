@@ -7,7 +7,7 @@ from sys import intern
 from typing import NamedTuple
 
 from gitbackup.format import codec
-from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source, StoredSource
 
@@ -45,7 +45,6 @@ class EntrySource:
         self._source = source
         self._summaries = {} if summaries is None else summaries
         self._kept: dict[str, dict[Key, Entry]] = {}
-        self._parts: dict[str, dict[Key, Entry]] = {}
         self._left = KEPT
         self._at_hand: dict[str, dict[Key, Entry]] = {}  # the last asked for at its end
 
@@ -75,25 +74,7 @@ class EntrySource:
         """A key's entry, in the file at `path`; None where there is no path."""
         if path is None:
             return None
-        part = self._parts.get(path, {})
-        return part[key] if key in part else self.entries(path)[key]
-
-    def holds(self, path: str) -> bool:
-        """Whether a file's entries are decoded already."""
-        return path in self._kept
-
-    def take(self, path: str, content: bytes) -> dict[Key, Entry]:
-        """A file's entries, once its content has been read. May raise Damaged."""
-        return self._keep(path, content, file_format.decode_file(path, content))
-
-    def take_plain(self, path: str, content: bytes) -> dict[Key, Entry] | None:
-        """The same of a file that is canonical at a glance; None of any other."""
-        entries = plain_entries(path, content)
-        return entries and self._keep(path, content, entries)
-
-    def keep(self, path: str, part: dict[Key, Entry]) -> None:
-        """Some entries of a file, so that it need not be decoded for them."""
-        self._parts[path] = part
+        return self.entries(path)[key]
 
     def outline(self, path: str) -> FileSummary:
         """A file in outline. Raises Damaged where it is not well-formed."""
@@ -132,9 +113,9 @@ class EntrySource:
 
     def _decode(self, path: str) -> dict[Key, Entry]:
         known = self._summaries.get(self._place(path))
-        if known is None or not known.plain:
-            return self.take(path, self.read(path))
         content = self.read(path)
+        if known is None or not known.plain:
+            return self._keep(path, content, file_format.decode_file(path, content))
         entries = {Key(known.db, name): each for name, each in codec.load(content).items()}
         return self._keep(path, content, entries)
 
@@ -157,13 +138,6 @@ def _size_of_entries(content: bytes, names: Sequence[str]) -> int:
     quoted = len(codec.line([*names])) - 2 - (count - 1)
     indents = 2 * (lines - count)
     return len(content) - len(b"{\n}\n") - quoted - 4 * count - indents - (count - 1)
-
-
-def plain_entries(path: str, content: bytes) -> dict[Key, Entry] | None:
-    """The entries of a file of data that is canonical at a glance; None of any other."""
-    db = file_format.database_of(path)
-    plain = None if db == FUNCTIONS else file_format.decode_plain(content)
-    return None if plain is None else {Key(db, name): entry for name, entry in plain.items()}
 
 
 def decoded(source: Source, summaries: FileSummaries | None = None) -> EntrySource:
