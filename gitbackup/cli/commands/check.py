@@ -15,7 +15,8 @@ from gitbackup.cli import pager, terminal
 from gitbackup.cli.options import OwnFirst, color_option, connected, examples, logged_in
 from gitbackup.errors import UsageError
 from gitbackup.model.risk import Level, Risk
-from gitbackup.report.text.check import check_lines, check_object
+from gitbackup.report.json.check import check_object
+from gitbackup.report.text.check import check_lines
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 OURS = re.compile(r"^gitbackup (rdb )?\w+")

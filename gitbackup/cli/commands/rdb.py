@@ -20,14 +20,8 @@ from gitbackup.cli.options import (
 )
 from gitbackup.cli.parameter_types import Natural
 from gitbackup.errors import UsageError
-from gitbackup.report.text.rdb import (
-    listed_line,
-    listed_object,
-    saved_lines,
-    saved_object,
-    verified_lines,
-    verified_object,
-)
+from gitbackup.report.json.rdb import listed_object, saved_object, verified_object
+from gitbackup.report.text.rdb import listed_line, saved_lines, verified_lines
 
 folder_argument = click.argument(
     "folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path)

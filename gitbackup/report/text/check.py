@@ -1,12 +1,11 @@
-"""A check as a table for a person, and as an object for a program."""
+"""A check as a table for a person."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from gitbackup.model.risk import Level, Risk, worst
+from gitbackup.model.risk import Level, Risk
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.columns import pad, width
 from gitbackup.report.style.escape import escape
@@ -58,25 +57,3 @@ def _sum(risks: Sequence[Risk]) -> str:
         if level in levels
     )
     return ", ".join(counts)
-
-
-def check_object(server: str, risks: Sequence[Risk]) -> dict[str, Any]:
-    """All that a check found; `verdict` is the worst of all."""
-    return {
-        "schema": "gitbackup.check/1",
-        "server": server,
-        "verdict": worst(risks).value,
-        "risks": [*_objects(risks)],
-    }
-
-
-def _objects(risks: Iterable[Risk]) -> Iterator[dict[str, Any]]:
-    for risk in risks:
-        yield {
-            "check": risk.check,
-            "verdict": risk.level.value,
-            "risk": risk.danger,
-            "protection": risk.protection,
-            "advice": risk.advice or None,
-            "commands": list(risk.commands),
-        }

@@ -1,16 +1,13 @@
-"""Rehearsals as lines of text for a person, and as objects for a program."""
+"""Rehearsals as lines of text for a person."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Verdict
-from gitbackup.model.keys import FUNCTIONS, key_object
 from gitbackup.model.proof import Finding, Proof, SnapshotCounts, Untried
-from gitbackup.report.json.diff import to_json
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.escape import escape
 from gitbackup.report.text.diff import change_lines
@@ -101,39 +98,3 @@ def end_lines(problems: Sequence[str], proofs: Sequence[Proof], seconds: float) 
     yield from (f"  {_clear(problem)}" for problem in problems[:SHOWN])
     if len(problems) > SHOWN:
         yield f"  and {len(problems) - SHOWN:,} more"
-
-
-def proof_object(proof: Proof, problems: Sequence[str], unnoted: str) -> dict[str, Any]:
-    """One commit's rehearsal; `problems` are git's own about the whole repository."""
-    held = proof.held
-    return {
-        "schema": "gitbackup.verify/1",
-        "commit": proof.commit,
-        "result": proof.verdict.value,
-        "tree": proof.tree,
-        "tree_restored": proof.made,
-        "server": proof.server or None,
-        "files": held.files,
-        "keys": held.keys,
-        "types": dict(held.types),
-        "databases": {f"db{db}": count for db, count in held.databases.items() if db != FUNCTIONS},
-        "libraries": held.libraries,
-        "expired": proof.past,
-        "findings": [_finding_object(finding) for finding in proof.findings],
-        "untried": [
-            {**key_object(one.key), "type": one.type, "why": one.why} for one in proof.untried
-        ],
-        "repository": list(problems),
-        "noted": not unnoted,
-        "seconds": round(proof.seconds, 3),
-    }
-
-
-def _finding_object(finding: Finding) -> dict[str, Any]:
-    return {
-        "sort": finding.sort.value,
-        "sentence": finding.sentence,
-        "path": finding.path,
-        "key": key_object(finding.key) if finding.key else None,
-        "diff": to_json(*finding.altered) if finding.altered else None,
-    }
