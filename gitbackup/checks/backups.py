@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gitbackup.model.amounts import counted
+from gitbackup.model.amounts import age, counted, span
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
 from gitbackup.model.rdb import RdbFile
 from gitbackup.model.risk import Level, Risk
-from gitbackup.report.style.human_time import age, span
 
 MISTAKE, LOST = "a mistake deletes data", "this machine is lost"
 NEEDED, READ = "a backup is needed", "others look at the files"

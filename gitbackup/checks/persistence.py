@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from gitbackup.format import codec
 from gitbackup.live.server.health import Health
-from gitbackup.model.amounts import counted, size
+from gitbackup.model.amounts import age, counted, size, span
 from gitbackup.model.risk import Level, Risk
-from gitbackup.report.style.human_time import age, span
 
 CRASH, POWER = "the server crashes", "the machine loses power"
 GROWTH, FILES = "the append-only file grows", "a data file is damaged"

@@ -1,29 +1,12 @@
-"""Instants as a person says them: how long ago, how long still, how much later than before."""
+"""Expiries as a person says them: how long still, how much later than before."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gitbackup.format import codec
+from gitbackup.model.amounts import span
 from gitbackup.report.style.escape import instant
-
-UNITS = ((31_536_000, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
-"""Seconds, and what so many are called."""
-
-
-def span(milliseconds: int) -> str:
-    """A length of time in one unit, rounded down: `3 hours`."""
-    for length, unit in UNITS:
-        if milliseconds >= length * 1000:
-            count = milliseconds // (length * 1000)
-            return f"{count:,} {unit}{'' if count == 1 else 's'}"
-    return f"{milliseconds} ms"
-
-
-def age(moment: datetime, now: datetime | None = None) -> str:
-    """How long ago that was: `3 hours ago`."""
-    passed = int(((now or datetime.now(UTC)) - moment).total_seconds()) * 1000
-    return f"{span(passed)} ago" if passed >= 1000 else "just now"
 
 
 def expiry(moment: str | int | None, now: datetime) -> str:

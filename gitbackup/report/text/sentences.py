@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from gitbackup.model import amounts
-from gitbackup.model.amounts import counted
+from gitbackup.model.amounts import age, counted
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Verdict
 from gitbackup.model.keys import Key
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.columns import fit, pad, width
 from gitbackup.report.style.escape import escape, name
-from gitbackup.report.style.human_time import age
 
 LONGEST = 40
 """Columns of a namespace's name in a summary."""
