@@ -100,9 +100,10 @@ class History:
         notes_state = refs.state(self._git, notes.REF)
         if self._notes_state != notes_state or notes_state is None or len(self._kept) > _MOST_KEPT:
             self._kept, self._notes_state = {}, notes_state
-        if commit not in self._kept:
-            self._kept[commit] = self._read(commit)
-        return self._kept[commit]
+        record = self._kept.get(commit) or self._read(commit)
+        if len(record.text) < _KEPT:
+            self._kept[commit] = record
+        return record
 
     def _read(self, commit: str) -> Record:
         one = Selection((commit,), 1)
