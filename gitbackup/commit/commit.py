@@ -67,13 +67,13 @@ def commit(
     quiet: Sequence[str] = (),
     trailers: Mapping[str, str] = NOTHING,
 ) -> CommitResult:
-    """Commits the live database; makes no commit where nothing changed, unless `allow_empty`.
+    """Commit the live database. There is no commit if nothing changed, unless `allow_empty`.
 
-    Keys that the globs `quiet` match are committed as any other; the subject tells of them
-    only where nothing else changed. `trailers` are facts to tell besides those of every commit.
+    Keys that match one of the globs `quiet` are committed too, but the subject mentions them
+    only if nothing else changed. `trailers` are added to those that every commit has.
 
-    Raises Busy where another run holds the repository or moved it, ServerError where
-    reading fails, Damaged where the repository's objects are.
+    Raises Busy if another run holds the repository or moved it, ServerError if reading fails,
+    Damaged if the repository's objects are damaged.
     """
     return record(repository, live, lambda _: message, allow_empty, quiet, trailers)[1]
 
@@ -86,25 +86,28 @@ def record(
     quiet: Sequence[str] = (),
     trailers: Mapping[str, str] = NOTHING,
 ) -> tuple[Capture, CommitResult]:
-    """The same, with a message that is worded of what has changed; gives what was read too."""
+    """Commit as `commit()` does, with the message that `wording` makes of the changes.
+
+    Returns what was read, and the result.
+    """
     with repository.lock():
         parent = repository.head()
         known, seen = CommitSource(repository, parent), repository.seen()
         with repository.importer(parent) as importer:
-            taken = take(live, known, repository.blob_id, importer, seen=seen)
-            taken, made = hushed(taken, quiet), None
-            if taken.differs or allow_empty:
-                text = compose(wording(taken.summary), taken.summary, origin(taken), trailers)
-                made = importer.commit(text, changed_paths(taken), live.dated)
+            capture = take(live, known, repository.blob_id, importer, seen=seen)
+            capture, commit_id = hushed(capture, quiet), None
+            if capture.differs or allow_empty:
+                text = compose(wording(capture.summary), capture.summary, origin(capture), trailers)
+                commit_id = importer.commit(text, changed_paths(capture), live.dated)
                 importer.publish()
         seen.save()
-        untidy = upkeep(repository) if made else []
-    told = result(repository, taken, parent, made, wording(taken.summary))
-    return taken, replace(told, warnings=[*told.warnings, *untidy])
+        untidy = upkeep(repository) if commit_id else []
+    done = result(repository, capture, parent, commit_id, wording(capture.summary))
+    return capture, replace(done, warnings=[*done.warnings, *untidy])
 
 
 def upkeep(repository: Repository) -> list[str]:
-    """Lets git repack. The commit is made: what goes wrong now is only worth a word."""
+    """Let git repack. Return a warning if that fails, for the commit is made all the same."""
     try:
         repository.maintain()
     except GitbackupError as error:
@@ -112,14 +115,14 @@ def upkeep(repository: Repository) -> list[str]:
     return []
 
 
-def hushed(taken: Capture, quiet: Sequence[str]) -> Capture:
-    """The same, told by what is not quiet, if there is any."""
-    loud, rest = apart(taken.changes, quiet)
+def hushed(capture: Capture, quiet: Sequence[str]) -> Capture:
+    """Return the capture with a subject of the changes that are not quiet, if there are any."""
+    loud, rest = apart(capture.changes, quiet)
     if not loud or not rest:
-        return taken
-    told = summarise([*loud, *rest])
+        return capture
+    whole = summarise([*loud, *rest])
     subject = summarise(loud).subject
-    return replace(taken, summary=replace(taken.summary, subject=subject, first=told.first))
+    return replace(capture, summary=replace(capture.summary, subject=subject, first=whole.first))
 
 
 def preview(
@@ -128,90 +131,94 @@ def preview(
     message: str | None,
     quiet: Sequence[str] = (),
 ) -> CommitResult:
-    """What `commit` would do; nothing is written. `repository` is None where there is none yet."""
+    """Return what `commit` would do, and write nothing. `repository` is None before the first."""
     parent = repository.head() if repository else None
     known = CommitSource(repository, parent)
     with Spool() as spool:
         seen = repository.seen() if repository else None
-        taken = take(live, known, Repository.blob_id, spool, seen=seen)
-    return result(repository, hushed(taken, quiet), parent, None, message)
+        capture = take(live, known, Repository.blob_id, spool, seen=seen)
+    return result(repository, hushed(capture, quiet), parent, None, message)
 
 
-def changed_paths(taken: Capture) -> dict[str, str | None]:
-    """What a commit of `taken` changes: path to blob id, None where the file goes."""
-    return {path: taken.files[path] for path in taken.fresh} | dict.fromkeys(taken.gone)
+def changed_paths(capture: Capture) -> dict[str, str | None]:
+    """Return what a commit of the capture changes: a blob id by path; None removes the file."""
+    return {path: capture.files[path] for path in capture.fresh} | dict.fromkeys(capture.gone)
 
 
 def result(
     repository: Repository | None,
-    taken: Capture,
+    capture: Capture,
     parent: str | None,
-    made: str | None,
+    commit_id: str | None,
     message: str | None,
 ) -> CommitResult:
-    """What to tell of a snapshot taken on top of `parent`."""
-    subject = subject_of(message or taken.summary.subject)
-    warnings = (*taken.warnings, *doubts(taken), *surprises(repository, taken, parent))
-    live, summary = taken.live, taken.summary
-    told = consistency(live)
-    return CommitResult(made, subject, parent, live.total, summary, told, warnings, taken.differs)
+    """Return the result of a capture on top of `parent`, committed as `commit_id` if at all."""
+    subject = subject_of(message or capture.summary.subject)
+    warnings = (*capture.warnings, *doubts(capture), *surprises(repository, capture, parent))
+    live, summary = capture.live, capture.summary
+    how_consistent = consistency(live)
+    return CommitResult(
+        commit_id, subject, parent, live.total, summary, how_consistent, warnings, capture.differs
+    )
 
 
 def subject_of(message: str) -> str:
-    """A message's first paragraph in one line, as git tells a commit's subject."""
+    """Return a message's first paragraph in one line, as git shows a commit's subject."""
     return " ".join(message.strip().partition("\n\n")[0].split("\n"))
 
 
-def doubts(taken: Capture) -> list[str]:
-    """What the reading could not make sure of."""
-    told = [_unproven(taken.live)] if taken.live.why else []
-    if taken.live.primary:
-        told.append(f"this replica may lack what its primary has: {taken.live.primary}")
-    told += [
+def doubts(capture: Capture) -> list[str]:
+    """Return warnings of what the reading could not make sure of."""
+    sentences = [_unproven(capture.live)] if capture.live.why else []
+    if capture.live.primary:
+        sentences.append(f"this replica may lack what its primary has: {capture.live.primary}")
+    sentences += [
         f"key {key} was written to each time it was read in pieces: its value may never have been"
-        for key in taken.live.torn
+        for key in capture.live.torn
     ]
-    if taken.live.left_over:
-        count = len(taken.live.left_over)
-        told.append(f"{count} keys that a killed restore had built aside are no part of this")
-    if taken.live.functions_refused:
-        told.append(
+    if capture.live.left_over:
+        count = len(capture.live.left_over)
+        sentences.append(f"{count} keys that a killed restore had built aside are no part of this")
+    if capture.live.functions_refused:
+        sentences.append(
             "the user may not list functions, so no library is part of this: grant ACL SETUSER"
             " ... +function|list"
         )
-    if not taken.live.watching:
-        told.append(
+    if not capture.live.watching:
+        sentences.append(
             "the user may not WATCH, so large values may be torn: grant ACL SETUSER ... +watch"
             " +multi +exec"
         )
-    return told
+    return sentences
 
 
 def _unproven(live: SnapshotReader) -> str:
-    """Why it is not known to be of one moment."""
+    """Return why the capture is not known to be of one moment."""
     changed = f", {live.changed:,} keys changed while it was read" if live.changed else ""
     return f"this is not one point in time{changed}: {live.why}"
 
 
-def surprises(repository: Repository | None, taken: Capture, parent: str | None) -> list[str]:
-    """A restore that was cut off, far fewer keys than last time, or another scope: right,
-    perhaps, but worth a word."""
+def surprises(repository: Repository | None, capture: Capture, parent: str | None) -> list[str]:
+    """Return warnings of what may be a mistake: an unfinished restore, far fewer keys than in the
+    last commit, another scope, or a detached HEAD."""
     if repository is None or parent is None:
         return []
-    told, keys = left_over(repository), taken.live.total
+    sentences, keys = left_over(repository), capture.live.total
     if not repository.branch():
-        told.append("HEAD is detached: no branch holds this history; git switch to one")
+        sentences.append("HEAD is detached: no branch holds this history; git switch to one")
     last = key_count(repository.commit_info(parent).trailers.get("Keys", ""))
     if last >= MANY and keys < last * FEW:
-        told.append(
+        sentences.append(
             f"only {keys:,} keys where the last commit has {last:,}: is this the right server?"
         )
     before = repository.files(parent).get(file_format.MANIFEST)
-    if before and before != taken.files[file_format.MANIFEST]:
-        told.append("the scope is not the last commit's: keys outside it are not in this snapshot")
-    return told
+    if before and before != capture.files[file_format.MANIFEST]:
+        sentences.append(
+            "the scope is not the last commit's: keys outside it are not in this snapshot"
+        )
+    return sentences
 
 
 def key_count(trailer: str) -> int:
-    """The keys in all databases by a commit's trailer, such as `db0=1164 db3=2`."""
+    """Return the number of keys by a commit's `Keys` trailer, such as `db0=1164 db3=2`."""
     return sum(int(count) for count in _KEYS.findall(trailer))

@@ -36,9 +36,9 @@ class Origin:
     primary: str = ""
 
 
-def origin(taken: Capture) -> Origin:
+def origin(capture: Capture) -> Origin:
     """Of a snapshot that was just read."""
-    live = taken.live
+    live = capture.live
     return Origin(str(live.server), live.taken_at, consistency(live), live.keys, live.primary)
 
 
@@ -46,14 +46,14 @@ def consistency(live: SnapshotReader) -> str:
     """Whether it is of one moment; and if not, what each key's own moment may have missed."""
     if live.at_once:
         return POINT_IN_TIME
-    told = [PER_KEY]
+    parts = [PER_KEY]
     if live.changed is not None:
-        told.append(f"{live.changed} keys changed while reading")
+        parts.append(f"{live.changed} keys changed while reading")
     if live.torn:
-        told.append(f"{len(live.torn)} written to while read")
+        parts.append(f"{len(live.torn)} written to while read")
     if not live.watching:
-        told.append("large values unwatched")
-    return ", ".join(told)
+        parts.append("large values unwatched")
+    return ", ".join(parts)
 
 
 def compose(

@@ -99,7 +99,7 @@ class Watch:
         """Commits what differs, then what changes; ends where all has to be read anew."""
         word, quiet = self._policy.word, self._policy.quiet
         with self._repository.beside("restoring", 0):  # half of a restore is no state to keep
-            taken, result = record(self._repository, live, word, False, quiet)
+            capture, result = record(self._repository, live, word, False, quiet)
         head = result.commit or result.parent
         if head is None:
             raise ValueError("a first commit is always made")
@@ -107,7 +107,7 @@ class Watch:
         if result.commit:
             yield result
         yield Watching(str(live.server), live.total, head)
-        with closing(PendingSnapshot(self._repository, head, taken.files)) as pending:
+        with closing(PendingSnapshot(self._repository, head, capture.files)) as pending:
             yield from self._follow(live, pending)
 
     def _follow(self, live: LiveFollower, pending: PendingSnapshot) -> Iterator[Event]:
@@ -165,10 +165,10 @@ class Watch:
             with repository.lock(0):
                 self._look_at_head(pending)
                 paths = sorted(pending.paths)
-                taken = hushed(compared(live, pending.known, pending, paths), self._policy.quiet)
-                if not self._policy.count(taken.changes):
+                capture = hushed(compared(live, pending.known, pending, paths), self._policy.quiet)
+                if not self._policy.count(capture.changes):
                     return None
-                return self._record(taken, pending)
+                return self._record(capture, pending)
 
     def _look_at_head(self, pending: PendingSnapshot) -> None:
         """Another run, or a person, may have committed meanwhile: what differs from that counts."""
@@ -179,20 +179,20 @@ class Watch:
         except (Damaged, ValueError):
             raise FullRescanNeeded from None
 
-    def _record(self, taken: Capture, pending: PendingSnapshot) -> CommitResult:
-        parent, message = pending.head, self._policy.word(taken.summary)
+    def _record(self, capture: Capture, pending: PendingSnapshot) -> CommitResult:
+        parent, message = pending.head, self._policy.word(capture.summary)
         with self._repository.importer(parent) as importer:
-            for blob_id in (taken.files[path] for path in taken.fresh):
+            for blob_id in (capture.files[path] for path in capture.fresh):
                 if blob_id in pending.spool:
                     importer.put(blob_id, pending.spool.read(blob_id))
-            whole = compose(message, taken.summary, origin(taken))
-            commit = importer.commit(whole, changed_paths(taken))
+            whole = compose(message, capture.summary, origin(capture))
+            commit = importer.commit(whole, changed_paths(capture))
             importer.publish()
         pending.committed(commit)
-        live, warnings = taken.live, [*taken.warnings, *doubts(taken), *self._gather()]
+        live, warnings = capture.live, [*capture.warnings, *doubts(capture), *self._gather()]
         subject, keys = subject_of(message), live.total
         told = consistency(live)
-        return CommitResult(commit, subject, parent, keys, taken.summary, told, warnings)
+        return CommitResult(commit, subject, parent, keys, capture.summary, told, warnings)
 
     def _gather(self) -> list[str]:
         """Joins the packs of many commits. What goes wrong with it is only worth a word."""
