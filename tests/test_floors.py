@@ -24,6 +24,7 @@ HOUSE = Path(__file__).parent.parent / "gitbackup"
 FLOORS = (
     ("__main__",),  # python -m gitbackup
     ("cli",),  # commands/ has a file for each command
+    ("report",),  # results in, text out: used by cli only
     ("__init__",),  # the public face, which loads what it shows when it is asked for
     ("backup",),  # the class Backup: a short method for each verb
     ("init", "rdb_files"),  # making a repository; what Backup.rdb is
@@ -35,7 +36,6 @@ FLOORS = (
     ("capture",),  # the live database as a snapshot of one moment
     ("settings", "snapshot"),  # of a repository; its files, and what differs between two of them
     ("live", "store"),  # the only room that knows redis; the only one that knows git
-    ("report",),  # results in, text out
     ("plan_json",),  # a plan as JSON, for a program and for commits to keep
     ("diff", "plan", "redact"),  # inside values; what a restore is going to do; masks
     ("kinds",),  # a file for each Redis type
@@ -44,10 +44,9 @@ FLOORS = (
         "available_memory",
         "format",
         "gc_pause",
-        "unprintable",
     ),  # bytes to text, files
     ("model",),  # the nouns
-    ("errors", "progress"),
+    ("errors", "progress", "unprintable"),
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup.report.style.escape import escape, name, shown
+from gitbackup.format.names import escape, name, shown
 from gitbackup.report.text.redis_cli import command_line
 from gitbackup.unprintable import escaped, hides, is_plain, json_escape
 from tests.cli.conftest import user  # noqa: F401  a fixture

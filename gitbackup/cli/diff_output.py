@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitbackup.cli import terminal
+from gitbackup.format.names import key_name
 from gitbackup.report.json import objects
 from gitbackup.report.json.diff import to_json
 from gitbackup.report.text import sentences, stat
@@ -63,7 +64,7 @@ def say_commands(found: Diff) -> None:
 def say_names(found: Diff, status: bool) -> None:
     """The name of every key that differs, and what happened to it where that is asked for."""
     for change in found.changes:
-        terminal.say([headline(change) if status else sentences.key_name(change.key)])
+        terminal.say([headline(change) if status else key_name(change.key)])
     terminal.say(sentences.hidden_lines(found.hidden), err=True)
 
 

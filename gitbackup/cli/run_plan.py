@@ -13,6 +13,7 @@ from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import say_after_commit
 from gitbackup.cli.options import Command, json_option
 from gitbackup.errors import PartlyDone, UsageError
+from gitbackup.format.names import key_list
 from gitbackup.model.keys import Key
 from gitbackup.plan import Plan
 from gitbackup.plan_json import plan_object
@@ -197,11 +198,9 @@ def _left(result: RestoreResult) -> str:
     parts = []
     if result.refused:
         why = result.refused[0][1]
-        parts.append(
-            f"the server refused {sentences.key_list(k for k, _ in result.refused)} ({why})"
-        )
+        parts.append(f"the server refused {key_list(k for k, _ in result.refused)} ({why})")
     if result.busy:
-        parts.append(f"clients keep writing to {sentences.key_list(result.busy)}")
+        parts.append(f"clients keep writing to {key_list(result.busy)}")
     parts += _seen(result)
     return "restored, except for some keys: " + "; ".join(parts)
 
@@ -214,7 +213,7 @@ def _seen(result: RestoreResult) -> Iterator[str]:
     gone = sorted([*keys.pop("evicted", ()), *result.gone])
     if gone:
         yield _evicted(result, gone)
-    yield from (SEEN[why].format(sentences.key_list(some)) for why, some in sorted(keys.items()))
+    yield from (SEEN[why].format(key_list(some)) for why, some in sorted(keys.items()))
 
 
 def _evicted(result: RestoreResult, gone: Sequence[Key]) -> str:
@@ -227,4 +226,4 @@ def _evicted(result: RestoreResult, gone: Sequence[Key]) -> str:
     else:
         count = f"{sentences.keys(result.evicted)}"
         why = f"the server evicted {count} during the restore to free memory"
-    return f"{sentences.key_list(gone)} {are} gone: {why}; raise its maxmemory and restore again"
+    return f"{key_list(gone)} {are} gone: {why}; raise its maxmemory and restore again"

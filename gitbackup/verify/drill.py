@@ -12,6 +12,7 @@ from gitbackup.capture.reader import SnapshotReader
 from gitbackup.diff.values import diff_entries
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
+from gitbackup.format.names import key_list
 from gitbackup.kinds.base import pieces
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect
@@ -22,7 +23,6 @@ from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.model.proof import Altered, Finding, Sort, Untried
 from gitbackup.progress import Progress
-from gitbackup.report.text.sentences import key_list
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison
 from gitbackup.snapshot.sources import LiveSource, Spool, content_of

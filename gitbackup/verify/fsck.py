@@ -9,11 +9,11 @@ from itertools import zip_longest
 
 from gitbackup.errors import Damaged
 from gitbackup.format import codec
+from gitbackup.format.names import key_list
 from gitbackup.format.patterns import covers
 from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
 from gitbackup.model.proof import Finding, SnapshotCounts, Sort
 from gitbackup.progress import Progress
-from gitbackup.report.text.sentences import key_list
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import content_of
 from gitbackup.store.objects.trees import TreeEntry

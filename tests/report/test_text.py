@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
+from gitbackup.format.names import key_list
 from gitbackup.model.amounts import age
 from gitbackup.model.changes import Action, Counts, Summary
 from gitbackup.model.commits import CommitInfo
@@ -75,7 +76,7 @@ def test_a_long_plan_is_cut_unless_all_is_asked_for() -> None:
 
 
 def test_a_list_of_keys_in_a_sentence_is_cut() -> None:
-    assert sentences.key_list(Key(0, f"k{at}") for at in range(12)) == (
+    assert key_list(Key(0, f"k{at}") for at in range(12)) == (
         "k0, k1, k2, k3, k4, k5, k6, k7, k8, k9 and 2 more"
     )
 

@@ -12,9 +12,9 @@ from click.shell_completion import CompletionItem
 from gitbackup.backup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.options import OwnFirst, examples, json_option, open_backup, repo_option
+from gitbackup.format.names import escape
 from gitbackup.model.access import NAMES as ACCESS
 from gitbackup.report.json import objects
-from gitbackup.report.style.escape import escape
 from gitbackup.report.text.settings import settings_lines
 
 URL_FROM = "REDIS_URL"

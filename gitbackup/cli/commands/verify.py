@@ -19,8 +19,8 @@ from gitbackup.cli.options import (
     repo_option,
 )
 from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
+from gitbackup.format.names import key_list
 from gitbackup.report.json.verify import proof_object
-from gitbackup.report.text.sentences import key_list
 from gitbackup.report.text.verify import end_lines, proof_lines
 
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from gitbackup.format.names import escape, name
 from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange, ValueChange
 from gitbackup.model.keys import Entry
@@ -23,7 +24,6 @@ from gitbackup.report.html.frame import (
 from gitbackup.report.html.marks import marked, safe
 from gitbackup.report.html.rows import Row, rows
 from gitbackup.report.html.spaces import Space, count, size, space_of, total
-from gitbackup.report.style.escape import escape, name
 
 MOST_KEYS = 20_000
 """Keys on one page."""

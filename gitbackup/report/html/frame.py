@@ -10,9 +10,9 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import NamedTuple
 
+from gitbackup.format.names import escape
 from gitbackup.model.changes import Counts
 from gitbackup.report.html.marks import safe
-from gitbackup.report.style.escape import escape
 
 MOST_TEXT = 32_000_000
 """Characters of a page, beyond which keys are only counted: what a browser still opens at ease."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from gitbackup.format.names import escape, name
 from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.commits import CommitInfo
@@ -21,7 +22,6 @@ from gitbackup.report.html.frame import (
 )
 from gitbackup.report.html.marks import safe
 from gitbackup.report.html.spaces import Space, count, order, space_of
-from gitbackup.report.style.escape import escape, name
 from gitbackup.report.text.sentences import reason
 
 MOST_COMMITS = 2_000

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from gitbackup.format.names import escape, name, shown
 from gitbackup.kinds import base as kinds
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
 from gitbackup.model.keys import Entry
 from gitbackup.model.list_edits import Edit, edits
-from gitbackup.report.style.escape import escape, instant, name, shared, shown
+from gitbackup.report.style.escape import instant, shared
 from gitbackup.report.text.diff import what
 from gitbackup.report.values.line_diff import several_lines
 from gitbackup.report.values.value_preview import score

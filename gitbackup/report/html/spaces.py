@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from gitbackup.format.names import escape
 from gitbackup.model.changes import Action, Counts, KeyChange
 from gitbackup.model.keys import FUNCTIONS, Key
 from gitbackup.report.html.marks import safe
-from gitbackup.report.style.escape import escape
 
 
 class Space(NamedTuple):

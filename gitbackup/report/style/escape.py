@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import takewhile
 from typing import Any
 
-from gitbackup import unprintable
-from gitbackup.format import codec
-from gitbackup.model.keys import Masked
+from gitbackup.format.names import LIMIT, escape, shown
 from gitbackup.report.style.columns import fit, width
-
-LIMIT = 200
-"""The most characters of one value on a line."""
 
 CONTEXT = 24
 """Characters shown of what two long texts have in common before they differ."""
@@ -23,50 +17,11 @@ PIECE = 4_096
 
 ARROW = " -> "
 
-PLAIN = re.compile(r"(?!\[)[^\s\"]*[^\s\":]")
-"""A name that needs no quotes: no spaces, no quotes, and nothing like a position."""
-
 POSITION = re.compile(r"\[\d+\]")
 """A position in a list, as it is written before a path."""
 
 STEP = re.compile(r"[^\s\"'.:\[\]]+")
 """A name that needs no quotes inside a dotted path."""
-
-
-def escape(text: str, limit: int = LIMIT, start: int = 0) -> str:
-    r"""Text without anything that a terminal would act on, and cut in the middle where long.
-
-    It is told from `start` on.
-    Controls, direction marks, lone surrogates and all else that has no form of its own
-    are shown as \n, \x1b, \u202e; a backslash as \\, so that none of it is ambiguous.
-    """
-    length = len(text) - start
-    if length <= limit:
-        return _clean(text[start:])
-    head, tail = limit - limit // 3, limit // 3
-    cut = f"… {length - head - tail:,} more characters …"
-    return _clean(text[start : start + head]) + cut + _clean(text[len(text) - tail :])
-
-
-def _clean(text: str) -> str:
-    return unprintable.escaped(text, also="\\")
-
-
-def shown(value: Any, limit: int = LIMIT, start: int = 0) -> str:
-    """A value on one line: text in quotes, of other bytes how many, all else as JSON.
-
-    A text is told from `start` on.
-    """
-    if isinstance(value, Masked):
-        return value
-    if isinstance(value, str) and value.startswith(codec.PREFIX):
-        return f"binary, {codec.in_brief(value)}"
-    if not isinstance(value, str):
-        return escape(json.dumps(value, ensure_ascii=False), limit)
-    body = escape(value, limit, start)
-    if '"' in body and "'" not in body:
-        return f"'{body}'"
-    return '"' + body.replace('"', '\\"') + '"'
 
 
 def shown_pair(before: Any, after: Any, room: int | None = None) -> str:
@@ -97,13 +52,6 @@ def shared(before: str, after: str) -> int:
     pairs = zip(before[end : end + PIECE], after[end : end + PIECE], strict=False)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     return min(end + same, shorter)
-
-
-def name(text: str) -> str:
-    """A key's, field's or member's name; in quotes where it could be misread without."""
-    if isinstance(text, Masked):
-        return text
-    return escape(text) if PLAIN.fullmatch(text) else shown(text)
 
 
 def dotted(first: str, path: tuple[str | int, ...]) -> str:

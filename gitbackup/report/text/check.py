@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from gitbackup.format.names import escape
 from gitbackup.model.risk import Level, Risk
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.columns import pad, width
-from gitbackup.report.style.escape import escape
 
 COLOURS = {
     Level.BAD: Style.REMOVED,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, groupby, islice
 
+from gitbackup.format.names import escape, key_name, name, shown
 from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
 from gitbackup.model.keys import Entry, Masked
 from gitbackup.redact import NOTE
@@ -19,9 +20,8 @@ from gitbackup.report.json.diff import to_json
 from gitbackup.report.json.ranks import Ranks, ranks
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.columns import fit, width
-from gitbackup.report.style.escape import ARROW, dotted, escape, name, shown, shown_pair
+from gitbackup.report.style.escape import ARROW, dotted, shown_pair
 from gitbackup.report.style.human_time import expiry_change
-from gitbackup.report.text.sentences import key_name
 from gitbackup.report.values.line_diff import MOST, line_diff, several_lines
 from gitbackup.report.values.streams import stream_lines
 from gitbackup.report.values.value_preview import PREVIEW, entry_lines, preview, score

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
+from gitbackup.format.names import escape, key_name, name, shown
 from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Counts, KeyDiff, Part, Summary
 from gitbackup.model.commits import BlameLine, KeyLine
 from gitbackup.model.keys import Entry, Key
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.columns import fit, pad, width
-from gitbackup.report.style.escape import dotted, escape, instant, name, shown
+from gitbackup.report.style.escape import dotted, instant
 from gitbackup.report.text.diff import DiffView, change_lines
-from gitbackup.report.text.sentences import hidden_lines, key_name
+from gitbackup.report.text.sentences import hidden_lines
 from gitbackup.report.text.stat import stat_lines
 
 KEYS = 10

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gitbackup.format.names import escape, key_name
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, Counts
 from gitbackup.model.keys import Key
 from gitbackup.plan import Plan
 from gitbackup.report.style.columns import pad, width
-from gitbackup.report.style.escape import escape
-from gitbackup.report.text.sentences import biggest, key_name, keys, titled
+from gitbackup.report.text.sentences import biggest, keys, titled
 
 PLANNED = 40
 """Keys that a plan names at most, unless all are asked for."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from gitbackup.format.names import escape
 from gitbackup.model.amounts import age, counted, size
 from gitbackup.model.rdb import RdbFile, RdbListed, RdbSaved, RdbVerified
-from gitbackup.report.style.escape import escape
 from gitbackup.report.text.sentences import keys
 
 

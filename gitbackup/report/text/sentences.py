@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from gitbackup.format.names import escape
 from gitbackup.model import amounts
 from gitbackup.model.amounts import age, counted
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Verdict
-from gitbackup.model.keys import Key
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.style.columns import fit, pad, width
-from gitbackup.report.style.escape import escape, name
 
 LONGEST = 40
 """Columns of a namespace's name in a summary."""
@@ -216,18 +215,6 @@ def pushed_lines(remotes: Iterable[Pushed], now: datetime | None = None) -> Iter
             )
         else:
             yield f"pushed to {escape(each.remote)}{since}"
-
-
-def key_name(key: Key) -> str:
-    """A key as a person reads it; its place where that is not db0."""
-    return name(key.name) if key.db == 0 else f"{key.place} {name(key.name)}"
-
-
-def key_list(keys_: Iterable[Key]) -> str:
-    """A few keys in a sentence."""
-    listed = list(keys_)
-    some = ", ".join(key_name(key) for key in listed[:10])
-    return some + (f" and {len(listed) - 10:,} more" if len(listed) > 10 else "")
 
 
 def push_lines(

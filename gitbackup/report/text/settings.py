@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
+from gitbackup.format.names import escape
 from gitbackup.report.style.columns import pad, width
-from gitbackup.report.style.escape import escape
 
 CUT = "(its login is not shown)"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from gitbackup.format.names import escape, key_list
 from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Verdict
 from gitbackup.model.proof import Finding, Proof, SnapshotCounts, Untried
 from gitbackup.report.style.color import Style, paint
-from gitbackup.report.style.escape import escape
 from gitbackup.report.text.diff import change_lines
-from gitbackup.report.text.sentences import key_list, keys
+from gitbackup.report.text.sentences import keys
 from gitbackup.unprintable import escaped
 
 SHOWN = 20  # findings of one commit

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Any
 
+from gitbackup.format.names import escape
 from gitbackup.model.amounts import counted
 from gitbackup.model.list_edits import Edit, edits
 from gitbackup.report.style.color import Style, paint
-from gitbackup.report.style.escape import escape
 from gitbackup.report.values.word_diff import word_diff
 
 MOST = 40

@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from gitbackup.format.names import escape, name, shown
 from gitbackup.kinds import kind_of
 from gitbackup.kinds.base import Form, Row
 from gitbackup.model.amounts import counted
 from gitbackup.model.keys import Entry
-from gitbackup.report.style.escape import escape, name, shown
 from gitbackup.report.style.human_time import expiry
 from gitbackup.report.values.streams import fields
 

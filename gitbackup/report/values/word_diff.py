@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from gitbackup.format.names import escape
 from gitbackup.model.list_edits import Edit, edits
 from gitbackup.report.style.color import Style, paint
-from gitbackup.report.style.escape import CONTEXT, escape
+from gitbackup.report.style.escape import CONTEXT
 
 WORD = r"(?s)[^\W\u2e80-\U0010ffff]+|\s+|."
 """A word, a space, or a sign; what is written without spaces goes sign by sign.

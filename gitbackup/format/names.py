@@ -1,0 +1,74 @@
+"""Names of keys, and short values, in a sentence: nothing in them can steer the terminal, and
+nothing is too long. A commit's proof keeps such sentences, so they are made below the report."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from gitbackup import unprintable
+from gitbackup.format import codec
+from gitbackup.model.keys import Key, Masked
+
+LIMIT = 200
+"""The most characters of one value on a line."""
+
+PLAIN = re.compile(r"(?!\[)[^\s\"]*[^\s\":]")
+"""A name that needs no quotes: no spaces, no quotes, and nothing like a position."""
+
+
+def escape(text: str, limit: int = LIMIT, start: int = 0) -> str:
+    r"""Text without anything that a terminal would act on, and cut in the middle where long.
+
+    It is told from `start` on.
+    Controls, direction marks, lone surrogates and all else that has no form of its own
+    are shown as \n, \x1b, \u202e; a backslash as \\, so that none of it is ambiguous.
+    """
+    length = len(text) - start
+    if length <= limit:
+        return _clean(text[start:])
+    head, tail = limit - limit // 3, limit // 3
+    cut = f"… {length - head - tail:,} more characters …"
+    return _clean(text[start : start + head]) + cut + _clean(text[len(text) - tail :])
+
+
+def _clean(text: str) -> str:
+    return unprintable.escaped(text, also="\\")
+
+
+def shown(value: Any, limit: int = LIMIT, start: int = 0) -> str:
+    """A value on one line: text in quotes, of other bytes how many, all else as JSON.
+
+    A text is told from `start` on.
+    """
+    if isinstance(value, Masked):
+        return value
+    if isinstance(value, str) and value.startswith(codec.PREFIX):
+        return f"binary, {codec.in_brief(value)}"
+    if not isinstance(value, str):
+        return escape(json.dumps(value, ensure_ascii=False), limit)
+    body = escape(value, limit, start)
+    if '"' in body and "'" not in body:
+        return f"'{body}'"
+    return '"' + body.replace('"', '\\"') + '"'
+
+
+def name(text: str) -> str:
+    """A key's, field's or member's name; in quotes where it could be misread without."""
+    if isinstance(text, Masked):
+        return text
+    return escape(text) if PLAIN.fullmatch(text) else shown(text)
+
+
+def key_name(key: Key) -> str:
+    """A key as a person reads it; its place where that is not db0."""
+    return name(key.name) if key.db == 0 else f"{key.place} {name(key.name)}"
+
+
+def key_list(keys_: Iterable[Key]) -> str:
+    """A few keys in a sentence."""
+    listed = list(keys_)
+    some = ", ".join(key_name(key) for key in listed[:10])
+    return some + (f" and {len(listed) - 10:,} more" if len(listed) > 10 else "")
