@@ -10,7 +10,7 @@ from typing import Any
 from gitbackup.format import codec
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, Counts
-from gitbackup.model.file_groups import parts, spaces
+from gitbackup.model.file_groups import count_by_namespace, parts, total
 from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.model.ttl import Ttl as Ttl
 
@@ -139,26 +139,12 @@ class Plan:
     @property
     def counts(self) -> Counts:
         """How many keys are created, overwritten and deleted in all."""
-        few, blocks = parts(self.keys)
-        actions = Counter(step.action for step in few)
-        for block in blocks:
-            actions[block.action] += len(block.names)
-        return Counts(*(actions[action] for action in Action))
+        return total(self.keys)
 
     @property
     def namespaces(self) -> Mapping[tuple[str, str], Counts]:
         """How many keys are created, overwritten and deleted, by place and namespace."""
-        few, blocks = parts(self.keys)
-        actions = Counter((step.key.db, step.key.namespace, step.action) for step in few)
-        for block in blocks:
-            for space, count in spaces(block).items():
-                actions[block.db, space, block.action] += count
-        return {
-            (Key(db, space).place, space): Counts(
-                *(actions[db, space, action] for action in Action)
-            )
-            for db, space in sorted({(db, space) for db, space, _ in actions})
-        }
+        return count_by_namespace(self.keys)
 
     @property
     def steps(self) -> Collection[PlannedKey]:

@@ -11,7 +11,6 @@ from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import doubts, surprises
 from gitbackup.compare.redis_commands import commands
-from gitbackup.diff.keys import total
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart, matcher
@@ -19,6 +18,7 @@ from gitbackup.kinds import Command
 from gitbackup.live.connection.connect import Server
 from gitbackup.model.changes import Counts, KeyChange, KeyDiff, Summary
 from gitbackup.model.commits import CommitInfo
+from gitbackup.model.file_groups import total
 from gitbackup.model.keys import Key, Scope
 from gitbackup.progress import Progress
 from gitbackup.redact import Redaction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from gitbackup.errors import Damaged
 from gitbackup.format.exact import canonical
 from gitbackup.kinds import KINDS
 from gitbackup.model.changes import Action, Counts, KeyChange
-from gitbackup.model.file_groups import listed, parts, spaces
+from gitbackup.model.file_groups import count_by_namespace, listed, parts, total
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.unprintable import hides
 
@@ -143,33 +143,6 @@ def _equal(before: Entry, after: Entry) -> bool:
     if before != after:
         return False
     return before["type"] not in FLOATING or canonical(before) == canonical(after)
-
-
-def total(changes: Iterable[KeyChange]) -> Counts:
-    """How many keys were added, changed and removed in all."""
-    few, blocks = parts(changes)
-    actions = Counter(change.action for change in few)
-    for block in blocks:
-        actions[block.action] += len(block.names)
-    return _counts(actions)
-
-
-def count_by_namespace(changes: Iterable[KeyChange]) -> dict[tuple[str, str], Counts]:
-    """The same for each place and namespace, in order."""
-    few, blocks = parts(changes)
-    actions: defaultdict[tuple[int, str], Counter[Action]] = defaultdict(Counter)
-    for change in few:
-        actions[change.key.db, change.key.namespace][change.action] += 1
-    for block in blocks:
-        for space, count in spaces(block).items():
-            actions[block.db, space][block.action] += count
-    return {
-        (Key(db, space).place, space): _counts(actions[db, space]) for db, space in sorted(actions)
-    }
-
-
-def _counts(actions: Mapping[Action, int]) -> Counts:
-    return Counts(*(actions[a] for a in (Action.ADDED, Action.CHANGED, Action.REMOVED)))
 
 
 def subject(changes: Sequence[KeyChange]) -> str:

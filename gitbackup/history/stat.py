@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gitbackup.diff.keys import total
 from gitbackup.format.patterns import apart
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import CommitInfo, Selection
+from gitbackup.model.file_groups import total
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import compare, summarise
 from gitbackup.snapshot.manifests import Manifests, parted

@@ -6,13 +6,13 @@ them stands for in the list is made when somebody asks for it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cached_property
 from heapq import merge, nsmallest
 from typing import Generic, Protocol, TypeVar, overload
 
-from gitbackup.model.changes import Action
+from gitbackup.model.changes import Action, Counts
 from gitbackup.model.keys import Key
 
 
@@ -23,7 +23,15 @@ class Keyed(Protocol):
     def key(self) -> Key: ...
 
 
+class Acting(Keyed, Protocol):
+    """Something that happens to one key."""
+
+    @property
+    def action(self) -> Action: ...
+
+
 T = TypeVar("T", bound=Keyed)
+A = TypeVar("A", bound=Acting)
 U = TypeVar("U", bound=Keyed)
 T_co = TypeVar("T_co", bound=Keyed, covariant=True)
 
@@ -176,6 +184,30 @@ def spaces(block: FileGroup[T]) -> Counter[str]:
     if names[0].startswith(f"{space}:") and names[-1].startswith(f"{space}:"):
         return Counter({space: len(names)})  # they are sorted, so those between begin so too
     return Counter(Key(block.db, name).namespace for name in names)
+
+
+def total(items: Iterable[A]) -> Counts:
+    """Return to how many keys what happens, in all."""
+    few, blocks = parts(items)
+    actions = Counter(item.action for item in few)
+    for block in blocks:
+        actions[block.action] += len(block.names)
+    return Counts(*(actions[action] for action in Action))
+
+
+def count_by_namespace(items: Iterable[A]) -> dict[tuple[str, str], Counts]:
+    """Return the same for each place and namespace, in order."""
+    few, blocks = parts(items)
+    found: defaultdict[tuple[int, str], Counter[Action]] = defaultdict(Counter)
+    for item in few:
+        found[item.key.db, item.key.namespace][item.action] += 1
+    for block in blocks:
+        for space, count in spaces(block).items():
+            found[block.db, space][block.action] += count
+    return {
+        (Key(db, space).place, space): Counts(*(actions[action] for action in Action))
+        for (db, space), actions in sorted(found.items())
+    }
 
 
 def _key(item: Keyed) -> Key:

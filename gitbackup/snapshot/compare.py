@@ -9,6 +9,7 @@ from gitbackup.diff import keys
 from gitbackup.diff.values import diff_entries
 from gitbackup.gc_pause import uncollected
 from gitbackup.model.changes import Action, KeyChange, KeyDiff, Summary
+from gitbackup.model.file_groups import count_by_namespace, total
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
@@ -85,8 +86,8 @@ def _entries(source: EntrySource, path: str) -> dict[Key, Entry]:
 def summarise(changes: Sequence[KeyChange]) -> Summary:
     """Changes in brief."""
     return Summary(
-        keys.total(changes),
-        keys.count_by_namespace(changes),
+        total(changes),
+        count_by_namespace(changes),
         tuple((change.key, change.action) for change in changes[:SHOWN]),
         keys.subject(changes),
     )
