@@ -57,7 +57,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             sync_folder(".", folder)
     except OSError as error:
         said = error.strerror or str(error)
-        left = "" if placed else "; what was there is as it was"
+        left = "" if placed else "; an existing file is unchanged"
         raise GitbackupError(f"cannot write {path}: {said}{left}") from error
 
 
@@ -163,7 +163,9 @@ def _check_owner(path: Path, found: os.stat_result, folder: os.stat_result) -> N
         return
     if folder.st_mode & (stat.S_ISVTX | stat.S_IWOTH):
         what = "link" if stat.S_ISLNK(found.st_mode) else "pipe"
-        sentence = f"{path} is a {what} of user {found.st_uid}, in a folder that others write to"
+        sentence = (
+            f"{path} is a {what} of user {found.st_uid}, in a folder that other users can write to"
+        )
         raise OSError(errno.EPERM, sentence)
 
 

@@ -66,7 +66,8 @@ def _expect_room(size: int, name: str) -> None:
     room = left() if size > PIECE else None
     if room is not None and COPIES * size > room:
         raise UsageError(
-            f"{name} is not read: it has {size:,} bytes or more, and {room:,} of memory are left"
+            f"{name} was not read: it has at least {size:,} bytes, and {room:,} bytes"
+            " of memory are left"
         )
 
 

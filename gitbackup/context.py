@@ -101,8 +101,9 @@ class Context:
             if self._may_log_in():
                 raise
             raise ServerError(
-                f"the settings of {self.path}, which is another user's, name the server"
-                f" {self.address.label}, and it wants a password: yours is not sent there; if it is"
+                f"the server {self.address.label} requires a password, but your"
+                " password is not sent there, because that server is named by the"
+                f" settings of {self.path}, which belongs to another user; if it is"
                 " your server, name it with --url or REDIS_URL"
             ) from None
 
@@ -145,7 +146,7 @@ class Context:
         if databases is None:
             return None if same is None else tuple((db, db) for db in sorted({*same}))
         if len({*databases.values()}) < len(databases):
-            raise UsageError("two databases cannot both go into the same one")
+            raise UsageError("two databases cannot be restored into the same one")
         return tuple(sorted(databases.items()))
 
     def restore_options(

@@ -72,7 +72,7 @@ def read_plan(content: bytes) -> Plan:
         return _plan(document)
     except (ValueError, RecursionError) as error:
         why = f": {error}" if type(error) is ValueError else ""
-        raise UsageError(f"that is no plan of `gitbackup restore --dry-run --json`{why}") from None
+        raise UsageError(f"not a plan made by `gitbackup restore --dry-run --json`{why}") from None
 
 
 def read_how(document: Any) -> RestoreOptions:
@@ -92,10 +92,10 @@ def _plan(document: Any) -> Plan:
         raise ValueError(f'its "schema" is not "{SCHEMA}"')
     commit = _id(_member(document, "commit", str))
     if commit is None:
-        raise ValueError('its "commit" is not an id')
+        raise ValueError('its "commit" is not a commit id')
     keys = [_step(step) for step in _member(document, "keys", list)]
     if len({step.key for step in keys}) < len(keys):
-        raise ValueError("it has a key twice")
+        raise ValueError("it has a duplicate key")
     return Plan(
         commit,
         _member(document, "server", str),
@@ -123,23 +123,23 @@ def _key(document: Any) -> Key:
 def _member(document: Any, name: str, kind: type, or_null: bool = False) -> Any:
     """A member of an object, which is of that type."""
     if not isinstance(document, dict):
-        raise ValueError(f'what should have the member "{name}" is not an object')
+        raise ValueError(f'what should contain "{name}" is not an object')
     value = document.get(name, ...)
     if type(value) is kind or (value is None and or_null):
         return value
-    raise ValueError(f'a member "{name}" is missing, or is not what it should be')
+    raise ValueError(f'the member "{name}" is missing or not valid')
 
 
 def _one_of(choices: Callable[[str], Any], value: str) -> Any:
     try:
         return choices(value)
     except ValueError:
-        raise ValueError(f"it has {value[:40]!r} where that cannot be") from None
+        raise ValueError(f"unexpected value {value[:40]!r}") from None
 
 
 def _id(value: str | None) -> str | None:
     if value is not None and not ID.fullmatch(value):
-        raise ValueError("it has something else where the id of a commit should be")
+        raise ValueError("a commit id is not valid")
     return value
 
 
@@ -165,9 +165,9 @@ def _pair(value: Any) -> tuple[int, int]:
 
 def _database(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= LAST_DATABASE:
-        raise ValueError("it has something else where the number of a database should be")
+        raise ValueError("the number of a database is not valid")
     return value
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not valid JSON")

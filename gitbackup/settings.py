@@ -24,9 +24,9 @@ _SOURCES = {"local": "repository", "worktree": "repository", "global": "user", "
 def glob(value: str) -> str:
     """Return a glob of key names. Raise UsageError for what is none."""
     if not value or "\0" in value:
-        raise UsageError("a glob has one character at least, and no zero byte")
+        raise UsageError("a glob must have at least one character, and no null byte")
     if len(codec.raw(value)) > LONGEST:
-        raise UsageError(f"a glob has {LONGEST} bytes at most")
+        raise UsageError(f"a glob may have at most {LONGEST} bytes")
     return value
 
 
@@ -43,14 +43,14 @@ def url(value: str) -> str:
 def push(value: str) -> str:
     """Return when to push. Raise UsageError for what is no such time."""
     if value != ON_COMMIT:
-        raise UsageError(f"{value!r} is no time to push: {ON_COMMIT}, or {OFF}")
+        raise UsageError(f"push must be {ON_COMMIT} or {OFF}, not {value!r}")
     return value
 
 
 def word(value: str) -> str:
     """Return a path, or the name of a remote or its URL. Raise UsageError for what is none."""
     if not value or value.startswith("-") or "\0" in value:
-        raise UsageError(f"{value!r} names no place")
+        raise UsageError(f"{value!r} is not a path")
     return value
 
 
@@ -112,7 +112,7 @@ def named(name: str) -> Setting:
         if each.name.lower() == name.removeprefix("gitbackup.").lower():
             return each
     names = ", ".join(each.name for each in SETTINGS)
-    raise UsageError(f"there is no setting {name!r}; there are {names}")
+    raise UsageError(f"no setting {name!r}; the settings are {names}")
 
 
 class Config:
@@ -237,13 +237,13 @@ def _checked(setting: Setting, value: str) -> str:
 def _of_many(name: str, doing: str) -> Setting:
     setting = named(name)
     if not setting.many:
-        raise UsageError(f"{setting.name} has one value, which set and unset change, not {doing}")
+        raise UsageError(f"{setting.name} has one value: change it with set or unset, not {doing}")
     return setting
 
 
 def _not_own(repository: Repository, setting: Setting, value: str) -> str:
     for name, text, scope, file in repository.sourced():
         if (name, text) == (setting.name.lower(), value) and _SOURCES.get(scope) != "repository":
-            return f"{setting.name} {value!r} is not of this repository: it stands in {file}"
+            return f"{setting.name} {value!r} is not set in this repository, but in {file}"
     own = ", ".join(map(repr, repository.own(setting.name))) or "none"
-    return f"{setting.name} has no {value!r}; of this repository's own it has {own}"
+    return f"{setting.name} has no {value!r}; this repository has {own}"

@@ -114,7 +114,7 @@ def test_a_command_that_a_commit_needs_is_named(
     right = command.lower().replace(" ", "|")
     backup = backup_as(valkey, tmp_path, ["+@all", f"-{right}"])
     with pytest.raises(
-        ServerError, match=rf"the user may not run {command} .*\+{re.escape(right)}"
+        ServerError, match=rf"the user has no permission to run {command} .*\+{re.escape(right)}"
     ):
         backup.commit()
     assert not backup.repository or backup.repository.head() is None
@@ -128,7 +128,9 @@ def test_who_may_not_ask_for_expiries_of_small_values_is_told_so(
     with server.client() as client:
         client.mset({"a": "1", "b": "2"})
     backup = backup_as(server, tmp_path, ["+@all", f"-{expiry}"])
-    with pytest.raises(ServerError, match=rf"the user may not run {expiry.upper()} at"):
+    with pytest.raises(
+        ServerError, match=rf"the user has no permission to run {expiry.upper()} at"
+    ):
         backup.commit()
 
 
@@ -174,7 +176,7 @@ def test_who_may_use_some_keys_restores_just_those(server: LiveServer, tmp_path:
     assert (result.whole, result.verified, result.recorded) == (True, 2, None)
     assert str(result.saved_on).startswith("saved/")
     assert backup.resolve("HEAD") == good
-    assert [warning for warning in result.plan.warnings if "may not read all" in warning]
+    assert [warning for warning in result.plan.warnings if "no permission to read all" in warning]
     assert backup.entry(str(result.saved), "mine:1")[1]["value"] == "bad"
 
 
@@ -200,7 +202,7 @@ def test_who_may_use_some_keys_is_told_how_to_restore_those(
         client.mset({"mine:1": "good", "theirs": "1"})
         Backup(tmp_path / "data", server.url).commit()
         client.mset({"mine:1": "bad", "theirs": "2"})
-        with pytest.raises(ServerError, match=r"may not read or write the key 'theirs' .* globs"):
+        with pytest.raises(ServerError, match=r"no permission for the key 'theirs' .* globs"):
             limited(server, tmp_path).restore("HEAD", lambda plan: pytest.fail("asked"))
         assert client.mget("mine:1", "theirs") == ["bad", "2"]
 
@@ -230,7 +232,10 @@ def test_keys_that_a_user_may_read_and_not_write_are_named_before_anything_is_wr
         backup = limited(valkey, tmp_path, "%R~*", "%W~mine:*")
         backup.commit()
         client.delete(*keys)
-        said = r"may not write the keys 'theirs:000', 'theirs:001', 'theirs:002' and 397 more at"
+        said = (
+            "no permission to write the keys 'theirs:000', 'theirs:001', 'theirs:002' and"
+            " 397 more at"
+        )
         with pytest.raises(ServerError, match=said):
             backup.restore("HEAD", lambda plan: pytest.fail("asked"))
         assert client.dbsize() == 0
@@ -333,7 +338,7 @@ def test_a_restore_without_rights_to_write_names_the_command_and_writes_nothing(
         backup = backup_as(server, tmp_path, ["+@all", "-@write"])
         backup.commit()
         client.set("string", "other")
-        with pytest.raises(ServerError, match=r"the user may not run SET, .* \+set "):
+        with pytest.raises(ServerError, match=r"the user has no permission to run SET, .* \+set "):
             backup.restore("HEAD", lambda plan: True)
         assert client.get("string") == b"other"
 
@@ -359,7 +364,7 @@ def test_no_password_where_one_is_wanted_says_how_to_give_one(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     server = start_server(requirepass=SECRET)
-    with pytest.raises(PasswordNeeded, match="wants a password: set REDISCLI_AUTH"):
+    with pytest.raises(PasswordNeeded, match="requires a password: set REDISCLI_AUTH"):
         Backup(tmp_path / "data", server.url).commit()
     assert not (tmp_path / "data" / ".git").exists()
 

@@ -141,7 +141,7 @@ def test_a_library_that_the_server_refuses_is_named_and_what_was_there_is_back(
     client.set("k", "2")
     result = restored(backup, lua("a", "f", more="no Lua ("))
     ((key, why),) = result.refused
-    assert (key, "what was there is back" in why) == (Key(FUNCTIONS, "a"), True)
+    assert (key, "the previous library was put back" in why) == (Key(FUNCTIONS, "a"), True)
     assert sources(client) == {"a": lua("a", "f"), "b": lua("b", "g")}
     assert (client.get("k"), result.verified, result.differing) == ("1", 2, [])
 
@@ -175,7 +175,7 @@ def test_who_may_not_list_functions_leaves_them_as_they_are_and_is_told(
     result = as_user(client, backup, "-function|list").restore("HEAD", lambda plan: True)
     assert (result.whole, client.get("k")) == (True, "1")
     assert [str(warning)[:47] for warning in result.plan.warnings] == [
-        "function libraries are left as they are, for th"
+        "function libraries are not restored, because th"
     ]
     assert sources(client) == {"a": lua("a", "g")}
 
@@ -185,7 +185,9 @@ def test_the_first_commit_of_who_may_not_list_functions_says_so(
 ) -> None:
     client.function_load(lua("a", "f"))
     (warning,) = as_user(client, backup, "-function|list").commit().warnings
-    assert warning.startswith("the user may not list functions, so no library is part of this")
+    assert warning.startswith(
+        "the user has no permission to list functions, so libraries are left out"
+    )
 
 
 @pytest.mark.parametrize("right", ["function|load", "function|delete", "multi"])

@@ -130,7 +130,7 @@ class FileCollector:
 
     def put(self, path: str, content: bytes) -> str:
         if not file_format.is_data(path):
-            raise GitbackupError(f"{path!r} cannot be the path of a file of its own: report this")
+            raise GitbackupError(f"{path!r} cannot be the path of a data file: please report this")
         made = self.files[path] = self._blob_id(content)
         if self._known.files.get(path) != made:
             self._blob_store.put(made, content)
@@ -244,12 +244,14 @@ class _Differences:
         if self._strict:
             raise damaged
         self.unread += 1
-        self.warnings.append(f"in HEAD, {damaged}; what changed there is not told")
+        self.warnings.append(f"in HEAD, {damaged}; changes in this file are not listed")
 
     def _warn_of_doubles(self, path: str, keys: Sequence[Key]) -> None:
         if keys:
-            named = f"the key {keys[0]}" if len(keys) == 1 else f"{len(keys)} keys, as {keys[0]},"
-            self.warnings.append(f"in HEAD, {named} in {path} stood in another file too")
+            named = (
+                f"the key {keys[0]}" if len(keys) == 1 else f"{len(keys)} keys, such as {keys[0]},"
+            )
+            self.warnings.append(f"in HEAD, {named} in {path} was also in another file")
 
     def result(self) -> tuple[Sequence[KeyChange], Summary]:
         if not self._known.files:

@@ -163,7 +163,7 @@ class ConsistencyLoop:
             with self._tracker.pause(PAUSE):
                 found = self._until(PAUSE / 1000)
         if found is None and not self.why:
-            self.why = "writers left no room for a moment without them"
+            self.why = "clients did not stop writing long enough"
         return found
 
     def read_the_rest(self, server: Abilities) -> None:
@@ -312,7 +312,7 @@ class ConsistencyLoop:
         silent = self._all_silent()
         names = {name for _, name in silent}
         if any(map(self._is_apart, silent)) or sum(map(self._weight, names)) > MOST:
-            self.why = "groups read streams too large or too many to be read at one moment"
+            self.why = "streams that groups read are too large or too many to be read at once"
         return names
 
     def _all_silent(self) -> set[Place]:

@@ -256,7 +256,7 @@ def _entry(load: Load | None, held: Callable[[bytes], Entry], name: bytes) -> En
 
 def _check_first(path: str, seen: set[str]) -> None:
     if path in seen:
-        raise GitbackupError(f"{path!r} is the path of two files: report this")
+        raise GitbackupError(f"{path!r} is the path of two files: please report this")
     seen.add(path)
 
 

@@ -124,7 +124,7 @@ class SnapshotReader:
         finally:
             self._progress.finish()
         if self._consistency is Consistency.STRICT and not self.at_once:
-            raise GitbackupError(f"the database cannot be read as it is at one moment: {self.why}")
+            raise GitbackupError(f"cannot read the database at one point in time: {self.why}")
         self._look_at_primary()
         for index in self._indexes.values():
             index.check()
@@ -183,7 +183,7 @@ class SnapshotReader:
                 if self._tracker:
                     self._settle(self._tracker, reading, sink)
             except FullRescanNeeded:
-                self.why = "databases were emptied or swapped each time that it was read"
+                self.why = "databases were flushed or swapped during every read"
                 return False
             except ServerError as error:
                 self._miss(error)

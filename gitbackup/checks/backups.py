@@ -51,7 +51,7 @@ def judge(copies: Backups, max_age: timedelta, now: datetime) -> Iterator[Risk]:
 def _commit(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
     check, head, command = "commit", copies.head, ("gitbackup commit",)
     if head is None:
-        told = "nothing was ever committed"
+        told = "there is no commit"
         return Risk(check, MISTAKE, told, Level.BAD, "Make the first commit:", command)
     told = f"commit {head.short_id}, {age(head.date, now)}; {_changed(copies)}"
     old = now - head.date > max_age
@@ -65,7 +65,7 @@ def _commit(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
 
 def _changed(copies: Backups) -> str:
     if copies.changed is None:
-        return "what changed since is not known" if copies.why else "not compared (--quick)"
+        return "changes since then are unknown" if copies.why else "not compared (--quick)"
     if copies.changed == 0:
         return "nothing changed since"
     return f"{counted(copies.changed, 'key')} changed since"
@@ -79,18 +79,18 @@ def _push(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
     check, there = "push", [remote for remote in copies.remotes if remote.commit]
     if not there:
         where = f"never pushed to {copies.remotes[0].remote}" if copies.remotes else "never pushed"
-        advice = "Push to another machine, or into a cloud drive's or a disk's folder:"
+        advice = "Push to another machine, or to a folder of a cloud drive or another disk:"
         word = copies.remotes[0].remote if copies.remotes else "FOLDER-OR-GIT-URL"
-        told = f"{where}: the only copy of the history is here"
+        told = f"{where}: the only copy of the history is on this machine"
         return Risk(check, LOST, told, Level.BAD, advice, (f"gitbackup push {word}",))
     best = min(there, key=lambda remote: remote.missing)
     when = f" {age(best.when, now)}" if best.when else ""
     if not best.missing:
-        return Risk(check, LOST, f"all is pushed to {best.remote}{when}", Level.OK)
+        return Risk(check, LOST, f"everything was pushed to {best.remote}{when}", Level.OK)
     lacks = counted(best.missing, "commit")
-    told = f"{lacks} not pushed to {best.remote}; the last was{when or ' at an unknown time'}"
+    told = f"{lacks} not pushed to {best.remote}; the last push was{when or ' at an unknown time'}"
     old = best.when is not None and now - best.when > max_age
-    advice = "Push them; after each commit by itself, if gitbackup.push is on-commit:"
+    advice = "Push them; if gitbackup.push is on-commit, every commit is pushed:"
     level = Level.BAD if old else Level.WARN
     return Risk(check, LOST, told, level, advice, (f"gitbackup push {best.remote}",))
 
@@ -98,22 +98,25 @@ def _push(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
 def _rehearsal(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
     check, commit, command = "rehearsal", copies.rehearsed, ("gitbackup verify",)
     if commit is None or commit.rehearsal is None:
-        told = "no commit was ever rehearsed: whether one restores is not known"
-        return Risk(check, NEEDED, told, Level.WARN, "Rehearse the last commit:", command)
+        told = "no commit was ever restore-tested: it is unknown whether one restores"
+        return Risk(check, NEEDED, told, Level.WARN, "Test the last commit:", command)
     rehearsal = commit.rehearsal
     which, when = _which(copies, commit), age(rehearsal.at, now)
     if rehearsal.verdict is Verdict.FAILED:
-        told = f"{which} FAILED its rehearsal {when}"
-        advice = f"It said: {rehearsal.problem.rstrip('.')}. See all of it:"
+        told = f"{which} FAILED its restore test {when}"
+        advice = f"The problem: {rehearsal.problem.rstrip('.')}. To see everything:"
         return Risk(check, NEEDED, told, Level.BAD, advice, command)
     if rehearsal.verdict is Verdict.PARTLY:
-        told = f"{which} passed its rehearsal in part {when}"
-        advice = f"Not tried: {rehearsal.problem.rstrip('.')}. With a server that knows it:"
+        told = f"{which} passed its restore test in part {when}"
+        advice = (
+            f"Not tested: {rehearsal.problem.rstrip('.')}. Test it with a server that"
+            " knows the type:"
+        )
         commands = ("gitbackup verify --server PROGRAM --module FILE",)
         return Risk(check, NEEDED, told, Level.WARN, advice, commands)
-    told = f"{which} passed its rehearsal {when}"
+    told = f"{which} passed its restore test {when}"
     if copies.since and now - rehearsal.at > max_age:
-        return Risk(check, NEEDED, told, Level.WARN, "Rehearse the last commit:", command)
+        return Risk(check, NEEDED, told, Level.WARN, "Test the last commit:", command)
     return Risk(check, NEEDED, told, Level.OK)
 
 
@@ -127,8 +130,10 @@ def _which(copies: Backups, commit: CommitInfo) -> str:
 def _rdb(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
     check, file, command = "rdb", copies.rdb, ("gitbackup rdb save",)
     if file is None:
-        told = "no RDB file was saved: the history is all that we keep"
-        return Risk(check, BROKEN, told, Level.WARN, "Save one, which needs no git:", command)
+        told = "no RDB file was saved: git history is the only backup"
+        return Risk(
+            check, BROKEN, told, Level.WARN, "Save an RDB file, which needs no git:", command
+        )
     told = f"RDB file {file.path.name}, {age(file.taken_at, now)}"
     if now - file.taken_at > max_age:
         advice = f"It is older than {span(_milliseconds(max_age))}; save another:"
@@ -141,7 +146,7 @@ def _secrets(copies: Backups) -> Risk:
     if not copies.open:
         told = "no other user of this machine can read the files"
         return Risk(check, READ, told, Level.OK)
-    told = f"all users of this machine can read {', '.join(map(str, copies.open))}"
+    told = f"every user of this machine can read {', '.join(map(str, copies.open))}"
     commands = [f"chmod go= {shlex.quote(str(path))}" for path in copies.open]
-    advice = "They hold every value of the database. Keep others out:"
+    advice = "They contain every value of the database. Keep other users out:"
     return Risk(check, READ, told, Level.BAD, advice, commands)

@@ -25,10 +25,10 @@ def judge(health: Health, max_age: timedelta) -> Iterator[Risk]:
     if health.loading:
         yield Risk(
             "loading",
-            "what is read now is not all",
+            "the data read now is incomplete",
             "the server is still loading its data from disk",
             Level.WARN,
-            "Wait until it has, then check again.",
+            "Wait until it has finished, then check again.",
         )
     yield _append_only(health)
     if health.append_only:
@@ -55,7 +55,7 @@ def setting(health: Health, name: str, value: str, start: str = "") -> tuple[str
     if health.info.get("config_file", "?"):
         return "", (change, f"{health.redis_cli} CONFIG REWRITE")
     words = start or f"--{name} {value}"
-    return f" It has no configuration file: start it with {words}, too.", (change,)
+    return f" It has no configuration file: also start it with {words}.", (change,)
 
 
 def _sentence(why: str) -> str:
@@ -75,19 +75,19 @@ def _append_only(health: Health) -> Risk:
             CRASH,
             told,
             Level.BAD,
-            "Free space on its disk, or repair the disk; the server's log says what is wrong.",
+            "Free space on its disk, or repair the disk; see the server's log.",
         )
-    return Risk(check, CRASH, "append-only file: every write is in it", Level.OK)
+    return Risk(check, CRASH, "append-only file: it records every write", Level.OK)
 
 
 def _no_append_only(health: Health, check: str) -> Risk:
     more, commands = setting(health, "appendonly", "yes")
     advice = (
-        "Turn it on while the server runs. Do not just edit redis.conf: it would begin its next"
-        " start with an empty database."
+        "Turn it on while the server runs. Do not just edit redis.conf: the server"
+        " would then start with an empty database."
     )
     saves = health.config.get("save")
-    told = "no append-only file: all since the last save would be lost"
+    told = "no append-only file: all changes since the last save would be lost"
     if saves == "":
         told = "no append-only file and no saves: all data would be lost"
     level = Level.BAD if saves == "" else Level.WARN
@@ -97,11 +97,11 @@ def _no_append_only(health: Health, check: str) -> Risk:
 def _fsync(health: Health) -> Risk:
     policy = health.config.get("appendfsync")
     if policy is None:
-        return unknown("fsync", POWER, health.no_config, "append-only file, fsync not known")
+        return unknown("fsync", POWER, health.no_config, "append-only file, fsync policy unknown")
     if policy == "no":
         more, commands = setting(health, "appendfsync", "everysec")
-        told = "appendfsync no: half a minute of writes may be lost"
-        advice = "Have the server write to the disk each second; it costs little." + more
+        told = "appendfsync no: about 30 seconds of writes may be lost"
+        advice = "Let the server write to disk every second; it costs little." + more
         return Risk("fsync", POWER, told, Level.WARN, advice, commands)
     lost = "no write" if policy == "always" else "about a second of writes"
     return Risk("fsync", POWER, f"appendfsync {policy}: {lost} is lost", Level.OK)
@@ -112,30 +112,28 @@ def _rewrite(health: Health) -> Risk:
     if health.info.get("aof_last_bgrewrite_status") is None:
         return unknown(check, GROWTH, health.no_info)
     if health.info["aof_last_bgrewrite_status"] != "ok":
-        advice = "Look in the server's log, often it is the disk or the memory; then try again:"
-        told = "its last rewrite failed: it grows until the disk is full"
+        advice = "See the server's log; often the disk or the memory is the reason. Then try again:"
+        told = "the last rewrite failed: the file grows until the disk is full"
         return Risk(check, GROWTH, told, Level.BAD, advice, (f"{health.redis_cli} BGREWRITEAOF",))
     if health.config.get("auto-aof-rewrite-percentage") == "0":
         more, commands = setting(health, "auto-aof-rewrite-percentage", "100")
-        told = "it is never rewritten by itself"
-        return Risk(check, GROWTH, told, Level.WARN, "Let it be rewritten." + more, commands)
+        told = "it is never rewritten automatically"
+        return Risk(check, GROWTH, told, Level.WARN, "Let the server rewrite it." + more, commands)
     now, then = map(health.number, ("aof_current_size", "aof_base_size"))
-    return Risk(
-        check, GROWTH, f"it has {size(now)}, and had {size(then)} when it was rewritten", Level.OK
-    )
+    return Risk(check, GROWTH, f"{size(now)}, and {size(then)} after the last rewrite", Level.OK)
 
 
 def _save_points(health: Health) -> Risk:
     saves = health.config.get("save")
     if saves is None:
-        return unknown("save-points", FILES, health.no_config, "whether it saves is not known")
+        return unknown("save-points", FILES, health.no_config, "RDB saves: unknown")
     if saves:
         return Risk("save-points", FILES, f"RDB saves: {_points(saves)}", Level.OK)
     more, commands = setting(health, "save", f"'{' '.join(SAVES)}'", _started_with(SAVES))
-    advice = "Have it save an RDB file, by time and number of changes." + more
-    told, level = "RDB saves are off, and there is no other file", Level.BAD
+    advice = "Let it save an RDB file regularly." + more
+    told, level = "RDB saves are off, and there is no other data file", Level.BAD
     if health.append_only:
-        told, level = "RDB saves are off: the append-only file is the only one", Level.WARN
+        told, level = "RDB saves are off: the append-only file is the only data file", Level.WARN
     return Risk("save-points", FILES, told, level, advice, commands)
 
 
@@ -163,7 +161,7 @@ def _failed(health: Health) -> bool:
 def _last_save(health: Health, max_age: timedelta) -> Risk:
     check = "last-save"
     if "rdb_last_save_time" not in health.info:
-        return unknown(check, SAVING, health.no_info, "when it last saved is not known")
+        return unknown(check, SAVING, health.no_info, "the time of the last save is unknown")
     commands = (f"{health.redis_cli} BGSAVE",)
     when = datetime.fromtimestamp(health.number("rdb_last_save_time"), UTC)
     told = _when(health, when)
@@ -174,7 +172,7 @@ def _last_save(health: Health, max_age: timedelta) -> Risk:
     if not health.number("rdb_changes_since_last_save") or health.now - when <= max_age:
         return Risk(check, SAVING, told, Level.OK)
     level = Level.WARN if health.append_only else Level.BAD
-    return Risk(check, SAVING, told, level, "Have it save now:", commands)
+    return Risk(check, SAVING, told, level, "Let it save now:", commands)
 
 
 def _when(health: Health, when: datetime) -> str:
@@ -191,14 +189,14 @@ def _when(health: Health, when: datetime) -> str:
 def _files(health: Health) -> Risk:
     check, folder, home = "files", health.config.get("dir"), health.home
     if folder is None:
-        return unknown(check, AWAY, health.no_config, "where its files are is not known")
+        return unknown(check, AWAY, health.no_config, "the folder of its files is unknown")
     if home is None or home.mount is None:
         why = "the server does not run on this machine, or this machine does not tell; there,"
         why += " see that the folder is on a disk that stays (in Docker: a volume)"
         return unknown(check, AWAY, why, f"files in {folder}")
     told = f"files in {folder}, on {home.mount.type}"
     if home.mount.type in MEMORY_ONLY:
-        advice = "Move them to a disk: in memory they go with the machine's next start."
+        advice = "Move them to a disk: files in memory are lost when the machine restarts."
         return Risk(check, AWAY, f"{told}: in memory only", Level.BAD, advice)
     if home.mount.type in LAYERS:
         advice = f"Give the container a volume: docker run -v redis-data:{folder} ..."

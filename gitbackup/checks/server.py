@@ -30,12 +30,12 @@ def _memory(health: Health) -> Risk:
     evicted = health.number("evicted_keys")
     if evicted:
         have = "key has" if evicted == 1 else "keys have"
-        return _drops(health, f"{evicted:,} {have} been dropped since it started ({policy})")
+        return _drops(health, f"{evicted:,} {have} been evicted since it started ({policy})")
     if limit == "0":
-        return Risk("memory", MEMORY, "no maxmemory: no key is dropped", Level.OK)
+        return Risk("memory", MEMORY, "no maxmemory: no key is evicted", Level.OK)
     if policy != KEEPS:
-        which = "any key" if policy.startswith("allkeys") else "keys that expire"
-        return _drops(health, f"{policy}: it drops {which} above {size(int(limit))}")
+        which = "any key" if policy.startswith("allkeys") else "keys with an expiry"
+        return _drops(health, f"{policy}: it evicts {which} above {size(int(limit))}")
     if health.number("used_memory") > FULL * int(limit):
         told_ = f"nearly full: above {size(int(limit))} it refuses writes"
         advice = "Give it more memory, or delete what is not needed."
@@ -48,7 +48,7 @@ def _drops(health: Health, told: str) -> Risk:
     """A server that throws data away, by what it is told to."""
     more, commands = setting(health, "maxmemory-policy", KEEPS)
     rare = "expire" in told
-    advice = "If this is not a mere cache, have it refuse writes instead of dropping keys." + more
+    advice = "If this is not just a cache, let it refuse writes instead of evicting keys." + more
     return Risk("memory", MEMORY, told, Level.WARN if rare else Level.BAD, advice, commands)
 
 
@@ -63,8 +63,8 @@ def _replicas(health: Health) -> Risk:
     if online:
         told = f"{counted(online, 'replica')} connected"
         return Risk(check, GONE, told, Level.OK)
-    told = "its replicas are not in step yet" if listed else "no replica: no second server"
-    advice = "If you cannot wait for a restore, run a replica of it; a replica is no backup."
+    told = "its replicas are not in sync yet" if listed else "no replica: there is no second server"
+    advice = "If you cannot wait for a restore, run a replica; a replica is not a backup."
     return Risk(check, GONE, told, Level.WARN, advice)
 
 
@@ -75,9 +75,9 @@ def _names_a_replica(name: str) -> bool:
 def _replica(health: Health) -> Risk:
     place = ":".join(health.info.get(name, "?") for name in ("master_host", "master_port"))
     if health.info.get("master_link_status") == "up":
-        return Risk("replicas", GONE, f"this is a replica of {place}, in step", Level.OK)
-    advice = "See whether the primary runs, and whether this one can reach it and log in."
-    told = f"this is a replica of {place}, cut off from it"
+        return Risk("replicas", GONE, f"this is a replica of {place}, in sync", Level.OK)
+    advice = "Check that the primary runs, and that this server can reach it and log in."
+    told = f"this is a replica of {place}, but not connected to it"
     return Risk("replicas", GONE, told, Level.BAD, advice)
 
 
@@ -87,16 +87,16 @@ def _access(health: Health) -> Risk:
         return Risk(check, STRANGER, "gitbackup logs in with a password", Level.OK)
     bind, protected = health.config.get("bind"), health.config.get("protected-mode")
     if bind is None or protected is None:
-        return unknown(check, STRANGER, health.no_config, "no password; who can reach it?")
+        return unknown(
+            check, STRANGER, health.no_config, "no password; who can reach it is unknown"
+        )
     if health.info.get("tcp_port") == "0" or not _public(bind):
         return Risk(check, STRANGER, "no password; only this machine can reach it", Level.OK)
     if protected == "yes" and not (bind.split() and _old(health)):
-        return Risk(
-            check, STRANGER, "no password; protected mode lets no other machine in", Level.OK
-        )
+        return Risk(check, STRANGER, "no password; protected mode refuses other machines", Level.OK)
     more, commands = setting(health, "requirepass", "'a long secret'")
-    told = "no password: who can reach its port can read and delete all"
-    advice = "Give it a password (REDISCLI_AUTH tells it to gitbackup), or bind it to 127.0.0.1."
+    told = "no password: whoever can reach its port can read and delete everything"
+    advice = "Set a password (and REDISCLI_AUTH for gitbackup), or bind it to 127.0.0.1."
     return Risk(check, STRANGER, told, Level.WARN, advice + more, commands)
 
 

@@ -156,7 +156,7 @@ def _refused(error: OSError) -> str:
     except FileNotFoundError:
         return "the current folder no longer exists; change to another one"
     where = f": {error.filename}" if error.filename else ""
-    return f"the system says: {error.strerror or error}{where}"
+    return f"system error: {error.strerror or error}{where}"
 
 
 def _usage(error: click.ClickException) -> str:

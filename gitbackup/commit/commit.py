@@ -54,9 +54,9 @@ def expect_text(message: str | None) -> None:
     if message is None:
         return
     if not message.strip():
-        raise UsageError("the message is empty; without -m the subject tells what changed")
+        raise UsageError("the message is empty; without -m, the subject lists what changed")
     if not codec.is_utf8(message):
-        raise UsageError("the message is not UTF-8, as a commit's is; write it in that encoding")
+        raise UsageError("the message is not UTF-8")
 
 
 def commit(
@@ -111,7 +111,7 @@ def upkeep(repository: Repository) -> list[str]:
     try:
         repository.maintain()
     except GitbackupError as error:
-        return [f"the commit is made, but git's garbage collection failed: {error}"]
+        return [f"the commit was made, but git's garbage collection failed: {error}"]
     return []
 
 
@@ -171,31 +171,31 @@ def doubts(capture: Capture) -> list[str]:
     """Return warnings of what the reading could not make sure of."""
     sentences = [_unproven(capture.live)] if capture.live.why else []
     if capture.live.primary:
-        sentences.append(f"this replica may lack what its primary has: {capture.live.primary}")
+        sentences.append(f"this replica may lack data of its primary: {capture.live.primary}")
     sentences += [
-        f"key {key} was written to each time it was read in pieces: its value may never have been"
+        f"key {key} changed during every read: its saved value may mix old and new parts"
         for key in capture.live.torn
     ]
     if capture.live.left_over:
         count = len(capture.live.left_over)
-        sentences.append(f"{count} keys that a killed restore had built aside are no part of this")
+        sentences.append(f"left out {count} temporary keys of a restore that was killed")
     if capture.live.functions_refused:
         sentences.append(
-            "the user may not list functions, so no library is part of this: grant ACL SETUSER"
-            " ... +function|list"
+            "the user has no permission to list functions, so libraries are left out:"
+            " grant ACL SETUSER ... +function|list"
         )
     if not capture.live.watching:
         sentences.append(
-            "the user may not WATCH, so large values may be torn: grant ACL SETUSER ... +watch"
-            " +multi +exec"
+            "the user has no permission to WATCH, so large values may mix old and new"
+            " parts: grant ACL SETUSER ... +watch +multi +exec"
         )
     return sentences
 
 
 def _unproven(live: SnapshotReader) -> str:
     """Return why the capture is not known to be of one moment."""
-    changed = f", {live.changed:,} keys changed while it was read" if live.changed else ""
-    return f"this is not one point in time{changed}: {live.why}"
+    changed = f", {live.changed:,} keys changed during the read" if live.changed else ""
+    return f"not one point in time{changed}: {live.why}"
 
 
 def surprises(repository: Repository | None, capture: Capture, parent: str | None) -> list[str]:
@@ -205,16 +205,18 @@ def surprises(repository: Repository | None, capture: Capture, parent: str | Non
         return []
     sentences, keys = left_over(repository), capture.live.total
     if not repository.branch():
-        sentences.append("HEAD is detached: no branch holds this history; git switch to one")
+        sentences.append(
+            "HEAD is detached: no branch contains this history; `git switch` to a branch"
+        )
     last = key_count(repository.commit_info(parent).trailers.get("Keys", ""))
     if last >= MANY and keys < last * FEW:
         sentences.append(
-            f"only {keys:,} keys where the last commit has {last:,}: is this the right server?"
+            f"only {keys:,} keys, but the last commit has {last:,}: is this the right server?"
         )
     before = repository.files(parent).get(file_format.MANIFEST)
     if before and before != capture.files[file_format.MANIFEST]:
         sentences.append(
-            "the scope is not the last commit's: keys outside it are not in this snapshot"
+            "the scope has changed since the last commit: keys outside it are not in this snapshot"
         )
     return sentences
 

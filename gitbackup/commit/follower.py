@@ -77,7 +77,7 @@ class LiveFollower(SnapshotReader):
         """
         tracker, reading = self._hearing(), self._reading
         if reading is None:
-            raise ValueError("it was not read yet")
+            raise ValueError("it has not been read yet")
         self.primary = ""
         self._look_at_primary()
         loop = self._loop(tracker, reading, self.dirty)

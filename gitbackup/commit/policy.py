@@ -37,7 +37,7 @@ class CommitPolicy:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rest <= self.longest:
-            raise UsageError("the longest wait is shorter than the time that is to be quiet")
+            raise UsageError("--max-wait is shorter than --quiet")
         expect_text(self.word(_SAMPLE))
 
     def word(self, summary: Summary) -> str:
@@ -47,7 +47,7 @@ class CommitPolicy:
         def fill(found: re.Match[str]) -> str:
             if found[1] not in told:
                 known = " and ".join(f"{{{name}}}" for name in told)
-                raise UsageError(f"nothing takes the place of {found[0]}: there are {known}")
+                raise UsageError(f"unknown placeholder {found[0]}: use {known}")
             return told[found[1]]
 
         return _PLACE.sub(fill, self.template)

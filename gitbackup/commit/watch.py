@@ -201,7 +201,7 @@ class Watch:
             if self._made % GATHER == 0:
                 self._repository.gather()
         except GitbackupError as error:
-            return [f"the commit is made, but its pack was not joined to others: {error}"]
+            return [f"the commit was made, but git could not combine its packs: {error}"]
         return []
 
     def _trouble(self, error: GitbackupError) -> Iterator[Trouble]:

@@ -75,8 +75,9 @@ class Diff:
         """
         if self.redaction and (key := next(self._hidden(), None)):
             raise UsageError(
-                f"{str(key)!r} is masked by --redact or gitbackup.redact, and commands would write"
-                " the masks: leave it out with --exclude, or unmask it"
+                f"{str(key)!r} is masked by --redact or gitbackup.redact, and the"
+                " commands would write the mask: leave the key out with --exclude, or"
+                " do not mask it"
             )
         return commands(self.comparison, time.time_ns() // 1_000_000)
 

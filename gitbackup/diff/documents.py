@@ -77,7 +77,7 @@ def _bounded(before: Any, after: Any) -> Comparison:
             return Comparison(note="same document, written differently")
         changes = sorted(_changes(before, after), key=_order)
     except RecursionError:
-        return Comparison(note="nested too deep to compare inside")
+        return Comparison(note="nested too deeply to compare inside")
     except _TooManyError:
         return Comparison(note=TOO_MANY)
     if len(changes) > MOST_CHANGES:
@@ -191,7 +191,7 @@ def _number(literal: str) -> float:
     """A number that a double holds exactly as written; others only their text can tell."""
     number = float(literal)
     if Decimal(literal) != Decimal(repr(number)):
-        raise _UnfitError("holds a number too precise to compare inside")
+        raise _UnfitError("contains a number too precise to compare inside")
     return number
 
 
@@ -202,5 +202,5 @@ def _constant(name: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _UnfitError("names a member twice, so it is not compared inside")
+        raise _UnfitError("has a duplicate member, so it is not compared inside")
     return members

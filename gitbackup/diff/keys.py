@@ -135,7 +135,9 @@ def _remember(found: dict[Key, _Found], key: Key, path: str | None, entry: Entry
 
 def _refuse_second(key: Key, path: str | None, other: _Found | None) -> None:
     if other is not None:
-        raise Damaged(f"the key {key} is in two files, {other.path} and {path}: remove it from one")
+        raise Damaged(
+            f"key {key} is in two files, {other.path} and {path}: remove it from one of them"
+        )
 
 
 def _equal(before: Entry, after: Entry) -> bool:

@@ -236,10 +236,10 @@ def decode(path: str, content: bytes) -> Any:
     try:
         ours = encode(document) == content
     except TypeError:
-        raise Damaged(f"{path}, line 1: not valid: nested too deeply") from None
+        raise Damaged(f"{path}, line 1: not valid JSON: nested too deeply") from None
     twin = None if ours else _twin(content)
     if twin is not None:
-        raise Damaged(f"{path}, line {line_of(content, twin, 2)}: {twin!r} stands there twice")
+        raise Damaged(f"{path}, line {line_of(content, twin, 2)}: duplicate name {twin!r}")
     return document
 
 
@@ -277,10 +277,10 @@ def decode_line(content: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         raise ValueError(f"not valid JSON: {error.msg}") from None
     except TypeError:
-        raise ValueError("not valid: nested too deeply") from None
+        raise ValueError("not valid JSON: nested too deeply") from None
     twin = None if ours else _twin(content)
     if twin is not None:
-        raise ValueError(f"{twin!r} stands there twice")
+        raise ValueError(f"duplicate name {twin!r}")
     return document
 
 

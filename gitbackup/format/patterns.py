@@ -32,9 +32,7 @@ def matcher(patterns: Iterable[str], caseless: bool = False) -> Matcher:
     if not globs:
         return lambda name: True
     if len(globs) > MOST or sum(map(len, globs)) > LONGEST:
-        raise UsageError(
-            f"there are more key patterns than gitbackup takes: {MOST:,}, of {LONGEST:,} bytes"
-        )
+        raise UsageError(f"too many key patterns: at most {MOST:,}, of {LONGEST:,} bytes in total")
     flags = re.DOTALL | re.IGNORECASE if caseless else re.DOTALL
     return re.compile(b"|".join(map(_expression, globs)), flags).fullmatch
 

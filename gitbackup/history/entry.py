@@ -73,7 +73,7 @@ def stored(name: str) -> str:
     try:
         return kinds.normal_text(name, "the name")
     except ValueError as error:
-        raise UsageError(f"{name!r} is no key: {error}") from None
+        raise UsageError(f"{name!r} is not a key: {error}") from None
 
 
 def _size(key: Key, entry: Entry) -> int:

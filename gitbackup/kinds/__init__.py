@@ -90,11 +90,11 @@ def normal_entry(entry: Any) -> Entry:
     Raises ValueError, saying what is wrong, for what is no entry.
     """
     if not isinstance(entry, dict):
-        raise ValueError("it is not an object")
+        raise ValueError("the entry is not an object")
     if unknown := entry.keys() - MEMBERS:
-        raise ValueError(f"it has an unknown member {min(unknown)!r}")
+        raise ValueError(f"unknown member {min(unknown)!r}")
     if not isinstance(entry.get("type"), str) or "value" not in entry:
-        raise ValueError("it has no type or no value")
+        raise ValueError("the type or the value is missing")
     value = kind_of(entry["type"]).canonicalize(entry["value"])
     normal: Entry = {"type": entry["type"], "value": value}
     if "expires_at" in entry:
@@ -107,8 +107,8 @@ def normal_entry(entry: Any) -> Entry:
 def _field_expiries(entry: Any, fields: dict[str, str]) -> dict[str, str | int]:
     expiries = normal_object(entry["field_expires_at"], "field_expires_at")
     if not kind_of(entry["type"]).fields_expire or not expiries:
-        raise ValueError("field_expires_at is not a hash's object of fields")
+        raise ValueError("field_expires_at is not an object, or the key is not a hash")
     for field in expiries:
         if field not in fields:
-            raise ValueError(f"field_expires_at names the field {field!r}, which is not there")
+            raise ValueError(f"field_expires_at names the field {field!r}, which does not exist")
     return {field: normal_instant(moment) for field, moment in expiries.items()}

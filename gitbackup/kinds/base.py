@@ -308,7 +308,7 @@ def all_scanned(reply: Any) -> Sequence[str]:
 def expect_new(cursor: str, seen: set[str]) -> None:
     """Raise Incomplete for a cursor that a scan was given before: it would never end."""
     if cursor in seen:
-        raise Incomplete("a scan of it goes round in circles")
+        raise Incomplete("scanning it does not end")
     seen.add(cursor)
 
 
@@ -332,7 +332,7 @@ def normal_text(value: Any, what: str) -> str:
     try:
         return codec.text(codec.data(value))
     except ValueError:
-        raise ValueError(f"{what} begins with base64: and goes on with what is not") from None
+        raise ValueError(f"{what} begins with base64: but is not valid base64") from None
 
 
 def normal_object(value: Any, what: str = "the value") -> dict[str, Any]:
@@ -341,7 +341,7 @@ def normal_object(value: Any, what: str = "the value") -> dict[str, Any]:
         raise ValueError(f"{what} is not an object")
     normal = {normal_text(name, f"a name in {what}"): item for name, item in value.items()}
     if len(normal) < len(value):
-        raise ValueError(f"{what} has the same name twice, once as base64")
+        raise ValueError(f"{what} has a duplicate name, once as base64")
     return normal
 
 

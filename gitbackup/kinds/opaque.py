@@ -44,7 +44,7 @@ class Opaque(Kind):
         try:
             dump = base64.b64decode(value["dump"], validate=True)
         except (TypeError, ValueError):
-            raise ValueError("its dump is not base64") from None
+            raise ValueError("the dump is not base64") from None
         return {"dump": base64.b64encode(dump).decode("ascii")}
 
     def is_canonical(self, value: Any) -> bool:

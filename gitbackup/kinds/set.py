@@ -59,7 +59,7 @@ class Set(Kind):
         members = sorted(normal_texts(value))
         for member, following in pairwise(members):
             if member == following:
-                raise ValueError(f"the member {member!r} stands there twice")
+                raise ValueError(f"duplicate member {member!r}")
         return members
 
     def is_canonical(self, value: Any) -> bool:

@@ -235,7 +235,7 @@ def _read_state(key: bytes, full: Value) -> Asking:
         if not (pending := _cut_pending(full)):
             return full
         most = 2 * pending
-    raise Incomplete("more is pending than the server tells")
+    raise Incomplete("it has more pending entries than the server returns")
 
 
 def _read_on(key: bytes, most: int, entries: Value, last: str) -> Asking:
@@ -247,7 +247,7 @@ def _read_on(key: bytes, most: int, entries: Value, last: str) -> Asking:
         if len(piece) < most:
             return
         if (following := f"({piece[-1][0]}") == start:
-            raise Incomplete("it has the same entries again and again")
+            raise Incomplete("reading it returns the same entries again and again")
         start = following
 
 
@@ -322,10 +322,10 @@ def _with_entries(value: Value, entries: Value) -> Value:
 
 def _normal_fields(id_: str, fields: Any) -> list[str]:
     if position(id_) == (0, 0):
-        raise ValueError("an entry cannot have the id 0-0")
+        raise ValueError("an entry cannot have the ID 0-0")
     texts = normal_texts(fields, f"entry {id_}")
     if not texts or len(texts) % 2:
-        raise ValueError(f"entry {id_} is not pairs of a field and a value")
+        raise ValueError(f"entry {id_} is not a list of field and value pairs")
     return texts
 
 
@@ -339,7 +339,7 @@ def _normal_state(value: Value, entries: Value) -> Value:
     if position(last) < position(deleted):
         raise ValueError("max_deleted_id is after last_id")
     if added < len(entries):
-        raise ValueError("entries_added is less than there are entries")
+        raise ValueError("entries_added is less than the number of entries")
     state = {"last_id": last, "entries_added": added, "max_deleted_id": deleted}
     plain = {"last_id": newest, "entries_added": len(entries), "max_deleted_id": NONE}
     return {name: item for name, item in state.items() if item != plain[name]}
@@ -353,7 +353,7 @@ def _normal_group(name: str, group: Any) -> Value:
         normal["entries_read"] = _count(group["entries_read"], "entries_read")
     if consumers := sorted(normal_texts(group.get("consumers", []), "consumers")):
         if len({*consumers}) < len(consumers):
-            raise ValueError(f"group {name!r} has the same consumer twice")
+            raise ValueError(f"group {name!r} has a duplicate consumer")
         normal["consumers"] = consumers
     if pending := normal_object(group.get("pending", {}), f"pending of {name!r}"):
         normal["pending"] = {
@@ -367,7 +367,9 @@ def _normal_pending(id_: str, pending: Any, consumers: list[str]) -> Value:
     _expect_members(pending, PENDING, PENDING, f"pending {id_}")
     consumer = normal_text(pending["consumer"], "consumer")
     if consumer not in consumers:
-        raise ValueError(f"pending {id_} is of {consumer!r}, which its group has not")
+        raise ValueError(
+            f"pending {id_} belongs to {consumer!r}, which is not a consumer of its group"
+        )
     return {
         "consumer": consumer,
         "delivered_at": normal_instant(pending["delivered_at"]),
@@ -379,7 +381,7 @@ def _expect_members(value: Any, known: set[str], needed: set[str], what: str) ->
     if not isinstance(value, dict):
         raise ValueError(f"{what} is not an object")
     if missing := needed - value.keys():
-        raise ValueError(f"{what} has no {min(missing)}")
+        raise ValueError(f"{what} lacks {min(missing)}")
     if unknown := value.keys() - known:
         raise ValueError(f"{what} has an unknown member {min(unknown)!r}")
 

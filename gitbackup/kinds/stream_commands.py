@@ -31,7 +31,7 @@ def position(id_: Any) -> tuple[int, int]:
     """A stream id as the two numbers it is ordered by. Raises ValueError for what is no id."""
     first, dash, second = id_.partition("-") if isinstance(id_, str) else ("", "", "")
     if not (dash and _digits(first) and _digits(second)):
-        raise ValueError(f"{id_!r} is not a stream id")
+        raise ValueError(f"{id_!r} is not a stream ID")
     return int(first), int(second)
 
 
@@ -284,7 +284,7 @@ def put_into(dump: bytes, marks: Mapping[bytes, Mapping[bytes, bytes]]) -> bytes
         pieces = dump.split(mark)
         ids = [piece[-ID.size :] for piece in pieces[:-1]]
         if sorted(ids) != sorted(dates):
-            raise ValueError("its dump is not as expected")
+            raise ValueError("the dump is not as expected")
         dump = b"".join(piece + dates[id_] for piece, id_ in zip(pieces, ids, strict=False))
         dump += pieces[-1]
     return dump

@@ -100,7 +100,7 @@ def _in_pieces(key: bytes, most: int) -> Reading:
     if b"".join(pieces) and length == sum(map(len, pieces)):
         return {"type": String.name, "value": codec.loose(b"".join(pieces))}
     if length:
-        raise Incomplete("its length is another each time")
+        raise Incomplete("its length changes on every read")
     (value,) = yield [("GET", key)]
     return None if value is None else {"type": String.name, "value": value}
 

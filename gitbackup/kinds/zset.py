@@ -76,7 +76,7 @@ class SortedSet(Kind):
             scores.update(_scores(piece))
             start += server.piece
             if piece and len(scores) == known:
-                raise Incomplete("it has the same members again and again")
+                raise Incomplete("reading it returns the same members again and again")
             if len(piece) < server.piece:
                 return {"type": self.name, "value": scores} if scores else None
 

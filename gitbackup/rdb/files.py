@@ -57,12 +57,12 @@ def save(
     except OSError as error:
         why = error.strerror or str(error)
         raise GitbackupError(
-            f"cannot save to {folder}: {why}; what was there is as it was"
+            f"cannot save to {folder}: {why}; the files there are unchanged"
         ) from error
     if not checksum:
         warnings.append(
-            f"{server.label} writes no checksums (rdbchecksum no): the file is whole, but nothing"
-            " tells whether it is right; `gitbackup rdb verify` loads it"
+            f"{server.label} writes no checksums (rdbchecksum no): the file is"
+            " complete, but not verified; `gitbackup rdb verify` loads it"
         )
     return RdbSaved(rdb_file.look(path), str(server), checksum, removed, warnings)
 
@@ -97,22 +97,23 @@ def _copy(path: Path | None, server: Server, file: BinaryIO, progress: Progress)
         found = rdb_file.look(saved.path)
         if found.dated and found.taken_at.timestamp() < saved.began - SLACK:
             raise ServerError(
-                f"{saved.path} is of {found.taken_at:%Y-%m-%d %H:%M:%S} UTC, and not what the"
-                f" server at {server.label} has just saved: name its file with --file"
+                f"{saved.path} is from {found.taken_at:%Y-%m-%d %H:%M:%S} UTC, and is"
+                f" not the file that the server at {server.label} has just saved: name"
+                " that file with --file"
             )
         with saved.path.open("rb") as stream:
             shutil.copyfileobj(stream, file)
     except (UsageError, PermissionError) as error:
         raise ServerError(
-            f"the server at {server.label} has saved, but its file cannot be copied: {error};"
-            " if it is somewhere else on this machine, name it with --file"
+            f"the server at {server.label} has saved, but its file cannot be copied:"
+            f" {error}; if it is elsewhere on this machine, name it with --file"
         ) from None
 
 
 def listed(folder: Path) -> list[RdbListed]:
     """The RDB files of a folder, the newest first."""
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}; `gitbackup rdb save` makes it")
+        raise UsageError(f"there is no folder {folder}; `gitbackup rdb save` creates it")
     found = [_listed(path) for path in sorted(folder.glob("*.rdb")) if path.is_file()]
     return sorted(found, key=lambda one: one.file.taken_at.timestamp() if one.file else 0)[::-1]
 
@@ -150,7 +151,7 @@ def _held(folder: Path, wait: float) -> Iterator[int]:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if not lock.take(handle, wait):
-            raise Busy(f"another run of gitbackup saves to {folder}; waited {wait:g} s for it")
+            raise Busy(f"another run of gitbackup is saving to {folder}; waited {wait:g} s for it")
         yield handle
     finally:
         os.close(handle)
@@ -178,7 +179,7 @@ def _checked(draft: Path, server: Server) -> bool:
         return rdb_file.check(draft)
     except Damaged as damaged:
         why = str(damaged).replace(str(draft), "it")
-        raise ServerError(f"what {server.label} gave is not kept: {why}") from None
+        raise ServerError(f"the file from {server.label} was not kept: {why}") from None
 
 
 def _unused(folder: Path, moment: datetime) -> Path:

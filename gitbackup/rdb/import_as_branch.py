@@ -71,8 +71,8 @@ class RdbSnapshotReader(SnapshotReader):
             return []
         keys = self._loaded.keys
         hidden = sum(count - self._loaded.living(db) for db, count in keys.items())
-        sentence = f"{hidden} keys that have expired since {self.file.path} was written are no part"
-        return [f"{sentence} of this: Redis does not show them"] if hidden else []
+        sentence = f"left out {hidden} keys that have expired since {self.file.path} was written"
+        return [f"{sentence}: Redis does not show them"] if hidden else []
 
 
 @contextmanager
@@ -95,7 +95,9 @@ def told(
     if repository and result.parent and taken_at(repository, result.parent) > live.taken_at:
         warnings.append(f"{live.file.path} is older than the last commit: commit the oldest first")
     if not live.file.dated:
-        warnings.append(f"{live.file.path} does not tell of when it is: its own time stands for it")
+        warnings.append(
+            f"{live.file.path} does not say when it was made: its modification time is used"
+        )
     return replace(result, warnings=warnings)
 
 

@@ -144,14 +144,14 @@ def _parse(content: bytes | None, place: str) -> _Told:
     globs: dict[str, list[str]] = {name: [] for name in TRAVELLING}
     where = f"the settings of {place}"
     if content is None:
-        return _Told(globs, skipped=[f"{where} cannot be read, so none came along"])
+        return _Told(globs, skipped=[f"cannot read {where}, so none were copied"])
     try:
         document = codec.decode(FILE, content)
         version = document["format"]
         if type(version) is int and version > FORMAT:
             raise NewerFormat(
-                f"{where} are of format {version}, this gitbackup reads up to {FORMAT}, so they"
-                " were left alone: upgrade gitbackup"
+                f"{where} have format {version}, and this gitbackup reads up to"
+                f" {FORMAT}, so they were not copied: upgrade gitbackup"
             )
         told = document["settings"]
         if version != FORMAT or not isinstance(told, dict):
@@ -159,32 +159,30 @@ def _parse(content: bytes | None, place: str) -> _Told:
     except NewerFormat:
         raise
     except (Damaged, KeyError, TypeError, ValueError, RecursionError):
-        return _Told(globs, skipped=[f"{where} cannot be read, so none came along"])
+        return _Told(globs, skipped=[f"cannot read {where}, so none were copied"])
     skipped: list[str] = []
     for name in TRAVELLING:
         globs[name] = _globs(told.get(name, []), f"{where}: {name}", skipped)
     unknown = sorted(told.keys() - {*TRAVELLING, "url"})
-    skipped += [
-        f"{where}: there is no setting {name[:40]!r}, so it was left out" for name in unknown[:9]
-    ]
+    skipped += [f"{where}: unknown setting {name[:40]!r}, left out" for name in unknown[:9]]
     return _Told(globs, _url(told.get("url"), where, skipped), skipped)
 
 
 def _globs(values: Any, where: str, skipped: list[str]) -> list[str]:
     """Return the globs of a setting that are such."""
     if not isinstance(values, list):
-        skipped.append(f"{where} is no list, so it was left out")
+        skipped.append(f"{where} is not a list, left out")
         return []
     found: list[str] = []
     for value in values[:MANY]:
         try:
             if not isinstance(value, str):
-                raise ValueError("it is no text")
+                raise ValueError("not text")
             found.append(glob(codec.loose(codec.data(kinds.normal_text(value, "a glob")))))
         except (UsageError, ValueError) as error:
             skipped.append(f"{where} {str(value)[:40]!r} was left out: {error}")
     if len(values) > MANY:
-        skipped.append(f"{where} has more than {MANY} globs, and the rest was left out")
+        skipped.append(f"{where} has more than {MANY} globs; the rest were left out")
     return [*dict.fromkeys(found)]
 
 
@@ -193,6 +191,6 @@ def _url(value: Any, where: str, skipped: list[str]) -> str | None:
         return None
     told = without_password(value, user=False) if isinstance(value, str) else ""
     if not told or len(told) > 500:
-        skipped.append(f"{where}: the url is no server's, so it was left out")
+        skipped.append(f"{where}: the url is not a Redis URL, left out")
         return None
     return told

@@ -64,8 +64,8 @@ def push(repository: Repository, target: str | None) -> PushResult:
     warnings = list(sent.warnings)
     if sent.first:
         warnings.append(
-            f"the first push to {remote.place}: whoever can read that place can read every value"
-            " of every commit, secrets included"
+            f"first push to {remote.place}: whoever can read that place can read every"
+            " value of every commit, secrets included"
         )
     head = repository.resolve("HEAD")
     return PushResult(
@@ -87,7 +87,7 @@ def is_automatic(repository: Repository) -> bool:
     """Whether a commit is to be pushed at once. Raises UsageError for a setting that is none."""
     value = repository.get("push")
     if value not in (None, "", ON_COMMIT):
-        raise UsageError(f"the setting gitbackup.push is {value!r}, and can only be {ON_COMMIT!r}")
+        raise UsageError(f"the setting gitbackup.push is {value!r}, but can only be {ON_COMMIT!r}")
     return value == ON_COMMIT
 
 
@@ -117,7 +117,7 @@ def clone(source: str, path: Path, bare: bool) -> CloneResult:
         warnings = [*came.skipped]
         if repository.detached_there(remote) == head:
             warnings.append(
-                f"HEAD of {remote.place} is detached, on no branch there; here it is on the branch"
+                f"HEAD of {remote.place} is detached; here it is on the branch"
                 f" {repository.branch()}"
             )
         return CloneResult(path, str(remote.place), head, commits, warnings, came)

@@ -110,7 +110,7 @@ def _unmoved(repository: Repository, live_state: LiveState) -> Iterator[None]:
     """Hold the repository's lock. Raises Busy if HEAD is not what the state was compared with."""
     with repository.lock():
         if repository.head() != live_state.parent:
-            raise Busy("another run made a commit meanwhile; restore again")
+            raise Busy("another run has made a commit meanwhile; restore again")
         yield
 
 
@@ -144,7 +144,7 @@ def commit_after(
     with repository.lock():
         parent = repository.head()
         if parent != (saved or live_state.parent):
-            raise Busy("another run made a commit meanwhile")
+            raise Busy("another run has made a commit meanwhile")
         with repository.importer(parent) as importer:
             commit = importer.commit(message, differing)
             importer.publish()

@@ -20,8 +20,8 @@ from gitbackup.snapshot.entry_sources import EntrySource, decoded
 from gitbackup.store.repository.restore_journal import JournalEntry
 
 UNSEEN = (
-    "function libraries are left as they are, for the user may not list them: grant ACL SETUSER"
-    " ... +function|list"
+    "function libraries are not restored, because the user has no permission to list"
+    " them: grant ACL SETUSER ... +function|list"
 )
 
 
@@ -207,9 +207,9 @@ def revalidate(plan: Plan, kept: Plan, begun: bool) -> Plan:
     if moved:
         named = ", ".join(map(str, moved[:NAMED]))
         more = f" and {len(moved) - NAMED:,} more" if len(moved) > NAMED else ""
-        what = "nothing more" if begun else "nothing"
+        what = "nothing else" if begun else "nothing"
         raise GitbackupError(
-            f"since the plan was drawn, {named}{more} changed: {what} was restored, make a new plan"
+            f"{named}{more} changed after the plan was made: {what} was restored; make a new plan"
         )
     planned = {step.key for step in kept.keys}
     return replace(plan, keys=[step for step in plan.keys if step.key in planned])

@@ -134,8 +134,9 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
         left = room(connection)
     if left and not left.evicts and left.free < (adds := entries.adds(left.free)):
         raise ServerError(
-            f"the restore takes {size(adds)} of memory or more, and {server.label} has"
-            f" {size(max(left.free, 0))} left: raise its maxmemory, or restore fewer keys"
+            f"the restore needs at least {size(adds)} of memory, and {server.label}"
+            f" has {size(max(left.free, 0))} left: raise its maxmemory, or restore"
+            " fewer keys"
         )
 
 
@@ -158,7 +159,7 @@ def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
         left = room(connection)
     told = unsupported_types(server, plan, entries)
     if left and left.free < entries.adds(left.free):
-        told.append("the server has not enough memory for it, and will evict keys")
+        told.append("the server does not have enough memory for the restore, and will evict keys")
     return told
 
 
@@ -177,7 +178,9 @@ def unsupported_types(server: Server, plan: Plan, entries: Entries) -> list[str]
         for (db, type_), alike in samples.items():
             if why := writer.refusal(db, entries.step(alike[0])):
                 keys = counted(len(alike), "key")
-                told.append(f"the server takes no {type_} ({why}): {keys} will not be restored")
+                told.append(
+                    f"the server does not support {type_} ({why}): {keys} will not be restored"
+                )
     return told
 
 

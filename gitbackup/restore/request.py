@@ -54,7 +54,7 @@ def by_words(
 def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> RestoreRequest:
     """A plan that was kept. Raises UsageError for another server's, or a commit that is gone."""
     if plan.server != str(server):
-        raise UsageError(f"the plan is for {plan.server}, and this is {server}")
+        raise UsageError(f"the plan is for {plan.server}, but this server is {server}")
     try:
         repository.resolve(plan.commit)
     except UsageError:
@@ -92,14 +92,15 @@ def _last(repository: Repository, cut: Sequence[JournalEntry]) -> trailers.Resto
     before = open_[-1].replaced
     if before is None:
         raise UsageError(
-            f"a restore of {open_[-1].commit[:7]} was cut off, and no commit of HEAD's history has"
-            " what was there before it: restore that from the branch saved/... that it named"
+            f"a restore of {open_[-1].commit[:7]} was interrupted, and no commit in"
+            " the history of HEAD holds the previous state: restore it from the"
+            " branch saved/... that was named then"
         )
     begun = trailers.told_by(repository.commit_info(before))
     if begun is None:  # gitbackup 0.1 told of it in no commit, where there was nothing to save
         raise UsageError(
-            f"a restore of {open_[-1].commit[:7]} was cut off, and commit {before[:7]} holds what"
-            f" was there before it: `gitbackup restore {before[:7]}` puts that back"
+            f"a restore of {open_[-1].commit[:7]} was interrupted; commit {before[:7]}"
+            f" holds the previous state: `gitbackup restore {before[:7]}` puts it back"
         )
     return trailers.last(repository) if repository.is_past(before) else begun
 
@@ -155,10 +156,11 @@ def _expect_meant(repository: Repository, commit_ish: str, cut: JournalEntry) ->
         return
     if now != cut.commit:
         then, other = cut.commit[:7], now[:7]
-        finish = "have it again" if cut.state is State.DONE else "finish it"
+        finish = "restore it again" if cut.state is State.DONE else "finish it"
         raise Ambiguous(
-            f"a restore of {commit_ish} was cut off, and that meant commit {then} then and means"
-            f" {other} now: name {then} to {finish}, or {other} to restore that one",
+            f"a restore of {commit_ish} was interrupted; {commit_ish} was commit"
+            f" {then} then, and is {other} now: name {then} to {finish}, or {other} to"
+            " restore that one",
             cut.commit,
             now,
         )
@@ -168,6 +170,6 @@ def _expect_same(last: trailers.Restored, server: Server) -> None:
     place = last.info.trailers.get("Server", "").rpartition(" at ")[2]
     if place != server.label:
         raise UsageError(
-            f"the last restore, {last.info.short_id}, was into the server at {place}, and this is"
-            f" the one at {server.label}"
+            f"the last restore, {last.info.short_id}, was into the server at {place},"
+            f" but this is the one at {server.label}"
         )

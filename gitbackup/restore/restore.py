@@ -43,8 +43,8 @@ from gitbackup.store.repository.restore_journal import State
 LOOKS = 3  # times to read the database, while that makes a server without room evict more
 ROUNDS = 10  # plans that are made for keys which somebody goes on writing to
 APART = (
-    "the user may not read all that HEAD covers: the restored state is not committed, and the"
-    " previous state is saved on a branch of its own"
+    "the user has no permission to read all keys that HEAD covers: the restored state"
+    " is not committed, and the previous state is saved on a branch of its own"
 )
 Confirm = Callable[[Plan], bool]
 Tell = Callable[[RestoreResult], object]
@@ -81,7 +81,7 @@ class Restorer:
         """What is wrong with files of the commit that are left out, a sentence for each."""
         if skip_damaged:
             stored, self.damaged = sound_part(repository, request.commit)
-        self._warnings += [f"{why}; its keys are left as they are" for why in self.damaged]
+        self._warnings += [f"{why}; its keys are not touched" for why in self.damaged]
         whole = EntrySource(stored, self._summaries)
         self._scope = scope_of(whole)
         self._whole = whole
@@ -118,7 +118,7 @@ class Restorer:
                     self._repository.expect_resolved()
                 preflight.probe(self._server, live_state.plan, entries)
             except GitbackupError as error:
-                return _warned(live_state.plan, f"it cannot be carried out: {error}")
+                return _warned(live_state.plan, f"the plan cannot be applied: {error}")
             return _warned(
                 live_state.plan, *preflight.warnings(self._server, live_state.plan, entries)
             )

@@ -112,7 +112,7 @@ class RestoreResult:
 def cut_off(error: GitbackupError, result: RestoreResult, since: str | None) -> GitbackupError:
     """Return an error in the middle of writing, which tells the commit of the state before, and
     the one of the state `since`, None for none."""
-    told = [f"the restore was cut off: {str(error).removesuffix(f'; {AGAIN}')}"]
+    told = [f"the restore was interrupted: {str(error).removesuffix(f'; {AGAIN}')}"]
     told += [f"the previous state is {result.place}"] if result.saved else []
     told += [f"the current state is commit {since[:7]} (HEAD)"] if since else []
     return type(error)("; ".join([*told, "the same command finishes it"]))

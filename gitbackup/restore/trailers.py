@@ -58,7 +58,7 @@ def last(repository: Repository) -> Restored:
     for info in repository.log():
         if restored := told_by(info):
             return restored
-    raise UsageError("there is nothing to undo: no commit of HEAD's history tells of a restore")
+    raise UsageError("nothing to undo: the history of HEAD contains no restore")
 
 
 def touched(repository: Repository, restored: Restored) -> frozenset[Key]:
@@ -92,7 +92,7 @@ def told(repository: Repository, commit: str) -> Restored:
     """What a commit tells of a restore. Raises UsageError where it tells of none."""
     restored = told_by(repository.commit_info(repository.resolve(commit)))
     if restored is None:
-        raise UsageError(f"commit {commit[:7]} tells of no restore, and so it cannot be undone")
+        raise UsageError(f"commit {commit[:7]} is not a restore, so it cannot be undone")
     return restored
 
 

@@ -60,7 +60,7 @@ def sound_part(repository: Repository, commit: str) -> tuple[StoredSource, list[
             del kept[path]
             continue
         if twin := next((key for key in keys if key in holders), None):
-            damaged.append(f"{path}: key {twin.name!r} is in {holders[twin]} too")
+            damaged.append(f"{path}: key {twin.name!r} is also in {holders[twin]}")
             for other in {path, *(holders[key] for key in keys if key in holders)}:
                 kept.pop(other, None)
         holders |= dict.fromkeys(keys, path)

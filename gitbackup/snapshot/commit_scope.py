@@ -23,7 +23,7 @@ def taken_at(repository: Repository, commit: str) -> int:
 def scope_of(source: Source) -> Scope:
     """What a snapshot covers. Raises Damaged where it has no manifest."""
     if file_format.MANIFEST not in source.files:
-        raise Damaged(f"the commit has no {file_format.MANIFEST}: it is no snapshot of gitbackup")
+        raise Damaged(f"the commit has no {file_format.MANIFEST}: not a gitbackup snapshot")
     return file_format.read_manifest(source.read(file_format.MANIFEST))
 
 
@@ -35,5 +35,7 @@ def head_scope(repository: Repository, warnings: list[str]) -> Scope | None:
     try:
         return file_format.read_manifest(source.read(file_format.MANIFEST))
     except Damaged as error:
-        warnings.append(f"HEAD's scope cannot be read, the settings' serves: {error}")
+        warnings.append(
+            f"cannot read the scope of HEAD, so the scope of the settings is used: {error}"
+        )
         return None

@@ -55,8 +55,8 @@ def read_manifest(content: bytes) -> Scope:
     version = document.get("format") if isinstance(document, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise NewerFormat(
-            f"{MANIFEST}: the snapshot has format {version}, this gitbackup reads up to {FORMAT};"
-            " upgrade gitbackup"
+            f"{MANIFEST}: the snapshot has format {version}, and this gitbackup reads"
+            f" up to {FORMAT}; upgrade gitbackup"
         )
     try:
         if version == FORMAT and version is not True:
@@ -70,7 +70,7 @@ def read_scope(stored: dict[str, Any]) -> Scope:
     """The inverse of `scope_object`. Raises KeyError, TypeError or ValueError for what is none."""
     databases, functions = stored["databases"], stored["functions"]
     if type(functions) is not bool:
-        raise ValueError("functions is true or false")
+        raise ValueError("functions must be true or false")
     return Scope(
         None if databases == "all" else tuple(map(_number, _array(databases))),
         tuple(map(_pattern, _array(stored["include"]))),
@@ -87,7 +87,7 @@ def _array(value: Any) -> list[Any]:
 
 def _number(db: Any) -> int:
     if type(db) is not int or not 0 <= db <= LAST_DATABASE:
-        raise ValueError("databases are numbers")
+        raise ValueError("databases must be numbers")
     return db
 
 
@@ -224,13 +224,13 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
         return {Key(db, name): entry for name, entry in plain.items()}
     document = codec.decode(path, content)
     if not isinstance(document, dict):
-        raise Damaged(f"{path}, line 1: not an object of keys and their entries")
+        raise Damaged(f"{path}, line 1: not an object of keys and entries")
     found: dict[Key, Entry] = {}
     for name, entry in document.items():
         try:
             key = Key(db, kinds.normal_text(name, "the name"))
             if key in found:
-                raise ValueError(f"it stands there twice, also as {key.name!r}")
+                raise ValueError(f"duplicate key, also as {key.name!r}")
             found[key] = kinds.normal_entry(entry)
         except ValueError as error:
             line = codec.line_of(content, name)
@@ -270,7 +270,9 @@ def without_doubles(
     for path, entries in files:
         for key in entries:
             if key in seen:
-                raise Damaged(f"{path}: key {key.name!r} is in {seen[key]} too; remove one of them")
+                raise Damaged(
+                    f"{path}: key {key.name!r} is also in {seen[key]}; remove one of them"
+                )
             seen[key] = path
         yield path, entries
 

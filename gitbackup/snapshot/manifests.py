@@ -85,8 +85,8 @@ def parted(
 def out_of_scope(count: int) -> str:
     """Return the sentence that tells of keys which the later commit does not cover."""
     return (
-        f"{count:,} key{' is' if count == 1 else 's are'} not told of as removed: the scope of the"
-        " later commit leaves them out"
+        f"{count:,} key{(' is' if count == 1 else 's are')} not shown as removed,"
+        " because they are outside the scope of the later commit"
     )
 
 

@@ -41,9 +41,9 @@ class EntriesToImport:
         """Takes an entry. Raises ValueError, saying what is wrong with it."""
         key = Key(db, kinds.normal_text(name, "the name"))
         if key in self.keys:
-            raise ValueError(f"it stands there twice, also as {key.name!r}")
+            raise ValueError(f"duplicate key, also as {key.name!r}")
         if not (self._covers(key) and self._matches(codec.data(key.name))):
-            raise ValueError("it is not of the scope and patterns that the file tells")
+            raise ValueError("it is outside the scope and patterns in the file's header")
         normal = kinds.normal_entry(entry)
         self._keep(key, codec.line(file_format.as_written(key.name, normal)))
 
@@ -54,7 +54,7 @@ class EntriesToImport:
         if told != name:
             raise ValueError(f"its source names it {told!r}")
         if not self.scope.functions:
-            raise ValueError("the file tells that it holds no libraries")
+            raise ValueError("the file's header says that it contains no libraries")
         self._keep(Key(FUNCTIONS, told), content)
 
     def files(self) -> Iterator[File]:

@@ -45,8 +45,8 @@ class ExportOptions:
     def __post_init__(self) -> None:
         if self.redaction and not FORMS[self.form].text:
             raise UsageError(
-                f"{self.form} is there to be restored, and masks are not: --redact goes with json"
-                " or jsonl"
+                f"{self.form} is for restoring, and masked values cannot be restored:"
+                " --redact needs json or jsonl"
             )
 
     @property

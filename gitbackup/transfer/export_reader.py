@@ -26,10 +26,8 @@ from gitbackup.transfer.redis_dump import (
 FACTS = {"schema", "commit", "patterns", "redacted", "scope", "taken_at"}
 PARTS = {"databases", "libraries"}
 UTF_8 = "utf-8"
-RESP = "these are commands for a server: redis-cli --pipe restores them"
-NEITHER = (
-    "neither an export of gitbackup (json or jsonl) nor a dump of redis-dump or redis-dump-load"
-)
+RESP = "these are commands for redis-cli --pipe, which restores them"
+NEITHER = "neither a gitbackup export (json or jsonl) nor a dump of redis-dump or redis-dump-load"
 
 
 def read(
@@ -91,16 +89,16 @@ def _document(name: str, content: bytes) -> Any:
 
 def _expect_none(name: str, encoding: str | None) -> None:
     if encoding is not None:
-        raise UsageError(f"{name}: --encoding goes with another tool's dump; this is none")
+        raise UsageError(f"{name}: --encoding is only for dumps of other tools; this is not one")
 
 
 def _expect_clear(name: str, document: dict[str, Any], encoding: str | None) -> None:
     """Raises UsageError where nobody has told how to read text that can be read in two ways."""
     if encoding is None and is_ambiguous(document):
         raise UsageError(
-            f"{name}: it does not tell its encoding, and all its text beyond ASCII is such as"
-            " redis-dump-load -E iso-8859-1 writes for any bytes: import it with --encoding"
-            " iso-8859-1 if it was made so, else with --encoding utf-8"
+            f"{name}: the encoding is not known, and all text beyond ASCII could be"
+            " what redis-dump-load -E iso-8859-1 writes: import it with --encoding"
+            " iso-8859-1 if it was made like that, otherwise with --encoding utf-8"
         )
 
 
@@ -153,8 +151,9 @@ def _lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool) -> E
                 dump.add(_number(document["db"]), key, document["entry"])
     if at - 1 != header["entries"]:
         raise UsageError(
-            f"{name}, line 1: it tells of {header['entries']} entries, and {at - 1} follow: the"
-            " file was cut off, or put together; if that is meant, correct the number"
+            f"{name}, line 1: it announces {header['entries']} entries, but {at - 1}"
+            " follow: the file was cut off, or joined from several; if that is"
+            " intended, correct the number"
         )
     return dump
 
@@ -163,21 +162,22 @@ def _begun(name: str, facts: dict[str, Any], parts: set[str], spool: Spool) -> E
     """A dump with no entry yet, by what the file tells of itself."""
     where = f"{name}, line 1"
     if facts["schema"] != SCHEMA:
-        raise UsageError(f"{where}: its schema is {facts['schema']!r}, and can only be {SCHEMA!r}")
+        raise UsageError(f"{where}: the schema is {facts['schema']!r}, but must be {SCHEMA!r}")
     if missing := (FACTS | parts) - facts.keys():
-        raise UsageError(f"{where}: the export has no {min(missing)!r}")
+        raise UsageError(f"{where}: the export lacks {min(missing)!r}")
     if unknown := facts.keys() - FACTS - parts:
         raise UsageError(f"{where}: the export has an unknown member {min(unknown)!r}")
     if facts["redacted"]:
-        raise UsageError(f"{where}: the export is redacted, values are missing: export it anew")
+        raise UsageError(
+            f"{where}: the export is redacted, so values are missing: export it again"
+            " without --redact"
+        )
     try:
         scope = file_format.read_scope(facts["scope"])
         patterns = [codec.loose(codec.data(pattern)) for pattern in facts["patterns"]]
         return EntriesToImport(spool, scope, codec.milliseconds(facts["taken_at"]), patterns)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise UsageError(
-            f"{where}: what the export tells of itself is not as it was written"
-        ) from None
+        raise UsageError(f"{where}: the header of the export was changed") from None
 
 
 def _object(name: str, document: dict[str, Any], member: str) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def _line(where: str, line: bytes) -> dict[str, Any]:
         raise UsageError(f"{where}: {error}") from None
     places = [{"schema", "key", "entry", place} for place in ("db", "functions")]
     if not isinstance(document, dict) or document.keys() not in places:
-        raise UsageError(f"{where}: not an entry of an export, which has a db, a key and an entry")
+        raise UsageError(f"{where}: not an entry of an export: it needs db, key and entry")
     if document["schema"] != SCHEMA or not isinstance(document["key"], str):
         raise UsageError(f"{where}: not an entry of {SCHEMA}")
     return document
@@ -218,7 +218,7 @@ def _line(where: str, line: bytes) -> dict[str, Any]:
 
 def _source(entry: Any) -> Any:
     if not isinstance(entry, dict) or entry.keys() != {"type", "value"}:
-        raise ValueError("it is not a library's entry")
+        raise ValueError("not the entry of a library")
     return entry["value"]
 
 

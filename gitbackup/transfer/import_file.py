@@ -149,8 +149,8 @@ def _narrowed(dump: EntriesToImport, how: RestoreOptions) -> RestoreOptions:
         return how
     if how.patterns:
         raise UsageError(
-            f"the file holds keys that match {' '.join(map(repr, dump.patterns))}, and no others:"
-            " with --delete, give no key globs"
+            "the file contains only keys that match"
+            f" {' '.join(map(repr, dump.patterns))}: with --delete, give no key globs"
         )
     return replace(how, patterns=dump.patterns)
 

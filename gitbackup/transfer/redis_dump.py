@@ -35,8 +35,8 @@ _NOT_BYTEWISE = {
 TYPES = ("string", "hash", "list", "set", "zset")
 LOST = "\ufffd"  # what JavaScript makes of bytes that are no UTF-8
 SHIFTED = (
-    "it has no value: where a database holds a stream or a module's type, redis-dump writes"
-    " values by the wrong keys, and none in such a file can be trusted"
+    "it has no value: if the database has a stream or a module's type, redis-dump"
+    " writes values under the wrong keys, so no value in this file can be trusted"
 )
 
 
@@ -56,7 +56,9 @@ def decode_infinite(content: bytes) -> Any:
     try:
         codec.encode(document)
     except TypeError:
-        raise ValueError("not valid: nested too deeply, or a number or text that is none") from None
+        raise ValueError(
+            "not valid JSON: nested too deeply, or an invalid number or string"
+        ) from None
     return document
 
 
@@ -104,7 +106,7 @@ def recoded(value: Any, encoding: str) -> Any:
         try:
             return codec.loose(value.encode(encoding))
         except UnicodeError:
-            raise ValueError(f"it is no text of {encoding}: {value!r:.80}") from None
+            raise ValueError(f"not text in {encoding}: {value!r:.80}") from None
     if isinstance(value, dict):
         return {recoded(name, encoding): recoded(item, encoding) for name, item in value.items()}
     if isinstance(value, list):
@@ -129,9 +131,9 @@ class Conversion:
         if "value" not in item:
             raise ValueError(SHIFTED)
         if unknown := item.keys() - MEMBERS:
-            raise ValueError(f"it has an unknown member {min(unknown)!r}")
+            raise ValueError(f"unknown member {min(unknown)!r}")
         if item["type"] not in TYPES:
-            raise ValueError(f"no such dump holds the type {item['type']!r}")
+            raise ValueError(f"such a dump cannot contain the type {item['type']!r}")
         value = self._scores(item["value"]) if item["type"] == "zset" else item["value"]
         self._lost += LOST in json.dumps(value, ensure_ascii=False)
         entry = {"type": item["type"], "value": codec.tighten(value)}
@@ -140,37 +142,42 @@ class Conversion:
 
     def warnings(self) -> Iterator[str]:
         """Sentences for the user."""
-        yield "the file tells no database: its keys go into 0, or into that of --db or the URL"
+        yield (
+            "the file does not name a database: its keys are written to database 0, or to"
+            " that of --db or the URL"
+        )
         if self._undated:
             yield (
-                f"{_told(self._undated, 'key expires', 'keys expire')}, and the file does not tell"
-                " since when it counts: that is from now"
+                f"{_told(self._undated, 'key expires', 'keys expire')}, and the file"
+                " does not say when it was made: the time to live counts from now"
             )
         if self._cut:
             yield (
-                f"{_told(self._cut, 'sorted set is', 'sorted sets are')} from redis-dump, which"
-                " cuts scores to whole numbers: what they had more is lost"
+                f"{_told(self._cut, 'sorted set is', 'sorted sets are')} from"
+                " redis-dump, which truncates scores to whole numbers: the fractions"
+                " are lost"
             )
         if self._lost:
             yield (
-                f"{_told(self._lost, 'key holds', 'keys hold')} the character U+FFFD: redis-dump"
-                " puts it where bytes are no UTF-8, and those are lost"
+                f"{_told(self._lost, 'key contains', 'keys contain')} the character"
+                " U+FFFD: redis-dump writes it for bytes that are not UTF-8, and"
+                " those bytes are lost"
             )
 
     def _scores(self, pairs: Any) -> Any:
         """A sorted set's members and scores, whichever of the two comes first."""
         if not isinstance(pairs, list) or not all(_is_pair(pair) for pair in pairs):
-            raise ValueError("the value is not an array of pairs of a member and a score")
+            raise ValueError("the value is not an array of member and score pairs")
         first = any(not isinstance(pair[0], str) for pair in pairs)
         self._cut += first
         named = [(pair[1], pair[0]) if first else tuple(pair) for pair in pairs]
         if len(dict(named)) < len(pairs):
-            raise ValueError("it has a member twice")
+            raise ValueError("duplicate member")
         for member, score in named:
             if score is None:
                 raise ValueError(
-                    f"the score of {member!r} is null, which redis-dump writes for inf and -inf:"
-                    " put Infinity or -Infinity there"
+                    f"the score of {member!r} is null, which redis-dump writes for inf"
+                    " and -inf: change it to Infinity or -Infinity"
                 )
         return {member: _score(score) for member, score in named}
 
@@ -196,7 +203,7 @@ def _infinite(word: str) -> float:
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
-        raise ValueError("an object has the same name twice")
+        raise ValueError("an object has a duplicate name")
     return dict(pairs)
 
 
@@ -216,7 +223,7 @@ def _milliseconds(seconds: Any) -> int:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise ValueError(f"{seconds!r} is not a number of seconds")
     if not math.isfinite(seconds) or abs(seconds) >= codec.LARGEST / 1000:
-        raise ValueError(f"{seconds!r} seconds are more than any key has")
+        raise ValueError(f"{seconds!r} seconds is more than a TTL can be")
     return round(seconds * 1000)
 
 

@@ -61,8 +61,8 @@ def run_drill(
             server = connect(parse(embedded.url))
             return _Rehearsal(repository, examined, server, progress).run(spool)
         except ServerError as error:
-            told = "which takes as much memory as the database itself"
-            raise ServerError(f"the rehearsal, {told}, was cut off: {error}") from error
+            told = "which takes as much memory as the database"
+            raise ServerError(f"the restore test, {told}, was interrupted: {error}") from error
 
 
 def _samples(repository: Repository, examined: FsckResult) -> Iterator[Entry]:
@@ -102,7 +102,7 @@ class _Rehearsal:
     def run(self, spool: Spool) -> DrillResult:
         self._restore()
         if self._examined.scope is None:
-            raise ValueError("a snapshot without a scope is not restored")
+            raise ValueError("a snapshot without a scope cannot be restored")
         scope = self._examined.scope
         every = replace(scope, databases=None)  # the server may have fewer, and holds no others
         live = SnapshotReader(self._server, every, self._progress)
@@ -156,7 +156,7 @@ class _Rehearsal:
     def _refuse(self, key: Key, entries: Mapping[Key, Entry], why: str) -> None:
         """A type that only some servers know is beyond this one; any other has to be taken."""
         if file_format.is_opaque(entries[key]):
-            self._leave(key, entries[key], f"does not take this type's dump ({why})")
+            self._leave(key, entries[key], f"does not accept the dump of this type ({why})")
         else:
             self._refusals[key] = why
 
@@ -179,7 +179,9 @@ class _Rehearsal:
         detailed = DETAILED
         for change, before, after in comparison.pairs():
             if before and after and _incomparable(before, after):
-                self._leave(change.key, before, "takes this type's dump, but gives another version")
+                self._leave(
+                    change.key, before, "accepts the dump of this type, but returns another version"
+                )
                 continue
             altered = None
             if before and after and detailed:
@@ -190,9 +192,9 @@ class _Rehearsal:
     def _difference(self, change: KeyChange, altered: Altered | None) -> Finding:
         path = change.before or change.after
         how = {
-            Action.ADDED: "is there once all is restored, and is not in the commit",
-            Action.CHANGED: "comes back as something else",
-            Action.REMOVED: "is not there once it is restored",
+            Action.ADDED: "exists after the restore, but not in the commit",
+            Action.CHANGED: "has a different value after the restore",
+            Action.REMOVED: "does not exist after the restore",
         }[change.action]
         if change.key in self._refusals:
             how = f"is refused by {self._result.server}: {self._refusals[change.key]}"
@@ -221,5 +223,5 @@ class _Rehearsal:
         """Where every key is as it should be, the files have to be, or to have been found."""
         if not self._result.findings and not self._examined.findings:
             named = ", ".join(path for path in paths[:3] if path != file_format.MANIFEST)
-            sentence = f"the same keys come back in other files: {named}"
+            sentence = f"the same keys are in other files after the restore: {named}"
             self._result.findings.append(Finding(Sort.DIFFERENT, sentence))

@@ -20,8 +20,8 @@ from gitbackup.store.objects.trees import TreeEntry
 from gitbackup.store.repository.repository import Repository
 
 PLAIN = "100644"  # git's mode for a file that is neither a program nor a link
-NOT_PLAIN = "no plain file to git; `git update-index --chmod=-x` and a commit make it one"
-TIDY = "the next `gitbackup commit` writes it anew, and `gitbackup restore` reads it as it is"
+NOT_PLAIN = "not a regular file in git; `git update-index --chmod=-x` and a commit make it one"
+TIDY = "the next `gitbackup commit` rewrites it; `gitbackup restore` can read it as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class SnapshotFsck:
         """Reads a whole snapshot. Raises Damaged where its tree cannot be read."""
         found = FsckResult(self._repository.listing(commit))
         if file_format.MANIFEST not in found.listing:
-            sentence = f"there is no {file_format.MANIFEST}: it is no snapshot of gitbackup"
+            sentence = f"there is no {file_format.MANIFEST}: not a gitbackup snapshot"
             found.find(Sort.DAMAGED, sentence, file_format.MANIFEST)
             return found
         self._manifest(found)
@@ -125,11 +125,11 @@ class SnapshotFsck:
         elif facts.line:
             found.find(Sort.UNTIDY, _untidy(path, facts.line), path)
         elif not facts.names:
-            found.find(Sort.UNTIDY, f"{path}: no key is in it; {TIDY}", path)
+            found.find(Sort.UNTIDY, f"{path}: contains no key; {TIDY}", path)
         places = found.where.setdefault(db, {}) if facts.names else {}
         for name in facts.names:
             if name in places:
-                sentence = f"{path}: key {name!r} is in {places[name]} too; remove one of them"
+                sentence = f"{path}: key {name!r} is also in {places[name]}; remove one of them"
                 found.find(Sort.DAMAGED, sentence, path, Key(db, name))
             places[name] = path
         found.large |= {Key(db, name) for name in facts.large}
@@ -180,7 +180,7 @@ def _first_difference(found: bytes, canonical: bytes) -> int | None:
 
 
 def _untidy(path: str, line: int) -> str:
-    return f"{path}, line {line}: not written as `gitbackup commit` writes it; {TIDY}"
+    return f"{path}, line {line}: not in canonical form; {TIDY}"
 
 
 def _places(found: FsckResult) -> None:
@@ -193,7 +193,7 @@ def _places(found: FsckResult) -> None:
             due.setdefault(path, place)
     for path, keys in sorted(elsewhere.items()):
         belongs = "belongs" if len(keys) == 1 else "belong"
-        sentence = f"{path}: {key_list(keys)} {belongs} elsewhere, as in {due[path]}; {TIDY}"
+        sentence = f"{path}: {key_list(keys)} {belongs} in another file ({due[path]}); {TIDY}"
         found.find(Sort.UNTIDY, sentence, path)
 
 
@@ -222,7 +222,7 @@ def _outside(found: FsckResult) -> None:
         if outside:
             path = where[outside[0].name]
             sentence = (
-                f"{path}: outside the scope in {file_format.MANIFEST}, so that a restore leaves it"
-                f" out: {key_list(outside)}; change the scope, or remove it"
+                f"{path}: outside the scope in {file_format.MANIFEST}, so a restore"
+                f" leaves it out: {key_list(outside)}; change the scope, or remove it"
             )
             found.find(Sort.DIFFERENT, sentence, path, outside[0])

@@ -89,10 +89,10 @@ def beyond(key: Key, entry: Entry, server: Abilities) -> str:
     if key.db == FUNCTIONS:
         return "" if server.functions else "functions (Redis 7.0, Valkey)"
     if key.db >= MOST_DATABASES:
-        return f"as many databases as {key.place} needs"
+        return f"enough databases for {key.place}"
     needed = kind_of(entry["type"]).needs(entry)
     if needed.field_expiry and not server.field_expiry:
-        return "the expiry of fields (Redis 7.4, Valkey 9.0)"
+        return "expiring hash fields (Redis 7.4, Valkey 9.0)"
     if needed.stream_counters and not server.stream_counters:
-        return "the counters of streams (Redis 7.0, Valkey)"
+        return "stream counters (Redis 7.0, Valkey)"
     return ""

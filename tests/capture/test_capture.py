@@ -46,9 +46,7 @@ def test_a_key_in_two_files_of_head_is_told_and_not_counted_as_removed(
     commit_by_hand(backup, {"db0/hand.json": ONE % value})
     result = backup.commit()
     assert result.summary.counts == Counts()
-    assert list(result.warnings) == [
-        "in HEAD, the key a in db0/hand.json stood in another file too"
-    ]
+    assert list(result.warnings) == ["in HEAD, the key a in db0/hand.json was also in another file"]
     assert result.subject == "rewrote 1 file in canonical form, no keys changed"
     assert backup.commit().commit is None
 

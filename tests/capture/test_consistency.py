@@ -322,7 +322,7 @@ def test_databases_that_are_emptied_each_time_are_read_key_by_key(server: LiveSe
         crowd(client)
     seen = Seen(server, lambda client: (client.flushdb(), crowd(client)), times=99)
     assert (seen.live.at_once, seen.live.keys) == (False, {0: 200})
-    assert seen.live.why == "databases were emptied or swapped each time that it was read"
+    assert seen.live.why == "databases were flushed or swapped during every read"
 
 
 def cut_off(client: redis.Redis) -> None:
@@ -399,7 +399,7 @@ def test_who_may_not_track_commits_key_by_key_and_is_told(
         assert backup.commit().consistency == "point-in-time"
         return
     with pytest.raises(
-        GitbackupError, match=rf"cannot be read as .* at one moment: .*\+{denied.split('|')[0]}"
+        GitbackupError, match=rf"cannot read .* at one point in time: .*\+{denied.split('|')[0]}"
     ):
         backup.commit(consistency=Consistency.STRICT)
     assert backup.repository is None or backup.repository.head() is None

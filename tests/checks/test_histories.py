@@ -59,7 +59,7 @@ def test_nothing_is_committed(backup: Backup) -> None:
     """With a repository and without one."""
     for _ in range(2):
         found = risks(backup)
-        assert told(found["commit"]) == (BAD, "nothing was ever committed")
+        assert told(found["commit"]) == (BAD, "there is no commit")
         assert found["commit"].commands == ("gitbackup commit",)
         assert found.keys().isdisjoint({"push", "rehearsal"})
         backup.init()
@@ -100,9 +100,9 @@ def test_a_database_that_may_not_be_read(backup: Backup, valkey: LiveServer) -> 
     found = of(Backup(backup.path, url), "commit")
     assert told(found) == (
         UNKNOWN,
-        f"commit {short}, 3 days ago; what changed since is not known",
+        f"commit {short}, 3 days ago; changes since then are unknown",
     )
-    assert found.advice.startswith("The user may not run ")
+    assert found.advice.startswith("The user has no permission to run ")
     put_back(backup, 8)
     assert of(Backup(backup.path, url), "commit").level is BAD
 
@@ -111,15 +111,15 @@ def test_a_database_that_may_not_be_read(backup: Backup, valkey: LiveServer) -> 
 def test_what_is_pushed(backup: Backup, valkey: LiveServer, tmp_path: Path) -> None:
     backup.commit()
     found = of(backup, "push")
-    assert told(found) == (BAD, "never pushed: the only copy of the history is here")
+    assert told(found) == (BAD, "never pushed: the only copy of the history is on this machine")
     assert found.commands == ("gitbackup push FOLDER-OR-GIT-URL",)
     backup.push(str(tmp_path))
-    assert told(of(backup, "push")) == (OK, "all is pushed to origin AGE")
+    assert told(of(backup, "push")) == (OK, "everything was pushed to origin AGE")
     with valkey.client() as client:
         client.set("k", "w")
     backup.commit()
     found = of(backup, "push")
-    assert told(found) == (WARN, "1 commit not pushed to origin; the last was AGE")
+    assert told(found) == (WARN, "1 commit not pushed to origin; the last push was AGE")
     assert found.commands == ("gitbackup push origin",)
     assert risks(backup, timedelta())["push"].level is BAD
 
@@ -129,7 +129,10 @@ def test_a_place_that_was_never_pushed_to(backup: Backup) -> None:
     backup.commit()
     git(backup.path, "remote", "add", "far", "https://ann:s3cr3t@example.org/r.git")
     found = of(backup, "push")
-    assert told(found) == (BAD, "never pushed to far: the only copy of the history is here")
+    assert told(found) == (
+        BAD,
+        "never pushed to far: the only copy of the history is on this machine",
+    )
     assert found.commands == ("gitbackup push far",)
     assert "s3cr3t" not in str(risks(backup))
 
@@ -144,13 +147,16 @@ def test_one_place_that_has_all_is_enough(backup: Backup, tmp_path: Path) -> Non
 def test_what_is_rehearsed(backup: Backup) -> None:
     backup.commit()
     found = of(backup, "rehearsal")
-    assert told(found) == (WARN, "no commit was ever rehearsed: whether one restores is not known")
+    assert told(found) == (
+        WARN,
+        "no commit was ever restore-tested: it is unknown whether one restores",
+    )
     assert found.commands == ("gitbackup verify",)
     backup.verify()
     short = backup.resolve("HEAD")[:7]
     assert told(of(backup, "rehearsal")) == (
         OK,
-        f"commit {short}, the last, passed its rehearsal AGE",
+        f"commit {short}, the last, passed its restore test AGE",
     )
 
 
@@ -160,16 +166,16 @@ def test_a_rehearsal_of_an_earlier_commit(backup: Backup) -> None:
     short = rehearsed(backup, 8, Verdict.PASSED)
     assert told(of(backup, "rehearsal")) == (
         OK,
-        f"commit {short}, the last, passed its rehearsal 8 days ago",
+        f"commit {short}, the last, passed its restore test 8 days ago",
     )
     backup.commit(allow_empty=True)
-    before = f"commit {short}, the one before the last, passed its rehearsal"
+    before = f"commit {short}, the one before the last, passed its restore test"
     assert told(of(backup, "rehearsal")) == (WARN, f"{before} 8 days ago")
     backup.commit(allow_empty=True)
     found = risks(backup, timedelta(days=9))["rehearsal"]
     assert told(found) == (
         OK,
-        f"commit {short}, 2 before the last, passed its rehearsal 8 days ago",
+        f"commit {short}, 2 before the last, passed its restore test 8 days ago",
     )
 
 
@@ -178,13 +184,13 @@ def test_a_rehearsal_of_an_earlier_commit(backup: Backup) -> None:
     [
         (
             Verdict.FAILED,
-            (BAD, "FAILED its rehearsal 1 day ago"),
-            "It said: k is not as it was. See all of it:",
+            (BAD, "FAILED its restore test 1 day ago"),
+            "The problem: k is not as it was. To see everything:",
         ),
         (
             Verdict.PARTLY,
-            (WARN, "passed its rehearsal in part 1 day ago"),
-            "Not tried: k is not as it was. With a server that knows it:",
+            (WARN, "passed its restore test in part 1 day ago"),
+            "Not tested: k is not as it was. Test it with a server that knows the type:",
         ),
     ],
 )
@@ -202,7 +208,7 @@ def test_a_rehearsal_that_did_not_pass(
 def test_rdb_files(backup: Backup) -> None:
     """The newest whole one counts, by the moment that it is of; also where nothing is committed."""
     found = of(backup, "rdb")
-    assert told(found) == (WARN, "no RDB file was saved: the history is all that we keep")
+    assert told(found) == (WARN, "no RDB file was saved: git history is the only backup")
     assert found.commands == ("gitbackup rdb save",)
     old = backup.rdb.save().file.path
     new = backup.rdb.save().file.path
@@ -232,7 +238,7 @@ def test_a_repository_that_others_can_read(valkey: LiveServer, open_folder: Path
     bundle = open_folder / "my data.bundle"
     bundle.chmod(0o644)
     found = of(backup, "secrets")
-    assert told(found) == (BAD, f"all users of this machine can read {backup.path}, {bundle}")
+    assert told(found) == (BAD, f"every user of this machine can read {backup.path}, {bundle}")
     assert found.commands == [f"chmod go= '{backup.path}'", f"chmod go= '{bundle}'"]
     open_folder.chmod(0o700)
     assert told(of(backup, "secrets")) == (OK, "no other user of this machine can read the files")

@@ -93,7 +93,7 @@ def test_an_append_only_file_that_cannot_be_written() -> None:
 def test_what_info_does_not_tell_config_may() -> None:
     found = judged({"appendonly": "yes", "maxmemory": "5000", "maxmemory-policy": "allkeys-lru"})
     assert found["append-only"].level is OK
-    assert told(found["memory"]) == (BAD, "allkeys-lru: it drops any key above 5.0 kB")
+    assert told(found["memory"]) == (BAD, "allkeys-lru: it evicts any key above 5.0 kB")
 
 
 def test_a_server_without_a_configuration_file() -> None:
@@ -101,13 +101,13 @@ def test_a_server_without_a_configuration_file() -> None:
     found = judged({"appendonly": "no", "save": ""}, {"config_file": ""})["save-points"]
     assert found.commands == ("redis-cli CONFIG SET save '3600 1 300 100 60 10000'",)
     assert found.advice == (
-        "Have it save an RDB file, by time and number of changes. It has no configuration file:"
-        " start it with --save 3600 1 --save 300 100 --save 60 10000, too."
+        "Let it save an RDB file regularly. It has no configuration file: also start it"
+        " with --save 3600 1 --save 300 100 --save 60 10000."
     )
 
 
-OPEN = (WARN, "no password: who can reach its port can read and delete all")
-SHUT = (OK, "no password; protected mode lets no other machine in")
+OPEN = (WARN, "no password: whoever can reach its port can read and delete everything")
+SHUT = (OK, "no password; protected mode refuses other machines")
 LOCAL = (OK, "no password; only this machine can reach it")
 
 

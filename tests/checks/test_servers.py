@@ -37,7 +37,7 @@ def test_no_persistence_at_all(servers: LiveServer, tmp_path: Path) -> None:
         BAD,
         "no append-only file and no saves: all data would be lost",
     )
-    assert told(found["save-points"]) == (BAD, "RDB saves are off, and there is no other file")
+    assert told(found["save-points"]) == (BAD, "RDB saves are off, and there is no other data file")
     assert found.keys().isdisjoint({"fsync", "rewrite", "last-save", "files"})
 
 
@@ -52,7 +52,7 @@ def test_what_to_type_is_for_this_server_and_does_it(server: LiveServer, tmp_pat
             name, _, value = change.removeprefix(f"{call}CONFIG SET ").partition(" ")
             client.config_set(name, value.strip("'"))
     after = of_server(server, tmp_path)
-    assert told(after["append-only"]) == (OK, "append-only file: every write is in it")
+    assert told(after["append-only"]) == (OK, "append-only file: it records every write")
     assert told(after["save-points"]) == (
         OK,
         "RDB saves: 1 in 1 hour, 100 in 5 minutes, 10000 in 1 minute",
@@ -64,7 +64,7 @@ def test_what_to_type_is_for_this_server_and_does_it(server: LiveServer, tmp_pat
     [
         ("always", (OK, "appendfsync always: no write is lost")),
         ("everysec", (OK, "appendfsync everysec: about a second of writes is lost")),
-        ("no", (WARN, "appendfsync no: half a minute of writes may be lost")),
+        ("no", (WARN, "appendfsync no: about 30 seconds of writes may be lost")),
     ],
 )
 def test_how_often_the_append_only_file_is_written(
@@ -77,7 +77,7 @@ def test_how_often_the_append_only_file_is_written(
     assert told(found["fsync"]) == expected
     assert told(found["save-points"]) == (
         WARN,
-        "RDB saves are off: the append-only file is the only one",
+        "RDB saves are off: the append-only file is the only data file",
     )
 
 
@@ -87,7 +87,7 @@ def test_rdb_saves_alone(server: LiveServer, tmp_path: Path) -> None:
     found = of_server(server, tmp_path)
     assert told(found["append-only"]) == (
         WARN,
-        "no append-only file: all since the last save would be lost",
+        "no append-only file: all changes since the last save would be lost",
     )
     assert told(found["save-points"]) == (OK, "RDB saves: 1 in 1 hour")
 
@@ -124,7 +124,7 @@ def test_a_rewrite_that_failed(start_server: StartServer, tmp_path: Path, brand:
         await_info(client, "aof_last_bgrewrite_status", "err")
     assert told(of_server(server, tmp_path)["rewrite"]) == (
         BAD,
-        "its last rewrite failed: it grows until the disk is full",
+        "the last rewrite failed: the file grows until the disk is full",
     )
 
 
@@ -133,7 +133,7 @@ def test_an_append_only_file_that_is_never_rewritten(server: LiveServer, tmp_pat
         client.config_set("appendonly", "yes")
         client.config_set("auto-aof-rewrite-percentage", "0")
     found = of_server(server, tmp_path)["rewrite"]
-    assert told(found) == (WARN, "it is never rewritten by itself")
+    assert told(found) == (WARN, "it is never rewritten automatically")
 
 
 def test_a_save_that_is_too_old(server: LiveServer, tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ def test_a_save_that_is_too_old(server: LiveServer, tmp_path: Path) -> None:
     ("policy", "expected"),
     [
         ("noeviction", (OK, "noeviction: above 500.0 MB it refuses writes")),
-        ("volatile-lru", (WARN, "volatile-lru: it drops keys that expire above 500.0 MB")),
-        ("allkeys-lru", (BAD, "allkeys-lru: it drops any key above 500.0 MB")),
+        ("volatile-lru", (WARN, "volatile-lru: it evicts keys with an expiry above 500.0 MB")),
+        ("allkeys-lru", (BAD, "allkeys-lru: it evicts any key above 500.0 MB")),
     ],
 )
 def test_a_server_that_may_drop_data(
@@ -172,7 +172,7 @@ def test_a_server_that_may_drop_data(
     with server.client() as client:
         client.config_set("maxmemory-policy", policy)
         unlimited = of_server(server, tmp_path)["memory"]
-        assert told(unlimited) == (OK, "no maxmemory: no key is dropped")
+        assert told(unlimited) == (OK, "no maxmemory: no key is evicted")
         client.config_set("maxmemory", "500000000")
     assert told(of_server(server, tmp_path)["memory"]) == expected
 
@@ -185,7 +185,7 @@ def test_a_server_that_has_dropped_data(server: LiveServer, tmp_path: Path) -> N
         await_info(client, "evicted_keys", 1)
         client.config_set("maxmemory", "0")
     found = of_server(server, tmp_path)["memory"]
-    assert told(found) == (BAD, "1 key has been dropped since it started (allkeys-random)")
+    assert told(found) == (BAD, "1 key has been evicted since it started (allkeys-random)")
 
 
 def test_a_server_that_is_nearly_full(server: LiveServer, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_server_that_is_nearly_full(server: LiveServer, tmp_path: Path) -> Non
 def test_replicas(start_server: StartServer, tmp_path: Path) -> None:
     primary = start_server(tcp=True)
     found = of_server(primary, tmp_path)["replicas"]
-    assert told(found) == (WARN, "no replica: no second server")
+    assert told(found) == (WARN, "no replica: there is no second server")
     replica = start_server("valkey", replicaof=f"127.0.0.1 {primary.port}")
     with replica.client() as client, primary.client() as theirs:
         await_info(client, "master_link_status", "up")
@@ -209,7 +209,7 @@ def test_replicas(start_server: StartServer, tmp_path: Path) -> None:
         assert told(of_server(primary, tmp_path)["replicas"]) == (OK, "1 replica connected")
         assert told(of_server(replica, tmp_path)["replicas"]) == (
             OK,
-            f"this is a replica of 127.0.0.1:{primary.port}, in step",
+            f"this is a replica of 127.0.0.1:{primary.port}, in sync",
         )
         with socket.socket() as nobody:
             nobody.bind(("127.0.0.1", 0))
@@ -217,7 +217,7 @@ def test_replicas(start_server: StartServer, tmp_path: Path) -> None:
             client.execute_command("REPLICAOF", "127.0.0.1", port)
             assert told(of_server(replica, tmp_path)["replicas"]) == (
                 BAD,
-                f"this is a replica of 127.0.0.1:{port}, cut off from it",
+                f"this is a replica of 127.0.0.1:{port}, but not connected to it",
             )
 
 
@@ -270,7 +270,7 @@ def test_files_that_others_can_read(
         client.save()
     (empty / "dump.rdb").chmod(0o644)
     found = of_server(server, tmp_path)["secrets"]
-    assert told(found) == (BAD, f"all users of this machine can read {empty}/dump.rdb")
+    assert told(found) == (BAD, f"every user of this machine can read {empty}/dump.rdb")
     assert found.commands == [f"chmod go= {empty}/dump.rdb"]
     empty.chmod(0o700)
     assert told(of_server(server, tmp_path)["secrets"])[0] is OK
@@ -282,16 +282,16 @@ def test_a_server_without_config(start_server: StartServer, brand: str, tmp_path
     server = start_server(brand, rename_command='CONFIG ""', appendonly="yes", tcp=True)
     found = of_server(server, tmp_path)
     why = f"The server at 127.0.0.1:{server.port} does not know the command CONFIG GET."
-    assert told(found["append-only"]) == (OK, "append-only file: every write is in it")
+    assert told(found["append-only"]) == (OK, "append-only file: it records every write")
     assert {
         check: (risk.protection, risk.advice)
         for check, risk in found.items()
         if risk.level is UNKNOWN
     } == {
-        "fsync": ("append-only file, fsync not known", why),
-        "save-points": ("whether it saves is not known", why),
-        "files": ("where its files are is not known", why),
-        "access": ("no password; who can reach it?", why),
+        "fsync": ("append-only file, fsync policy unknown", why),
+        "save-points": ("RDB saves: unknown", why),
+        "files": ("the folder of its files is unknown", why),
+        "access": ("no password; who can reach it is unknown", why),
     }
 
 
@@ -306,7 +306,8 @@ def test_a_user_who_may_not_ask(server: LiveServer, tmp_path: Path) -> None:
     found = risks(backup)
     place = server.address
     info, config = (
-        f"The user may not run {name} at {place}: grant it with ACL SETUSER ... +{right}."
+        f"The user has no permission to run {name} at {place}: grant it with ACL"
+        f" SETUSER ... +{right}."
         for name, right in (("INFO", "info"), ("CONFIG GET", "config|get"))
     )
     assert {c: risk.advice for c, risk in found.items() if risk.level is UNKNOWN} == {

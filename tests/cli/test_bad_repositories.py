@@ -105,7 +105,8 @@ def test_a_repository_of_a_format_from_the_future(kept: User, words: list[str]) 
     assert refusal(kept, *words) == Done(
         13,
         "",
-        "gitbackup: HERE/data-git-backup is of format 2; this gitbackup knows 1: upgrade it\n",
+        "gitbackup: HERE/data-git-backup has format 2, and this gitbackup reads up to 1;"
+        " upgrade gitbackup\n",
     )
 
 
@@ -118,8 +119,8 @@ def test_a_snapshot_of_a_format_from_the_future(kept: User, words: list[str]) ->
     assert refusal(kept, *words) == Done(
         13,
         "",
-        "gitbackup: gitbackup.json: the snapshot has format 2, this gitbackup reads up to 1;"
-        " upgrade gitbackup\n",
+        "gitbackup: gitbackup.json: the snapshot has format 2, and this gitbackup reads"
+        " up to 1; upgrade gitbackup\n",
     )
 
 
@@ -127,8 +128,8 @@ def test_a_snapshot_of_a_format_from_the_future(kept: User, words: list[str]) ->
     ("content", "sentence"),
     [
         ('{\n  "a": {,\n}', "line 2: not valid JSON"),
-        ('["a"]', "line 1: not an object of keys and their entries"),
-        ('{\n  "a": 7\n}', "line 2: key 'a': it is not an object"),
+        ('["a"]', "line 1: not an object of keys and entries"),
+        ('{\n  "a": 7\n}', "line 2: key 'a': the entry is not an object"),
         (
             '{\n  "a": {"type": "hash", "value": "x"}\n}',
             "line 2: key 'a': the value is not an object",
@@ -143,11 +144,11 @@ def test_a_snapshot_of_a_format_from_the_future(kept: User, words: list[str]) ->
         ),
         (
             '{\n  "a": {"type": "string", "value": "base64:*"}\n}',
-            "line 2: key 'a': the value begins with base64: and goes on with what is not",
+            "line 2: key 'a': the value begins with base64: but is not valid base64",
         ),
         (
             '{\n  "a": {"type": "string", "value": "x"},\n  "a": {"type": "string"}\n}',
-            "line 3: 'a' stands there twice",
+            "line 3: duplicate name 'a'",
         ),
         ("", "line 1: not valid JSON: "),
     ],
@@ -164,8 +165,8 @@ def test_the_same_key_in_two_files_is_named_with_both(kept: User) -> None:
     assert refusal(kept, "restore", "HEAD", "--yes") == Done(
         13,
         "",
-        "gitbackup: db0/more.json: key 'user:1' is in db0/_.json too; remove one of them;"
-        " --skip-damaged restores the rest, and deletes nothing\n",
+        "gitbackup: db0/more.json: key 'user:1' is also in db0/_.json; remove one of"
+        " them; --skip-damaged restores the rest, and deletes nothing\n",
     )
 
 
@@ -176,8 +177,8 @@ def test_a_file_that_a_person_edits_is_never_overwritten(kept: User) -> None:
     assert refusal(kept, "commit") == Done(
         1,
         "",
-        "gitbackup: HERE/data-git-backup/db0/_.json has changes of your own that would be"
-        " overwritten; commit, stash or remove them with git, then run again\n",
+        "gitbackup: HERE/data-git-backup/db0/_.json has uncommitted changes that would be"
+        " overwritten; commit, stash or discard them with git, then run again\n",
     )
     assert '"edited"' in edited.read_text()
 
@@ -187,8 +188,8 @@ def test_another_run_holds_the_repository(kept: User) -> None:
         done = refusal(kept, "commit", "--lock-wait", "0")
     assert done.code == 11
     assert re.fullmatch(
-        r"gitbackup: another run of gitbackup, process \d+, is at work in HERE/data-git-backup,"
-        r" since [\d:\- ]+\n",
+        r"gitbackup: another run of gitbackup, process \d+, is working in"
+        " HERE/data-git-backup, since [\\d:\\- ]+\n",
         done.err,
     )
 

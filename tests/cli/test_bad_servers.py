@@ -17,9 +17,7 @@ from tests.servers import StartServer
 
 pytestmark = pytest.mark.few(5)
 
-USAGE = (
-    "a server's URL is redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path\n"
-)
+USAGE = "use redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path\n"
 
 
 @pytest.fixture
@@ -45,8 +43,8 @@ def test_no_server_there(kept: User, words: list[str]) -> None:
     assert refusal(kept, *words, "--url", "redis://localhost:1") == Done(
         12,
         "",
-        "gitbackup: no server answers at localhost:1 (Connection refused): start it, or name yours"
-        " with --url or REDIS_URL; `gitbackup demo` shows the tool on a server of its own\n",
+        "gitbackup: no server answers at localhost:1 (Connection refused): start it, or"
+        " name yours with --url or REDIS_URL; `gitbackup demo` needs no server\n",
     )
 
 
@@ -64,24 +62,24 @@ def test_no_password(kept: User) -> None:
     assert refusal(kept, "commit") == Done(
         12,
         "",
-        "gitbackup: the server at SERVER wants a password: set REDISCLI_AUTH, or put it in the"
-        " URL\n",
+        "gitbackup: the server at SERVER requires a password: set REDISCLI_AUTH, or put"
+        " it in the URL\n",
     )
 
 
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("http://localhost", f"that is no server's URL: {USAGE}"),
-        ("localhost:6379", f"that is no server's URL: {USAGE}"),
-        ("redis://localhost:many", f"that is no server's URL: {USAGE}"),
+        ("http://localhost", f"not a Redis URL: {USAGE}"),
+        ("localhost:6379", f"not a Redis URL: {USAGE}"),
+        ("redis://localhost:many", f"not a Redis URL: {USAGE}"),
         (
             "redis://localhost/db",
-            f"the path of a server's URL is a database's number: {USAGE}",
+            f"the path of a Redis URL must be the number of a database: {USAGE}",
         ),
         (
             "redis://:s3cret@localhost:1?nope=1",
-            f"the server's URL has an option that nothing knows: {USAGE}",
+            f"the Redis URL has an unknown option: {USAGE}",
         ),
     ],
 )
@@ -101,7 +99,7 @@ def test_a_database_that_the_server_does_not_have(kept: User) -> None:
     assert refusal(kept, "commit", "--db", "99") == Done(
         12,
         "",
-        "gitbackup: the server at SERVER has no database 99: its setting is `databases`\n",
+        "gitbackup: the server at SERVER has no database 99: see its setting `databases`\n",
     )
 
 
@@ -120,8 +118,10 @@ def test_a_user_without_a_needed_command(
     done = refusal(kept, *words, *as_user(kept, "+@all", *without.split()))
     assert (done.code, done.err) == (
         12,
-        f"gitbackup: the user may not run {named} at SERVER:"
-        f" grant it with ACL SETUSER ... +{named.lower()}\n",
+        (
+            f"gitbackup: the user has no permission to run {named} at SERVER: grant it with"
+            f" ACL SETUSER ... +{named.lower()}\n"
+        ),
     )
 
 
@@ -134,8 +134,10 @@ def test_a_user_who_may_only_read_restores_nothing(kept: User) -> None:
     done = refusal(kept, "restore", "HEAD", "--yes", *options)
     assert (done.code, done.err) == (
         12,
-        "gitbackup: the user may not run SET, PEXPIREAT, PERSIST and UNLINK at SERVER: grant them"
-        " with ACL SETUSER ... +set +pexpireat +persist +unlink\n",
+        (
+            "gitbackup: the user has no permission to run SET, PEXPIREAT, PERSIST and UNLINK"
+            " at SERVER: grant them with ACL SETUSER ... +set +pexpireat +persist +unlink\n"
+        ),
     )
 
 
@@ -204,6 +206,8 @@ def test_the_server_s_refusal_is_json_where_the_output_is(kept: User) -> None:
     done = refusal(kept, "commit", "--json", *as_user(kept, "+@all", "-get", "-getrange"))
     assert json.loads(done.err) == {
         "schema": "gitbackup.error/1",
-        "error": "the user may not run GET at SERVER: grant it with ACL SETUSER ... +get",
+        "error": (
+            "the user has no permission to run GET at SERVER: grant it with ACL SETUSER ... +get"
+        ),
         "exit_code": 12,
     }

@@ -17,20 +17,20 @@ bad      if the server crashes        no append-only file and no saves: all data
                                       it would begin its next start with an empty database.
          $ redis-cli CONFIG SET appendonly yes
          $ redis-cli CONFIG REWRITE
-bad      if a data file is damaged    RDB saves are off, and there is no other file
-                                      Have it save an RDB file, by time and number of changes.
+bad      if a data file is damaged    RDB saves are off, and there is no other data file
+                                      Let it save an RDB file regularly.
          $ redis-cli CONFIG SET save '3600 1 300 100 60 10000'
          $ redis-cli CONFIG REWRITE
-bad      if a mistake deletes data    nothing was ever committed
+bad      if a mistake deletes data    there is no commit
                                       Make the first commit:
          $ gitbackup commit
-warn     if the server is down        no replica: no second server
+warn     if the server is down        no replica: there is no second server
                                       If you cannot wait for a restore, run a replica of it; a
                                       replica is no backup.
-warn     if the history is damaged    no RDB file was saved: the history is all that we keep
-                                      Save one, which needs no git:
+warn     if the history is damaged    no RDB file was saved: git history is the only backup
+                                      Save an RDB file, which needs no git:
          $ gitbackup rdb save
-ok       if memory runs full          no maxmemory: no key is dropped
+ok       if memory runs full          no maxmemory: no key is evicted
 ok       if a stranger connects       no password; only this machine can reach it
 ok       if others look at the files  no other user of this machine can read the files
 3 bad, 2 warn, 3 ok
@@ -67,8 +67,8 @@ def test_the_same_for_a_program(user: User) -> None:
         "check": "push",
         "verdict": "bad",
         "risk": "this machine is lost",
-        "protection": "never pushed: the only copy of the history is here",
-        "advice": "Push to another machine, or into a cloud drive's or a disk's folder:",
+        "protection": "never pushed: the only copy of the history is on this machine",
+        "advice": "Push to another machine, or to a folder of a cloud drive or another disk:",
         "commands": ["gitbackup push FOLDER-OR-GIT-URL"],
     }
     assert told["commit"] == {

@@ -120,7 +120,7 @@ def test_a_message_of_several_lines_is_kept_whole(user: User) -> None:
 def test_an_empty_message_is_refused(user: User) -> None:
     user.redis.set("a", 1)
     assert user.run("commit", "-m", " \n") == Done(
-        2, "", "gitbackup: the message is empty; without -m the subject tells what changed\n"
+        2, "", "gitbackup: the message is empty; without -m, the subject lists what changed\n"
     )
     assert not user.repo.exists()
 
@@ -146,7 +146,7 @@ def test_far_fewer_keys_are_committed_with_a_warning(user: User) -> None:
         [id2] user: 20 removed
         0 keys: 20 removed
         """),
-        "gitbackup: warning: only 0 keys where the last commit has 20: is this the right server?\n",
+        "gitbackup: warning: only 0 keys, but the last commit has 20: is this the right server?\n",
     )
 
 
@@ -160,8 +160,8 @@ def test_another_scope_is_committed_with_a_warning(user: User) -> None:
         [id2] changed the scope, no keys changed
         1 key: none changed
         """),
-        "gitbackup: warning: the scope is not the last commit's: keys outside it are not in"
-        " this snapshot\n",
+        "gitbackup: warning: the scope has changed since the last commit: keys outside it"
+        " are not in this snapshot\n",
     )
 
 
@@ -218,7 +218,7 @@ def test_a_commit_is_made_even_if_git_cannot_tidy_up(user: User) -> None:
     done = user.run("commit", "-m", "begin")
     assert (done.code, done.out.splitlines()[-1]) == (0, "1,000 keys: 1,000 added")
     assert done.err.startswith(
-        "gitbackup: warning: the commit is made, but git's garbage collection failed: "
+        "gitbackup: warning: the commit was made, but git's garbage collection failed: "
     )
     assert len(user.commits()) == 1
 
@@ -253,12 +253,12 @@ def test_a_commit_that_cannot_be_of_one_point_in_time_says_so_or_fails(user: Use
     user.redis.set("a", 1)
     user.redis.execute_command("ACL", "SETUSER", "default", "-client|tracking")
     why = (
-        "the user may not run CLIENT TRACKING at SERVER: grant it with ACL SETUSER ..."
-        " +client|tracking\n"
+        "the user has no permission to run CLIENT TRACKING at SERVER: grant it with ACL"
+        " SETUSER ... +client|tracking\n"
     )
     try:
         assert user.run("commit", "--consistency", "strict") == Done(
-            1, "", f"gitbackup: the database cannot be read as it is at one moment: {why}"
+            1, "", f"gitbackup: cannot read the database at one point in time: {why}"
         )
         assert user.commits() == []
         assert user.run("commit").err == f"gitbackup: warning: this is not one point in time: {why}"

@@ -56,14 +56,18 @@ def test_all_that_is_in_force_is_listed_with_where_it_is_from(
     monkeypatch.delenv("REDIS_URL", raising=False)
     (tmp_path / "mine").write_text("[gitbackup]\n\tredact = *secret*\n\tpush = on-commit\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "mine"))
-    assert settled.says("config", "list") == text("""
-        url      redis://me@db.example.org:6380/2 (its login is not shown)  this repository
-        exclude  tmp:*                                                      this repository
-        quiet    usage:*                                                    this repository
-        redact   *secret*                                                   yours, in HERE/mine
-        redact   tok*                                                       this repository
-        push     on-commit                                                  yours, in HERE/mine
-    """)
+    assert settled.says("config", "list") == text(
+        "\n        url      redis://me@db.example.org:6380/2 (login not shown)  this"
+        " repository\n        exclude  tmp:*"
+        "                                                      this repository\n"
+        "        quiet    usage:*                                                    this"
+        " repository\n        redact   *secret*"
+        "                                                   your git config, HERE/mine\n"
+        "        redact   tok*                                                       this"
+        " repository\n        push     on-commit"
+        "                                                  your git config, HERE/mine\n"
+        "    "
+    )
     monkeypatch.setenv("REDIS_URL", f"redis://:{SECRET}@localhost:1")
     told = [json.loads(line) for line in settled.says("config", "list", "--json").splitlines()]
     assert told[0] == {
@@ -102,15 +106,15 @@ def test_a_change_says_what_is_in_force_then(settled: User) -> None:
 
 
 @pytest.mark.parametrize(("words", "sentence"), [
-    (["set", "nonsense", "1"], "there is no setting 'nonsense'; there are url, include,"),
-    (["set", "push", "always"], "push: 'always' is no time to push: on-commit, or off"),
-    (["set", "url", "http://x"], "url: that is no server's URL"),
+    (["set", "nonsense", "1"], "no setting 'nonsense'; the settings are url, include,"),
+    (["set", "push", "always"], "push: push must be on-commit or off, not 'always'"),
+    (["set", "url", "http://x"], "url: not a Redis URL"),
     (["set", "url", "redis://a", "redis://b"], "url has one value"),
-    (["add", "exclude", ""], "exclude: a glob has one character at least"),
-    (["add", "exclude", "x" * 1001], "exclude: a glob has 1000 bytes at most"),
-    (["add", "url", "redis://a"], "url has one value, which set and unset change"),
-    (["remove", "exclude", "x"], "exclude has no 'x'; of this repository's own it has 'tmp:*'"),
-    (["set", "push-to", "-x"], "push-to: '-x' names no place"),
+    (["add", "exclude", ""], "exclude: a glob must have at least one character"),
+    (["add", "exclude", "x" * 1001], "exclude: a glob may have at most 1000 bytes"),
+    (["add", "url", "redis://a"], "url has one value: change it with set or unset"),
+    (["remove", "exclude", "x"], "exclude has no 'x'; this repository has 'tmp:*'"),
+    (["set", "push-to", "-x"], "push-to: '-x' is not a path"),
     (["set", "timeout", "soon"], "timeout: "),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_and_changes_nothing(
@@ -130,14 +134,14 @@ def test_a_clone_has_the_settings_and_says_what_did_not_come(
     monkeypatch.delenv("REDIS_URL", raising=False)
     assert settled.says("clone", "cloud", "copy") == text("""
         cloned 1 commit of HERE/cloud/data-git-backup.bundle into copy: HEAD id1
-        settings that came along: exclude 'tmp:*'; quiet 'usage:*'; redact 'tok*'
-        the server there is redis://db.example.org:6380/2, and no login came along: gitbackup config set url redis://db.example.org:6380/2 --repo copy takes it
-        push on commit is off here: gitbackup config set push on-commit --repo copy turns it on
+        copied settings: exclude 'tmp:*'; quiet 'usage:*'; redact 'tok*'
+        the server there is redis://db.example.org:6380/2 (its login was not copied); to use it, run: gitbackup config set url redis://db.example.org:6380/2 --repo copy
+        push on commit is off here; to turn it on, run: gitbackup config set push on-commit --repo copy
     """)  # noqa: E501
     assert settled.says("config", "list", "--repo", "copy") == text("""
-        exclude  tmp:*    this repository, came with its history
-        quiet    usage:*  this repository, came with its history
-        redact   tok*     this repository, came with its history
+        exclude  tmp:*    this repository, copied with its history
+        quiet    usage:*  this repository, copied with its history
+        redact   tok*     this repository, copied with its history
     """)
     advice = ("config", "set", "url", "redis://db.example.org:6380/2", "--repo", "copy")
     assert settled.run(*advice).code == 0
@@ -156,10 +160,8 @@ def test_a_clone_of_a_git_repository_has_them_too(settled: User) -> None:
     assert (told["kept"], told["url"]) == ({}, "redis://db.example.org:6380/2")
     assert settled.says("pull", "--repo", "copy").count("\n") == 1
     settled.says("config", "add", "redact", "pw")
-    assert settled.says("push", "host.git").startswith("pushed settings, and no commit, to")
-    assert settled.says("pull", "--repo", "copy").splitlines()[1:] == [
-        "settings that came along: redact pw"
-    ]
+    assert settled.says("push", "host.git").startswith("pushed settings but no commits to")
+    assert settled.says("pull", "--repo", "copy").splitlines()[1:] == ["copied settings: redact pw"]
 
 
 @pytest.mark.long
@@ -171,18 +173,18 @@ def test_a_pull_masks_more_and_never_less(settled: User) -> None:
     settled.says("push")
     refused = settled.run("push", "--repo", "copy")
     assert refused.code == 1
-    assert "holds commits that are not here (settings)" in refused.err
+    assert "has commits that are not here (settings)" in refused.err
     assert settled.says("pull", "--repo", "copy").splitlines()[1:] == [
-        "settings that came along: redact pw",
-        "not in redact there any more, and kept here: 'tok*'; gitbackup config remove redact 'tok*'"
-        " --repo copy ends that",
+        "copied settings: redact pw",
+        (
+            "removed from redact there, but kept here: 'tok*'; to remove it, run: gitbackup"
+            " config remove redact 'tok*'tok*' --repo copy"
+        ),
     ]
     assert own(Path("copy"), "redact") == ["tok*", "pw"]
     assert settled.says("pull", "--repo", "copy").count("\n") == 1
     assert settled.says("push", "--repo", "copy").startswith("pushed settings")
-    assert settled.says("pull").splitlines()[1:] == [
-        "settings that came along: quiet mine; redact 'tok*'"
-    ]
+    assert settled.says("pull").splitlines()[1:] == ["copied settings: quiet mine; redact 'tok*'"]
     settled.says("config", "remove", "--repo", "copy", "redact", "tok*")
     assert own(Path("copy"), "came") == ["exclude", "tmp:*", "quiet", "usage:*", "redact", "pw"]
 
@@ -195,7 +197,9 @@ def test_a_pull_narrows_what_is_included_and_does_not_widen_it(settled: User) ->
         settled.says("push")
         told = settled.says("pull", "--repo", "copy")
         assert own(Path("copy"), "include") == there
-    assert "included there and not here: 'c*'; gitbackup config add include 'c*'" in told
+    assert (
+        "included there but not here: 'c*'; to include it, run: gitbackup config add include 'c*'"
+    ) in told
 
 
 def bundle_with(settled: User, content: bytes, how: str = "blob") -> None:
@@ -212,17 +216,17 @@ def bundle_with(settled: User, content: bytes, how: str = "blob") -> None:
 
 
 HOSTILE = {
-    "no JSON": (b"{", "cannot be read, so none came along"),
-    "no object": (b"[]", "cannot be read, so none came along"),
-    "deep": (b"[" * 60_000, "cannot be read, so none came along"),
-    "large": (b"{" + b" " * 70_000 + b"}", "cannot be read, so none came along"),
-    "newer": (b'{"format": 2, "settings": {}}', "are of format 2, this gitbackup reads up to 1"),
-    "no list": (b'{"format": 1, "settings": {"redact": "x"}}', "redact is no list"),
+    "no JSON": (b"{", "so none were copied"),
+    "no object": (b"[]", "so none were copied"),
+    "deep": (b"[" * 60_000, "so none were copied"),
+    "large": (b"{" + b" " * 70_000 + b"}", "so none were copied"),
+    "newer": (b'{"format": 2, "settings": {}}', "have format 2, and this gitbackup reads up to 1"),
+    "no list": (b'{"format": 1, "settings": {"redact": "x"}}', "redact is not a list"),
     "no text": (b'{"format": 1, "settings": {"redact": [1, "pw"]}}', "redact '1' was left out"),
-    "zero": (b'{"format": 1, "settings": {"redact": ["a\\u0000"]}}', "and no zero byte"),
-    "long": (b'{"format": 1, "settings": {"quiet": ["%s"]}}' % (b"x" * 2000), "1000 bytes at mo"),
-    "unknown": (b'{"format": 1, "settings": {"push": "on-commit"}}', "there is no setting 'push'"),
-    "url": (b'{"format": 1, "settings": {"url": "http://x\\u001b[2J"}}', "url is no server's"),
+    "zero": (b'{"format": 1, "settings": {"redact": ["a\\u0000"]}}', "and no null byte"),
+    "long": (b'{"format": 1, "settings": {"quiet": ["%s"]}}' % (b"x" * 2000), "at most 1000 bytes"),
+    "unknown": (b'{"format": 1, "settings": {"push": "on-commit"}}', "unknown setting 'push'"),
+    "url": (b'{"format": 1, "settings": {"url": "http://x\\u001b[2J"}}', "url is not a Redis URL"),
     "many": (MANY, "has more than 200 globs"),
 }  # fmt: skip
 

@@ -75,8 +75,9 @@ def test_that_quiet_keys_are_left_out_is_said(busy: User) -> None:
 def test_what_is_masked_is_refused(busy: User) -> None:
     words = "diff", "HEAD~1", "HEAD", "--format", "redis"
     refused = (
-        "gitbackup: 'account:1' is masked by --redact or gitbackup.redact, and commands would"
-        " write the masks: leave it out with --exclude, or unmask it\n"
+        "gitbackup: 'account:1' is masked by --redact or gitbackup.redact, and the"
+        " commands would write the mask: leave the key out with --exclude, or do not mask"
+        " it\n"
     )
     done = busy.run(*words, "--redact", "token")
     assert (2, "", refused) == (done.code, done.out, done.err)

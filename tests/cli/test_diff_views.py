@@ -63,8 +63,8 @@ def test_the_command_that_silences_noise_does(busy: User) -> None:
         "60 added, 1 changed, 1 removed",
     ]
     assert hint == (
-        "60 of 62 are usage; without: gitbackup diff HEAD --stat --exclude 'usage:*'"
-        " (for good: init --quiet)"
+        "60 of 62 are usage; to hide them: gitbackup diff HEAD --stat --exclude 'usage:*'"
+        " (always: init --quiet)"
     )
     command = shlex.split(hint.partition("without: gitbackup ")[2].partition(" (")[0])
     assert busy.says(*command) == text("""
@@ -76,7 +76,7 @@ def test_the_command_that_silences_noise_does(busy: User) -> None:
 
 def test_status_knows_noise_too(busy: User) -> None:
     hint = busy.says("status").splitlines()[-1]
-    assert hint.startswith("60 of 62 are usage; without: gitbackup status --exclude 'usage:*'")
+    assert hint.startswith("60 of 62 are usage; to hide them: gitbackup status --exclude 'usage:*'")
     assert busy.run("status", "--", "config").code == 2
 
 

@@ -158,8 +158,8 @@ def test_a_file_is_told_and_readable_by_its_owner_only(filled: User) -> None:
          " the name of a key"),
         (["nope*"], 2, "no key matches 'nope*'; nothing was exported"),
         (["--", "nope"], 2, "no key matches 'nope'; nothing was exported"),
-        (["-o", "no/such"], 1, "cannot write no/such: No such file or directory; what was there"
-         " is as it was"),
+        (["-o", "no/such"], 1, "cannot write no/such: No such file or directory; an"
+         " existing file is unchanged"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_exported_is_one_sentence(
@@ -198,7 +198,7 @@ def test_a_disk_that_is_full_leaves_the_file_as_it_was(filled: User) -> None:
     done = subprocess.run(
         [*words, "export", "-o", "now.json"], env=surroundings({}), capture_output=True, text=True
     )
-    sentence = "cannot write now.json: File too large; what was there is as it was"
+    sentence = "cannot write now.json: File too large; an existing file is unchanged"
     assert (done.returncode, done.stderr) == (1, f"gitbackup: {sentence}\n")
     assert (Path("now.json").read_text(), names()) == ("before", ["now.json"])
 
@@ -263,7 +263,9 @@ def test_settings_alone_mask_nothing(filled: User) -> None:
 
 
 def test_what_is_there_to_be_restored_is_not_masked(filled: User) -> None:
-    sentence = "resp is there to be restored, and masks are not: --redact goes with json or jsonl"
+    sentence = (
+        "resp is for restoring, and masked values cannot be restored: --redact needs json or jsonl"
+    )
     done = filled.run("export", "--format", "resp", "--redact", "*token*")
     assert done == Done(2, "", f"gitbackup: {sentence}\n")
 

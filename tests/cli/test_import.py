@@ -101,8 +101,10 @@ def test_delete_keeps_to_the_keys_that_the_file_is_a_copy_of(moved: User) -> Non
     done = moved.run("import", "users.json", "user:3", "--yes", "--delete")
     assert (done.code, done.err) == (
         2,
-        "gitbackup: the file holds keys that match 'user:*', and no others: with --delete, give no"
-        " key globs\n",
+        (
+            "gitbackup: the file contains only keys that match 'user:*': with --delete, give"
+            " no key globs\n"
+        ),
     )
 
 
@@ -230,12 +232,13 @@ def test_another_tool_s_dump_comes_with_what_is_doubtful_about_it(user: User) ->
     done = user.run("import", "dump.json", "--yes")
     assert (done.code, done.err) == (
         0,
-        "gitbackup: warning: the file tells no database: its keys go into 0, or into that of --db"
-        " or the URL\n"
-        "gitbackup: warning: 2 keys expire, and the file does not tell since when it counts: that"
-        " is from now\n"
-        "gitbackup: warning: 2 sorted sets are from redis-dump, which cuts scores to whole"
-        " numbers: what they had more is lost\n",
+        (
+            "gitbackup: warning: the file does not name a database: its keys are written to"
+            " database 0, or to that of --db or the URL\ngitbackup: warning: 2 keys expire,"
+            " and the file does not say when it was made: the time to live counts from"
+            " now\ngitbackup: warning: 2 sorted sets are from redis-dump, which truncates"
+            " scores to whole numbers: the fractions are lost\n"
+        ),
     )
     assert user.redis.get("tricky") == b"base64:aGk="
     assert user.redis.zscore("rank", "bob") == 2
@@ -259,8 +262,8 @@ def test_what_has_expired_since_is_left_out_or_has_as_much_time_again(user: User
     Path("old.json").write_text(json.dumps({"s": old | {"expireat": old["expireat"] - 10**8}}))
     told = user.run("import", "old.json", "--yes").out
     assert told == (
-        "nothing to import: the database already holds all of old.json\n"
-        "  expired since, left out: 1 key (s)\n"
+        "nothing to import: the database already contains all of old.json\n  already"
+        " expired, left out: 1 key (s)\n"
     )
     user.run("import", "old.json", "--yes", "--ttl", "remaining")
     assert 3_590_000 < user.redis.pttl("s") <= old["ttl"] * 1000

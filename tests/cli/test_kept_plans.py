@@ -84,8 +84,8 @@ def test_it_is_refused_where_a_key_in_it_has_changed(
         assert kept.run("restore", "--plan", "plan.json", *words) == Done(
             1,
             "",
-            f"gitbackup: since the plan was drawn, {named} changed: nothing was restored, make a"
-            " new plan\n",
+            f"gitbackup: {named} changed after the plan was made: nothing was restored;"
+            " make a new plan\n",
         )
     assert kept.state() == before
 
@@ -121,8 +121,8 @@ def test_one_into_another_server_is_finished_in_the_same_way(
     assert other.client().mget("user:1", "user:2") == [b"a", b"b"]
     other.client().set("user:2", "since")
     assert kept.run(*words).err == (
-        "gitbackup: since the plan was drawn, user:2 changed: nothing more was restored, make a"
-        " new plan\n"
+        "gitbackup: user:2 changed after the plan was made: nothing else was restored;"
+        " make a new plan\n"
     )
 
 
@@ -135,7 +135,7 @@ def test_it_is_for_one_server(kept: User, start_server: StartServer) -> None:
     done = kept.run("restore", "--plan", "plan.json", "--yes", "--to", other.url)
     assert (done.code, done.err) == (
         2,
-        f"gitbackup: the plan is for SERVER, and this is {other.address}\n",
+        f"gitbackup: the plan is for SERVER, but this server is {other.address}\n",
     )
 
 
@@ -169,7 +169,7 @@ def test_what_is_no_plan_is_refused_in_one_sentence(kept: User, content: bytes) 
     before = kept.state()
     done = kept.run("restore", "--plan", "plan.json", "--yes")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-    assert done.err.startswith("gitbackup: that is no plan of `gitbackup restore --dry-run --json`")
+    assert done.err.startswith("gitbackup: not a plan made by `gitbackup restore --dry-run --json`")
     assert kept.state() == before
 
 

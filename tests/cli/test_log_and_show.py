@@ -252,8 +252,7 @@ def test_what_only_begins_like_base64_is_no_key(two_commits: User, name: str) ->
     assert two_commits.run("show", f"HEAD:{name}") == Done(
         2,
         "",
-        f"gitbackup: {name!r} is no key: the name begins with base64: and goes on with what is"
-        " not\n",
+        f"gitbackup: {name!r} is not a key: the name begins with base64: but is not valid base64\n",
     )
 
 

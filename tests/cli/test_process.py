@@ -136,7 +136,7 @@ def test_output_on_a_full_disk_is_an_error(user: User) -> None:
     user.says("commit", "--allow-empty")
     with Path("/dev/full").open("w") as full:
         done = user.process("log", stdout=full, capture_output=False, stderr=subprocess.PIPE)
-    assert done == Done(1, "", "gitbackup: the system says: No space left on device\n")
+    assert done == Done(1, "", "gitbackup: system error: No space left on device\n")
 
 
 @pytest.mark.few(1)
@@ -183,7 +183,7 @@ def test_words_are_utf8_whatever_the_locale_is(user: User) -> None:
 
 @pytest.mark.parametrize("command", ["commit", "watch"])
 def test_a_message_that_is_not_utf8_is_refused(user: User, command: str) -> None:
-    sentence = "the message is not UTF-8, as a commit's is; write it in that encoding"
+    sentence = "the message is not UTF-8"
     refused = user.process(command, "-m", os.fsdecode(b"gr\xfc\xdfe"))
     assert refused == Done(2, "", f"gitbackup: {sentence}\n")
     assert user.commits() == []

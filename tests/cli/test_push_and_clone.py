@@ -33,10 +33,10 @@ def test_the_first_push_warns_and_the_next_one_knows_where_to(user: User) -> Non
     assert user.run("push", "cloud") == Done(
         0,
         f"pushed 1 commit to origin ({PLACE}): HEAD id1\n",
-        f"gitbackup: warning: the first push to {PLACE}: whoever can read that place can read"
+        f"gitbackup: warning: first push to {PLACE}: whoever can read that place can read"
         " every value of every commit, secrets included\n",
     )
-    assert user.says("push") == f"nothing to push, all is in origin ({PLACE}): HEAD id1\n"
+    assert user.says("push") == f"nothing to push, everything is in origin ({PLACE}): HEAD id1\n"
     user.redis.set("b", 1)
     user.says("commit")
     assert user.says("push") == f"pushed 1 commit to origin ({PLACE}): HEAD id2\n"
@@ -71,9 +71,9 @@ def test_a_lost_machine_comes_back_from_the_folder(pushed: User) -> None:
 
     cloned = pushed.says("clone", "cloud")
     assert cloned == (
-        f"cloned 1 commit of {PLACE} into data-git-backup: HEAD id1\n"
-        "settings that came along: exclude 'tmp:*'\n"
-        "push on commit is off here: gitbackup config set push on-commit turns it on\n"
+        f"cloned 1 commit of {PLACE} into data-git-backup: HEAD id1\ncopied settings:"
+        " exclude 'tmp:*'\npush on commit is off here: gitbackup config set push"
+        " on-commit turns it on\n"
     )
     assert pushed.run("restore", "HEAD", "--yes").code == 0
 
@@ -167,8 +167,8 @@ def test_a_commit_stands_where_its_push_fails(pushed: User) -> None:
     assert done.code == 3
     assert json.loads(done.out)["commit"] == "ID2"
     sentence = (
-        "the commit was made, but not pushed: there is no folder for"
-        f" {PLACE}; if it is on a disk, is that mounted?"
+        f"the commit was made, but not pushed: no folder for {PLACE}; if it is on a disk,"
+        " is the disk mounted?"
     )
     assert json.loads(done.err) == {
         "schema": "gitbackup.error/1",
@@ -185,8 +185,10 @@ def test_a_setting_that_is_none_is_told(pushed: User) -> None:
     done = pushed.run("commit")
     assert (done.code, done.err) == (
         3,
-        "gitbackup: the commit was made, but not pushed: the setting gitbackup.push is"
-        " 'always', and can only be 'on-commit'\n",
+        (
+            "gitbackup: the commit was made, but not pushed: the setting gitbackup.push is"
+            " 'always', but can only be 'on-commit'\n"
+        ),
     )
 
 
@@ -201,13 +203,15 @@ def test_a_diverged_bundle_is_explained_and_the_advice_works(pushed: User) -> No
     refused = pushed.run("push")
     assert (refused.code, refused.err) == (
         1,
-        f"gitbackup: origin ({PLACE}) holds commits that are not here (main), pushed from"
-        " elsewhere, so it was left as it is: `gitbackup pull` gets them. If it is of another"
-        " database, push to a file of another name in that folder\n",
+        (
+            f"gitbackup: origin ({PLACE}) has commits that are not here (main), pushed from"
+            " elsewhere, so it was not changed: `gitbackup pull` fetches them. If it belongs"
+            " to another database, push to another file name in that folder\n"
+        ),
     )
     parted = pushed.run("pull")
     assert parted.code == 1
-    advice = parted.err.rstrip("\n").rpartition("what is here: git ")[2]
+    advice = parted.err.rstrip("\n").rpartition("the state here: git ")[2]
     assert advice == "-C HERE/data-git-backup merge -s ours origin/main"
     git(Path(), *advice.replace("HERE", str(Path.cwd())).split(), "-m", "both")
     assert pushed.says("push").startswith("pushed 2 commits to origin")
@@ -220,14 +224,21 @@ def test_a_diverged_bundle_is_explained_and_the_advice_works(pushed: User) -> No
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["push"], 2, "nothing was pushed anywhere yet: name a folder or a git URL"),
-        (["push", "clud"], 2, "'clud' is no remote of the data repository, no URL and no folder"),
+        (["push"], 2, "no remote yet: name a folder or a git URL"),
+        (
+            ["push", "clud"],
+            2,
+            (
+                "'clud' is neither a remote of the data repository, nor a URL, nor an"
+                " existing folder"
+            ),
+        ),
         (["pull", "cloud"], 2, "there is no bundle "),
-        (["clone", "cloud", "copy"], 2, "is no git repository, and holds no .bundle file of one"),
+        (["clone", "cloud", "copy"], 2, "is not a git repository, and contains no .bundle file"),
         (["clone", "two", "copy"], 2, "more than one bundle; name one of them: a.bundle, b.bundle"),
-        (["clone", "two/a.bundle", "copy"], 13, "a.bundle is no bundle of git"),
-        (["clone", "cloud", "full"], 10, "full is not empty; a clone needs a folder of its own"),
-        (["push", "--repo", "nowhere"], 10, "there is no data repository at nowhere"),
+        (["clone", "two/a.bundle", "copy"], 13, "a.bundle is not a git bundle"),
+        (["clone", "cloud", "full"], 10, "full is not empty; a clone needs an empty or new folder"),
+        (["push", "--repo", "nowhere"], 10, "no data repository at nowhere"),
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_changes_nothing(
@@ -278,15 +289,15 @@ def test_a_push_that_failed_is_tried_again_by_a_commit_that_finds_nothing_to_com
 
 def test_commits_on_no_branch_are_not_left_out_of_a_push_in_silence(pushed: User) -> None:
     git(pushed.repo, "switch", "--quiet", "--detach")
-    assert pushed.says("push").startswith("nothing to push, all is in origin")
+    assert pushed.says("push").startswith("nothing to push, everything is in origin")
     pushed.redis.set("b", 1)
     pushed.run("commit")
     refused = pushed.run("push")
     assert (refused.code, refused.err) == (
         2,
-        "gitbackup: HEAD is detached, and commits of it are on no branch: 1. Nothing was pushed,"
-        " for a clone would lack them; git -C HERE/data-git-backup switch -c NAME gives them a"
-        " branch\n",
+        "gitbackup: HEAD is detached, with 1 commit on no branch. Nothing was pushed, because"
+        " a clone would lack them; to create a branch for them:"
+        " git -C HERE/data-git-backup switch -c NAME\n",
     )
     last = pushed.run("status").out.splitlines()[-1]
     assert last.startswith("not pushed to origin: 1 commit since id1")
@@ -309,8 +320,7 @@ def test_a_clone_has_what_a_detached_head_has(pushed: User, bundled: bool) -> No
     cloned = pushed.run("clone", place, "copy")
     assert cloned.out.startswith("cloned 2 commits of")
     assert cloned.err == (
-        f"gitbackup: warning: HEAD of HERE/{place} is detached, on no branch there; here it is on"
-        " the branch detached\n"
+        f"gitbackup: warning: HEAD of HERE/{place} is detached; here it is on the branch detached\n"
     )
     assert git(Path("copy"), "rev-parse", "HEAD") == git(pushed.repo, "rev-parse", "HEAD")
     assert git(Path("copy"), "branch", "--format=%(refname:short)").split() == ["detached", "main"]
@@ -326,12 +336,12 @@ def test_a_pull_gets_the_commits_that_a_push_is_refused_for(pushed: User) -> Non
 
     refused = pushed.run("push", "--repo", "copy")
     assert refused.code == 1
-    assert "`gitbackup pull` gets them, and then git -C HERE/copy branch NAME id2" in refused.err
+    assert "`gitbackup pull` fetches them, and then git -C HERE/copy branch NAME id2" in refused.err
     pulled = pushed.run("pull", "--repo", "copy")
     assert pulled.code == 0
     assert pulled.err == (
-        f"gitbackup: warning: origin ({PLACE}) has commits of a detached HEAD, on no branch: 1;"
-        " they are here, and git -C HERE/copy branch NAME id2 gives them a branch\n"
+        f"gitbackup: warning: origin ({PLACE}) has 1 commit of a detached HEAD, on no"
+        " branch; to create a branch for them here: git -C HERE/copy branch NAME id2\n"
     )
     git(Path("copy"), "branch", "NAME", git(pushed.repo, "rev-parse", "HEAD"))
     assert pushed.run("push", "--repo", "copy").code == 0

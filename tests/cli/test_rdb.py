@@ -44,7 +44,7 @@ def test_what_is_verified_is_told(user: User) -> None:
     assert same(user.says("rdb", "verify", str(only()))) == text(
         f"""
         {FOLDER}/NAME.rdb: SIZE of MOMENT by WRITER, RDB version 80
-        its checksum is right
+        the checksum is right
         loaded by WRITER: 2 keys
           db0  2 keys, 1 of them with an expiry
         """
@@ -67,7 +67,7 @@ def test_a_program_is_told_in_json(user: User) -> None:
         "problem": None,
     } == good
     assert (bad["schema"], bad["path"], bad["size"]) == ("gitbackup.rdb/1", "elsewhere/x.rdb", 2)
-    assert "is no RDB file" in bad["problem"]
+    assert "is not an RDB file" in bad["problem"]
     found = json.loads(user.says("rdb", "verify", told["path"], "--json"))
     assert (found["schema"], found["keys"], found["libraries"]) == ("gitbackup.rdb-verify/1", 1, 0)
     assert found["databases"] == [{"db": 0, "keys": 1, "expiring": 0, "expired": 0}]
@@ -157,9 +157,9 @@ def test_git_does_not_see_the_files_in_somebody_s_project(user: User) -> None:
         (["rdb", "save", "--keep", "-1"], (2, "-1 is less than 0.")),
         (["rdb", "save", "--file", "x"], (2, "--file needs --via copy")),
         (["rdb", "save", "data-git-backup"], (2, "is inside the data repository")),
-        (["rdb", "list", "none"], (2, "there is no folder none; `gitbackup rdb save` makes it")),
+        (["rdb", "list", "none"], (2, "there is no folder none; `gitbackup rdb save` creates it")),
         (["rdb", "verify", "none"], (2, "there is no file none")),
-        (["rdb", "verify", "text"], (13, "text is no RDB file")),
+        (["rdb", "verify", "text"], (13, "text is not an RDB file")),
         (["rdb", "sav"], (2, "No such command 'sav'.")),
     ],
 )
@@ -179,7 +179,7 @@ def test_a_full_disk_is_one_sentence(user: User, way: str) -> None:
         *("rdb", "save", "--via", way),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, most),
     )
-    sentence = f"cannot save to {FOLDER}: File too large; what was there is as it was"
+    sentence = f"cannot save to {FOLDER}: File too large; the files there are unchanged"
     assert done == Done(1, "", f"gitbackup: {sentence}\n")
     assert list(FOLDER.iterdir()) == [FOLDER / ".gitignore"]
 

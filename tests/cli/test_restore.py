@@ -208,7 +208,7 @@ def test_keys_that_have_expired_since_are_counted(user: User) -> None:
     assert user.says("restore", "HEAD", "--yes") == text("""
         restore id1 into SERVER: create 1
           create  string  a
-          expired since, left out: 1 key (short)
+          already expired, left out: 1 key (short)
           adds 39 bytes
         saved the previous state as commit id2
         verified: 1 key equals commit id1
@@ -389,7 +389,7 @@ def test_a_database_that_commits_do_not_cover_is_saved_before_it_goes(user: User
         (["--db", "77"], "neither the commit nor the server has a key in database 77; nothing was"
          " restored"),
         (["--db", "7:5"], "commit id1 has no key in database 7"),
-        (["--db", "3:5", "--db", "5:5"], "two databases cannot both go into the same one"),
+        (["--db", "3:5", "--db", "5:5"], "two databases cannot be restored into the same one"),
         (["--db", "3:5", "--db", "3:6"], "--db: database 3 can be restored into one database only"),
         (["--db", "3:"], "Invalid value for '--db': '3:' is no database, such as 3, nor two, such"
          " as 3:5. See gitbackup restore --help"),
@@ -417,7 +417,10 @@ def test_a_manifest_of_head_that_is_broken_keeps_no_restore_from_starting(damage
     git(damaged.repo, "commit", "--quiet", "-am", "by hand")
     done = damaged.run("restore", "HEAD~1", "--yes")
     assert (done.code, done.err) == (0, "")
-    assert "warning: HEAD's scope cannot be read, the settings' serves: gitbackup.json" in done.out
+    assert (
+        "warning: cannot read the scope of HEAD, so the scope of the settings is used:"
+        " gitbackup.json"
+    ) in done.out
     assert damaged.redis.mget("user:1", "user:2", "junk") == [b"a", b"b", None]
     assert damaged.says("diff", "HEAD") == ""
 
@@ -454,7 +457,7 @@ def test_a_long_plan_is_counted_and_cut(user: User) -> None:
         "",
     ]
     assert lines[-2:] == [
-        "  and 63 more; --full names them all",
+        "  and 63 more; --full lists all",
         "  adds 4.0 kB",
     ]
     assert len(user.says("restore", "HEAD", "--dry-run", "--full").splitlines()) == 108
@@ -479,7 +482,7 @@ def test_a_type_that_the_server_does_not_know_is_told_before_anything_is_written
     git(damaged.repo, "commit", "--quiet", "-m", "by hand")
     before = damaged.state()
     assert (
-        "  warning: the server takes no vectorset (ERR DUMP payload version or checksum are"
-        " wrong): 1 key will not be restored\n"
+        "  warning: the server does not support vectorset (ERR DUMP payload version or"
+        " checksum are wrong): 1 key will not be restored\n"
     ) in damaged.says("restore", "HEAD", "--dry-run")
     assert damaged.state() == before

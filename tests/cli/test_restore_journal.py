@@ -63,7 +63,7 @@ POINTS = {
     "it has proved it": "from gitbackup.restore import restore; after(restore, 'differing')",
     "it is about to record": "state('recording')",
     "HEAD is about to move again": "from gitbackup.store.objects import refs; nth(refs, 'move', 2)",
-    "the work tree is about to follow again":
+    "the work identical (tree is about to follow)":
         "from gitbackup.store.repository import worktree; nth(worktree, 'follow', 2)",
     "all is committed": "state('done')",
     "it is about to tell": "from gitbackup.cli import run_plan; before(run_plan, '_say_done')",
@@ -194,7 +194,7 @@ def test_they_are_asked_about_at_a_terminal(two: User) -> None:
     done = two.at_terminal("restore", "HEAD~1", types="n\n")
     assert (done.code, done.out) == (1, "nothing was changed\n")
     assert done.err == (
-        "gitbackup: a restore of HEAD~1 was cut off, and that meant commit id1 then and means id3"
+        "gitbackup: a restore of HEAD~1 was interrupted; HEAD~1 was commit id1 then, and is id3"
         " now: name id1 to finish it, or id3 to restore that one\nContinue with id1? [y/N]: n\n"
     )
     assert (two.state(), journal(two)) == (before, noted)
@@ -280,7 +280,7 @@ def test_one_into_another_server_is_finished_by_the_same_words(
     two.says("commit", "-m", "between")
     one = two.commits()[0]
     assert two.run(*words).err.startswith(
-        "gitbackup: a restore of HEAD~1 was cut off, and that meant"
+        "gitbackup: a restore of HEAD~1 was interrupted; HEAD~1 was"
     )
     assert two.run("restore", "HEAD~1", "--yes").code == 0  # the other server's is not its own
     assert two.run("restore", one, *words[2:]).code == 0
@@ -298,8 +298,8 @@ def test_what_an_older_gitbackup_noted_is_understood(two: User) -> None:
     assert two.run("undo", "--yes") == Done(
         2,
         "",
-        "gitbackup: a restore of id1 was cut off, and commit id2 holds what was there before it:"
-        " `gitbackup restore id2` puts that back\n",
+        "gitbackup: a restore of id1 was interrupted; commit id2 holds the previous"
+        " state: `gitbackup restore id2` puts it back\n",
     )
     done = two.run("restore", "HEAD~1", "--yes")
     assert done.err == "gitbackup: continuing the same restore, which was interrupted\n"

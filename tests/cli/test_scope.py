@@ -115,8 +115,8 @@ def narrowed(user: User) -> User:
 
 def test_keys_that_leave_the_scope_are_not_told_as_removed(narrowed: User) -> None:
     sentence = (
-        "gitbackup: warning: 2 keys are not told of as removed: the scope of the later commit"
-        " leaves them out\n"
+        "gitbackup: warning: 2 keys are not shown as removed, because they are outside"
+        " the scope of the later commit\n"
     )
     gone = text("""
         D  b  string
@@ -134,7 +134,7 @@ def test_the_history_of_a_key_says_where_it_left_the_scope(narrowed: User) -> No
     assert narrowed.says("log", "--", "x:0") == text("""
         id2  MINUTE (AGE)
             fewer
-            1 key is out of its scope: from here on nothing is known
+            1 key is outside its scope: their older history is unknown
         id1  MINUTE (AGE)
             all
             A  x:0  string
@@ -166,6 +166,6 @@ def test_a_newer_format_is_refused_by_every_command_that_reads_it(
     done = user.run(*words)
     assert (done.code, done.out) == (13, "")
     assert done.err == (
-        "gitbackup: gitbackup.json: the snapshot has format 2, this gitbackup reads up to 1;"
-        " upgrade gitbackup\n"
+        "gitbackup: gitbackup.json: the snapshot has format 2, and this gitbackup reads"
+        " up to 1; upgrade gitbackup\n"
     )

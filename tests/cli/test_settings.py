@@ -89,7 +89,7 @@ def test_where_there_is_no_repository_reading_says_how_to_get_one(user: User) ->
         assert user.run(*words) == Done(
             10,
             "",
-            "gitbackup: there is no data repository at data-git-backup; `gitbackup commit` makes"
+            "gitbackup: no data repository at data-git-backup; `gitbackup commit` creates"
             " one, and --repo names another\n",
         )
 

@@ -26,7 +26,7 @@ def test_status_before_the_first_commit_says_how_to_make_it(user: User) -> None:
     user.says("init")
     assert user.says("status") == text("""
         SERVER: 1 key
-        no commit yet: `gitbackup commit` makes the first
+        no commit yet: run `gitbackup commit`
     """)
     assert json.loads(user.says("status", "--json"))["head"] is None
 

@@ -304,10 +304,10 @@ def test_no_password_goes_to_a_server_that_a_stranger_s_settings_name(
     for words in (("commit",), ("status",), ("check",), ("restore", "HEAD", "--yes"), ("watch",)):
         done = user.run(*words)
         assert (done.code, SECRET.encode() in listener.heard) == (12, False)
-        assert "yours is not sent there" in done.err
+        assert "your password is not sent there" in done.err
     monkeypatch.delenv("REDISCLI_AUTH")
     asked = user.at_terminal("status", types="", asked="REDIS_URL\r\n")
-    assert "yours is not sent there" in asked.err
+    assert "your password is not sent there" in asked.err
     assert listener.heard
 
 
@@ -346,7 +346,7 @@ def test_python_s_password_is_not_sent_either(
     give(user.repo, STRANGER)
     Path("global").write_text("[safe]\n directory = *\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(Path("global").resolve()))
-    with pytest.raises(ServerError, match="yours is not sent there"):
+    with pytest.raises(ServerError, match="your password is not sent there"):
         Backup(user.repo, password=SECRET).commit()
     assert SECRET.encode() not in listener.heard
 

@@ -158,7 +158,7 @@ def test_where_nothing_was_restored_there_is_nothing_to_undo(user: User) -> None
     assert user.run("undo", "--yes") == Done(
         2,
         "",
-        "gitbackup: there is nothing to undo: no commit of HEAD's history tells of a restore\n",
+        "gitbackup: nothing to undo: the history of HEAD contains no restore\n",
     )
     assert user.state() == before
 
@@ -168,8 +168,10 @@ def test_undo_is_not_of_another_server_s_restore(restored: User, start_server: S
     done = restored.run("undo", "--yes", "--url", other.url)
     assert (done.code, done.err) == (
         2,
-        "gitbackup: the last restore, id3, was into the server at SERVER, and this is the one at"
-        f" {other.address}\n",
+        (
+            "gitbackup: the last restore, id3, was into the server at SERVER, but this is the"
+            f" one at {other.address}\n"
+        ),
     )
 
 

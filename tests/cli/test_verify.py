@@ -76,8 +76,8 @@ def test_what_was_proved_is_told(committed: User) -> None:
         text("""
             commit id2 passed in SECONDS
               4 files, 3 keys: 1 set, 2 string; db0 2, db3 1; 1 library
-              restored into Valkey X and committed from there: tree tree again
-            git fsck finds nothing wrong with the repository
+              restored into Valkey X and committed again: identical (tree tree)
+            git fsck: the repository is intact
         """),
         "",
     )
@@ -90,7 +90,7 @@ def test_several_commits_are_told_one_by_one_and_in_all(committed: User) -> None
     assert commits == [f"commit id{n} passed in SECONDS" for n in (3, 2, 1)]
     assert told[-2:] == [
         "3 commits, 2 trees: 3 passed, in SECONDS",
-        "git fsck finds nothing wrong with the repository",
+        "git fsck: the repository is intact",
     ]
 
 
@@ -131,7 +131,7 @@ def test_the_log_tells_when_a_commit_was_rehearsed(committed: User) -> None:
         id1  MINUTE (AGE)
             begin
             4 added
-            rehearsed AGO
+            restore-tested AGO
     """)
     first = json.loads(committed.says("log", "--json", "HEAD~1"))["rehearsal"]
     assert first.pop("server").startswith("Valkey ")
@@ -150,10 +150,10 @@ def test_a_hand_edited_file_fails_and_it_is_said_what_to_do(committed: User) -> 
     done = verify(committed)
     assert (done.code, done.err) == (1, "gitbackup: commit id3 failed\n")
     assert done.out.splitlines()[3] == (
-        "  db0/_.json, line 2: not written as `gitbackup commit` writes it; the next `gitbackup"
-        " commit` writes it anew, and `gitbackup restore` reads it as it is"
+        "  db0/_.json, line 2: not in canonical form; the next `gitbackup commit`"
+        " rewrites it; `gitbackup restore` can read it as it is"
     )
-    assert rehearsed(committed) == "    rehearsal FAILED AGO"
+    assert rehearsed(committed) == "    restore test FAILED AGO"
     committed.says("commit")
     assert verify(committed).code == 0
 
@@ -163,9 +163,10 @@ def test_a_value_that_comes_back_as_another_is_shown(committed: User) -> None:
     by_hand(committed, {"db3/events.json": None, "db3/_.json": pending("2090-01-01T00:00:00.000Z")})
     done = verify(committed)
     assert done.code == 1
-    assert "  db3/_.json: db3 events comes back as something else\n    M  db3 events  stream\n" in (
-        done.out
-    )
+    assert (
+        "  db3/_.json: db3 events has a different value after the restore\n    M  db3 events"
+        "  stream\n"
+    ) in (done.out)
     found = json.loads(verify(committed, "--json").out)["findings"]
     assert [(f["sort"], f["key"]) for f in found] == [("different", {"db": 3, "key": "events"})]
     assert found[0]["diff"]["changes"][0]["before"] == "2090-01-01T00:00:00.000Z"
@@ -176,11 +177,13 @@ def test_what_a_restore_refuses_is_damage(committed: User) -> None:
     done = verify(committed)
     assert (done.code, done.err) == (13, "gitbackup: commit id3 cannot be restored as it is\n")
     assert done.out.splitlines()[2:] == [
-        "  db0/twin.json, line 1: not written as `gitbackup commit` writes it; the next `gitbackup"
-        " commit` writes it anew, and `gitbackup restore` reads it as it is",
-        "  db0/twin.json: key 'config' is in db0/_.json too; remove one of them",
-        "  not restored: a restore refuses it",
-        "git fsck finds nothing wrong with the repository",
+        (
+            "  db0/twin.json, line 1: not in canonical form; the next `gitbackup commit`"
+            " rewrites it; `gitbackup restore` can read it as it is"
+        ),
+        "  db0/twin.json: key 'config' is also in db0/_.json; remove one of them",
+        "  not restored: a restore would refuse it",
+        "git fsck: the repository is intact",
     ]
 
 
@@ -198,7 +201,7 @@ def test_a_damaged_repository_is_told_though_no_commit_can_be_read(committed: Us
         pack.write_bytes(b"PACK")
     done = committed.run("verify")
     assert done.code == 13
-    assert done.out.startswith("git fsck finds the repository damaged:\n  error: ")
+    assert done.out.startswith("git fsck: the repository is damaged:\n  error: ")
     assert done.err.startswith("gitbackup: the data repository is damaged: error: ")
 
 
@@ -211,12 +214,14 @@ def test_what_could_not_be_tried_is_named_and_is_exit_code_3(committed: User) ->
         "gitbackup: commit id3 passed, except for what the server cannot hold: db1 seen\n",
     )
     assert done.out.splitlines()[2:5] == [
-        "  restored into Valkey X and committed from there: all but what was not tried",
-        "  not tried: 1 key",
-        "    MBbloom--: db1 seen: Valkey X does not take this type's dump (DUMP payload version or"
-        " checksum are wrong)",
+        "  restored into Valkey X and committed again: identical, except for what was not tested",
+        "  not tested: 1 key",
+        (
+            "    MBbloom--: db1 seen: Valkey X does not accept the dump of this type (DUMP"
+            " payload version or checksum are wrong)"
+        ),
     ]
-    assert rehearsed(committed) == "    rehearsed in part AGO"
+    assert rehearsed(committed) == "    restore-tested in part AGO"
 
 
 @pytest.mark.parametrize(
@@ -245,7 +250,7 @@ def test_the_server_may_be_named_by_its_name_alone(
 def test_a_program_that_is_no_server_is_told(committed: User) -> None:
     done = committed.run("verify", "--server", "true")
     assert (done.code, done.out) == (12, "")
-    assert done.err.startswith("gitbackup: our own server ended as it started")
+    assert done.err.startswith("gitbackup: the temporary server ended during its start")
 
 
 def test_no_repository_is_told(user: User) -> None:

@@ -163,19 +163,19 @@ def test_who_may_not_track_is_told_which_right_is_missing(user: User) -> None:
     assert user.process("watch", "--url", url) == Done(
         12,
         "",
-        "gitbackup: the user may not run CLIENT TRACKING at SERVER: grant it with ACL SETUSER"
-        " ... +client|tracking\n",
+        "gitbackup: the user has no permission to run CLIENT TRACKING at SERVER: grant it"
+        " with ACL SETUSER ... +client|tracking\n",
     )
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["-m", " "], "the message is empty; without -m the subject tells what changed"),
-        (["-m", "{}"], "nothing takes the place of {}: there are {changes} and {counts}"),
+        (["-m", " "], "the message is empty; without -m, the subject lists what changed"),
+        (["-m", "{}"], "unknown placeholder {}: use {changes} and {counts}"),
         (
             ["--quiet", "2", "--max-wait", "1"],
-            "the longest wait is shorter than the time that is to be quiet",
+            "--max-wait is shorter than --quiet",
         ),
     ],
 )

@@ -253,7 +253,7 @@ def test_edits_of_a_person_in_the_work_tree_are_waited_for(
         content = file.read_text()
         file.write_text("mine\n")
         client.set("a", "2")
-        assert "has changes of your own" in watcher.told(Trouble).sentence
+        assert "has uncommitted changes" in watcher.told(Trouble).sentence
         client.set("b", "1")
         file.write_text(content)
         assert follows(watcher, tmp_path / "other", valkey.url)
@@ -334,7 +334,9 @@ def test_it_names_what_was_written_to_each_time_that_it_was_read(
 
 
 def _is_torn(result: CommitResult) -> bool:
-    return any(warning.startswith("key large was written to") for warning in result.warnings)
+    return any(
+        warning.startswith("key large changed during every read") for warning in result.warnings
+    )
 
 
 @pytest.mark.long

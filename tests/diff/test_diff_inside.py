@@ -173,8 +173,8 @@ def test_groups_of_a_stream_read_on() -> None:
     expected = """
         group jobs: has read on from 2-0 to 8-0, 6 entries
         group jobs: pending 2 -> 3 (2 delivered, 1 acknowledged, 1 delivered again)
-        group jobs: consumer c went
-        group jobs: consumer b came
+        group jobs: consumer c removed
+        group jobs: consumer b added
         + group new: has read to 8-0, 2 consumers, 3 pending
     """
     assert inside(expected) == lines(before, after)

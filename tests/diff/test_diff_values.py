@@ -86,7 +86,7 @@ def test_large_integers_are_compared_exactly() -> None:
 
 def test_a_number_too_precise_for_a_double_is_left_in_its_text() -> None:
     before, after = '{"n": 0.1000000000000000000001}', '{"n": 0.1000000000000000000002}'
-    note = "holds a number too precise to compare inside"
+    note = "contains a number too precise to compare inside"
     expected = [ValueChange(Part.VALUE, CHANGED, before=before, after=after, note=note)]
     assert expected == diff("string", before, after)
 
@@ -99,7 +99,7 @@ def test_another_way_to_write_a_document_is_told_as_that() -> None:
 
 
 def test_a_name_given_twice_is_not_hidden() -> None:
-    note = "names a member twice, so it is not compared inside"
+    note = "has a duplicate member, so it is not compared inside"
     before, after = '{"a": 1, "a": 2}', '{"a": 2}'
     expected = [ValueChange(Part.VALUE, CHANGED, before=before, after=after, note=note)]
     assert expected == diff("string", before, after)

@@ -232,7 +232,7 @@ def test_what_is_no_json_is_told_with_file_and_line(content: bytes, line: int | 
     ],
 )
 def test_twin_names_are_told_with_file_and_line(content: bytes, line: int) -> None:
-    with pytest.raises(Damaged, match=rf"^db0/a.json, line {line}: '[ak]' stands there twice"):
+    with pytest.raises(Damaged, match=f"^db0/a.json, line {line}: duplicate name '[ak]'"):
         codec.decode("db0/a.json", content)
 
 

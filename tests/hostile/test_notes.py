@@ -102,7 +102,7 @@ def test_the_log_says_that_notes_cannot_be_read(user: User) -> None:
 
     assert done.code == 0
     assert "one" in done.out
-    assert "the notes of rehearsals cannot be read" in done.err
+    assert "cannot read the notes of restore tests" in done.err
     for command in (["status"], ["show"], ["verify"], ["restore", "HEAD", "--yes"], ["check"]):
         assert "Traceback" not in user.run(*command).err
 

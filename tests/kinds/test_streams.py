@@ -243,5 +243,5 @@ def test_a_delivery_ahead_that_the_user_may_not_set_is_refused_by_its_reason(
 def test_marks_that_are_not_all_in_a_dump_are_told() -> None:
     _, marks = stream_commands.marked(delivered([HOUR, HOUR]), 1)
     for dump in (b"", b"0123456789abcdef".join([b"", *marks, b""]), b"".join(marks) * 2):
-        with pytest.raises(ValueError, match="its dump is not as expected"):
+        with pytest.raises(ValueError, match="the dump is not as expected"):
             stream_commands.put_into(dump, marks)

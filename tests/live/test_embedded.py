@@ -186,7 +186,7 @@ def test_its_path_is_short_where_the_temporary_folder_is_not(long_temp: Path) ->
 def test_a_server_that_ends_at_once_tells_why() -> None:
     with pytest.raises(ServerError, match="no-such-setting") as told:
         EmbeddedServer(config={"no-such-setting": "1"}).__enter__()
-    assert "ended as it started" in str(told.value)
+    assert "ended during its start" in str(told.value)
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_server_that_stays_silent_is_given_up(
     mute.write_text("#!/bin/sh\necho I am thinking >&2\nexec sleep 300\n")
     mute.chmod(0o700)
     monkeypatch.setattr(embedded, "_PATIENCE", 0.1)
-    with pytest.raises(ServerError, match="gave no answer") as told:
+    with pytest.raises(ServerError, match="did not answer") as told:
         EmbeddedServer(mute).__enter__()
     assert "I am thinking" in str(told.value)
 
@@ -221,5 +221,5 @@ def test_without_any_server_it_says_what_to_do(
 ) -> None:
     monkeypatch.setattr(embedded, "_packaged_server", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ServerError, match=r"no embedded server on this system.* --url"):
+    with pytest.raises(ServerError, match=r"no server to start: .* --url"):
         EmbeddedServer().__enter__()

@@ -93,7 +93,7 @@ def status(folder: Path, url: str, *options: str) -> tuple[int, str]:
 CA = ("--cacert", "ca.pem")
 CLIENT = ("--cert", "client.pem", "--key", "client.key")
 STRANGER = ("--cert", "alone.pem", "--key", "alone.key")
-UNKNOWN = "is signed by somebody unknown"
+UNKNOWN = "is signed by an unknown CA"
 
 
 @pytest.mark.long
@@ -102,12 +102,12 @@ UNKNOWN = "is signed by somebody unknown"
     [
         ("server", (), UNKNOWN),
         ("server", ("--cacert", "alone.pem"), UNKNOWN),
-        ("elsewhere", CA, "is for another name than 'localhost': name that with --sni"),
+        ("elsewhere", CA, "is not for the name 'localhost': name the right one with --sni"),
         ("late", CA, "has expired"),
         ("alone", CA, "is signed by itself"),
-        ("strict", CA, "wants a certificate of ours: name one with --cert and --key"),
-        ("strict", (*CA, *STRANGER), "does not know who signed our certificate"),
-        ("plain", (), "speaks no TLS at that port: its URL begins with redis://"),
+        ("strict", CA, "requires a client certificate: name one with --cert and --key"),
+        ("strict", (*CA, *STRANGER), "does not know the CA that signed the client certificate"),
+        ("plain", (), "does not use TLS on that port: its URL begins with redis://"),
     ],
 )
 def test_what_is_wrong_is_told(
@@ -158,11 +158,15 @@ def test_a_certificate_that_is_not_verified_is_a_warning(
     ("url", "options", "told"),
     [
         ("rediss://localhost:1", ("--cacert", "none.pem"), "no file 'none.pem'"),
-        ("rediss://localhost:1", ("--cacert", "ca.key"), "no certificate in PEM in 'ca.key'"),
-        ("rediss://localhost:1", ("--key", "ca.key"), "name it with --cert"),
-        ("rediss://localhost:1", ("--cert", "client.pem", "--key", "ca.key"), "is not that of"),
-        ("redis://localhost:1", CA, "spoken to without TLS"),
-        ("rediss://localhost:1?insecure=perhaps", (), "insecure is true or false"),
+        (
+            "rediss://localhost:1",
+            ("--cacert", "ca.key"),
+            "'ca.key' contains no certificate in PEM format",
+        ),
+        ("rediss://localhost:1", ("--key", "ca.key"), "name the certificate"),
+        ("rediss://localhost:1", ("--cert", "client.pem", "--key", "ca.key"), "does not match"),
+        ("redis://localhost:1", CA, "does not use TLS"),
+        ("rediss://localhost:1?insecure=perhaps", (), "insecure must be true or false"),
     ],
 )
 def test_options_that_make_no_sense(
@@ -177,4 +181,4 @@ def test_plain_words_at_a_port_of_tls(folder: Path, ports: Mapping[str, int]) ->
     for server in ("server", "strict"):
         code, said = status(folder, f"redis://localhost:{ports[server]}")
         assert code == 12
-        assert "speaks TLS at that port: its URL begins with rediss://" in said
+        assert "uses TLS on that port: its URL begins with rediss://" in said

@@ -155,7 +155,7 @@ def test_a_file_that_does_not_tell_its_date_has_its_own(tmp_path: Path) -> None:
     os.utime(old, (1_300_000_000, 1_300_000_000))
     backup = Backup(tmp_path / "data")
     (warning,) = backup.rdb.commit(old).warnings
-    assert "does not tell of when it is" in warning
+    assert "does not say when it was made" in warning
     assert backup.show().info.date.timestamp() == 1_300_000_000
 
 

@@ -106,9 +106,9 @@ def test_more_databases_than_usual_are_no_trouble(
 def test_a_file_of_a_newer_redis_takes_one(valkey: LiveServer, tmp_path: Path) -> None:
     """Whose versions from 7.4 on Valkey does not know: it says which server would do."""
     newer = changed(saved(valkey, tmp_path), b"0099")
-    with pytest.raises(ServerError, match=r"has version 99 .* written by Valkey .* --server"):
+    with pytest.raises(ServerError, match=r"has RDB version 99 .*written by Valkey .* --server"):
         OURS.rdb.verify(newer)
-    with pytest.raises(ServerError, match=r"which valkey-server cannot load: name such a server"):
+    with pytest.raises(ServerError, match=r"name that server, or a newer one"):
         OURS.rdb.verify(newer, program("valkey"))
 
 
@@ -143,7 +143,7 @@ def test_a_damaged_file_is_not_loaded(valkey: LiveServer, tmp_path: Path) -> Non
     file = saved(valkey, tmp_path)
     data = file.read_bytes()
     file.write_bytes(data[:-8] + struct.pack("<Q", 1))
-    with pytest.raises(Damaged, match="its checksum is not that of its bytes"):
+    with pytest.raises(Damaged, match="its checksum is wrong"):
         OURS.rdb.verify(file)
 
 

@@ -68,8 +68,11 @@ def test_a_long_plan_is_cut_unless_all_is_asked_for() -> None:
         "restore 1111111 into Redis 7.0.15 at host: create 1,042",
         "  create  string  k00",
         [
-            "  and 1,002 more; --full names them all",
-            '  expired since, left out: 5 keys (db3 "old 0", db3 "old 1", db3 "old 2" and 2 more)',
+            "  and 1,002 more; --full lists all",
+            (
+                '  already expired, left out: 5 keys (db3 "old 0", db3 "old 1", db3 "old 2"'
+                " and 2 more)"
+            ),
         ],
     )
     assert len([*plan_lines(a_plan(1_042), every=True)]) == 1_044

@@ -79,7 +79,7 @@ def test_a_commit_by_another_run_meanwhile_is_never_written_over(
 
     with valkey.client() as client:
         client.delete(*[f"user:{number}" for number in range(100)])
-    with pytest.raises(Exception, match="another run made a commit meanwhile"):
+    with pytest.raises(Exception, match="another run has made a commit meanwhile"):
         backup.restore("HEAD", meanwhile)
     result = Backup(tmp_path / "data", valkey.url).restore("HEAD~1", lambda plan: True)
     assert result.whole

@@ -37,10 +37,12 @@ def test_memory_that_cannot_be_enough_is_found_before_anything_is_written(
         client.set("mine", "1")
         limit(client)
         (warning,) = backup.restorer("HEAD").plan().warnings
-        with pytest.raises(ServerError, match=r"takes 2.0 MB of memory or more, and .* left"):
+        with pytest.raises(ServerError, match=r"needs at least 2.0 MB of memory, and .* left"):
             backup.restore("HEAD", lambda plan: pytest.fail("asked"))
         assert client.keys() == [b"mine"]
-    assert warning.startswith("it cannot be carried out: the restore takes 2.0 MB of memory")
+    assert warning.startswith(
+        "the plan cannot be applied: the restore needs at least 2.0 MB of memory"
+    )
     assert backup.resolve("HEAD") == good
 
 
@@ -64,7 +66,9 @@ def test_a_server_that_evicts_is_worth_a_warning(server: LiveServer, tmp_path: P
         client.execute_command("FLUSHALL", "SYNC")
         limit(client, "allkeys-lru")
         warnings = backup.restorer("HEAD").plan().warnings
-    assert warnings == ["the server has not enough memory for it, and will evict keys"]
+    assert warnings == [
+        "the server does not have enough memory for the restore, and will evict keys"
+    ]
 
 
 def test_a_server_that_would_evict_what_expires_and_has_none_is_full(
@@ -77,11 +81,13 @@ def test_a_server_that_would_evict_what_expires_and_has_none_is_full(
         client.execute_command("FLUSHALL", "SYNC")
         client.set("mine", "1")
         limit(client, "volatile-lru")
-        with pytest.raises(ServerError, match=r"takes 2.0 MB of memory or more, and .* left"):
+        with pytest.raises(ServerError, match=r"needs at least 2.0 MB of memory, and .* left"):
             backup.restore("HEAD", lambda plan: pytest.fail("asked"))
         client.set("soon", "1", ex=1_000)
         warnings = backup.restorer("HEAD").plan().warnings
-    assert warnings == ["the server has not enough memory for it, and will evict keys"]
+    assert warnings == [
+        "the server does not have enough memory for the restore, and will evict keys"
+    ]
 
 
 @pytest.mark.long
@@ -135,9 +141,9 @@ def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
         assert again.resumes
         assert again.run(yes).whole
         assert client.execute_command("DEBUG", "DIGEST") == digest
-    assert sentence.startswith("the restore was cut off: the server at ")
+    assert sentence.startswith("the restore was interrupted: the server at ")
     assert sentence.endswith(
-        "has reached its maxmemory and takes no more data: raise that;"
+        "has reached its maxmemory and accepts no more data: raise maxmemory;"
         f" the previous state is commit {saved[:7]}; the current state is commit"
         f" {since[:7]} (HEAD);"
         " the same command finishes it"
@@ -194,7 +200,7 @@ def test_a_server_that_dies_half_way_is_restored_when_it_is_back(
         client.mset({f"k:{number}": "bad" for number in range(100)})
 
         deadly = Backup(backup.path, first.url, progress=Deadly(client))
-        with pytest.raises(ServerError, match="the restore was cut off: lost the server at"):
+        with pytest.raises(ServerError, match="the restore was interrupted: lost the server at"):
             deadly.restore("HEAD", yes)
     with second.client() as client:
         again = Backup(backup.path, second.url).restorer("HEAD")

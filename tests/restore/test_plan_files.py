@@ -36,18 +36,18 @@ def test_a_plan_is_read_as_it_was_written() -> None:
 BROKEN: list[tuple[Callable[[Any], object], str]] = [
     (lambda plan: plan.pop("schema"), 'its "schema" is not "gitbackup.plan/1"'),
     (lambda plan: plan.update(schema="gitbackup.plan/2"), 'its "schema" is not "gitbackup.plan/1"'),
-    (lambda plan: plan.update(commit="HEAD"), "it has something else where the id of a commit"),
-    (lambda plan: plan.update(commit=None), 'a member "commit" is missing'),
-    (lambda plan: plan.update(keys={}), 'a member "keys" is missing, or is not what it should be'),
-    (lambda plan: plan["keys"].append(3), 'what should have the member "action" is not an object'),
-    (lambda plan: plan["keys"].append(plan["keys"][0]), "it has a key twice"),
-    (lambda plan: plan["keys"][0].update(action="eat"), "it has 'eat' where that cannot be"),
+    (lambda plan: plan.update(commit="HEAD"), "a commit id is not valid"),
+    (lambda plan: plan.update(commit=None), 'the member "commit" is missing'),
+    (lambda plan: plan.update(keys={}), 'the member "keys" is missing or not valid'),
+    (lambda plan: plan["keys"].append(3), 'what should contain "action" is not an object'),
+    (lambda plan: plan["keys"].append(plan["keys"][0]), "it has a duplicate key"),
+    (lambda plan: plan["keys"][0].update(action="eat"), "unexpected value 'eat'"),
     (lambda plan: plan["keys"][0].update(holds=None), 'the "holds" of a key is not a digest'),
     (lambda plan: plan["keys"][0].update(holds="x"), 'the "holds" of a key is not a digest'),
-    (lambda plan: plan["keys"][0].update(db=-1), "where the number of a database should be"),
-    (lambda plan: plan["keys"][0].update(db=True), 'a member "db" is missing'),
+    (lambda plan: plan["keys"][0].update(db=-1), "the number of a database is not valid"),
+    (lambda plan: plan["keys"][0].update(db=True), 'the member "db" is missing'),
     (lambda plan: plan["keys"][0].update(key="base64:?"), "the name of a key is not text"),
-    (lambda plan: plan["how"].update(ttl="forever"), "it has 'forever' where that cannot be"),
+    (lambda plan: plan["how"].update(ttl="forever"), "unexpected value 'forever'"),
     (lambda plan: plan["how"].update(databases=[[1]]), 'its "databases" are not pairs of numbers'),
     (lambda plan: plan["how"].update(patterns=[1]), "a pattern is not text"),
     (lambda plan: plan.update(now="soon"), "'soon' is not an instant"),
@@ -63,7 +63,7 @@ def test_what_is_no_plan_is_refused_in_one_sentence(
     with pytest.raises(UsageError) as refused:
         read_plan(json.dumps(plan).encode())
     sentence = str(refused.value)
-    assert sentence.startswith("that is no plan of `gitbackup restore --dry-run --json`: ")
+    assert sentence.startswith("not a plan made by `gitbackup restore --dry-run --json`: ")
     assert why in sentence
     assert "\n" not in sentence
 
@@ -72,5 +72,5 @@ def test_what_is_no_plan_is_refused_in_one_sentence(
     "content", [b"", b"{", b"\xff\xfe\xfd", b"[" * 100_000, b"NaN", b"[]", b"9" * 10_000]
 )
 def test_what_is_no_json_is_refused_in_one_sentence(content: bytes) -> None:
-    with pytest.raises(UsageError, match=r"\Athat is no plan of [^\n]*\Z"):
+    with pytest.raises(UsageError, match=r"\Anot a plan made by [^\n]*\Z"):
         read_plan(content)

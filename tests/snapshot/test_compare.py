@@ -143,7 +143,7 @@ def test_a_key_that_a_part_has_and_the_rest_has_too_is_damage() -> None:
     at = good.index(b'  "k:15"')
     twice = good[:at] + lines + good[at:]
     assert told(good, twice) == exactly(good, twice)
-    assert "'k:02' stands there twice" in told(good, twice)
+    assert "duplicate name 'k:02'" in told(good, twice)
 
 
 def test_a_comma_after_the_last_entry_is_damage() -> None:

@@ -249,7 +249,7 @@ def test_other_files_hold_no_entries() -> None:
 
 def test_the_same_key_in_two_files_is_told_with_both() -> None:
     content = codec.encode({"k": string("v")})
-    with pytest.raises(Damaged, match=r"db0/b.json: key 'k' is in db0/a.json too"):
+    with pytest.raises(Damaged, match=r"db0/b.json: key 'k' is also in db0/a.json"):
         decoded([("db0/a.json", content), ("db0/b.json", content)])
 
 
@@ -268,15 +268,15 @@ def test_the_same_key_twice_once_as_base64_is_refused() -> None:
 @pytest.mark.parametrize(
     ("entry", "what"),
     [
-        (1, "it is not an object"),
-        ({}, "it has no type or no value"),
-        ({"type": "string"}, "it has no type or no value"),
-        ({"type": 1, "value": ""}, "it has no type or no value"),
-        (string("v") | {"ttl": 1}, "it has an unknown member 'ttl'"),
+        (1, "the entry is not an object"),
+        ({}, "the type or the value is missing"),
+        ({"type": "string"}, "the type or the value is missing"),
+        ({"type": 1, "value": ""}, "the type or the value is missing"),
+        (string("v") | {"ttl": 1}, "unknown member 'ttl'"),
         (string("v") | {"expires_at": "soon"}, "soon"),
         (string("v") | {"expires_at": None}, "None is not an instant"),
-        (string("v") | {"field_expires_at": {"a": 1}}, "field_expires_at is not a hash's"),
-        (string("base64:?"), "begins with base64: and goes on with what is not"),
+        (string("v") | {"field_expires_at": {"a": 1}}, "field_expires_at is not an object"),
+        (string("base64:?"), "begins with base64: but is not valid base64"),
         ({"type": "hash", "value": {"a": "1"}, "field_expires_at": {"b": 1}}, "'b', which is not"),
         ({"type": "hash", "value": {"a": "1"}, "field_expires_at": {}}, "field_expires_at"),
         ({"type": "bloom", "value": "x"}, 'the value is not {"dump": ...}'),

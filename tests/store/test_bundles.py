@@ -116,7 +116,7 @@ def test_a_file_that_is_no_bundle_is_never_overwritten(
     repository: Repository, first: str, cloud: Path
 ) -> None:
     (cloud / "data.bundle").write_text("my shopping list\n")
-    with pytest.raises(Damaged, match="is no bundle of git"):
+    with pytest.raises(Damaged, match="is not a git bundle"):
         push(repository, cloud)
     assert (cloud / "data.bundle").read_text() == "my shopping list\n"
 
@@ -130,7 +130,7 @@ def test_a_bundle_with_commits_that_are_not_here_is_never_overwritten(
     mine = commit(repository, {"db0/a.json": b"3\n"})
     theirs = bundle.read_bytes()
 
-    with pytest.raises(GitbackupError, match=r"holds commits that are not here \(main\)"):
+    with pytest.raises(GitbackupError, match=r"has commits that are not here \(main\)"):
         push(repository, bundle.parent)
     with repository.lock(), pytest.raises(GitbackupError, match="merge -s ours origin/main"):
         repository.pull(repository.remote())
@@ -148,7 +148,7 @@ def test_commits_that_were_rewritten_here_are_kept_there(
 ) -> None:
     """They are still in the repository, but on no branch."""
     git(repository.path, "commit", "--amend", "-m", "another message")
-    with pytest.raises(GitbackupError, match="holds commits that are not here"):
+    with pytest.raises(GitbackupError, match="has commits that are not here"):
         push(repository, bundle.parent)
 
 
@@ -157,7 +157,7 @@ def test_a_bundle_of_another_database_is_never_overwritten(
 ) -> None:
     other = Repository.create(tmp_path / "other" / "data")
     commit(other, {"gitbackup.json": b"{}\n"}, "another database\n")
-    with pytest.raises(GitbackupError, match="push to a file of another name in that folder"):
+    with pytest.raises(GitbackupError, match="push to another file name in that folder"):
         push(other, bundle.parent)
     assert push(other, bundle.parent / "other.bundle") == 1
 

@@ -243,7 +243,7 @@ def test_another_branch_never_loses_a_commit(repository: Repository, first: str)
         with pytest.raises(UsageError, match="HEAD is on"):
             refs.save(repository._git, "main", first)
         for name in ("", "-d", "a..b", "a b", "@{-1}"):
-            with pytest.raises(UsageError, match="no name for a branch"):
+            with pytest.raises(UsageError, match="not a valid branch name"):
                 refs.save(repository._git, name, first)
 
 

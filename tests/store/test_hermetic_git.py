@@ -222,7 +222,7 @@ def test_a_git_that_is_no_program_is_told_too(
     (tmp_path / "bin" / "git").write_bytes(b"\x7fELF nonsense")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
-    with pytest.raises(GitbackupError, match="git does not start: Exec format error"):
+    with pytest.raises(GitbackupError, match="cannot start git: Exec format error"):
         Repository.create(tmp_path / "data")
 
 

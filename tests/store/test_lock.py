@@ -36,7 +36,7 @@ with repository.lock():
 def test_a_second_run_is_told_who_holds_it(repository: Repository, first: str) -> None:
     other = Repository.open(repository.path)
     other.lock_wait = 0
-    who = rf"another run of gitbackup, process {os.getpid()}, is at work in .*, since 2\d\d\d-"
+    who = f"another run of gitbackup, process {os.getpid()}, is working in .*, since 2\\d\\d\\d-"
 
     with repository.lock(), pytest.raises(Busy, match=who), other.lock():
         pass
@@ -74,7 +74,7 @@ def test_a_killed_runs_git_keeps_the_lock_until_it_ends(
     os.mkfifo(tmp_path / "pipe")
     assert run_python(HOLD_WITH_GIT, str(repository.path), str(tmp_path / "pipe")).returncode == -9
 
-    told = "the git of a run that was killed, process .*, is still at work"
+    told = "git, started by a run that was killed, process .*, is still working"
     with pytest.raises(Busy, match=told), repository.lock(0):
         pass
     (tmp_path / "pipe").write_bytes(b"")  # which ends that git

@@ -128,9 +128,9 @@ def test_git_at_work_on_the_config_is_waited_for_by_the_caller(repository: Repos
 
 @pytest.mark.parametrize("name", ["", "a.b", "é", "a b", "-a", "a\nb"])
 def test_a_name_that_git_does_not_take_is_refused(repository: Repository, name: str) -> None:
-    with pytest.raises(UsageError, match="no name of a setting"):
+    with pytest.raises(UsageError, match="not a setting name"):
         repository.set(name, "x")
-    with pytest.raises(UsageError, match="no name of a setting"):
+    with pytest.raises(UsageError, match="not a setting name"):
         repository.get(name)
 
 

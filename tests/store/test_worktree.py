@@ -25,7 +25,7 @@ def test_an_edit_of_a_file_that_changes_stops_the_commit(
     (repository.path / "db0" / "a.json").write_bytes(b"my edit\n")
     before = at_rest(repository)
 
-    with pytest.raises(GitbackupError, match=r"db0/a\.json has changes of your own.*stash"):
+    with pytest.raises(GitbackupError, match=r"db0/a\.json has uncommitted changes.*stash"):
         commit(repository, {"db0/a.json": b"9\n"})
 
     assert repository.head() == first
@@ -94,7 +94,7 @@ def test_an_ignored_file_in_the_way_is_a_persons_too(
 def test_a_first_commit_does_not_overwrite_either(repository: Repository) -> None:
     (repository.path / "gitbackup.json").write_bytes(b"mine\n")
 
-    with pytest.raises(GitbackupError, match=r"gitbackup\.json has changes of your own"):
+    with pytest.raises(GitbackupError, match=r"gitbackup\.json has uncommitted changes"):
         commit(repository, {"gitbackup.json": b"{}\n"})
 
     assert repository.head() is None
@@ -234,7 +234,7 @@ def test_after_a_kill_a_persons_edit_is_still_not_overwritten(killed: Killed) ->
     edit = killed.repository.path / "db0" / "a.json"
     edit.write_bytes(b"my edit\n")
 
-    with pytest.raises(GitbackupError, match=r"db0/a\.json has changes of your own"):
+    with pytest.raises(GitbackupError, match=r"db0/a\.json has uncommitted changes"):
         killed.run_again()
     assert edit.read_bytes() == b"my edit\n"
 
@@ -287,7 +287,7 @@ def test_a_commit_that_is_made_is_told_where_the_work_tree_cannot_follow(
         (repository.path / "db1").write_bytes(b"mine")
 
     monkeypatch.setattr(refs, "move", then_block)
-    with pytest.raises(GitbackupError, match=r"commit [0-9a-f]{7} is made, but the work tree"):
+    with pytest.raises(GitbackupError, match=r"commit [0-9a-f]{7} was made, but the work tree"):
         commit(repository, {"db1/x.json": b"1\n"})
     assert repository.head() != first
 

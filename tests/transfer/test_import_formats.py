@@ -88,11 +88,16 @@ PLAIN: dict[str, Any] = {
     "tags": {"type": "set", "value": ["10", "x", "y"]},
     "tricky": {"type": "string", "value": codec.text(b"base64:aGk=")},
 }
-NO_DATABASE = "the file tells no database: its keys go into 0, or into that of --db or the URL"
-SINCE = "2 keys expire, and the file does not tell since when it counts: that is from now"
+NO_DATABASE = (
+    "the file does not name a database: its keys are written to database 0, or to that of"
+    " --db or the URL"
+)
+SINCE = (
+    "2 keys expire, and the file does not say when it was made: the time to live counts from now"
+)
 CUT = (
-    "2 sorted sets are from redis-dump, which cuts scores to whole numbers: what they had more is"
-    " lost"
+    "2 sorted sets are from redis-dump, which truncates scores to whole numbers: the"
+    " fractions are lost"
 )
 
 
@@ -139,8 +144,8 @@ def test_redis_dump_load_tells_when_it_was_made() -> None:
 
 def test_a_score_that_redis_dump_has_lost_is_asked_for() -> None:
     assert refusal((DUMPS / "redis-dump-lossy.json").read_bytes()) == (
-        "FILE, line 1: key 'limits': the score of 'low' is null, which redis-dump writes for inf"
-        " and -inf: put Infinity or -Infinity there"
+        "FILE, line 1: key 'limits': the score of 'low' is null, which redis-dump writes"
+        " for inf and -inf: change it to Infinity or -Infinity"
     )
 
 
@@ -158,8 +163,9 @@ def test_a_score_that_was_put_there_is_read_and_lost_bytes_are_told() -> None:
 def test_values_that_redis_dump_put_by_the_wrong_keys_are_refused() -> None:
     """It asked nothing for a stream, and gave each key after it the next one's value."""
     assert refusal((DUMPS / "redis-dump-shifted.json").read_bytes()) == (
-        "FILE, line 1: key 'd': it has no value: where a database holds a stream or a module's"
-        " type, redis-dump writes values by the wrong keys, and none in such a file can be trusted"
+        "FILE, line 1: key 'd': it has no value: if the database has a stream or a"
+        " module's type, redis-dump writes values under the wrong keys, so no value in"
+        " this file can be trusted"
     )
 
 
@@ -168,44 +174,46 @@ LINES = written("jsonl", {Key(0, "a"): {"type": "string", "value": "1"}})
 REFUSED = [
     (b"", "FILE, line 1: not valid JSON: "),
     (b"hello", "FILE, line 1: not valid JSON: "),
-    (b"[]", "FILE, line 1: neither an export of gitbackup (json or jsonl) nor a dump of redis-du"),
-    (b'{"a": 1}', "FILE, line 1: neither an export of gitbackup (json or jsonl) nor a dump of re"),
-    (b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n", "FILE: these are commands for a server: redis-cli --"),
+    (b"[]", "FILE, line 1: neither a gitbackup export (json or jsonl) nor a dump of redis-du"),
+    (b'{"a": 1}', "FILE, line 1: neither a gitbackup export (json or jsonl) nor a dump of re"),
+    (b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n", "FILE: these are commands for redis-cli --pipe, whic"),
     (DOCUMENT[:-30], "FILE, line "),
-    (DOCUMENT.replace(b"export/1", b"export/2"), "FILE, line 1: its schema is 'gitbackup.export/2"),
+    (DOCUMENT.replace(b"export/1", b"export/2"), "FILE, line 1: the schema is 'gitbackup.export/2"),
     (DOCUMENT.replace(b'"string"', b'"hash"'), "FILE, line 15: key 'a': the value is not an obje"),
     (DOCUMENT.replace(b'"1"', b"1"), "FILE, line 15: key 'a': the value is not a string"),
     (DOCUMENT.replace(b'"0"', b'"zero"'), "FILE: 'zero' is not the number of a database"),
     (DOCUMENT.replace(b'"0"', b'"00"'), "FILE: '00' is not the number of a database"),
-    (DOCUMENT.replace(b'"all"', b"[3]"), "FILE, line 15: key 'a': it is not of the scope and pat"),
+    (DOCUMENT.replace(b'"all"', b"[3]"), "FILE, line 15: key 'a': it is outside the scope and pat"),
     (DOCUMENT.replace(b'"patterns": []', b'"patterns": ["b*"]'), "FILE, line 15: key 'a': it is "),
-    (DOCUMENT.replace(b'"redacted": []', b'"redacted": ["*token*"]'), "FILE, line 1: the export "
-     "is redacted, values are missing: export it anew"),
+    (DOCUMENT.replace(b'"redacted": []', b'"redacted": ["*token*"]'), (
+        "FILE, line 1: the export is redacted, so values are missing: export it again without"
+        " --redact"
+    )),
     (DOCUMENT.replace(b'"libraries": {}', b'"libraries": {"b": "x"}'), "FILE, line 21: key 'b': "
      "does not begin like #!lua name=mylib"),
-    (DOCUMENT.replace(b'"libraries"', b'"more"'), "FILE, line 1: the export has no 'libraries'"),
-    (DOCUMENT.replace(b'"taken_at": "2', b'"taken_at": "x2'), "FILE, line 1: what the export tel"),
-    (DOCUMENT.replace(b'"value": "1"', b'"value": "1", "value": "2"'), "FILE, line 17: 'value' st"),
-    (LINES.replace(b'"entries":1', b'"entries":2'), "FILE, line 1: it tells of 2 entries, and 1 f"),
-    (LINES.partition(b"\n")[0] + b"\n", "FILE, line 1: it tells of 1 entries, and 0 follow: the "),
+    (DOCUMENT.replace(b'"libraries"', b'"more"'), "FILE, line 1: the export lacks 'libraries'"),
+    (DOCUMENT.replace(b'"taken_at": "2', b'"taken_at": "x2'), "FILE, line 1: the header of the"),
+    (DOCUMENT.replace(b'"value": "1"', b'"value": "1", "value": "2"'), "FILE, line 17: duplicate"),
+    (LINES.replace(b'"entries":1', b'"entries":2'), "FILE, line 1: it announces 2 entries, but"),
+    (LINES.partition(b"\n")[0] + b"\n", "FILE, line 1: it announces 1 entries, but 0 follow: the "),
     (LINES[:-20], "FILE, line 2: not valid JSON: "),
-    (LINES + LINES, "FILE, line 3: not an entry of an export, which has a db, a key and an entry"),
-    (LINES.replace(b'"key":"a"', b'"key":"a","key":"b"'), "FILE, line 2: 'key' stands there twice"),
+    (LINES + LINES, "FILE, line 3: not an entry of an export: it needs db, key and entry"),
+    (LINES.replace(b'"key":"a"', b'"key":"a","key":"b"'), "FILE, line 2: duplicate name 'key'"),
     (LINES.replace(b'"db":0', b'"db":-1'), "FILE, line 2: key 'a': -1 is not the number of a dat"),
     (LINES.replace(b'"string"', b'"list"'), "FILE, line 2: key 'a': the value is not an array"),
     (LINES.replace(b'"1"', b'"base64:?"'), "FILE, line 2: key 'a': the value begins with base64:"),
-    (b'{"a": {"type": "string", "value": "x", "more": 1}}', "FILE, line 1: key 'a': it has an unk"),
-    (b'{"a": {"type": "stream", "value": []}}', "FILE, line 1: key 'a': no such dump holds the ty"),
+    (b'{"a": {"type": "string", "value": "x", "more": 1}}', "FILE, line 1: key 'a': unknown mem"),
+    (b'{"a": {"type": "stream", "value": []}}', "FILE, line 1: key 'a': such a dump cannot conta"),
     (b'{"a": {"type": "hash", "value": {}}}', "FILE, line 1: key 'a': the value is empty"),
     (b'{"a": {"type": "string", "value": null}}', "FILE, line 1: key 'a': the value is not a str"),
     (b'{"a": {"type": "string", "value": "", "ttl": "1"}}', "FILE, line 1: key 'a': '1' is not a"),
     (b'{"a": {"type": "string", "value": "", "ttl": 1e300}}', "FILE, line 1: key 'a': 1e+300 sec"),
     (b'{"a": {"type": "zset", "value": [["x"]]}}', "FILE, line 1: key 'a': the value is not an a"),
     (b'{"a": {"type": "zset", "value": [["x", "y"]]}}', "FILE, line 1: key 'a': the value is not"),
-    (b'{"a": {"type": "zset", "value": [["x", 1], ["x", 2]]}}', "FILE, line 1: key 'a': it has a"),
+    (b'{"a": {"type": "zset", "value": [["x", 1], ["x", 2]]}}', "FILE, line 1: key 'a': duplicate"),
     (b'{"a": {"type": "zset", "value": [["x", NaN], ["y", Infinity]]}}', "FILE, line 1: not valid"),
-    (b'{"a": {"type": "zset", "value": [["x", 1%s], ["y", Infinity]]}}' % (b"0" * 400), "FILE, line"
-     " 1: not valid: nested too deeply, or a number or text that is none"),
+    (b'{"a": {"type": "zset", "value": [["x", 1%s], ["y", Infinity]]}}' % (b"0" * 400), "FILE, "
+     "line 1: not valid JSON: nested too deeply, or an invalid number or string"),
     (b'{"a": {"type": "zset", "value": [["x", true]]}}', "FILE, line 1: key 'a': True is not a sc"),
     (b'{"a": {"type": "list", "value": ["\\ud800", Infinity]}}', "FILE, line 1: not valid"),
 ]  # fmt: skip
@@ -269,7 +277,9 @@ def test_bytes_that_were_taken_for_another_encoding_come_back() -> None:
 
 
 def test_text_that_may_be_either_is_not_guessed_at() -> None:
-    with pytest.raises(UsageError, match="--encoding iso-8859-1 if it was made so, else with"):
+    with pytest.raises(
+        UsageError, match="--encoding iso-8859-1 if it was made like that, otherwise with"
+    ):
         recoded(LATIN, None)
     assert {key.name for key in recoded(LATIN, "utf-8")} == {"caf\u00e9", "list", "hash", "zset"}
     clear = {**LATIN, "more": {"type": "string", "value": "\u20ac"}}
@@ -280,8 +290,8 @@ def test_text_that_may_be_either_is_not_guessed_at() -> None:
     (LATIN, "nonsense", "there is no encoding 'nonsense'"),
     (LATIN, "rot13", "there is no encoding 'rot13'"),
     (LATIN, "utf_16", "there is no encoding 'utf_16'"),
-    (LATIN, "ascii", "it is no text of ascii"),
-    (json.loads(DOCUMENT), "utf-8", "--encoding goes with another tool's dump"),
+    (LATIN, "ascii", "not text in ascii"),
+    (json.loads(DOCUMENT), "utf-8", "--encoding is only for dumps of other tools"),
 ])  # fmt: skip
 def test_an_encoding_that_cannot_be_is_told(content: object, encoding: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):

@@ -183,11 +183,11 @@ def test_a_server_that_knows_less_tries_all_that_it_knows(made: Snapshot, brand:
     proof = made.proof(server=program(brand))
     unknown = {
         "valkey": set(),
-        "redis7": {"the expiry of fields (Redis 7.4, Valkey 9.0)"},
+        "redis7": {"expiring hash fields (Redis 7.4, Valkey 9.0)"},
         "redis6": {
             "functions (Redis 7.0, Valkey)",
-            "the counters of streams (Redis 7.0, Valkey)",
-            "the expiry of fields (Redis 7.4, Valkey 9.0)",
+            "stream counters (Redis 7.0, Valkey)",
+            "expiring hash fields (Redis 7.4, Valkey 9.0)",
         },
     }[brand]
     assert proof.findings == []
@@ -209,8 +209,10 @@ def test_a_hand_edited_file_is_found(made: Snapshot) -> None:
     assert sentences(proof) == [
         (
             Sort.UNTIDY,
-            "db0/_.json, line 8: not written as `gitbackup commit` writes it; the next `gitbackup"
-            " commit` writes it anew, and `gitbackup restore` reads it as it is",
+            (
+                "db0/_.json, line 8: not in canonical form; the next `gitbackup commit`"
+                " rewrites it; `gitbackup restore` can read it as it is"
+            ),
         )
     ]
     assert proof.made not in (None, proof.tree)
@@ -249,7 +251,7 @@ def test_a_key_that_is_in_two_files_is_found(made: Snapshot) -> None:
     made.commit({"a": string("1")})
     made.write({"db0/other.json": file_format.encode_stored({"a": string("1")})})
     assert sentences(made.proof()) == [
-        (Sort.DAMAGED, "db0/other.json: key 'a' is in db0/_.json too; remove one of them")
+        (Sort.DAMAGED, "db0/other.json: key 'a' is also in db0/_.json; remove one of them")
     ]
     assert made.proof().server == ""
 
@@ -258,7 +260,7 @@ def test_a_key_that_is_in_one_file_twice_is_found(made: Snapshot) -> None:
     one = b'"a": {"type": "string", "value": "1"}'
     made.commit({}, {"db0/_.json": b"{" + one + b",\n" + one + b"}\n"})
     assert sentences(made.proof()) == [
-        (Sort.DAMAGED, "db0/_.json, line 2: 'a' stands there twice"),
+        (Sort.DAMAGED, "db0/_.json, line 2: duplicate name 'a'"),
     ]
 
 
@@ -268,7 +270,7 @@ def test_a_key_that_is_in_one_file_twice_is_found(made: Snapshot) -> None:
         (b"{", "gitbackup.json, line 1: not valid JSON"),
         (b"{}\n", "gitbackup.json: not a manifest"),
         (MANIFEST.replace(b"1", b"2"), "gitbackup.json: the snapshot has format 2"),
-        (None, "there is no gitbackup.json: it is no snapshot of gitbackup"),
+        (None, "there is no gitbackup.json: not a gitbackup snapshot"),
     ],
 )
 def test_a_broken_manifest_is_found(made: Snapshot, content: bytes | None, sentence: str) -> None:
@@ -414,7 +416,9 @@ def test_a_dump_that_comes_back_in_another_version_proves_nothing(
     Backup(made.path, server.url).commit("a note")
     proof = made.proof(server=program("valkey"), modules=[module])
     assert (proof.verdict, proof.findings, proof.made) == (Verdict.PARTLY, [], None)
-    assert proof.untried[0].why.endswith(" takes this type's dump, but gives another version")
+    assert proof.untried[0].why.endswith(
+        " accepts the dump of this type, but returns another version"
+    )
 
 
 def quoted(path: Path) -> str:
@@ -478,7 +482,7 @@ def test_a_commit_that_is_under_way_keeps_the_verdict_from_being_noted(made: Sna
     with Repository.open(made.path).lock():
         verified = Backup(made.path, lock_wait=0).verify()
     assert verified.whole
-    assert "is at work in" in verified.unnoted
+    assert "is working in" in verified.unnoted
     assert Backup(made.path).rehearsal() is None
 
 

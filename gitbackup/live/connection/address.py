@@ -22,7 +22,7 @@ HOST = re.compile(r"|(\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]+)?")
 YES, NO = ("1", "true", "yes", "on", ""), ("0", "false", "no", "off")
 ANYHOW = Access()
 SCHEMES = ("redis", "rediss", "unix")
-HINT = "a server's URL is redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path"
+HINT = "use redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,8 @@ class Address:
         """
         if not self.is_secure and access | Access(timeout=1) != Access(timeout=access.timeout or 1):
             raise UsageError(
-                f"{self.label} is spoken to without TLS: its URL is rediss://... for it"
+                f"the connection to {self.label} does not use TLS: for TLS, its URL"
+                " must be rediss://..."
             )
         whole = access | self.access | kept
         added: dict[str, Any] = {}
@@ -88,12 +89,12 @@ def parse(url: str) -> Address:
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in SCHEMES:
-        raise UsageError(f"that is no server's URL: {HINT}")
+        raise UsageError(f"not a Redis URL: {HINT}")
     credentials, place = _split(scheme, rest)
     try:
         found = parse_url(f"{scheme}://{_quoted(credentials)}{place}")
     except ValueError:
-        raise UsageError(f"that is no server's URL: {HINT}") from None
+        raise UsageError(f"not a Redis URL: {HINT}") from None
     path = place.partition("?")[0]
     named = access_of({name: str(found.pop(name)) for name in NAMES if name in found})
     db, label = _database(scheme, path, found), _label(scheme, found)
@@ -126,7 +127,7 @@ def _database(scheme: str, path: str, options: dict[str, Any]) -> int | None:
     """The database that the URL names; a unix socket's URL names one by `?db=`."""
     named: int | None = options.pop("db", None)
     if scheme != "unix" and named is None and path.partition("/")[2]:
-        raise UsageError(f"the path of a server's URL is a database's number: {HINT}")
+        raise UsageError(f"the path of a Redis URL must be the number of a database: {HINT}")
     return named
 
 
@@ -146,11 +147,11 @@ def _seconds(word: str) -> float:
     except ValueError:
         seconds = 0
     if not 0 < seconds <= LONGEST:
-        raise UsageError(f"a timeout is a number of seconds, not {word!r}")
+        raise UsageError(f"timeout must be a number of seconds, not {word!r}")
     return seconds
 
 
 def _is_true(word: str) -> bool:
     if word.lower() not in (*YES, *NO):
-        raise UsageError(f"insecure is true or false, not {word!r}")
+        raise UsageError(f"insecure must be true or false, not {word!r}")
     return word.lower() in YES

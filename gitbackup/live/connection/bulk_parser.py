@@ -80,7 +80,7 @@ class BulkParser(_HiredisParser):
         self._reader.feed(replies)
         found = [*iter(self._reader.gets, NOT_ENOUGH_DATA)]
         if self._reader.has_data():
-            raise InvalidResponse("half a reply")
+            raise InvalidResponse("an incomplete reply")
         return found
 
     def up_to(self, markers: Sequence[bytes]) -> list[bytes]:
@@ -139,16 +139,16 @@ class BulkParser(_HiredisParser):
         if self._left <= 0:
             raise TimeoutError(self._kept_waiting())
         if self._came > MOST:
-            raise ConnectionAbortedError(f"its answer does not end after {self._came:,} bytes")
+            raise ConnectionAbortedError(f"its answer has not ended after {self._came:,} bytes")
         return piece
 
     def _expect_end(self, unasked: int) -> None:
         """Raise OSError where so much is said unasked that it may never end."""
         if unasked > MOST_UNASKED:
-            raise ConnectionAbortedError(f"it says {unasked:,} things that nobody asked for")
+            raise ConnectionAbortedError(f"it sent {unasked:,} messages that were not requested")
 
     def _kept_waiting(self) -> str:
-        how = "answers too slowly" if self._came else "stays silent"
+        how = "answers too slowly" if self._came else "does not answer"
         return f"it {how}, with a timeout of {self.patience:g} s"
 
     def drain(self, seconds: float) -> None:
@@ -164,7 +164,7 @@ class BulkParser(_HiredisParser):
             self._expect_end(len(self.told) - before)
             while (said := self._reader.gets()) is not NOT_ENOUGH_DATA:
                 if type(said) is not PushNotification:
-                    raise InvalidResponse("a reply that nobody asked for")
+                    raise InvalidResponse("a reply that was not requested")
                 self.told.append(said)
 
     @property

@@ -30,8 +30,8 @@ DEFAULTS: dict[str, Any] = {
     "socket_read_size": PIECE,
 }
 NO_SERVER = (
-    "no server answers at {label} ({reason}): start it, or name yours with --url or REDIS_URL;"
-    " `gitbackup demo` shows the tool on a server of its own"
+    "no server answers at {label} ({reason}): start it, or name yours with --url or"
+    " REDIS_URL; `gitbackup demo` needs no server"
 )
 NUMBER = re.compile(r"-?[0-9]{1,19}")
 STEP, LEAST = 16, 256  # times, that what is asked for at once is less
@@ -89,8 +89,8 @@ def connect(address: Address) -> Server:
         connection.close()
     if server.mode != "standalone":
         raise ServerError(
-            f"the server at {address.label} is in {server.mode} mode: gitbackup cannot read it"
-            " whole; name a server that stands alone, or a replica of it"
+            f"the server at {address.label} is in {server.mode} mode, where gitbackup"
+            " cannot read all keys; name a standalone server, or a replica of one"
         )
     return server
 
@@ -188,7 +188,7 @@ def _connection(address: Address, parsers: list[BulkParser]) -> AbstractConnecti
             redis_connect_func=lambda connection: parsers[-1].on_connect(connection),
         )
     except (TypeError, ValueError, RedisError):
-        raise UsageError(f"the server's URL has an option that nothing knows: {HINT}") from None
+        raise UsageError(f"the Redis URL has an unknown option: {HINT}") from None
 
 
 def _reason(error: Exception) -> str:

@@ -132,8 +132,8 @@ class Connection:
         self.close()
         self.lost = True
         return ServerError(
-            f"the server at {self.label} answers {name_of(command)} with nonsense: is it Redis, and"
-            " does nothing change what it sends?"
+            f"the answer of the server at {self.label} to {name_of(command)} is not"
+            " valid: is it Redis, and does a proxy change its answers?"
         )
 
     def ask(self, commands: list[Command]) -> list[Any]:
@@ -209,14 +209,16 @@ class Connection:
         self.lost = True
         if isinstance(error, NONSENSE):
             return ServerError(
-                f"the server at {self.label} answers with nonsense: is it Redis, and does nothing"
-                " change what it sends?"
+                f"the answer of the server at {self.label} is not valid: is it Redis,"
+                " and does a proxy change its answers?"
             )
         if told := meaning(error, self.label, ""):
             return ServerError(told)
         why = str(error).rstrip(".")
         if isinstance(error, TimeoutError):
-            return ServerError(f"lost the server at {self.label}: {why}; --timeout gives it more")
+            return ServerError(
+                f"lost the server at {self.label}: {why}; --timeout allows more time"
+            )
         return CutOff(f"lost the server at {self.label}: {why}; {AGAIN}")
 
 

@@ -11,15 +11,17 @@ from gitbackup.kinds import KINDS, Command
 LONGEST = 80  # characters of a key's name in a message
 NAMED = 3  # keys that a message names
 MEANINGS = {
-    "NOAUTH": "the server at {label} wants a password: set REDISCLI_AUTH, or put it in the URL",
+    "NOAUTH": "the server at {label} requires a password: set REDISCLI_AUTH, or put it in the URL",
     "WRONGPASS": "the server at {label} does not accept this user name and password",
     "READONLY": "the server at {label} is a read-only replica; name its primary",
-    "OOM": "the server at {label} has reached its maxmemory and takes no more data: raise that",
-    "MISCONF": "the server at {label} refuses writes, since it cannot save to its disk",
+    "OOM": (
+        "the server at {label} has reached its maxmemory and accepts no more data: raise maxmemory"
+    ),
+    "MISCONF": "the server at {label} refuses writes because it cannot save to its disk",
     "LOADING": "the server at {label} is still loading its data; try again in a moment",
     "MASTERDOWN": "the replica at {label} has lost its primary; name another server",
     "BUSY": "the server at {label} is busy with a script; try again in a moment",
-    "MOVED": "the server at {label} is a node of a cluster, which gitbackup cannot read whole",
+    "MOVED": "the server at {label} is a node of a cluster, where gitbackup cannot read all keys",
     "CLUSTERDOWN": "the server at {label} is a node of a cluster that is down",
 }
 
@@ -66,8 +68,8 @@ def lacking(names: Sequence[str], label: str) -> str:
     grants = " ".join("+" + name.lower().replace(" ", "|") for name in names)
     them = "it" if len(names) == 1 else "them"
     return (
-        f"the user may not run {_joined(names)} at {label}: grant {them} with ACL SETUSER"
-        f" ... {grants}"
+        f"the user has no permission to run {_joined(names)} at {label}: grant {them}"
+        f" with ACL SETUSER ... {grants}"
     )
 
 
@@ -77,8 +79,9 @@ def keys_forbidden(keys: Sequence[bytes], label: str) -> str:
     named += [f"{len(keys) - NAMED:,} more"] if len(keys) > NAMED else []
     what = "the key" if len(keys) == 1 else "the keys"
     return (
-        f"the user may not write {what} {_joined(named)} at {label}: nothing is written yet; grant"
-        " their pattern with ACL SETUSER, or leave them out by key patterns"
+        f"the user has no permission to write {what} {_joined(named)} at {label}:"
+        " nothing has been written; grant a pattern that covers them with ACL"
+        " SETUSER, or leave them out by key patterns"
     )
 
 
@@ -97,7 +100,7 @@ def explain(reply: str, command: Command, label: str) -> str:
     if "unknown command" in reply.lower() or "unknown subcommand" in reply.lower():
         return f"the server at {label} does not know the command {name_of(command)}"
     if "index is out of range" in reply and command[0] == "SELECT":
-        return f"the server at {label} has no database {command[1]!s}: its setting is `databases`"
+        return f"the server at {label} has no database {command[1]!s}: see its setting `databases`"
     if code in MEANINGS:
         return MEANINGS[code].format(label=label)
     return f"the server at {label} refused {name_of(command)}{_key(command)}: {reply}"
@@ -106,9 +109,10 @@ def explain(reply: str, command: Command, label: str) -> str:
 def _permission(reply: str, command: Command, label: str) -> str:
     if forbids_key(reply):
         return (
-            f"the user may not read or write the key{_key(command)} at {label}: grant its pattern"
-            " with ACL SETUSER, or keep to keys that the user may use: `gitbackup init --include"
-            " GLOB` for commits, and globs after the commit of a restore"
+            f"the user has no permission for the key{_key(command)} at {label}: grant"
+            " a pattern that covers it with ACL SETUSER, or use only keys that the"
+            " user may access: commit with `gitbackup init --include GLOB`, and"
+            " restore with key globs"
         )
     return lacking([name_of(command)], label)
 

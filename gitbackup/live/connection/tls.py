@@ -16,18 +16,22 @@ from gitbackup.model.access import Access
 AT_ONCE = 2.0  # seconds, after which a server that does not shake hands is asked in plain words
 SELF_SIGNED, IN_CHAIN, NO_ISSUER, NOT_YET, EXPIRED = 18, 19, 20, 9, 10
 OTHER_NAMES = (62, 64)
+REJECTED = "does not accept the client certificate: name another with --cert and --key"
 OURS = {
-    "CERTIFICATE_REQUIRED": "wants a certificate of ours: name one with --cert and --key",
-    "HANDSHAKE_FAILURE": "breaks off: it may want a certificate of ours, --cert and --key",
-    "UNKNOWN_CA": "does not know who signed our certificate: name another with --cert and --key",
-    "ALERT_CERTIFICATE_EXPIRED": "says that our certificate has expired: renew it",
-    "BAD_CERTIFICATE": "does not accept our certificate: name another with --cert and --key",
-    "CERTIFICATE_UNKNOWN": "does not accept our certificate: name another with --cert and --key",
-    "PROTOCOL_VERSION": "speaks no version of TLS that we do",
+    "CERTIFICATE_REQUIRED": "requires a client certificate: name one with --cert and --key",
+    "HANDSHAKE_FAILURE": "broke off; it may require a client certificate: --cert and --key",
+    "UNKNOWN_CA": (
+        "does not know the CA that signed the client certificate: name another with"
+        " --cert and --key"
+    ),
+    "ALERT_CERTIFICATE_EXPIRED": "says that the client certificate has expired: renew it",
+    "BAD_CERTIFICATE": REJECTED,
+    "CERTIFICATE_UNKNOWN": REJECTED,
+    "PROTOCOL_VERSION": "supports no TLS version that gitbackup supports",
 }
 NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNEXPECTED_MESSAGE")
-PLAIN = "the server at {label} speaks no TLS at that port: its URL begins with redis://"
-SECURE = "the server at {label} speaks TLS at that port: its URL begins with rediss://"
+PLAIN = "the server at {label} does not use TLS on that port: its URL begins with redis://"
+SECURE = "the server at {label} uses TLS on that port: its URL begins with rediss://"
 
 
 class TlsConnection(SSLConnection):
@@ -81,13 +85,13 @@ def _expect_files(access: Access) -> None:
     if access.cacertdir and not Path(access.cacertdir).is_dir():
         raise UsageError(f"there is no folder {access.cacertdir!r}, which --cacertdir names")
     if access.key and not access.cert:
-        raise UsageError("--key is that of a certificate: name it with --cert")
+        raise UsageError("--key needs --cert: name the certificate")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if access.cacert:
             context.load_verify_locations(access.cacert)
     except (ssl.SSLError, OSError):
-        raise UsageError(f"there is no certificate in PEM in {access.cacert!r}") from None
+        raise UsageError(f"{access.cacert!r} contains no certificate in PEM format") from None
     try:
         if access.cert:
             context.load_cert_chain(access.cert, access.key, password=_no_password)
@@ -102,10 +106,10 @@ def _no_password() -> str:
 def _unloaded(error: Exception, access: Access) -> str:
     key = access.key or access.cert
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
-        return f"the key in {key!r} is not that of the certificate in {access.cert!r}"
+        return f"the key in {key!r} does not match the certificate in {access.cert!r}"
     if isinstance(error, ValueError):
-        return f"the key in {key!r} has a password: name one that has none with --key"
-    return f"there is no certificate with its key, in PEM, in {access.cert!r} and {key!r}"
+        return f"the key in {key!r} has a password: name a key without a password with --key"
+    return f"{access.cert!r} and {key!r} do not contain a certificate and its key in PEM format"
 
 
 def meaning(error: BaseException | None, label: str, host: str) -> str | None:
@@ -122,23 +126,25 @@ def meaning(error: BaseException | None, label: str, host: str) -> str | None:
     for word, why in OURS.items():
         if word in reason:
             return f"the server at {label} {why}"
-    return f"the server at {label} and we do not agree on TLS: {reason or error.strerror or error}"
+    return (
+        f"the TLS handshake with the server at {label} failed: {reason or error.strerror or error}"
+    )
 
 
 def _unverified(error: ssl.SSLCertVerificationError, label: str, host: str) -> str:
     code, said = error.verify_code, error.verify_message.rstrip(".")
     its = f"the certificate of the server at {label}"
     if code in OTHER_NAMES:
-        return f"{its} is for another name than {host!r}: name that with --sni"
+        return f"{its} is not for the name {host!r}: name the right one with --sni"
     if code == SELF_SIGNED:
-        return f"{its} is signed by itself: if it is the right one, name its file with --cacert"
+        return f"{its} is self-signed: if you trust it, name its file with --cacert"
     if code in (IN_CHAIN, NO_ISSUER):
-        return f"{its} is signed by somebody unknown ({said}): name the CA's file with --cacert"
+        return f"{its} is signed by an unknown CA ({said}): name the CA's file with --cacert"
     if code == EXPIRED:
-        return f"{its} has expired: it is to be renewed there, or the clock here is wrong"
+        return f"{its} has expired: renew it there, or correct the clock here"
     if code == NOT_YET:
-        return f"{its} is not valid yet: the clock here, or there, is wrong"
-    return f"{its} does not hold: {said}"
+        return f"{its} is not valid yet: a clock, here or there, is wrong"
+    return f"{its} could not be verified: {said}"
 
 
 def first_word(connection: AbstractConnection, label: str) -> str | None:

@@ -21,7 +21,10 @@ from gitbackup.live.server import keyspace
 from gitbackup.progress import Progress
 
 STEP = 0.05  # seconds between two looks
-UNKNOWN = "the user may not ask the server at {label} where its RDB file is: name it with --file"
+UNKNOWN = (
+    "the user has no permission to ask the server at {label} where its RDB file is: name"
+    " it with --file"
+)
 
 
 class Saved(NamedTuple):
@@ -44,8 +47,8 @@ def save(server: Server, path: Path | None, progress: Progress) -> Saved:
     if info["rdb_last_save_time"] == before:
         status = info.get("rdb_last_bgsave_status", "unknown")
         raise ServerError(
-            f"BGSAVE failed at {server.label} (status: {status}): its log says why, often a full"
-            " disk, too little memory, or a folder that it may not write to"
+            f"BGSAVE failed at {server.label} (status: {status}): see its log; often"
+            " the disk is full, memory is short, or it cannot write to the folder"
         )
     return Saved(path, began)
 
@@ -90,7 +93,7 @@ def _info(connection: Connection) -> dict[str, str]:
     info = parse_info(connection.call("INFO", "persistence"))
     if not {"rdb_last_save_time", "rdb_bgsave_in_progress"} <= info.keys():
         raise ServerError(
-            f"the server at {connection.label} tells nothing of its saves: try --via sync"
+            f"the server at {connection.label} does not report its saves: try --via sync"
         )
     return info
 

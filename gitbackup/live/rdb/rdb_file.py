@@ -53,9 +53,9 @@ def check(path: Path) -> bool:
         try:
             is_right = crc64(file, found.size - CHECKSUM) == told
         except EOFError:
-            raise Damaged(f"{path} became shorter while it was read") from None
+            raise Damaged(f"{path} became shorter while it was being read") from None
     if not is_right:
-        raise Damaged(f"{path} is damaged: its checksum is not that of its bytes")
+        raise Damaged(f"{path} is damaged: its checksum is wrong")
     return True
 
 
@@ -63,7 +63,7 @@ def _open(path: Path) -> BinaryIO:
     if not path.exists():
         raise UsageError(f"there is no file {path}")
     if not path.is_file():
-        raise UsageError(f"{path} is no file")
+        raise UsageError(f"{path} is not a file")
     return path.open("rb")
 
 
@@ -71,13 +71,13 @@ def _look(path: Path, file: BinaryIO) -> RdbFile:
     head = file.read(HEAD + FACTS)
     found = MAGIC.match(head)
     if found is None:
-        raise Damaged(f"{path} is no RDB file: it begins with neither REDIS nor VALKEY")
+        raise Damaged(f"{path} is not an RDB file: it begins with neither REDIS nor VALKEY")
     version = int(found[1] or found[2])
     size = file.seek(0, 2)
     end = size - 1 - (CHECKSUM if version >= FIRST_WITH_CHECKSUM else 0)
     file.seek(max(end, 0))
     if end < HEAD or file.read(1) != bytes([END]):
-        raise Damaged(f"{path} is damaged: its end is missing")
+        raise Damaged(f"{path} is damaged: the end is missing")
     facts = dict(_facts(head[HEAD:]))
     moment = facts.get("ctime", "")
     dated = moment.isascii() and moment.isdecimal() and int(moment) <= LAST_SECOND

@@ -134,8 +134,8 @@ def _start(opened: ExitStack, file: RdbFile, programs: list[Path]) -> EmbeddedSe
     tried = " and ".join(program.name for program in programs)
     by = f" written by {file.server}" if file.server else ""
     raise ServerError(
-        f"{file.path} has version {file.version} of the RDB format{by}, which {tried} cannot load:"
-        " name such a server, or a newer one, with --server"
+        f"{tried} cannot load {file.path}: it has RDB version {file.version}{by}; name"
+        " that server, or a newer one, with --server"
     )
 
 

@@ -26,15 +26,15 @@ CHUNK = 1 << 18  # bytes read at once
 MARK = 40  # bytes
 TOO_SLOW = "it answered too slowly"
 RIGHTS = (
-    "grant it with ACL SETUSER ... +psync +replconf; where the file can be reached from here,"
+    "grant it with ACL SETUSER ... +psync +replconf; if the file is on this machine,"
     " --via copy needs +bgsave +info +config|get"
 )
 MEANINGS = {
-    "-NOPERM": f"the user may not replicate from {{label}}: {RIGHTS}",
+    "-NOPERM": f"the user has no permission to replicate from {{label}}: {RIGHTS}",
     "-NOMASTERLINK": "the replica at {label} is not connected to its primary: name another server",
     "-LOADING": "the server at {label} is still loading its data; try again in a moment",
     "-BUSY": "the server at {label} is busy with a script; try again in a moment",
-    "-ERR unknown": "the server at {label} does not know PSYNC, nor SYNC: try --via copy",
+    "-ERR unknown": "the server at {label} knows neither PSYNC nor SYNC: try --via copy",
 }
 
 
@@ -77,8 +77,8 @@ def _agree(connection: Connection, stream: BufferedReader, label: str) -> bytes:
 
 
 def _refusal(said: str, label: str) -> str:
-    why = said.lstrip("-+") or "it ended the connection, and its log says why"
-    return f"the server at {label} sends no RDB file: {why}"
+    why = said.lstrip("-+") or "it closed the connection; see its log"
+    return f"the server at {label} sent no RDB file: {why}"
 
 
 def _line(stream: BufferedReader, label: str) -> bytes:
@@ -129,7 +129,7 @@ def _receive(counted: _Counted, size: bytes, progress: Progress) -> None:
     mark = size.removeprefix(b"EOF:")
     known = codec.whole_number(size)
     if known is None and (mark == size or len(mark) != MARK):
-        raise ServerError(f"the server announced its RDB file in a form that is unknown: {size!r}")
+        raise ServerError(f"the server announced its RDB file in an unknown form: {size!r}")
     progress.start("fetching", known, "bytes")
     try:
         _until(counted, mark) if known is None else _exactly(counted, known)
@@ -161,9 +161,9 @@ def _until(counted: _Counted, mark: bytes) -> None:
 def _lost(label: str, error: OSError | None, done: int = 0) -> ServerError:
     waited = isinstance(error, TimeoutError)
     slow = waited and str(error) == TOO_SLOW
-    why = TOO_SLOW if slow else "it stayed silent" if waited else "the connection ended"
+    why = TOO_SLOW if slow else "it stopped sending" if waited else "the connection ended"
     after = f" after {done:,} bytes" if done else ""
-    advice = "--timeout gives it more" if waited else "run again"
+    advice = "--timeout allows more time" if waited else "run again"
     return ServerError(
-        f"lost the server at {label} in the middle of its RDB file: {why}{after}; {advice}"
+        f"lost the server at {label} while it sent its RDB file: {why}{after}; {advice}"
     )

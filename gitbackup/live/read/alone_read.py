@@ -42,7 +42,7 @@ def whole(connection: Connection, key: bytes, server: Abilities) -> WholeEntry:
 
     Raises ServerError for a key whose type changes each time, or whose replies make no value.
     """
-    why = "it becomes another type again and again"
+    why = "its type changes on every read"
     for _ in range(RESTARTS):
         type_ = connection.call("TYPE", key)
         if type_ == "none":
@@ -50,12 +50,12 @@ def whole(connection: Connection, key: bytes, server: Abilities) -> WholeEntry:
         try:
             found = _rounds(connection, key, type_, server)
         except Incomplete as unsure:
-            found, why = None, f"it is a {type_} that nobody could write back: {unsure}"
+            found, why = None, f"its {type_} value could not be restored: {unsure}"
         if found is not None:
             return found
     raise ServerError(
-        f"key {codec.text(key)!r} cannot be read, for {why}; stop what writes to it, or leave it"
-        " out with gitbackup init --exclude"
+        f"cannot read key {codec.text(key)!r}: {why}; stop the clients that write to"
+        " it, or exclude it with `gitbackup init --exclude`"
     )
 
 
@@ -83,8 +83,9 @@ def _expect_memory(key: bytes, type_: str, asked: int) -> None:
     """Raise ServerError for a value that fills the memory before it ends, if it does."""
     if asked % LOOK == 0 and available_memory.is_short():
         raise ServerError(
-            f"key {codec.text(key)!r} is a {type_} that fills this machine's memory before it ends:"
-            " take another machine, or leave the key out with gitbackup init --exclude"
+            f"key {codec.text(key)!r} ({type_}) does not fit in the memory of this"
+            " machine: use another machine, or exclude the key with `gitbackup init"
+            " --exclude`"
         )
 
 

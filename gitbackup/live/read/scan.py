@@ -61,10 +61,9 @@ class _End:
         self._sure = found + SURELY
         if available_memory.is_short():
             raise ServerError(
-                f"the server at {self._connection.label} has told of {found:,} keys, whose names "
-                "alone"
-                " fill this machine's memory: take another machine, or a part of the keys, by"
-                " gitbackup init --include"
+                f"the server at {self._connection.label} has listed {found:,} keys,"
+                " and their names alone fill the memory of this machine: use another"
+                " machine, or commit only some keys with `gitbackup init --include`"
             )
         (size,) = self._connection.ask([("DBSIZE",)])
         if isinstance(size, Refusal):
@@ -72,9 +71,8 @@ class _End:
         self._largest = max(self._largest, size)
         if found > TIMES * self._largest + 2 * SURELY:
             raise ServerError(
-                f"the server at {self._connection.label} lists its keys without end: {found:,} "
-                "by now,"
-                f" and it says that it has {size:,}; is it Redis?"
+                f"the server at {self._connection.label} lists keys without end:"
+                f" {found:,} so far, while it reports {size:,}; is it Redis?"
             )
 
 

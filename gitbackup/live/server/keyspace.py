@@ -18,7 +18,9 @@ MOST_DATABASES = 1_000_000
 _MOST_TRIED = 1 << 16  # beyond it a server that never says no is not Redis
 _USUAL_DATABASES = 16
 LIST: Command = ("FUNCTION", "LIST", "WITHCODE")
-KEYS_ALONE = "no library can be restored then: restore the keys alone, each database by --db"
+KEYS_ALONE = (
+    "without it no library can be restored: restore only keys, naming each database with --db"
+)
 
 
 class Library(NamedTuple):
@@ -166,8 +168,8 @@ def _put_back(connection: Connection, change: LibraryChange) -> str:
         return ""
     (reply,) = connection.ask([_load(change.before)])
     if isinstance(reply, Refusal):
-        return f"; nor could what was there be put back ({reply}): it is in the saved commit"
-    return "; what was there is back"
+        return f"; the previous library could not be put back ({reply}): it is in the saved commit"
+    return "; the previous library was put back"
 
 
 def changing(changes: Iterable[LibraryChange]) -> list[Command]:

@@ -18,21 +18,22 @@ def doubt(connection: Connection) -> str:
     """
     (reply,) = connection.ask([QUESTION])
     if isinstance(reply, Refusal):
-        return "the user may not ask whether it is in touch with its primary: grant +info"
+        return (
+            "the user has no permission to ask whether it is connected to its primary: grant +info"
+        )
     info = parse_info(reply)
     if info.get("role") != "slave" or info.get("master_link_status") == "up":
         return ""
     if number(info, "master_sync_in_progress"):
         raise ServerError(
-            f"the replica at {connection.label} gets its data from its primary just now: wait "
-            "until it"
-            " has them, or name the primary"
+            f"the replica at {connection.label} is receiving its data from its"
+            " primary: wait until it has finished, or name the primary"
         )
     since = number(info, "master_link_down_since_seconds")
     (size,) = connection.ask([("DBSIZE",)])
     if since < 0 and size == 0 and number(info, "slave_repl_offset") <= 1:
         raise ServerError(
-            f"the replica at {connection.label} has never got its data from its primary: make its"
-            " replicaof and masterauth right, or name the primary"
+            f"the replica at {connection.label} has never received data from its"
+            " primary: correct its replicaof and masterauth, or name the primary"
         )
     return f"{ALONE} for {since:,} s" if since >= 0 else f"{ALONE} since it started"

@@ -184,4 +184,7 @@ def _forbidden_of(connection: Connection, keys: Sequence[bytes]) -> Iterator[byt
 def _needing(step: KeyWrite) -> str:
     """Which key cannot be restored so, and what to do."""
     name = codec.text(step.key)[: error_replies.LONGEST]
-    return f"; restoring {name!r} takes that: nothing is written yet, leave it out by key patterns"
+    return (
+        f"; this is needed to restore {name!r}: nothing has been written; leave it out by"
+        " key patterns"
+    )

@@ -19,7 +19,7 @@ def expiry_change(before: str | int | None, after: str | int | None, now: dateti
     if before is None or after is None:
         return f"{expiry(before, now)} -> {expiry(after, now)}"
     later = codec.milliseconds(after) - codec.milliseconds(before)
-    moved = f"{span(abs(later))} {'later' if later > 0 else 'earlier'}" if later else "as before"
+    moved = f"{span(abs(later))} {'later' if later > 0 else 'earlier'}" if later else "unchanged"
     return f"{_away(after, now)} ({instant(after)}, {moved})"
 
 

@@ -50,7 +50,7 @@ def traced_lines(
         yield f"{INDENT}and {counted(len(keys) - KEYS, 'more key')}"
     if left:
         what = counted(left, "key is", "keys are")
-        yield f"{INDENT}{what} out of its scope: from here on nothing is known"
+        yield f"{INDENT}{what} outside its scope: their older history is unknown"
     if damage:
         yield f"{INDENT}cannot be read: {escape(damage)}"
 

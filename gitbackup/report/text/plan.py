@@ -34,7 +34,7 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     if len(plan.keys) > max(FEW, 2 * len(plan.namespaces)):
         yield from _namespace_lines(plan)
     yield from _key_lines(plan, every)
-    yield from _set_aside("expired since, left out", plan.expired)
+    yield from _set_aside("already expired, left out", plan.expired)
     yield from _set_aside("expires within the hour", plan.soon)
     yield from _set_aside(f"not in the {'file' if plan.name else 'commit'}, kept", plan.kept)
     yield from _size_lines(plan)
@@ -57,7 +57,7 @@ def _nothing(plan: Plan) -> str:
     if plan.how.undoes or plan.how.patterns or plan.how.databases:
         fact = f"these keys already equal {source}"
     elif plan.name or plan.kept or plan.expired:
-        fact = f"the database already holds all of {source}"
+        fact = f"the database already contains all of {source}"
     else:
         fact = f"the database already equals {source}"
     return f"nothing to {verb}: {fact}"
@@ -92,7 +92,7 @@ def _key_lines(plan: Plan, every: bool) -> Iterator[str]:
     verbs, types = (max((len(row[at]) for row in rows), default=0) for at in (0, 1))
     yield from (f"  {verb:<{verbs}}  {kind:<{types}}  {key}" for verb, kind, key in rows)
     if len(plan.keys) > len(shown):
-        yield f"  and {len(plan.keys) - len(shown):,} more; --full names them all"
+        yield f"  and {len(plan.keys) - len(shown):,} more; --full lists all"
 
 
 def _set_aside(why: str, left: Sequence[Key]) -> Iterator[str]:

@@ -17,7 +17,7 @@ def moment(when: datetime) -> str:
 
 def file_line(file: RdbFile) -> str:
     """What an RDB file tells of itself."""
-    when = moment(file.taken_at) if file.dated else "a time that it does not tell"
+    when = moment(file.taken_at) if file.dated else "an unknown time"
     by = f" by {escape(file.server)}" if file.server else ""
     return f"{escape(str(file.path))}: {size(file.size)} of {when}{by}, RDB version {file.version}"
 
@@ -42,7 +42,7 @@ def listed_line(listed: RdbListed) -> str:
 def verified_lines(found: RdbVerified) -> Iterator[str]:
     """What a server of our own found in a file."""
     yield file_line(found.file)
-    yield "its checksum is right" if found.checksum else "it has no checksum"
+    yield "the checksum is right" if found.checksum else "no checksum"
     yield f"loaded by {found.server}: {keys(sum(found.keys.values()))}"
     for db, count in sorted(found.keys.items()):
         some = f", {found.expiring[db]:,} of them with an expiry" if found.expiring[db] else ""

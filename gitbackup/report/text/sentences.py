@@ -131,9 +131,9 @@ def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
 def rehearsed(rehearsal: Rehearsal, now: datetime | None = None) -> str:
     """When a commit was last verified, and how that ended."""
     ended = {
-        Verdict.PASSED: "rehearsed",
-        Verdict.PARTLY: "rehearsed in part",
-        Verdict.FAILED: "rehearsal FAILED",
+        Verdict.PASSED: "restore-tested",
+        Verdict.PARTLY: "restore-tested in part",
+        Verdict.FAILED: "restore test FAILED",
     }
     return f"{ended[rehearsal.verdict]} {age(rehearsal.at, now)}"
 
@@ -189,7 +189,7 @@ def status_lines(
     """The live database against HEAD, in brief."""
     yield f"{escape(server)}: {keys(count)}"
     if head is None:
-        yield "no commit yet: `gitbackup commit` makes the first"
+        yield "no commit yet: run `gitbackup commit`"
         return
     yield f"HEAD {head.short_id} ({age(head.date, now)}): {escape(head.subject)}"
     if summary.counts:
@@ -221,9 +221,9 @@ def push_lines(
     remote: str, place: str, head: str, commits: int, settings: bool = False
 ) -> Iterator[str]:
     """What a push did."""
-    what = f"pushed {_commits(commits)} to" if commits else "nothing to push, all is in"
+    what = f"pushed {_commits(commits)} to" if commits else "nothing to push, everything is in"
     if settings and not commits:
-        what = "pushed settings, and no commit, to"
+        what = "pushed settings but no commits to"
     yield f"{what} {escape(remote)} ({escape(place)}): HEAD {head[:7]}"
 
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from gitbackup.format.names import escape
 from gitbackup.report.style.columns import pad, width
 
-CUT = "(its login is not shown)"
+CUT = "(login not shown)"
 
 SOURCES = {
     "environment": "from {}",
     "repository": "this repository",
-    "history": "this repository, came with its history",
-    "user": "yours, in {}",
-    "system": "the system's, in {}",
+    "history": "this repository, copied with its history",
+    "user": "your git config, {}",
+    "system": "system git config, {}",
 }
 
 Row = tuple[str, str, str, str, bool, bool]
@@ -46,18 +46,18 @@ def came_lines(
     """Which settings came with a history, and which stay that the other side has no more;
     `repo` are the words that name the repository to a command."""
     if globs:
-        yield f"settings that came along: {_listed(globs)}"
+        yield f"copied settings: {_listed(globs)}"
     for name, values in kept.items():
         for shown in map(_quoted, values):
             if name == "include":
                 yield (
-                    f"included there and not here: {shown};"
-                    f" gitbackup config add include {shown}{repo} takes it"
+                    f"included there but not here: {shown}; to include it, run:"
+                    f" gitbackup config add include {shown}{repo}"
                 )
             else:
                 yield (
-                    f"not in {name} there any more, and kept here: {shown};"
-                    f" gitbackup config remove {name} {shown}{repo} ends that"
+                    f"removed from {name} there, but kept here: {shown}; to remove it,"
+                    f" run: gitbackup config remove {name} {shown}{repo}"
                 )
 
 
@@ -65,10 +65,12 @@ def offered_lines(url: str | None, repo: str) -> Iterator[str]:
     """What did not come with a clone, and how it is had."""
     if url:
         yield (
-            f"the server there is {escape(url)}, and no login came along:"
-            f" gitbackup config set url {_quoted(url)}{repo} takes it"
+            f"the server there is {escape(url)} (its login was not copied); to use it,"
+            f" run: gitbackup config set url {_quoted(url)}{repo}"
         )
-    yield f"push on commit is off here: gitbackup config set push on-commit{repo} turns it on"
+    yield (
+        f"push on commit is off here; to turn it on, run: gitbackup config set push on-commit{repo}"
+    )
 
 
 def _listed(globs: Mapping[str, Sequence[str]]) -> str:

@@ -88,5 +88,8 @@ def silenced(space: Space) -> str:
 def noise_line(summary: Summary, space: Space, command: str) -> str:
     """That most changes are in one namespace, and the command that leaves them out."""
     counts = summary.namespaces[space]
-    line = f"{size(counts):,} of {size(summary.counts):,} are {titled(*space)}; without: {command}"
-    return paint(Style.FAINT, f"{line} (for good: init --quiet)")
+    line = (
+        f"{size(counts):,} of {size(summary.counts):,} are {titled(*space)}; to hide them:"
+        f" {command}"
+    )
+    return paint(Style.FAINT, f"{line} (always: init --quiet)")

@@ -29,16 +29,18 @@ def proof_lines(proof: Proof) -> Iterator[str]:
     yield f"{commit} {ENDED[proof.verdict]} in {proof.seconds:.1f} s"
     yield f"  {_held(proof.held)}"
     if proof.server:
-        yield f"  restored into {escape(proof.server)} and committed from there: {_made(proof)}"
+        yield f"  restored into {escape(proof.server)} and committed again: {_made(proof)}"
     if proof.past:
         have = "has" if proof.past == 1 else "have"
-        yield f"  {keys(proof.past)} {have} expired, or will within a day: a later instant stood in"
+        yield (
+            f"  {keys(proof.past)} {have} expired, or will within a day: tested with a later expiry"
+        )
     for finding in proof.findings[:SHOWN]:
         yield from _finding_lines(finding)
     if len(proof.findings) > SHOWN:
         yield f"  and {len(proof.findings) - SHOWN:,} more"
     if not proof.server:
-        yield "  not restored: a restore refuses it"
+        yield "  not restored: a restore would refuse it"
     yield from (f"  {line}" for line in _untried(proof.untried))
 
 
@@ -55,10 +57,10 @@ def _held(held: SnapshotCounts) -> str:
 
 def _made(proof: Proof) -> str:
     if proof.made == proof.tree:
-        return f"tree {proof.tree[:7]} again"
+        return f"identical (tree {proof.tree[:7]})"
     if proof.made:
-        return f"tree {proof.made[:7]}, not {proof.tree[:7]}"
-    return "all but what was not tried" if not proof.findings else "not the same"
+        return f"different (tree {proof.made[:7]}, not {proof.tree[:7]})"
+    return "identical, except for what was not tested" if not proof.findings else "different"
 
 
 def _finding_lines(finding: Finding) -> Iterator[str]:
@@ -76,7 +78,7 @@ def _clear(sentence: str) -> str:
 def _untried(untried: Sequence[Untried]) -> Iterator[str]:
     """Which keys were not tried, by the reason."""
     if untried:
-        yield f"not tried: {keys(len(untried))}"
+        yield f"not tested: {keys(len(untried))}"
     for why, group in groupby(sorted(untried, key=lambda one: one.why), lambda one: one.why):
         same = [*group]
         types = ", ".join(sorted({escape(one.type) for one in same}))
@@ -92,9 +94,9 @@ def end_lines(problems: Sequence[str], proofs: Sequence[Proof], seconds: float) 
         told = f"{len(proofs):,} commits, {counted(trees, 'tree')}: {ended}"
         yield f"{told}, in {seconds:.1f} s"
     if not problems:
-        yield "git fsck finds nothing wrong with the repository"
+        yield "git fsck: the repository is intact"
         return
-    yield "git fsck finds the repository damaged:"
+    yield "git fsck: the repository is damaged:"
     yield from (f"  {_clear(problem)}" for problem in problems[:SHOWN])
     if len(problems) > SHOWN:
         yield f"  and {len(problems) - SHOWN:,} more"

@@ -122,8 +122,8 @@ def _progress(old: ConsumerGroup, new: ConsumerGroup) -> Iterator[str]:
         yield f"entries read: {' -> '.join('unknown' if s is None else f'{s:,}' for s in sides)}"
     yield from _pending(old.get("pending", {}), new.get("pending", {}))
     consumers = set(old.get("consumers", ())), set(new.get("consumers", ()))
-    yield from (f"consumer {name(one)} went" for one in sorted(consumers[0] - consumers[1]))
-    yield from (f"consumer {name(one)} came" for one in sorted(consumers[1] - consumers[0]))
+    yield from (f"consumer {name(one)} removed" for one in sorted(consumers[0] - consumers[1]))
+    yield from (f"consumer {name(one)} added" for one in sorted(consumers[1] - consumers[0]))
 
 
 def _difference(was: Any, now: Any) -> str:

@@ -211,7 +211,7 @@ def _starting() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise GitbackupError(f"git does not start: {error.strerror or error}") from error
+        raise GitbackupError(f"cannot start git: {error.strerror or error}") from error
 
 
 @cache

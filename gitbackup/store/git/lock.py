@@ -41,7 +41,7 @@ class Holder(NamedTuple):
 
 @contextmanager
 def hold(
-    git: Commands, name: str = "lock", wait: float = WAIT, busy: str = "at work in {}"
+    git: Commands, name: str = "lock", wait: float = WAIT, busy: str = "working in {}"
 ) -> Iterator[Holder | None]:
     """Hold the repository's lock; gives the last holder, where that one was killed.
 
@@ -138,7 +138,7 @@ def _sentence(busy: str, holder: Holder | None, wait: float) -> str:
     since = f"{datetime.fromtimestamp(holder.since).astimezone():%Y-%m-%d %H:%M:%S}"
     there = "" if holder.machine == socket.gethostname() else f" on {holder.machine}"
     if not there and not _lives(holder.process):
-        who = f"the git of a run that was killed, process {holder.process},"
+        who = f"git, started by a run that was killed, process {holder.process},"
         return f"{who} is still {busy}, since {since}{waited}"
     who = f"another run of gitbackup, process {holder.process}{there},"
     return f"{who} is {busy}, since {since}{waited}"

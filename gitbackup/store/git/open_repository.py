@@ -55,7 +55,8 @@ def is_ours(git: Commands) -> bool:
     mark = config.get(_MARK)
     if mark is not None and mark != str(FORMAT):
         raise Damaged(
-            f"{git.folder} is of format {mark}; this gitbackup knows {FORMAT}: upgrade it"
+            f"{git.folder} has format {mark}, and this gitbackup reads up to {FORMAT};"
+            " upgrade gitbackup"
         )
     return mark is not None or git.attempt("cat-file", "-e", "HEAD:gitbackup.json").status == 0
 
@@ -74,7 +75,7 @@ def make(path: Path, bare: bool) -> Commands:
     git = find(path) or _initial(path, bare)
     if git.bare != bare:
         has = "no work tree" if bare is False else "a work tree"
-        raise UsageError(f"there is a repository in {path} already, and it has {has}")
+        raise UsageError(f"there is already a repository in {path}, and it has {has}")
     if not is_ours(git) and not is_blank(git):
         raise NoRepository(f"{path} is a git repository, but not a gitbackup data repository")
     _configure(git, bare)
@@ -89,7 +90,9 @@ def _initial(path: Path, bare: bool) -> Commands:
         folder = path.resolve()
         ownership.check(folder, folder)
         if bare and any(folder.iterdir()):
-            raise NoRepository(f"{path} is not empty; a bare repository needs a folder of its own")
+            raise NoRepository(
+                f"{path} is not empty; a bare repository needs an empty or new folder"
+            )
     target = folder if bare else folder / ".git"
     try:
         with file_errors("make the data repository"), _aside(target) as made:
@@ -173,6 +176,6 @@ def _linked(inner: Path) -> Path:
     target = inner.read_text().removeprefix("gitdir:").strip()
     git_dir = (inner.parent / target).resolve()
     if (git_dir / "commondir").exists():
-        sentence = f"{inner.parent} is a linked work tree of git; name the repository itself"
+        sentence = f"{inner.parent} is a linked work tree; name the repository itself"
         raise NoRepository(sentence)
     return git_dir

@@ -35,10 +35,11 @@ def check(place: Path, *parts: Path) -> None:
     foreign = next((part for part in parts if not is_own(part)), None)
     if foreign is not None and not _is_permitted(place.resolve()):
         raise NoRepository(
-            f"detected dubious ownership in repository at {str(place)!r}: {foreign} belongs to"
-            f" user {_owner(foreign)} and you are {os.geteuid()}, so its settings were not read,"
-            " for they could run programs as you. If you trust it:"
-            f" git config --global --add safe.directory {shlex.quote(str(place.resolve()))}"
+            f"detected dubious ownership in repository at {str(place)!r}: {foreign}"
+            f" belongs to user {_owner(foreign)}, and you are {os.geteuid()}, so its"
+            " settings were not read, because they could run programs as you. If you"
+            " trust it: git config --global --add safe.directory"
+            f" {shlex.quote(str(place.resolve()))}"
         )
 
 

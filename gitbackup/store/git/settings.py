@@ -215,13 +215,13 @@ def _unset(git: Commands, config: Path, name: str) -> None:
 
 def _variable(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name of a setting: letters, digits and '-'")
+        raise UsageError(f"{name!r} is not a setting name: use letters, digits and '-'")
     return f"gitbackup.{name}"
 
 
 def _quoted(value: str) -> str:
     if "\0" in value:
-        raise UsageError("a setting cannot hold a zero byte")
+        raise UsageError("a setting cannot contain a null byte")
     return '"' + "".join(_ESCAPES.get(character, character) for character in value) + '"'
 
 
@@ -237,7 +237,7 @@ def _editing(git: Commands) -> Iterator[Path]:
         try:
             handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError as error:
-            sentence = f"another git process is changing {config}; if none is, remove {draft}"
+            sentence = f"another git process is changing {config}; if not, remove {draft}"
             raise Busy(sentence) from error
         try:
             with os.fdopen(handle, "wb") as file:

@@ -42,9 +42,10 @@ def check(git: Commands, paths: Iterable[str]) -> None:
     if harmful:
         path, told = harmful[0]
         raise GitbackupError(
-            f"{_named(git, told, users)} gives {path} the attribute {told}, by which git would"
-            " keep other bytes than those of the snapshot, so nothing was written: take it"
-            " away there; to encrypt a history, encrypt the place that it is pushed to"
+            f"{_named(git, told, users)} gives {path} the attribute {told}, with which"
+            " git would change the bytes of the snapshot, so nothing was written:"
+            " remove the attribute; to encrypt a history, encrypt the place that it"
+            " is pushed to"
         )
 
 

@@ -99,17 +99,17 @@ class Blobs:
             data = answer(process, kind, most)
         except TooLarge as error:
             self.close()
-            raise TooLarge(f"blob {wanted} of {self._git.folder} is not read: {error}") from None
+            raise TooLarge(f"cannot read blob {wanted} of {self._git.folder}: {error}") from None
         except EOFError as error:
             raise self._unread(wanted) from error
         except (OSError, ValueError) as error:
-            raise self._damaged(wanted, self.close("git does not say why")) from error
+            raise self._damaged(wanted, self.close("git gives no reason")) from error
         self._asked -= 1
         if data is None:
             raise self._damaged(wanted, self.close("it is missing"))
         if kind == b"blob" and wanted not in self._sound:
             if blob_id(data) != wanted:
-                raise self._damaged(wanted, "its bytes are not what its id says")
+                raise self._damaged(wanted, "its content does not match its id")
             self._sound.add(wanted)
         return data
 
@@ -128,7 +128,7 @@ class Blobs:
         if result.status < 0:
             self._foretold.clear()
             return failure("cat-file", result)
-        return self._damaged(wanted, result.error.strip() or "git does not say why")
+        return self._damaged(wanted, result.error.strip() or "git gives no reason")
 
     def _damaged(self, wanted: str, why: str) -> Damaged:
         self._foretold.clear()
@@ -166,7 +166,7 @@ def answer(process: GitProcess, kind: bytes = b"blob", most: int | None = None) 
 
 def _expect_room(size: int, most: int | None) -> None:
     if most is not None and size > most:
-        raise TooLarge(f"it has {size:,} bytes, and should have no more than {most:,}")
+        raise TooLarge(f"it has {size:,} bytes, more than the maximum of {most:,}")
     left = available_memory.left() if size > LARGE else None
     if left is not None and available_memory.COPIES * size > left:
-        raise TooLarge(f"it has {size:,} bytes, and {left:,} of memory are left")
+        raise TooLarge(f"it has {size:,} bytes, and {left:,} bytes of memory are left")

@@ -84,7 +84,7 @@ class CommitWriter:
         file by an attribute, UsageError for a message with a zero byte.
         """
         if "\0" in message:
-            raise UsageError("a commit message cannot hold a zero byte")
+            raise UsageError("a commit message cannot contain a null byte")
         attributes.check(self._git, changes)
         head = _head(self._git, message, self._parent, when)
         with self._writing() as process:
@@ -131,7 +131,7 @@ class CommitWriter:
 
     def _made(self) -> str:
         if self._commit is None:
-            raise GitbackupError("there is no commit to publish: commit() comes first")
+            raise GitbackupError("no commit to publish: call commit() first")
         return self._commit
 
     @contextmanager
@@ -157,7 +157,7 @@ class CommitWriter:
         """End the stream; return the commit's id, once git says that all of it is written."""
         process, self._process = self._process, None
         if process is None:
-            raise GitbackupError("git fast-import does not run")
+            raise GitbackupError("git fast-import is not running")
         result = process.finish()
         if result.status:
             raise failure("fast-import", result)

@@ -57,7 +57,7 @@ def problem(git: Commands) -> str | None:
     if not result.status:
         return None
     said, mend = failure("notes", result), f"`git update-ref -d {REF}` removes them"
-    return f"the notes of rehearsals cannot be read ({said}); {mend}"
+    return f"cannot read the notes of restore tests ({said}); {mend}"
 
 
 def _paths(commit: str) -> list[str]:

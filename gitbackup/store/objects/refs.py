@@ -27,7 +27,9 @@ def head(git: Commands) -> str | None:
     """
     found = read(git, "HEAD")
     if found is None and (git.git_dir / (branch(git) or "HEAD")).is_file():
-        raise Damaged(f"HEAD of {git.folder} is damaged; see `git fsck`, and what it was in logs/")
+        raise Damaged(
+            f"HEAD of {git.folder} is damaged; see `git fsck`, and logs/HEAD for its earlier values"
+        )
     return found
 
 
@@ -100,7 +102,7 @@ def _found(git: Commands, named: str) -> str:
         return found
     result = git.attempt("rev-parse", "--verify", "--end-of-options", named)
     if "is ambiguous" in result.error and result.status:
-        sentence = f"{named!r} is the beginning of more than one id; give more of its digits"
+        sentence = f"{named!r} is ambiguous: more than one id begins with it; give more digits"
         raise UsageError(sentence)
     found = result.out.decode("ascii", "replace").strip()
     if result.status or not _ID.fullmatch(found):
@@ -163,7 +165,10 @@ def _subject(git: Commands, commit: str) -> str:
 def check(git: Commands, ref: str, expected: str | None) -> None:
     """Raise Busy where a ref is not at the commit expected, None for nowhere."""
     if read(git, ref) != expected:
-        raise Busy(f"{ref} of {git.folder} moved while this ran; nothing was changed, run again")
+        raise Busy(
+            f"{ref} of {git.folder} was changed by another process; nothing was changed"
+            " here, run again"
+        )
 
 
 def is_past(git: Commands, commit: str) -> bool:
@@ -198,12 +203,12 @@ def save(git: Commands, name: str, commit: str) -> None:
     """
     ref = f"refs/heads/{name}"
     if name.startswith("-") or git.attempt("check-ref-format", "--branch", name).status:
-        raise UsageError(f"{name!r} is no name for a branch")
+        raise UsageError(f"{name!r} is not a valid branch name")
     if branch(git) == ref:
-        raise UsageError(f"{name!r} is the branch that HEAD is on; name another")
+        raise UsageError(f"HEAD is on the branch {name!r}; name another")
     old = read(git, ref)
     if old and not holds(git, old, commit):
-        raise GitbackupError(f"branch {name!r} holds commits that would be lost; name another")
+        raise GitbackupError(f"branch {name!r} has commits that would be lost; name another")
     move(git, ref, commit, old)
 
 
@@ -217,7 +222,7 @@ def hold(git: Commands, commit: str | None) -> None:
 
 def _unknown(git: Commands, commit_ish: str) -> UsageError:
     if head(git) is None:
-        return UsageError(f"there is no commit in {git.folder} yet; `gitbackup commit` makes one")
+        return UsageError(f"there is no commit in {git.folder}; `gitbackup commit` makes one")
     return UsageError(
         f"there is no commit {commit_ish!r} in {git.folder}; `gitbackup log` lists them"
     )

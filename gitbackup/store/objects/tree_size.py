@@ -85,7 +85,7 @@ class _Measure:
                 todo.append(self._opened(folder))
                 size = _Size(depth=len(todo))
             if self._is_beyond(size):
-                return f"{size.files:,} or more files, {size.depth:,} or more folders deep"
+                return f"at least {size.files:,} files, at least {size.depth:,} folders deep"
         return ""
 
     def _opened(self, tree: str) -> _Open:

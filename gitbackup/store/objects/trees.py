@@ -91,8 +91,8 @@ class Told(Said):
             self._enough *= 2
             if why := _beyond_measure(self.data):
                 raise Damaged(
-                    f"{self._git.folder} is damaged: a commit has {why}, which no database has,"
-                    " and more than can be read"
+                    f"{self._git.folder} is damaged: a commit has {why}, which cannot"
+                    " come from a database and is too much to read"
                 )
 
 
@@ -100,11 +100,11 @@ def _beyond_measure(told: bytearray) -> str:
     """Return what there is too much of in what git tells of files; empty where there is not."""
     found = _IDS.findall(told)
     if len(told) > LONGEST * len(found) + _MUCH // 2:
-        return "folders in each other without end"
+        return "endlessly nested folders"
     alike = len(found) - len(set(found))
     copied = len(found) - COPIES * len({ids for ids, _ in found})
     if alike > _MOST_ALIKE or copied > MANY:
-        return "the same files over and over"
+        return "the same files again and again"
     return ""
 
 
@@ -159,7 +159,10 @@ def expect_measure(git: Commands, process: GitProcess, trees: Iterable[str]) -> 
         return False
     if why := tree_size.beyond(git, trees):
         process.kill()
-        raise Damaged(f"{git.folder} is damaged: a commit has trees that no database has, of {why}")
+        raise Damaged(
+            f"{git.folder} is damaged: a commit has a tree that cannot come from a"
+            f" database, with {why}"
+        )
     return True
 
 

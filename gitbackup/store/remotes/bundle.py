@@ -83,9 +83,7 @@ class Bundle:
         """
         path = _path(place)
         if not path.parent.is_dir():
-            raise UsageError(
-                f"there is no folder for {place}; if it is on a disk, is that mounted?"
-            )
+            raise UsageError(f"no folder for {place}; if it is on a disk, is the disk mounted?")
         if not path.exists():
             return {}
         if not path.is_file():
@@ -94,7 +92,7 @@ class Bundle:
             begins = _is_bundle_file(path)  # git would read a line to its end, were it endless
         result = git.attempt("bundle", "list-heads", str(path.absolute())) if begins else None
         if result is None or result.status:
-            raise Damaged(f"{place} is no bundle of git, or has lost its beginning")
+            raise Damaged(f"{place} is not a git bundle, or its beginning is missing")
         return refs.listed(result.out, " ")
 
     def branch(self, git: Commands, place: RemoteUrl) -> str:
@@ -108,8 +106,8 @@ class Bundle:
         path = _path(remote.place)
         if text(git.run("rev-parse", "--is-shallow-repository")).strip() == "true":
             raise GitbackupError(
-                f"{git.folder} is a shallow clone, which lacks the older commits: no bundle can be"
-                " made of it; `git fetch --unshallow` gets them"
+                f"{git.folder} is a shallow clone, which lacks older commits, so it"
+                " cannot be bundled; `git fetch --unshallow` fetches them"
             )
         theirs = self.heads(git, remote.place)
         _expect_kept(git, remote, theirs)
@@ -136,8 +134,8 @@ def _fetch(git: Commands, place: RemoteUrl, refspecs: Sequence[str]) -> None:
     result = git.attempt(*words, environment=_A_FILE | _as_it_is(path))
     if result.status and Bundle().handles(place) and not is_whole(path):
         raise Damaged(
-            f"the bundle {place} is not whole ({failure('fetch', result)}); if a cloud drive is"
-            " at work on it, wait and try again"
+            f"the bundle {place} is not complete ({failure('fetch', result)}); if a"
+            " cloud drive is still copying it, wait and try again"
         )
     if result.status:
         raise unreachable(place, "fetch", result)
@@ -169,14 +167,15 @@ def _expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> No
         names = [called.get(r, r.removeprefix(BRANCHES)) for r in lost if r != "HEAD"]
         if not names:
             raise GitbackupError(
-                f"{remote} holds commits that are not here, of a detached HEAD, on no branch"
-                f" there, so it was left as it is: `gitbackup pull` gets them, and then git -C"
-                f" {git.folder} branch NAME {lost['HEAD'][:7]} gives them a branch"
+                f"{remote} has commits of a detached HEAD that are not here, so it was"
+                " not changed: `gitbackup pull` fetches them, and then git -C"
+                f" {git.folder} branch NAME {lost['HEAD'][:7]} creates a branch for"
+                " them"
             )
         raise GitbackupError(
-            f"{remote} holds commits that are not here ({', '.join(names)}), pushed from elsewhere,"
-            " so it was left as it is: `gitbackup pull` gets them. If it is of another database,"
-            " push to a file of another name in that folder"
+            f"{remote} has commits that are not here ({', '.join(names)}), pushed from"
+            " elsewhere, so it was not changed: `gitbackup pull` fetches them. If it"
+            " belongs to another database, push to another file name in that folder"
         )
 
 
@@ -243,7 +242,7 @@ def _named(name: str) -> str:
 def _emptied(git: Commands) -> Iterator[Commands]:
     """An empty repository for as long as the context lasts, on the disk of ours."""
     home = git.git_dir / "gitbackup"
-    with file_errors("make a place to prove the bundle in"):
+    with file_errors("make a folder to verify the bundle in"):
         for left in home.glob(_PROOF + "*"):
             shutil.rmtree(left, ignore_errors=True)
         folder = tempfile.TemporaryDirectory(prefix=_PROOF, dir=home)
@@ -288,5 +287,5 @@ def _only_bundle(folder: Path) -> Path:
         return found[0]
     if found:
         names = ", ".join(file.name for file in found)
-        raise UsageError(f"{folder} holds more than one bundle; name one of them: {names}")
-    raise UsageError(f"{folder} is no git repository, and holds no {SUFFIX} file of one")
+        raise UsageError(f"{folder} contains more than one bundle; name one of them: {names}")
+    raise UsageError(f"{folder} is not a git repository, and contains no {SUFFIX} file")

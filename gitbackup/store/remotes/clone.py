@@ -29,7 +29,7 @@ def making(path: Path, bare: bool) -> Iterator[Commands]:
         there = {name for name in there if not name.startswith(open_repository.ASIDE)}
         begun = _begun(path)
         if (there - _NOT_IN_THE_WAY or (path.exists() and not path.is_dir())) and not begun:
-            raise NoRepository(f"{path} is not empty; a clone needs a folder of its own")
+            raise NoRepository(f"{path} is not empty; a clone needs an empty or new folder")
         existed = path.exists()
     try:
         git = open_repository.make(path, bare)

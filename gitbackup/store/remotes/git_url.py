@@ -143,7 +143,7 @@ def _why_beside(remote: Remote, ref: str, why: str) -> str:
     what = "notes" if ref.startswith(NOTES) else "settings"
     if _BEHIND.search(why):
         return f"{remote} has {what} that are not here ({ref}): pull, then push"
-    return f"{remote} does not take the {what} ({ref}): {why}"
+    return f"{remote} refused the {what} ({ref}): {why}"
 
 
 def _why(remote: Remote, refused: Mapping[str, str]) -> str:
@@ -153,8 +153,8 @@ def _why(remote: Remote, refused: Mapping[str, str]) -> str:
     if behind:
         named = ", ".join(ref.removeprefix(BRANCHES) for ref in behind)
         return (
-            f"{remote} holds commits that are not here ({named}), pushed from elsewhere, so these"
-            " were left as they are: `gitbackup pull` gets them"
+            f"{remote} has commits that are not here ({named}), pushed from elsewhere,"
+            " so these branches were not changed: `gitbackup pull` fetches them"
         )
     named = "; ".join(f"{ref.removeprefix(BRANCHES)}: {why}" for ref, why in refused.items())
-    return f"{remote} does not take all: {named}"
+    return f"{remote} refused some branches: {named}"

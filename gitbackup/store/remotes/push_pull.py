@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
+from gitbackup.model.amounts import counted
 from gitbackup.store.git import identity, lock
 from gitbackup.store.git.command import Commands, failure
 from gitbackup.store.objects import refs, tree_size
@@ -44,11 +45,11 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
     Raises Busy where another push runs for `wait` seconds, UsageError where there is nothing to
     push, and GitbackupError that says what to do where the remote has what is not here.
     """
-    with lock.hold(git, "pushing.lock", wait, "pushing from {} already") as killed:
+    with lock.hold(git, "pushing.lock", wait, "already pushing from {}") as killed:
         if killed:
             lock.sweep(git, killed, "refs/**/*.lock")
         if refs.head(git) is None:
-            raise UsageError(f"there is no commit in {git.folder} yet: nothing was pushed")
+            raise UsageError(f"there is no commit in {git.folder}: nothing was pushed")
         _expect_branch(git)
         had = refs.under(git, remote.tracking)
         branches, warnings, refused = transports.of(remote.place).push(git, remote)
@@ -66,8 +67,9 @@ def _expect_branch(git: Commands) -> None:
     """Raise UsageError where HEAD's commits are on no branch, for a clone would lack them."""
     if not refs.branch(git) and (loose := remotes.count(git, "HEAD", "--not", "--branches")):
         raise UsageError(
-            f"HEAD is detached, and commits of it are on no branch: {loose}. Nothing was pushed,"
-            f" for a clone would lack them; git -C {git.folder} switch -c NAME gives them a branch"
+            f"HEAD is detached, with {counted(loose, 'commit')} on no branch. Nothing was pushed,"
+            " because a clone would lack them; to create a branch for them:"
+            f" git -C {git.folder} switch -c NAME"
         )
 
 
@@ -79,7 +81,7 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
     """
     branch = refs.branch(git).removeprefix(BRANCHES)
     if not branch:
-        raise UsageError("HEAD is detached: git switch to the branch that is to be moved forward")
+        raise UsageError("HEAD is detached: `git switch` to the branch to move forward")
     get(git, remote)
     theirs = refs.under(git, remote.tracking)
     if branch not in theirs:
@@ -139,8 +141,10 @@ def _told_detached(git: Commands, remote: Remote) -> list[str]:
     if not commit or not count:
         return []
     return [
-        f"{remote} has commits of a detached HEAD, on no branch: {count}; they are here, and git"
-        f" -C {git.folder} branch NAME {commit[:7]} gives them a branch"
+        (
+            f"{remote} has {counted(count, 'commit')} of a detached HEAD, on no branch; to create"
+            f" a branch for them here: git -C {git.folder} branch NAME {commit[:7]}"
+        )
     ]
 
 
@@ -149,16 +153,16 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
     told = []
     for name, ident in theirs.items():
         if not refs.is_commit(git, ident):
-            told.append(f"branch {name} of {remote} is at no commit; it is left out")
+            told.append(f"left out branch {name} of {remote}: it has no commit")
         elif why := _beyond_measure(git, ident):
-            told.append(f"branch {name} of {remote} is left out: {why}")
+            told.append(f"left out branch {name} of {remote}: {why}")
         elif not _forward(git, BRANCHES + name, ident):
-            told.append(f"branch {name} of {remote} and the one here have parted; it is left alone")
+            told.append(f"branch {name} was not moved: it and the one of {remote} have diverged")
     for name, ident in refs.under(git, _aside(remote)).items():
         if not refs.is_commit(git, ident):
-            told.append(f"the notes {name} of {remote} are at no commit; they are left out")
+            told.append(f"left out the notes {name} of {remote}: they have no commit")
         elif why := tree_size.beyond(git, tree_size.of_commits(git, [ident])):
-            told.append(f"the notes {name} of {remote} are left out: they have trees of {why}")
+            told.append(f"left out the notes {name} of {remote}: they have trees of {why}")
         elif not _forward(git, NOTES + name, ident):
             words = ("notes", f"--ref={NOTES}{name}", "merge", "-q", "-s", "cat_sort_uniq", ident)
             result = git.attempt(*words, environment=identity.environment(git))
@@ -172,7 +176,8 @@ def expect_size(git: Commands, commit: str, here: str | None) -> None:
     ends = [commit, *([f"^{here}"] if here else [])]
     if why := tree_size.beyond(git, tree_size.of_commits(git, ends)):
         raise Damaged(
-            f"nothing was taken over: a commit that came has trees that no database has, of {why}"
+            "nothing was fetched: a commit there has a tree that cannot come from a"
+            f" database, with {why}"
         )
     listing(git, commit)  # which is read next, and may have the same files over and over
 
@@ -202,14 +207,15 @@ def _diverged(git: Commands, remote: Remote, branch: str, ours: str, theirs: str
     there = f"{remote.name}/{branch}"
     if git.attempt("merge-base", ours, theirs).status:
         return (
-            f"{remote} is the history of another database: it has no commit in common with this"
-            f" one, so nothing was changed; it is here as {there} to be looked at"
+            f"{remote} is the history of another database: it has no commit in common"
+            f" with this one, so nothing was changed; you can look at it as {there}"
         )
     return (
-        f"commits of {branch} that {remote} has not: {remotes.count(git, ours, f'^{theirs}')};"
-        f" that it has, and this repository has not: {remotes.count(git, theirs, f'^{ours}')}."
-        f" Nothing was changed; look at them with `gitbackup log {there}`. To keep both histories"
-        f" and go on from what is here: git -C {git.folder} merge -s ours {there}"
+        f"{branch} and {remote} have diverged:"
+        f" {counted(remotes.count(git, ours, f'^{theirs}'), 'commit')} only here, and"
+        f" {remotes.count(git, theirs, f'^{ours}'):,} only there. Nothing was changed;"
+        f" `gitbackup log {there}` shows them. To keep both histories and continue"
+        f" from the state here: git -C {git.folder} merge -s ours {there}"
     )
 
 

@@ -18,7 +18,7 @@ _LOGIN = re.compile(r"([a-z][a-z0-9+.-]*://)([^/@:]*)(?::([^/]*))?@", re.IGNOREC
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^/:]*)(?::\d+)?(?:/|\Z)")
 _LOGINS = re.compile(r"(?<=://)[^/\s]*@")
 _FORBIDDEN = re.compile("transport '.*' not allowed")
-_POLICY = " (git's settings protocol.*.allow, or GIT_ALLOW_PROTOCOL, tell which are)"
+_POLICY = " (see git's settings protocol.*.allow, or GIT_ALLOW_PROTOCOL)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def at(url: str) -> RemoteUrl:
     rest = url[login.end() if login else len(start) :]
     user, password = unquote(user), None if password is None else unquote(password)
     if not _HOST.match(rest) or re.search(r"[\0\r\n]", user + (password or "")):
-        raise UsageError("the URL has no host and port; in a password, / is %2F and @ is %40")
+        raise UsageError("the URL has no host and port; in a password, write / as %2F and @ as %40")
     if user and not start.lower().startswith("http"):
         return RemoteUrl(f"{start}{user}@{rest}", given=url)  # ssh asks for passwords itself
     return RemoteUrl(start + rest, user, password, url)
@@ -83,8 +83,8 @@ def check_word(word: str) -> None:
     """Raise UsageError for a word that git would take for an option."""
     if word.startswith("-"):
         raise UsageError(
-            f"{hidden(word)!r} begins with a dash, so it is no place to push to or to get from;"
-            " for a file or folder of that name, put ./ before it"
+            f"{hidden(word)!r} begins with a dash, so it is not a place to push to or"
+            " pull from; for a file or folder of that name, write ./ before it"
         )
 
 
@@ -110,7 +110,7 @@ def unreachable(place: RemoteUrl, doing: str, result: Result) -> GitbackupError:
     """Return the error to raise where git could do nothing at a place, in its words."""
     said = hidden(str(failure(doing, result)))
     policy = _POLICY if _FORBIDDEN.search(result.error) else ""
-    return GitbackupError(f"{place} cannot be used: {said}{policy}")
+    return GitbackupError(f"cannot use {place}: {said}{policy}")
 
 
 def followed(folder: Path) -> Path:

@@ -117,9 +117,7 @@ def _only(known: list[Remote]) -> Remote:
     if known:
         names = ", ".join(remote.name for remote in known)
         raise UsageError(f"there is more than one remote; name one of them: {names}")
-    raise UsageError(
-        "nothing was pushed anywhere yet: name a folder or a git URL, and it is remembered"
-    )
+    raise UsageError("no remote yet: name a folder or a git URL, which gitbackup then remembers")
 
 
 def _free_name(place: RemoteUrl, taken: set[str]) -> str:

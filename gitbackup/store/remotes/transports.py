@@ -45,6 +45,6 @@ def source(word: str) -> str:
 
 def _nowhere(word: str) -> str:
     raise UsageError(
-        f"{hidden(word)!r} is no remote of the data repository, no URL and no folder that is"
-        " there; if it is on a disk, is that mounted?"
+        f"{hidden(word)!r} is neither a remote of the data repository, nor a URL, nor"
+        " an existing folder; if it is on a disk, is the disk mounted?"
     )

@@ -40,8 +40,8 @@ def _follow(git: Commands, old: str | None, new: str) -> None:
     except Busy:
         raise
     except GitbackupError as error:
-        said = f"commit {new[:7]} is made, but the work tree does not follow yet: {error}"
-        raise GitbackupError(f"{said}; the next run does that, once it can") from error
+        said = f"commit {new[:7]} was made, but the work tree could not be updated: {error}"
+        raise GitbackupError(f"{said}; the next run updates it") from error
 
 
 def finish(git: Commands) -> None:

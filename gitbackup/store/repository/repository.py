@@ -351,12 +351,11 @@ class Repository(Configured):
 
     def _need_lock(self) -> None:
         if not self._locked:
-            raise RuntimeError("writing to the data repository is done under its lock()")
+            raise RuntimeError("writing to the data repository needs its lock()")
 
 
 def missing(path: Path | str) -> NoRepository:
     """Return the error to raise where a folder has no data repository, and should have one."""
     return NoRepository(
-        f"there is no data repository at {path}; `gitbackup commit` makes one,"
-        " and --repo names another"
+        f"no data repository at {path}; `gitbackup commit` creates one, and --repo names another"
     )

@@ -115,7 +115,7 @@ class Journal:
     def reach(self, state: State) -> None:
         """Notes, on the disk, that the restore of this run has come so far."""
         if self._own is None:
-            raise RuntimeError("no restore is under way")
+            raise RuntimeError("no restore is in progress")
         self._own = replace(self._own, state=state, head=refs.head(self._git), made=None)
         self._note(self._own)
 

@@ -49,13 +49,13 @@ def expect_resolved(git: Commands) -> None:
         if (git.git_dir / file).exists():
             go_on = "commit" if command == "merge" else f"{command} --continue"
             raise GitbackupError(
-                f"a {command} is not finished in {git.folder}: end it with `git {go_on}`, or take"
-                f" it back with `git {command} --abort`; then run again"
+                f"a {command} is in progress in {git.folder}: finish it with `git"
+                f" {go_on}`, or cancel it with `git {command} --abort`; then run again"
             )
     if not git.bare and git.run("ls-files", "--unmerged", "-z"):
         raise GitbackupError(
-            f"files in {git.folder} are in conflict: resolve and commit them with git, or give"
-            " them up with `git reset --merge`; then run again"
+            f"files in {git.folder} are in conflict: resolve and commit them with git,"
+            " or discard the merge with `git reset --merge`; then run again"
         )
 
 
@@ -115,12 +115,12 @@ def _in_the_way(git: Commands, result: Result) -> GitbackupError:
 
 def _busy(git: Commands) -> Busy:
     lock = git.git_dir / "index.lock"
-    return Busy(f"another git process is at work in {git.folder}; if none is, remove {lock}")
+    return Busy(f"another git process is running in {git.folder}; if not, remove {lock}")
 
 
 def _yours(git: Commands, path: str) -> GitbackupError:
     file = git.folder / path
     return GitbackupError(
-        f"{file} has changes of your own that would be overwritten;"
-        " commit, stash or remove them with git, then run again"
+        f"{file} has uncommitted changes that would be overwritten; commit, stash or"
+        " discard them with git, then run again"
     )
