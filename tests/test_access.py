@@ -81,7 +81,7 @@ def test_who_may_not_watch_is_told_that_large_values_may_be_torn(
     with server.client() as client:
         fill(client)
     result = backup_as(server, tmp_path, least(server)).commit()
-    assert [warning for warning in result.warnings if "may not WATCH" in warning]
+    assert [warning for warning in result.warnings if "no permission to WATCH" in warning]
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,15 @@ def _memory(health: Health) -> Risk:
     evicted = health.number("evicted_keys")
     if evicted:
         have = "key has" if evicted == 1 else "keys have"
-        return _drops(health, f"{evicted:,} {have} been evicted since it started ({policy})")
+        lost = f"{evicted:,} {have} been evicted since it started ({policy})"
+        return _drops(health, lost, Level.BAD)
     if limit == "0":
         return Risk("memory", MEMORY, "no maxmemory: no key is evicted", Level.OK)
     if policy != KEEPS:
-        which = "any key" if policy.startswith("allkeys") else "keys with an expiry"
-        return _drops(health, f"{policy}: it evicts {which} above {size(int(limit))}")
+        every = policy.startswith("allkeys")
+        which = "any key" if every else "keys with an expiry"
+        risk = f"{policy}: it evicts {which} above {size(int(limit))}"
+        return _drops(health, risk, Level.BAD if every else Level.WARN)
     if health.number("used_memory") > FULL * int(limit):
         told_ = f"nearly full: above {size(int(limit))} it refuses writes"
         advice = "Give it more memory, or delete what is not needed."
@@ -44,12 +47,11 @@ def _memory(health: Health) -> Risk:
     return Risk("memory", MEMORY, told_, Level.OK)
 
 
-def _drops(health: Health, told: str) -> Risk:
+def _drops(health: Health, told: str, level: Level) -> Risk:
     """A server that throws data away, by what it is told to."""
     more, commands = setting(health, "maxmemory-policy", KEEPS)
-    rare = "expire" in told
     advice = "If this is not just a cache, let it refuse writes instead of evicting keys." + more
-    return Risk("memory", MEMORY, told, Level.WARN if rare else Level.BAD, advice, commands)
+    return Risk("memory", MEMORY, told, level, advice, commands)
 
 
 def _replicas(health: Health) -> Risk:

@@ -103,7 +103,7 @@ def test_a_key_changed_in_one_file_and_added_in_another_is_damage() -> None:
     diff = KeyDiff()
     diff.file("f", {A: text("1")}, "f", {A: text("2")})
     diff.file("g", {}, "g", {A: text("2")})
-    with pytest.raises(Damaged, match="the key n:a is in two files"):
+    with pytest.raises(Damaged, match="key n:a is in two files"):
         diff.changes()
 
 

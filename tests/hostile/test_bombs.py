@@ -182,7 +182,7 @@ def test_notes_that_are_one_are_left_out(kept: User) -> None:
     done = kept.run("pull", "bomb")
 
     assert done.code == 0
-    assert "the notes gitbackup of origin (HERE/bomb) are left out: they have trees of" in done.err
+    assert "left out the notes gitbackup of origin (HERE/bomb): they have trees of" in done.err
     assert git(kept.repo, "notes", "--ref=gitbackup", "show", "HEAD") == "ours"
 
 
@@ -215,7 +215,7 @@ def test_a_file_that_no_memory_holds_is_named(words: tuple[str, ...], huge: User
     done = huge.run(*words)
 
     assert (done.code, "Traceback" in done.err) == (13, False), done
-    assert "db0/huge.json: blob " in done.err
+    assert "db0/huge.json: cannot read blob " in done.err
     assert f"it has {HUGE:,} bytes, and " in done.err
 
 
@@ -255,7 +255,7 @@ def test_a_manifest_is_small(kept: User) -> None:
     """What it covers is not known then: a commit writes it anew."""
     content = b'{"format":1,' + b" " * MOST_MANIFEST + b"}"
     put(kept.repo, MANIFEST, git(kept.repo, "hash-object", "-w", "--stdin", stdin=content))
-    sentence = f"gitbackup.json: blob .* more than the maximum of {MOST_MANIFEST:,}"
+    sentence = f"gitbackup.json: cannot read blob .* more than the maximum of {MOST_MANIFEST:,}"
 
     for words in (("restore", "HEAD", "--dry-run"), ("export", "HEAD", "-o", "out")):
         done = kept.run(*words)

@@ -163,7 +163,7 @@ def test_a_missing_right_is_found_before_anything_is_written(
         client.set("junk", "1")
         client.acl_setuser("weak", enabled=True, nopass=True, keys=["*"], commands=["+@all", right])
         url = server.url.replace("unix://", "unix://weak:x@")
-        with pytest.raises(ServerError, match=rf"may not run {right[1:].upper()} "):
+        with pytest.raises(ServerError, match=rf"no permission to run {right[1:].upper()} "):
             Backup(backup.path, url).restore("HEAD", lambda plan: pytest.fail("asked"))
         assert client.keys() == [b"junk"]
     assert backup.resolve("HEAD") == good

@@ -82,7 +82,7 @@ def test_a_message_keeps_every_character(repository: Repository) -> None:
     made = commit(repository, {"a": b""}, message)
 
     assert git(repository.path, "log", "-1", "--format=%B", made) == message.strip("\n")
-    with pytest.raises(UsageError, match="zero byte"):
+    with pytest.raises(UsageError, match="null byte"):
         commit(repository, {"a": b"1"}, "a\0b")
 
 

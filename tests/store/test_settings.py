@@ -137,7 +137,7 @@ def test_a_name_that_git_does_not_take_is_refused(repository: Repository, name: 
 def test_a_zero_byte_is_refused_and_nothing_changes(repository: Repository) -> None:
     repository.set("url", "before")
 
-    with pytest.raises(UsageError, match="zero byte"):
+    with pytest.raises(UsageError, match="null byte"):
         repository.set("url", "a\0b")
 
     assert repository.get("url") == "before"

@@ -155,8 +155,8 @@ def test_a_score_that_was_put_there_is_read_and_lost_bytes_are_told() -> None:
     found, warnings = entries_of(content.replace(b'[null,"top"]', b'[Infinity,"top"]'))
     assert found[Key(0, "limits")]["value"] == {"low": "-inf", "top": "inf"}
     assert warnings[-1] == (
-        "1 key holds the character U+FFFD: redis-dump puts it where bytes are no UTF-8, and those"
-        " are lost"
+        "1 key contains the character U+FFFD: redis-dump writes it for bytes that are not UTF-8,"
+        " and those bytes are lost"
     )
 
 
