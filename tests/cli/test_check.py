@@ -14,7 +14,7 @@ ALL_LACKING = """\
 SERVER
 bad      if the server crashes        no append-only file and no saves: all data would be lost
                                       Turn it on while the server runs. Do not just edit redis.conf:
-                                      it would begin its next start with an empty database.
+                                      the server would then start with an empty database.
          $ redis-cli CONFIG SET appendonly yes
          $ redis-cli CONFIG REWRITE
 bad      if a data file is damaged    RDB saves are off, and there is no other data file
@@ -25,8 +25,8 @@ bad      if a mistake deletes data    there is no commit
                                       Make the first commit:
          $ gitbackup commit
 warn     if the server is down        no replica: there is no second server
-                                      If you cannot wait for a restore, run a replica of it; a
-                                      replica is no backup.
+                                      If you cannot wait for a restore, run a replica; a replica is
+                                      not a backup.
 warn     if the history is damaged    no RDB file was saved: git history is the only backup
                                       Save an RDB file, which needs no git:
          $ gitbackup rdb save

@@ -56,18 +56,14 @@ def test_all_that_is_in_force_is_listed_with_where_it_is_from(
     monkeypatch.delenv("REDIS_URL", raising=False)
     (tmp_path / "mine").write_text("[gitbackup]\n\tredact = *secret*\n\tpush = on-commit\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "mine"))
-    assert settled.says("config", "list") == text(
-        "\n        url      redis://me@db.example.org:6380/2 (login not shown)  this"
-        " repository\n        exclude  tmp:*"
-        "                                                      this repository\n"
-        "        quiet    usage:*                                                    this"
-        " repository\n        redact   *secret*"
-        "                                                   your git config, HERE/mine\n"
-        "        redact   tok*                                                       this"
-        " repository\n        push     on-commit"
-        "                                                  your git config, HERE/mine\n"
-        "    "
-    )
+    assert settled.says("config", "list") == text("""
+        url      redis://me@db.example.org:6380/2 (login not shown)  this repository
+        exclude  tmp:*                                               this repository
+        quiet    usage:*                                             this repository
+        redact   *secret*                                            your git config, HERE/mine
+        redact   tok*                                                this repository
+        push     on-commit                                           your git config, HERE/mine
+    """)
     monkeypatch.setenv("REDIS_URL", f"redis://:{SECRET}@localhost:1")
     told = [json.loads(line) for line in settled.says("config", "list", "--json").splitlines()]
     assert told[0] == {
@@ -87,7 +83,7 @@ def test_all_that_is_in_force_is_listed_with_where_it_is_from(
         ("push", "user", False),
     ]
     done = settled.run("config", "remove", "redact", "*secret*")
-    assert (done.code, "is not of this repository: it stands in" in done.err) == (2, True)
+    assert (done.code, "is not set in this repository, but in" in done.err) == (2, True)
 
 
 def test_a_change_says_what_is_in_force_then(settled: User) -> None:

@@ -72,8 +72,8 @@ def test_a_lost_machine_comes_back_from_the_folder(pushed: User) -> None:
     cloned = pushed.says("clone", "cloud")
     assert cloned == (
         f"cloned 1 commit of {PLACE} into data-git-backup: HEAD id1\ncopied settings:"
-        " exclude 'tmp:*'\npush on commit is off here: gitbackup config set push"
-        " on-commit turns it on\n"
+        " exclude 'tmp:*'\npush on commit is off here; to turn it on, run: gitbackup config"
+        " set push on-commit\n"
     )
     assert pushed.run("restore", "HEAD", "--yes").code == 0
 

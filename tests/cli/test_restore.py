@@ -391,10 +391,10 @@ def test_a_database_that_commits_do_not_cover_is_saved_before_it_goes(user: User
         (["--db", "7:5"], "commit id1 has no key in database 7"),
         (["--db", "3:5", "--db", "5:5"], "two databases cannot be restored into the same one"),
         (["--db", "3:5", "--db", "3:6"], "--db: database 3 can be restored into one database only"),
-        (["--db", "3:"], "Invalid value for '--db': '3:' is no database, such as 3, nor two, such"
-         " as 3:5. See gitbackup restore --help"),
-        (["--db", "-1"], "Invalid value for '--db': '-1' is no database, such as 3, nor two, such"
-         " as 3:5. See gitbackup restore --help"),
+        (["--db", "3:"], "Invalid value for '--db': '3:' is neither a database, such as 3, nor"
+         " a pair, such as 3:5. See gitbackup restore --help"),
+        (["--db", "-1"], "Invalid value for '--db': '-1' is neither a database, such as 3, nor"
+         " a pair, such as 3:5. See gitbackup restore --help"),
     ],
 )  # fmt: skip
 def test_databases_that_make_no_sense(two: User, words: list[str], sentence: str) -> None:
