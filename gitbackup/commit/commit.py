@@ -195,7 +195,7 @@ def doubts(capture: Capture) -> list[str]:
 def _unproven(live: SnapshotReader) -> str:
     """Return why the capture is not known to be of one moment."""
     changed = f", {live.changed:,} keys changed during the read" if live.changed else ""
-    return f"not one point in time{changed}: {live.why}"
+    return f"this is not one point in time{changed}: {live.why}"
 
 
 def surprises(repository: Repository | None, capture: Capture, parent: str | None) -> list[str]:

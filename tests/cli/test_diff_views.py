@@ -66,7 +66,7 @@ def test_the_command_that_silences_noise_does(busy: User) -> None:
         "60 of 62 are usage; to hide them: gitbackup diff HEAD --stat --exclude 'usage:*'"
         " (always: init --quiet)"
     )
-    command = shlex.split(hint.partition("without: gitbackup ")[2].partition(" (")[0])
+    command = shlex.split(hint.partition("to hide them: gitbackup ")[2].partition(" (")[0])
     assert busy.says(*command) == text("""
           board   1 changed  ~
           config  1 removed  -
