@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -62,11 +63,11 @@ def by_hand(user: User, files: dict[str, bytes | None]) -> None:
     commit(Repository.open(user.repo), files)
 
 
-def pending(delivered_at: str) -> bytes:
-    one = {"consumer": "ann", "delivered_at": delivered_at, "deliveries": 1}
-    group = {"last_id": "1-0", "entries_read": 1, "consumers": ["ann"], "pending": {"1-0": one}}
-    value = {"entries": {"1-0": ["a", "b"]}, "groups": {"g": group}}
-    return file_format.encode_stored({"events": {"type": "stream", "value": value}})
+def mistaken(user: User) -> bytes:
+    """A string's dump, under the name of a module's type."""
+    user.redis.set("text", "hello")
+    dump = base64.b64encode(user.redis.dump("text") or b"").decode()
+    return file_format.encode_stored({"events": {"type": "MBbloom--", "value": {"dump": dump}}})
 
 
 def test_what_was_proved_is_told(committed: User) -> None:
@@ -159,17 +160,16 @@ def test_a_hand_edited_file_fails_and_it_is_said_what_to_do(committed: User) -> 
 
 
 def test_a_value_that_comes_back_as_another_is_shown(committed: User) -> None:
-    by_hand(committed, {"db3/events.json": pending("2090-01-01T00:00:00.000Z")})
-    by_hand(committed, {"db3/events.json": None, "db3/_.json": pending("2090-01-01T00:00:00.000Z")})
+    by_hand(committed, {"db3/events.json": None, "db3/_.json": mistaken(committed)})
     done = verify(committed)
     assert done.code == 1
     assert (
         "  db3/_.json: db3 events has a different value after the restore\n    M  db3 events"
-        "  stream\n"
-    ) in (done.out)
+        "  MBbloom-- -> string\n"
+    ) in done.out
     found = json.loads(verify(committed, "--json").out)["findings"]
     assert [(f["sort"], f["key"]) for f in found] == [("different", {"db": 3, "key": "events"})]
-    assert found[0]["diff"]["changes"][0]["before"] == "2090-01-01T00:00:00.000Z"
+    assert found[0]["diff"]["changes"][0]["before"] == "MBbloom--"
 
 
 def test_what_a_restore_refuses_is_damage(committed: User) -> None:

@@ -301,8 +301,9 @@ def test_a_key_outside_the_scope_is_found(made: Snapshot) -> None:
     assert [Key(-1, "mylib"), Key(0, "tmp:b")] == [finding.key for finding in found]
 
 
+NO_ID = "a pending entry with the id that none can have"
 ALTERED = {
-    "a pending entry with the id that none can have": pending("2020-01-01T00:00:00.000Z", "0-0"),
+    NO_ID: pending("2020-01-01T00:00:00.000Z", "0-0"),
     "a field whose instant is before 1970": {
         "type": "hash",
         "value": {"a": "1"},
@@ -466,7 +467,7 @@ def test_a_bad_commit_among_good_ones_is_the_one_that_is_named(made: Snapshot) -
 
 
 def test_the_verdict_is_kept_and_can_be_asked_for(made: Snapshot) -> None:
-    made.commit({"a": string("1"), "odd": pending(-5)})
+    made.commit({"a": string("1"), "odd": ALTERED[NO_ID]})
     backup = Backup(made.path)
     assert backup.rehearsal() is None
     proof = made.proof()
@@ -488,7 +489,7 @@ def test_a_commit_that_is_under_way_keeps_the_verdict_from_being_noted(made: Sna
 
 def test_nothing_but_the_notes_changes(made: Snapshot, valkey: LiveServer) -> None:
     """Neither the database, nor HEAD, the index and the work tree, even where they are edited."""
-    made.commit({"a": string("1"), "odd": pending(-5)})
+    made.commit({"a": string("1"), "odd": ALTERED[NO_ID]})
     git(made.path, "notes", "add", "-m", "mine")
     (made.path / "db0/_.json").write_text("edited")
     (made.path / "staged").write_text("staged")
