@@ -107,14 +107,14 @@ def _rehearsal(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
         advice = f"The problem: {rehearsal.problem.rstrip('.')}. To see everything:"
         return Risk(check, NEEDED, told, Level.BAD, advice, command)
     if rehearsal.verdict is Verdict.PARTLY:
-        told = f"{which} passed its restore test in part {when}"
+        told = f"{which} passed its test in part {when}"
         advice = (
             f"Not tested: {rehearsal.problem.rstrip('.')}. Test it with a server that"
             " knows the type:"
         )
         commands = ("gitbackup verify --server PROGRAM --module FILE",)
         return Risk(check, NEEDED, told, Level.WARN, advice, commands)
-    told = f"{which} passed its restore test {when}"
+    told = f"{which} passed its test {when}"
     if copies.since and now - rehearsal.at > max_age:
         return Risk(check, NEEDED, told, Level.WARN, "Test the last commit:", command)
     return Risk(check, NEEDED, told, Level.OK)

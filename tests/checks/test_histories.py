@@ -156,7 +156,7 @@ def test_what_is_rehearsed(backup: Backup) -> None:
     short = backup.resolve("HEAD")[:7]
     assert told(of(backup, "rehearsal")) == (
         OK,
-        f"commit {short}, the last, passed its restore test AGE",
+        f"commit {short}, the last, passed its test AGE",
     )
 
 
@@ -166,16 +166,16 @@ def test_a_rehearsal_of_an_earlier_commit(backup: Backup) -> None:
     short = rehearsed(backup, 8, Verdict.PASSED)
     assert told(of(backup, "rehearsal")) == (
         OK,
-        f"commit {short}, the last, passed its restore test 8 days ago",
+        f"commit {short}, the last, passed its test 8 days ago",
     )
     backup.commit(allow_empty=True)
-    before = f"commit {short}, the one before the last, passed its restore test"
+    before = f"commit {short}, the one before the last, passed its test"
     assert told(of(backup, "rehearsal")) == (WARN, f"{before} 8 days ago")
     backup.commit(allow_empty=True)
     found = risks(backup, timedelta(days=9))["rehearsal"]
     assert told(found) == (
         OK,
-        f"commit {short}, 2 before the last, passed its restore test 8 days ago",
+        f"commit {short}, 2 before the last, passed its test 8 days ago",
     )
 
 
@@ -189,7 +189,7 @@ def test_a_rehearsal_of_an_earlier_commit(backup: Backup) -> None:
         ),
         (
             Verdict.PARTLY,
-            (WARN, "passed its restore test in part 1 day ago"),
+            (WARN, "passed its test in part 1 day ago"),
             "Not tested: k is not as it was. Test it with a server that knows the type:",
         ),
     ],
