@@ -174,7 +174,7 @@ def test_a_pull_masks_more_and_never_less(settled: User) -> None:
         "copied settings: redact pw",
         (
             "removed from redact there, but kept here: 'tok*'; to remove it, run: gitbackup"
-            " config remove redact 'tok*'tok*' --repo copy"
+            " config remove redact 'tok*' --repo copy"
         ),
     ]
     assert own(Path("copy"), "redact") == ["tok*", "pw"]

@@ -16,6 +16,7 @@ BRANCHES = "refs/heads/"
 NOTES = "refs/notes/"
 _LOGIN = re.compile(r"([a-z][a-z0-9+.-]*://)([^/@:]*)(?::([^/]*))?@", re.IGNORECASE)
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^/:]*)(?::\d+)?(?:/|\Z)")
+_HOST_WITH_A_DASH = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/@]*@)?-", re.IGNORECASE)
 _LOGINS = re.compile(r"(?<=://)[^/\s]*@")
 _FORBIDDEN = re.compile("transport '.*' not allowed")
 _POLICY = " (see git's settings protocol.*.allow, or GIT_ALLOW_PROTOCOL)"
@@ -86,6 +87,8 @@ def check_word(word: str) -> None:
             f"{hidden(word)!r} begins with a dash, so it is not a place to push to or"
             " pull from; for a file or folder of that name, write ./ before it"
         )
+    if _HOST_WITH_A_DASH.match(word):
+        raise UsageError(f"the host in {hidden(word)!r} begins with a dash; no host does")
 
 
 def is_local(url: str) -> bool:
