@@ -95,8 +95,8 @@ def app(ctx: click.Context) -> None:
     \b
       gitbackup commit -m "added account"   save every key, with type and expiry
       gitbackup log                         show what changed, when and why
-      gitbackup diff HEAD~1 HEAD            compare key by key, and inside the values
-      gitbackup restore HEAD~1              bring that version of the database back
+      gitbackup diff HEAD~1 HEAD            compare keys, and look inside values
+      gitbackup restore HEAD~1              bring that version back
 
     gitbackup looks for data-git-backup/ in the current folder, then for a data repository
     around it; --repo or GITBACKUP_REPO names another. --url, REDIS_URL or the repository's

@@ -45,7 +45,6 @@ def test_a_pattern_to_leave_out_is_not_overlooked(user: User, killed: Path) -> N
         (["diff", "HEAD~1", "HEAD"], "rev-parse"),
         (["diff", "HEAD~1", "HEAD"], "diff-tree"),
         (["diff", "HEAD~1", "HEAD"], "cat-file"),
-        (["keys"], "ls-tree"),
         (["keys"], "cat-file"),
         (["log"], "log"),
         (["log", "--stat"], "log"),
