@@ -102,8 +102,8 @@ class Drill:
         """One commit's proof; at once that of another, where their trees are the same."""
         try:
             tree = self._repository.tree_id(commit)
-        except GitbackupError as error:
-            return Proof(commit, "", SnapshotCounts(), [Finding(Sort.DAMAGED, str(error))])
+        except Damaged as damaged:
+            return Proof(commit, "", SnapshotCounts(), [Finding(Sort.DAMAGED, str(damaged))])
         if tree in self._proofs:
             return replace(self._proofs[tree], commit=commit, seconds=0.0)
         self._proofs[tree] = self._prove(commit, tree)

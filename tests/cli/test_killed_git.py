@@ -53,6 +53,7 @@ def test_a_pattern_to_leave_out_is_not_overlooked(user: User, killed: Path) -> N
         (["blame", "a"], "log"),
         (["verify"], "fsck"),
         (["verify"], "cat-file"),
+        (["verify"], "rev-parse"),
         (["restore", "HEAD~1", "--yes"], "cat-file"),
         (["push", "cloud"], "fetch"),
     ],

@@ -115,8 +115,15 @@ class Repository(Configured):
         return refs.names(self._git)
 
     def tree_id(self, commit: str) -> str:
-        """Return the id of a commit's snapshot: equal data in an equal scope have an equal one."""
-        return self._git.run("rev-parse", "--verify", f"{commit}^{{tree}}").decode("ascii").strip()
+        """Return the id of a commit's snapshot: equal data in an equal scope have an equal one.
+
+        Raises Damaged where the commit, or its tree, is missing.
+        """
+        words = "rev-parse", "--verify", f"{commit}^{{tree}}"
+        result = self._git.attempt(*words)
+        if result.status:
+            raise trees.damaged(self._git, words[0], result)
+        return result.out.decode("ascii").strip()
 
     def files(self, commit: str) -> dict[str, str]:
         """Return every file of a snapshot: its path, and the id of its blob. May raise Damaged."""
