@@ -276,7 +276,7 @@ def test_a_push_that_failed_is_tried_again_by_a_commit_that_finds_nothing_to_com
     assert pushed.run("commit").code == 3
     again = pushed.run("commit")
     assert (again.code, again.out) == (3, "nothing to commit: none of 2 keys changed since id2\n")
-    assert again.err.startswith("gitbackup: earlier commits were not pushed: there is no folder")
+    assert again.err.startswith("gitbackup: earlier commits were not pushed: no folder for ")
 
     Path("unmounted").rename("cloud")
     assert pushed.says("commit", "--dry-run") == "nothing to commit: none of 2 keys changed\n"

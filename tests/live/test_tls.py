@@ -104,7 +104,7 @@ UNKNOWN = "is signed by an unknown CA"
         ("server", ("--cacert", "alone.pem"), UNKNOWN),
         ("elsewhere", CA, "is not for the name 'localhost': name the right one with --sni"),
         ("late", CA, "has expired"),
-        ("alone", CA, "is signed by itself"),
+        ("alone", CA, "is self-signed"),
         ("strict", CA, "requires a client certificate: name one with --cert and --key"),
         ("strict", (*CA, *STRANGER), "does not know the CA that signed the client certificate"),
         ("plain", (), "does not use TLS on that port: its URL begins with redis://"),
