@@ -279,7 +279,10 @@ def test_a_push_that_failed_is_tried_again_by_a_commit_that_finds_nothing_to_com
     assert again.err.startswith("gitbackup: earlier commits were not pushed: no folder for ")
 
     Path("unmounted").rename("cloud")
-    assert pushed.says("commit", "--dry-run") == "nothing to commit: none of 2 keys changed\n"
+    assert (
+        pushed.says("commit", "--dry-run")
+        == "nothing to commit: none of 2 keys changed since id2\n"
+    )
     assert pushed.says("commit").splitlines()[-1] == (
         f"pushed 1 commit to origin ({PLACE}): HEAD id2"
     )

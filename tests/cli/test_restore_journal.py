@@ -345,7 +345,7 @@ def test_in_the_midst_of_a_merge_nothing_is_restored(
     before = two.state()
     done = two.run("restore", two.commits()[0], "--yes")
     assert (done.code, two.state()) == (1, before)
-    assert done.err.startswith(f"gitbackup: a {command} is not finished in HERE/data-git-backup:")
+    assert done.err.startswith(f"gitbackup: a {command} is in progress in HERE/data-git-backup:")
     assert f"`git {command} --abort`" in done.err
 
 

@@ -101,7 +101,7 @@ def test_what_names_no_commit_is_refused(repository: Repository, first: str, nam
 
 
 def test_before_the_first_commit_the_error_says_so(repository: Repository) -> None:
-    with pytest.raises(UsageError, match=r"there is no commit in .* yet"):
+    with pytest.raises(UsageError, match=r"there is no commit in .*`gitbackup commit` makes one"):
         repository.resolve("HEAD")
 
 
