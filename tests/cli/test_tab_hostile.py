@@ -20,6 +20,7 @@ import pytest
 
 from tests.cli.test_completion import PATH, needed
 from tests.cli.user import User, surroundings
+from tests.store.plain import git
 
 pytestmark = pytest.mark.few(2)
 
@@ -182,6 +183,24 @@ def test_a_key_from_its_beginning_on(user: User, tmp_path: Path, shell: str, nam
         expected = [] if never else [name]
         assert at.words("gitbackup restore HEAD ")[3:] == expected
     assert nothing_ran(tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shell", START)
+def test_a_hostile_branch_is_completed_to_the_letter(
+    user: User, tmp_path: Path, shell: str
+) -> None:
+    """As git allows names: without spaces, but with all that a shell would run."""
+    needed(shell)
+    user.redis.set("k", 1)
+    user.says("commit", "-m", "begin")
+    branches = ["u$(touch${IFS}PWNED)", "v`touch${IFS}PWNED`", "w;touch${IFS}PWNED", "x'|touch'y"]
+    for branch in branches:
+        git(user.repo, "branch", branch)
+    with Shell(shell, tmp_path) as at:
+        for branch in branches:
+            assert at.words(f"gitbackup log {branch[0]}") == ["gitbackup", "log", branch]
+            assert nothing_ran(tmp_path), branch
 
 
 @pytest.mark.long
