@@ -20,10 +20,10 @@ def yes(plan: Plan) -> bool:
     return True
 
 
-def limit(client: redis.Redis, policy: str = "noeviction") -> None:
-    """From now on, the server takes half a megabyte more."""
+def limit(client: redis.Redis, policy: str = "noeviction", room: int = ROOM) -> None:
+    """From now on, the server takes half a megabyte more, or so many bytes."""
     client.config_set("maxmemory-policy", policy)
-    client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + ROOM)
+    client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + room)
 
 
 def test_memory_that_cannot_be_enough_is_found_before_anything_is_written(
@@ -113,14 +113,19 @@ def test_keys_that_a_server_evicts_while_others_arrive_are_named(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("size", "at_once"), [(30, 20), (3_000, 1)])
+@pytest.mark.parametrize(("size", "at_once", "steps"), [(30, 20, 20), (3_000, 1, 200)])
 def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
-    server: LiveServer, tmp_path: Path, size: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+    server: LiveServer,
+    tmp_path: Path,
+    size: int,
+    at_once: int,
+    steps: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Numbers take more memory than can be told; small values, and those built aside."""
+    """Numbers take more memory than can be told; small values in bulk, and those built aside."""
     monkeypatch.setattr("gitbackup.restore.apply.BATCH_KEYS", at_once)
     monkeypatch.setattr("gitbackup.restore.apply.NEW_KEYS", at_once)
-    monkeypatch.setattr("gitbackup.restore.planner.ONE_TRANSACTION", at_once)
+    monkeypatch.setattr("gitbackup.restore.planner.ONE_TRANSACTION", steps)
     backup = Backup(tmp_path / "data", server.url)
     with server.client() as client:
         for number in range(90_000 // size):
@@ -129,7 +134,7 @@ def test_a_server_that_runs_out_of_memory_half_way_is_restored_once_it_has_more(
         digest = client.execute_command("DEBUG", "DIGEST")
         client.execute_command("FLUSHALL", "SYNC")
         client.set("precious", "1")
-        limit(client)
+        limit(client, room=800_000)  # what the connections take comes off it
         with pytest.raises(ServerError) as cut_off:
             backup.restore("HEAD", yes)
         saved, since = backup.resolve("HEAD~1"), backup.resolve("HEAD")
