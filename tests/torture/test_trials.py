@@ -42,9 +42,9 @@ def test_nothing_is_lost_whatever_goes_wrong_for_long() -> None:
     assert not failures, "\n".join(failure["told"] for failure in failures)
 
 
-def saves_nothing(repository: Repository, view: Any, *rest: Any) -> Any:
+def saves_nothing(repository: Repository, live_state: Any, *rest: Any) -> Any:
     """A restore that overwrites what is in no commit."""
-    return view.parent
+    return live_state.parent
 
 
 def leaves_a_lock(self: Repository) -> None:
@@ -56,7 +56,7 @@ def leaves_a_lock(self: Repository) -> None:
 @pytest.mark.parametrize(
     ("broken", "put", "law"),
     [
-        ((commits, "before"), saves_nothing, "lost"),
+        ((commits, "commit_before"), saves_nothing, "lost"),
         ((Repository, "maintain"), leaves_a_lock, "needs a person"),
     ],
 )
