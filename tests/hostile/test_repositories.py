@@ -254,5 +254,5 @@ def test_neither_of_two_files_that_hold_a_key_is_believed(kept: User) -> None:
 
     done = kept.run("restore", "HEAD", "--skip-damaged", "--yes")
 
-    assert (done.code, "key 'good:1' is in" in done.err) == (3, True)
+    assert (done.code, "db0/more.json: key 'good:1' is also in db0/_.json" in done.err) == (3, True)
     assert kept.redis.get("good:1") is None

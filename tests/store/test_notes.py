@@ -85,5 +85,5 @@ def test_noting_leaves_nothing_but_the_ref_and_its_pack(repository: Repository, 
 
 
 def test_notes_are_written_under_the_lock(repository: Repository, first: str) -> None:
-    with pytest.raises(RuntimeError, match="under its lock"):
+    with pytest.raises(RuntimeError, match="needs its lock"):
         repository.note({first: PASSED})
