@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -72,12 +73,19 @@ class _Host(BaseHTTPRequestHandler):
         pass
 
 
+def _is_of_a_wheel() -> bool:
+    """Whether git is in a virtual environment: PyPI's has no http-backend."""
+    git = shutil.which("git")
+    return git is not None and (Path(git).parent.parent / "pyvenv.cfg").exists()
+
+
 @contextmanager
 def git_host(folder: Path, login: str) -> Iterator[str]:
     """Serves the repositories in a folder; gives the host and port."""
     programs = subprocess.run(["git", "--exec-path"], capture_output=True, check=True).stdout
     if not (Path(programs.decode().strip()) / "git-http-backend").exists():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("git has no http-backend here")
+        must = os.environ.get("CI") and not _is_of_a_wheel()
+        (pytest.fail if must else pytest.skip)("git has no http-backend here")
     handler = type("Host", (_Host,), {"folder": folder, "login": login})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
