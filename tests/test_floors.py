@@ -39,12 +39,7 @@ FLOORS = (
     ("plan_json",),  # a plan as JSON, for a program and for commits to keep
     ("diff", "plan", "redact"),  # inside values; what a restore is going to do; masks
     ("kinds",),  # a file for each Redis type
-    (
-        "atomic_file",
-        "available_memory",
-        "format",
-        "gc_pause",
-    ),  # bytes to text, files
+    ("atomic_file", "available_memory", "format"),  # bytes to text, files
     ("model",),  # the nouns
     ("errors", "progress", "unprintable"),
 )

@@ -17,7 +17,6 @@ from gitbackup.capture.reread_buffer import BufferedEntry
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covered, covers
-from gitbackup.gc_pause import uncollected
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import CutOff
 from gitbackup.live.read.atomic_read import AtomicReader, Place
@@ -174,9 +173,8 @@ class SnapshotReader:
             hears = self._tracker is not None and not careful
             reader = opened.enter_context(KeyReader(self.server, hears))
             reading = Reading(reader, None, set(self._databases()))
-            with uncollected():
-                for db in sorted(reading.databases):
-                    self._read_database(reading, db, sink)
+            for db in sorted(reading.databases):
+                self._read_database(reading, db, sink)
             self.torn, self.watching = _keys(reader.torn), reader.watching
             self.left_over = tuple(reader.left_over)
             try:

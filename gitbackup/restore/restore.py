@@ -16,7 +16,6 @@ from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import commit
 from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, ServerError
 from gitbackup.format.patterns import widest
-from gitbackup.gc_pause import uncollected
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.permissions import all_told
 from gitbackup.model.file_groups import merged
@@ -107,7 +106,7 @@ class Restorer:
 
     def plan(self) -> Plan:
         """Return the plan, which warns of what the server would refuse. Nothing is written."""
-        with Spool() as spool, uncollected():
+        with Spool() as spool:
             live_state = self._read_live(spool)
             expect_some(
                 live_state.plan, self._request, self._scope, self._commit, self._commit_counts
@@ -132,7 +131,7 @@ class Restorer:
         if self._server.replica:
             raise ServerError(f"{self._server.label} is a read-only replica; name its primary")
         journal = self._repository.journal
-        with self._repository.beside("restoring"), uncollected():
+        with self._repository.beside("restoring"):
             self._look_at_journal()
             try:
                 result = self._run(confirm)

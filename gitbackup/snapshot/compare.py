@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from gitbackup.diff import keys
 from gitbackup.diff.values import diff_entries
-from gitbackup.gc_pause import uncollected
 from gitbackup.model.changes import Action, KeyChange, KeyDiff, Summary
 from gitbackup.model.file_groups import count_by_namespace, total
 from gitbackup.model.keys import Entry, Key
@@ -59,15 +58,14 @@ def compare(before: Source, after: Source) -> Comparison:
     found = keys.KeyDiff()
     old, new = decoded(before), decoded(after)
     came = sorted(path for path in new.files.keys() - old.files.keys() if file_format.is_data(path))
-    with uncollected():
-        for path in sorted(old.files.keys()):
-            was, now = old.files[path], new.files.get(path)
-            if was != now and path != file_format.MANIFEST:
-                entries = _entries(old, path)
-                found.file(path, entries, now and path, _entries(new, path) if now else {})
-        for path in came:
-            if path != file_format.MANIFEST:
-                take_whole(found, Action.ADDED, new, path)
+    for path in sorted(old.files.keys()):
+        was, now = old.files[path], new.files.get(path)
+        if was != now and path != file_format.MANIFEST:
+            entries = _entries(old, path)
+            found.file(path, entries, now and path, _entries(new, path) if now else {})
+    for path in came:
+        if path != file_format.MANIFEST:
+            take_whole(found, Action.ADDED, new, path)
     return Comparison(old, new, found.changes())
 
 
