@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import islice, repeat
 from typing import Protocol
 
@@ -28,12 +28,12 @@ from gitbackup.store.repository.reply_cache import CachedBlob, ReplyCache
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A snapshot of the live database, against the one it was compared with.
+    """A snapshot of the live database, compared with a known one.
 
-    `files` gives each path its blob id; `fresh` are the paths whose content was kept;
-    `gone` are the known paths that it has no more. `changes` is empty where there was no
-    snapshot to compare with: then `summary` alone tells of the keys. `warnings` are
-    sentences for the user.
+    `files` gives each path its blob id; `fresh` are the paths whose files are not in the known
+    snapshot; `gone` are the known paths that it does not have. `changes` is empty if there was no
+    snapshot to compare with: then only `summary` tells of the keys. `warnings` are sentences for
+    the user.
     """
 
     live: SnapshotReader
@@ -56,7 +56,7 @@ class BlobStore(Protocol):
     def put(self, blob_id: str, content: bytes) -> object: ...
 
     def read(self, blob_id: str) -> bytes:
-        """What was put there."""
+        """Return what was put there."""
         ...
 
 
@@ -66,19 +66,19 @@ def take(
     blob_id: Callable[[bytes], str],
     blob_store: BlobStore,
     strict: bool = False,
-    seen: ReplyCache | None = None,
+    reply_cache: ReplyCache | None = None,
 ) -> Capture:
     """Read the whole live database, and return how it differs from a known snapshot.
 
     `blob_store` gets the id and content of every file that differs; also of some that the
     snapshot does not have in the end, for they changed meanwhile. A known file that is not
-    well-formed is named in a warning; with `strict`, Damaged is raised. `seen` tells what was
-    made of the same replies before.
+    well-formed is named in a warning; with `strict`, Damaged is raised. `reply_cache` knows which
+    files were made of the same replies before.
 
-    Raises GitbackupError where two files would have one path, or one would not be known as
-    data: no key is ever left out in silence.
+    Raises GitbackupError if two files would have one path, or one would not be known as data: no
+    key is ever left out in silence.
     """
-    collector = FileCollector(known, blob_id, blob_store, seen)
+    collector = FileCollector(known, blob_id, blob_store, reply_cache)
     with all_told(live.server):
         live.read(collector)
     gone = sorted(known.files.keys() - collector.files.keys())
@@ -96,7 +96,7 @@ def compared(
 
     `strict` is as for `take`. Raises NewerFormat for a known snapshot of a newer format.
     """
-    if file_format.MANIFEST in known.files:  # one that is broken is written anew
+    if file_format.MANIFEST in known.files:  # a broken one is written anew
         scope_in(partial(known.read, file_format.MANIFEST))
     files = collector.files
     differing = [path for path in paths if known.files.get(path) != files.get(path)]
@@ -104,8 +104,8 @@ def compared(
     gone = [path for path in differing if path not in files and file_format.is_data(path)]
     differences = _Differences(decoded(known), live, strict)
     for path in fresh if known.files else ():
-        differences.differs(path, collector.read(path, files[path]))
-    differences.gone(gone)
+        differences.add(path, collector.read(path, files[path]))
+    differences.add_gone(gone)
     changes, summary = differences.result()
     if known.files and (fresh or gone) and not summary.counts:
         summary = replace(summary, subject=_no_key(fresh, gone, differences.unread))
@@ -120,35 +120,35 @@ class FileCollector:
         known: Source,
         blob_id: Callable[[bytes], str],
         blob_store: BlobStore,
-        seen: ReplyCache | None = None,
+        reply_cache: ReplyCache | None = None,
     ) -> None:
         self.files: dict[str, str] = {}
         self._known = known
         self._blob_id = blob_id
         self._blob_store = blob_store
-        self._seen = seen
+        self._reply_cache = reply_cache
 
     def put(self, path: str, content: bytes) -> str:
         if not file_format.is_data(path):
             raise GitbackupError(f"{path!r} cannot be the path of a data file: please report this")
-        made = self.files[path] = self._blob_id(content)
-        if self._known.files.get(path) != made:
-            self._blob_store.put(made, content)
-        return made
+        blob_id = self.files[path] = self._blob_id(content)
+        if self._known.files.get(path) != blob_id:
+            self._blob_store.put(blob_id, content)
+        return blob_id
 
     def drop(self, path: str) -> None:
         del self.files[path]
 
     def recall(self, path: str, digest: bytes) -> CachedBlob | None:
-        made = self._seen.get(digest) if self._seen else None
-        if made is None or self._known.files.get(path) != made.blob:
+        cached = self._reply_cache.get(digest) if self._reply_cache else None
+        if cached is None or self._known.files.get(path) != cached.blob:
             return None
-        self.files[path] = made.blob
-        return made
+        self.files[path] = cached.blob
+        return cached
 
-    def remember(self, digest: bytes, made: CachedBlob) -> None:
-        if self._seen:
-            self._seen.add(digest, made)
+    def remember(self, digest: bytes, blob: CachedBlob) -> None:
+        if self._reply_cache:
+            self._reply_cache.add(digest, blob)
 
     def read(self, path: str, blob_id: str) -> bytes:
         known = self._known.files.get(path) == blob_id
@@ -156,7 +156,7 @@ class FileCollector:
 
 
 def _no_key(fresh: Sequence[str], gone: Sequence[str], unread: int) -> str:
-    """The subject of a commit of files that differ where no key is known to."""
+    """Return the subject of a commit in which files differ and, as far as is known, no key."""
     if unread:
         return f"rewrote {counted(unread, 'file')} that could not be read"
     if file_format.MANIFEST in fresh:
@@ -166,81 +166,82 @@ def _no_key(fresh: Sequence[str], gone: Sequence[str], unread: int) -> str:
 
 
 class _Differences:
-    """Which keys differ; only counted where there is nothing to compare with."""
+    """Finds the keys that differ, or only counts the live ones if there is nothing to compare.
+
+    `unread` counts the known files that are not well-formed.
+    """
 
     def __init__(self, known: EntrySource, live: SnapshotReader, strict: bool) -> None:
         self.warnings: list[str] = []
-        self.unread = 0  # known files that are not well-formed
+        self.unread = 0
         self._known = known
         self._live = live
         self._strict = strict
-        self._seen: defaultdict[int, set[str]] = defaultdict(set)  # in known files, by database
+        self._covered = covers(live.scope)
+        self._known_names: defaultdict[int, set[str]] = defaultdict(set)  # so far, by database
         self._diff = key_diff.KeyDiff()
 
-    @cached_property
-    def _covered(self) -> Callable[[Key], bool]:
-        """By the scope that the libraries are out of where they could not be listed."""
-        return covers(self._live.scope)
-
-    def differs(self, path: str, content: bytes) -> None:
+    def add(self, path: str, content: bytes) -> None:
+        """Compare a live file with the known one of its path, if there is one."""
         if path == file_format.MANIFEST:
             return
         known = path in self._known.files
-        before = self._before(path) if known else {}
+        before = self._entries_before(path) if known else {}
         if before is not None:
             entries = file_format.decode_own(path, content)
             self._diff.file(path if known else None, before, path, entries)
 
-    def gone(self, paths: Iterable[str]) -> None:
+    def add_gone(self, paths: Iterable[str]) -> None:
+        """Take the keys of known files that the live database does not have."""
         data = [path for path in paths if path != file_format.MANIFEST]
         self._known.prefetch_summaries(data)
         for path in data:
-            before = None if self._went(path) else self._before(path)
-            if before is not None:
-                self._diff.file(path, before, None, {})
+            if not self._add_gone_whole(path):
+                before = self._entries_before(path)
+                if before is not None:
+                    self._diff.file(path, before, None, {})
 
-    def _went(self, path: str) -> bool:
-        """Takes a known file as a whole; False where that takes a closer look."""
+    def _add_gone_whole(self, path: str) -> bool:
+        """Take a known file as a whole; return False if its entries have to be looked at."""
         try:
             summary = self._known.outline(path)
         except Damaged:
             return False
         db, names = summary.db, summary.names
-        if not (names and self._seen[db].isdisjoint(names) and self._are_gone(db, names)):
+        if not names or not self._known_names[db].isdisjoint(names):
             return False
-        self._seen[db].update(names)
-        whole = key_diff.FileKeys(Action.REMOVED, path, db, names)
-        self._diff.whole(whole, lambda: self._known.entries(path))
+        if db in self._live.keys or self._live.scope != Scope():
+            keys = map(Key, repeat(db), names)
+            if not all(self._covered(key) and not self._live_has(key) for key in keys):
+                return False
+        self._known_names[db].update(names)
+        file = key_diff.FileKeys(Action.REMOVED, path, db, names)
+        self._diff.whole(file, lambda: self._known.entries(path))
         return True
 
-    def _are_gone(self, db: int, names: Iterable[str]) -> bool:
-        if db not in self._live.keys and self._live.scope == Scope():
-            return True
-        return all(map(self._is_gone, map(Key, repeat(db), names)))
+    def _live_has(self, key: Key) -> bool:
+        return bool(self._live.keys) and self._live.holds(key)
 
-    def _is_gone(self, key: Key) -> bool:
-        return self._covered(key) and not (self._live.keys and self._live.holds(key))
-
-    def _before(self, path: str) -> Mapping[Key, Entry] | None:
-        """The known entries of a file, those in scope; None where it is not well-formed."""
+    def _entries_before(self, path: str) -> Mapping[Key, Entry] | None:
+        """Return a known file's entries that are in scope; None if it is not well-formed."""
         try:
             content = self._known.read(path)
         except TooLarge as damaged:
-            self._warn_of(damaged)
+            self._skip(damaged)
             return None
         try:
             entries = file_format.decode_file(path, content)
         except Damaged as damaged:
-            self._warn_of(damaged)
+            self._skip(damaged)
             return None
-        seen = self._seen[file_format.database_of(path)]
-        self._warn_of_doubles(path, sorted(key for key in entries if key.name in seen))
-        fresh = {key: entry for key, entry in entries.items() if key.name not in seen}
-        seen.update(key.name for key in fresh)
-        return {key: entry for key, entry in fresh.items() if self._covered(key)}
+        known = self._known_names[file_format.database_of(path)]
+        self._warn_of_doubles(path, sorted(key for key in entries if key.name in known))
+        new = {key: entry for key, entry in entries.items() if key.name not in known}
+        known.update(key.name for key in new)
+        return {key: entry for key, entry in new.items() if self._covered(key)}
 
-    def _warn_of(self, damaged: Damaged) -> None:
-        """Warns of a known file that is not well-formed, or raises what is wrong with it."""
+    def _skip(self, damaged: Damaged) -> None:
+        """Warn of a known file that is not well-formed; raise the error if that is strict."""
         if self._strict:
             raise damaged
         self.unread += 1
@@ -254,14 +255,16 @@ class _Differences:
             self.warnings.append(f"in HEAD, {named} in {path} was also in another file")
 
     def result(self) -> tuple[Sequence[KeyChange], Summary]:
+        """Return the keys that differ, and their summary."""
         if not self._known.files:
             return [], self._first_summary()
-        few, blocks = parts(self._diff.changes())
-        changes = listed([*self._without_doubles(few)], blocks)
+        single, blocks = parts(self._diff.changes())
+        changes = listed([*self._without_doubles(single)], blocks)
         return changes, summarise(changes)
 
     def _without_doubles(self, changes: Iterable[KeyChange]) -> Iterator[KeyChange]:
-        """A key that went from one file and lives on in another, as it was, stood in both."""
+        """Leave out, with a warning, the keys that were in a second file and are unchanged in
+        the other."""
         doubles: dict[str, list[Key]] = {}
         for change in changes:
             if change.action is Action.REMOVED and self._live.holds(change.key):
@@ -272,12 +275,11 @@ class _Differences:
             self._warn_of_doubles(path, keys)
 
     def _first_summary(self) -> Summary:
-        spaces = {
+        namespaces = {
             (Key(db, name).place, name): Counts(added=count)
             for (db, name), count in sorted(self._live.namespaces().items())
         }
         first = tuple((key, Action.ADDED) for key in islice(self._live.held(), SHOWN))
-        keys = self._live.total
-        subject = f"first commit: {counted(keys, 'key')}"
-        added = sum(counts.added for counts in spaces.values())
-        return Summary(Counts(added=added), spaces, first, subject)
+        subject = f"first commit: {counted(self._live.total, 'key')}"
+        added = sum(counts.added for counts in namespaces.values())
+        return Summary(Counts(added=added), namespaces, first, subject)

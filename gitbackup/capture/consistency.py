@@ -1,8 +1,8 @@
-"""From keys that were each read at a moment of their own to a database at one moment.
+"""Turn keys that were each read at a moment of their own into the database at one moment.
 
 What was written to since it was read is read again, inside MULTI and EXEC, until the server
-tells of no other key. Then nothing that was read before the last EXEC had changed by then: all
-of it together is the database as it was at that moment.
+reports no other key. Then nothing that was read before the last EXEC had changed by then: all of it
+together is the database as it was at that moment.
 
     tracking on -> all is read, key by key
                      |
@@ -43,84 +43,85 @@ from gitbackup.capture.reread_buffer import RereadBuffer
 from gitbackup.format.patterns import covered
 from gitbackup.kinds import SILENT, Abilities
 from gitbackup.live.read.alone_read import RetryAlone
-from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead, Moment, Place
+from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead, Moment, RawKey
 from gitbackup.live.read.invalidation import SilentChange, Tracker
 from gitbackup.live.read.key_reader import SMALL, KeyReader
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import Library
 from gitbackup.model.keys import Entry, Scope
 
-MOST = 500  # small keys in one EXEC: the server is kept for a few milliseconds at most
-TOO_LARGE = 256 * 1024  # bytes of a value that is read in no EXEC
-PATIENCE = 5.0  # seconds, or as many as all took to read, for writers to leave room for one
+MOST = 500  # small keys in one EXEC: it blocks the server for a few milliseconds at most
+TOO_LARGE = 256 * 1024  # bytes of a value that is not read in an EXEC
+PATIENCE = 5.0  # seconds to wait for a gap between writers, or as long as reading all took
 PAUSE = 500  # milliseconds that writers may be made to wait
 SHORT = 1.0  # seconds before that
-MOST_STARTS = 10_000  # of names, whose types are noted
+MOST_STARTS = 10_000  # beginnings of names, whose types are noted
 
 
 class FullRescanNeeded(Exception):
-    """A database was emptied or swapped: all has to be read again."""
+    """A database was emptied or swapped: everything has to be read again."""
 
 
 class TypeHints:
-    """What type a key has, most likely: that of another whose name begins alike."""
+    """Guesses a key's type: its own when it was last read, or that of a key in its namespace."""
 
     def __init__(self) -> None:
-        self._known: dict[Place, str] = {}
-        self._alike: dict[Place, str] = {}
+        self._by_key: dict[RawKey, str] = {}
+        self._by_start: dict[RawKey, str] = {}
 
     def note(self, db: int, names: Sequence[bytes], types: Sequence[str]) -> None:
-        """Of many keys, these, which are sorted, have these types."""
+        """Note the types of keys, whose names are sorted, for others in their namespaces."""
         typed = [*zip(types, names, strict=True)]
         if names and _start((db, names[0])) == _start((db, names[-1])):
-            typed = [*dict(typed).items()]  # all begin alike: one of each type will do
+            typed = [*dict(typed).items()]  # one namespace: a name for each type will do
         for type_, name in typed:
             start = _start((db, name))
-            if start in self._alike or len(self._alike) < MOST_STARTS:
-                self._alike[start] = type_
+            if start in self._by_start or len(self._by_start) < MOST_STARTS:
+                self._by_start[start] = type_
 
-    def learn(self, place: Place, type_: str) -> None:
-        """A key that matters has this type."""
-        self._known[place] = type_
+    def learn(self, key: RawKey, type_: str) -> None:
+        """Note the type of one key that was read again."""
+        self._by_key[key] = type_
 
-    def of(self, place: Place) -> str:
-        """The type; nothing where nothing is known."""
-        known = self._known.get(place)
-        return self._alike.get(_start(place), "") if known is None else known
+    def guess(self, key: RawKey) -> str:
+        """Return the likely type; an empty string if nothing is known."""
+        own = self._by_key.get(key)
+        return self._by_start.get(_start(key), "") if own is None else own
 
-    def silent(self) -> set[Place]:
-        """The keys whose types turned out to change without an invalidation."""
-        return {place for place, type_ in self._known.items() if type_ in SILENT}
+    def silent(self) -> set[RawKey]:
+        """Return the keys read again whose types may change without an invalidation."""
+        return {key for key, type_ in self._by_key.items() if type_ in SILENT}
 
 
-def _start(place: Place) -> Place:
-    """A key's name up to its first colon; of those without one, nothing."""
-    start, colon, _ = place[1].partition(b":")
-    return place[0], start + colon if colon else b""
+def _start(key: RawKey) -> RawKey:
+    """Return a key with its name cut after the first colon; with an empty one if it has none."""
+    start, colon, _ = key[1].partition(b":")
+    return key[0], start + colon if colon else b""
 
 
 @dataclass
 class Reading:
-    """What was learnt of a server as it was read: which databases, who reads, what is likely."""
+    """What reading a server needs, and learns: its databases, and the likely types of keys."""
 
     reader: KeyReader
-    moments: AtomicReader | None  # where the server tells of writes
+    moments: AtomicReader | None  # None until something is read again
     databases: set[int]
     hints: TypeHints = field(default_factory=TypeHints)
 
-    def silent(self) -> set[Place]:
-        """The keys that may change without an invalidation, or could once."""
+    def silent(self) -> set[RawKey]:
+        """Return the keys that may change without an invalidation, or could once."""
         return self.reader.silent | self.hints.silent()
 
 
 class ConsistencyLoop:
     """Reads again what has changed.
 
-    `databases` are those that were read; where the scope names none, others count too. `dirty`
-    are the names that are known to have been written to. In the end `reread` has what was read
-    again; `touched` the names that were written to; `libraries` the function libraries, where
-    they had to be listed again; and `why` there is no moment, where there is none. `dirty` are
-    then the names that may have changed since.
+    `databases` are those that were read; if the scope names none, others count too. `dirty` are
+    the names written to and not read since, as far as is known.
+
+    In the end `reread` has the entries that were read again, `touched` the names that were written
+    to, and `libraries` the function libraries if they had to be listed again. If there is no
+    moment, `why` says why, and `dirty` are the names that may have changed since.
     """
 
     def __init__(
@@ -145,49 +146,44 @@ class ConsistencyLoop:
         self._functions = scope.functions
         self._covered = covered(scope)
         self._hints = hints
-        self._alone: set[Place] = set()  # read by themselves, for they take more than a moment
+        self._alone: set[RawKey] = set()  # read by themselves, for they take more than a moment
         self._silent: set[SilentChange] = set()
-        self.dirty: set[bytes] = {*dirty}  # written to, and not read since
+        self.dirty: set[bytes] = {*dirty}
 
     def run(self, pause: bool, patience: float) -> int | None:
-        """The moment, in the server's milliseconds since 1970; None where there is none.
+        """Return the moment, in the server's milliseconds since 1970; None if there is none.
 
-        With `pause` writers are made to wait if they leave no room for so many seconds.
-
-        Raises FullRescanNeeded where all has to be read again.
+        It tries for `patience` seconds. With `pause`, writers that leave no gap for a shorter time
+        are made to wait. Raises FullRescanNeeded if everything has to be read again.
         """
         self._tracker.barrier()
-        found = self._until(SHORT if pause else patience)
-        if found is None and pause and not self.why:
+        moment = self._until(SHORT if pause else patience)
+        if moment is None and pause and not self.why:
             self._catch_up(time.monotonic() + patience)
             with self._tracker.pause(PAUSE):
-                found = self._until(PAUSE / 1000)
-        if found is None and not self.why:
+                moment = self._until(PAUSE / 1000)
+        if moment is None and not self.why:
             self.why = "clients did not stop writing long enough"
-        return found
+        return moment
 
     def read_the_rest(self, server: Abilities) -> None:
-        """Where there was no moment: what has changed, each key at one of its own.
+        """Read what has changed key by key, after `run()` has found no moment.
 
-        Raises FullRescanNeeded where all has to be read again.
+        Raises FullRescanNeeded if everything has to be read again.
         """
         self.dirty |= self._heard()
         self._reader.torn.clear()  # those are read again
-        for db, places in groupby(self._unread(), key=lambda place: place[0]):
-            names = [name for _, name in places]
-            for name, entry in self._reader.entries(db, names):
+        silent = self._all_silent() if SilentChange.KEYS in self._silent else set()
+        unread = sorted({*product(self.databases, self.dirty), *silent})
+        for db, keys in groupby(unread, key=lambda key: key[0]):
+            for name, entry in self._reader.entries(db, [name for _, name in keys]):
                 self.reread.keep((db, name), entry)
         if SilentChange.LIBRARIES in self._silent and self.libraries is None:
             self.libraries = keyspace.libraries(self._tracker.wire, server)
         self.dirty = set()
 
-    def _unread(self) -> list[Place]:
-        """What may have changed since it was read."""
-        silent = self._all_silent() if SilentChange.KEYS in self._silent else set()
-        return sorted({*product(self.databases, self.dirty), *silent})
-
     def _until(self, seconds: float) -> int | None:
-        """The moment, if there is one within so long."""
+        """Return the moment, in milliseconds; None if there is none within so many seconds."""
         deadline = time.monotonic() + seconds
         while not self.why and time.monotonic() < deadline:
             if self._catch_up(deadline) and (moment := self._round()) is not None:
@@ -195,7 +191,10 @@ class ConsistencyLoop:
         return None
 
     def _catch_up(self, deadline: float) -> bool:
-        """Reads what has changed, until what is left can be read at one moment."""
+        """Read what is dirty, until one EXEC takes the rest; return whether it does.
+
+        `deadline` is in seconds of the monotonic clock.
+        """
         self.dirty |= self._heard()
         while (names := self._first_dirty()) < self.dirty and time.monotonic() < deadline:
             self.dirty -= names
@@ -205,20 +204,20 @@ class ConsistencyLoop:
         return names == self.dirty
 
     def _first_dirty(self) -> set[bytes]:
-        """As many of the names that were written to as can be read at one moment."""
+        """Return as many of the dirty names as one EXEC takes."""
         weighed = zip(self.dirty, accumulate(map(self._weight, self.dirty)), strict=True)
         return {name for name, _ in takewhile(lambda pair: pair[1] <= MOST, weighed)}
 
     def _weight(self, name: bytes) -> int:
-        """How many small keys those of this name count as; never more than one moment takes."""
+        """Return how many small keys those of this name count as; never more than an EXEC takes."""
         large, share = self._reader.large, self._reader.share
         sizes = (large.get((db, name), 0) for db in self.databases)
-        counted = (size * share for size in sizes)
-        weight = sum(max(share, size // SMALL) if size <= TOO_LARGE else 0 for size in counted)
+        shares = (size * share for size in sizes)
+        weight = sum(max(share, size // SMALL) if size <= TOO_LARGE else 0 for size in shares)
         return min(weight, MOST)
 
     def _heard(self) -> set[bytes]:
-        """The names that were written to, of those that concern us."""
+        """Return the names in scope that were written to; raise FullRescanNeeded after a flush."""
         self._tracker.drain()
         if self._tracker.took_flush():
             raise FullRescanNeeded
@@ -227,7 +226,7 @@ class ConsistencyLoop:
         return names
 
     def _round(self) -> int | None:
-        """Reads at one moment what is left; gives it, if nothing else had changed by then."""
+        """Read what is dirty in one EXEC; return its moment if nothing else had changed by then."""
         apart = self._read_apart(self.dirty)
         heard = self._heard()
         names = self.dirty | heard | self._silent_names()
@@ -238,57 +237,55 @@ class ConsistencyLoop:
         self._tracker.barrier()
         later = self._heard()
         missed = apart & (heard | later)
-        loose = later - names | later & {name for _, name in moment.hurried}
+        loose = later - names | later & {name for _, name in moment.late}
         self.dirty = left | missed | later
         whole = not (left or missed or loose or self._new_databases(moment))
         return moment.at if whole and self._all_told() else None
 
     def _read_apart(self, names: Collection[bytes]) -> set[bytes]:
-        """Reads the keys that take more than a moment, one by one; gives their names."""
-        places = {place for place in product(self.databases, names) if self._is_apart(place)}
-        for db, name in sorted(places):
+        """Read the keys that are too large for an EXEC, one by one; return their names."""
+        keys = {key for key in product(self.databases, names) if self._is_apart(key)}
+        for db, name in sorted(keys):
             self._keep((db, name), self._reader.alone(db, name))
             self._tracker.drain()
-        return {name for _, name in places}
+        return {name for _, name in keys}
 
-    def _is_apart(self, place: Place) -> bool:
-        return (
-            place in self._alone
-            or self._reader.large.get(place, 0) * self._reader.share > TOO_LARGE
-        )
+    def _is_apart(self, key: RawKey) -> bool:
+        """Return whether a key is too large for an EXEC."""
+        return key in self._alone or self._reader.large.get(key, 0) * self._reader.share > TOO_LARGE
 
     def _read(self, names: Iterable[bytes]) -> tuple[Moment, set[bytes]]:
-        """Reads the others at one moment; gives the names of those that it was too short for."""
-        wanted = [
-            KeyToRead(db, name, self._hints.of((db, name)))
+        """Read the other keys in one EXEC; return the names of those that it did not read."""
+        keys = [
+            KeyToRead(db, name, self._hints.guess((db, name)))
             for db, name in product(sorted(self.databases), sorted(names))
             if not self._is_apart((db, name))
         ]
-        moment = self._moments.read(wanted, SilentChange.LIBRARIES in self._silent)
+        moment = self._moments.read(keys, SilentChange.LIBRARIES in self._silent)
         return moment, self._settle(moment)
 
     def _settle(self, moment: Moment) -> set[bytes]:
-        """Keeps what the moment gave; the names of keys that it did not."""
+        """Keep the entries that were read; return the names of keys that were not."""
         left = set()
-        for place, outcome in moment.found.items():
+        for key, outcome in moment.outcomes.items():
             if outcome is not RetryAlone.LATER:
-                self._keep(place, outcome)
+                self._keep(key, outcome)
                 continue
-            left.add(place[1])
-            if self._hints.of(place) == moment.types[place]:
-                self._alone.add(place)
-            self._hints.learn(place, moment.types[place])
+            left.add(key[1])
+            if self._hints.guess(key) == moment.types[key]:
+                self._alone.add(key)
+            self._hints.learn(key, moment.types[key])
         if moment.libraries is not None:
             self.libraries = moment.libraries
         return left
 
-    def _keep(self, place: Place, entry: Entry | None) -> None:
-        self.reread.keep(place, entry)
+    def _keep(self, key: RawKey, entry: Entry | None) -> None:
+        self.reread.keep(key, entry)
         if entry is not None:
-            self._hints.learn(place, entry["type"])
+            self._hints.learn(key, entry["type"])
 
     def _new_databases(self, moment: Moment) -> bool:
-        """Whether keys have come where there were none: then what was written to may be there."""
+        """Take in databases that had no keys before, in which any key written to may be."""
         new = moment.databases - self.databases if self._all_databases else set()
         if new:
             self.databases |= new
@@ -296,7 +293,7 @@ class ConsistencyLoop:
         return bool(new)
 
     def _all_told(self) -> bool:
-        """Whether nothing changed without an invalidation; else the next moment has that too."""
+        """Return whether nothing changed silently; what did is part of the next round."""
         new = self._tracker.silent_changes() - self._silent
         if not self._functions:
             new.discard(SilentChange.LIBRARIES)
@@ -306,7 +303,7 @@ class ConsistencyLoop:
         return not new
 
     def _silent_names(self) -> set[bytes]:
-        """The names of all such keys, where they may have changed without an invalidation."""
+        """Return the names of all keys that may have changed silently."""
         if SilentChange.KEYS not in self._silent:
             return set()
         silent = self._all_silent()
@@ -315,5 +312,5 @@ class ConsistencyLoop:
             self.why = "streams that groups read are too large or too many to be read at once"
         return names
 
-    def _all_silent(self) -> set[Place]:
+    def _all_silent(self) -> set[RawKey]:
         return self._reader.silent | self._hints.silent()

@@ -8,7 +8,7 @@ from gitbackup.model.keys import Entry
 
 
 def living(entry: Entry, instant: str) -> Entry | None:
-    """What is left of an entry at an instant; itself where nothing of it has expired by then."""
+    """Return what is left of an entry at an instant: the entry itself if nothing has expired."""
     if _past(entry.get("expires_at"), instant):
         return None
     expiries = entry.get("field_expires_at", {})
@@ -25,12 +25,12 @@ def living(entry: Entry, instant: str) -> Entry | None:
 
 
 def _past(expires_at: str | int | None, instant: str) -> bool:
-    """Whether that is over; a number is an instant past the year 9999."""
+    """Return whether an instant has passed; a number is one past the year 9999."""
     return isinstance(expires_at, str) and expires_at < instant
 
 
 def first_expiry(entries: Collection[Entry]) -> str:
-    """When the first of the entries or of their fields expires; nothing where none does."""
+    """Return when the first entry or field expires; an empty string if none does."""
     instants = [entry["expires_at"] for entry in entries if "expires_at" in entry]
     for entry in entries:
         if "field_expires_at" in entry:

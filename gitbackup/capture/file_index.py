@@ -1,8 +1,9 @@
-"""The files of one database as they were given out, and those that take their place.
+"""Which keys are in which file of one database, and what was last written to each file.
 
-Which file a key is in depends on the names of all. Once some keys have come, gone or changed,
-only files that hold others, or hold them otherwise, are made again: of what was read again,
-and of what the files say in which the rest was given out.
+The layout puts the keys into groups, by the names of all of them. A group's entries are one file,
+and each very large entry is a file of its own. Once some keys have come, gone or changed,
+`settle()` writes only the groups that hold other keys than before, or hold them with other values:
+from the entries that were read again, and from the files written before.
 """
 
 from __future__ import annotations
@@ -25,121 +26,133 @@ from gitbackup.store.repository.reply_cache import CachedBlob
 
 AFTER_COLON = bytes((ord(":") + 1,))
 LONGEST_RUN = 10_000  # names that are looked at together
-FEW = 100  # names, that are put in one by one
-PLACES_AT_HAND = 8  # decoded ones: keys come sorted, so few are enough
+FEW = 100  # names that are inserted one by one
+DECODED_GROUPS = 8  # that are kept: keys come sorted, so few are enough
 
 
 class Sink(Protocol):
     """Takes the files of a snapshot as they are made."""
 
     def put(self, path: str, content: bytes) -> str:
-        """Takes a file, in place of an earlier one of its path; the id of its blob."""
+        """Take a file, in place of an earlier one of its path; return the id of its blob."""
         ...
 
     def drop(self, path: str) -> None:
-        """Takes a file back."""
+        """Remove a file that was put."""
         ...
 
     def read(self, path: str, blob_id: str) -> bytes:
-        """The content of a file that was put there, by now in another's place perhaps."""
+        """Return the content of a file that was put, even if its path has another file now."""
         ...
 
     def recall(self, path: str, digest: bytes) -> CachedBlob | None:
-        """Takes the file that was made of replies with this digest, if it is known and there."""
+        """Put the file that was made of replies with this digest before.
+
+        Return its blob; None if the file is not known, or is another one at this path.
+        """
         ...
 
-    def remember(self, digest: bytes, made: CachedBlob) -> None:
-        """That was made of replies with this digest."""
+    def remember(self, digest: bytes, blob: CachedBlob) -> None:
+        """Note that the file was made of replies with this digest."""
         ...
 
 
 class FileIndex:
-    """One database's files. `names` are its keys, sorted; `gone` are those that have vanished."""
+    """One database's groups and their files.
+
+    `names` are its keys, sorted; those in `gone` have vanished since they were listed.
+    """
 
     def __init__(self, db: int, names: Sequence[bytes]) -> None:
         self.names = names
         self.gone: set[bytes] = set()
         self._db = db
-        self._made: dict[str, dict[str, str]] = {}  # a place's files, and the ids of their blobs
-        self._due: dict[str, str] = {}  # when the first key or field of a place expires
+        self._blobs: dict[str, dict[str, str]] = {}  # by a group's path, its files' ids by path
+        self._due: dict[str, str] = {}  # when the first key or field of a group expires
 
     def __len__(self) -> int:
         return len(self.names) - len(self.gone)
 
     def __iter__(self) -> Iterator[tuple[str, Sequence[bytes]]]:
-        """The places: each a path, and the names of its keys; GitbackupError for a path of two."""
+        """Yield each group's path and the names of its keys.
+
+        Raises GitbackupError if two groups have the same path.
+        """
         paths: set[str] = set()
         for path, names in file_format.place_files(self._db, self.names):
             _check_first(path, paths)
             yield path, names
 
     def namespaces(self) -> Counter[str]:
-        """How many keys there are in each namespace."""
-        found: Counter[str] = Counter()
+        """Return how many keys there are in each namespace."""
+        counts: Counter[str] = Counter()
         for run in _runs(self.names):
             if _is_text(run):
-                found[self._namespace(run[0])] += len(run)
+                counts[self._namespace(run[0])] += len(run)
             else:
-                found.update(map(self._namespace, run))
-        found.subtract(map(self._namespace, self.gone))
-        return +found
+                counts.update(map(self._namespace, run))
+        counts.subtract(map(self._namespace, self.gone))
+        return +counts
 
     def holds(self, name: bytes) -> bool:
-        """Whether there is this key."""
-        return self._named(name) and name not in self.gone
+        """Return whether there is this key."""
+        return self._is_listed(name) and name not in self.gone
 
     def put(self, path: str, entries: Mapping[str, Entry], sink: Sink) -> None:
-        """Gives out a place, whose entries by loose name may hold loose text."""
-        self._give(path, entries, file_format.encode_file, sink)
+        """Write a group. Its entries are by loose name, and may hold loose text."""
+        self._write(path, entries, file_format.encode_file, sink)
 
     def recall(self, path: str, digest: bytes, sink: Sink) -> bool:
-        """Gives out a place as it was when the replies had this digest; False if nobody knows."""
-        made = sink.recall(path, digest)
-        if made:
-            self._made[path] = {path: made.blob}
-            if made.due:
-                self._due[path] = made.due
-        return made is not None
+        """Write a group as it was when the replies had this digest; return False if unknown."""
+        cached = sink.recall(path, digest)
+        if cached:
+            self._blobs[path] = {path: cached.blob}
+            if cached.due:
+                self._due[path] = cached.due
+        return cached is not None
 
     def remember(self, path: str, digest: bytes, sink: Sink) -> None:
-        """A place that was given out, as one file, was made of replies with this digest."""
-        if (blob := self._made[path].get(path)) and len(self._made[path]) == 1:
+        """Note that a group was made of replies with this digest, if it is one file."""
+        if (blob := self._blobs[path].get(path)) and len(self._blobs[path]) == 1:
             sink.remember(digest, CachedBlob(blob, self._due.get(path, "")))
 
     def check(self) -> None:
-        """Raises GitbackupError where two places have a file of the same path."""
+        """Raise GitbackupError if two groups have a file of the same path."""
         paths: set[str] = set()
-        for path in chain.from_iterable(self._made.values()):
+        for path in chain.from_iterable(self._blobs.values()):
             _check_first(path, paths)
 
     def drop(self, sink: Sink) -> None:
-        """Takes all files back."""
-        for path in sorted(_paths(self._made.values())):
+        """Remove all files from the sink."""
+        for path in sorted(_paths(self._blobs.values())):
             sink.drop(path)
 
     def first_due(self) -> str:
-        """When the first key or field expires; nothing where none does."""
+        """Return when the first key or field expires; an empty string if none does."""
         return min(self._due.values(), default="")
 
     def expired(self, instant: str, sink: Sink) -> set[bytes]:
-        """The keys of which all or some has expired by then, and was not told of before."""
-        found = set()
-        for path in self._due_by(instant):
-            entries = _decoded(self._made[path], sink)
+        """Return the keys that have expired by then, in whole or in part, and are new to this."""
+        names: set[bytes] = set()
+        for path, entries in self._due_by(instant, sink):
             left = {name: living(entry, instant) for name, entry in entries.items()}
-            found |= {name for name, entry in entries.items() if left[name] is not entry}
-            self._await(path, [entry for entry in left.values() if entry])
-        return found
+            names |= {name for name, entry in entries.items() if left[name] is not entry}
+            self._note_due(path, [entry for entry in left.values() if entry])
+        return names
 
-    def settle(self, again: Mapping[bytes, BufferedEntry | None], now: int, sink: Sink) -> None:
-        """Gives out what is otherwise once `again` was read, and what had expired at `now` is gone.
+    def settle(self, reread: Mapping[bytes, BufferedEntry | None], now: int, sink: Sink) -> None:
+        """Write the groups that differ by what was `reread`, and by what had expired at `now`.
 
         `now` is in milliseconds since 1970.
         """
         instant = str(codec.instant(now))
-        changed = self._expired(instant, sink)
-        for name, kept in again.items():
-            changed[name] = kept.living(instant) if kept else None
+        changed: dict[bytes, Load | None] = {}
+        for _, entries in self._due_by(instant, sink):
+            for name, entry in entries.items():
+                if (left := living(entry, instant)) is not entry:
+                    changed[name] = ready(left)
+        for name, buffered in reread.items():
+            changed[name] = buffered.living(instant) if buffered else None
         if not (changed or self.gone):
             return
         before, gone = self.names, self.gone
@@ -147,18 +160,21 @@ class FileIndex:
         old, new = file_format.differing_files(
             self._db, before, self.names, sorted(gone.union(changed))
         )
-        made = {path: self._made.pop(path) for path in old}
-        held = _holder(old, made, sink)
+        blobs = {path: self._blobs.pop(path) for path in old}
+        entry_before = _entries_before(old, blobs, sink)
         for path in old:
             self._due.pop(path, None)
         for path, names in new.items():
-            entries = {codec.text(name): _entry(changed.get(name), held, name) for name in names}
-            self._give(path, entries, file_format.encode_canonical, sink)
-        left = _paths(self._made[path] for path in new)
-        for path in sorted(_paths(made.values()) - left):
+            now_there: dict[str, Entry] = {}
+            for name in names:
+                load = changed.get(name)
+                now_there[codec.text(name)] = load() if load else entry_before(name)
+            self._write(path, now_there, file_format.encode_canonical, sink)
+        written = _paths(self._blobs[path] for path in new)
+        for path in sorted(_paths(blobs.values()) - written):
             sink.drop(path)
 
-    def _give(
+    def _write(
         self,
         path: str,
         entries: Mapping[str, Entry],
@@ -166,21 +182,28 @@ class FileIndex:
         sink: Sink,
     ) -> None:
         files = encode(path, entries) if entries else []
-        self._made[path] = {made: sink.put(made, content) for made, content in files}
-        self._await(path, entries.values())
+        self._blobs[path] = {each: sink.put(each, content) for each, content in files}
+        self._note_due(path, entries.values())
 
-    def _await(self, path: str, entries: Collection[Entry]) -> None:
-        """Notes when the first of a place's entries expires."""
+    def _note_due(self, path: str, entries: Collection[Entry]) -> None:
+        """Note when the first of a group's entries expires."""
         if due := first_expiry(entries):
             self._due[path] = due
         else:
             self._due.pop(path, None)
 
+    def _due_by(self, instant: str, sink: Sink) -> Iterator[tuple[str, dict[bytes, Entry]]]:
+        """Yield the path and the entries of each group of which something had expired by then."""
+        for path in [path for path, first in self._due.items() if first < instant]:
+            yield path, _decoded(self._blobs[path], sink)
+
     def _rename(self, changed: Mapping[bytes, Load | None]) -> None:
-        """Some of the keys that have changed are there, and the others are not."""
+        """Bring `names` up to date: a changed key exists if it has an entry, else it is gone."""
         gone = self.gone.union(name for name, entry in changed.items() if entry is None)
-        gone = {name for name in gone if changed.get(name) is None and self._named(name)}
-        come = sorted(name for name, entry in changed.items() if entry and not self._named(name))
+        gone = {name for name in gone if changed.get(name) is None and self._is_listed(name)}
+        come = sorted(
+            name for name, entry in changed.items() if entry and not self._is_listed(name)
+        )
         if gone or come:
             self.names = _renamed(self.names, gone, come)
         self.gone = set()
@@ -188,23 +211,13 @@ class FileIndex:
     def _namespace(self, name: bytes) -> str:
         return Key(self._db, codec.text(name)).namespace
 
-    def _named(self, name: bytes) -> bool:
+    def _is_listed(self, name: bytes) -> bool:
         at = bisect_left(self.names, name)
         return at < len(self.names) and self.names[at] == name
 
-    def _due_by(self, instant: str) -> list[str]:
-        return [path for path, first in self._due.items() if first < instant]
-
-    def _expired(self, instant: str, sink: Sink) -> dict[bytes, Load | None]:
-        """The keys of which all or some had expired by then, and what is left of them."""
-        places = (self._made[path] for path in self._due_by(instant))
-        held = (pair for made in places for pair in _decoded(made, sink).items())
-        left = {name: (entry, living(entry, instant)) for name, entry in held}
-        return {name: ready(after) for name, (before, after) in left.items() if after is not before}
-
 
 def _runs(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Sorted names in stretches that are equal up to their first colon, and bounded in length."""
+    """Yield sorted names in runs that are equal up to their first colon, of a bounded length."""
     start = 0
     while start < len(names):
         head, colon, _ = names[start].partition(b":")
@@ -216,7 +229,7 @@ def _runs(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 def _is_text(names: Iterable[bytes]) -> bool:
-    """Whether each is valid UTF-8."""
+    """Return whether each name is valid UTF-8."""
     try:
         b"\n".join(names).decode()
     except UnicodeDecodeError:
@@ -225,33 +238,29 @@ def _is_text(names: Iterable[bytes]) -> bool:
 
 
 def _renamed(names: Sequence[bytes], gone: Set[bytes], come: Sequence[bytes]) -> list[bytes]:
-    """Sorted names without some, and with others, which are sorted too."""
+    """Return sorted names without those that are `gone`, and with the sorted ones that `come`."""
     if len(gone) + len(come) > FEW:
         left = (name for name in names if name not in gone)
-        return sorted([*left, *come])  # of two sorted lists it makes one in no time
-    few = [*names]
+        return sorted([*left, *come])  # merging two sorted lists is fast
+    renamed = [*names]
     for name in gone:
-        del few[bisect_left(few, name)]
+        del renamed[bisect_left(renamed, name)]
     for name in come:
-        insort(few, name)
-    return few
+        insort(renamed, name)
+    return renamed
 
 
-def _holder(
-    places: Mapping[str, Sequence[bytes]], made: Mapping[str, dict[str, str]], sink: Sink
+def _entries_before(
+    groups: Mapping[str, Sequence[bytes]], blobs: Mapping[str, dict[str, str]], sink: Sink
 ) -> Callable[[bytes], Entry]:
-    """Gives a key's entry as it was given out in one of these places."""
-    homes = {name: path for path, names in places.items() for name in names}
+    """Return a function that returns a key's entry, as it was written in one of these groups."""
+    group_of = {name: path for path, names in groups.items() for name in names}
 
-    @lru_cache(PLACES_AT_HAND)
+    @lru_cache(DECODED_GROUPS)
     def entries(path: str) -> dict[bytes, Entry]:
-        return _decoded(made[path], sink)
+        return _decoded(blobs[path], sink)
 
-    return lambda name: entries(homes[name])[name]
-
-
-def _entry(load: Load | None, held: Callable[[bytes], Entry], name: bytes) -> Entry:
-    return load() if load else held(name)
+    return lambda name: entries(group_of[name])[name]
 
 
 def _check_first(path: str, seen: set[str]) -> None:
@@ -260,14 +269,14 @@ def _check_first(path: str, seen: set[str]) -> None:
     seen.add(path)
 
 
-def _decoded(made: Mapping[str, str], sink: Sink) -> dict[bytes, Entry]:
-    """The entries of a place by name, by the files that were given out for it."""
+def _decoded(blobs: Mapping[str, str], sink: Sink) -> dict[bytes, Entry]:
+    """Return the entries of a group by name, from the files that were written for it."""
     return {
         codec.data(key.name): entry
-        for path, blob_id in made.items()
+        for path, blob_id in blobs.items()
         for key, entry in file_format.decode_own(path, sink.read(path, blob_id)).items()
     }
 
 
-def _paths(made: Iterable[Iterable[str]]) -> set[str]:
-    return {path for files in made for path in files}
+def _paths(groups: Iterable[Iterable[str]]) -> set[str]:
+    return {path for files in groups for path in files}

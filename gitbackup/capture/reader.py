@@ -1,4 +1,4 @@
-"""Reading the live database as the files of a snapshot, one by one, and as of one moment."""
+"""Read the live database as the files of a snapshot, and as of one moment if possible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gitbackup.format import codec
 from gitbackup.format.patterns import covered, covers
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import CutOff
-from gitbackup.live.read.atomic_read import AtomicReader, Place
+from gitbackup.live.read.atomic_read import AtomicReader, RawKey
 from gitbackup.live.read.invalidation import Tracker
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server import keyspace, replication, staging_keys
@@ -29,23 +29,27 @@ from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
 from gitbackup.progress import Progress
 from gitbackup.snapshot import file_format
 
-UNHEARD = 1_000  # keys that are read between two times that we listen for writes
-TRIES = 3  # readings of a server whose databases are emptied or swapped meanwhile
+UNHEARD = 1_000  # keys to read before the server's invalidations are taken again
+TRIES = 3  # times to read a server whose databases are emptied or swapped meanwhile
 
 
 class SnapshotReader:
-    """The files that a snapshot of the live database has; read() makes them, once.
+    """Reads the live database, once, as the files of a snapshot; `read()` does it.
 
-    Told once that is done: `keys`, how many each database has; `at_once`, whether all is as it
-    was at one moment, and if not `why`, where that was tried; `taken_at`, the server's time in
-    milliseconds at that moment, or else when reading began; `changed`, how many names of keys
-    were written to meanwhile, None where nobody could see that.
+    These are known then:
 
-    `primary` tells what keeps a replica from having what its primary has; nothing of another.
-    `functions_refused` tells whether the user may not list the function libraries, which are
-    then no part of `scope`; `torn`, keys that were written to while they were read in pieces;
-    `watching`, whether such writes could be seen; `left_over`, names of values that a killed
-    restore had built aside. `dated` is when a commit of it is to be dated, None for now.
+    - `keys`: how many keys each database has, and FUNCTIONS;
+    - `at_once`: whether all is as it was at one moment; if not, `why`, if that was tried;
+    - `taken_at`: the server's time at that moment, or else when reading began, in milliseconds;
+    - `changed`: how many names were written to meanwhile; None if that could not be seen;
+    - `torn`: keys that were written to while they were read in pieces;
+    - `watching`: whether such writes could be seen;
+    - `primary`: why a replica may lack what its primary has; empty if it does not;
+    - `functions_refused`: whether the user may not list the function libraries, which are then
+      not part of `scope`;
+    - `left_over`: staging keys of a restore that was killed.
+
+    `dated` is when a commit of it is to be dated; None is now.
     """
 
     dated: datetime | None = None
@@ -68,7 +72,7 @@ class SnapshotReader:
         self.functions_refused = False
         self.torn: tuple[Key, ...] = ()
         self.watching = True
-        self.left_over: tuple[Place, ...] = ()
+        self.left_over: tuple[RawKey, ...] = ()
         self._consistency = consistency
         self._progress = progress
         self._tracker: Tracker | None = None
@@ -96,16 +100,16 @@ class SnapshotReader:
 
     def namespaces(self) -> Counter[tuple[int, str]]:
         """Return how many keys, and libraries, there are by database and namespace."""
-        found = Counter((FUNCTIONS, Key(FUNCTIONS, name).namespace) for name in self._libraries)
+        counts = Counter((FUNCTIONS, Key(FUNCTIONS, name).namespace) for name in self._libraries)
         for db, index in self._indexes.items():
-            found.update({(db, name): count for name, count in index.namespaces().items()})
-        return found
+            counts.update({(db, name): count for name, count in index.namespaces().items()})
+        return counts
 
     def read(self, sink: Sink) -> None:
-        """Read the live database, and give all its files to `sink`.
+        """Read the live database, and put all its files into `sink`.
 
-        Raises GitbackupError where it is to be of one moment, and cannot be; ServerError where
-        the server is lost, or the user may not read.
+        Raises GitbackupError if it has to be of one moment and cannot be; ServerError if the
+        server is lost or the user may not read.
         """
         self._look_at_primary()
         try:
@@ -118,7 +122,8 @@ class SnapshotReader:
                     if self._read(sink, careful or not left):
                         break
                 except CutOff as error:
-                    left += self._bear(error)
+                    self._ask_for_less(error)
+                    left += 1
                 careful = self._tracker is None
         finally:
             self._progress.finish()
@@ -127,28 +132,29 @@ class SnapshotReader:
         self._look_at_primary()
         for index in self._indexes.values():
             index.check()
-        self._count()
+        self._count_keys()
         sink.put(file_format.MANIFEST, file_format.manifest(self.scope))
 
-    def _bear(self, error: CutOff) -> int:
-        """Asks for less from now on, where the server is there and may have minded the size of what
-        it was asked for; raises the error where not."""
+    def _ask_for_less(self, error: CutOff) -> None:
+        """Ask for less at a time from now on, for the server may have cut us off because of that.
+
+        Raises the error if the server is gone, or was asked for as little as possible already.
+        """
         try:
             self.server.dial().close()
         except ServerError:
             raise error from None
         if not self.server.patience.less():
             raise error
-        return 1
 
     def _look_at_primary(self) -> None:
-        """Notes whether a replica is behind, unless it was before. Raises ServerError for one that
+        """Note why a replica may lack data, unless that is noted. Raises ServerError for one that
         is being filled."""
         if self.server.replica:
             with closing(self.server.dial()) as connection:
                 self.primary = replication.doubt(connection) or self.primary
 
-    def _count(self) -> None:
+    def _count_keys(self) -> None:
         counts = {db: len(index) for db, index in self._indexes.items()}
         counts[FUNCTIONS] = len(self._libraries)
         self.keys = {db: count for db, count in counts.items() if count}
@@ -162,10 +168,11 @@ class SnapshotReader:
         self.why = ""
 
     def _read(self, sink: Sink, careful: bool) -> bool:
-        """Reads all there is; False where a database was emptied or swapped meanwhile.
+        """Read everything once; return whether the result can be used.
 
-        Also where writes were told, but not to the end, unless it was `careful`: whatever else
-        changed, each key was then read at one moment.
+        It cannot if a database was emptied or swapped meanwhile, nor if the server stopped
+        reporting writes: then only a `careful` reading, which takes each key at one moment, is
+        good.
         """
         with self._session() as opened:
             self._tracker = self._begin(opened)
@@ -184,29 +191,29 @@ class SnapshotReader:
                 self.why = "databases were flushed or swapped during every read"
                 return False
             except ServerError as error:
-                self._miss(error)
+                self._stop_tracking(error)
         return self._tracker is not None or not hears
 
     def _session(self) -> AbstractContextManager[ExitStack]:
-        """What is open while all is read."""
+        """Return what holds the connections that reading opens, and closes them at its end."""
         return ExitStack()
 
-    def _miss(self, error: ServerError) -> None:
-        """Note that the server does not tell of writes, or no longer does."""
+    def _stop_tracking(self, error: ServerError) -> None:
+        """Note that the server does not report writes, or no longer does."""
         self.why = str(error)
         self._tracker = None
 
     def _begin(self, opened: ExitStack) -> Tracker | None:
-        """Hears of writes from now on, where that is wanted and permitted."""
+        """Let the server report writes from now on; return None if it may not or need not."""
         if self._consistency is Consistency.PER_KEY:
             return None
         try:
             tracker = opened.enter_context(Tracker(self.server))
-            tracker.barrier()  # with that, all rights that a moment takes have been tried
+            tracker.barrier()  # with the next line, all rights that a moment takes are tried
             AtomicReader(tracker.wire, self.server.abilities).read([], libraries=False)
             return tracker
         except ServerError as error:
-            self._miss(error)
+            self._stop_tracking(error)
             return None
 
     def _hear(self) -> None:
@@ -214,7 +221,7 @@ class SnapshotReader:
             if self._tracker:
                 self._tracker.drain()
         except ServerError as error:
-            self._miss(error)
+            self._stop_tracking(error)
 
     def _read_libraries(self, sink: Sink) -> None:
         with closing(self.server.dial()) as connection:
@@ -260,7 +267,7 @@ class SnapshotReader:
                 unheard = 0
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> ConsistencyLoop:
-        """Make it the snapshot of one moment, if there is one."""
+        """Read again what has changed; return the loop that has done so."""
         loop = self._loop(tracker, reading)
         patience = max(PATIENCE, time.monotonic() - tracker.began)
         moment = self._read_again(loop, tracker, reading, patience, sink)
@@ -276,7 +283,7 @@ class SnapshotReader:
         patience: float,
         sink: Sink,
     ) -> int:
-        """Read what has changed, and give the files that differ.
+        """Read again what has changed, and put the files that differ.
 
         Returns the server's time then, in milliseconds since 1970.
         """
@@ -289,7 +296,7 @@ class SnapshotReader:
             self.torn = () if self.at_once else _keys(reading.reader.torn)
             self.watching = self.at_once or reading.reader.watching
             self.changed, self.why = len(loop.touched), loop.why
-            self._give(loop, moment, sink)
+            self._put_reread(loop, moment, sink)
         return moment
 
     def _loop(
@@ -307,34 +314,36 @@ class SnapshotReader:
             dirty,
         )
 
-    def _give(self, loop: ConsistencyLoop, moment: int, sink: Sink) -> None:
-        """Give the files that differ now that some keys were read again."""
-        again: dict[int, dict[bytes, BufferedEntry | None]] = {db: {} for db in self._indexes}
-        for (db, name), kept in self._without_aside(loop.reread.kept, moment).items():
-            again.setdefault(db, {})[name] = kept
-        for db, entries in sorted(again.items()):
+    def _put_reread(self, loop: ConsistencyLoop, moment: int, sink: Sink) -> None:
+        """Put the files that differ now that some keys were read again."""
+        reread: dict[int, dict[bytes, BufferedEntry | None]] = {db: {} for db in self._indexes}
+        for (db, name), buffered in self._without_staging(loop.reread.kept, moment).items():
+            reread.setdefault(db, {})[name] = buffered
+        for db, entries in sorted(reread.items()):
             self._indexes.setdefault(db, FileIndex(db, [])).settle(entries, moment, sink)
         if loop.libraries is not None:
             self._put_libraries(loop.libraries, sink)
 
-    def _without_aside(
-        self, again: Mapping[Place, BufferedEntry | None], moment: int
-    ) -> dict[Place, BufferedEntry | None]:
-        """The keys without those that a restore is building aside, or has left behind."""
-        ours = {
+    def _without_staging(
+        self, reread: Mapping[RawKey, BufferedEntry | None], moment: int
+    ) -> dict[RawKey, BufferedEntry | None]:
+        """Return the keys, with the staging keys of a restore as gone, and note those."""
+        staging = {
             (db, name)
-            for (db, name), kept in again.items()
-            if kept and staging_keys.is_ours(name) and _is_aside(name, kept.load(), moment)
+            for (db, name), buffered in reread.items()
+            if buffered
+            and staging_keys.is_ours(name)
+            and _is_staging(name, buffered.load(), moment)
         }
-        known = (place for place in self.left_over if place not in again)
-        self.left_over = tuple(sorted({*known, *ours}))
-        return {**again, **dict.fromkeys(ours)}
+        known = (key for key in self.left_over if key not in reread)
+        self.left_over = tuple(sorted({*known, *staging}))
+        return {**reread, **dict.fromkeys(staging)}
 
 
-def _is_aside(name: bytes, entry: Entry, moment: int) -> bool:
+def _is_staging(name: bytes, entry: Entry, moment: int) -> bool:
     when = entry.get("expires_at")
     return when is not None and staging_keys.still_ours_at(name, codec.milliseconds(when), moment)
 
 
-def _keys(places: Iterable[Place]) -> tuple[Key, ...]:
-    return tuple(Key(db, codec.text(name)) for db, name in places)
+def _keys(raw_keys: Iterable[RawKey]) -> tuple[Key, ...]:
+    return tuple(Key(db, codec.text(name)) for db, name in raw_keys)

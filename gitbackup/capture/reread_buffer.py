@@ -8,21 +8,21 @@ from typing import IO, Self
 from gitbackup import kinds
 from gitbackup.capture.expiries import first_expiry, living
 from gitbackup.format import codec
-from gitbackup.live.read.atomic_read import Place
+from gitbackup.live.read.atomic_read import RawKey
 from gitbackup.model.keys import Entry
 from gitbackup.snapshot.sources import temporary_file
 
 Load = Callable[[], Entry]
-"""Gives an entry, as it is stored."""
+"""Returns an entry, as it is stored."""
 
 
 def ready(entry: Entry | None) -> Load | None:
-    """Return a `Load` that gives this entry; None for none."""
+    """Return a `Load` of this entry; None if there is none."""
     return (lambda: entry) if entry is not None else None
 
 
 class BufferedEntry:
-    """One key's entry, as it is stored: where it is, and when the first of it expires."""
+    """One key's entry, as it is stored: where it is, and when the first part of it expires."""
 
     __slots__ = ("_due", "_file", "_length", "_start")
 
@@ -34,12 +34,13 @@ class BufferedEntry:
         self._length = file.write(content)
 
     def load(self) -> Entry:
+        """Return the entry."""
         self._file.seek(self._start)
         entry: Entry = codec.load(self._file.read(self._length))
         return entry
 
     def living(self, instant: str) -> Load | None:
-        """Return a `Load` of what is left of it at an instant; None for nothing."""
+        """Return a `Load` of what is left of it at an instant; None if nothing is."""
         if not self._due or self._due >= instant:
             return self.load
         return ready(living(self.load(), instant))
@@ -52,12 +53,12 @@ class RereadBuffer:
     """
 
     def __init__(self) -> None:
-        self.kept: dict[Place, BufferedEntry | None] = {}
+        self.kept: dict[RawKey, BufferedEntry | None] = {}
         self._file = temporary_file()
 
-    def keep(self, place: Place, entry: Entry | None) -> None:
+    def keep(self, key: RawKey, entry: Entry | None) -> None:
         """Keep an entry of loose text, in place of an earlier one of the key."""
-        self.kept[place] = BufferedEntry(self._file, kinds.canonical(entry)) if entry else None
+        self.kept[key] = BufferedEntry(self._file, kinds.canonical(entry)) if entry else None
 
     def __enter__(self) -> Self:
         return self

@@ -1,39 +1,32 @@
-"""`commit`: the live database becomes the next commit of the data repository."""
+"""`commit`: make the live database the next commit of the data repository."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitbackup.capture.capture import Capture, take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.message import NOTHING, compose, consistency, origin
-from gitbackup.commit.warnings import left_over
+from gitbackup.commit.warnings import doubts, surprises
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart
 from gitbackup.model.changes import Summary
-from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import summarise
 from gitbackup.snapshot.sources import CommitSource, Spool
 from gitbackup.store.repository.repository import Repository
 
-FEW = 0.5  # of the last commit's keys: with fewer, the user is told so
-_KEYS = re.compile(r"(?<!\S)db[0-9]+=([0-9]{1,18})(?!\S)")
-MANY = 10  # keys, from which on that is worth a warning
-
-
 Wording = Callable[[Summary], str | None]
-"""Gives a commit's message by what has changed; None leaves it to us."""
+"""Returns a commit's message by what has changed; None for one that lists the changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """What `commit` did. `commit` is None where nothing changed, or for a dry run.
+    """What `commit` did. `commit` is None if nothing changed, or for a dry run.
 
-    `consistency` tells whether all was read as it was at one moment, as a commit's trailer does.
-    `differs` is false where the last commit has all of it already: keys, libraries and scope.
+    `consistency` is the commit's trailer: whether all was read as it was at one moment. `differs`
+    is false if the last commit has all of it already: keys, libraries and scope.
     """
 
     commit: str | None
@@ -92,17 +85,17 @@ def record(
     """
     with repository.lock():
         parent = repository.head()
-        known, seen = CommitSource(repository, parent), repository.seen()
+        known, reply_cache = CommitSource(repository, parent), repository.reply_cache()
         with repository.importer(parent) as importer:
-            capture = take(live, known, repository.blob_id, importer, seen=seen)
-            capture, commit_id = hushed(capture, quiet), None
+            capture = take(live, known, repository.blob_id, importer, reply_cache=reply_cache)
+            capture, commit_id = with_quiet(capture, quiet), None
             if capture.differs or allow_empty:
                 text = compose(wording(capture.summary), capture.summary, origin(capture), trailers)
                 commit_id = importer.commit(text, changed_paths(capture), live.dated)
                 importer.publish()
-        seen.save()
+        reply_cache.save()
         untidy = upkeep(repository) if commit_id else []
-    done = result(repository, capture, parent, commit_id, wording(capture.summary))
+    done = _result(repository, capture, parent, commit_id, wording(capture.summary))
     return capture, replace(done, warnings=[*done.warnings, *untidy])
 
 
@@ -115,14 +108,14 @@ def upkeep(repository: Repository) -> list[str]:
     return []
 
 
-def hushed(capture: Capture, quiet: Sequence[str]) -> Capture:
+def with_quiet(capture: Capture, quiet: Sequence[str]) -> Capture:
     """Return the capture with a subject of the changes that are not quiet, if there are any."""
-    loud, rest = apart(capture.changes, quiet)
-    if not loud or not rest:
+    shown, hidden = apart(capture.changes, quiet)
+    if not shown or not hidden:
         return capture
-    whole = summarise([*loud, *rest])
-    subject = summarise(loud).subject
-    return replace(capture, summary=replace(capture.summary, subject=subject, first=whole.first))
+    subject = summarise(shown).subject
+    first = summarise([*shown, *hidden]).first
+    return replace(capture, summary=replace(capture.summary, subject=subject, first=first))
 
 
 def preview(
@@ -135,9 +128,9 @@ def preview(
     parent = repository.head() if repository else None
     known = CommitSource(repository, parent)
     with Spool() as spool:
-        seen = repository.seen() if repository else None
-        capture = take(live, known, Repository.blob_id, spool, seen=seen)
-    return result(repository, hushed(capture, quiet), parent, None, message)
+        reply_cache = repository.reply_cache() if repository else None
+        capture = take(live, known, Repository.blob_id, spool, reply_cache=reply_cache)
+    return _result(repository, with_quiet(capture, quiet), parent, None, message)
 
 
 def changed_paths(capture: Capture) -> dict[str, str | None]:
@@ -145,7 +138,7 @@ def changed_paths(capture: Capture) -> dict[str, str | None]:
     return {path: capture.files[path] for path in capture.fresh} | dict.fromkeys(capture.gone)
 
 
-def result(
+def _result(
     repository: Repository | None,
     capture: Capture,
     parent: str | None,
@@ -155,72 +148,19 @@ def result(
     """Return the result of a capture on top of `parent`, committed as `commit_id` if at all."""
     subject = subject_of(message or capture.summary.subject)
     warnings = (*capture.warnings, *doubts(capture), *surprises(repository, capture, parent))
-    live, summary = capture.live, capture.summary
-    how_consistent = consistency(live)
+    live = capture.live
     return CommitResult(
-        commit_id, subject, parent, live.total, summary, how_consistent, warnings, capture.differs
+        commit_id,
+        subject,
+        parent,
+        live.total,
+        capture.summary,
+        consistency(live),
+        warnings,
+        capture.differs,
     )
 
 
 def subject_of(message: str) -> str:
     """Return a message's first paragraph in one line, as git shows a commit's subject."""
     return " ".join(message.strip().partition("\n\n")[0].split("\n"))
-
-
-def doubts(capture: Capture) -> list[str]:
-    """Return warnings of what the reading could not make sure of."""
-    sentences = [_unproven(capture.live)] if capture.live.why else []
-    if capture.live.primary:
-        sentences.append(f"this replica may lack data of its primary: {capture.live.primary}")
-    sentences += [
-        f"key {key} changed during every read: its saved value may mix old and new parts"
-        for key in capture.live.torn
-    ]
-    if capture.live.left_over:
-        count = len(capture.live.left_over)
-        sentences.append(f"left out {count} temporary keys of a restore that was killed")
-    if capture.live.functions_refused:
-        sentences.append(
-            "the user has no permission to list functions, so libraries are left out:"
-            " grant ACL SETUSER ... +function|list"
-        )
-    if not capture.live.watching:
-        sentences.append(
-            "the user has no permission to WATCH, so large values may mix old and new"
-            " parts: grant ACL SETUSER ... +watch +multi +exec"
-        )
-    return sentences
-
-
-def _unproven(live: SnapshotReader) -> str:
-    """Return why the capture is not known to be of one moment."""
-    changed = f", {live.changed:,} keys changed during the read" if live.changed else ""
-    return f"this is not one point in time{changed}: {live.why}"
-
-
-def surprises(repository: Repository | None, capture: Capture, parent: str | None) -> list[str]:
-    """Return warnings of what may be a mistake: an unfinished restore, far fewer keys than in the
-    last commit, another scope, or a detached HEAD."""
-    if repository is None or parent is None:
-        return []
-    sentences, keys = left_over(repository), capture.live.total
-    if not repository.branch():
-        sentences.append(
-            "HEAD is detached: no branch contains this history; `git switch` to a branch"
-        )
-    last = key_count(repository.commit_info(parent).trailers.get("Keys", ""))
-    if last >= MANY and keys < last * FEW:
-        sentences.append(
-            f"only {keys:,} keys, but the last commit has {last:,}: is this the right server?"
-        )
-    before = repository.files(parent).get(file_format.MANIFEST)
-    if before and before != capture.files[file_format.MANIFEST]:
-        sentences.append(
-            "the scope has changed since the last commit: keys outside it are not in this snapshot"
-        )
-    return sentences
-
-
-def key_count(trailer: str) -> int:
-    """Return the number of keys by a commit's `Keys` trailer, such as `db0=1164 db3=2`."""
-    return sum(int(count) for count in _KEYS.findall(trailer))

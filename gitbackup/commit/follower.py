@@ -1,4 +1,4 @@
-"""The live database, which once it was read stays known: by what changes, which alone is read."""
+"""Read the live database once, and from then on only what changes in it."""
 
 from __future__ import annotations
 
@@ -20,48 +20,49 @@ from gitbackup.progress import Progress
 
 
 class LiveFollower(SnapshotReader):
-    """Stays with the server after `read`, until `close`.
+    """A SnapshotReader that stays connected after `read()`, until `close()`.
 
     `dirty` are the names of keys that were written to, or have expired, since they were read;
-    `silent_changes` is what may have changed without an invalidation; and where `upset`, all has
-    to be read anew. Methods raise ServerError where the server does not let us hear it, or is lost.
+    `silent_changes` is what may have changed without an invalidation. If `needs_rescan`, all has
+    to be read anew, by another follower. Methods raise ServerError if the server is lost, or does
+    not permit tracking.
     """
 
     def __init__(self, server: Server, scope: Scope, progress: Progress) -> None:
         super().__init__(server, scope, progress)
         self.dirty: set[bytes] = set()
         self.silent_changes: set[SilentChange] = set()
-        self.upset = False
+        self.needs_rescan = False
         self._opened = ExitStack()
         self._reading: Reading | None = None
         self._covered = covered(scope)
-        self._ahead = 0  # milliseconds that the server's time is ahead of our monotonic clock
+        self._clock_offset = 0  # milliseconds from our monotonic clock to the server's time
         self._due = ""  # when the first key or field expires
 
     def close(self) -> None:
-        """Leaves the server."""
+        """Close the connections."""
         self._opened.close()
 
     def read(self, sink: Sink) -> None:
         super().read(sink)
-        self.upset = self._reading is None
+        self.needs_rescan = self._reading is None
 
     def listen(self, seconds: float, sink: Sink) -> set[bytes]:
-        """Waits so long for changes: the names of keys that were written to, or have expired."""
-        tracker = self._hearing()
+        """Wait so long for changes; return the names of keys that were written to or expired."""
+        tracker = self._tracking()
         tracker.drain(seconds)
-        self.upset |= tracker.took_flush()
+        self.needs_rescan |= tracker.took_flush()
         names = {*filter(self._covered, tracker.take()), *self._expired(sink)}
         self.dirty |= names
         return names
 
     def ask(self) -> set[SilentChange]:
-        """What has come to be `silent_changes`."""
-        told = self._hearing().silent_changes()
-        self.upset |= SilentChange.EVERYTHING in told
+        """Look for silent changes; return the kinds that are new in `silent_changes`."""
+        changes = self._tracking().silent_changes()
+        self.needs_rescan |= SilentChange.EVERYTHING in changes
         if not self.scope.functions:
-            told.discard(SilentChange.LIBRARIES)
-        new, self.silent_changes = told - self.silent_changes, self.silent_changes | told
+            changes.discard(SilentChange.LIBRARIES)
+        new, self.silent_changes = changes - self.silent_changes, self.silent_changes | changes
         return new
 
     def silent_keys(self) -> set[bytes]:
@@ -70,29 +71,29 @@ class LiveFollower(SnapshotReader):
         return {name for _, name in reading.silent()} if reading else set()
 
     def catch_up(self, sink: Sink) -> None:
-        """Reads what has changed, and gives the files that are otherwise.
+        """Read what has changed, and put the files that differ.
 
-        That is at one moment, as told by `at_once`, or else each key at its own, and what was
-        written to meanwhile is dirty still. Raises FullRescanNeeded where all has to be read anew.
+        `at_once` says whether that was at one moment. If not, what was written to meanwhile is
+        still dirty. Raises FullRescanNeeded if all has to be read anew.
         """
-        tracker, reading = self._hearing(), self._reading
+        tracker, reading = self._tracking(), self._reading
         if reading is None:
-            raise ValueError("it has not been read yet")
+            raise ValueError("nothing has been read yet")
         self.primary = ""
         self._look_at_primary()
         loop = self._loop(tracker, reading, self.dirty)
         self.taken_at = self._read_again(loop, tracker, reading, PATIENCE, sink)
-        self._know(loop, tracker, reading)
+        self._follow_from(loop, tracker, reading)
 
     def _settle(self, tracker: Tracker, reading: Reading, sink: Sink) -> ConsistencyLoop:
         loop = super()._settle(tracker, reading, sink)
         if not self.at_once:
             loop.dirty = loop.touched
-        self._know(loop, tracker, reading)
+        self._follow_from(loop, tracker, reading)
         return loop
 
-    def _know(self, loop: ConsistencyLoop, tracker: Tracker, reading: Reading) -> None:
-        """What was read is known from now on, but for what is dirty."""
+    def _follow_from(self, loop: ConsistencyLoop, tracker: Tracker, reading: Reading) -> None:
+        """Take what the loop has read as known, except for what is dirty."""
         self._reading = reading
         reading.databases |= loop.databases
         reading.reader.rest()
@@ -100,23 +101,23 @@ class LiveFollower(SnapshotReader):
         if self.at_once:
             tracker.forget_silent_changes()
             self.silent_changes = set()
-        self._ahead = keyspace.clock(tracker.wire) - _milliseconds()
-        self._await_first()
-        self._count()
+        self._clock_offset = keyspace.clock(tracker.wire) - _milliseconds()
+        self._note_first_due()
+        self._count_keys()
 
     def _expired(self, sink: Sink) -> Iterator[bytes]:
-        """The names of keys of which all or some has expired since it was last asked."""
-        instant = str(codec.instant(self._ahead + _milliseconds()))
+        """Yield the keys that have expired, in whole or in part, since this was last asked."""
+        instant = str(codec.instant(self._clock_offset + _milliseconds()))
         if self._due and self._due < instant:
             for index in self._indexes.values():
                 yield from index.expired(instant, sink)
-            self._await_first()
+            self._note_first_due()
 
-    def _await_first(self) -> None:
+    def _note_first_due(self) -> None:
         dues = (index.first_due() for index in self._indexes.values())
         self._due = min(filter(None, dues), default="")
 
-    def _hearing(self) -> Tracker:
+    def _tracking(self) -> Tracker:
         if self._tracker is None:
             raise ServerError(f"watch has lost the server at {self.server.label}")
         return self._tracker
@@ -128,7 +129,7 @@ class LiveFollower(SnapshotReader):
             yield opened
             self._opened = opened.pop_all()
 
-    def _miss(self, error: ServerError) -> None:
+    def _stop_tracking(self, error: ServerError) -> None:
         raise error
 
 

@@ -1,4 +1,4 @@
-"""A commit's message: the subject, the first of what changed, and git trailers, a fact each."""
+"""A commit's message: the subject, the first changed keys, and a git trailer for each fact."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a snapshot is from: what its commit says besides what changed.
+    """What a commit says of its snapshot besides the changes: where, when and how it was taken.
 
     `taken_at` is in milliseconds since 1970, `keys` how many each database has.
-    `primary` tells what kept a replica from having what its primary has.
+    `primary` tells why a replica may have lacked what its primary had.
     """
 
     server: str
@@ -37,13 +37,13 @@ class Origin:
 
 
 def origin(capture: Capture) -> Origin:
-    """Of a snapshot that was just read."""
+    """Return the origin of a snapshot that was just read."""
     live = capture.live
     return Origin(str(live.server), live.taken_at, consistency(live), live.keys, live.primary)
 
 
 def consistency(live: SnapshotReader) -> str:
-    """Whether it is of one moment; and if not, what each key's own moment may have missed."""
+    """Return whether all was read at one moment; if not, also what may be inconsistent."""
     if live.at_once:
         return POINT_IN_TIME
     parts = [PER_KEY]
@@ -59,43 +59,45 @@ def consistency(live: SnapshotReader) -> str:
 def compose(
     subject: str | None, summary: Summary, origin: Origin, more: Mapping[str, str] = NOTHING
 ) -> str:
-    """A commit's message; without a subject, one that tells the changes.
+    """Return a commit's message; without a `subject`, it is the summary's.
 
     The trailers are such as `git interpret-trailers` reads; `more` are those that only some
     commits have.
     """
-    body = "\n".join(_listed(summary))
-    trailers = {**_facts(summary, origin), **more}
+    subject = (subject or summary.subject).replace("\r\n", "\n").replace("\r", "\n").strip()
+    trailers = {**_trailers(summary, origin), **more}
     facts = "\n".join(f"{name}: {one_line(value)}" for name, value in trailers.items())
-    worded = (subject or summary.subject).replace("\r\n", "\n").replace("\r", "\n").strip()
-    parts = [worded, body, facts]
+    parts = [subject, "\n".join(_first_keys(summary)), facts]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _listed(summary: Summary) -> list[str]:
-    lines = [f"{SIGNS[action]} {_line(str(key))}" for key, action in summary.first]
+def _first_keys(summary: Summary) -> list[str]:
+    """Return a line for each of the first keys that changed, and one that counts the others."""
+    lines = []
+    for key, action in summary.first:
+        name = one_line(str(key))
+        if len(name) > LONGEST:
+            name = name[: LONGEST - 1] + "…"
+        lines.append(f"{SIGNS[action]} {name}")
     counts = summary.counts
     more = counts.added + counts.changed + counts.removed - len(lines)
     return [*lines, f"and {more:,} more"] if more > 0 else lines
 
 
 def one_line(text: str) -> str:
-    """Return a text that others wrote without what could end its line, or control a terminal.
+    """Return a text in which ? replaces what could end its line, or control a terminal.
 
-    A fact of a commit is a line of its message: no server, file or key can add a second one.
+    A trailer is one line of the message, and no server, file or key may add a second one.
     """
     return _ENDS_LINES.sub("?", text)
 
 
-def _line(name: str) -> str:
-    """A key's name that stays on its line."""
-    clean = one_line(name)
-    return clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
-
-
-def _facts(summary: Summary, origin: Origin) -> dict[str, str]:
+def _trailers(summary: Summary, origin: Origin) -> dict[str, str]:
     counts = summary.counts
-    keys = " ".join(_counted(db, count) for db, count in sorted(origin.keys.items()))
+    keys = " ".join(
+        f"functions={count}" if db == FUNCTIONS else f"db{db}={count}"
+        for db, count in sorted(origin.keys.items())
+    )
     return {
         "Format": str(FORMAT),
         "Server": origin.server,
@@ -107,7 +109,3 @@ def _facts(summary: Summary, origin: Origin) -> dict[str, str]:
         "Changed": str(counts.changed),
         "Removed": str(counts.removed),
     }
-
-
-def _counted(db: int, count: int) -> str:
-    return f"functions={count}" if db == FUNCTIONS else f"db{db}={count}"

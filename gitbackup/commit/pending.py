@@ -1,4 +1,4 @@
-"""The snapshot that is to be committed next, kept while the live database changes."""
+"""The snapshot that a watch commits next: which files differ from HEAD, and their content."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from gitbackup.store.repository.repository import Repository
 
 
 class PendingSnapshot(FileCollector):
-    """Takes the files that are otherwise than in a commit, `head`, which is `known`.
+    """Takes the files that differ from those of the commit `head`, which are `known`.
 
-    `files` gives each path the id of its blob; `paths` are those that may differ. What is not
-    committed yet is in `spool`.
+    `files` gives each path the id of its blob; `paths` are those that may differ from `head`.
+    The content of files that are not committed yet is in `spool`.
     """
 
     def __init__(self, repository: Repository, head: str, files: Mapping[str, str]) -> None:
         self.head: str = head
-        self._held = repository.files(head)
-        self.known = StoredSource(repository, self._held)
+        self._head_files = repository.files(head)
+        self.known = StoredSource(repository, self._head_files)
         self.spool = Spool()
         self.paths: set[str] = set()
         self._repository = repository
@@ -36,11 +36,14 @@ class PendingSnapshot(FileCollector):
         super().drop(path)
 
     def read(self, path: str, blob_id: str) -> bytes:
-        held = blob_id in self.spool
-        return self.spool.read(blob_id) if held else self._repository.read(blob_id)
+        spooled = blob_id in self.spool
+        return self.spool.read(blob_id) if spooled else self._repository.read(blob_id)
 
     def follow(self, head: str) -> None:
-        """HEAD is at another commit now. Raises Damaged where one of both cannot be read."""
+        """Take `head`, which another run has made, as the commit to compare with.
+
+        Raises Damaged if it, or the commit before, cannot be read.
+        """
         for path, _, blob_id in self._repository.changed_files(self.head, head):
             if file_format.is_data(path):
                 self._know(path, blob_id)
@@ -48,7 +51,7 @@ class PendingSnapshot(FileCollector):
         self.head = head
 
     def committed(self, head: str) -> None:
-        """All that differed is HEAD's now."""
+        """Take `head`, which was made of this snapshot, as the commit to compare with."""
         for path in self.paths:
             self._know(path, self.files.get(path))
         self.paths.clear()
@@ -57,9 +60,9 @@ class PendingSnapshot(FileCollector):
 
     def _know(self, path: str, blob_id: str | None) -> None:
         if blob_id is None:
-            self._held.pop(path, None)
+            self._head_files.pop(path, None)
         else:
-            self._held[path] = blob_id
+            self._head_files[path] = blob_id
 
     def close(self) -> None:
         self.spool.close()

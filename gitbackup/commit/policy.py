@@ -1,4 +1,4 @@
-"""When a watch commits, and how it words that."""
+"""When a watch commits, and the message of such a commit."""
 
 from __future__ import annotations
 
@@ -11,96 +11,95 @@ from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart, matcher, may_name_library
 from gitbackup.model.changes import Counts, KeyChange, Summary
-from gitbackup.model.keys import Key
 
 CHANGES = "{changes}"
-_PLACE = re.compile(r"\{(\w*)\}")
+_PLACEHOLDER = re.compile(r"\{(\w*)\}")
 _SAMPLE = Summary(Counts(), {}, (), "changes")
 
 
 @dataclass(frozen=True, slots=True)
 class CommitPolicy:
-    """When to commit, and how to word it.
+    """Which changes count, how long to wait for more of them, and the message of the commit.
 
-    What counts is a change of a key that matches one of the globs `match`, of any where there
-    are none, and none of `quiet`; libraries are matched as keys are. Once nothing of that
-    has changed for `rest` seconds there is a commit, at the latest after `longest`. `template`
-    is a commit's message: `{changes}` in it stands for what changed, `{counts}` for how many
-    keys. Raises UsageError for what makes no sense.
+    A change counts if its key, or library, matches one of the globs `match` (any, if there are
+    none) and none of `quiet`. There is a commit once none has counted for `wait` seconds, and
+    `max_wait` seconds after the first at the latest. In the message `template`, `{changes}` stands
+    for what changed, `{counts}` for how many keys.
+
+    Raises UsageError if `max_wait` is less than `wait`, and for a template that is empty or has
+    another placeholder.
     """
 
     match: Sequence[str] = ()
     quiet: Sequence[str] = ()
-    rest: float = 2.0
-    longest: float = 60.0
+    wait: float = 2.0
+    max_wait: float = 60.0
     template: str = CHANGES
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rest <= self.longest:
+        if not 0 <= self.wait <= self.max_wait:
             raise UsageError("--max-wait is shorter than --quiet")
-        expect_text(self.word(_SAMPLE))
+        expect_text(self.message(_SAMPLE))
 
-    def word(self, summary: Summary) -> str:
-        """A commit's message."""
-        told = {"changes": summary.subject, "counts": str(summary.counts)}
+    def message(self, summary: Summary) -> str:
+        """Return the message of a commit of these changes."""
+        values = {"changes": summary.subject, "counts": str(summary.counts)}
 
-        def fill(found: re.Match[str]) -> str:
-            if found[1] not in told:
-                known = " and ".join(f"{{{name}}}" for name in told)
-                raise UsageError(f"unknown placeholder {found[0]}: use {known}")
-            return told[found[1]]
+        def fill(placeholder: re.Match[str]) -> str:
+            if placeholder[1] not in values:
+                known = " and ".join(f"{{{name}}}" for name in values)
+                raise UsageError(f"unknown placeholder {placeholder[0]}: use {known}")
+            return values[placeholder[1]]
 
-        return _PLACE.sub(fill, self.template)
+        return _PLACEHOLDER.sub(fill, self.template)
 
-    def counted(self, names: set[bytes]) -> bool:
-        """Whether one of these keys counts."""
+    def counts_names(self, names: set[bytes]) -> bool:
+        """Return whether one of these keys counts."""
         if not names:
             return False
-        matches, hushed = matcher(self.match), matcher(self.quiet) if self.quiet else None
-        return any(matches(name) and not (hushed and hushed(name)) for name in names)
+        matches, is_quiet = matcher(self.match), matcher(self.quiet) if self.quiet else None
+        return any(matches(name) and not (is_quiet and is_quiet(name)) for name in names)
 
-    def count(self, changes: Sequence[KeyChange]) -> bool:
-        """Whether one of these changes counts."""
-        loud, _ = apart(changes, self.quiet)
-        return any(self._matches(change.key) for change in loud)
+    def counts_changes(self, changes: Sequence[KeyChange]) -> bool:
+        """Return whether one of these changes counts."""
+        matches, (loud, _) = matcher(self.match), apart(changes, self.quiet)
+        return any(matches(codec.data(change.key.name)) for change in loud)
 
     @property
-    def of_libraries(self) -> bool:
-        """Whether a library may count."""
+    def counts_libraries(self) -> bool:
+        """Return whether a library may count."""
         return may_name_library(self.match)
-
-    def _matches(self, key: Key) -> bool:
-        return bool(matcher(self.match)(codec.data(key.name)))
 
 
 class Debouncer:
-    """Rings when it is time to commit; it is set by what changes. Instants are in seconds."""
+    """A timer that fires when it is time to commit. Instants are seconds of one clock."""
 
     def __init__(self, policy: CommitPolicy) -> None:
         self._policy = policy
-        self._first: float | None = None
-        self._last = self._held = float("-inf")
+        self._first: float | None = None  # when the first change came
+        self._last = self._not_before = float("-inf")
 
     @property
     def is_set(self) -> bool:
+        """Return whether there was a change since it was stopped."""
         return self._first is not None
 
     def set(self, now: float) -> None:
-        """Something that counts has changed."""
+        """Note that something has changed that counts."""
         self._first = now if self._first is None else self._first
         self._last = now
 
     def stop(self) -> None:
-        self._first, self._held = None, float("-inf")
+        """Do not fire before the next change."""
+        self._first, self._not_before = None, float("-inf")
 
     def hold(self, until: float) -> None:
-        """It does not ring before that."""
-        self._held = until
+        """Do not fire before this instant."""
+        self._not_before = until
 
-    def rings_in(self, now: float) -> float:
-        """How long it is until then, if nothing else changes."""
+    def fires_in(self, now: float) -> float:
+        """Return in how many seconds it fires if nothing changes; infinity if it is not set."""
         if self._first is None:
             return float("inf")
-        policy = self._policy
-        due = min(self._last + policy.rest, self._first + policy.longest)
-        return max(due, self._held) - now
+        due = min(self._last + self._policy.wait, self._first + self._policy.max_wait)
+        return max(due, self._not_before) - now

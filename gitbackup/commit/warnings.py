@@ -1,55 +1,118 @@
-"""What a commit warns of: restores that are not at their end."""
+"""What a commit, a diff or an export of the live database warns of."""
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 
+from gitbackup.capture.capture import Capture
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.plan import Ttl
+from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JournalEntry, State
 
+FEW = 0.5  # of the last commit's keys: fewer may be those of another server
+MANY = 10  # keys of the last commit, from which on fewer of them are worth a warning
+_KEYS = re.compile(r"(?<!\S)db[0-9]+=([0-9]{1,18})(?!\S)")
 
-def left_over(repository: Repository) -> list[str]:
-    """What to say of restores that are not at their end, into the server that commits are of."""
-    left = _cut_off(repository)
-    if not left:
+
+def doubts(capture: Capture) -> list[str]:
+    """Return a warning for each thing that reading could not make sure of."""
+    live, sentences = capture.live, []
+    if live.why:
+        changed = f", {live.changed:,} keys changed during the read" if live.changed else ""
+        sentences.append(f"this is not one point in time{changed}: {live.why}")
+    if live.primary:
+        sentences.append(f"this replica may lack data of its primary: {live.primary}")
+    sentences += [
+        f"key {key} changed during every read: its saved value may mix old and new parts"
+        for key in live.torn
+    ]
+    if live.left_over:
+        count = len(live.left_over)
+        sentences.append(f"left out {count} temporary keys of a restore that was killed")
+    if live.functions_refused:
+        sentences.append(
+            "the user has no permission to list functions, so libraries are left out:"
+            " grant ACL SETUSER ... +function|list"
+        )
+    if not live.watching:
+        sentences.append(
+            "the user has no permission to WATCH, so large values may mix old and new"
+            " parts: grant ACL SETUSER ... +watch +multi +exec"
+        )
+    return sentences
+
+
+def surprises(repository: Repository | None, capture: Capture, parent: str | None) -> list[str]:
+    """Return a warning for each thing that may be a mistake: an unfinished restore, far fewer
+    keys than in the last commit, another scope, or a detached HEAD."""
+    if repository is None or parent is None:
+        return []
+    sentences, keys = unfinished_restores(repository), capture.live.total
+    if not repository.branch():
+        sentences.append(
+            "HEAD is detached: no branch contains this history; `git switch` to a branch"
+        )
+    trailer = repository.commit_info(parent).trailers.get("Keys", "")  # such as db0=1164 db3=2
+    last = sum(int(count) for count in _KEYS.findall(trailer))
+    if last >= MANY and keys < last * FEW:
+        sentences.append(
+            f"only {keys:,} keys, but the last commit has {last:,}: is this the right server?"
+        )
+    before = repository.files(parent).get(file_format.MANIFEST)
+    if before and before != capture.files[file_format.MANIFEST]:
+        sentences.append(
+            "the scope has changed since the last commit: keys outside it are not in this snapshot"
+        )
+    return sentences
+
+
+def unfinished_restores(repository: Repository) -> list[str]:
+    """Return a warning for each restore, into the server that commits are of, that was cut off."""
+    sentences = _cut_off(repository)
+    if not sentences:
         return []
     try:
         with repository.beside("restoring", 0):
             return _cut_off(repository)  # one that was under way may have ended since
     except Busy:  # it is under way
         return []
-    except GitbackupError:  # a disk that may only be read: nobody restores on it
-        return left
+    except GitbackupError:  # the disk is read-only: no restore is under way
+        return sentences
 
 
 def _cut_off(repository: Repository) -> list[str]:
     known = repository.journal.known()
-    return [_left(each) for each in known if each.home and each.state is not State.DONE]
+    return [_sentence(each) for each in known if each.home and each.state is not State.DONE]
 
 
-def _left(restore: JournalEntry) -> str:
+def _sentence(restore: JournalEntry) -> str:
+    """Return what finishes a restore that was cut off, and what takes it back."""
     if restore.undoes:
         return f"an undo of {restore.undoes[:7]} is not finished: `gitbackup undo` finishes it"
-    told = f"a restore of {restore.commit[:7]} is not finished"
+    unfinished = f"a restore of {restore.commit[:7]} is not finished"
     back = "`gitbackup undo` takes it back"
     if not restore.asked.startswith("["):
-        return f"{told}: the same `gitbackup restore --plan` finishes it, {back}"
+        return f"{unfinished}: the same `gitbackup restore --plan` finishes it, {back}"
     if json.loads(restore.asked)[0] == "import" and len(json.loads(restore.asked)) > 2:
         return f"an import is not finished: the same `gitbackup import` finishes it, {back}"
-    return f"{told}: `{shlex.join(_words(restore))}` finishes it, {back}"
+    return f"{unfinished}: `{shlex.join(_command(restore))}` finishes it, {back}"
 
 
-def _words(restore: JournalEntry) -> Iterator[str]:
-    """What finishes it, whatever HEAD is by then."""
+def _command(restore: JournalEntry) -> Iterator[str]:
+    """Yield the words of the command that finishes a restore, wherever HEAD is by then."""
     yield from ("gitbackup", "restore", restore.commit[:7])
     how = json.loads(restore.how)
-    for of, to in how["databases"] or ():
-        yield from ("--db", f"{of}:{to}")
-    yield from () if how["delete"] else ("--no-delete",)
-    yield from () if how["ttl"] == Ttl.KEEP.value else ("--ttl", how["ttl"])
-    yield from ("--",) if any(glob.startswith("-") for glob in how["patterns"]) else ()
+    for source, target in how["databases"] or ():
+        yield from ("--db", f"{source}:{target}")
+    if not how["delete"]:
+        yield "--no-delete"
+    if how["ttl"] != Ttl.KEEP.value:
+        yield from ("--ttl", how["ttl"])
+    if any(glob.startswith("-") for glob in how["patterns"]):
+        yield "--"
     yield from how["patterns"]

@@ -1,4 +1,4 @@
-"""`watch`: commits by itself, whenever keys have changed and things are quiet again."""
+"""`watch`: commit whenever keys have changed and no more of them do for a while."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from typing import Protocol
 
 from gitbackup.capture.capture import Capture, compared
 from gitbackup.capture.consistency import FullRescanNeeded
-from gitbackup.commit.commit import CommitResult, changed_paths, doubts, hushed, record, subject_of
+from gitbackup.commit.commit import CommitResult, changed_paths, record, subject_of, with_quiet
 from gitbackup.commit.follower import LiveFollower
 from gitbackup.commit.message import compose, consistency, origin
 from gitbackup.commit.pending import PendingSnapshot
 from gitbackup.commit.policy import CommitPolicy, Debouncer
+from gitbackup.commit.warnings import doubts
 from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError
 from gitbackup.live.read.invalidation import SilentChange
 from gitbackup.store.repository.repository import Repository
 
-TURN = 0.2  # seconds in which nothing is looked at but what the server tells
-ASK = 1.0  # seconds between two looks at what it does not tell
+TURN = 0.2  # seconds at most to wait for invalidations before looking at anything else
+ASK = 1.0  # seconds between two looks for silent changes
 FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0  # seconds before another try
-WORTH_A_WORD = 3.0  # seconds that another run may hold the repository
-GATHER = 32  # commits between two looks at the packs that they leave
+SILENT_WAIT = 3.0  # seconds of waiting for another run's lock, after which that is reported
+GATHER = 32  # commits after which their packs are joined
 
 
 class Stop(Protocol):
-    """Tells whether to stop, and wakes up then; such as threading.Event."""
+    """Says whether to stop, and ends a wait when it is so; threading.Event is one."""
 
     def is_set(self) -> bool: ...
 
@@ -36,7 +37,7 @@ class Stop(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """All is read and committed: from now on what changes is."""
+    """All has been read and committed; from now on changes are. `head` is the last commit."""
 
     server: str
     keys: int
@@ -45,20 +46,21 @@ class Watching:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What went wrong; it is tried again after so many seconds."""
+    """What went wrong. It is tried again after `wait` seconds."""
 
     sentence: str
     wait: float
 
 
 Event = CommitResult | Watching | Trouble
-"""What a watch tells; a CommitResult has a commit then."""
+"""What a watch reports; a CommitResult always has a commit."""
 
 
 class Watch:
-    """One watch of one database, for as long as nobody stops it.
+    """One watch of one database, until `stop` is set.
 
-    `connect` gives the database anew each time that it was lost; `clock` tells seconds.
+    `connect` is called for a new connection each time that the last was lost; `clock` returns
+    seconds.
     """
 
     def __init__(
@@ -76,13 +78,13 @@ class Watch:
         self._clock = clock
         self._began = False
         self._wait = FIRST_WAIT
-        self._made = 0  # commits
+        self._commits = 0
 
     def run(self) -> Iterator[Event]:
-        """What happens, as it does. First it commits what differs.
+        """Commit what differs, then what changes; yield each event as it happens.
 
-        Raises Busy where another run watches, and any GitbackupError that keeps it from
-        beginning; later ones are told, and it is tried again.
+        Raises Busy if another run watches, and any GitbackupError before the first commit; later
+        ones are yielded as Trouble, and it is tried again.
         """
         with self._repository.beside("watching", 0):
             while not self._stop.is_set():
@@ -93,13 +95,13 @@ class Watch:
                     if not self._began and not isinstance(error, Busy):
                         raise
                     yield from self._trouble(error)
-                    self._stop.wait(self._later())
+                    self._stop.wait(self._next_wait())
 
     def _watch(self, live: LiveFollower) -> Iterator[Event]:
-        """Commits what differs, then what changes; ends where all has to be read anew."""
-        word, quiet = self._policy.word, self._policy.quiet
-        with self._repository.beside("restoring", 0):  # half of a restore is no state to keep
-            capture, result = record(self._repository, live, word, False, quiet)
+        """Commit what differs, then what changes; end when all has to be read anew."""
+        policy = self._policy
+        with self._repository.beside("restoring", 0):  # a half-restored state is not committed
+            capture, result = record(self._repository, live, policy.message, False, policy.quiet)
         head = result.commit or result.parent
         if head is None:
             raise ValueError("a first commit is always made")
@@ -111,67 +113,66 @@ class Watch:
             yield from self._follow(live, pending)
 
     def _follow(self, live: LiveFollower, pending: PendingSnapshot) -> Iterator[Event]:
-        """Commits what changes, until it is stopped or all has to be read anew."""
+        """Commit what changes, until it is stopped or all has to be read anew."""
         debouncer = Debouncer(self._policy)
         asked = self._clock()
-        counts = self._policy.counted(live.dirty)
+        counts = self._policy.counts_names(live.dirty)
         while not self._stop.is_set():
             now = self._clock()
             if now >= asked + ASK:
                 counts |= self._ask(live)
                 asked = now
-            if counts or (live.upset and not debouncer.is_set):
+            if counts or (live.needs_rescan and not debouncer.is_set):
                 debouncer.set(now)
-            if debouncer.rings_in(now) <= 0:
-                if not live.upset:
+            if debouncer.fires_in(now) <= 0:
+                if not live.needs_rescan:
                     yield from self._attempt(live, pending, debouncer)
-                if live.upset:
+                if live.needs_rescan:
                     return
-            turn = max(0.0, min(TURN, debouncer.rings_in(self._clock())))
-            counts = self._policy.counted(live.listen(turn, pending))
+            turn = max(0.0, min(TURN, debouncer.fires_in(self._clock())))
+            counts = self._policy.counts_names(live.listen(turn, pending))
 
     def _attempt(
         self, live: LiveFollower, pending: PendingSnapshot, debouncer: Debouncer
     ) -> Iterator[Event]:
-        """Commits, or tells why not: then it is tried again."""
+        """Commit, or yield the trouble and try again later."""
         debouncer.stop()
         try:
             if result := self._commit(live, pending):
                 yield result
             self._wait = FIRST_WAIT
-            if self._policy.counted(live.dirty):
+            if self._policy.counts_names(live.dirty):
                 debouncer.set(self._clock())
         except FullRescanNeeded:
-            live.upset = True
+            live.needs_rescan = True
         except ServerError:
             raise
         except GitbackupError as error:
             yield from self._trouble(error)
             debouncer.set(self._clock())
-            debouncer.hold(self._clock() + self._later())
+            debouncer.hold(self._clock() + self._next_wait())
 
     def _ask(self, live: LiveFollower) -> bool:
-        """Whether something that counts may have changed without an invalidation."""
-        told = live.ask()
-        if SilentChange.LIBRARIES in told and self._policy.of_libraries:
+        """Return whether something that counts may have changed silently."""
+        changes = live.ask()
+        if SilentChange.LIBRARIES in changes and self._policy.counts_libraries:
             return True
-        return SilentChange.KEYS in told and self._policy.counted(live.silent_keys())
+        return SilentChange.KEYS in changes and self._policy.counts_names(live.silent_keys())
 
     def _commit(self, live: LiveFollower, pending: PendingSnapshot) -> CommitResult | None:
-        """Commits what has changed; None where none of it counts: then it waits for the next."""
+        """Commit what has changed. Return None if none of it counts: the next commit has it."""
         repository = self._repository
         with repository.beside("restoring", 0):
             live.catch_up(pending)
             with repository.lock(0):
-                self._look_at_head(pending)
-                paths = sorted(pending.paths)
-                capture = hushed(compared(live, pending.known, pending, paths), self._policy.quiet)
-                if not self._policy.count(capture.changes):
+                self._follow_head(pending)
+                capture = compared(live, pending.known, pending, sorted(pending.paths))
+                if not self._policy.counts_changes(capture.changes):
                     return None
-                return self._record(capture, pending)
+                return self._record(with_quiet(capture, self._policy.quiet), pending)
 
-    def _look_at_head(self, pending: PendingSnapshot) -> None:
-        """Another run, or a person, may have committed meanwhile: what differs from that counts."""
+    def _follow_head(self, pending: PendingSnapshot) -> None:
+        """Compare with HEAD if another run, or a person, has committed meanwhile."""
         head = self._repository.head()
         try:
             if head != pending.head:
@@ -180,37 +181,42 @@ class Watch:
             raise FullRescanNeeded from None
 
     def _record(self, capture: Capture, pending: PendingSnapshot) -> CommitResult:
-        parent, message = pending.head, self._policy.word(capture.summary)
+        parent, message = pending.head, self._policy.message(capture.summary)
         with self._repository.importer(parent) as importer:
             for blob_id in (capture.files[path] for path in capture.fresh):
                 if blob_id in pending.spool:
                     importer.put(blob_id, pending.spool.read(blob_id))
-            whole = compose(message, capture.summary, origin(capture))
-            commit = importer.commit(whole, changed_paths(capture))
+            full_message = compose(message, capture.summary, origin(capture))
+            commit = importer.commit(full_message, changed_paths(capture))
             importer.publish()
         pending.committed(commit)
-        live, warnings = capture.live, [*capture.warnings, *doubts(capture), *self._gather()]
-        subject, keys = subject_of(message), live.total
-        told = consistency(live)
-        return CommitResult(commit, subject, parent, keys, capture.summary, told, warnings)
+        return CommitResult(
+            commit,
+            subject_of(message),
+            parent,
+            capture.live.total,
+            capture.summary,
+            consistency(capture.live),
+            [*capture.warnings, *doubts(capture), *self._gather()],
+        )
 
     def _gather(self) -> list[str]:
-        """Joins the packs of many commits. What goes wrong with it is only worth a word."""
-        self._made += 1
+        """Join the packs of many commits. Return a warning if that fails."""
+        self._commits += 1
         try:
-            if self._made % GATHER == 0:
+            if self._commits % GATHER == 0:
                 self._repository.gather()
         except GitbackupError as error:
             return [f"the commit was made, but git could not combine its packs: {error}"]
         return []
 
     def _trouble(self, error: GitbackupError) -> Iterator[Trouble]:
-        """Tells of it, but for a repository that is held for a moment only."""
-        brief = isinstance(error, Busy) and self._wait < WORTH_A_WORD
+        """Yield the trouble, unless another run has held the repository only for a moment."""
+        brief = isinstance(error, Busy) and self._wait < SILENT_WAIT
         if not (brief or self._stop.is_set()):
             yield Trouble(str(error), self._wait)
 
-    def _later(self) -> float:
-        """How long to wait before another try: each time longer."""
+    def _next_wait(self) -> float:
+        """Return how many seconds to wait before another try: each time longer."""
         wait, self._wait = self._wait, min(self._wait * 2, LONGEST_WAIT)
         return wait

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
-from gitbackup.commit.commit import doubts, surprises
+from gitbackup.commit.warnings import doubts, surprises
 from gitbackup.compare.redis_commands import commands
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
@@ -182,8 +182,8 @@ def diff_live(
     if file_format.MANIFEST in side.files:
         scope = file_format.read_manifest(side.read(file_format.MANIFEST))
     spool = Spool()  # lives as long as the result
-    live_files, seen = SnapshotReader(server, scope, progress), repository.seen()
-    taken = take(live_files, side, Repository.blob_id, spool, strict=True, seen=seen)
+    live_files, reply_cache = SnapshotReader(server, scope, progress), repository.reply_cache()
+    taken = take(live_files, side, Repository.blob_id, spool, strict=True, reply_cache=reply_cache)
     live = LiveSource(repository, taken.files, spool)
     told, quiet, _ = narrow.split(taken.changes)
     warnings = [*taken.warnings, *doubts(taken)]
@@ -195,8 +195,8 @@ def status(repository: Repository, live: SnapshotReader, narrow: Narrow = EVERYT
     head = repository.head()
     side = CommitSource(repository, head)
     with Spool() as spool:
-        seen = repository.seen()
-        taken = take(live, side, Repository.blob_id, spool, strict=True, seen=seen)
+        reply_cache = repository.reply_cache()
+        taken = take(live, side, Repository.blob_id, spool, strict=True, reply_cache=reply_cache)
     warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head)]
     told, quiet, excluded = narrow.split(taken.changes)
     return Status(

@@ -223,8 +223,8 @@ class Restorer:
         parent, request = self._repository.head(), self._request
         live = SnapshotReader(self._server, self._reads, self._progress)
         known = EntrySource(CommitSource(self._repository, parent), self._summaries)
-        seen = self._repository.seen()
-        capture = take(live, known, Repository.blob_id, spool, seen=seen)
+        reply_cache = self._repository.reply_cache()
+        capture = take(live, known, Repository.blob_id, spool, reply_cache=reply_cache)
         source = decoded(LiveSource(self._repository, capture.files, spool))
         self._commit_counts = self._commit_counts or counted(self._whole, source, live)
         into = request.how.databases and [(to, to) for _, to in request.how.databases]

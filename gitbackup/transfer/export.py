@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from gitbackup.atomic_file import new_file
 from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
-from gitbackup.commit.commit import doubts
+from gitbackup.commit.warnings import doubts
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covers, matcher, may_name_library

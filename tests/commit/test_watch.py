@@ -274,7 +274,7 @@ def test_its_first_commit_waits_while_a_restore_runs(
     valkey: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of a restore is no state to keep."""
-    monkeypatch.setattr(engine, "WORTH_A_WORD", 0)
+    monkeypatch.setattr(engine, "SILENT_WAIT", 0)
     backup = Backup(tmp_path / "data", valkey.url)
     head = backup.commit().commit
     assert backup.repository is not None

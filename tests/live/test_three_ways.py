@@ -88,7 +88,7 @@ def at_one_moment(server: Server, held: Mapping[bytes, Entry]) -> Found:
     reader.read([], libraries=False)  # which tells what there is to know of the database
     moment = reader.read([KeyToRead(0, key, held[key]["type"]) for key in sorted(held)], False)
     connection.close()
-    outcomes = moment.found.items()
+    outcomes = moment.outcomes.items()
     return {key: one for (_, key), one in outcomes if one is not RetryAlone.LATER}
 
 

@@ -1,4 +1,4 @@
-"""Reading a few keys of several databases at one moment: inside MULTI and EXEC."""
+"""Read a few keys of several databases at one moment, inside MULTI and EXEC."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gitbackup.live.read.expiry import Span
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import Library
 
-Place = tuple[int, bytes]
+RawKey = tuple[int, bytes]
 """A database's number, and a key's name in it."""
 
 
 class KeyToRead(NamedTuple):
-    """A key to read, and the type that it is thought to have; empty where nobody knows."""
+    """A key to read, and the type that it is thought to have; empty if unknown."""
 
     db: int
     name: bytes
@@ -33,27 +33,24 @@ class KeyToRead(NamedTuple):
 class Moment:
     """What the server held at one moment.
 
-    `at` is its own time then, in milliseconds since 1970; `databases` are those with keys.
-    `found` gives each key's entry, None where it was gone, or RetryAlone where it takes more than
-    a moment; `types` its type, nothing where it is another than was thought. `hurried` are the
-    keys whose expiry had to be asked for afterwards. `libraries` is None where they were not
-    asked for.
+    `at` is its own time then, in milliseconds since 1970; `databases` are those with keys;
+    `fields_expire` those in which a field may expire. `outcomes` gives each key's entry, None if
+    it was gone, or RetryAlone if it has to be read by itself; `types` its type, empty if it is
+    another than was thought. `late` are the keys whose expiry had to be asked for afterwards.
+    `libraries` is None if they were not asked for.
     """
 
     at: int
     databases: frozenset[int]
     fields_expire: frozenset[int]
     libraries: Sequence[Library] | None = None
-    found: dict[Place, Outcome] = field(default_factory=dict)
-    types: dict[Place, str] = field(default_factory=dict)
-    hurried: set[Place] = field(default_factory=set)
+    outcomes: dict[RawKey, Outcome] = field(default_factory=dict)
+    types: dict[RawKey, str] = field(default_factory=dict)
+    late: set[RawKey] = field(default_factory=set)
 
 
 class AtomicReader:
-    """Reads at one moment, on a connection that serves nothing else meanwhile.
-
-    Raises ServerError, naming the command, where the user may not ask so.
-    """
+    """Reads keys at one moment, on a connection that nothing else uses meanwhile."""
 
     def __init__(self, connection: Connection, server: Abilities) -> None:
         self._connection = connection
@@ -61,14 +58,14 @@ class AtomicReader:
         self._plain = replace(server, field_expiry=False)
         self._fields_expire: frozenset[int] = frozenset()
 
-    def read(self, wanted: Sequence[KeyToRead], libraries: bool) -> Moment:
-        """Read keys, which come database by database; with `libraries`, the function libraries too.
+    def read(self, keys: Sequence[KeyToRead], libraries: bool) -> Moment:
+        """Read keys, sorted by database; with `libraries`, the function libraries too.
 
-        Raises ServerError, naming the command, where the user may not ask so.
+        Raises ServerError, naming the command, if the user may not run one.
         """
-        asked = [self._ask(key) for key in wanted]
+        asked = [self._ask(key) for key in keys]
         listing: list[Command] = [("FUNCTION", "LIST", "WITHCODE")] if libraries else []
-        commands = [("TIME",), expiry.KEYSPACE, *listing, *self._keys(wanted, asked)]
+        commands = [("TIME",), expiry.KEYSPACE, *listing, *self._commands(keys, asked)]
         first, info, *rest, last = self._transaction([*commands, ("TIME",)])
         replies = iter(rest)
         listed = keyspace.told(next(replies)) if libraries else None
@@ -81,21 +78,21 @@ class AtomicReader:
             if self._server.field_expiry and expiry.fields_may_expire_in(known, db)
         )
         moment = Moment(span.end, databases, expiring, listed)
-        self._settle(moment, wanted, asked, replies, span)
+        self._settle(moment, keys, asked, replies, span)
         self._fields_expire = expiring
         return moment
 
     def _ask(self, key: KeyToRead) -> Asked:
-        """What to ask for a key: its type alone, where that is not known."""
+        """Return what to ask for a key: only its type, if that is not known."""
         if key.type not in KINDS:
             return Asked(key.name, key.type, None, (("TYPE", key.name),))
         known = self._server if key.db in self._fields_expire else self._plain
         reading, when = KINDS[key.type].read(key.name, known), expiry.ask(key.name, known)
         return Asked(key.name, key.type, reading, (when, *next(reading)))
 
-    def _keys(self, wanted: Sequence[KeyToRead], asked: Sequence[Asked]) -> Iterator[Command]:
+    def _commands(self, keys: Sequence[KeyToRead], asked: Sequence[Asked]) -> Iterator[Command]:
         db = self._connection.db
-        for key, ask in zip(wanted, asked, strict=True):
+        for key, ask in zip(keys, asked, strict=True):
             if key.db != db:
                 db = key.db
                 yield "SELECT", db
@@ -118,62 +115,60 @@ class AtomicReader:
     def _settle(
         self,
         moment: Moment,
-        wanted: Sequence[KeyToRead],
+        keys: Sequence[KeyToRead],
         asked: Sequence[Asked],
         replies: Iterator[Any],
         span: Span,
     ) -> None:
+        """Note in the moment what the replies say of each key."""
         answers = [list(islice(replies, len(ask.commands))) for ask in asked]
-        instants = self._instants(moment, wanted, answers, span)
-        for key, ask, answer in zip(wanted, asked, answers, strict=True):
-            place = key.db, key.name
+        instants = self._instants(moment, keys, answers, span)
+        for key, ask, answer in zip(keys, asked, answers, strict=True):
+            raw_key, type_ = (key.db, key.name), key.type
+            outcome: Outcome = RetryAlone.LATER
             if ask.reading is None:
-                found, type_ = self._typed(ask, answer[0])
+                outcome, type_ = self._typed(ask, answer[0])
             elif answer[0] == expiry.GONE:
-                found, type_ = None, key.type
+                outcome = None
             elif self._mistaken(moment, key, ask, answer):
-                found, type_ = RetryAlone.LATER, ""
+                type_ = ""
             else:
                 left, *values = answer
-                when = instants.get(place, left)
-                known = self._server.pexpiretime or expiry.agreed(left, left, when, span)
-                found = (
-                    alone_read.outcome(key.type, ask.reading, values, when)
-                    if known
-                    else RetryAlone.LATER
-                )
-                type_ = key.type
-            moment.found[place], moment.types[place] = found, type_
+                when = instants.get(raw_key, left)
+                if self._server.pexpiretime or expiry.agreed(left, left, when, span):
+                    outcome = alone_read.outcome(key.type, ask.reading, values, when)
+            moment.outcomes[raw_key], moment.types[raw_key] = outcome, type_
 
     def _typed(self, asked: Asked, reply: Any) -> tuple[Outcome, str]:
+        """Return the outcome and the type of a key that was asked for its type alone."""
         if isinstance(reply, Refusal):
             raise self._connection.refused(reply, asked.commands[0])
         return (None, asked.type) if reply == "none" else (RetryAlone.LATER, reply)
 
     def _mistaken(self, moment: Moment, key: KeyToRead, asked: Asked, answer: list[Any]) -> bool:
-        """Whether a key was asked for as what it is not: it has another type, or a field of it may
-        expire."""
+        """Return whether a key has another type than was thought, or fields that may expire."""
         if alone_read.refused(self._connection, asked.commands, answer):
             return True
         return key.type in FIELDS_EXPIRE and key.db in moment.fields_expire - self._fields_expire
 
     def _instants(
-        self, moment: Moment, wanted: Sequence[KeyToRead], answers: Sequence[list[Any]], span: Span
-    ) -> dict[Place, int]:
-        """When keys expire, where the server has told only how much time is left.
+        self, moment: Moment, keys: Sequence[KeyToRead], answers: Sequence[list[Any]], span: Span
+    ) -> dict[RawKey, int]:
+        """Return when keys expire, if the server has only said how much time is left.
 
-        Within one millisecond that is known; else they are asked again, one by one.
+        If all was read within one millisecond, that is known; else they are asked again, one by
+        one.
         """
         if self._server.pexpiretime:
             return {}
-        left = {(key.db, key.name): answer[0] for key, answer in zip(wanted, answers, strict=True)}
-        hurried = [place for place, time in left.items() if isinstance(time, int) and time >= 0]
+        left = {(key.db, key.name): answer[0] for key, answer in zip(keys, answers, strict=True)}
+        expiring = [key for key, time in left.items() if isinstance(time, int) and time >= 0]
         if span.start == span.end:
-            return left | {place: span.end + left[place] for place in hurried}
-        for db, places in groupby(hurried, key=lambda place: place[0]):
-            names = [name for _, name in places]
+            return left | {key: span.end + left[key] for key in expiring}
+        for db, group in groupby(expiring, key=lambda key: key[0]):
+            names = [name for _, name in group]
             self._connection.select(db)
             instants = expiry.moments(self._connection, names, self._server)
             left.update(zip(((db, name) for name in names), instants, strict=True))
-        moment.hurried.update(hurried)
+        moment.late.update(expiring)
         return left

@@ -202,7 +202,7 @@ class KeyReader:
                 self._moments = False  # so that no connection is lost for each key
                 self._forget_second()  # it may be inside a transaction
                 return RetryAlone.LATER
-            outcome, type_ = moment.found[db, key], moment.types[db, key]
+            outcome, type_ = moment.outcomes[db, key], moment.types[db, key]
             if outcome is not RetryAlone.LATER:
                 return outcome
         return RetryAlone.LATER

@@ -296,7 +296,7 @@ class Repository(Configured):
         """Return what each remote has of HEAD's branch, as far as is known here."""
         return [remotes.pushed(self._git, remote) for remote in remotes.every(self._git)]
 
-    def seen(self) -> ReplyCache:
+    def reply_cache(self) -> ReplyCache:
         """Return what was made of the server's replies before."""
         return ReplyCache(self._git.git_dir / "gitbackup" / "seen")
 
