@@ -13,8 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gitbackup.after_commit import AfterCommit as AfterCommit
-    from gitbackup.backup import Backup as Backup
+    from gitbackup.backup.after_commit import AfterCommit as AfterCommit
+    from gitbackup.backup.backup import Backup as Backup
+    from gitbackup.backup.init import InitResult as InitResult
+    from gitbackup.backup.rdb_files import RdbFiles as RdbFiles
     from gitbackup.checks.check import Checked as Checked
     from gitbackup.commit.commit import CommitResult as CommitResult
     from gitbackup.commit.watch import Trouble as Trouble
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from gitbackup.errors import PasswordNeeded as PasswordNeeded
     from gitbackup.errors import ServerError as ServerError
     from gitbackup.errors import UsageError as UsageError
-    from gitbackup.init import InitResult as InitResult
     from gitbackup.model.changes import Action as Action
     from gitbackup.model.commits import CommitInfo as CommitInfo
     from gitbackup.model.commits import Consistency as Consistency
@@ -47,9 +48,8 @@ if TYPE_CHECKING:
     from gitbackup.model.risk import Level as Level
     from gitbackup.model.risk import Risk as Risk
     from gitbackup.model.ttl import Ttl as Ttl
-    from gitbackup.plan import Plan as Plan
+    from gitbackup.plan.plan import Plan as Plan
     from gitbackup.rdb.import_as_branch import RdbAdopted as RdbAdopted
-    from gitbackup.rdb_files import RdbFiles as RdbFiles
     from gitbackup.remotes.sync import CloneResult as CloneResult
     from gitbackup.remotes.sync import PullResult as PullResult
     from gitbackup.remotes.sync import PushResult as PushResult
@@ -58,9 +58,9 @@ if TYPE_CHECKING:
     from gitbackup.verify.verify import Verified as Verified
 
 _HOMES = {
-    "after_commit": ("AfterCommit",),
-    "backup": ("Backup",),
-    "rdb_files": ("RdbFiles",),
+    "backup.after_commit": ("AfterCommit",),
+    "backup.backup": ("Backup",),
+    "backup.rdb_files": ("RdbFiles",),
     "checks.check": ("Checked",),
     "commit.commit": ("CommitResult",),
     "commit.watch": (
@@ -81,7 +81,7 @@ _HOMES = {
         "ServerError",
         "UsageError",
     ),
-    "init": ("InitResult",),
+    "backup.init": ("InitResult",),
     "model.changes": ("Action",),
     "model.commits": (
         "CommitInfo",
@@ -107,7 +107,7 @@ _HOMES = {
         "Risk",
     ),
     "model.ttl": ("Ttl",),
-    "plan": ("Plan",),
+    "plan.plan": ("Plan",),
     "rdb.import_as_branch": ("RdbAdopted",),
     "remotes.sync": (
         "CloneResult",

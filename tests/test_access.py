@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.commit.commit import CommitResult
 from gitbackup.errors import GitbackupError, PasswordNeeded, ServerError, UsageError
 from gitbackup.live.connection.address import parse

@@ -20,8 +20,7 @@ ENDINGS = (".py", ".md", ".toml", ".json", ".css", ".js", ".txt")
 ELSEWHERE = {"gitbackup.json", "fail_under"}
 """What is named so in a data repository, and in a tool's settings."""
 
-UNASKED = {"__init__", "__main__", "atomic_file", "available_memory", "progress"}
-UNASKED |= {"unprintable"}
+UNASKED = {"__init__", "__main__", "progress"}
 """Rooms that answer no question of a user."""
 
 

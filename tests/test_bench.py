@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from tests.bench import __main__ as bench
 from tests.bench import database, plot, rows, table
 from tests.bench.measure import Run, Unable, in_turn, surroundings

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli.app import COMMANDS
 from gitbackup.format import codec, layout
 from gitbackup.snapshot import file_format

@@ -26,22 +26,19 @@ FLOORS = (
     ("cli",),  # commands/ has a file for each command
     ("report",),  # results in, text out: used by cli only
     ("__init__",),  # the public face, which loads what it shows when it is asked for
-    ("backup",),  # the class Backup: a short method for each verb
-    ("init", "rdb_files"),  # making a repository; what Backup.rdb is
-    ("context",),  # what the verbs work on: the repository, the server, the keys in scope
+    ("backup",),  # the class Backup: a short method for each verb, and what verbs work on
     ("checks", "transfer"),  # is the data safe; export and import
     ("rdb", "restore"),  # RDB files; the database is a commit's again
-    ("after_commit", "compare", "verify"),  # push; what differs; what is proved to restore
+    ("compare", "verify"),  # what differs; what is proved to restore
     ("commit", "history", "remotes"),  # the database becomes a commit; what commits tell of keys
     ("capture",),  # the live database as a snapshot of one moment
     ("settings", "snapshot"),  # of a repository; its files, and what differs between two of them
     ("live", "store"),  # the only room that knows redis; the only one that knows git
-    ("plan_json",),  # a plan as JSON, for a program and for commits to keep
     ("diff", "plan", "redact"),  # inside values; what a restore is going to do; masks
     ("kinds",),  # a file for each Redis type
-    ("atomic_file", "available_memory", "format"),  # bytes to text, files
+    ("format", "system"),  # bytes to text; files and memory of this machine
     ("model",),  # the nouns
-    ("errors", "progress", "unprintable"),
+    ("errors", "progress"),  # what can go wrong; what long work reports
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""
 

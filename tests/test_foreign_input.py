@@ -18,7 +18,7 @@ from gitbackup.live.connection.address import parse
 from gitbackup.live.rdb import rdb_file
 from gitbackup.model.commits import Rehearsal
 from gitbackup.model.keys import Entry, Key, Scope
-from gitbackup.plan_json import plan_object, read_plan
+from gitbackup.plan.plan_json import plan_object, read_plan
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Spool
 from gitbackup.store.objects import notes

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import ServerError
 from gitbackup.live.server import keyspace
 from gitbackup.model.keys import FUNCTIONS, Key

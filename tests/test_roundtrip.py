@@ -14,8 +14,8 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup.backup import Backup
-from gitbackup.plan import Plan, Ttl
+from gitbackup import Backup
+from gitbackup.plan.plan import Plan, Ttl
 from gitbackup.restore.restore import RestoreResult
 from tests.databases import Database, databases, send
 from tests.live_snapshot import files_of as files

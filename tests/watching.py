@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.commit.commit import CommitResult
 from gitbackup.commit.watch import Event, Trouble, Watching
 from tests.databases import Command

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import hiredis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.model.keys import Entry
 from gitbackup.snapshot import file_format
 from tests.servers import LiveServer

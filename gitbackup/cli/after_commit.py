@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.report.text import sentences
 

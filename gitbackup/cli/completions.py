@@ -12,10 +12,10 @@ from itertools import chain
 import click
 from click.shell_completion import CompletionItem
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli.options import open_backup
 from gitbackup.errors import GitbackupError
-from gitbackup.unprintable import hides
+from gitbackup.format.unprintable import hides
 
 RECENT = 15
 """Commits that are offered by their ids."""

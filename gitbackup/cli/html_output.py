@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.atomic_file import new_file
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.errors import UsageError
 from gitbackup.model.commits import Selection
 from gitbackup.report.html import SideTitle, diff_page, log_page, order
 from gitbackup.report.text import sentences
+from gitbackup.system.atomic_file import new_file
 
 if TYPE_CHECKING:  # `log` has no need of it
     from gitbackup.compare.diff import Diff

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli import pager, terminal
 from gitbackup.cli.parameter_types import Folder, Natural, named
 from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli import terminal
 
 if TYPE_CHECKING:  # it loads what no `--help` has need of

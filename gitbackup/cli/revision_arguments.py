@@ -6,7 +6,7 @@ import re
 
 import click
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli.options import OwnFirst
 from gitbackup.errors import UsageError
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import say_after_commit
 from gitbackup.cli.options import Command, json_option
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.format.names import key_list
 from gitbackup.model.keys import Key
-from gitbackup.plan import Plan
-from gitbackup.plan_json import plan_object
+from gitbackup.plan.plan import Plan
+from gitbackup.plan.plan_json import plan_object
 from gitbackup.report.json.objects import restore_object
 from gitbackup.report.text import sentences
 from gitbackup.report.text.plan import plan_lines

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from gitbackup import unprintable
+from gitbackup.format import unprintable
 
 PAINT = re.compile(r"(\x1b\[\d*m)")
 """What colours a line: all of it that steers a terminal, and that data never hold here."""

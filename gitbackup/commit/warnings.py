@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from gitbackup.capture.capture import Capture
 from gitbackup.errors import Busy, GitbackupError
-from gitbackup.plan import Ttl
+from gitbackup.plan.plan import Ttl
 from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JournalEntry, State

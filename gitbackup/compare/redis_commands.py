@@ -10,7 +10,7 @@ from gitbackup.kinds import Command
 from gitbackup.kinds.rewrite import turn
 from gitbackup.model.changes import KeyChange
 from gitbackup.model.keys import FUNCTIONS
-from gitbackup.plan import Clock, Ttl, timed
+from gitbackup.plan.plan import Clock, Ttl, timed
 from gitbackup.snapshot.compare import Comparison
 
 LEEWAY = 86_400_000  # milliseconds: how long after they are made the commands still hold

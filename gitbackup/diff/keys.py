@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from gitbackup.errors import Damaged
 from gitbackup.format.exact import canonical
+from gitbackup.format.unprintable import hides
 from gitbackup.kinds import KINDS
 from gitbackup.model.changes import Action, Counts, KeyChange
 from gitbackup.model.file_groups import count_by_namespace, listed, parts, total
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
-from gitbackup.unprintable import hides
 
 FLOATING = frozenset(name for name, kind in KINDS.items() if kind.floats)
 """Types for whose values == is not exact."""

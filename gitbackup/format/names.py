@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gitbackup import unprintable
-from gitbackup.format import codec
+from gitbackup.format import codec, unprintable
 from gitbackup.model.keys import Key, Masked
 
 LIMIT = 200

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from gitbackup.atomic_file import followed
 from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageError
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.rdb import bgsave, rdb_file, replica_fetch
@@ -26,6 +25,7 @@ from gitbackup.live.server import keyspace
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.progress import Progress
 from gitbackup.store.git import lock
+from gitbackup.system.atomic_file import followed
 
 NAME = re.compile(r"dump-\d{8}-\d{6}\.rdb")
 DRAFT = (".gitbackup-", ".rdb.part")

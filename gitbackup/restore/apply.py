@@ -15,7 +15,7 @@ from gitbackup.live.server.memory import may_evict
 from gitbackup.live.write.bulk_create import Created, Creator
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
-from gitbackup.plan import NewKeys, Plan, PlannedKey
+from gitbackup.plan.plan import NewKeys, Plan, PlannedKey
 from gitbackup.progress import Progress
 from gitbackup.restore.planner import ONE_TRANSACTION
 from gitbackup.restore.preflight import Entries, libraries, sources

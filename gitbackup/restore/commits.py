@@ -16,8 +16,8 @@ from gitbackup.errors import Busy
 from gitbackup.live.connection.connect import Server
 from gitbackup.model.changes import KeyChange
 from gitbackup.model.file_groups import converted
-from gitbackup.plan import Plan, PlannedKey
-from gitbackup.plan_json import how_object
+from gitbackup.plan.plan import Plan, PlannedKey
+from gitbackup.plan.plan_json import how_object
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.restore.trailers import BEGUN, DONE, trailers
 from gitbackup.snapshot import file_format

@@ -24,7 +24,7 @@ from gitbackup.live.write.key_writer import KeyWriter
 from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
-from gitbackup.plan import Clock, Plan, PlannedKey, Ttl, timed
+from gitbackup.plan.plan import Clock, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
 from gitbackup.restore.commits import LiveState
 from gitbackup.restore.preflight import Entries

@@ -13,7 +13,7 @@ from gitbackup.format.patterns import covers, matcher, may_name_library
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.file_groups import FileGroup, listed, parts
 from gitbackup.model.keys import Entry, Key, Scope
-from gitbackup.plan import Clock, NewKeys, Plan, PlannedKey, RestoreOptions, Ttl, least, timed
+from gitbackup.plan.plan import Clock, NewKeys, Plan, PlannedKey, RestoreOptions, Ttl, least, timed
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison
 from gitbackup.snapshot.entry_sources import EntrySource, decoded

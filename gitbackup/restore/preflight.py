@@ -20,7 +20,7 @@ from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import FUNCTIONS, Entry, Scope
-from gitbackup.plan import NewKeys, Plan, PlannedKey, least, timed
+from gitbackup.plan.plan import NewKeys, Plan, PlannedKey, least, timed
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.entry_sources import EntrySource

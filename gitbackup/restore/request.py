@@ -12,8 +12,8 @@ from hashlib import sha256
 
 from gitbackup.errors import Ambiguous, UsageError
 from gitbackup.live.connection.connect import Server
-from gitbackup.plan import Plan, RestoreOptions
-from gitbackup.plan_json import how_object, plan_object
+from gitbackup.plan.plan import Plan, RestoreOptions
+from gitbackup.plan.plan_json import how_object, plan_object
 from gitbackup.restore import trailers
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.store.repository.repository import Repository

@@ -20,7 +20,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.permissions import all_told
 from gitbackup.model.file_groups import merged
 from gitbackup.model.keys import Scope
-from gitbackup.plan import Clock, Plan
+from gitbackup.plan.plan import Clock, Plan
 from gitbackup.progress import Progress
 from gitbackup.restore import apply as applying
 from gitbackup.restore import commits, preflight

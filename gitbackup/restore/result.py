@@ -12,7 +12,7 @@ from gitbackup.live.connection.connection import AGAIN
 from gitbackup.model.amounts import counted
 from gitbackup.model.file_groups import merged
 from gitbackup.model.keys import Key
-from gitbackup.plan import Plan, PlannedKey
+from gitbackup.plan.plan import Plan, PlannedKey
 
 
 class Why(StrEnum):

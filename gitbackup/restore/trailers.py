@@ -10,8 +10,8 @@ from gitbackup.errors import UsageError
 from gitbackup.format.patterns import covers
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.keys import Key
-from gitbackup.plan import Clock, RestoreOptions
-from gitbackup.plan_json import how_object, read_how
+from gitbackup.plan.plan import Clock, RestoreOptions
+from gitbackup.plan.plan_json import how_object, read_how
 from gitbackup.restore.planner import RestoreRequest, build_plan
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.commit_scope import taken_at

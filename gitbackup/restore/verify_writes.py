@@ -16,7 +16,7 @@ from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server import keyspace
 from gitbackup.live.write.bulk_create import Created
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
-from gitbackup.plan import Clock, NewKeys, Plan, PlannedKey, Ttl, timed
+from gitbackup.plan.plan import Clock, NewKeys, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
 from gitbackup.restore.preflight import Entries, sources
 from gitbackup.snapshot import file_format

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gitbackup.atomic_file import new_file
 from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.warnings import doubts
@@ -24,6 +23,7 @@ from gitbackup.snapshot import file_format
 from gitbackup.snapshot.commit_scope import scope_of, taken_at
 from gitbackup.snapshot.sources import CommitSource, Source, Spool, SpooledSource
 from gitbackup.store.repository.repository import Repository
+from gitbackup.system.atomic_file import new_file
 from gitbackup.transfer.formats import FORMS
 
 NOTHING = Redaction()

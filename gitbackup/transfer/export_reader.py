@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from gitbackup import available_memory
 from gitbackup.errors import Damaged, UsageError
 from gitbackup.format import codec
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Spool
+from gitbackup.system import available_memory
 from gitbackup.transfer.entries import EntriesToImport
 from gitbackup.transfer.formats import SCHEMA
 from gitbackup.transfer.redis_dump import (

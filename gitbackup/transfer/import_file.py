@@ -14,11 +14,12 @@ from typing import BinaryIO
 from gitbackup.commit.message import one_line
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
+from gitbackup.format.unprintable import hides
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import keyspace
 from gitbackup.model.keys import FORMAT, Scope
-from gitbackup.plan import Plan, RestoreOptions
-from gitbackup.plan_json import how_object
+from gitbackup.plan.plan import Plan, RestoreOptions
+from gitbackup.plan.plan_json import how_object
 from gitbackup.progress import Progress
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.restore.request import Target, unfinished
@@ -30,7 +31,6 @@ from gitbackup.store.repository.restore_journal import JournalEntry
 from gitbackup.store.repository.scratch import scratch
 from gitbackup.transfer.entries import EntriesToImport
 from gitbackup.transfer.export_reader import read
-from gitbackup.unprintable import hides
 
 
 @dataclass(frozen=True, slots=True)

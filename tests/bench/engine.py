@@ -16,7 +16,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import gitbackup
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli.diff_output import say_changes, view
 
 LATE = "deepdiff", "git", "orjson"

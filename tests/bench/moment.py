@@ -15,7 +15,7 @@ from pathlib import Path
 
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.live.server.embedded import EmbeddedServer
 from gitbackup.model.commits import Consistency
 from tests.servers import BRANDS, LiveServer

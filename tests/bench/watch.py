@@ -22,7 +22,7 @@ from threading import Event
 
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.commit.commit import CommitResult
 from gitbackup.live.server.embedded import EmbeddedServer
 

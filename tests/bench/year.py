@@ -23,7 +23,7 @@ from uuid import UUID
 
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.live.server.embedded import EmbeddedServer
 from tests.store.plain import git
 

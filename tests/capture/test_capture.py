@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import GitbackupError
 from gitbackup.model.changes import Counts
 from gitbackup.snapshot import file_format

@@ -12,7 +12,7 @@ import pytest
 import redis
 from hypothesis import given, settings
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.capture.consistency import ConsistencyLoop
 from gitbackup.errors import GitbackupError
 from gitbackup.live.server import staging_keys

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.kinds.base import FEW, SHORT
 from gitbackup.live.read.file_replies import FileReplies, FileReplyReader
 from tests.servers import LiveServer

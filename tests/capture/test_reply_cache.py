@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.live.read.alone_read import Outcome
 from gitbackup.live.read.file_replies import FileReplies, FileReplyReader
 from gitbackup.model.changes import Counts

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.model.risk import Level, Risk
 from tests.servers import LiveServer
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.model.commits import Rehearsal, Verdict
 from gitbackup.model.risk import Level, Risk
 from tests.checks.looking import risks, told

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.model.risk import Level
 from tests.checks.looking import WEEK, await_info, of_server, risks, told
 from tests.servers import LiveServer, StartServer, every_brand

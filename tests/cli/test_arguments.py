@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import GitbackupError, UsageError
 from tests.cli.user import User
 from tests.store.plain import git

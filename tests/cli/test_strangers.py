@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import NoRepository, ServerError
 from gitbackup.store.repository.repository import Repository
 from tests.cli.user import Done, User

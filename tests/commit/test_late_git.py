@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import Busy
-from gitbackup.plan import Plan
+from gitbackup.plan.plan import Plan
 from gitbackup.store.objects import refs
 from gitbackup.store.objects.commit_writer import CommitWriter
 from gitbackup.store.repository.repository import Repository

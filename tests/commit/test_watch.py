@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.commit import watch as engine
 from gitbackup.commit.commit import CommitResult
 from gitbackup.commit.watch import Trouble, Watching

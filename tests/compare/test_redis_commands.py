@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.compare.redis_commands import LEEWAY, commands
 from gitbackup.errors import UsageError
 from gitbackup.format import codec

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.format import codec
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format

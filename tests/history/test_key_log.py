@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import Damaged
 from gitbackup.format import codec, layout
 from gitbackup.format.patterns import matcher

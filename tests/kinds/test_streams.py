@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.format import codec
 from gitbackup.kinds import normal_entry, stream_commands
 from gitbackup.model.keys import Entry, Key, Scope

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.bulk_parser import MOST_UNASKED

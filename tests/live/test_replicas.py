@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import ServerError
 from tests.servers import LiveServer, StartServer
 

@@ -19,7 +19,7 @@ from random import Random
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live.rdb import rdb_file
 from gitbackup.rdb.files import DRAFT

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import Damaged, ServerError, UsageError
 from gitbackup.live.connection.crc64 import crc64
 from gitbackup.live.rdb import rdb_file

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import Damaged
 from tests.databases import Database, databases
 from tests.rdb.test_verify import saved

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import Busy, GitbackupError, ServerError, UsageError
 from gitbackup.live.rdb import rdb_file
 from tests.live.test_embedded import comes_true

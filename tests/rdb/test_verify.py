@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import Damaged, ServerError
 from gitbackup.live.rdb import rdb_file
 from gitbackup.live.rdb.rdb_server import load

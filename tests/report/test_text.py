@@ -10,7 +10,7 @@ from gitbackup.model.amounts import age
 from gitbackup.model.changes import Action, Counts, Summary
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.keys import Key
-from gitbackup.plan import Clock, Plan, PlannedKey, RestoreOptions
+from gitbackup.plan.plan import Clock, Plan, PlannedKey, RestoreOptions
 from gitbackup.report.text import sentences
 from gitbackup.report.text.plan import plan_lines
 

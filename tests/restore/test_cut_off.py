@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.backup import Backup
-from gitbackup.plan import Plan
+from gitbackup import Backup
+from gitbackup.plan.plan import Plan
 from tests.servers import LiveServer, in_turn
 
 KEYS = 20_000

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live.server import staging_keys
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import Key
-from gitbackup.plan import Plan, Ttl
+from gitbackup.plan.plan import Plan, Ttl
 from tests.bystanders import Bystander, write
 from tests.databases import library
 from tests.servers import LiveServer, StartServer

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.format import codec
 from gitbackup.kinds.base import each
 from gitbackup.model.keys import Entry
-from gitbackup.plan import Plan
+from gitbackup.plan.plan import Plan
 from gitbackup.snapshot import file_format
 from tests.bystanders import DAY, LATER, Bystander, Write, entry_of, look, state, write
 from tests.proxy import Proxy

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import ServerError
-from gitbackup.plan import Plan
+from gitbackup.plan.plan import Plan
 from gitbackup.restore.result import Why
 from tests.servers import LiveServer, StartServer
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import Damaged, ServerError
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
@@ -17,7 +17,7 @@ from gitbackup.live.write.bulk_create import Created, Creator
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import Entry, Key
-from gitbackup.plan import NewKeys, Plan
+from gitbackup.plan.plan import NewKeys, Plan
 from gitbackup.restore import apply as applying
 from gitbackup.restore import restore as restoring
 from gitbackup.restore import verify_writes

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.model.keys import Key
-from gitbackup.plan import Plan
+from gitbackup.plan.plan import Plan
 from gitbackup.restore import restore as restoring
 from gitbackup.restore.result import Why
 from tests.servers import LiveServer

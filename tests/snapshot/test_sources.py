@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit

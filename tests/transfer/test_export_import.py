@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.kinds import KINDS
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect

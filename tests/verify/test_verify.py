@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import ServerError, UsageError
 from gitbackup.format import codec
 from gitbackup.model.commits import Verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.options import FOLDER, OwnFirst, examples, json_option, repo_words
 from gitbackup.cli.parameter_types import Folder

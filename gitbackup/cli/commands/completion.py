@@ -15,9 +15,9 @@ from importlib.resources import files
 import click
 from click.shell_completion import CompletionItem, ShellComplete
 
-from gitbackup import unprintable
 from gitbackup.cli.options import OwnFirst, examples
 from gitbackup.cli.shell_line import in_bash, typed
+from gitbackup.format import unprintable
 
 SHELLS = ("bash", "zsh", "fish")
 ASKS = "_GITBACKUP_COMPLETE"

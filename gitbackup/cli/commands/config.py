@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.options import OwnFirst, examples, json_option, open_backup, repo_option
 from gitbackup.format.names import escape

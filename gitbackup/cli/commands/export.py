@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli import completions, streams, terminal
 from gitbackup.cli.options import connected, examples, logged_in, open_backup, redact_option
 from gitbackup.cli.revision_arguments import GLOB, KEYS, AfterDashes

@@ -7,8 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from gitbackup import available_memory
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli import completions, terminal
 from gitbackup.cli.options import (
     OwnFirst,
@@ -34,7 +33,8 @@ from gitbackup.cli.run_plan import (
 )
 from gitbackup.errors import Ambiguous, Damaged, NewerFormat, UsageError
 from gitbackup.model.ttl import Ttl
-from gitbackup.plan_json import read_plan
+from gitbackup.plan.plan_json import read_plan
+from gitbackup.system import available_memory
 
 if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     from gitbackup.restore.restore import Restorer

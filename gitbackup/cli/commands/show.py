@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.cli import completions, terminal
 from gitbackup.cli.options import (
     OwnFirst,

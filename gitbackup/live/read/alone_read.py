@@ -7,7 +7,6 @@ from enum import Enum
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
-from gitbackup import available_memory
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command, Incomplete, Reading, Settled, kind_of
@@ -15,6 +14,7 @@ from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import words_of
 from gitbackup.live.read import expiry
 from gitbackup.model.keys import Entry
+from gitbackup.system import available_memory
 
 LOOK = 32  # rounds between two looks at how much memory is left
 RESTARTS = 20  # of the reading of one key that becomes another type meanwhile

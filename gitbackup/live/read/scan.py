@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from operator import eq
 
-from gitbackup import available_memory
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.reply_shapes import fits
+from gitbackup.system import available_memory
 
 COUNT = 1_000  # names asked for at once
 SURELY = 1_000_000  # names that may come before anybody asks whether there are so many

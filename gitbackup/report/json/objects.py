@@ -10,7 +10,7 @@ from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Counts, Summary, counts_object
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal
 from gitbackup.model.keys import FUNCTIONS, Entry, Key, key_object
-from gitbackup.plan import Plan, PlannedKey
+from gitbackup.plan.plan import Plan, PlannedKey
 
 
 def mark(redacted: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from gitbackup.format.names import escape, key_name
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, Counts
 from gitbackup.model.keys import Key
-from gitbackup.plan import Plan
+from gitbackup.plan.plan import Plan
 from gitbackup.report.style.columns import pad, width
 from gitbackup.report.text.sentences import biggest, keys, titled
 

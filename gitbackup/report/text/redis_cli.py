@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from gitbackup.format import codec
-from gitbackup.unprintable import hides, is_plain
+from gitbackup.format.unprintable import hides, is_plain
 
 PLAIN = re.compile(r"[\w.:/@+*,=-]+", re.ASCII)
 """A word that needs no quotes."""

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from gitbackup.format.names import escape, key_list
+from gitbackup.format.unprintable import escaped
 from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Verdict
 from gitbackup.model.proof import Finding, Proof, SnapshotCounts, Untried
 from gitbackup.report.style.color import Style, paint
 from gitbackup.report.text.diff import change_lines
 from gitbackup.report.text.sentences import keys
-from gitbackup.unprintable import escaped
 
 SHOWN = 20  # findings of one commit
 LONGEST = 600  # characters of one

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from gitbackup import available_memory
 from gitbackup.errors import Damaged, GitbackupError, TooLarge
 from gitbackup.store.git.command import Commands, GitProcess, Result, failure
+from gitbackup.system import available_memory
 
 AHEAD = 64  # questions asked before the first answer is read: the smallest of pipes holds them
 LARGE = 64 * 1024 * 1024

@@ -10,8 +10,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from gitbackup.atomic_file import sync_folder
 from gitbackup.store.git.command import Commands, file_errors
+from gitbackup.system.atomic_file import sync_folder
 
 _PREFIX = "tmp_gitbackup-"  # git's own prune removes what begins with tmp_, once it is old
 

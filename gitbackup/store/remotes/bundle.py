@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from gitbackup.atomic_file import SUFFIX as DRAFT
-from gitbackup.atomic_file import sweep, sync_folder
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, failure, file_errors, text
 from gitbackup.store.objects import refs
@@ -34,6 +32,8 @@ from gitbackup.store.remotes.remote_url import (
     unreachable,
 )
 from gitbackup.store.remotes.transport import PushedRefs
+from gitbackup.system.atomic_file import SUFFIX as DRAFT
+from gitbackup.system.atomic_file import sweep, sync_folder
 
 SUFFIX = ".bundle"
 _LONGEST_LINE = 1 << 20

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from gitbackup import atomic_file
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.store.git.command import Result, failure, file_errors
+from gitbackup.system import atomic_file
 
 BRANCHES = "refs/heads/"
 NOTES = "refs/notes/"

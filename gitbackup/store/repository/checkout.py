@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gitbackup.atomic_file import new_file
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.model.changes import FileChange
 from gitbackup.store.git.command import Commands, file_errors
@@ -12,6 +11,7 @@ from gitbackup.store.objects import refs
 from gitbackup.store.objects.blobs import Blobs, blob_id
 from gitbackup.store.objects.trees import EMPTY_TREE, changed_files
 from gitbackup.store.repository import worktree
+from gitbackup.system.atomic_file import new_file
 
 
 def advance(git: Commands, old: str | None, new: str) -> None:

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from gitbackup.atomic_file import new_file
 from gitbackup.errors import GitbackupError
+from gitbackup.system.atomic_file import new_file
 
 _HEADER = b"gitbackup: replies and the blobs made of them, 1\n"
 _RECORD = struct.Struct("32s20s24s")

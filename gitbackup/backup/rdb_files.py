@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbackup.context import Context
+from gitbackup.backup.context import Context
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.model.ttl import Ttl
 
 if TYPE_CHECKING:
     from gitbackup.commit.commit import CommitResult
-    from gitbackup.plan import Plan
+    from gitbackup.plan.plan import Plan
     from gitbackup.rdb.import_as_branch import RdbAdopted, RdbSnapshotReader
 
 

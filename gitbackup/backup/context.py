@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gitbackup.live.connection.address import Address
     from gitbackup.live.connection.connect import Server
     from gitbackup.model.ttl import Ttl
-    from gitbackup.plan import RestoreOptions
+    from gitbackup.plan.plan import RestoreOptions
     from gitbackup.redact import Redaction
     from gitbackup.restore.planner import RestoreRequest
     from gitbackup.restore.restore import Restorer
@@ -158,7 +158,7 @@ class Context:
         ttl: Ttl,
     ) -> RestoreOptions:
         """Return which keys go into that other server, this one where None, and how."""
-        from gitbackup.plan import RestoreOptions
+        from gitbackup.plan.plan import RestoreOptions
 
         return RestoreOptions(tuple(patterns), self.chosen_databases(databases, other), delete, ttl)
 

@@ -14,7 +14,7 @@ from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.model.changes import Action, counts_object
 from gitbackup.model.keys import FUNCTIONS, Key, key_object
-from gitbackup.plan import Clock, Plan, PlannedKey, RestoreOptions, Ttl
+from gitbackup.plan.plan import Clock, Plan, PlannedKey, RestoreOptions, Ttl
 
 SCHEMA = "gitbackup.plan/1"
 ID = re.compile(r"[0-9a-f]{40}")

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.format.names import escape, name, shown
+from gitbackup.format.unprintable import escaped, hides, is_plain, json_escape
 from gitbackup.report.text.redis_cli import command_line
-from gitbackup.unprintable import escaped, hides, is_plain, json_escape
 from tests.cli.conftest import user  # noqa: F401  a fixture
 from tests.cli.user import User
 from tests.store.plain import git

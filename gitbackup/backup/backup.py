@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from gitbackup.context import Context
+from gitbackup.backup.context import Context
 from gitbackup.model.access import Access
 from gitbackup.model.commits import CommitInfo, Consistency, KeyLine, Pushed, Rehearsal, Selection
 from gitbackup.model.ttl import Ttl
@@ -20,7 +20,9 @@ from gitbackup.progress import SILENT, Progress
 from gitbackup.redact import Redaction
 
 if TYPE_CHECKING:
-    from gitbackup.after_commit import AfterCommit
+    from gitbackup.backup.after_commit import AfterCommit
+    from gitbackup.backup.init import InitResult
+    from gitbackup.backup.rdb_files import RdbFiles
     from gitbackup.checks.check import Checked
     from gitbackup.commit.commit import CommitResult
     from gitbackup.commit.watch import Event, Stop
@@ -29,11 +31,9 @@ if TYPE_CHECKING:
     from gitbackup.history.entry import StoredEntry
     from gitbackup.history.key_log import CommitChanges
     from gitbackup.history.stat import CommitSummary
-    from gitbackup.init import InitResult
     from gitbackup.live.connection.connect import Server
     from gitbackup.model.proof import Proof
-    from gitbackup.plan import Plan
-    from gitbackup.rdb_files import RdbFiles
+    from gitbackup.plan.plan import Plan
     from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
     from gitbackup.restore.restore import Confirm, Restorer
     from gitbackup.restore.result import RestoreResult
@@ -106,7 +106,7 @@ class Backup:
     @property
     def rdb(self) -> RdbFiles:
         """The server's data as RDB files: to save, list, verify and commit."""
-        from gitbackup.rdb_files import RdbFiles
+        from gitbackup.backup.rdb_files import RdbFiles
 
         return RdbFiles(self._context)
 
@@ -134,7 +134,7 @@ class Backup:
         shown (`quiet`); and what is masked wherever values are shown (`redact`). Patterns are
         added to those that are there; `config` removes them.
         """
-        from gitbackup.init import init
+        from gitbackup.backup.init import init
 
         return init(self._context, include, exclude, quiet, redact, bare)
 
@@ -435,7 +435,7 @@ class Backup:
 
     def after_commit(self, made: bool = True) -> AfterCommit:
         """Push if `gitbackup.push` is `on-commit`: HEAD, or, unless `made`, what is left over."""
-        from gitbackup.after_commit import after_commit
+        from gitbackup.backup.after_commit import after_commit
 
         return after_commit(self._context.history, made)
 

@@ -11,8 +11,8 @@ import pytest
 from gitbackup.errors import UsageError
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import FUNCTIONS, Key
-from gitbackup.plan import Clock, Plan, PlannedKey, RestoreOptions, Ttl
-from gitbackup.plan_json import plan_object, read_plan
+from gitbackup.plan.plan import Clock, Plan, PlannedKey, RestoreOptions, Ttl
+from gitbackup.plan.plan_json import plan_object, read_plan
 
 PLAN = Plan(
     "1" * 40,

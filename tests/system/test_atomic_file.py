@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.atomic_file import followed, new_file
 from gitbackup.errors import GitbackupError
+from gitbackup.system.atomic_file import followed, new_file
 from tests.cli.conftest import user  # noqa: F401  a fixture
 from tests.cli.user import GITBACKUP, User, surroundings
 from tests.strangers import STRANGER, by_root
@@ -131,7 +131,7 @@ def test_a_pipe_of_one_s_own_is_written_to(shared: Path) -> None:
 
 WRITES = """
 from pathlib import Path
-from gitbackup.atomic_file import new_file
+from gitbackup.system.atomic_file import new_file
 with new_file(Path("/dev/stdout")) as file:
     file.write(b"new")
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitbackup import settings
-from gitbackup.context import Context
+from gitbackup.backup.context import Context
 
 
 @dataclass(frozen=True, slots=True)
