@@ -204,7 +204,8 @@ def without_password(value: str, user: bool = True) -> str:
     if scheme == "unix":
         database = "" if parsed.db is None else f"?db={parsed.db}"
         return f"unix://{login}{parsed.options.get('path', '')}{database}"
-    return f"{scheme}://{login}{parsed.label}" + ("" if parsed.db is None else f"/{parsed.db}")
+    place = parsed.label.rpartition("://")[2]
+    return f"{scheme}://{login}{place}" + ("" if parsed.db is None else f"/{parsed.db}")
 
 
 def check(name: str, values: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from gitbackup.backup.context import Context
+from gitbackup.backup.context import Context, Passwords
 from gitbackup.model.access import Access
 from gitbackup.model.commits import CommitInfo, Consistency, KeyLine, Pushed, Rehearsal, Selection
 from gitbackup.model.ttl import Ttl
@@ -52,13 +52,13 @@ class Backup:
 
     `repository` is the folder of the data repository. `url` names the server, such as
     `redis://user:password@host:6379/0`; without it the repository's setting `gitbackup.url`
-    does, or it is `redis://localhost:6379`. `password` serves where the URL has none.
-    `databases` are the numbers of those to cover: without them, the one that the URL names, or
-    all. Where another run holds the repository, a method waits for it `lock_wait` seconds.
-    `access` says how long a server may take to answer, and what its certificate has to be.
+    does, or it is `redis://localhost:6379`. Where it has none, `password` serves, and for
+    sentinels `sentinel_password`. `databases` are the numbers of those to cover: without them,
+    the one that the URL names, or all. Where another run holds the repository, a method waits
+    `lock_wait` seconds. `access` says how long a server may take, and what its certificate is.
 
-    Every method raises a GitbackupError whose message says what to do, and changes nothing
-    then; its `exit_code` tells the kind of error.
+    Every method raises a GitbackupError whose message says what to do, and changes nothing then;
+    its `exit_code` tells the kind of error.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Backup:
         progress: Progress = SILENT,
         lock_wait: float = 10.0,
         access: Access = DEFAULT_ACCESS,
+        sentinel_password: str | None = None,
     ) -> None:
-        self._context = Context(
-            Path(repository), url, password, databases, progress, lock_wait, access
-        )
+        path, passwords = Path(repository), Passwords(password, sentinel_password)
+        self._context = Context(path, url, passwords, databases, progress, lock_wait, access)
 
     @property
     def path(self) -> Path:
@@ -495,6 +495,6 @@ class Backup:
         from gitbackup.live.server import health
 
         context = self._context
-        facts = health.read(context.server, context.address)
+        facts = health.read(context.server)
         repository, folder = context.repository, context.rdb_folder
         return check.check(repository, folder, context.live(), facts, max_age, quick)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitbackup.errors import PasswordNeeded, ServerError, UsageError
 from gitbackup.model.access import NAMES, Access
@@ -32,10 +32,17 @@ if TYPE_CHECKING:
     from gitbackup.transfer.import_file import Destination
 
 
+class Passwords(NamedTuple):
+    """Those that serve where a URL has none: the server's, and that of its sentinels."""
+
+    server: str | None = None
+    sentinels: str | None = None
+
+
 class Context:
     """A folder for the data repository, a server, and the databases to cover.
 
-    `url` and `password` may be None: then the repository's settings, or the default, serve.
+    `url` may be None: then the repository's settings, or the default, serve.
     `databases` are numbers; None or none are all, but for a URL that names one. `lock_wait` is
     how many seconds to wait for another run. `access` tells how to come to servers.
     """
@@ -44,7 +51,7 @@ class Context:
         self,
         path: Path,
         url: str | None,
-        password: str | None,
+        passwords: Passwords,
         databases: Sequence[int] | None,
         progress: Progress,
         lock_wait: float,
@@ -55,8 +62,9 @@ class Context:
         self.databases = tuple(databases or ()) or None
         self.progress = progress
         self.lock_wait = lock_wait
-        self._password = password
+        self._passwords = passwords
         self._access = access
+        self._server: Server | None = None
 
     @cached_property
     def repository(self) -> Repository | None:
@@ -90,9 +98,14 @@ class Context:
         """Forget whether there is a data repository."""
         self.__dict__.pop("repository", None)
 
-    @cached_property
+    @property
     def server(self) -> Server:
-        """The server, logged in to."""
+        """The server, logged in to. Where sentinels name it, they are asked each time."""
+        if self._server is None or self._server.address.sentinels:
+            self._server = self._connected()
+        return self._server
+
+    def _connected(self) -> Server:
         from gitbackup.live.connection.connect import connect
 
         try:
@@ -121,9 +134,10 @@ class Context:
         named = {name: settings.get(f"gitbackup.{name}") for name in NAMES}
         kept = access_of({name: value for name, value in named.items() if value is not None})
         address = parse(self.url or configured or DEFAULT_URL).by(self._access, kept)
-        if not self._password or not self._may_log_in():
+        if not self._may_log_in():
             return address
-        return address.with_password(self._password)
+        server, sentinels = self._passwords
+        return address.with_password(server or "").with_sentinel_password(sentinels or "")
 
     def address_of(self, other: str | None) -> Address:
         """Return where that other server is, by its URL; this one where None."""

@@ -91,7 +91,8 @@ _url_option = click.option(
     metavar="URL",
     callback=named,
     envvar="REDIS_URL",
-    help="URL of the server: redis://, rediss:// or unix://. [default: redis://localhost:6379]",
+    help="URL of the server: redis://, rediss://, unix:// or redis+sentinel://."
+    " [default: redis://localhost:6379]",
 )
 
 
@@ -395,4 +396,5 @@ def _backup(
         progress=progress or terminal.Line(),
         **_lock_wait(),
         access=_access(),
+        sentinel_password=os.environ.get("GITBACKUP_SENTINEL_PASSWORD") or None,
     )

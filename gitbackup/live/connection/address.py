@@ -21,18 +21,38 @@ USUAL_PORT = 6379
 HOST = re.compile(r"|(\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]+)?")
 YES, NO = ("1", "true", "yes", "on", ""), ("0", "false", "no", "off")
 ANYHOW = Access()
-SCHEMES = ("redis", "rediss", "unix")
+BY_SENTINEL = "+sentinel"
+SCHEMES = ("redis", "rediss", "unix", f"redis{BY_SENTINEL}", f"rediss{BY_SENTINEL}")
+SENTINEL_PORT = 26379
 HINT = "use redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path"
+SENTINEL_HINT = (
+    "use redis+sentinel://[[user]:password@]host[:port][,host[:port]]/service[/db], or"
+    " rediss+sentinel://..."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentinels:
+    """Where the sentinels are that know the primary of a service, and the login that they take."""
+
+    service: str
+    places: tuple[tuple[str, int], ...]
+    username: str = ""
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A parsed URL. `label` tells the server without credentials; `db` is None for all."""
+    """A parsed URL. `label` tells the server without credentials; `db` is None for all.
+
+    With `sentinels`, `options` have no host until these have told which server it is.
+    """
 
     label: str
     db: int | None
     options: dict[str, Any] = field(repr=False)
     access: Access = field(default_factory=Access)
+    sentinels: Sentinels | None = None
 
     @property
     def redis_cli(self) -> str:
@@ -76,9 +96,15 @@ class Address:
 
     def with_password(self, password: str) -> Address:
         """The same place with this password, where the URL gave none."""
-        if self.options.get("password"):
+        if not password or self.options.get("password"):
             return self
         return replace(self, options={**self.options, "password": password})
+
+    def with_sentinel_password(self, password: str) -> Address:
+        """The same place with this password for the sentinels, where the URL gave none."""
+        if not password or self.sentinels is None or self.sentinels.password:
+            return self
+        return replace(self, sentinels=replace(self.sentinels, password=password))
 
 
 def parse(url: str) -> Address:
@@ -89,8 +115,10 @@ def parse(url: str) -> Address:
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in SCHEMES:
-        raise UsageError(f"not a Redis URL: {HINT}")
+        raise UsageError(f"not a Redis URL: {SENTINEL_HINT if 'sentinel' in scheme else HINT}")
     credentials, place = _split(scheme, rest)
+    if scheme.endswith(BY_SENTINEL):
+        return _by_sentinel(scheme, credentials, place)
     try:
         found = parse_url(f"{scheme}://{_quoted(credentials)}{place}")
     except ValueError:
@@ -101,10 +129,38 @@ def parse(url: str) -> Address:
     return Address(label, db, found, named).by(Access())
 
 
+def _by_sentinel(scheme: str, credentials: str, place: str) -> Address:
+    """The address of a service, by where its sentinels are."""
+    path, mark, query = place.partition("?")
+    hosts, _, rest = path.partition("/")
+    service, _, db = rest.partition("/")
+    if not service or not all(host and HOST.fullmatch(host) for host in hosts.split(",")):
+        raise UsageError(f"not a Redis URL: {SENTINEL_HINT}")
+    first, *_ = hosts.split(",")
+    found = parse(
+        f"{scheme.removesuffix(BY_SENTINEL)}://{_quoted(credentials)}{first}/{db}{mark}{query}"
+    )
+    options = {name: value for name, value in found.options.items() if name not in ("host", "port")}
+    login = [str(options.pop(f"sentinel_{name}", "")) for name in ("username", "password")]
+    places = tuple(map(_sentinel_place, hosts.split(",")))
+    label = f"{scheme}://{','.join(place_of(*one) for one in places)}/{service}"
+    return replace(
+        found, label=label, options=options, sentinels=Sentinels(unquote(service), places, *login)
+    )
+
+
+def _sentinel_place(host: str) -> tuple[str, int]:
+    name, colon, port = host.rpartition(":")
+    if not colon or "]" in port:
+        return host.strip("[]"), SENTINEL_PORT
+    return name.strip("[]"), int(port)
+
+
 def _split(scheme: str, rest: str) -> tuple[str, str]:
     """Credentials and place: a password may itself hold an at sign, a slash, anything."""
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    if HOST.fullmatch(authority) or (scheme == "unix" and not authority):
+    hosts = authority.split(",") if scheme.endswith(BY_SENTINEL) else [authority]
+    if all(map(HOST.fullmatch, hosts)) or (scheme == "unix" and not authority):
         return "", rest
     credentials, _, place = rest.rpartition("@")
     return credentials, place
@@ -118,9 +174,12 @@ def _quoted(credentials: str) -> str:
 def _label(scheme: str, options: dict[str, Any]) -> str:
     if scheme == "unix":
         return f"unix://{options.get('path', '')}"
-    host = options.get("host", "localhost")
-    shown = f"[{host}]" if ":" in host else host
-    return f"{shown}:{options.get('port', 6379)}"
+    return place_of(options.get("host", "localhost"), options.get("port", USUAL_PORT))
+
+
+def place_of(host: str, port: int) -> str:
+    """Return a host and a port as a URL has them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _database(scheme: str, path: str, options: dict[str, Any]) -> int | None:

@@ -27,7 +27,7 @@ MEANINGS = {
 
 
 FAMILIES = {
-    *("OBJECT", "FUNCTION", "CLIENT", "CONFIG", "ACL"),
+    *("OBJECT", "FUNCTION", "CLIENT", "CONFIG", "ACL", "SENTINEL"),
     *(word for kind in KINDS.values() for word in kind.command_families),
 }
 """First words of commands whose second word says what they do."""

@@ -20,8 +20,9 @@ from gitbackup.format import codec
 from gitbackup.kinds import Abilities, canonical, kind_of
 from gitbackup.kinds.base import ARGUMENTS, pieces
 from gitbackup.live.connection.address import parse
-from gitbackup.live.connection.connect import Server, connect, parse_info
+from gitbackup.live.connection.connect import Server, connect
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.info import parse_info
 from gitbackup.live.rdb import rdb_file
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.read.scan import scanned

@@ -8,8 +8,8 @@ from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from gitbackup.kinds import FIELDS_EXPIRE, KINDS, Abilities, Command
-from gitbackup.live.connection.connect import parse_info
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.info import parse_info
 from gitbackup.live.read import alone_read, expiry
 from gitbackup.live.read.alone_read import Outcome, RetryAlone
 from gitbackup.live.read.bulk_read import Asked

@@ -19,8 +19,9 @@ from typing import Any, Self
 from gitbackup.format import codec
 from gitbackup.kinds import KINDS, Command
 from gitbackup.kinds.shapes import are_texts
-from gitbackup.live.connection.connect import Server, parse_info
+from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection
+from gitbackup.live.connection.info import parse_info
 
 TRACKING: Command = ("CLIENT", "TRACKING", "ON", "BCAST")
 CALLS = re.compile(r"calls=([0-9]{1,19})")

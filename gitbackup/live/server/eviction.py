@@ -7,8 +7,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from gitbackup.kinds import Command
-from gitbackup.live.connection.connect import number, parse_info
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.info import number, parse_info
 from gitbackup.live.server.keyspace import numbers
 
 TOGETHER = 500  # keys of one command

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gitbackup.kinds.base import mapping
-from gitbackup.live.connection.address import Address
-from gitbackup.live.connection.connect import Server, number, parse_info
+from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.info import number, parse_info
 from gitbackup.live.server import host
 
 LAST = 2**57  # microseconds since 1970, in a year of four digits
@@ -64,14 +64,14 @@ class Health:
         return number(self.info, name)
 
 
-def read(server: Server, address: Address) -> Health:
+def read(server: Server) -> Health:
     """Asks a server for all that there is to know."""
     with closing(server.dial()) as connection:
         info, no_info = _info(connection)
         config, no_config = _config(connection)
     return Health(
-        address.redis_cli,
-        bool(address.options.get("password")),
+        server.address.redis_cli,
+        bool(server.address.options.get("password")),
         info,
         config,
         no_info,

@@ -10,9 +10,9 @@ from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
-from gitbackup.live.connection.connect import parse_info
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import words_of
+from gitbackup.live.connection.info import parse_info
 
 MOST_DATABASES = 1_000_000
 _MOST_TRIED = 1 << 16  # beyond it a server that never says no is not Redis

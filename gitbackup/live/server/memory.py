@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gitbackup.kinds import Command
-from gitbackup.live.connection.connect import number, parse_info
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.info import number, parse_info
 
 QUESTIONS: Sequence[Command] = (("INFO", "memory"), ("INFO", "keyspace"))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gitbackup.errors import ServerError
-from gitbackup.live.connection.connect import number, parse_info
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.info import number, parse_info
 
 QUESTION = ("INFO", "replication")
 ALONE = "its link to its primary is down"

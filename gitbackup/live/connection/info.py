@@ -1,0 +1,20 @@
+"""What a server's reply to INFO says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+NUMBER = re.compile(r"-?[0-9]{1,19}")
+
+
+def number(info: Mapping[str, str], name: str) -> int:
+    """A number of INFO; 0 where it has none of that name."""
+    told = info.get(name, "0")
+    return int(told) if NUMBER.fullmatch(told) else 0
+
+
+def parse_info(text: str) -> dict[str, str]:
+    """The `name:value` lines of an INFO reply."""
+    lines = (line.partition(":") for line in text.splitlines() if ":" in line)
+    return {name: value for name, _, value in lines}
