@@ -24,7 +24,7 @@ from gitbackup.restore.verify_writes import unproved
 BATCH_KEYS = ONE_TRANSACTION
 BATCH_BYTES = 4 * 1024 * 1024
 NEW_KEYS = 256  # that are created together; one group of a plan may have as many
-NEW_BYTES = 1024 * 1024  # that are created together, so that the server tells them all at once
+NEW_BYTES = 1024 * 1024  # that are created together: the server replies to a batch at once
 
 
 @dataclass(slots=True)
@@ -42,8 +42,8 @@ class Applied:
 
     def note(self, db: int, outcome: Outcome) -> None:
         """Add what became of a batch."""
-        self.moved += (_key(db, step) for step in outcome.moved)
-        self.refused |= {_key(db, step): why for step, why in outcome.refused}
+        self.moved += (Key(db, codec.text(step.key)) for step in outcome.moved)
+        self.refused |= {Key(db, codec.text(step.key)): why for step, why in outcome.refused}
 
 
 def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> Applied:
@@ -64,8 +64,10 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> A
         _apply_functions(server, plan, entries, applied)
     finally:
         progress.finish()
-    if plan.new_keys and _evicts(server):  # what was seen may be gone since
-        applied.unproved = [*plan.new_keys]
+    if plan.new_keys:
+        with closing(server.dial()) as connection:
+            if may_evict(connection):  # what was verified may be gone since
+                applied.unproved = [*plan.new_keys]
     return applied
 
 
@@ -82,33 +84,25 @@ def _create(
         Creator(server, writer) as creator,
         KeyReader(server, hears=True) as reader,  # what is not as written is read again
     ):
-        for db, groups in groupby(sorted(new_keys, key=_database), key=_database):
+        by_database = sorted(new_keys, key=lambda new: new.db)
+        for db, groups in groupby(by_database, key=lambda new: new.db):
             created = creator.create(db, _new_batches([*groups], entries))
             noted = _noted(created, db, applied, progress)
             applied.unproved += unproved(reader.raw(db), noted)
 
 
-def _database(new_keys: NewKeys) -> int:
-    return new_keys.db
-
-
 def _noted(
     created: Iterable[Created[list[NewKeys]]], db: int, applied: Applied, progress: Progress
 ) -> Iterator[Created[list[NewKeys]]]:
-    """Return the same batches, each once it is noted what became of it."""
+    """Yield the same batches, each once what became of it is noted."""
     for batch in created:
         applied.note(db, batch.outcome)
         progress.advance(len(batch.entries))
         yield batch
 
 
-def _evicts(server: Server) -> bool:
-    with closing(server.dial()) as connection:
-        return may_evict(connection)
-
-
 def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
-    """Remove the values that a killed restore had built aside, and no other keys."""
+    """Remove the staging keys of a killed restore, and no other keys."""
     with KeyWriter(server) as writer, closing(server.dial()) as connection:
         for db, group in groupby(left_over, key=lambda left: left[0]):
             connection.select(db)
@@ -116,7 +110,7 @@ def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
 
 
 def _batches(steps: Iterable[PlannedKey], entries: Entries) -> Iterator[list[KeyWrite]]:
-    """Return steps of one database in batches, bounded in keys and in bytes."""
+    """Yield the steps of one database in batches, bounded in keys and in bytes."""
     batch: list[KeyWrite] = []
     size = 0
     for planned in steps:
@@ -132,7 +126,7 @@ def _batches(steps: Iterable[PlannedKey], entries: Entries) -> Iterator[list[Key
 def _new_batches(
     new_keys: Sequence[NewKeys], entries: Entries
 ) -> Iterator[tuple[list[NewKeys], dict[str, Entry]]]:
-    """Return keys of one database in batches with their entries, bounded in keys and in bytes."""
+    """Yield keys of one database in batches with their entries, bounded in keys and in bytes."""
     entries.prefetch(new_keys)
     batch: list[NewKeys] = []
     created: dict[str, Entry] = {}
@@ -161,7 +155,3 @@ def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Appl
         applied.moved += (each.key for each in planned)
         return
     applied.refused |= {Key(FUNCTIONS, name): why for name, why in refused.items()}
-
-
-def _key(db: int, step: KeyWrite) -> Key:
-    return Key(db, codec.text(step.key))

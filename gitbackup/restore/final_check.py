@@ -1,14 +1,14 @@
 """The last look at the server after a restore: which keys are gone, and why others differ.
 
-A restore reports as verified only what was there after its last write. If the server has evicted
-keys meanwhile, or has fewer than it should, every key that was there or was created is looked for
+A restore reports as verified only what existed after its last write. If the server has evicted
+keys meanwhile, or has fewer than it should, every key that existed or was created is looked for
 again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
 
@@ -32,7 +32,7 @@ from gitbackup.restore.result import Sight, Why
 from gitbackup.snapshot import file_format
 
 LOOKS = 5  # times to look for keys, while looking itself makes the server evict more
-MOST = 200  # values that are built aside, to see what the server makes of them
+MOST = 200  # values that are built in staging keys, to see what the server makes of them
 
 
 class FinalCheck:
@@ -47,11 +47,11 @@ class FinalCheck:
         self._first: Tally | None = None
         self._before: Tally | None = None  # when the database was read last
         self._begun = False
-        self._last: int | None = 0  # evictions since `begin`, by the last look; None: not told
+        self._last: int | None = 0  # evictions since `begin()`, by the last look; None: unknown
         self._gone: set[Key] = set()
 
     def begin(self) -> None:
-        """Take down how many keys there are, and count evictions from now on."""
+        """Note how many keys there are, and count evictions from now on."""
         with closing(self._server.dial()) as connection:
             self._before = tally(connection)
         self._first = self._before if not self._begun else self._first
@@ -80,7 +80,7 @@ class FinalCheck:
         planned = _steps(live_state.plan, {*wrong, *missing})
         lost = {key for key in missing & planned.keys() if _due(entries, planned[key], now)}
         why = dict.fromkeys(sorted(lost), Why.EVICTED if self._last != 0 else Why.DELETED)
-        why |= self._others(entries, [planned[key] for key in wrong if key not in lost])
+        why |= self._why_different(entries, [planned[key] for key in wrong if key not in lost])
         others = missing - planned.keys() if self._last != 0 else set()
         self._gone = others - _expired(live_state, others, now)
         return Sight(why, sorted(self._gone), self._last)
@@ -103,29 +103,34 @@ class FinalCheck:
         now = tally(connection)
         if now is None or self._first is None or self._before is None:
             return (None if may_evict(connection) else 0), True
-        due = Counter(self._before.keys)
-        due.update({db: more for db, more in plan.growth.items() if db != FUNCTIONS})
-        fewer = any(now.keys.get(db, 0) < count for db, count in due.items())
+        expected = Counter(self._before.keys)
+        expected.update({db: more for db, more in plan.growth.items() if db != FUNCTIONS})
+        fewer = any(now.keys.get(db, 0) < count for db, count in expected.items())
         return now.evicted - self._first.evicted, fewer
 
     def _missing(self, connection: Connection, live_state: LiveState) -> list[Key]:
-        """Return the keys that were there, or were created, and are gone."""
-        removed, came = _removed_and_come(live_state.plan)
+        """Return the keys that existed, or were created, and are gone."""
+        removed, created = set[Key](), list[Key]()
+        for step in unordered(live_state.plan.keys):
+            if step.key.db != FUNCTIONS and step.action is Action.REMOVED:
+                removed.add(step.key)
+            elif step.key.db != FUNCTIONS and step.action is Action.ADDED:
+                created.append(step.key)
         live_keys = (key for key in live_state.capture.live.held() if key.db != FUNCTIONS)
-        self._progress.start("looking again", live_state.capture.live.total + len(came))
+        self._progress.start("looking again", live_state.capture.live.total + len(created))
         try:
-            there = [*_absent(connection, (key for key in live_keys if key not in removed))]
-            return [*there, *_absent(connection, came)]
+            gone = [*_absent(connection, (key for key in live_keys if key not in removed))]
+            return [*gone, *_absent(connection, created)]
         finally:
             self._progress.finish()
 
-    def _others(self, entries: Entries, left: Sequence[PlannedKey]) -> dict[Key, Why]:
+    def _why_different(self, entries: Entries, steps: Sequence[PlannedKey]) -> dict[Key, Why]:
         """Return why keys that exist do not hold what they should."""
-        if not left:
+        if not steps:
             return {}
-        why = dict.fromkeys((step.key for step in left), Why.OTHERWISE)
+        why = dict.fromkeys((step.key for step in steps), Why.OTHERWISE)
         with KeyWriter(self._server) as writer:
-            for step in left[:MOST]:
+            for step in steps[:MOST]:
                 if step.key.db != FUNCTIONS:
                     why[step.key] = _why(writer, entries, step)
         return why
@@ -137,7 +142,7 @@ def _why(writer: KeyWriter, entries: Entries, step: PlannedKey) -> Why:
     if due is None:
         return Why.WRITTEN
     if due["type"] not in KINDS:
-        return Why.OTHERWISE  # it is not known to be safe under another name
+        return Why.OTHERWISE  # it may not be safe to create it under another name
     try:
         value = writer.made_of(step.key.db, codec.data(step.key.name), due)
     except ServerError:
@@ -155,17 +160,6 @@ def _due(entries: Entries, step: PlannedKey, now: int) -> Entry | None:
     return timed(due, Ttl.KEEP, Clock(now, 0)) if due else None
 
 
-def _removed_and_come(plan: Plan) -> tuple[set[Key], Sequence[Key]]:
-    """Return the keys that a plan deletes, and those that it creates."""
-    removed, created = set[Key](), list[Key]()
-    for step in unordered(plan.keys):
-        if step.key.db != FUNCTIONS and step.action is Action.REMOVED:
-            removed.add(step.key)
-        elif step.key.db != FUNCTIONS and step.action is Action.ADDED:
-            created.append(step.key)
-    return removed, created
-
-
 def _steps(plan: Plan, keys: set[Key]) -> dict[Key, PlannedKey]:
     """Return the steps of those of the keys that the plan is about."""
     if not keys:
@@ -173,7 +167,8 @@ def _steps(plan: Plan, keys: set[Key]) -> dict[Key, PlannedKey]:
     return {step.key: step for step in unordered(plan.keys) if step.key in keys}
 
 
-def _absent(connection: Connection, keys: Iterator[Key] | Sequence[Key]) -> Iterator[Key]:
+def _absent(connection: Connection, keys: Iterable[Key]) -> Iterator[Key]:
+    """Yield those of the keys, sorted by database, that do not exist."""
     for db, group in groupby(keys, key=lambda key: key.db):
         connection.select(db)
         gone = absent(connection, (codec.data(key.name) for key in group))
@@ -181,7 +176,7 @@ def _absent(connection: Connection, keys: Iterator[Key] | Sequence[Key]) -> Iter
 
 
 def _expired(live_state: LiveState, keys: set[Key], now: int) -> set[Key]:
-    """Return those of the keys that were there when all was read, and have expired since."""
+    """Return those of the keys that existed when all was read, and have expired since."""
     expired: set[Key] = set()
     paths = live_state.source.files if keys else ()
     for path in filter(file_format.is_data, paths):

@@ -19,28 +19,24 @@ from gitbackup.snapshot.compare import Comparison
 from gitbackup.snapshot.entry_sources import EntrySource, decoded
 from gitbackup.store.repository.restore_journal import JournalEntry
 
-UNSEEN = (
+NO_FUNCTIONS = (
     "function libraries are not restored, because the user has no permission to list"
     " them: grant ACL SETUSER ... +function|list"
 )
-
-
-SOON = 3_600_000  # milliseconds: what expires sooner after it is restored is worth a word
-
-
+SOON = 3_600_000  # milliseconds: the plan names keys that expire within that of being restored
 NAMED = 10  # keys that an error names
-ONE_TRANSACTION = 200  # keys of a plan that is carried out at once, each step by itself
+ONE_TRANSACTION = 200  # keys at most that are written together, each as a step of its own
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreRequest:
     """What is to be restored: a commit's id, which of its keys, and how.
 
-    `asked` is in what words it was asked for, `unfinished` the restore in those words that was
-    cut off, if one was. `only` narrows it to these keys, all where None. `kept` is a plan that
-    is to be carried out as it is, and no other. `name` is that of the file whose content the
-    commit holds, if it is a file's. `takes_back` is the commit of the state before the restore
-    that this one undoes.
+    - `asked`: the words of the request; `unfinished`: the same restore, if it was cut off;
+    - `only`: the keys that it is about; None is all;
+    - `kept`: a plan that is to be carried out as it is, and no other;
+    - `name`: the name of the file whose content the commit holds, if it is a file's;
+    - `takes_back`: the commit of the state before the restore that this one undoes.
     """
 
     commit: str
@@ -54,17 +50,17 @@ class RestoreRequest:
 
     @property
     def source(self) -> str:
-        """What is restored, in a sentence."""
+        """Return what is restored, for a sentence."""
         return self.name or "the commit"
 
     @property
     def everything(self) -> bool:
-        """Whether the database is to be just what the commit holds."""
+        """Return whether the database is to equal the commit, and nothing is left alone."""
         return self.how == RestoreOptions() and self.only is None and self.kept is None
 
 
-class _Drawing:
-    """A plan in the making."""
+class _PlanBuilder:
+    """Collects the steps of a plan: `keys`, and the keys that it names besides."""
 
     def __init__(self, how: RestoreOptions, clock: Clock, seal: bytes) -> None:
         self.keys: list[PlannedKey] = []
@@ -83,33 +79,29 @@ class _Drawing:
         if restored is None and live is not None and not self._how.delete:
             self.kept.append(change.key)
             return
-        goes, comes = (codec.encode(entry) if entry else b"" for entry in (live, restored))
-        if goes != comes:
-            self._add_step(change, live, restored, goes, len(comes))
-
-    def _add_step(
-        self,
-        change: KeyChange,
-        live: Entry | None,
-        restored: Entry | None,
-        goes: bytes,
-        comes: int,
-    ) -> None:
+        before, after = (codec.encode(entry) if entry else b"" for entry in (live, restored))
+        if before == after:
+            return
+        if live is None:
+            action = Action.ADDED
+        else:
+            action = Action.REMOVED if restored is None else Action.CHANGED
         entry = restored or live
         self.keys.append(
             PlannedKey(
                 change.key,
-                _action(live, restored),
+                action,
                 entry["type"] if entry else "",
                 change.before,
                 change.after,
-                self._digest(change.key, goes),
-                len(goes),
-                comes,
+                self._digest(change.key, before),
+                len(before),
+                len(after),
                 least(change.key.name, restored) if restored else 0,
             )
         )
-        if restored and _expires_soon(restored, self._clock):
+        expires_at = restored.get("expires_at") if restored else None
+        if expires_at is not None and codec.milliseconds(expires_at) - self._clock.now <= SOON:
             self.soon.append(change.key)
 
     def new_keys(
@@ -117,7 +109,7 @@ class _Drawing:
     ) -> NewKeys | None:
         """Return the steps that create all keys of a file, if they can be created in bulk.
 
-        None if a key is left out, expires soon, or has an entry that takes a closer look.
+        They cannot (None) if a key is left out, expires soon, or has an entry that is not plain.
         """
         path = block.item(0).after
         if path is None or self._how.ttl is not Ttl.KEEP:
@@ -127,14 +119,14 @@ class _Drawing:
         all_of_it = concerns is _every or all(map(concerns, map(Key, repeat(db), names)))
         return NewKeys(db, path, names, types, comes) if plain and late and all_of_it else None
 
-    def _digest(self, key: Key, holds: bytes) -> str:
-        """Return a digest of a key and what it `holds`; empty if that is nothing."""
+    def _digest(self, key: Key, value: bytes) -> str:
+        """Return a digest of a key and its value; empty if it has none."""
         name = codec.encode([key.db, key.name])
-        sealed = hashlib.blake2b(name + holds, key=self._seal, digest_size=16)
-        return sealed.hexdigest() if holds else ""
+        sealed = hashlib.blake2b(name + value, key=self._seal, digest_size=16)
+        return sealed.hexdigest() if value else ""
 
 
-def touched(how: RestoreOptions, scope: Scope) -> Scope:
+def scope_to_change(how: RestoreOptions, scope: Scope) -> Scope:
     """Return which part of the live database may be changed, if `scope` is the commit's."""
     if not may_name_library(how.patterns):
         scope = replace(scope, functions=False)
@@ -155,15 +147,18 @@ def build_plan(
     side does not cover them, for nobody could tell what is lost. Only who has `seal` can guess a
     value by its digest. Many absent keys are created in bulk, few are planned one by one.
     """
-    drawing = _Drawing(request.how, clock, seal)
-    seen = file_format.read_manifest(comparison.before.read(file_format.MANIFEST)).functions
-    concerns = _concerns(request, replace(scope, functions=scope.functions and seen))
-    few, blocks = parts(comparison.changes)
+    builder = _PlanBuilder(request.how, clock, seal)
+    functions_seen = file_format.read_manifest(
+        comparison.before.read(file_format.MANIFEST)
+    ).functions
+    scope_seen = replace(scope, functions=scope.functions and functions_seen)
+    concerns = _concerns(request, scope_seen)
+    single, blocks = parts(comparison.changes)
     new_keys: list[NewKeys] = []
     in_bulk: list[FileGroup[KeyChange]] = []
     one_by_one: list[FileGroup[KeyChange]] = []
     for block in blocks:
-        new = drawing.new_keys(decoded(comparison.after), block, concerns)
+        new = builder.new_keys(decoded(comparison.after), block, concerns)
         new_keys += [new] if new else []
         (in_bulk if new else one_by_one).append(block)
 
@@ -171,11 +166,11 @@ def build_plan(
         part = replace(comparison, changes=[*changes])
         for change, live, stored in _candidates(part, request.how.ttl):
             if concerns(change.key):
-                drawing.add(change, live, stored)
+                builder.add(change, live, stored)
 
-    add([*few, *_changes(one_by_one)])
+    add([*single, *_changes(one_by_one)])
     created = sum(len(new.names) for new in new_keys)
-    if created and len(drawing.keys) + created <= ONE_TRANSACTION:
+    if created and len(builder.keys) + created <= ONE_TRANSACTION:
         new_keys = []
         add(_changes(in_bulk))
     return Plan(
@@ -183,11 +178,11 @@ def build_plan(
         server,
         request.how,
         clock,
-        listed(sorted(drawing.keys, key=lambda step: step.key), new_keys),
-        sorted(drawing.expired),
-        sorted(drawing.soon),
-        sorted(drawing.kept),
-        [UNSEEN] if scope.functions and not seen else [],
+        listed(sorted(builder.keys, key=lambda step: step.key), new_keys),
+        sorted(builder.expired),
+        sorted(builder.soon),
+        sorted(builder.kept),
+        [NO_FUNCTIONS] if scope.functions and not functions_seen else [],
         request.name,
     )
 
@@ -195,14 +190,15 @@ def build_plan(
 def revalidate(plan: Plan, kept: Plan, begun: bool) -> Plan:
     """Return the part of the new `plan` that a `kept` plan has, which is what is left to do.
 
-    Raises GitbackupError, naming keys, if one is not as it was when the plan was made. If the
-    kept plan may have `begun` already, a key that holds what it should is done.
+    If the kept plan may have `begun` already, a key that is not in the new plan is done. Raises
+    GitbackupError, naming keys, if one is not as it was when the plan was made.
     """
-    now = {step.key: step for step in plan.keys}
+    steps_now = {step.key: step for step in plan.keys}
     moved = []
     for step in kept.keys:
-        step_now = now.get(step.key)
-        if (step_now is None and not begun) or (step_now and not _alike(step_now, step)):
+        now = steps_now.get(step.key)
+        same = (now.action, now.digest) == (step.action, step.digest) if now else begun
+        if not same:
             moved.append(step.key)
     if moved:
         named = ", ".join(map(str, moved[:NAMED]))
@@ -220,11 +216,8 @@ def _changes(blocks: Iterable[FileGroup[KeyChange]]) -> Iterator[KeyChange]:
         yield from map(block.item, range(len(block.names)))
 
 
-def _alike(one: PlannedKey, other: PlannedKey) -> bool:
-    return (one.action, one.digest) == (other.action, other.digest)
-
-
 def _concerns(request: RestoreRequest, scope: Scope) -> Callable[[Key], bool]:
+    """Return a function that tells whether the restore is about a key."""
     within, matches, only = covers(scope), matcher(request.how.patterns), request.only
     if scope == Scope() and not request.how.patterns and only is None:
         return _every
@@ -254,13 +247,3 @@ def _candidates(
         for key, entry in entries(path).items():
             if key not in differing and entry.keys() & {"expires_at", "field_expires_at"}:
                 yield KeyChange(key, Action.CHANGED, None, path), entry, entry
-
-
-def _action(live: Entry | None, restored: Entry | None) -> Action:
-    if live is None:
-        return Action.ADDED
-    return Action.REMOVED if restored is None else Action.CHANGED
-
-
-def _expires_soon(entry: Entry, clock: Clock) -> bool:
-    return "expires_at" in entry and codec.milliseconds(entry["expires_at"]) - clock.now <= SOON

@@ -14,7 +14,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import LibraryChange
 from gitbackup.live.server.memory import room
-from gitbackup.live.write import write_probe as trying
+from gitbackup.live.write import write_probe
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action
@@ -31,41 +31,41 @@ class Entries:
 
     def __init__(self, plan: Plan, live: EntrySource, commit: EntrySource) -> None:
         self._plan = plan
-        self._source = live
-        self._live = live.entry
-        self._decoded = commit
-        self._commit = commit.entry
+        self._live = live
+        self._commit = commit
 
     def step(self, planned: PlannedKey) -> KeyWrite:
-        stored = self._commit(planned.after, planned.key)
-        before = self._live(planned.before, planned.key)
+        """Return what to write for a planned key, and what the key has to hold until then."""
+        stored = self._commit.entry(planned.after, planned.key)
+        before = self._live.entry(planned.before, planned.key)
         if planned.before is None and planned.action is Action.CHANGED:
             before = stored
         return KeyWrite(codec.data(planned.key.name), before, self.restored(planned))
 
     def library(self, planned: PlannedKey) -> LibraryChange:
+        """Return what to do to a planned function library."""
         step = self.step(planned)
         before, after = (entry and entry["value"] for entry in (step.before, step.after))
         return LibraryChange(planned.key.name, before, after)
 
     def libraries(self) -> dict[str, str]:
         """Return the sources of all libraries that there were when the plan was made."""
-        paths = filter(file_format.SOURCE.fullmatch, self._source.files)
-        files = map(self._source.entries, paths)
+        paths = filter(file_format.SOURCE.fullmatch, self._live.files)
+        files = map(self._live.entries, paths)
         return {key.name: entry["value"] for file in files for key, entry in file.items()}
 
     def prefetch(self, new_keys: Iterable[NewKeys]) -> None:
         """Announce that the entries of these are asked for next, in this order."""
-        self._decoded.prefetch([new.path for new in new_keys])
+        self._commit.prefetch([new.path for new in new_keys])
 
     def new(self, new_keys: NewKeys) -> dict[str, Entry]:
         """Return the entries of keys that are created in bulk, by name."""
-        return self._decoded.content(new_keys.path)
+        return self._commit.content(new_keys.path)
 
     def adds(self, free: int) -> int:
-        """Return how many more bytes of memory the server needs at the very least.
+        """Return how many more bytes of memory the server needs, at the very least.
 
-        It is a rougher figure if the plan surely needs no more than the `free` bytes.
+        If the plan surely needs no more than the `free` bytes, it is a smaller figure.
         """
         plan = self._plan
         if plan.adds + plan.adds_new <= free:
@@ -74,18 +74,19 @@ class Entries:
         return plan.adds + sum(least(name, entry) for name, entry in created)
 
     def restored(self, planned: PlannedKey) -> Entry | None:
-        stored = self._commit(planned.after, planned.key)
+        """Return the entry that a planned key is to have; None if it is to be deleted."""
+        stored = self._commit.entry(planned.after, planned.key)
         return timed(stored, self._plan.how.ttl, self._plan.clock) if stored else None
 
 
 def expect_covered(request: RestoreRequest, scope: Scope, commit: EntrySource) -> None:
     """Raise UsageError if a chosen database is not covered by the commit, whose scope this is."""
     source = request.name or f"commit {request.commit[:7]}"
-    for of, to in request.how.databases or ():
-        if scope.databases is not None and of not in scope.databases:
-            raise UsageError(f"{source} does not cover database {of}")
-        if of != to and not any(path.startswith(f"db{of}/") for path in commit.files):
-            raise UsageError(f"{source} has no key in database {of}")
+    for db, target in request.how.databases or ():
+        if scope.databases is not None and db not in scope.databases:
+            raise UsageError(f"{source} does not cover database {db}")
+        if db != target and not any(path.startswith(f"db{db}/") for path in commit.files):
+            raise UsageError(f"{source} has no key in database {db}")
 
 
 def expect_some(
@@ -105,7 +106,7 @@ def expect_some(
     if how.patterns and not _matches_any(how.patterns, commit):
         named = " ".join(map(repr, how.patterns))
         raise UsageError(f"no key of {source} matches {named}; nothing was restored")
-    empty = [of for of, _ in how.databases or () if of not in counts]
+    empty = [db for db, _ in how.databases or () if db not in counts]
     if empty and scope.databases is None:
         raise UsageError(
             f"neither {source} nor the server has a key in database {empty[0]};"
@@ -128,8 +129,10 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
         for planned in plan.samples
         if planned.key.db != FUNCTIONS
     ]
+    keys = (planned.key for planned in unordered(plan.keys))
+    names = (codec.data(key.name) for key in keys if key.db != FUNCTIONS)
     changes = [*map(entries.library, libraries(plan))]
-    trying.probe(server, samples, changes, _names(plan), lambda: _values(plan, entries))
+    write_probe.probe(server, samples, changes, names, lambda: _values(plan, entries))
     with closing(server.dial()) as connection:
         left = room(connection)
     if left and not left.evicts and left.free < (adds := entries.adds(left.free)):
@@ -140,13 +143,8 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
         )
 
 
-def _names(plan: Plan) -> Iterator[bytes]:
-    keys = (planned.key for planned in unordered(plan.keys))
-    return (codec.data(key.name) for key in keys if key.db != FUNCTIONS)
-
-
 def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
-    """Return all entries that are to be written."""
+    """Yield all entries that are to be written."""
     steps = (planned for planned in plan.steps if planned.key.db != FUNCTIONS)
     yield from filter(None, map(entries.restored, steps))
     for new in plan.new_keys:
@@ -157,10 +155,12 @@ def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
     """Return what to warn of in a plan that can be carried out."""
     with closing(server.dial()) as connection:
         left = room(connection)
-    told = unsupported_types(server, plan, entries)
+    sentences = unsupported_types(server, plan, entries)
     if left and left.free < entries.adds(left.free):
-        told.append("the server does not have enough memory for the restore, and will evict keys")
-    return told
+        sentences.append(
+            "the server does not have enough memory for the restore, and will evict keys"
+        )
+    return sentences
 
 
 def unsupported_types(server: Server, plan: Plan, entries: Entries) -> list[str]:
@@ -173,18 +173,19 @@ def unsupported_types(server: Server, plan: Plan, entries: Entries) -> list[str]
         known = planned.type in KINDS or planned.key.db == FUNCTIONS
         if not known and planned.action is not Action.REMOVED:
             samples.setdefault((planned.key.db, planned.type), []).append(planned)
-    told = []
+    sentences = []
     with KeyWriter(server) as writer:
-        for (db, type_), alike in samples.items():
-            if why := writer.refusal(db, entries.step(alike[0])):
-                keys = counted(len(alike), "key")
-                told.append(
+        for (db, type_), planned_keys in samples.items():
+            if why := writer.refusal(db, entries.step(planned_keys[0])):
+                keys = counted(len(planned_keys), "key")
+                sentences.append(
                     f"the server does not support {type_} ({why}): {keys} will not be restored"
                 )
-    return told
+    return sentences
 
 
 def libraries(plan: Plan) -> list[PlannedKey]:
+    """Return the plan's steps for function libraries."""
     return [planned for planned in plan.steps if planned.key.db == FUNCTIONS]
 
 

@@ -1,6 +1,6 @@
-"""What a restore is asked for by: words, a plan that was kept, or that the last one be undone.
+"""Make the request for a restore: by a commit's name, by a kept plan, or to undo the last one.
 
-One that was cut off and is asked for again goes on with the commit that was meant then.
+A restore that was cut off and is asked for again continues with the commit that was meant then.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNDO = "undo"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a restore goes: the label of a server, and whether commits are of that one."""
+    """The server of a restore: its label, and whether commits are taken from it (`home`)."""
 
     server: str
     home: bool
@@ -33,10 +33,11 @@ class Target:
 def by_words(
     repository: Repository, commit_ish: str, how: RestoreOptions, target: Target
 ) -> RestoreRequest:
-    """A commit, as a person names it.
+    """Return the request to restore a commit that a person has named.
 
-    Raises UsageError where there is none; Ambiguous where a restore in these words was cut off,
-    somebody else has moved HEAD since, and they mean another commit by now.
+    If a restore in the same words was cut off, it is to be continued, with the commit that they
+    meant then. Raises UsageError if there is no such commit; Ambiguous if the words mean another
+    commit by now, and not because of what the restore did.
     """
     asked = json.dumps([commit_ish, how_object(how)])
 
@@ -44,7 +45,7 @@ def by_words(
         cut = unfinished(repository, asked, target)
         if cut is None:
             commit = repository.resolve(commit_ish)
-            return RestoreRequest(commit, how, asked, _of(repository, commit, how, target))
+            return RestoreRequest(commit, how, asked, _same_commit(repository, commit, how, target))
         _expect_meant(repository, commit_ish, cut)
         return RestoreRequest(cut.commit, how, asked, cut)
 
@@ -52,7 +53,10 @@ def by_words(
 
 
 def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> RestoreRequest:
-    """A plan that was kept. Raises UsageError for another server's, or a commit that is gone."""
+    """Return the request to carry out a plan that was kept.
+
+    Raises UsageError if it is for another server, or if its commit is not in the repository.
+    """
     if plan.server != str(server):
         raise UsageError(f"the plan is for {plan.server}, but this server is {server}")
     try:
@@ -66,67 +70,73 @@ def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> R
 
 
 def by_undo(repository: Repository, server: Server) -> RestoreRequest:
-    """The state before the last restore, of the keys that it was to change.
+    """Return the request to restore the state before the last restore, of the keys it changed.
 
-    Raises UsageError where there is none, or the last one was into another server.
+    Raises UsageError if there was no restore, or if the last one was into another server.
     """
     return _while_head_stays(repository, lambda: _undo(repository, server))
 
 
 def _undo(repository: Repository, server: Server) -> RestoreRequest:
-    cut = [each for each in repository.journal.known() if each.home]
-    begun = cut[-1] if cut and cut[-1].asked == UNDO and cut[-1].undoes else None
-    last = _told(repository, begun.undoes) if begun else _last(repository, cut)
-    _expect_same(last, server)
-    keys = trailers.touched(repository, last)
+    known = [each for each in repository.journal.known() if each.home]
+    begun = known[-1] if known and known[-1].asked == UNDO and known[-1].undoes else None
+    if begun:
+        last = trailers.restore_told_by(repository, begun.undoes or "")
+    else:
+        last = _last(repository, known)
+    place = last.info.trailers.get("Server", "").rpartition(" at ")[2]
+    if place != server.label:
+        raise UsageError(
+            f"the last restore, {last.info.short_id}, was into the server at {place},"
+            f" but this is the one at {server.label}"
+        )
+    keys = trailers.planned_keys(repository, last)
     commit = repository.resolve(last.replaced)
     how = RestoreOptions(undoes=last.info.id)
     return RestoreRequest(commit, how, UNDO, begun, only=keys, takes_back=last.replaced)
 
 
-def _last(repository: Repository, cut: Sequence[JournalEntry]) -> trailers.Restored:
-    """The last restore: in HEAD's history, unless one was cut off that is not in there."""
-    open_ = [each for each in cut if each.state is not State.DONE]
-    if not open_:
+def _last(repository: Repository, known: Sequence[JournalEntry]) -> trailers.Restored:
+    """Return the last restore: the latest in HEAD's history, unless one was cut off that is not
+    in there."""
+    cut = [each for each in known if each.state is not State.DONE]
+    if not cut:
         return trailers.last(repository)
-    before = open_[-1].replaced
+    before = cut[-1].replaced
     if before is None:
         raise UsageError(
-            f"a restore of {open_[-1].commit[:7]} was interrupted, and no commit in"
+            f"a restore of {cut[-1].commit[:7]} was interrupted, and no commit in"
             " the history of HEAD holds the previous state: restore it from the"
             " branch saved/... that was named then"
         )
-    begun = trailers.told_by(repository.commit_info(before))
-    if begun is None:  # gitbackup 0.1 told of it in no commit, where there was nothing to save
+    begun = trailers.restored_in(repository.commit_info(before))
+    if begun is None:  # gitbackup 0.1 noted it in no commit if there was nothing to save
         raise UsageError(
-            f"a restore of {open_[-1].commit[:7]} was interrupted; commit {before[:7]}"
+            f"a restore of {cut[-1].commit[:7]} was interrupted; commit {before[:7]}"
             f" holds the previous state: `gitbackup restore {before[:7]}` puts it back"
         )
     return trailers.last(repository) if repository.is_past(before) else begun
 
 
-def _told(repository: Repository, commit: str | None) -> trailers.Restored:
-    return trailers.told(repository, commit or "")
-
-
 def _while_head_stays(repository: Repository, ask: Callable[[], RestoreRequest]) -> RestoreRequest:
-    """What is asked for, by one HEAD: the git of a run that was killed may move it just then."""
+    """Return what `ask` does, once HEAD is the same before and after: a git that outlives a
+    killed run may move it."""
     while True:
         head = repository.head()
-        wanted = ask()
+        request = ask()
         if repository.head() == head:
-            return wanted
+            return request
 
 
 def unfinished(repository: Repository, asked: str, target: Target) -> JournalEntry | None:
-    """The restore in these words that was cut off; None where none was."""
+    """Return the last restore in these words that was cut off; None if there is none."""
     return _latest(each for each in _into(repository, target) if each.asked == asked)
 
 
-def _of(
+def _same_commit(
     repository: Repository, commit: str, how: RestoreOptions, target: Target
 ) -> JournalEntry | None:
-    """One of the same commit that was cut off, in whatever words it was asked for."""
+    """Return the last restore of the same commit that was cut off, whatever the words were."""
     options = json.dumps(how_object(how))
     return _latest(
         each
@@ -142,12 +152,12 @@ def _into(repository: Repository, target: Target) -> Iterator[JournalEntry]:
             yield each
 
 
-def _latest(found: Iterable[JournalEntry]) -> JournalEntry | None:
-    return [None, *found][-1]
+def _latest(entries: Iterable[JournalEntry]) -> JournalEntry | None:
+    return [None, *entries][-1]
 
 
 def _expect_meant(repository: Repository, commit_ish: str, cut: JournalEntry) -> None:
-    """Raises Ambiguous where the words mean another commit, and not by what the restore did."""
+    """Raise Ambiguous if the words mean another commit, and not because of the restore itself."""
     if repository.head() in cut.heads:
         return
     try:
@@ -163,13 +173,4 @@ def _expect_meant(repository: Repository, commit_ish: str, cut: JournalEntry) ->
             " restore that one",
             cut.commit,
             now,
-        )
-
-
-def _expect_same(last: trailers.Restored, server: Server) -> None:
-    place = last.info.trailers.get("Server", "").rpartition(" at ")[2]
-    if place != server.label:
-        raise UsageError(
-            f"the last restore, {last.info.short_id}, was into the server at {place},"
-            f" but this is the one at {server.label}"
         )

@@ -26,11 +26,11 @@ from gitbackup.restore import apply as applying
 from gitbackup.restore import commits, preflight
 from gitbackup.restore.commits import LiveState
 from gitbackup.restore.final_check import FinalCheck
-from gitbackup.restore.planner import RestoreRequest, build_plan, revalidate, touched
+from gitbackup.restore.planner import RestoreRequest, build_plan, revalidate, scope_to_change
 from gitbackup.restore.preflight import Entries, expect_covered, expect_some
 from gitbackup.restore.result import RestoreResult, cut_off
 from gitbackup.restore.trailers import DONE, trailers
-from gitbackup.restore.validate import counted, sound_part
+from gitbackup.restore.validate import count_keys, sound_part
 from gitbackup.restore.verify_writes import differing
 from gitbackup.snapshot.commit_scope import head_scope, scope_of, taken_at
 from gitbackup.snapshot.compare import compare
@@ -39,8 +39,8 @@ from gitbackup.snapshot.sources import CommitSource, LiveSource, Spool, StoredSo
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import State
 
-LOOKS = 3  # times to read the database, while that makes a server without room evict more
-ROUNDS = 10  # plans that are made for keys which somebody goes on writing to
+LOOKS = 3  # times to commit the restored state, while reading it makes the server evict more
+ROUNDS = 10  # plans to make at most while others go on writing to its keys
 APART = (
     "the user has no permission to read all keys that HEAD covers: the restored state"
     " is not committed, and the previous state is saved on a branch of its own"
@@ -86,7 +86,7 @@ class Restorer:
         self._whole = whole
         self._commit_counts: Mapping[int, int] = {}  # by database, once all of it is checked
         self._commit = decoded(chosen(whole, request.how.databases), self._summaries)
-        self._touched = touched(request.how, self._scope)
+        self._touched = scope_to_change(request.how, self._scope)
         expect_covered(request, self._scope, whole)
         head = head_scope(repository, self._warnings) if home else None
         self._settled = head or scope
@@ -170,7 +170,10 @@ class Restorer:
                         return self._conclude(result, live_state, entries)
             raise RuntimeError("a restore has at least one round")
         except (GitbackupError, KeyboardInterrupt) as error:
-            since = self._record_cut_off()
+            since = None
+            if self._wrote and self._home:
+                with suppress(GitbackupError):
+                    since = self._record_all("cut off")
             if result is None or not self._wrote or isinstance(error, KeyboardInterrupt):
                 raise
             raise cut_off(error, result, since) from error
@@ -187,12 +190,12 @@ class Restorer:
         if result.plan.keys:  # somebody said no
             return result
         applying.sweep(self._server, live_state.capture.live.left_over)
-        left = [each for each in self._repository.journal.known() if self._entry.ends(each)]
-        if not left:
+        ended = [each for each in self._repository.journal.known() if self._entry.ends(each)]
+        if not ended:
             return result
-        self._replaced = self._replaced or left[-1].replaced
+        self._replaced = self._replaced or ended[-1].replaced
         self._repository.journal.restoring(replace(self._entry, replaced=self._replaced))
-        if all(each.state is State.DONE for each in left):
+        if all(each.state is State.DONE for each in ended):
             with self._repository.lock():  # a work tree that does not follow yet does here
                 return replace(result, applied=True)
         return self._conclude(
@@ -226,8 +229,8 @@ class Restorer:
         reply_cache = self._repository.reply_cache()
         capture = take(live, known, Repository.blob_id, spool, reply_cache=reply_cache)
         source = decoded(LiveSource(self._repository, capture.files, spool))
-        self._commit_counts = self._commit_counts or counted(self._whole, source, live)
-        into = request.how.databases and [(to, to) for _, to in request.how.databases]
+        self._commit_counts = self._commit_counts or count_keys(self._whole, source, live)
+        into = request.how.databases and [(target, target) for _, target in request.how.databases]
         plan = build_plan(
             compare(chosen(source, into), self._commit),
             request,
@@ -298,8 +301,11 @@ class Restorer:
         try:
             for _ in range(LOOKS if self._home else 1):
                 journal.reach(State.RECORDING if result.whole else State.WRITING)
-                made = self._record(live_state) if result.whole else self._record_all(result.short)
-                recorded = made or recorded
+                if result.whole:
+                    commit_id = self._record(live_state)
+                else:
+                    commit_id = self._record_all(result.short)
+                recorded = commit_id or recorded
                 sight = self._final_check.look_again(live_state, entries)
                 if sight is None:  # reading it all made the server let no more go
                     break
@@ -309,21 +315,15 @@ class Restorer:
         journal.reach(State.DONE if result.whole else State.WRITING)
         return replace(result, applied=True, recorded=recorded)
 
-    def _record_cut_off(self) -> str | None:
-        """Commit the live database; return None if HEAD is that already, or if it fails."""
-        with suppress(GitbackupError):
-            return self._record_all("cut off") if self._wrote and self._home else None
-        return None
-
     def _record(self, live_state: LiveState) -> str | None:
         """Commit the state that a complete restore has made. Return None if there is no commit."""
         if not self._home:
             return None
         request = self._request
-        made = self._repository.commit_info(request.commit).trailers
-        seen = not live_state.capture.live.functions_refused
-        known = seen and self._settled == self._scope and "Format" in made
-        if known and request.everything and live_state.plan.keys and not live_state.plan.expired:
+        plan = live_state.plan
+        by_gitbackup = "Format" in self._repository.commit_info(request.commit).trailers
+        all_read = not live_state.capture.live.functions_refused and self._settled == self._scope
+        if all_read and by_gitbackup and request.everything and plan.keys and not plan.expired:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it
                 files, keys = self._commit.files, self._commit_counts
                 return commits.commit_after(

@@ -1,4 +1,4 @@
-"""What a restore did, and what is said where it was cut off."""
+"""What a restore did, and the error of one that was cut off."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from gitbackup.plan.plan import Plan, PlannedKey
 
 
 class Why(StrEnum):
-    """Why a key does not hold what it should, by what was seen of it."""
+    """Why a key does not hold what it should, as far as could be seen."""
 
-    EVICTED = "evicted"  # it is gone, and the server let keys go to make room
-    DELETED = "deleted"  # it is gone, and the server let none go
-    WRITTEN = "written"  # it holds something else, and the server can hold what it should
-    UNHELD = "unheld"  # the server makes something else of the value
-    OTHERWISE = "otherwise"  # it holds something else, and nobody could see why
+    EVICTED = "evicted"  # it does not exist, and the server has evicted keys
+    DELETED = "deleted"  # it does not exist, and the server has evicted none
+    WRITTEN = "written"  # it holds something else, though the server takes the right value
+    UNHELD = "unheld"  # the server makes another value of the right one
+    OTHERWISE = "otherwise"  # it holds something else, and why could not be seen
 
 
 class Sight(NamedTuple):
     """What was seen after the last write: why keys of the plan are not as they should be, and
-    which other keys are gone. The server has `evicted` so many, None where nobody may ask."""
+    which other keys are gone. `evicted` is how many keys the server has evicted; None if the user
+    may not ask."""
 
     why: Mapping[Key, Why]
     gone: Sequence[Key]
@@ -38,16 +39,18 @@ class Sight(NamedTuple):
 class RestoreResult:
     """What `restore` did.
 
-    `done` are the keys that hold what the commit does, as was verified. `saved` is the commit of
-    the state before, None where nothing was to be lost in another server, or an earlier run has
-    made it, and `saved_on` the branch it is on where that is not HEAD's; `meanwhile` are those of
-    what was written while it ran. `recorded` is the commit that holds the state since, None where
-    there is none. `unrecorded` is the reason why that commit, or the last look at the server
-    after it, failed; empty where nothing did. `applied` is false where there
-    was nothing to do, or nobody wanted it done. `busy` keys were written to at every try;
-    `refused` ones the server would not take; `differing` ones do not hold what they should, once
-    all was done, for the reason that `why` gives. `gone` are keys that it was not to change, and
-    that are not there any more: the server has `evicted` so many, None where the user may not ask.
+    - `applied`: false if there was nothing to do, or if the plan was not confirmed;
+    - `done`: the keys that hold what the commit does, as was verified;
+    - `saved`: the commit of the state before; None if another server had nothing to lose, or if an
+      earlier run has made it; `saved_on`: its branch, if that is not HEAD's;
+    - `meanwhile`: commits of what others wrote while it ran;
+    - `recorded`: the commit of the restored state, None if there is none; `unrecorded`: why that
+      commit, or the last look at the server after it, failed; empty if neither did;
+    - `busy`: keys that others wrote to at every try; `refused`: keys that the server would not
+      take, and its errors;
+    - `differing`: keys that do not hold what they should in the end, for the reasons in `why`;
+    - `gone`: keys that it was not to change and that do not exist any more; `evicted`: how many
+      the server has evicted, None if the user may not ask.
     """
 
     plan: Plan
@@ -67,22 +70,22 @@ class RestoreResult:
 
     @property
     def verified(self) -> int:
-        """How many keys were read again, and hold what the commit does."""
+        """Return how many keys were read again, and hold what the commit does."""
         return len(self.done)
 
     @property
     def whole(self) -> bool:
-        """Whether every key of the plan holds what the commit does."""
+        """Return whether every key of the plan holds what the commit does, and none is gone."""
         return not (self.busy or self.refused or self.differing or self.gone)
 
     @property
     def short(self) -> str:
-        """What keeps it from being whole, in a word."""
+        """Return for how many keys it is not whole, to be added to a commit's subject."""
         count = sum(map(len, (self.busy, self.refused, self.differing, self.gone)))
         return f"but for {counted(count, 'key')}"
 
     def with_sight(self, sight: Sight) -> RestoreResult:
-        """The result by what was seen last: that is added to what was."""
+        """Return the result with what was seen last added."""
         why = {**self.why, **sight.why}
         return replace(
             self,
@@ -94,25 +97,26 @@ class RestoreResult:
         )
 
     def with_saved(self, commit: str) -> RestoreResult:
-        """The result with one more commit of what was there."""
+        """Return the result with one more commit of what was there."""
         if self.saved is None:
             return replace(self, saved=commit)
         return replace(self, meanwhile=[*self.meanwhile, commit])
 
     @property
     def place(self) -> str:
-        """Where the previous state was saved; empty where HEAD held it all."""
+        """Return where the previous state was saved, in words; empty if HEAD held it all."""
         if self.saved is None:
             return ""
-        return f"commit {self.saved[:7]}" + (
-            f" on the branch {self.saved_on}" if self.saved_on else ""
-        )
+        branch = f" on the branch {self.saved_on}" if self.saved_on else ""
+        return f"commit {self.saved[:7]}{branch}"
 
 
 def cut_off(error: GitbackupError, result: RestoreResult, since: str | None) -> GitbackupError:
-    """Return an error in the middle of writing, which tells the commit of the state before, and
-    the one of the state `since`, None for none."""
-    told = [f"the restore was interrupted: {str(error).removesuffix(f'; {AGAIN}')}"]
-    told += [f"the previous state is {result.place}"] if result.saved else []
-    told += [f"the current state is commit {since[:7]} (HEAD)"] if since else []
-    return type(error)("; ".join([*told, "the same command finishes it"]))
+    """Return the error of a restore that was cut off while it wrote.
+
+    It names the commit of the state before, and `since`, the commit of the state since, if any.
+    """
+    parts = [f"the restore was interrupted: {str(error).removesuffix(f'; {AGAIN}')}"]
+    parts += [f"the previous state is {result.place}"] if result.saved else []
+    parts += [f"the current state is commit {since[:7]} (HEAD)"] if since else []
+    return type(error)("; ".join([*parts, "the same command finishes it"]))

@@ -1,4 +1,4 @@
-"""What commits tell of restores, in trailers; which restore was the last, and what it changed."""
+"""The trailers by which commits tell of restores: which was the last, and what it changed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from gitbackup.snapshot.compare import compare
 from gitbackup.snapshot.sources import CommitSource, chosen
 from gitbackup.store.repository.repository import Repository
 
-DONE = "Restore-Of"  # the id of the commit that was restored, on the one of the state since
-BEGUN = "Before-Restore-Of"  # the same on the commit of the state before
-REPLACED = "Replaced"  # the id of that one
-WITH = "Restore-With"  # the options, where they are not the usual ones
+DONE = "Restore-Of"  # the id of the restored commit, on the commit of the state after
+BEGUN = "Before-Restore-Of"  # the same, on the commit of the state before
+REPLACED = "Replaced"  # the id of the commit of the state before
+WITH = "Restore-With"  # the options, if they are not the usual ones
 UNDOES = "Undoes"  # the id of a restore's commit
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A restore as a commit tells it: which commit, how, and the commit of the state before.
+    """A restore, as the trailers of a commit (`info`) tell it.
 
-    Where it only has `begun`, its own commit is of that state.
+    `target` is the commit that was restored, `replaced` the commit of the state before. If the
+    restore is only known to have `begun`, `info` is that commit.
     """
 
     info: CommitInfo
@@ -41,11 +42,11 @@ class Restored:
 
 
 def trailers(title: str, request: RestoreRequest, replaced: str | None) -> Mapping[str, str]:
-    """What a commit that belongs to a restore says of it; `title` is DONE or BEGUN."""
+    """Return the trailers of a commit that belongs to a restore; `title` is DONE or BEGUN."""
     facts = {title: request.commit}
-    usual = replace(request.how, undoes=None)
-    if usual != RestoreOptions():
-        facts[WITH] = json.dumps(how_object(usual))
+    options = replace(request.how, undoes=None)
+    if options != RestoreOptions():
+        facts[WITH] = json.dumps(how_object(options))
     if replaced:
         facts[REPLACED] = replaced
     if request.how.undoes:
@@ -53,29 +54,8 @@ def trailers(title: str, request: RestoreRequest, replaced: str | None) -> Mappi
     return facts
 
 
-def last(repository: Repository) -> Restored:
-    """The last restore in HEAD's history. Raises UsageError where there is none."""
-    for info in repository.log():
-        if restored := told_by(info):
-            return restored
-    raise UsageError("nothing to undo: the history of HEAD contains no restore")
-
-
-def touched(repository: Repository, restored: Restored) -> frozenset[Key]:
-    """The keys that a restore was to change: those that differed, and that it was about."""
-    chain = [restored]
-    while chain[-1].how.undoes:
-        chain.append(told(repository, chain[-1].how.undoes))
-    keys: frozenset[Key] | None = None
-    for one in reversed(chain):
-        keys = _differed(repository, one, keys)
-        if not one.begun:
-            keys = _changed(repository, one, keys)
-    return keys or frozenset()
-
-
-def told_by(info: CommitInfo) -> Restored | None:
-    """The restore that a commit tells of; None where it tells of none."""
+def restored_in(info: CommitInfo) -> Restored | None:
+    """Return the restore that a commit tells of; None if it tells of none."""
     facts = info.trailers
     target = facts.get(DONE) or facts.get(BEGUN)
     if target is None:
@@ -88,30 +68,39 @@ def told_by(info: CommitInfo) -> Restored | None:
     return Restored(info, DONE not in facts, target, facts.get(REPLACED, info.id), how)
 
 
-def told(repository: Repository, commit: str) -> Restored:
-    """What a commit tells of a restore. Raises UsageError where it tells of none."""
-    restored = told_by(repository.commit_info(repository.resolve(commit)))
+def restore_told_by(repository: Repository, commit: str) -> Restored:
+    """Return the restore that a commit tells of. Raises UsageError if it tells of none."""
+    restored = restored_in(repository.commit_info(repository.resolve(commit)))
     if restored is None:
         raise UsageError(f"commit {commit[:7]} is not a restore, so it cannot be undone")
     return restored
 
 
-def _changed(repository: Repository, one: Restored, keys: frozenset[Key]) -> frozenset[Key]:
-    """Those of the keys that are not as before: a plan that was kept, and carried out later, may
-    have left some alone that differed from its commit. What became of a key that the commits
-    since do not cover is not to be seen there: it counts."""
-    before, since = (
-        CommitSource(repository, repository.resolve(commit))
-        for commit in (one.replaced, one.info.id)
-    )
-    changed = {change.key for change in compare(before, since).changes}
-    covered = covers(file_format.read_manifest(since.read(file_format.MANIFEST)))
-    return frozenset(key for key in keys if key in changed or not covered(key))
+def last(repository: Repository) -> Restored:
+    """Return the last restore in HEAD's history. Raises UsageError if there is none."""
+    for info in repository.log():
+        if restored := restored_in(info):
+            return restored
+    raise UsageError("nothing to undo: the history of HEAD contains no restore")
 
 
-def _differed(
+def planned_keys(repository: Repository, restored: Restored) -> frozenset[Key]:
+    """Return the keys that a restore was to change."""
+    undone = [restored]  # each undoes the next
+    while undone[-1].how.undoes:
+        undone.append(restore_told_by(repository, undone[-1].how.undoes))
+    keys: frozenset[Key] | None = None
+    for each in reversed(undone):
+        keys = _planned(repository, each, keys)
+        if not each.begun:
+            keys = _changed(repository, each, keys)
+    return keys or frozenset()
+
+
+def _planned(
     repository: Repository, restored: Restored, only: frozenset[Key] | None
 ) -> frozenset[Key]:
+    """Return the keys of the plan that a restore has made, of `only` these keys if given."""
     how = replace(restored.how, undoes=None)
     before, target = (
         CommitSource(repository, repository.resolve(commit))
@@ -123,3 +112,18 @@ def _differed(
     request = RestoreRequest(restored.target, how, only=only)
     plan = build_plan(comparison, request, scope, clock, server="", seal=b"")
     return frozenset(step.key for step in plan.keys)
+
+
+def _changed(repository: Repository, restored: Restored, keys: frozenset[Key]) -> frozenset[Key]:
+    """Return those of the keys that were different after the restore.
+
+    A kept plan, carried out later, may have left some alone that differed from its commit. A key
+    that the commit after does not cover is among them, for it cannot be seen there.
+    """
+    before, after = (
+        CommitSource(repository, repository.resolve(commit))
+        for commit in (restored.replaced, restored.info.id)
+    )
+    changed = {change.key for change in compare(before, after).changes}
+    covered = covers(file_format.read_manifest(after.read(file_format.MANIFEST)))
+    return frozenset(key for key in keys if key in changed or not covered(key))

@@ -17,26 +17,27 @@ Names = defaultdict[int, set[str]]
 """Names of keys by database, or FUNCTIONS."""
 
 
-def counted(commit: EntrySource, source: EntrySource, live: SnapshotReader) -> dict[int, int]:
-    """Return how many keys each database of a snapshot has, once all of it is checked.
+def count_keys(commit: EntrySource, source: EntrySource, live: SnapshotReader) -> dict[int, int]:
+    """Check that a commit's snapshot is well-formed; return how many keys each database has.
 
-    `source` is the live database as it was just read: a file that is the same there was made from
-    it, and is not read. Raises Damaged, naming file, line and key, if another file is not
-    well-formed or if two files hold the same key.
+    `source` is the live database as it was just read: a file of the same content there needs no
+    check. Raises Damaged, naming file, line and key, if another file is not well-formed, or if two
+    files hold the same key.
     """
     same = {path for path, blob_id in commit.files.items() if source.files.get(path) == blob_id}
     replaced = _names(source, source.files.keys() - same)
     counts = Counter(live.keys)
     counts.subtract({db: len(names) for db, names in replaced.items()})
-    found: Names = defaultdict(set)
+    names_so_far: Names = defaultdict(set)
     others = [*_data(commit.files.keys() - same)]
     commit.prefetch_summaries(others)
     for path in others:
         db, names, *_ = commit.outline(path)
         kept = (name for name in names if name not in replaced[db]) if live.keys else ()
-        if not found[db].isdisjoint(names) or any(live.holds(Key(db, name)) for name in kept):
+        double = not names_so_far[db].isdisjoint(names)
+        if double or any(live.holds(Key(db, name)) for name in kept):
             _refuse_double(commit, path)
-        found[db].update(names)
+        names_so_far[db].update(names)
         counts[db] += len(names)
     return {db: count for db, count in counts.items() if count}
 

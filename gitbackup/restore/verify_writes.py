@@ -23,7 +23,7 @@ from gitbackup.snapshot import file_format
 
 
 class _Now:
-    """The server's clock. It is asked only where the time that it gave last leaves a doubt."""
+    """The server's clock. It is asked only if the time that it gave last leaves a doubt."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -51,7 +51,7 @@ def differing(
 
     Of the keys that were created in bulk, only those that are `unproved` are read.
     """
-    found: list[Key] = []
+    wrong: list[Key] = []
     progress.start("verifying", len(plan.steps) + sum(len(new.names) for new in unproved))
     try:
         with KeyReader(server) as reader, closing(server.dial()) as connection:
@@ -59,20 +59,20 @@ def differing(
             for db, planned in groupby(plan.steps, key=lambda planned: planned.key.db):
                 group = list(planned)
                 if db == FUNCTIONS:
-                    found += _differing_libraries(server, group, entries)
+                    wrong += _differing_libraries(server, group, entries)
                 else:
-                    found += _differing(now, reader, group, entries, progress)
+                    wrong += _differing(now, reader, group, entries, progress)
             for _, new_keys in groupby(unproved, key=lambda new: new.db):
-                found += _differing_new(now, reader, list(new_keys), entries, progress)
+                wrong += _differing_new(now, reader, list(new_keys), entries, progress)
     finally:
         progress.finish()
-    return sorted(found)
+    return sorted(wrong)
 
 
 def unproved(
     raw: FileReplyReader | None, batches: Iterable[Created[list[NewKeys]]]
 ) -> Iterator[NewKeys]:
-    """Read each batch of keys again as soon as it is created; return the keys that are in doubt.
+    """Read each batch of keys as soon as it is created; yield the keys that are in doubt.
 
     The others hold what they should. One batch is read while the next are created. Without a
     `raw` reader, which not every server permits, all keys are in doubt.
@@ -83,14 +83,16 @@ def unproved(
     waiting: dict[str, Created[list[NewKeys]]] = {}
     for read, replies in raw.read(_asked(batches, waiting)):
         batch = waiting.pop(read.path)
-        if replies is None or not (_are_likely(replies, batch) or _make(raw, replies, batch)):
+        if replies is None or not (
+            _are_likely(replies, batch) or _give_entries(raw, replies, batch)
+        ):
             yield from batch.label
 
 
 def _asked(
     batches: Iterable[Created[list[NewKeys]]], waiting: dict[str, Created[list[NewKeys]]]
 ) -> Iterator[File]:
-    """Return what is to be read for each batch, under its number, and put it into `waiting`."""
+    """Yield what to read for each batch, under its number, and put the batch into `waiting`."""
     for number, batch in enumerate(batches):
         waiting[str(number)] = batch
         types = [*chain.from_iterable(new.types for new in batch.label)]
@@ -99,22 +101,24 @@ def _asked(
 
 
 def _are_likely(replies: FileReplies, batch: Created[list[NewKeys]]) -> bool:
-    """Return whether the replies are, byte for byte, the likely ones for these entries."""
+    """Return whether the replies are, byte for byte, those expected for these entries."""
     return None not in batch.reads and replies.replies == b"".join(filter(None, batch.reads))
 
 
-def _make(raw: FileReplyReader, replies: FileReplies, batch: Created[list[NewKeys]]) -> bool:
-    """Return whether the entries that the replies make are those of the batch."""
-    read = raw.entries(replies)
-    if not {dict}.issuperset(map(type, read)):
+def _give_entries(
+    raw: FileReplyReader, replies: FileReplies, batch: Created[list[NewKeys]]
+) -> bool:
+    """Return whether the replies give the entries of the batch."""
+    outcomes = raw.entries(replies)
+    if not {dict}.issuperset(map(type, outcomes)):
         return False
-    held = cast(dict[str, Entry], dict(zip(batch.entries, read, strict=True)))
-    return _are_same(held, batch.entries)
+    read = cast(dict[str, Entry], dict(zip(batch.entries, outcomes, strict=True)))
+    return _are_same(read, batch.entries)
 
 
-def _are_same(held: Mapping[str, Entry], due: Mapping[str, Entry]) -> bool:
+def _are_same(read: Mapping[str, Entry], due: Mapping[str, Entry]) -> bool:
     """Return whether entries that were read, of plain keys by name, are those that are due."""
-    return file_format.encode_loose(held) == file_format.encode_stored(due)
+    return file_format.encode_loose(read) == file_format.encode_stored(due)
 
 
 def _differing(
@@ -125,8 +129,8 @@ def _differing(
     progress: Progress,
 ) -> Iterator[Key]:
     names = [codec.data(planned.key.name) for planned in group]
-    found = reader.entries(group[0].key.db, names)
-    for planned, (_, entry) in zip(group, found, strict=True):
+    pairs = reader.entries(group[0].key.db, names)
+    for planned, (_, entry) in zip(group, pairs, strict=True):
         if now.is_wrong(entry, entries.restored(planned)):
             yield planned.key
         progress.advance(1)
@@ -139,15 +143,15 @@ def _differing_new(
     entries: Entries,
     progress: Progress,
 ) -> Iterator[Key]:
-    """Read keys that were created in bulk; return those that do not hold what they should."""
+    """Read keys that were created in bulk; yield those that do not hold what they should."""
     entries.prefetch(new_keys)
     names = (name.encode() for new in new_keys for name in new.names)
-    found = reader.entries(new_keys[0].db, names)
+    pairs = reader.entries(new_keys[0].db, names)
     for new in new_keys:
         due = entries.new(new)
-        held = {codec.loose(name): entry for name, entry in islice(found, len(new.names))}
-        if not _are_same({name: entry for name, entry in held.items() if entry}, due):
-            wrong = (name for name in new.names if now.is_wrong(held[name], due[name]))
+        read = {codec.loose(name): entry for name, entry in islice(pairs, len(new.names))}
+        if not _are_same({name: entry for name, entry in read.items() if entry}, due):
+            wrong = (name for name in new.names if now.is_wrong(read[name], due[name]))
             yield from (Key(new.db, name) for name in wrong)
         progress.advance(len(new.names))
 
@@ -155,8 +159,8 @@ def _differing_new(
 def _differing_libraries(
     server: Server, group: list[PlannedKey], entries: Entries
 ) -> Iterator[Key]:
-    held = sources(server) or {}
+    there = sources(server) or {}
     for planned in group:
         due = entries.restored(planned)
-        if held.get(planned.key.name) != (due["value"] if due else None):
+        if there.get(planned.key.name) != (due["value"] if due else None):
             yield planned.key

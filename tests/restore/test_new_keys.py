@@ -414,13 +414,13 @@ class TestLikelyReplies:
     def looked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """The keys whose replies were looked at."""
         found: list[str] = []
-        look = verify_writes._make
+        look = verify_writes._give_entries
 
         def noting(*given: Any) -> bool:
             found.extend(given[2].entries)
             return look(*given)
 
-        monkeypatch.setattr(verify_writes, "_make", noting)
+        monkeypatch.setattr(verify_writes, "_give_entries", noting)
         return found
 
     def test_strings_lists_and_small_hashes_are_as_they_were_sent(
