@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.commit.commit import CommitResult
 from gitbackup.commit.watch import Watching
 from gitbackup.errors import PasswordNeeded, ServerError, UsageError
