@@ -25,7 +25,8 @@ class RdbFiles:
     """Files in the server's own format: of the server of a Backup, or any that are there.
 
     `program`, wherever a file is to be loaded, is the redis-server or valkey-server to load it
-    with; without it, it is one of those at hand that takes it.
+    with; without it, it is one of those at hand that takes it. `modules` are files that this
+    server loads before, for data of a module's types.
     """
 
     def __init__(self, context: Context) -> None:
@@ -63,11 +64,18 @@ class RdbFiles:
 
         return files.listed(Path(folder) if folder else self.folder)
 
-    def verify(self, file: str | Path, program: str | Path | None = None) -> RdbVerified:
+    def verify(
+        self,
+        file: str | Path,
+        program: str | Path | None = None,
+        *,
+        modules: Sequence[str | Path] = (),
+    ) -> RdbVerified:
         """Check a file, load it into a server of our own, and count its keys."""
         from gitbackup.rdb import files
 
-        return files.verify(Path(file), Path(program) if program else None)
+        chosen = Path(program) if program else None
+        return files.verify(Path(file), chosen, [*map(Path, modules)])
 
     def commit(
         self,
@@ -75,6 +83,7 @@ class RdbFiles:
         message: str | None = None,
         program: str | Path | None = None,
         *,
+        modules: Sequence[str | Path] = (),
         allow_empty: bool = False,
         dry_run: bool = False,
     ) -> CommitResult:
@@ -84,7 +93,7 @@ class RdbFiles:
 
         commit.expect_text(message)
         quiet = self._context.quiet()
-        with self._loaded(file, program) as live:
+        with self._loaded(file, program, modules) as live:
             if dry_run:
                 result = commit.preview(self._context.repository, live, message, quiet)
             else:
@@ -92,11 +101,17 @@ class RdbFiles:
                 result = commit.commit(repository, live, message, allow_empty, quiet)
             return import_as_branch.told(self._context.repository, live, result)
 
-    def adopt(self, file: str | Path, program: str | Path | None = None) -> RdbAdopted:
+    def adopt(
+        self,
+        file: str | Path,
+        program: str | Path | None = None,
+        *,
+        modules: Sequence[str | Path] = (),
+    ) -> RdbAdopted:
         """Make a commit of a file on a branch of its own, to be restored as any other is."""
         from gitbackup.rdb import import_as_branch
 
-        with self._loaded(file, program) as live:
+        with self._loaded(file, program, modules) as live:
             return import_as_branch.import_as_branch(
                 self._context.repository or self._context.create(), live
             )
@@ -106,6 +121,7 @@ class RdbFiles:
         file: str | Path,
         program: str | Path | None = None,
         *,
+        modules: Sequence[str | Path] = (),
         patterns: Sequence[str] = (),
         databases: Mapping[int, int] | None = None,
         delete: bool = True,
@@ -121,18 +137,22 @@ class RdbFiles:
         from gitbackup.store.repository.scratch import scratch
 
         options = self._context.restore_options(patterns, databases, to, delete, ttl)
-        with self._loaded(file, program) as live, scratch(self._context.repository) as aside:
+        with (
+            self._loaded(file, program, modules) as live,
+            scratch(self._context.repository) as aside,
+        ):
             adopted = import_as_branch.import_as_branch(aside, live)
             server, wanted = self._context.server_of(to), RestoreRequest(adopted.commit, options)
             plan = self._context.restorer(wanted, server, to, aside).plan()
         return replace(plan, warnings=[*plan.warnings, *adopted.warnings])
 
     def _loaded(
-        self, file: str | Path, program: str | Path | None
+        self, file: str | Path, program: str | Path | None, modules: Sequence[str | Path]
     ) -> AbstractContextManager[RdbSnapshotReader]:
         from gitbackup.rdb import import_as_branch
 
         chosen = Path(program) if program else None
+        at = self._context
         return import_as_branch.loaded(
-            Path(file), chosen, self._context.scope(), self._context.progress
+            Path(file), chosen, [*map(Path, modules)], at.scope(), at.progress
         )

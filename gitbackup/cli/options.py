@@ -249,6 +249,28 @@ server_option = click.option(
 )
 
 
+def _modules(told: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--module",
+        "modules",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        multiple=True,
+        help=f"{told} that the server loads, for the module's types. Repeatable.",
+    )
+
+
+module_option = _modules("Module")
+rdb_module_option = _modules("With --rdb: module")
+
+
+def expect_rdb(rdb: Path | None, **given: Any) -> None:
+    """Raise UsageError for an option that only serves an RDB file, where there is none."""
+    for name, value in given.items():
+        if value and not rdb:
+            raise UsageError(f"--{name} needs --rdb")
+
+
 def examples(*lines: str, failed: str = "failed") -> str:
     """The end of a command's help: examples and exit codes; `failed` is what a 1 tells."""
     shown = "\n".join(f"  {line}" for line in lines)

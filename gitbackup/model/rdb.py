@@ -14,6 +14,9 @@ class RdbFile:
 
     `version` is the format's; `server` who wrote it, such as `Redis 7.0.15`, empty where it
     does not say; `taken_at` the moment it is of, or the file's own time where `dated` is false.
+    `start` and `end` are the bytes where the data begin and end: replication may have put a line
+    before them, and a mark behind. `commands` tells whether the file is an append-only file, in
+    which commands follow.
     """
 
     path: Path
@@ -22,6 +25,9 @@ class RdbFile:
     server: str
     taken_at: datetime
     dated: bool
+    start: int = 0
+    end: int = 0
+    commands: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -126,13 +126,13 @@ def _listed(path: Path) -> RdbListed:
         return RdbListed(path, size, None, str(damaged))
 
 
-def verify(path: Path, program: Path | None) -> RdbVerified:
+def verify(path: Path, program: Path | None, modules: Sequence[Path] = ()) -> RdbVerified:
     """Checks a file, loads it into a server of our own, or `program`, and counts.
 
     Raises Damaged where it is not whole and right, ServerError where no server takes it.
     """
     checksum = rdb_file.check(path)
-    with load(path, program) as loaded:
+    with load(path, program, modules) as loaded:
         with closing(loaded.server.dial()) as connection:
             libraries = keyspace.libraries(connection, loaded.server.abilities) or []
         expired = {db: count - loaded.living(db) for db, count in loaded.keys.items()}

@@ -77,12 +77,12 @@ class RdbSnapshotReader(SnapshotReader):
 
 @contextmanager
 def loaded(
-    path: Path, program: Path | None, scope: Scope, progress: Progress
+    path: Path, program: Path | None, modules: Sequence[Path], scope: Scope, progress: Progress
 ) -> Iterator[RdbSnapshotReader]:
     """The snapshot of a file. Raises Damaged where it is not whole and right, ServerError where
     no server takes it."""
     rdb_file.check(path)
-    with load(path, program) as held:
+    with load(path, program, modules) as held:
         held.drop_expired()
         yield RdbSnapshotReader(held, scope, progress)
 

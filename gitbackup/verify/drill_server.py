@@ -26,9 +26,7 @@ class DrillServer(NamedTuple):
 
     def start(self, databases: int = DATABASES) -> EmbeddedServer:
         """An empty server, to be entered as a context."""
-        loaded = "\n".join(map(_quoted, self.modules))
-        config = {"loadmodule": loaded} if loaded else {}
-        return EmbeddedServer(self.program, config, databases)
+        return EmbeddedServer(self.program, databases=databases, modules=self.modules)
 
     def choose(self, samples: Sequence[Entry]) -> Self:
         """With the program given, or else the first at hand that gives back these entries as
@@ -50,9 +48,3 @@ class DrillServer(NamedTuple):
         except ServerError:  # it may not even start: a module may be for another brand
             return len(steps), len(steps)
         return sum(not same(*pair) for pair in zip(found, samples, strict=True)), refused
-
-
-def _quoted(path: Path) -> str:
-    """As redis.conf has it."""
-    escaped = str(path.absolute()).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

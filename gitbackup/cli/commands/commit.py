@@ -13,12 +13,14 @@ from gitbackup.cli.options import (
     OwnFirst,
     connected,
     examples,
+    expect_rdb,
     lock_wait_option,
     logged_in,
     open_backup,
+    rdb_module_option,
     server_option,
 )
-from gitbackup.errors import PartlyDone, UsageError
+from gitbackup.errors import PartlyDone
 from gitbackup.model.commits import Consistency
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
@@ -56,6 +58,7 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
     help="Commit the contents of an RDB file, dated as the file.",
 )
 @server_option
+@rdb_module_option
 def commit(
     repo: Path | None,
     url: str | None,
@@ -67,6 +70,7 @@ def commit(
     consistency: str,
     rdb: Path | None,
     server: Path | None,
+    modules: tuple[Path, ...],
 ) -> None:
     """Commit every key of the database, with its type and expiry.
 
@@ -81,12 +85,11 @@ def commit(
     --rdb reads a file instead of your server: gitbackup loads it into a temporary server. So
     old RDB files of any server become history; commit the oldest first.
     """
-    if server and not rdb:
-        raise UsageError("--server needs --rdb")
+    expect_rdb(rdb, server=server, module=modules)
     how = {"allow_empty": allow_empty, "dry_run": dry_run}
     if rdb:
         backup = open_backup(repo, url, databases)
-        result = backup.rdb.commit(rdb, message, server, **how)
+        result = backup.rdb.commit(rdb, message, server, modules=modules, **how)
     else:
         backup = logged_in(repo, url, databases)
         chosen = Consistency(consistency)

@@ -13,6 +13,7 @@ from gitbackup.cli.options import (
     json_option,
     lock_wait_option,
     logged_in,
+    module_option,
     open_backup,
     program,
     repo_option,
@@ -128,6 +129,7 @@ def list_(folder: Path | None, repo: Path | None, as_json: bool) -> None:
     epilog=examples(
         "gitbackup rdb verify dump.rdb",
         "gitbackup rdb verify dump.rdb --server /usr/bin/redis-server",
+        "gitbackup rdb verify dump.rdb --module ./rejson.so",
     ),
     short_help="Check FILE, load it into a temporary server, count its keys.",
 )
@@ -138,15 +140,16 @@ def list_(folder: Path | None, repo: Path | None, as_json: bool) -> None:
     callback=program,
     help="The redis-server or valkey-server that loads the file. [default: one that can]",
 )
+@module_option
 @json_option
-def verify(file: Path, server: Path | None, as_json: bool) -> None:
+def verify(file: Path, server: Path | None, modules: tuple[Path, ...], as_json: bool) -> None:
     """Verify that FILE is complete: check it, load it into a temporary server, count its keys.
 
-    The server is the Valkey that comes with gitbackup, or one on the PATH. A file of Redis 7.4
-    or newer needs such a server. All keys of the file are counted, also those that have
-    expired since it was written.
+    The server is the Valkey that comes with gitbackup, or the first on the PATH that loads the
+    file. A file of Redis 7.4 or newer needs such a server, and one with data of a module needs
+    --module. All keys of the file are counted, also those that have expired since it was written.
     """
-    result = open_backup(None).rdb.verify(file, server)
+    result = open_backup(None).rdb.verify(file, server, modules=modules)
     if as_json:
         terminal.say_json(verified_object(result))
     else:

