@@ -223,6 +223,28 @@ def test_a_scope_of_the_keys_that_a_user_may_use_is_committed_restored_and_undon
         assert client.mget("mine:1", "mine:2") == ["bad", "new"]
 
 
+def test_a_diff_of_the_keys_that_a_user_may_use_reads_just_those(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    owner = Backup(tmp_path / "data", server.url)
+    owner.init(exclude=["mine:secret"])
+    with server.client() as client:
+        client.mset({"mine:1": "1", "mine:2": "2", "theirs": "1"})
+        owner.commit()
+        client.mset({"mine:1": "other", "mine:3": "3", "mine:secret": "1", "theirs": "2"})
+        client.delete("mine:2")
+    backup = limited(server, tmp_path)
+    found = backup.diff("HEAD", patterns=["mine:*"])
+    assert [(change.action.value, change.key.name) for change in found.changes] == [
+        ("changed", "mine:1"),
+        ("removed", "mine:2"),
+        ("added", "mine:3"),
+    ]
+    assert len([*found]) == 3
+    with pytest.raises(ServerError, match="no permission for the key 'theirs'"):
+        backup.diff("HEAD")
+
+
 def test_keys_that_a_user_may_read_and_not_write_are_named_before_anything_is_written(
     valkey: LiveServer, tmp_path: Path
 ) -> None:
@@ -530,18 +552,21 @@ def test_a_database_that_the_server_does_not_have_is_named(
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 
 
-def rights_of_the_readme(server: LiveServer, verb: str, folder: Path) -> Backup:
-    """A user with just the rights that README names for a verb, and what it adds for old servers
-    and for new ones."""
-    (line,) = (line for line in README.splitlines() if line.startswith(f"ACL SETUSER {verb} "))
-    words = line.replace(">secret", f">{SECRET}").split()
-    if server.brand.startswith("redis6"):
-        words = [word.replace("client|tracking", "client") for word in [*words, "+time"]]
-    elif server.brand == "valkey" and verb == "restore":
-        words.append("+hpexpireat")
+def with_least_rights(server: LiveServer, verb: str, folder: Path, keys: str = "~*") -> Backup:
+    """A user with just the rights that `check --rights` names for a verb; README has them too."""
+    whole = Backup(folder / "data", server.url).rights(verb)
+    assert (whole.user, [*whole.lacking], whole.all_keys) == ("default", [], True)
+    added = {"+time", "+client"} if server.brand.startswith("redis6") else {"+hpexpireat"}
+    (told,) = (line for line in README.splitlines() if line.startswith(f"ACL SETUSER {verb} "))
+    assert [word for word in told.split() if word not in ("+time", "+client|tracking")] == [
+        word for word in whole.line.split() if word not in {*added, "+time", "+client|tracking"}
+    ]
+    line = whole.line.replace(">PASSWORD ~*", f">{SECRET} {keys}")
     with server.client() as client:
-        client.execute_command(*words)
-    return Backup(folder / "data", url_of(server, verb, SECRET))
+        client.execute_command(*line.split())
+    backup = Backup(folder / "data", url_of(server, verb, SECRET))
+    assert [*backup.rights(verb).lacking] == []
+    return backup
 
 
 def test_the_rights_that_the_readme_names_are_enough(server: LiveServer, tmp_path: Path) -> None:
@@ -553,15 +578,55 @@ def test_the_rights_that_the_readme_names_are_enough(server: LiveServer, tmp_pat
         client.mset({f"k:{number}": "v" for number in range(400)})
         if server.brand == "valkey":
             client.execute_command("HPEXPIREAT", "hash", 4_102_444_800_123, "FIELDS", 1, "f")
-        assert rights_of_the_readme(server, "commit", tmp_path).commit().keys == 407
+        assert with_least_rights(server, "commit", tmp_path).commit().keys == 407
         digest = client.execute_command("DEBUG", "DIGEST")
         client.flushall()
         client.mset({"string": "other", "new": "v"})
-        backup = rights_of_the_readme(server, "restore", tmp_path)
+        backup = with_least_rights(server, "restore", tmp_path)
         assert backup.restore("HEAD", lambda plan: True).whole
         assert client.execute_command("DEBUG", "DIGEST") == digest
         assert backup.undo(lambda plan: True).whole
         assert {*client.keys()} == {b"string", b"new"}
+
+
+@pytest.mark.long
+def test_the_same_rights_to_some_keys_are_enough_for_these(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    with server.client(decode_responses=True) as client:
+        client.mset({"mine:1": "good", "theirs": "1"})
+        client.rpush("mine:list", *range(12_000))
+        Backup(tmp_path / "data", server.url).init(include=["mine:*"])
+        commit = with_least_rights(server, "commit", tmp_path, "~mine:*")
+        assert not commit.rights("commit").all_keys
+        assert commit.commit().keys == 2
+        client.delete("mine:list")
+        client.mset({"mine:1": "bad", "mine:2": "new"})
+        backup = with_least_rights(server, "restore", tmp_path, "~mine:*")
+        assert backup.restore("HEAD", lambda plan: True).whole
+        assert client.mget("mine:1", "mine:2", "theirs") == ["good", None, "1"]
+        assert backup.undo(lambda plan: True).whole
+        assert client.mget("mine:1", "mine:2") == ["bad", "new"]
+        with watching(with_least_rights(server, "watch", tmp_path, "~mine:*")) as watcher:
+            client.mset({"mine:1": "again", "theirs": "2"})
+            assert watcher.told(CommitResult).summary.counts.changed == 1
+
+
+@pytest.mark.parametrize("verb", ["commit", "restore", "watch"])
+def test_the_rights_that_a_user_lacks_are_told_at_once(
+    valkey: LiveServer, tmp_path: Path, verb: str
+) -> None:
+    lacks = {
+        "commit": {"hscan", "time"},
+        "restore": {"hscan", "time", "zrem", "rename", "exec"},
+        "watch": {"hscan", "time", "exec", "client|tracking"},
+    }
+    denied = ["hscan", "zrem", "rename", "exec", "client|tracking"]
+    backup = backup_as(valkey, tmp_path, ["+@all", *(f"-{name}" for name in denied)])
+    lacking = {right.removeprefix("+") for right in backup.rights(verb).lacking}
+    assert lacking == lacks[verb] - {"time"}
+    with valkey.client() as client:
+        assert client.dbsize() == 0
 
 
 def test_the_rights_that_the_readme_names_are_enough_to_watch(
@@ -570,7 +635,7 @@ def test_the_rights_that_the_readme_names_are_enough_to_watch(
     """A commit that is one point in time takes all that watching does."""
     with server.client() as client:
         fill(client)
-    backup = rights_of_the_readme(server, "watch", tmp_path)
+    backup = with_least_rights(server, "watch", tmp_path)
     result = backup.commit()
     assert result.consistency == "point-in-time"
     with watching(backup) as watcher, server.client() as client:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gitbackup.backup.init import InitResult
     from gitbackup.backup.rdb_files import RdbFiles
     from gitbackup.checks.check import Checked
+    from gitbackup.checks.rights import Rights
     from gitbackup.commit.commit import CommitResult
     from gitbackup.commit.watch import Event, Stop
     from gitbackup.compare.diff import Diff, Shown, Status
@@ -221,9 +222,7 @@ class Backup:
         if b is not None:
             found = diff.diff_commits(repository, before, self.resolve(b), narrow)
         else:
-            scope = context.scope()
-            narrow = replace(narrow, databases=scope.databases)
-            server, progress = context.server, context.progress
+            server, scope, progress = context.server, context.scope(), context.progress
             found = diff.diff_live(repository, before, server, scope, narrow, progress)
         return replace(found, redaction=context.redaction(redact))
 
@@ -319,10 +318,9 @@ class Backup:
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
     ) -> RestoreResult:
-        """Make the live database equal a commit.
+        """Make the live database equal a commit. The state before is committed first.
 
-        `confirm` is given the plan, and returns True to carry it out. The state before is
-        committed first. The other arguments are as for `restorer`.
+        `confirm` is given the plan, and returns True to carry it out; see `restorer` for the rest.
         """
         return self.restorer(
             commit_ish, patterns=patterns, databases=databases, delete=delete, ttl=ttl, to=to
@@ -426,8 +424,7 @@ class Backup:
         """Push the whole history to a git remote or URL, or as one bundle into a folder.
 
         Without `target` it goes where the setting `gitbackup.push-to` says, or to the only
-        remote. Raises a GitbackupError that says what to do where the target has commits that
-        are not here.
+        remote. Raises a GitbackupError where the target has commits that are not here.
         """
         from gitbackup.remotes import sync
 
@@ -492,9 +489,12 @@ class Backup:
         has changed since. The whole database is compared with the last commit, unless `quick`.
         """
         from gitbackup.checks import check
-        from gitbackup.live.server import health
 
         context = self._context
-        facts = health.read(context.server)
-        repository, folder = context.repository, context.rdb_folder
-        return check.check(repository, folder, context.live(), facts, max_age, quick)
+        return check.check(context.repository, context.rdb_folder, context.live(), max_age, quick)
+
+    def rights(self, verb: str) -> Rights:
+        """Return the least rights for `commit`, `restore` or `watch`, and which of them lack."""
+        from gitbackup.checks import rights
+
+        return rights.rights(self._context.server, verb)

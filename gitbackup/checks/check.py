@@ -14,7 +14,7 @@ from gitbackup.checks.backups import Backups
 from gitbackup.checks.permissions import exposed
 from gitbackup.compare.diff import status
 from gitbackup.errors import ServerError
-from gitbackup.live.server.health import Health
+from gitbackup.live.server.health import Health, read
 from gitbackup.model.rdb import RdbFile
 from gitbackup.model.risk import Level, Risk, worst, worst_first
 from gitbackup.rdb import files
@@ -41,7 +41,6 @@ def check(
     repository: Repository | None,
     rdbs: Path,
     live: SnapshotReader,
-    health: Health,
     max_age: timedelta,
     quick: bool,
 ) -> Checked:
@@ -50,6 +49,7 @@ def check(
     `max_age` is how old the last commit, save, push and rehearsal may be; `quick` does not
     read the database to know what changed. Raises Damaged where the history cannot be read.
     """
+    health = read(live.server)
     readable = exposed([*_secrets(repository, health), rdbs])
     known = replace(_copies(repository), rdb=_newest(rdbs), open=readable)
     if known.head and repository and not quick:

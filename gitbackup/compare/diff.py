@@ -11,9 +11,9 @@ from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.warnings import doubts, surprises
 from gitbackup.compare.redis_commands import commands
-from gitbackup.errors import UsageError
+from gitbackup.errors import ForbiddenKey, UsageError
 from gitbackup.format import codec
-from gitbackup.format.patterns import apart, matcher
+from gitbackup.format.patterns import apart, covers, matcher
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connect import Server
 from gitbackup.model.changes import Counts, KeyChange, KeyDiff, Summary
@@ -176,13 +176,34 @@ def diff_live(
 ) -> Diff:
     """What differs between a commit, within its scope, and the live database.
 
-    `scope` serves where the commit, made by hand, tells none.
+    `scope` serves where the commit, made by hand, tells none. Where the user may not read all keys
+    of it, only those are read that the patterns of `narrow` match.
     """
     side = CommitSource(repository, commit)
+    narrow = replace(narrow, databases=scope.databases)
     if file_format.MANIFEST in side.files:
         scope = file_format.read_manifest(side.read(file_format.MANIFEST))
-    spool = Spool()  # lives as long as the result
-    live_files, reply_cache = SnapshotReader(server, scope, progress), repository.reply_cache()
+    try:
+        return _diff_live(repository, side, SnapshotReader(server, scope, progress), commit, narrow)
+    except ForbiddenKey:
+        if not narrow.patterns:
+            raise
+    within = covers(replace(scope, functions=False))
+    only = replace(scope, include=tuple(narrow.patterns), functions=False)
+    found = _diff_live(repository, side, SnapshotReader(server, only, progress), commit, narrow)
+    told = [change for change in found.changes if within(change.key)]
+    quiet = [change for change in found.quiet if within(change.key)]
+    return replace(found, comparison=replace(found.comparison, changes=told), quiet=quiet)
+
+
+def _diff_live(
+    repository: Repository,
+    side: CommitSource,
+    live_files: SnapshotReader,
+    commit: str,
+    narrow: Narrow,
+) -> Diff:
+    spool, reply_cache = Spool(), repository.reply_cache()  # the spool lives as long as the result
     taken = take(live_files, side, Repository.blob_id, spool, strict=True, reply_cache=reply_cache)
     live = LiveSource(repository, taken.files, spool)
     told, quiet, _ = narrow.split(taken.changes)

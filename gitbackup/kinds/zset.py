@@ -89,7 +89,7 @@ class SortedSet(Kind):
         return type(value) is dict and len(value) > 0 and all(map(_is_score, value.values()))
 
     def sample(self, server: Abilities) -> Entry:
-        return {"type": self.name, "value": {"": 0}}
+        return {"type": self.name, "value": {"": -0.0}}
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         scores = entry["value"]

@@ -145,3 +145,20 @@ def test_a_server_that_is_not_there(user: User) -> None:
     done = user.run("check", "--url", "redis://127.0.0.1:1")
     assert (done.code, done.out) == (12, "")
     assert done.err.startswith("gitbackup: no server answers at 127.0.0.1:1 ")
+
+
+def test_rights_are_a_line_and_what_lacks(user: User) -> None:
+    line = "ACL SETUSER watch on >PASSWORD ~* +@read +select +multi +exec +watch +info +ping +time"
+    assert user.run("check", "--rights", "watch") == Done(
+        0, f"{line} +client|tracking\nthe user default has all of these rights\n", ""
+    )
+    user.redis.execute_command("ACL", "SETUSER", "ann", "on", ">pw", "~a:*", "+@read", "+select")
+    url = user.server.url.replace("unix://", "unix://ann:pw@")
+    done = user.run("check", "--rights", "watch", "--url", url)
+    lacking = "+info +ping +time +client|tracking +watch +multi +exec"
+    assert (done.code, done.out.splitlines()[1]) == (
+        1,
+        f"the user ann lacks {lacking}: ACL SETUSER ann {lacking}",
+    )
+    assert done.out.splitlines()[2].startswith("the user ann may use only some keys: name these")
+    assert user.run("check", "--rights", "watch", "--json").code == 2

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
+from gitbackup.checks.rights import Rights
 from gitbackup.cli import pager, terminal
-from gitbackup.cli.options import OwnFirst, color_option, connected, examples, logged_in
+from gitbackup.cli.options import OwnFirst, alone, color_option, connected, examples, logged_in
 from gitbackup.errors import UsageError
 from gitbackup.model.risk import Level, Risk
 from gitbackup.report.json.check import check_object
@@ -37,6 +38,7 @@ def _length(told: str) -> timedelta:
         "gitbackup check",
         "gitbackup check --quick --max-age 1d --json  from a monitor, every hour",
         "gitbackup check --strict                     fail unless every verdict is ok",
+        "gitbackup check --rights restore             what a restore needs and lacks",
     ),
 )
 @connected
@@ -50,6 +52,12 @@ def _length(told: str) -> timedelta:
     help="Maximum age of the last commit, save, push and restore test: 12h, 7d, 2w.",
 )
 @click.option("--quick", is_flag=True, help="Do not read the database to see what changed.")
+@click.option(
+    "--rights",
+    "verb",
+    type=click.Choice(["commit", "restore", "watch"]),
+    help="Print the least ACL rights for that command, and which of them the user lacks.",
+)
 @click.option("--strict", is_flag=True, help="Exit with code 1 unless every verdict is ok.")
 @click.pass_context
 def check(
@@ -61,6 +69,7 @@ def check(
     max_age: timedelta,
     quick: bool,
     strict: bool,
+    verb: str | None,
 ) -> None:
     """Check whether your data is safe: each risk, the protection against it, and what to do.
 
@@ -72,8 +81,16 @@ def check(
     Verdicts, worst first: bad (data can be lost or stolen), warn (a protection is missing),
     unknown, and ok. The exit code is 1 if a verdict is bad; with --strict, if any is not ok. An
     old commit is not a risk while nothing has changed since then.
+
+    With --rights, it checks something else: what the user of the server may do. The line that it
+    prints makes a user who may do no more than that command takes. The exit code is 1 if the
+    user lacks a right.
     """
+    if verb:
+        alone("--rights prints a line for redis-cli", json=as_json, quick=quick, strict=strict)
     backup = logged_in(repo, url, databases)
+    if verb:
+        ctx.exit(_tell_rights(backup.rights(verb)))
     ctx.meta[pager.NO_PAGER] = True  # it is short, and its last line is what counts
     with pager.reading(backup):
         found = backup.check(max_age, quick=quick)
@@ -84,6 +101,24 @@ def check(
             terminal.say(check_lines(found.server, told, terminal.width()))
     if found.level is Level.BAD or (strict and found.level is not Level.OK):
         ctx.exit(1)
+
+
+def _tell_rights(found: Rights) -> int:
+    """Print what a verb takes; return the exit code: 1 where the user lacks some of it."""
+    lacking, user = " ".join(found.lacking), shlex.quote(found.user)
+    terminal.say([found.line])
+    if lacking:
+        terminal.say([f"the user {user} lacks {lacking}: ACL SETUSER {user} {lacking}"])
+    else:
+        terminal.say([f"the user {user} has all of these rights"])
+    if not found.all_keys:
+        terminal.say(
+            [
+                f"the user {user} may use only some keys: name these, for commits with `gitbackup"
+                " init --include GLOB`, for restores as key globs"
+            ]
+        )
+    return 1 if lacking else 0
 
 
 def _typed(ctx: click.Context, option: str) -> bool:

@@ -63,9 +63,14 @@ def forbids_command(reply: str) -> bool:
     return forbids(reply) and not forbids_key(reply)
 
 
+def right(command: str) -> str:
+    """Return a command as a rule of ACL SETUSER that grants it."""
+    return "+" + command.lower().replace(" ", "|")
+
+
 def lacking(names: Sequence[str], label: str) -> str:
     """What is said of commands that a user may not run."""
-    grants = " ".join("+" + name.lower().replace(" ", "|") for name in names)
+    grants = " ".join(map(right, names))
     them = "it" if len(names) == 1 else "them"
     return (
         f"the user has no permission to run {_joined(names)} at {label}: grant {them}"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from enum import Enum
+from typing import NamedTuple
 
 from gitbackup.errors import Forbidden
 from gitbackup.kinds import KINDS, Abilities, Command
@@ -15,9 +17,31 @@ from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import name_of, words_of
+from gitbackup.live.connection.error_replies import name_of, right, words_of
 from gitbackup.live.read import expiry
+from gitbackup.live.read.invalidation import TRACKING
 from gitbackup.live.server import staging_keys
+
+HEARING: Sequence[Command] = (
+    *(("INFO", "commandstats"), ("PING",), ("TIME",)),
+    TRACKING,
+)
+"""What a watch asks besides, so that the server tells it of writes."""
+
+
+class Verb(Enum):
+    """What a user may want to do, each with rights of its own."""
+
+    COMMIT = "commit"
+    RESTORE = "restore"
+    WATCH = "watch"
+
+
+class Tried(NamedTuple):
+    """The names of commands that the user may not run, and whether all keys may be used."""
+
+    refused: Sequence[str]
+    all_keys: bool
 
 
 @contextmanager
@@ -29,22 +53,44 @@ def all_told(server: Server, writes: bool = False) -> Iterator[None]:
     try:
         yield
     except Forbidden:
-        lacking = missing(server, writes)
+        lacking = tried(server, Verb.RESTORE if writes else Verb.COMMIT).refused
         if not lacking:
             raise
         raise Forbidden(error_replies.lacking(lacking, server.label)) from None
 
 
-def missing(server: Server, writes: bool) -> list[str]:
-    """The names of the commands that reading takes, and writing, and the user may not run."""
+def tried(server: Server, verb: Verb) -> Tried:
+    """Try the commands that a verb takes, and return those that the user may not run.
+
+    Without the right to MULTI, those that write cannot be tried.
+    """
     key, known = staging_keys.name_for(b"gitbackup"), server.abilities
-    with closing(server.dial()) as connection:
-        found = _refused(connection, [*reading(key, known)])
-        if writes:
+    with closing(server.dial() if verb is not Verb.WATCH else server.listen()) as connection:
+        commands = [*reading(key, known)]
+        replies = connection.ask([*commands, *(HEARING if verb is Verb.WATCH else ())])
+        found = _refused([*commands, *HEARING], replies)
+        if verb is not Verb.COMMIT:
             refused, begun = begin(connection, key)
             found += refused
-            found += _refused(connection, [*_writing(key, known)]) if begun else []
-    return [*dict.fromkeys(found)]
+            if begun and verb is Verb.RESTORE:
+                commands = [*_writing(key, known)]
+                found += _refused(commands, connection.ask(commands))
+    limited = any(isinstance(reply, Refusal) and _is_about_keys(reply) for reply in replies)
+    return Tried([*dict.fromkeys(found)], not limited)
+
+
+def least(verb: Verb, server: Abilities) -> list[str]:
+    """Return the least rights that a verb takes on a server that has every type."""
+    needed = ["+@read", "+select"]
+    if verb is not Verb.COMMIT:
+        needed += ["+multi", "+exec", "+watch"]
+    if verb is Verb.WATCH:
+        needed += map(right, map(name_of, HEARING))
+    if verb is Verb.RESTORE:
+        needed += (right(str(command[0])) for command in _writing(b"", server))
+    if not server.pexpiretime:  # Redis 6.2
+        needed = [*(each.partition("|")[0] for each in needed), "+time"]
+    return [*dict.fromkeys(needed)]
 
 
 def begin(connection: Connection, key: bytes) -> tuple[list[str], bool]:
@@ -88,10 +134,13 @@ def _writing(key: bytes, server: Abilities) -> Iterator[Command]:
     yield "UNLINK", key
 
 
-def _refused(connection: Connection, commands: Sequence[Command]) -> list[str]:
-    pairs = zip(commands, connection.ask([*commands]), strict=True)
+def _is_about_keys(refusal: Refusal) -> bool:
+    return error_replies.forbids_key(words_of(refusal))
+
+
+def _refused(commands: Sequence[Command], replies: Sequence[object]) -> list[str]:
     return [
         name_of(command)
-        for command, reply in pairs
+        for command, reply in zip(commands, replies, strict=False)
         if isinstance(reply, Refusal) and error_replies.forbids_command(words_of(reply))
     ]
