@@ -13,7 +13,8 @@ from gitbackup.diff.values import diff_entries
 from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
 from gitbackup.model.keys import MASK, Entry, Key
 from gitbackup.redact import NOTE, Redaction
-from gitbackup.report.text.diff import DiffView, change_lines, to_json
+from gitbackup.report.json.diff import to_json
+from gitbackup.report.text.diff import DiffView, change_lines
 
 SOON = "2027-01-15T08:00:00.123Z"
 KEY = Key(0, "account:1")

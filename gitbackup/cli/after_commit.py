@@ -16,6 +16,5 @@ def say_after_commit(backup: Backup, as_json: bool, made: bool = True) -> str:
     done = backup.after_commit(made)
     if (pushed := done.pushed) is not None:
         terminal.warn_all(pushed.warnings)
-        facts = (pushed.remote, pushed.place, pushed.head, pushed.commits)
-        terminal.say(sentences.push_lines(*facts, pushed.settings), err=as_json)
+        terminal.say([sentences.push_line(pushed)], err=as_json)
     return "; ".join(done.failed)

@@ -10,9 +10,8 @@ from gitbackup.cli import terminal
 from gitbackup.format.names import key_name
 from gitbackup.report.json import objects
 from gitbackup.report.json.diff import to_json
-from gitbackup.report.text import sentences, stat
+from gitbackup.report.text import namespaces, sentences
 from gitbackup.report.text.diff import DiffView, change_lines, headline
-from gitbackup.report.text.groups import Headings, order
 from gitbackup.report.text.redis_cli import command_line
 
 if TYPE_CHECKING:  # it loads what no `--help` has need of
@@ -33,8 +32,8 @@ def view(full: bool = False, rank: bool = False) -> DiffView:
 
 def say_changes(found: Diff, view: DiffView) -> None:
     """Every key that differs, as it is read, by database and namespace."""
-    headings = Headings(found.summary)
-    for key in found.ordered(order):
+    headings = namespaces.Headings(found.summary)
+    for key in found.ordered(namespaces.order):
         lines = change_lines(key.change, key.before, key.after, key.values, view)
         terminal.say(["\n".join([*headings.above(key.change), *lines])])
     terminal.say(sentences.hidden_lines(found.hidden))
@@ -72,20 +71,20 @@ def say_stat(found: Diff, view: DiffView, words: Sequence[str]) -> None:
     """What differs in numbers; `words` are the command's, for another that leaves out noise."""
     summary = found.summary
     hint = " (--full shows them)"
-    terminal.say(stat.stat_lines(summary, view.columns, view.full, hint))
+    terminal.say(namespaces.stat_lines(summary, view.columns, view.full, hint))
     terminal.say(sentences.hidden_lines(found.hidden))
     say_noise(summary, ["diff", *words])
 
 
 def say_noise(summary: Summary, words: Sequence[str]) -> None:
     """How to leave out a namespace that most of many changes are in."""
-    space = stat.noise(summary)
+    space = namespaces.noise(summary)
     if space is None or any(word.startswith(CREDENTIALS) for word in words):
         return
     dashes = words.index("--") if "--" in words else len(words)
-    exclude = ["--exclude", stat.silenced(space)]
+    exclude = ["--exclude", namespaces.silenced(space)]
     command = ["gitbackup", *words[:dashes], *exclude, *words[dashes:]]
-    terminal.say([stat.noise_line(summary, space, " ".join(map(_quoted, command)))])
+    terminal.say([namespaces.noise_line(summary, space, " ".join(map(_quoted, command)))])
 
 
 def _quoted(word: str) -> str:

@@ -14,7 +14,8 @@ from gitbackup.cli import terminal
 from gitbackup.errors import UsageError
 from gitbackup.model.commits import Selection
 from gitbackup.report.html import SideTitle, diff_page, log_page, order
-from gitbackup.report.text import sentences
+from gitbackup.report.text.namespaces import changed
+from gitbackup.report.text.sentences import hidden_lines
 from gitbackup.system.atomic_file import new_file
 
 if TYPE_CHECKING:  # `log` has no need of it
@@ -28,8 +29,8 @@ def write_diff(html: str, backup: Backup, found: Diff) -> None:
     sides = _side(backup, found.before), _side(backup, found.after)
     pieces = diff_page(sides, datetime.now(UTC), ordered.changes, items, found.hidden)
     write(html, pieces)
-    _say(html, sentences.changed(found.summary))
-    terminal.say(sentences.hidden_lines(found.hidden), err=True)
+    _say(html, changed(found.summary))
+    terminal.say(hidden_lines(found.hidden), err=True)
 
 
 def _side(backup: Backup, name: str) -> SideTitle:

@@ -145,7 +145,7 @@ class Answer:
 def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> None:
     """Nothing was to be done, or somebody said no."""
     if as_json:
-        terminal.say_json(_result_object(result))
+        terminal.say_json(restore_object(result))
     elif result.plan.keys:
         click.echo("nothing was changed")
     else:
@@ -156,7 +156,7 @@ def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> No
 
 def _say_done(result: RestoreResult, as_json: bool) -> None:
     if as_json:
-        terminal.say_json(_result_object(result))
+        terminal.say_json(restore_object(result))
         return
     if result.saved:
         terminal.say([f"saved the previous state as {result.place}"])
@@ -171,26 +171,6 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         restored = result.whole and not result.plan.name
         state = "the restored state" if restored else "the current state"
         click.echo(f"{state} is commit {result.recorded[:7]} (HEAD)")
-
-
-def _result_object(result: RestoreResult) -> dict[str, Any]:
-    return restore_object(
-        result.plan,
-        {
-            "saved": result.saved,
-            "saved_on": result.saved_on,
-            "meanwhile": list(result.meanwhile),
-            "recorded": result.recorded,
-        },
-        result.done,
-        {
-            "busy": result.busy,
-            "refused": [key for key, _ in result.refused],
-            "differing": result.differing,
-            "gone": result.gone,
-        },
-        result.why,
-    )
 
 
 def _left(result: RestoreResult) -> str:

@@ -42,6 +42,16 @@ class Counts:
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
 
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.added + other.added, self.changed + other.changed, self.removed + other.removed
+        )
+
+    @property
+    def total(self) -> int:
+        """How many keys differ in one way or another."""
+        return self.added + self.changed + self.removed
+
     def __str__(self) -> str:
         named = (("added", self.added), ("changed", self.changed), ("removed", self.removed))
         return ", ".join(f"{count:,} {name}" for name, count in named if count) or "nothing"

@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from gitbackup.report.style.columns import width
+from gitbackup.report.style import width
 from tests.cli.user import User, text
 
 PAINT = re.compile(r"\x1b\[\d*m")

@@ -11,7 +11,8 @@ import click
 from gitbackup.diff.values import diff_entries
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.keys import Entry, Key
-from gitbackup.report.text.diff import DiffView, change_lines, to_json
+from gitbackup.report.json.diff import to_json
+from gitbackup.report.text.diff import DiffView, change_lines
 
 NOW = datetime(2027, 1, 12, 8, tzinfo=UTC)
 SOON, LATER = "2027-01-15T08:00:00.123Z", "2028-01-15T08:00:00.123Z"

@@ -11,7 +11,7 @@ import pytest
 
 from gitbackup.diff.values import MOST_COMPARED, ONE_COMPARISON, diff_entries
 from gitbackup.model.keys import Entry
-from gitbackup.report.style.columns import width
+from gitbackup.report.style import width
 from gitbackup.report.text.diff import DiffView, change_lines
 from tests.diff.telling import NOW, Key, change, entry, text
 

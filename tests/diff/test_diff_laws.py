@@ -17,7 +17,8 @@ from gitbackup.format.exact import same
 from gitbackup.model.changes import Action, KeyChange, Part
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
-from gitbackup.report.text.diff import DiffView, change_lines, to_json
+from gitbackup.report.json.diff import to_json
+from gitbackup.report.text.diff import DiffView, change_lines
 
 NAMES = st.sampled_from(
     ["a", "b", "c", "__d", "a.b", "", "x y", "\x1b[31m", "é\u202e", "base64:/w=="]

@@ -6,8 +6,8 @@ from textwrap import dedent
 
 import pytest
 
+from gitbackup.format.names import escape
 from gitbackup.model.keys import FUNCTIONS
-from gitbackup.report.text.diff import escape
 from tests.diff.telling import SOON, entry, machine, text
 
 

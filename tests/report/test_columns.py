@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup.report.style.color import Style, paint
-from gitbackup.report.style.columns import fit, pad, width
+from gitbackup.report.style import Style, fit, pad, paint, width
 
 TEXTS = st.text(st.sampled_from("ab 中한e\u0301👍\U0001f3fd❤\ufe0f…"))
 

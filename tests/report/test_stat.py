@@ -6,9 +6,15 @@ import click
 
 from gitbackup.model.changes import Action, Counts, KeyChange, Summary
 from gitbackup.model.keys import Key
-from gitbackup.report.style.columns import width
-from gitbackup.report.text.groups import Headings, order
-from gitbackup.report.text.stat import noise, noise_line, silenced, stat_lines
+from gitbackup.report.style import width
+from gitbackup.report.text.namespaces import (
+    Headings,
+    noise,
+    noise_line,
+    order,
+    silenced,
+    stat_lines,
+)
 
 
 def summary(**spaces: Counts) -> Summary:

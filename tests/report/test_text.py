@@ -7,11 +7,12 @@ import pytest
 
 from gitbackup.format.names import key_list
 from gitbackup.model.amounts import age
-from gitbackup.model.changes import Action, Counts, Summary
+from gitbackup.model.changes import Action, Counts
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Clock, Plan, PlannedKey, RestoreOptions
 from gitbackup.report.text import sentences
+from gitbackup.report.text.namespaces import namespace_lines
 from gitbackup.report.text.plan import plan_lines
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -36,7 +37,7 @@ def test_an_age_is_told_in_one_unit(since: timedelta, said: str) -> None:
 
 def test_of_many_namespaces_those_with_the_most_changes_are_shown() -> None:
     spaces = {("db0", f"n{at:02}"): Counts(added=1 + (at == 29)) for at in range(30)}
-    lines = [*sentences.summary_lines(Summary(Counts(added=31), spaces, (), ""))]
+    lines = [*namespace_lines(spaces)]
     assert (lines[0], lines[-2], lines[-1]) == (
         "  n00  1 added",
         "  n29  2 added",
@@ -47,7 +48,7 @@ def test_of_many_namespaces_those_with_the_most_changes_are_shown() -> None:
 
 def test_a_long_name_does_not_push_the_numbers_out_of_sight() -> None:
     spaces = {("db0", "n" * 99): Counts(added=1), ("db3", "x"): Counts(removed=1)}
-    assert [*sentences.summary_lines(Summary(Counts(added=1, removed=1), spaces, (), ""))] == [
+    assert [*namespace_lines(spaces)] == [
         f"  {'n' * 39}…  1 added",
         f"  db3 x{' ' * 35}  1 removed",
     ]

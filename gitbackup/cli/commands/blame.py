@@ -18,7 +18,7 @@ from gitbackup.cli.options import (
     repo_option,
 )
 from gitbackup.cli.pager import reading
-from gitbackup.report.json.history import blame_object
+from gitbackup.report.json.objects import blame_object
 from gitbackup.report.text import history
 
 

@@ -16,7 +16,7 @@ from gitbackup.cli import pager, terminal
 from gitbackup.cli.options import OwnFirst, alone, color_option, connected, examples, logged_in
 from gitbackup.errors import UsageError
 from gitbackup.model.risk import Level, Risk
-from gitbackup.report.json.check import check_object
+from gitbackup.report.json.objects import check_object
 from gitbackup.report.text.check import check_lines
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -94,11 +94,12 @@ def check(
     ctx.meta[pager.NO_PAGER] = True  # it is short, and its last line is what counts
     with pager.reading(backup):
         found = backup.check(max_age, quick=quick)
-        told = _for_repository(found.risks, repo) if _typed(ctx, "repo") else found.risks
+        if _typed(ctx, "repo"):
+            found = replace(found, risks=_for_repository(found.risks, repo))
         if as_json:
-            terminal.say_json(check_object(found.server, told))
+            terminal.say_json(check_object(found))
         else:
-            terminal.say(check_lines(found.server, told, terminal.width()))
+            terminal.say(check_lines(found.server, found.risks, terminal.width()))
     if found.level is Level.BAD or (strict and found.level is not Level.OK):
         ctx.exit(1)
 

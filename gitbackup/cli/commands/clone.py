@@ -12,7 +12,7 @@ from gitbackup.cli.options import FOLDER, OwnFirst, examples, json_option, repo_
 from gitbackup.cli.parameter_types import Folder
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
-from gitbackup.report.text.settings import came_lines, offered_lines
+from gitbackup.report.text.settings import arrived_lines, offered_lines
 
 
 @click.command(
@@ -43,16 +43,11 @@ def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
     scope of its last commit. The database is not touched; `gitbackup restore` changes it.
     """
     result = Backup(folder).clone(source, bare)
-    came = result.came
     terminal.warn_all(result.warnings)
-    path = str(result.path)
     if as_json:
-        facts = (path, result.place, result.head, result.commits)
-        terminal.say_json(
-            objects.clone_object(*facts, objects.came_object(came.globs, came.kept, came.url))
-        )
+        terminal.say_json(objects.clone_object(result))
     else:
-        terminal.say(sentences.clone_lines(path, result.place, result.head, result.commits))
+        terminal.say([sentences.clone_line(result)])
         words = repo_words(folder)
-        terminal.say(came_lines(came.globs, came.kept, words))
-        terminal.say(offered_lines(came.url, words))
+        terminal.say(arrived_lines(result.came, words))
+        terminal.say(offered_lines(result.came.url, words))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -24,9 +23,6 @@ from gitbackup.errors import PartlyDone
 from gitbackup.model.commits import Consistency
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
-
-if TYPE_CHECKING:  # it loads what `commit --help` has no need of
-    from gitbackup.commit.commit import CommitResult
 
 
 @click.command(
@@ -98,29 +94,12 @@ def commit(
         result = backup.commit(message, consistency=chosen, **how)
     terminal.warn_all(result.warnings)
     if as_json:
-        terminal.say_json(
-            objects.commit_object(
-                result.commit,
-                result.parent,
-                result.subject,
-                result.keys,
-                result.summary,
-                result.consistency,
-            )
-        )
+        terminal.say_json(objects.commit_object(result))
     elif dry_run and not (result.differs or allow_empty):
-        terminal.say(sentences.unchanged_lines(result.keys, result.parent))
+        terminal.say([sentences.unchanged_line(result)])
     elif dry_run:
-        terminal.say(sentences.preview_lines(result.subject, result.keys, result.summary))
+        terminal.say(sentences.preview_lines(result))
     else:
-        _say(result)
+        terminal.say(sentences.commit_lines(result))
     if not dry_run and (unpushed := say_after_commit(backup, as_json, bool(result.commit))):
         raise PartlyDone(unpushed)
-
-
-def _say(result: CommitResult) -> None:
-    terminal.say(
-        sentences.commit_lines(
-            result.commit, result.subject, result.keys, result.summary, result.parent
-        )
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import astuple
 from pathlib import Path
 
 import click
@@ -110,7 +109,7 @@ def get(ctx: click.Context, repo: Path | None, as_json: bool, name: str) -> None
     found = _backup(repo).config.in_force(name, URL_FROM)
     for each in found:
         if as_json:
-            terminal.say_json(objects.config_object(*astuple(each)))
+            terminal.say_json(objects.config_object(each))
         else:
             terminal.say([escape(each.value)])
     if not found:
@@ -180,8 +179,8 @@ def _say(backup: Backup, name: str | None, as_json: bool) -> None:
     found = backup.config.in_force(name, URL_FROM)
     if as_json:
         for each in found:
-            terminal.say_json(objects.config_object(*astuple(each)))
+            terminal.say_json(objects.config_object(each))
     elif found:
-        terminal.say(settings_lines([astuple(each) for each in found]))
+        terminal.say(settings_lines(found))
     else:
         click.echo(f"{name} is not set" if name else "no settings")

@@ -130,8 +130,7 @@ def _expect_place(output: Path | None, form: str, as_json: bool) -> None:
 
 
 def _say(result: ExportResult, output: Path, as_json: bool) -> None:
-    facts = (result.commit, result.form, result.keys, result.libraries, result.size)
     if as_json:
-        terminal.say_json(objects.export_object(str(output), *facts))
+        terminal.say_json(objects.export_object(str(output), result))
     else:
-        terminal.say(sentences.export_lines(str(output), *facts))
+        terminal.say([sentences.export_line(str(output), result)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from pathlib import Path
 
 import click
@@ -70,4 +69,4 @@ def init(
     terminal.say([f"{what} the data repository in {result.path}"])
     given = {"url": url, "include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
     found = [each for each in backup.config.in_force(url_from="--url") if given.get(each.name)]
-    terminal.say(settings_lines([astuple(each) for each in found]))
+    terminal.say(settings_lines(found))

@@ -18,7 +18,7 @@ from gitbackup.cli.options import (
 from gitbackup.cli.pager import reading
 from gitbackup.cli.revision_arguments import KEYS, AfterDashes, revisions
 from gitbackup.errors import UsageError
-from gitbackup.report.json.history import keys_object
+from gitbackup.report.json.objects import keys_object
 from gitbackup.report.text import history
 
 

@@ -162,7 +162,7 @@ def _say_log(commits: Iterator[CommitInfo], as_json: bool, oneline: bool) -> Non
 
 def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> None:
     # deferred: they load what a plain log does not need
-    from gitbackup.report.json.history import summary_of_commit
+    from gitbackup.report.json.objects import summary_of_commit
     from gitbackup.report.text import history
 
     for told in found:
@@ -177,7 +177,7 @@ def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> 
 
 def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
     from gitbackup.cli.diff_output import view  # they load what a plain log has no need of
-    from gitbackup.report.json.history import traced_object
+    from gitbackup.report.json.objects import traced_object
     from gitbackup.report.text import history
 
     as_json, oneline, stat, patch = how

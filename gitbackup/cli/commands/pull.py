@@ -18,7 +18,7 @@ from gitbackup.cli.options import (
 )
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
-from gitbackup.report.text.settings import came_lines
+from gitbackup.report.text.settings import arrived_lines
 
 
 @click.command(
@@ -37,13 +37,9 @@ def pull(repo: Path | None, as_json: bool, target: str | None) -> None:
     changes it.
     """
     result = open_backup(repo).pull(target)
-    came = result.came
     terminal.warn_all(result.warnings)
-    facts = (result.remote, result.place, result.before, result.head, result.commits)
     if as_json:
-        terminal.say_json(
-            objects.pull_object(*facts, objects.came_object(came.globs, came.kept, came.url))
-        )
+        terminal.say_json(objects.pull_object(result))
     else:
-        terminal.say(sentences.pull_lines(*facts))
-        terminal.say(came_lines(came.globs, came.kept, repo_words(repo)))
+        terminal.say([sentences.pull_line(result)])
+        terminal.say(arrived_lines(result.came, repo_words(repo)))

@@ -46,16 +46,6 @@ def push(repo: Path | None, as_json: bool, target: str | None) -> None:
     result = open_backup(repo).push(target)
     terminal.warn_all(result.warnings)
     if as_json:
-        terminal.say_json(
-            objects.push_object(
-                result.remote,
-                result.place,
-                result.head,
-                result.commits,
-                result.first,
-                result.settings,
-            )
-        )
+        terminal.say_json(objects.push_object(result))
     else:
-        facts = (result.remote, result.place, result.head, result.commits)
-        terminal.say(sentences.push_lines(*facts, result.settings))
+        terminal.say([sentences.push_line(result)])

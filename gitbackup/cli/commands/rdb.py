@@ -21,7 +21,7 @@ from gitbackup.cli.options import (
 )
 from gitbackup.cli.parameter_types import Natural
 from gitbackup.errors import UsageError
-from gitbackup.report.json.rdb import listed_object, saved_object, verified_object
+from gitbackup.report.json import objects
 from gitbackup.report.text.rdb import listed_line, saved_lines, verified_lines
 
 folder_argument = click.argument(
@@ -100,7 +100,7 @@ def save(
     result = logged_in(repo, url).rdb.save(folder, keep or None, copy=via == "copy", file=file)
     terminal.warn_all(result.warnings)
     if as_json:
-        terminal.say_json(saved_object(result))
+        terminal.say_json(objects.rdb_saved_object(result))
     else:
         terminal.say(saved_lines(result))
 
@@ -119,7 +119,7 @@ def list_(folder: Path | None, repo: Path | None, as_json: bool) -> None:
     """
     for each in open_backup(repo).rdb.list(folder):
         if as_json:
-            terminal.say_json(listed_object(each))
+            terminal.say_json(objects.rdb_listed_object(each))
         else:
             terminal.say([listed_line(each)])
 
@@ -151,6 +151,6 @@ def verify(file: Path, server: Path | None, modules: tuple[Path, ...], as_json: 
     """
     result = open_backup(None).rdb.verify(file, server, modules=modules)
     if as_json:
-        terminal.say_json(verified_object(result))
+        terminal.say_json(objects.rdb_verified_object(result))
     else:
         terminal.say(verified_lines(result))

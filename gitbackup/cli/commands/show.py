@@ -124,7 +124,7 @@ def _show_key(
 
 
 def _show_field(commit: str, held: StoredEntry, wanted: str, as_json: bool) -> None:
-    from gitbackup.report.json.history import field_object
+    from gitbackup.report.json.objects import field_object
     from gitbackup.report.values.part import field, field_bytes
 
     key, entry, redacted = held

@@ -37,11 +37,9 @@ def status(
     backup = logged_in(repo, url, databases)
     found, pushed = backup.status(exclude=exclude, every=every), backup.pushed()
     terminal.warn_all(found.warnings)
-    facts = found.server, found.head, found.keys, found.summary
     if as_json:
-        hidden = sentences.together([found.hidden, found.excluded])
-        terminal.say_json(objects.status_object(*facts, hidden, pushed))
+        terminal.say_json(objects.status_object(found, pushed))
     else:
-        terminal.say(sentences.status_lines(*facts, found.hidden, found.excluded))
+        terminal.say(sentences.status_lines(found))
         terminal.say(sentences.pushed_lines(pushed))
         say_noise(found.summary, ["status", *ctx.meta[WORDS]])

@@ -15,6 +15,7 @@ import click
 from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import say_after_commit
 from gitbackup.cli.options import OwnFirst, connected, examples, logged_in
+from gitbackup.format.names import escape
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 
@@ -116,14 +117,15 @@ def _say(event: Event, as_json: bool) -> bool | None:
         terminal.warn(f"{event.sentence}; trying again in {event.wait:.0f} s")
         return None
     if isinstance(event, Watching):
-        terminal.say(sentences.watching_lines(event.server, event.keys, event.head), err=as_json)
+        keys = sentences.keys(event.keys)
+        line = f"watching {escape(event.server)}: {keys}, HEAD {event.head[:7]}"
+        terminal.say([line], err=as_json)
         return False
     terminal.warn_all(event.warnings)
     if as_json:
-        facts = (event.commit, event.parent, event.subject, event.keys)
-        terminal.say_json(objects.watch_object(*facts, event.summary, event.consistency))
+        terminal.say_json(objects.watch_object(event))
     elif event.commit:
-        terminal.say([sentences.watch_line(event.commit, event.subject)])
+        terminal.say([f"[{event.commit[:7]}] {escape(event.subject)}"])
     return True
 
 

@@ -5,8 +5,7 @@ search. All that comes from the database is hostile here, and reaches the page a
 """
 
 from gitbackup.report.html.diff import diff_page
-from gitbackup.report.html.frame import SideTitle
+from gitbackup.report.html.frame import SideTitle, order
 from gitbackup.report.html.log import log_page
-from gitbackup.report.html.spaces import order
 
 __all__ = ["SideTitle", "diff_page", "log_page", "order"]

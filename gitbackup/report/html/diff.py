@@ -14,16 +14,19 @@ from gitbackup.report.html.frame import (
     MOST_TEXT,
     SIGNS,
     SideTitle,
+    Space,
     Titled,
     Tools,
     bar,
+    count_by_space,
     counted,
     framed,
+    marked,
+    safe,
+    space_of,
     toolbar,
 )
-from gitbackup.report.html.marks import marked, safe
 from gitbackup.report.html.rows import Row, rows
-from gitbackup.report.html.spaces import Space, count, size, space_of, total
 
 MOST_KEYS = 20_000
 """Keys on one page."""
@@ -44,19 +47,16 @@ def diff_page(
     items: Iterable[Item],
     hidden: Counts = Counts(),  # noqa: B008  frozen
 ) -> Iterator[str]:
-    """A page of `changes`, a piece at a time; `items` tells each of them whole, as it is needed.
+    """Yield a page of `changes`, a piece at a time; `items` has each of them whole.
 
-    Both are in `order`. `hidden` counts the quiet keys, of which they do not tell.
+    Both are in `order`. `hidden` counts the quiet keys, which are in neither.
     """
     before, after = sides
-    titled = Titled("gitbackup diff", f"{before.name} → {after.name}", _heading(before, after))
-    counts = count(changes)
+    heading = f'{before.markup} <span class="to" aria-label="to">→</span> {after.markup}'
+    titled = Titled("gitbackup diff", f"{before.name} → {after.name}", heading)
+    counts = count_by_space(changes)
     tools = Tools("keys", "Key", "Value", actions=True)
     return framed(titled, made, tools, _body(changes, counts, items, tools, hidden))
-
-
-def _heading(before: SideTitle, after: SideTitle) -> str:
-    return f'{before.markup} <span class="to" aria-label="to">→</span> {after.markup}'
 
 
 def _body(
@@ -66,8 +66,8 @@ def _body(
     tools: Tools,
     hidden: Counts,
 ) -> Iterator[str]:
-    every = total(counts.values())
-    yield f'<p class="total">{counted(every) if changes else "Nothing differs."}</p>\n'
+    total = sum(counts.values(), Counts())
+    yield f'<p class="total">{counted(total) if changes else "Nothing differs."}</p>\n'
     if hidden:
         yield f'<p class="hidden">Quiet keys, not shown: {hidden}.</p>\n'
     if len(counts) > 1:
@@ -81,11 +81,13 @@ def _body(
 
 
 def _overview(counts: dict[Space, Counts]) -> Iterator[str]:
-    """The namespaces with their counts, each a link to its keys."""
-    most = max(map(size, counts.values()))
+    """Yield the namespaces with their counts, each a link to its keys."""
+    most = max(each.total for each in counts.values())
     several = len({space.place for space in counts}) > 1
     lines = [
-        f'<li><a href="#s{at}">{_place(space) if several else ""}{space.markup}</a>'
+        f'<li><a href="#s{at}">'
+        + (f'<span class="place">{safe(space.place)}</span> ' if several else "")
+        + f"{space.markup}</a>"
         f"{bar(each, most)}{counted(each)}</li>\n"
         for at, (space, each) in enumerate(counts.items())
     ]
@@ -97,21 +99,17 @@ def _overview(counts: dict[Space, Counts]) -> Iterator[str]:
     yield "</nav>\n"
 
 
-def _place(space: Space) -> str:
-    return f'<span class="place">{safe(space.place)}</span> '
-
-
 def _places(
     changes: Sequence[KeyChange], counts: dict[Space, Counts], items: Iterable[Item]
 ) -> Iterator[str]:
-    """The keys, by database and namespace; a place of its own only where there are several."""
+    """Yield the keys, by database and namespace; the database has a title if there are several."""
     several = len({space.place for space in counts}) > 1
     page = _Page(counts)
     for place, inside in groupby(items, lambda item: item[0].key.place):
         if several:
-            inside_it = total(each for space, each in counts.items() if space.place == place)
+            its = sum((n for space, n in counts.items() if space.place == place), Counts())
             yield f'<details class="group place" open><summary><h2>{safe(place)}</h2>'
-            yield f"{counted(inside_it)}</summary>\n"
+            yield f"{counted(its)}</summary>\n"
         yield from page.spaces(inside)
         if several:
             yield "</details>\n"
@@ -127,7 +125,7 @@ def _places(
 
 
 class _Page:
-    """Writes keys for as long as there is room on the page."""
+    """The keys of a page, as many as there is room for."""
 
     def __init__(self, counts: dict[Space, Counts]) -> None:
         self.shown = self._text = 0
@@ -141,7 +139,7 @@ class _Page:
     def spaces(self, items: Iterable[Item]) -> Iterator[str]:
         for space, inside in groupby(items, lambda item: space_of(item[0].key)):
             each = self._counts[space]
-            opened = " open" if not self.shown or self.shown + size(each) <= OPEN else ""
+            opened = " open" if not self.shown or self.shown + each.total <= OPEN else ""
             yield (
                 f'<details class="group space" id="s{self._numbers[space]}"{opened}><summary>'
                 f"<h3>{space.markup}</h3>{counted(each)}</summary>\n"

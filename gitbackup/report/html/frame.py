@@ -1,9 +1,15 @@
-"""The frame of a page: its head, which lets only our own style and script in, and its foot."""
+"""What every page is made of: its frame, its search, its counts and its marked text.
+
+The head of a page lets only our own style and script in.
+"""
 
 from __future__ import annotations
 
+import html
+import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
@@ -11,13 +17,47 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from gitbackup.format.names import escape
-from gitbackup.model.changes import Counts
-from gitbackup.report.html.marks import safe
+from gitbackup.model.changes import Action, Counts, KeyChange
+from gitbackup.model.keys import FUNCTIONS, Key
+from gitbackup.model.list_edits import edits
 
 MOST_TEXT = 32_000_000
 """Characters of a page, beyond which keys are only counted: what a browser still opens at ease."""
 
 SIGNS = {"added": "+", "changed": "~", "removed": "\N{MINUS SIGN}"}
+
+WORD = re.compile(r"\w+|\W")
+"""What is marked as a whole."""
+
+QUOTES = 2
+"""Characters around a text, which two texts have in common in any case."""
+
+
+def safe(text: str) -> str:
+    """Return text as it stands in markup or in an attribute. It holds no lone surrogates."""
+    return html.escape(text, quote=True)
+
+
+def marked(before: str, after: str) -> tuple[str, str]:
+    """Return two texts as markup, the words that differ in `mark`; none if all do."""
+    old, new = WORD.findall(before), WORD.findall(after)
+    blocks = edits(old, new)
+    removed = [(block.before_start, block.before_end) for block in blocks or ()]
+    added = [(block.after_start, block.after_end) for block in blocks or ()]
+    if blocks is None or len(old) - sum(end - start for start, end in removed) <= QUOTES:
+        return safe(before), safe(after)
+    return "".join(_pieces(old, removed)), "".join(_pieces(new, added))
+
+
+def _pieces(words: Sequence[str], differ: Iterable[tuple[int, int]]) -> Iterator[str]:
+    """Yield the words, those that differ marked."""
+    done = 0
+    for start, end in differ:
+        yield safe("".join(words[done:start]))
+        if start < end:
+            yield f"<mark>{safe(''.join(words[start:end]))}</mark>"
+        done = end
+    yield safe("".join(words[done:]))
 
 
 class SideTitle(NamedTuple):
@@ -50,7 +90,7 @@ class Tools(NamedTuple):
 
 
 def framed(title: Titled, made: datetime, tools: Tools, body: Iterable[str]) -> Iterator[str]:
-    """A whole page around its body, a piece at a time."""
+    """Yield a whole page around its body, a piece at a time."""
     style, script = _own("page.css"), _own("page.js")
     yield (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -71,7 +111,7 @@ def framed(title: Titled, made: datetime, tools: Tools, body: Iterable[str]) -> 
 
 
 def toolbar(tools: Tools) -> str:
-    """The search, which the script shows."""
+    """Return the search, which the script shows."""
     quiet = 'autocomplete="off" spellcheck="false" autocapitalize="off"'
     parts = [
         f'<form class="tools" role="search" data-items="{tools.items}" hidden>',
@@ -97,21 +137,20 @@ def toolbar(tools: Tools) -> str:
 
 
 def counted(counts: Counts) -> str:
-    """How many came, changed and went, each with its sign."""
-    named = (("added", counts.added), ("changed", counts.changed), ("removed", counts.removed))
+    """Return how many were added, changed and removed, each with its sign."""
     parts = [
-        f'<span class="count {action}"><b>{SIGNS[action]}</b>{count:,}'
+        f'<span class="count {action}"><b>{sign}</b>{count:,}'
         f'<span class="word"> {action}</span></span>'
-        for action, count in named
-        if count
+        for action, sign in SIGNS.items()
+        if (count := getattr(counts, action))
     ]
     return f'<span class="counts">{" ".join(parts)}</span>'
 
 
 def bar(counts: Counts, most: int) -> str:
-    """The counts as a bar, `most` being its whole length."""
+    """Return the counts as a bar, whose whole length is `most`."""
     at, rects = 0.0, []
-    for action in ("added", "changed", "removed"):
+    for action in SIGNS:
         count = getattr(counts, action)
         width = max(1.0, 100 * count / most) if count else 0
         if width:
@@ -123,19 +162,48 @@ def bar(counts: Counts, most: int) -> str:
     )
 
 
+class Space(NamedTuple):
+    """A namespace in its place; the one without a name holds all keys that are in none."""
+
+    place: str
+    name: str
+
+    @property
+    def markup(self) -> str:
+        if self.name:
+            return f"<code>{safe(escape(self.name))}</code>"
+        return "functions" if self.place == "functions" else "<i>(no prefix)</i>"
+
+
+def space_of(key: Key) -> Space:
+    """Return the namespace that a page shows a key in."""
+    whole = key.db == FUNCTIONS or key.name.startswith("base64:") or ":" not in key.name
+    return Space(key.place, "" if whole else key.name.partition(":")[0] + ":")
+
+
+def order(change: KeyChange) -> tuple[int, Space, str]:
+    """Return how the keys of a page are sorted: by database, by namespace, by name."""
+    return change.key.db, space_of(change.key), change.key.name
+
+
+def count_by_space(changes: Sequence[KeyChange]) -> dict[Space, Counts]:
+    """Return how many keys changed in each namespace, in order of the first key of each."""
+    actions: dict[Space, Counter[Action]] = {}
+    for change in changes:
+        actions.setdefault(space_of(change.key), Counter())[change.action] += 1
+    return {space: Counts(*(each[action] for action in Action)) for space, each in actions.items()}
+
+
 @cache
 def _own(name: str) -> str:
-    """One of our own files, which the page carries along."""
+    """Return one of our own files, which the page contains."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
 
-def _policy(style: str, script: str) -> str:
-    """Nothing may be loaded, sent or run, but this style and this script."""
+def _policy(*own: str) -> str:
+    """Return the policy that nothing may be loaded, sent or run, but our style and script."""
+    style, script = (b64encode(sha256(text.encode()).digest()).decode() for text in own)
     return (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}';"
+        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}';"
         " base-uri 'none'; form-action 'none'"
     )
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"

@@ -14,14 +14,17 @@ from gitbackup.report.html.frame import (
     MOST_TEXT,
     SIGNS,
     SideTitle,
+    Space,
     Titled,
     Tools,
+    count_by_space,
     counted,
     framed,
+    order,
+    safe,
+    space_of,
     toolbar,
 )
-from gitbackup.report.html.marks import safe
-from gitbackup.report.html.spaces import Space, count, order, space_of
 from gitbackup.report.text.sentences import reason
 
 MOST_COMMITS = 2_000
@@ -37,7 +40,7 @@ Commit = tuple[CommitInfo, Sequence[KeyChange]]
 
 
 def log_page(title: SideTitle, made: datetime, commits: Iterable[Commit]) -> Iterator[str]:
-    """A page of commits, newest first, a piece at a time; they are read as they are needed."""
+    """Yield a page of commits, newest first, a piece at a time; they are read when needed."""
     tools = Tools("commits", "Key", "Message", actions=False)
     return framed(
         Titled("gitbackup log", title.name, title.markup), made, tools, _body(commits, tools)
@@ -66,19 +69,19 @@ def _body(commits: Iterable[Commit], tools: Tools) -> Iterator[str]:
 
 
 def _commit(info: CommitInfo, changes: Sequence[KeyChange]) -> Iterator[str]:
-    told = '<span class="counts">by hand</span>' if info.counts is None else counted(info.counts)
+    counts = '<span class="counts">by hand</span>' if info.counts is None else counted(info.counts)
     yield (
         f'<details class="item commit"><summary><code class="id">{safe(info.short_id)}</code>'
-        f'<span class="subject">{safe(escape(info.subject))}</span>{told}'
+        f'<span class="subject">{safe(escape(info.subject))}</span>{counts}'
         f'<time datetime="{info.date.isoformat()}">{info.date:%H:%M}</time></summary>'
     )
     lines = [safe(escape(line)) for line in reason(info)]
     if lines:
         yield f'<p class="why">{"<br>".join(lines)}</p>'
     ordered = sorted(changes, key=order)
-    counts = count(ordered)
+    by_space = count_by_space(ordered)
     for space, inside in groupby(ordered, lambda change: space_of(change.key)):
-        yield from _space(space, counts[space], [*inside])
+        yield from _space(space, by_space[space], [*inside])
     facts = {"Commit": info.id, "Author": info.author, **info.trailers}
     yield '<details class="facts"><summary>Details</summary><dl>'
     for title, fact in facts.items():
@@ -87,7 +90,7 @@ def _commit(info: CommitInfo, changes: Sequence[KeyChange]) -> Iterator[str]:
 
 
 def _space(space: Space, counts: Counts, changes: Sequence[KeyChange]) -> Iterator[str]:
-    """One namespace in a commit; its keys are folded where they are many."""
+    """Yield one namespace of a commit; its keys are folded if they are many."""
     opened = " open" if len(changes) <= FEW else ""
     place = "" if space.place == "db0" else f'<span class="place">{safe(space.place)}</span>'
     yield f'<details class="keys"{opened}><summary>{place}{space.markup}{counted(counts)}</summary>'

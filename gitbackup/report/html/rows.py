@@ -12,9 +12,9 @@ from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
 from gitbackup.model.keys import Entry
 from gitbackup.model.list_edits import Edit, edits
-from gitbackup.report.style.escape import instant, shared
 from gitbackup.report.text.diff import what
-from gitbackup.report.values.line_diff import several_lines
+from gitbackup.report.values.short import instant, skippable, skipped_note
+from gitbackup.report.values.text_diff import several_lines
 from gitbackup.report.values.value_preview import score
 
 MOST_ROWS = 100
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 def rows(
     change: KeyChange, before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
 ) -> Iterator[Row]:
-    """The rows of one key, and at last how many more there are."""
+    """Yield the rows of one key, and last how many more there are."""
     if change.action is Action.CHANGED:
         yield from _bounded(_changed(before, after, values), len(values), "differences")
     else:
@@ -75,32 +75,21 @@ def _changed(
 
 
 def _row(value: ValueChange) -> Row:
-    told = "" if value.part is Part.VALUE and not value.path else what(value)
+    title = "" if value.part is Part.VALUE and not value.path else what(value)
     if value.note:
-        return Row(told, note=f"{_came_or_went(value)}{value.note}")
+        action = "" if value.action is Action.CHANGED else f"{value.action.value}: "
+        return Row(title, note=f"{action}{value.note}")
     if lines := _text_lines(value):
-        return Row(told, lines=lines)
-    show = _shown(value.part)
-    if value.action is Action.CHANGED and show is _text:
-        return Row(told, *_pair(value.before, value.after))
+        return Row(title, lines=lines)
     expiry = value.part in EXPIRIES
+    show = SHOWN_PARTS.get(value.part, _text)
+    if value.action is Action.CHANGED and show is _text:
+        return Row(title, *_pair(value.before, value.after))
     return Row(
-        "" if value.part is Part.MEMBER else told,
+        "" if value.part is Part.MEMBER else title,
         show(value.before) if value.action is not Action.ADDED or expiry else None,
         show(value.after) if value.action is not Action.REMOVED or expiry else None,
     )
-
-
-def _came_or_went(value: ValueChange) -> str:
-    return "" if value.action is Action.CHANGED else f"{value.action.value}: "
-
-
-def _shown(part: Part) -> Callable[[Any], str]:
-    if part in EXPIRIES:
-        return instant
-    if part is Part.SCORE:
-        return score
-    return name if part is Part.MEMBER else _text
 
 
 def _text(value: Any) -> str:
@@ -108,22 +97,16 @@ def _text(value: Any) -> str:
 
 
 def _pair(before: Any, after: Any) -> tuple[str, str]:
-    """Two values that differ; of long texts the part where they begin to."""
-    skipped = 0
-    if (
-        isinstance(before, str)
-        and isinstance(after, str)
-        and max(len(before), len(after)) > LONGEST
-    ):
-        skipped = max(0, shared(before, after) - CONTEXT)
+    """Return two values that differ; long texts from where they do."""
+    skipped = skippable(before, after, LONGEST, CONTEXT)
     if not skipped:
         return _text(before), _text(after)
-    same = f"(after {skipped:,} same characters) "
-    return same + _text(before[skipped:]), same + _text(after[skipped:])
+    note = skipped_note(skipped)
+    return note + _text(before[skipped:]), note + _text(after[skipped:])
 
 
 def _text_lines(value: ValueChange) -> list[str]:
-    """The lines of two texts that differ, as `diff -u` has them; none where they do all over."""
+    """Return the lines of two texts that differ, as `diff -u` has them; none if all do."""
     if value.action is not Action.CHANGED or not several_lines(value.before, value.after):
         return []
     old, new = value.before.split("\n"), value.after.split("\n")
@@ -132,7 +115,7 @@ def _text_lines(value: ValueChange) -> list[str]:
 
 
 def _hunks(old: Sequence[str], new: Sequence[str], blocks: Sequence[Edit]) -> Iterator[str]:
-    """Each block of lines with what stands around it; a line is said once."""
+    """Yield each block of lines with what stands around it, each line once."""
     done = 0
     for at, block in enumerate(blocks):
         start = max(done, block.before_start - AROUND)
@@ -151,34 +134,40 @@ def _signed(sign: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _entry(entry: Entry | None, action: Action) -> Iterator[Row]:
-    """The rows of an entry that came or went whole: its expiry, then the first of its value."""
+    """Yield the rows of an entry that came or went: its expiry, then the first of its value."""
     if entry is None:
         return
     expiries = {"expires": entry["expires_at"]} if "expires_at" in entry else {}
     fields = entry.get("field_expires_at", {})
     expiries |= {f"{name(field)} expires": fields[field] for field in islice(fields, MOST_ROWS)}
-    for told, moment in expiries.items():
-        yield _one_sided(told, instant(moment), action)
-    found = kind_of(entry["type"]).rows(entry["value"])
-    cells = (_one_sided(*_cells(row), action) for row in found.rows)
-    yield from _bounded(cells, found.total, found.many)
+    for title, moment in expiries.items():
+        yield _one_sided(title, instant(moment), action)
+    value = kind_of(entry["type"]).rows(entry["value"])
+    yield from _bounded((_value_row(row, action) for row in value.rows), value.total, value.many)
 
 
-def _one_sided(what_: str, text: str, action: Action) -> Row:
-    return Row(what_, None, text) if action is Action.ADDED else Row(what_, text, None)
-
-
-def _cells(row: kinds.Row) -> tuple[str, str]:
-    """What a row of a preview is about, and what it shows."""
+def _value_row(row: kinds.Row, action: Action) -> Row:
     label = f"[{row.label}]" if isinstance(row.label, int) else name(row.label or "")
-    return "" if row.label is None else label, SHOWN[row.form](row.value)
+    title = "" if row.label is None else label
+    return _one_sided(title, SHOWN_FORMS[row.form](row.value), action)
+
+
+def _one_sided(title: str, text: str, action: Action) -> Row:
+    return Row(title, None, text) if action is Action.ADDED else Row(title, text, None)
 
 
 def _source_line(line: str) -> str:
     return escape(line, LONGEST)
 
 
-SHOWN: dict[kinds.Form, Callable[[Any], str]] = {
+SHOWN_PARTS: dict[Part, Callable[[Any], str]] = {
+    Part.EXPIRY: instant,
+    Part.FIELD_EXPIRY: instant,
+    Part.SCORE: score,
+    Part.MEMBER: name,
+}
+
+SHOWN_FORMS: dict[kinds.Form, Callable[[Any], str]] = {
     kinds.Form.TEXT: _text,
     kinds.Form.NAME: name,
     kinds.Form.SCORE: score,

@@ -10,15 +10,26 @@ in B. Where something is masked there is `redacted`, and none of that holds. Sco
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
 from gitbackup.model.keys import FUNCTIONS, Entry
-from gitbackup.report.json.ranks import Ranks, ranks
 
 SCHEMA = "gitbackup.diff/1"
+
+Ranks = Mapping[str, int]
+"""Where the members of a sorted set stand: 1 has the highest score."""
+
+
+def ranks(entry: Entry | None) -> Ranks:
+    """Return the rank of every member; members with one score are in the order of ZREVRANGE.
+
+    There are none if a score is masked.
+    """
+    return kind_of(entry["type"]).ranks(entry["value"]) if entry else {}
 
 
 def to_json(

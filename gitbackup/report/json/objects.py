@@ -2,58 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from gitbackup.format import codec
 from gitbackup.kinds import kind_of
-from gitbackup.model.changes import Counts, Summary, counts_object
-from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal
+from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object
 from gitbackup.model.keys import FUNCTIONS, Entry, Key, key_object
-from gitbackup.plan.plan import Plan, PlannedKey
+from gitbackup.report.json.diff import to_json
+
+if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
+    from gitbackup.checks.check import Checked
+    from gitbackup.commit.commit import CommitResult
+    from gitbackup.compare.diff import Status
+    from gitbackup.model.commits import BlameLine, CommitInfo, KeyLine, Pushed, Rehearsal
+    from gitbackup.model.proof import Finding, Proof
+    from gitbackup.model.rdb import RdbFile, RdbListed, RdbSaved, RdbVerified
+    from gitbackup.remotes.shared_settings import ArrivedSettings
+    from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
+    from gitbackup.restore.result import RestoreResult
+    from gitbackup.settings import InForce
+    from gitbackup.transfer.export import ExportResult
 
 
-def mark(redacted: bool) -> dict[str, Any]:
-    """The sign that something of a key is masked; nothing where it is not."""
-    return {"redacted": True} if redacted else {}
+def error_object(message: str, exit_code: int) -> dict[str, Any]:
+    """Return what went wrong."""
+    return {"schema": "gitbackup.error/1", "error": message, "exit_code": exit_code}
 
 
-def commit_object(
-    commit: str | None,
-    parent: str | None,
-    subject: str,
-    count: int,
-    summary: Summary,
-    consistency: str,
-) -> dict[str, Any]:
-    """What `commit` did; `commit` is null where it made none."""
+def commit_object(result: CommitResult) -> dict[str, Any]:
+    """Return what `commit` did; the member `commit` is null if it made none."""
     return {
         "schema": "gitbackup.commit/1",
-        "commit": commit,
-        "parent": parent,
-        "subject": subject,
-        "keys": count,
-        "consistency": consistency,
-        **summary_object(summary),
+        "commit": result.commit,
+        "parent": result.parent,
+        "subject": result.subject,
+        "keys": result.keys,
+        "consistency": result.consistency,
+        **_summary(result.summary),
     }
 
 
-def watch_object(
-    commit: str | None,
-    parent: str | None,
-    subject: str,
-    count: int,
-    summary: Summary,
-    consistency: str,
-) -> dict[str, Any]:
-    """A commit that `watch` made; the members are those of `commit`."""
-    made = commit_object(commit, parent, subject, count, summary, consistency)
-    return {**made, "schema": "gitbackup.watch/1"}
+def watch_object(result: CommitResult) -> dict[str, Any]:
+    """Return a commit that `watch` made; the members are those of `commit`."""
+    return {**commit_object(result), "schema": "gitbackup.watch/1"}
+
+
+def status_object(status: Status, pushed: Sequence[Pushed]) -> dict[str, Any]:
+    """Return the live database against HEAD, and HEAD against the remotes.
+
+    `hidden` counts the keys that are quiet or were excluded; no other number includes them.
+    """
+    head = status.head
+    return {
+        "schema": "gitbackup.status/1",
+        "server": status.server,
+        "head": head.id if head else None,
+        "head_date": head.date.isoformat() if head else None,
+        "keys": status.keys,
+        **_summary(status.summary),
+        "hidden": counts_object(status.hidden + status.excluded),
+        "pushed": [
+            {
+                "remote": remote.remote,
+                "place": remote.place,
+                "commit": remote.commit,
+                "missing": remote.missing,
+                "date": remote.when.isoformat() if remote.when else None,
+            }
+            for remote in pushed
+        ],
+    }
+
+
+def stat_object(before: str, after: str, summary: Summary, hidden: Counts) -> dict[str, Any]:
+    """Return what differs between two sides, in numbers; `hidden` as in a status."""
+    return {
+        "schema": "gitbackup.stat/1",
+        "before": before,
+        "after": after,
+        **_summary(summary),
+        "hidden": counts_object(hidden),
+    }
+
+
+def hidden_object(hidden: Counts) -> dict[str, Any]:
+    """Return the last object of a diff: how many quiet keys differ that it leaves out."""
+    return {"schema": "gitbackup.hidden/1", **counts_object(hidden)}
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    """Return how many keys were added, changed and removed, in all and by namespace."""
+    return {
+        **counts_object(summary.counts),
+        "namespaces": [
+            {"place": place, "namespace": name, **counts_object(counts)}
+            for (place, name), counts in summary.namespaces.items()
+        ],
+    }
 
 
 def log_object(info: CommitInfo) -> dict[str, Any]:
-    """A commit of the history; `counts` is null for one made with plain git, `rehearsal` for
-    one that was never verified."""
+    """Return a commit of the history.
+
+    `counts` is null for a commit made with plain git, `rehearsal` for one that was never verified.
+    """
     return {
         "schema": "gitbackup.log/1",
         "commit": info.id,
@@ -64,12 +117,11 @@ def log_object(info: CommitInfo) -> dict[str, Any]:
         "body": info.body,
         "trailers": dict(info.trailers),
         "counts": None if info.counts is None else counts_object(info.counts),
-        "rehearsal": rehearsal_object(info.rehearsal) if info.rehearsal else None,
+        "rehearsal": _rehearsal(info.rehearsal) if info.rehearsal else None,
     }
 
 
-def rehearsal_object(rehearsal: Rehearsal) -> dict[str, Any]:
-    """What is kept of a commit's last rehearsal."""
+def _rehearsal(rehearsal: Rehearsal) -> dict[str, Any]:
     return {
         "at": rehearsal.at.isoformat(),
         "result": rehearsal.verdict.value,
@@ -79,19 +131,69 @@ def rehearsal_object(rehearsal: Rehearsal) -> dict[str, Any]:
     }
 
 
+def traced_object(
+    info: CommitInfo, keys: Sequence[KeyDiff], damage: str, left: int
+) -> dict[str, Any]:
+    """Return a commit of the history, and each key asked for that it changed.
+
+    `left` counts the keys that the commit lacks only because its scope is another.
+    """
+    changed = [to_json(k.change, k.before, k.after, k.values, k.redacted) for k in keys]
+    return log_object(info) | {"keys": changed, "damage": damage or None, "out_of_scope": left}
+
+
+def summary_of_commit(info: CommitInfo, summary: Summary, hidden: Counts) -> dict[str, Any]:
+    """Return a commit of the history, and what it changed by namespace; `hidden` as in a status."""
+    stat = {**_summary(summary), "hidden": counts_object(hidden)}
+    return log_object(info) | {"stat": stat}
+
+
+def _redacted(redacted: bool) -> dict[str, Any]:
+    """Return the member that tells that something of a key is masked; none if nothing is."""
+    return {"redacted": True} if redacted else {}
+
+
+def blame_object(key: Key, line: BlameLine, redacted: bool) -> dict[str, Any]:
+    """Return a part of a key, and the commit that it is from."""
+    return {
+        "schema": "gitbackup.blame/1",
+        **key_object(key),
+        **_redacted(redacted),
+        "part": line.part.value,
+        "name": line.name,
+        "path": list(line.path),
+        "value": line.value,
+        "commit": line.info.id,
+        "date": line.info.date.isoformat(),
+        "subject": line.info.subject,
+    }
+
+
+def keys_object(line: KeyLine) -> dict[str, Any]:
+    """Return a key of a list of keys; `elements` is null if its type has none."""
+    return {
+        "schema": "gitbackup.keys/1",
+        **key_object(line.key),
+        "type": line.type,
+        "expires_at": line.expires_at,
+        "elements": line.elements,
+        "size": line.size,
+    }
+
+
 def entry_object(commit: str, key: Key, entry: Entry, redacted: bool) -> dict[str, Any]:
-    """A key's entry in a commit."""
+    """Return a key's entry in a commit."""
     return {
         "schema": "gitbackup.entry/1",
         "commit": commit,
         **key_object(key),
-        **mark(redacted),
+        **_redacted(redacted),
         "entry": entry,
     }
 
 
 def entry_as_stored(key: Key, entry: Entry) -> bytes:
-    """The entry as its file holds it, or a library's source."""
+    """Return the entry as its file holds it, or a library's source."""
     if key.db == FUNCTIONS:
         return codec.data(entry["value"])
     if kind_of(entry["type"]).floats:  # which have a form that not every library writes
@@ -100,181 +202,236 @@ def entry_as_stored(key: Key, entry: Entry) -> bytes:
     return codec.encode({key.name: entry})
 
 
-def status_object(
-    server: str,
-    head: CommitInfo | None,
-    count: int,
-    summary: Summary,
-    hidden: Counts,
-    pushed: Sequence[Pushed],
-) -> dict[str, Any]:
-    """The live database against HEAD, and HEAD against the remotes.
-
-    `hidden` counts the quiet keys, and those that were excluded, which are in no sum.
-    """
+def field_object(commit: str, key: Key, field: str, value: Any, redacted: bool) -> dict[str, Any]:
+    """Return one part of a key's entry in a commit, as it is stored."""
     return {
-        "schema": "gitbackup.status/1",
-        "server": server,
-        "head": head.id if head else None,
-        "head_date": head.date.isoformat() if head else None,
-        "keys": count,
-        **summary_object(summary),
-        "hidden": counts_object(hidden),
-        "pushed": [_pushed(remote) for remote in pushed],
-    }
-
-
-def _pushed(remote: Pushed) -> dict[str, Any]:
-    return {
-        "remote": remote.remote,
-        "place": remote.place,
-        "commit": remote.commit,
-        "missing": remote.missing,
-        "date": remote.when.isoformat() if remote.when else None,
-    }
-
-
-def stat_object(before: str, after: str, summary: Summary, hidden: Counts) -> dict[str, Any]:
-    """What differs between two sides, in numbers; `hidden` as in a status."""
-    return {
-        "schema": "gitbackup.stat/1",
-        "before": before,
-        "after": after,
-        **summary_object(summary),
-        "hidden": counts_object(hidden),
-    }
-
-
-def hidden_object(hidden: Counts) -> dict[str, Any]:
-    """The last of a diff: how many quiet keys differ that it does not tell of."""
-    return {"schema": "gitbackup.hidden/1", **counts_object(hidden)}
-
-
-def push_object(
-    remote: str, place: str, head: str, commits: int, first: bool, settings: bool
-) -> dict[str, Any]:
-    """What a push did; `commits` is how many the place did not have."""
-    return {
-        "schema": "gitbackup.push/1",
-        "remote": remote,
-        "place": place,
-        "head": head,
-        "commits": commits,
-        "first": first,
-        "settings": settings,
-    }
-
-
-def pull_object(
-    remote: str, place: str, before: str | None, head: str, commits: int, came: dict[str, Any]
-) -> dict[str, Any]:
-    """What a pull did; `commits` is by how many HEAD went forward."""
-    return {
-        "schema": "gitbackup.pull/1",
-        "remote": remote,
-        "place": place,
-        "before": before,
-        "head": head,
-        "commits": commits,
-        **came,
-    }
-
-
-def clone_object(
-    path: str, place: str, head: str, commits: int, came: dict[str, Any]
-) -> dict[str, Any]:
-    """What a clone made, and of what."""
-    return {
-        "schema": "gitbackup.clone/1",
-        "path": path,
-        "place": place,
-        "head": head,
-        "commits": commits,
-        **came,
-    }
-
-
-def export_object(
-    path: str, commit: str | None, form: str, count: int, libraries: int, size: int
-) -> dict[str, Any]:
-    """What an export wrote; `commit` is null where it was the live database."""
-    return {
-        "schema": "gitbackup.exported/1",
-        "path": path,
+        "schema": "gitbackup.field/1",
         "commit": commit,
-        "format": form,
-        "keys": count,
-        "libraries": libraries,
-        "bytes": size,
-    }
-
-
-def config_object(
-    name: str, value: str, source: str, origin: str, travels: bool, secret: bool
-) -> dict[str, Any]:
-    """A value of a setting that is in force, and where it comes from."""
-    return {
-        "schema": "gitbackup.config/1",
-        "name": name,
+        **key_object(key),
+        **_redacted(redacted),
+        "field": field,
         "value": value,
-        "source": source,
-        "origin": origin,
-        "travels": travels,
-        "secret": secret,
     }
 
 
-def came_object(
-    globs: Mapping[str, Sequence[str]], kept: Mapping[str, Sequence[str]], url: str | None
-) -> dict[str, Any]:
-    """Which settings came along with a history: a part of what tells of that."""
-    told = {name: [*values] for name, values in globs.items()}
-    left = {name: [*values] for name, values in kept.items()}
-    return {"settings": told, "kept": left, "url": url}
+def restore_object(result: RestoreResult) -> dict[str, Any]:
+    """Return what a restore did.
 
-
-def error_object(message: str, exit_code: int) -> dict[str, Any]:
-    """What went wrong."""
-    return {"schema": "gitbackup.error/1", "error": message, "exit_code": exit_code}
-
-
-def summary_object(summary: Summary) -> dict[str, Any]:
-    """How many keys were added, changed and removed, in all and by namespace."""
-    return {
-        **counts_object(summary.counts),
-        "namespaces": [
-            {"place": place, "namespace": name, **counts_object(counts)}
-            for (place, name), counts in summary.namespaces.items()
-        ],
+    `verified` and `keys` are the keys that hold what they should; `busy`, `refused`, `differing`
+    and `gone` those that do not, some of them with the reason why.
+    """
+    plan = result.plan
+    failed = {
+        "busy": result.busy,
+        "refused": [key for key, _ in result.refused],
+        "differing": result.differing,
+        "gone": result.gone,
     }
-
-
-def restore_object(
-    plan: Plan,
-    commits: Mapping[str, Any],
-    done: Sequence[PlannedKey],
-    left: Mapping[str, Sequence[Key]],
-    seen: Mapping[Key, str],
-) -> dict[str, Any]:
-    """What a restore did: `commits` by what they hold, `done` the keys that hold what they
-    should, and `left`, by reason, those that do not; of some it was `seen` why."""
     return {
         "schema": "gitbackup.restore/1",
         "commit": plan.commit,
         **({"file": plan.name} if plan.name else {}),
         "server": plan.server,
         "undoes": plan.how.undoes,
-        **commits,
-        "verified": len(done),
+        "saved": result.saved,
+        "saved_on": result.saved_on,
+        "meanwhile": list(result.meanwhile),
+        "recorded": result.recorded,
+        "verified": len(result.done),
         "keys": [
             {**key_object(step.key), "action": step.action.value, "type": step.type}
-            for step in done
+            for step in result.done
         ],
         **{
-            why: [
-                {**key_object(key), **({"why": str(seen[key])} if key in seen else {})}
+            problem: [
+                {**key_object(key), **({"why": str(result.why[key])} if key in result.why else {})}
                 for key in keys
             ]
-            for why, keys in left.items()
+            for problem, keys in failed.items()
         },
+    }
+
+
+def push_object(result: PushResult) -> dict[str, Any]:
+    """Return what a push did; `commits` is how many the place did not have."""
+    return {
+        "schema": "gitbackup.push/1",
+        "remote": result.remote,
+        "place": result.place,
+        "head": result.head,
+        "commits": result.commits,
+        "first": result.first,
+        "settings": result.settings,
+    }
+
+
+def pull_object(result: PullResult) -> dict[str, Any]:
+    """Return what a pull did; `commits` is by how many HEAD went forward."""
+    return {
+        "schema": "gitbackup.pull/1",
+        "remote": result.remote,
+        "place": result.place,
+        "before": result.before,
+        "head": result.head,
+        "commits": result.commits,
+        **_arrived(result.came),
+    }
+
+
+def clone_object(result: CloneResult) -> dict[str, Any]:
+    """Return what a clone made, and of what."""
+    return {
+        "schema": "gitbackup.clone/1",
+        "path": str(result.path),
+        "place": result.place,
+        "head": result.head,
+        "commits": result.commits,
+        **_arrived(result.came),
+    }
+
+
+def _arrived(settings: ArrivedSettings) -> dict[str, Any]:
+    """Return the settings that came along with a history, and those that are kept here only."""
+    return {
+        "settings": {name: [*globs] for name, globs in settings.globs.items()},
+        "kept": {name: [*globs] for name, globs in settings.kept.items()},
+        "url": settings.url,
+    }
+
+
+def export_object(path: str, result: ExportResult) -> dict[str, Any]:
+    """Return what an export wrote; `commit` is null if it was the live database."""
+    return {
+        "schema": "gitbackup.exported/1",
+        "path": path,
+        "commit": result.commit,
+        "format": result.form,
+        "keys": result.keys,
+        "libraries": result.libraries,
+        "bytes": result.size,
+    }
+
+
+def config_object(setting: InForce) -> dict[str, Any]:
+    """Return a value of a setting that is in force, and where it comes from."""
+    return {
+        "schema": "gitbackup.config/1",
+        "name": setting.name,
+        "value": setting.value,
+        "source": setting.source,
+        "origin": setting.origin,
+        "travels": setting.travels,
+        "secret": setting.secret,
+    }
+
+
+def check_object(checked: Checked) -> dict[str, Any]:
+    """Return all that a check found; `verdict` is the worst of all."""
+    return {
+        "schema": "gitbackup.check/1",
+        "server": checked.server,
+        "verdict": checked.level.value,
+        "risks": [
+            {
+                "check": risk.check,
+                "verdict": risk.level.value,
+                "risk": risk.danger,
+                "protection": risk.protection,
+                "advice": risk.advice or None,
+                "commands": list(risk.commands),
+            }
+            for risk in checked.risks
+        ],
+    }
+
+
+def proof_object(proof: Proof, problems: Sequence[str], unnoted: str) -> dict[str, Any]:
+    """Return one commit's restore test; `problems` are git's own about the whole repository."""
+    held = proof.held
+    return {
+        "schema": "gitbackup.verify/1",
+        "commit": proof.commit,
+        "result": proof.verdict.value,
+        "tree": proof.tree,
+        "tree_restored": proof.made,
+        "server": proof.server or None,
+        "files": held.files,
+        "keys": held.keys,
+        "types": dict(held.types),
+        "databases": {f"db{db}": count for db, count in held.databases.items() if db != FUNCTIONS},
+        "libraries": held.libraries,
+        "expired": proof.past,
+        "findings": [_finding(finding) for finding in proof.findings],
+        "untried": [
+            {**key_object(untried.key), "type": untried.type, "why": untried.why}
+            for untried in proof.untried
+        ],
+        "repository": list(problems),
+        "noted": not unnoted,
+        "seconds": round(proof.seconds, 3),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "sort": finding.sort.value,
+        "sentence": finding.sentence,
+        "path": finding.path,
+        "key": key_object(finding.key) if finding.key else None,
+        "diff": to_json(*finding.altered) if finding.altered else None,
+    }
+
+
+def rdb_saved_object(saved: RdbSaved) -> dict[str, Any]:
+    """Return what `rdb save` did."""
+    return {
+        "schema": "gitbackup.rdb-save/1",
+        **_rdb_file(saved.file),
+        "server": saved.server,
+        "checksum": saved.checksum,
+        "removed": [str(path) for path in saved.removed],
+    }
+
+
+def rdb_listed_object(listed: RdbListed) -> dict[str, Any]:
+    """Return a file of a list; `problem` is null if the file is as it should be."""
+    return {
+        "schema": "gitbackup.rdb/1",
+        "path": str(listed.path),
+        "size": listed.size,
+        **(_rdb_file(listed.file) if listed.file else {}),
+        "problem": listed.problem or None,
+    }
+
+
+def rdb_verified_object(verified: RdbVerified) -> dict[str, Any]:
+    """Return what `rdb verify` found."""
+    return {
+        "schema": "gitbackup.rdb-verify/1",
+        **_rdb_file(verified.file),
+        "checksum": verified.checksum,
+        "loaded_by": verified.server,
+        "keys": sum(verified.keys.values()),
+        "databases": [
+            {
+                "db": db,
+                "keys": count,
+                "expiring": verified.expiring[db],
+                "expired": verified.expired[db],
+            }
+            for db, count in sorted(verified.keys.items())
+        ],
+        "libraries": verified.libraries,
+    }
+
+
+def _rdb_file(file: RdbFile) -> dict[str, Any]:
+    """Return what an RDB file tells of itself; `taken_at` is the file's own time if not `dated`."""
+    return {
+        "path": str(file.path),
+        "size": file.size,
+        "taken_at": file.taken_at.isoformat(),
+        "dated": file.dated,
+        "rdb_version": file.version,
+        "written_by": file.server or None,
     }

@@ -10,24 +10,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 
 from gitbackup.format.names import escape, key_name, name, shown
 from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
 from gitbackup.model.keys import Entry, Masked
 from gitbackup.redact import NOTE
-from gitbackup.report.json.diff import to_json
-from gitbackup.report.json.ranks import Ranks, ranks
-from gitbackup.report.style.color import Style, paint
-from gitbackup.report.style.columns import fit, width
-from gitbackup.report.style.escape import ARROW, dotted, shown_pair
-from gitbackup.report.style.human_time import expiry_change
-from gitbackup.report.values.line_diff import MOST, line_diff, several_lines
+from gitbackup.report.json.diff import Ranks, ranks
+from gitbackup.report.style import Style, fit, paint, width
+from gitbackup.report.values.short import ARROW, dotted, expiry_change, shown_pair
 from gitbackup.report.values.streams import stream_lines
+from gitbackup.report.values.text_diff import MOST_LINES, line_diff, several_lines, word_diff
 from gitbackup.report.values.value_preview import PREVIEW, entry_lines, preview, score
-from gitbackup.report.values.word_diff import word_diff
-
-__all__ = ["DiffView", "change_lines", "escape", "to_json"]
 
 LONG = 60
 """Characters of a text from which on it is compared word by word."""
@@ -47,11 +41,11 @@ INDENT = " " * 5
 
 @dataclass(frozen=True, slots=True)
 class DiffView:
-    """How a diff is looked at.
+    """How a diff is shown.
 
-    `columns` is the width that lines are cut to, None where there is none; `now` is what
-    expiries are told by; `full` shows every line of large values; `rank` where the members of
-    sorted sets stand.
+    `columns` is the width that lines are cut to, None for no limit; `now` is what expiries are
+    counted from; `full` shows every line of large values; `rank` the ranks of the members of
+    sorted sets.
     """
 
     columns: int | None = None
@@ -71,12 +65,12 @@ class DiffView:
     def most(self, limit: int) -> int | None:
         return None if self.full else limit
 
-    def title(self, told: str) -> str:
-        """What stands before a value, and leaves it half of the line."""
-        return told if self.room is None else fit(told, max(self.room // 2, 1))
+    def title(self, text: str) -> str:
+        """Return what stands before a value, cut to half of the line."""
+        return text if self.room is None else fit(text, max(self.room // 2, 1))
 
     def named(self, text: str) -> str:
-        """A name that stands before a value."""
+        """Return a name that stands before a value."""
         return self.title(name(text))
 
 
@@ -84,7 +78,7 @@ PLAIN = DiffView()
 
 
 class UncutLine(str):
-    """A line that is told to its end, however wide."""
+    """A line that is shown to its end, however wide."""
 
     __slots__ = ()
 
@@ -96,62 +90,57 @@ def change_lines(
     values: Sequence[ValueChange],
     view: DiffView = PLAIN,
 ) -> Iterator[str]:
-    """One key's diff, a line at a time: what happened to it, then what changed inside."""
-    yield fit(f"{headline(change)}  {_type(before, after)}".rstrip(), view.columns)
+    """Yield one key's diff: what happened to it, then what changed inside."""
+    types = dict.fromkeys(escape(entry["type"]) for entry in (before, after) if entry)
+    yield fit(f"{headline(change)}  {ARROW.join(types)}".rstrip(), view.columns)
     if change.action is Action.CHANGED:
         lines = _changed_lines(before, after, values, view)
     else:
         entry, sign = (after, "+ ") if change.action is Action.ADDED else (before, "- ")
-        found = entry_lines(entry, view.most(PREVIEW), view.named, view.moment)
-        lines = (sign + line for line in found)
+        value_lines = entry_lines(entry, view.most(PREVIEW), view.named, view.moment)
+        lines = (sign + line for line in value_lines)
     for line in lines:
         yield INDENT + (line if isinstance(line, UncutLine) else fit(_painted(line), view.room))
 
 
 def headline(change: KeyChange) -> str:
-    """What happened to which key."""
+    """Return what happened to which key."""
     letter = paint(STYLES[change.action], LETTERS[change.action])
     return f"{letter}  {paint(Style.HEADING, key_name(change.key))}"
 
 
 def _painted(line: str) -> str:
-    """A line in the colour of its sign."""
+    """Return a line in the color of its sign."""
     style = COLOURS.get(line.partition(" ")[0])
     return paint(style, line) if style else line
-
-
-def _type(before: Entry | None, after: Entry | None) -> str:
-    """The key's type, or both where it changed."""
-    types = dict.fromkeys(escape(entry["type"]) for entry in (before, after) if entry)
-    return ARROW.join(types)
 
 
 def _changed_lines(
     before: Entry | None, after: Entry | None, values: Sequence[ValueChange], view: DiffView
 ) -> Iterator[str]:
-    """What changed inside, of many changes the first and how many more."""
+    """Yield what changed inside; of many changes the first, and how many more there are."""
     inside = _Inside(before, after, view)
     rest = (value for value in values if value.part not in STREAM)
-    for value, times in _together(islice(rest, view.most(MOST))):
+    for value, times in _together(islice(rest, view.most(MOST_LINES))):
         lines = inside.lines(value)
         yield from lines if times == 1 else (f"{line} ({times} times)" for line in lines)
     if before and after and any(value.part in STREAM for value in values):
         yield from stream_lines(before, after, values)
     more = Counter(value.action for value in rest)
     if more:
-        told = ", ".join(f"{more[action]:,} {action}" for action in Action if more[action])
-        yield f"… {more.total():,} more: {told} (--full shows them)"
+        kinds = ", ".join(f"{more[action]:,} {action}" for action in Action if more[action])
+        yield f"… {more.total():,} more: {kinds} (--full shows them)"
 
 
 def _together(values: Iterable[ValueChange]) -> Iterator[tuple[ValueChange, int]]:
-    """Each change; those that masks have made alike as one, and how many they are."""
+    """Yield each change; those that masks have made alike as one, and how many they are."""
     for _, alike in groupby(values, lambda v: v if isinstance(v.name, Masked) else id(v)):
         value, *others = alike
         yield value, 1 + len(others)
 
 
 class _Inside:
-    """Tells one difference after the other."""
+    """The lines of the differences inside one key."""
 
     def __init__(self, before: Entry | None, after: Entry | None, view: DiffView) -> None:
         self._before, self._after, self._view = before, after, view
@@ -160,7 +149,7 @@ class _Inside:
             self._ranks = ranks(before), ranks(after)
 
     def lines(self, value: ValueChange) -> Iterator[str]:
-        """The lines of one difference; a text of several lines is compared line by line."""
+        """Yield the lines of one difference; a text of several lines is compared line by line."""
         noted = value.note not in ("", NOTE)
         if value.part is Part.TYPE:
             most, named = self._view.most(PREVIEW), self._view.named
@@ -169,14 +158,15 @@ class _Inside:
         elif value.part is Part.MEMBER:
             yield SIGNS[value.action] + name(value.name) + (f": {value.note}" if noted else "")
         else:
-            found = None if noted else self._by_line(value)
-            yield from [self._line(value)] if found is None else found
-
-    def _by_line(self, value: ValueChange) -> Iterator[str] | None:
-        if value.action is not Action.CHANGED or not several_lines(value.before, value.after):
-            return None
-        lines = line_diff(value.before, value.after, self._view.most(MOST))
-        return None if lines is None else chain([f"{what(value)}:"], map(UncutLine, lines))
+            text_lines = None
+            is_edit = value.action is Action.CHANGED and not noted
+            if is_edit and several_lines(value.before, value.after):
+                text_lines = line_diff(value.before, value.after, self._view.most(MOST_LINES))
+            if text_lines is None:
+                yield self._line(value)
+            else:
+                yield f"{what(value)}:"
+                yield from map(UncutLine, text_lines)
 
     def _line(self, value: ValueChange) -> str:
         title = self._view.title(what(value))
@@ -186,37 +176,27 @@ class _Inside:
             return f"{title}: {expiry_change(value.before, value.after, self._view.moment)}"
         if value.action is not Action.CHANGED:
             side = value.after if value.action is Action.ADDED else value.before
-            return f"{SIGNS[value.action]}{title}: {self._one(value, side)}"
+            is_score = value.part is Part.SCORE
+            text = score(side) + self._rank(value.name) if is_score else shown(side)
+            return f"{SIGNS[value.action]}{title}: {text}"
         if value.part is Part.SCORE:
-            sides = score(value.before), score(value.after)
-            return f"{title}: {ARROW.join(sides)}{self._rank(value.name)}"
-        words = _by_word(value.before, value.after)
-        if words is not None:
-            return UncutLine(f"{title}: {words}")
+            scores = score(value.before), score(value.after)
+            return f"{title}: {ARROW.join(scores)}{self._rank(value.name)}"
+        if isinstance(value.before, str) and isinstance(value.after, str):
+            longer = max(len(value.before), len(value.after))
+            if longer > LONG and (words := word_diff(value.before, value.after)) is not None:
+                return UncutLine(f"{title}: {words}")
         room = self._view.room
         left = None if room is None else room - width(title) - 2
         return f"{title}: {shown_pair(value.before, value.after, left)}"
 
-    def _one(self, value: ValueChange, side: object) -> str:
-        """A value that came or went."""
-        if value.part is Part.SCORE:
-            return score(side) + self._rank(value.name)
-        return shown(side)
-
     def _rank(self, member: str) -> str:
-        places = [f"{found[member]:,}" for found in self._ranks if member in found]
-        return f" (rank {ARROW.join(dict.fromkeys(places))})" if places else ""
-
-
-def _by_word(before: object, after: object) -> str | None:
-    """Two long texts as one, where that is easier to read."""
-    if not isinstance(before, str) or not isinstance(after, str):
-        return None
-    return word_diff(before, after) if max(len(before), len(after)) > LONG else None
+        known = [f"{ranks[member]:,}" for ranks in self._ranks if member in ranks]
+        return f" (rank {ARROW.join(dict.fromkeys(known))})" if known else ""
 
 
 def what(value: ValueChange) -> str:
-    """What differs: a field, a position, a path into a document."""
+    """Return what differs: a field, a position, a path into a document."""
     if value.part is Part.EXPIRY:
         return "expires"
     if value.part is Part.FIELD_EXPIRY:

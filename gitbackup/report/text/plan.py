@@ -9,8 +9,7 @@ from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, Counts
 from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Plan
-from gitbackup.report.style.columns import pad, width
-from gitbackup.report.text.sentences import biggest, keys, titled
+from gitbackup.report.text.namespaces import namespace_lines
 
 PLANNED = 40
 """Keys that a plan names at most, unless all are asked for."""
@@ -26,32 +25,30 @@ VERBS = {Action.ADDED: "create", Action.CHANGED: "overwrite", Action.REMOVED: "d
 
 
 def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
-    """What a restore is going to do: in numbers, then key by key."""
+    """Yield what a restore is going to do: in numbers, then key by key."""
     if plan.keys:
-        yield f"{_what(plan)} into {escape(plan.server)}: {_counted(plan.counts)}"
+        what = f"import {escape(plan.name)}" if plan.name else f"restore {plan.commit[:7]}"
+        if plan.how.undoes and not plan.name:
+            what = f"undo {plan.how.undoes[:7]}, put {plan.commit[:7]} back"
+        yield f"{what} into {escape(plan.server)}: {_counted(plan.counts)}"
     else:
         yield _nothing(plan)
     if len(plan.keys) > max(FEW, 2 * len(plan.namespaces)):
-        yield from _namespace_lines(plan)
+        yield from namespace_lines(plan.namespaces, _counted)
+        yield ""
     yield from _key_lines(plan, every)
     yield from _set_aside("already expired, left out", plan.expired)
     yield from _set_aside("expires within the hour", plan.soon)
     yield from _set_aside(f"not in the {'file' if plan.name else 'commit'}, kept", plan.kept)
-    yield from _size_lines(plan)
+    if plan.goes and plan.comes:
+        yield f"  replaces {size(plan.goes)} with {size(plan.comes)}"
+    elif plan.goes or plan.comes:
+        yield f"  adds {size(plan.comes)}" if plan.comes else f"  deletes {size(plan.goes)}"
     yield from (f"  warning: {escape(warning, LONGEST)}" for warning in plan.warnings)
 
 
-def _what(plan: Plan) -> str:
-    undone = plan.how.undoes
-    if plan.name:
-        return f"import {escape(plan.name)}"
-    return (
-        f"undo {undone[:7]}, put {plan.commit[:7]} back" if undone else f"restore {plan.commit[:7]}"
-    )
-
-
 def _nothing(plan: Plan) -> str:
-    """Why there is nothing to do."""
+    """Return why there is nothing to do."""
     verb = "import" if plan.name else "undo" if plan.how.undoes else "restore"
     source = escape(plan.name) if plan.name else plan.commit[:7]
     if plan.how.undoes or plan.how.patterns or plan.how.databases:
@@ -63,27 +60,9 @@ def _nothing(plan: Plan) -> str:
     return f"nothing to {verb}: {fact}"
 
 
-def _size_lines(plan: Plan) -> Iterator[str]:
-    if plan.goes and plan.comes:
-        yield f"  replaces {size(plan.goes)} with {size(plan.comes)}"
-    elif plan.goes or plan.comes:
-        yield f"  adds {size(plan.comes)}" if plan.comes else f"  deletes {size(plan.goes)}"
-
-
-def _namespace_lines(plan: Plan) -> Iterator[str]:
-    rows = [(titled(*space), counts) for space, counts in plan.namespaces.items()]
-    shown = biggest(rows)
-    wide = max(width(title) for title, _ in shown)
-    for title, counts in shown:
-        yield f"  {pad(title, wide)}  {_counted(counts)}"
-    if len(rows) > len(shown):
-        yield f"  and {counted(len(rows) - len(shown), 'more prefix', 'more prefixes')}"
-    yield ""
-
-
 def _counted(counts: Counts) -> str:
-    told = zip((counts.added, counts.changed, counts.removed), VERBS.values(), strict=True)
-    return ", ".join(f"{verb} {count:,}" for count, verb in told if count)
+    numbers = zip(VERBS.values(), (counts.added, counts.changed, counts.removed), strict=True)
+    return ", ".join(f"{verb} {count:,}" for verb, count in numbers if count)
 
 
 def _key_lines(plan: Plan, every: bool) -> Iterator[str]:
@@ -97,6 +76,6 @@ def _key_lines(plan: Plan, every: bool) -> Iterator[str]:
 
 def _set_aside(why: str, left: Sequence[Key]) -> Iterator[str]:
     if left:
-        some = ", ".join(key_name(key) for key in left[:3])
+        first = ", ".join(key_name(key) for key in left[:3])
         more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
-        yield f"  {why}: {keys(len(left))} ({some}{more})"
+        yield f"  {why}: {counted(len(left), 'key')} ({first}{more})"

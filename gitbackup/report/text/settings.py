@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from gitbackup.format.names import escape
-from gitbackup.report.style.columns import pad, width
+from gitbackup.report.style import pad, width
+
+if TYPE_CHECKING:
+    from gitbackup.remotes.shared_settings import ArrivedSettings
+    from gitbackup.settings import InForce
 
 CUT = "(login not shown)"
 
@@ -18,36 +23,30 @@ SOURCES = {
     "system": "system git config, {}",
 }
 
-Row = tuple[str, str, str, str, bool, bool]
-"""A value that is in force: name, value, source, origin, whether it travels, and is cut."""
+
+def settings_lines(settings: Sequence[InForce]) -> Iterator[str]:
+    """Yield a line for each value that is in force, and where it comes from."""
+    rows = []
+    for setting in settings:
+        value = escape(setting.value)
+        place = SOURCES.get(setting.source, setting.source).format(escape(setting.origin))
+        rows.append((setting.name, f"{value} {CUT}".strip() if setting.secret else value, place))
+    names = max((width(name) for name, _, _ in rows), default=0)
+    values = max((width(value) for _, value, _ in rows), default=0)
+    yield from (f"{pad(name, names)}  {pad(value, values)}  {place}" for name, value, place in rows)
 
 
-def settings_lines(rows: Sequence[Row]) -> Iterator[str]:
-    """A line for each value that is in force, and where it comes from."""
-    told = [
-        (name, _value(value, secret), _where(*where)) for name, value, *where, _, secret in rows
-    ]
-    names = max((width(name) for name, _, _ in told), default=0)
-    values = max((width(value) for _, value, _ in told), default=0)
-    yield from (f"{pad(name, names)}  {pad(value, values)}  {where}" for name, value, where in told)
+def arrived_lines(settings: ArrivedSettings, repo: str) -> Iterator[str]:
+    """Yield which settings came with a history, and which are kept here only.
 
-
-def _value(value: str, secret: bool) -> str:
-    return f"{escape(value)} {CUT}".strip() if secret else escape(value)
-
-
-def _where(source: str, origin: str) -> str:
-    return SOURCES.get(source, source).format(escape(origin))
-
-
-def came_lines(
-    globs: Mapping[str, Sequence[str]], kept: Mapping[str, Sequence[str]], repo: str
-) -> Iterator[str]:
-    """Which settings came with a history, and which stay that the other side has no more;
-    `repo` are the words that name the repository to a command."""
-    if globs:
-        yield f"copied settings: {_listed(globs)}"
-    for name, values in kept.items():
+    `repo` are the words that name the repository to a command.
+    """
+    if settings.globs:
+        listed = (
+            f"{name} {' '.join(map(_quoted, globs))}" for name, globs in settings.globs.items()
+        )
+        yield f"copied settings: {'; '.join(listed)}"
+    for name, values in settings.kept.items():
         for shown in map(_quoted, values):
             if name == "include":
                 yield (
@@ -62,7 +61,7 @@ def came_lines(
 
 
 def offered_lines(url: str | None, repo: str) -> Iterator[str]:
-    """What did not come with a clone, and how it is had."""
+    """Yield what a clone did not copy, and the commands that set it."""
     if url:
         yield (
             f"the server there is {escape(url)} (its login was not copied); to use it,"
@@ -73,10 +72,6 @@ def offered_lines(url: str | None, repo: str) -> Iterator[str]:
     )
 
 
-def _listed(globs: Mapping[str, Sequence[str]]) -> str:
-    return "; ".join(f"{name} {' '.join(map(_quoted, values))}" for name, values in globs.items())
-
-
 def _quoted(value: str) -> str:
-    """As a shell takes it."""
+    """Return a value as a shell takes it."""
     return escape(shlex.quote(value))

@@ -1,4 +1,4 @@
-"""Rehearsals as lines of text for a person."""
+"""Restore tests as lines of text for a person."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from gitbackup.format.names import escape, key_list
 from gitbackup.format.unprintable import escaped
 from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Verdict
-from gitbackup.model.proof import Finding, Proof, SnapshotCounts, Untried
-from gitbackup.report.style.color import Style, paint
+from gitbackup.model.proof import Proof, SnapshotCounts, Untried
+from gitbackup.report.style import Style, paint
 from gitbackup.report.text.diff import change_lines
 from gitbackup.report.text.sentences import keys
 
@@ -24,7 +24,7 @@ ENDED = {
 
 
 def proof_lines(proof: Proof) -> Iterator[str]:
-    """One commit's rehearsal: how it ended, what was proved, what was wrong or not tried."""
+    """Yield one commit's restore test: how it ended, what was proved, wrong or not tested."""
     commit = paint(Style.COMMIT, f"commit {proof.commit[:7]}")
     yield f"{commit} {ENDED[proof.verdict]} in {proof.seconds:.1f} s"
     yield f"  {_held(proof.held)}"
@@ -36,7 +36,9 @@ def proof_lines(proof: Proof) -> Iterator[str]:
             f"  {keys(proof.past)} {have} expired, or will within a day: tested with a later expiry"
         )
     for finding in proof.findings[:SHOWN]:
-        yield from _finding_lines(finding)
+        yield f"  {_clear(finding.sentence)}"
+        if finding.altered:
+            yield from (f"    {line}" for line in change_lines(*finding.altered))
     if len(proof.findings) > SHOWN:
         yield f"  and {len(proof.findings) - SHOWN:,} more"
     if not proof.server:
@@ -45,14 +47,14 @@ def proof_lines(proof: Proof) -> Iterator[str]:
 
 
 def _held(held: SnapshotCounts) -> str:
-    """What the snapshot holds."""
+    """Return what the snapshot holds."""
     files = counted(held.files, "file")
     types = ", ".join(f"{count:,} {escape(type_)}" for type_, count in held.types.items())
     places = ", ".join(f"db{db} {count:,}" for db, count in held.databases.items() if db >= 0)
-    told = f"{files}, {keys(held.keys)}"
-    told += f": {types}; {places}" if types else ""
-    count = held.libraries
-    return f"{told}; {counted(count, 'library', 'libraries')}" if count else told
+    parts = [f"{files}, {keys(held.keys)}" + (f": {types}; {places}" if types else "")]
+    if held.libraries:
+        parts.append(counted(held.libraries, "library", "libraries"))
+    return "; ".join(parts)
 
 
 def _made(proof: Proof) -> str:
@@ -63,36 +65,30 @@ def _made(proof: Proof) -> str:
     return "identical, except for what was not tested" if not proof.findings else "different"
 
 
-def _finding_lines(finding: Finding) -> Iterator[str]:
-    yield f"  {_clear(finding.sentence)}"
-    if finding.altered:
-        yield from (f"    {line}" for line in change_lines(*finding.altered))
-
-
 def _clear(sentence: str) -> str:
-    """A sentence that cannot steer the terminal; names in it are escaped already."""
+    """Return a sentence that cannot steer the terminal; names in it are escaped already."""
     cut = sentence if len(sentence) <= LONGEST else sentence[: LONGEST - 1] + "…"
     return escaped(cut)
 
 
 def _untried(untried: Sequence[Untried]) -> Iterator[str]:
-    """Which keys were not tried, by the reason."""
+    """Yield which keys were not tested, by the reason."""
     if untried:
         yield f"not tested: {keys(len(untried))}"
-    for why, group in groupby(sorted(untried, key=lambda one: one.why), lambda one: one.why):
-        same = [*group]
-        types = ", ".join(sorted({escape(one.type) for one in same}))
-        yield f"  {types}: {key_list(one.key for one in same)}: {_clear(why)}"
+    for why, group in groupby(sorted(untried, key=lambda key: key.why), lambda key: key.why):
+        alike = [*group]
+        types = ", ".join(sorted({escape(key.type) for key in alike}))
+        yield f"  {types}: {key_list(key.key for key in alike)}: {_clear(why)}"
 
 
 def end_lines(problems: Sequence[str], proofs: Sequence[Proof], seconds: float) -> Iterator[str]:
-    """What git finds wrong with the repository; of several commits, how they ended in all."""
+    """Yield what git finds wrong with the repository, and, of several commits, the verdicts."""
     if len(proofs) > 1:
         trees = len({proof.tree for proof in proofs})
         verdicts = [proof.verdict for proof in proofs]
         ended = ", ".join(f"{verdicts.count(v):,} {ENDED[v]}" for v in Verdict if v in verdicts)
-        told = f"{len(proofs):,} commits, {counted(trees, 'tree')}: {ended}"
-        yield f"{told}, in {seconds:.1f} s"
+        commits = f"{len(proofs):,} commits, {counted(trees, 'tree')}"
+        yield f"{commits}: {ended}, in {seconds:.1f} s"
     if not problems:
         yield "git fsck: the repository is intact"
         return

@@ -11,7 +11,7 @@ from gitbackup.format.names import name, shown
 from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Part, ValueChange
 from gitbackup.model.keys import Entry
-from gitbackup.report.style.color import Style, paint
+from gitbackup.report.style import Style, paint
 
 FEW = 5
 """Entries that are shown one by one; more are summed up."""

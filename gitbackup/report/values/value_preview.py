@@ -12,7 +12,7 @@ from gitbackup.kinds import kind_of
 from gitbackup.kinds.base import Form, Row
 from gitbackup.model.amounts import counted
 from gitbackup.model.keys import Entry
-from gitbackup.report.style.human_time import expiry
+from gitbackup.report.values.short import expiry
 from gitbackup.report.values.streams import fields
 
 Named = Callable[[str], str]
