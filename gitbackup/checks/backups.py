@@ -1,4 +1,4 @@
-"""What we keep of the data, the history and RDB files: judged by age, place, and rehearsals."""
+"""What we keep of the data, the history and RDB files: judged by age, place and restore tests."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from gitbackup.checks.persistence import unknown
 from gitbackup.model.amounts import age, counted, span
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
 from gitbackup.model.rdb import RdbFile
@@ -16,13 +18,14 @@ from gitbackup.model.risk import Level, Risk
 MISTAKE, LOST = "a mistake deletes data", "this machine is lost"
 NEEDED, READ = "a backup is needed", "others look at the files"
 BROKEN = "the history is damaged"
+MS = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Backups:
     """What is known of the history, and of what stands beside it.
 
-    `changed` is how many keys differ from HEAD, None where nobody looked, and `why` then tells
+    `changed` is how many keys differ from HEAD, None if nobody looked, and `why` then tells
     why not. `rehearsed` is the newest commit that was verified, `since` how many came after
     it. `rdb` is the newest RDB file that was saved. `open` are files with secrets that other
     users of this machine can read.
@@ -38,115 +41,98 @@ class Backups:
     open: Sequence[Path] = ()
 
 
-def judge(copies: Backups, max_age: timedelta, now: datetime) -> Iterator[Risk]:
-    """A Risk for the last commit, what is pushed, the drill, RDB files, and the files' modes."""
-    yield _commit(copies, max_age, now)
-    if copies.head:
-        yield _push(copies, max_age, now)
-        yield _rehearsal(copies, max_age, now)
-    yield _rdb(copies, max_age, now)
-    yield _secrets(copies)
+def judge(backups: Backups, max_age: timedelta, now: datetime) -> Iterator[Risk]:
+    """Yield a Risk for the last commit, the pushes, the restore test, RDB files and file modes."""
+    yield _commit(backups, max_age, now)
+    if backups.head:
+        yield _push(backups.remotes, max_age, now)
+        yield _rehearsal(backups, max_age, now)
+    yield _rdb(backups.rdb, max_age, now)
+    yield _secrets(backups.open)
 
 
-def _commit(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
-    check, head, command = "commit", copies.head, ("gitbackup commit",)
+def _commit(backups: Backups, max_age: timedelta, now: datetime) -> Risk:
+    risk, head, commands = partial(Risk, "commit", MISTAKE), backups.head, ("gitbackup commit",)
     if head is None:
-        told = "there is no commit"
-        return Risk(check, MISTAKE, told, Level.BAD, "Make the first commit:", command)
-    told = f"commit {head.short_id}, {age(head.date, now)}; {_changed(copies)}"
+        return risk("there is no commit", Level.BAD, "Make the first commit:", commands)
+    if backups.changed is None:
+        changed = "changes since then are unknown" if backups.why else "not compared (--quick)"
+    elif backups.changed:
+        changed = f"{counted(backups.changed, 'key')} changed since"
+    else:
+        changed = "nothing changed since"
+    state = f"commit {head.short_id}, {age(head.date, now)}; {changed}"
     old = now - head.date > max_age
-    if copies.changed == 0 or (not old and not copies.why):
-        return Risk(check, MISTAKE, told, Level.OK)
+    if backups.changed == 0 or (not old and not backups.why):
+        return risk(state, Level.OK)
     if old:
-        advice = f"It is older than {span(_milliseconds(max_age))}; make another:"
-        return Risk(check, MISTAKE, told, Level.BAD, advice, command)
-    return Risk(check, MISTAKE, told, Level.UNKNOWN, f"{copies.why[:1].upper()}{copies.why[1:]}.")
+        advice = f"It is older than {span(max_age // MS)}; make another:"
+        return risk(state, Level.BAD, advice, commands)
+    return unknown("commit", MISTAKE, backups.why, state)
 
 
-def _changed(copies: Backups) -> str:
-    if copies.changed is None:
-        return "changes since then are unknown" if copies.why else "not compared (--quick)"
-    if copies.changed == 0:
-        return "nothing changed since"
-    return f"{counted(copies.changed, 'key')} changed since"
-
-
-def _milliseconds(length: timedelta) -> int:
-    return length // timedelta(milliseconds=1)
-
-
-def _push(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
-    check, there = "push", [remote for remote in copies.remotes if remote.commit]
-    if not there:
-        where = f"never pushed to {copies.remotes[0].remote}" if copies.remotes else "never pushed"
+def _push(remotes: Sequence[Pushed], max_age: timedelta, now: datetime) -> Risk:
+    risk, pushed = partial(Risk, "push", LOST), [remote for remote in remotes if remote.commit]
+    if not pushed:
+        never = f"never pushed to {remotes[0].remote}" if remotes else "never pushed"
         advice = "Push to another machine, or to a folder of a cloud drive or another disk:"
-        word = copies.remotes[0].remote if copies.remotes else "FOLDER-OR-GIT-URL"
-        told = f"{where}: the only copy of the history is on this machine"
-        return Risk(check, LOST, told, Level.BAD, advice, (f"gitbackup push {word}",))
-    best = min(there, key=lambda remote: remote.missing)
+        place = remotes[0].remote if remotes else "FOLDER-OR-GIT-URL"
+        state = f"{never}: the only copy of the history is on this machine"
+        return risk(state, Level.BAD, advice, (f"gitbackup push {place}",))
+    best = min(pushed, key=lambda remote: remote.missing)
     when = f" {age(best.when, now)}" if best.when else ""
     if not best.missing:
-        return Risk(check, LOST, f"everything was pushed to {best.remote}{when}", Level.OK)
-    lacks = counted(best.missing, "commit")
-    told = f"{lacks} not pushed to {best.remote}; the last push was{when or ' at an unknown time'}"
+        return risk(f"everything was pushed to {best.remote}{when}", Level.OK)
+    last = f"the last push was{when or ' at an unknown time'}"
+    state = f"{counted(best.missing, 'commit')} not pushed to {best.remote}; {last}"
     old = best.when is not None and now - best.when > max_age
     advice = "Push them; if gitbackup.push is on-commit, every commit is pushed:"
     level = Level.BAD if old else Level.WARN
-    return Risk(check, LOST, told, level, advice, (f"gitbackup push {best.remote}",))
+    return risk(state, level, advice, (f"gitbackup push {best.remote}",))
 
 
-def _rehearsal(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
-    check, commit, command = "rehearsal", copies.rehearsed, ("gitbackup verify",)
+def _rehearsal(backups: Backups, max_age: timedelta, now: datetime) -> Risk:
+    risk, commit = partial(Risk, "rehearsal", NEEDED), backups.rehearsed
+    commands, advice = ("gitbackup verify",), "Test the last commit:"
     if commit is None or commit.rehearsal is None:
-        told = "no commit was ever restore-tested: it is unknown whether one restores"
-        return Risk(check, NEEDED, told, Level.WARN, "Test the last commit:", command)
+        state = "no commit was ever restore-tested: it is unknown whether one restores"
+        return risk(state, Level.WARN, advice, commands)
     rehearsal = commit.rehearsal
-    which, when = _which(copies, commit), age(rehearsal.at, now)
+    place = f"{backups.since:,} before the last" if backups.since else "the last"
+    if backups.since == 1:
+        place = "the one before the last"
+    which, when = f"commit {commit.short_id}, {place},", age(rehearsal.at, now)
+    problem = rehearsal.problem.rstrip(".")
     if rehearsal.verdict is Verdict.FAILED:
-        told = f"{which} FAILED its restore test {when}"
-        advice = f"The problem: {rehearsal.problem.rstrip('.')}. To see everything:"
-        return Risk(check, NEEDED, told, Level.BAD, advice, command)
+        advice = f"The problem: {problem}. To see everything:"
+        return risk(f"{which} FAILED its restore test {when}", Level.BAD, advice, commands)
     if rehearsal.verdict is Verdict.PARTLY:
-        told = f"{which} passed its test in part {when}"
-        advice = (
-            f"Not tested: {rehearsal.problem.rstrip('.')}. Test it with a server that"
-            " knows the type:"
-        )
+        advice = f"Not tested: {problem}. Test it with a server that knows the type:"
         commands = ("gitbackup verify --server PROGRAM --module FILE",)
-        return Risk(check, NEEDED, told, Level.WARN, advice, commands)
-    told = f"{which} passed its test {when}"
-    if copies.since and now - rehearsal.at > max_age:
-        return Risk(check, NEEDED, told, Level.WARN, "Test the last commit:", command)
-    return Risk(check, NEEDED, told, Level.OK)
+        return risk(f"{which} passed its test in part {when}", Level.WARN, advice, commands)
+    state = f"{which} passed its test {when}"
+    if backups.since and now - rehearsal.at > max_age:
+        return risk(state, Level.WARN, advice, commands)
+    return risk(state, Level.OK)
 
 
-def _which(copies: Backups, commit: CommitInfo) -> str:
-    if not copies.since:
-        return f"commit {commit.short_id}, the last,"
-    before = "the one before the last" if copies.since == 1 else f"{copies.since:,} before the last"
-    return f"commit {commit.short_id}, {before},"
-
-
-def _rdb(copies: Backups, max_age: timedelta, now: datetime) -> Risk:
-    check, file, command = "rdb", copies.rdb, ("gitbackup rdb save",)
+def _rdb(file: RdbFile | None, max_age: timedelta, now: datetime) -> Risk:
+    risk, commands = partial(Risk, "rdb", BROKEN), ("gitbackup rdb save",)
     if file is None:
-        told = "no RDB file was saved: git history is the only backup"
-        return Risk(
-            check, BROKEN, told, Level.WARN, "Save an RDB file, which needs no git:", command
-        )
-    told = f"RDB file {file.path.name}, {age(file.taken_at, now)}"
+        state = "no RDB file was saved: git history is the only backup"
+        return risk(state, Level.WARN, "Save an RDB file, which needs no git:", commands)
+    state = f"RDB file {file.path.name}, {age(file.taken_at, now)}"
     if now - file.taken_at > max_age:
-        advice = f"It is older than {span(_milliseconds(max_age))}; save another:"
-        return Risk(check, BROKEN, told, Level.WARN, advice, command)
-    return Risk(check, BROKEN, told, Level.OK)
+        advice = f"It is older than {span(max_age // MS)}; save another:"
+        return risk(state, Level.WARN, advice, commands)
+    return risk(state, Level.OK)
 
 
-def _secrets(copies: Backups) -> Risk:
-    check = "secrets"
-    if not copies.open:
-        told = "no other user of this machine can read the files"
-        return Risk(check, READ, told, Level.OK)
-    told = f"every user of this machine can read {', '.join(map(str, copies.open))}"
-    commands = [f"chmod go= {shlex.quote(str(path))}" for path in copies.open]
+def _secrets(paths: Sequence[Path]) -> Risk:
+    risk = partial(Risk, "secrets", READ)
+    if not paths:
+        return risk("no other user of this machine can read the files", Level.OK)
+    state = f"every user of this machine can read {', '.join(map(str, paths))}"
+    commands = [f"chmod go= {shlex.quote(str(path))}" for path in paths]
     advice = "They contain every value of the database. Keep other users out:"
-    return Risk(check, READ, told, Level.BAD, advice, commands)
+    return risk(state, Level.BAD, advice, commands)

@@ -1,8 +1,10 @@
-"""`check`: is the data safe? What the server does for them, and what we keep of them."""
+"""`check`: is the data safe? What the server does for it, and what we keep of it."""
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -11,7 +13,6 @@ from pathlib import Path
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.checks import backups, persistence, server
 from gitbackup.checks.backups import Backups
-from gitbackup.checks.permissions import exposed
 from gitbackup.compare.diff import status
 from gitbackup.errors import ServerError
 from gitbackup.live.server.health import Health, read
@@ -21,7 +22,7 @@ from gitbackup.rdb import files
 from gitbackup.store.remotes import remote_url
 from gitbackup.store.repository.repository import Repository
 
-FAR = 1_000  # commits that are looked through for one that was rehearsed
+FAR = 1_000  # commits that are searched for one that was restore-tested
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +40,26 @@ class Checked:
 
 def check(
     repository: Repository | None,
-    rdbs: Path,
+    rdb_folder: Path,
     live: SnapshotReader,
     max_age: timedelta,
     quick: bool,
 ) -> Checked:
-    """Judges a server, a history (None is none yet), and the RDB files in the folder `rdbs`.
+    """Return the risks of a server, a history (None if there is none) and a folder of RDB files.
 
-    `max_age` is how old the last commit, save, push and rehearsal may be; `quick` does not
-    read the database to know what changed. Raises Damaged where the history cannot be read.
+    `max_age` is how old the last commit, save, push and restore test may be; with `quick` the
+    database is not read to see what changed. Raises Damaged if the history cannot be read.
     """
     health = read(live.server)
-    readable = exposed([*_secrets(repository, health), rdbs])
-    known = replace(_copies(repository), rdb=_newest(rdbs), open=readable)
+    known = replace(
+        _history(repository),
+        rdb=_newest(rdb_folder),
+        open=[
+            path
+            for path in [*_secrets(repository, health), rdb_folder]
+            if _is_open_to_others(path.absolute())
+        ],
+    )
     if known.head and repository and not quick:
         known = _compared(known, repository, live, health)
     risks = [
@@ -62,40 +70,39 @@ def check(
     return Checked(str(live.server), worst_first(risks))
 
 
-def _copies(repository: Repository | None) -> Backups:
-    """What the repository tells by itself."""
+def _history(repository: Repository | None) -> Backups:
+    """Return what the repository tells by itself."""
     head = repository.head() if repository else None
     if repository is None or head is None:
         return Backups()
-    found = Backups(repository.commit_info(head), remotes=repository.pushed())
+    known = Backups(repository.commit_info(head), remotes=repository.pushed())
     for since, commit in enumerate(islice(repository.log(), FAR)):
         if commit.rehearsal:
-            return replace(found, rehearsed=commit, since=since)
-    return found
+            return replace(known, rehearsed=commit, since=since)
+    return known
 
 
 def _newest(folder: Path) -> RdbFile | None:
-    """The newest whole RDB file of a folder, which need not be there."""
-    found = files.listed(folder) if folder.is_dir() else []
-    return next((each.file for each in found if each.file), None)
+    """Return the newest whole RDB file of a folder, if there are both."""
+    listed = files.listed(folder) if folder.is_dir() else []
+    return next((each.file for each in listed if each.file), None)
 
 
 def _compared(
     known: Backups, repository: Repository, live: SnapshotReader, health: Health
 ) -> Backups:
-    """The same, with how many keys differ from HEAD, or why that is not known."""
+    """Return the same with how many keys differ from HEAD, or why that is not known."""
     if health.loading:
         return replace(known, why="the server is still loading its data")
     try:
-        counts = status(repository, live).summary.counts
+        return replace(known, changed=status(repository, live).summary.counts.total)
     except ServerError as error:
         return replace(known, why=str(error))
-    return replace(known, changed=counts.added + counts.changed + counts.removed)
 
 
 def _secrets(repository: Repository | None, health: Health) -> Iterator[Path]:
-    """What others should not read: the repository, what is pushed to folders of this machine,
-    and the server's own files."""
+    """Yield what others should not read: the repository, what is pushed to folders of this
+    machine, and the server's own files."""
     if repository:
         yield repository.path
         for remote in repository.pushed():
@@ -104,3 +111,19 @@ def _secrets(repository: Repository | None, health: Health) -> Iterator[Path]:
                 yield path
     if health.home:
         yield from health.home.files
+
+
+def _is_open_to_others(path: Path) -> bool:
+    """Return whether any user can read a path, since no folder above it keeps others out.
+
+    It is false for what is not there or cannot be looked at. A folder counts as soon as others
+    may enter it: the names in a git repository are easy to guess.
+    """
+    with suppress(OSError):
+        whole = path.resolve()
+        mode = whole.stat().st_mode
+        needed = stat.S_IROTH | stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH
+        return bool(mode & needed) and all(
+            folder.stat().st_mode & stat.S_IXOTH for folder in whole.parents
+        )
+    return False

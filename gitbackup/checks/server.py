@@ -1,9 +1,10 @@
-"""What a server does when memory is full, when it is gone, and when a stranger comes, judged."""
+"""What a server does when memory is full, when it is gone, and when a stranger connects, judged."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from functools import partial
 
 from gitbackup.checks.persistence import FULL, setting, unknown
 from gitbackup.live.server.health import Health
@@ -15,105 +16,89 @@ KEEPS = "noeviction"
 
 
 def judge(health: Health) -> Iterator[Risk]:
-    """A Risk for its memory, for its replicas, and for who can log in."""
+    """Yield a Risk for its memory, for its replicas, and for who can log in."""
     yield _memory(health)
     yield _replicas(health)
     yield _access(health)
 
 
 def _memory(health: Health) -> Risk:
-    told = {**health.config, **health.info}
-    limit = told.get("maxmemory")
-    policy = told.get("maxmemory_policy", told.get("maxmemory-policy"))
+    known = {**health.config, **health.info}
+    limit = known.get("maxmemory")
+    policy = known.get("maxmemory_policy", known.get("maxmemory-policy"))
     if limit is None or policy is None:
         return unknown("memory", MEMORY, health.no_info)
-    evicted = health.number("evicted_keys")
-    if evicted:
+    risk = partial(Risk, "memory", MEMORY)
+    if evicted := health.number("evicted_keys"):
         have = "key has" if evicted == 1 else "keys have"
-        lost = f"{evicted:,} {have} been evicted since it started ({policy})"
-        return _drops(health, lost, Level.BAD)
-    if limit == "0":
-        return Risk("memory", MEMORY, "no maxmemory: no key is evicted", Level.OK)
-    if policy != KEEPS:
+        state = f"{evicted:,} {have} been evicted since it started ({policy})"
+        level = Level.BAD
+    elif limit == "0":
+        return risk("no maxmemory: no key is evicted", Level.OK)
+    elif policy == KEEPS:
+        above = f"above {size(int(limit))} it refuses writes"
+        if health.number("used_memory") <= FULL * int(limit):
+            return risk(f"{KEEPS}: {above}", Level.OK)
+        advice = "Give it more memory, or delete what is not needed."
+        return risk(f"nearly full: {above}", Level.WARN, advice)
+    else:
         every = policy.startswith("allkeys")
         which = "any key" if every else "keys with an expiry"
-        risk = f"{policy}: it evicts {which} above {size(int(limit))}"
-        return _drops(health, risk, Level.BAD if every else Level.WARN)
-    if health.number("used_memory") > FULL * int(limit):
-        told_ = f"nearly full: above {size(int(limit))} it refuses writes"
-        advice = "Give it more memory, or delete what is not needed."
-        return Risk("memory", MEMORY, told_, Level.WARN, advice)
-    told_ = f"{KEEPS}: above {size(int(limit))} it refuses writes"
-    return Risk("memory", MEMORY, told_, Level.OK)
-
-
-def _drops(health: Health, told: str, level: Level) -> Risk:
-    """A server that throws data away, by what it is told to."""
+        state = f"{policy}: it evicts {which} above {size(int(limit))}"
+        level = Level.BAD if every else Level.WARN
     more, commands = setting(health, "maxmemory-policy", KEEPS)
     advice = "If this is not just a cache, let it refuse writes instead of evicting keys." + more
-    return Risk("memory", MEMORY, told, level, advice, commands)
+    return risk(state, level, advice, commands)
 
 
 def _replicas(health: Health) -> Risk:
-    check, role = "replicas", health.info.get("role")
+    role = health.info.get("role")
     if role is None:
-        return unknown(check, GONE, health.no_info)
+        return unknown("replicas", GONE, health.no_info)
+    risk = partial(Risk, "replicas", GONE)
     if role == "slave":
-        return _replica(health)
-    listed = [value for name, value in health.info.items() if _names_a_replica(name)]
-    online = sum("state=online" in value for value in listed)
-    if online:
-        told = f"{counted(online, 'replica')} connected"
-        return Risk(check, GONE, told, Level.OK)
-    told = "its replicas are not in sync yet" if listed else "no replica: there is no second server"
+        place = ":".join(health.info.get(name, "?") for name in ("master_host", "master_port"))
+        if health.info.get("master_link_status") == "up":
+            return risk(f"this is a replica of {place}, in sync", Level.OK)
+        advice = "Check that the primary runs, and that this server can reach it and log in."
+        state = f"this is a replica of {place}, but not connected to it"
+        return risk(state, Level.BAD, advice)
+    replicas = [
+        value
+        for name, value in health.info.items()
+        if name.startswith("slave") and name[5:].isdecimal()
+    ]
+    if online := sum("state=online" in value for value in replicas):
+        return risk(f"{counted(online, 'replica')} connected", Level.OK)
+    lacking = "no replica: there is no second server"
     advice = "If you cannot wait for a restore, run a replica; a replica is not a backup."
-    return Risk(check, GONE, told, Level.WARN, advice)
-
-
-def _names_a_replica(name: str) -> bool:
-    return name.startswith("slave") and name[5:].isdecimal()
-
-
-def _replica(health: Health) -> Risk:
-    place = ":".join(health.info.get(name, "?") for name in ("master_host", "master_port"))
-    if health.info.get("master_link_status") == "up":
-        return Risk("replicas", GONE, f"this is a replica of {place}, in sync", Level.OK)
-    advice = "Check that the primary runs, and that this server can reach it and log in."
-    told = f"this is a replica of {place}, but not connected to it"
-    return Risk("replicas", GONE, told, Level.BAD, advice)
+    return risk("its replicas are not in sync yet" if replicas else lacking, Level.WARN, advice)
 
 
 def _access(health: Health) -> Risk:
-    check = "access"
+    risk = partial(Risk, "access", STRANGER)
     if health.password:
-        return Risk(check, STRANGER, "gitbackup logs in with a password", Level.OK)
+        return risk("gitbackup logs in with a password", Level.OK)
     bind, protected = health.config.get("bind"), health.config.get("protected-mode")
     if bind is None or protected is None:
-        return unknown(
-            check, STRANGER, health.no_config, "no password; who can reach it is unknown"
-        )
-    if health.info.get("tcp_port") == "0" or not _public(bind):
-        return Risk(check, STRANGER, "no password; only this machine can reach it", Level.OK)
-    if protected == "yes" and not (bind.split() and _old(health)):
-        return Risk(check, STRANGER, "no password; protected mode refuses other machines", Level.OK)
+        why = "no password; who can reach it is unknown"
+        return unknown("access", STRANGER, health.no_config, why)
+    addresses = bind.split()  # none means every address
+    only_here = bool(addresses) and all(map(_is_loopback, addresses))
+    if health.info.get("tcp_port") == "0" or only_here:
+        return risk("no password; only this machine can reach it", Level.OK)
+    # the protected mode of Redis 6 is off as soon as it is told an address to listen to
+    old = health.info.get("redis_version", "").startswith("6.")
+    if protected == "yes" and not (addresses and old):
+        return risk("no password; protected mode refuses other machines", Level.OK)
     more, commands = setting(health, "requirepass", "'a long secret'")
-    told = "no password: whoever can reach its port can read and delete everything"
+    state = "no password: whoever can reach its port can read and delete everything"
     advice = "Set a password (and REDISCLI_AUTH for gitbackup), or bind it to 127.0.0.1."
-    return Risk(check, STRANGER, told, Level.WARN, advice + more, commands)
+    return risk(state, Level.WARN, advice + more, commands)
 
 
-def _old(health: Health) -> bool:
-    """Whether its protected mode is off as soon as it is told an address to listen to."""
-    return health.info.get("redis_version", "").startswith("6.")
-
-
-def _public(bind: str) -> bool:
-    """Whether it listens to more than this machine; no address at all is every one."""
-    return not bind.split() or not all(map(_loopback, bind.split()))
-
-
-def _loopback(told: str) -> bool:
-    address = told.removeprefix("-")
+def _is_loopback(address: str) -> bool:
+    address = address.removeprefix("-")
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
