@@ -1,9 +1,9 @@
-"""The rehearsal: a snapshot restored into an empty server of our own, taken again, compared."""
+"""The restore test: a snapshot restored into an empty server of our own, read again, compared."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -33,7 +33,7 @@ from gitbackup.verify.fsck import PLAIN, FsckResult
 from gitbackup.verify.shifted_expiries import ShiftedExpiries, beyond
 
 BATCH = 200  # keys written at once
-DETAILED = 20  # keys of which it is told how they came back
+DETAILED = 20  # keys that are compared value by value
 
 
 @dataclass(slots=True)
@@ -50,23 +50,25 @@ class DrillResult:
 def run_drill(
     repository: Repository, examined: FsckResult, own: DrillServer, progress: Progress
 ) -> DrillResult:
-    """Restores a snapshot that was found well-formed, takes one of the server, compares them.
+    """Restore a snapshot that was found well-formed, read the server, and compare the two.
 
-    Raises ServerError where the server does not start, or is lost.
+    Raises ServerError if the server does not start, or is lost.
     """
     highest = max((db for db in examined.where if db < keyspace.MOST_DATABASES), default=0)
     chosen = own.choose([*_samples(repository, examined)])
     with chosen.start(max(DATABASES, highest + 1)) as embedded, Spool() as spool:
         try:
             server = connect(parse(embedded.url))
-            return _Rehearsal(repository, examined, server, progress).run(spool)
+            return _Drill(repository, examined, server, progress).run(spool)
         except ServerError as error:
-            told = "which takes as much memory as the database"
-            raise ServerError(f"the restore test, {told}, was interrupted: {error}") from error
+            raise ServerError(
+                "the restore test, which takes as much memory as the database,"
+                f" was interrupted: {error}"
+            ) from error
 
 
 def _samples(repository: Repository, examined: FsckResult) -> Iterator[Entry]:
-    """An entry of each type that only a server which knows it can read, without its expiry."""
+    """Yield an entry of each type that only some servers can read, without its expiry."""
     for path, key in examined.opaque.values():
         content = content_of(repository, path, examined.listing[path].id)
         entry = file_format.decode_file(path, content)[key]
@@ -74,15 +76,15 @@ def _samples(repository: Repository, examined: FsckResult) -> Iterator[Entry]:
 
 
 def _incomparable(before: Entry, after: Entry) -> bool:
-    """Whether these are dumps of one type, in two versions of the server's own format."""
+    """Return whether these are dumps of one type, in two versions of the server's own format."""
     if not file_format.is_opaque(before) or before["type"] != after["type"]:
         return False
     ends = [base64.b64decode(entry["value"]["dump"])[-10:-8] for entry in (before, after)]
     return ends[0] != ends[1]
 
 
-class _Rehearsal:
-    """One snapshot, and the empty server that it is restored into."""
+class _Drill:
+    """The restore of one snapshot into an empty server."""
 
     def __init__(
         self, repository: Repository, examined: FsckResult, server: Server, progress: Progress
@@ -93,7 +95,7 @@ class _Rehearsal:
         self._examined = examined
         self._server = server
         self._progress = progress
-        self._staged = ShiftedExpiries(
+        self._due = ShiftedExpiries(
             repository, {path: examined.listing[path].id for path in examined.data}, now
         )
         self._result = DrillResult(f"{server.brand} {server.version}")
@@ -106,18 +108,18 @@ class _Rehearsal:
         scope = self._examined.scope
         every = replace(scope, databases=None)  # the server may have fewer, and holds no others
         live = SnapshotReader(self._server, every, self._progress)
-        taken = take(live, self._staged, Repository.blob_id, spool, strict=True)
-        left = {one.key for one in self._result.untried}
-        changes = [change for change in taken.changes if change.key not in left]
+        taken = take(live, self._due, Repository.blob_id, spool, strict=True)
+        untried = {each.key for each in self._result.untried}
+        changes = [change for change in taken.changes if change.key not in untried]
         source = LiveSource(self._repository, taken.files, spool)
-        self._result.findings += self._differences(Comparison(self._staged, source, changes))
-        self._result.past = self._staged.past
+        self._result.findings += self._differences(Comparison(self._due, source, changes))
+        self._result.past = self._due.past
         if not self._result.untried:
             self._compare_trees(taken, file_format.manifest(scope))
         return self._result
 
     def _restore(self) -> None:
-        """Writes every key and library that the server can hold, file by file."""
+        """Write every key and library that the server can hold, file by file."""
         libraries: dict[Key, tuple[str, Entry]] = {}
         self._progress.start("rehearsing", self._examined.held.keys)
         try:
@@ -134,16 +136,16 @@ class _Rehearsal:
         self._load(libraries)
 
     def _possible(self, path: str) -> Mapping[Key, Entry]:
-        """The entries of a file, but for those that are beyond the server."""
+        """Return the entries of a file that the server can hold; note the others as not tested."""
         possible = {}
-        for key, entry in self._staged.entries(path).items():
+        for key, entry in self._due.entries(path).items():
             if needed := beyond(key, entry, self._server.abilities):
-                self._leave(key, entry, f"does not know {needed}")
+                self._skip(key, entry, f"does not know {needed}")
             else:
                 possible[key] = entry
         return possible
 
-    def _leave(self, key: Key, entry: Entry, why: str) -> None:
+    def _skip(self, key: Key, entry: Entry, why: str) -> None:
         sentence = f"{self._result.server} {why}"
         self._result.untried.append(Untried(key, entry["type"], sentence))
 
@@ -151,14 +153,11 @@ class _Rehearsal:
         steps = [KeyWrite(codec.data(key.name), None, entry) for key, entry in entries.items()]
         for batch in pieces(steps, BATCH):
             for step, why in writer.apply(db, batch).refused:
-                self._refuse(Key(db, codec.text(step.key)), entries, why)
-
-    def _refuse(self, key: Key, entries: Mapping[Key, Entry], why: str) -> None:
-        """A type that only some servers know is beyond this one; any other has to be taken."""
-        if file_format.is_opaque(entries[key]):
-            self._leave(key, entries[key], f"does not accept the dump of this type ({why})")
-        else:
-            self._refusals[key] = why
+                key = Key(db, codec.text(step.key))
+                if file_format.is_opaque(entries[key]):  # only some servers know its type
+                    self._skip(key, entries[key], f"does not accept the dump of this type ({why})")
+                else:
+                    self._refusals[key] = why
 
     def _load(self, libraries: Mapping[Key, tuple[str, Entry]]) -> None:
         changes = [
@@ -172,14 +171,14 @@ class _Rehearsal:
             if key.name in refused and path.endswith(".lua"):
                 self._refusals[key] = refused[key.name]
             elif key.name in refused:
-                self._leave(key, entry, f"does not load it ({refused[key.name]})")
+                self._skip(key, entry, f"does not load it ({refused[key.name]})")
 
     def _differences(self, comparison: Comparison) -> Iterator[Finding]:
-        """What differs; but a dump in another version of the server's format tells nothing."""
+        """Yield what differs. A dump in another version of the server's format is not tested."""
         detailed = DETAILED
         for change, before, after in comparison.pairs():
             if before and after and _incomparable(before, after):
-                self._leave(
+                self._skip(
                     change.key, before, "accepts the dump of this type, but returns another version"
                 )
                 continue
@@ -187,9 +186,9 @@ class _Rehearsal:
             if before and after and detailed:
                 detailed -= 1
                 altered = Altered(change, before, after, diff_entries(before, after))
-            yield self._difference(change, altered)
+            yield self._finding(change, altered)
 
-    def _difference(self, change: KeyChange, altered: Altered | None) -> Finding:
+    def _finding(self, change: KeyChange, altered: Altered | None) -> Finding:
         path = change.before or change.after
         how = {
             Action.ADDED: "exists after the restore, but not in the commit",
@@ -202,26 +201,21 @@ class _Rehearsal:
         return Finding(Sort.DIFFERENT, sentence, path, change.key, altered)
 
     def _compare_trees(self, taken: Capture, manifest: bytes) -> None:
-        """Reckons the tree that a commit of the server has; it is the commit's own, unless
-        something was found."""
-        own = {
-            path: place
-            for path, place in self._examined.listing.items()
-            if not file_format.is_data(path)
-        }
-        ours = {
-            path: TreeEntry(PLAIN, self._staged.original(path, blob_id))
+        """Compute the tree of a commit of the server: the commit's own, unless a problem was
+        found. If all keys are as they should be and the tree is not, that is a problem."""
+        listing = self._examined.listing
+        tree = {path: place for path, place in listing.items() if not file_format.is_data(path)}
+        tree |= {
+            path: TreeEntry(PLAIN, self._due.original(path, blob_id))
             for path, blob_id in taken.files.items()
             if path != file_format.MANIFEST
         }
-        place = TreeEntry(PLAIN, Repository.blob_id(manifest))
-        self._result.made = tree_id({**own, **ours, file_format.MANIFEST: place})
-        if self._result.made != tree_id(self._examined.listing):
-            self._expect_reasons([*taken.fresh, *taken.gone])
-
-    def _expect_reasons(self, paths: Sequence[str]) -> None:
-        """Where every key is as it should be, the files have to be, or to have been found."""
-        if not self._result.findings and not self._examined.findings:
-            named = ", ".join(path for path in paths[:3] if path != file_format.MANIFEST)
-            sentence = f"the same keys are in other files after the restore: {named}"
+        tree[file_format.MANIFEST] = TreeEntry(PLAIN, Repository.blob_id(manifest))
+        self._result.made = tree_id(tree)
+        problems = self._result.findings or self._examined.findings
+        if self._result.made != tree_id(listing) and not problems:
+            paths = [
+                path for path in [*taken.fresh, *taken.gone][:3] if path != file_format.MANIFEST
+            ]
+            sentence = f"the same keys are in other files after the restore: {', '.join(paths)}"
             self._result.findings.append(Finding(Sort.DIFFERENT, sentence))

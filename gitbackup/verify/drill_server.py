@@ -1,4 +1,4 @@
-"""The server that a rehearsal runs: one that knows the data's types."""
+"""The server that a restore test runs: one that knows the data's types."""
 
 from __future__ import annotations
 
@@ -25,26 +25,28 @@ class DrillServer(NamedTuple):
     modules: tuple[Path, ...] = ()
 
     def start(self, databases: int = DATABASES) -> EmbeddedServer:
-        """An empty server, to be entered as a context."""
+        """Return an empty server, to be entered as a context."""
         return EmbeddedServer(self.program, databases=databases, modules=self.modules)
 
     def choose(self, samples: Sequence[Entry]) -> Self:
-        """With the program given, or else the first at hand that gives back these entries as
-        they are, or does so, or takes them at least, most often."""
+        """Return the server with the program given, or else the first at hand that gives back
+        most of these entries as they are, or at least takes most."""
         if self.program or not samples:
             return self
         at_hand = [self._replace(program=program) for program in find_servers()]
-        return min(at_hand, key=lambda one: one.failures(samples), default=self)
+        return min(at_hand, key=lambda server: server.failures(samples), default=self)
 
     def failures(self, samples: Sequence[Entry]) -> tuple[int, int]:
-        """How many of these entries it does not give back as they are, and does not take."""
+        """Return how many of these entries it does not give back as they are, and does not take."""
         steps = [KeyWrite(b"%d" % at, None, entry) for at, entry in enumerate(samples)]
         try:
             with self.start() as embedded:
                 server = connect(parse(embedded.url))
                 with KeyWriter(server) as writer, KeyReader(server) as reader:
                     refused = len(writer.apply(0, steps).refused)
-                    found = [one for _, one in reader.entries(0, [step.key for step in steps])]
+                    entries = [
+                        entry for _, entry in reader.entries(0, [step.key for step in steps])
+                    ]
         except ServerError:  # it may not even start: a module may be for another brand
             return len(steps), len(steps)
-        return sum(not same(*pair) for pair in zip(found, samples, strict=True)), refused
+        return sum(not same(*pair) for pair in zip(entries, samples, strict=True)), refused

@@ -1,4 +1,4 @@
-"""Reading every file of a snapshot: is it well-formed, canonical to the byte, and in its place?"""
+"""Read every file of a snapshot: is it well-formed, canonical to the byte, and in its place?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gitbackup.errors import Damaged
 from gitbackup.format import codec
 from gitbackup.format.names import key_list
 from gitbackup.format.patterns import covers
-from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
+from gitbackup.model.keys import FUNCTIONS, Key, Scope
 from gitbackup.model.proof import Finding, SnapshotCounts, Sort
 from gitbackup.progress import Progress
 from gitbackup.snapshot import file_format
@@ -26,7 +26,7 @@ TIDY = "the next `gitbackup commit` rewrites it; `gitbackup restore` can read it
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What is remembered of a file once it was read: `line` is the first that is not canonical.
+    """What is kept of a file once it was read: `line` is the first that is not canonical.
 
     `large` are the names of entries that belong in files of their own; `opaque` has the name
     of one key of each type that only the server can read.
@@ -44,7 +44,7 @@ class FileFacts:
 class FsckResult:
     """A snapshot that was read: where each key is, what it holds, and what is wrong with it.
 
-    `scope` is None where the manifest cannot be read; `opaque` has a path and a key for each
+    `scope` is None if the manifest cannot be read; `opaque` has a path and a key for each
     type that only a server which knows it can read.
     """
 
@@ -75,16 +75,16 @@ class FsckResult:
 
 
 class SnapshotFsck:
-    """Examines snapshots of one repository; a file that several share is read once."""
+    """Checks snapshots of one repository; a file that several share is read once."""
 
     def __init__(self, repository: Repository, progress: Progress) -> None:
         self._repository = repository
         self._progress = progress
         self._facts: dict[tuple[str, str], FileFacts] = {}
-        self._alike: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._interned: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def examine(self, commit: str) -> FsckResult:
-        """Reads a whole snapshot. Raises Damaged where its tree cannot be read."""
+        """Read a whole snapshot. Raises Damaged if its tree cannot be read."""
         found = FsckResult(self._repository.listing(commit))
         if file_format.MANIFEST not in found.listing:
             sentence = f"there is no {file_format.MANIFEST}: not a gitbackup snapshot"
@@ -101,8 +101,8 @@ class SnapshotFsck:
         finally:
             self._progress.finish()
         if not found.damaged:
-            _places(found)
-            _outside(found)
+            _find_misplaced(found)
+            _find_out_of_scope(found)
         return found
 
     def _manifest(self, found: FsckResult) -> None:
@@ -117,7 +117,7 @@ class SnapshotFsck:
             found.find(Sort.UNTIDY, _untidy(path, line), path)
 
     def _file(self, found: FsckResult, path: str) -> None:
-        facts = self._of(path, found.listing[path].id)
+        facts = self._facts_of(path, found.listing[path].id)
         self._progress.advance(len(facts.names))
         db = file_format.database_of(path)
         if facts.damage:
@@ -137,8 +137,8 @@ class SnapshotFsck:
         for type_, name in facts.opaque.items():
             found.opaque.setdefault(type_, (path, Key(db, name)))
 
-    def _of(self, path: str, blob_id: str) -> FileFacts:
-        """A database's files may have the same content as another's, but not what is told."""
+    def _facts_of(self, path: str, blob_id: str) -> FileFacts:
+        """Return what is known of a file; files of two databases may have the same content."""
         place = path if file_format.SOURCE.fullmatch(path) else path.partition("/")[0]
         known = self._facts.get((place, blob_id))
         if known is None or known.damage:  # which names the path
@@ -152,7 +152,7 @@ class SnapshotFsck:
         except Damaged as damaged:
             return FileFacts(damage=str(damaged))
         names = tuple(key.name for key in entries)
-        names = self._alike.setdefault(names, names)
+        names = self._interned.setdefault(names, names)
         if file_format.SOURCE.fullmatch(path):
             return FileFacts(names)
         stored = {key.name: entry for key, entry in entries.items()}
@@ -160,45 +160,45 @@ class SnapshotFsck:
         return FileFacts(
             names,
             Counter(entry["type"] for entry in stored.values()),
-            _large(stored) if len(canonical) > file_format.LARGE else frozenset(),
+            frozenset(
+                name
+                for name, entry in stored.items()
+                if len(canonical) > file_format.LARGE
+                and len(file_format.encode_stored({name: entry})) > file_format.LARGE
+            ),
             {entry["type"]: name for name, entry in stored.items() if file_format.is_opaque(entry)},
             _first_difference(content, canonical),
         )
 
 
-def _large(stored: Mapping[str, Entry]) -> frozenset[str]:
-    alone = {name: len(file_format.encode_stored({name: entry})) for name, entry in stored.items()}
-    return frozenset(name for name, size in alone.items() if size > file_format.LARGE)
-
-
-def _first_difference(found: bytes, canonical: bytes) -> int | None:
-    """The first line that is not as it should be; None where all are."""
-    if found == canonical:
+def _first_difference(content: bytes, canonical: bytes) -> int | None:
+    """Return the number of the first line that is not as it should be; None if all are."""
+    if content == canonical:
         return None
-    pairs = zip_longest(found.split(b"\n"), canonical.split(b"\n"))
-    return next(number for number, (one, other) in enumerate(pairs, 1) if one != other)
+    pairs = zip_longest(content.split(b"\n"), canonical.split(b"\n"))
+    return next(number for number, (line, due) in enumerate(pairs, 1) if line != due)
 
 
 def _untidy(path: str, line: int) -> str:
     return f"{path}, line {line}: not in canonical form; {TIDY}"
 
 
-def _places(found: FsckResult) -> None:
-    """Finds the files that hold keys which a commit would put elsewhere."""
-    elsewhere: dict[str, list[Key]] = {}
+def _find_misplaced(found: FsckResult) -> None:
+    """Find the files with keys that a commit would put elsewhere."""
+    misplaced: dict[str, list[Key]] = {}
     due: dict[str, str] = {}
-    for key, path, place in _due(found):
-        if path != place:
-            elsewhere.setdefault(path, []).append(key)
-            due.setdefault(path, place)
-    for path, keys in sorted(elsewhere.items()):
+    for key, path, due_path in _due_paths(found):
+        if path != due_path:
+            misplaced.setdefault(path, []).append(key)
+            due.setdefault(path, due_path)
+    for path, keys in sorted(misplaced.items()):
         belongs = "belongs" if len(keys) == 1 else "belong"
         sentence = f"{path}: {key_list(keys)} {belongs} in another file ({due[path]}); {TIDY}"
         found.find(Sort.UNTIDY, sentence, path)
 
 
-def _due(found: FsckResult) -> Iterator[tuple[Key, str, str]]:
-    """Each key, the path of the file that it is in, and of the one that it belongs in."""
+def _due_paths(found: FsckResult) -> Iterator[tuple[Key, str, str]]:
+    """Yield each key, the path of the file that it is in, and of the one that it belongs in."""
     for db, where in found.where.items():
         if db == FUNCTIONS:
             for name, path in where.items():
@@ -212,8 +212,8 @@ def _due(found: FsckResult) -> Iterator[tuple[Key, str, str]]:
                 yield key, where[name], alone
 
 
-def _outside(found: FsckResult) -> None:
-    """Finds keys that the manifest's scope does not cover: a restore would leave them out."""
+def _find_out_of_scope(found: FsckResult) -> None:
+    """Find keys that the manifest's scope does not cover: a restore would leave them out."""
     if found.scope is None:
         return
     within = covers(found.scope)

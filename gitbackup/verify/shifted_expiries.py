@@ -1,4 +1,4 @@
-"""A snapshot as a server of our own can hold it today: what has expired lives a while more."""
+"""A snapshot as a server of our own can hold it today: what has expired gets a later expiry."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ DAY = 24 * 60 * 60 * 1000
 
 
 class ShiftedExpiries:
-    """The Side that a server restored from a commit is compared with.
+    """The source that a server restored from a commit is compared with.
 
-    It is the commit's snapshot, but for instants that no server would keep as they are: see
-    `movable`. `files` tells each path's blob as it is then; `past` counts the keys that have
+    It is the commit's snapshot, except for instants that no server would keep as they are: see
+    `movable`. `files` has each path's blob id after that; `past` counts the keys that have
     expired, or will within a day, or whose fields have or will.
     """
 
@@ -31,7 +31,7 @@ class ShiftedExpiries:
         self._now = now
 
     def entries(self, path: str) -> Mapping[Key, Entry]:
-        """The entries of a file as the server is to hold them; notes where they are moved."""
+        """Return the entries of a file as the server is to hold them; note which are moved."""
         stored = file_format.decode_file(path, self._repository.read(self._stored[path]))
         due = self._due(stored)
         self.past += sum(_expiry(due[key]) != _expiry(entry) for key, entry in stored.items())
@@ -49,8 +49,8 @@ class ShiftedExpiries:
         return {key: movable(entry, self._now) for key, entry in stored.items()}
 
     def original(self, path: str, blob_id: str) -> str:
-        """The blob of a file that the server gave, its instants moved back: the commit's own
-        where it is the one that was to be there."""
+        """Return the blob id of a file of the server with its instants moved back: the commit's
+        own if the file is as it was to be."""
         return self._stored[path] if self.files.get(path) == blob_id else blob_id
 
 
@@ -59,9 +59,9 @@ def _encoded(entries: Mapping[Key, Entry]) -> bytes:
 
 
 def movable(entry: Entry, now: int) -> Entry:
-    """The entry as a server keeps it at `now`, the same object where that is as it is.
+    """Return the entry as a server keeps it at `now`: the same object if it is kept as it is.
 
-    A server drops at once what has expired: such instants, and those within a day, are moved
+    A server drops at once what has expired. So such instants, and those within a day, are moved
     ahead, all by the same time.
     """
     changed: Any = {}
@@ -75,7 +75,7 @@ def movable(entry: Entry, now: int) -> Entry:
 
 
 def _ahead(instant: str | int, now: int) -> str | int | None:
-    """The instant moved by all the time since 1970, and a day; None for one that lies ahead."""
+    """Return the instant moved by all the time since 1970, and a day; None for a later one."""
     moment = codec.milliseconds(instant)
     return codec.instant(moment + now + DAY) if moment < now + DAY else None
 
@@ -85,7 +85,7 @@ def _expiry(entry: Entry) -> tuple[Any, Any]:
 
 
 def beyond(key: Key, entry: Entry, server: Abilities) -> str:
-    """What a server would have to know to hold that entry at all; empty where it does."""
+    """Return what a server would have to know to hold that entry; empty if it knows it."""
     if key.db == FUNCTIONS:
         return "" if server.functions else "functions (Redis 7.0, Valkey)"
     if key.db >= MOST_DATABASES:

@@ -1,9 +1,9 @@
-"""`verify`: the drill. Is the repository whole, and does every value restore to itself?"""
+"""`verify`: is the repository whole, and does every value restore to itself?"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,8 +26,8 @@ class Verified:
     """What `verify` found.
 
     `problems` are git's own about the whole repository, `proofs` one for each commit, and
-    `trees` how many different snapshots those are of. `unnoted` tells why the verdicts could
-    not be kept as notes; it is empty where they were.
+    `trees` how many different snapshots those have. `unnoted` tells why the verdicts could
+    not be kept as notes; it is empty if they were.
     """
 
     problems: Sequence[str]
@@ -39,7 +39,9 @@ class Verified:
     @property
     def whole(self) -> bool:
         """Whether all of it was proved."""
-        return not self.problems and not any(p.findings or p.untried for p in self.proofs)
+        return not self.problems and not any(
+            proof.findings or proof.untried for proof in self.proofs
+        )
 
 
 def verify(
@@ -49,15 +51,15 @@ def verify(
     progress: Progress,
     tell: Tell,
 ) -> Verified:
-    """Verifies a commit, or where None all that HEAD and the branches lead to.
+    """Verify a commit, or with None all that HEAD and the branches lead to.
 
-    `tell` is given each proof as it is made; `own` is the server to restore into. The verdicts
-    are noted on the commits. Raises UsageError for a commit that there is not,
-    ServerError where no server of our own runs.
+    `tell` is called with each proof as it is made; `own` is the server to restore into. The
+    verdicts are noted on the commits. Raises UsageError for a commit that does not exist,
+    ServerError if no server of our own runs.
     """
     began = time.monotonic()
     problems = _problems(repository)
-    proofs, trees = [], 0
+    proofs = []
     try:
         commits = (
             repository.history.commits() if commit_ish is None else [repository.resolve(commit_ish)]
@@ -79,8 +81,8 @@ def verify(
 
 
 def _problems(repository: Repository) -> list[str]:
-    """What git finds wrong; it looks again under the lock, since a repack at the same time
-    may hide what is there."""
+    """Return what git finds wrong. It looks again under the lock, since a repack at the same
+    time may hide what is there."""
     problems = repository.problems()
     if problems:
         with suppress(GitbackupError), repository.lock():
@@ -99,7 +101,7 @@ class Drill:
         self._proofs: dict[str, Proof] = {}
 
     def proof(self, commit: str) -> Proof:
-        """One commit's proof; at once that of another, where their trees are the same."""
+        """Return one commit's proof, which is that of another if their trees are the same."""
         try:
             tree = self._repository.tree_id(commit)
         except Damaged as damaged:
@@ -130,12 +132,14 @@ class Drill:
 
 
 def _note(repository: Repository, proofs: Sequence[Proof]) -> str:
-    """Keeps the verdicts; why not, where that fails: it is no part of them."""
+    """Keep the verdicts as notes; return why that failed, empty if it did not."""
     now, ours = datetime.now(UTC), version("gitbackup")
-    rehearsals = {
-        proof.commit: Rehearsal(now, proof.verdict, proof.server, ours, next(_wrong(proof), ""))
-        for proof in proofs
-    }
+    rehearsals = {}
+    for proof in proofs:
+        problems = [finding.sentence for finding in proof.findings]
+        problems += [f"{each.key}: {each.why}" for each in proof.untried]
+        problem = next(iter(problems), "")
+        rehearsals[proof.commit] = Rehearsal(now, proof.verdict, proof.server, ours, problem)
     try:
         with repository.lock():
             if rehearsals:
@@ -143,9 +147,3 @@ def _note(repository: Repository, proofs: Sequence[Proof]) -> str:
     except GitbackupError as error:
         return str(error)
     return ""
-
-
-def _wrong(proof: Proof) -> Iterator[str]:
-    """What is wrong with a commit, then what could not be tried."""
-    yield from (finding.sentence for finding in proof.findings)
-    yield from (f"{one.key}: {one.why}" for one in proof.untried)
