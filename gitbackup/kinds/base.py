@@ -77,6 +77,14 @@ class SingleReply(NamedTuple):
     value: Callable[[Any], Any]
 
 
+class ReadBack(Enum):
+    """What the server replies if a value is read that `Kind.create()` has just made."""
+
+    WORD = "word"  # the first word of the command after the key
+    WORDS = "words"  # an array of all words after the key
+    SCAN = "scan"  # the same, as the whole result of a scan
+
+
 class Form(Enum):
     """How a value is shown in a row of a preview."""
 
@@ -171,6 +179,17 @@ class Kind(ABC):
     replies: ClassVar[Mapping[str, Shape]] = {}
     """What the replies look like to the commands that reading it takes."""
 
+    create_if_absent: tuple[str, ...] = ()
+    """Words at the end of the command of `create()` for it to do nothing if the key exists; none
+    if it has no such words. Only servers with `Abilities.pexpiretime` know all of them."""
+
+    create_until = ""
+    """The word before an instant, in milliseconds since 1970, that follows these for an expiry."""
+
+    read_back: ReadBack | None = None
+    """What the server most likely replies to `single_reply()` after `create()`; None if that cannot
+    be told."""
+
     # How it is read
 
     def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
@@ -219,7 +238,8 @@ class Kind(ABC):
     def create(self, name: str, value: Any) -> Command | None:
         """Return the one command that makes a key of a canonical value; None where it takes more.
 
-        All text in the value is UTF-8.
+        All text in the value is UTF-8. The server replies the number of `elements()`, OK if the
+        type has none.
         """
         return None
 

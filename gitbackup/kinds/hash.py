@@ -15,6 +15,7 @@ from gitbackup.kinds.base import (
     Kind,
     Mask,
     PartOf,
+    ReadBack,
     Reading,
     Row,
     Rows,
@@ -54,6 +55,7 @@ class Hash(Kind):
     name = "hash"
     documents = True
     fields_expire = True
+    read_back = ReadBack.SCAN  # in that order if the hash is small
     replies: ClassVar[Mapping[str, Shape]] = {
         "HSCAN": _is_scan_of_pairs,
         "HPEXPIRETIME": _are_moments,

@@ -15,6 +15,7 @@ from gitbackup.kinds.base import (
     Kind,
     Mask,
     PartOf,
+    ReadBack,
     Reading,
     Row,
     Rows,
@@ -41,6 +42,7 @@ MOST_SET = 100  # items replaced one by one; for more the list is built anew
 
 class List(Kind):
     name = "list"
+    read_back = ReadBack.WORDS
     documents = True
     replies: ClassVar[Mapping[str, Shape]] = {"LRANGE": are_texts}
 

@@ -15,6 +15,7 @@ from gitbackup.kinds.base import (
     Kind,
     Mask,
     PartOf,
+    ReadBack,
     Reading,
     Row,
     Rows,
@@ -32,6 +33,9 @@ from gitbackup.model.keys import Entry
 class String(Kind):
     name = "string"
     documents = True
+    create_if_absent = ("NX",)
+    create_until = "PXAT"
+    read_back = ReadBack.WORD
     replies: ClassVar[Mapping[str, Shape]] = {
         "GET": text_or_none,
         "GETRANGE": text_or_none,

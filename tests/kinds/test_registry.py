@@ -21,7 +21,6 @@ KEY = b"key"
 
 NAME_TYPES = {
     "cli.commands.demo": "the commands that a visitor is to run",
-    "live.write.create_commands": "the commands that create keys in bulk, laid out byte by byte",
     "transfer.redis_dump": "the types of another program's format",
 }
 """The only modules outside kinds/ that may name a Redis type or a command of one."""

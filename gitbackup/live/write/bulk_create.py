@@ -1,21 +1,35 @@
-"""Create many absent keys: one batch is under way while the next is put together."""
+"""Create many absent keys: one batch is under way while the next is put together.
+
+Commands and replies are compared and joined as packed bytes, for there is one for each key.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, compress
 from operator import not_
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from gitbackup.format import codec
-from gitbackup.kinds import Command
-from gitbackup.kinds.canonical_check import made_by_one
+from gitbackup.kinds import KINDS, Command
+from gitbackup.kinds.base import SHORT, Argument, ReadBack
+from gitbackup.kinds.canonical_check import made_by_one, milliseconds
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Refusal
-from gitbackup.live.write.create_commands import Creation, creation
+from gitbackup.live.connection.connection import Refusal, pack
+from gitbackup.live.connection.resp import argument
 from gitbackup.live.write.key_writer import UNWATCH, KeyWrite, KeyWriter, Outcome
 from gitbackup.model.keys import Entry
+
+ARGUMENT = b"$%d\r\n%b\r\n"
+UNTIL = b"%b*3\r\n$9\r\nPEXPIREAT\r\n%b$%d\r\n%b\r\n"
+FOREVER = b"-1"
+READ = {
+    ReadBack.WORDS: b":%b\r\n*%d\r\n%b",
+    ReadBack.SCAN: b":%b\r\n*2\r\n$1\r\n0\r\n*%d\r\n%b",
+}
+"""Replies with a key's expiry, the number of words of its value, and these words."""
 
 T = TypeVar("T")
 QUEUED = "QUEUED"
@@ -26,7 +40,24 @@ NONE_THERE = b"+OK\r\n:0\r\n"  # to WATCH and EXISTS
 DONE = {int, str}  # what a server answers that has done what it was told
 
 Plain = Mapping[str, Entry]
-"""Entries by name that are plain: no text there stands for other bytes."""
+"""Plain entries by name: none of their text stands for other bytes."""
+
+
+class Creation(NamedTuple):
+    """How a key is created.
+
+    `key` is its name as a packed argument. `commands` are packed, and `number` of them. `only_new`
+    tells whether they do nothing if the key exists, so that nobody has to look first. `reply` is
+    what the server answers to them. `likely_read` is what it then most likely answers when a
+    `FileReplyReader` asks for the key; None if that cannot be told.
+    """
+
+    key: bytes
+    commands: bytes
+    number: int
+    only_new: bool
+    reply: bytes
+    likely_read: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +80,30 @@ class _Batch(Generic[T]):
     def __init__(self, label: T, entries: Plain, dated: bool) -> None:
         self.label = label
         self.entries = entries
-        self._each = each = [creation(name, entry, dated) for name, entry in entries.items()]
-        self.others = _not_ready(entries, each) if None in each else {}
-        self.reads = [made and made.likely_read for made in each]
-        ready = [made for made in each if made]
-        keys, commands, numbers, new, done, _ = zip(*ready, strict=True) if ready else [()] * 6
+        self._creations = [creation(name, entry, dated) for name, entry in entries.items()]
+        pairs = zip(entries.items(), self._creations, strict=True)
+        self.others = {name: entry for (name, entry), created in pairs if created is None}
+        self.reads = [created and created.likely_read for created in self._creations]
+        ready = [created for created in self._creations if created]
+        keys, commands, numbers, only_new, done, _ = zip(*ready, strict=True) if ready else [()] * 6
         # one at least, so that there is an answer
-        asked = [*compress(keys, map(not_, new))] or keys[:1]
+        asked = [*compress(keys, map(not_, only_new))] or keys[:1]
         count, names = len(asked) + 1, b"".join(asked)
         self.question = QUESTION % (count, names, count, names) if ready else b""
         self.transaction = b"".join((BEGIN, *commands, END))
         self.count = count = sum(numbers)
         self.answer = ANSWER % (count * b"+QUEUED\r\n", count, b"".join(done))
 
-    def became(self, outcome: Outcome) -> Created[T]:
+    def with_outcome(self, outcome: Outcome) -> Created[T]:
         return Created(self.label, self.entries, outcome, self.reads)
 
     def commands(self) -> Iterator[Command]:
-        """Return the commands with their keys, to say which one was refused."""
-        for (name, entry), made in zip(self.entries.items(), self._each, strict=True):
-            command = made and made_by_one(name, entry)
-            if made and command:
+        """Yield the commands with their keys, to say which one was refused."""
+        for (name, entry), created in zip(self.entries.items(), self._creations, strict=True):
+            command = created and made_by_one(name, entry)
+            if created and command:
                 yield command
-                yield from [("PEXPIREAT", name)] * (made.number - 1)
+                yield from [("PEXPIREAT", name)] * (created.number - 1)
 
 
 class Creator:
@@ -100,21 +132,21 @@ class Creator:
         self._connection.select(db)
         watched: _Batch[T] | None = None
         written: _Batch[T] | None = None
-        made = (_Batch(*batch, self._dated) for batch in batches)
-        for ready in chain(made, (None, None)):  # in the end two are under way
+        packed = (_Batch(*batch, self._dated) for batch in batches)
+        for batch in chain(packed, (None, None)):  # in the end two are under way
             if written:
-                yield written.became(self._outcome(db, written))
-            written = watched if watched and self._absent(watched) else None
+                yield written.with_outcome(self._outcome(db, written))
+            written = watched if watched and self._are_absent() else None
             if watched and not written:
-                yield watched.became(self._exactly(db, watched.entries))
-            question = ready.question if ready else b""
+                yield watched.with_outcome(self._write_by_key(db, watched.entries))
+            question = batch.question if batch else b""
             self._connection.send_packed(written.transaction if written else b"", question)
-            watched = ready if question else None
-            if ready and not question:
-                yield ready.became(self._one_by_one(db, ready.entries))
+            watched = batch if question else None
+            if batch and not question:
+                yield batch.with_outcome(self._write_one_by_one(db, batch.entries))
 
-    def _absent(self, watched: _Batch[T]) -> bool:
-        """Return whether none of the keys exists; if so, they are watched from now on."""
+    def _are_absent(self) -> bool:
+        """Return whether none of the keys asked for exists; if so, they are watched from now on."""
         if self._connection.answers(NONE_THERE) or self._connection.receive(2) == ["OK", 0]:
             return True
         self._connection.ask([*UNWATCH])
@@ -123,62 +155,90 @@ class Creator:
     def _outcome(self, db: int, written: _Batch[T]) -> Outcome:
         """Return what became of a transaction that was sent."""
         if self._connection.answers(written.answer):
-            return self._one_by_one(db, written.others)
+            return self._write_one_by_one(db, written.others)
         replies = self._connection.receive(written.count + 2)
         if replies.count(QUEUED) < written.count:
-            self._raise(written.commands(), replies[1:])
+            for command, reply in zip(written.commands(), replies[1:], strict=False):
+                if isinstance(reply, Refusal):
+                    raise self._connection.refused(reply, command)
         done = replies[-1]
         if done is None:
-            return self._exactly(db, written.entries)
+            return self._write_by_key(db, written.entries)
         if isinstance(done, Refusal):
             raise self._connection.refused(done, ("EXEC",))
         if not isinstance(done, list) or len(done) != written.count:
             raise self._connection.nonsense(("EXEC",))
-        outcome = self._one_by_one(db, written.others)
+        outcome = self._write_one_by_one(db, written.others)
         if not DONE.issuperset(map(type, done)):
-            outcome.refused += _refused(written, done)
-            there = {name: written.entries[name] for name in _not_new(written, done)}
-            again = self._exactly(db, there)
-            outcome.moved += again.moved
-            outcome.refused += again.refused
+            errors: dict[str, str] = {}  # the first of each key
+            existing: list[str] = []  # keys for which a command did nothing
+            for command, reply in zip(written.commands(), done, strict=True):
+                if isinstance(reply, Refusal):
+                    errors.setdefault(str(command[1]), str(reply))
+                elif reply is None:
+                    existing.append(str(command[1]))
+            outcome.refused += (
+                (_step(name, written.entries[name]), error) for name, error in errors.items()
+            )
+            by_key = self._write_by_key(db, {name: written.entries[name] for name in existing})
+            outcome.moved += by_key.moved
+            outcome.refused += by_key.refused
         return outcome
 
-    def _raise(self, commands: Iterable[Command], replies: list[Any]) -> None:
-        for command, reply in zip(commands, replies, strict=False):
-            if isinstance(reply, Refusal):
-                raise self._connection.refused(reply, command)
-
-    def _one_by_one(self, db: int, entries: Plain) -> Outcome:
-        """Write values each by itself, for even one may be large."""
-        told = [self._exactly(db, {name: entry}) for name, entry in entries.items()]
+    def _write_one_by_one(self, db: int, entries: Plain) -> Outcome:
+        """Write values each in a transaction of its own, for even one may be large."""
+        outcomes = [self._write_by_key(db, {name: entry}) for name, entry in entries.items()]
         return Outcome(
-            moved=[step for each in told for step in each.moved],
-            refused=[pair for each in told for pair in each.refused],
+            moved=[step for each in outcomes for step in each.moved],
+            refused=[pair for each in outcomes for pair in each.refused],
         )
 
-    def _exactly(self, db: int, entries: Plain) -> Outcome:
+    def _write_by_key(self, db: int, entries: Plain) -> Outcome:
+        """Write keys by the exact way, which looks at each of them."""
         return self._writer.apply(db, [_step(name, entry) for name, entry in entries.items()])
-
-
-def _not_ready(entries: Plain, each: Sequence[Creation | None]) -> Plain:
-    """Return the entries that one command does not create."""
-    return {item: entries[item] for item, made in zip(entries, each, strict=True) if made is None}
-
-
-def _refused(written: _Batch[T], replies: list[Any]) -> Iterator[tuple[KeyWrite, str]]:
-    """Return the keys of which a command was refused, and the first error of each."""
-    why: dict[str, str] = {}
-    for command, reply in zip(written.commands(), replies, strict=True):
-        if isinstance(reply, Refusal):
-            why.setdefault(str(command[1]), str(reply))
-    return ((_step(name, written.entries[name]), said) for name, said in why.items())
-
-
-def _not_new(written: _Batch[T], replies: list[Any]) -> Iterator[str]:
-    """Return the keys that exist by now, so that a command did nothing."""
-    pairs = zip(written.commands(), replies, strict=True)
-    return (str(command[1]) for command, reply in pairs if reply is None)
 
 
 def _step(name: str, entry: Entry) -> KeyWrite:
     return KeyWrite(codec.data(name), None, entry)
+
+
+def creation(name: str, entry: Entry, dated: bool) -> Creation | None:
+    """Return how to create the key of a plain entry; None if its value takes several commands.
+
+    `dated` tells whether the server knows `Abilities.pexpiretime`.
+    """
+    kind, value, when = KINDS[entry["type"]], entry["value"], entry.get("expires_at")
+    command = kind.create(name, value)
+    if command is None:
+        return None
+    raw = name.encode()
+    key = ARGUMENT % (len(raw), raw)
+    moment = b"" if when is None else b"%d" % milliseconds(str(when))
+    packed = pack(command)
+    read = None
+    if read_back := kind.read_back:
+        words = packed[packed.index(b"\n") + 1 + len(_arguments(command[:1])) + len(key) :]
+        if read_back is not ReadBack.WORD:
+            read = READ[read_back] % (moment or FOREVER, len(command) - 2, words)
+        elif 0 < len(value) < SHORT // 4 or 0 < len(value.encode()) < SHORT:
+            read = b":%b\r\n%b" % (moment or FOREVER, words)
+    elements = kind.elements(value)
+    reply = b"+OK\r\n" if elements is None else b":%d\r\n" % elements
+    if dated and kind.create_if_absent:
+        options = _arguments(kind.create_if_absent)
+        count = len(command) + len(kind.create_if_absent)
+        if moment:
+            count += 2
+            options += _arguments((kind.create_until,)) + ARGUMENT % (len(moment), moment)
+        packed = b"*%d\r\n%b%b" % (count, packed[packed.index(b"\n") + 1 :], options)
+        return Creation(key, packed, 1, True, reply, read)
+    if not moment:
+        return Creation(key, packed, 1, False, reply, read)
+    commands = UNTIL % (packed, key, len(moment), moment)
+    return Creation(key, commands, 2, False, reply + b":1\r\n", read)
+
+
+@cache
+def _arguments(words: tuple[Argument, ...]) -> bytes:
+    """Return words of a command, packed."""
+    return b"".join(argument(str(word).encode()) for word in words)
