@@ -1,4 +1,4 @@
-"""Writing keys so that each changes at once, and none that somebody else has changed."""
+"""Write keys so that each changes at once, and none that somebody else has changed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from gitbackup.live.read import alone_read, bulk_read
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.model.keys import Entry
 
-TRIES = 5  # transactions, each undone by somebody's write, until a key counts as moved
-UNWATCH: Sequence[Command] = (("MULTI",), ("EXEC",))  # a right of its own for that nobody need have
-SENT = 100  # commands on their way at once while a value is built aside
+TRIES = 5  # transactions that others' writes undo, until a key counts as moved
+UNWATCH: Sequence[Command] = (("MULTI",), ("EXEC",))  # the user may have no right to UNWATCH
+SENT = 100  # commands that are sent at once while a value is built in a staging key
 CHECKSUM = 8  # bytes at the end of what DUMP replies
 AHEAD = "the clock of the server is behind a delivery of that stream, which takes its dump: {}"
 
 
 class KeyWrite(NamedTuple):
-    """What is to become of one key: it holds `before` now and shall hold `after`; None: nothing.
+    """What is to become of one key: it holds `before` now and is to hold `after`.
 
-    Both are entries as stored. Where `after` has an expiry that has passed, the key goes.
+    Both are entries as stored; None is no key. If the expiry of `after` has passed, the key goes.
     """
 
     key: bytes
@@ -40,7 +40,8 @@ class KeyWrite(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of steps: those done, those whose key held something else, those refused."""
+    """What became of steps: `done`, `moved` (the key held something else), or `refused` with the
+    server's error."""
 
     done: list[KeyWrite] = field(default_factory=list)
     moved: list[KeyWrite] = field(default_factory=list)
@@ -53,7 +54,7 @@ class KeyWriter:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._connection = server.dial()
-        self._now = 0  # the server's, when it was asked last
+        self._now = 0  # the server's time when it was asked last, in milliseconds since 1970
 
     def __enter__(self) -> Self:
         return self
@@ -78,25 +79,28 @@ class KeyWriter:
         return ""
 
     def made_of(self, db: int, key: bytes, entry: Entry) -> Entry | None:
-        """Return what the server makes of a value, less its expiry: it is built aside, read and
-        removed. None where that cannot be told."""
+        """Return what the server makes of a value, less its expiry; None if it refuses the value.
+
+        The value is built in a staging key, read and removed.
+        """
         self._connection.select(db)
         name = staging_keys.name_for(key)
         try:
             self._build(name, entry)
-            made = alone_read.whole(self._connection, name, self._server.abilities).entry
+            entry_made = alone_read.whole(self._connection, name, self._server.abilities).entry
         except _Refused:
             return None
         finally:
             self.remove(db, [name])
-        if made:
-            made.pop("expires_at", None)
-        return made
+        if entry_made:
+            entry_made.pop("expires_at", None)
+        return entry_made
 
     def apply(self, db: int, steps: Sequence[KeyWrite]) -> Outcome:
-        """Takes the steps in one transaction, but for values built aside before it.
+        """Take the steps in one transaction; return what became of each.
 
-        A key that does not hold its `before` any more is left alone, and told as moved.
+        Values of more than one command are built in staging keys first. A key that does not hold
+        its `before` any more is left alone, and is moved.
         """
         self._connection.select(db)
         outcome = Outcome()
@@ -109,17 +113,22 @@ class KeyWriter:
         return outcome
 
     def remove(self, db: int, keys: Iterable[bytes]) -> None:
-        """Removes what was built aside, if it is still there and the server is."""
+        """Remove staging keys, if the server can still be reached."""
         for key in keys:
             try:
                 self._connection.select(db)
                 self._connection.ask([("UNLINK", key)])
             except ServerError:
-                return  # it goes away by itself
+                return  # they expire by themselves
 
     def _prepare(self, step: KeyWrite, built: dict[bytes, bytes], outcome: Outcome) -> bool:
-        """Builds aside what takes more than one command; False where the server refuses it."""
-        if step.after is None or _only_expiry(step) or self._single(step):
+        """Build a value of more than one command in a staging key, which is noted in `built`.
+
+        Return False, with the error in the outcome, if the server refuses the value.
+        """
+        if step.after is None or _only_expiry(step):
+            return True
+        if single(step.key, step.after, self._server.abilities):
             return True
         name = built[step.key] = staging_keys.name_for(step.key)
         try:
@@ -129,14 +138,14 @@ class KeyWriter:
             return False
         return True
 
-    def _single(self, step: KeyWrite) -> bool:
-        return step.after is not None and bool(single(step.key, step.after, self._server.abilities))
-
     def _writes(self, key: bytes, entry: Entry) -> Iterator[Command]:
         return writes(key, entry, self._server.abilities)
 
     def _build(self, name: bytes, entry: Entry) -> None:
-        """Its expiry comes with its first command: by that everybody knows it from a key."""
+        """Build a value in a staging key.
+
+        Its first command comes with an expiry, which tells it from a key of somebody else's.
+        """
         entry, marks = self._marked(entry)
         commands = self._writes(name, entry)
         expire: Command = "PEXPIRE", name, staging_keys.MINUTES * 60_000
@@ -150,13 +159,16 @@ class KeyWriter:
             self._set_deliveries(name, marks)
 
     def _marked(self, entry: Entry) -> stream_commands.Marked:
-        """The server is asked for its time only where what it told last leaves a doubt."""
+        """Return the entry, and those of its deliveries that only a dump can set, if any.
+
+        The server is asked for its time only if the time that it gave last leaves a doubt.
+        """
         if stream_commands.marked(entry, self._now).marks:
             self._now = keyspace.clock(self._connection)
         return stream_commands.marked(entry, self._now)
 
     def _set_deliveries(self, name: bytes, marks: Mapping[bytes, Mapping[bytes, bytes]]) -> None:
-        """Sets the deliveries of a stream that no command does: by its own dump."""
+        """Set the deliveries of a stream that no command sets, by changing its dump."""
         dump = codec.raw(self._taken("DUMP", name) or "")
         try:
             content = stream_commands.put_into(dump[:-CHECKSUM], marks)
@@ -166,7 +178,7 @@ class KeyWriter:
         self._taken("RESTORE", name, staging_keys.MINUTES * 60_000, content + checksum, "REPLACE")
 
     def _taken(self, *command: Argument) -> Any:
-        """The reply to a command that this value alone takes, so that no other key is refused."""
+        """Return the reply to a command; if it is refused, only this value is."""
         (reply,) = self._connection.ask([command])
         if isinstance(reply, Refusal):
             words = error_replies.words_of(reply)
@@ -176,7 +188,7 @@ class KeyWriter:
         return reply
 
     def _send_all(self, commands: Iterator[Command], expire: Command) -> None:
-        """While some commands are under way, the next are put together."""
+        """Send the commands in pieces; the next is put together while one is under way."""
         sent: list[Command] = []
         for piece in iter(lambda: [*islice(commands, SENT)], []):
             following = [*piece, expire]
@@ -185,24 +197,26 @@ class KeyWriter:
             try:
                 self._accepted(sent, replies)
             except (ServerError, _Refused):
-                self._connection.receive(len(following))  # so that no reply is left over
+                self._connection.receive(len(following))  # so that no reply is left unread
                 raise
             sent = following
         self._accepted(sent, self._connection.receive(len(sent)))
 
     def _accepted(self, commands: list[Command], replies: list[Any]) -> None:
+        """Raise _Refused, or ServerError if no other key would fare better, for an error reply."""
         for command, reply in zip(commands, replies, strict=False):
             if isinstance(reply, Refusal):
                 raise self._fatal(reply, command) or _Refused(str(reply))
 
     def _fatal(self, reply: Refusal, command: Command) -> ServerError | None:
-        """An error for refusals that no other key would escape."""
+        """Return the error for a refusal that concerns every key; None if it concerns this one."""
         code = error_replies.words_of(reply).partition(" ")[0]
         if code in error_replies.MEANINGS or code in ("NOPERM", "EXECABORT"):
             return self._connection.refused(reply, command)
         return None
 
     def _swap(self, steps: list[KeyWrite], built: dict[bytes, bytes], outcome: Outcome) -> None:
+        """Take the steps in a transaction, which others' writes may undo a few times."""
         for _ in range(TRIES):
             if not steps:
                 return
@@ -212,20 +226,21 @@ class KeyWriter:
         outcome.moved += steps
 
     def _unmoved(self, steps: list[KeyWrite], outcome: Outcome) -> list[KeyWrite]:
-        """Watches the keys, and drops the steps of those that do not hold their `before`."""
+        """Watch the keys; return the steps of those that hold their `before`."""
         keys = [step.key for step in steps]
         self._connection.call("WATCH", *keys)
-        found = bulk_read.together(self._connection, keys, self._server.abilities)
-        still = [step for step in steps if same(found[step.key], step.before)]
-        if len(still) < len(steps):
+        entries = bulk_read.together(self._connection, keys, self._server.abilities)
+        unmoved = [step for step in steps if same(entries[step.key], step.before)]
+        if len(unmoved) < len(steps):
             self._connection.need([*UNWATCH])
-            outcome.moved += (step for step in steps if step not in still)
-            return self._unmoved(still, outcome) if still else []
-        return still
+            outcome.moved += (step for step in steps if step not in unmoved)
+            return self._unmoved(unmoved, outcome) if unmoved else []
+        return unmoved
 
     def _transaction(
         self, steps: list[KeyWrite], built: dict[bytes, bytes], outcome: Outcome
     ) -> bool:
+        """Carry out the steps; return False if others wrote to one of the keys meanwhile."""
         plan = [(step, self._commands(step, built.get(step.key))) for step in steps]
         commands = [command for _, parts in plan for command in parts]
         queued = self._connection.ask([("MULTI",), *commands, ("EXEC",)])
@@ -238,15 +253,15 @@ class KeyWriter:
             raise self._connection.refused(queued[-1], ("EXEC",))
         replies = iter(queued[-1])
         for step, parts in plan:
-            wrong = [reply for reply in islice(replies, len(parts)) if isinstance(reply, Refusal)]
-            outcome.refused += ((step, str(reply)) for reply in wrong[:1])
-            outcome.done += [] if wrong else [step]
+            errors = [reply for reply in islice(replies, len(parts)) if isinstance(reply, Refusal)]
+            outcome.refused += ((step, str(error)) for error in errors[:1])
+            outcome.done += [] if errors else [step]
         for step in steps:
             built.pop(step.key, None)
         return True
 
     def _commands(self, step: KeyWrite, built: bytes | None) -> list[Command]:
-        """What a transaction holds for one key."""
+        """Return the commands of a transaction for one key."""
         if step.after is None:
             return [("UNLINK", step.key)]
         when = _expiry(step.key, step.after)
@@ -262,7 +277,7 @@ class _Refused(Exception):
 
 
 def writes(key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
-    """The commands that build an entry, less its expiry, at a key that does not exist."""
+    """Return the commands that build an entry, less its expiry, at a key that does not exist."""
     return kind_of(entry["type"]).write(key, entry, server)
 
 
@@ -279,7 +294,7 @@ def _expiry(key: bytes, entry: Entry) -> Command:
 
 
 def _only_expiry(step: KeyWrite) -> bool:
-    """Whether the key holds all but the right expiry already."""
+    """Return whether the key holds everything except the right expiry already."""
     if step.before is None or step.after is None:
         return False
     timeless = [

@@ -1,6 +1,6 @@
-"""Whether a server takes what is going to be written: asked before the first write.
+"""Ask a server, before the first write, whether it takes what is going to be written.
 
-Commands are queued in a transaction that is never carried out: as they are queued, the server
+Commands are queued in a transaction that is never carried out: when they are queued, the server
 checks rights, memory and role. Closing the connection discards them, which takes no right.
 """
 
@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gitbackup.errors import Forbidden, ForbiddenKey, ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command, kind_of
+from gitbackup.kinds.base import pieces
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
@@ -25,16 +26,19 @@ from gitbackup.live.write.key_writer import KeyWrite, single, writes
 from gitbackup.model.keys import Entry
 
 MOST = 20  # commands of one value that are tried
-TOGETHER = 500  # keys of one command
-AT_ONCE = 20_000  # keys that one connection is asked about
+KEYS_A_COMMAND = 500
+KEYS_A_CONNECTION = 20_000
 
 
-class _Tried(NamedTuple):
-    """A command that was queued, and what cannot be restored without it."""
+class _Trial(NamedTuple):
+    """A command to queue, and the end of the sentence that says what needs it.
+
+    If it is `optional`, only some values of its type take it, and perhaps none of these.
+    """
 
     command: Command
-    needed: str = ""
-    maybe: bool = False  # whether some values of its type take it, and perhaps none of these
+    needed_for: str = ""
+    optional: bool = False
 
 
 def probe(
@@ -44,48 +48,61 @@ def probe(
     keys: Iterable[bytes],
     values: Callable[[], Iterable[Entry]],
 ) -> None:
-    """Makes sure that the server takes steps, in their databases, and changes of libraries.
+    """Make sure that the server takes steps, in their databases, and changes of libraries.
 
-    `samples` has one step of each sort; `keys` and `values` are those of all steps. Raises
-    ServerError, saying all that is missing, for what it would refuse.
+    `samples` has one step of each sort, with its database; `keys` and `values` are those of all
+    steps. Raises Forbidden or ForbiddenKey, naming all commands or keys that the user lacks rights
+    to, and ServerError for what the server would refuse for another reason.
     """
     if not (samples or libraries):
         return
-    somewhere = staging_keys.name_for(b"gitbackup")
+    own_key = staging_keys.name_for(b"gitbackup")
     with closing(server.dial()) as connection:
         for db, _ in samples:
-            connection.select(db)  # there, and permitted: inside a transaction that is not told yet
-        lacking, begun = permissions.begin(connection, samples[0][1].key if samples else somewhere)
-        refused = _refused(connection, [*_tried(samples, libraries, server)]) if begun else []
+            connection.select(db)  # to see that it exists: a transaction does not say so in time
+        lacking, begun = permissions.begin(connection, samples[0][1].key if samples else own_key)
+        refused: list[tuple[_Trial, Refusal]] = []
+        if begun:
+            trials = [*_trials(samples, libraries, server)]
+            replies = connection.ask([trial.command for trial in trials])
+            pairs = zip(trials, replies, strict=True)
+            refused = [(trial, reply) for trial, reply in pairs if isinstance(reply, Refusal)]
         lacking += _lacking(connection, refused, server, values)
-        limited = begun and any(map(_forbids_key, connection.ask([("UNLINK", somewhere)])))
+        limited = begun and any(map(_forbids_key, connection.ask([("UNLINK", own_key)])))
     if lacking:
-        told = error_replies.lacking([*dict.fromkeys(lacking)], server.label)
-        raise Forbidden(f"{told}{_without(lacking)}")
+        sentence = error_replies.lacking([*dict.fromkeys(lacking)], server.label)
+        if all(name.startswith("FUNCTION") for name in lacking):
+            sentence += f"; {keyspace.KEYS_ALONE}"
+        raise Forbidden(sentence)
     forbidden = _forbidden(server, keys) if limited else []
     if forbidden:
         raise ForbiddenKey(error_replies.keys_forbidden(forbidden, server.label))
-    for one, refusal in refused:
+    for trial, refusal in refused:
         if _forbids_key(refusal):
-            raise ForbiddenKey(f"{connection.refused(refusal, one.command)}{one.needed}")
+            raise ForbiddenKey(f"{connection.refused(refusal, trial.command)}{trial.needed_for}")
 
 
-def _tried(
+def _trials(
     samples: Iterable[tuple[int, KeyWrite]],
     libraries: Iterable[LibraryChange],
     server: Server,
-) -> Iterator[_Tried]:
+) -> Iterator[_Trial]:
     for _, step in samples:
-        needing = _needing(step)
+        name = codec.text(step.key)[: error_replies.LONGEST]
+        needed_for = (
+            f"; this is needed to restore {name!r}: nothing has been written; leave it out by"
+            " key patterns"
+        )
         needed = [*_needed(step, server.abilities)]
-        yield from (_Tried(command, needing) for command in needed)
+        yield from (_Trial(command, needed_for) for command in needed)
         for command in _perhaps(step, server.abilities, {*map(name_of, needed)}):
-            yield _Tried(command, maybe=True)
+            yield _Trial(command, optional=True)
     for command in keyspace.changing(libraries):
-        yield _Tried(command, f"; {keyspace.KEYS_ALONE}")
+        yield _Trial(command, f"; {keyspace.KEYS_ALONE}")
 
 
 def _needed(step: KeyWrite, server: Abilities) -> Iterator[Command]:
+    """Yield the commands that the step takes."""
     if step.after is not None:
         yield from _first_of_each(writes(step.key, step.after, server))
         yield "PEXPIREAT", step.key, 1
@@ -97,7 +114,7 @@ def _needed(step: KeyWrite, server: Abilities) -> Iterator[Command]:
 
 
 def _perhaps(step: KeyWrite, server: Abilities, known: Container[str]) -> Iterator[Command]:
-    """What other values of the type take."""
+    """Yield the commands that other values of the type take."""
     entry = step.after and kind_of(step.after["type"]).sample(server)
     for command in writes(step.key, entry, server) if entry else ():
         if name_of(command) not in known:
@@ -105,56 +122,41 @@ def _perhaps(step: KeyWrite, server: Abilities, known: Container[str]) -> Iterat
 
 
 def _first_of_each(commands: Iterator[Command]) -> Iterator[Command]:
-    """The first commands, and of the rest one of each name."""
-    told = set()
+    """Yield the first commands, and one of each other name."""
+    names = set()
     for command in islice(commands, MOST):
-        told.add(name_of(command))
+        names.add(name_of(command))
         yield command
     for command in commands:
-        if name_of(command) not in told:
-            told.add(name_of(command))
+        if name_of(command) not in names:
+            names.add(name_of(command))
             yield command
-
-
-def _refused(connection: Connection, tried: Sequence[_Tried]) -> list[tuple[_Tried, Refusal]]:
-    replies = connection.ask([one.command for one in tried])
-    pairs = zip(tried, replies, strict=True)
-    return [(one, reply) for one, reply in pairs if isinstance(reply, Refusal)]
 
 
 def _lacking(
     connection: Connection,
-    refused: Sequence[tuple[_Tried, Refusal]],
+    refused: Sequence[tuple[_Trial, Refusal]],
     server: Server,
     values: Callable[[], Iterable[Entry]],
 ) -> list[str]:
-    """The names of commands that the user may not run.
+    """Return the names of needed commands that the user may not run.
 
-    Raises ServerError for what is refused for another reason than rights.
+    Raises ServerError for a command that is refused for another reason than rights.
     """
     lacking: list[str] = []
-    perhaps: list[str] = []
-    for one, refusal in refused:
+    optional: list[str] = []
+    for trial, refusal in refused:
         if error_replies.forbids_command(words_of(refusal)):
-            (perhaps if one.maybe else lacking).append(name_of(one.command))
-        elif not (one.maybe or error_replies.forbids(words_of(refusal))):
-            needed = one.needed if "unknown command" in str(refusal) else ""
-            needed = one.needed if one.command[0] == "FUNCTION" else needed
-            raise ServerError(f"{connection.refused(refusal, one.command)}{needed}")
-    return lacking + ([*_taken(perhaps, server, values())] if perhaps else [])
-
-
-def _taken(names: Sequence[str], server: Server, values: Iterable[Entry]) -> Iterator[str]:
-    """Those of some commands that values take."""
-    written = (writes(b"", entry, server.abilities) for entry in values)
-    taken = {name_of(command) for commands in written for command in commands}
-    return (name for name in names if name in taken)
-
-
-def _without(lacking: Sequence[str]) -> str:
-    """What is to be had without the rights to change libraries, where no other is missing."""
-    alone = all(name.startswith("FUNCTION") for name in lacking)
-    return f"; {keyspace.KEYS_ALONE}" if alone else ""
+            (optional if trial.optional else lacking).append(name_of(trial.command))
+        elif not (trial.optional or error_replies.forbids(words_of(refusal))):
+            unknown = "unknown command" in str(refusal) or trial.command[0] == "FUNCTION"
+            needed_for = trial.needed_for if unknown else ""
+            raise ServerError(f"{connection.refused(refusal, trial.command)}{needed_for}")
+    if optional:
+        written = (writes(b"", entry, server.abilities) for entry in values())
+        names = {name_of(command) for commands in written for command in commands}
+        lacking += (name for name in optional if name in names)
+    return lacking
 
 
 def _forbids_key(reply: object) -> bool:
@@ -162,29 +164,17 @@ def _forbids_key(reply: object) -> bool:
 
 
 def _forbidden(server: Server, keys: Iterable[bytes]) -> list[bytes]:
-    """Those of many keys that the user may not write."""
+    """Return those of the keys that the user may not write."""
     forbidden: list[bytes] = []
-    ordered = iter(keys)
-    while some := [*islice(ordered, AT_ONCE)]:
+    left = iter(keys)
+    while chunk := [*islice(left, KEYS_A_CONNECTION)]:
         with closing(server.dial()) as connection:
             connection.call("MULTI")
-            forbidden += _forbidden_of(connection, some)
+            groups = [*pieces(chunk, KEYS_A_COMMAND)]
+            replies = connection.ask([("UNLINK", *group) for group in groups])
+            for group, reply in zip(groups, replies, strict=True):
+                if _forbids_key(reply):
+                    own_replies = connection.ask([("UNLINK", key) for key in group])
+                    pairs = zip(group, own_replies, strict=True)
+                    forbidden += (key for key, own in pairs if _forbids_key(own))
     return forbidden
-
-
-def _forbidden_of(connection: Connection, keys: Sequence[bytes]) -> Iterator[bytes]:
-    pieces = [keys[at : at + TOGETHER] for at in range(0, len(keys), TOGETHER)]
-    together = connection.ask([("UNLINK", *piece) for piece in pieces])
-    for piece, reply in zip(pieces, together, strict=True):
-        if _forbids_key(reply):
-            each = connection.ask([("UNLINK", key) for key in piece])
-            yield from (key for key, one in zip(piece, each, strict=True) if _forbids_key(one))
-
-
-def _needing(step: KeyWrite) -> str:
-    """Which key cannot be restored so, and what to do."""
-    name = codec.text(step.key)[: error_replies.LONGEST]
-    return (
-        f"; this is needed to restore {name!r}: nothing has been written; leave it out by"
-        " key patterns"
-    )
