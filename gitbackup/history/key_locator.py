@@ -136,6 +136,8 @@ class _Way:
         self._first_key = lru_cache(AT_HAND)(lambda blob: first_key(read(blob)))
         self._ranges: dict[str, tuple[dict[str, TreeEntry], bytes]] = {}
         self.in_place = lru_cache(AT_HAND)(self._in_place)
+        self._by_byte = lru_cache(AT_HAND)(self._find_by_byte)
+        self._own_file = lru_cache(AT_HAND)(lambda path: f"{layout.own_file(path, self._key)}.json")
 
     def _in_place(self, path: str, folder: TreeEntry, size: int) -> dict[str, TreeEntry]:
         """Return what holds the key below the folder of a place, whose prefix has `size` bytes.
@@ -147,7 +149,7 @@ class _Way:
         inside = self._inside(path, folder.id)
         found = self._own_files(path, inside)
         end = self._key.find(b":", size) + 1
-        for name in layout.place_names(self._key[:end], size) if end else ():
+        for name in _place_names(self._key[:end], size) if end else ():
             if file := inside.get(f"{name}.json"):
                 found[f"{path}{name}.json"] = file
             elif place := inside.get(name):
@@ -178,7 +180,7 @@ class _Way:
             return self._by_hash(deeper, folder, 0)
         return self._by_byte(deeper, folder)
 
-    def _by_byte(self, path: str, folder: TreeEntry) -> dict[str, TreeEntry]:
+    def _find_by_byte(self, path: str, folder: TreeEntry) -> dict[str, TreeEntry]:
         """Return what holds the key below a folder that is split by a byte."""
         inside = self._inside(path, folder.id)
         shared = self._shared(path, inside)
@@ -189,9 +191,8 @@ class _Way:
             return found | self._in_child(path, "_", inside)
         if self._key.startswith(shared):
             byte = self._key[len(shared)]
-            names = {name.removesuffix(".json") for name in inside}
-            for name in names:
-                if layout.range_may_hold(name, byte):
+            for name in {name.removesuffix(".json") for name in inside}:
+                if _may_hold(name, byte):
                     found.update(self._in_child(path, name, inside))
         return found
 
@@ -212,7 +213,7 @@ class _Way:
     def _own_files(self, path: str, inside: dict[str, TreeEntry]) -> dict[str, TreeEntry]:
         """Return the files in a folder that are the key's own, or may be of keys that begin so."""
         if self._whole:
-            own = f"{layout.own_file(path, self._key)}.json"
+            own = self._own_file(path)
             file = inside.get(own.rpartition("/")[2])
             return {own: file} if file else {}
         return {path + name: inside[name] for name in inside if _is_own(name)}
@@ -249,6 +250,11 @@ class _Way:
         return None
 
 
+_place_names = lru_cache(AT_HAND)(layout.place_names)
+_may_hold = lru_cache(AT_HAND)(layout.range_may_hold)
+
+
+@lru_cache(AT_HAND)
 def _is_own(name: str) -> bool:
     return layout.is_own(name.removesuffix(".json"))
 

@@ -116,6 +116,8 @@ class HistoryWalker:
 
         Raise Damaged where one is not well-formed.
         """
+        if not changes:
+            return {}
         old, new = dict[Key, FoundEntry](), dict[Key, FoundEntry]()
         sides = [
             (path, blob, found)
