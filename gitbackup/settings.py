@@ -1,4 +1,4 @@
-"""The settings of a data repository: what is in force, where it comes from, and changing it."""
+"""The settings of a data repository: what is in force, where it comes from, how to change it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SOURCES = {"local": "repository", "worktree": "repository", "global": "user", "
 
 
 def glob(value: str) -> str:
-    """Return a glob of key names. Raise UsageError for what is none."""
+    """Return a glob of key names. Raises UsageError for an empty, long or impossible one."""
     if not value or "\0" in value:
         raise UsageError("a glob must have at least one character, and no null byte")
     if len(codec.raw(value)) > LONGEST:
@@ -31,31 +31,29 @@ def glob(value: str) -> str:
 
 
 def url(value: str) -> str:
-    """Return a server's URL. Raise UsageError, not showing it, for what is none."""
-    from gitbackup.live.connection import (
-        address,  # deferred: it loads redis, which globs have no need of
-    )
+    """Return a server's URL. Raises UsageError, without showing it, for another."""
+    from gitbackup.live.connection import address  # deferred: it loads redis
 
     address.parse(value)
     return value
 
 
 def push(value: str) -> str:
-    """Return when to push. Raise UsageError for what is no such time."""
+    """Return when to push. Raises UsageError for anything else."""
     if value != ON_COMMIT:
         raise UsageError(f"push must be {ON_COMMIT} or {OFF}, not {value!r}")
     return value
 
 
 def word(value: str) -> str:
-    """Return a path, or the name of a remote or its URL. Raise UsageError for what is none."""
+    """Return a path, or the name or URL of a remote. Raises UsageError for an option."""
     if not value or value.startswith("-") or "\0" in value:
         raise UsageError(f"{value!r} is not a path")
     return value
 
 
 def access(name: str) -> Callable[[str], str]:
-    """Return what checks a setting of how the server is come to."""
+    """Return the check of a setting of the connection to the server."""
 
     def check(value: str) -> str:
         from gitbackup.live.connection import address  # deferred, as above
@@ -67,7 +65,8 @@ def access(name: str) -> Callable[[str], str]:
 
 
 class Setting(NamedTuple):
-    """A setting: its name, whether it has many values and travels, what a value has to be."""
+    """A setting. `check` returns a value or raises UsageError; `many` tells whether it has a list
+    of values, `travels` whether push, pull and clone copy it."""
 
     name: str
     check: Callable[[str], str]
@@ -93,9 +92,9 @@ TRAVELLING = tuple(each.name for each in SETTINGS if each.travels)
 class InForce:
     """A value of a setting that is in force, as it may be shown, and where it comes from.
 
-    `source` is `environment`, `repository`, `history` (it came with one), `user` or `system`;
-    `origin` the file that it stands in, or the variable. `secret` tells whether a password is
-    left out.
+    `source` is `environment`, `repository`, `history` (copied with a history), `user` or
+    `system`; `origin` is the file or the variable that it is in. `secret` tells whether a
+    password is left out.
     """
 
     name: str
@@ -107,7 +106,7 @@ class InForce:
 
 
 def named(name: str) -> Setting:
-    """Return the setting of that name, in capitals or not. Raise UsageError for none."""
+    """Return the setting of that name, in capitals or not. Raises UsageError for another."""
     for each in SETTINGS:
         if each.name.lower() == name.removeprefix("gitbackup.").lower():
             return each
@@ -116,13 +115,13 @@ def named(name: str) -> Setting:
 
 
 class Config:
-    """The settings of a data repository: those in force, and changing the repository's own.
+    """The settings of a data repository: reads those in force, changes the repository's own.
 
     The names are `url`, `include`, `exclude`, `quiet`, `redact`, `push`, `push-to`, `rdbDir`, and
-    those of model.access; they are `gitbackup.<name>` in git's config. Every method raises
-    UsageError for another name, and for a value that cannot be; nothing is changed then.
+    those of `model.access`; they are `gitbackup.<name>` in git's config. Every method raises
+    UsageError for another name or a value that is not valid, and changes nothing then.
     `repository` returns the repository, or raises NoRepository; `url` is a server's URL that
-    goes before the setting's, if there is one.
+    takes precedence over the setting.
     """
 
     def __init__(self, repository: Callable[[], Repository], url: str | None = None) -> None:
@@ -134,25 +133,23 @@ class Config:
 
         `url_from` says where the URL of this object is from, if it has one.
         """
-        chosen = [named(name)] if name else SETTINGS
-        found = self._repository().sourced()
-        came = {text for name, text, _, _ in found if name == CAME}
-        values: list[InForce] = []
-        for each in chosen:
-            if each.name == "url" and self._url:
-                values.append(_shown(each, self._url, "environment", url_from))
+        lines = self._repository().sourced()
+        came = {value for name, value, _, _ in lines if name == CAME}
+        in_force: list[InForce] = []
+        for setting in [named(name)] if name else SETTINGS:
+            if setting.name == "url" and self._url:
+                in_force.append(_shown(setting, self._url, "environment", url_from))
                 continue
-            own = [(value, scope, file) for name, value, scope, file in found
-                   if name == each.name.lower()]  # fmt: skip
-            for value, scope, file in own if each.many else own[-1:]:
+            own = [line[1:] for line in lines if line[0] == setting.name.lower()]
+            for value, scope, file in own if setting.many else own[-1:]:
                 source = _SOURCES.get(scope, scope)
-                if source == "repository" and f"{each.name} {value}" in came:
+                if source == "repository" and f"{setting.name} {value}" in came:
                     source = "history"
-                values.append(_shown(each, value, source, file))
-        return values
+                in_force.append(_shown(setting, value, source, file))
+        return in_force
 
     def set(self, name: str, *values: str) -> None:
-        """Make these the repository's own values, in place of those that it had."""
+        """Make these the repository's own values, in place of the ones that it had."""
         repository, setting = self._repository(), named(name)
         if setting.name == "push" and values == (OFF,):
             values = ()
@@ -165,13 +162,13 @@ class Config:
         self.set(name)
 
     def add(self, name: str, *values: str) -> None:
-        """Add values, those that it does not have yet, to a setting that may have many."""
+        """Add the values that it does not have yet to a setting that may have many."""
         repository, setting = self._repository(), _of_many(name, "add")
         new = [_checked(setting, value) for value in values]
         _write(repository, setting, [*dict.fromkeys([*repository.own(setting.name), *new])])
 
     def remove(self, name: str, value: str) -> None:
-        """Remove one value. Raises UsageError where the repository itself does not have it."""
+        """Remove one value. Raises UsageError if the repository itself does not have it."""
         repository, setting = self._repository(), _of_many(name, "remove")
         own = repository.own(setting.name)
         if value not in own:
@@ -189,7 +186,7 @@ def _shown(setting: Setting, value: str, source: str, origin: str) -> InForce:
 
 
 def without_password(value: str, user: bool = True) -> str:
-    """Return a server's URL as it may be shown; empty where it is none."""
+    """Return a server's URL as it may be shown; empty if it is not valid."""
     from gitbackup.live.connection import address  # deferred, as above
 
     try:
@@ -209,7 +206,7 @@ def without_password(value: str, user: bool = True) -> str:
 
 
 def check(name: str, values: Sequence[str]) -> None:
-    """Raise UsageError where one of the values cannot be the setting's."""
+    """Raise UsageError if a value is not valid for the setting."""
     for value in values:
         _checked(named(name), value)
 
@@ -217,15 +214,10 @@ def check(name: str, values: Sequence[str]) -> None:
 def _write(repository: Repository, setting: Setting, values: Sequence[str]) -> None:
     repository.set_all(setting.name, values)
     came = repository.own(CAME)
-    kept = [each for each in came if _still(each, setting, values)]
+    notes = {f"{setting.name} {value}" for value in values}
+    kept = [note for note in came if note in notes or note.partition(" ")[0] != setting.name]
     if kept != came:
         repository.set_all(CAME, kept)
-
-
-def _still(note: str, setting: Setting, values: Sequence[str]) -> bool:
-    """Return whether a value that came with a history is there still."""
-    name, _, value = note.partition(" ")
-    return name != setting.name or value in values
 
 
 def _checked(setting: Setting, value: str) -> str:

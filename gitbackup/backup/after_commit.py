@@ -28,8 +28,8 @@ class AfterCommit:
 def after_commit(repository: Repository, made: bool) -> AfterCommit:
     """Push HEAD's branch, if the setting `gitbackup.push` is `on-commit`.
 
-    Unless a commit was `made`, do only what earlier commits have left undone. What fails is told
-    in the result, and not raised.
+    Unless a commit was `made`, do only what earlier commits have left undone. A failure is in the
+    result, and not raised.
     """
     try:
         return AfterCommit(push_on_commit(repository, made))

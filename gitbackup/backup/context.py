@@ -1,7 +1,7 @@
 """What the verbs of a Backup work on: its data repository, its server, and the keys in scope.
 
 Nothing is opened before it is asked for: redis and git take longer to load than `log` takes
-to run, and most verbs need but one of them.
+to run, and most verbs need only one of them.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Passwords(NamedTuple):
 class Context:
     """A folder for the data repository, a server, and the databases to cover.
 
-    `url` may be None: then the repository's settings, or the default, serve.
-    `databases` are numbers; None or none are all, but for a URL that names one. `lock_wait` is
-    how many seconds to wait for another run. `access` tells how to come to servers.
+    If `url` is None, the repository's settings or the default are used. `databases` are numbers;
+    None or none are all, unless the URL names one. `lock_wait` is how many seconds to wait for
+    another run. `access` has the options of the connection.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class Context:
 
     @cached_property
     def repository(self) -> Repository | None:
-        """The data repository; None where the folder has none. Raises NoRepository where
-        the folder is another git repository."""
+        """The data repository; None if there is none. Raises NoRepository if the folder is
+        another git repository."""
         from gitbackup.store.repository.repository import Repository
 
         repository = Repository.find(self.path)
@@ -79,7 +79,7 @@ class Context:
 
     @property
     def history(self) -> Repository:
-        """The data repository. Raises NoRepository where there is none."""
+        """The data repository. Raises NoRepository if there is none."""
         if self.repository is None:
             from gitbackup.store.repository.repository import missing
 
@@ -95,7 +95,7 @@ class Context:
         return self.history
 
     def look_again(self) -> None:
-        """Forget whether there is a data repository."""
+        """Forget what is known of the data repository."""
         self.__dict__.pop("repository", None)
 
     @property
@@ -121,12 +121,12 @@ class Context:
             ) from None
 
     def _may_log_in(self) -> bool:
-        """Whether the user's password may go to the server: no stranger's settings name it."""
+        """Return whether the password may go to the server: no stranger's settings name it."""
         return bool(self.url) or self.repository is None or self.repository.is_trusted("url")
 
     @property
     def address(self) -> Address:
-        """Where the server is that commits are of. Raises UsageError for a URL that is none."""
+        """Where the server of the commits is. Raises UsageError for a URL that is not valid."""
         from gitbackup.live.connection.address import DEFAULT_URL, access_of, parse
 
         settings = self.repository.config() if self.repository else {}
@@ -140,13 +140,13 @@ class Context:
         return address.with_password(server or "").with_sentinel_password(sentinels or "")
 
     def address_of(self, other: str | None) -> Address:
-        """Return where that other server is, by its URL; this one where None."""
+        """Return where the server of that URL is; None means this one."""
         from gitbackup.live.connection.address import parse
 
         return self.address if other is None else parse(other).by(self._access)
 
     def server_of(self, other: str | None) -> Server:
-        """That other server, logged in to; this one where None."""
+        """Return the server of that URL, logged in to; None means this one."""
         from gitbackup.live.connection.connect import connect
 
         return self.server if other is None else connect(self.address_of(other))
@@ -154,7 +154,7 @@ class Context:
     def chosen_databases(
         self, databases: Mapping[int, int] | None, other: str | None
     ) -> tuple[tuple[int, int], ...] | None:
-        """Which of a commit's databases go into which of a server's, in pairs; None for all."""
+        """Return which of a commit's databases go into which live ones, as pairs; None for all."""
         named = self.address_of(other).db
         same = self.databases or (None if named is None else [named])
         if databases is None:
@@ -171,7 +171,7 @@ class Context:
         delete: bool,
         ttl: Ttl,
     ) -> RestoreOptions:
-        """Return which keys go into that other server, this one where None, and how."""
+        """Return which keys go into the server of the URL `other`, None for this one, and how."""
         from gitbackup.plan.plan import RestoreOptions
 
         return RestoreOptions(tuple(patterns), self.chosen_databases(databases, other), delete, ttl)
@@ -184,18 +184,18 @@ class Context:
         repository: Repository | None = None,
         skip_damaged: bool = False,
     ) -> Restorer:
-        """Return what restores into that server; `other` is its URL, where it is not this one.
+        """Return a restore into that server; `other` is its URL, None for this one.
 
-        The commit is the data repository's, or is in `repository`, which stands for it.
+        The commit is in `repository`, by default the data repository.
         """
         from gitbackup.restore.restore import Restorer
 
-        scope, home, repository = self._scope_at(other), other is None, repository or self.history
-        at = repository, server, wanted, scope, home, self.progress
-        return Restorer(*at, skip_damaged)
+        repository, scope = repository or self.history, self._scope_at(other)
+        home, progress = other is None, self.progress
+        return Restorer(repository, server, wanted, scope, home, progress, skip_damaged)
 
     def destination(self, other: str | None) -> Destination:
-        """Return where an import goes: into that other server, or this one where None."""
+        """Return where an import goes: to the server of the URL `other`, None for this one."""
         from gitbackup.transfer.import_file import Destination
 
         scope, server = self._scope_at(other), self.server_of(other)
@@ -208,8 +208,8 @@ class Context:
 
     @property
     def rdb_folder(self) -> Path:
-        """Where RDB files are kept: by the repository's settings, else in a folder beside it,
-        one for each repository, since old files go by their number."""
+        """Where RDB files are kept: by the repository's settings, or else in a folder beside it,
+        one for each repository, since old files are removed by their number."""
         from gitbackup.store.remotes.remote_url import at_home
 
         configured = self.repository.get("rdbDir") if self.repository else None
@@ -230,9 +230,9 @@ class Context:
         return SnapshotReader(self.server, self.scope(), self.progress, consistency)
 
     def followers(self) -> Callable[[], LiveFollower]:
-        """Return what makes a live follower, of a new connection each time.
+        """Return a function that makes a live follower, with a new connection each time.
 
-        The first is of the server that let us in; by the next, another may answer there.
+        The first uses the server that is known; by the next, another may answer there.
         """
         from gitbackup.commit.follower import LiveFollower
         from gitbackup.live.connection.connect import connect
@@ -246,12 +246,12 @@ class Context:
         return follow
 
     def scope(self) -> Scope:
-        """What a commit covers: by the databases asked for, the URL, the repository's settings."""
+        """Return what a commit covers: by the databases asked for, the URL, the settings."""
         named = self.address.db
         return self.scope_of(self.databases or (None if named is None else [named]))
 
     def scope_of(self, databases: Sequence[int] | None) -> Scope:
-        """Return the scope of these databases, all where None, by the repository's settings."""
+        """Return the scope of these databases, None for all, by the repository's settings."""
         from gitbackup.format.patterns import may_name_library
 
         include = self.globs("include")
@@ -263,7 +263,7 @@ class Context:
         )
 
     def quiet(self, every: bool = False) -> Sequence[str]:
-        """The globs of keys that are kept out of sight; none where `every` key is asked for."""
+        """Return the globs of quiet keys, which are not shown; none if `every` key is asked for."""
         return () if every else self.globs("quiet")
 
     def redaction(self, globs: Sequence[str]) -> Redaction:

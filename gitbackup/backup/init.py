@@ -12,7 +12,7 @@ from gitbackup.backup.context import Context
 
 @dataclass(frozen=True, slots=True)
 class InitResult:
-    """What `init` did: where the repository is, and whether it was there already."""
+    """What `init` did: the path of the repository, and whether it existed before."""
 
     path: Path
     existed: bool
@@ -28,7 +28,7 @@ def init(
 ) -> InitResult:
     """Make the data repository, or adopt the one that exists; store the URL and add the globs.
 
-    Raises UsageError for a URL or a glob that is none, before anything is made.
+    Raises UsageError for a URL or a glob that is not valid, before anything is made.
     """
     globs = {"include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
     for name, values in globs.items():

@@ -1,4 +1,4 @@
-"""RDB files, for any Python program: what `Backup.rdb` is.
+"""`Backup.rdb`: RDB files, for any Python program.
 
 Each method imports what it needs when it is called, as those of Backup do.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class RdbFiles:
-    """Files in the server's own format: of the server of a Backup, or any that are there.
+    """Files in the server's own format: of the server of a Backup, or of any other.
 
-    `program`, wherever a file is to be loaded, is the redis-server or valkey-server to load it
-    with; without it, it is one of those at hand that takes it. `modules` are files that this
-    server loads before, for data of a module's types.
+    `program`, of methods that load a file, is the redis-server or valkey-server to load it with;
+    by default it is one of those at hand that takes the file. `modules` are files that this
+    server loads first, for data of a module's types.
     """
 
     def __init__(self, context: Context) -> None:
@@ -47,13 +48,13 @@ class RdbFiles:
     ) -> RdbSaved:
         """Save the server's data to a new file of a folder, whole and checked.
 
-        Of the files that this method has made there, the newest `keep` stay; all where it is
-        None. The file comes over the replication protocol; with `copy` the server saves on
-        this machine, and its file, `file` where it is not to be asked for the path, is copied.
+        Of the files that this method has made there, the newest `keep` are kept, with None all.
+        The file comes over the replication protocol; with `copy` the server saves on this
+        machine, and its file is copied: `file`, or where the server says that it is.
         """
         from gitbackup.rdb import files
 
-        source = files.copy(Path(file) if file else None) if copy else files.sync
+        source = partial(files.copy, Path(file) if file else None) if copy else files.sync
         at = self._context
         chosen = at.rdb_in(folder)
         return files.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
@@ -99,7 +100,7 @@ class RdbFiles:
             else:
                 repository = self._context.repository or self._context.create()
                 result = commit.commit(repository, live, message, allow_empty, quiet)
-            return import_as_branch.told(self._context.repository, live, result)
+            return import_as_branch.with_warnings(self._context.repository, live, result)
 
     def adopt(
         self,
@@ -128,9 +129,9 @@ class RdbFiles:
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
     ) -> Plan:
-        """Return what a restore of a file would do; nothing is written anywhere.
+        """Return what a restore of a file would do; nothing is written.
 
-        `adopt` and then `Backup.restorer`, whose arguments the rest are, carry it out.
+        `adopt` and then `Backup.restorer` carry it out; the other arguments are as for that.
         """
         from gitbackup.rdb import import_as_branch
         from gitbackup.restore.planner import RestoreRequest
@@ -142,8 +143,8 @@ class RdbFiles:
             scratch(self._context.repository) as aside,
         ):
             adopted = import_as_branch.import_as_branch(aside, live)
-            server, wanted = self._context.server_of(to), RestoreRequest(adopted.commit, options)
-            plan = self._context.restorer(wanted, server, to, aside).plan()
+            server, request = self._context.server_of(to), RestoreRequest(adopted.commit, options)
+            plan = self._context.restorer(request, server, to, aside).plan()
         return replace(plan, warnings=[*plan.warnings, *adopted.warnings])
 
     def _loaded(

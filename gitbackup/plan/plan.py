@@ -1,4 +1,4 @@
-"""What a restore is going to do: a step for each key, settled before anything is written."""
+"""What a restore is going to do: a step for each key, decided before anything is written."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from gitbackup.model.file_groups import count_by_namespace, parts, total
 from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.model.ttl import Ttl as Ttl
 
-KEY = 40  # bytes that each key takes besides its name and value, at the very least
-MOST_FREED = 10  # bytes of memory that a byte of JSON stands for, at the very most
+KEY = 40  # bytes of memory that a key takes besides its name and value, at the very least
+MOST_FREED = 10  # bytes of memory that are freed for a byte of JSON, at the very most
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """Which keys a restore is about, and what becomes of them.
+    """Which keys are restored, and how.
 
-    `patterns` and `databases` narrow it; no patterns, and None, are all. `databases` are pairs:
-    the commit's database, and the live one that it goes into, in their order. Without
-    `delete`, live keys that the commit does not have stay. `undoes` is the id of a restore's
-    commit: then it is about the keys alone that that one was to change.
+    `patterns` and `databases` narrow it; no patterns, and None, mean all. `databases` are sorted
+    pairs: the commit's database, and the live one that it goes into. Without `delete`, live keys
+    that the commit does not have are kept. `undoes` is the id of a restore's commit: then only
+    the keys that that restore was to change are restored.
     """
 
     patterns: tuple[str, ...] = ()
@@ -36,17 +36,17 @@ class RestoreOptions:
 
     @property
     def narrowed(self) -> bool:
-        """Whether it is about some keys only; of databases, it is about no function libraries."""
+        """Whether only some keys are restored; chosen databases leave out function libraries."""
         return bool(self.patterns) or self.databases is not None
 
     def scope(self, commits: Scope) -> Scope:
-        """What is touched of the live database, where the commit's own scope is `commits`: of
-        each chosen database as much as the commit covers of the one that goes into it."""
+        """Return the scope of the live database that a commit of scope `commits` is restored to:
+        of each chosen database as much as the commit covers of the one that goes into it."""
         if self.databases is None:
             return commits
-        held = commits.databases
-        into = tuple(sorted(to for of, to in self.databases if held is None or of in held))
-        return replace(commits, databases=into, functions=False)
+        covered = commits.databases
+        into = (to for db, to in self.databases if covered is None or db in covered)
+        return replace(commits, databases=tuple(sorted(into)), functions=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ class PlannedKey:
     """One key of a plan: what is done to it, and the files its entry is in on either side.
 
     ADDED creates the key, CHANGED overwrites it, REMOVED deletes it. `before` is a path of
-    the live snapshot, `after` one of the commit's; a key that is CHANGED in its expiry only
-    has no `before`, for it holds what the commit does. `digest` is of what the key holds,
-    empty where it is not there; `goes` and `comes` are how many bytes of JSON that takes
-    that it holds and that it shall hold; `least` is how much memory the server needs for that.
+    the live snapshot, `after` one of the commit's; a key of which only the expiry is CHANGED
+    has no `before`. `digest` is of the live entry, empty if there is none; `goes` and `comes`
+    are the bytes of JSON that are removed and written; `least` is the bytes of memory that the
+    server needs for the new entry, at the very least.
     """
 
     key: Key
@@ -73,8 +73,7 @@ class PlannedKey:
 
 @dataclass(frozen=True, slots=True)
 class NewKeys:
-    """Keys of the commit that the server does not have: many steps that create one each, told
-    once.
+    """Keys of the commit that the server does not have: many steps, each of which creates one.
 
     They are all keys of the commit's file at `path`, sorted by name. `comes` is how many bytes of
     JSON they take in all; `item` gives each step the same share of it.
@@ -95,7 +94,7 @@ class NewKeys:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The instants, in milliseconds since 1970, that expiries are reckoned by.
+    """The instants, in milliseconds since 1970, that expiries are computed from.
 
     `now` is the server's; `taken_at` is when the snapshot was taken.
     """
@@ -106,13 +105,13 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a restore is going to do, readable before it does it.
+    """What a restore is going to do, before it does it.
 
     `commit` is the snapshot's, `server` names where it goes. `keys` are the steps, sorted;
-    `expired` are the snapshot's keys that are left out since their instant has passed, `soon`
-    those that are restored and expire within the hour; `kept` are live keys that the snapshot
-    does not have and that stay. `warnings` are sentences for the user. `name`
-    is that of the file whose content the commit holds, if it is a file's.
+    `expired` are the snapshot's keys that are left out since they have expired, `soon` those that
+    are restored and expire within the hour; `kept` are live keys that the snapshot does not have
+    and that are kept. `warnings` are sentences for the user. `name` is that of the imported file,
+    empty for a commit.
     """
 
     commit: str
@@ -128,12 +127,12 @@ class Plan:
 
     @property
     def source(self) -> str:
-        """What is restored, in a word."""
+        """The name of what is restored: the file, or `commit` and its short id."""
         return self.name or f"commit {self.commit[:7]}"
 
     @property
     def loses(self) -> bool:
-        """Whether some live value is overwritten or deleted."""
+        """Whether a live value is overwritten or deleted."""
         return self.counts != Counts(added=len(self.keys))
 
     @property
@@ -206,19 +205,19 @@ class Plan:
 
 
 def least(name: str, entry: Entry) -> int:
-    """How many bytes of memory a server needs for a key, at the very least.
+    """Return how many bytes of memory a server needs for a key, at the very least.
 
     A text takes as many as it has, but a number may be packed, a list compressed, and a stream
-    keep the names of fields once.
+    may store the names of fields once.
     """
     return KEY + len(name) + kind_of(entry["type"]).least_memory(entry["value"])
 
 
 def timed(entry: Entry, ttl: Ttl, clock: Clock) -> Entry | None:
-    """The entry as it is to be restored; None where it has expired.
+    """Return the entry as it is to be restored; None if it has expired.
 
-    Fields of a hash that expire follow the same policy; one that has expired is left out,
-    and the key with it where no field is left.
+    Fields of a hash that expire follow the same policy. A field that has expired is left out, and
+    so is the key if no field is left.
     """
     changed: Any = {name: part for name, part in entry.items() if "expires_at" not in name}
     if "expires_at" in entry:
@@ -227,23 +226,20 @@ def timed(entry: Entry, ttl: Ttl, clock: Clock) -> Entry | None:
             return None
         if moment is not None:
             changed["expires_at"] = codec.instant(moment)
-    if "field_expires_at" in entry and not _time_fields(changed, entry, ttl, clock):
-        return None
+    if "field_expires_at" in entry:
+        expiries = entry["field_expires_at"].items()
+        moments = {field: _moment(instant, ttl, clock) for field, instant in expiries}
+        gone = {field for field, moment in moments.items() if moment and moment <= clock.now}
+        living = {
+            f: codec.instant(moment) for f, moment in moments.items() if moment and f not in gone
+        }
+        if living:
+            changed["field_expires_at"] = living
+        changed["value"] = {f: text for f, text in entry["value"].items() if f not in gone}
+        if not changed["value"]:
+            return None
     result: Entry = changed
     return result
-
-
-def _time_fields(changed: Any, entry: Entry, ttl: Ttl, clock: Clock) -> bool:
-    """Sets the fields that live, and when they expire; False where none is left."""
-    moments = {
-        field: _moment(instant, ttl, clock) for field, instant in entry["field_expires_at"].items()
-    }
-    gone = {field for field, moment in moments.items() if moment and moment <= clock.now}
-    living = {field: moment for field, moment in moments.items() if moment and field not in gone}
-    if living:
-        changed["field_expires_at"] = {f: codec.instant(moment) for f, moment in living.items()}
-    changed["value"] = {f: text for f, text in entry["value"].items() if f not in gone}
-    return bool(changed["value"])
 
 
 def _moment(instant: str | int, ttl: Ttl, clock: Clock) -> int | None:

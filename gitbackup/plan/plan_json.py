@@ -1,6 +1,6 @@
-"""A plan as JSON for a program to keep, and read again: what is read comes from outside.
+"""A plan as JSON for a program to keep, and read again: what is read is not trusted.
 
-Digests stand for what keys hold, so that a plan tells no values.
+Digests stand for values, so that a plan contains none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LAST_DATABASE = 2**31 - 1
 
 
 def plan_object(plan: Plan) -> dict[str, Any]:
-    """What a restore is going to do; what `read_plan` reads."""
+    """Return what a restore is going to do; `read_plan` reads it."""
     return {
         "schema": SCHEMA,
         "commit": plan.commit,
@@ -37,7 +37,15 @@ def plan_object(plan: Plan) -> dict[str, Any]:
             for (place, name), counts in plan.namespaces.items()
         ],
         "bytes": {"go": plan.goes, "come": plan.comes},
-        "keys": [step_object(step) for step in plan.keys],
+        "keys": [
+            {
+                **key_object(step.key),
+                "action": step.action.value,
+                "type": step.type,
+                "holds": step.digest or None,
+            }
+            for step in plan.keys
+        ],
         "expired": [key_object(key) for key in plan.expired],
         "soon": [key_object(key) for key in plan.soon],
         "kept": [key_object(key) for key in plan.kept],
@@ -45,14 +53,8 @@ def plan_object(plan: Plan) -> dict[str, Any]:
     }
 
 
-def step_object(step: PlannedKey) -> dict[str, Any]:
-    """One key of a plan; `holds` is null where it is not there yet."""
-    action = {"action": step.action.value, "type": step.type}
-    return {**key_object(step.key), **action, "holds": step.digest or None}
-
-
 def how_object(how: RestoreOptions) -> dict[str, Any]:
-    """The options of a restore."""
+    """Return the options of a restore."""
     return {
         "patterns": [codec.strict(pattern) for pattern in how.patterns],
         "databases": how.databases and [list(pair) for pair in how.databases],
@@ -63,9 +65,9 @@ def how_object(how: RestoreOptions) -> dict[str, Any]:
 
 
 def read_plan(content: bytes) -> Plan:
-    """The plan that `plan_object` gave, less what is only for a person's eye.
+    """Return the plan that `plan_object` wrote, without what is only for a person.
 
-    Raises UsageError, in one sentence, for anything else.
+    Raises UsageError for anything else.
     """
     try:
         document = json.loads(content, parse_constant=_refuse)
@@ -76,7 +78,7 @@ def read_plan(content: bytes) -> Plan:
 
 
 def read_how(document: Any) -> RestoreOptions:
-    """The inverse of `how_object`. Raises ValueError for what is none."""
+    """Return the options that `how_object` wrote. Raises ValueError for anything else."""
     databases = _member(document, "databases", list, or_null=True)
     return RestoreOptions(
         tuple(map(_pattern, _member(document, "patterns", list))),
@@ -93,7 +95,7 @@ def _plan(document: Any) -> Plan:
     commit = _id(_member(document, "commit", str))
     if commit is None:
         raise ValueError('its "commit" is not a commit id')
-    keys = [_step(step) for step in _member(document, "keys", list)]
+    keys = [_planned_key(step) for step in _member(document, "keys", list)]
     if len({step.key for step in keys}) < len(keys):
         raise ValueError("it has a duplicate key")
     return Plan(
@@ -105,23 +107,21 @@ def _plan(document: Any) -> Plan:
     )
 
 
-def _step(document: Any) -> PlannedKey:
+def _planned_key(document: Any) -> PlannedKey:
     action = _one_of(Action, _member(document, "action", str))
     digest = _member(document, "holds", str, or_null=True)
     if (digest is None) is not (action is Action.ADDED) or not DIGEST.fullmatch(digest or "0" * 32):
         raise ValueError('the "holds" of a key is not a digest, or does not fit its "action"')
-    return PlannedKey(_key(document), action, _member(document, "type", str), digest=digest or "")
-
-
-def _key(document: Any) -> Key:
     name = _text(_member(document, "key", str), "the name of a key")
     if document.get("functions") is True and "db" not in document:
-        return Key(FUNCTIONS, name)
-    return Key(_database(_member(document, "db", int)), name)
+        key = Key(FUNCTIONS, name)
+    else:
+        key = Key(_database(_member(document, "db", int)), name)
+    return PlannedKey(key, action, _member(document, "type", str), digest=digest or "")
 
 
 def _member(document: Any, name: str, kind: type, or_null: bool = False) -> Any:
-    """A member of an object, which is of that type."""
+    """Return a member of an object. Raises ValueError if it is not of that type."""
     if not isinstance(document, dict):
         raise ValueError(f'what should contain "{name}" is not an object')
     value = document.get(name, ...)
@@ -144,7 +144,7 @@ def _id(value: str | None) -> str | None:
 
 
 def _text(value: Any, what: str) -> str:
-    """Text under the text rule."""
+    """Return text under the text rule. Raises ValueError for anything else."""
     try:
         if isinstance(value, str) and codec.text(codec.data(value)) == value:
             return value

@@ -1,7 +1,7 @@
-"""RDB files: fetched from a server into a folder of their own, listed, and put to the test.
+"""RDB files: fetched from a server into a folder of their own, listed and verified.
 
-A file has its final name only once it is whole, right, and on the disk. Until then it is a
-hidden one, which the next save removes where a run that was killed left it.
+A file has its final name only once it is whole, right, and on the disk. Until then it is
+hidden; if a run was killed, the next save removes it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,18 +41,19 @@ def save(
     progress: Progress,
     wait: float = lock.WAIT,
 ) -> RdbSaved:
-    """Saves the server's data to a new file of `folder`, then keeps the newest `keep` there.
+    """Save the server's data to a new file of `folder`, then keep the newest `keep` files there.
 
     Only files that `save` has made are removed, and none before the new one is safe. Raises
-    ServerError where the server refuses, goes away, or sends what is not whole and right; Busy
-    where another run saves to that folder for `wait` seconds.
+    ServerError if the server refuses, goes away, or sends a damaged file; Busy if another run
+    has saved to that folder for `wait` seconds.
     """
     try:
-        with _held(folder, wait) as handle:
-            _sweep(folder)
+        with _locked(folder, wait) as handle:
+            for draft in folder.glob("*".join(DRAFT)):
+                draft.unlink()
             checksum, path = _write(server, folder, source, progress)
             os.fsync(handle)
-            removed, warnings = _thin(folder, path, keep)
+            removed, warnings = _remove_old(folder, path, keep)
     except OSError as error:
         why = error.strerror or str(error)
         raise GitbackupError(
@@ -70,34 +70,39 @@ def save(
 def _write(
     server: Server, folder: Path, source: RdbSource, progress: Progress
 ) -> tuple[bool, Path]:
-    """Writes a whole file that is right; whether it has a checksum, and its final name."""
+    """Write a file and check it. Return whether it has a checksum, and its final path."""
     with _draft(folder) as (draft, file):
         source(server, file, progress)
         file.flush()
         os.fsync(file.fileno())
-        checksum = _checked(draft, server)
-        path = _unused(folder, rdb_file.look(draft).taken_at)
+        try:
+            checksum = rdb_file.check(draft)
+        except Damaged as damaged:
+            why = str(damaged).replace(str(draft), "it")
+            raise ServerError(f"the file from {server.label} was not kept: {why}") from None
+        moment = rdb_file.look(draft).taken_at
+        while os.path.lexists(path := folder / f"dump-{moment:%Y%m%d-%H%M%S}.rdb"):
+            moment += timedelta(seconds=1)
         draft.rename(path)
     return checksum, path
 
 
 def sync(server: Server, file: BinaryIO, progress: Progress) -> None:
-    """A source: the replication protocol."""
+    """Fetch a file over the replication protocol."""
     replica_fetch.fetch(server, file, progress)
 
 
-def copy(path: Path | None) -> RdbSource:
-    """A source: the server's own file, at `path` where the server is not to be asked."""
-    return partial(_copy, path)
+def copy(path: Path | None, server: Server, file: BinaryIO, progress: Progress) -> None:
+    """Have the server save, and copy its own file, at `path` if the server is not to be asked.
 
-
-def _copy(path: Path | None, server: Server, file: BinaryIO, progress: Progress) -> None:
+    Raises ServerError if that is not the file just saved, or cannot be read.
+    """
     saved = bgsave.save(server, path, progress)
     try:
-        found = rdb_file.look(saved.path)
-        if found.dated and found.taken_at.timestamp() < saved.began - SLACK:
+        known = rdb_file.look(saved.path)
+        if known.dated and known.taken_at.timestamp() < saved.began - SLACK:
             raise ServerError(
-                f"{saved.path} is from {found.taken_at:%Y-%m-%d %H:%M:%S} UTC, and is"
+                f"{saved.path} is from {known.taken_at:%Y-%m-%d %H:%M:%S} UTC, and is"
                 f" not the file that the server at {server.label} has just saved: name"
                 " that file with --file"
             )
@@ -111,11 +116,12 @@ def _copy(path: Path | None, server: Server, file: BinaryIO, progress: Progress)
 
 
 def listed(folder: Path) -> list[RdbListed]:
-    """The RDB files of a folder, the newest first."""
+    """Return the RDB files of a folder, the newest first."""
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; `gitbackup rdb save` creates it")
-    found = [_listed(path) for path in sorted(folder.glob("*.rdb")) if path.is_file()]
-    return sorted(found, key=lambda one: one.file.taken_at.timestamp() if one.file else 0)[::-1]
+    files = [_listed(path) for path in sorted(folder.glob("*.rdb")) if path.is_file()]
+    files.sort(key=lambda each: each.file.taken_at.timestamp() if each.file else 0)
+    return files[::-1]
 
 
 def _listed(path: Path) -> RdbListed:
@@ -127,9 +133,9 @@ def _listed(path: Path) -> RdbListed:
 
 
 def verify(path: Path, program: Path | None, modules: Sequence[Path] = ()) -> RdbVerified:
-    """Checks a file, loads it into a server of our own, or `program`, and counts.
+    """Check a file, load it into a server of our own, or `program`, and count its keys.
 
-    Raises Damaged where it is not whole and right, ServerError where no server takes it.
+    Raises Damaged if it is not whole and right, ServerError if no server takes it.
     """
     checksum = rdb_file.check(path)
     with load(path, program, modules) as loaded:
@@ -142,8 +148,8 @@ def verify(path: Path, program: Path | None, modules: Sequence[Path] = ()) -> Rd
 
 
 @contextmanager
-def _held(folder: Path, wait: float) -> Iterator[int]:
-    """The folder, made where it is not, held for this run; whatever ends it lets go of it."""
+def _locked(folder: Path, wait: float) -> Iterator[int]:
+    """Open and lock the folder, and make it if need be. The end of the process unlocks it, too."""
     followed(folder)
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True)
@@ -157,14 +163,9 @@ def _held(folder: Path, wait: float) -> Iterator[int]:
         os.close(handle)
 
 
-def _sweep(folder: Path) -> None:
-    for left in folder.glob("*".join(DRAFT)):
-        left.unlink()
-
-
 @contextmanager
 def _draft(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A hidden file that only its owner can read, gone at the end unless it got a name."""
+    """Make a hidden file that only its owner can read; remove it at the end unless renamed."""
     handle, name = tempfile.mkstemp(prefix=DRAFT[0], suffix=DRAFT[1], dir=folder)
     try:
         with open(handle, "wb") as file:  # noqa: PTH123  mkstemp gives a handle
@@ -174,27 +175,12 @@ def _draft(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
             Path(name).unlink()
 
 
-def _checked(draft: Path, server: Server) -> bool:
-    try:
-        return rdb_file.check(draft)
-    except Damaged as damaged:
-        why = str(damaged).replace(str(draft), "it")
-        raise ServerError(f"the file from {server.label} was not kept: {why}") from None
-
-
-def _unused(folder: Path, moment: datetime) -> Path:
-    """A name for a file of this moment; where there is one of that second, of a later one."""
-    while os.path.lexists(path := folder / f"dump-{moment:%Y%m%d-%H%M%S}.rdb"):
-        moment += timedelta(seconds=1)
-    return path
-
-
-def _thin(folder: Path, new: Path, keep: int | None) -> tuple[list[Path], list[str]]:
-    """Removes the oldest files that `save` made, but for `keep`; which went, and what did not."""
-    made = sorted(path for path in folder.iterdir() if _is_ours(path) and path != new)
+def _remove_old(folder: Path, new: Path, keep: int | None) -> tuple[list[Path], list[str]]:
+    """Remove the oldest files that `save` made, except `keep`; return them, and warnings."""
+    old = sorted(path for path in folder.iterdir() if _is_ours(path) and path != new)
     removed: list[Path] = []
     warnings: list[str] = []
-    for path in made[: max(len(made) + 1 - keep, 0)] if keep else ():
+    for path in old[: max(len(old) + 1 - keep, 0)] if keep else ():
         try:
             path.unlink()
             removed.append(path)

@@ -1,4 +1,4 @@
-"""RDB files as history: a file that is years old becomes a commit of that day."""
+"""An RDB file as a commit, dated when the file was written, even years ago."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WITH_STREAM_COUNTERS = 10  # version of the format, of Redis 7.0
 
 @dataclass(frozen=True, slots=True)
 class RdbAdopted:
-    """A file that became a commit, and the branch that it is on."""
+    """The commit of an RDB file, and the branch that it is on."""
 
     commit: str
     branch: str
@@ -35,18 +35,17 @@ class RdbAdopted:
 
 
 class RdbSnapshotReader(SnapshotReader):
-    """The files of a snapshot of an RDB file, as of the moment that the file is of.
+    """The files of a snapshot of an RDB file, at the moment that the file was written.
 
-    A server writes a file as all was at one moment. What the server of our own says of its
-    own time is nothing to it.
+    The file is of one point in time, and the clock of the server that loads it does not count.
     """
 
     def __init__(self, loaded: RdbServer, scope: Scope, progress: Progress) -> None:
         self.file = loaded.file
         self.dated = loaded.file.taken_at
         self._loaded = loaded
-        named = _named(loaded.server, loaded.file)
-        super().__init__(named, scope, progress, Consistency.PER_KEY)
+        server = _as_written(loaded.server, loaded.file)
+        super().__init__(server, scope, progress, Consistency.PER_KEY)
 
     @property
     def taken_at(self) -> int:
@@ -63,10 +62,10 @@ class RdbSnapshotReader(SnapshotReader):
     def at_once(self, known: bool) -> None: ...
 
     def _look_at_primary(self) -> None:
-        """The server of our own has none that is."""
+        """The server that loads the file has no primary."""
 
     def doubts(self) -> list[str]:
-        """What of the file the server of our own does not show."""
+        """Return sentences on what the server that loads the file does not show of it."""
         if not self._loaded.hides:
             return []
         keys = self._loaded.keys
@@ -79,18 +78,18 @@ class RdbSnapshotReader(SnapshotReader):
 def loaded(
     path: Path, program: Path | None, modules: Sequence[Path], scope: Scope, progress: Progress
 ) -> Iterator[RdbSnapshotReader]:
-    """The snapshot of a file. Raises Damaged where it is not whole and right, ServerError where
-    no server takes it."""
+    """Load a file, and give its snapshot. Raises Damaged if the file is not whole and right,
+    ServerError if no server takes it."""
     rdb_file.check(path)
-    with load(path, program, modules) as held:
-        held.drop_expired()
-        yield RdbSnapshotReader(held, scope, progress)
+    with load(path, program, modules) as server:
+        server.drop_expired()
+        yield RdbSnapshotReader(server, scope, progress)
 
 
-def told(
+def with_warnings(
     repository: Repository | None, live: RdbSnapshotReader, result: CommitResult
 ) -> CommitResult:
-    """The result of a commit of a file, with what else there is to say of it."""
+    """Return the result of a commit of a file with the warnings about the file."""
     warnings = [*result.warnings, *live.doubts()]
     if repository and result.parent and taken_at(repository, result.parent) > live.taken_at:
         warnings.append(f"{live.file.path} is older than the last commit: commit the oldest first")
@@ -102,10 +101,10 @@ def told(
 
 
 def import_as_branch(repository: Repository, live: RdbSnapshotReader) -> RdbAdopted:
-    """Commits a file from nothing, on a branch of its own; HEAD stays where it is.
+    """Commit a file without a parent, on a branch of its own; HEAD stays where it is.
 
-    The same file is the same commit each time, so that a restore of it which was cut off is
-    known again.
+    The same file gives the same commit each time, so that a restore of it that was cut off can
+    be finished.
     """
     with repository.lock(), repository.importer(None) as importer:
         nothing = CommitSource(None, None)
@@ -117,10 +116,10 @@ def import_as_branch(repository: Repository, live: RdbSnapshotReader) -> RdbAdop
     return RdbAdopted(commit, branch, live.doubts())
 
 
-def _named(server: Server, file: RdbFile) -> Server:
-    """The server as a commit is to name it: who wrote the file, and the file.
+def _as_written(server: Server, file: RdbFile) -> Server:
+    """Return the server as a commit names it: the one that wrote the file, and the file.
 
-    What the writer did not keep, and the server of our own makes up, is no part of the file.
+    It has no stream counters if the file has none, for then the loading server makes them up.
     """
     brand, _, version = (file.server or "some server").partition(" ")
     known = replace(server.abilities, stream_counters=file.version >= WITH_STREAM_COUNTERS)

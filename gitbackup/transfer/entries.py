@@ -18,11 +18,11 @@ File = tuple[str, bytes]
 
 
 class EntriesToImport:
-    """What a file holds; its entries are in a spool.
+    """The contents of a file, whose entries are in a spool.
 
-    `scope` and `patterns` tell what it is a copy of: what it does not name there was not there.
-    `taken_at` is when that was, in milliseconds since 1970. `warnings` are sentences for the user.
-    `placed` tells whether the file tells of databases; else all is of database 0.
+    `scope` and `patterns` tell which keys it is a copy of: of those, what is not in it did not
+    exist. `taken_at` is when that was, in milliseconds since 1970. `warnings` are sentences for
+    the user. `placed` tells whether the file names databases; if not, all is of database 0.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class EntriesToImport:
         self._covers, self._matches = covers(scope), matcher(patterns)
 
     def add(self, db: int, name: Any, entry: Any) -> None:
-        """Takes an entry. Raises ValueError, saying what is wrong with it."""
+        """Add an entry. Raises ValueError that says what is wrong with it."""
         key = Key(db, kinds.normal_text(name, "the name"))
         if key in self.keys:
             raise ValueError(f"duplicate key, also as {key.name!r}")
@@ -48,47 +48,44 @@ class EntriesToImport:
         self._keep(key, codec.line(file_format.as_written(key.name, normal)))
 
     def add_library(self, name: Any, source: Any) -> None:
-        """Takes a library of functions. Raises ValueError, saying what is wrong with it."""
+        """Add a library of functions. Raises ValueError that says what is wrong with it."""
         content = codec.data(kinds.normal_text(source, "the source"))
-        told, _ = file_format.library_header(content)
-        if told != name:
-            raise ValueError(f"its source names it {told!r}")
+        source_name, _ = file_format.library_header(content)
+        if source_name != name:
+            raise ValueError(f"its source names it {source_name!r}")
         if not self.scope.functions:
             raise ValueError("the file's header says that it contains no libraries")
-        self._keep(Key(FUNCTIONS, told), content)
+        self._keep(Key(FUNCTIONS, source_name), content)
 
     def files(self) -> Iterator[File]:
-        """The files of a snapshot that holds these entries and nothing else."""
+        """Yield the files of a snapshot that has these entries and nothing else."""
         for db, keys in groupby(sorted(self.keys), key=lambda key: key.db):
             if db == FUNCTIONS:
-                yield from map(self._library_file, keys)
+                for key in keys:
+                    source = self._spool.read(spool_name(key))
+                    yield file_format.library_file(*file_format.library_header(source)), source
                 continue
             names = sorted(codec.data(key.name) for key in keys)
-            for path, some in file_format.place_files(db, names):
-                entries = {codec.text(name): self._entry(db, codec.text(name)) for name in some}
+            for path, names_in_file in file_format.place_files(db, names):
+                entries: dict[str, Entry] = {}
+                for name in map(codec.text, names_in_file):
+                    entries[name] = codec.load(self._spool.read(spool_name(Key(db, name))))
                 yield from file_format.encode_canonical(path, entries)
         yield file_format.MANIFEST, file_format.manifest(self.scope)
 
     def digest(self) -> str:
-        """By which the same content is known again, in whatever file."""
+        """Return a hash of the content, whatever the file looks like."""
         digest = sha256(file_format.manifest(self.scope))
         for key in sorted(self.keys):
-            digest.update(b"%b\n%b\n" % (_place(key).encode(), self._spool.read(_place(key))))
+            name = spool_name(key)
+            digest.update(b"%b\n%b\n" % (name.encode(), self._spool.read(name)))
         return digest.hexdigest()
 
     def _keep(self, key: Key, content: bytes) -> None:
         self.keys.add(key)
-        self._spool.put(_place(key), content)
-
-    def _library_file(self, key: Key) -> File:
-        source = self._spool.read(_place(key))
-        name, engine = file_format.library_header(source)
-        return file_format.library_file(name, engine), source
-
-    def _entry(self, db: int, name: str) -> Entry:
-        entry: Entry = codec.load(self._spool.read(_place(Key(db, name))))
-        return entry
+        self._spool.put(spool_name(key), content)
 
 
-def _place(key: Key) -> str:
+def spool_name(key: Key) -> str:
+    """Return the name of a key's entry in a spool."""
     return f"{key.db} {key.name}"

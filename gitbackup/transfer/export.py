@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from gitbackup.snapshot.commit_scope import scope_of, taken_at
 from gitbackup.snapshot.sources import CommitSource, Source, Spool, SpooledSource
 from gitbackup.store.repository.repository import Repository
 from gitbackup.system.atomic_file import new_file
+from gitbackup.transfer.entries import spool_name
 from gitbackup.transfer.formats import FORMS
 
 NOTHING = Redaction()
@@ -31,10 +31,10 @@ NOTHING = Redaction()
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """Which keys are to be exported, and how.
+    """Which keys are exported, and how.
 
-    No patterns, and None, are all of them; where databases are chosen, there are no libraries of
-    functions. `redaction` masks values, not in a form that is there to be restored.
+    No patterns, and None, mean all of them; if databases are chosen, libraries of functions are
+    left out. `redaction` masks values; a form that can only be restored does not take one.
     """
 
     form: str = "json"
@@ -54,9 +54,9 @@ class ExportOptions:
         return bool(self.patterns) or self.databases is not None
 
     def scope(self, whole: Scope) -> Scope:
-        """What of a snapshot's scope is wished for; the patterns are told apart from it.
+        """Return the chosen part of a snapshot's scope, without the patterns.
 
-        Raises UsageError for a database that is not of it.
+        Raises UsageError for a database that the scope does not cover.
         """
         if not self.narrowed:
             return whole
@@ -70,8 +70,8 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What `export` wrote. `commit` is None where it was the live database; `keys` and
-    `libraries` are how many of them, `size` is in bytes."""
+    """What `export` wrote. `commit` is None for the live database; `keys` and `libraries` are
+    how many of them were written, `size` is in bytes."""
 
     commit: str | None
     form: str
@@ -84,25 +84,24 @@ class ExportResult:
 def of_commit(
     repository: Repository, commit: str, options: ExportOptions, to: Path | BinaryIO
 ) -> ExportResult:
-    """Exports a commit. Raises Damaged where it is not well-formed, before anything is written."""
+    """Export a commit. Raises Damaged if it is not well-formed, before anything is written."""
     source = CommitSource(repository, commit)
     scope = options.scope(scope_of(source))
-    facts = _facts(options, scope, commit, taken_at(repository, commit))
-    return _export(source, scope, options, facts, to)
+    return _export(source, scope, options, commit, taken_at(repository, commit), to)
 
 
 def of_live(
     server: Server, scope: Scope, options: ExportOptions, to: Path | BinaryIO, progress: Progress
 ) -> ExportResult:
-    """Exports the live database. Nothing is written before all of it is read."""
+    """Export the live database. Nothing is written before all of it is read."""
     scope = options.scope(scope)
     fewest = scope if scope.include else replace(scope, include=options.patterns)
     live = SnapshotReader(server, fewest, progress)
     with Spool() as spool:
         taken = take(live, CommitSource(None, None), Repository.blob_id, spool)
         scope = replace(scope, functions=live.scope.functions)
-        facts = _facts(options, scope, None, live.taken_at)
-        result = _export(SpooledSource(taken.files, spool), scope, options, facts, to)
+        source = SpooledSource(taken.files, spool)
+        result = _export(source, scope, options, None, live.taken_at, to)
     return replace(result, warnings=doubts(taken))
 
 
@@ -110,26 +109,35 @@ def _export(
     source: Source,
     scope: Scope,
     options: ExportOptions,
-    facts: Mapping[str, Any],
+    commit: str | None,
+    moment: int,
     to: Path | BinaryIO,
 ) -> ExportResult:
+    facts: dict[str, Any] = {
+        "commit": commit,
+        "patterns": sorted({*map(codec.strict, options.patterns)}),
+        "redacted": sorted({*map(codec.strict, options.redaction.globs)}),
+        "scope": file_format.scope_object(scope),
+        "taken_at": codec.instant(moment),
+    }
     size = 0
     with Spool() as spool:
         keys = _gather(source, scope, options, spool)
         if options.narrowed and not any(key.db == FUNCTIONS for key in keys):
-            facts = {**facts, "scope": {**facts["scope"], "functions": False}}
+            facts["scope"] = {**facts["scope"], "functions": False}
+        pieces = FORMS[options.form].file(facts, keys, lambda key: spool.read(spool_name(key)))
         with new_file(to) if isinstance(to, Path) else nullcontext(to) as out:
-            for piece in FORMS[options.form].file(facts, keys, lambda key: spool.read(_place(key))):
+            for piece in pieces:
                 size += len(piece)
                 out.write(piece)
-    count = Counter(key.db == FUNCTIONS for key in keys)
-    return ExportResult(facts["commit"], options.form, count[False], count[True], size)
+    libraries = sum(key.db == FUNCTIONS for key in keys)
+    return ExportResult(commit, options.form, len(keys) - libraries, libraries, size)
 
 
 def _gather(source: Source, scope: Scope, options: ExportOptions, spool: Spool) -> list[Key]:
-    """Keeps each entry in its form; the keys, sorted.
+    """Put each entry in its form into the spool, and return the keys, sorted.
 
-    Raises UsageError for key patterns that match none.
+    Raises UsageError for key patterns that match no key.
     """
     form, within, matches = FORMS[options.form], covers(scope), matcher(options.patterns)
     files = (
@@ -139,24 +147,9 @@ def _gather(source: Source, scope: Scope, options: ExportOptions, spool: Spool) 
     for _, entries in file_format.decode_all(files):
         for key, entry in entries.items():
             if within(key) and matches(codec.data(key.name)):
-                spool.put(_place(key), form.entry(key, options.redaction.entry(key, entry)))
+                spool.put(spool_name(key), form.entry(key, options.redaction.entry(key, entry)))
                 keys.append(key)
     if options.patterns and not keys:
         named = " ".join(map(repr, options.patterns))
         raise UsageError(f"no key matches {named}; nothing was exported")
     return sorted(keys)
-
-
-def _place(key: Key) -> str:
-    return f"{key.db} {key.name}"
-
-
-def _facts(options: ExportOptions, scope: Scope, commit: str | None, moment: int) -> dict[str, Any]:
-    """What the file tells of itself."""
-    return {
-        "commit": commit,
-        "patterns": sorted({*map(codec.strict, options.patterns)}),
-        "redacted": sorted({*map(codec.strict, options.redaction.globs)}),
-        "scope": file_format.scope_object(scope),
-        "taken_at": codec.instant(moment),
-    }

@@ -1,4 +1,4 @@
-"""Reading a file to import: an export of ours, as one document or an entry a line, or a dump."""
+"""Read a file to import: an export of ours, as one document or an entry a line, or a dump."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ NEITHER = "neither a gitbackup export (json or jsonl) nor a dump of redis-dump o
 def read(
     file: BinaryIO, name: str, now: int, spool: Spool, encoding: str | None = None
 ) -> EntriesToImport:
-    """Reads a whole file, called `name`, and checks it.
+    """Read a whole file, called `name` in messages, and check it.
 
-    `now`, in milliseconds since 1970, serves where the file tells no moment. `encoding` is what
-    another tool took the server's bytes for; where it is None and the file leaves that open, and
-    it matters, that is an error. Raises UsageError, naming line and key, for what cannot be read
-    as it stands.
+    `now`, in milliseconds since 1970, is the time of a file that does not tell its own.
+    `encoding` is how another tool decoded the server's bytes. Raises UsageError, naming line and
+    key, for what cannot be read as it stands; also if `encoding` is None and the text of the
+    file could be in two encodings.
     """
     if encoding is not None:
         expect_encoding(encoding)
@@ -49,17 +49,22 @@ def read(
         raise UsageError(f"{name}: {RESP}")
     header = _header(first)
     if header is not None:
-        _expect_none(name, encoding)
-        return _lines(name, header, file, spool)
+        _expect_no_encoding(name, encoding)
+        return _read_lines(name, header, file, spool)
     content = first + available_memory.whole(file, name)
     document = _document(name, content)
     if is_dump(document):
-        _expect_clear(name, document, encoding)
-        return _converted(name, content, document, now, spool, encoding or UTF_8)
-    _expect_none(name, encoding)
+        if encoding is None and is_ambiguous(document):
+            raise UsageError(
+                f"{name}: the encoding is not known, and all text beyond ASCII could be"
+                " what redis-dump-load -E iso-8859-1 writes: import it with --encoding"
+                " iso-8859-1 if it was made like that, otherwise with --encoding utf-8"
+            )
+        return _read_dump(name, content, document, now, spool, encoding or UTF_8)
+    _expect_no_encoding(name, encoding)
     if not _is_ours(document):
         raise UsageError(f"{name}, line 1: {NEITHER}")
-    return _whole(name, content, document, spool)
+    return _read_document(name, content, document, spool)
 
 
 def _is_ours(document: Any) -> bool:
@@ -67,7 +72,7 @@ def _is_ours(document: Any) -> bool:
 
 
 def _header(line: bytes) -> dict[str, Any] | None:
-    """The first line of an export that has an entry a line; None of anything else."""
+    """Return the first line of an export that has an entry a line; None for anything else."""
     try:
         document = codec.load(line)
     except ValueError:
@@ -87,29 +92,19 @@ def _document(name: str, content: bytes) -> Any:
         raise UsageError(f"{name}, line {getattr(error, 'lineno', 1)}: {error}") from None
 
 
-def _expect_none(name: str, encoding: str | None) -> None:
+def _expect_no_encoding(name: str, encoding: str | None) -> None:
     if encoding is not None:
         raise UsageError(f"{name}: --encoding is only for dumps of other tools; this is not one")
 
 
-def _expect_clear(name: str, document: dict[str, Any], encoding: str | None) -> None:
-    """Raises UsageError where nobody has told how to read text that can be read in two ways."""
-    if encoding is None and is_ambiguous(document):
-        raise UsageError(
-            f"{name}: the encoding is not known, and all text beyond ASCII could be"
-            " what redis-dump-load -E iso-8859-1 writes: import it with --encoding"
-            " iso-8859-1 if it was made like that, otherwise with --encoding utf-8"
-        )
-
-
-def _converted(
+def _read_dump(
     name: str, content: bytes, document: dict[str, Any], now: int, spool: Spool, encoding: str
 ) -> EntriesToImport:
-    """What another tool has dumped; keys without a value come first, for they spoil the rest."""
+    """Read another tool's dump. Keys without a value come first: they make the rest doubtful."""
     conversion = Conversion(now)
     dump = EntriesToImport(spool, SCOPE, now)
     for key, item in sorted(document.items(), key=lambda pair: "value" in pair[1]):
-        with _blaming(name, key, content):
+        with _naming(name, key, content):
             told = item
             if encoding != UTF_8:
                 told = (
@@ -122,29 +117,31 @@ def _converted(
     return dump
 
 
-def _whole(name: str, content: bytes, document: dict[str, Any], spool: Spool) -> EntriesToImport:
-    """An export that is one document."""
-    dump = _begun(name, document, PARTS, spool)
+def _read_document(
+    name: str, content: bytes, document: dict[str, Any], spool: Spool
+) -> EntriesToImport:
+    """Read an export that is one document."""
+    dump = _begin(name, document, PARTS, spool)
     databases = _object(name, document, "databases")
     for number in databases:
         db = _database(name, number)
         for key, entry in _object(name, databases, number).items():
-            with _blaming(name, key, content):
+            with _naming(name, key, content):
                 dump.add(db, key, entry)
     for key, source in _object(name, document, "libraries").items():
-        with _blaming(name, key, content):
+        with _naming(name, key, content):
             dump.add_library(key, source)
     return dump
 
 
-def _lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool) -> EntriesToImport:
-    """An export that has an entry a line; its header tells how many."""
-    dump = _begun(name, header, {"entries"}, spool)
+def _read_lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool) -> EntriesToImport:
+    """Read an export that has an entry a line; its header tells how many."""
+    dump = _begin(name, header, {"entries"}, spool)
     at = 1
     for at, line in enumerate(iter(lambda: available_memory.line(file, name), b""), 2):
         document = _line(f"{name}, line {at}", line)
         key = document["key"]
-        with _blaming(name, key, line, at):
+        with _naming(name, key, line, at):
             if "functions" in document:
                 dump.add_library(key, _source(document["entry"]))
             else:
@@ -158,8 +155,8 @@ def _lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool) -> E
     return dump
 
 
-def _begun(name: str, facts: dict[str, Any], parts: set[str], spool: Spool) -> EntriesToImport:
-    """A dump with no entry yet, by what the file tells of itself."""
+def _begin(name: str, facts: dict[str, Any], parts: set[str], spool: Spool) -> EntriesToImport:
+    """Return the entries to import, none yet, by what the file tells of itself."""
     where = f"{name}, line 1"
     if facts["schema"] != SCHEMA:
         raise UsageError(f"{where}: the schema is {facts['schema']!r}, but must be {SCHEMA!r}")
@@ -181,10 +178,10 @@ def _begun(name: str, facts: dict[str, Any], parts: set[str], spool: Spool) -> E
 
 
 def _object(name: str, document: dict[str, Any], member: str) -> dict[str, Any]:
-    found = document[member]
-    if not isinstance(found, dict):
+    value: dict[str, Any] = document[member]
+    if not isinstance(value, dict):
         raise UsageError(f"{name}: {member!r} is not an object")
-    return found
+    return value
 
 
 def _database(name: str, number: str) -> int:
@@ -203,7 +200,7 @@ def _number(db: Any) -> int:
 
 
 def _line(where: str, line: bytes) -> dict[str, Any]:
-    """The object on a line, with the members that it has to have."""
+    """Return the object on a line, which has the members of an entry."""
     try:
         document = codec.decode_line(line)
     except ValueError as error:
@@ -223,8 +220,8 @@ def _source(entry: Any) -> Any:
 
 
 @contextmanager
-def _blaming(name: str, key: str, content: bytes, line: int = 0) -> Iterator[None]:
-    """What is wrong with an entry is told with its key, and the line on which it is found."""
+def _naming(name: str, key: str, content: bytes, line: int = 0) -> Iterator[None]:
+    """Raise UsageError for a ValueError, with the key, and the line on which it stands."""
     try:
         yield
     except ValueError as error:

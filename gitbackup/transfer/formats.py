@@ -1,6 +1,6 @@
-"""The forms of an export: one document, an entry a line, or commands for `redis-cli --pipe`.
+"""The formats of an export: one document, an entry a line, or commands for `redis-cli --pipe`.
 
-A form turns an entry into bytes, and what was gathered so into a file.
+A format turns each entry into bytes, and those into a file.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class ExportFormat(Protocol):
     text: bool
 
     def entry(self, key: Key, entry: Entry) -> bytes:
-        """One entry, to be gathered."""
+        """Return one entry in this format."""
         ...
 
     def file(self, facts: Facts, keys: Sequence[Key], fetch: Fetch) -> Iterator[bytes]:
-        """The file of sorted `keys`, piece by piece; `fetch` gives what was gathered of each.
+        """Yield the file of sorted `keys`, piece by piece; `fetch` returns the entry of each.
 
         `facts` are what the file tells of itself.
         """
@@ -50,12 +50,12 @@ class JsonFormat:
     def file(self, facts: Facts, keys: Sequence[Key], fetch: Fetch) -> Iterator[bytes]:
         yield b"{\n" + _members({"schema": SCHEMA}) + b",\n" + _members(facts)
         yield b',\n  "databases": {'
-        groups = [key for key in keys if key.db != FUNCTIONS]
-        for at, (db, group) in enumerate(groupby(groups, key=lambda key: key.db)):
+        in_databases = [key for key in keys if key.db != FUNCTIONS]
+        for at, (db, group) in enumerate(groupby(in_databases, key=lambda key: key.db)):
             yield b'%s\n    "%d": {\n' % (b"," if at else b"", db)
             yield from _joined(map(fetch, group))
             yield b"\n    }"
-        yield b"\n  }" if groups else b"}"
+        yield b"\n  }" if in_databases else b"}"
         yield b',\n  "libraries": {'
         libraries = [key for key in keys if key.db == FUNCTIONS]
         if libraries:
@@ -76,15 +76,15 @@ class JsonLinesFormat:
         return b'{%s%s,"key":%s,"entry":%s}\n' % (MEMBER, place, codec.line(key.name), written)
 
     def file(self, facts: Facts, keys: Sequence[Key], fetch: Fetch) -> Iterator[bytes]:
-        """How many lines follow is a fact too: a file that was cut off between two is known."""
+        """Yield the facts, with how many lines follow: so a file that was cut off is noticed."""
         yield b"{" + MEMBER + codec.line({**facts, "entries": len(keys)})[1:] + b"\n"
         yield from map(fetch, keys)
 
 
 class RespFormat:
-    """The commands that make the keys anew, as the server reads them.
+    """The commands that create the keys, as the server reads them.
 
-    They are in no transaction, for `redis-cli --pipe` tells no errors of what is in one.
+    They are in no transaction, since `redis-cli --pipe` reports no errors from inside one.
     """
 
     text = False
@@ -107,7 +107,7 @@ FORMS: dict[str, ExportFormat] = {
 
 
 def _members(document: Mapping[str, Any], depth: int = 0) -> bytes:
-    """The members of an object that is so deep in the document, without its brackets."""
+    """Return the members of an object at that depth of the document, without its brackets."""
     inside = codec.encode(document)[2:-3]
     return (b"\n" + inside).replace(b"\n", b"\n" + b"  " * depth)[1:]
 
@@ -118,7 +118,7 @@ def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _writes(key: Key, entry: Entry) -> Iterator[Command]:
-    """What is there of that name goes first, so that nothing is merged into it."""
+    """Yield the commands of one key. What has its name is removed first, not merged into."""
     if key.db == FUNCTIONS:
         yield "FUNCTION", "LOAD", "REPLACE", codec.data(entry["value"])
         return
@@ -131,9 +131,9 @@ def _writes(key: Key, entry: Entry) -> Iterator[Command]:
 
 
 def _packed(commands: Iterable[Command]) -> bytes:
-    return b"".join(map(_array, commands))
-
-
-def _array(command: Command) -> bytes:
-    words = [word if isinstance(word, bytes) else str(word).encode() for word in command]
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words)
+    packed = []
+    for command in commands:
+        words = [word if isinstance(word, bytes) else str(word).encode() for word in command]
+        packed.append(b"*%d\r\n" % len(words))
+        packed += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
+    return b"".join(packed)

@@ -1,6 +1,6 @@
-"""`import`: what a file holds goes into the live database, planned and proved as a restore is.
+"""`import`: write the contents of a file to the live database, planned and verified as a restore.
 
-The file's entries become a commit that no branch has, and that is what is restored.
+The file's entries become a commit that is on no branch, and that commit is restored.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gitbackup.transfer.export_reader import read
 class Destination:
     """Where an import goes: the server, and what it is to the data repository.
 
-    `repository` is None where there is none yet, and `make` makes it. `scope` and `home` are as
+    `repository` is None if there is none yet, and `make` makes it. `scope` and `home` are as
     for a Restorer.
     """
 
@@ -52,9 +52,9 @@ class Destination:
 def begin(
     file: BinaryIO, name: str, how: RestoreOptions, place: Destination, encoding: str | None = None
 ) -> Importing:
-    """Reads and checks a whole file; `encoding` is as for exported.read().
+    """Read and check a whole file; `encoding` is as for `export_reader.read`.
 
-    Raises UsageError, naming line and key, for one that cannot be read as it stands.
+    Raises UsageError, naming line and key, for a file that cannot be read as it stands.
     """
     with closing(place.server.dial()) as connection:
         now = keyspace.clock(connection)
@@ -63,7 +63,7 @@ def begin(
 
 
 class Importing:
-    """The import of a file called `name`, to be planned or carried out."""
+    """The import of a file called `name`, to plan or to carry out."""
 
     def __init__(
         self, dump: EntriesToImport, name: str, how: RestoreOptions, place: Destination
@@ -78,35 +78,35 @@ class Importing:
 
     @property
     def resumes(self) -> bool:
-        """Whether it goes on with an import that was cut off."""
+        """Whether it continues an import that was cut off."""
         return self._unfinished is not None
 
     def plan(self) -> Plan:
-        """The plan alone; nothing is written anywhere. It warns of what the server would refuse."""
+        """Return the plan, which warns of what the server would refuse. Nothing is written."""
         with scratch(self._place.repository) as repository:
             return self._restorer(repository, self._record(repository)).plan()
 
     def run(self, confirm: Confirm, tell: Tell | None = None) -> RestoreResult:
-        """Gives the plan to `confirm`, and where that is true carries it out.
+        """Pass the plan to `confirm`, carry it out if that returns true, and return what was done.
 
-        `tell` is given what it did. It makes the data repository where there is none. Raises
-        what a restore does; the same import, run again, finishes then.
+        The result is passed to `tell`, too. The data repository is made if there is none. Raises
+        what a restore does; the same import, run again, then finishes.
         """
         if self._place.repository is None:
             plan = self.plan()
             if not plan.keys or not confirm(plan):
                 return RestoreResult(plan, applied=False)
-            confirm = _yes
+            confirm = _confirmed
         repository = self._place.repository or self._place.make()
         if self._unfinished is not None:
             return self._restorer(repository, self._unfinished.commit).run(confirm, tell)
-        with self._held(repository) as commit:
+        with self._recorded(repository) as commit:
             return self._restorer(repository, commit).run(confirm, tell)
 
     @contextmanager
-    def _held(self, repository: Repository) -> Iterator[str]:
-        """The file as a commit, which stays only where something has come of it: then the
-        import can be finished, and undone."""
+    def _recorded(self, repository: Repository) -> Iterator[str]:
+        """Make a commit of the file, and keep it only if the import has begun to write: then it
+        can be finished, and undone."""
         before = repository.imported()
         commit = self._record(repository)
         head = repository.head()
@@ -119,8 +119,8 @@ class Importing:
 
     def _restorer(self, repository: Repository, commit: str) -> Restorer:
         place, note = self._place, self._unfinished
-        wanted = RestoreRequest(commit, self._how, self._asked, note, name=self._name)
-        return Restorer(repository, place.server, wanted, place.scope, place.home, place.progress)
+        request = RestoreRequest(commit, self._how, self._asked, note, name=self._name)
+        return Restorer(repository, place.server, request, place.scope, place.home, place.progress)
 
     def _note(self, repository: Repository | None) -> JournalEntry | None:
         if repository is None:
@@ -138,10 +138,10 @@ class Importing:
 
 
 def _narrowed(dump: EntriesToImport, how: RestoreOptions) -> RestoreOptions:
-    """How, as far as the file settles it.
+    """Return the options, narrowed by the file.
 
-    What is not of the keys that the file is a copy of is never deleted, and what tells no
-    database goes into the one that is chosen.
+    Only keys that the file is a copy of can be deleted; a file that names no database goes into
+    the chosen one. Raises UsageError for key globs if the file has its own, and keys are deleted.
     """
     if not dump.placed and how.databases is not None and len(how.databases) == 1:
         how = replace(how, databases=tuple((0, to) for _, to in how.databases))
@@ -155,5 +155,5 @@ def _narrowed(dump: EntriesToImport, how: RestoreOptions) -> RestoreOptions:
     return replace(how, patterns=dump.patterns)
 
 
-def _yes(_: Plan) -> bool:
+def _confirmed(_: Plan) -> bool:
     return True

@@ -41,17 +41,14 @@ SHIFTED = (
 
 
 def is_dump(document: Any) -> bool:
-    """Whether it looks like what either tool writes."""
+    """Return whether it looks like what either tool writes."""
     return isinstance(document, dict) and all(
         isinstance(item, dict) and isinstance(item.get("type"), str) for item in document.values()
     )
 
 
 def decode_infinite(content: bytes) -> Any:
-    """The document where it is JSON but for infinite numbers.
-
-    Raises ValueError where it is not.
-    """
+    """Return a document that is JSON except for infinite numbers. Raises ValueError for others."""
     document = json.loads(content, parse_constant=_infinite, object_pairs_hook=_unique)
     try:
         codec.encode(document)
@@ -62,33 +59,26 @@ def decode_infinite(content: bytes) -> Any:
     return document
 
 
-def text_of(document: dict[str, Any]) -> Iterator[str]:
-    """All text of a dump that stands for bytes: keys, and what they hold."""
+def is_ambiguous(document: dict[str, Any]) -> bool:
+    """Return whether the text of keys and values could be ISO 8859-1 as well as UTF-8: there are
+    characters beyond ASCII, and none beyond U+00FF."""
+    beyond = False
     ahead: list[Any] = [[name, item.get("value")] for name, item in document.items()]
     while ahead:
         value = ahead.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             ahead += [*value.keys(), *value.values()]
         elif isinstance(value, list):
             ahead += value
-
-
-def is_ambiguous(document: dict[str, Any]) -> bool:
-    """Whether the text may be bytes that were taken for ISO 8859-1, each a character, as well as
-    it may be UTF-8: there is some beyond ASCII, and none beyond U+00FF."""
-    beyond = False
-    for text in text_of(document):
-        if not text.isascii():
+        elif isinstance(value, str) and not value.isascii():
             beyond = True
-            if max(text) > "\u00ff":
+            if max(value) > "\u00ff":
                 return False
     return beyond
 
 
 def expect_encoding(name: str) -> None:
-    """Raise UsageError for a name that is no text encoding's."""
+    """Raise UsageError for a name of no encoding that keeps all bytes."""
     try:
         if codecs.lookup(name).name.replace("_", "-") in _NOT_BYTEWISE:
             raise LookupError
@@ -98,9 +88,9 @@ def expect_encoding(name: str) -> None:
 
 
 def recoded(value: Any, encoding: str) -> Any:
-    """Text, whatever it stands in, as loose text of the bytes that it is in an encoding.
+    """Return all text in a value as loose text of its bytes in an encoding.
 
-    Raises ValueError for text that it cannot be.
+    Raises ValueError for text that the encoding does not have.
     """
     if isinstance(value, str):
         try:
@@ -115,19 +105,19 @@ def recoded(value: Any, encoding: str) -> Any:
 
 
 class Conversion:
-    """Makes our entries of a dump's; tells, once that is done, what was doubtful about them.
+    """Turns entries of a dump into ours; knows afterwards what was doubtful about them.
 
-    `now` is in milliseconds since 1970. `taken_at` is when the dump was made, as far as it
-    tells; else it is `now`.
+    `now` is in milliseconds since 1970. `taken_at` is when the dump was made, or `now` if the
+    dump does not tell.
     """
 
     def __init__(self, now: int) -> None:
         self.taken_at = now
         self._now = now
-        self._undated = self._cut = self._lost = 0
+        self._undated = self._truncated = self._replaced = 0
 
     def entry(self, item: dict[str, Any]) -> dict[str, Any]:
-        """An entry, to be checked. Raises ValueError for what no dump holds."""
+        """Return an entry, to be checked. Raises ValueError for what no dump has."""
         if "value" not in item:
             raise ValueError(SHIFTED)
         if unknown := item.keys() - MEMBERS:
@@ -135,42 +125,40 @@ class Conversion:
         if item["type"] not in TYPES:
             raise ValueError(f"such a dump cannot contain the type {item['type']!r}")
         value = self._scores(item["value"]) if item["type"] == "zset" else item["value"]
-        self._lost += LOST in json.dumps(value, ensure_ascii=False)
+        self._replaced += LOST in json.dumps(value, ensure_ascii=False)
         entry = {"type": item["type"], "value": codec.tighten(value)}
         expires_at = self._expires_at(item)
         return entry if expires_at is None else {**entry, "expires_at": codec.instant(expires_at)}
 
     def warnings(self) -> Iterator[str]:
-        """Sentences for the user."""
+        """Yield sentences for the user."""
         yield (
             "the file does not name a database: its keys are written to database 0, or to"
             " that of --db or the URL"
         )
         if self._undated:
             yield (
-                f"{_told(self._undated, 'key expires', 'keys expire')}, and the file"
+                f"{counted(self._undated, 'key expires', 'keys expire')}, and the file"
                 " does not say when it was made: the time to live counts from now"
             )
-        if self._cut:
+        if self._truncated:
             yield (
-                f"{_told(self._cut, 'sorted set is', 'sorted sets are')} from"
-                " redis-dump, which truncates scores to whole numbers: the fractions"
-                " are lost"
+                f"{counted(self._truncated, 'sorted set is', 'sorted sets are')} from"
+                " redis-dump, which truncates scores to whole numbers: the fractions are lost"
             )
-        if self._lost:
+        if self._replaced:
             yield (
-                f"{_told(self._lost, 'key contains', 'keys contain')} the character"
-                " U+FFFD: redis-dump writes it for bytes that are not UTF-8, and"
-                " those bytes are lost"
+                f"{counted(self._replaced, 'key contains', 'keys contain')} the character U+FFFD:"
+                " redis-dump writes it for bytes that are not UTF-8, and those bytes are lost"
             )
 
     def _scores(self, pairs: Any) -> Any:
-        """A sorted set's members and scores, whichever of the two comes first."""
+        """Return a sorted set's members with their scores, whichever of the two comes first."""
         if not isinstance(pairs, list) or not all(_is_pair(pair) for pair in pairs):
             raise ValueError("the value is not an array of member and score pairs")
-        first = any(not isinstance(pair[0], str) for pair in pairs)
-        self._cut += first
-        named = [(pair[1], pair[0]) if first else tuple(pair) for pair in pairs]
+        score_first = any(not isinstance(pair[0], str) for pair in pairs)
+        self._truncated += score_first
+        named = [(pair[1], pair[0]) if score_first else tuple(pair) for pair in pairs]
         if len(dict(named)) < len(pairs):
             raise ValueError("duplicate member")
         for member, score in named:
@@ -182,7 +170,7 @@ class Conversion:
         return {member: _score(score) for member, score in named}
 
     def _expires_at(self, item: dict[str, Any]) -> int | None:
-        """The instant in milliseconds since 1970; None where it does not expire."""
+        """Return the instant in milliseconds since 1970; None if it does not expire."""
         left = _milliseconds(item.get("ttl", 0))
         if left < 0 or not item.keys() & {"ttl", "expireat"}:
             return None
@@ -208,7 +196,7 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_pair(pair: Any) -> bool:
-    """A member, which is text, and a score, which is not."""
+    """Return whether it is a member, which is text, and a score, which is not."""
     both = isinstance(pair, list) and len(pair) == 2
     return both and isinstance(pair[0], str) is not isinstance(pair[1], str)
 
@@ -225,7 +213,3 @@ def _milliseconds(seconds: Any) -> int:
     if not math.isfinite(seconds) or abs(seconds) >= codec.LARGEST / 1000:
         raise ValueError(f"{seconds!r} seconds is more than a TTL can be")
     return round(seconds * 1000)
-
-
-def _told(count: int, one: str, many: str) -> str:
-    return counted(count, one, many)

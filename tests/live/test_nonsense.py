@@ -31,6 +31,31 @@ SEEDS = range(40)
 
 
 @contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The URL of a free port, each of whose connections is given to `serve`."""
+    stopped = threading.Event()
+
+    def accept() -> None:
+        while True:
+            client, _ = listener.accept()
+            if stopped.is_set():
+                client.close()
+                return
+            serve(client)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept)
+        thread.start()
+        port = listener.getsockname()[1]
+        try:
+            yield f"redis://127.0.0.1:{port}?socket_timeout={TIMEOUT}"
+        finally:
+            stopped.set()
+            socket.create_connection(("127.0.0.1", port)).close()
+            thread.join()
+
+
+@contextmanager
 def answering(answer: Answer, drip: float = 0) -> Iterator[str]:
     """A server that says what `answer` does, byte for byte with a pause where it is to drip."""
     stopped = threading.Event()
@@ -48,21 +73,14 @@ def answering(answer: Answer, drip: float = 0) -> Iterator[str]:
                 if not drip:
                     client.sendall(said)
 
-    def serve() -> None:
-        while not stopped.is_set():
-            client, _ = listener.accept()
-            threading.Thread(target=_quietly, args=(talk, client), daemon=True).start()
+    def serve(client: socket.socket) -> None:
+        threading.Thread(target=_quietly, args=(talk, client), daemon=True).start()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        port = listener.getsockname()[1]
+    with listening(serve) as url:
         try:
-            yield f"redis://127.0.0.1:{port}?socket_timeout={TIMEOUT}"
+            yield url
         finally:
             stopped.set()
-            socket.create_connection(("127.0.0.1", port)).close()
-            thread.join()
 
 
 def _quietly(talk: Callable[[socket.socket], None], client: socket.socket) -> None:
@@ -181,8 +199,6 @@ def spoilt(server: str, seed: int) -> Iterator[str]:
                 return data[: here + 1] + data[max(0, here - 30) :]
         return head + chance.choice([b":1\r\n", b"*-1\r\n", b"$5\r\n", b"_\r\n", b"\r\n"]) + tail
 
-    stopped = threading.Event()
-
     def pump(of: socket.socket, to: socket.socket, through: Callable[[bytes], bytes]) -> None:
         with suppress(OSError):
             while data := of.recv(1 << 16):
@@ -191,27 +207,14 @@ def spoilt(server: str, seed: int) -> Iterator[str]:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
-    def serve() -> None:
-        while True:
-            ours, _ = listener.accept()
-            if stopped.is_set():
-                ours.close()
-                return
-            theirs = socket.socket(socket.AF_UNIX)
-            theirs.connect(server.removeprefix("unix://"))
-            for pair in ((ours, theirs, lambda data: data), (theirs, ours, spoil)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
+    def serve(ours: socket.socket) -> None:
+        theirs = socket.socket(socket.AF_UNIX)
+        theirs.connect(server.removeprefix("unix://"))
+        for pair in ((ours, theirs, lambda data: data), (theirs, ours, spoil)):
+            threading.Thread(target=pump, args=pair, daemon=True).start()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        port = listener.getsockname()[1]
-        try:
-            yield f"redis://127.0.0.1:{port}?socket_timeout={TIMEOUT}"
-        finally:
-            stopped.set()
-            socket.create_connection(("127.0.0.1", port)).close()
-            thread.join()
+    with listening(serve) as url:
+        yield url
 
 
 @pytest.mark.parametrize("seed", SEEDS)

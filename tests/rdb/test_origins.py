@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.backup import Backup
+from gitbackup import Backup
 from gitbackup.errors import Damaged, ServerError
 from gitbackup.live.connection.crc64 import crc64
 from gitbackup.live.rdb import rdb_file, rdb_server
