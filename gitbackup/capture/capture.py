@@ -11,7 +11,7 @@ from typing import Protocol
 
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.diff import keys as key_diff
-from gitbackup.errors import Damaged, GitbackupError, TooLarge
+from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.format.patterns import covers
 from gitbackup.live.read.permissions import all_told
 from gitbackup.model.amounts import counted
@@ -137,7 +137,7 @@ class FileCollector:
         return blob_id
 
     def drop(self, path: str) -> None:
-        del self.files[path]
+        self.files.pop(path, None)  # a reader may have given it to another collector before
 
     def recall(self, path: str, digest: bytes) -> CachedBlob | None:
         cached = self._reply_cache.get(digest) if self._reply_cache else None
@@ -226,7 +226,7 @@ class _Differences:
         """Return a known file's entries that are in scope; None if it is not well-formed."""
         try:
             content = self._known.read(path)
-        except TooLarge as damaged:
+        except Damaged as damaged:
             self._skip(damaged)
             return None
         try:

@@ -13,6 +13,7 @@ from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart
 from gitbackup.model.changes import Summary
+from gitbackup.snapshot.base import Base, compared_with
 from gitbackup.snapshot.compare import summarise
 from gitbackup.snapshot.sources import CommitSource, Spool
 from gitbackup.store.repository.repository import Repository
@@ -65,8 +66,9 @@ def commit(
     Keys that match one of the globs `quiet` are committed too, but the subject mentions them
     only if nothing else changed. `trailers` are added to those that every commit has.
 
-    Raises Busy if another run holds the repository or moved it, ServerError if reading fails,
-    Damaged if the repository's objects are damaged.
+    If HEAD's files cannot be read, it starts from those that can, with a warning. Raises Busy if
+    another run holds the repository or moved it, ServerError if reading fails, Damaged if HEAD's
+    commit is missing.
     """
     return record(repository, live, lambda _: message, allow_empty, quiet, trailers)[1]
 
@@ -84,18 +86,25 @@ def record(
     Returns what was read, and the result.
     """
     with repository.lock():
-        parent = repository.head()
-        known, reply_cache = CommitSource(repository, parent), repository.reply_cache()
-        with repository.importer(parent) as importer:
-            capture = take(live, known, repository.blob_id, importer, reply_cache=reply_cache)
-            capture, commit_id = with_quiet(capture, quiet), None
-            if capture.differs or allow_empty:
-                text = compose(wording(capture.summary), capture.summary, origin(capture), trailers)
-                commit_id = importer.commit(text, changed_paths(capture), live.dated)
-                importer.publish()
+        parent, reply_cache = repository.head(), repository.reply_cache()
+
+        def act(base: Base) -> tuple[Capture, str | None, Base]:
+            with repository.importer(parent, base.commit, base.lost) as importer:
+                capture = take(
+                    live, base.source, repository.blob_id, importer, reply_cache=reply_cache
+                )
+                capture, commit_id = with_quiet(capture, quiet), None
+                if capture.differs or base.lost or allow_empty:
+                    words = wording(capture.summary)
+                    text = compose(words, capture.summary, origin(capture), trailers)
+                    commit_id = importer.commit(text, changed_paths(capture), live.dated)
+                    importer.publish()
+            return capture, commit_id, base
+
+        capture, commit_id, base = compared_with(repository, parent, act)
         reply_cache.save()
         untidy = upkeep(repository) if commit_id else []
-    done = _result(repository, capture, parent, commit_id, wording(capture.summary))
+    done = _result(repository, capture, parent, commit_id, wording(capture.summary), base)
     return capture, replace(done, warnings=[*done.warnings, *untidy])
 
 
@@ -126,11 +135,18 @@ def preview(
 ) -> CommitResult:
     """Return what `commit` would do, and write nothing. `repository` is None before the first."""
     parent = repository.head() if repository else None
-    known = CommitSource(repository, parent)
-    with Spool() as spool:
-        reply_cache = repository.reply_cache() if repository else None
-        capture = take(live, known, Repository.blob_id, spool, reply_cache=reply_cache)
-    return _result(repository, with_quiet(capture, quiet), parent, None, message)
+    reply_cache = repository.reply_cache() if repository else None
+
+    def act(base: Base) -> tuple[Capture, Base]:
+        with Spool() as spool:
+            return take(live, base.source, Repository.blob_id, spool, reply_cache=reply_cache), base
+
+    capture, base = (
+        compared_with(repository, parent, act)
+        if repository
+        else act(Base(CommitSource(None, None), None))
+    )
+    return _result(repository, with_quiet(capture, quiet), parent, None, message, base)
 
 
 def changed_paths(capture: Capture) -> dict[str, str | None]:
@@ -144,10 +160,14 @@ def _result(
     parent: str | None,
     commit_id: str | None,
     message: str | None,
+    base: Base,
 ) -> CommitResult:
     """Return the result of a capture on top of `parent`, committed as `commit_id` if at all."""
     subject = subject_of(message or capture.summary.subject)
-    warnings = (*capture.warnings, *doubts(capture), *surprises(repository, capture, parent))
+    warnings = (
+        *(*base.warnings, *capture.warnings, *doubts(capture)),
+        *surprises(repository, capture, parent, base.source),
+    )
     live = capture.live
     return CommitResult(
         commit_id,

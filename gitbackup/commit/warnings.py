@@ -11,6 +11,7 @@ from gitbackup.capture.capture import Capture
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.plan.plan import Ttl
 from gitbackup.snapshot import file_format
+from gitbackup.snapshot.sources import Source
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JournalEntry, State
 
@@ -47,9 +48,11 @@ def doubts(capture: Capture) -> list[str]:
     return sentences
 
 
-def surprises(repository: Repository | None, capture: Capture, parent: str | None) -> list[str]:
+def surprises(
+    repository: Repository | None, capture: Capture, parent: str | None, known: Source
+) -> list[str]:
     """Return a warning for each thing that may be a mistake: an unfinished restore, far fewer
-    keys than in the last commit, another scope, or a detached HEAD."""
+    keys than in the last commit, another scope than that of `known`, or a detached HEAD."""
     if repository is None or parent is None:
         return []
     sentences, keys = unfinished_restores(repository), capture.live.total
@@ -63,7 +66,7 @@ def surprises(repository: Repository | None, capture: Capture, parent: str | Non
         sentences.append(
             f"only {keys:,} keys, but the last commit has {last:,}: is this the right server?"
         )
-    before = repository.files(parent).get(file_format.MANIFEST)
+    before = known.files.get(file_format.MANIFEST)
     if before and before != capture.files[file_format.MANIFEST]:
         sentences.append(
             "the scope has changed since the last commit: keys outside it are not in this snapshot"

@@ -23,6 +23,7 @@ from gitbackup.model.keys import Key, Scope
 from gitbackup.progress import Progress
 from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
+from gitbackup.snapshot.base import source_of_head
 from gitbackup.snapshot.compare import Comparison, compare, key_diff, masked, summarise
 from gitbackup.snapshot.manifests import Manifests, out_of_scope, parted
 from gitbackup.snapshot.sources import CommitSource, LiveSource, Spool, differing_sources
@@ -214,11 +215,11 @@ def _diff_live(
 def status(repository: Repository, live: SnapshotReader, narrow: Narrow = EVERYTHING) -> Status:
     """What a commit of the live database would record, and what HEAD is."""
     head = repository.head()
-    side = CommitSource(repository, head)
+    side = source_of_head(repository, head)
     with Spool() as spool:
         reply_cache = repository.reply_cache()
         taken = take(live, side, Repository.blob_id, spool, strict=True, reply_cache=reply_cache)
-    warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head)]
+    warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head, side)]
     told, quiet, excluded = narrow.split(taken.changes)
     return Status(
         server=str(live.server),

@@ -21,6 +21,7 @@ from gitbackup.plan.plan_json import how_object
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.restore.trailers import BEGUN, DONE, trailers
 from gitbackup.snapshot import file_format
+from gitbackup.snapshot.base import Base
 from gitbackup.snapshot.compare import summarise
 from gitbackup.snapshot.entry_sources import EntrySource
 from gitbackup.snapshot.sources import Spool
@@ -32,12 +33,14 @@ from gitbackup.store.repository.restore_journal import JournalEntry, State
 class LiveState:
     """The live database as it was read, compared with HEAD (`parent`), and the plan made of that.
 
-    `source` gives its entries; the files that HEAD does not have are in `spool`.
+    `base` stands for HEAD's files. `source` gives the entries; the files that `base` does not have
+    are in `spool`.
     """
 
     plan: Plan
     capture: Capture
     parent: str | None
+    base: Base
     source: EntrySource
     spool: Spool
 
@@ -82,7 +85,11 @@ def commit_before(
         origin(live_state.capture),
         trailers(BEGUN, request, replaced),
     )
-    with _unmoved(repository, live_state), repository.importer(live_state.parent) as importer:
+    base = live_state.base
+    with (
+        _unmoved(repository, live_state),
+        repository.importer(live_state.parent, base.commit, base.lost) as importer,
+    ):
         for path in live_state.capture.fresh:
             importer.blob(live_state.spool.read(live_state.capture.files[path]))
         commit = importer.commit(message, changed_paths(live_state.capture))

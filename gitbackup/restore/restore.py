@@ -14,7 +14,7 @@ from dataclasses import replace
 from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import commit
-from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, ServerError
+from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, NewerFormat, ServerError
 from gitbackup.format.patterns import widest
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.permissions import all_told
@@ -32,6 +32,7 @@ from gitbackup.restore.result import RestoreResult, cut_off
 from gitbackup.restore.trailers import DONE, trailers
 from gitbackup.restore.validate import count_keys, sound_part
 from gitbackup.restore.verify_writes import differing
+from gitbackup.snapshot.base import Base, compared_with
 from gitbackup.snapshot.commit_scope import head_scope, scope_of, taken_at
 from gitbackup.snapshot.compare import compare
 from gitbackup.snapshot.entry_sources import EntrySource, FileSummaries, decoded
@@ -222,10 +223,23 @@ class Restorer:
         self._reads = replace(self._touched, include=self._request.how.patterns)
 
     def _read_live_once(self, spool: Spool) -> LiveState:
+        parent = self._repository.head()
+        try:
+            return compared_with(
+                self._repository, parent, lambda base: self._read_on(spool, parent, base)
+            )
+        except NewerFormat as error:  # the commit to restore was looked at before
+            raise NewerFormat(
+                f"in HEAD, {error}, or make an earlier commit HEAD with"
+                f" `{self._repository.go_back()}`"
+            ) from None
+
+    def _read_on(self, spool: Spool, parent: str | None, base: Base) -> LiveState:
+        """Read the live database, compared with HEAD's files or those that stand for them."""
         self._final_check.begin()
-        parent, request = self._repository.head(), self._request
+        request = self._request
         live = SnapshotReader(self._server, self._reads, self._progress)
-        known = EntrySource(CommitSource(self._repository, parent), self._summaries)
+        known = EntrySource(base.source, self._summaries)
         reply_cache = self._repository.reply_cache()
         capture = take(live, known, Repository.blob_id, spool, reply_cache=reply_cache)
         source = decoded(LiveSource(self._repository, capture.files, spool))
@@ -241,7 +255,8 @@ class Restorer:
         )
         if request.kept:
             plan = revalidate(plan, request.kept, begun=self.resumes or not self._home)
-        return LiveState(_warned(plan, *self._warnings), capture, parent, source, spool)
+        plan = _warned(plan, *self._warnings, *base.warnings)
+        return LiveState(plan, capture, parent, base, source, spool)
 
     def _save(
         self, result: RestoreResult, live_state: LiveState, entries: Entries

@@ -6,7 +6,8 @@ from gitbackup.errors import Damaged
 from gitbackup.format import codec
 from gitbackup.model.keys import Scope
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.sources import CommitSource, Source
+from gitbackup.snapshot.base import base_of
+from gitbackup.snapshot.sources import Source
 from gitbackup.store.repository.repository import Repository
 
 
@@ -29,7 +30,7 @@ def scope_of(source: Source) -> Scope:
 
 def head_scope(repository: Repository, warnings: list[str]) -> Scope | None:
     """The scope of HEAD's snapshot; None where there is none to be read: of a broken one, warns."""
-    source = CommitSource(repository, repository.head())
+    source = base_of(repository, repository.head()).source
     if file_format.MANIFEST not in source.files:
         return None
     try:

@@ -122,7 +122,6 @@ def test_files_without_end_are_not_taken_over(
         ("blame", "good"),
         ("export", "HEAD", "-o", "out"),
         ("restore", "HEAD", "--dry-run"),
-        ("commit", "--dry-run"),
         ("status",),
         ("verify",),
         ("log", "--stat"),
@@ -154,6 +153,7 @@ def test_what_is_in_the_history_besides_can_be_read(
         assert "one" in kept.says(*words, "--repo", "bomb")
     for words in (("show", "HEAD~1:good"), ("keys", "HEAD~1")):
         assert "string" in kept.says(*words, "--repo", "bomb")
+    assert "compared with commit" in kept.run("commit", "--dry-run", "--repo", "bomb").err
     assert kept.run("diff", "HEAD~1", "--repo", "bomb").code in (0, 1)
 
 

@@ -10,16 +10,18 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitbackup.errors import GitbackupError
+from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.git.environment import users_file
 from gitbackup.store.objects import refs, trees
 
-_OURS = re.compile(r"gitbackup\.json|(?:db[0-9]+|functions)/.*", re.DOTALL)
+OURS = re.compile(r"gitbackup\.json|(?:db[0-9]+|functions)/.*", re.DOTALL)
+"""Files of ours, and what else is in our folders."""
+
 _ASKED = ("filter", "working-tree-encoding", "ident", "eol", "text")
 _NONE = ("unspecified", "unset")
 _FILE = "core.attributesfile"
@@ -31,7 +33,7 @@ def check(git: Commands, paths: Iterable[str]) -> None:
     The user's own attributes are ours as well where they name a filter, as one that encrypts
     does; what else they say is not followed.
     """
-    ours = [path for path in paths if _OURS.fullmatch(path)]
+    ours = [path for path in paths if OURS.fullmatch(path)]
     if not ours:
         return
     users = _users_file(git)
@@ -55,7 +57,9 @@ def _where_they_stand(git: Commands) -> Iterator[dict[str, str]]:
 
     They are in an index then, for an older git knows no other way. Empty where they are not.
     """
-    names = trees.listing(git, "HEAD") if git.bare and refs.head(git) else ()
+    names: Iterable[str] = ()
+    with suppress(Damaged):  # nothing of HEAD is kept then
+        names = trees.listing(git, "HEAD") if git.bare and refs.head(git) else ()
     if not any(Path(name).name == ".gitattributes" for name in names):
         yield {}
         return

@@ -40,9 +40,11 @@ class CommitWriter:
         parent: str | None,
         publish: Callable[[str, str | None, Quarantine | None], None],
         save: Callable[[str, str, Quarantine | None], None],
+        base: str | None,
     ) -> None:
         self._git = git
         self._parent = parent
+        self._base = base  # whose files it starts from
         self._publish = publish
         self._save = save
         self._process: GitProcess | None = None
@@ -76,7 +78,7 @@ class CommitWriter:
     def commit(
         self, message: str, changes: Mapping[str, str | None], when: datetime | None = None
     ) -> str:
-        """Commit the parent's files with `changes`: path to blob id, None takes it away.
+        """Commit the base's files with `changes`: path to blob id, None takes it away.
 
         The blobs are sent already, or in the repository. The author and committer are
         git's own, of `when` or now. Returns the commit's id. Raises GitbackupError with
@@ -86,7 +88,7 @@ class CommitWriter:
         if "\0" in message:
             raise UsageError("a commit message cannot contain a null byte")
         attributes.check(self._git, changes)
-        head = _head(self._git, message, self._parent, when)
+        head = _head(self._git, message, self._start(), when)
         with self._writing() as process:
             process.stdin.write(head)
             for line in _file_commands(changes):
@@ -129,6 +131,20 @@ class CommitWriter:
         if self._apart is not None:
             self._apart.remove()
 
+    def _start(self) -> bytes:
+        """Return the commands that name the parent, and the base's files where they differ."""
+        if self._parent is None:
+            return b""
+        parent = self._parent.encode("ascii")
+        if self._base == self._parent:
+            return b"from " + parent
+        # with `from`, git would read the files of the parent
+        start = b"merge " + parent
+        if self._base is None:
+            return start
+        tree = self._git.run("rev-parse", "--verify", f"{self._base}^{{tree}}").strip()
+        return start + b'\nM 040000 %s ""' % tree
+
     def _made(self) -> str:
         if self._commit is None:
             raise GitbackupError("no commit to publish: call commit() first")
@@ -143,10 +159,10 @@ class CommitWriter:
             self._process = self._git.start(*_FAST_IMPORT, environment=self._apart.writing())
             self._process.widen()
         try:
-            if starts and self._parent:
+            if starts and self._base:
                 # git 2.55 knows what the repository holds, and so need not be written again,
                 # only once it has looked for something there
-                ask(self._process, b"ls %s gitbackup.json" % self._parent.encode("ascii"))
+                ask(self._process, b"ls %s gitbackup.json" % self._base.encode("ascii"))
                 self._process.stdout.readline()
             yield self._process
         except OSError as error:
@@ -176,7 +192,7 @@ def _escaped(byte: int) -> bytes:
     return bytes([byte]) if 32 <= byte < 127 and byte not in b'"\\' else b"\\%03o" % byte
 
 
-def _head(git: Commands, message: str, parent: str | None, when: datetime | None) -> bytes:
+def _head(git: Commands, message: str, start: bytes, when: datetime | None) -> bytes:
     """Return the commit command, up to its files."""
     data = message.encode("utf-8", "replace")
     lines = [
@@ -186,7 +202,7 @@ def _head(git: Commands, message: str, parent: str | None, when: datetime | None
         b"committer " + signature(git, "COMMITTER", when),
         b"data %d" % len(data),
         data,
-        *([b"from " + parent.encode("ascii")] if parent else []),
+        *([start] if start else []),
     ]
     return b"\n".join(lines) + b"\n"
 

@@ -36,6 +36,7 @@ _LONGEST = 16 * 1024 * 1024
 _KEPT = 1 << 20
 _MOST_KEPT = 8  # commits
 
+_LOOKED = 100  # commits to find one that can be read
 _OURS = ("\nFormat: ", "\nTaken-At: ", "\nConsistency: ", "\nKeys: ")
 
 
@@ -137,6 +138,20 @@ class History:
         self._pairs.close()
 
 
+def ancestors(git: Commands, commit: str) -> list[str]:
+    """Return some commits before a commit, along first parents, each with another tree.
+
+    Raises Damaged, which says what to do, where the commit itself cannot be read.
+    """
+    words = ("rev-list", "--first-parent", f"--max-count={_LOOKED}", "--format=%H %T", commit)
+    result = git.attempt(*words)
+    lines = [line.split() for line in result.out.decode("ascii", "replace").splitlines()]
+    if not lines:
+        raise refs.lost(git, commit)
+    found = {tree: id_ for id_, tree in reversed([line for line in lines if line[0] != "commit"])}
+    return [id_ for id_ in reversed(found.values()) if id_ != commit]
+
+
 def records(git: Commands, selection: Selection, paths: Sequence[str] = ()) -> Iterator[Record]:
     """Yield the commits that are selected, of those that changed `paths`, as git finds them.
 
@@ -162,6 +177,7 @@ def _records(
     except GitbackupError:
         problem = notes.problem(git)
         if problem is None:
+            refs.expect_head(git)
             raise
         tell(problem)
         # what cannot be read of notes is no reason to hide commits

@@ -39,7 +39,8 @@ def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
     def save(_: str, new: str, written: Quarantine | None) -> None:
         publish(new, refs.read(git, REF), written)
 
-    with CommitWriter(git, refs.read(git, REF), publish, save) as importer:
+    tip = refs.read(git, REF)
+    with CommitWriter(git, tip, publish, save, tip) as importer:
         changes: dict[str, str | None] = {}
         for commit, rehearsal in rehearsals.items():
             changes |= dict.fromkeys(_paths(commit))

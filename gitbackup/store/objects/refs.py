@@ -80,7 +80,8 @@ def state(git: Commands, ref: str) -> object:
 
 
 def resolve(git: Commands, commit_ish: str) -> str:
-    """Return the id of the commit that a person means; UsageError where git finds none, or two."""
+    """Return the id of the commit that a person means; UsageError where git finds none, or two;
+    Damaged where HEAD's commit cannot be read, so that little is found."""
     # a name from outside is never an option, and a ^ before it would mean all but that
     if re.match(r"[-^]|\Z", commit_ish) or re.search(r"[\0\n]", commit_ish):
         raise _unknown(git, commit_ish)
@@ -220,7 +221,28 @@ def hold(git: Commands, commit: str | None) -> None:
         git.run("update-ref", HELD, commit)
 
 
+def expect_head(git: Commands) -> None:
+    """Raise Damaged, which says what to do, where HEAD's commit cannot be read."""
+    if (found := head(git)) and not is_commit(git, found):
+        raise lost(git, found)
+
+
+def lost(git: Commands, commit: str) -> Damaged:
+    """Return the error to raise where HEAD's commit cannot be read."""
+    return Damaged(
+        f"HEAD of {git.folder} is damaged, because its commit {commit[:7]} cannot be read:"
+        f" {git.git_dir / 'logs' / 'HEAD'} lists earlier ones, and"
+        f" `{go_back(git)}` goes back to one of them"
+    )
+
+
+def go_back(git: Commands) -> str:
+    """Return the command by which a person makes an earlier commit HEAD again."""
+    return f"git -C {git.folder} {'update-ref HEAD' if git.bare else 'reset --hard'} COMMIT"
+
+
 def _unknown(git: Commands, commit_ish: str) -> UsageError:
+    expect_head(git)
     if head(git) is None:
         return UsageError(f"there is no commit in {git.folder}; `gitbackup commit` makes one")
     return UsageError(

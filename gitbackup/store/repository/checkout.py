@@ -13,30 +13,35 @@ from gitbackup.store.objects.trees import EMPTY_TREE, changed_files
 from gitbackup.store.repository import worktree
 from gitbackup.system.atomic_file import new_file
 
+_LOST = "lost"
+"""What the journal has for a commit whose files cannot be read."""
 
-def advance(git: Commands, old: str | None, new: str) -> None:
+
+def advance(git: Commands, old: str | None, new: str, lost: bool = False) -> None:
     """Move HEAD, and the work tree after it where there is one.
+
+    With `lost`, the files of `old` cannot be read.
 
     A journal tells the next run to end it, where this one is killed in between. Raises
     Busy, with nothing moved, where HEAD is not at `old`.
     """
     journal = _journal(git)
     with file_errors("write to the data repository"):
-        write_whole(journal, f"{old or EMPTY_TREE} {new}\n")
+        write_whole(journal, f"{_LOST if lost else old or EMPTY_TREE} {new}\n")
     try:
         refs.move(git, "HEAD", new, old)
     except GitbackupError:
         journal.unlink()
         raise
     if not git.bare:
-        _follow(git, old, new)
+        _follow(git, old, new, lost)
     journal.unlink()
 
 
-def _follow(git: Commands, old: str | None, new: str) -> None:
+def _follow(git: Commands, old: str | None, new: str, lost: bool) -> None:
     """Nothing of a person's is in the way: what fails now is the system."""
     try:
-        worktree.follow(git, old, new)
+        worktree.follow(git, old, new, lost)
     except Busy:
         raise
     except GitbackupError as error:
@@ -57,8 +62,9 @@ def finish(git: Commands) -> None:
         for lock in ("HEAD.lock", "index.lock", f"{refs.branch(git)}.lock"):
             (git.git_dir / lock).unlink(missing_ok=True)  # killed, git leaves them for good
     if refs.head(git) == new and not git.bare:  # else HEAD did not move, or a person went on
-        _stage_written(git, changed_files(git, old, new))
-        worktree.follow(git, old, new)
+        lost = old == _LOST
+        _stage_written(git, changed_files(git, None if lost else old, new))
+        worktree.follow(git, old, new, lost)
     journal.unlink()
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
-from gitbackup.errors import NoRepository
+from gitbackup.errors import Damaged, NoRepository
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Selection
 from gitbackup.store.git import driver, lock, open_repository
 from gitbackup.store.git.command import Commands
 from gitbackup.store.git.settings import Configured
-from gitbackup.store.objects import attributes, notes, quarantine, refs, trees
+from gitbackup.store.objects import attributes, commits, notes, quarantine, refs, trees
 from gitbackup.store.objects.blobs import Blobs, blob_id
 from gitbackup.store.objects.commit_writer import CommitWriter
 from gitbackup.store.objects.commits import History
@@ -114,6 +115,10 @@ class Repository(Configured):
         """Return branches and tags, the newest first, each with its commit's subject."""
         return refs.names(self._git)
 
+    def go_back(self) -> str:
+        """Return the command by which a person makes an earlier commit HEAD again."""
+        return refs.go_back(self._git)
+
     def tree_id(self, commit: str) -> str:
         """Return the id of a commit's snapshot: equal data in an equal scope have an equal one.
 
@@ -203,10 +208,24 @@ class Repository(Configured):
         seconds = self.lock_wait if wait is None else wait
         return lock.hold(self._git, f"{what}.lock", seconds, f"{what} in {{}} already")
 
-    def importer(self, parent: str | None) -> CommitWriter:
-        """Write one commit on `parent`, None for a first one; under lock(), in a `with`."""
+    def importer(
+        self, parent: str | None, base: str | None = None, lost: bool = False
+    ) -> CommitWriter:
+        """Write one commit on `parent`, None for a first one; under lock(), in a `with`.
+
+        With `lost`, the parent's files cannot be read: those of the commit `base`, None for
+        none, take their place.
+        """
         self._need_lock()
-        return CommitWriter(self._git, parent, self._publish, self._save)
+        publish = partial(self._publish, lost=lost)
+        return CommitWriter(self._git, parent, publish, self._save, base if lost else parent)
+
+    def ancestors(self, commit: str) -> list[str]:
+        """Return some commits before a commit, along first parents, each with another tree.
+
+        Raises Damaged, which says what to do, where the commit itself cannot be read.
+        """
+        return commits.ancestors(self._git, commit)
 
     def advance(self, new: str, old: str | None) -> None:
         """Move HEAD from one commit to another that is there; the work tree follows.
@@ -214,10 +233,14 @@ class Repository(Configured):
         Raises Busy where HEAD is not at `old`, GitbackupError where a person's files in the
         work tree stand in the way or an attribute changes ours: all is as it was. Under lock().
         """
+        lost = False
         if old:
-            changes = self.changed_files(old, new)
+            try:
+                changes = self.changed_files(old, new)
+            except Damaged:
+                lost, changes = True, self.changed_files(None, new)
             attributes.check(self._git, [change.path for change in changes if change.after])
-        self._publish(new, old, None)
+        self._publish(new, old, None, lost)
 
     def maintain(self) -> None:
         """Let git repack, if it finds that worth its while, and tidy up. Under lock()."""
@@ -340,15 +363,17 @@ class Repository(Configured):
         self._blobs.close()
         self.history.close()
 
-    def _publish(self, new: str, old: str | None, written: Quarantine | None) -> None:
+    def _publish(
+        self, new: str, old: str | None, written: Quarantine | None, lost: bool = False
+    ) -> None:
         self._need_lock()
         refs.check(self._git, "HEAD", old)
         if not self.bare:
-            worktree.check(self._git, old, new, written.seeing() if written else {})
+            worktree.check(self._git, old, new, written.seeing() if written else {}, lost)
         if written:
             written.admit()
         with self.journal.moving(old, new):
-            checkout.advance(self._git, old, new)
+            checkout.advance(self._git, old, new, lost)
 
     def _save(self, branch: str, commit: str, written: Quarantine | None) -> None:
         self._need_lock()

@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Mapping, Set
 from pathlib import PurePosixPath
 
-from gitbackup.errors import Busy, GitbackupError
+from gitbackup.errors import Busy, Damaged, GitbackupError
 from gitbackup.store.git.command import Commands, Result, failure, file_errors, text
+from gitbackup.store.objects.attributes import OURS
 from gitbackup.store.objects.trees import EMPTY_TREE, changed_files
 
 _HALF_WAY = {
@@ -20,19 +21,31 @@ _HALF_WAY = {
 }
 """What git leaves in its folder while a command of its has stopped, for a person to go on."""
 
+_FORBIDDEN = re.compile(r"(?:^|/)(?:\.git[ .]*|git~1)(?:/|$)", re.IGNORECASE)
+"""Paths that would reach into the git directory, on some systems."""
+
 _NAMED = re.compile(r"'(.*)'|^\t(.*)$", re.MULTILINE)
 _YOURS = re.compile(r"would be (?:overwritten|removed)|would lose|not uptodate")
 """What git says of files that are not as it left them; else it says what the system did."""
 
 
-def check(git: Commands, old: str | None, new: str, seeing: Mapping[str, str]) -> None:
+def check(
+    git: Commands, old: str | None, new: str, seeing: Mapping[str, str], lost: bool = False
+) -> None:
     """Whether the work tree can follow from `old` to `new`; changes nothing.
 
-    `seeing` is the environment in which git finds `new`. Raises GitbackupError that names
+    `seeing` is the environment in which git finds `new`. With `lost`, the files of `old` cannot
+    be read: those in the index stand for them. Raises GitbackupError that names
     the file that is in the way and what to do, Busy where another git is at work.
     """
-    _check_by_git(git, old, new, seeing)
-    changes = changed_files(git, old, new, seeing)
+    changes = changed_files(git, None if lost else old, new, seeing)
+    for change in changes:
+        if change.after and _FORBIDDEN.search(change.path):
+            raise Damaged(
+                f"a commit contains {change.path}, which git cannot write to a work tree: use a"
+                " repository without one (`gitbackup clone --bare`), or the commit before it"
+            )
+    _check_by_git(git, old, new, seeing, lost)
     new_files = {change.path for change in changes if change.before is None}
     if not new_files:
         return
@@ -59,12 +72,17 @@ def expect_resolved(git: Commands) -> None:
         )
 
 
-def follow(git: Commands, old: str | None, new: str) -> None:
-    """Write and remove the files that differ between two commits, and those only."""
-    _read_tree(git, old, new, (), {})
+def follow(git: Commands, old: str | None, new: str, lost: bool = False) -> None:
+    """Write and remove the files that differ between two commits, and those only.
+
+    With `lost`, the files of `old` cannot be read: those in the index stand for them.
+    """
+    _read_tree(git, old, new, (), {}, lost)
 
 
-def _check_by_git(git: Commands, old: str | None, new: str, seeing: Mapping[str, str]) -> None:
+def _check_by_git(
+    git: Commands, old: str | None, new: str, seeing: Mapping[str, str], lost: bool
+) -> None:
     """On a copy of the index: a check that is killed leaves no lock on the real one."""
     index, copy = git.git_dir / "index", git.git_dir / "gitbackup" / "index"
     if index.with_name("index.lock").exists():
@@ -75,7 +93,7 @@ def _check_by_git(git: Commands, old: str | None, new: str, seeing: Mapping[str,
         if index.exists():
             shutil.copyfile(index, copy)
     try:
-        _read_tree(git, old, new, ("--dry-run",), {**seeing, "GIT_INDEX_FILE": str(copy)})
+        _read_tree(git, old, new, ("--dry-run",), {**seeing, "GIT_INDEX_FILE": str(copy)}, lost)
     finally:
         copy.unlink(missing_ok=True)
 
@@ -93,15 +111,27 @@ def _read_tree(
     new: str,
     options: tuple[str, ...],
     environment: Mapping[str, str],
+    lost: bool,
 ) -> None:
     """The two-tree merge; once more with fresh stats, for a copied work tree's are stale."""
-    words = ("read-tree", "-m", "-u", *options, old or EMPTY_TREE, new)
+    if lost:
+        _let_go(git, new, environment)
+    words = ("read-tree", "-m", "-u", *options, *([] if lost else [old or EMPTY_TREE]), new)
     result = git.attempt(*words, environment=environment)
     if result.status and _YOURS.search(result.error):
         git.attempt("update-index", "-q", "--refresh", environment=environment)
         result = git.attempt(*words, environment=environment)
     if result.status:
         raise _in_the_way(git, result)
+
+
+def _let_go(git: Commands, new: str, environment: Mapping[str, str]) -> None:
+    """Take a person's files that `new` does not have out of the index, so that they stay."""
+    tracked = text(git.run("ls-files", "-z", environment=environment)).split("\0")[:-1]
+    comes = {change.path for change in changed_files(git, None, new, environment)}
+    theirs = [path for path in tracked if path not in comes and not OURS.fullmatch(path)]
+    stdin = "".join(f"{path}\0" for path in theirs).encode("utf-8", "surrogateescape")
+    git.run("update-index", "-z", "--force-remove", "--stdin", environment=environment, stdin=stdin)
 
 
 def _in_the_way(git: Commands, result: Result) -> GitbackupError:
