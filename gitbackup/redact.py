@@ -57,7 +57,7 @@ class Redaction:
         if not self:
             return entry
         mask = _Everything() if self._hides(key.name) else _Names(self._hides)
-        return {**entry, "value": kind_of(entry["type"]).masked(entry["value"], mask)}
+        return {**entry, "value": kind_of(entry).masked(entry["value"], mask)}
 
     def values(self, key: Key, values: Sequence[ValueChange]) -> Sequence[ValueChange]:
         """The changes inside a key, masked in the same way."""

@@ -340,22 +340,22 @@ class Backup:
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
         skip_damaged: bool = False,
+        skip_unsupported: bool = False,
     ) -> Restorer:
         """Return a restore to plan (`plan()`) or to carry out (`run(confirm)`).
 
-        `patterns` narrow it, and so does `databases`, which maps the commit's to the live ones;
-        without them, the databases of this object. Without `delete`, keys that the commit does
-        not have stay; `ttl` says what becomes of expiries; `to` is the URL, password included, of
-        another server to restore into. With `skip_damaged`, damaged files of the commit are left
-        out, and nothing is deleted; `damaged` of the result names them.
+        `databases` maps the commit's to the live ones. `delete` removes keys that the commit does
+        not have; `to` is another server's URL. `skip_damaged` leaves out damaged files and deletes
+        nothing; `skip_unsupported` leaves out keys of types that the server does not know.
         """
         from gitbackup.restore import request
 
-        context = self._context
-        options = context.restore_options(patterns, databases, to, delete and not skip_damaged, ttl)
+        context, delete = self._context, delete and not skip_damaged
+        options = context.restore_options(patterns, databases, to, delete, ttl)
         target = request.Target(context.address_of(to).label, to is None)
         wanted = request.by_words(context.history, commit_ish, options, target)
-        return context.restorer(wanted, context.server_of(to), to, skip_damaged=skip_damaged)
+        server = context.server_of(to)
+        return context.restorer(wanted, server, to, None, skip_damaged, skip_unsupported)
 
     def planned(self, plan: Plan, to: str | None = None) -> Restorer:
         """Return a restore that carries out exactly this plan, which was made before.

@@ -183,6 +183,7 @@ class Context:
         other: str | None,
         repository: Repository | None = None,
         skip_damaged: bool = False,
+        skip_unsupported: bool = False,
     ) -> Restorer:
         """Return a restore into that server; `other` is its URL, None for this one.
 
@@ -192,7 +193,8 @@ class Context:
 
         repository, scope = repository or self.history, self._scope_at(other)
         home, progress = other is None, self.progress
-        return Restorer(repository, server, wanted, scope, home, progress, skip_damaged)
+        at = repository, server, wanted, scope, home, progress
+        return Restorer(*at, skip_damaged, skip_unsupported)
 
     def destination(self, other: str | None) -> Destination:
         """Return where an import goes: to the server of the URL `other`, None for this one."""

@@ -107,6 +107,9 @@ def carry_out(
     undone = [] if result.whole or not result.applied else [_left(result)]
     if left_out:
         undone.append(f"restored, except for the damaged files: {'; '.join(left_out)}")
+    if result.plan.unsupported:
+        named = key_list(result.plan.unsupported)
+        undone.append(f"restored, except for types that the server does not know: {named}")
     if result.unrecorded:
         what = "read again" if result.recorded else "committed"
         undone.append(
@@ -165,6 +168,8 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
     if result.plan.keys:
         equal = "equals" if result.verified == 1 else "equal"
         terminal.say([f"verified: {sentences.keys(result.verified)} {equal} {result.plan.source}"])
+        if result.accepted:
+            terminal.say([sentences.accepted(result.accepted)])
     else:  # a run before this one wrote it all
         terminal.say([f"already done: the database equals {result.plan.source}"])
     if result.recorded:

@@ -26,7 +26,7 @@ Parts: TypeAlias = list[PartOf]
 
 def parts_of(entry: Entry) -> Parts:
     """The parts of an entry, in order; its expiry, where it has one, first."""
-    values = kind_of(entry["type"]).parts(entry["value"], _text)
+    values = kind_of(entry).parts(entry["value"], _text)
     return [*_expiry(entry), *values, *_field_expiries(entry)]
 
 

@@ -15,13 +15,16 @@ from gitbackup.diff.documents import (
     looks_like_json,
 )
 from gitbackup.format.exact import same
-from gitbackup.kinds import kind_of
+from gitbackup.kinds import is_opaque, kind_of
 from gitbackup.kinds.comparing import ABSENT, binary_note, by_name, changed, leaf
 from gitbackup.model.changes import Action, Part, ValueChange
 from gitbackup.model.keys import Entry
 
 MOST_COMPARED = 5_000_000
 """Characters of documents that are compared inside, in one key; the others are told whole."""
+
+OTHER_FORM = "stored as a dump on one side, and by its content on the other"
+"""Said of a value that a gitbackup of another version stored, and that cannot be compared."""
 
 ONE_COMPARISON = 2_000
 """Characters that a comparison counts for besides its own: so long takes a small one."""
@@ -35,7 +38,9 @@ def diff_entries(before: Entry, after: Entry) -> list[ValueChange]:
     if before["type"] != after["type"]:
         kind = ValueChange(Part.TYPE, Action.CHANGED, before=before["type"], after=after["type"])
         return [kind, *expiry]
-    inside = kind_of(before["type"]).diff(before["value"], after["value"], _Texts())
+    if is_opaque(before) != is_opaque(after):
+        return [*expiry, changed(Part.VALUE, "", before["value"], after["value"], OTHER_FORM)]
+    inside = kind_of(before).diff(before["value"], after["value"], _Texts())
     changes = [*expiry, *inside]
     changes = _with_field_expiry(changes, before, after)
     return changes or _written_differently(before, after)

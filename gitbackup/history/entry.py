@@ -61,9 +61,8 @@ def entries(
 def lines(entries: Iterable[tuple[Key, Entry]]) -> Iterator[KeyLine]:
     """Entries in brief."""
     for key, entry in entries:
-        type_, value = entry["type"], entry["value"]
-        elements = kinds.kind_of(type_).elements(value)
-        yield KeyLine(key, type_, entry.get("expires_at"), elements, _size(key, entry))
+        elements = kinds.kind_of(entry).elements(entry["value"])
+        yield KeyLine(key, entry["type"], entry.get("expires_at"), elements, _size(key, entry))
 
 
 def stored(name: str) -> str:

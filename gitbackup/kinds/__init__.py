@@ -24,6 +24,7 @@ from gitbackup.kinds.base import (
 )
 from gitbackup.kinds.hash import Hash
 from gitbackup.kinds.list import List
+from gitbackup.kinds.opaque import KNOWN_BY as KNOWN_BY_OPAQUE
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.kinds.set import Set
 from gitbackup.kinds.stream import Stream
@@ -34,6 +35,7 @@ from gitbackup.model.keys import Entry
 __all__ = [
     "FIELDS_EXPIRE",
     "KINDS",
+    "KNOWN_BY",
     "SILENT",
     "Abilities",
     "Command",
@@ -43,6 +45,8 @@ __all__ = [
     "Settled",
     "SingleReply",
     "canonical",
+    "is_opaque",
+    "kind_named",
     "kind_of",
     "normal_entry",
     "normal_text",
@@ -58,20 +62,43 @@ SILENT = frozenset(name for name, kind in KINDS.items() if kind.silent_commands)
 FIELDS_EXPIRE = frozenset(name for name, kind in KINDS.items() if kind.fields_expire)
 """Types of which parts may expire by themselves."""
 
+CORE = frozenset(("string", "hash", "list", "set", "zset", "stream"))
+"""Types that no gitbackup has ever stored as a dump: `{"dump": ...}` is a value of theirs."""
+
+KNOWN_BY = KNOWN_BY_OPAQUE | {name: kind.known_by for name, kind in KINDS.items() if kind.known_by}
+"""By type, a command that only servers know which can hold it."""
+
 MEMBERS = {"type", "value", "expires_at", "field_expires_at"}
 
 
-def kind_of(type_: str) -> Kind:
-    """Return the kind that the TYPE command calls so; an opaque one for any other type."""
+def kind_named(type_: str) -> Kind:
+    """Return the kind that reads what the TYPE command calls so; an opaque one for any other."""
     return KINDS.get(type_) or Opaque(type_)
+
+
+def kind_of(entry: Entry) -> Kind:
+    """Return the kind in whose form an entry's value is stored: see `is_opaque`."""
+    return Opaque(entry["type"]) if is_opaque(entry) else KINDS[entry["type"]]
+
+
+def is_opaque(entry: Entry) -> bool:
+    """Return whether an entry's value is not stored by its content.
+
+    So is the value of a type without a kind. A type that has one now may have had none when the
+    entry was stored: then the value is a dump, and stays one.
+    """
+    type_, value = entry["type"], entry["value"]
+    if type_ in CORE:
+        return False
+    return type_ not in KINDS or (isinstance(value, dict) and value.keys() == {"dump"})
 
 
 def canonical(entry: Entry) -> Entry:
     """Return an entry of loose text put under the text rule, and in canonical order again."""
-    if entry["type"] not in KINDS:
+    if is_opaque(entry):
         return entry  # base64, or a library's source: nothing there is loose
     tight = entry.copy()
-    tight["value"] = KINDS[entry["type"]].canonicalize(codec.tighten(entry["value"]))
+    tight["value"] = kind_of(entry).canonicalize(codec.tighten(entry["value"]))
     if "field_expires_at" in entry:
         tight["field_expires_at"] = codec.tighten(entry["field_expires_at"])
     return tight
@@ -95,7 +122,8 @@ def normal_entry(entry: Any) -> Entry:
         raise ValueError(f"unknown member {min(unknown)!r}")
     if not isinstance(entry.get("type"), str) or "value" not in entry:
         raise ValueError("the type or the value is missing")
-    value = kind_of(entry["type"]).canonicalize(entry["value"])
+    given: Entry = {"type": entry["type"], "value": entry["value"]}
+    value = kind_of(given).canonicalize(entry["value"])
     normal: Entry = {"type": entry["type"], "value": value}
     if "expires_at" in entry:
         normal["expires_at"] = normal_instant(entry["expires_at"])
@@ -106,7 +134,7 @@ def normal_entry(entry: Any) -> Entry:
 
 def _field_expiries(entry: Any, fields: dict[str, str]) -> dict[str, str | int]:
     expiries = normal_object(entry["field_expires_at"], "field_expires_at")
-    if not kind_of(entry["type"]).fields_expire or not expiries:
+    if not kind_of(entry).fields_expire or not expiries:
         raise ValueError("field_expires_at is not an object, or the key is not a hash")
     for field in expiries:
         if field not in fields:

@@ -170,6 +170,9 @@ class Kind(ABC):
     fields_expire = False
     """Whether parts of it may expire by themselves, which `field_expires_at` tells."""
 
+    known_by = ""
+    """A command that only servers know which can hold it; empty where every server can."""
+
     silent_commands: tuple[str, ...] = ()
     """Commands, in lower case, that change it without an invalidation by the server."""
 
@@ -220,6 +223,12 @@ class Kind(ABC):
 
         Its text is under the text rule, and all of it UTF-8.
         """
+
+    def written(self, value: Any) -> Any:
+        """Return the value for `codec` to write, its `codec.is_odd` numbers put by `codec.written`;
+        the same object where there are none.
+        """
+        return value
 
     # How it is written
 

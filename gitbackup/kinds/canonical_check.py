@@ -16,6 +16,7 @@ from gitbackup.model.keys import Entry
 SHORT = {"type", "value"}
 LONG = {"type", "value", "expires_at"}
 CHECKS = {name: kind.is_canonical for name, kind in KINDS.items()}
+"""By type. None of them takes a dump that a gitbackup without the kind stored."""
 INSTANT = re.compile(  # as `codec.instant` writes one; whether there is such a day is not told
     r"(?:19[7-9]|[2-9]\d\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z", re.ASCII
 )

@@ -24,12 +24,33 @@ from gitbackup.kinds.comparing import binary_note, leaf
 from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import Entry
 
+KNOWN_BY = {
+    "CMSk-TYPE": "CMS.INITBYDIM",
+    "MBbloom--": "BF.RESERVE",
+    "MBbloomCF": "CF.RESERVE",
+    "ReJSON-RL": "JSON.SET",
+    "TDIS-TYPE": "TDIGEST.CREATE",
+    "TSDB-TYPE": "TS.CREATE",
+    "TopK-TYPE": "TOPK.RESERVE",
+    "graphdata": "GRAPH.QUERY",
+    "trietype0": "FT.SUGADD",
+    "vectorset": "VADD",
+}
+"""For types of well-known modules, a command that only servers know which can hold them."""
+
+UNSTABLE = frozenset(("graphdata",))
+"""Types whose dump may differ after each start of the server, though the value is the same."""
+
+VERSION = slice(-10, -8)
+"""Where a dump has the version of the server's own format, before its checksum."""
+
 
 class Opaque(Kind):
     """Also what a library of functions is shown and compared by: its value is its source."""
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.known_by = KNOWN_BY.get(name, "")
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         payload, name = yield [("DUMP", key), ("TYPE", key)]
@@ -83,6 +104,18 @@ class Opaque(Kind):
             return Rows((Row(None, line, Form.LINE) for line in lines), len(lines))
         dump = isinstance(value, dict) and value.keys() == {"dump"}
         return Rows([Row(None, _dump(value) if dump else value)])
+
+
+def comparable(before: Entry, after: Entry) -> bool:
+    """Return whether two dumps of one type tell whether the values differ.
+
+    They do not where the servers write their dumps in two versions, or where `UNSTABLE` has the
+    type.
+    """
+    if before["type"] in UNSTABLE:
+        return False
+    one, other = (base64.b64decode(entry["value"]["dump"])[VERSION] for entry in (before, after))
+    return one == other
 
 
 def _dump(value: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitbackup.format import codec
-from gitbackup.kinds import Abilities, Command, kind_of
+from gitbackup.kinds import Abilities, Command, is_opaque, kind_of
 from gitbackup.model.keys import Entry
 
 
@@ -20,8 +20,8 @@ def turn(key: bytes, before: Entry | None, after: Entry | None, until: int) -> I
         return
     server = _least(before, after)
     steps = None
-    if before and before["type"] == after["type"] and not _goes(before, until):
-        steps = kind_of(after["type"]).change(key, before, after, server)
+    if before and _alike(before, after) and not _goes(before, until):
+        steps = kind_of(after).change(key, before, after, server)
     if before and steps is not None:
         yield from steps
         yield from _expiry(key, before.get("expires_at"), after)
@@ -30,9 +30,14 @@ def turn(key: bytes, before: Entry | None, after: Entry | None, until: int) -> I
         yield from _expiry(key, None, after)
 
 
+def _alike(before: Entry, after: Entry) -> bool:
+    """Whether both are of one type, and in the same form."""
+    return before["type"] == after["type"] and is_opaque(before) == is_opaque(after)
+
+
 def _anew(key: bytes, before: Entry | None, after: Entry, server: Abilities) -> Iterator[Command]:
     """SET and RESTORE take the place of what is there; for others it goes first."""
-    commands = kind_of(after["type"]).write(key, after, server)
+    commands = kind_of(after).write(key, after, server)
     first = next(commands)
     if first[0] == "RESTORE":
         yield *first, "REPLACE"
@@ -61,5 +66,5 @@ def _goes(entry: Entry, until: int) -> bool:
 
 def _least(before: Entry | None, after: Entry) -> Abilities:
     """What a server must know: as little as the data allow, so that most servers will do."""
-    needed = [kind_of(entry["type"]).needs(entry) for entry in (before, after) if entry]
+    needed = [kind_of(entry).needs(entry) for entry in (before, after) if entry]
     return Abilities(stream_counters=any(one.stream_counters for one in needed))

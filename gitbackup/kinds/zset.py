@@ -88,6 +88,11 @@ class SortedSet(Kind):
     def is_canonical(self, value: Any) -> bool:
         return type(value) is dict and len(value) > 0 and all(map(_is_score, value.values()))
 
+    def written(self, value: Any) -> Any:
+        if not any(map(codec.is_odd, value.values())):
+            return value
+        return {member: codec.written(score) for member, score in value.items()}
+
     def sample(self, server: Abilities) -> Entry:
         return {"type": self.name, "value": {"": -0.0}}
 

@@ -110,7 +110,8 @@ class Plan:
     `commit` is the snapshot's, `server` names where it goes. `keys` are the steps, sorted;
     `expired` are the snapshot's keys that are left out since they have expired, `soon` those that
     are restored and expire within the hour; `kept` are live keys that the snapshot does not have
-    and that are kept. `warnings` are sentences for the user. `name` is that of the imported file,
+    and that are kept; `unsupported` keys of the snapshot are left out, for the server cannot hold
+    their types. `warnings` are sentences for the user. `name` is that of the imported file,
     empty for a commit.
     """
 
@@ -122,6 +123,7 @@ class Plan:
     expired: Sequence[Key] = ()
     soon: Sequence[Key] = ()
     kept: Sequence[Key] = ()
+    unsupported: Sequence[Key] = ()
     warnings: Sequence[str] = ()
     name: str = ""
 
@@ -210,7 +212,7 @@ def least(name: str, entry: Entry) -> int:
     A text takes as many as it has, but a number may be packed, a list compressed, and a stream
     may store the names of fields once.
     """
-    return KEY + len(name) + kind_of(entry["type"]).least_memory(entry["value"])
+    return KEY + len(name) + kind_of(entry).least_memory(entry["value"])
 
 
 def timed(entry: Entry, ttl: Ttl, clock: Clock) -> Entry | None:

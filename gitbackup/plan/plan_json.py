@@ -49,6 +49,11 @@ def plan_object(plan: Plan) -> dict[str, Any]:
         "expired": [key_object(key) for key in plan.expired],
         "soon": [key_object(key) for key in plan.soon],
         "kept": [key_object(key) for key in plan.kept],
+        **(
+            {"unsupported": [key_object(key) for key in plan.unsupported]}
+            if plan.unsupported
+            else {}
+        ),
         "warnings": list(plan.warnings),
     }
 

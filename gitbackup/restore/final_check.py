@@ -14,13 +14,13 @@ from itertools import groupby
 
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
-from gitbackup.kinds import KINDS, same
+from gitbackup.kinds import Abilities, same
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.eviction import Tally, absent, tally
 from gitbackup.live.server.memory import may_evict
-from gitbackup.live.write.key_writer import KeyWriter
+from gitbackup.live.write.key_writer import KeyWriter, is_loaded
 from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
@@ -132,16 +132,16 @@ class FinalCheck:
         with KeyWriter(self._server) as writer:
             for step in steps[:MOST]:
                 if step.key.db != FUNCTIONS:
-                    why[step.key] = _why(writer, entries, step)
+                    why[step.key] = _why(writer, entries, step, self._server.abilities)
         return why
 
 
-def _why(writer: KeyWriter, entries: Entries, step: PlannedKey) -> Why:
+def _why(writer: KeyWriter, entries: Entries, step: PlannedKey, abilities: Abilities) -> Why:
     """Return why a key that exists differs, by what the server makes of the right value."""
     due = entries.restored(step)
     if due is None:
         return Why.WRITTEN
-    if due["type"] not in KINDS:
+    if is_loaded(due, abilities):
         return Why.OTHERWISE  # it may not be safe to create it under another name
     try:
         value = writer.made_of(step.key.db, codec.data(step.key.name), due)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 
@@ -62,17 +62,24 @@ class RestoreRequest:
 class _PlanBuilder:
     """Collects the steps of a plan: `keys`, and the keys that it names besides."""
 
-    def __init__(self, how: RestoreOptions, clock: Clock, seal: bytes) -> None:
+    def __init__(
+        self, how: RestoreOptions, clock: Clock, seal: bytes, unsupported: Collection[str]
+    ) -> None:
         self.keys: list[PlannedKey] = []
         self.expired: list[Key] = []
         self.soon: list[Key] = []
         self.kept: list[Key] = []
+        self.unsupported: list[Key] = []
+        self._types = frozenset(unsupported)
         self._how = how
         self._clock = clock
         self._seal = seal
 
     def add(self, change: KeyChange, live: Entry | None, stored: Entry | None) -> None:
         """Plan what becomes of a key that differs, or whose expiry may."""
+        if stored and stored["type"] in self._types:
+            self.unsupported.append(change.key)
+            return
         restored = timed(stored, self._how.ttl, self._clock) if stored else None
         if stored and restored is None:
             self.expired.append(change.key)
@@ -115,6 +122,8 @@ class _PlanBuilder:
         if path is None or self._how.ttl is not Ttl.KEEP:
             return None
         db, names, types, plain, comes, due = commit.outline(path)
+        if not self._types.isdisjoint(types):
+            return None
         late = not due or due > str(codec.instant(self._clock.now + SOON))
         all_of_it = concerns is _every or all(map(concerns, map(Key, repeat(db), names)))
         return NewKeys(db, path, names, types, comes) if plain and late and all_of_it else None
@@ -140,14 +149,16 @@ def build_plan(
     clock: Clock,
     server: str,
     seal: bytes,
+    unsupported: Collection[str] = (),
 ) -> Plan:
     """Return the plan that makes the live database (`before`) hold what the commit (`after`) does.
 
     Keys that `scope` does not cover are left alone. So are all function libraries if the live
     side does not cover them, for nobody could tell what is lost. Only who has `seal` can guess a
-    value by its digest. Many absent keys are created in bulk, few are planned one by one.
+    value by its digest. Keys of the commit that have an `unsupported` type are left out. Many
+    absent keys are created in bulk, few are planned one by one.
     """
-    builder = _PlanBuilder(request.how, clock, seal)
+    builder = _PlanBuilder(request.how, clock, seal, unsupported)
     functions_seen = file_format.read_manifest(
         comparison.before.read(file_format.MANIFEST)
     ).functions
@@ -182,6 +193,7 @@ def build_plan(
         sorted(builder.expired),
         sorted(builder.soon),
         sorted(builder.kept),
+        sorted(builder.unsupported),
         [NO_FUNCTIONS] if scope.functions and not functions_seen else [],
         request.name,
     )

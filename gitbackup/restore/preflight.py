@@ -3,19 +3,21 @@ the server takes each kind of step."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
 from gitbackup.errors import ServerError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import matcher
-from gitbackup.kinds import KINDS
+from gitbackup.kinds import KINDS, KNOWN_BY
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import LibraryChange
 from gitbackup.live.server.memory import room
+from gitbackup.live.server.unknown_types import unknown_types
 from gitbackup.live.write import write_probe
-from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
+from gitbackup.live.write.key_writer import KeyWrite, is_loaded
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import unordered
@@ -124,6 +126,7 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
 
     Raises ServerError, saying which commands or rights are missing, or how much memory.
     """
+    _expect_known_types(server, plan, entries)
     samples = [
         (planned.key.db, entries.step(planned))
         for planned in plan.samples
@@ -143,6 +146,26 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
         )
 
 
+def _expect_known_types(server: Server, plan: Plan, entries: Entries) -> None:
+    """Raise ServerError for a type that commands write which the server does not know.
+
+    A dump is another matter: the server refuses it, and the key stays as it is.
+    """
+    written = {step.type for step in plan.samples if step.action is not Action.REMOVED}
+    if written.isdisjoint(kind.name for kind in KINDS.values() if kind.known_by):
+        return
+    with closing(server.dial()) as connection:
+        unknown = unknown_types(connection)
+    for step in plan.samples:
+        entry = entries.step(step).after if step.type in unknown else None
+        if entry and not is_loaded(entry, server.abilities):
+            raise ServerError(
+                f"{server.label} does not support {step.type} (it has no command"
+                f" {unknown[step.type]}): nothing was written; load the module that has it, or add"
+                " --skip-unsupported to restore the rest"
+            )
+
+
 def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
     """Yield all entries that are to be written."""
     steps = (planned for planned in plan.steps if planned.key.db != FUNCTIONS)
@@ -155,7 +178,7 @@ def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
     """Return what to warn of in a plan that can be carried out."""
     with closing(server.dial()) as connection:
         left = room(connection)
-    sentences = unsupported_types(server, plan, entries)
+    sentences = unsupported_types(server, plan)
     if left and left.free < entries.adds(left.free):
         sentences.append(
             "the server does not have enough memory for the restore, and will evict keys"
@@ -163,25 +186,25 @@ def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
     return sentences
 
 
-def unsupported_types(server: Server, plan: Plan, entries: Entries) -> list[str]:
+def unsupported_types(server: Server, plan: Plan) -> list[str]:
     """Return a warning for each type that the server does not know, such as a module's.
 
-    Nothing is written to learn that.
+    No value is sent to learn that: one that a module fails to load can end the server.
     """
-    samples: dict[tuple[int, str], list[PlannedKey]] = {}
-    for planned in plan.steps:
-        known = planned.type in KINDS or planned.key.db == FUNCTIONS
-        if not known and planned.action is not Action.REMOVED:
-            samples.setdefault((planned.key.db, planned.type), []).append(planned)
-    sentences = []
-    with KeyWriter(server) as writer:
-        for (db, type_), planned_keys in samples.items():
-            if why := writer.refusal(db, entries.step(planned_keys[0])):
-                keys = counted(len(planned_keys), "key")
-                sentences.append(
-                    f"the server does not support {type_} ({why}): {keys} will not be restored"
-                )
-    return sentences
+    planned = Counter(
+        step.type
+        for step in unordered(plan.keys)
+        if step.action is not Action.REMOVED and step.key.db != FUNCTIONS
+    )
+    if KNOWN_BY.keys().isdisjoint(planned):
+        return []
+    with closing(server.dial()) as connection:
+        unknown = unknown_types(connection)
+    return [
+        f"the server does not support {type_} (it has no command {unknown[type_]}):"
+        f" {counted(planned[type_], 'key')} will not be restored"
+        for type_ in sorted(planned.keys() & unknown.keys())
+    ]
 
 
 def libraries(plan: Plan) -> list[PlannedKey]:

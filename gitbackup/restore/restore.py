@@ -7,8 +7,8 @@ committed, and a new plan is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing, suppress
 from dataclasses import replace
 
 from gitbackup.capture.capture import take
@@ -18,6 +18,7 @@ from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, NewerFormat, Se
 from gitbackup.format.patterns import widest
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.permissions import all_told
+from gitbackup.live.server.unknown_types import unknown_types
 from gitbackup.model.file_groups import merged
 from gitbackup.model.keys import Scope
 from gitbackup.plan.plan import Clock, Plan
@@ -55,7 +56,8 @@ class Restorer:
 
     `scope` is what commits cover if HEAD does not tell. `home` tells whether this is the server
     that commits are taken from, so that what it loses is committed on HEAD's branch. With
-    `skip_damaged`, files of the commit that are not well-formed are left out.
+    `skip_damaged`, files of the commit that are not well-formed are left out; with
+    `skip_unsupported`, keys of types that the server does not know.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Restorer:
         home: bool,
         progress: Progress,
         skip_damaged: bool = False,
+        skip_unsupported: bool = False,
     ) -> None:
         self._repository = repository
         self._server = server
@@ -83,6 +86,7 @@ class Restorer:
             stored, self.damaged = sound_part(repository, request.commit)
         self._warnings += [f"{why}; its keys are not touched" for why in self.damaged]
         whole = EntrySource(stored, self._summaries)
+        self._unsupported = _unknown_types(server) if skip_unsupported else ()
         self._scope = scope_of(whole)
         self._whole = whole
         self._commit_counts: Mapping[int, int] = {}  # by database, once all of it is checked
@@ -99,6 +103,7 @@ class Restorer:
         self._entry = commits.entry(repository, request, server, home)
         self._replaced = self._entry.replaced
         self._wrote = False
+        self._as_stored = True  # whether all that was written is read in the form it is stored in
 
     @property
     def resumes(self) -> bool:
@@ -252,6 +257,7 @@ class Restorer:
             request.kept.clock if request.kept else Clock(live.taken_at, self._taken_at),
             str(self._server),
             self._seal,
+            self._unsupported,
         )
         if request.kept:
             plan = revalidate(plan, request.kept, begun=self.resumes or not self._home)
@@ -292,7 +298,8 @@ class Restorer:
         plan = live_state.plan
         applying.sweep(self._server, live_state.capture.live.left_over)
         applied = applying.apply(self._server, plan, entries, self._progress)
-        wrong = differing(self._server, plan, entries, applied.unproved, self._progress)
+        checked = differing(self._server, plan, entries, applied.unproved, self._progress)
+        wrong, self._as_stored = checked.wrong, self._as_stored and checked.as_stored
         undone = {*applied.moved, *applied.refused}
         sight = self._final_check.look(live_state, entries, wrong, undone)
         result = replace(
@@ -300,6 +307,7 @@ class Restorer:
             done=merged(result.done, plan.keys, undone),
             busy=applied.moved,
             refused=list(applied.refused.items()),
+            accepted=sorted({*result.accepted, *checked.accepted} - undone),
             why={},
         )
         return result.with_sight(sight)
@@ -316,11 +324,7 @@ class Restorer:
         try:
             for _ in range(LOOKS if self._home else 1):
                 journal.reach(State.RECORDING if result.whole else State.WRITING)
-                if result.whole:
-                    commit_id = self._record(live_state)
-                else:
-                    commit_id = self._record_all(result.short)
-                recorded = commit_id or recorded
+                recorded = self._record(result, live_state) or recorded
                 sight = self._final_check.look_again(live_state, entries)
                 if sight is None:  # reading it all made the server let no more go
                     break
@@ -330,14 +334,17 @@ class Restorer:
         journal.reach(State.DONE if result.whole else State.WRITING)
         return replace(result, applied=True, recorded=recorded)
 
-    def _record(self, live_state: LiveState) -> str | None:
-        """Commit the state that a complete restore has made. Return None if there is no commit."""
+    def _record(self, result: RestoreResult, live_state: LiveState) -> str | None:
+        """Commit the state that the restore has made. Return None if there is no commit."""
         if not self._home:
             return None
+        if not result.whole:
+            return self._record_all(result.short)
         request = self._request
         plan = live_state.plan
         by_gitbackup = "Format" in self._repository.commit_info(request.commit).trailers
         all_read = not live_state.capture.live.functions_refused and self._settled == self._scope
+        all_read = all_read and self._as_stored and not (result.accepted or plan.unsupported)
         if all_read and by_gitbackup and request.everything and plan.keys and not plan.expired:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it
                 files, keys = self._commit.files, self._commit_counts
@@ -360,6 +367,11 @@ class Restorer:
             except Busy:  # somebody else committed while all was read: it is read again then
                 if self._repository.head() == head:
                     raise
+
+
+def _unknown_types(server: Server) -> Collection[str]:
+    with closing(server.dial()) as connection:
+        return unknown_types(connection)
 
 
 def _warned(plan: Plan, *warnings: str) -> Plan:

@@ -48,6 +48,8 @@ class RestoreResult:
       commit, or the last look at the server after it, failed; empty if neither did;
     - `busy`: keys that others wrote to at every try; `refused`: keys that the server would not
       take, and its errors;
+    - `accepted`: keys whose dump the server took, and of which nothing that is read tells whether
+      they hold what the commit does;
     - `differing`: keys that do not hold what they should in the end, for the reasons in `why`;
     - `gone`: keys that it was not to change and that do not exist any more; `evicted`: how many
       the server has evicted, None if the user may not ask.
@@ -63,6 +65,7 @@ class RestoreResult:
     unrecorded: str = ""
     busy: Sequence[Key] = ()
     refused: Sequence[tuple[Key, str]] = ()
+    accepted: Sequence[Key] = ()
     differing: Sequence[Key] = ()
     why: Mapping[Key, Why] = field(default_factory=dict)
     gone: Sequence[Key] = ()
@@ -71,7 +74,7 @@ class RestoreResult:
     @property
     def verified(self) -> int:
         """Return how many keys were read again, and hold what the commit does."""
-        return len(self.done)
+        return len(self.done) - len(self.accepted)
 
     @property
     def whole(self) -> bool:

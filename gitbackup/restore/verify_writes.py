@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 from typing import cast
 
 from gitbackup.format import codec
-from gitbackup.kinds import same
+from gitbackup.kinds import is_opaque, same
+from gitbackup.kinds.opaque import comparable
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection
 from gitbackup.live.read.file_replies import File, FileReplies, FileReplyReader
@@ -40,18 +42,33 @@ class _Now:
         return timed(due, Ttl.KEEP, Clock(self._last, 0))
 
 
+@dataclass(slots=True)
+class Checked:
+    """What was seen of the keys of a plan when they were read again.
+
+    `wrong` do not hold what they should. Of the `accepted` the server took the dump, and returns
+    another, which tells nothing: see `opaque.comparable`. `as_stored` is False if a key of the
+    commit is read in another form than the commit stores it in.
+    """
+
+    wrong: list[Key] = field(default_factory=list)
+    accepted: list[Key] = field(default_factory=list)
+    as_stored: bool = True
+
+
 def differing(
     server: Server,
     plan: Plan,
     entries: Entries,
     unproved: Sequence[NewKeys],
     progress: Progress,
-) -> list[Key]:
+) -> Checked:
     """Read the keys of the plan again; return those that do not hold what they should.
 
     Of the keys that were created in bulk, only those that are `unproved` are read.
     """
-    wrong: list[Key] = []
+    checked = Checked()
+    wrong = checked.wrong
     progress.start("verifying", len(plan.steps) + sum(len(new.names) for new in unproved))
     try:
         with KeyReader(server) as reader, closing(server.dial()) as connection:
@@ -61,12 +78,13 @@ def differing(
                 if db == FUNCTIONS:
                     wrong += _differing_libraries(server, group, entries)
                 else:
-                    wrong += _differing(now, reader, group, entries, progress)
+                    wrong += _differing(now, reader, group, entries, checked, progress)
             for _, new_keys in groupby(unproved, key=lambda new: new.db):
                 wrong += _differing_new(now, reader, list(new_keys), entries, progress)
     finally:
         progress.finish()
-    return sorted(wrong)
+    wrong.sort()
+    return checked
 
 
 def unproved(
@@ -126,14 +144,30 @@ def _differing(
     reader: KeyReader,
     group: list[PlannedKey],
     entries: Entries,
+    checked: Checked,
     progress: Progress,
 ) -> Iterator[Key]:
+    db = group[0].key.db
     names = [codec.data(planned.key.name) for planned in group]
-    pairs = reader.entries(group[0].key.db, names)
-    for planned, (_, entry) in zip(group, pairs, strict=True):
-        if now.is_wrong(entry, entries.restored(planned)):
-            yield planned.key
+    for planned, (name, entry) in zip(group, reader.entries(db, names), strict=True):
+        due = entries.restored(planned)
+        if entry and due and is_opaque(due) and not is_opaque(entry):
+            checked.as_stored = False
+            entry = reader.dumped(db, name)
+        if now.is_wrong(entry, due):
+            if _tells_nothing(entry, due):
+                checked.accepted.append(planned.key)
+            else:
+                yield planned.key
         progress.advance(1)
+
+
+def _tells_nothing(entry: Entry | None, due: Entry | None) -> bool:
+    """Return whether a dump that was read differs from the one that is due, though the value may
+    be the same."""
+    if not (entry and due and is_opaque(due) and entry["type"] == due["type"]):
+        return False
+    return entry.get("expires_at") == due.get("expires_at") and not comparable(entry, due)
 
 
 def _differing_new(

@@ -177,10 +177,11 @@ def encode_stored(entries: Mapping[str, Entry]) -> bytes:
 
 def _written(entries: Mapping[str, Entry]) -> Mapping[str, Any]:
     """The entries with such scores as JSON libraries write each in its own way fixed."""
+    floating = {name: entry for name, entry in entries.items() if entry["type"] in FLOATING}
     odd = {
-        name: {**entry, "value": {m: codec.written(score) for m, score in entry["value"].items()}}
-        for name, entry in entries.items()
-        if entry["type"] in FLOATING and any(map(codec.is_odd, entry["value"].values()))
+        name: {**entry, "value": written}
+        for name, entry in floating.items()
+        if (written := kinds.kind_of(entry).written(entry["value"])) is not entry["value"]
     }
     return {**entries, **odd} if odd else entries
 
@@ -285,7 +286,7 @@ def decode_own(path: str, content: bytes) -> dict[Key, Entry]:
     entries: dict[str, Entry] = codec.load(content)
     for entry in entries.values():
         if entry["type"] in FLOATING:  # its numbers alone may be read in more than one way
-            entry["value"] = kinds.KINDS[entry["type"]].canonicalize(entry["value"])
+            entry["value"] = kinds.kind_of(entry).canonicalize(entry["value"])
     return {Key(int(place[1]), name): entry for name, entry in entries.items()}
 
 
@@ -297,7 +298,7 @@ def database_of(path: str) -> int:
 
 def is_opaque(entry: Entry) -> bool:
     """Whether it is of a type that only a server which knows it can read."""
-    return entry["type"] not in kinds.KINDS and entry["type"] != FUNCTION
+    return kinds.is_opaque(entry) and entry["type"] != FUNCTION
 
 
 def is_data(path: str) -> bool:

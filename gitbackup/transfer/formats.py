@@ -124,7 +124,7 @@ def _writes(key: Key, entry: Entry) -> Iterator[Command]:
         return
     name = codec.data(key.name)
     yield "UNLINK", name
-    kind = kind_of(entry["type"])  # as little as it takes, so that most servers take it
+    kind = kind_of(entry)  # as little as it takes, so that most servers take it
     yield from kind.write(name, entry, kind.needs(entry))
     if "expires_at" in entry:
         yield "PEXPIREAT", name, codec.milliseconds(entry["expires_at"])

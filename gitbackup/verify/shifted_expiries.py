@@ -90,7 +90,7 @@ def beyond(key: Key, entry: Entry, server: Abilities) -> str:
         return "" if server.functions else "functions (Redis 7.0, Valkey)"
     if key.db >= MOST_DATABASES:
         return f"enough databases for {key.place}"
-    needed = kind_of(entry["type"]).needs(entry)
+    needed = kind_of(entry).needs(entry)
     if needed.field_expiry and not server.field_expiry:
         return "expiring hash fields (Redis 7.4, Valkey 9.0)"
     if needed.stream_counters and not server.stream_counters:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitbackup.format import codec
-from gitbackup.kinds import KINDS, canonical, kind_of, normal_entry
+from gitbackup.kinds import KINDS, canonical, kind_named, normal_entry
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect
@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused(kind: str, value: Any) -> None:
 )
 def test_what_is_no_dump_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
-        kind_of("bloom").canonicalize(value)
+        kind_named("bloom").canonicalize(value)
 
 
 def begun(wire: Any, engine: Server, type_: str) -> Iterator[Any]:

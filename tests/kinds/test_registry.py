@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gitbackup.kinds import KINDS, Abilities, Kind, kind_of, normal_entry
+from gitbackup.kinds import KINDS, Abilities, Kind, kind_named, normal_entry
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection.error_replies import name_of
 from tests.kinds.examples import EXAMPLES
@@ -71,7 +71,7 @@ def test_every_kind_has_the_whole_protocol() -> None:
 
 def test_a_kind_is_registered_under_what_the_type_command_calls_it() -> None:
     assert {name: kind.name for name, kind in KINDS.items()} == {name: name for name in KINDS}
-    assert kind_of("bloom").name == "bloom"
+    assert kind_named("bloom").name == "bloom"
 
 
 def test_each_kind_is_a_file_of_its_own() -> None:

@@ -67,6 +67,11 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     is_flag=True,
     help="Restore the intact files of a damaged commit, and delete nothing.",
 )
+@click.option(
+    "--skip-unsupported",
+    is_flag=True,
+    help="Leave out keys of types that the server does not know, such as a module's.",
+)
 @ttl_option
 @to_option
 @click.option(
@@ -98,6 +103,7 @@ def restore(
     manner: PlanOptions,
     no_delete: bool,
     skip_damaged: bool,
+    skip_unsupported: bool,
     ttl: str,
     to: str | None,
     file: IO[bytes] | None,
@@ -140,7 +146,8 @@ def restore(
             commit = (
                 _adopted(backup, rdb, server, modules, manner.as_json) if rdb else commit_ish or ""
             )
-            how = _meant(ctx, backup, commit, words | {"skip_damaged": skip_damaged}, manner)
+            skips = {"skip_damaged": skip_damaged, "skip_unsupported": skip_unsupported}
+            how = _meant(ctx, backup, commit, words | skips, manner)
     try:
         carry_out(ctx, backup, how, manner, how.damaged)
     except NewerFormat:
@@ -178,6 +185,7 @@ def _expect_plan_alone(ctx: click.Context) -> None:
         "moves": "--db",
         "no_delete": "--no-delete",
         "skip_damaged": "--skip-damaged",
+        "skip_unsupported": "--skip-unsupported",
         "ttl": "--ttl",
         "rdb": "--rdb",
     }

@@ -100,7 +100,7 @@ def _forget_fields(
             "value": {field: text for field, text in entry["value"].items() if field not in dead},
             "field_expires_at": {f: at for f, at in expiries.items() if f not in dead},
         }
-        commands = kind_of(entry["type"]).change(name, entry, left, server)
+        commands = kind_of(entry).change(name, entry, left, server)
         connection.need([*(commands or ())])
 
 

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
-from gitbackup.kinds import Abilities, Command, Incomplete, Reading, Settled, kind_of
+from gitbackup.kinds import Abilities, Command, Incomplete, Kind, Reading, Settled, kind_named
+from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import words_of
 from gitbackup.live.read import expiry
@@ -37,8 +38,10 @@ class WholeEntry(NamedTuple):
     settled: bool = False
 
 
-def whole(connection: Connection, key: bytes, server: Abilities) -> WholeEntry:
-    """Read one key to its end, round by round.
+def whole(
+    connection: Connection, key: bytes, server: Abilities, dumped: bool = False
+) -> WholeEntry:
+    """Read one key to its end, round by round; with `dumped`, as a dump whatever its type.
 
     Raises ServerError for a key whose type changes each time, or whose replies make no value.
     """
@@ -48,7 +51,8 @@ def whole(connection: Connection, key: bytes, server: Abilities) -> WholeEntry:
         if type_ == "none":
             return WholeEntry(None)
         try:
-            found = _rounds(connection, key, type_, server)
+            kind = Opaque(type_) if dumped else kind_named(type_)
+            found = _rounds(connection, key, kind, server)
         except Incomplete as unsure:
             found, why = None, f"its {type_} value could not be restored: {unsure}"
         if found is not None:
@@ -59,12 +63,12 @@ def whole(connection: Connection, key: bytes, server: Abilities) -> WholeEntry:
     )
 
 
-def _rounds(connection: Connection, key: bytes, type_: str, server: Abilities) -> WholeEntry | None:
+def _rounds(connection: Connection, key: bytes, kind: Kind, server: Abilities) -> WholeEntry | None:
     """Return None where the key has become another type.
 
     Raises Incomplete where the rounds do not make a value.
     """
-    reading = kind_of(type_).read(key, server)
+    reading, type_ = kind.read(key, server), kind.name
     (moment,) = expiry.moments(connection, [key], server)
     commands = next(reading)
     for asked in count(1):

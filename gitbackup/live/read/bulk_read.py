@@ -23,7 +23,7 @@ from gitbackup.kinds import (
     Incomplete,
     Reading,
     SingleReply,
-    kind_of,
+    kind_named,
 )
 from gitbackup.kinds.shapes import is_number
 from gitbackup.live.connection.connection import Connection, Refusal
@@ -196,7 +196,7 @@ def ask(key: bytes, type_: str, server: Abilities) -> Asked:
     """
     if type_ == "none":
         return Asked(key)
-    reading, when = kind_of(type_).read(key, server), expiry.ask(key, server)
+    reading, when = kind_named(type_).read(key, server), expiry.ask(key, server)
     return Asked(key, type_, reading, (when, *next(reading), when))
 
 

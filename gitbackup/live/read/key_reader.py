@@ -127,6 +127,10 @@ class KeyReader:
         """Return one key's entry, however large; None where the key is gone."""
         return alone_read.whole(self._second(db), key, self._server.abilities).entry
 
+    def dumped(self, db: int, key: bytes) -> Entry | None:
+        """Return one key's entry with a dump as its value, whatever its type."""
+        return alone_read.whole(self._second(db), key, self._server.abilities, dumped=True).entry
+
     def rest(self) -> None:
         """Close the connections, until they are needed again."""
         self._connection.close()

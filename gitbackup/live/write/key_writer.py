@@ -62,22 +62,6 @@ class KeyWriter:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def refusal(self, db: int, step: KeyWrite) -> str:
-        """Why the server does not take a value that it is to load; empty where it does.
-
-        One that has expired is read whole, and then not kept: nothing is written.
-        """
-        self._connection.select(db)
-        for command in (
-            self._writes(staging_keys.name_for(step.key), step.after) if step.after else ()
-        ):
-            if command[0] == "RESTORE":
-                name, _, dump = command[1:]
-                (reply,) = self._connection.ask([("RESTORE", name, 1, dump, "ABSTTL")])
-                if isinstance(reply, Refusal):
-                    return error_replies.words_of(reply)
-        return ""
-
     def made_of(self, db: int, key: bytes, entry: Entry) -> Entry | None:
         """Return what the server makes of a value, less its expiry; None if it refuses the value.
 
@@ -267,6 +251,8 @@ class KeyWriter:
         when = _expiry(step.key, step.after)
         if _only_expiry(step):
             return [when]
+        if is_loaded(step.after, self._server.abilities):
+            return [_load(step.key, step.after, self._server.abilities)]
         if built is not None:
             return [("RENAME", built, step.key), when]
         return [("UNLINK", step.key), *self._writes(step.key, step.after), when]
@@ -278,13 +264,30 @@ class _Refused(Exception):
 
 def writes(key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
     """Return the commands that build an entry, less its expiry, at a key that does not exist."""
-    return kind_of(entry["type"]).write(key, entry, server)
+    return kind_of(entry).write(key, entry, server)
 
 
 def single(key: bytes, entry: Entry, server: Abilities) -> Command | None:
-    """The one command that writes the value; None where it takes more, or might fail."""
+    """The one command that writes the value; None where it takes more."""
     first = list(islice(writes(key, entry, server), 2))
-    return first[0] if len(first) == 1 and first[0][0] != "RESTORE" else None
+    return first[0] if len(first) == 1 else None
+
+
+def is_loaded(entry: Entry, server: Abilities) -> bool:
+    """Whether the server is to load a dump of the value, which it may refuse.
+
+    A module may take a dump under the key's own name only, and one that it is given under another
+    can end the server. So it is never built aside. RESTORE takes the place of the key, and leaves
+    it alone where it refuses the dump.
+    """
+    return next(writes(b"", entry, server))[0] == "RESTORE"
+
+
+def _load(key: bytes, entry: Entry, server: Abilities) -> Command:
+    """The command that loads an entry, its expiry too."""
+    _, _, _, dump = next(writes(key, entry, server))
+    until = codec.milliseconds(entry["expires_at"]) if "expires_at" in entry else 0
+    return "RESTORE", key, until, dump, "REPLACE", "ABSTTL"
 
 
 def _expiry(key: bytes, entry: Entry) -> Command:

@@ -115,7 +115,7 @@ def _needed(step: KeyWrite, server: Abilities) -> Iterator[Command]:
 
 def _perhaps(step: KeyWrite, server: Abilities, known: Container[str]) -> Iterator[Command]:
     """Yield the commands that other values of the type take."""
-    entry = step.after and kind_of(step.after["type"]).sample(server)
+    entry = step.after and kind_of(step.after).sample(server)
     for command in writes(step.key, entry, server) if entry else ():
         if name_of(command) not in known:
             yield command

@@ -142,7 +142,7 @@ def _entry(entry: Entry | None, action: Action) -> Iterator[Row]:
     expiries |= {f"{name(field)} expires": fields[field] for field in islice(fields, MOST_ROWS)}
     for title, moment in expiries.items():
         yield _one_sided(title, instant(moment), action)
-    value = kind_of(entry["type"]).rows(entry["value"])
+    value = kind_of(entry).rows(entry["value"])
     yield from _bounded((_value_row(row, action) for row in value.rows), value.total, value.many)
 
 

@@ -29,7 +29,7 @@ def ranks(entry: Entry | None) -> Ranks:
 
     There are none if a score is masked.
     """
-    return kind_of(entry["type"]).ranks(entry["value"]) if entry else {}
+    return kind_of(entry).ranks(entry["value"]) if entry else {}
 
 
 def to_json(

@@ -196,9 +196,7 @@ def entry_as_stored(key: Key, entry: Entry) -> bytes:
     """Return the entry as its file holds it, or a library's source."""
     if key.db == FUNCTIONS:
         return codec.data(entry["value"])
-    if kind_of(entry["type"]).floats:  # which have a form that not every library writes
-        scores = {member: codec.written(score) for member, score in entry["value"].items()}
-        entry = {**entry, "value": scores}
+    entry = {**entry, "value": kind_of(entry).written(entry["value"])}
     return codec.encode({key.name: entry})
 
 
@@ -226,6 +224,7 @@ def restore_object(result: RestoreResult) -> dict[str, Any]:
         "refused": [key for key, _ in result.refused],
         "differing": result.differing,
         "gone": result.gone,
+        **({"accepted": result.accepted} if result.accepted else {}),
     }
     return {
         "schema": "gitbackup.restore/1",
@@ -237,7 +236,7 @@ def restore_object(result: RestoreResult) -> dict[str, Any]:
         "saved_on": result.saved_on,
         "meanwhile": list(result.meanwhile),
         "recorded": result.recorded,
-        "verified": len(result.done),
+        "verified": result.verified,
         "keys": [
             {**key_object(step.key), "action": step.action.value, "type": step.type}
             for step in result.done

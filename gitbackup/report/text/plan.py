@@ -40,6 +40,7 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     yield from _set_aside("already expired, left out", plan.expired)
     yield from _set_aside("expires within the hour", plan.soon)
     yield from _set_aside(f"not in the {'file' if plan.name else 'commit'}, kept", plan.kept)
+    yield from _set_aside("not supported by the server, left out", plan.unsupported)
     if plan.goes and plan.comes:
         yield f"  replaces {size(plan.goes)} with {size(plan.comes)}"
     elif plan.goes or plan.comes:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gitbackup.format.names import escape
+from gitbackup.format.names import escape, key_list
 from gitbackup.model.amounts import age, counted, size
 from gitbackup.model.changes import Counts
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
+from gitbackup.model.keys import Key
 from gitbackup.report.style import Style, paint
 from gitbackup.report.text.namespaces import changed, namespace_lines
 
@@ -29,6 +30,11 @@ RESTORE_TESTED = {
 def keys(count: int) -> str:
     """Return `1 key`, `1,164 keys`."""
     return counted(count, "key")
+
+
+def accepted(named: Sequence[Key]) -> str:
+    """Return what proves keys whose dump the server took, and returns in other bytes."""
+    return f"the server accepted the dump of {key_list(named)}, and returns another: not compared"
 
 
 def commit_lines(result: CommitResult) -> Iterator[str]:

@@ -27,7 +27,7 @@ def field(entry: Entry, name: str) -> EntryPart:
 
     Raises LookupError where there is none.
     """
-    value, kind = entry["value"], kind_of(entry["type"])
+    value, kind = entry["value"], kind_of(entry)
     try:
         return EntryPart(kind.part(value, name))
     except LookupError:

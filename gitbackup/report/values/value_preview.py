@@ -42,7 +42,7 @@ def preview(entry: Entry | None, most: int | None, named: Named) -> Iterator[str
     """
     if entry is None:
         return
-    found = kind_of(entry["type"]).rows(entry["value"])
+    found = kind_of(entry).rows(entry["value"])
     yield from (_line(row, named) for row in islice(found.rows, most))
     more = 0 if most is None else found.total - most
     if more > 0:
