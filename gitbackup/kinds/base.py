@@ -179,6 +179,10 @@ class Kind(ABC):
     command_families: tuple[str, ...] = ()
     """First words of commands whose second word says what they do."""
 
+    refusals: tuple[str, ...] = ()
+    """How errors begin that say that the key is gone, or of another type; less those that every
+    server has."""
+
     replies: ClassVar[Mapping[str, Shape]] = {}
     """What the replies look like to the commands that reading it takes."""
 
@@ -269,6 +273,10 @@ class Kind(ABC):
     def least_memory(self, value: Any) -> int:
         """Return how many bytes of a server's memory a value takes, at the very least."""
         return text_bytes(value)
+
+    def document(self, value: Any) -> str | None:
+        """Return the text of a value that is one text as a whole; None for any other."""
+        return None
 
     @abstractmethod
     def part(self, value: Any, name: str) -> Any:

@@ -76,6 +76,9 @@ class String(Kind):
     def elements(self, value: Any) -> None:
         return None
 
+    def document(self, value: Any) -> str | None:
+        return str(value) if isinstance(value, str) else None
+
     def part(self, value: Any, name: str) -> Any:
         raise LookupError(name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ class Examples:
     strategy: st.SearchStrategy[Any]
     seen: Seen
     value_of: Callable[[Any], Any]
+    brand: str = ""
+    """The one server here that knows the type; empty where every server does."""
 
 
 def texts() -> st.SearchStrategy[str]:
@@ -71,6 +74,29 @@ def _entries(value: dict[str, Any]) -> dict[bytes, list[bytes]]:
 def _fields() -> st.SearchStrategy[list[str]]:
     pairs = st.lists(st.tuples(texts(), texts()), min_size=1, max_size=3)
     return pairs.map(lambda pairs: [word for pair in pairs for word in pair])
+
+
+def documents() -> st.SearchStrategy[Any]:
+    """JSON documents as they are stored: numbers of 64 bits, text under the text rule."""
+    words = st.text(st.characters(exclude_categories=["Cs"]), max_size=10).map(
+        lambda text: codec.text(text.encode())
+    )
+    fractions = st.integers(-(10**12), 10**12).map(lambda thousandths: thousandths / 1_000)
+    numbers = st.integers(-(2**63), 2**64 - 1) | fractions
+    return st.recursive(
+        st.none() | st.booleans() | numbers | words,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4),
+        max_leaves=20,
+    )
+
+
+def in_utf8(value: Any) -> Any:
+    """A stored document as a JSON library has it."""
+    if isinstance(value, str):
+        return codec.data(value).decode()
+    if isinstance(value, dict):
+        return {codec.data(name).decode(): in_utf8(item) for name, item in value.items()}
+    return [in_utf8(item) for item in value] if isinstance(value, list) else value
 
 
 GROUP = {
@@ -174,4 +200,31 @@ EXAMPLES = {
         _streamed,
         _entries,
     ),
+    "ReJSON-RL": Examples(
+        [
+            {"document": None},
+            {"document": {"a": [1, 1.0, 0.1, -0.0, 1e16, 1e21, 5e-324, 2**64 - 1, -(2**63)]}},
+            {"document": {"": {"dump": "base64:YmFzZTY0OmE="}, "b": [[], {}, True, False]}},
+            {"document": {"dump": "a member of that name"}},
+            {"document": "text"},
+            {"document": 2**53 + 1},
+            {"document": [{"id": n, "name": f"item {n}", "price": n / 8} for n in range(3_000)]},
+        ],
+        [
+            *NO_TEXT, "text", [], {},
+            {"document": 2**64},
+            {"document": [float("inf")]},
+            {"document": {"a": "", "base64:YQ==": ""}},
+            {"document": "base64:?"},
+            {"document": ["base64:/w=="]},
+            {"document": 1, "more": 1},
+        ],
+        documents().map(lambda document: {"document": document}),
+        lambda client, key: json.loads(send(client, [("JSON.GET", key)])[0]),
+        lambda value: in_utf8(value["document"]),
+        "stack",
+    ),
 }  # fmt: skip
+
+EVERYWHERE = [name for name, some in EXAMPLES.items() if not some.brand]
+"""The types that every server knows."""

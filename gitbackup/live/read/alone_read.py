@@ -9,7 +9,16 @@ from typing import Any, Literal, NamedTuple
 
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
-from gitbackup.kinds import Abilities, Command, Incomplete, Kind, Reading, Settled, kind_named
+from gitbackup.kinds import (
+    KINDS,
+    Abilities,
+    Command,
+    Incomplete,
+    Kind,
+    Reading,
+    Settled,
+    kind_named,
+)
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import words_of
@@ -19,6 +28,13 @@ from gitbackup.system import available_memory
 
 LOOK = 32  # rounds between two looks at how much memory is left
 RESTARTS = 20  # of the reading of one key that becomes another type meanwhile
+
+
+OTHERS = (
+    *("WRONGTYPE", "ERR no such key", "no such key"),
+    *(words for kind in KINDS.values() for words in kind.refusals),
+)
+"""How errors begin that say that a key has become another type, or gone."""
 
 
 class RetryAlone(Enum):
@@ -138,7 +154,7 @@ def refused(connection: Connection, commands: Iterable[Command], replies: list[A
     """True where the key has become another type, or gone; any other refusal is an error."""
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, Refusal):
-            if words_of(reply).startswith(("WRONGTYPE", "ERR no such key", "no such key")):
+            if words_of(reply).startswith(OTHERS):
                 return True
             raise connection.refused(reply, command)
     return False

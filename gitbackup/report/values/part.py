@@ -33,7 +33,8 @@ def field(entry: Entry, name: str) -> EntryPart:
     except LookupError:
         if not kind.documents:
             raise
-    return EntryPart(_at(value, name), True) if isinstance(value, str) else _inside_one(value, name)
+    whole = kind.document(value)
+    return EntryPart(_at(whole, name), True) if whole is not None else _inside_one(value, name)
 
 
 def _inside_one(value: Any, name: str) -> EntryPart:
