@@ -56,6 +56,14 @@ class ForbiddenKey(ServerError):
     """The user may not read or write a key."""
 
 
+class NoDatabase(ServerError):
+    """The server does not have the database `db`."""
+
+    def __init__(self, sentence: str, db: int) -> None:
+        super().__init__(sentence)
+        self.db = db
+
+
 class PasswordNeeded(ServerError):
     """The server wants a password, and was given none."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 PIECE = 1 << 16
@@ -137,3 +137,62 @@ class Proxy(AbstractContextManager["Proxy"]):
         for end in (one, other):
             self._selector.unregister(end)
             end.close()
+
+
+class Refusing(AbstractContextManager["Refusing"]):
+    """Passes on commands, but those that begin with words that a service does not know.
+
+    Of these the server gets the name with an X before it, so that it refuses them itself, in
+    their turn, also in a transaction. Commands are in the protocol's form, as ours are.
+    """
+
+    def __init__(self, server: str, path: Path, unknown: Collection[str]) -> None:
+        self.url = f"unix://{path}"
+        self._server = server.removeprefix("unix://")
+        self._unknown = {*unknown}
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._ends: list[socket.socket] = []
+
+    def __enter__(self) -> Refusing:
+        threading.Thread(target=self._let_in, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in (self._listener, *self._ends):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _let_in(self) -> None:
+        with suppress(OSError):
+            while True:
+                ours, _ = self._listener.accept()
+                theirs = socket.socket(socket.AF_UNIX)
+                theirs.connect(self._server)
+                self._ends += ours, theirs
+                for target in (self._ask, self._answer):
+                    threading.Thread(target=target, args=(ours, theirs), daemon=True).start()
+
+    def _ask(self, ours: socket.socket, theirs: socket.socket) -> None:
+        with suppress(OSError, ValueError), ours.makefile("rb") as said:
+            while head := said.readline():
+                words = [said.read(int(said.readline()[1:]) + 2)[:-2] for _ in range(int(head[1:]))]
+                names = [word.decode("latin-1").upper() for word in words[:2]]
+                if not self._unknown.isdisjoint((names[0], " ".join(names))):
+                    words[0] = b"X" + words[0]
+                parts = [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
+                theirs.sendall(b"*%d\r\n" % len(words) + b"".join(parts))
+        _end(theirs)
+
+    def _answer(self, ours: socket.socket, theirs: socket.socket) -> None:
+        with suppress(OSError):
+            while data := theirs.recv(PIECE):
+                ours.sendall(data)
+        _end(ours)
+
+
+def _end(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)

@@ -53,6 +53,8 @@ def setting(health: Health, name: str, value: str, start: str = "") -> tuple[str
 
     A server without a configuration file is to be started with `start`, by default `--name value`.
     """
+    if health.managed:
+        return " It has no CONFIG: change this where the service is set up.", ()
     change = f"{health.redis_cli} CONFIG SET {name} {value}"
     if health.info.get("config_file", "?"):
         return "", (change, f"{health.redis_cli} CONFIG REWRITE")

@@ -42,8 +42,8 @@ def doubts(capture: Capture) -> list[str]:
         )
     if not live.watching:
         sentences.append(
-            "the user has no permission to WATCH, so large values may mix old and new"
-            " parts: grant ACL SETUSER ... +watch +multi +exec"
+            "the user has no permission to WATCH, or the server does not know it, so large"
+            " values may mix old and new parts: grant ACL SETUSER ... +watch +multi +exec"
         )
     return sentences
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 
-from gitbackup.errors import ServerError, UsageError
+from gitbackup.errors import NoDatabase, ServerError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import matcher
 from gitbackup.kinds import KINDS, KNOWN_BY
@@ -22,7 +22,7 @@ from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import FUNCTIONS, Entry, Scope
-from gitbackup.plan.plan import NewKeys, Plan, PlannedKey, least, timed
+from gitbackup.plan.plan import NewKeys, Plan, PlannedKey, RestoreOptions, least, timed
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.entry_sources import EntrySource
@@ -121,6 +121,17 @@ def _matches_any(patterns: tuple[str, ...], commit: EntrySource) -> bool:
     return any(matches(codec.data(key.name)) for path in files for key in commit.entries(path))
 
 
+@contextmanager
+def another_database_offered(how: RestoreOptions) -> Iterator[None]:
+    """Tell how to restore into another database, if the server does not have one of these."""
+    try:
+        yield
+    except NoDatabase as error:
+        of = next((of for of, to in how.databases or () if to == error.db), error.db)
+        told = f"`--db {of}:0` restores database {of} into database 0"
+        raise ServerError(f"{error}; {told}") from None
+
+
 def probe(server: Server, plan: Plan, entries: Entries) -> None:
     """Make sure, before the first write, that the server takes each kind of step.
 
@@ -135,7 +146,8 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
     keys = (planned.key for planned in unordered(plan.keys))
     names = (codec.data(key.name) for key in keys if key.db != FUNCTIONS)
     changes = [*map(entries.library, libraries(plan))]
-    write_probe.probe(server, samples, changes, names, lambda: _values(plan, entries))
+    with another_database_offered(plan.how):
+        write_probe.probe(server, samples, changes, names, lambda: _values(plan, entries))
     with closing(server.dial()) as connection:
         left = room(connection)
     if left and not left.evicts and left.free < (adds := entries.adds(left.free)):

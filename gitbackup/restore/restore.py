@@ -210,7 +210,8 @@ class Restorer:
 
     def _read_live(self, spool: Spool) -> LiveState:
         """Read the live database and make the plan, of only some keys if rights allow no more."""
-        with all_told(self._server, writes=True):
+        offered = preflight.another_database_offered(self._request.how)
+        with offered, all_told(self._server, writes=True):
             try:
                 return self._read_live_once(spool)
             except ForbiddenKey:

@@ -12,9 +12,11 @@ from gitbackup.errors import ServerError
 from gitbackup.kinds import Abilities
 from gitbackup.live.connection import sentinel
 from gitbackup.live.connection.address import Address
-from gitbackup.live.connection.connection import Connection
-from gitbackup.live.connection.dial import dial, hello, protocol
+from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.dial import NO_VERSION, dial, hello
+from gitbackup.live.connection.error_replies import is_unknown, words_of
 
+NOBODYS = b"gitbackup:nobodys-key"
 STEP, LEAST = 16, 256  # times, that what is asked for at once is less
 Dial = Callable[[], Connection]
 
@@ -66,9 +68,11 @@ def connect(address: Address) -> Server:
     """Logs in and asks who is there. Raises ServerError where that fails, or for a cluster."""
     found, connection = sentinel.find(address) if address.sentinels else (address, dial(address))
     try:
-        server = _server(address.label, found, hello(connection))
+        server = _server(address.label, found, hello(connection), connection.resp3)
         if server.mode == "sentinel":
             raise ServerError(_sentinel(found, sentinel.services(connection)))
+        if server.version == NO_VERSION:
+            server = replace(server, knows=_known(connection, server.knows))
     finally:
         connection.close()
     if server.mode != "standalone":
@@ -89,7 +93,14 @@ def _sentinel(address: Address, services: Sequence[str]) -> str:
     )
 
 
-def _server(label: str, address: Address, facts: dict[str, Any]) -> Server:
+def _known(connection: Connection, expected: Abilities) -> Abilities:
+    """What a server knows that does not tell its version."""
+    (reply,) = connection.ask([("PEXPIRETIME", NOBODYS)])
+    lacks = isinstance(reply, Refusal) and is_unknown(words_of(reply))
+    return replace(expected, pexpiretime=not lacks)
+
+
+def _server(label: str, address: Address, facts: dict[str, Any], resp3: bool) -> Server:
     valkey = str(facts.get("server", "")).lower() == "valkey"
     version = str(facts.get("version", "0"))
     again = sentinel.dial_primary if address.sentinels else dial
@@ -99,7 +110,7 @@ def _server(label: str, address: Address, facts: dict[str, Any]) -> Server:
         version=version,
         mode=str(facts.get("mode", "standalone")),
         replica=facts.get("role") in ("replica", "slave"),
-        knows=_abilities(valkey, version, protocol(address) == 3),
+        knows=_abilities(valkey, version, resp3),
         dial=lambda: again(address),
         listen=lambda: again(replace(address, options=address.options | {"protocol": 3})),
         address=address,

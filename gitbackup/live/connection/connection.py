@@ -43,7 +43,7 @@ class Connection:
     """Sends and receives; every trouble is a ServerError that says what to do.
 
     `label` names the server, without credentials, in what is said; `lost` tells whether it has
-    fallen silent, or answered with nonsense.
+    fallen silent, or answered with nonsense; `resp3` whether it may speak unasked.
     """
 
     def __init__(self, connection: AbstractConnection, replies: BulkParser, label: str) -> None:
@@ -52,6 +52,7 @@ class Connection:
         self._replies = replies
         self.db: int = connection.db  # that of the commands that follow
         self.lost = False
+        self.resp3 = False
         self._closed = False
         self._queued: list[Command] | None = None  # in a transaction that was begun
 

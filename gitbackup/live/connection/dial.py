@@ -13,13 +13,14 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as TooLong
 from redis.retry import Retry
 
-from gitbackup.errors import ServerError, UsageError
+from gitbackup.errors import PasswordNeeded, ServerError, UsageError
 from gitbackup.kinds import Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection import tls
 from gitbackup.live.connection.address import HINT, USUAL_PORT, Address
 from gitbackup.live.connection.bulk_parser import PIECE, BulkParser
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.error_replies import is_unknown, words_of
 from gitbackup.live.connection.info import parse_info
 
 DEFAULTS: dict[str, Any] = {
@@ -28,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "socket_timeout": 30,  # without a byte from the server
     "socket_read_size": PIECE,
 }
+NO_VERSION = "unknown"
 NO_SERVER = (
     "no server answers at {label} ({reason}): start it, or name yours with --url or"
     " REDIS_URL; `gitbackup demo` needs no server"
@@ -48,11 +50,13 @@ def dial(address: Address) -> Connection:
     connection = _connected(address, parsers)
     wire = Connection(connection, parsers[-1], address.label)
     try:
-        _greet(wire, address)
-    except BaseException:
+        wire.resp3 = _greet(wire, address)
+    except BaseException as error:
         wire.close()
         if wire.lost and (why := _other_tongue(address)):
             raise ServerError(why) from None
+        if isinstance(error, PasswordNeeded) and _login(address) and _may_choose(address):
+            return dial(replace(address, options=address.options | {"protocol": 2}))
         raise
     return wire
 
@@ -97,19 +101,40 @@ def _at(address: Address, probe: Callable[[str, int], bool]) -> bool:
     return "path" not in address.options and probe(str(host), int(port))
 
 
-def _greet(connection: Connection, address: Address) -> None:
-    """Logs in, and agrees on the protocol."""
-    user, password = (address.options.get(name) or "" for name in ("username", "password"))
-    login: Command = ("AUTH", user or "default", password) if user or password else ()
+def _greet(connection: Connection, address: Address) -> bool:
+    """Logs in, and agrees on the protocol; tells whether it is RESP3.
+
+    Where the server does not know HELLO and the URL does not name a protocol, it is RESP2.
+    """
+    login = _login(address)
     greeting: list[Command] = [("HELLO", 3, *login)]
     if protocol(address) != 3:
-        greeting = [login if user else ("AUTH", password)] if login else []
+        named = bool(address.options.get("username"))
+        greeting = [login if named else ("AUTH", login[-1])] if login else []
     (*greeted, _) = connection.ask(
         [*greeting, ("CLIENT", "NO-TOUCH", "ON")]
     )  # unknown, it does no harm
     for command, reply in zip(greeting, greeted, strict=True):
         if isinstance(reply, Refusal):
+            if command[0] == "HELLO" and not login and _may_choose(address) and _no_resp3(reply):
+                return False
             raise connection.refused(reply, command)
+    return protocol(address) == 3
+
+
+def _login(address: Address) -> Command:
+    """The words that log in; none where the address has neither user nor password."""
+    user, password = (address.options.get(name) or "" for name in ("username", "password"))
+    return ("AUTH", user or "default", password) if user or password else ()
+
+
+def _may_choose(address: Address) -> bool:
+    return "protocol" not in address.options
+
+
+def _no_resp3(refusal: Refusal) -> bool:
+    told = words_of(refusal)
+    return is_unknown(told) or told.startswith("NOPROTO")
 
 
 def protocol(address: Address) -> int:
@@ -149,10 +174,11 @@ def hello(connection: Connection) -> dict[str, Any]:
     (reply,) = connection.ask([("HELLO",)])
     if not isinstance(reply, Refusal):
         return mapping(reply)
-    info = parse_info(connection.call("INFO", "server"))
+    told = connection.ask([("INFO", "server"), ("INFO", "replication")])
+    info = parse_info("\n".join(one for one in told if not isinstance(one, Refusal)))
     return {
-        "server": "redis",
-        "version": info.get("redis_version", "0"),
+        "server": info.get("server_name", "redis"),
+        "version": info.get("valkey_version", info.get("redis_version", NO_VERSION)),
         "mode": info.get("redis_mode", "standalone"),
-        "role": "master",
+        "role": info.get("role", "master"),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitbackup.errors import Forbidden, ForbiddenKey, ServerError
+from gitbackup.errors import Forbidden, ForbiddenKey, NoDatabase, ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import KINDS, Command
 
@@ -25,6 +25,12 @@ MEANINGS = {
     "CLUSTERDOWN": "the server at {label} is a node of a cluster that is down",
 }
 
+OUT_OF_RANGE = "index is out of range"
+UNKNOWN = (
+    *("unknown command", "unknown subcommand", "command is not available"),
+    *("unsupported command", "command not supported", "command is not supported"),
+)
+"""How servers, services and proxies say that they do not have a command."""
 
 FAMILIES = {
     *("OBJECT", "FUNCTION", "CLIENT", "CONFIG", "ACL", "SENTINEL"),
@@ -42,9 +48,17 @@ def words_of(refusal: Exception) -> str:
 def error(reply: str, command: Command, label: str) -> ServerError:
     """What `explain` says, as the error that it is."""
     kind = ServerError
+    if OUT_OF_RANGE in reply and command[0] == "SELECT":
+        return NoDatabase(explain(reply, command, label), int(command[1]))
     if forbids(reply):
         kind = ForbiddenKey if forbids_key(reply) else Forbidden
     return kind(explain(reply, command, label))
+
+
+def is_unknown(reply: str) -> bool:
+    """Whether the server does not have the command, or a proxy before it does not pass it on."""
+    told = reply.lower()
+    return any(words in told for words in UNKNOWN)
 
 
 def forbids(reply: str) -> bool:
@@ -102,9 +116,9 @@ def explain(reply: str, command: Command, label: str) -> str:
     code = reply.partition(" ")[0]
     if forbids(reply):
         return _permission(reply, command, label)
-    if "unknown command" in reply.lower() or "unknown subcommand" in reply.lower():
+    if is_unknown(reply):
         return f"the server at {label} does not know the command {name_of(command)}"
-    if "index is out of range" in reply and command[0] == "SELECT":
+    if OUT_OF_RANGE in reply and command[0] == "SELECT":
         return f"the server at {label} has no database {command[1]!s}: see its setting `databases`"
     if code in MEANINGS:
         return MEANINGS[code].format(label=label)

@@ -15,6 +15,7 @@ from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.address import Address, Sentinels, place_of
 from gitbackup.live.connection.connection import Connection, CutOff, Refusal
 from gitbackup.live.connection.dial import NoServer, dial, hello
+from gitbackup.live.connection.error_replies import is_unknown
 
 SOON = 3.0  # seconds, at most, for a sentinel to answer: there are others
 FAILOVER = "a failover may be in progress; run the command again"
@@ -115,7 +116,7 @@ def _asked(connection: Connection, service: str) -> tuple[str, int]:
     question: Command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service)
     (reply,) = connection.ask([question])
     if isinstance(reply, Refusal):
-        if "unknown command" in str(reply).lower():
+        if is_unknown(str(reply)):
             raise _NotFound(
                 f"the server at {connection.label} is not a sentinel: a server's own URL"
                 " begins with redis:// or rediss://",

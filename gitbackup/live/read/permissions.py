@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from enum import Enum
 from typing import NamedTuple
 
-from gitbackup.errors import Forbidden
+from gitbackup.errors import Forbidden, ServerError
 from gitbackup.kinds import KINDS, Abilities, Command
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection import error_replies
@@ -27,6 +27,7 @@ HEARING: Sequence[Command] = (
     TRACKING,
 )
 """What a watch asks besides, so that the server tells it of writes."""
+WITHOUT = "without which nothing can be restored safely: nothing has been written"
 
 
 class Verb(Enum):
@@ -97,10 +98,13 @@ def begin(connection: Connection, key: bytes) -> tuple[list[str], bool]:
     """Begins a transaction that nobody is going to end.
 
     Returns which commands of those that every transaction takes the user may not run, and
-    whether it has begun.
+    whether it has begun. Raises ServerError where the server does not know one.
     """
     commands: list[Command] = [("WATCH", key), ("MULTI",), ("EXEC",), ("MULTI",)]
     replies = connection.ask(commands)
+    for command, reply in zip(commands[:3], replies, strict=False):
+        if isinstance(reply, Refusal) and error_replies.is_unknown(words_of(reply)):
+            raise ServerError(f"{connection.refused(reply, command)}, {WITHOUT}")
     refused = [
         name_of(command)
         for command, reply in zip(commands[:3], replies, strict=False)

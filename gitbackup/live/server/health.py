@@ -10,12 +10,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from gitbackup.kinds import Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.error_replies import is_unknown, words_of
 from gitbackup.live.connection.info import number, parse_info
 from gitbackup.live.server import host
 
+CONFIG: Command = ("CONFIG", "GET")
 LAST = 2**57  # microseconds since 1970, in a year of four digits
 SETTINGS = (
     *("appendonly", "appendfsync", "auto-aof-rewrite-percentage", "save"),
@@ -30,8 +33,9 @@ class Health:
     """A server's own words about itself.
 
     `info` and `config` are empty where they are refused; then `no_info` and `no_config` tell
-    why, in a sentence. `redis_cli` is how to call it for this server. `password` tells whether
-    we gave one. `home` is where its files are, if it runs on this machine and tells its folder.
+    why, in a sentence. `managed` tells whether there is no CONFIG at all, as in services.
+    `redis_cli` is how to call it for this server. `password` tells whether we gave one. `home` is
+    where its files are, if it runs on this machine and tells its folder.
     """
 
     redis_cli: str
@@ -40,6 +44,7 @@ class Health:
     config: Mapping[str, str]
     no_info: str = ""
     no_config: str = ""
+    managed: bool = False
     home: host.Home | None = None
 
     @property
@@ -68,7 +73,8 @@ def read(server: Server) -> Health:
     """Asks a server for all that there is to know."""
     with closing(server.dial()) as connection:
         info, no_info = _info(connection)
-        config, no_config = _config(connection)
+        config, refusal = _config(connection)
+        no_config = str(connection.refused(refusal, CONFIG)) if refusal else ""
     return Health(
         server.address.redis_cli,
         bool(server.address.options.get("password")),
@@ -76,6 +82,7 @@ def read(server: Server) -> Health:
         config,
         no_info,
         no_config,
+        refusal is not None and is_unknown(words_of(refusal)),
         host.find(info, config),
     )
 
@@ -87,12 +94,12 @@ def _info(connection: Connection) -> tuple[dict[str, str], str]:
     return parse_info(reply), ""
 
 
-def _config(connection: Connection) -> tuple[dict[str, str], str]:
+def _config(connection: Connection) -> tuple[dict[str, str], Refusal | None]:
     """Each by itself: Redis 6.2 takes but one, and a server may not know them all."""
     commands = [("CONFIG", "GET", name) for name in SETTINGS]
     found: dict[str, str] = {}
     for reply in connection.ask([*commands]):
         if isinstance(reply, Refusal):
-            return {}, str(connection.refused(reply, commands[0]))
+            return {}, reply
         found |= mapping(reply)
-    return found, ""
+    return found, None

@@ -11,7 +11,7 @@ from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import words_of
+from gitbackup.live.connection.error_replies import is_unknown, words_of
 from gitbackup.live.connection.info import parse_info
 
 MOST_DATABASES = 1_000_000
@@ -74,9 +74,10 @@ def _tried(connection: Connection) -> list[int]:
 
 def _expect_out_of_range(connection: Connection, refusal: Refusal, db: int) -> None:
     if "out of range" not in str(refusal).lower():
-        raise ServerError(
-            f"{connection.refused(refusal, ('SELECT', db))}; or name a database with --db"
-        )
+        told = connection.refused(refusal, ("SELECT", db))
+        if is_unknown(words_of(refusal)):
+            raise ServerError(f"{told}: only database 0 can be read, so name it with --db 0")
+        raise ServerError(f"{told}; or name a database with --db")
 
 
 def libraries(connection: Connection, server: Abilities) -> list[Library] | None:
@@ -102,7 +103,7 @@ def _unlisted(connection: Connection, refusal: Refusal) -> list[Library] | None:
     told = words_of(refusal)
     if told.startswith("NOPERM"):
         return None
-    if "unknown" in told.lower():  # a server that has no functions, or none any more
+    if is_unknown(told):  # a server that has no functions, or none any more
         return []
     raise connection.refused(refusal, ("FUNCTION", "LIST"))
 

@@ -149,7 +149,7 @@ def _lacking(
         if error_replies.forbids_command(words_of(refusal)):
             (optional if trial.optional else lacking).append(name_of(trial.command))
         elif not (trial.optional or error_replies.forbids(words_of(refusal))):
-            unknown = "unknown command" in str(refusal) or trial.command[0] == "FUNCTION"
+            unknown = error_replies.is_unknown(str(refusal)) or trial.command[0] == "FUNCTION"
             needed_for = trial.needed_for if unknown else ""
             raise ServerError(f"{connection.refused(refusal, trial.command)}{needed_for}")
     if optional:
