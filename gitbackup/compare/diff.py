@@ -36,8 +36,8 @@ LIVE = "live"
 class Diff:
     """What differs between two sides, each a commit's id or `live`.
 
-    Iterating gives a KeyDiff for each key, in order, masked by `redaction`; entries are read
-    as they are needed. `quiet` are changes of keys that are kept out of sight.
+    Iterating yields a KeyDiff for each key, in order, masked by `redaction`; entries are read
+    as they are needed. `quiet` are changes of quiet keys, which are only counted.
     """
 
     before: str
@@ -49,19 +49,21 @@ class Diff:
 
     @property
     def changes(self) -> Sequence[KeyChange]:
+        """Return the keys that differ, without quiet ones."""
         return self.comparison.changes
 
     @property
     def hidden(self) -> Counts:
-        """How many quiet keys differ that are not told."""
+        """Return how many quiet keys differ."""
         return total(self.quiet)
 
     @property
     def summary(self) -> Summary:
+        """Return the changes in brief."""
         return summarise(self.changes)
 
     def ordered(self, order: Callable[[KeyChange], Any]) -> Diff:
-        """The same, with the keys sorted by this key function."""
+        """Return a copy with the keys sorted by this key function."""
         changes = sorted(self.changes, key=order)
         return replace(self, comparison=replace(self.comparison, changes=changes))
 
@@ -70,9 +72,9 @@ class Diff:
             yield masked(key_diff(change, before, after), self.redaction)
 
     def commands(self) -> Iterator[Command]:
-        """The commands that make a server which holds the first side hold the second.
+        """Return the commands that make a server which holds the first side hold the second.
 
-        Raises UsageError where some of it is masked, which commands cannot be.
+        Raises UsageError if a value is masked, for the commands would write the mask.
         """
         if self.redaction and (key := next(self._hidden(), None)):
             raise UsageError(
@@ -94,7 +96,7 @@ class Status:
     """The live database against HEAD, in brief.
 
     `head` is None before the first commit. `hidden` counts the quiet keys that differ, and
-    `excluded` those that were not asked for: `summary` tells of neither.
+    `excluded` those that were excluded; `summary` has neither.
     """
 
     server: str
@@ -115,19 +117,19 @@ class Shown:
 
 
 class Split(NamedTuple):
-    """Changes to tell, those of quiet keys, and those that are excluded."""
+    """Changes to show, those of quiet keys, and those that are excluded."""
 
-    told: Sequence[KeyChange]
+    shown: Sequence[KeyChange]
     quiet: Sequence[KeyChange]
     excluded: Sequence[KeyChange]
 
 
 @dataclass(frozen=True, slots=True)
 class Narrow:
-    """Which of the keys that differ are told: of these databases, and matching a pattern.
+    """Which of the keys that differ are shown: those in these databases that match a pattern.
 
-    No patterns, and None, are all of them. What `exclude` matches is not told; what `quiet`
-    matches is only counted.
+    No patterns are all keys, None is all databases. Keys that `exclude` matches are not shown;
+    those that `quiet` matches are only counted.
     """
 
     patterns: Sequence[str] = ()
@@ -136,15 +138,15 @@ class Narrow:
     quiet: Sequence[str] = ()
 
     def split(self, changes: Iterable[KeyChange]) -> Split:
-        """The changes by what is to become of them; those asked for that are excluded are apart."""
+        """Split the changes by these rules. Keys of no pattern or database are in no part."""
         matches = matcher(self.patterns)
-        wanted = [
+        selected = [
             change
             for change in changes
             if (self.databases is None or change.key.db in self.databases)
             and matches(codec.data(change.key.name))
         ]
-        kept, excluded = apart(wanted, self.exclude)
+        kept, excluded = apart(selected, self.exclude)
         return Split(*apart(kept, self.quiet), excluded)
 
 
@@ -152,18 +154,18 @@ EVERYTHING = Narrow()
 
 
 def diff_commits(repository: Repository, a: str | None, b: str, narrow: Narrow) -> Diff:
-    """What differs between two commits, given by id; None is an empty snapshot.
+    """Return what differs between two commits, given by id; None is an empty snapshot.
 
-    Raises NewerFormat where one of them is of such a format.
+    Raises NewerFormat if one of them is of a newer format.
     """
     manifests = Manifests(repository)
     manifests.scope(a), manifests.scope(b)
     comparison = compare(*differing_sources(repository, a, b))
-    told, quiet, _ = narrow.split(comparison.changes)
+    shown, quiet, _ = narrow.split(comparison.changes)
     left = manifests.left(a, b)
-    stays, goes = parted(told, left)
-    warnings = [out_of_scope(len(goes))] if goes else []
-    comparison = replace(comparison, changes=stays)
+    changes, left_scope = parted(shown, left)
+    warnings = [out_of_scope(len(left_scope))] if left_scope else []
+    comparison = replace(comparison, changes=changes)
     return Diff(a or "", b, comparison, warnings, parted(quiet, left)[0])
 
 
@@ -207,25 +209,25 @@ def _diff_live(
     spool, reply_cache = Spool(), repository.reply_cache()  # the spool lives as long as the result
     taken = take(live_files, side, Repository.blob_id, spool, strict=True, reply_cache=reply_cache)
     live = LiveSource(repository, taken.files, spool)
-    told, quiet, _ = narrow.split(taken.changes)
+    shown, quiet, _ = narrow.split(taken.changes)
     warnings = [*taken.warnings, *doubts(taken)]
-    return Diff(commit, LIVE, Comparison(side, live, told), warnings, quiet)
+    return Diff(commit, LIVE, Comparison(side, live, shown), warnings, quiet)
 
 
 def status(repository: Repository, live: SnapshotReader, narrow: Narrow = EVERYTHING) -> Status:
-    """What a commit of the live database would record, and what HEAD is."""
+    """Return what a commit of the live database would record, and what HEAD is."""
     head = repository.head()
     side = source_of_head(repository, head)
     with Spool() as spool:
         reply_cache = repository.reply_cache()
         taken = take(live, side, Repository.blob_id, spool, strict=True, reply_cache=reply_cache)
     warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head, side)]
-    told, quiet, excluded = narrow.split(taken.changes)
+    shown, quiet, excluded = narrow.split(taken.changes)
     return Status(
         server=str(live.server),
         head=repository.commit_info(head) if head else None,
         keys=live.total,
-        summary=summarise(told) if len(told) < len(taken.changes) else taken.summary,
+        summary=summarise(shown) if len(shown) < len(taken.changes) else taken.summary,
         warnings=warnings,
         hidden=total(quiet),
         excluded=total(excluded),
@@ -233,7 +235,7 @@ def status(repository: Repository, live: SnapshotReader, narrow: Narrow = EVERYT
 
 
 def show(repository: Repository, commit: str, narrow: Narrow = EVERYTHING) -> Shown:
-    """What a commit changed."""
+    """Return what a commit changed against its first parent."""
     info = repository.commit_info(commit)
     parent = info.parents[0] if info.parents else None
     return Shown(info, diff_commits(repository, parent, commit, narrow))

@@ -13,17 +13,17 @@ from gitbackup.model.keys import FUNCTIONS
 from gitbackup.plan.plan import Clock, Ttl, timed
 from gitbackup.snapshot.compare import Comparison
 
-LEEWAY = 86_400_000  # milliseconds: how long after they are made the commands still hold
+LEEWAY = 86_400_000  # milliseconds after which the commands need not be right any more
 
 
 def commands(comparison: Comparison, now: int) -> Iterator[Command]:
-    """The commands that make a server which holds the one side hold the other.
+    """Yield the commands that make a server which holds the first side hold the second.
 
-    Libraries come first, then each database's keys, a SELECT before them. Of the other side,
-    what has expired `now` is taken for gone.
+    Libraries come first, then each database's keys after a SELECT. Keys of the second side that
+    have expired by `now`, in milliseconds since 1970, are not written.
     """
     changes = sorted(comparison.changes, key=lambda change: change.key)
-    yield from _going([change for change in changes if change.key.db == FUNCTIONS])
+    yield from _deletions([change for change in changes if change.key.db == FUNCTIONS])
     db = FUNCTIONS
     for change, before, after in replace(comparison, changes=changes).pairs():
         key = codec.data(change.key.name)
@@ -40,10 +40,11 @@ def commands(comparison: Comparison, now: int) -> Iterator[Command]:
         yield from turn(key, before, left, now + LEEWAY)
 
 
-def _going(libraries: Sequence[KeyChange]) -> Iterator[Command]:
-    """What goes before anything comes: no function may be in two libraries.
+def _deletions(libraries: Sequence[KeyChange]) -> Iterator[Command]:
+    """Yield the commands that delete libraries before others are loaded: no function may be in two
+    libraries.
 
-    A library that comes alone takes the place of the one of its name.
+    If only one is loaded, it replaces the library of its name, which is not deleted.
     """
     alone = sum(change.after is not None for change in libraries) == 1
     for change in libraries:

@@ -1,4 +1,4 @@
-"""`blame`: which commit last changed each part of a key, as `git blame` does for lines."""
+"""`blame`: which commit last changed each part of a key, as `git blame` says of lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gitbackup.store.repository.repository import Repository
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """A key's entry in a commit, given by id, and where each part of it is from.
+    """A key's entry in a commit, given by id, and the commit that each part of it is from.
 
     `redacted` tells whether something of it is masked.
     """
@@ -31,65 +31,67 @@ class Blame:
     redacted: bool = False
 
     def masked(self, redaction: Redaction) -> Blame:
-        """The same, without what is not for every eye."""
+        """Return a redacted copy; lines that are equal then, one after the other, are one."""
         if not redaction:
             return self
-        lines = [_masked(line, self.key, redaction) for line in self.lines]
-        once = [line for at, line in enumerate(lines) if line not in lines[max(at - 1, 0) : at]]
+        lines: list[BlameLine] = []
+        for line in self.lines:
+            added = ValueChange(line.part, Action.ADDED, line.name, line.path, None, line.value)
+            (shown,) = redaction.values(self.key, [added])
+            line = replace(line, name=shown.name, path=shown.path, value=shown.after)
+            if lines[-1:] != [line]:
+                lines.append(line)
         entry = redaction.entry(self.key, self.entry)
-        return replace(self, entry=entry, lines=once, redacted=entry != self.entry)
-
-
-def _masked(line: BlameLine, key: Key, redaction: Redaction) -> BlameLine:
-    change = ValueChange(line.part, Action.ADDED, line.name, line.path, None, line.value)
-    (told,) = redaction.values(key, [change])
-    return replace(line, name=told.name, path=told.path, value=told.after)
+        return replace(self, entry=entry, lines=lines, redacted=entry != self.entry)
 
 
 def blame(repository: Repository, commit: str, name: str, db: int | None) -> Blame:
-    """Walks back through the commits that changed the key, no further than it has to.
+    """Return where each part of a key in a commit is from; `db` None is any database.
 
-    Raises UsageError where the commit does not have the key.
+    It walks back through the commits that changed the key, no further than it has to. Raises
+    UsageError if the commit does not have the key, or if several databases do.
     """
     key, entry = find_entry(repository, commit, name, db)
     parts = parts_of(entry)
     steps = HistoryWalker(repository, KeySelector.key(codec.data(key.name), [key.db])).steps(
         Selection((commit,), topological=True)
     )
-    found = dict(_origins(steps, commit, key, parts))
-    lines = [BlameLine(*part, found[at]) for at, part in enumerate(parts) if at in found]
+    origins = dict(_origins(steps, commit, key, parts))
+    lines = [BlameLine(*part, origins[at]) for at, part in enumerate(parts) if at in origins]
     return Blame(commit, key, entry, lines)
 
 
 def _origins(
     steps: Iterator[HistoryStep], commit: str, key: Key, parts: Parts
 ) -> Iterator[tuple[int, CommitInfo]]:
-    """Each part by its number, and the commit that made it so.
+    """Yield the number of each part, and the commit that made it so.
 
-    What a commit has as one of its parents has it is that parent's; `sought` tells for each
-    commit ahead which of its parts are sought still, and their numbers.
+    A part that is the same in a parent is that parent's. `sought` has, for each commit that is
+    still to come, the places of its parts that are sought, and their numbers.
     """
     sought: dict[str, dict[int, int]] = {commit: {at: at for at in range(len(parts))}}
     for step in steps:
-        mine = sought.pop(step.record.id, {})
-        for parent, places in _passed_on(step, key, mine):
-            handed = sought.setdefault(parent, {})
-            handed.update({place: mine.pop(at) for at, place in places.items() if at in mine})
-        if mine:
+        numbers = sought.pop(step.record.id, {})
+        for parent, places in _passed_on(step, key, numbers):
+            passed_on = sought.setdefault(parent, {})
+            for at, place in places.items():
+                if at in numbers:
+                    passed_on[place] = numbers.pop(at)
+        if numbers:
             info = step.record.info
-            yield from ((number, info) for number in mine.values())
+            yield from ((number, info) for number in numbers.values())
         if not sought:
             return
 
 
 def _passed_on(
-    step: HistoryStep, key: Key, mine: Mapping[int, int]
+    step: HistoryStep, key: Key, places: Mapping[int, int]
 ) -> Iterator[tuple[str, Mapping[int, int]]]:
-    """For each parent the parts that it has too: where they are here, and where there."""
-    for at, parent in enumerate(step.record.parents if mine else ()):
+    """Yield each parent and the parts that it has too: their places in the commit, and in it."""
+    for at, parent in enumerate(step.record.parents if places else ()):
         edge = step.edges[at] if step.edges else {}
         if key not in edge:
-            yield parent, {place: place for place in mine}
+            yield parent, {place: place for place in places}
         else:
             old, new = edge[key]
             if old and new:

@@ -1,8 +1,8 @@
-"""The entries of one commit: one key's, a part of it, and lists of many."""
+"""The entries of one commit: a key's, those that a selector picks, and lists of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from gitbackup import kinds
@@ -27,46 +27,54 @@ class StoredEntry(NamedTuple):
 
 
 def find_entry(repository: Repository, commit: str, name: str, db: int | None) -> tuple[Key, Entry]:
-    """A key's entry in a commit, wherever its file is; in any database where `db` is None.
+    """Return a key and its entry in a commit, whichever file it is in; `db` None is any database.
 
-    Raises UsageError where the commit does not have it, or several databases do.
+    Raises UsageError if the commit does not have the key, or if several databases do.
     """
-    wanted = KeySelector.key(codec.data(stored(name)), None if db is None else [db])
-    found = dict(entries(repository, commit, wanted))
-    if len(found) != 1:
-        raise UsageError(_not_one(name, commit, [*found]))
-    return next(iter(found.items()))
+    selector = KeySelector.key(codec.data(stored(name)), None if db is None else [db])
+    selected = dict(entries(repository, commit, selector))
+    if not selected:
+        raise UsageError(f"commit {commit[:7]} has no key {name!r}")
+    if len(selected) > 1:
+        places = ", ".join(key.place for key in sorted(selected))
+        raise UsageError(
+            f"commit {commit[:7]} has a key {name!r} in {places}: choose one with --db"
+        )
+    return next(iter(selected.items()))
 
 
 def entries(
-    repository: Repository, commit: str, wanted: KeySelector
+    repository: Repository, commit: str, selector: KeySelector
 ) -> Iterator[tuple[Key, Entry]]:
-    """Such entries of a commit, file by file; files that cannot hold any are not read.
+    """Yield the selected keys of a commit with their entries, file by file.
 
-    Raises NewerFormat for a commit of such a format.
+    Files that cannot hold any are not read. Raises NewerFormat for a commit of a newer format.
     """
     record = repository.history.record(commit)
     Manifests(repository).expect_known(record)
     if record.canonical:
-        for path, _, blob in KeyLocator(repository, wanted).changes(None, record.tree):
+        for path, _, blob in KeyLocator(repository, selector).changes(None, record.tree):
             if blob:
-                for key, picked in wanted.pick(path, content_of(repository, path, blob)).items():
+                for key, picked in selector.pick(path, content_of(repository, path, blob)).items():
                     yield key, entry_of(path, key, picked)
     else:
         for path, blob in repository.files(commit).items():
-            if wanted.in_place(path.partition("/")[0]):
-                yield from wanted.read(path, content_of(repository, path, blob)).items()
+            if selector.in_place(path.partition("/")[0]):
+                yield from selector.read(path, content_of(repository, path, blob)).items()
 
 
 def lines(entries: Iterable[tuple[Key, Entry]]) -> Iterator[KeyLine]:
-    """Entries in brief."""
+    """Yield a line of a list for each entry."""
     for key, entry in entries:
         elements = kinds.kind_of(entry).elements(entry["value"])
         yield KeyLine(key, entry["type"], entry.get("expires_at"), elements, _size(key, entry))
 
 
 def stored(name: str) -> str:
-    """A name that a person typed, as a snapshot stores it."""
+    """Return a name that a person typed as a snapshot stores it.
+
+    Raises UsageError for a name that begins with base64: and is not valid base64.
+    """
     if not name.startswith(codec.PREFIX):
         return codec.strict(name)
     try:
@@ -76,13 +84,7 @@ def stored(name: str) -> str:
 
 
 def _size(key: Key, entry: Entry) -> int:
+    """Return how many bytes an entry takes in a snapshot."""
     if entry["type"] == file_format.FUNCTION:
         return len(codec.data(entry["value"]))
     return len(file_format.encode_entry(key.name, entry)) - len(b"{\n\n}\n")
-
-
-def _not_one(name: str, commit: str, found: Sequence[Key]) -> str:
-    if not found:
-        return f"commit {commit[:7]} has no key {name!r}"
-    places = ", ".join(key.place for key in sorted(found))
-    return f"commit {commit[:7]} has a key {name!r} in {places}: choose one with --db"

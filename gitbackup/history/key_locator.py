@@ -22,108 +22,114 @@ from gitbackup.store.objects.trees import EMPTY_TREE, TreeEntry
 from gitbackup.store.repository.repository import Repository
 
 MOST_LITERALS = 10  # of a selector, whose ways are followed
-AT_HAND = 512  # snapshots and folders, what holds the key in which is kept
-MOST_FOLDERS = 2_000  # that are kept
+KEPT = 512  # answers of each kind
+KEPT_FOLDERS = 2_000
 
 Located = Mapping[str, TreeEntry]
-"""Files by path; and folders, all below which counts, by path and a slash."""
+"""Files by path; and folders, of which all files count, by path and a slash."""
 
 
 class KeyLocator:
-    """Finds the files of canonical snapshots that such keys are in, if they are there at all."""
+    """Finds the files of canonical snapshots that may hold the keys that a selector picks."""
 
-    def __init__(self, repository: Repository, wanted: KeySelector) -> None:
-        self._wanted = wanted
+    def __init__(self, repository: Repository, selector: KeySelector) -> None:
+        self._selector = selector
         self._differ = repository.history.differ
         self._folders = Folders(repository)
         self._ways = [
             _Way(literal, self._folders.inside, repository.read)
-            for literal in (wanted.literals if len(wanted.literals) <= MOST_LITERALS else [])
+            for literal in (selector.literals if len(selector.literals) <= MOST_LITERALS else [])
         ]
-        self._located = lru_cache(AT_HAND)(self._locate)
+        self._located = lru_cache(KEPT)(self._locate)
 
     def changes(self, before: str | None, after: str) -> list[FileChange]:
-        """Return the files that differ between two canonical snapshots, given by their trees'
-        ids, of those that may hold such keys; None is the empty snapshot.
+        """Return the files that differ between two canonical snapshots, of those that may hold
+        selected keys.
 
-        Raise Damaged where one cannot be read.
+        The snapshots are given by their trees' ids; None is the empty one. Raises Damaged if one
+        cannot be read.
         """
         old: Located = self._located(before) if before else {}
         new = self._located(after)
-        found: list[FileChange] = []
+        changes: list[FileChange] = []
         for path in sorted(old.keys() | new.keys()):
-            was, now = old.get(path), new.get(path)
-            if was == now:
+            entries = old.get(path), new.get(path)
+            if entries[0] == entries[1]:
                 continue
-            was_id, now_id = (entry.id if entry else None for entry in (was, now))
+            old_id, new_id = (entry.id if entry else None for entry in entries)
             if path.endswith("/"):
-                inside = self._differ(was_id, now_id or EMPTY_TREE)
-                found += (each._replace(path=path + each.path) for each in inside)
+                inside = self._differ(old_id, new_id or EMPTY_TREE)
+                changes += (each._replace(path=path + each.path) for each in inside)
             else:
-                found.append(FileChange(path, was_id, now_id))
-        return [each for each in found if self._wanted.in_file(each.path)]
+                changes.append(FileChange(path, old_id, new_id))
+        return [each for each in changes if self._selector.in_file(each.path)]
 
     def prepare(self, trees: Sequence[str]) -> None:
-        """Read together what is likely to be read of these snapshots, by their trees' ids."""
+        """Read together the folders that are likely to be asked for of these snapshots, which are
+        given by their trees' ids."""
         self._folders.prefetch(trees)
 
     def _locate(self, tree: str) -> Located:
-        """Return what holds all such keys of a canonical snapshot, given by its tree's id.
+        """Return what may hold selected keys in a canonical snapshot, given by its tree's id.
 
-        Raise Damaged where it cannot be read.
+        Raises Damaged if it cannot be read.
         """
-        found: dict[str, TreeEntry] = {}
+        located: dict[str, TreeEntry] = {}
         for place, entry in self._folders.inside("", tree).items():
-            if entry.folder and self._wanted.in_place(place):
+            if entry.folder and self._selector.in_place(place):
                 if place == "functions" or not self._ways:
-                    found[f"{place}/"] = entry
+                    located[f"{place}/"] = entry
                 else:
                     for way in self._ways:
-                        found.update(way.in_place(f"{place}/", entry, 0))
-        return found
+                        located.update(way.in_place(f"{place}/", entry, 0))
+        return located
 
 
 class Folders:
-    """What stands in folders of snapshots, read for many snapshots at once."""
+    """The content of folders, read for many snapshots together and kept."""
 
     def __init__(self, repository: Repository) -> None:
         self._read = repository.folders
         self._known: dict[str, dict[str, TreeEntry]] = {}
-        self._paths: set[str] = set()  # of folders that were read: those of other snapshots will be
+        self._paths: set[str] = set()  # of folders that were asked for, which others will be too
 
     def inside(self, path: str, tree: str) -> dict[str, TreeEntry]:
-        """Return what stands in a folder, given by its tree's id and its path with a slash."""
+        """Return the entries of a folder, given by its tree's id and its path with a slash."""
         if tree not in self._known:
-            if len(self._paths) > AT_HAND:
+            if len(self._paths) > KEPT:
                 self._paths.clear()
             self._paths.add(path)
             self._take([tree])
         return self._known[tree]
 
     def prefetch(self, trees: Iterable[str]) -> None:
-        """Read the folders of these snapshots, by their trees' ids, of the paths read before.
+        """Read the folders of these snapshots, given by their trees' ids, at all paths that were
+        asked for before.
 
-        Stop where one cannot be read: that is said when it is asked for.
+        Stops if one cannot be read; the error is raised when that one is asked for.
         """
-        found = {"": {*trees}}
+        ids = {"": {*trees}}
         with suppress(Damaged):
-            self._take(found[""])
+            self._take(ids[""])
             for path in sorted(self._paths - {""}):  # what a folder is in comes before it
-                around, _, name = path[:-1].rpartition("/")
-                outer = found.get(f"{around}/" if around else "", set())
-                entries = (self._known[tree].get(name) for tree in outer if tree in self._known)
-                found[path] = {entry.id for entry in entries if entry and entry.folder}
-                self._take(found[path])
+                parent, _, name = path[:-1].rpartition("/")
+                parents = ids.get(f"{parent}/" if parent else "", set())
+                entries = (self._known[tree].get(name) for tree in parents if tree in self._known)
+                ids[path] = {entry.id for entry in entries if entry and entry.folder}
+                self._take(ids[path])
 
     def _take(self, trees: Iterable[str]) -> None:
         missing = [tree for tree in trees if tree not in self._known]
-        if len(self._known) > MOST_FOLDERS:
+        if len(self._known) > KEPT_FOLDERS:
             self._known.clear()
         self._known.update(zip(missing, self._read(missing), strict=True))
 
 
 class _Way:
-    """The way to a key, or to all keys that begin alike, in any snapshot."""
+    """The way to a key, or to all keys with one prefix, in any snapshot.
+
+    Its methods return what holds these keys below a folder, which is given by its path and entry.
+    """
 
     def __init__(
         self,
@@ -133,11 +139,11 @@ class _Way:
     ) -> None:
         self._key, self._whole = literal
         self._inside = inside
-        self._first_key = lru_cache(AT_HAND)(lambda blob: first_key(read(blob)))
+        self._first_key = lru_cache(KEPT)(lambda blob: first_key(read(blob)))
         self._ranges: dict[str, tuple[dict[str, TreeEntry], bytes]] = {}
-        self.in_place = lru_cache(AT_HAND)(self._in_place)
-        self._by_byte = lru_cache(AT_HAND)(self._find_by_byte)
-        self._own_file = lru_cache(AT_HAND)(lambda path: f"{layout.own_file(path, self._key)}.json")
+        self.in_place = lru_cache(KEPT)(self._in_place)
+        self._by_byte = lru_cache(KEPT)(self._find_by_byte)
+        self._own_file = lru_cache(KEPT)(lambda path: f"{layout.own_file(path, self._key)}.json")
 
     def _in_place(self, path: str, folder: TreeEntry, size: int) -> dict[str, TreeEntry]:
         """Return what holds the key below the folder of a place, whose prefix has `size` bytes.
@@ -250,11 +256,11 @@ class _Way:
         return None
 
 
-_place_names = lru_cache(AT_HAND)(layout.place_names)
-_may_hold = lru_cache(AT_HAND)(layout.range_may_hold)
+_place_names = lru_cache(KEPT)(layout.place_names)
+_may_hold = lru_cache(KEPT)(layout.range_may_hold)
 
 
-@lru_cache(AT_HAND)
+@lru_cache(KEPT)
 def _is_own(name: str) -> bool:
     return layout.is_own(name.removesuffix(".json"))
 

@@ -1,6 +1,6 @@
 """`log -- KEY-GLOB`: which commits changed such keys, and what became of each.
 
-A merge is told where a key of it is none of its parents', against the first of them; both
+A merge is listed, compared with its first parent, if a key differs from that of every parent; both
 sides of it are walked.
 """
 
@@ -21,10 +21,10 @@ from gitbackup.snapshot.compare import key_diff, masked, summarise
 
 @dataclass(frozen=True, slots=True)
 class CommitChanges:
-    """A commit, and the keys asked for that it changed, in order.
+    """A commit, and the selected keys that it changed, in order.
 
-    `damage` says what of it cannot be read; empty where all can. `left` counts keys that it
-    lacks since its scope is another: they were not removed.
+    `damage` says what of it cannot be read; empty if all can. `left` counts keys that it lacks
+    because its scope does not cover them: they were not removed.
     """
 
     info: CommitInfo
@@ -34,21 +34,22 @@ class CommitChanges:
 
     @property
     def summary(self) -> Summary:
+        """Return the changes in brief."""
         return summarise([each.change for each in self.keys])
 
 
 def trace(
     steps: Iterable[HistoryStep], selection: Selection, redaction: Redaction
 ) -> Iterator[CommitChanges]:
-    """Those of the selected commits, each a step, that changed such keys: newest first, or in
-    reverse."""
-    found = (_told(step, redaction) for step in steps)
-    some = islice(filter(None, found), selection.limit)
-    yield from reversed([*some]) if selection.reverse else some
+    """Yield what each of these steps changed, if anything, up to the selection's limit, in its
+    order."""
+    changes = (_changes(step, redaction) for step in steps)
+    limited = islice(filter(None, changes), selection.limit)
+    yield from reversed([*limited]) if selection.reverse else limited
 
 
-def _told(step: HistoryStep, redaction: Redaction) -> CommitChanges | None:
-    """What a step changed; None for nothing."""
+def _changes(step: HistoryStep, redaction: Redaction) -> CommitChanges | None:
+    """Return what a step changed; None if it changed none of the keys."""
     if not step.edges and not step.damage:
         return None
     first, *others = step.edges or [{}]

@@ -1,4 +1,4 @@
-"""What is in files of the keys wanted: each file is read once, and many are asked for at once."""
+"""The selected entries of files: each file is read once, and many are read together."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gitbackup.history.selector import KeySelector, entry_of
 from gitbackup.model.keys import Entry, Key
 from gitbackup.store.repository.repository import Repository
 
-FILES = 4  # whose bytes are kept
-KEPT = 4 * 1024 * 1024  # bytes of what was found that are kept
-ANY = 256  # bytes that are reckoned for a finding, whatever it is
+FILES = 4  # whose content is kept
+KEPT = 4 * 1024 * 1024  # bytes of entries that are kept
+ANY = 256  # bytes that are counted for each file besides its entries
 
 
 class FoundEntry:
-    """A key's entry, whole or as bytes of its file."""
+    """A key's entry in a file; `picked` is the entry, or its bytes in the file."""
 
     def __init__(self, path: str, key: Key, picked: bytes | Entry) -> None:
         self.path = path
@@ -27,11 +27,12 @@ class FoundEntry:
 
     @cached_property
     def entry(self) -> Entry:
+        """Return the entry."""
         return entry_of(self.path, self._key, self.picked)
 
 
 def same(old: FoundEntry | None, new: FoundEntry | None) -> bool:
-    """Whether an entry is the same before and after, or on neither side."""
+    """Return whether an entry is the same before and after, or does not exist in both."""
     if old is None or new is None:
         return old is new
     if isinstance(old.picked, bytes) and isinstance(new.picked, bytes):
@@ -40,10 +41,10 @@ def same(old: FoundEntry | None, new: FoundEntry | None) -> bool:
 
 
 class EntryLookup:
-    """What files hold of the keys wanted."""
+    """Finds the entries of the keys that a selector picks."""
 
-    def __init__(self, repository: Repository, wanted: KeySelector) -> None:
-        self._wanted = wanted
+    def __init__(self, repository: Repository, selector: KeySelector) -> None:
+        self._selector = selector
         self._read = lru_cache(FILES)(repository.read)
         self._read_all = repository.read_all
         self._anothers: dict[str, bool] = {}
@@ -51,16 +52,16 @@ class EntryLookup:
         self._size = 0
 
     def found(self, path: str, blob: str, canonical: bool) -> Mapping[Key, FoundEntry]:
-        """Such entries of a file, whose layout is known or not.
+        """Return the selected entries of a file, by its path and its blob's id.
 
-        Raises Damaged where it is not well-formed.
+        `canonical` tells whether gitbackup wrote it. Raises Damaged if it is not well-formed.
         """
         kept = self._found.get((path, blob, canonical))
         return self._find(path, blob, canonical, self._read(blob)) if kept is None else kept
 
     def is_anothers(self, path: str, blob: str) -> bool:
-        """Whether a canonical file is the own one of a key that is not wanted: its name tells
-        of one key."""
+        """Return whether a canonical file is one key's own, by its name, and not a selected
+        key's."""
         name = path.rpartition("/")[2].removesuffix(".json")
         if not layout.is_own(name) or not path.startswith("db"):
             return False
@@ -69,13 +70,13 @@ class EntryLookup:
         return self._anothers[path]
 
     def read_ahead(self, files: Iterable[tuple[str, str]]) -> None:
-        """Read what is asked for soon: such keys of canonical files, by path and blob. Stop where
-        that is too much to keep, or fails."""
+        """Read canonical files, by path and blob, that are asked for soon. Stop if that is too much
+        to keep, or if one cannot be read."""
         paths: dict[str, set[str]] = {}
         for path, blob in files:
             if (path, blob, True) not in self._found and not self._anothers.get(path):
                 paths.setdefault(blob, set()).add(path)
-        with suppress(Damaged):  # it is told of when it is asked for
+        with suppress(Damaged):  # it is raised when the file is asked for
             for blob, content in zip(paths, self._read_all(paths), strict=True):
                 for path in paths[blob]:
                     self._find(path, blob, True, content)
@@ -83,15 +84,12 @@ class EntryLookup:
                     return
 
     def _find(self, path: str, blob: str, canonical: bool, content: bytes) -> dict[Key, FoundEntry]:
-        picked = (self._wanted.pick if canonical else self._wanted.read)(path, content)
+        picked = (self._selector.pick if canonical else self._selector.read)(path, content)
         whole = any(not isinstance(entry, bytes) for entry in picked.values())
-        self._make_room(len(content) if whole else sum(map(len, picked.values())))
-        found = {key: FoundEntry(path, key, entry) for key, entry in picked.items()}
-        self._found[path, blob, canonical] = found
-        return found
-
-    def _make_room(self, size: int) -> None:
         if self._size > KEPT:
             self._found.clear()
             self._size = 0
-        self._size += size + ANY
+        self._size += ANY + (len(content) if whole else sum(map(len, picked.values())))
+        found = {key: FoundEntry(path, key, entry) for key, entry in picked.items()}
+        self._found[path, blob, canonical] = found
+        return found

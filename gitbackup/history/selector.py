@@ -1,4 +1,4 @@
-"""Which keys a search is about, and their entries picked from a file without reading the rest."""
+"""Select keys by pattern and database, and pick their entries from files without parsing these."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.snapshot import file_format
 
 Picked = Mapping[Key, "bytes | Entry"]
-"""Entries by key: as bytes of a canonical file, which are equal where the entries are."""
+"""Entries by key, or their bytes in a canonical file, which are equal if the entries are."""
 
-PATHS = 10_000  # of files, for which it is known whether they may hold such keys
+PATHS = 10_000  # of files, for which the answer of `in_file` is kept
 NAME = re.compile(rb'\n  ("(?:[^"\\]|\\.)*"): \{\n')  # a key, in a canonical file
 END = b"\n  }"  # of an entry there
 
 
 class KeySelector:
-    """The keys of these databases, None are all, that match one of the patterns; all for none.
+    """Selects the keys that match one of the patterns, all if there are none, in these databases;
+    None is all databases.
 
-    `literals` are what their names begin with, or are.
+    `literals` are what the names of such keys are, or begin with.
     """
 
     def __init__(self, patterns: Sequence[str] = (), databases: Sequence[int] | None = None):
@@ -35,7 +36,7 @@ class KeySelector:
 
     @classmethod
     def key(cls, name: bytes, databases: Sequence[int] | None) -> KeySelector:
-        """One key of this name, whatever of a pattern is in it."""
+        """Return a selector of one name, in which no character has a special meaning."""
         return cls([codec.loose(re.sub(rb"([*?\[\\])", rb"\\\1", name))], databases)
 
     def __contains__(self, key: Key) -> bool:
@@ -43,14 +44,14 @@ class KeySelector:
         return within and bool(self._matches(codec.data(key.name)))
 
     def in_place(self, name: str) -> bool:
-        """Whether the folder `dbN` or `functions` may hold such keys."""
+        """Return whether the folder `dbN` or `functions` may hold selected keys."""
         if name == "functions":
             return self.databases is None or FUNCTIONS in self.databases
         place = file_format.DATABASE.fullmatch(f"{name}/")
         return place is not None and (self.databases is None or int(place[1]) in self.databases)
 
     def _in_file(self, path: str) -> bool:
-        """Whether a file of a canonical snapshot may hold such keys."""
+        """Return whether a file of a canonical snapshot may hold selected keys."""
         place, _, rest = path.partition("/")
         if not (file_format.is_data(path) and self.in_place(place)):
             return False
@@ -59,7 +60,7 @@ class KeySelector:
         )
 
     def pick(self, path: str, content: bytes) -> Picked:
-        """Such entries of a file of a canonical snapshot, as its bytes."""
+        """Return the selected entries of a file of a canonical snapshot, as its bytes."""
         place = file_format.DATABASE.match(path)
         if place is None:
             return self.read(path, content)
@@ -72,12 +73,12 @@ class KeySelector:
         return found
 
     def read(self, path: str, content: bytes) -> dict[Key, Entry]:
-        """Such entries of any file. Raises Damaged where it is not well-formed."""
+        """Return the selected entries of any file. Raises Damaged if it is not well-formed."""
         entries = file_format.decode_file(path, content)
         return {key: entry for key, entry in entries.items() if key in self}
 
     def _quoted(self) -> Iterator[bytes]:
-        """How the names begin as they stand in a canonical file; a whole one to its end."""
+        """Yield how the names begin in a canonical file; a whole name with what follows it."""
         for prefix, whole in self.literals:
             if whole:
                 yield codec.encode(codec.text(prefix)).strip() + b": {\n"
@@ -90,14 +91,14 @@ class KeySelector:
 
 
 def entry_of(path: str, key: Key, picked: bytes | Entry) -> Entry:
-    """The entry that was picked."""
+    """Return the entry that `pick()` or `read()` gave for a key."""
     if isinstance(picked, bytes):
         return file_format.decode_file(path, b"{" + picked + b"\n}\n")[key]
     return picked
 
 
 def _entries(content: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Entries of a canonical file whose names begin so, each the quoted name and its bytes."""
+    """Yield the quoted name and the bytes of each entry of a canonical file that begins so."""
     at = content.find(start)
     while at >= 0:
         end = content.index(END, at) + len(END)
@@ -114,7 +115,7 @@ def first_key(content: bytes) -> bytes | None:
 
 
 def _may_hold(prefix: bytes, names: Sequence[str]) -> bool:
-    """Whether a file may hold a key that begins so, by its path: places, then the rest."""
+    """Return whether a file may hold a key that begins so, by the names in its path."""
     size = 0
     for at, name in enumerate(names):
         if name == "_" or layout.is_own(name) or len("/".join(names[:at])) > layout.DEEP:

@@ -20,7 +20,7 @@ from gitbackup.store.repository.repository import Repository
 class CommitSummary:
     """A commit, and what it changed against its first parent, by namespace.
 
-    `hidden` counts the quiet keys, of which `summary` does not tell.
+    `hidden` counts the quiet keys, which `summary` leaves out.
     """
 
     info: CommitInfo
@@ -31,9 +31,9 @@ class CommitSummary:
 def summaries(
     repository: Repository, selection: Selection, quiet: Sequence[str]
 ) -> Iterator[CommitSummary]:
-    """The selected commits; the files that each changed are read when it is asked for.
+    """Yield a summary of each selected commit; its files are read when it is asked for.
 
-    Raises NewerFormat at one that is of such a format, or changed such a one.
+    Raises NewerFormat at a commit of a newer format, and at one whose parent is of such a format.
     """
     manifests = Manifests(repository)
     for record in repository.history.records(selection):

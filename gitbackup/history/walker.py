@@ -25,17 +25,18 @@ from gitbackup.snapshot.manifests import Manifests
 from gitbackup.store.objects.commits import Record
 from gitbackup.store.repository.repository import Repository
 
-AT_HAND = 512  # commits that are kept
-AHEAD = 64  # commits that are looked at together
+KEPT_COMMITS = 512
+AHEAD = 64  # commits whose folders are read together
 
 EntryPairs = Mapping[Key, "tuple[FoundEntry | None, FoundEntry | None]"]
-"""The keys that differ between a commit and one parent: what was, and what is."""
+"""The keys that differ between a commit and one parent: the entry before, and after."""
 
 
 class HistoryStep(NamedTuple):
-    """A commit, and what it changed against each of its parents; against nothing for a first.
+    """A commit, and what it changed against each of its parents; a first one against nothing.
 
-    Without edges it changed nothing. `left` are keys that it lacks since its scope is another.
+    If there are no edges, it changed nothing. `damage` says what of it cannot be read. `left` are
+    keys that it lacks because its scope does not cover them.
     """
 
     record: Record
@@ -47,20 +48,20 @@ class HistoryStep(NamedTuple):
 class HistoryWalker:
     """Walks the history of the keys that a selector picks."""
 
-    def __init__(self, repository: Repository, wanted: KeySelector) -> None:
+    def __init__(self, repository: Repository, selector: KeySelector) -> None:
         self._history = repository.history
-        self._wanted = wanted
-        self._record = lru_cache(AT_HAND)(repository.history.record)
-        self._locator = KeyLocator(repository, wanted)
-        self._lookup = EntryLookup(repository, wanted)
+        self._selector = selector
+        self._record = lru_cache(KEPT_COMMITS)(repository.history.record)
+        self._locator = KeyLocator(repository, selector)
+        self._lookup = EntryLookup(repository, selector)
         self._manifests = Manifests(repository)
 
     def steps(self, selection: Selection) -> Iterator[HistoryStep]:
-        """Return the selected commits, newest first; one that did not change such keys may have
-        no edges. git begins to read them now, whenever they are asked for.
+        """Return the selected commits, newest first; one that changed no selected key may have no
+        edges. git begins to read them at once.
 
-        Raise NewerFormat at a commit of such a format, and at one that comes from such a one and
-        changed such keys; Damaged where files of commits by gitbackup cannot be read.
+        The iterator raises NewerFormat at a commit of a newer format, and at one that changed
+        selected keys of such a commit; Damaged if files of a commit by gitbackup cannot be read.
         """
         records = self._history.records(replace(selection, limit=None, reverse=False))
         return self._walk(records, slice(1 if selection.first_parent else None))
@@ -97,38 +98,40 @@ class HistoryWalker:
             if parent and (edge or not canonical):
                 self._manifests.expect_known(parent)
             gone = [key for key, (_, new) in edge.items() if new is None]
-            went = {*filter(self._manifests.left(before, record.tree), gone)} if gone else set()
-            edges.append({key: pair for key, pair in edge.items() if key not in went})
-            left |= went
+            left_scope = set[Key]()
+            if gone:
+                left_scope = {*filter(self._manifests.left(before, record.tree), gone)}
+            edges.append({key: pair for key, pair in edge.items() if key not in left_scope})
+            left |= left_scope
         return HistoryStep(record, edges, damage, frozenset(left))
 
     def _all_changes(self, before: str | None, after: str) -> list[FileChange]:
-        """Return the files that differ, of those that may hold such keys in any snapshot."""
+        """Return the files that differ, of those that may hold selected keys in any snapshot."""
         return [
             change
             for change in self._history.differ(before, after)
             if file_format.is_data(change.path)
-            and self._wanted.in_place(change.path.partition("/")[0])
+            and self._selector.in_place(change.path.partition("/")[0])
         ]
 
     def _edge(self, changes: Sequence[FileChange], canonical: bool) -> EntryPairs:
         """Return the keys that differ by these files, of canonical snapshots or not.
 
-        Raise Damaged where one is not well-formed.
+        Raises Damaged if one is not well-formed.
         """
         if not changes:
             return {}
         old, new = dict[Key, FoundEntry](), dict[Key, FoundEntry]()
         sides = [
-            (path, blob, found)
-            for path, was, now in changes
-            for blob, found in ((was, old), (now, new))
+            (path, blob, entries)
+            for path, blob_before, blob_after in changes
+            for blob, entries in ((blob_before, old), (blob_after, new))
             if blob
         ]
         if canonical:
             self._lookup.read_ahead((path, blob) for path, blob, _ in sides)
-        for path, blob, found in sides:
+        for path, blob, entries in sides:
             if not (canonical and self._lookup.is_anothers(path, blob)):
-                found.update(self._lookup.found(path, blob, canonical))
+                entries.update(self._lookup.found(path, blob, canonical))
         pairs = ((key, old.get(key), new.get(key)) for key in old.keys() | new.keys())
         return {key: (was, now) for key, was, now in pairs if not same(was, now)}

@@ -1,9 +1,9 @@
-"""Settings that go along with the history: what is excluded, quiet and masked, and the scope.
+"""Settings that travel with the history: what is excluded, quiet and masked, and the scope.
 
-They are one file in a ref of its own, written where they are pushed. What comes from elsewhere
-can only hide more than before: globs of `exclude`, `quiet` and `redact` are added, `include` is
-narrowed. What the other side has taken away is told, and stays until somebody here takes it away
-as well. A password never goes along, nor where pushes go to; the server's URL is told, not taken.
+They are one file in a ref of its own, which a push writes. Settings that arrive can only hide more
+than before: globs of `exclude`, `quiet` and `redact` are added, `include` is narrowed. Globs that
+the other side has removed are reported, and stay until somebody removes them here too. Passwords
+and remotes never travel; the server's URL is reported, not used.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Globs = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class ArrivedSettings:
-    """What came along with a history.
+    """The settings that came with a history.
 
-    `globs` are those that are new here, by setting; `kept` those that the other side has no
-    more, and that stay here. `url` is the server's that the other side names, without its
-    login. `skipped` are sentences on what is of no use.
+    `globs` are those that are new here, by setting; `kept` those that the other side has removed
+    and that stay here. `url` is that of the other side's server, without its login. `skipped` has
+    a sentence for each part that could not be used.
     """
 
     globs: Globs = field(default_factory=dict)
@@ -42,8 +42,8 @@ class ArrivedSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What a file tells."""
+class _FileContent:
+    """The settings in a file."""
 
     globs: dict[str, list[str]]
     url: str | None = None
@@ -51,8 +51,8 @@ class _Told:
 
 
 def record(repository: Repository) -> bool:
-    """Write the repository's own settings to the file that travels, where they are others than
-    it tells; whether they were."""
+    """Write the repository's own settings to the file that travels; return whether they differed
+    from what it had."""
     globs, url = _own(repository)
     before = repository.carried()
     if before is None and not any(globs.values()):
@@ -65,7 +65,10 @@ def record(repository: Repository) -> bool:
 
 
 def receive(repository: Repository, remote: Remote) -> ArrivedSettings:
-    """Take what a remote's file tells, as far as it hides more; what does not is told only."""
+    """Add what a remote's file hides to the repository's own settings; return what is new.
+
+    What would hide less is not taken over, only reported.
+    """
     if not repository.has_news(remote):
         return ArrivedSettings()
     record(repository)
@@ -85,17 +88,16 @@ def receive(repository: Repository, remote: Remote) -> ArrivedSettings:
         repository.set_all(CAME, [*dict.fromkeys([*repository.own(CAME), *notes])])
     content = _compose(merged, url or theirs.url)
     repository.carry(content, remote)
-    return ArrivedSettings(
-        _some(new), _some(_kept(merged, base, theirs)), theirs.url, theirs.skipped
-    )
+    kept = _kept(merged, base, theirs)
+    return ArrivedSettings(_not_empty(new), _not_empty(kept), theirs.url, theirs.skipped)
 
 
 def take_scope(repository: Repository, scope: Scope) -> ArrivedSettings:
-    """Take the scope of a commit, where its history has no such file."""
+    """Make the scope of a commit the repository's own, for a history without such a file."""
     globs = {"include": [*scope.include], "exclude": [*scope.exclude]}
     for name, values in globs.items():
         repository.set_all(name, values)
-    return ArrivedSettings(_some(globs))
+    return ArrivedSettings(_not_empty(globs))
 
 
 def _own(repository: Repository) -> tuple[dict[str, list[str]], str | None]:
@@ -109,25 +111,26 @@ def _own(repository: Repository) -> tuple[dict[str, list[str]], str | None]:
 
 
 def _merged(name: str, ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
-    """Return what hides as much as either does."""
+    """Return the globs of a setting that hide what either side hides."""
     if name != "include":
         return [*dict.fromkeys([*ours, *theirs])]
     narrower = not ours or (theirs and {*theirs} < {*ours})
     return [*(theirs if narrower else ours)]
 
 
-def _kept(merged: Globs, base: _Told, theirs: _Told) -> dict[str, list[str]]:
-    """What the other side took away, and is here still; of `include`, what it would take in."""
-    gone = {
+def _kept(merged: Globs, base: _FileContent, theirs: _FileContent) -> dict[str, list[str]]:
+    """Return the globs that the other side has removed since `base`, and that are still here; of
+    `include`, those that it has and that are not here."""
+    removed = {
         name: [v for v in merged[name] if v in base.globs[name] and v not in theirs.globs[name]]
         for name in TRAVELLING
         if name != "include"
     }
     wider = [v for v in theirs.globs["include"] if v not in merged["include"]]
-    return {**gone, "include": wider}
+    return {**removed, "include": wider}
 
 
-def _some(globs: Mapping[str, Sequence[str]]) -> Globs:
+def _not_empty(globs: Mapping[str, Sequence[str]]) -> Globs:
     return {name: values for name, values in globs.items() if values}
 
 
@@ -139,12 +142,12 @@ def _compose(globs: Globs, url: str | None) -> bytes:
     return codec.encode({"format": FORMAT, "settings": settings | ({"url": url} if url else {})})
 
 
-def _parse(content: bytes | None, place: str) -> _Told:
-    """Return what a file tells, whoever wrote it. Raises NewerFormat for such a one."""
+def _parse(content: bytes | None, place: str) -> _FileContent:
+    """Return the settings in a file, whoever wrote it. Raises NewerFormat for a newer format."""
     globs: dict[str, list[str]] = {name: [] for name in TRAVELLING}
     where = f"the settings of {place}"
     if content is None:
-        return _Told(globs, skipped=[f"cannot read {where}, so none were copied"])
+        return _FileContent(globs, skipped=[f"cannot read {where}, so none were copied"])
     try:
         document = codec.decode(FILE, content)
         version = document["format"]
@@ -153,44 +156,44 @@ def _parse(content: bytes | None, place: str) -> _Told:
                 f"{where} have format {version}, and this gitbackup reads up to"
                 f" {FORMAT}, so they were not copied: upgrade gitbackup"
             )
-        told = document["settings"]
-        if version != FORMAT or not isinstance(told, dict):
+        settings = document["settings"]
+        if version != FORMAT or not isinstance(settings, dict):
             raise ValueError
     except NewerFormat:
         raise
     except (Damaged, KeyError, TypeError, ValueError, RecursionError):
-        return _Told(globs, skipped=[f"cannot read {where}, so none were copied"])
+        return _FileContent(globs, skipped=[f"cannot read {where}, so none were copied"])
     skipped: list[str] = []
     for name in TRAVELLING:
-        globs[name] = _globs(told.get(name, []), f"{where}: {name}", skipped)
-    unknown = sorted(told.keys() - {*TRAVELLING, "url"})
+        globs[name] = _globs(settings.get(name, []), f"{where}: {name}", skipped)
+    unknown = sorted(settings.keys() - {*TRAVELLING, "url"})
     skipped += [f"{where}: unknown setting {name[:40]!r}, left out" for name in unknown[:9]]
-    return _Told(globs, _url(told.get("url"), where, skipped), skipped)
+    return _FileContent(globs, _url(settings.get("url"), where, skipped), skipped)
 
 
 def _globs(values: Any, where: str, skipped: list[str]) -> list[str]:
-    """Return the globs of a setting that are such."""
+    """Return the valid globs of a setting; add a sentence to `skipped` for each other."""
     if not isinstance(values, list):
         skipped.append(f"{where} is not a list, left out")
         return []
-    found: list[str] = []
+    globs: list[str] = []
     for value in values[:MANY]:
         try:
             if not isinstance(value, str):
                 raise ValueError("not text")
-            found.append(glob(codec.loose(codec.data(kinds.normal_text(value, "a glob")))))
+            globs.append(glob(codec.loose(codec.data(kinds.normal_text(value, "a glob")))))
         except (UsageError, ValueError) as error:
             skipped.append(f"{where} {str(value)[:40]!r} was left out: {error}")
     if len(values) > MANY:
         skipped.append(f"{where} has more than {MANY} globs; the rest were left out")
-    return [*dict.fromkeys(found)]
+    return [*dict.fromkeys(globs)]
 
 
 def _url(value: Any, where: str, skipped: list[str]) -> str | None:
     if value is None:
         return None
-    told = without_password(value, user=False) if isinstance(value, str) else ""
-    if not told or len(told) > 500:
+    url = without_password(value, user=False) if isinstance(value, str) else ""
+    if not url or len(url) > 500:
         skipped.append(f"{where}: the url is not a Redis URL, left out")
         return None
-    return told
+    return url

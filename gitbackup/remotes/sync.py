@@ -1,4 +1,4 @@
-"""`push`, `pull` and `clone`: the history goes elsewhere, and comes back."""
+"""`push`, `pull` and `clone`: copy the history to another place and back."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from gitbackup.store.repository.repository import Repository
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
-    """What `push` did. `remote` is git's name of the place; `commits` are those that it did not
-    have. `first` tells whether nothing had been pushed there before; `head` is HEAD; `settings`
-    whether those that travel are others than those that were pushed last."""
+    """What `push` did.
+
+    `remote` is git's name of the place; `commits` is how many it did not have. `first` tells
+    whether this was the first push to it, `settings` whether the settings that travel have
+    changed since the last push. `head` is HEAD.
+    """
 
     remote: str
     place: str
@@ -32,7 +35,8 @@ class PushResult:
 
 @dataclass(frozen=True, slots=True)
 class PullResult:
-    """What `pull` did: HEAD before and since, and how many commits it went forward."""
+    """What `pull` did: HEAD before and after, by how many commits it moved forward, and which
+    settings `came` along."""
 
     remote: str
     place: str
@@ -57,7 +61,7 @@ class CloneResult:
 
 
 def push(repository: Repository, target: str | None) -> PushResult:
-    """Push all that is committed. Raises UsageError where there is nothing, or nowhere to."""
+    """Push everything that is committed. Raises UsageError if there is no commit, or no remote."""
     remote = repository.remote(target)
     changed = shared_settings.record(repository)
     sent = repository.push(remote)
@@ -74,8 +78,10 @@ def push(repository: Repository, target: str | None) -> PushResult:
 
 
 def push_on_commit(repository: Repository, made: bool) -> PushResult | None:
-    """Pushes, where the setting says so, a commit that was `made`, or what an earlier push has
-    left; None where there is nothing to do. Raises as push does."""
+    """Push a commit that was `made`, or what an earlier push did not, if the setting says so.
+
+    Returns None if there is nothing to push. Raises what `push()` raises.
+    """
     if not is_automatic(repository):
         return None
     remote = repository.remote()
@@ -84,7 +90,7 @@ def push_on_commit(repository: Repository, made: bool) -> PushResult | None:
 
 
 def is_automatic(repository: Repository) -> bool:
-    """Whether a commit is to be pushed at once. Raises UsageError for a setting that is none."""
+    """Return whether a commit is pushed at once. Raises UsageError if the setting is invalid."""
     value = repository.get("push")
     if value not in (None, "", ON_COMMIT):
         raise UsageError(f"the setting gitbackup.push is {value!r}, but can only be {ON_COMMIT!r}")
@@ -92,18 +98,25 @@ def is_automatic(repository: Repository) -> bool:
 
 
 def pull(repository: Repository, target: str | None) -> PullResult:
-    """Fetch, and go forward. Raises Busy where another run holds the repository."""
+    """Fetch, and move HEAD forward. Raises Busy if another run holds the repository."""
     remote = repository.remote(target)
     with repository.lock():
-        got = repository.pull(remote)
+        pulled = repository.pull(remote)
         came = shared_settings.receive(repository, remote)
-    place, warnings = str(remote.place), [*got.warnings, *came.skipped]
-    return PullResult(remote.name, place, got.before, got.head, got.commits, warnings, came)
+    return PullResult(
+        remote.name,
+        str(remote.place),
+        pulled.before,
+        pulled.head,
+        pulled.commits,
+        [*pulled.warnings, *came.skipped],
+        came,
+    )
 
 
 def clone(source: str, path: Path, bare: bool) -> CloneResult:
-    """Make a data repository of another, with the settings that travel, or where there are none
-    the scope that its HEAD was taken in."""
+    """Copy a data repository, with the settings that travel; if it has none, with the scope of its
+    HEAD."""
     with Repository.clone(source, path, bare) as repository:
         head = repository.resolve("HEAD")
         side = CommitSource(repository, head)

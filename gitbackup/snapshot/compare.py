@@ -1,4 +1,4 @@
-"""Comparing two sides: which keys differ, and their entries on either side."""
+"""Compare two snapshots: which keys differ, and their entries in both."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SHOWN = 20  # changed keys that a commit's message names
 
 
 def key_diff(change: KeyChange, before: Entry | None, after: Entry | None) -> KeyDiff:
-    """What changed inside a key."""
+    """Return a change with its entries, and what differs inside them."""
     return KeyDiff(change, before, after, diff_entries(before, after) if before and after else [])
 
 
 def masked(diff: KeyDiff, redaction: Redaction) -> KeyDiff:
-    """The same, without what is not for every eye."""
+    """Return a redacted copy."""
     if not redaction:
         return diff
     key, mask = diff.change.key, redaction.entry
@@ -37,23 +37,23 @@ def masked(diff: KeyDiff, redaction: Redaction) -> KeyDiff:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two sides, and the keys that differ, sorted."""
+    """Two snapshots, and the keys that differ, sorted."""
 
     before: Source
     after: Source
     changes: Sequence[KeyChange]
 
     def pairs(self) -> Iterator[tuple[KeyChange, Entry | None, Entry | None]]:
-        """Each change with its entries, read file by file as they are needed."""
+        """Yield each change with its entries, read file by file as they are needed."""
         before, after = decoded(self.before).entry, decoded(self.after).entry
         for change in self.changes:
             yield change, before(change.before, change.key), after(change.after, change.key)
 
 
 def compare(before: Source, after: Source) -> Comparison:
-    """What differs between two sides: only files that differ are opened.
+    """Return what differs between two snapshots. Only files that differ are opened.
 
-    Raises Damaged where one of those is not well-formed.
+    Raises Damaged if one of those is not well-formed.
     """
     found = keys.KeyDiff()
     old, new = decoded(before), decoded(after)
@@ -70,7 +70,7 @@ def compare(before: Source, after: Source) -> Comparison:
 
 
 def take_whole(found: keys.KeyDiff, action: Action, source: EntrySource, path: str) -> None:
-    """Takes a file that is on one side only."""
+    """Add to `found` all keys of a file that only one snapshot has."""
     summary = source.outline(path)
     if summary.names:
         file = keys.FileKeys(action, path, summary.db, summary.names)
@@ -82,7 +82,7 @@ def _entries(source: EntrySource, path: str) -> dict[Key, Entry]:
 
 
 def summarise(changes: Sequence[KeyChange]) -> Summary:
-    """Changes in brief."""
+    """Return the changes in brief."""
     return Summary(
         total(changes),
         count_by_namespace(changes),

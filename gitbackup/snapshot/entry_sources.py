@@ -1,4 +1,4 @@
-"""A side whose files are decoded: each once where they are few; in outline where they are many."""
+"""Decode the files of a snapshot: few files once, of many files a summary each."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source, StoredSource
 
-FILES_AT_HAND = 8  # decoded files of a side: what is asked for comes sorted, so few are enough
-KEPT = 8 * 1024 * 1024  # bytes of files that stay decoded
+LAST_FILES = 8  # that stay decoded: keys are asked for in order, so few are enough
+KEPT = 8 * 1024 * 1024  # bytes of the first files, which stay decoded for good
 
 
 class FileSummary(NamedTuple):
-    """What is kept of a file that was found well-formed: its keys by name, sorted, and their types.
+    """What is kept of a well-formed file: the names of its keys, sorted, and their types.
 
-    `plain` tells whether `codec.load` reads it as it is; then `comes` is how many bytes its
-    entries take, and `due` the least of their instants, empty where none expires.
+    `plain` tells whether all of it is canonical, so that `codec.load` reads it; then `comes` is
+    how many bytes its entries take as JSON, and `due` when the first expires, empty if none does.
     """
 
     db: int
@@ -35,9 +35,9 @@ FileSummaries = dict[tuple[int, str], FileSummary]
 
 
 class EntrySource:
-    """A side that decodes its files: each once, as long as those that it keeps are few.
+    """A source that decodes its files.
 
-    What `entries` gives is not to be changed. `summaries` may be shared with other sources.
+    The result of `entries()` must not be changed. `summaries` may be shared with other sources.
     """
 
     def __init__(self, source: Source, summaries: FileSummaries | None = None) -> None:
@@ -46,45 +46,46 @@ class EntrySource:
         self._summaries = {} if summaries is None else summaries
         self._kept: dict[str, dict[Key, Entry]] = {}
         self._left = KEPT
-        self._at_hand: dict[str, dict[Key, Entry]] = {}  # the last asked for at its end
+        self._last: dict[str, dict[Key, Entry]] = {}  # the last one that was asked for comes last
 
     def read(self, path: str) -> bytes:
+        """Return the content of the file at `path`."""
         return self._source.read(path)
 
     def prefetch(self, paths: Sequence[str]) -> None:
-        """The content of these files is going to be asked for next, in this order."""
+        """Announce that the content of these files is read next, in this order."""
         if isinstance(self._source, StoredSource):
             self._source.prefetch(paths)
 
     def prefetch_summaries(self, paths: Iterable[str]) -> None:
-        """These files are, in outline."""
+        """Announce that the summaries of these files are asked for next, in this order."""
         self.prefetch([path for path in paths if self._place(path) not in self._summaries])
 
     def entries(self, path: str) -> dict[Key, Entry]:
-        """The entries of a file. Raises Damaged where it is not well-formed."""
-        found = self._kept.get(path)
-        if found is None:
-            found = self._at_hand.pop(path, None) or self._decode(path)
-            self._at_hand[path] = found
-            if len(self._at_hand) > FILES_AT_HAND:
-                del self._at_hand[next(iter(self._at_hand))]
-        return found
+        """Return the entries of a file. Raises Damaged if it is not well-formed."""
+        entries = self._kept.get(path)
+        if entries is None:
+            entries = self._last.pop(path, None) or self._decode(path)
+            self._last[path] = entries
+            if len(self._last) > LAST_FILES:
+                del self._last[next(iter(self._last))]
+        return entries
 
     def entry(self, path: str | None, key: Key) -> Entry | None:
-        """A key's entry, in the file at `path`; None where there is no path."""
+        """Return a key's entry in the file at `path`; None if `path` is None."""
         if path is None:
             return None
         return self.entries(path)[key]
 
     def outline(self, path: str) -> FileSummary:
-        """A file in outline. Raises Damaged where it is not well-formed."""
+        """Return a file's summary. Raises Damaged if it is not well-formed."""
         place = self._place(path)
         if place not in self._summaries:
             self._summaries[place] = self._outlined(path, place[0], self.read(path))
         return self._summaries[place]
 
     def content(self, path: str) -> dict[str, Entry]:
-        """The entries of a file that is plain, by name."""
+        """Return the entries of a plain file by name."""
         entries: dict[str, Entry] = codec.load(self.read(path))
         return entries
 
@@ -127,10 +128,11 @@ class EntrySource:
 
 
 def _size_of_entries(content: bytes, names: Sequence[str]) -> int:
-    """How many bytes `codec.encode` takes for each entry of a canonical file, in all.
+    """Return how many bytes `codec.encode` takes for all entries of a canonical file, each alone.
 
-    There an entry stands on as many lines, two columns further in but for its first, after its
-    quoted name, a colon and two blanks; its last line ends in a comma, but for the last entry's.
+    In the file an entry has as many lines. All but the first are indented by two more columns;
+    before the first are the quoted name, a colon and three blanks; after each entry but the last is
+    a comma.
     """
     if not names:
         return 0
@@ -141,5 +143,5 @@ def _size_of_entries(content: bytes, names: Sequence[str]) -> int:
 
 
 def decoded(source: Source, summaries: FileSummaries | None = None) -> EntrySource:
-    """The side itself where it decodes already."""
+    """Return a source that decodes; the source itself if it does already."""
     return source if isinstance(source, EntrySource) else EntrySource(source, summaries)

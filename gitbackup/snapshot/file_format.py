@@ -1,4 +1,4 @@
-"""Entries to the files of a snapshot, and back. Reading never depends on the layout.
+"""Turn entries into the files of a snapshot, and back. Reading never depends on the layout.
 
 A snapshot holds the manifest `gitbackup.json`; files of entries, which are all those below a
 folder `dbN/` whose names end in `.json`; and libraries of Redis Functions as source, which are
@@ -35,12 +35,12 @@ FUNCTION = "function"  # the type of a library's entry
 
 
 def manifest(scope: Scope) -> bytes:
-    """The manifest's content: constant for a given scope."""
+    """Return the content of the manifest, which is constant for a given scope."""
     return codec.encode({"format": FORMAT, "scope": scope_object(scope)})
 
 
 def scope_object(scope: Scope) -> dict[str, Any]:
-    """The scope as a manifest holds it."""
+    """Return the scope as a manifest holds it."""
     return {
         "databases": "all" if scope.databases is None else sorted(set(scope.databases)),
         "exclude": sorted({*map(codec.strict, scope.exclude)}),
@@ -50,7 +50,8 @@ def scope_object(scope: Scope) -> dict[str, Any]:
 
 
 def read_manifest(content: bytes) -> Scope:
-    """The scope of a snapshot. Raises NewerFormat for such a one, Damaged for no manifest."""
+    """Return the scope that a manifest has. Raises NewerFormat if its format is newer than ours,
+    Damaged if it is not a manifest."""
     document = codec.decode(MANIFEST, content)
     version = document.get("format") if isinstance(document, dict) else None
     if isinstance(version, int) and version > FORMAT:
@@ -67,7 +68,8 @@ def read_manifest(content: bytes) -> Scope:
 
 
 def read_scope(stored: dict[str, Any]) -> Scope:
-    """The inverse of `scope_object`. Raises KeyError, TypeError or ValueError for what is none."""
+    """Return the scope that `scope_object` made this of. Raises KeyError, TypeError or ValueError
+    if it is not such an object."""
     databases, functions = stored["databases"], stored["functions"]
     if type(functions) is not bool:
         raise ValueError("functions must be true or false")
@@ -96,7 +98,7 @@ def _pattern(value: Any) -> str:
 
 
 def place_files(db: int, keys: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
-    """Which file each of a database's sorted key names belongs to: paths and their names."""
+    """Yield the path of each file, and the key names in it, for the sorted names of a database."""
     for path, names in layout(keys):
         yield f"db{db}/{path}.json", names
 
@@ -104,9 +106,9 @@ def place_files(db: int, keys: Sequence[bytes]) -> Iterator[tuple[str, Sequence[
 def differing_files(
     db: int, before: Sequence[bytes], after: Sequence[bytes], touched: Sequence[bytes]
 ) -> tuple[dict[str, Sequence[bytes]], dict[str, Sequence[bytes]]]:
-    """Which files hold other names than before, or one that was touched: as they were, and are.
+    """Return the files that hold other names than before, or a touched one: as they were, and are.
 
-    `touched` are, sorted, at least the names that are in one of both lists only.
+    `touched` are, sorted, the names that are in only one of both lists, and any others.
     """
     old, new = differing(before, after, touched)
     return _below(db, old), _below(db, new)
@@ -117,16 +119,16 @@ def _below(db: int, files: Mapping[str, Sequence[bytes]]) -> dict[str, Sequence[
 
 
 def encode_file(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, bytes]]:
-    """The content of the file at `path`, and of those beside it for entries over 1 MiB.
+    """Return the file at `path`, and a file beside it for each entry over 1 MiB: path and content.
 
-    `entries` go by loose name and may hold loose text.
+    `entries` are by loose name and may hold loose text.
     """
     return _files(path, entries, encode_loose, codec.raw)
 
 
 def encode_canonical(path: str, entries: Mapping[str, Entry]) -> list[tuple[str, bytes]]:
-    """The same of entries whose names and text are under the text rule already."""
-    return _files(path, entries, lambda some: codec.encode(_written(some)), codec.data)
+    """Do as `encode_file` for entries whose names and text are under the text rule already."""
+    return _files(path, entries, encode_stored, codec.data)
 
 
 def _files(
@@ -149,19 +151,19 @@ def _files(
 
 
 def encode_entry(name: str, entry: Entry) -> bytes:
-    """The content of a file that holds this entry alone, under its stored name."""
+    """Return the content of a file that holds only this entry, under its stored name."""
     return codec.encode(_written({name: entry}))
 
 
 def beside(path: str, key: bytes) -> str:
-    """The path of the file that an entry over 1 MiB has instead of the one at `path`."""
+    """Return the path of the file that an entry over 1 MiB has instead of the one at `path`."""
     return own_file(path.removesuffix(".json"), key) + ".json"
 
 
 def encode_loose(entries: Mapping[str, Entry]) -> bytes:
-    """The canonical content of a file of entries as they are read, by loose name.
+    """Return the canonical content of a file of entries as they are read, by loose name.
 
-    The text rule costs nothing where no text needs it: C refuses loose text by itself.
+    The text rule is applied only if a text needs it: the encoder, in C, refuses such text.
     """
     try:
         content = codec.encode(_written(entries))
@@ -171,7 +173,7 @@ def encode_loose(entries: Mapping[str, Entry]) -> bytes:
 
 
 def encode_stored(entries: Mapping[str, Entry]) -> bytes:
-    """The canonical content of a file of entries as they are stored, under the text rule."""
+    """Return the canonical content of a file of entries as stored, under the text rule."""
     return codec.encode(_written(entries))
 
 
@@ -187,22 +189,22 @@ def _written(entries: Mapping[str, Entry]) -> Mapping[str, Any]:
 
 
 def as_written(name: str, entry: Entry) -> Any:
-    """An entry under the text rule as its file holds it, for `codec` to write."""
+    """Return an entry under the text rule as its file holds it, for `codec` to write."""
     return _written({name: entry})[name]
 
 
 def canonical(entries: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Entries by loose name, with loose text, put under the text rule throughout."""
+    """Return entries, by loose name and with loose text, under the text rule."""
     return {codec.strict(name): kinds.canonical(entry) for name, entry in entries.items()}
 
 
 def library_file(name: str, engine: str) -> str:
-    """The path of a function library's source."""
+    """Return the path of a function library's source."""
     return f"functions/{alone_name(name.encode())}.{engine.lower()}"
 
 
 def library_header(source: bytes) -> tuple[str, str]:
-    """A library's name and engine, by its first line. Raises ValueError where that is none."""
+    """Return a library's name and engine by its first line. Raises ValueError if it has none."""
     header = LIBRARY.match(source)
     if header is None:
         raise ValueError("does not begin like #!lua name=mylib")
@@ -210,9 +212,9 @@ def library_header(source: bytes) -> tuple[str, str]:
 
 
 def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
-    """The entries of one file of a snapshot; none for files that hold no entries.
+    """Return the entries of one file of a snapshot; none for a file of another kind.
 
-    Raises Damaged, naming file, line and key, for what is not well-formed.
+    Raises Damaged, naming file, line and key, if it is not well-formed.
     """
     if SOURCE.fullmatch(path):
         return _decode_library(path, content)
@@ -240,7 +242,7 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
 
 
 def decode_plain(content: bytes) -> dict[str, Entry] | None:
-    """A file's entries by name, if all is canonical at a glance: `codec.load` reads it, too."""
+    """Return a file's entries by name if all of it is canonical; None if that is not sure."""
     document = codec.decode_plain(content)
     plain = type(document) is dict and all(map(is_plain, document.values()))
     return document if plain else None
@@ -279,7 +281,7 @@ def without_doubles(
 
 
 def decode_own(path: str, content: bytes) -> dict[Key, Entry]:
-    """The entries of a file that this run has encoded: nothing is checked again."""
+    """Return the entries of a file that this run has encoded. Nothing is checked again."""
     place = DATABASE.match(path)
     if place is None:
         return decode_file(path, content)
@@ -291,7 +293,7 @@ def decode_own(path: str, content: bytes) -> dict[Key, Entry]:
 
 
 def database_of(path: str) -> int:
-    """The database whose entries a file of data holds; FUNCTIONS for a library's source."""
+    """Return the database whose entries a data file holds; FUNCTIONS for a library's source."""
     place = DATABASE.match(path)
     return FUNCTIONS if place is None else int(place[1])
 
@@ -302,7 +304,7 @@ def is_opaque(entry: Entry) -> bool:
 
 
 def is_data(path: str) -> bool:
-    """Whether a snapshot's file is gitbackup's own; any other is a person's."""
+    """Return whether a snapshot's file is gitbackup's own; any other is a person's."""
     if path == MANIFEST or SOURCE.fullmatch(path):
         return True
     return DATABASE.match(path) is not None and path.endswith(".json")

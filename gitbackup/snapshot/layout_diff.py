@@ -1,7 +1,7 @@
-"""Which files of a layout differ, once some names have come, gone or changed.
+"""Find the files of a layout that differ once some names have come, gone or changed.
 
-Both layouts are looked at side by side, from the root down, and only where they differ: so it
-takes as long as the difference is large, whatever the number of names.
+Both layouts are compared from the root down, and only where they differ: the time depends on the
+size of the difference, not on the number of names.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ Files = dict[str, Sequence[bytes]]
 def differing(
     before: Sequence[bytes], after: Sequence[bytes], touched: Sequence[bytes]
 ) -> tuple[Files, Files]:
-    """The files that hold other names than before, or one that was touched: as they were, and are.
+    """Return the files that hold other names than before, or a touched one: as they were, and are.
 
     `before` and `after` are the sorted names, and may be the same list; `touched` are, sorted
     too, all that are in one of them only, and any others.
     """
     old, new = _whole(before), _whole(after)
-    return _Comparison(touched).of(old, old if before is after else new)
+    comparison = _Comparison(touched)
+    comparison.walk(old, old if before is after else new)
+    return comparison.old, comparison.new
 
 
 def _whole(names: Sequence[bytes]) -> KeyGroup:
@@ -32,26 +34,25 @@ def _whole(names: Sequence[bytes]) -> KeyGroup:
 
 
 class _Comparison:
+    """Collects the files that differ, as they were (`old`) and as they are (`new`)."""
+
     def __init__(self, touched: Sequence[bytes]) -> None:
+        self.old: Files = {}
+        self.new: Files = {}
         self._touched = touched
-        self._old: Files = {}
-        self._new: Files = {}
 
-    def of(self, old: KeyGroup, new: KeyGroup) -> tuple[Files, Files]:
-        self._walk(old, new)
-        return self._old, self._new
-
-    def _walk(self, old: KeyGroup, new: KeyGroup) -> None:
+    def walk(self, old: KeyGroup, new: KeyGroup) -> None:
+        """Compare two groups with the same path, and all groups in them."""
         if old.is_file or new.is_file:
-            self._old.update(layout_of(old))
-            self._new.update(layout_of(new))
+            self.old.update(layout_of(old))
+            self.new.update(layout_of(new))
             return
         for before, after in _pairs(old, new):
             if before is None or after is None:
-                self._old.update(layout_of(before) if before else ())
-                self._new.update(layout_of(after) if after else ())
+                self.old.update(layout_of(before) if before else ())
+                self.new.update(layout_of(after) if after else ())
             elif self._differ(before, after):
-                self._walk(before, after)
+                self.walk(before, after)
 
     def _differ(self, old: KeyGroup, new: KeyGroup) -> bool:
         if isinstance(old.keys, Slices) and isinstance(new.keys, Slices):
@@ -62,14 +63,14 @@ class _Comparison:
         return old.keys != new.keys or any(map(self._between, zip(old.keys, old.keys, strict=True)))
 
     def _between(self, bounds: tuple[bytes, bytes]) -> bool:
-        """Whether a name was touched from the one to the other."""
+        """Return whether a name between these two, inclusive, was touched."""
         first, last = bounds
         at = bisect_left(self._touched, first)
         return at < len(self._touched) and self._touched[at] <= last
 
 
 def _pairs(old: KeyGroup, new: KeyGroup) -> Iterator[tuple[KeyGroup | None, KeyGroup | None]]:
-    """What is in a directory before and after, by the same path and kind."""
+    """Yield the groups of a folder before and after, paired by path and kind."""
     if old is new:
         yield from ((group, group) for group in old.groups())
         return

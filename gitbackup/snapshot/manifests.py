@@ -1,4 +1,4 @@
-"""What commits tell of their snapshots: whether we know the format, and what they cover."""
+"""The manifests of commits: whether their format is known, and what the snapshots cover."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _OURS = f"\nFormat: {FORMAT}\n"
 
 
 def scope_in(read: Callable[[], bytes]) -> Scope | None:
-    """Return the scope of a manifest that is read so; None for one that is broken, whose commit
-    is read all the same. Raise NewerFormat for one of such a format."""
+    """Return the scope of the manifest that `read` returns; None for a broken one, whose commit can
+    be read all the same. Raises NewerFormat for one of a newer format."""
     try:
         content = read()
     except TooLarge:
@@ -40,8 +40,8 @@ class Manifests:
         self._known: dict[str, Scope | None] = {}
 
     def scope(self, tree_ish: str | None) -> Scope | None:
-        """Return what a snapshot covers, by its tree's id or its commit's; None where it does not
-        tell. Raise NewerFormat where it is of such a format."""
+        """Return what a snapshot covers, by its tree's id or its commit's; None if its manifest is
+        missing or broken. Raises NewerFormat for one of a newer format."""
         blob = self._blob(tree_ish)
         if blob is None:
             return None
@@ -51,13 +51,13 @@ class Manifests:
         return self._known[blob]
 
     def expect_known(self, record: Record) -> None:
-        """Raise NewerFormat for a commit of such a format; one of ours tells that by itself."""
+        """Raise NewerFormat for a commit of a newer format; the message of one of ours says so."""
         if not (record.canonical and _OURS in record.text):
             self.scope(record.tree)
 
     def left(self, before: str | None, after: str) -> Callable[[Key], bool]:
-        """Return what is true of the keys that the snapshot `after`, unlike the one `before`,
-        does not cover: that it lacks them does not tell that they were removed."""
+        """Return a function that tells whether a key has left the scope: `after`, unlike `before`,
+        does not cover it. That the later snapshot lacks it does not mean that it was removed."""
         if self._blob(before) == self._blob(after):
             return _none
         scope = self.scope(after)
@@ -74,16 +74,16 @@ class Manifests:
 def parted(
     changes: Sequence[KeyChange], left: Callable[[Key], bool]
 ) -> tuple[Sequence[KeyChange], Sequence[KeyChange]]:
-    """Return the changes, and apart from them the keys that left the scope."""
-    goes = [each for each in changes if each.action is Action.REMOVED and left(each.key)]
-    if not goes:
-        return changes, goes
-    gone = {each.key for each in goes}
-    return [each for each in changes if each.key not in gone], goes
+    """Return the changes without the keys that have left the scope, and these."""
+    left_scope = [each for each in changes if each.action is Action.REMOVED and left(each.key)]
+    if not left_scope:
+        return changes, left_scope
+    keys = {each.key for each in left_scope}
+    return [each for each in changes if each.key not in keys], left_scope
 
 
 def out_of_scope(count: int) -> str:
-    """Return the sentence that tells of keys which the later commit does not cover."""
+    """Return the warning of so many keys that the later commit does not cover."""
     return (
         f"{count:,} key{(' is' if count == 1 else 's are')} not shown as removed,"
         " because they are outside the scope of the later commit"

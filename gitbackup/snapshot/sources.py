@@ -1,4 +1,4 @@
-"""What can stand on either side of a comparison: a commit's snapshot, or the live database's."""
+"""Sources of a snapshot's files: a commit, the live database, or a part of another source."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Protocol, Self
 
 from gitbackup.errors import Damaged
@@ -24,7 +23,7 @@ class Source(Protocol):
     def files(self) -> Mapping[str, str]: ...
 
     def read(self, path: str) -> bytes:
-        """The content of the file at `path`."""
+        """Return the content of the file at `path`."""
         ...
 
 
@@ -38,7 +37,7 @@ class StoredSource:
         self._contents: Iterator[bytes] = iter(())
 
     def prefetch(self, paths: Sequence[str]) -> None:
-        """These files are going to be read next, in this order: so it is quicker."""
+        """Announce that these files are read next, in this order, which makes that faster."""
         if self._repository is not None:
             self._paths = deque(paths)
             self._contents = self._repository.read_all([self.files[path] for path in paths])
@@ -54,7 +53,7 @@ class StoredSource:
 
 
 def content_of(repository: Repository, path: str, blob_id: str) -> bytes:
-    """The content of a snapshot's file. Raises Damaged, naming it, where that cannot be read."""
+    """Return the content of a snapshot's file. Raises Damaged, naming it, if it cannot be read."""
     most = file_format.MOST_MANIFEST if path == file_format.MANIFEST else None
     try:
         return repository.read(blob_id, most)
@@ -63,7 +62,7 @@ def content_of(repository: Repository, path: str, blob_id: str) -> bytes:
 
 
 class CommitSource(StoredSource):
-    """The snapshot of a commit; of nothing where there is no repository or no commit."""
+    """The snapshot of a commit; without files if there is no repository or no commit."""
 
     def __init__(self, repository: Repository | None, commit: str | None) -> None:
         super().__init__(repository, repository.files(commit) if repository and commit else {})
@@ -72,27 +71,31 @@ class CommitSource(StoredSource):
 def differing_sources(
     repository: Repository, a: str | None, b: str
 ) -> tuple[StoredSource, StoredSource]:
-    """Two commits, given by id, with only the files that differ; None is an empty snapshot."""
+    """Return two commits, given by id, with only the files that differ; None is no commit."""
     return sources_of(repository, repository.changed_files(a, b))
 
 
 def sources_of(
     repository: Repository, changes: Sequence[FileChange]
 ) -> tuple[StoredSource, StoredSource]:
-    """The two sides of these files, which are read quicker one after the other, in order."""
-    read = (
-        c for c in sorted(changes) if file_format.is_data(c.path) and c.path != file_format.MANIFEST
+    """Return these files as they were and as they are. They are prefetched in sorted order."""
+    blobs = (
+        blob
+        for path, *sides in sorted(changes)
+        if file_format.is_data(path) and path != file_format.MANIFEST
+        for blob in sides
+        if blob
     )
-    repository.prefetch(id_ for c in read for id_ in (c.before, c.after) if id_)
+    repository.prefetch(blobs)
     before = {change.path: change.before for change in changes if change.before}
     after = {change.path: change.after for change in changes if change.after}
     return StoredSource(repository, before), StoredSource(repository, after)
 
 
 class ChosenDatabases:
-    """Some databases of another side, each under the number of the one that it goes into.
+    """Some databases of another source, without function libraries.
 
-    `databases` are pairs of these. Libraries of functions are no part of it.
+    `databases` are pairs: its number there, and its number here.
     """
 
     def __init__(self, source: Source, databases: Sequence[tuple[int, int]]) -> None:
@@ -100,22 +103,22 @@ class ChosenDatabases:
         self._paths = {file_format.MANIFEST: file_format.MANIFEST}
         for path in source.files:
             folder, _, name = path.partition("/")
-            for of, to in databases:
-                if folder == f"db{of}":
-                    self._paths[f"db{to}/{name}"] = path
-        self.files = {path: source.files[own] for path, own in self._paths.items()}
+            for number, target in databases:
+                if folder == f"db{number}":
+                    self._paths[f"db{target}/{name}"] = path
+        self.files = {path: source.files[original] for path, original in self._paths.items()}
 
     def read(self, path: str) -> bytes:
         return self._source.read(self._paths[path])
 
 
 def chosen(source: Source, databases: Sequence[tuple[int, int]] | None) -> Source:
-    """A side's chosen databases; the side itself where all are."""
+    """Return the chosen databases of a source; the source itself if `databases` is None."""
     return source if databases is None else ChosenDatabases(source, databases)
 
 
 class Spool:
-    """Contents by blob id, in memory while they are few, then in a file that nobody else sees."""
+    """Contents by blob id, in memory up to a limit, beyond it in an unnamed temporary file."""
 
     def __init__(self) -> None:
         self._places: dict[str, tuple[int, int]] = {}
@@ -127,19 +130,14 @@ class Spool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         self._file.close()
 
     def clear(self) -> None:
-        """Forgets all of it."""
+        """Forget all of it."""
         self._file.close()
         self._places, self._file = {}, temporary_file()
 
@@ -156,7 +154,7 @@ class Spool:
 
 
 class SpooledSource:
-    """A snapshot that is in no repository: all its files are in a spool."""
+    """A snapshot whose files are all in a spool."""
 
     def __init__(self, files: Mapping[str, str], spool: Spool) -> None:
         self.files = files
@@ -167,12 +165,12 @@ class SpooledSource:
 
 
 def temporary_file() -> tempfile.SpooledTemporaryFile[bytes]:
-    """One in memory while it is small, then one that nobody else sees."""
+    """Return a file that is in memory while it is small, and then on disk without a name."""
     return tempfile.SpooledTemporaryFile(IN_MEMORY)
 
 
 class LiveSource:
-    """The live database's snapshot: what differs from a commit is in a spool."""
+    """The live database's snapshot: files that differ from a commit's are in a spool."""
 
     def __init__(self, repository: Repository, files: Mapping[str, str], spool: Spool) -> None:
         self.files = files

@@ -113,8 +113,8 @@ def test_little_need_be_kept(
     """What is too much to be read ahead is read when it is needed; of keys, too."""
     monkeypatch.setattr(lookup, "KEPT", kept)
     monkeypatch.setattr(walker, "AHEAD", 3)
-    monkeypatch.setattr(key_locator, "AT_HAND", kept // 500)
-    monkeypatch.setattr(key_locator, "MOST_FOLDERS", kept // 200)
+    monkeypatch.setattr(key_locator, "KEPT", kept // 500)
+    monkeypatch.setattr(key_locator, "KEPT_FOLDERS", kept // 200)
     commits = history(Random(5), 40)
     ids = write(tmp_path / "data", commits, Random(5))
     names = sorted({key for commit in commits for key in commit.state})

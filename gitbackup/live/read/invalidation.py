@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
-from types import TracebackType
 from typing import Any, Self
 
 from gitbackup.format import codec
@@ -58,12 +57,7 @@ class Tracker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.wire.close()
 
     def drain(self, seconds: float = 0) -> None:
