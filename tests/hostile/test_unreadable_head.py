@@ -161,6 +161,17 @@ def test_a_missing_commit_is_told_with_what_helps(bare: bool, kept: User) -> Non
     assert kept.redis.get("good") == b"old"
 
 
+@pytest.mark.parametrize("bare", [False])
+def test_what_keeps_git_from_reading_it_is_told_as_it_is(bare: bool, kept: User) -> None:
+    """The commit is there, so that going back to another one would not help."""
+    (kept.repo / ".git" / "shallow").write_text("nonsense\n")
+
+    for words in (["log"], ["commit"], ["restore", "HEAD", "--yes"]):
+        done = kept.run(*words)
+        assert (done.code, "bad shallow line: nonsense" in done.err) == (13, True), done
+        assert "reset" not in done.err
+
+
 @pytest.mark.parametrize("bare", [False, True])
 def test_a_newer_format_is_told_with_what_helps(bare: bool, kept: User) -> None:
     """A newer version may know what is there, so nothing is made on top of it by ourselves."""

@@ -143,6 +143,13 @@ def test_replaced_objects_are_read_as_they_were(repository: Repository, first: s
     assert repository.read(repository.files(second)["db0/a.json"]) == b"9\n"
 
 
+def test_grafts_hide_no_commit(repository: Repository, first: str) -> None:
+    second = commit(repository, {"db0/a.json": b"9\n"})
+    (repository.path / ".git" / "info" / "grafts").write_text(f"{second}\n")
+
+    assert [each.id for each in repository.log()] == [second, first]
+
+
 @pytest.mark.usefixtures("led_astray")
 def test_git_gets_what_it_needs_and_no_empty_value(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -160,7 +167,7 @@ def test_git_gets_what_it_needs_and_no_empty_value(
     assert "REDISCLI_AUTH" not in found
     assert {name for name in found if name.startswith("GIT_")} - environment.ALLOWED == {
         *("GIT_DIR", "GIT_WORK_TREE", "GIT_ATTR_NOSYSTEM", "GIT_LITERAL_PATHSPECS"),
-        *("GIT_NO_REPLACE_OBJECTS", "GIT_TERMINAL_PROMPT"),
+        *("GIT_NO_REPLACE_OBJECTS", "GIT_TERMINAL_PROMPT", "GIT_GRAFT_FILE"),
     }
     assert found["GIT_AUTHOR_NAME"] == "a person"
     assert found["GIT_DIR"] == str(repository.path / ".git")

@@ -61,6 +61,8 @@ def of_git(git_dir: Path, folder: Path) -> dict[str, str]:
         "LANGUAGE": "C",
         "LC_ALL": "C",  # git's words are read, and not only shown
         "GIT_DIR": str(git_dir),
+        # a file that cannot be there: git gives advice about any that is, and grafts hide commits
+        "GIT_GRAFT_FILE": f"{os.devnull}/none",
         "GIT_WORK_TREE": str(folder),
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_LITERAL_PATHSPECS": "1",

@@ -229,6 +229,9 @@ def expect_head(git: Commands) -> None:
 
 def lost(git: Commands, commit: str) -> Damaged:
     """Return the error to raise where HEAD's commit cannot be read."""
+    if not git.attempt("cat-file", "commit", commit).status:  # it is there, and git still fails
+        why = failure("rev-list", git.attempt("rev-list", "--max-count=1", commit))
+        return Damaged(f"{git.folder} is damaged: {why}")
     return Damaged(
         f"HEAD of {git.folder} is damaged, because its commit {commit[:7]} cannot be read:"
         f" {git.git_dir / 'logs' / 'HEAD'} lists earlier ones, and"
