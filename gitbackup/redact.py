@@ -1,11 +1,11 @@
-"""Masks what is not for every eye, and leaves to see that it is there, or that it changed.
+"""Mask values that not everybody may see; that they exist, or have changed, is still shown.
 
-A glob is held against the names of keys, hash fields, stream fields, members of sorted sets,
-and members of JSON documents at any depth; ASCII letters are the same large and small, for one
-mask too many hides less than one too few shows. Of a key that matches, all values are masked,
-and of sets and sorted sets the members too; of a field or member that matches, all that it
-holds. No mask tells a length. The names of keys, fields and documents' members are shown, and
-so are ids, positions and expiries.
+A glob is compared with the names of keys, hash fields, stream fields, members of sorted sets,
+and members of JSON documents at any depth, without regard to the case of ASCII letters: a mask
+too many does less harm than a mask too few. Of a key that matches, all values are masked, and
+of sets and sorted sets the members too; of a field or member that matches, all that it contains.
+No mask tells a length. The names of keys, fields and documents' members are shown, and so are
+ids, positions and expiries.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NAME = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 BARE = (Part.EXPIRY, Part.FIELD_EXPIRY, Part.TYPE, Part.STREAM_STATE)
-"""What is told of a key even where all its values are masked."""
+"""Changes that are shown even if all values of the key are masked."""
 
 NAMED_BY_VALUE = (Part.MEMBER, Part.SCORE)
 """Changes whose name is data itself."""
@@ -42,7 +42,7 @@ Hides = Callable[[str], bool]
 
 
 class Redaction:
-    """What to mask, by globs; nothing where there are none."""
+    """What to mask, by globs; without globs nothing is masked."""
 
     def __init__(self, globs: Iterable[str] = ()) -> None:
         self.globs = tuple(globs)
@@ -53,26 +53,26 @@ class Redaction:
         return bool(self.globs)
 
     def entry(self, key: Key, entry: Entry) -> Entry:
-        """The entry with all values masked that its key's name or their own names ask for."""
+        """Return the entry with the values masked whose key or whose own name matches."""
         if not self:
             return entry
         mask = _Everything() if self._hides(key.name) else _Names(self._hides)
         return {**entry, "value": kind_of(entry).masked(entry["value"], mask)}
 
     def values(self, key: Key, values: Sequence[ValueChange]) -> Sequence[ValueChange]:
-        """The changes inside a key, masked in the same way."""
+        """Return the changes inside a key, masked in the same way."""
         if not self:
             return values
-        whole, told = self._hides(key.name), list[ValueChange]()
+        whole, changes = self._hides(key.name), list[ValueChange]()
         for value in values:
             masked = _change(value, whole, self._hides)
-            if masked.path == value.path or masked not in told[-1:]:  # of one mask, once
-                told.append(masked)
-        return told
+            if masked.path == value.path or masked not in changes[-1:]:  # of one mask, once
+                changes.append(masked)
+        return changes
 
 
 def _bytes(name: str) -> bytes:
-    """The bytes that a name is matched by."""
+    """Return the bytes that globs are compared with."""
     try:
         return data(name)
     except ValueError:  # a document may hold any text
@@ -112,19 +112,19 @@ class _Everything(_Names):
         return MASK
 
 
-def _fields(held: Sequence[str], hides: Hides) -> list[str]:
-    """A stream entry's fields, each followed by its value."""
-    masked = list(held)
-    for at in range(1, len(held), 2):
-        masked[at] = MASK if hides(held[at - 1]) else _text(held[at], hides)
+def _fields(flat: Sequence[str], hides: Hides) -> list[str]:
+    """Return a stream entry's fields, each followed by its value, masked."""
+    masked = list(flat)
+    for at in range(1, len(flat), 2):
+        masked[at] = MASK if hides(flat[at - 1]) else _text(flat[at], hides)
     return masked
 
 
 def _document(value: Any, hides: Hides) -> Any:
-    """A JSON value without what is masked in it."""
+    """Return a JSON value, masked."""
     if isinstance(value, dict):
         return {
-            name: MASK if hides(name) else _document(held, hides) for name, held in value.items()
+            name: MASK if hides(name) else _document(item, hides) for name, item in value.items()
         }
     if isinstance(value, list):
         return [_document(item, hides) for item in value]
@@ -132,23 +132,23 @@ def _document(value: Any, hides: Hides) -> Any:
 
 
 def _text(text: str, hides: Hides) -> str:
-    """A text, in which JSON may stand, without the values of members that match.
+    """Return a text, which may contain JSON, with the values of matching members masked.
 
-    Where such a value is no JSON, nobody knows where it ends, and the rest of the text goes.
+    If such a value is not JSON, its end is not known, and the rest of the text is masked.
     """
     if '"' not in text or text.startswith(PREFIX):
         return text
     kept, at = [], 0
-    for found in NAME.finditer(text):
-        if found.start() < at or not hides(_spelt(found[1] if found[2] is None else found[2])):
+    for match in NAME.finditer(text):
+        if match.start() < at or not hides(_unescaped(match[1] if match[2] is None else match[2])):
             continue
-        kept.append(text[at : found.end()])
-        at = _end(text, found.end())
+        kept.append(text[at : match.end()])
+        at = _end(text, match.end())
     return "".join(part + f'"{MASK}"' for part in kept) + text[at:] if kept else text
 
 
-def _spelt(name: str) -> str:
-    """A member's name, its escapes resolved."""
+def _unescaped(name: str) -> str:
+    """Return a member's name with its escapes resolved."""
     try:
         return str(json.loads(f'"{name}"', strict=False))
     except ValueError:
@@ -156,7 +156,7 @@ def _spelt(name: str) -> str:
 
 
 def _end(text: str, start: int) -> int:
-    """Where the JSON value ends that begins at `start`."""
+    """Return where the JSON value ends that begins at `start`."""
     try:
         return json.JSONDecoder(strict=False).raw_decode(text, start)[1]
     except (ValueError, RecursionError):
@@ -167,7 +167,7 @@ def _change(value: ValueChange, whole: bool, hides: Hides) -> ValueChange:
     if value.part in BARE:
         return value
     if value.part is Part.STREAM_ENTRY:
-        return _sides(value, lambda held: _fields(held, _everything if whole else hides))
+        return _sides(value, lambda flat: _fields(flat, _everything if whole else hides))
     named = value.part in (Part.FIELD, Part.SCORE) and hides(value.name)
     if value.part in NAMED_BY_VALUE:
         value = replace(value, name=MASK if whole else _text(value.name, hides))
@@ -176,7 +176,7 @@ def _change(value: ValueChange, whole: bool, hides: Hides) -> ValueChange:
     for at, step in enumerate(value.path, 1):
         if isinstance(step, str) and hides(step):
             return _masked(value, value.path[:at])
-    return _sides(value, lambda held: _document(held, hides))
+    return _sides(value, lambda document: _document(document, hides))
 
 
 def _everything(name: str) -> bool:
@@ -184,7 +184,7 @@ def _everything(name: str) -> bool:
 
 
 def _masked(value: ValueChange, path: tuple[str | int, ...]) -> ValueChange:
-    """The change of which nothing is left but that it is one, and where; not below `path`."""
+    """Return the change without its values: what is left is that it is one, and where."""
     action = value.action if path == value.path else Action.CHANGED
     before = None if action is Action.ADDED else MASK
     after = None if action is Action.REMOVED else MASK
@@ -192,7 +192,7 @@ def _masked(value: ValueChange, path: tuple[str | int, ...]) -> ValueChange:
 
 
 def _sides(value: ValueChange, mask: Callable[[Any], Any]) -> ValueChange:
-    """Masks what stands on either side; all of it, where what is left would be the same."""
+    """Return the change with both values masked: completely, if they would be equal otherwise."""
     before = None if value.action is Action.ADDED else mask(value.before)
     after = None if value.action is Action.REMOVED else mask(value.after)
     if (before, after) == (value.before, value.after):

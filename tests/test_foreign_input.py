@@ -26,7 +26,7 @@ from gitbackup.transfer.export_reader import read
 from gitbackup.transfer.formats import FORMS
 from tests.kinds.examples import EXAMPLES
 from tests.mutations import bounded, changed, grown
-from tests.restore.test_plan_files import PLAN
+from tests.plan.test_plan_json import PLAN
 from tests.servers import LiveServer
 from tests.store.test_notes import FAILED, PASSED
 from tests.transfer.test_import_formats import DUMPS, FACTS, NOW, SOURCE

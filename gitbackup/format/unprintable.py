@@ -1,8 +1,8 @@
-"""What a terminal or a page would act on, or not show: told as escapes, never as it is.
+"""Characters that a terminal or a page would act on, or not show: they are shown as escapes.
 
-Controls, marks of direction, joiners, fillers, tags, lone surrogates, what no font has: with
-any of them a name can look like another one, or a line like one of ours. What joins two emoji
-into one, and what asks for an emoji's colours, is left between emoji and behind one.
+Controls, direction marks, joiners, fillers, tags, lone surrogates, unassigned characters: with
+any of them a name can look like another one, or a line like one of ours. The character that
+joins two emoji, and the one that asks for an emoji's colors, are kept next to emoji.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PRINTABLE = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0"
     "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 )
-"""What Unicode says may be ignored on display, and Python calls printable all the same."""
+"""What Unicode lets a display ignore, although Python calls it printable."""
 
 _PRINTABLE = re.compile(f"[{PRINTABLE}]")
 _EMOJI = (
@@ -26,12 +26,12 @@ _OF_EMOJI = str.maketrans("", "", "\u200d\ufe0f")
 
 
 def hides(character: str) -> bool:
-    """Return whether a character by itself could not be told from another, or from none."""
+    """Return whether a character by itself could look like another, or like none."""
     return not character.isprintable() or _PRINTABLE.match(character) is not None
 
 
 def is_plain(text: str) -> bool:
-    """Return whether all of a text is to be seen."""
+    """Return whether all of a text can be seen."""
     return text.isprintable() and (text.isascii() or _PRINTABLE.search(text) is None)
 
 
@@ -53,14 +53,14 @@ def escaped(
     also: str = "",
     but: str = "",
 ) -> str:
-    """Return a text of which nothing is hidden; characters in `also` are escaped, in `but` not."""
+    """Return a text in which nothing is hidden; characters in `also` are escaped, in `but` not."""
     if is_plain(text) and not (also and any(map(text.__contains__, also))):
         return text
 
-    def told(found: re.Match[str]) -> str:
-        some = found[0]
-        if len(some) > 1 and some.translate(_OF_EMOJI).isprintable():
-            return some
-        return "".join(escape(c) if (c in also or hides(c)) and c not in but else c for c in some)
+    def visible(match: re.Match[str]) -> str:
+        piece = match[0]
+        if len(piece) > 1 and piece.translate(_OF_EMOJI).isprintable():
+            return piece
+        return "".join(escape(c) if (c in also or hides(c)) and c not in but else c for c in piece)
 
-    return _TOGETHER.sub(told, text)
+    return _TOGETHER.sub(visible, text)

@@ -1,4 +1,4 @@
-"""New files: whole and on the disk before they have their name, and for their owner only."""
+"""New files: complete and on the disk before they get their name, readable by their owner only."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from typing import IO, BinaryIO, cast
 from gitbackup.errors import GitbackupError
 
 STALE = 86_400
-"""Seconds after which a draft is no other run's at work."""
+"""Seconds after which a draft belongs to no run that is still working."""
 
 SUFFIX = ".tmp"
 
 MOST_LINKS = 40
-"""Links on the way to a file, as Linux has it."""
+"""Links that are followed to a file, as on Linux."""
 
-
-_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # what a file system says that cannot
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # of a file system that cannot
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name once it is whole and on the disk, readable by its owner only.
+    """Open a file that gets its name once it is complete and on the disk.
 
-    What had that name stays as it was until then, and for good where the context fails. A link
-    stays, and the file takes the place of what it leads to; a pipe or a device is written to as
-    it is: but neither where it is another user's, in a folder that others can write to. The
-    folder is the one that was looked at, whatever has its name by then. Raises GitbackupError
-    where it cannot be written.
+    Only its owner can read it. A file that had the name stays unchanged until then, and for good
+    if the context fails. A link is kept, and what it leads to is replaced; a pipe or a device is
+    written to. Neither is done if it is another user's, in a folder that others can write to. The
+    file is created in the folder that was checked, even if that was renamed since then. Raises
+    GitbackupError if the file cannot be written.
     """
     placed = False
     try:
@@ -46,8 +45,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
                     yield stream
                 return
             if folder is None:
-                why = errno.ENOTDIR if target.parent.exists() else errno.ENOENT
-                raise OSError(why, os.strerror(why))
+                code = errno.ENOTDIR if target.parent.exists() else errno.ENOENT
+                raise OSError(code, os.strerror(code))
             with _draft(folder, target) as (draft, file):
                 yield file
                 file.flush()
@@ -56,23 +55,23 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
                 placed = True
             sync_folder(".", folder)
     except OSError as error:
-        said = error.strerror or str(error)
-        left = "" if placed else "; an existing file is unchanged"
-        raise GitbackupError(f"cannot write {path}: {said}{left}") from error
+        why = error.strerror or str(error)
+        unchanged = "" if placed else "; an existing file is unchanged"
+        raise GitbackupError(f"cannot write {path}: {why}{unchanged}") from error
 
 
 def followed(path: Path) -> Path:
-    """The path that links lead to. Raises OSError for a link that another user may have laid."""
+    """Return the path that links lead to. Raises OSError for a link that may be a trap."""
     with _walked(path) as (_, target):
         return target
 
 
 @contextmanager
 def _walked(path: Path) -> Iterator[tuple[int | None, Path]]:
-    """The folder that a path leads to, open, None where there is none; and the whole path there.
+    """Open the folder that a path leads to, None if there is none; give it and the whole path.
 
-    Each folder on the way is opened in the one before, so that nobody can put another, or a link,
-    in its place once it was looked at. Raises OSError for a link that another user may have laid.
+    Each folder on the way is opened relative to the one before, so that nobody can replace it
+    once it was checked. Raises OSError for a link that may be another user's trap.
     """
     walk = _Walk(path)
     try:
@@ -117,16 +116,16 @@ class _Walk:
         self.at = self.at.parent if name == ".." else self.at / name
 
     def _link(self, name: str) -> Path | None:
-        """Return where the link of this name leads; None where it is none."""
+        """Return where the link of this name leads; None if it is not a link."""
         if self.folder is None:
             return None
         try:
-            found = os.stat(name, dir_fd=self.folder, follow_symlinks=False)
+            status = os.stat(name, dir_fd=self.folder, follow_symlinks=False)
         except FileNotFoundError:
             return None
-        if not stat.S_ISLNK(found.st_mode):
+        if not stat.S_ISLNK(status.st_mode):
             return None
-        _check_owner(self.at / name, found, os.fstat(self.folder))
+        _check_owner(self.at / name, status, os.fstat(self.folder))
         self._links += 1
         if self._links > MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
@@ -145,38 +144,36 @@ class _Walk:
 
 @contextmanager
 def _special(path: Path, folder: Path) -> Iterator[BinaryIO]:
-    """A pipe or a device in a folder, opened for writing, and looked at again once it is open."""
-    around = folder.stat()
-    _check_owner(path, path.stat(), around)  # a pipe may wait for its reader for ever
+    """Open a pipe or a device for writing, and check it again once it is open."""
+    folder_status = folder.stat()
+    _check_owner(path, path.stat(), folder_status)  # to open a pipe may take for ever
     handle = os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0))
     with os.fdopen(handle, "wb") as stream:
-        found = os.fstat(handle)
-        _check_owner(path, found, around)
-        if stat.S_ISREG(found.st_mode):
+        status = os.fstat(handle)
+        _check_owner(path, status, folder_status)
+        if stat.S_ISREG(status.st_mode):
             raise OSError(errno.EEXIST, "another file has taken its place")
         yield cast("BinaryIO", stream)
 
 
-def _check_owner(path: Path, found: os.stat_result, folder: os.stat_result) -> None:
-    """Raise OSError where it may be a trap: another user's, in a folder that others write to."""
-    if not hasattr(os, "geteuid") or found.st_uid in (0, os.geteuid()):
+def _check_owner(path: Path, status: os.stat_result, folder: os.stat_result) -> None:
+    """Raise OSError for a possible trap: another user's, in a folder that others can write to."""
+    if not hasattr(os, "geteuid") or status.st_uid in (0, os.geteuid()):
         return
     if folder.st_mode & (stat.S_ISVTX | stat.S_IWOTH):
-        what = "link" if stat.S_ISLNK(found.st_mode) else "pipe"
-        sentence = (
-            f"{path} is a {what} of user {found.st_uid}, in a folder that other users can write to"
-        )
+        what = f"a {'link' if stat.S_ISLNK(status.st_mode) else 'pipe'} of user {status.st_uid}"
+        sentence = f"{path} is {what}, in a folder that other users can write to"
         raise OSError(errno.EPERM, sentence)
 
 
 @contextmanager
 def _draft(folder: int, target: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """A file of a new name in the open folder of `target`, which goes unless it gets another."""
+    """Make a file of a new name in the open folder of `target`; remove it unless it was renamed."""
     prefix = f".{target.name[:40]}-"
     sweep(target.parent, prefix)
     name = f"{prefix}{secrets.token_hex(8)}{SUFFIX}"
-    how = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    handle = os.open(name, how, 0o600, dir_fd=folder)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    handle = os.open(name, flags, 0o600, dir_fd=folder)
     try:
         with os.fdopen(handle, "wb") as file:
             yield name, cast("BinaryIO", cast("IO[bytes]", file))
@@ -186,24 +183,24 @@ def _draft(folder: int, target: Path) -> Iterator[tuple[str, BinaryIO]]:
 
 
 def sweep(folder: Path, prefix: str) -> None:
-    """Remove what our runs that were killed have left: drafts whose names begin so."""
-    for left in folder.glob(f"{glob.escape(prefix)}*{SUFFIX}"):
+    """Remove the old drafts, whose names begin with `prefix`, of our runs that were killed."""
+    for draft in folder.glob(f"{glob.escape(prefix)}*{SUFFIX}"):
         with suppress(OSError):
-            found = left.lstat()
-            ours = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
-            if ours and time.time() - found.st_mtime > STALE:
-                left.unlink()
+            status = draft.lstat()
+            ours = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+            if ours and time.time() - status.st_mtime > STALE:
+                draft.unlink()
 
 
 def sync_folder(folder: str | Path, within: int | None = None) -> None:
-    """Make the names in a folder last through a loss of power, where its file system can.
+    """Write the names in a folder to the disk, if its file system can do that.
 
-    `within` is the open folder that a relative path begins at. Raises OSError where the disk
-    fails, or is full.
+    `within` is the open folder that a relative path begins at. Raises OSError if the disk fails
+    or is full.
     """
     try:
         handle = os.open(folder, os.O_RDONLY, dir_fd=within)
-    except PermissionError:  # a folder to write to, and not to read: nobody can tell the disk
+    except PermissionError:  # a folder that may be written to and not read cannot be synced
         return
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""How much memory there is for what is read."""
+"""How much memory is left, and reading files that fit into it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MEMINFO = re.compile(r"^(?:MemAvailable|SwapFree):\s+(\d+) kB$", re.MULTILINE)
 _CACHE = re.compile(r"^inactive_file (\d+)$", re.MULTILINE)
 PIECE = 16 * 1024 * 1024  # bytes read at once
 COPIES = 2
-"""Times that something is in memory, at the least, while something is made of it."""
+"""How many times what is read is in memory, at the least, while it is decoded."""
 
 SHORT = 128 * 1024 * 1024  # bytes
 
@@ -23,26 +23,26 @@ _GROUP = Path("/sys/fs/cgroup")
 
 
 def left() -> int | None:
-    """Return the bytes of memory that are left, within the limit of the container that this may
-    run in; None where the system does not tell."""
+    """Return how many bytes of memory are left, also by the limit of a container; None if the
+    system does not tell."""
     return min(_known(), default=None)
 
 
 def is_short() -> bool:
-    """Return whether so little is left that nothing more should be taken."""
-    found = left()
-    return found is not None and found < SHORT
+    """Return whether so little memory is left that nothing more should be read."""
+    room = left()
+    return room is not None and room < SHORT
 
 
 def whole(file: IO[bytes], name: str) -> bytes:
-    """Read a file to its end. Raise UsageError where there is no memory for it."""
+    """Read a file to its end. Raises UsageError if there is not enough memory for it."""
     with suppress(OSError):  # it is no file of a disk
         _expect_room(os.fstat(file.fileno()).st_size, name)
     return _joined(iter(lambda: file.read(PIECE), b""), name)
 
 
 def line(file: IO[bytes], name: str) -> bytes:
-    """Read a line of a file, empty at its end. Raise UsageError where there is no memory for it."""
+    """Read a line of a file, empty at its end. Raises UsageError if there is not enough memory."""
     return _joined(_pieces_of_line(file), name)
 
 
@@ -55,11 +55,11 @@ def _pieces_of_line(file: IO[bytes]) -> Iterator[bytes]:
 
 def _joined(pieces: Iterator[bytes], name: str) -> bytes:
     first = next(pieces, b"")
-    found = bytearray()
+    joined = bytearray()
     for piece in pieces:
-        found += piece if found else first + piece
-        _expect_room(len(found), name)
-    return bytes(found) if found else first
+        joined += piece if joined else first + piece
+        _expect_room(len(joined), name)
+    return bytes(joined) if joined else first
 
 
 def _expect_room(size: int, name: str) -> None:
@@ -73,8 +73,8 @@ def _expect_room(size: int, name: str) -> None:
 
 def _known() -> Iterator[int]:
     with suppress(OSError):
-        if found := _MEMINFO.findall(Path("/proc/meminfo").read_text()):
-            yield 1024 * sum(map(int, found))
+        if kilobytes := _MEMINFO.findall(Path("/proc/meminfo").read_text()):
+            yield 1024 * sum(map(int, kilobytes))
     with suppress(OSError, ValueError):  # "max" is no limit
         limit = int((_GROUP / "memory.max").read_text())
         used = int((_GROUP / "memory.current").read_text())

@@ -19,7 +19,7 @@ from gitbackup.live.connection.connect import Server, connect
 from gitbackup.live.read import alone_read
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.commits import Verdict
-from gitbackup.plan import Plan
+from gitbackup.plan.plan import Plan
 from tests.kinds.examples import EXAMPLES
 from tests.kinds.test_contract import KEY, begun, entry_of, read, same, write
 from tests.servers import PROTOCOLS, LiveServer, modules, old_ssl_at_hand, program

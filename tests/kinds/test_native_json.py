@@ -11,7 +11,7 @@ import pytest
 
 from gitbackup import Backup
 from gitbackup.kinds.native_json import NativeJson, spelled
-from gitbackup.plan import Plan
+from gitbackup.plan.plan import Plan
 from tests.cli.user import User
 from tests.servers import LiveServer
 from tests.store.plain import git

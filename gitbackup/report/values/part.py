@@ -15,17 +15,18 @@ STEP = re.compile(r'\.?(?:\[(?P<at>\d+)\]|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plai
 
 
 class EntryPart(NamedTuple):
-    """A part of an entry: as stored, or as a document has it, in which no text rule is."""
+    """A part of an entry: as stored, or from inside a document, where the text rule is not used."""
 
     value: Any
     in_document: bool = False
 
 
 def field(entry: Entry, name: str) -> EntryPart:
-    """A part of an entry: of a hash a field, of a sorted set a score, of a list the item at a
-    position, of a stream an entry; of a string, a field or an item the path into its document.
+    """Return a part of an entry.
 
-    Raises LookupError where there is none.
+    That is a field of a hash, the score of a member, the item of a list at a position, an entry
+    of a stream, or what is at a path in the document of a string, a field or an item. Raises
+    LookupError if there is none.
     """
     value, kind = entry["value"], kind_of(entry)
     try:
@@ -34,18 +35,15 @@ def field(entry: Entry, name: str) -> EntryPart:
         if not kind.documents:
             raise
     whole = kind.document(value)
-    return EntryPart(_at(whole, name), True) if whole is not None else _inside_one(value, name)
-
-
-def _inside_one(value: Any, name: str) -> EntryPart:
-    """An item as `[3]`, or the path into a field's or an item's document, behind its name."""
-    step = STEP.match(name) or _none()
-    held, path = _step(value, step), name[step.end() :]
-    return EntryPart(_at(held, path), True) if path else EntryPart(held)
+    if whole is not None:
+        return EntryPart(_at(whole, name), True)
+    step = STEP.match(name) or _none()  # an item as `[3]`, or the name before a path
+    item, path = _step(value, step), name[step.end() :]
+    return EntryPart(_at(item, path), True) if path else EntryPart(item)
 
 
 def field_bytes(part: EntryPart) -> bytes:
-    """The bytes of a part: those of a text, and of anything else its JSON."""
+    """Return the bytes of a part: those of a text, of anything else its JSON."""
     if isinstance(part.value, str) and not part.in_document:
         return codec.data(part.value)
     if isinstance(part.value, int | float) and not part.in_document:  # a score
@@ -56,7 +54,7 @@ def field_bytes(part: EntryPart) -> bytes:
 
 
 def _at(text: str, path: str) -> Any:
-    """What a JSON document holds at a path such as `limits.daily` or `items[3].price`."""
+    """Return what a JSON document has at a path such as `limits.daily` or `items[3].price`."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -73,16 +71,13 @@ def _at(text: str, path: str) -> Any:
 def _step(document: Any, step: re.Match[str]) -> Any:
     if step["at"] is not None:
         return document[int(step["at"])] if isinstance(document, list) else _none()
-    name = step["plain"] if step["quoted"] is None else _spelt(step["quoted"])
+    name = step["plain"]
+    if step["quoted"] is not None:
+        try:
+            name = json.loads(f'"{step["quoted"]}"')
+        except ValueError:
+            return _none()
     return document[name] if isinstance(document, dict) else _none()
-
-
-def _spelt(name: str) -> str:
-    """A name in quotes, its escapes resolved."""
-    try:
-        return str(json.loads(f'"{name}"'))
-    except ValueError:
-        raise LookupError from None
 
 
 def _none() -> Any:

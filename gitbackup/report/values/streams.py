@@ -25,7 +25,7 @@ ConsumerGroup = Mapping[str, Any]
 
 
 def stream_lines(before: Entry, after: Entry, values: Sequence[ValueChange]) -> Iterator[str]:
-    """The differences between two states of one stream."""
+    """Yield the differences between two states of one stream."""
     old, new = before["value"], after["value"]
     entries = [value for value in values if value.part is Part.STREAM_ENTRY]
     for action in (Action.REMOVED, Action.CHANGED, Action.ADDED):
@@ -37,16 +37,16 @@ def stream_lines(before: Entry, after: Entry, values: Sequence[ValueChange]) -> 
     yield from _groups(old.get("groups", {}), new.get("groups", {}))
 
 
-def fields(held: Any) -> str:
-    """An entry's fields, each with its value."""
-    if not isinstance(held, list):
-        return shown(held)
-    pairs = zip_longest(held[::2], held[1::2], fillvalue="")
+def fields(entry: Any) -> str:
+    """Return an entry's fields, each with its value."""
+    if not isinstance(entry, list):
+        return shown(entry)
+    pairs = zip_longest(entry[::2], entry[1::2], fillvalue="")
     return ", ".join(f"{name(field)}: {shown(value)}" for field, value in pairs)
 
 
 def _counter(value: Mapping[str, Any], counter: str) -> str:
-    """What a counter is, or would be by the entries, where that is so and nothing is stored."""
+    """Return a counter; if it is not stored, as it follows from the entries."""
     entries = value.get("entries", {})
     if counter == "entries_added":
         return f"{value.get(counter, len(entries)):,}"
@@ -63,26 +63,22 @@ def _entries(values: Sequence[ValueChange], old: Any, new: Any) -> Iterator[str]
         yield from (f"{name(v.name)}: {fields(v.before)} -> {fields(v.after)}" for v in values)
     elif len(values) <= FEW:
         for value in values:
-            held = value.after if added else value.before
-            yield paint(style, f"{sign}{name(value.name)}: {fields(held)}")
+            entry = value.after if added else value.before
+            yield paint(style, f"{sign}{name(value.name)}: {fields(entry)}")
     else:
-        how = _how(values, old.get("entries", {}), new.get("entries", {}))
+        others = (old if added else new).get("entries", {})
+        if added:
+            at_end = not others or max(map(position, others)) < position(values[0].name)
+            how = "appended" if at_end else "added"
+        else:
+            at_start = not others or position(values[-1].name) < min(map(position, others))
+            how = "trimmed" if at_start else "deleted"
         ids = f"{name(values[0].name)} to {name(values[-1].name)}"
         yield paint(style, f"{sign}{len(values):,} entries {how}: {ids}")
 
 
-def _how(values: Sequence[ValueChange], old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Whether the entries came at the end of the stream, or went from its beginning."""
-    first, last = position(values[0].name), position(values[-1].name)
-    if values[0].action is Action.ADDED:
-        appended = not old or max(map(position, old)) < first
-        return "appended" if appended else "added"
-    trimmed = not new or last < min(map(position, new))
-    return "trimmed" if trimmed else "deleted"
-
-
 def position(id_: Any) -> tuple[int, int]:
-    """An id as the numbers that it is ordered by."""
+    """Return an id as the numbers that it is ordered by."""
     ms, _, sequence = str(id_).partition("-")
     return codec.whole_number(ms) or 0, codec.whole_number(sequence) or 0
 
@@ -91,50 +87,42 @@ def _groups(old: Mapping[str, ConsumerGroup], new: Mapping[str, ConsumerGroup]) 
     for group in sorted(old.keys() | new.keys()):
         title = f"group {name(group)}"
         if group not in new:
-            yield paint(Style.REMOVED, f"- {title}: {_told(old[group])}")
+            yield paint(Style.REMOVED, f"- {title}: {_state(old[group])}")
         elif group not in old:
-            yield paint(Style.ADDED, f"+ {title}: {_told(new[group])}")
+            yield paint(Style.ADDED, f"+ {title}: {_state(new[group])}")
         elif old[group] != new[group]:
             yield from (f"{title}: {line}" for line in _progress(old[group], new[group]))
 
 
-def _told(group: ConsumerGroup) -> str:
-    """Where a group that came or went stands."""
-    told = [f"has read to {name(str(group.get('last_id')))}"]
-    for part, one, many in (
-        ("consumers", "consumer", "consumers"),
-        ("pending", "pending", "pending"),
-    ):
-        count = len(group.get(part, ()))
-        if count:
-            told.append(counted(count, one, many))
-    return ", ".join(told)
+def _state(group: ConsumerGroup) -> str:
+    """Return how far a group that was added or removed has read."""
+    parts = [f"has read to {name(str(group.get('last_id')))}"]
+    if consumers := len(group.get("consumers", ())):
+        parts.append(counted(consumers, "consumer"))
+    if pending := len(group.get("pending", ())):
+        parts.append(f"{pending:,} pending")
+    return ", ".join(parts)
 
 
 def _progress(old: ConsumerGroup, new: ConsumerGroup) -> Iterator[str]:
     was, now = old.get("last_id"), new.get("last_id")
+    read = old.get("entries_read"), new.get("entries_read")
     if was != now:
         how = "has read on" if position(now) > position(was) else "was set back"
-        read = _difference(old.get("entries_read"), new.get("entries_read"))
-        yield f"{how} from {name(str(was))} to {name(str(now))}{read}"
-    elif old.get("entries_read") != new.get("entries_read"):
-        sides = old.get("entries_read"), new.get("entries_read")
-        yield f"entries read: {' -> '.join('unknown' if s is None else f'{s:,}' for s in sides)}"
+        further = ""
+        if isinstance(read[0], int) and isinstance(read[1], int) and read[1] > read[0]:
+            further = f", {counted(read[1] - read[0], 'entry', 'entries')}"
+        yield f"{how} from {name(str(was))} to {name(str(now))}{further}"
+    elif read[0] != read[1]:
+        yield f"entries read: {' -> '.join('unknown' if n is None else f'{n:,}' for n in read)}"
     yield from _pending(old.get("pending", {}), new.get("pending", {}))
-    consumers = set(old.get("consumers", ())), set(new.get("consumers", ()))
-    yield from (f"consumer {name(one)} removed" for one in sorted(consumers[0] - consumers[1]))
-    yield from (f"consumer {name(one)} added" for one in sorted(consumers[1] - consumers[0]))
-
-
-def _difference(was: Any, now: Any) -> str:
-    """How many entries further that is, where both are known."""
-    if not isinstance(was, int) or not isinstance(now, int) or now <= was:
-        return ""
-    return f", {counted(now - was, 'entry', 'entries')}"
+    before, after = set(old.get("consumers", ())), set(new.get("consumers", ()))
+    yield from (f"consumer {name(consumer)} removed" for consumer in sorted(before - after))
+    yield from (f"consumer {name(consumer)} added" for consumer in sorted(after - before))
 
 
 def _pending(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """How many entries are delivered and not acknowledged, and what became of them."""
+    """Yield how many entries are delivered and not acknowledged, and what happened to them."""
     if old == new:
         return
     counts = {
@@ -142,5 +130,5 @@ def _pending(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         "acknowledged": len(old.keys() - new.keys()),
         "delivered again": sum(old[id_] != new[id_] for id_ in old.keys() & new.keys()),
     }
-    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    yield f"pending {len(old):,} -> {len(new):,} ({told})"
+    changes = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    yield f"pending {len(old):,} -> {len(new):,} ({changes})"

@@ -1,4 +1,4 @@
-"""A value that came or went: its first lines, and how many more there are."""
+"""The first lines of a value that was added or removed, and how many more there are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from gitbackup.format.names import escape, name, shown
 from gitbackup.kinds import kind_of
-from gitbackup.kinds.base import Form, Row
+from gitbackup.kinds.base import Form
 from gitbackup.model.amounts import counted
 from gitbackup.model.keys import Entry
 from gitbackup.report.values.short import expiry
@@ -18,13 +18,13 @@ from gitbackup.report.values.streams import fields
 Named = Callable[[str], str]
 
 PREVIEW = 10
-"""Lines shown of a value that came or went."""
+"""Lines shown of a value that was added or removed."""
 
 
 def entry_lines(
     entry: Entry | None, most: int | None, named: Named, now: datetime
 ) -> Iterator[str]:
-    """A key that came or went: its expiry, then the first of its value."""
+    """Yield a key that was added or removed: its expiry, then the first of its value."""
     if entry is None:
         return
     if "expires_at" in entry:
@@ -36,29 +36,28 @@ def entry_lines(
 
 
 def preview(entry: Entry | None, most: int | None, named: Named) -> Iterator[str]:
-    """The first lines of a value, all where `most` is None, and how many more there are.
+    """Yield the first lines of a value, with `most` None all, and how many more there are.
 
-    `named` tells a name in front of a value.
+    `named` returns a name as it stands in front of a value.
     """
     if entry is None:
         return
-    found = kind_of(entry).rows(entry["value"])
-    yield from (_line(row, named) for row in islice(found.rows, most))
-    more = 0 if most is None else found.total - most
+    value = kind_of(entry).rows(entry["value"])
+    for row in islice(value.rows, most):
+        text = SHOWN[row.form](row.value)
+        if row.label is None:
+            yield text
+        else:
+            label = f"[{row.label}]" if isinstance(row.label, int) else named(row.label)
+            yield f"{label}: {text}"
+    more = 0 if most is None else value.total - most
     if more > 0:
-        yield f"… {counted(more, f'more {found.one}', f'more {found.many}')}"
+        yield f"… {counted(more, f'more {value.one}', f'more {value.many}')}"
 
 
 def score(value: Any) -> str:
-    """A score; the infinite ones are stored as text, and no text all the same."""
+    """Return a score; infinite ones are stored as text, but are not quoted."""
     return escape(value) if isinstance(value, str) else shown(value)
-
-
-def _line(row: Row, named: Named) -> str:
-    if row.label is None:
-        return SHOWN[row.form](row.value)
-    label = f"[{row.label}]" if isinstance(row.label, int) else named(row.label)
-    return f"{label}: {SHOWN[row.form](row.value)}"
 
 
 SHOWN: dict[Form, Callable[[Any], str]] = {
