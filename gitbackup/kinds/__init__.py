@@ -30,6 +30,7 @@ from gitbackup.kinds.opaque import Opaque
 from gitbackup.kinds.set import Set
 from gitbackup.kinds.stream import Stream
 from gitbackup.kinds.string import String
+from gitbackup.kinds.vectorset import VectorSet
 from gitbackup.kinds.zset import SortedSet
 from gitbackup.model.keys import Entry
 
@@ -59,6 +60,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         *(String(), Hash(), List(), Set(), SortedSet(), Stream()),
         NativeJson(),
+        VectorSet(),
     )
 }
 SILENT = frozenset(name for name, kind in KINDS.items() if kind.silent_commands)

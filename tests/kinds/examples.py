@@ -109,6 +109,88 @@ GROUP = {
 STREAM = {"entries": {"1-0": ["f", "v"], "2-0": ["f", "v", "f", "w"]}}
 NO_TEXT = [None, 1, 1.5, True, [1], {"a": 1}, [None], {"a": None}, "base64:?", ["base64:a"]]
 
+VECTOR_SETS = [
+    {
+        "dimension": 3,
+        "quantization": "int8",
+        "m": 16,
+        "elements": {
+            "alpha": {
+                "vector": "KlV/",
+                "attributes": '{"year": 1999}',
+                "range": 0.8017836809158325,
+                "norm": 3.7416574954986572,
+                "graph": "1 16777216 2 32 2 3 4575657221408423937",
+            },
+            "base64:/w==": {
+                "vector": "AAAA",
+                "range": 0,
+                "norm": 1,
+                "graph": "3 16777216 2 32 1 2 4575657221408423936",
+            },
+            "beta": {
+                "vector": "gRUq",
+                "range": 0.9370425343513489,
+                "norm": 3.2015621662139893,
+                "graph": "2 16777216 2 32 1 3 4575657221408423937",
+            },
+        },
+    },
+    {
+        "dimension": 2,
+        "quantization": "f32",
+        "m": 8,
+        "elements": {
+            "alpha": {
+                "vector": "LvnkPi75ZD8=",
+                "norm": 2.2360680103302,
+                "graph": "1 16777216 0 16 0",
+            }
+        },
+    },
+    {
+        "dimension": 70,
+        "quantization": "bin",
+        "m": 16,
+        "elements": {
+            "alpha": {
+                "vector": "//////////8/AAAAAAAAAA==",
+                "norm": 8.366600036621094,
+                "graph": "1 16777216 0 32 0",
+            }
+        },
+    },
+    {
+        "dimension": 2,
+        "quantization": "int8",
+        "m": 16,
+        "reduced_from": {
+            "dimension": 4,
+            "matrix": "AAAAPwAAAD8AAAA/AAAAPwAAAD8AAAC/AAAAPwAAAL8=",
+        },
+        "elements": {
+            "alpha": {
+                "vector": "f+c=",
+                "range": 0.9805806875228882,
+                "norm": 5.099019527435303,
+                "graph": "1 16777216 0 32 0",
+            }
+        },
+    },
+]
+
+
+def _vectors_seen(client: redis.Redis, key: bytes) -> dict[bytes, tuple[bytes, str | None]]:
+    names = client.execute_command("VRANDMEMBER", key, "100")
+    client.response_callbacks.clear()
+    found = {}
+    for name in names:
+        attributes = client.execute_command("VGETATTR", key, name)
+        vector = client.execute_command("VEMB", key, name, "RAW")[1]
+        found[name] = vector, attributes and attributes.decode()
+    return found
+
+
 EXAMPLES = {
     "string": Examples(
         ["", "text", "base64:/w==", "17", "x" * 3_000_000],
@@ -223,6 +305,24 @@ EXAMPLES = {
         lambda client, key: json.loads(send(client, [("JSON.GET", key)])[0]),
         lambda value: in_utf8(value["document"]),
         "stack",
+    ),
+    "vectorset": Examples(
+        VECTOR_SETS,
+        [
+            *NO_TEXT, "text", [], {},
+            VECTOR_SETS[0] | {"elements": {}},
+            VECTOR_SETS[0] | {"dimension": 4},
+            VECTOR_SETS[0] | {"quantization": "int4"},
+            VECTOR_SETS[0] | {"more": 1},
+            VECTOR_SETS[1] | {"elements": {"alpha": {"vector": "LvnkPi75ZD8="}}},
+        ],
+        st.sampled_from(VECTOR_SETS),
+        _vectors_seen,
+        lambda value: {
+            codec.data(name): (base64.b64decode(element["vector"]), element.get("attributes"))
+            for name, element in value["elements"].items()
+        },
+        "falkordb",
     ),
 }  # fmt: skip
 

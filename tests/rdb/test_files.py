@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.errors import Damaged, UsageError
-from gitbackup.live.connection import crc64
+from gitbackup.format import crc64
 from gitbackup.live.rdb import rdb_file
 from tests.servers import LiveServer, StartServer
 

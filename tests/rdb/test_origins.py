@@ -12,7 +12,7 @@ import pytest
 
 from gitbackup import Backup
 from gitbackup.errors import Damaged, ServerError
-from gitbackup.live.connection.crc64 import crc64
+from gitbackup.format.crc64 import crc64
 from gitbackup.live.rdb import rdb_file, rdb_server
 from gitbackup.live.server.embedded import find_servers
 from tests.module import TYPE, compiled

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gitbackup.errors import Damaged, UsageError
-from gitbackup.live.connection.crc64 import crc64
+from gitbackup.format.crc64 import crc64
 from gitbackup.model.rdb import RdbFile
 
 MAGIC = re.compile(rb"(?:REDIS(\d{4})|VALKEY(\d{3}))")

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, Self
 
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
+from gitbackup.format.crc64 import crc64
 from gitbackup.kinds import Abilities, Command, kind_of, same, stream_commands
 from gitbackup.kinds.base import Argument
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Refusal
-from gitbackup.live.connection.crc64 import crc64
 from gitbackup.live.read import alone_read, bulk_read
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.model.keys import Entry
