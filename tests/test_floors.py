@@ -27,7 +27,7 @@ FLOORS = (
     ("report",),  # results in, text out: used by cli only
     ("__init__",),  # the public face, which loads what it shows when it is asked for
     ("backup",),  # the class Backup: a short method for each verb, and what verbs work on
-    ("checks", "transfer"),  # is the data safe; export and import
+    ("checks", "transfer"),  # is the data safe; export, import and copy
     ("rdb", "restore"),  # RDB files; the database is a commit's again
     ("compare", "verify"),  # what differs; what is proved to restore
     ("commit", "history", "remotes"),  # the database becomes a commit; what commits tell of keys

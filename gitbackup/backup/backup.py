@@ -7,7 +7,6 @@ load than `log` takes to run, and most methods need only one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,7 +16,6 @@ from gitbackup.model.access import Access
 from gitbackup.model.commits import CommitInfo, Consistency, KeyLine, Pushed, Rehearsal, Selection
 from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
-from gitbackup.redact import Redaction
 
 if TYPE_CHECKING:
     from gitbackup.backup.after_commit import AfterCommit
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from gitbackup.restore.result import RestoreResult
     from gitbackup.settings import Config
     from gitbackup.store.repository.repository import Repository
+    from gitbackup.transfer.copy import Copying
     from gitbackup.transfer.export import ExportResult
     from gitbackup.transfer.import_file import Importing
     from gitbackup.verify.verify import Verified
@@ -190,10 +189,9 @@ class Backup:
 
     def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
         """Return what a commit would record now; `exclude` and `every` are as for `diff`."""
-        from gitbackup.compare import diff
+        from gitbackup.backup import views
 
-        narrow = diff.Narrow(exclude=exclude, quiet=self._context.quiet(every))
-        return diff.status(self._context.history, self._context.live(), narrow)
+        return views.status(self._context, exclude, every)
 
     def diff(
         self,
@@ -213,28 +211,17 @@ class Backup:
         `redact` are globs of keys and fields whose values are masked, besides the setting
         `gitbackup.redact`.
         """
-        from gitbackup.compare import diff
+        from gitbackup.backup import views
 
-        context = self._context
-        repository, before = context.history, self.resolve(a)
-        quiet = context.quiet(every or bool(patterns))
-        narrow = diff.Narrow(patterns, context.databases, exclude, quiet)
-        if b is not None:
-            found = diff.diff_commits(repository, before, self.resolve(b), narrow)
-        else:
-            server, scope, progress = context.server, context.scope(), context.progress
-            found = diff.diff_live(repository, before, server, scope, narrow, progress)
-        return replace(found, redaction=context.redaction(redact))
+        return views.diff(self._context, a, b, patterns, exclude, redact, every)
 
     def show(
         self, commit_ish: str = "HEAD", *, redact: Sequence[str] = (), every: bool = False
     ) -> Shown:
         """Return a commit and what it changed; `redact` and `every` are as for `diff`."""
-        from gitbackup.compare import diff
+        from gitbackup.backup import views
 
-        narrow = diff.Narrow(quiet=self._context.quiet(every))
-        shown = diff.show(self._context.history, self.resolve(commit_ish), narrow)
-        return replace(shown, diff=replace(shown.diff, redaction=self._context.redaction(redact)))
+        return views.show(self._context, commit_ish, redact, every)
 
     def entry(
         self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
@@ -389,14 +376,9 @@ class Backup:
         databases of this object narrow it. `redact` is as for `diff`, but the setting counts
         only where it is not empty: what is masked cannot be imported.
         """
-        from gitbackup.transfer import export
+        from gitbackup.backup import transfers
 
-        context = self._context
-        redaction = context.redaction(redact) if redact else Redaction()
-        options = export.ExportOptions(form, tuple(patterns), context.databases, redaction)
-        if commit_ish is not None:
-            return export.of_commit(context.history, self.resolve(commit_ish), options, to)
-        return export.of_live(context.server, context.scope(), options, to, context.progress)
+        return transfers.export(self._context, to, commit_ish, form, patterns, redact)
 
     def importer(
         self,
@@ -419,6 +401,23 @@ class Backup:
 
         options = self._context.restore_options(patterns, databases, to, delete, ttl)
         return import_file.begin(file, name, options, self._context.destination(to), encoding)
+
+    def copier(
+        self,
+        to: str,
+        *,
+        patterns: Sequence[str] = (),
+        databases: Mapping[int, int] | None = None,
+        delete: bool = False,
+        ttl: Ttl = Ttl.KEEP,
+        to_password: str | None = None,
+    ) -> Copying:
+        """Return a copy of this object's server into that at the URL `to`, to plan or carry out.
+        `to_password` serves where `to` has none. The rest is as for `restorer`, but keys that the
+        settings exclude are copied, too. Raises UsageError where both are one server."""
+        from gitbackup.backup import transfers
+
+        return transfers.copier(self._context, to, patterns, databases, delete, ttl, to_password)
 
     def push(self, target: str | None = None) -> PushResult:
         """Push the whole history to a git remote or URL, or as one bundle into a folder.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gitbackup.restore.planner import RestoreRequest
     from gitbackup.restore.restore import Restorer
     from gitbackup.store.repository.repository import Repository
-    from gitbackup.transfer.import_file import Destination
+    from gitbackup.transfer.incoming import Destination
 
 
 class Passwords(NamedTuple):
@@ -145,11 +145,14 @@ class Context:
 
         return self.address if other is None else parse(other).by(self._access)
 
-    def server_of(self, other: str | None) -> Server:
-        """Return the server of that URL, logged in to; None means this one."""
+    def server_of(self, other: str | None, password: str | None = None) -> Server:
+        """Return the server of that URL, logged in to; None means this one. The password counts
+        if the URL has none."""
         from gitbackup.live.connection.connect import connect
 
-        return self.server if other is None else connect(self.address_of(other))
+        if other is None:
+            return self.server
+        return connect(self.address_of(other).with_password(password or ""))
 
     def chosen_databases(
         self, databases: Mapping[int, int] | None, other: str | None
@@ -196,11 +199,12 @@ class Context:
         at = repository, server, wanted, scope, home, progress
         return Restorer(*at, skip_damaged, skip_unsupported)
 
-    def destination(self, other: str | None) -> Destination:
-        """Return where an import goes: to the server of the URL `other`, None for this one."""
-        from gitbackup.transfer.import_file import Destination
+    def destination(self, other: str | None, password: str | None = None) -> Destination:
+        """Return where an import or a copy goes: to the server of the URL `other`, None for this
+        one."""
+        from gitbackup.transfer.incoming import Destination
 
-        scope, server = self._scope_at(other), self.server_of(other)
+        scope, server = self._scope_at(other), self.server_of(other, password)
         repository, home = self.repository, other is None
         return Destination(repository, self.create, server, scope, home, self.progress)
 

@@ -96,11 +96,16 @@ _url_option = click.option(
 )
 
 
-def url_option(command: Command) -> Command:
-    """Give a command the options for the server and the way to it."""
+def access_options(command: Command) -> Command:
+    """Give a command the options for the way to a server."""
     for option in reversed(ACCESS_OPTIONS):
         command = option(command)
-    return _url_option(command)
+    return command
+
+
+def url_option(command: Command) -> Command:
+    """Give a command the options for the server and the way to it."""
+    return _url_option(access_options(command))
 
 
 def _databases(default: str) -> Callable[[Command], Command]:
@@ -384,12 +389,14 @@ def logged_in(
 
 
 @contextmanager
-def password_in_url() -> Iterator[None]:
+def password_in_url(
+    of: str = "the server of --to", advice: str = "put it in that URL"
+) -> Iterator[None]:
     """No other server's password is asked for. Raises ServerError where it lacks."""
     try:
         yield
     except PasswordNeeded:
-        raise ServerError("the server of --to requires a password: put it in that URL") from None
+        raise ServerError(f"{of} requires a password: {advice}") from None
 
 
 def _access() -> Access:

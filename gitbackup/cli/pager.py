@@ -27,7 +27,12 @@ SURROUNDINGS = {"LESS": "FRX", "LV": "-c"}
 SHELL = re.compile(r"[|&;<>()$`\\\"' \t\n*?\[#~=%]")
 """What only a shell can read; a command without any of it is the name of a program."""
 
-NOT_FOR_CHILDREN = ("REDISCLI_AUTH", "REDIS_URL", "GITBACKUP_SENTINEL_PASSWORD")
+NOT_FOR_CHILDREN = (
+    "REDISCLI_AUTH",
+    "REDIS_URL",
+    "GITBACKUP_SENTINEL_PASSWORD",
+    "GITBACKUP_TARGET_PASSWORD",
+)
 
 YES = ("true", "yes", "on", "1")
 NO = ("false", "no", "off", "0", "never", "")

@@ -1,4 +1,4 @@
-"""Carrying out a plan before a person's eyes: what `restore`, `undo` and `import` share."""
+"""Carrying out a plan before a person's eyes: what `restore`, `undo`, `import` and `copy` share."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SEEN = {
 if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     from gitbackup.restore.restore import Restorer
     from gitbackup.restore.result import RestoreResult
-    from gitbackup.transfer.import_file import Importing
+    from gitbackup.transfer.incoming import Incoming
 
 
 class PlanOptions(NamedTuple):
@@ -81,7 +81,7 @@ def databases_of(moves: tuple[tuple[int, int], ...]) -> dict[int, int] | None:
 def carry_out(
     ctx: click.Context,
     backup: Backup,
-    how: Restorer | Importing,
+    how: Restorer | Incoming,
     manner: PlanOptions,
     left_out: Sequence[str] = (),
 ) -> None:

@@ -112,7 +112,7 @@ class Plan:
     are restored and expire within the hour; `kept` are live keys that the snapshot does not have
     and that are kept; `unsupported` keys of the snapshot are left out, for the server cannot hold
     their types. `warnings` are sentences for the user. `name` is that of the imported file,
-    empty for a commit.
+    or of the server if it is `copied` from one; empty for a commit.
     """
 
     commit: str
@@ -126,6 +126,7 @@ class Plan:
     unsupported: Sequence[Key] = ()
     warnings: Sequence[str] = ()
     name: str = ""
+    copied: bool = False
 
     @property
     def source(self) -> str:

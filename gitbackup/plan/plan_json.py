@@ -27,7 +27,7 @@ def plan_object(plan: Plan) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "commit": plan.commit,
-        **({"file": plan.name} if plan.name else {}),
+        **source_object(plan),
         "server": plan.server,
         "how": how_object(plan.how),
         "now": codec.instant(plan.clock.now),
@@ -56,6 +56,13 @@ def plan_object(plan: Plan) -> dict[str, Any]:
         ),
         "warnings": list(plan.warnings),
     }
+
+
+def source_object(plan: Plan) -> dict[str, str]:
+    """Return where the commit's content is from, if it is from a file or another server."""
+    if not plan.name:
+        return {}
+    return {"source": plan.name} if plan.copied else {"file": plan.name}
 
 
 def how_object(how: RestoreOptions) -> dict[str, Any]:

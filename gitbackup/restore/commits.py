@@ -163,9 +163,10 @@ def _change(step: PlannedKey) -> KeyChange:
 
 
 def title(request: RestoreRequest) -> str:
-    """Return a restore's title: `restore of 931e661`, `undo of d4da2bc`, `import of a.json`."""
+    """Return a restore's title: `restore of 931e661`, `undo of d4da2bc`, `import of a.json`,
+    `copy of Redis 7.0.15 standalone at localhost:6379`."""
     if request.name:
-        return f"import of {request.name}"
+        return f"{'copy' if request.copied else 'import'} of {request.name}"
     undone = request.how.undoes
     return f"undo of {undone[:7]}" if undone else f"restore of {request.commit[:7]}"
 

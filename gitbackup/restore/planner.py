@@ -35,7 +35,8 @@ class RestoreRequest:
     - `asked`: the words of the request; `unfinished`: the same restore, if it was cut off;
     - `only`: the keys that it is about; None is all;
     - `kept`: a plan that is to be carried out as it is, and no other;
-    - `name`: the name of the file whose content the commit holds, if it is a file's;
+    - `name`: the name of the file whose content the commit holds, if it is a file's; or of the
+      server, if it is `copied` from one;
     - `takes_back`: the commit of the state before the restore that this one undoes.
     """
 
@@ -47,6 +48,7 @@ class RestoreRequest:
     kept: Plan | None = None
     name: str = ""
     takes_back: str | None = None
+    copied: bool = False
 
     @property
     def source(self) -> str:
@@ -196,6 +198,7 @@ def build_plan(
         sorted(builder.unsupported),
         [NO_FUNCTIONS] if scope.functions and not functions_seen else [],
         request.name,
+        request.copied,
     )
 
 

@@ -86,6 +86,7 @@ SAID = {
     ("restore", "HEAD~1", "--yes", "--json"): "restore",
     ("undo", "--dry-run", "--json"): "plan",
     ("undo", "--yes", "--json"): "restore",
+    ("copy", "unix:///none", "unix:///none", "--yes", "--json"): "error",
     ("rdb", "save", "saved", "--json"): "rdb-save",
     ("rdb", "list", "saved", "--json"): "rdb",
     ("rdb", "verify", "dump.rdb", "--json"): "rdb-verify",

@@ -31,7 +31,8 @@ _LONGEST_TEMP = 70
 # on a pipe that only we hold open: closed by us or by our death, whatever its cause, it
 # ends the server and the directory. The server alone holds the guard's standard output,
 # which therefore ends when the server does.
-_SECRETS = ("REDISCLI_AUTH", "REDIS_URL", "GITBACKUP_SENTINEL_PASSWORD")
+_PASSWORDS = ("REDISCLI_AUTH", "GITBACKUP_SENTINEL_PASSWORD", "GITBACKUP_TARGET_PASSWORD")
+_SECRETS = (*_PASSWORDS, "REDIS_URL")
 """Of another server, in the environment."""
 _GUARD = """
 trap '' HUP INT TERM

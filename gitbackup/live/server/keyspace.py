@@ -116,6 +116,12 @@ def clock(connection: Connection) -> int:
     return milliseconds(reply)
 
 
+def run_id(connection: Connection) -> str:
+    """Return what names this run of the server; empty where the user may not ask."""
+    (reply,) = connection.ask([("INFO", "server")])
+    return "" if isinstance(reply, Refusal) else parse_info(reply).get("run_id", "")
+
+
 def milliseconds(reply: Any) -> int:
     """Return what a reply to TIME tells, in milliseconds since 1970."""
     seconds, microseconds = reply

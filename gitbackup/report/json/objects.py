@@ -9,6 +9,7 @@ from gitbackup.format import codec
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object
 from gitbackup.model.keys import FUNCTIONS, Entry, Key, key_object
+from gitbackup.plan.plan_json import source_object
 from gitbackup.report.json.diff import to_json
 
 if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
@@ -229,7 +230,7 @@ def restore_object(result: RestoreResult) -> dict[str, Any]:
     return {
         "schema": "gitbackup.restore/1",
         "commit": plan.commit,
-        **({"file": plan.name} if plan.name else {}),
+        **source_object(plan),
         "server": plan.server,
         "undoes": plan.how.undoes,
         "saved": result.saved,

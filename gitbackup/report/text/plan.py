@@ -27,7 +27,7 @@ VERBS = {Action.ADDED: "create", Action.CHANGED: "overwrite", Action.REMOVED: "d
 def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     """Yield what a restore is going to do: in numbers, then key by key."""
     if plan.keys:
-        what = f"import {escape(plan.name)}" if plan.name else f"restore {plan.commit[:7]}"
+        what = f"{_verb(plan)} {escape(plan.name) if plan.name else plan.commit[:7]}"
         if plan.how.undoes and not plan.name:
             what = f"undo {plan.how.undoes[:7]}, put {plan.commit[:7]} back"
         yield f"{what} into {escape(plan.server)}: {_counted(plan.counts)}"
@@ -39,7 +39,7 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     yield from _key_lines(plan, every)
     yield from _set_aside("already expired, left out", plan.expired)
     yield from _set_aside("expires within the hour", plan.soon)
-    yield from _set_aside(f"not in the {'file' if plan.name else 'commit'}, kept", plan.kept)
+    yield from _set_aside(f"not in the {_source(plan)}, kept", plan.kept)
     yield from _set_aside("not supported by the server, left out", plan.unsupported)
     if plan.goes and plan.comes:
         yield f"  replaces {size(plan.goes)} with {size(plan.comes)}"
@@ -50,7 +50,6 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
 
 def _nothing(plan: Plan) -> str:
     """Return why there is nothing to do."""
-    verb = "import" if plan.name else "undo" if plan.how.undoes else "restore"
     source = escape(plan.name) if plan.name else plan.commit[:7]
     if plan.how.undoes or plan.how.patterns or plan.how.databases:
         fact = f"these keys already equal {source}"
@@ -58,7 +57,19 @@ def _nothing(plan: Plan) -> str:
         fact = f"the database already contains all of {source}"
     else:
         fact = f"the database already equals {source}"
-    return f"nothing to {verb}: {fact}"
+    return f"nothing to {_verb(plan)}: {fact}"
+
+
+def _verb(plan: Plan) -> str:
+    if plan.copied:
+        return "copy"
+    return "import" if plan.name else "undo" if plan.how.undoes else "restore"
+
+
+def _source(plan: Plan) -> str:
+    if plan.copied:
+        return "source"
+    return "file" if plan.name else "commit"
 
 
 def _counted(counts: Counts) -> str:

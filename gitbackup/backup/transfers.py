@@ -1,0 +1,47 @@
+"""What `export` and `copier` of a Backup return, by its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from gitbackup.backup.context import Context
+from gitbackup.model.ttl import Ttl
+from gitbackup.plan.plan import RestoreOptions
+from gitbackup.redact import Redaction
+from gitbackup.transfer import copy
+from gitbackup.transfer import export as exporting
+from gitbackup.transfer.export import ExportOptions, ExportResult
+
+
+def export(
+    context: Context,
+    to: Path | BinaryIO,
+    commit_ish: str | None,
+    form: str,
+    patterns: Sequence[str],
+    redact: Sequence[str],
+) -> ExportResult:
+    """Write a commit, or without one the live database, to a file."""
+    redaction = context.redaction(redact) if redact else Redaction()
+    options = ExportOptions(form, tuple(patterns), context.databases, redaction)
+    if commit_ish is not None:
+        history = context.history
+        return exporting.of_commit(history, history.resolve(commit_ish), options, to)
+    return exporting.of_live(context.server, context.scope(), options, to, context.progress)
+
+
+def copier(
+    context: Context,
+    to: str,
+    patterns: Sequence[str],
+    databases: Mapping[int, int] | None,
+    delete: bool,
+    ttl: Ttl,
+    password: str | None,
+) -> copy.Copying:
+    """Return a copy into the server at the URL `to`, to plan or to carry out."""
+    named = [address.db for address in (context.address, context.address_of(to))]
+    how = RestoreOptions(tuple(patterns), copy.pairs(databases, *named), delete, ttl)
+    return copy.begin(context.server, how, context.destination(to, password))

@@ -1,0 +1,46 @@
+"""What `status`, `diff` and `show` of a Backup return, by its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gitbackup.backup.context import Context
+from gitbackup.compare import diff as comparing
+from gitbackup.compare.diff import Diff, Narrow, Shown, Status
+
+
+def status(context: Context, exclude: Sequence[str], every: bool) -> Status:
+    """Return how the live database differs from HEAD."""
+    narrow = Narrow(exclude=exclude, quiet=context.quiet(every))
+    return comparing.status(context.history, context.live(), narrow)
+
+
+def diff(
+    context: Context,
+    a: str,
+    b: str | None,
+    patterns: Sequence[str],
+    exclude: Sequence[str],
+    redact: Sequence[str],
+    every: bool,
+) -> Diff:
+    """Return what differs between two commits, or a commit and, without `b`, the database."""
+    repository = context.history
+    before = repository.resolve(a)
+    quiet = context.quiet(every or bool(patterns))
+    narrow = Narrow(patterns, context.databases, exclude, quiet)
+    if b is not None:
+        found = comparing.diff_commits(repository, before, repository.resolve(b), narrow)
+    else:
+        server, scope, progress = context.server, context.scope(), context.progress
+        found = comparing.diff_live(repository, before, server, scope, narrow, progress)
+    return replace(found, redaction=context.redaction(redact))
+
+
+def show(context: Context, commit_ish: str, redact: Sequence[str], every: bool) -> Shown:
+    """Return a commit and what it changed."""
+    repository = context.history
+    narrow = Narrow(quiet=context.quiet(every))
+    shown = comparing.show(repository, repository.resolve(commit_ish), narrow)
+    return replace(shown, diff=replace(shown.diff, redaction=context.redaction(redact)))
