@@ -1,4 +1,4 @@
-"""Reading one key by itself, round by round, however large it is."""
+"""Read one key by itself, round by round, however large it is."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from gitbackup.live.read import expiry
 from gitbackup.model.keys import Entry
 from gitbackup.system import available_memory
 
-LOOK = 32  # rounds between two looks at how much memory is left
-RESTARTS = 20  # of the reading of one key that becomes another type meanwhile
+LOOK = 32  # rounds after which the memory that is left is looked at
+RESTARTS = 20  # times that one key is read, while its type changes
 
 
 OTHERS = (
@@ -44,11 +44,11 @@ class RetryAlone(Enum):
 
 
 Outcome = Entry | None | Literal[RetryAlone.LATER]
-"""What became of a key: its entry with loose text, None where it is gone, or RetryAlone."""
+"""What became of a key: its entry with loose text, None if it is gone, or RetryAlone."""
 
 
 class WholeEntry(NamedTuple):
-    """A key's entry, None where it is gone; and whether it surely had that at one moment."""
+    """A key's entry, None if it is gone; and whether it surely had that at one moment."""
 
     entry: Entry | None
     settled: bool = False

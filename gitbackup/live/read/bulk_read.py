@@ -1,8 +1,8 @@
-"""Reading many keys at once, in batches that are bounded in bytes.
+"""Read many keys at once, in batches that are bounded in bytes.
 
-First each key's type and size are asked. Small values are then asked for by one command each, of
-which entries are made in C: what costs per key costs here. Others are asked for by the first round
-of their kind; what that does not tell is read alone. Both give the same entries.
+First each key's type and size are asked. Small values are then asked for by one command each, with
+as little Python for each key as possible. Others are asked for by the first round of their kind; if
+that is not enough, the key is read alone. Both give the same entries.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from gitbackup.model.keys import Entry
 
 MOST_KEYS = 500  # in one batch
 MOST_BYTES = 4 * 1024 * 1024  # by the server's own estimate; a larger value is a batch of its own
-GUESS = MOST_BYTES // 50  # bytes, where the user may not ask
+GUESS = MOST_BYTES // 50  # bytes of a value, if the user may not ask
 
 ABOUT = pattern(form(("TYPE",)), form(("MEMORY", "USAGE"), ("SAMPLES", "1")))
 SIZE_QUESTIONS = 2  # about each key
 SIMPLE = 64 * 1024  # bytes of a value, by the server's estimate, that one command asks for
 ALWAYS = Span(0, 2**63)
 UNSURE = (Incomplete, TypeError, ValueError, AttributeError, LookupError)
-"""What making a value of a reply ends in where it is not all, or an error, or nonsense: then it is
-asked again, by itself."""
+"""Raised when a value is made of a reply that is incomplete, an error, or nonsense: then the key is
+read alone."""
 
 
 class Batch(NamedTuple):
-    """Keys, their types, and how many bytes each takes in the server's memory, about."""
+    """Keys, their types, and about how many bytes each takes in the server's memory."""
 
     keys: Sequence[bytes]
     types: Sequence[str]
@@ -57,14 +57,14 @@ class Batch(NamedTuple):
 
 
 def size_questions(keys: Sequence[bytes]) -> bytes:
-    """The commands that ask for what has to be known to ask for the keys' values."""
+    """Return the commands that ask for the keys' types and sizes, packed."""
     return b"".join([ABOUT % (name, name) for name in map(argument, keys)])
 
 
-def told_sizes(connection: Connection, keys: Sequence[bytes], replies: Sequence[Any]) -> Batch:
-    """The keys with what the replies to `size_questions` tell of them.
+def with_sizes(connection: Connection, keys: Sequence[bytes], replies: Sequence[Any]) -> Batch:
+    """Return the keys with their types and sizes, by the replies to `size_questions`.
 
-    Raises ServerError where the user may not ask for a key's type.
+    Raises ServerError if the user may not ask for a key's type.
     """
     types, sizes = replies[::SIZE_QUESTIONS], replies[1::SIZE_QUESTIONS]
     if set(map(type, types)) - {str} or not all(map(is_type, {*types})):
@@ -83,7 +83,7 @@ def told_sizes(connection: Connection, keys: Sequence[bytes], replies: Sequence[
 
 
 def batches(whole: Batch, most: int = MOST_BYTES) -> Iterator[Batch]:
-    """The keys in their order, in batches."""
+    """Yield the keys in their order, in batches of at most so many bytes or one key."""
     keys, types, sizes = whole
     start = total = 0
     for at, size in enumerate(sizes if sum(sizes) > most else ()):
@@ -95,37 +95,37 @@ def batches(whole: Batch, most: int = MOST_BYTES) -> Iterator[Batch]:
 
 
 class SmallValues:
-    """How a server with these abilities is asked for the small values that it has.
+    """How a server with these abilities is asked for small values, and what it replies.
 
-    They are `sized` where they are known to be small. Where one `hears` of every write, the
+    `sized` tells whether they are known to be small. If the caller `hears` of every write, the
     expiry and the value of a key that was not written to are of one moment; else the expiry is
-    asked for before and after the value: only where both are the same, that is the value's.
+    asked for before and after the value, and is the value's only if both are the same.
     """
 
     def __init__(self, server: Abilities, sized: bool, hears: bool) -> None:
         self._most = SIMPLE // server.share
         self.questions = 2 if hears else 3  # about each key
-        known = {name: kind.single_reply(server, sized) for name, kind in KINDS.items()}
-        self._whole: dict[str, SingleReply] = {}
+        singles = {name: kind.single_reply(server, sized) for name, kind in KINDS.items()}
+        self._singles: dict[str, SingleReply] = {}
         if server.pexpiretime:
-            self._whole = {name: whole for name, whole in known.items() if whole}
-        self._patterns = {name: _pattern(whole, hears) for name, whole in self._whole.items()}
-        self._values = {name: whole.value for name, whole in self._whole.items()}
+            self._singles = {name: single for name, single in singles.items() if single}
+        self._patterns = {name: _pattern(single, hears) for name, single in self._singles.items()}
+        self._values = {name: single.value for name, single in self._singles.items()}
 
     def takes(self, type_: str, size: int) -> bool:
-        """Whether a value of so many bytes is read here."""
-        return size <= self._most and type_ in self._whole
+        """Return whether a value of this type and so many bytes can be read here."""
+        return size <= self._most and type_ in self._singles
 
     def takes_sizes(self, largest: int) -> bool:
-        """Whether values of up to so many bytes are."""
+        """Return whether values of up to so many bytes can be read here."""
         return largest <= self._most
 
     def takes_all(self, types: Iterable[str]) -> bool:
-        """Whether small values of all these types are."""
-        return self._whole.keys() >= set(types)
+        """Return whether small values of all these types can be read here."""
+        return self._singles.keys() >= set(types)
 
     def ask(self, keys: Sequence[bytes], types: Sequence[str]) -> bytes:
-        """The commands that ask for their values."""
+        """Return the commands that ask for the values of these keys, packed."""
         names, patterns = map(argument, keys), map(self._patterns.__getitem__, types)
         pairs = zip(patterns, names, strict=True)
         if self.questions == 2:
@@ -135,8 +135,8 @@ class SmallValues:
     def settle(
         self, keys: Sequence[bytes], types: Sequence[str], replies: Sequence[Any]
     ) -> Sequence[Outcome]:
-        """The entries that the replies make, their text loose; RetryAlone for what they do not
-        tell for sure."""
+        """Return the entries that the replies give, with loose text; RetryAlone for a key of which
+        they do not give all for sure."""
         each = self.questions
         first, values = replies[::each], replies[1::each]
         last = first if each == 2 else replies[2::each]
@@ -144,8 +144,8 @@ class SmallValues:
         if first == last and not any(issubclass(kind, Refusal) for kind in kinds):
             with suppress(Incomplete):
                 return [*self._entries(types, first, values)]
-        told = zip(types, first, values, last, strict=True)  # as many as there are keys
-        return [self._carefully(*mine) for mine in told]
+        parts = zip(types, first, values, last, strict=True)  # as many as there are keys
+        return [self._carefully(*each_key) for each_key in parts]
 
     def _carefully(self, type_: str, first: Any, value: Any, last: Any) -> Outcome:
         if first != last or not is_number(first) or isinstance(value, Refusal):
@@ -170,15 +170,15 @@ class SmallValues:
                 yield {"type": type_, "value": value, "expires_at": instant(moment)}
 
 
-def _pattern(whole: SingleReply, hears: bool) -> bytes:
-    when, value = form(("PEXPIRETIME",)), form((whole.command,), whole.words)
+def _pattern(single: SingleReply, hears: bool) -> bytes:
+    when, value = form(("PEXPIRETIME",)), form((single.command,), single.words)
     return pattern(when, value) if hears else pattern(when, value, when)
 
 
 class Asked(NamedTuple):
     """A key, and the commands that ask for its value's first piece, its expiry before and after.
 
-    Where `reading` is None nothing was asked, and `outcome` is known already.
+    If `reading` is None, nothing was asked, and `outcome` is known already.
     """
 
     key: bytes
@@ -189,10 +189,10 @@ class Asked(NamedTuple):
 
 
 def ask(key: bytes, type_: str, server: Abilities) -> Asked:
-    """What to send for a key of that type, for its whole value where that is small.
+    """Return what to send for a key of this type: a small value is read whole by that.
 
-    Other clients' commands may come in between: only a value with the same expiry before and
-    after it is one with that expiry.
+    Other clients' commands may come in between: an expiry is the value's only if it is the same
+    before and after it.
     """
     if type_ == "none":
         return Asked(key)
@@ -207,18 +207,18 @@ def parse(
     moment: int | None = None,
     span: Span = ALWAYS,
 ) -> Outcome:
-    """The entry that the replies make, its text loose; RetryAlone where it needs more.
+    """Return the entry that the replies give, with loose text; RetryAlone if it takes more.
 
-    On a server that told the time left only, `moment` is the instant that it was asked for
-    since, and `span` the time in which the replies were made.
+    If the server only tells the time left, `moment` is the key's expiry, asked for since, and
+    `span` the time in which the replies were made.
     """
     if asked.reading is None:
         return asked.outcome
-    mine = list(islice(replies, len(asked.commands)))
-    connection.expect(asked.commands, mine)
-    if alone_read.refused(connection, asked.commands, mine):
+    own_replies = list(islice(replies, len(asked.commands)))
+    connection.expect(asked.commands, own_replies)
+    if alone_read.refused(connection, asked.commands, own_replies):
         return RetryAlone.LATER
-    first, *values, last = mine
+    first, *values, last = own_replies
     if not (first == last if moment is None else expiry.agreed(first, last, moment, span)):
         return RetryAlone.LATER
     instant = first if moment is None else moment
@@ -228,23 +228,26 @@ def parse(
 def together(
     connection: Connection, keys: list[bytes], server: Abilities
 ) -> dict[bytes, Entry | None]:
-    """The entries of a few keys, all asked for on one connection, which watches them."""
+    """Return the entries of a few keys, all read on this connection, which watches them."""
     types = connection.ask([("TYPE", key) for key in keys])
     asked = [ask(key, type_, server) for key, type_ in zip(keys, types, strict=True)]
-    replies = iter(connection.ask([command for one in asked for command in one.commands]))
+    replies = iter(connection.ask([command for each in asked for command in each.commands]))
     moments = [None] * len(keys) if server.pexpiretime else expiry.moments(connection, keys, server)
-    found: dict[bytes, Entry | None] = {}
-    outcomes = [parse(connection, one, replies, at) for one, at in zip(asked, moments, strict=True)]
-    for key, outcome in zip(keys, outcomes, strict=True):
-        if outcome is RetryAlone.LATER:
-            outcome = alone_read.whole(connection, key, server).entry
-        found[key] = outcome
-    return found
+    outcomes = [
+        parse(connection, each, replies, moment)
+        for each, moment in zip(asked, moments, strict=True)
+    ]
+    return {
+        key: alone_read.whole(connection, key, server).entry
+        if outcome is RetryAlone.LATER
+        else outcome
+        for key, outcome in zip(keys, outcomes, strict=True)
+    }
 
 
 class SentBatch(NamedTuple):
-    """A batch on its way: its small values, what was asked of its other keys, and whether no
-    field of a hash was to expire."""
+    """A batch that was asked for: its keys with small values, what was asked of the others, and
+    whether no field of a hash could expire (`plain`)."""
 
     batch: Batch
     keys: Sequence[bytes]
@@ -255,9 +258,9 @@ class SentBatch(NamedTuple):
 
 
 class BulkReader:
-    """Asks one connection for values, of one database at a time.
+    """Reads values on one connection, of one database at a time.
 
-    `second` gives another connection to the same, which has no replies under way.
+    `second` returns another connection to the same database, with no replies under way.
     """
 
     def __init__(
@@ -276,12 +279,12 @@ class BulkReader:
         self._after: list[Command] = [expiry.KEYSPACE] if server.field_expiry else []
 
     def begin(self, db: int) -> None:
-        """What follows is about this database, which the connection is at."""
+        """Begin to read this database, which the connection has selected."""
         self._plain = not expiry.fields_may_expire(self._connection, db) if self._after else True
         self._db = db
 
     def ask(self, asked: Batch) -> SentBatch:
-        """Sends what asks for the values of a batch."""
+        """Send what asks for the values of a batch."""
         small = self._small[self._plain]
         keys, types, others = asked.keys, asked.types, []
         if not (small.takes_sizes(max(asked.sizes)) and small.takes_all(asked.types)):
@@ -289,14 +292,14 @@ class BulkReader:
             keys, types = [*compress(asked.keys, chosen)], [*compress(asked.types, chosen)]
             others = [*self._others(asked, chosen)]
         self._connection.send_packed(small.ask(keys, types))
-        commands = [command for one in others for command in one.commands]
+        commands = [command for each in others for command in each.commands]
         if others or self._after:
             around = self._around if others else []
             self._connection.send([*around, *commands, *around, *self._after])
         return SentBatch(asked, keys, types, small, others, self._plain)
 
     def receive(self, sent: SentBatch) -> Sequence[Outcome]:
-        """What became of each key of a batch; RetryAlone for one that is to be read by itself."""
+        """Return the entry of each key of a batch; RetryAlone for one that has to be read alone."""
         replies = self._connection.receive(sent.small.questions * len(sent.keys))
         outcomes = sent.small.settle(sent.keys, sent.types, replies)
         others = self._settle(sent.others) if sent.others else []
@@ -305,9 +308,9 @@ class BulkReader:
             self._connection.expect(self._after, [info])
             self._plain = not expiry.fields_may_expire_by(info, self._db)
         if others:
-            found = dict(zip(sent.keys, outcomes, strict=True))
-            found |= zip((one.key for one in sent.others), others, strict=True)
-            outcomes = [found[key] for key in sent.batch.keys]
+            by_key = dict(zip(sent.keys, outcomes, strict=True))
+            by_key |= zip((each.key for each in sent.others), others, strict=True)
+            outcomes = [by_key[key] for key in sent.batch.keys]
         if not sent.plain or self._plain:
             return outcomes
         return [  # by now a field may expire: each hash has to be asked
@@ -325,21 +328,16 @@ class BulkReader:
 
     def _settle(self, asked: Sequence[Asked]) -> Sequence[Outcome]:
         before = self._connection.receive(len(self._around))
-        replies = iter(self._connection.receive(sum(len(one.commands) for one in asked)))
+        replies = iter(self._connection.receive(sum(len(each.commands) for each in asked)))
         after = self._connection.receive(len(self._around))
         self._connection.expect([*self._around, *self._around], [*before, *after])
         if self._server.pexpiretime:
-            return [parse(self._connection, one, replies) for one in asked]
-        return self._timed(asked, replies, [*before, *after])
-
-    def _timed(
-        self, asked: Sequence[Asked], replies: Iterator[Any], clock: list[Any]
-    ) -> Sequence[Outcome]:
-        """The same on a server that told the time left only."""
+            return [parse(self._connection, each, replies) for each in asked]
+        clock = [*before, *after]  # for a server that only tells the time left
         refused = any(isinstance(reply, Refusal) for reply in clock)
         span = ALWAYS if refused else Span(*map(keyspace.milliseconds, clock))
-        moments = expiry.moments(self._second(), [one.key for one in asked], self._server)
+        moments = expiry.moments(self._second(), [each.key for each in asked], self._server)
         return [
-            parse(self._connection, one, replies, moment, span)
-            for one, moment in zip(asked, moments, strict=True)
+            parse(self._connection, each, replies, moment, span)
+            for each, moment in zip(asked, moments, strict=True)
         ]

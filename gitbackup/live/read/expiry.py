@@ -1,7 +1,7 @@
-"""When keys expire, to the millisecond, also on servers that tell only how much time is left.
+"""Find when keys expire, to the millisecond, also on servers that only tell the time left.
 
 Redis before 7.0 has no PEXPIRETIME. PTTL counts from the server's own clock, which TIME
-reads: where that clock shows the same millisecond before and after, their sum is exact.
+reads: if that clock shows the same millisecond before and after, their sum is exact.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from gitbackup.live.connection.info import parse_info
 from gitbackup.live.server.keyspace import milliseconds
 
 GONE, NEVER = -2, -1
-TOGETHER = 32  # keys between two looks at the clock
+TOGETHER = 32  # keys between two readings of the clock
 KEYSPACE = ("INFO", "keyspace")
-"""Tells, among others, whether any hash of a database has fields that expire."""
+"""Tells also whether any hash of a database has fields that expire."""
 FIELDS = re.compile(r"\b(?:keys_with_volatile_items|subexpiry)=(\d+)")  # Valkey 9, Redis 7.4
 TRIES = 200  # for a key alone, until it falls within one millisecond
 
@@ -36,9 +36,9 @@ def ask(key: bytes, server: Abilities) -> Command:
 
 
 def agreed(first: int, last: int, moment: int, span: Span) -> bool:
-    """Whether the time left, told before and after a value, is that until `moment` both times.
+    """Return whether the time left, told before and after a value, fits `moment` both times.
 
-    `moment` was asked for later; were it another by then, the value might be another's, too.
+    `moment` was asked for later. If it had changed by then, the value might have, too.
     """
     if moment < 0:
         return first == last == moment
@@ -76,17 +76,17 @@ def _alone(connection: Connection, key: bytes) -> int:
 
 
 def fields_may_expire(connection: Connection, db: int) -> bool:
-    """Whether a field of a hash may expire; False where the server says that none does."""
+    """Return whether a field of a hash may expire: not if the server says that none does."""
     (info,) = connection.ask([KEYSPACE])
     return fields_may_expire_by(info, db)
 
 
 def fields_may_expire_by(info: str | Refusal, db: int) -> bool:
-    """The same, by the reply to KEYSPACE."""
+    """Return the same by the reply to KEYSPACE."""
     return isinstance(info, Refusal) or fields_may_expire_in(parse_info(info), db)
 
 
 def fields_may_expire_in(keyspace: Mapping[str, str], db: int) -> bool:
-    """The same, by what INFO has said of the databases."""
+    """Return the same by what INFO has said of the databases."""
     count = FIELDS.search(keyspace.get(f"db{db}", ""))
     return count is None or int(count[1]) > 0

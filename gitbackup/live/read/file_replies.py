@@ -1,13 +1,13 @@
-"""Reading files whose values are all small, without making anything of the replies yet.
+"""Read files whose values are all small, as the bytes of the server's replies.
 
-What a server answers for an unchanged file it has answered before: comparing the bytes costs
-far less than making entries of them. Between the replies for two files stands one to ECHO, of
-a word that nobody knew before the first of them was sent: no value can be taken for it.
+For an unchanged file the server replies what it replied before, and comparing bytes costs far less
+than making entries of them. After the replies for each file comes one to ECHO, of a random word
+that nobody knew before the commands were sent, so no value can be mistaken for it.
 
-The keys of a file are most often of one type, and of a size. So only its first, middle and last
-are asked for theirs, and each of its values as one of that type: where one is not, the server
-says so. Files of large values are left to those who take them one after the other; where a value
-is larger than those three, no more than a bounded piece of it comes, and then all are asked.
+The keys of a file are most often of one type, and of about one size. So only the first, the middle
+and the last are asked for these, and each value is asked for as one of that type. If a value is of
+another type, the server says so; if one is larger, no more than a bounded piece of it comes. Then
+all keys of the file are asked. Files of large values are read in another way.
 """
 
 from __future__ import annotations
@@ -27,19 +27,17 @@ from gitbackup.live.read import bulk_read, expiry
 from gitbackup.live.read.alone_read import Outcome
 from gitbackup.live.read.bulk_read import MOST_BYTES, SIMPLE, Batch, SmallValues
 
-RULE = b"gitbackup 2\n"  # to be another when the same replies are to make another entry
-GROUP = 128  # keys that are asked for at once, or one file's: while they are answered others wait
-AHEAD = 6  # groups of files whose replies are under way: a server far away has enough to do
-GROUP_BYTES = 2 * MOST_BYTES // AHEAD  # so that together they are not too much for its memory
-SLACK = 64 * 1024  # bytes of replies that are no sign of larger values than those asked about
-ANOTHER = b"-WRONGTYPE"  # in a reply; or, for all that we know, in a value
+RULE = b"gitbackup 2\n"  # to be changed if the same replies are to make another entry
+GROUP = 128  # keys that are asked for at once, or one file's: other clients wait meanwhile
+AHEAD = 6  # groups of files that are asked for before the first is received
+GROUP_BYTES = 2 * MOST_BYTES // AHEAD  # so that together they fit into the server's memory
+SLACK = 64 * 1024  # bytes of replies beyond the expected ones that do not mean larger values
+ANOTHER = b"-WRONGTYPE"  # in an error reply, or perhaps in a value
 
 
 class File(NamedTuple):
-    """A file whose values are to be read: its path and its keys.
-
-    Where they are known, also the types of these, and about how many bytes their values take.
-    """
+    """A file whose values are to be read: its path and its keys; if known, also their types, and
+    about how many bytes their values take."""
 
     path: str
     keys: Sequence[bytes]
@@ -55,10 +53,10 @@ class FileReplies(NamedTuple):
     types: Sequence[str]
     asked: bytes
     replies: bytes
-    plain: bool  # whether no field of a hash was to expire
+    plain: bool  # whether no field of a hash could expire
 
     def digest(self) -> bytes:
-        """Return a digest of all that the content of the file is made of."""
+        """Return a digest of everything that the content of the file depends on."""
         return digest(self.path, self.asked, self.replies)
 
 
@@ -70,12 +68,12 @@ class _Asked(NamedTuple):
     sure: bool
 
     def type_hint_wrong(self, reply: bytes) -> bool:
-        """Whether the values are others than those that are known."""
+        """Return whether the values are not of the types and sizes that they were asked for as."""
         return not self.sure and (ANOTHER in reply or len(reply) > 2 * self.file.size + SLACK)
 
 
 class _Question(NamedTuple):
-    """A file of which these keys are asked for their types and sizes."""
+    """A file, and those of its keys that are asked for their types and sizes."""
 
     file: File
     keys: Sequence[bytes]
@@ -84,8 +82,8 @@ class _Question(NamedTuple):
 class _Turn(NamedTuple):
     """What was asked at once: the values of some files, then the types and sizes of others' keys.
 
-    `plain` tells whether no field of a hash was to expire. The markers are those of each file's
-    end, and of the end of all.
+    The markers come at the end of each file's replies, and at the end of all. `plain` tells whether
+    no field of a hash could expire.
     """
 
     values: Sequence[_Asked]
@@ -95,7 +93,7 @@ class _Turn(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A file with the replies for its keys; None for one that is to be read otherwise."""
+    """A file with the replies for its keys; None if it has to be read in another way."""
 
     file: File
     replies: FileReplies | None
@@ -105,10 +103,10 @@ Work = Sequence[_Asked | _Question]
 
 
 class FileReplyReader:
-    """Reads one database's files on a connection that serves nothing else meanwhile.
+    """Reads one database's files on a connection that nothing else uses meanwhile.
 
-    `note` is told of keys, their types and sizes; of most of them, what others of their files have.
-    Where somebody `hears` of all writes, what is written to meanwhile is theirs to read again.
+    `note` is called with keys, their types and sizes; most are those of other keys of the file. If
+    the caller `hears` of all writes, and reads such keys again, less is asked.
     """
 
     def __init__(
@@ -124,20 +122,20 @@ class FileReplyReader:
         self._db = db
         self._note = note
         self._small = {
-            plain: SmallValues(_knowing(server, plain), sized=False, hears=hears)
-            for plain in (True, False)
+            plain: SmallValues(abilities, sized=False, hears=hears)
+            for plain, abilities in ((True, replace(server, field_expiry=False)), (False, server))
         }
         self._plain = not (server.field_expiry and expiry.fields_may_expire(connection, db))
         self._heavy = False  # whether the last replies were more than a group's should be
 
     def able(self) -> bool:
-        """Return whether the server, and the user's rights, allow reading so."""
+        """Return whether the server, and the user's rights, allow this way of reading."""
         return self._server.pexpiretime and self._connection.ask([("ECHO", "it")]) == ["it"]
 
     def read(self, files: Iterable[File]) -> Iterator[Read]:
-        """Yield files with their replies, in no order.
+        """Yield files with their replies, in any order.
 
-        While some are given out, the server answers for the next groups.
+        While some are used, the server answers for the next groups.
         """
         groups = self._groups(files)
         turns = deque(map(self._send, islice(groups, AHEAD)))
@@ -152,8 +150,8 @@ class FileReplyReader:
             yield from done
 
     def entries(self, raw: FileReplies) -> Sequence[Outcome]:
-        """Return the entries that the replies make, their text loose; RetryAlone for a key of which
-        they do not tell all."""
+        """Return the entries that the replies give, with loose text; RetryAlone for a key of which
+        they do not give all."""
         replies = self._connection.parse(raw.replies)
         small = self._small[raw.plain]
         if len(replies) != small.questions * len(raw.keys):
@@ -161,7 +159,7 @@ class FileReplyReader:
         return small.settle(raw.keys, raw.types, replies)
 
     def _groups(self, files: Iterable[File]) -> Iterator[Work]:
-        """What to ask first of files that are asked for together."""
+        """Yield what to ask first, of files that are asked for together."""
         group: list[_Asked | _Question] = []
         left = GROUP
         for file in files:
@@ -186,37 +184,38 @@ class FileReplyReader:
         return _Asked(file, small.ask(file.keys, file.types), sure)
 
     def _send(self, work: Work) -> _Turn:
-        values = [one for one in work if isinstance(one, _Asked)]
-        questions = [one for one in work if isinstance(one, _Question)]
+        values = [each for each in work if isinstance(each, _Asked)]
+        questions = [each for each in work if isinstance(each, _Question)]
         words = [secrets.token_hex(16) for _ in range(len(values) + 1)]
         pairs = zip(values, words, strict=False)
-        parts = [one.commands + packed(("ECHO", word)) for one, word in pairs]
+        parts = [asked.commands + packed(("ECHO", word)) for asked, word in pairs]
         if self._server.field_expiry:
             parts.append(packed(expiry.KEYSPACE))
-        parts += [bulk_read.size_questions(one.keys) for one in questions]
+        parts += [bulk_read.size_questions(question.keys) for question in questions]
         parts.append(packed(("ECHO", words[-1])))
         self._connection.send_packed(b"".join(parts))
         markers = [argument(word.encode()) for word in words]
         return _Turn(values, questions, markers, self._plain)
 
     def _receive(self, turn: _Turn) -> tuple[list[Read], list[_Asked | _Question]]:
-        """The files that are read, and what is to be asked of others."""
+        """Return the files that have been read, and what to ask of others."""
         *replies, rest = self._connection.receive_raw(turn.markers)
-        about = self._about(turn, rest)
+        about = self._parse_about(turn, rest)
         self._heavy = sum(map(len, replies)) > GROUP_BYTES
         plain = turn.plain and self._plain
         if self._server.field_expiry:
             self._plain = not expiry.fields_may_expire_by(about.pop(0), self._db)
         doubted = turn.plain and not (plain and self._plain)
-        found = [*self._values(turn, replies, doubted), *self._types(turn, iter(about))]
-        done = [one for one in found if isinstance(one, Read)]
-        return done, [one for one in found if not isinstance(one, Read)]
+        results = [*self._values(turn, replies, doubted), *self._types(turn, iter(about))]
+        done = [each for each in results if isinstance(each, Read)]
+        return done, [each for each in results if not isinstance(each, Read)]
 
-    def _about(self, turn: _Turn, rest: bytes) -> list[Any]:
-        """What is said of fields that expire, and of keys' types and sizes."""
+    def _parse_about(self, turn: _Turn, rest: bytes) -> list[Any]:
+        """Return the replies about fields that expire, and about keys' types and sizes."""
         about = self._connection.parse(rest)
         asked: list[Command] = [expiry.KEYSPACE] if self._server.field_expiry else []
-        count = len(asked) + bulk_read.SIZE_QUESTIONS * sum(len(one.keys) for one in turn.questions)
+        keys = sum(len(question.keys) for question in turn.questions)
+        count = len(asked) + bulk_read.SIZE_QUESTIONS * keys
         if len(about) != count:
             raise self._connection.nonsense(("TYPE",))
         self._connection.expect(asked, about[: len(asked)])
@@ -225,7 +224,10 @@ class FileReplyReader:
     def _values(
         self, turn: _Turn, replies: Sequence[bytes], doubted: bool
     ) -> Iterator[Read | _Question]:
-        """Hashes are `doubted` where a field may have been to expire, which was not asked."""
+        """Yield the files whose values were asked for, or what to ask of them next.
+
+        Hashes are `doubted` if one of their fields could have expired, which was not asked.
+        """
         for asked, reply in zip(turn.values, replies, strict=True):
             if asked.type_hint_wrong(reply):
                 yield _Question(asked.file, asked.file.keys)
@@ -238,37 +240,33 @@ class FileReplyReader:
 
     def _types(self, turn: _Turn, about: Iterator[Any]) -> Iterator[Read | _Asked | _Question]:
         for file, keys in turn.questions:
-            told = bulk_read.told_sizes(
-                self._connection, keys, [*islice(about, bulk_read.SIZE_QUESTIONS * len(keys))]
-            )
-            yield self._next(file, told) or Read(file, None)
+            replies = [*islice(about, bulk_read.SIZE_QUESTIONS * len(keys))]
+            batch = bulk_read.with_sizes(self._connection, keys, replies)
+            yield self._next(file, batch) or Read(file, None)
 
-    def _next(self, file: File, told: Batch) -> _Asked | _Question | None:
-        """What to ask next, now that this is known of some of its keys; None for nothing."""
-        count, types = len(file.keys), told.types
+    def _next(self, file: File, batch: Batch) -> _Asked | _Question | None:
+        """Return what to ask next of a file, by some of its keys; None if it has to be read in
+        another way."""
+        count, types = len(file.keys), batch.types
         if not types or not self._small[self._plain].takes_all(types):
             return None
-        each = sum(told.sizes) // len(types)
-        if each * count > GROUP_BYTES or max(told.sizes) > SIMPLE:
+        each = sum(batch.sizes) // len(types)
+        if each * count > GROUP_BYTES or max(batch.sizes) > SIMPLE:
             return None
         if len(types) == count:
-            self._note(told)
+            self._note(batch)
             return self._ask(file._replace(types=types), sure=True)
         if len(set(types)) > 1:
             return _Question(file, file.keys)
-        alike = [types[0]] * count
-        self._note(Batch(file.keys, alike, [each] * count))
-        return self._ask(file._replace(types=alike, size=each * count), sure=False)
+        same_types = [types[0]] * count
+        self._note(Batch(file.keys, same_types, [each] * count))
+        return self._ask(file._replace(types=same_types, size=each * count), sure=False)
 
 
 def digest(path: str, asked: bytes, replies: bytes) -> bytes:
-    """Return a digest of what a file is made of: its path, and replies to what was asked."""
-    found = sha256(RULE)
+    """Return a digest of what a file depends on: its path, what was asked, and the replies."""
+    hashed = sha256(RULE)
     for part in (path.encode(), asked, replies):
-        found.update(b"%d\n" % len(part))
-        found.update(part)
-    return found.digest()
-
-
-def _knowing(server: Abilities, plain: bool) -> Abilities:
-    return replace(server, field_expiry=False) if plain else server
+        hashed.update(b"%d\n" % len(part))
+        hashed.update(part)
+    return hashed.digest()

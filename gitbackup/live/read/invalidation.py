@@ -1,9 +1,9 @@
-"""Hearing which keys are written to, by the server's own client tracking.
+"""Learn which keys are written to, by the server's client tracking.
 
-The server tells the names of keys, without their database, at the end of the turn of its loop
-in which they changed; and a flush of any database as one of everything. What it does not tell
-is seen by its counters of commands: SWAPDB, whatever alters a stream's groups and counters, and
-the libraries of functions.
+The server sends the names of keys, without their database, at the end of the turn of its event loop
+in which they changed; a flush of any database it sends as a flush of everything. Other changes show
+in its counters of commands: SWAPDB, commands that change a key without an invalidation, and the
+function libraries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CALLS = re.compile(r"calls=([0-9]{1,19})")
 
 
 class SilentChange(Enum):
-    """What the server sends no invalidation for; seen by how often these commands were run."""
+    """A change that the server sends no invalidation for, and the commands that make it."""
 
     EVERYTHING = ("swapdb",)
     KEYS = tuple(command for kind in KINDS.values() for command in kind.silent_commands)
@@ -35,11 +35,12 @@ class SilentChange(Enum):
 
 
 class Tracker:
-    """Hears from its making on. A context manager: leaving it closes the connection.
+    """Receives invalidations from its making on. A context manager: leaving it closes the
+    connection.
 
-    Every method raises ServerError, saying which right is missing, where the server does not
-    let us hear it, or has dropped the connection. `wire` is that connection, `began` when it
-    was made, by our monotonic clock.
+    Every method raises ServerError if the user lacks a right, which it names, or if the connection
+    is lost. `wire` is that connection; `began` is when it was made, in seconds of our monotonic
+    clock.
     """
 
     def __init__(self, server: Server) -> None:
@@ -61,15 +62,15 @@ class Tracker:
         self.wire.close()
 
     def drain(self, seconds: float = 0) -> None:
-        """Takes what was said by now, so that the server need not keep it; or waits for some."""
+        """Take the invalidations that have come; wait for the first so many seconds."""
         for said in self.wire.told(seconds):
             if said[:1] == ["invalidate"]:
                 self._note(said)
 
     def barrier(self) -> None:
-        """Waits until all was said of what was written before this.
+        """Wait until the invalidations of all earlier writes have come.
 
-        The second PING is answered in a later turn of the server's loop than any write that
+        The second PING is answered in a later turn of the server's event loop than any write that
         the first could have overtaken.
         """
         self.wire.call("PING")
@@ -77,30 +78,30 @@ class Tracker:
         self.drain()
 
     def take(self) -> set[bytes]:
-        """The names of keys that were written to, and not taken before, in whatever database."""
+        """Return the names of keys that were written to, in any database, since the last call."""
         names, self._names = self._names, set()
         return names
 
     def took_flush(self) -> bool:
-        """Whether a database was emptied at once since this was last asked."""
+        """Return whether a database was flushed since the last call."""
         flushed, self._flushed = self._flushed, False
         return flushed
 
     def silent_changes(self) -> set[SilentChange]:
-        """Return what may have changed without an invalidation, since it was last forgotten."""
+        """Return what may have changed silently since `forget_silent_changes()`."""
         self._earlier, self._latest = self._latest, self._counted()
         now = self._latest
         if any(now.get(name, 0) < count for name, count in self._counts.items()):
             return set(SilentChange)  # somebody has reset them
-        return {kind for kind in SilentChange if _of(now, kind) != _of(self._counts, kind)}
+        return {kind for kind in SilentChange if _runs(now, kind) != _runs(self._counts, kind)}
 
     def forget_silent_changes(self) -> None:
-        """Note that what `silent_changes` told before its last call was read since."""
+        """Note that all changes up to the last but one call of `silent_changes()` were read."""
         self._counts = self._earlier
 
     @contextmanager
     def pause(self, milliseconds: int) -> Iterator[None]:
-        """Makes writers wait, no longer than so long: also if we end, the server lets them on."""
+        """Make writers wait inside the block, at most so long even if we are killed."""
         self.wire.call("CLIENT", "PAUSE", milliseconds, "WRITE")
         try:
             yield
@@ -117,12 +118,13 @@ class Tracker:
             raise self.wire.nonsense(TRACKING)
 
     def _counted(self) -> dict[str, int]:
-        """How often each command was run, by its name in lower case; our own listing apart."""
+        """Return how often each command was run, by its name in lower case, without the one that
+        lists libraries."""
         info = parse_info(self.wire.call("INFO", "commandstats"))
-        found = {name.removeprefix("cmdstat_"): CALLS.match(said) for name, said in info.items()}
-        counts = {name: int(calls[1]) for name, calls in found.items() if calls}
+        calls = {name.removeprefix("cmdstat_"): CALLS.match(said) for name, said in info.items()}
+        counts = {name: int(match[1]) for name, match in calls.items() if match}
         return {name: count for name, count in counts.items() if name != "function|list"}
 
 
-def _of(counts: dict[str, int], kind: SilentChange) -> int:
+def _runs(counts: dict[str, int], kind: SilentChange) -> int:
     return sum(count for name, count in counts.items() if name.partition("|")[0] in kind.value)

@@ -1,4 +1,4 @@
-"""Reading keys: names by SCAN, then entries in pipelined batches, in bounded pieces."""
+"""Read keys: their names by SCAN, then their entries in pipelined batches of bounded size."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ from gitbackup.live.read.scan import Names, scanned
 from gitbackup.live.server import staging_keys
 from gitbackup.model.keys import Entry
 
-SMALL = 4 * 1024  # bytes of a value that nobody need take note of
-TRIES = 3  # readings of a value in pieces, until none of them was disturbed
-LOOKS = 6  # at a value at one moment: its type may be another by then, or the clock go on within
+SMALL = 4 * 1024  # bytes of a value whose size is not noted
+TRIES = 3  # times to read a value in pieces, while others write to it
+LOOKS = 6  # times to read it at one moment, while its type changes or the clock moves on
 Found = tuple[bytes, Entry | None]
 
 
 class KeyReader:
     """Reads the keys of one server. A context manager: leaving it closes the connections.
 
-    `large` gives the sizes of values that are not small, `silent` has the keys of types that change
-    without an invalidation.
-    `left_over` lists what a killed restore had built aside, which `names` does not tell.
-    `torn` lists the keys that were written to at every try while they were read in pieces;
-    `watching` is False where the user may not WATCH, so that nobody could see that. Where the
-    caller `hears` of all writes, and reads such keys again, `raw` asks less.
+    If the caller `hears` of all writes, and reads such keys again, `raw()` asks less. Noted while
+    keys are read:
+
+    - `large`: the sizes of values that are not small;
+    - `silent`: keys of types that may change without an invalidation;
+    - `left_over`: staging keys of a killed restore, which `names()` leaves out;
+    - `torn`: keys that were written to at every try while they were read in pieces;
+    - `watching`: false if the user may not WATCH, so that such writes cannot be seen.
     """
 
     def __init__(self, server: Server, hears: bool = False) -> None:
@@ -59,39 +61,39 @@ class KeyReader:
 
     @property
     def share(self) -> int:
-        """By which the amount that is asked for at once is divided."""
+        """Return the number by which the amount that is asked for at once is divided."""
         return self._server.abilities.share
 
     def size(self, db: int) -> int | None:
-        """Return how many keys a database has; None where the user may not ask."""
+        """Return how many keys a database has; None if the user may not ask."""
         self._begin(db)
         (size,) = self._connection.ask([("DBSIZE",)])
         return None if isinstance(size, Refusal) else size
 
-    def names(self, db: int, told: Callable[[int], None] = lambda count: None) -> list[bytes]:
+    def names(self, db: int, advance: Callable[[int], None] = lambda count: None) -> list[bytes]:
         """Return the names of all keys of a database, sorted as bytes.
 
-        `told` is called with how many more were listed, a piece at a time. Raises ServerError
-        where the user may not SCAN, or the server lists keys without end.
+        `advance` is called for each piece with how many were listed. Raises ServerError if the
+        user may not SCAN, or if the server lists keys without end.
         """
         self._begin(db)
         names = Names()
-        alike: list[bytes] = []
+        marked: list[bytes] = []
         for piece in scanned(self._connection, self._server.abilities.share):
             names.add(piece)
-            told(len(piece))
+            advance(len(piece))
             if staging_keys.MARK in b" ".join(piece):
-                alike += (name for name in piece if staging_keys.MARK in name)
-        left = staging_keys.still_ours(self._connection, sorted({*alike}))
-        self.left_over += ((db, name) for name in left)
-        return names.each_once(left)
+                marked += (name for name in piece if staging_keys.MARK in name)
+        left_over = staging_keys.still_ours(self._connection, sorted({*marked}))
+        self.left_over += ((db, name) for name in left_over)
+        return names.each_once(left_over)
 
     def entries(self, db: int, keys: Iterable[bytes]) -> Iterator[Found]:
-        """Yield the keys in their order with their entries, whose text is loose; None for one
+        """Yield the keys in their order with their entries, which have loose text; None for a key
         that is gone.
 
-        While a batch is given out, the server answers for the next. Raises ServerError where a
-        key cannot be read.
+        While one batch is used, the server answers for the next. Raises ServerError if a key cannot
+        be read.
         """
         self._begin(db)
         values = BulkReader(self._connection, self._server.abilities, lambda: self._second(db))
@@ -99,32 +101,32 @@ class KeyReader:
         left = iter(keys)
         chunks = iter(lambda: [*islice(left, bulk_read.MOST_KEYS)], [])
         batches: deque[Batch] = deque()
-        sized = self._size(chunks)
+        asked = self._ask_sizes(chunks)
         sent: SentBatch | None = None
-        while sized or sent:
-            now, outcomes = sent, values.receive(sent) if sent else []
-            if sized:
-                batches += self._sized(db, sized)
+        while asked or sent:
+            received, outcomes = sent, values.receive(sent) if sent else []
+            if asked:
+                batches += self._batches(db, asked)
             sent = values.ask(batches.popleft()) if batches else None
-            sized = [] if batches else self._size(chunks)
-            if now:
-                yield from self._each(db, now.batch.keys, outcomes)
+            asked = [] if batches else self._ask_sizes(chunks)
+            if received:
+                yield from self._each(db, received.batch.keys, outcomes)
 
     def raw(self, db: int) -> FileReplyReader | None:
-        """Return a reader of a database's files of small values; None where the server, or the
-        user's rights, do not allow it.
+        """Return a reader of a database's files of small values; None if the server, or the user's
+        rights, do not allow it.
 
-        Until it has given out all that it was asked for, nothing else may be read.
+        Nothing else may be read until it has yielded everything that it was asked for.
         """
         if self._server.abilities.share > 1:
-            return None  # it takes what comes, if not without end
+            return None  # its replies may be larger than the server sends at once
         self._begin(db)
         note = partial(self._note, db)
         reader = FileReplyReader(self._connection, self._server.abilities, db, note, self._hears)
         return reader if reader.able() else None
 
     def alone(self, db: int, key: bytes) -> Entry | None:
-        """Return one key's entry, however large; None where the key is gone."""
+        """Return one key's entry, however large; None if the key is gone."""
         return alone_read.whole(self._second(db), key, self._server.abilities).entry
 
     def dumped(self, db: int, key: bytes) -> Entry | None:
@@ -138,37 +140,36 @@ class KeyReader:
         self._forget_second()
 
     def _begin(self, db: int) -> None:
-        """Makes `db` the database of the first connection."""
+        """Select a database on the first connection."""
         if self._resting:
             self._connection, self._resting = self._server.dial(), False
         self._connection.select(db)
 
-    def _size(self, chunks: Iterator[list[bytes]]) -> list[bytes]:
-        """Asks for what has to be known of the next keys, and gives these."""
+    def _ask_sizes(self, chunks: Iterator[list[bytes]]) -> list[bytes]:
+        """Ask for the types and sizes of the next keys; return these keys."""
         keys = next(chunks, [])
         if keys:
             self._connection.send_packed(bulk_read.size_questions(keys))
         return keys
 
-    def _sized(self, db: int, keys: list[bytes]) -> Iterator[Batch]:
-        """These keys, of which that was asked, in batches."""
-        told = bulk_read.told_sizes(
-            self._connection, keys, self._connection.receive(bulk_read.SIZE_QUESTIONS * len(keys))
-        )
-        self._note(db, told)
-        return bulk_read.batches(told, bulk_read.MOST_BYTES // self._server.abilities.share)
+    def _batches(self, db: int, keys: list[bytes]) -> Iterator[Batch]:
+        """Receive the types and sizes of these keys; return the keys in batches."""
+        replies = self._connection.receive(bulk_read.SIZE_QUESTIONS * len(keys))
+        sized = bulk_read.with_sizes(self._connection, keys, replies)
+        self._note(db, sized)
+        return bulk_read.batches(sized, bulk_read.MOST_BYTES // self._server.abilities.share)
 
-    def _note(self, db: int, told: Batch) -> None:
-        """Takes note of what is large, and of what changes without an invalidation."""
-        if max(told.sizes) > SMALL:
-            sized = zip(told.keys, told.sizes, strict=True)
-            self.large.update(((db, key), size) for key, size in sized if size > SMALL)
-        if not SILENT.isdisjoint(told.types):
-            typed = zip(told.keys, told.types, strict=True)
-            self.silent.update((db, key) for key, type_ in typed if type_ in SILENT)
+    def _note(self, db: int, batch: Batch) -> None:
+        """Note which keys are large, and which may change without an invalidation."""
+        if max(batch.sizes) > SMALL:
+            sizes = zip(batch.keys, batch.sizes, strict=True)
+            self.large.update(((db, key), size) for key, size in sizes if size > SMALL)
+        if not SILENT.isdisjoint(batch.types):
+            types = zip(batch.keys, batch.types, strict=True)
+            self.silent.update((db, key) for key, type_ in types if type_ in SILENT)
 
     def _each(self, db: int, keys: Sequence[bytes], outcomes: Sequence[Outcome]) -> Iterator[Found]:
-        """The keys with their entries; those that are to be are read by themselves now."""
+        """Yield the keys with their entries; those that have to be are read alone now."""
         if RetryAlone not in set(map(type, outcomes)):
             yield from zip(keys, cast(Sequence[Entry | None], outcomes), strict=True)
             return
@@ -176,7 +177,7 @@ class KeyReader:
             yield key, self._watched(db, key) if outcome is RetryAlone.LATER else outcome
 
     def _watched(self, db: int, key: bytes) -> Entry | None:
-        """Read one key by itself, and again while somebody wrote to it meanwhile."""
+        """Read one key alone, and again while others write to it."""
         for _ in range(TRIES):
             connection = self._second(db)
             watch = connection.ask([("WATCH", key)]) if self.watching else []
@@ -194,11 +195,11 @@ class KeyReader:
         return entry
 
     def _at_once(self, db: int, key: bytes) -> Outcome:
-        """Read one key at one moment; RetryAlone where it takes more, or the user may not."""
+        """Read one key at one moment; return RetryAlone if it takes more, or the user may not."""
         if not self._moments:
             return RetryAlone.LATER
         reader = AtomicReader(self._second(db), self._server.abilities)
-        type_ = ""  # which the first look tells
+        type_ = ""  # which the first reading tells
         for _ in range(LOOKS):
             try:
                 moment = reader.read([KeyToRead(db, key, type_)], libraries=False)
@@ -217,7 +218,7 @@ class KeyReader:
         self._other = None
 
     def _second(self, db: int) -> Connection:
-        """A second connection: the first has replies under way."""
+        """Return a second connection, for the first has replies under way."""
         self._other = self._other or self._server.dial()
         self._other.select(db)
         return self._other

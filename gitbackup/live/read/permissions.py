@@ -1,4 +1,4 @@
-"""Which commands a user may not run, all of them at once.
+"""Find all the commands that a user may not run, at once.
 
 Each is tried on a key that nobody has: those that read find nothing, and those that write are
 queued in a transaction that is never carried out.
@@ -47,9 +47,9 @@ class Tried(NamedTuple):
 
 @contextmanager
 def all_told(server: Server, writes: bool = False) -> Iterator[None]:
-    """A command that the user may not run is told together with the others that are missing.
+    """Name all commands that the user may not run in the error that one of them raises.
 
-    With `writes` these are all that a restore may take, else all that reading does.
+    With `writes` these are all that a restore may take, else all that reading takes.
     """
     try:
         yield

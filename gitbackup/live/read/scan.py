@@ -1,4 +1,4 @@
-"""The names of a database's keys, by SCAN."""
+"""List the names of a database's keys, by SCAN."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.reply_shapes import fits
 from gitbackup.system import available_memory
 
-COUNT = 1_000  # names asked for at once
-SURELY = 1_000_000  # names that may come before anybody asks whether there are so many
-TIMES = 4  # as many names as there are keys may come: some come twice, and keys come and go
-FRUITLESS = 100_000  # times that it may bring next to nothing, as in a table that was emptied
+COUNT = 1_000  # names to ask for at once
+SURELY = 1_000_000  # names to take before asking whether there are so many keys
+TIMES = 4  # names for each key at most: some come twice, and keys come and go
+FRUITLESS = 100_000  # replies that may hold next to nothing, as of a table that was emptied
 
 
 def scanned(connection: Connection, share: int = 1) -> Iterator[list[bytes]]:
-    """The names of the keys of the wire's database, some at a time; one may come repeatedly.
+    """Yield the names of the keys of the selected database, in pieces; a name may come repeatedly.
 
-    Raises ServerError where the user may not ask, or it does not end.
+    Raises ServerError if the user may not ask, or if there is no end.
     """
     cursor, seen, found, end = "0", set[str](), 0, _End(connection)
     connection.send([_command(cursor, share)])
@@ -54,8 +54,8 @@ class _End:
         self._sure = SURELY
 
     def expect(self, found: int) -> None:
-        """Raise ServerError where so many names are far more than there are keys, or than there
-        is memory for. No reply may be under way."""
+        """Raise ServerError if so many names are far more than there are keys, or than fit into
+        memory. No reply may be under way."""
         if found <= self._sure:
             return
         self._sure = found + SURELY
@@ -77,14 +77,14 @@ class _End:
 
 
 class Names:
-    """Puts names that come in pieces in the order of their bytes, while the server looks for more:
-    what is sorted is joined with as many others at a time."""
+    """Sorts names that come in pieces, while the server looks for more: sorted runs of about the
+    same length are merged."""
 
     def __init__(self) -> None:
         self._runs: list[list[bytes]] = []
 
     def add(self, names: list[bytes]) -> None:
-        """Takes some, in any order."""
+        """Add names, in any order."""
         self._runs.append(sorted(names))
         while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
             last = self._runs.pop()
@@ -92,7 +92,7 @@ class Names:
             self._runs[-1].sort()
 
     def each_once(self, but: Collection[bytes]) -> list[bytes]:
-        """All of them, without some."""
+        """Return all names, sorted, each once, without those in `but`."""
         names = sorted(chain.from_iterable(self._runs))
         self._runs = []
         if any(map(eq, names, names[1:])):
