@@ -32,7 +32,7 @@ def rights(server: Server, verb: str) -> Rights:
     Commands are tried on it, none of which writes.
     """
     tried = permissions.tried(server, Verb(verb))
-    least = " ".join(permissions.least(Verb(verb), server.abilities))
+    least = " ".join(permissions.least(Verb(verb), server.abilities, tried.known))
     line = f"ACL SETUSER {verb} on >PASSWORD ~* {least}"
     user = server.address.options.get("username") or "default"
     return Rights(line, user, [*map(right, tried.refused)], tried.all_keys)

@@ -35,6 +35,7 @@ from gitbackup.kinds.zset import SortedSet
 from gitbackup.model.keys import Entry
 
 __all__ = [
+    "CORE",
     "FIELDS_EXPIRE",
     "KINDS",
     "KNOWN_BY",

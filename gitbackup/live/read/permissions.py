@@ -6,13 +6,13 @@ queued in a transaction that is never carried out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import Enum
 from typing import NamedTuple
 
 from gitbackup.errors import Forbidden, ServerError
-from gitbackup.kinds import KINDS, Abilities, Command
+from gitbackup.kinds import CORE, KINDS, Abilities, Command
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
@@ -39,9 +39,11 @@ class Verb(Enum):
 
 
 class Tried(NamedTuple):
-    """The names of commands that the user may not run, and whether all keys may be used."""
+    """The names of commands that the user may not run, and of those that the server has; and
+    whether the user may use all keys."""
 
     refused: Sequence[str]
+    known: Collection[str]
     all_keys: bool
 
 
@@ -70,25 +72,33 @@ def tried(server: Server, verb: Verb) -> Tried:
         commands = [*reading(key, known)]
         replies = connection.ask([*commands, *(HEARING if verb is Verb.WATCH else ())])
         found = _refused([*commands, *HEARING], replies)
+        known_names = set[str]()
         if verb is not Verb.COMMIT:
             refused, begun = begin(connection, key)
             found += refused
             if begun and verb is Verb.RESTORE:
                 commands = [*_writing(key, known)]
-                found += _refused(commands, connection.ask(commands))
+                written = connection.ask(commands)
+                found += _refused(commands, written)
+                known_names = {*_known(commands, written)}
     limited = any(isinstance(reply, Refusal) and _is_about_keys(reply) for reply in replies)
-    return Tried([*dict.fromkeys(found)], not limited)
+    return Tried([*dict.fromkeys(found)], known_names, not limited)
 
 
-def least(verb: Verb, server: Abilities) -> list[str]:
-    """Return the least rights that a verb takes on a server that has every type."""
+def least(verb: Verb, server: Abilities, known: Collection[str] = ()) -> list[str]:
+    """Return the least rights that a verb takes on a server that has every type of Redis itself.
+
+    Those for other types are among them where the server has their commands, which are `known`.
+    """
     needed = ["+@read", "+select"]
     if verb is not Verb.COMMIT:
         needed += ["+multi", "+exec", "+watch"]
     if verb is Verb.WATCH:
         needed += map(right, map(name_of, HEARING))
     if verb is Verb.RESTORE:
-        needed += (right(str(command[0])) for command in _writing(b"", server))
+        own = {name_of(command) for command in _writing(b"", server, CORE)}
+        names = map(name_of, _writing(b"", server))
+        needed += (right(name.partition(" ")[0]) for name in names if name in own or name in known)
     if not server.pexpiretime:  # Redis 6.2
         needed = [*(each.partition("|")[0] for each in needed), "+time"]
     return [*dict.fromkeys(needed)]
@@ -126,8 +136,8 @@ def reading(key: bytes, server: Abilities) -> Iterator[Command]:
         yield from kind.more_reads(key, server)
 
 
-def _writing(key: bytes, server: Abilities) -> Iterator[Command]:
-    for kind in KINDS.values():
+def _writing(key: bytes, server: Abilities, types: Collection[str] = KINDS) -> Iterator[Command]:
+    for kind in map(KINDS.__getitem__, filter(types.__contains__, KINDS)):
         if sample := kind.sample(server):
             yield from kind.write(key, sample, server)
     yield "RESTORE", key, 0, ""
@@ -140,6 +150,12 @@ def _writing(key: bytes, server: Abilities) -> Iterator[Command]:
 
 def _is_about_keys(refusal: Refusal) -> bool:
     return error_replies.forbids_key(words_of(refusal))
+
+
+def _known(commands: Sequence[Command], replies: Sequence[object]) -> Iterator[str]:
+    for command, reply in zip(commands, replies, strict=True):
+        if not (isinstance(reply, Refusal) and error_replies.is_unknown(words_of(reply))):
+            yield name_of(command)
 
 
 def _refused(commands: Sequence[Command], replies: Sequence[object]) -> list[str]:
