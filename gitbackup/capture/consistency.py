@@ -25,6 +25,7 @@ From catching up, and from a round:
 
 A round fails, and what it missed is dirty, where
 - a key was written to that was not in the EXEC,
+- in a cluster, where each slot takes an EXEC of its own: any key was written to,
 - a key that is too large for an EXEC, and was read alone, was written to meanwhile,
 - a key's type was not as thought, or its expiry was not known within one millisecond,
 - a database has keys that had none before, or
@@ -56,6 +57,10 @@ PATIENCE = 5.0  # seconds to wait for a gap between writers, or as long as readi
 PAUSE = 500  # milliseconds that writers may be made to wait
 SHORT = 1.0  # seconds before that
 MOST_STARTS = 10_000  # beginnings of names, whose types are noted
+TOGETHER = (
+    "streams that groups read, or functions, have changed, and a cluster does not let them be read"
+    " together with other keys"
+)
 
 
 class FullRescanNeeded(Exception):
@@ -234,10 +239,14 @@ class ConsistencyLoop:
         if self.why or self._first_dirty() != names:
             return None
         moment, left = self._read(names)
+        if moment.several and self._silent:
+            self.why = TOGETHER
+            return None
         self._tracker.barrier()
         later = self._heard()
         missed = apart & (heard | later)
         loose = later - names | later & {name for _, name in moment.late}
+        loose |= later if moment.several else set()
         self.dirty = left | missed | later
         whole = not (left or missed or loose or self._new_databases(moment))
         return moment.at if whole and self._all_told() else None

@@ -17,6 +17,7 @@ from gitbackup.capture.reread_buffer import BufferedEntry
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covered, covers
+from gitbackup.live.connection.cluster import expect_all_slots
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import CutOff
 from gitbackup.live.read.atomic_read import AtomicReader, RawKey
@@ -150,6 +151,9 @@ class SnapshotReader:
     def _look_at_primary(self) -> None:
         """Note why a replica may lack data, unless that is noted. Raises ServerError for one that
         is being filled."""
+        if self.server.abilities.one_slot:
+            with closing(self.server.dial()) as connection:
+                expect_all_slots(connection)
         if self.server.replica:
             with closing(self.server.dial()) as connection:
                 self.primary = replication.doubt(connection) or self.primary

@@ -12,6 +12,7 @@ from gitbackup.errors import ServerError
 from gitbackup.kinds import Abilities
 from gitbackup.live.connection import sentinel
 from gitbackup.live.connection.address import Address
+from gitbackup.live.connection.cluster import expect_all_slots
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.dial import NO_VERSION, dial, hello
 from gitbackup.live.connection.error_replies import is_unknown, words_of
@@ -65,21 +66,22 @@ class Server:
 
 
 def connect(address: Address) -> Server:
-    """Logs in and asks who is there. Raises ServerError where that fails, or for a cluster."""
+    """Logs in and asks who is there.
+
+    Raises ServerError where that fails, and for a node of a cluster that has not all slots.
+    """
     found, connection = sentinel.find(address) if address.sentinels else (address, dial(address))
     try:
         server = _server(address.label, found, hello(connection), connection.resp3)
         if server.mode == "sentinel":
             raise ServerError(_sentinel(found, sentinel.services(connection)))
+        if server.mode == "cluster":
+            expect_all_slots(connection)
+            server = replace(server, knows=replace(server.knows, one_slot=True))
         if server.version == NO_VERSION:
             server = replace(server, knows=_known(connection, server.knows))
     finally:
         connection.close()
-    if server.mode != "standalone":
-        raise ServerError(
-            f"the server at {address.label} is in {server.mode} mode, where gitbackup"
-            " cannot read all keys; name a standalone server, or a replica of one"
-        )
     return server
 
 

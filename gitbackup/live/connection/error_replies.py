@@ -21,11 +21,11 @@ MEANINGS = {
     "LOADING": "the server at {label} is still loading its data; try again in a moment",
     "MASTERDOWN": "the replica at {label} has lost its primary; name another server",
     "BUSY": "the server at {label} is busy with a script; try again in a moment",
-    "MOVED": "the server at {label} is a node of a cluster, where gitbackup cannot read all keys",
+    "MOVED": "the server at {label} is a node of a cluster, and other nodes have some of the keys",
     "CLUSTERDOWN": "the server at {label} is a node of a cluster that is down",
 }
 
-OUT_OF_RANGE = "index is out of range"
+OUT_OF_RANGE = ("index is out of range", "select is not allowed in cluster mode")
 UNKNOWN = (
     *("unknown command", "unknown subcommand", "command is not available"),
     *("unsupported command", "command not supported", "command is not supported"),
@@ -33,7 +33,7 @@ UNKNOWN = (
 """How servers, services and proxies say that they do not have a command."""
 
 FAMILIES = {
-    *("OBJECT", "FUNCTION", "CLIENT", "CONFIG", "ACL", "SENTINEL"),
+    *("OBJECT", "FUNCTION", "CLIENT", "CONFIG", "ACL", "SENTINEL", "CLUSTER"),
     *(word for kind in KINDS.values() for word in kind.command_families),
 }
 """First words of commands whose second word says what they do."""
@@ -48,7 +48,7 @@ def words_of(refusal: Exception) -> str:
 def error(reply: str, command: Command, label: str) -> ServerError:
     """What `explain` says, as the error that it is."""
     kind = ServerError
-    if OUT_OF_RANGE in reply and command[0] == "SELECT":
+    if is_out_of_range(reply) and command[0] == "SELECT":
         return NoDatabase(explain(reply, command, label), int(command[1]))
     if forbids(reply):
         kind = ForbiddenKey if forbids_key(reply) else Forbidden
@@ -59,6 +59,11 @@ def is_unknown(reply: str) -> bool:
     """Whether the server does not have the command, or a proxy before it does not pass it on."""
     told = reply.lower()
     return any(words in told for words in UNKNOWN)
+
+
+def is_out_of_range(reply: str) -> bool:
+    """Whether the server does not have the database that it is to select."""
+    return any(words in reply.lower() for words in OUT_OF_RANGE)
 
 
 def forbids(reply: str) -> bool:
@@ -118,7 +123,7 @@ def explain(reply: str, command: Command, label: str) -> str:
         return _permission(reply, command, label)
     if is_unknown(reply):
         return f"the server at {label} does not know the command {name_of(command)}"
-    if OUT_OF_RANGE in reply and command[0] == "SELECT":
+    if is_out_of_range(reply) and command[0] == "SELECT":
         return f"the server at {label} has no database {command[1]!s}: see its setting `databases`"
     if code in MEANINGS:
         return MEANINGS[code].format(label=label)

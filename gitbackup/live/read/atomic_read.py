@@ -16,6 +16,7 @@ from gitbackup.live.read.bulk_read import Asked
 from gitbackup.live.read.expiry import Span
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import Library
+from gitbackup.live.server.slots import by_slot
 
 RawKey = tuple[int, bytes]
 """A database's number, and a key's name in it."""
@@ -37,7 +38,8 @@ class Moment:
     `fields_expire` those in which a field may expire. `outcomes` gives each key's entry, None if
     it was gone, or RetryAlone if it has to be read by itself; `types` its type, empty if it is
     another than was thought. `late` are the keys whose expiry had to be asked for afterwards.
-    `libraries` is None if they were not asked for.
+    `libraries` is None if they were not asked for. In a cluster it takes `several` transactions,
+    one for each slot: then it is one moment only if nothing was written to meanwhile.
     """
 
     at: int
@@ -47,6 +49,7 @@ class Moment:
     outcomes: dict[RawKey, Outcome] = field(default_factory=dict)
     types: dict[RawKey, str] = field(default_factory=dict)
     late: set[RawKey] = field(default_factory=set)
+    several: bool = False
 
 
 class AtomicReader:
@@ -63,10 +66,21 @@ class AtomicReader:
 
         Raises ServerError, naming the command, if the user may not run one.
         """
+        groups = by_slot(keys, lambda key: key.name) if self._server.one_slot else [[*keys]]
+        keys = [key for group in groups for key in group]
         asked = [self._ask(key) for key in keys]
         listing: list[Command] = [("FUNCTION", "LIST", "WITHCODE")] if libraries else []
-        commands = [("TIME",), expiry.KEYSPACE, *listing, *self._commands(keys, asked)]
-        first, info, *rest, last = self._transaction([*commands, ("TIME",)])
+        commands = [("TIME",), expiry.KEYSPACE, *listing]
+        if len(groups) < 2:
+            first, info, *rest, last = self._transaction(
+                [*commands, *self._commands(keys, asked), ("TIME",)]
+            )
+        else:
+            first, info, *rest = self._transaction(commands)
+            left = iter(asked)
+            for group in groups:
+                rest += self._transaction([*self._commands(group, [*islice(left, len(group))])])
+            (last,) = self._transaction([("TIME",)])
         replies = iter(rest)
         listed = keyspace.told(next(replies)) if libraries else None
         span = Span(keyspace.milliseconds(first), keyspace.milliseconds(last))
@@ -77,7 +91,7 @@ class AtomicReader:
             for db in databases
             if self._server.field_expiry and expiry.fields_may_expire_in(known, db)
         )
-        moment = Moment(span.end, databases, expiring, listed)
+        moment = Moment(span.end, databases, expiring, listed, several=len(groups) > 1)
         self._settle(moment, keys, asked, replies, span)
         self._fields_expire = expiring
         return moment

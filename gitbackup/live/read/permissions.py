@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gitbackup.errors import Forbidden, ServerError
 from gitbackup.kinds import CORE, KINDS, Abilities, Command
 from gitbackup.kinds.opaque import Opaque
-from gitbackup.live.connection import error_replies
+from gitbackup.live.connection import cluster, error_replies
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import name_of, right, words_of
@@ -99,6 +99,8 @@ def least(verb: Verb, server: Abilities, known: Collection[str] = ()) -> list[st
         own = {name_of(command) for command in _writing(b"", server, CORE)}
         names = map(name_of, _writing(b"", server))
         needed += (right(name.partition(" ")[0]) for name in names if name in own or name in known)
+    if server.one_slot:
+        needed += map(right, map(name_of, cluster.QUESTIONS))
     if not server.pexpiretime:  # Redis 6.2
         needed = [*(each.partition("|")[0] for each in needed), "+time"]
     return [*dict.fromkeys(needed)]

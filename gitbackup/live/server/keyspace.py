@@ -11,7 +11,7 @@ from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import is_unknown, words_of
+from gitbackup.live.connection.error_replies import is_out_of_range, is_unknown, words_of
 from gitbackup.live.connection.info import parse_info
 
 MOST_DATABASES = 1_000_000
@@ -73,7 +73,7 @@ def _tried(connection: Connection) -> list[int]:
 
 
 def _expect_out_of_range(connection: Connection, refusal: Refusal, db: int) -> None:
-    if "out of range" not in str(refusal).lower():
+    if not is_out_of_range(str(refusal)):
         told = connection.refused(refusal, ("SELECT", db))
         if is_unknown(words_of(refusal)):
             raise ServerError(f"{told}: only database 0 can be read, so name it with --db 0")

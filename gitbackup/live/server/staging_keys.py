@@ -7,15 +7,22 @@ import secrets
 from collections.abc import Sequence
 
 from gitbackup.live.connection.connection import Connection
+from gitbackup.live.server.slots import slot
 
 MARK = b":gitbackup-aside:"
 NAME = re.compile(re.escape(MARK) + rb"[0-9a-f]{16}\Z")
 MINUTES = 60  # after which a value that its builder left behind goes away by itself
 
 
-def name_for(key: bytes) -> bytes:
-    """A fresh name that begins with the key's own, so that the same rights cover it."""
-    return key + MARK + secrets.token_hex(8).encode()
+def name_for(key: bytes, same_slot: bool = False) -> bytes:
+    """A fresh name that begins with the key's own, so that the same rights cover it.
+
+    With `same_slot` it is in the key's slot, so that a cluster renames it.
+    """
+    name = key + MARK + secrets.token_hex(8).encode()
+    while same_slot and slot(name) != slot(key):
+        name = key + MARK + secrets.token_hex(8).encode()
+    return name
 
 
 def is_ours(name: bytes) -> bool:

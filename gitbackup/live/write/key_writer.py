@@ -18,6 +18,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Refusal
 from gitbackup.live.read import alone_read, bulk_read
 from gitbackup.live.server import keyspace, staging_keys
+from gitbackup.live.server.slots import by_slot
 from gitbackup.model.keys import Entry
 
 TRIES = 5  # transactions that others' writes undo, until a key counts as moved
@@ -68,7 +69,7 @@ class KeyWriter:
         The value is built in a staging key, read and removed.
         """
         self._connection.select(db)
-        name = staging_keys.name_for(key)
+        name = self._staging_name(key)
         try:
             self._build(name, entry)
             entry_made = alone_read.whole(self._connection, name, self._server.abilities).entry
@@ -88,13 +89,20 @@ class KeyWriter:
         """
         self._connection.select(db)
         outcome = Outcome()
-        built: dict[bytes, bytes] = {}
-        try:
-            ready = [step for step in steps if self._prepare(step, built, outcome)]
-            self._swap(ready, built, outcome)
-        finally:
-            self.remove(db, built.values())
+        together = [[*steps]]
+        if self._server.abilities.one_slot:
+            together = by_slot(steps, lambda step: step.key)
+        for some in together:
+            built: dict[bytes, bytes] = {}
+            try:
+                ready = [step for step in some if self._prepare(step, built, outcome)]
+                self._swap(ready, built, outcome)
+            finally:
+                self.remove(db, built.values())
         return outcome
+
+    def _staging_name(self, key: bytes) -> bytes:
+        return staging_keys.name_for(key, self._server.abilities.one_slot)
 
     def remove(self, db: int, keys: Iterable[bytes]) -> None:
         """Remove staging keys, if the server can still be reached."""
@@ -114,7 +122,7 @@ class KeyWriter:
             return True
         if single(step.key, step.after, self._server.abilities):
             return True
-        name = built[step.key] = staging_keys.name_for(step.key)
+        name = built[step.key] = self._staging_name(step.key)
         try:
             self._build(name, step.after)
         except _Refused as refused:

@@ -108,7 +108,7 @@ def _needed(step: KeyWrite, server: Abilities) -> Iterator[Command]:
         yield "PEXPIREAT", step.key, 1
         yield "PERSIST", step.key
         if single(step.key, step.after, server) is None:
-            yield "RENAME", step.key, staging_keys.name_for(step.key)
+            yield "RENAME", step.key, staging_keys.name_for(step.key, server.one_slot)
             yield "PEXPIRE", step.key, 1
     yield "UNLINK", step.key
 

@@ -1,0 +1,225 @@
+"""A cluster in which one node has all slots is read and written as a single server is."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+import redis
+
+from gitbackup import Backup
+from gitbackup.commit.commit import CommitResult
+from gitbackup.errors import ServerError
+from gitbackup.live.server import staging_keys
+from gitbackup.live.server.slots import slot
+from tests.servers import LiveServer, StartServer, every_brand
+from tests.watching import eventually, tree, watching
+
+SLOTS = range(16_384)
+NAMES = ["", "a", "{a}b", "x{a}b{c}", "{}", "{}a", "a{", "}a{", "{a", "a}", "{{a}}", "ä{ö}"]
+
+
+def a_node(start_server: StartServer, brand: str, slots: range = SLOTS) -> LiveServer:
+    """A node of a cluster, which has these slots."""
+    server = start_server(brand, tcp=True, cluster_enabled="yes")
+    with server.client() as client:
+        if slots:
+            client.execute_command("CLUSTER", "ADDSLOTS", *slots)
+        if slots == SLOTS:
+            assert eventually(lambda: b"cluster_state:ok" in _told(client, "INFO"))
+    return server
+
+
+def _told(client: redis.Redis, *words: str) -> bytes:
+    connection = client.connection_pool.get_connection()
+    connection.send_command("CLUSTER", *words)
+    reply = connection.read_response()
+    client.connection_pool.release(connection)
+    assert isinstance(reply, bytes)
+    return reply
+
+
+def fill(client: redis.Redis) -> None:
+    for number in range(400):
+        client.set(f"k:{number}", "v")
+    for name in NAMES:
+        client.rpush(f"odd:{name}", *range(600))
+    client.rpush("list", *range(12_000))
+    client.hset("hash", "f", "v")
+    client.zadd("zset", {"m": 1.5, "zero": -0.0})
+    client.xadd("stream", {"f": "v"}, id="1-1")
+    client.set("soon", "v", pxat=4_102_444_800_123)
+
+
+def digest(client: redis.Redis) -> object:
+    return client.execute_command("DEBUG", "DIGEST")
+
+
+def test_a_staging_key_is_in_the_slot_of_its_key() -> None:
+    for name in (name.encode() for name in NAMES):
+        own = staging_keys.name_for(name, same_slot=True)
+        assert (slot(own), staging_keys.is_ours(own)) == (slot(name), True)
+
+
+def test_slots_are_those_of_the_server(start_server: StartServer) -> None:
+    with a_node(start_server, "valkey", range(0)).client() as client:
+        assert [client.execute_command("CLUSTER", "KEYSLOT", name) for name in NAMES] == [
+            slot(name.encode()) for name in NAMES
+        ]
+
+
+@pytest.mark.long
+@every_brand
+def test_a_cluster_of_one_node_is_committed_and_restored(
+    start_server: StartServer, tmp_path: Path, brand: str
+) -> None:
+    """Its snapshot is that of a single server with the same data."""
+    node, single = a_node(start_server, brand), start_server(brand)
+    backup = Backup(tmp_path / "a", node.url, databases=[0])
+    other = Backup(tmp_path / "b", single.url, databases=[0])
+    with single.client() as client:
+        fill(client)
+    with node.client() as client:
+        fill(client)
+        made = backup.commit()
+        other.commit()
+        assert (made.keys, made.consistency) == (417, "point-in-time")
+        assert tree(backup) == tree(other)
+        before = digest(client)
+        for number in range(100):
+            client.delete(f"k:{number}")
+            client.set(f"k:{number + 100}", "other")
+        client.delete("list")
+        client.rpush("odd:{", "more")
+        client.set("new", "v")
+        result = backup.restore("HEAD", lambda plan: True)
+        assert (result.whole, result.verified, digest(client)) == (True, 203, before)
+        client.flushall()
+        assert backup.restore(str(made.commit), lambda plan: True).whole
+        assert digest(client) == before
+        assert backup.undo(lambda plan: True).whole
+        assert client.dbsize() == 0
+        client.set("k", "v")
+        assert other.restore("HEAD", lambda plan: True, to=node.url).whole
+        assert digest(client) == before
+    with single.client(db=3) as third:
+        third.set("k", "3")
+    whole = Backup(tmp_path / "b", single.url)
+    whole.commit()
+    with pytest.raises(ServerError, match=r"no database 3: .*`--db 3:0` restores database 3"):
+        whole.restore("HEAD", lambda plan: True, to=node.url)
+
+
+@pytest.mark.long
+@every_brand
+def test_a_cluster_of_one_node_is_watched(
+    start_server: StartServer, tmp_path: Path, brand: str
+) -> None:
+    node = a_node(start_server, brand)
+    with node.client() as client:
+        fill(client)
+        with watching(Backup(tmp_path / "data", node.url)) as watcher:
+            for count in range(1, 3):
+                for number in range(200):
+                    client.set(f"k:{number}", str(count))
+                assert eventually(lambda: _last(watcher.commits(), tmp_path) == str(count))  # noqa: B023
+        assert watcher.commits()[-1].consistency == "point-in-time"
+
+
+def _last(commits: list[CommitResult], folder: Path) -> object:
+    entry = Backup(folder / "data").entry("HEAD", "k:199") if commits else None
+    return entry and entry[1]["value"]
+
+
+@pytest.mark.long
+def test_what_is_called_one_point_in_time_is_one(start_server: StartServer, tmp_path: Path) -> None:
+    """One client counts in twenty slots, one after the other: no counter is ahead of the one
+    before it, nor behind it by more than one."""
+    node = a_node(start_server, "valkey")
+    stop = threading.Event()
+
+    def count() -> None:
+        with node.client() as client:
+            while not stop.wait(0.02):
+                for number in range(20):
+                    client.incr(f"c:{number}")
+
+    with node.client() as client:
+        fill(client)
+        for number in range(20):
+            client.set(f"c:{number}", 0)
+    counter = threading.Thread(target=count)
+    counter.start()
+    try:
+        backup, exact = Backup(tmp_path / "data", node.url), 0
+        for _ in range(8):
+            if backup.commit().consistency != "point-in-time":
+                continue
+            exact += 1
+            found = [int(backup.entry("HEAD", f"c:{n}")[1]["value"]) for n in range(20)]
+            assert found == sorted(found, reverse=True)
+            assert found[0] - found[-1] <= 1
+    finally:
+        stop.set()
+        counter.join()
+    assert exact
+
+
+def test_a_node_that_has_some_of_the_slots_is_refused(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    node = a_node(start_server, "valkey", range(100))
+    with pytest.raises(ServerError, match="has 100 of 16,384 slots") as refused:
+        Backup(tmp_path / "data", node.url).commit()
+    assert "replica" not in str(refused.value)
+
+
+@pytest.mark.long
+def test_a_replica_of_the_one_primary_names_it(start_server: StartServer, tmp_path: Path) -> None:
+    node = a_node(start_server, "redis7")
+    replica = a_node(start_server, "redis7", range(0))
+    with node.client() as client, replica.client() as other:
+        known = _told(client, "MYID").decode()
+        other.execute_command("CLUSTER", "MEET", "127.0.0.1", node.port)
+        assert eventually(lambda: known.encode() in _told(other, "NODES"))
+        assert eventually(lambda: b" 0-16383" in _told(other, "NODES"))
+        other.execute_command("CLUSTER", "REPLICATE", known)
+    with pytest.raises(ServerError, match=rf"0 of 16,384 slots: name the primary, .*:{node.port}"):
+        Backup(tmp_path / "data", replica.url).commit()
+
+
+@pytest.mark.long
+def test_slots_that_move_away_end_a_commit(start_server: StartServer, tmp_path: Path) -> None:
+    """Whatever was read by then, keys may be missing from it."""
+    node = a_node(start_server, "valkey")
+    with node.client() as client:
+        fill(client)
+        backup = Backup(tmp_path / "data", node.url)
+        backup.commit()
+        with watching(backup) as watcher:
+            client.execute_command("CLUSTER", "DELSLOTS", slot(b"k:1"))
+            with pytest.raises(redis.RedisError):
+                client.set("k:1", "other")
+        assert watcher.commits() == []
+    with pytest.raises(ServerError, match="has 16,383 of 16,384 slots"):
+        backup.commit()
+
+
+@pytest.mark.long
+def test_the_least_rights_at_a_cluster_of_one_node(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    node = a_node(start_server, "redis7")
+    with node.client() as client:
+        fill(client)
+        for verb in ("commit", "restore"):
+            line = Backup(tmp_path / "data", node.url).rights(verb).line
+            assert "+cluster|slots +cluster|myid" in line
+            client.execute_command(*line.replace(">PASSWORD", ">pw").split())
+            user = Backup(tmp_path / "data", node.url.replace("//", f"//{verb}:pw@"))
+            if verb == "commit":
+                assert user.commit().keys == 417
+                client.delete("list")
+                client.set("k:1", "other")
+        assert user.restore("HEAD", lambda plan: True).whole
