@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from gitbackup.live.connection.crc64 import crc64
+from gitbackup.format.crc64 import crc64
 from tests.cli.user import User
 from tests.databases import library
 from tests.store.plain import git, run_git

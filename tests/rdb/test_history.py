@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gitbackup import Backup
 from gitbackup.errors import Damaged, ServerError, UsageError
-from gitbackup.live.connection.crc64 import crc64
+from gitbackup.format.crc64 import crc64
 from gitbackup.live.rdb import rdb_file
 from tests.databases import databases
 from tests.rdb.test_verify import kept_dead, saved
