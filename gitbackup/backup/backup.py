@@ -230,9 +230,9 @@ class Backup:
         `key` is text, or `base64:` and base64."""
         from gitbackup.history.entry import StoredEntry, find_entry
 
-        found, entry = find_entry(self._context.history, self.resolve(commit_ish), key, db)
-        masked = self._context.redaction(redact).entry(found, entry)
-        return StoredEntry(found, masked, masked != entry)
+        found_key, entry = find_entry(self._context.history, self.resolve(commit_ish), key, db)
+        masked = self._context.redaction(redact).entry(found_key, entry)
+        return StoredEntry(found_key, masked, masked != entry)
 
     def log(
         self, revision: str | Selection = "HEAD", limit: int | None = None
@@ -291,8 +291,8 @@ class Backup:
         `redact` is as for `diff`."""
         from gitbackup.history.blame import blame
 
-        found = blame(self._context.history, self.resolve(commit_ish), key, db)
-        return found.masked(self._context.redaction(redact))
+        whole = blame(self._context.history, self.resolve(commit_ish), key, db)
+        return whole.masked(self._context.redaction(redact))
 
     def restore(
         self,

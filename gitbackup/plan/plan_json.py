@@ -93,7 +93,10 @@ def read_how(document: Any) -> RestoreOptions:
     """Return the options that `how_object` wrote. Raises ValueError for anything else."""
     databases = _member(document, "databases", list, or_null=True)
     return RestoreOptions(
-        tuple(map(_pattern, _member(document, "patterns", list))),
+        tuple(
+            codec.loose(codec.data(_text(pattern, "a pattern")))
+            for pattern in _member(document, "patterns", list)
+        ),
         None if databases is None else tuple(map(_pair, databases)),
         _member(document, "delete", bool),
         _one_of(Ttl, _member(document, "ttl", str)),
@@ -163,10 +166,6 @@ def _text(value: Any, what: str) -> str:
     except ValueError:
         pass
     raise ValueError(f"{what} is not text")
-
-
-def _pattern(value: Any) -> str:
-    return codec.loose(codec.data(_text(value, "a pattern")))
 
 
 def _pair(value: Any) -> tuple[int, int]:

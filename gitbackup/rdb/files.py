@@ -177,7 +177,11 @@ def _draft(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 def _remove_old(folder: Path, new: Path, keep: int | None) -> tuple[list[Path], list[str]]:
     """Remove the oldest files that `save` made, except `keep`; return them, and warnings."""
-    old = sorted(path for path in folder.iterdir() if _is_ours(path) and path != new)
+    old = sorted(
+        path
+        for path in folder.iterdir()
+        if NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink() and path != new
+    )
     removed: list[Path] = []
     warnings: list[str] = []
     for path in old[: max(len(old) + 1 - keep, 0)] if keep else ():
@@ -187,7 +191,3 @@ def _remove_old(folder: Path, new: Path, keep: int | None) -> tuple[list[Path], 
         except OSError as error:
             warnings.append(f"the old file {path} could not be removed: {error.strerror}")
     return removed, warnings
-
-
-def _is_ours(path: Path) -> bool:
-    return bool(NAME.fullmatch(path.name)) and path.is_file() and not path.is_symlink()

@@ -105,13 +105,13 @@ def _read_dump(
     dump = EntriesToImport(spool, SCOPE, now)
     for key, item in sorted(document.items(), key=lambda pair: "value" in pair[1]):
         with _naming(name, key, content):
-            told = item
+            recoded_item = item
             if encoding != UTF_8:
-                told = (
+                recoded_item = (
                     {**item, "value": recoded(item["value"], encoding)} if "value" in item else item
                 )
                 key = recoded(key, encoding)
-            dump.add(0, codec.strict(key), conversion.entry(told))
+            dump.add(0, codec.strict(key), conversion.entry(recoded_item))
     dump.placed, dump.taken_at = False, conversion.taken_at
     dump.warnings += conversion.warnings()
     return dump

@@ -127,7 +127,7 @@ class _Drill:
     def _restore(self) -> None:
         """Write every key and library that the server can hold, file by file."""
         libraries: dict[Key, tuple[str, Entry]] = {}
-        self._progress.start("rehearsing", self._examined.held.keys)
+        self._progress.start("rehearsing", self._examined.counts.keys)
         try:
             with KeyWriter(self._server) as writer:
                 for path in self._examined.data:

@@ -62,7 +62,7 @@ class FsckResult:
         return sorted(filter(file_format.is_data, self.listing))
 
     @property
-    def held(self) -> SnapshotCounts:
+    def counts(self) -> SnapshotCounts:
         databases = {db: len(names) for db, names in sorted(self.where.items())}
         return SnapshotCounts(len(self.data), dict(sorted(self.types.items())), databases)
 
@@ -70,7 +70,7 @@ class FsckResult:
     def damaged(self) -> bool:
         return any(finding.sort is Sort.DAMAGED for finding in self.findings)
 
-    def find(self, sort: Sort, sentence: str, path: str, key: Key | None = None) -> None:
+    def add(self, sort: Sort, sentence: str, path: str, key: Key | None = None) -> None:
         self.findings.append(Finding(sort, sentence, path, key))
 
 
@@ -85,57 +85,57 @@ class SnapshotFsck:
 
     def examine(self, commit: str) -> FsckResult:
         """Read a whole snapshot. Raises Damaged if its tree cannot be read."""
-        found = FsckResult(self._repository.listing(commit))
-        if file_format.MANIFEST not in found.listing:
+        result = FsckResult(self._repository.listing(commit))
+        if file_format.MANIFEST not in result.listing:
             sentence = f"there is no {file_format.MANIFEST}: not a gitbackup snapshot"
-            found.find(Sort.DAMAGED, sentence, file_format.MANIFEST)
-            return found
-        self._manifest(found)
+            result.add(Sort.DAMAGED, sentence, file_format.MANIFEST)
+            return result
+        self._manifest(result)
         self._progress.start("checking files", None)
         try:
-            for path in found.data:
-                if found.listing[path].mode != PLAIN:
-                    found.find(Sort.UNTIDY, f"{path}: {NOT_PLAIN}", path)
+            for path in result.data:
+                if result.listing[path].mode != PLAIN:
+                    result.add(Sort.UNTIDY, f"{path}: {NOT_PLAIN}", path)
                 if path != file_format.MANIFEST:
-                    self._file(found, path)
+                    self._file(result, path)
         finally:
             self._progress.finish()
-        if not found.damaged:
-            _find_misplaced(found)
-            _find_out_of_scope(found)
-        return found
+        if not result.damaged:
+            _find_misplaced(result)
+            _find_out_of_scope(result)
+        return result
 
-    def _manifest(self, found: FsckResult) -> None:
+    def _manifest(self, result: FsckResult) -> None:
         path = file_format.MANIFEST
         try:
-            content = content_of(self._repository, path, found.listing[path].id)
-            found.scope = file_format.read_manifest(content)
+            content = content_of(self._repository, path, result.listing[path].id)
+            result.scope = file_format.read_manifest(content)
         except Damaged as damaged:
-            found.find(Sort.DAMAGED, str(damaged), path)
+            result.add(Sort.DAMAGED, str(damaged), path)
             return
-        if line := _first_difference(content, file_format.manifest(found.scope)):
-            found.find(Sort.UNTIDY, _untidy(path, line), path)
+        if line := _first_difference(content, file_format.manifest(result.scope)):
+            result.add(Sort.UNTIDY, _untidy(path, line), path)
 
-    def _file(self, found: FsckResult, path: str) -> None:
-        facts = self._facts_of(path, found.listing[path].id)
+    def _file(self, result: FsckResult, path: str) -> None:
+        facts = self._facts_of(path, result.listing[path].id)
         self._progress.advance(len(facts.names))
         db = file_format.database_of(path)
         if facts.damage:
-            found.find(Sort.DAMAGED, facts.damage, path)
+            result.add(Sort.DAMAGED, facts.damage, path)
         elif facts.line:
-            found.find(Sort.UNTIDY, _untidy(path, facts.line), path)
+            result.add(Sort.UNTIDY, _untidy(path, facts.line), path)
         elif not facts.names:
-            found.find(Sort.UNTIDY, f"{path}: contains no key; {TIDY}", path)
-        places = found.where.setdefault(db, {}) if facts.names else {}
+            result.add(Sort.UNTIDY, f"{path}: contains no key; {TIDY}", path)
+        places = result.where.setdefault(db, {}) if facts.names else {}
         for name in facts.names:
             if name in places:
                 sentence = f"{path}: key {name!r} is also in {places[name]}; remove one of them"
-                found.find(Sort.DAMAGED, sentence, path, Key(db, name))
+                result.add(Sort.DAMAGED, sentence, path, Key(db, name))
             places[name] = path
-        found.large |= {Key(db, name) for name in facts.large}
-        found.types.update(facts.types)
+        result.large |= {Key(db, name) for name in facts.large}
+        result.types.update(facts.types)
         for type_, name in facts.opaque.items():
-            found.opaque.setdefault(type_, (path, Key(db, name)))
+            result.opaque.setdefault(type_, (path, Key(db, name)))
 
     def _facts_of(self, path: str, blob_id: str) -> FileFacts:
         """Return what is known of a file; files of two databases may have the same content."""
@@ -183,23 +183,23 @@ def _untidy(path: str, line: int) -> str:
     return f"{path}, line {line}: not in canonical form; {TIDY}"
 
 
-def _find_misplaced(found: FsckResult) -> None:
+def _find_misplaced(result: FsckResult) -> None:
     """Find the files with keys that a commit would put elsewhere."""
     misplaced: dict[str, list[Key]] = {}
     due: dict[str, str] = {}
-    for key, path, due_path in _due_paths(found):
+    for key, path, due_path in _due_paths(result):
         if path != due_path:
             misplaced.setdefault(path, []).append(key)
             due.setdefault(path, due_path)
     for path, keys in sorted(misplaced.items()):
         belongs = "belongs" if len(keys) == 1 else "belong"
         sentence = f"{path}: {key_list(keys)} {belongs} in another file ({due[path]}); {TIDY}"
-        found.find(Sort.UNTIDY, sentence, path)
+        result.add(Sort.UNTIDY, sentence, path)
 
 
-def _due_paths(found: FsckResult) -> Iterator[tuple[Key, str, str]]:
+def _due_paths(result: FsckResult) -> Iterator[tuple[Key, str, str]]:
     """Yield each key, the path of the file that it is in, and of the one that it belongs in."""
-    for db, where in found.where.items():
+    for db, where in result.where.items():
         if db == FUNCTIONS:
             for name, path in where.items():
                 due = file_format.library_file(name, path.rpartition(".")[2])
@@ -208,16 +208,18 @@ def _due_paths(found: FsckResult) -> Iterator[tuple[Key, str, str]]:
         for place, names in file_format.place_files(db, sorted(map(codec.data, where))):
             for name in map(codec.text, names):
                 key = Key(db, name)
-                alone = file_format.beside(place, codec.data(name)) if key in found.large else place
+                alone = (
+                    file_format.beside(place, codec.data(name)) if key in result.large else place
+                )
                 yield key, where[name], alone
 
 
-def _find_out_of_scope(found: FsckResult) -> None:
+def _find_out_of_scope(result: FsckResult) -> None:
     """Find keys that the manifest's scope does not cover: a restore would leave them out."""
-    if found.scope is None:
+    if result.scope is None:
         return
-    within = covers(found.scope)
-    for db, where in sorted(found.where.items()):
+    within = covers(result.scope)
+    for db, where in sorted(result.where.items()):
         outside = [key for key in (Key(db, name) for name in where) if not within(key)]
         if outside:
             path = where[outside[0].name]
@@ -225,4 +227,4 @@ def _find_out_of_scope(found: FsckResult) -> None:
                 f"{path}: outside the scope in {file_format.MANIFEST}, so a restore"
                 f" leaves it out: {key_list(outside)}; change the scope, or remove it"
             )
-            found.find(Sort.DIFFERENT, sentence, path, outside[0])
+            result.add(Sort.DIFFERENT, sentence, path, outside[0])

@@ -117,7 +117,7 @@ class Drill:
             examined = self._examiner.examine(commit)
         except Damaged as damaged:
             return Proof(commit, tree, SnapshotCounts(), [Finding(Sort.DAMAGED, str(damaged))])
-        proof = Proof(commit, tree, examined.held, examined.findings)
+        proof = Proof(commit, tree, examined.counts, examined.findings)
         if not examined.damaged:
             done = run_drill(self._repository, examined, self._own, self._progress)
             proof = replace(

@@ -42,7 +42,7 @@ Item = tuple[KeyChange, Entry | None, Entry | None, Sequence[ValueChange]]
 
 def diff_page(
     sides: tuple[SideTitle, SideTitle],
-    made: datetime,
+    created: datetime,
     changes: Sequence[KeyChange],
     items: Iterable[Item],
     hidden: Counts = Counts(),  # noqa: B008  frozen
@@ -56,7 +56,7 @@ def diff_page(
     titled = Titled("gitbackup diff", f"{before.name} → {after.name}", heading)
     counts = count_by_space(changes)
     tools = Tools("keys", "Key", "Value", actions=True)
-    return framed(titled, made, tools, _body(changes, counts, items, tools, hidden))
+    return framed(titled, created, tools, _body(changes, counts, items, tools, hidden))
 
 
 def _body(
@@ -107,9 +107,9 @@ def _places(
     page = _Page(counts)
     for place, inside in groupby(items, lambda item: item[0].key.place):
         if several:
-            its = sum((n for space, n in counts.items() if space.place == place), Counts())
+            place_counts = sum((n for space, n in counts.items() if space.place == place), Counts())
             yield f'<details class="group place" open><summary><h2>{safe(place)}</h2>'
-            yield f"{counted(its)}</summary>\n"
+            yield f"{counted(place_counts)}</summary>\n"
         yield from page.spaces(inside)
         if several:
             yield "</details>\n"
@@ -183,8 +183,8 @@ def _row(row: Row) -> str:
         return f'<div>{what}<dd class="note">{safe(escape(row.note))}</dd></div>'
     old, new = row.before, row.after
     if old is not None and new is not None:
-        one, other = marked(old, new)
-        return f"<div>{what}<dd><del>{one}</del> <ins>{other}</ins></dd></div>"
+        removed, added = marked(old, new)
+        return f"<div>{what}<dd><del>{removed}</del> <ins>{added}</ins></dd></div>"
     side = f"<ins>{safe(new)}</ins>" if new is not None else f"<del>{safe(old or '')}</del>"
     return f"<div>{what}<dd>{side}</dd></div>"
 

@@ -89,7 +89,7 @@ class Tools(NamedTuple):
     actions: bool
 
 
-def framed(title: Titled, made: datetime, tools: Tools, body: Iterable[str]) -> Iterator[str]:
+def framed(title: Titled, created: datetime, tools: Tools, body: Iterable[str]) -> Iterator[str]:
     """Yield a whole page around its body, a piece at a time."""
     style, script = _own("page.css"), _own("page.js")
     yield (
@@ -104,7 +104,7 @@ def framed(title: Titled, made: datetime, tools: Tools, body: Iterable[str]) -> 
     yield f'<header><p class="kind">{safe(title.kind)}</p>\n<h1>{title.heading}</h1>\n'
     yield from body
     yield (
-        f"<footer><p>Made by gitbackup on {made:%Y-%m-%d at %H:%M} UTC. It holds data of the"
+        f"<footer><p>Made by gitbackup on {created:%Y-%m-%d at %H:%M} UTC. It holds data of the"
         " database: keep it as private as that.</p></footer>\n"
         f"<script>{script}</script>\n</body>\n</html>\n"
     )

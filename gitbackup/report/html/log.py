@@ -39,11 +39,11 @@ FEW = 12
 Commit = tuple[CommitInfo, Sequence[KeyChange]]
 
 
-def log_page(title: SideTitle, made: datetime, commits: Iterable[Commit]) -> Iterator[str]:
+def log_page(title: SideTitle, created: datetime, commits: Iterable[Commit]) -> Iterator[str]:
     """Yield a page of commits, newest first, a piece at a time; they are read when needed."""
     tools = Tools("commits", "Key", "Message", actions=False)
     return framed(
-        Titled("gitbackup log", title.name, title.markup), made, tools, _body(commits, tools)
+        Titled("gitbackup log", title.name, title.markup), created, tools, _body(commits, tools)
     )
 
 

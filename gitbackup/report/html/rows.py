@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -57,8 +58,8 @@ def rows(
         yield from _entry(entry, action)
 
 
-def _bounded(found: Iterator[Row], total: int, many: str) -> Iterator[Row]:
-    yield from islice(found, MOST_ROWS)
+def _bounded(every: Iterator[Row], total: int, many: str) -> Iterator[Row]:
+    yield from islice(every, MOST_ROWS)
     if total > MOST_ROWS:
         yield Row(note=f"… {total - MOST_ROWS:,} more {many}")
 
@@ -156,10 +157,6 @@ def _one_sided(title: str, text: str, action: Action) -> Row:
     return Row(title, None, text) if action is Action.ADDED else Row(title, text, None)
 
 
-def _source_line(line: str) -> str:
-    return escape(line, LONGEST)
-
-
 SHOWN_PARTS: dict[Part, Callable[[Any], str]] = {
     Part.EXPIRY: instant,
     Part.FIELD_EXPIRY: instant,
@@ -172,5 +169,5 @@ SHOWN_FORMS: dict[kinds.Form, Callable[[Any], str]] = {
     kinds.Form.NAME: name,
     kinds.Form.SCORE: score,
     kinds.Form.PAIRS: _text,
-    kinds.Form.LINE: _source_line,
+    kinds.Form.LINE: partial(escape, limit=LONGEST),
 }

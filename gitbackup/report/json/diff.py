@@ -40,35 +40,32 @@ def to_json(
     redacted: bool = False,
     rank: bool = False,
 ) -> dict[str, Any]:
-    """One key's diff; the entries whole where the key or its type came or went.
+    """Return one key's diff, with both entries if the key or its type came or went.
 
     Documents may hold integers of any size and lone surrogates: write it with json, not orjson.
     """
     place = {"functions": True} if change.key.db == FUNCTIONS else {"db": change.key.db}
     types = {"before": before and before["type"], "after": after and after["type"]}
-    told: dict[str, Any] = {"schema": SCHEMA, **place, "key": change.key.name}
-    told |= {"action": change.action.value, "type": types}
+    document: dict[str, Any] = {"schema": SCHEMA, **place, "key": change.key.name}
+    document |= {"action": change.action.value, "type": types}
     if redacted:
-        told |= {"redacted": True}
+        document |= {"redacted": True}
     if change.action is not Action.CHANGED or types["before"] != types["after"]:
-        told |= {"before": before, "after": after}
+        document |= {"before": before, "after": after}
     changes = list(_changes(before, after, values))
     if rank:
-        _add_ranks(changes, ranks(before), ranks(after))
-    return told | {"changes": changes}
-
-
-def _add_ranks(changes: Sequence[dict[str, Any]], before: Ranks, after: Ranks) -> None:
-    for change in changes:
-        if change["part"] == Part.SCORE:
-            member = change["name"]
-            change["rank"] = {"before": before.get(member), "after": after.get(member)}
+        old, new = ranks(before), ranks(after)
+        for each in changes:
+            if each["part"] == Part.SCORE:
+                member = each["name"]
+                each["rank"] = {"before": old.get(member), "after": new.get(member)}
+    return document | {"changes": changes}
 
 
 def _changes(
     before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
 ) -> Iterator[dict[str, Any]]:
-    """The changes in their order, those inside one text gathered under it."""
+    """Yield the changes in their order, those inside one text gathered under it."""
     for (part, name, inside), group in groupby(values, lambda v: (v.part, v.name, bool(v.path))):
         gathered = list(group)
         texts = _texts(before, after, part, name, values) if inside else None
@@ -76,7 +73,9 @@ def _changes(
             yield from map(_change, gathered)
         else:
             whole = ValueChange(part, Action.CHANGED, name, (), *texts)
-            yield _change(whole) | {"inside": [_inside(value) for value in gathered]}
+            members = ("action", "path", "before", "after")
+            inside_it = [{name: _change(value)[name] for name in members} for value in gathered]
+            yield _change(whole) | {"inside": inside_it}
 
 
 def _change(value: ValueChange) -> dict[str, Any]:
@@ -91,14 +90,10 @@ def _change(value: ValueChange) -> dict[str, Any]:
     }
 
 
-def _inside(value: ValueChange) -> dict[str, Any]:
-    return {key: _change(value)[key] for key in ("action", "path", "before", "after")}
-
-
 def _texts(
     before: Entry | None, after: Entry | None, part: Part, name: str, values: Sequence[ValueChange]
 ) -> tuple[str, str] | None:
-    """The two whole texts whose documents were compared inside; None where it was no text."""
+    """Return the two whole texts whose documents were compared inside; None if there are none."""
     if before is None or after is None:
         return None
     if part is Part.FIELD:
@@ -109,7 +104,7 @@ def _texts(
 
 
 def _position_before(position: int, values: Sequence[ValueChange]) -> int:
-    """Where an item stood before the items around it came and went."""
+    """Return where an item was before items around it were added and removed."""
     items = [value for value in values if value.part is Part.ITEM and not value.path]
     position -= sum(v.action is Action.ADDED and int(v.name) < position for v in items)
     for value in items:  # sorted by position

@@ -100,19 +100,17 @@ def change_lines(
         value_lines = entry_lines(entry, view.most(PREVIEW), view.named, view.moment)
         lines = (sign + line for line in value_lines)
     for line in lines:
-        yield INDENT + (line if isinstance(line, UncutLine) else fit(_painted(line), view.room))
+        if isinstance(line, UncutLine):
+            yield INDENT + line
+        else:
+            style = COLOURS.get(line.partition(" ")[0])
+            yield INDENT + fit(paint(style, line) if style else line, view.room)
 
 
 def headline(change: KeyChange) -> str:
     """Return what happened to which key."""
     letter = paint(STYLES[change.action], LETTERS[change.action])
     return f"{letter}  {paint(Style.HEADING, key_name(change.key))}"
-
-
-def _painted(line: str) -> str:
-    """Return a line in the color of its sign."""
-    style = COLOURS.get(line.partition(" ")[0])
-    return paint(style, line) if style else line
 
 
 def _changed_lines(

@@ -67,7 +67,7 @@ def namespace_lines(
     shown = namespaces if full else biggest(namespaces)
     rows = [(titled(*space), text(counts)) for space, counts in shown.items()]
     wide = max((width(title) for title, _ in rows), default=0)
-    yield from (f"  {pad(title, wide)}  {told}" for title, told in rows)
+    yield from (f"  {pad(title, wide)}  {line}" for title, line in rows)
     if len(namespaces) > len(shown):
         rest = len(namespaces) - len(shown)
         yield f"  and {counted(rest, 'more prefix', 'more prefixes')}{hint}"

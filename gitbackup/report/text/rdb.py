@@ -32,17 +32,19 @@ def listed_line(listed: RdbListed) -> str:
     return f"{name}  {when}  {by}RDB version {listed.file.version}"
 
 
-def verified_lines(found: RdbVerified) -> Iterator[str]:
-    """Yield what a server of our own found in a file."""
-    file = found.file
+def verified_lines(verified: RdbVerified) -> Iterator[str]:
+    """Yield what a server of our own verified in a file."""
+    file = verified.file
     when = _moment(file.taken_at) if file.dated else "an unknown time"
     by = f" by {escape(file.server)}" if file.server else ""
     yield f"{escape(str(file.path))}: {size(file.size)} of {when}{by}, RDB version {file.version}"
-    yield "the checksum is right" if found.checksum else "no checksum"
-    yield f"loaded by {found.server}: {keys(sum(found.keys.values()))}"
-    for db, count in sorted(found.keys.items()):
-        expiring = f", {found.expiring[db]:,} of them with an expiry" if found.expiring[db] else ""
-        expired = f", {found.expired[db]:,} expired since" if found.expired[db] else ""
+    yield "the checksum is right" if verified.checksum else "no checksum"
+    yield f"loaded by {verified.server}: {keys(sum(verified.keys.values()))}"
+    for db, count in sorted(verified.keys.items()):
+        expiring = (
+            f", {verified.expiring[db]:,} of them with an expiry" if verified.expiring[db] else ""
+        )
+        expired = f", {verified.expired[db]:,} expired since" if verified.expired[db] else ""
         yield f"  db{db}  {keys(count)}{expiring}{expired}"
-    if found.libraries:
-        yield f"  {counted(found.libraries, 'library', 'libraries')} of functions"
+    if verified.libraries:
+        yield f"  {counted(verified.libraries, 'library', 'libraries')} of functions"
