@@ -1,4 +1,4 @@
-"""Blobs by their ids, through one `git cat-file` that stays open."""
+"""Read blobs and trees by their ids, through one `git cat-file` that stays open."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Blobs:
     def __init__(self, git: Commands) -> None:
         self._git = git
         self._process: GitProcess | None = None
-        self._asked = 0  # questions whose answers are still to be read
-        self._sound: set[str] = set()  # blobs that git has given as they are
+        self._asked = 0  # questions whose answers have not been read yet
+        self._sound: set[str] = set()  # blobs whose content was checked against their ids
         self._foretold: deque[str] = deque()
         self._coming: Iterator[bytes] = iter(())
 
     def prefetch(self, wanted: Iterable[str]) -> None:
-        """These are to be read next, in this order: git is then asked for many at a time."""
+        """Announce the blobs that are read next, in this order; git is asked for many at a time."""
         self._foretold = deque(wanted)
         self._coming = self.read_all([*self._foretold])
 
     def read(self, wanted: str, most: int | None = None) -> bytes:
-        """The bytes of a blob; Damaged where it is missing, not what its id says, or larger than
-        `most`, or than the memory that is left."""
+        """Return the bytes of a blob. Raises Damaged if it is missing or not what its id says,
+        TooLarge if it is larger than `most` or than the memory that is left."""
         if most is not None:
             return next(self._answers([wanted], b"blob", most))
         if self._foretold and self._foretold[0] == wanted:
@@ -53,24 +53,23 @@ class Blobs:
         return next(self.read_all([wanted]))
 
     def read_all(self, wanted: Iterable[str]) -> Iterator[bytes]:
-        """Yield the bytes of each blob in turn, of which git is asked for many at a time.
+        """Yield the bytes of each blob; git is asked for many at a time.
 
-        An answer is taken from git when its turn comes, so they fill no memory. Raises
-        Damaged where one is missing, or not what its id says. What else is read meanwhile
-        ends it.
+        An answer is received when it is needed, so they do not fill the memory. Raises Damaged if
+        a blob is missing or not what its id says. Reading anything else meanwhile ends it.
         """
         return self._answers(wanted, b"blob")
 
     def tree(self, wanted: str) -> bytes:
-        """The tree object of a tree, or of a commit's snapshot; Damaged where it is missing."""
+        """Return the object of a tree, or of a commit's tree. Raises Damaged if it is missing."""
         return next(self._answers([f"{wanted}^{{tree}}"], b"tree"))
 
     def trees(self, wanted: Iterable[str]) -> Iterator[bytes]:
-        """Yield the objects of these trees in turn, read as blobs are by `read_all`."""
+        """Yield the objects of these trees, as `read_all()` does those of blobs."""
         return self._answers(wanted, b"tree")
 
     def close(self, otherwise: str = "") -> str:
-        """End the process, where one runs; return what it complained of, or `otherwise`."""
+        """End the process if it runs; return its error messages, or `otherwise`."""
         process, self._process = self._process, None
         self._foretold.clear()
         said = ""
@@ -94,7 +93,7 @@ class Blobs:
                 yield self._answer(process, id_, kind, most)
 
     def _answer(self, process: GitProcess, wanted: str, kind: bytes, most: int | None) -> bytes:
-        """Return the next answer, which is to be this object."""
+        """Return the next answer, which has to be this object."""
         try:
             data = answer(process, kind, most)
         except TooLarge as error:
@@ -114,7 +113,7 @@ class Blobs:
         return data
 
     def _started(self) -> GitProcess:
-        if self._asked:  # nobody read on
+        if self._asked:  # not all answers were read
             self.close()
         if self._process is None:
             self._process = self._git.start("cat-file", "--batch")
@@ -122,7 +121,7 @@ class Blobs:
         return self._process
 
     def _unread(self, wanted: str) -> GitbackupError:
-        """Return the error to raise where git has ended: it was killed, or met with damage."""
+        """Return the error to raise if git has ended: it was killed, or the object is damaged."""
         process, self._process, self._asked = self._process, None, 0
         result = process.finish() if process else Result(1, b"", "")
         if result.status < 0:
@@ -137,17 +136,16 @@ class Blobs:
 
 
 def ask(process: GitProcess, *questions: bytes) -> None:
-    """Ask for objects, a line each: so few that it need not wait for git to read them."""
+    """Ask for objects, a line each: so few that they fit into the pipe."""
     process.stdin.write(b"".join(question + b"\n" for question in questions))
     process.stdin.flush()
 
 
 def answer(process: GitProcess, kind: bytes = b"blob", most: int | None = None) -> bytes | None:
-    """Return the bytes of the blob that was asked for, or of another kind of object; None where it
-    is missing.
+    """Return the bytes of the object that was asked for; None if it is missing.
 
-    Raises EOFError where git has ended, ValueError where it answers something else, TooLarge
-    where that has more bytes than `most`, or than there is memory for.
+    Raises EOFError if git has ended, ValueError if it answers with another kind of object, TooLarge
+    if the object has more bytes than `most`, or than there is memory for.
     """
     words = process.stdout.readline().split()
     if not words:

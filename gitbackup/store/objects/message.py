@@ -1,4 +1,4 @@
-"""What a commit message says: its subject, its body, and the trailers at its end."""
+"""Parse a commit message: its subject, its body, and the trailers at its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class Message(NamedTuple):
 
 def parse(message: str) -> Message:
     """Return the parts of any commit message, ours or a person's."""
-    subject, _, rest = _parted(message.strip("\n"))
+    message = message.strip("\n")
+    blank = _BLANK.search(message)
+    subject, rest = (message[: blank.start()], message[blank.end() :]) if blank else (message, "")
     body, trailers = rest, {}
     paragraphs = _BLANK.split(rest.rstrip())
     if found := _trailers(paragraphs[-1]):
@@ -32,25 +34,18 @@ def parse(message: str) -> Message:
 
 
 def counts(trailers: Mapping[str, str]) -> Counts | None:
-    """Return what the trailers say was added, changed and removed; None where they do not."""
+    """Return how many keys were added, changed and removed by the trailers; None without these."""
     found = [trailers.get(name, "") for name in ("Added", "Changed", "Removed")]
     if all(map(_COUNT.fullmatch, found)):
         return Counts(*map(int, found))
     return None
 
 
-def _parted(message: str) -> tuple[str, str, str]:
-    blank = _BLANK.search(message)
-    if blank is None:
-        return message, "", ""
-    return message[: blank.start()], blank[0], message[blank.end() :]
-
-
 def _trailers(paragraph: str) -> dict[str, str]:
-    """Return the trailers that a paragraph consists of; none where any line of it is not one.
+    """Return the trailers of a paragraph; none if any line of it is not part of one.
 
-    A line that begins with a space goes on with the one before; a name that comes twice
-    has both values, with a comma between.
+    A line that begins with a space continues the one before. A name that comes twice has both
+    values, with a comma between them.
     """
     found: dict[str, list[str]] = {}
     name = ""

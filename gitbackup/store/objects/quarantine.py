@@ -1,7 +1,7 @@
-"""A place apart for a commit that is being written, as `git receive-pack` makes one.
+"""A quarantine, as `git receive-pack` has one, for the objects of a commit that is being written.
 
-It is a git directory of its own among the repository's objects: a commit that fails, or a
-run that is killed, leaves nothing in the repository but that directory.
+It is a git directory of its own among the repository's objects: a commit that fails, or a run that
+is killed, leaves nothing in the repository except that directory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PREFIX = "tmp_gitbackup-"  # git's own prune removes what begins with tmp_, onc
 
 
 class Quarantine:
-    """The place; its folder is there from the start and goes with remove()."""
+    """A quarantine folder, which exists until `remove()`."""
 
     def __init__(self, git: Commands) -> None:
         self._target = git.git_dir / "objects"
@@ -28,7 +28,7 @@ class Quarantine:
             (self._folder / "HEAD").write_text("ref: refs/heads/none\n")
 
     def writing(self) -> dict[str, str]:
-        """Return the environment in which git writes here, and sees the repository's objects."""
+        """Return the environment in which git writes to the quarantine and sees the repository."""
         return {
             "GIT_DIR": str(self._folder),
             "GIT_COMMON_DIR": str(self._folder),
@@ -37,30 +37,30 @@ class Quarantine:
         }
 
     def seeing(self) -> dict[str, str]:
-        """Return the environment in which git, at work in the repository, sees what is here."""
+        """Return the environment in which git works in the repository and sees the quarantine."""
         return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": _search_path(self._folder / "objects")}
 
     def admit(self) -> None:
-        """Move what was written among the repository's own objects."""
+        """Move the objects into the repository."""
         packs = (self._folder / "objects" / "pack").glob("pack-*")
         with file_errors("move a commit into the repository"):
             (self._target / "pack").mkdir(exist_ok=True)
-            # a pack is there for git once its index is: that one last
+            # git finds a pack by its index, so the index is moved last
             for file in sorted(packs, key=lambda file: file.suffix == ".idx"):
                 file.replace(self._target / "pack" / file.name)
             sync_folder(self._target / "pack")
 
     def remove(self) -> None:
-        """Remove the place, and what of it was not admitted."""
+        """Remove the folder, and the objects that were not admitted."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def sweep(git: Commands) -> None:
-    """Remove the places of runs that were killed; under the repository's lock."""
+    """Remove the quarantines of runs that were killed; under the repository's lock."""
     for left in (git.git_dir / "objects").glob(_PREFIX + "*"):
         shutil.rmtree(left, ignore_errors=True)
 
 
 def _search_path(folder: Path) -> str:
-    """Quoted, for a colon in it would part it."""
+    """Return a folder as a search path, quoted so that a colon in it does not separate it."""
     return '"' + str(folder).replace("\\", "\\\\").replace('"', '\\"') + '"'

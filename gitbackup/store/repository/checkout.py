@@ -1,4 +1,4 @@
-"""HEAD moves to a new commit, and the work tree after it: both, also where a run is killed."""
+"""Move HEAD to a new commit and the work tree after it; a run that is killed is finished later."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def advance(git: Commands, old: str | None, new: str, lost: bool = False) -> Non
 
 
 def _follow(git: Commands, old: str | None, new: str, lost: bool) -> None:
-    """Nothing of a person's is in the way: what fails now is the system."""
+    """Update the work tree. No person's files are in the way; what fails now is the system."""
     try:
         worktree.follow(git, old, new, lost)
     except Busy:
@@ -50,9 +50,9 @@ def _follow(git: Commands, old: str | None, new: str, lost: bool) -> None:
 
 
 def finish(git: Commands) -> None:
-    """End what a killed run began, if one did; under the repository's lock.
+    """Finish what a killed run has begun, if one has; under the repository's lock.
 
-    Raises GitbackupError where a person's edits are in the way.
+    Raises GitbackupError if a person's edits are in the way.
     """
     journal = _journal(git)
     if not journal.exists():
@@ -69,7 +69,7 @@ def finish(git: Commands) -> None:
 
 
 def _stage_written(git: Commands, changes: list[FileChange]) -> None:
-    """Tell the index of the files that the killed run had written already."""
+    """Add the files that the killed run had written already to git's index."""
     blobs = Blobs(git)
     lines = []
     for change in changes:
@@ -82,7 +82,7 @@ def _stage_written(git: Commands, changes: list[FileChange]) -> None:
 
 
 def _is_written(blobs: Blobs, file: Path, change: FileChange) -> bool:
-    """Return whether the file is as it shall be; one that was cut off is taken out of the way."""
+    """Return whether the file is as it has to be; remove one that was cut off."""
     try:
         data = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -103,7 +103,7 @@ def _journal(git: Commands) -> Path:
 
 
 def write_whole(file: Path, content: str) -> None:
-    """Write a file of ours in the git directory; nobody ever reads half of it."""
+    """Write a file of ours in the git directory, in one step, so that nobody reads half of it."""
     file.parent.mkdir(mode=0o700, exist_ok=True)
     with new_file(file) as stream:
         stream.write(content.encode())

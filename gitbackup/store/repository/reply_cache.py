@@ -1,9 +1,9 @@
-"""What the server's replies were for each file of the last commit, so that the same ones again
-need not be made a file again.
+"""Digests of the server's replies for each file of the last commit: a file whose replies are the
+same again need not be made again.
 
-It is a file of ours in the git directory, and no more than a saving: where it is missing,
-damaged or of another version, all is made anew. A digest of SHA-256 covers all that a file's
-content is made of; what it leads to counts only where the commit at hand has that very blob.
+It is a file in the git directory, which only saves time: if it is missing, damaged or of another
+version, all files are made anew. A digest covers everything that a file's content depends on. Its
+blob is used only if the commit at hand has it at that path.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class CachedBlob(NamedTuple):
 
 
 class ReplyCache:
-    """Digests of replies, and what was made of them.
+    """Digests of replies, and the blobs that were made of them.
 
-    Only what was found or added since it was loaded is there when it is loaded again.
+    Only digests that were looked up or added since it was loaded are saved.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,17 +41,17 @@ class ReplyCache:
         self._kept: dict[bytes, CachedBlob] = {}
 
     def get(self, digest: bytes) -> CachedBlob | None:
-        """Return what was made of replies with this digest; None where nobody knows."""
-        if found := self._known.get(digest):
-            self._kept[digest] = found
-        return found
+        """Return the blob that was made of replies with this digest; None if there is none."""
+        if cached := self._known.get(digest):
+            self._kept[digest] = cached
+        return cached
 
-    def add(self, digest: bytes, made: CachedBlob) -> None:
-        """That was made of replies with this digest."""
-        self._kept[digest] = made
+    def add(self, digest: bytes, blob: CachedBlob) -> None:
+        """Note the blob that was made of replies with this digest."""
+        self._kept[digest] = blob
 
     def save(self) -> None:
-        """Keep what was found and added; where that fails, nothing is kept."""
+        """Write the file. If that fails, the old one stays, without an error."""
         if self._kept == self._known:
             return
         records = b"".join(
@@ -70,8 +70,8 @@ def _load(path: Path) -> dict[bytes, CachedBlob]:
         content = path.read_bytes()
     except OSError:
         return {}
-    content, told = content[:-_SUM], content[-_SUM:]
-    if not content.startswith(_HEADER) or hashlib.sha256(content).digest() != told:
+    content, checksum = content[:-_SUM], content[-_SUM:]
+    if not content.startswith(_HEADER) or hashlib.sha256(content).digest() != checksum:
         return {}
     records = content[len(_HEADER) :]
     return {

@@ -31,7 +31,7 @@ from gitbackup.store.repository.restore_journal import Journal
 class Repository(Configured):
     """The data repository in a folder; made by create() or open().
 
-    Every method raises GitbackupError, with git's own words, where git fails.
+    Every method raises GitbackupError, with git's own words, if git fails.
     """
 
     def __init__(self, path: Path, git: Commands) -> None:
@@ -49,32 +49,31 @@ class Repository(Configured):
     def create(cls, path: Path | str, bare: bool = False) -> Self:
         """Make the repository in a folder, or adopt the one there: ours, or an empty one.
 
-        Raises NoRepository where the folder holds another git repository.
+        Raises NoRepository if the folder holds another git repository.
         """
         return cls(Path(path), open_repository.make(Path(path), bare))
 
     @classmethod
     @contextmanager
     def clone(cls, source: str, path: Path | str, bare: bool = False) -> Iterator[Self]:
-        """Makes the repository in an empty folder of one that is elsewhere, its remote.
+        """Copy a repository from elsewhere into an empty folder; the source becomes its remote.
 
-        `source` is a git URL, a repository's folder, a bundle, or a folder with one. Raises
-        UsageError where there is none, NoRepository where it is not ours, or the folder is not
-        empty; Damaged where it is not whole. Nothing is left behind then, nor where the
-        context fails.
+        `source` is a git URL, a repository's folder, a bundle, or a folder with one bundle. Raises
+        UsageError if there is none, NoRepository if it is not a data repository or the folder is
+        not empty, Damaged if it is not complete. If it or the block fails, nothing is left behind.
         """
         with clone.making(Path(path), bare) as git:
-            made = cls(Path(path), git)
-            with made.lock():
-                clone.fill(git, source, made.advance)
-            yield made
+            repository = cls(Path(path), git)
+            with repository.lock():
+                clone.fill(git, source, repository.advance)
+            yield repository
 
     @classmethod
     def find(cls, path: Path | str) -> Self | None:
-        """The repository in a folder, itself and not around it; None where there is none yet.
+        """Return the repository in a folder, not one around it; None if there is none yet.
 
-        One that holds nothing and that we did not make counts as none. Raises NoRepository
-        where what is there is not ours, Damaged where it is of a newer format.
+        One that is empty and not made by gitbackup counts as none. Raises NoRepository if it is not
+        a data repository, Damaged if it is of a newer format.
         """
         git = open_repository.find(Path(path))
         if git is None:
@@ -90,24 +89,24 @@ class Repository(Configured):
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """The same; raises NoRepository where there is none yet."""
+        """Do as `find()`, but raise NoRepository if there is none yet."""
         found = cls.find(path)
         if found is None:
             raise missing(path)
         return found
 
     def head(self) -> str | None:
-        """The id of HEAD's commit; None before the first. Raises Damaged where it is lost."""
+        """Return the id of HEAD's commit; None before the first. Raises Damaged if it is lost."""
         return refs.head(self._git)
 
     def branch(self) -> str:
-        """Return the name of the branch that HEAD is on; empty where it is on none."""
+        """Return the name of the branch that HEAD is on; an empty string if it is detached."""
         return refs.branch(self._git).removeprefix(BRANCHES)
 
     def resolve(self, commit_ish: str) -> str:
         """Return the id of the commit that any of git's names stands for.
 
-        Raises UsageError where there is none, or a short id fits several.
+        Raises UsageError if there is none, or if a short id fits several.
         """
         return refs.resolve(self._git, commit_ish)
 
@@ -120,9 +119,9 @@ class Repository(Configured):
         return refs.go_back(self._git)
 
     def tree_id(self, commit: str) -> str:
-        """Return the id of a commit's snapshot: equal data in an equal scope have an equal one.
+        """Return the id of a commit's tree, which equal data in an equal scope always have.
 
-        Raises Damaged where the commit, or its tree, is missing.
+        Raises Damaged if the commit, or its tree, is missing.
         """
         words = "rev-parse", "--verify", f"{commit}^{{tree}}"
         result = self._git.attempt(*words)
@@ -139,20 +138,23 @@ class Repository(Configured):
         return trees.listing(self._git, commit)
 
     def changed_files(self, a: str | None, b: str) -> list[FileChange]:
-        """The files that differ between two snapshots, ids of commits; None is an empty one."""
+        """Return the files that differ between two commits, given by id; None is no files."""
         return trees.changed_files(self._git, a, b)
 
     def read(self, blob_id: str, most: int | None = None) -> bytes:
-        """The bytes of a blob; Damaged where it is missing or corrupt, or larger than `most` or
-        the memory that is left. For one thread."""
+        """Return the bytes of a blob. For one thread.
+
+        Raises Damaged if it is missing or corrupt, TooLarge if it has more bytes than `most`, or
+        than there is memory for.
+        """
         return self._blobs.read(blob_id, most)
 
     def prefetch(self, blob_ids: Iterable[str]) -> None:
-        """Blobs that `read` is to be asked for next, in this order: it is quicker then."""
+        """Announce the blobs that `read()` is called for next, in this order, to make it faster."""
         self._blobs.prefetch(blob_ids)
 
     def read_all(self, blob_ids: Iterable[str]) -> Iterator[bytes]:
-        """The bytes of each blob in turn, quicker than by `read`, which is not used meanwhile."""
+        """Yield the bytes of each blob, faster than `read()`, which must not be used meanwhile."""
         return self._blobs.read_all(blob_ids)
 
     @staticmethod
@@ -161,18 +163,18 @@ class Repository(Configured):
         return blob_id(data)
 
     def folder(self, tree_ish: str) -> dict[str, TreeEntry]:
-        """Return what stands in a folder of a snapshot, by its tree's id. For one thread."""
+        """Return the entries of a folder, by its tree's id or its commit's. For one thread."""
         return trees.inside(self._blobs.tree(tree_ish))
 
     def folders(self, tree_ids: Iterable[str]) -> Iterator[dict[str, TreeEntry]]:
-        """What stands in each of these folders in turn, by their trees' ids, quicker than by
-        `folder`, which is not used meanwhile."""
+        """Yield the entries of each of these folders, by their trees' ids, faster than `folder()`,
+        which must not be used meanwhile."""
         return map(trees.inside, self._blobs.trees(tree_ids))
 
     def log(
         self, selection: Selection | str = "HEAD", limit: int | None = None
     ) -> Iterator[CommitInfo]:
-        """The commits selected, or those from a commit-ish back, as history.records() has them."""
+        """Yield the selected commits, or those from a commit-ish back, newest first."""
         chosen = Selection((selection,), limit) if isinstance(selection, str) else selection
         return (record.info for record in self.history.records(chosen))
 
@@ -182,11 +184,11 @@ class Repository(Configured):
 
     @contextmanager
     def lock(self, wait: float | None = None) -> Iterator[None]:
-        """Holds the repository for this run; whatever writes to it is done in here.
+        """Hold the repository for this run inside the block, which everything needs that writes.
 
-        First it ends or sweeps what a killed run left. Raises Busy where another run holds
-        it for so many seconds, `lock_wait` unless they are given; GitbackupError where a
-        person's edits keep the work tree from following.
+        First it finishes or removes what a killed run has left. Raises Busy if another run holds it
+        for so many seconds, `lock_wait` by default; GitbackupError if a person's edits keep the
+        work tree from following HEAD.
         """
         with lock.hold(self._git, wait=self.lock_wait if wait is None else wait) as killed:
             self._locked = True
@@ -201,9 +203,9 @@ class Repository(Configured):
                 self._locked = False
 
     def beside(self, what: str, wait: float | None = None) -> AbstractContextManager[object]:
-        """Hold a lock of its own for what is done beside others' commits, such as `watching`.
+        """Hold another lock, such as `watching`, beside which other runs may commit.
 
-        Raises Busy where another run holds that for so many seconds, `lock_wait` unless given.
+        Raises Busy if another run holds it for so many seconds, `lock_wait` by default.
         """
         seconds = self.lock_wait if wait is None else wait
         return lock.hold(self._git, f"{what}.lock", seconds, f"{what} in {{}} already")
@@ -228,10 +230,10 @@ class Repository(Configured):
         return commits.ancestors(self._git, commit)
 
     def advance(self, new: str, old: str | None) -> None:
-        """Move HEAD from one commit to another that is there; the work tree follows.
+        """Move HEAD from one commit to another; the work tree follows. Under lock().
 
-        Raises Busy where HEAD is not at `old`, GitbackupError where a person's files in the
-        work tree stand in the way or an attribute changes ours: all is as it was. Under lock().
+        If it raises, nothing has changed: Busy if HEAD is not at `old`, GitbackupError if a
+        person's files in the work tree are in the way, or a git attribute would change ours.
         """
         lost = False
         if old:
@@ -243,7 +245,7 @@ class Repository(Configured):
         self._publish(new, old, None, lost)
 
     def maintain(self) -> None:
-        """Let git repack, if it finds that worth its while, and tidy up. Under lock()."""
+        """Let git repack if there is enough to pack, and remove leftovers. Under lock()."""
         self._need_lock()
         open_repository.sweep(self._git.git_dir)
         self._git.run("gc", "--auto", "--quiet")
@@ -257,34 +259,35 @@ class Repository(Configured):
     def remote(self, word: str | None = None) -> Remote:
         """Return the remote that a name, a URL or a folder means; where pushes go to, without one.
 
-        Raises UsageError where there is none.
+        Raises UsageError if there is none.
         """
         return remotes.choose(self._git, word)
 
     def push(self, remote: Remote) -> PushOutcome:
         """Push all branches, tags and notes, none by force. It needs no lock.
 
-        Raises GitbackupError, which says what to do, where the remote has what is not here.
+        Raises GitbackupError, which says what to do, if the remote has commits that are not here.
         """
         return push_pull.push(self._git, remote, self.lock_wait)
 
     def pull(self, remote: Remote) -> PullOutcome:
         """Fetch all, and move HEAD's branch forward; the work tree follows. Under lock().
 
-        Raises GitbackupError, which says what to do, where both sides have gone on.
+        Raises GitbackupError, which says what to do, if each side has commits that the other lacks.
         """
         self._need_lock()
         return push_pull.pull(self._git, remote, self.advance)
 
     def carried(self, remote: Remote | None = None) -> bytes | None:
-        """The file of settings that travels with the history, or a remote's; None for none."""
+        """Return the file of settings that travels with the history, or a remote's; None if there
+        is none."""
         commit = settings_ref.commit(
             self._git, settings_ref.aside(remote) if remote else settings_ref.REF
         )
         return settings_ref.read(self._git, commit) if commit else None
 
     def carried_by_both(self, remote: Remote) -> bytes | None:
-        """Return the file that the remote's comes from, and the one here."""
+        """Return the version of that file that both the remote's and the one here descend from."""
         ours, theirs = (
             settings_ref.commit(self._git, ref)
             for ref in (settings_ref.REF, settings_ref.aside(remote))
@@ -293,7 +296,7 @@ class Repository(Configured):
         return settings_ref.read(self._git, base) if base else None
 
     def has_news(self, remote: Remote) -> bool:
-        """Return whether a remote has a file of settings that the one here does not come from."""
+        """Return whether a remote's file of settings has a version that the one here lacks."""
         ours, theirs = (
             settings_ref.commit(self._git, ref)
             for ref in (settings_ref.REF, settings_ref.aside(remote))
@@ -301,7 +304,7 @@ class Repository(Configured):
         return bool(theirs and not (ours and refs.holds(self._git, theirs, ours)))
 
     def carry(self, content: bytes, remote: Remote | None = None) -> None:
-        """Make this the file that travels; it comes from the remote's as well, if one is given."""
+        """Make this the file that travels, as a descendant of the remote's too if one is given."""
         ours = settings_ref.commit(self._git, settings_ref.REF)
         theirs = settings_ref.commit(self._git, settings_ref.aside(remote)) if remote else None
         forward = theirs and (ours is None or refs.holds(self._git, ours, theirs))
@@ -312,7 +315,8 @@ class Repository(Configured):
             settings_ref.write(self._git, content, [each for each in parents if each])
 
     def detached_there(self, remote: Remote) -> str | None:
-        """The commit that HEAD of a remote was at, on no branch there, when all was fetched."""
+        """Return the commit of a remote's detached HEAD when it was fetched; None if it is on a
+        branch there."""
         return push_pull.detached_there(self._git, remote)
 
     def pushed(self) -> list[Pushed]:
@@ -320,7 +324,7 @@ class Repository(Configured):
         return [remotes.pushed(self._git, remote) for remote in remotes.every(self._git)]
 
     def reply_cache(self) -> ReplyCache:
-        """Return what was made of the server's replies before."""
+        """Return the cache of the blobs that were made of the server's replies."""
         return ReplyCache(self._git.git_dir / "gitbackup" / "seen")
 
     def problems(self) -> list[str]:
@@ -328,30 +332,30 @@ class Repository(Configured):
         return fsck.check(self._git)
 
     def note(self, rehearsals: Mapping[str, Rehearsal]) -> None:
-        """Keep what became of commits' rehearsals, as git notes of ours. Under lock()."""
+        """Keep the results of restore tests, by commit, as git notes. Under lock()."""
         self._need_lock()
         notes.write(self._git, rehearsals)
 
     def expect_resolved(self) -> None:
-        """Raise GitbackupError, which says what to do, where a person's merge, rebase or the
-        like has stopped half-way: a commit of ours would end up in the midst of it."""
+        """Raise GitbackupError, which says what to do, if a person's merge, rebase or the like has
+        stopped half-way: a commit would end up in the middle of it."""
         worktree.expect_resolved(self._git)
 
     def expect_kept(self, commit: str) -> None:
-        """Raise GitbackupError where an attribute would have git keep other bytes than those of
-        a commit's snapshot, once it is HEAD's."""
+        """Raise GitbackupError if a git attribute would change the files of a commit in the work
+        tree."""
         attributes.check(self._git, self.files(commit))
 
     def end(self) -> None:
-        """The restore of this run has ended, and that was said."""
+        """Take the restore of this run out of the journal, for its result was printed."""
         self.journal.end()
 
     def imported(self) -> str | None:
-        """The id of the commit that was imported last, which no branch has; None for none."""
+        """Return the last imported commit, which is on no branch; None if there is none."""
         return refs.read(self._git, refs.HELD)
 
     def keep_imported(self, commit: str | None) -> None:
-        """Keep a commit that no branch has, in place of the one that was kept; None for none."""
+        """Keep a commit that is on no branch, in place of the one before; None keeps none."""
         refs.hold(self._git, commit)
 
     def is_past(self, commit: str) -> bool:
@@ -387,7 +391,7 @@ class Repository(Configured):
 
 
 def missing(path: Path | str) -> NoRepository:
-    """Return the error to raise where a folder has no data repository, and should have one."""
+    """Return the error to raise if a folder has no data repository, and should have one."""
     return NoRepository(
         f"no data repository at {path}; `gitbackup commit` creates one, and --repo names another"
     )

@@ -1,8 +1,8 @@
 """The journal of restores that are under way or were cut off; it outlives a run that is killed.
 
 It is one file beside the locks. A restore is in it, synced to the disk, before HEAD moves for it
-and before the database is written to, and leaves it once all is committed and said. So whatever
-instant a run is killed at, the next one knows which commit was meant, and what HEAD was then.
+and before the database is written to, until everything is committed and the result was printed. So
+at whatever instant a run is killed, the next one knows which commit was meant, and what HEAD was.
 """
 
 from __future__ import annotations
@@ -21,28 +21,31 @@ from gitbackup.store.repository.checkout import write_whole
 
 JOURNAL = "gitbackup/restoring"
 SCHEMA = "gitbackup.restore-journal/1"
-MOST = 32  # restores that were cut off, and that nobody ever finished
+MOST = 32  # restores that were cut off and not finished, of which the last are kept
 
 
 class State(StrEnum):
     """How far a restore has come."""
 
-    SAVING = "saving"  # HEAD is about to be the commit of the state before
+    SAVING = "saving"  # HEAD is about to move to the commit of the state before
     WRITING = "writing"  # the database may have been written to
-    RECORDING = "recording"  # all is written; HEAD is about to be the commit of the state since
-    DONE = "done"  # all is committed, and not said yet
+    RECORDING = "recording"  # all is written; HEAD is about to move to the restored state's commit
+    DONE = "done"  # all is committed, and the result is not printed yet
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """What was asked for, the id of the commit that it named then, and how far it came.
+    """A restore: what was asked for, the id of the commit that was meant, and how far it came.
 
-    `asked` is in what words, and `how` the options among them, as JSON. `server` is the label of
-    the one that it goes into, and `home` tells whether commits are of that. `branch` is HEAD's.
-    `head` is HEAD's commit before it moved last for this restore, and `made` the one that it
-    moved to. `replaced` is the commit of the state before; `undoes` the restore's that it takes
-    back, and `takes_back` the commit of the state before that one. Where it is `whole`, all else
-    that was cut off on the same server is past once it has ended.
+    - `asked`: the words of the request; `how`: its options, as JSON;
+    - `server`: the label of the server; `home`: whether commits are taken from that one;
+    - `branch`: HEAD's branch; `head`: HEAD's commit before it last moved for this restore; `made`:
+      the commit that it moved to;
+    - `replaced`: the commit of the state before;
+    - `undoes`: the commit of the restore that it takes back; `takes_back`: the commit of the state
+      before that one;
+    - `whole`: whether it makes the whole database equal the commit. Once it has ended, all others
+      that were cut off on the same server are past.
     """
 
     asked: str
@@ -61,20 +64,20 @@ class JournalEntry:
 
     @property
     def heads(self) -> set[str | None]:
-        """Where HEAD may be though nobody else has moved it."""
+        """Return the commits that HEAD may be at if nobody else has moved it."""
         return {self.head, self.made or self.head}
 
     def same(self, other: JournalEntry) -> bool:
-        """Return whether they are one restore, of the same into the same."""
+        """Return whether both are the same restore, into the same server."""
         return self.beside(other) and (self.asked == other.asked or self.is_of(other))
 
     def beside(self, other: JournalEntry) -> bool:
-        """Return whether both go into one server: that of the commits may be elsewhere by now."""
+        """Return whether both are into the same server; the home server may have moved since."""
         return self.home == other.home and (self.home or self.server == other.server)
 
     def ends(self, other: JournalEntry) -> bool:
-        """Whether the other is past once this one has ended: it is the same, or was taken back,
-        or all is another's now."""
+        """Return whether the other is past once this one has ended: it is the same, or was taken
+        back, or this one has restored the whole database."""
         undone = bool(self.takes_back) and self.takes_back == other.replaced
         return self.beside(other) and (self.whole or undone or self.same(other))
 
@@ -84,36 +87,36 @@ class JournalEntry:
 
 
 def read(git: Commands) -> list[JournalEntry]:
-    """Return the restores in the journal, the last one last; none where it cannot be read."""
+    """Return the restores in the journal, the last one last; none if it cannot be read."""
     try:
         document = json.loads((git.git_dir / JOURNAL).read_text("utf-8"))
         if isinstance(document, dict) and document.get("schema") == SCHEMA:
             return [*map(_entry, document["open"])]
-        return [_of_old(document)]
+        return [_from_version_0_1(document)]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return []
 
 
 class Journal:
-    """The journal of a repository; `restoring` makes this run one of the restores in it."""
+    """The journal of a repository, and which of its restores is this run's, if any."""
 
     def __init__(self, git: Commands) -> None:
         self._git = git
         self._own: JournalEntry | None = None
 
     def known(self) -> list[JournalEntry]:
-        """Those that have begun, the last one last, each WRITING or DONE.
+        """Return the restores that have begun, the last one last, each WRITING or DONE.
 
-        That is told by what HEAD's history has come to be.
+        HEAD's history tells which of the two.
         """
         return [*filter(None, (_by_now(self._git, each) for each in read(self._git)))]
 
     def restoring(self, restore: JournalEntry) -> None:
-        """This run is that restore from now on: of every move of HEAD it is noted before."""
+        """Make this the restore of this run: every move of HEAD is noted for it beforehand."""
         self._own = replace(restore, branch=refs.branch(self._git))
 
     def reach(self, state: State) -> None:
-        """Notes, on the disk, that the restore of this run has come so far."""
+        """Note, on the disk, that the restore of this run has come so far."""
         if self._own is None:
             raise RuntimeError("no restore is in progress")
         self._own = replace(self._own, state=state, head=refs.head(self._git), made=None)
@@ -121,7 +124,8 @@ class Journal:
 
     @contextmanager
     def moving(self, old: str | None, new: str) -> Iterator[None]:
-        """HEAD moves: where that is for a restore, it is noted, and taken back where it did not."""
+        """Note, if this run is a restore, that HEAD moves inside the block; take the note back if
+        it did not."""
         if self._own is None:
             yield
             return
@@ -137,27 +141,27 @@ class Journal:
         self._own = own
 
     def leave(self) -> None:
-        """This run is no restore any more, whatever came of it: its moves of HEAD are others'."""
+        """Note no more moves of HEAD for the restore of this run, whatever became of it."""
         self._own = None
 
     def end(self) -> None:
-        """The restore of this run has ended, and that was said. So have those that it took back,
-        and where it is whole all that were before it."""
+        """Take the restore of this run out of the journal, its result being printed, and those that
+        are past with it."""
         if self._own is not None:
             _write(self._git, [each for each in self.known() if not self._own.ends(each)])
 
     def _note(self, restore: JournalEntry) -> None:
-        """Write it as the last one. What was done, and not said, is past then."""
-        others = [each for each in self.known() if not each.same(restore)]
-        _write(self._git, [*(each for each in others if not _is_past(each, restore)), restore])
-
-
-def _is_past(other: JournalEntry, restore: JournalEntry) -> bool:
-    return other.state is State.DONE and other.beside(restore)
+        """Write it as the last one. Others that are DONE on the same server are past then."""
+        others = [
+            each
+            for each in self.known()
+            if not each.same(restore) and not (each.state is State.DONE and each.beside(restore))
+        ]
+        _write(self._git, [*others, restore])
 
 
 def _by_now(git: Commands, restore: JournalEntry) -> JournalEntry | None:
-    """None where it has not begun: HEAD never came to be what it was to be."""
+    """Return the restore as WRITING or DONE; None if it has not begun, for HEAD did not move."""
     if restore.state in (State.WRITING, State.DONE):
         return restore
     moved = restore.made is not None and refs.is_past(git, restore.made)
@@ -170,8 +174,8 @@ def _entry(document: Any) -> JournalEntry:
     return JournalEntry(**{**document, "state": State(document["state"])})
 
 
-def _of_old(document: Any) -> JournalEntry:
-    """Return what gitbackup 0.1 had noted: it holds as long as HEAD stays where it was."""
+def _from_version_0_1(document: Any) -> JournalEntry:
+    """Return what gitbackup 0.1 has noted, which is right as long as HEAD has not moved since."""
     asked, head = document["asked"], document["head"]
     words = json.loads(asked) if asked[:1] == "[" else [""]
     return JournalEntry(

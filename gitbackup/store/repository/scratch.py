@@ -1,4 +1,4 @@
-"""A repository to try things in: it sees all that another has, and leaves no trace there."""
+"""A temporary repository that sees the objects of another and changes nothing in it."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from gitbackup.store.repository.repository import Repository
 
 
 @contextmanager
-def scratch(of: Repository | None) -> Iterator[Repository]:
-    """A bare repository with that one's HEAD and objects, or empty; it goes with the context."""
+def scratch(original: Repository | None) -> Iterator[Repository]:
+    """Give a bare repository with the HEAD and objects of the original, or an empty one, and remove
+    it after the block."""
     with tempfile.TemporaryDirectory(prefix="gitbackup-", ignore_cleanup_errors=True) as folder:
         git = open_repository.make(Path(folder), bare=True)
-        if of is not None:
-            _see(git, of)
-        made = Repository(git.folder, git)
+        if original is not None:
+            _share_objects(git, original)
+        repository = Repository(git.folder, git)
         try:
-            yield made
+            yield repository
         finally:
-            made.close()
+            repository.close()
 
 
-def _see(git: Commands, other: Repository) -> None:
-    seen = open_repository.find(other.path)
-    if seen is None:
+def _share_objects(git: Commands, original: Repository) -> None:
+    found = open_repository.find(original.path)
+    if found is None:
         return
     with file_errors("write to a temporary repository"):
         alternates = git.git_dir / "objects" / "info" / "alternates"
-        alternates.write_text(f"{_quoted(seen.git_dir / 'objects')}\n", "utf-8", "surrogateescape")
-    head = other.head()
+        quoted = _quoted(found.git_dir / "objects")
+        alternates.write_text(f"{quoted}\n", "utf-8", "surrogateescape")
+    head = original.head()
     if head is not None:
         git.run("update-ref", "HEAD", head)
 
