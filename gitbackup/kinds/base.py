@@ -52,6 +52,7 @@ class Abilities:
     field_expiry: bool = False  # Redis 7.4, Valkey 9.0
     stream_counters: bool = True  # Redis 7.0, Valkey: entries-added, max-deleted-id, entries-read
     functions: bool = True  # Redis 7.0, Valkey
+    makes_consumers: bool = True  # Redis 6.2, Valkey: XGROUP CREATECONSUMER
     one_slot: bool = False  # keys of one transaction have to be in one slot, as in a cluster
     share: int = 1  # by which what is asked for at once is less, for the server cuts us off else
 

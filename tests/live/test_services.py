@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,10 @@ import pytest
 
 from gitbackup import Backup
 from gitbackup.errors import ServerError
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import abilities, connect
+from gitbackup.live.write.key_writer import KeyWrite
+from gitbackup.live.write.write_probe import probe
 from tests.proxy import Refusing
 from tests.servers import LiveServer, StartServer, in_turn
 
@@ -123,3 +128,30 @@ def test_a_database_that_the_other_server_does_not_have(
     assert backup.restore("HEAD", lambda plan: True, databases={20: 3}, to=valkey.url).whole
     with valkey.client(db=3) as client:
         assert client.get("k") == b"v"
+
+
+def test_a_server_before_6_2_is_refused_streams_with_consumers_before_anything_is_written(
+    valkey: LiveServer,
+) -> None:
+    """By its version: it would refuse them only once the rest is written."""
+    stream = {
+        "type": "stream",
+        "value": {
+            "entries": {"1-1": ["f", "v"]},
+            "last_id": "1-1",
+            "groups": {"g": {"last_id": "0-0", "consumers": ["me"]}},
+        },
+    }
+    plain = {"type": "string", "value": "v"}
+    now = connect(parse(valkey.url))
+    for version, makes in (("6.0.16", False), ("5.0.7", False), ("6.2.5", True), ("7.0.15", True)):
+        known = abilities(False, version, True)
+        assert known.makes_consumers is makes
+        old = replace(now, brand="Redis", version=version, knows=known)
+        step = KeyWrite(b"k", None, plain)
+        probe(old, [(0, step)], [], [b"k"], lambda: [plain])
+        if makes:
+            probe(old, [(0, step)], [], [b"k"], lambda: [plain, stream])
+            continue
+        with pytest.raises(ServerError, match=f"Redis {version} .* does not know XGROUP CREATECON"):
+            probe(old, [(0, step)], [], [b"k"], lambda: [plain, stream])

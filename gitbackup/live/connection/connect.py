@@ -112,18 +112,20 @@ def _server(label: str, address: Address, facts: dict[str, Any], resp3: bool) ->
         version=version,
         mode=str(facts.get("mode", "standalone")),
         replica=facts.get("role") in ("replica", "slave"),
-        knows=_abilities(valkey, version, resp3),
+        knows=abilities(valkey, version, resp3),
         dial=lambda: again(address),
         listen=lambda: again(replace(address, options=address.options | {"protocol": 3})),
         address=address,
     )
 
 
-def _abilities(valkey: bool, version: str, resp3: bool) -> Abilities:
+def abilities(valkey: bool, version: str, resp3: bool) -> Abilities:
+    """What a server of a version knows."""
     numbers = (0, 0)
     with suppress(ValueError):
         major, _, rest = version.partition(".")
         numbers = (int(major), int(rest.partition(".")[0] or 0))
     seven = valkey or numbers >= (7, 0)
     field_expiry = numbers >= ((9, 0) if valkey else (7, 4))
-    return Abilities(resp3, seven, field_expiry, seven, seven)
+    consumers = valkey or numbers >= (6, 2) or version == NO_VERSION
+    return Abilities(resp3, seven, field_expiry, seven, seven, consumers)

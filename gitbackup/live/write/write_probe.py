@@ -26,6 +26,7 @@ from gitbackup.live.write.key_writer import KeyWrite, single, writes
 from gitbackup.model.keys import Entry
 
 MOST = 20  # commands of one value that are tried
+MAKES_CONSUMERS = "XGROUP CREATECONSUMER"
 KEYS_A_COMMAND = 500
 KEYS_A_CONNECTION = 20_000
 
@@ -56,6 +57,7 @@ def probe(
     """
     if not (samples or libraries):
         return
+    _expect_consumers(server, values)
     own_key = staging_keys.name_for(b"gitbackup")
     with closing(server.dial()) as connection:
         for db, _ in samples:
@@ -80,6 +82,23 @@ def probe(
     for trial, refusal in refused:
         if _forbids_key(refusal):
             raise ForbiddenKey(f"{connection.refused(refusal, trial.command)}{trial.needed_for}")
+
+
+def _expect_consumers(server: Server, values: Callable[[], Iterable[Entry]]) -> None:
+    """Raise ServerError for streams with consumers, if the server cannot make these.
+
+    An old server says so only when the transaction is carried out.
+    """
+    known = server.abilities
+    if known.makes_consumers:
+        return
+    commands = (command for entry in values() for command in writes(b"", entry, known))
+    if any(name_of(command) == MAKES_CONSUMERS for command in commands):
+        raise ServerError(
+            f"{server.brand} {server.version} at {server.label} does not know"
+            f" {MAKES_CONSUMERS}, which is needed to restore streams with consumers: nothing has"
+            " been written; upgrade it to 6.2, or leave these streams out by key patterns"
+        )
 
 
 def _trials(
