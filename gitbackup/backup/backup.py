@@ -391,16 +391,16 @@ class Backup:
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
         encoding: str | None = None,
+        skip_unsupported: bool = False,
     ) -> Importing:
         """Return an import of an export, or of another tool's dump, to plan or to carry out.
-
-        `name` stands for the file in messages. `encoding` is how another tool decoded the
-        server's bytes, needed where its file does not say so. The rest is as for `restorer`.
-        """
+        `name` stands for the file in messages; `encoding` is how another tool decoded the bytes,
+        needed where its file does not say so. The rest is as for `restorer`."""
         from gitbackup.transfer import import_file
 
         options = self._context.restore_options(patterns, databases, to, delete, ttl)
-        return import_file.begin(file, name, options, self._context.destination(to), encoding)
+        place = self._context.destination(to, skip_unsupported=skip_unsupported)
+        return import_file.begin(file, name, options, place, encoding)
 
     def copier(
         self,
@@ -411,13 +411,14 @@ class Backup:
         delete: bool = False,
         ttl: Ttl = Ttl.KEEP,
         to_password: str | None = None,
+        skip_unsupported: bool = False,
     ) -> Copying:
-        """Return a copy of this object's server into that at the URL `to`, to plan or carry out.
-        `to_password` serves where `to` has none. The rest is as for `restorer`, but keys that the
-        settings exclude are copied, too. Raises UsageError where both are one server."""
+        """Return a copy of this server into that at the URL `to`, with `to_password` if it has
+        none. The rest is as for `restorer`, but what the settings exclude is copied, too."""
         from gitbackup.backup import transfers
 
-        return transfers.copier(self._context, to, patterns, databases, delete, ttl, to_password)
+        place = self._context.destination(to, to_password, skip_unsupported)
+        return transfers.copier(self._context, to, place, patterns, databases, delete, ttl)
 
     def push(self, target: str | None = None) -> PushResult:
         """Push the whole history to a git remote or URL, or as one bundle into a folder.

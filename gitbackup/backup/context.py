@@ -199,14 +199,17 @@ class Context:
         at = repository, server, wanted, scope, home, progress
         return Restorer(*at, skip_damaged, skip_unsupported)
 
-    def destination(self, other: str | None, password: str | None = None) -> Destination:
+    def destination(
+        self, other: str | None, password: str | None = None, skip_unsupported: bool = False
+    ) -> Destination:
         """Return where an import or a copy goes: to the server of the URL `other`, None for this
         one."""
         from gitbackup.transfer.incoming import Destination
 
         scope, server = self._scope_at(other), self.server_of(other, password)
         repository, home = self.repository, other is None
-        return Destination(repository, self.create, server, scope, home, self.progress)
+        at = repository, self.create, server, scope, home, self.progress
+        return Destination(*at, skip_unsupported)
 
     def _scope_at(self, other: str | None) -> Scope:
         named = self.address_of(other).db

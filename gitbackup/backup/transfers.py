@@ -13,6 +13,7 @@ from gitbackup.redact import Redaction
 from gitbackup.transfer import copy
 from gitbackup.transfer import export as exporting
 from gitbackup.transfer.export import ExportOptions, ExportResult
+from gitbackup.transfer.incoming import Destination
 
 
 def export(
@@ -35,13 +36,13 @@ def export(
 def copier(
     context: Context,
     to: str,
+    place: Destination,
     patterns: Sequence[str],
     databases: Mapping[int, int] | None,
     delete: bool,
     ttl: Ttl,
-    password: str | None,
 ) -> copy.Copying:
     """Return a copy into the server at the URL `to`, to plan or to carry out."""
     named = [address.db for address in (context.address, context.address_of(to))]
     how = RestoreOptions(tuple(patterns), copy.pairs(databases, *named), delete, ttl)
-    return copy.begin(context.server, how, context.destination(to, password))
+    return copy.begin(context.server, how, place)

@@ -148,6 +148,11 @@ ttl_option = click.option(
     show_default=True,
     help="Expiry of restored keys: the same instant, the time that was left, or none.",
 )
+skip_unsupported_option = click.option(
+    "--skip-unsupported",
+    is_flag=True,
+    help="Leave out keys of types that the server does not know, such as a module's.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 

@@ -28,8 +28,8 @@ from gitbackup.store.repository.scratch import scratch
 class Destination:
     """Where an import or a copy goes: the server, and what it is to the data repository.
 
-    `repository` is None if there is none yet, and `make` makes it. `scope` and `home` are as
-    for a Restorer.
+    `repository` is None if there is none yet, and `make` makes it. `scope`, `home` and
+    `skip_unsupported` are as for a Restorer.
     """
 
     repository: Repository | None
@@ -38,6 +38,7 @@ class Destination:
     scope: Scope
     home: bool
     progress: Progress
+    skip_unsupported: bool = False
 
 
 class Incoming(ABC):
@@ -118,7 +119,8 @@ class Incoming(ABC):
         request = RestoreRequest(
             commit, self._how, self._asked, note, name=self._name, copied=self.copied
         )
-        return Restorer(repository, place.server, request, place.scope, place.home, place.progress)
+        at = repository, place.server, request, place.scope, place.home, place.progress
+        return Restorer(*at, skip_unsupported=place.skip_unsupported)
 
     def _note(self, repository: Repository | None) -> JournalEntry | None:
         if repository is None:

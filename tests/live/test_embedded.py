@@ -83,6 +83,7 @@ def test_it_is_the_packaged_valkey() -> None:
 def test_those_at_hand_are_the_packaged_one_and_those_on_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(embedded, "_PACKAGES", {})  # some may be installed
     for name in ("redis-server", "valkey-server"):
         (tmp_path / name).touch(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -220,6 +221,7 @@ def test_without_any_server_it_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded, "_packaged_server", lambda: None)
+    monkeypatch.setattr(embedded, "_PACKAGES", {})
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ServerError, match=r"no server to start: .* --url"):
         EmbeddedServer().__enter__()

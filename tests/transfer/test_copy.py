@@ -261,3 +261,20 @@ def test_the_same_words_finish_a_copy_that_was_killed(
     (saved,) = (name for name in branches(backup) if name.startswith("saved/"))
     assert backup.entry(saved, "user:1")[1]["value"] == {"name": "precious"}
     assert not backup.copier(target.url).resumes
+
+
+@pytest.mark.long
+def test_types_that_the_target_does_not_know_are_left_out_if_asked_for(
+    stack: LiveServer, valkey: LiveServer, tmp_path: Path
+) -> None:
+    """They are named before anything is written, and their data go with a module that has them."""
+    with stack.client() as client:
+        client.set("plain", "1")
+        client.execute_command("JSON.SET", "doc", ".", "{}")
+    backup = Backup(tmp_path / "data", stack.url)
+    with pytest.raises(ServerError, match=r"does not support ReJSON-RL .*--skip-unsupported"):
+        backup.copier(valkey.url).run(yes)
+    result = backup.copier(valkey.url, skip_unsupported=True).run(yes)
+    assert (result.whole, [key.name for key in result.plan.unsupported]) == (True, ["doc"])
+    with valkey.client() as client:
+        assert client.keys() == [b"plain"]

@@ -17,6 +17,7 @@ from gitbackup.cli.options import (
     move_option,
     password_in_url,
     repo_option,
+    skip_unsupported_option,
     ttl_option,
 )
 from gitbackup.cli.run_plan import (
@@ -36,7 +37,7 @@ PASSWORD = "GITBACKUP_TARGET_PASSWORD"  # noqa: S105  the name of a variable
     epilog=examples(
         "gitbackup copy redis://old:6379 redis://new:6379 --dry-run",
         "gitbackup copy redis://old:6379 redis://new:6379 'account:*' --yes",
-        "gitbackup copy redis://old:6379 redis://new:6379 --delete     and delete all other keys",
+        "gitbackup copy redis://old:6379 redis://new:6379 --delete",
         "gitbackup copy redis://old:6379/0 redis://new:6379/3          db0 into db3",
     ),
 )
@@ -51,6 +52,7 @@ PASSWORD = "GITBACKUP_TARGET_PASSWORD"  # noqa: S105  the name of a variable
     show_default=True,
     help="Whether to delete keys of the target that the source does not have.",
 )
+@skip_unsupported_option
 @ttl_option
 @click.argument("source", metavar="SOURCE-URL")
 @click.argument("target", metavar="TARGET-URL")
@@ -62,6 +64,7 @@ def copy(
     moves: tuple[tuple[int, int], ...],
     manner: PlanOptions,
     delete: bool,
+    skip_unsupported: bool,
     ttl: str,
     source: str,
     target: str,
@@ -88,6 +91,7 @@ def copy(
             databases=databases_of(moves),
             delete=delete,
             ttl=Ttl(ttl),
+            skip_unsupported=skip_unsupported,
             to_password=os.environ.get(PASSWORD) or None,
         )
     terminal.warn_all(how.warnings)

@@ -17,6 +17,7 @@ from gitbackup.cli.options import (
     open_backup,
     password_in_url,
     repo_option,
+    skip_unsupported_option,
     to_option,
     ttl_option,
     url_option,
@@ -53,6 +54,7 @@ from gitbackup.model.ttl import Ttl
     show_default=True,
     help="Whether to delete keys that the file covers but does not contain.",
 )
+@skip_unsupported_option
 @ttl_option
 @to_option
 @click.option(
@@ -70,6 +72,7 @@ def import_(
     moves: tuple[tuple[int, int], ...],
     manner: PlanOptions,
     delete: bool,
+    skip_unsupported: bool,
     ttl: str,
     to: str | None,
     encoding: str | None,
@@ -99,6 +102,7 @@ def import_(
             ttl=Ttl(ttl),
             to=to,
             encoding=encoding,
+            skip_unsupported=skip_unsupported,
         )
     terminal.warn_all(how.warnings)
     carry_out(ctx, backup, how, manner)

@@ -22,6 +22,7 @@ from gitbackup.cli.options import (
     rdb_module_option,
     repo_option,
     server_option,
+    skip_unsupported_option,
     to_option,
     ttl_option,
     url_option,
@@ -67,11 +68,7 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     is_flag=True,
     help="Restore the intact files of a damaged commit, and delete nothing.",
 )
-@click.option(
-    "--skip-unsupported",
-    is_flag=True,
-    help="Leave out keys of types that the server does not know, such as a module's.",
-)
+@skip_unsupported_option
 @ttl_option
 @to_option
 @click.option(
