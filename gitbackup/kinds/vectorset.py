@@ -47,6 +47,12 @@ VALUE = {"dimension", "quantization", "m", "elements"}
 ELEMENT = {"vector", "norm", "graph"}
 REDUCED, ATTRIBUTED = 1, 2  # bits: whether there is a matrix of REDUCE, and whether attributes
 GRAPH = re.compile(r"(?:0|[1-9][0-9]{0,19})(?: (?:0|[1-9][0-9]{0,19}))*")
+SAMPLE = {
+    "dimension": 1,
+    "quantization": "f32",
+    "m": 16,
+    "elements": {"": {"vector": "AACAPw==", "norm": 1, "graph": "1 16777216 0 32 0"}},
+}
 MOST = 2**64 - 1
 LEVEL = 0xFFFFFF  # the bits of an element's level; those above are the version of its numbers
 
@@ -99,8 +105,8 @@ class VectorSet(Kind):
         }
         return {**value, "elements": {**elements, **odd}} if odd else value
 
-    def sample(self, server: Abilities) -> None:
-        return None
+    def sample(self, server: Abilities) -> Entry:
+        return {"type": self.name, "value": SAMPLE}
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         yield "RESTORE", key, 0, _dump(entry["value"])

@@ -35,7 +35,7 @@ MEAN_OTHERS = {
 }
 """The words that mean something else there."""
 
-COMMON = {"OBJECT", "OBJECT ENCODING", "TYPE", "TIME", "SCAN", "GET", "SET"}
+COMMON = {"DUMP", "RESTORE", "OBJECT", "OBJECT ENCODING", "TYPE", "TIME", "SCAN", "GET", "SET"}
 """Commands that are of no type alone: CONFIG has a GET and a SET."""
 
 
