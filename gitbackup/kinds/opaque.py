@@ -21,6 +21,7 @@ from gitbackup.kinds.base import (
     TextParts,
 )
 from gitbackup.kinds.comparing import binary_note, leaf
+from gitbackup.kinds.stable_dumps import stable
 from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import Entry
 
@@ -56,7 +57,7 @@ class Opaque(Kind):
         payload, name = yield [("DUMP", key), ("TYPE", key)]
         if payload is None:
             return None
-        dump = base64.b64encode(codec.raw(payload)).decode("ascii")
+        dump = base64.b64encode(stable(name, codec.raw(payload))).decode("ascii")
         return {"type": name, "value": {"dump": dump}}  # DUMP refuses no type
 
     def canonicalize(self, value: Any) -> Any:
@@ -93,7 +94,10 @@ class Opaque(Kind):
 
     def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
         dumps = [_dump(side) for side in (before, after) if isinstance(side, dict)]
-        return leaf(Part.VALUE, "", before, after, binary_note(*dumps))
+        note = binary_note(*dumps)
+        if self.name in UNSTABLE:
+            note += f"; a dump of {self.name} may differ though the value is the same"
+        return leaf(Part.VALUE, "", before, after, note)
 
     def masked(self, value: Any, mask: Mask) -> Any:
         return mask.text(value) if isinstance(value, str) else mask.document(value)
@@ -110,12 +114,14 @@ def comparable(before: Entry, after: Entry) -> bool:
     """Return whether two dumps of one type tell whether the values differ.
 
     They do not where the servers write their dumps in two versions, or where `UNSTABLE` has the
-    type.
+    type; nor where one of them was stored before `stable` put it into the form that it has now.
     """
     if before["type"] in UNSTABLE:
         return False
-    one, other = (base64.b64decode(entry["value"]["dump"])[VERSION] for entry in (before, after))
-    return one == other
+    one, other = (base64.b64decode(entry["value"]["dump"]) for entry in (before, after))
+    return one[VERSION] == other[VERSION] and all(
+        dump == stable(before["type"], dump) for dump in (one, other)
+    )
 
 
 def _dump(value: dict[str, Any]) -> str:

@@ -99,10 +99,21 @@ class KeyWriter:
                 self._swap(ready, built, outcome)
             finally:
                 self.remove(db, built.values())
+        self._put_back(db, [step for step, _ in outcome.refused])
         return outcome
 
     def _staging_name(self, key: bytes) -> bytes:
         return staging_keys.name_for(key, self._server.abilities.one_slot)
+
+    def _put_back(self, db: int, refused: Iterable[KeyWrite]) -> None:
+        """Give keys their values back that went before the server refused a dump."""
+        gone = [
+            KeyWrite(step.key, None, step.before)
+            for step in refused
+            if step.before and step.after and is_loaded(step.after, self._server.abilities)
+        ]
+        if gone:
+            self.apply(db, gone)
 
     def remove(self, db: int, keys: Iterable[bytes]) -> None:
         """Remove staging keys, if the server can still be reached."""
@@ -260,7 +271,7 @@ class KeyWriter:
         if _only_expiry(step):
             return [when]
         if is_loaded(step.after, self._server.abilities):
-            return [_load(step.key, step.after, self._server.abilities)]
+            return [("UNLINK", step.key), _load(step.key, step.after, self._server.abilities)]
         if built is not None:
             return [("RENAME", built, step.key), when]
         return [("UNLINK", step.key), *self._writes(step.key, step.after), when]
@@ -284,9 +295,8 @@ def single(key: bytes, entry: Entry, server: Abilities) -> Command | None:
 def is_loaded(entry: Entry, server: Abilities) -> bool:
     """Whether the server is to load a dump of the value, which it may refuse.
 
-    A module may take a dump under the key's own name only, and one that it is given under another
-    can end the server. So it is never built aside. RESTORE takes the place of the key, and leaves
-    it alone where it refuses the dump.
+    A module may take a dump under the key's own name only: given under another name, or to REPLACE
+    what is there, it can end the server. So the key goes first, in the same transaction.
     """
     return next(writes(b"", entry, server))[0] == "RESTORE"
 
@@ -295,7 +305,7 @@ def _load(key: bytes, entry: Entry, server: Abilities) -> Command:
     """The command that loads an entry, its expiry too."""
     _, _, _, dump = next(writes(key, entry, server))
     until = codec.milliseconds(entry["expires_at"]) if "expires_at" in entry else 0
-    return "RESTORE", key, until, dump, "REPLACE", "ABSTTL"
+    return "RESTORE", key, until, dump, "ABSTTL"
 
 
 def _expiry(key: bytes, entry: Entry) -> Command:
