@@ -1,4 +1,4 @@
-"""Writing a commit: one `git fast-import`, set apart until all of it is there."""
+"""Write a commit by one `git fast-import`, in quarantine until all of it is written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 from gitbackup.errors import GitbackupError, UsageError
@@ -30,8 +29,8 @@ _FAST_IMPORT = (
 class CommitWriter:
     """Takes blobs, then one commit of them; a context manager, under the repository's lock.
 
-    Nothing of it is in the repository before publish(), save() or hold(), and nothing
-    stays if the context ends without them. git starts with the first blob or the commit.
+    Nothing of it is in the repository before publish(), save() or hold(), and nothing stays if the
+    block ends without one of them. git starts with the first blob or the commit.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class CommitWriter:
                 ask(process, b"cat-blob " + blob_id.encode("ascii"))
                 data = answer(process)
             except (EOFError, ValueError) as error:
-                raise BrokenPipeError from error  # it has ended: that is told in git's words
+                raise BrokenPipeError from error  # git has ended: _writing() says why
         if data is None:
             raise GitbackupError(f"git fast-import has lost the blob {blob_id}")
         return data
@@ -78,12 +77,12 @@ class CommitWriter:
     def commit(
         self, message: str, changes: Mapping[str, str | None], when: datetime | None = None
     ) -> str:
-        """Commit the base's files with `changes`: path to blob id, None takes it away.
+        """Commit the base's files with `changes`, a blob's id by path, None to remove the file.
 
-        The blobs are sent already, or in the repository. The author and committer are
-        git's own, of `when` or now. Returns the commit's id. Raises GitbackupError with
-        git's words where it fails (a full disk), or where git would keep other bytes of a
-        file by an attribute, UsageError for a message with a zero byte.
+        The blobs were sent before, or are in the repository. Author and committer are those of
+        git's settings, at `when` or now. Returns the commit's id. Raises GitbackupError if git
+        fails (a full disk) or if a git attribute would change a file, UsageError for a message with
+        a null byte.
         """
         if "\0" in message:
             raise UsageError("a commit message cannot contain a null byte")
@@ -99,10 +98,10 @@ class CommitWriter:
         return self._commit
 
     def publish(self) -> None:
-        """Make the commit HEAD's, where HEAD is still at the parent; the work tree follows.
+        """Move HEAD from the parent to the commit; the work tree follows.
 
-        Raises Busy where HEAD moved meanwhile, GitbackupError where a person's files in the
-        work tree stand in the way: in both cases the repository is as it was.
+        Raises Busy if HEAD has moved meanwhile, GitbackupError if a person's files in the work tree
+        are in the way; in both cases the repository is as it was.
         """
         self._publish(self._made(), self._parent, self._apart)
 
@@ -111,7 +110,7 @@ class CommitWriter:
         self._save(branch, self._made(), self._apart)
 
     def hold(self) -> None:
-        """Keep the commit where no branch is, until another is kept so; HEAD stays."""
+        """Keep the commit on no branch, until another is kept so; HEAD stays."""
         commit = self._made()
         if self._apart is not None:
             self._apart.admit()
@@ -120,19 +119,14 @@ class CommitWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.kill()
         if self._apart is not None:
             self._apart.remove()
 
     def _start(self) -> bytes:
-        """Return the commands that name the parent, and the base's files where they differ."""
+        """Return the commands that name the parent, and the base if it is another commit."""
         if self._parent is None:
             return b""
         parent = self._parent.encode("ascii")
@@ -152,7 +146,8 @@ class CommitWriter:
 
     @contextmanager
     def _writing(self) -> Iterator[GitProcess]:
-        """The stream, started where it is not; what breaks it is told in git's words."""
+        """Give the process, started if need be; if it breaks, raise GitbackupError with git's
+        words."""
         starts = self._process is None
         if self._process is None:
             self._apart = self._apart or Quarantine(self._git)
@@ -160,8 +155,8 @@ class CommitWriter:
             self._process.widen()
         try:
             if starts and self._base:
-                # git 2.55 knows what the repository holds, and so need not be written again,
-                # only once it has looked for something there
+                # git 2.55 writes again what the repository holds, unless it has looked for
+                # something there first
                 ask(self._process, b"ls %s gitbackup.json" % self._base.encode("ascii"))
                 self._process.stdout.readline()
             yield self._process
@@ -181,7 +176,7 @@ class CommitWriter:
 
 
 def quote_path(path: str) -> bytes:
-    """Return a path as fast-import reads it: bytes that may mean something else are C escapes."""
+    """Return a path as fast-import reads it, with special bytes as C escapes."""
     data = path.encode("utf-8", "surrogateescape")
     if _PLAIN_PATH.fullmatch(data):
         return data
@@ -208,7 +203,7 @@ def _head(git: Commands, message: str, start: bytes, when: datetime | None) -> b
 
 
 def _file_commands(changes: Mapping[str, str | None]) -> Iterator[bytes]:
-    """Yield the commands. Files that go come first: a folder may take the place of one of them."""
+    """Yield the commands; removals first, for a folder may replace a file."""
     for path, blob in changes.items():
         if blob is None:
             yield b"D %s\n" % quote_path(path)

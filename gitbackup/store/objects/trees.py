@@ -1,4 +1,4 @@
-"""The files of a snapshot, and those that differ between two."""
+"""List the files of a snapshot, and those that differ between two."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from gitbackup.store.objects import tree_size
 from gitbackup.store.objects.tree_size import COPIES, LONGEST, MANY
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-"""The id of the tree without files; git knows it in every repository."""
+"""The id of the empty tree, which git knows in every repository."""
 
 RAW = ("--no-renames", "--no-abbrev", "-t")
-"""How git tells, after --raw and -z, which files differ; folders too, so that all are counted."""
+"""Options of git, besides --raw and -z, to list the files that differ, and folders to count."""
 
 _SUBMODULE = "160000"
 _FOLDER = "40000"
@@ -31,19 +31,19 @@ _ID = re.compile("[0-9a-f]{40}")
 _KEPT, _FEW = 2, 20_000  # listings that are kept, of so many files at most
 _CHUNK = 1 << 16
 _MUCH = 8 << 20
-"""Bytes that git tells of files, beyond which we look whether they are the same ones for ever."""
+"""Bytes of a listing, beyond which we look whether it has the same files again and again."""
 
 _MOST_ALIKE = 50_000
-"""Files of a listing that others of the database are the same as: keys differ, so files do."""
+"""Files of a listing that may equal others: keys differ, so files of data do."""
 
 _SILENCE = 0.5
-"""Seconds in which git compares any trees but those that are beyond all measure."""
+"""Seconds without output, after which trees are measured: git compares any real ones faster."""
 
-_DONE = b"done\n"  # no id: git echoes it, so that we know where an answer ends
+_DONE = b"done\n"  # git echoes a line that is no id, so we know where an answer ends
 
 
 class TreeEntry(NamedTuple):
-    """What stands at one path of a tree: git's mode for it, and its id."""
+    """An entry of a tree: git's mode for it, and its id."""
 
     mode: str
     id: str
@@ -54,7 +54,7 @@ class TreeEntry(NamedTuple):
 
 
 def inside(tree: bytes) -> dict[str, TreeEntry]:
-    """Return what stands in a folder, by name, as its tree object tells."""
+    """Return the entries of a folder by name, from its tree object."""
     return {
         text(name): TreeEntry(mode.decode("ascii"), id_.hex())
         for mode, name, id_ in _ENTRY.findall(tree)
@@ -97,7 +97,7 @@ class Told(Said):
 
 
 def _beyond_measure(told: bytearray) -> str:
-    """Return what there is too much of in what git tells of files; empty where there is not."""
+    """Return what a listing has too much of; an empty string if it is a possible one."""
     found = _IDS.findall(told)
     if len(told) > LONGEST * len(found) + _MUCH // 2:
         return "endlessly nested folders"
@@ -109,16 +109,16 @@ def _beyond_measure(told: bytearray) -> str:
 
 
 class TreePairs:
-    """Tells which files differ between two trees, through one `git diff-tree` that stays open."""
+    """Compares trees, through one `git diff-tree` that stays open."""
 
     def __init__(self, git: Commands) -> None:
         self._git = git
         self._process: GitProcess | None = None
 
     def differ(self, a: str | None, b: str) -> list[FileChange]:
-        """Return the files that differ between two trees, given by id; None is one without files.
+        """Return the files that differ between two trees, given by id; None is the empty tree.
 
-        Raises Damaged where one of them cannot be read.
+        Raises Damaged if one of them cannot be read.
         """
         if self._process is None:
             self._process = self._git.start("diff-tree", "--stdin", "-r", "-z", "--raw", *RAW)
@@ -139,7 +139,7 @@ class TreePairs:
         return changes_in(text(fields).split("\0"))
 
     def close(self) -> None:
-        """End the process, where one runs."""
+        """End the process if it runs."""
         if self._process is not None:
             self._process.kill()
         self._process = None
@@ -151,9 +151,9 @@ class TreePairs:
 
 
 def expect_measure(git: Commands, process: GitProcess, trees: Iterable[str]) -> bool:
-    """Return whether git says nothing for a while, so that these trees were measured.
+    """Return whether git is silent for a while, so that these trees were measured.
 
-    Raise Damaged where it would compare them for ever.
+    Raises Damaged if git would compare them for ever.
     """
     if not process.is_silent(_SILENCE):
         return False
@@ -177,18 +177,18 @@ def _answer(process: GitProcess, answer: Told) -> bytes:
 
 
 def files(git: Commands, commit: str) -> dict[str, str]:
-    """Return every file of a commit's snapshot: its path, and the id of its blob.
+    """Return the id of the blob of every file of a commit's snapshot, by path.
 
-    Raises Damaged where the commit or one of its trees cannot be read.
+    Raises Damaged if the commit or one of its trees cannot be read.
     """
     found = listing(git, commit).items()
     return {path: place.id for path, place in found if place.mode != _SUBMODULE}
 
 
 def listing(git: Commands, commit: str) -> dict[str, TreeEntry]:
-    """Return all that a commit's tree holds but folders. May raise Damaged.
+    """Return everything in a commit's tree except folders, by path. Raises Damaged as `files()`.
 
-    The last ones that were read are kept, for a restore asks for two of them in turn.
+    The last two listings are kept, for a restore asks for two of them in turn.
     """
     kept: dict[str, dict[str, TreeEntry]] = git.memo.setdefault(__name__, {})
     if commit in kept:
@@ -208,7 +208,7 @@ def listing(git: Commands, commit: str) -> dict[str, TreeEntry]:
 
 
 def tree_id(listing: Mapping[str, TreeEntry]) -> str:
-    """Return the id of the tree that holds just this; reckoned, not written anywhere."""
+    """Compute the id of the tree that holds exactly these entries. Nothing is written."""
     folders: dict[str, dict[str, TreeEntry]] = {"": {}}
     for path, place in listing.items():
         folder, _, name = path.rpartition("/")
@@ -257,7 +257,8 @@ def changed_files(
 
 
 def changes_in(fields: Sequence[str]) -> list[FileChange]:
-    """The changes that git tells in turn, what and where, up to an empty field or the end."""
+    """Return the changes that git lists, pairs of what and where, up to an empty field or the
+    end."""
     pairs = zip(fields[::2], fields[1::2], strict=False)
     changes = (_change(about, path) for about, path in pairs)
     return [change for change in changes if change.before != change.after]
