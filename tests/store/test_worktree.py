@@ -303,3 +303,17 @@ def test_what_the_system_refuses_is_no_edit_of_a_person(repository: Repository, 
     with pytest.raises(GitbackupError, match=r"Permission denied"):
         commit(repository, {"db0/a.json": b"2\n"})
     folder.chmod(0o700)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"--output=CANARY HEAD\n", b"\xff\xfe\0"])
+def test_a_journal_that_cannot_be_read_stops_nobody(
+    repository: Repository, first: str, content: bytes
+) -> None:
+    journal = repository.path / ".git" / "gitbackup" / "following"
+    journal.parent.mkdir(exist_ok=True)
+    journal.write_bytes(content)
+
+    commit(repository, {"db0/a.json": b"2\n"})
+
+    assert (repository.path / "db0" / "a.json").read_bytes() == b"2\n"
+    assert not journal.exists()

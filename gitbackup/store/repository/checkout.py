@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from gitbackup.errors import Busy, GitbackupError
@@ -15,6 +16,9 @@ from gitbackup.system.atomic_file import new_file
 
 _LOST = "lost"
 """What the journal has for a commit whose files cannot be read."""
+
+_TOLD = re.compile(rb"([0-9a-f]{40}|lost) ([0-9a-f]{40})\n")
+"""The journal: the commits that HEAD was moved from and to."""
 
 
 def advance(git: Commands, old: str | None, new: str, lost: bool = False) -> None:
@@ -58,10 +62,12 @@ def finish(git: Commands) -> None:
     if not journal.exists():
         return
     with file_errors("read what a killed run left"):
-        old, new = journal.read_text().split()
+        told = _TOLD.fullmatch(journal.read_bytes())
         for lock in ("HEAD.lock", "index.lock", f"{refs.branch(git)}.lock"):
             (git.git_dir / lock).unlink(missing_ok=True)  # killed, git leaves them for good
-    if refs.head(git) == new and not git.bare:  # else HEAD did not move, or a person went on
+    old, new = (word.decode("ascii") for word in told.groups()) if told else ("", "")
+    # else HEAD did not move, or a person went on, or the journal is none of ours
+    if told and refs.head(git) == new and not git.bare:
         lost = old == _LOST
         _stage_written(git, changed_files(git, None if lost else old, new))
         worktree.follow(git, old, new, lost)
