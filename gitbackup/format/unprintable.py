@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable
 
 PRINTABLE = (
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0"
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0"
     "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 )
-"""What Unicode lets a display ignore, although Python calls it printable."""
+"""What Unicode lets a display ignore, although Python calls it printable; and the Braille pattern
+without a dot, which looks like a space."""
 
 _PRINTABLE = re.compile(f"[{PRINTABLE}]")
 _EMOJI = (

@@ -19,12 +19,13 @@ from tests.cli.user import User
 from tests.store.plain import git
 
 IGNORABLE = [
-    *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0),
+    *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
     *range(0x180B, 0x1810),
     *range(0xFE00, 0xFE10),
     *range(0xE0100, 0xE01F0),
 ]
-"""What Unicode calls Default_Ignorable_Code_Point, and is of no category that tells so."""
+"""What Unicode calls Default_Ignorable_Code_Point, and is of no category that tells so; and the
+Braille pattern without a dot."""
 
 HOSTILE = [
     *("\x00", "\x07", "\x1b[2J", "\x7f", "\x9b31m", "\r", "\x08"),
@@ -32,7 +33,7 @@ HOSTILE = [
     *("\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2060", "\u2066", "\u2067"),
     *("\u2068", "\u2069", "\u206a", "\ufeff", "\ufff9", "\ufffe", "\udc80", "\ue000"),
     *("\U000e0001", "\U000e0041", "\U000e007f", "\U000e0100", "\U0001d173", "\u115f", "\u3164"),
-    *("\ufe0f", "\u034f", "\u180e", "\u00ad"),
+    *("\ufe0f", "\u034f", "\u180e", "\u00ad", "\u2800"),
 ]
 
 EMOJI = ["👩‍👩‍👧‍👦", "👍🏽", "❤️", "❤️‍🔥", "🏳️‍🌈", "1️⃣", "©️", "🙂", "日本語", "é", "नमस्ते", "العربية"]
