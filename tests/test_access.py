@@ -223,6 +223,7 @@ def test_a_scope_of_the_keys_that_a_user_may_use_is_committed_restored_and_undon
         assert client.mget("mine:1", "mine:2") == ["bad", "new"]
 
 
+@pytest.mark.few(1)
 def test_a_diff_of_the_keys_that_a_user_may_use_reads_just_those(
     server: LiveServer, tmp_path: Path
 ) -> None:

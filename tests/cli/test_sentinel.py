@@ -72,36 +72,44 @@ def guarded(start_server: StartServer, tmp_path: Path) -> Iterator[tuple[LiveSer
         yield primary, ports[0]
 
 
-def test_the_url_of_a_service_is_kept_without_its_passwords(
+def test_a_service_is_committed_by_its_url_in_the_settings(
     user: User, guarded: tuple[LiveServer, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sentinel that does not answer is passed over."""
-    primary, port = guarded
-    with primary.client(password=SECRET) as client:
-        client.set("k", "v")
+    _, port = guarded
+    url = url_of([1, port])
     monkeypatch.delenv("REDIS_URL")
     monkeypatch.setenv("REDISCLI_AUTH", SECRET)
     monkeypatch.setenv("GITBACKUP_SENTINEL_PASSWORD", OTHER)
-    url = url_of([1, port])
     user.says("init", "--url", url)
     user.says("commit")
-    with primary.client(password=SECRET) as client:
-        client.set("k", "other")
-    assert "verified: 1 key equals commit id1\n" in user.says("restore", "HEAD", "--yes")
-    assert user.says("undo", "--yes")
-    assert f"redis-cli -h 127.0.0.1 -p {primary.port} " in user.run("check", "--quick").out
     assert f" standalone at {url}\n" in git(user.repo, "log")
-    shown = user.says("status") + user.says("log") + user.says("config", "list")
-    assert [line for line in shown.splitlines() if line.startswith("url") and url in line]
-    monkeypatch.delenv("REDISCLI_AUTH")
-    monkeypatch.delenv("GITBACKUP_SENTINEL_PASSWORD")
+    shown = user.says("config", "list").splitlines()
+    assert [line for line in shown if line.startswith("url") and url in line]
+
+
+@pytest.mark.long
+def test_a_service_is_restored_and_no_password_of_its_url_is_said(
+    user: User, guarded: tuple[LiveServer, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    primary, port = guarded
     whole = url_of([port], f":{SECRET}@", f"/0?sentinel_password={OTHER}")
-    user.says("config", "set", "url", whole)
-    said = [user.run(*words) for words in (["status"], ["config", "list"], ["check"])]
-    said += [user.run("commit", "--json"), user.run("status", "--url", url_of([port]))]
-    text = "".join(done.out + done.err for done in said)
-    assert (SECRET in text, OTHER in text) == (False, False)
     assert without_password(whole) == url_of([port], rest="/0")
+    monkeypatch.delenv("REDIS_URL")
+    with primary.client(password=SECRET) as client:
+        client.set("k", "v")
+        user.says("init", "--url", whole)
+        user.says("commit")
+        client.set("k", "other")
+        assert "verified: 1 key equals commit id1\n" in user.says("restore", "HEAD", "--yes")
+        assert "verified: 1 key equals commit id2\n" in user.says("undo", "--yes")
+        assert client.get("k") == b"other"
+    checked = user.run("check", "--quick").out
+    assert f"redis-cli -h 127.0.0.1 -p {primary.port} " in checked
+    said = [user.run(*words) for words in (["status"], ["config", "list"], ["commit", "--json"])]
+    said += [user.run("status", "--url", wrong) for wrong in (url_of([port]), whole + "!")]
+    text = checked + "".join(done.out + done.err for done in said)
+    assert (SECRET in text, OTHER in text) == (False, False)
 
 
 def test_what_keeps_from_finding_a_primary_is_told(guarded: tuple[LiveServer, int]) -> None:

@@ -76,6 +76,27 @@ def ports(folder: Path) -> Iterator[Mapping[str, int]]:
         yield found
 
 
+@pytest.fixture
+def sentinel(folder: Path, tmp_path: Path) -> Iterator[int]:
+    """The port of a sentinel; it and the primary want a certificate of their clients."""
+    ports = [free_port(), free_port()]
+    settings = {
+        "bind": "127.0.0.1",
+        "tls-cert-file": str(folder / "server.pem"),
+        "tls-key-file": str(folder / "server.key"),
+        "tls-ca-cert-file": str(folder / "ca.pem"),
+        "tls-replication": "yes",
+    }
+    link = tmp_path / "redis-sentinel"
+    link.symlink_to(program(BRAND))
+    watched = {"sentinel": f"monitor mymaster 127.0.0.1 {ports[0]} 1"}
+    with ExitStack() as opened:
+        for port, binary, more in zip(ports, (program(BRAND), link), ({}, watched), strict=True):
+            own = {**settings, "tls-port": str(port), **more}
+            opened.enter_context(EmbeddedServer(binary, own))
+        yield ports[1]
+
+
 def status(folder: Path, url: str, *options: str) -> tuple[int, str]:
     """What `gitbackup commit` says of that server; the certificates are in the current folder."""
     words = ("commit", "--dry-run", "--repo", "none", "--url", url, *options)
@@ -182,3 +203,18 @@ def test_plain_words_at_a_port_of_tls(folder: Path, ports: Mapping[str, int]) ->
         code, said = status(folder, f"redis://localhost:{ports[server]}")
         assert code == 12
         assert "uses TLS on that port: its URL begins with rediss://" in said
+
+
+@pytest.mark.long
+def test_a_sentinel_and_its_primary_by_tls(folder: Path, sentinel: int) -> None:
+    place = f"localhost:{sentinel}"
+    name = ("--sni", "localhost")
+    url = f"rediss+sentinel://{place}/mymaster"
+    assert status(folder, url, *CA, *CLIENT, *name) == (0, "")
+    code, said = status(folder, f"rediss://{place}", *CA, *CLIENT)
+    assert (code, f"name its service with {url}" in said) == (12, True)
+    code, said = status(folder, url, *CA, *name)
+    assert (code, "requires a client certificate" in said) == (12, True)
+    code, said = status(folder, url.replace("rediss", "redis"))
+    assert (code, said.count("\n")) == (12, 1)
+    assert "uses TLS" in said

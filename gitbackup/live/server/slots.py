@@ -12,9 +12,25 @@ T = TypeVar("T")
 
 def slot(name: bytes) -> int:
     """Return the slot of a name: of what its first pair of braces holds, if that is something."""
-    _, opened, rest = name.partition(b"{")
-    tag, closed, _ = rest.partition(b"}")
-    return crc_hqx(tag if opened and closed and tag else name, 0) & MASK
+    return crc_hqx(_tag(name) or name, 0) & MASK
+
+
+def beside(name: bytes, start: bytes) -> bytes:
+    """Return a name in the slot of `name`: `start`, which begins with that, and four hex digits.
+
+    Raises ValueError where none of these is.
+    """
+    wanted, begun = slot(name), crc_hqx(start, 0)
+    for end in (b"%04x" % number for number in range(1 << 16)):
+        if _tag(start) or crc_hqx(end, begun) & MASK == wanted:
+            return start + end
+    raise ValueError("no name in that slot")
+
+
+def _tag(name: bytes) -> bytes:
+    """Return what the first pair of braces holds; nothing where there is none."""
+    tag, closed, _ = name.partition(b"{")[2].partition(b"}")
+    return tag if closed else b""
 
 
 def by_slot(keys: Iterable[T], name: Callable[[T], bytes]) -> list[list[T]]:

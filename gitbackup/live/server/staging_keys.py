@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 
 from gitbackup.live.connection.connection import Connection
-from gitbackup.live.server.slots import slot
+from gitbackup.live.server.slots import beside
 
 MARK = b":gitbackup-aside:"
 NAME = re.compile(re.escape(MARK) + rb"[0-9a-f]{16}\Z")
@@ -19,10 +20,10 @@ def name_for(key: bytes, same_slot: bool = False) -> bytes:
 
     With `same_slot` it is in the key's slot, so that a cluster renames it.
     """
-    name = key + MARK + secrets.token_hex(8).encode()
-    while same_slot and slot(name) != slot(key):
-        name = key + MARK + secrets.token_hex(8).encode()
-    return name
+    while same_slot:
+        with suppress(ValueError):
+            return beside(key, key + MARK + secrets.token_hex(6).encode())
+    return key + MARK + secrets.token_hex(8).encode()
 
 
 def is_ours(name: bytes) -> bool:
