@@ -25,6 +25,7 @@ from gitbackup.live.read.invalidation import Tracker
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server import keyspace, replication, staging_keys
 from gitbackup.live.server.keyspace import Library
+from gitbackup.live.server.search_indexes import search_indexes
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
 from gitbackup.progress import Progress
@@ -46,6 +47,7 @@ class SnapshotReader:
     - `torn`: keys that were written to while they were read in pieces;
     - `watching`: whether such writes could be seen;
     - `primary`: why a replica may lack what its primary has; empty if it does not;
+    - `search_indexes`: the names of the server's search indexes, which no snapshot has;
     - `functions_refused`: whether the user may not list the function libraries, which are then
       not part of `scope`;
     - `left_over`: staging keys of a restore that was killed.
@@ -70,6 +72,7 @@ class SnapshotReader:
         self.taken_at = 0
         self.changed: int | None = None
         self.primary = ""
+        self.search_indexes: Sequence[str] = ()
         self.functions_refused = False
         self.torn: tuple[Key, ...] = ()
         self.watching = True
@@ -131,6 +134,7 @@ class SnapshotReader:
         if self._consistency is Consistency.STRICT and not self.at_once:
             raise GitbackupError(f"cannot read the database at one point in time: {self.why}")
         self._look_at_primary()
+        self.search_indexes = search_indexes(self.server)
         for index in self._indexes.values():
             index.check()
         self._count_keys()

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from gitbackup.capture.capture import Capture
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.format import codec
+from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Summary
 from gitbackup.model.keys import FORMAT, FUNCTIONS
 
@@ -26,7 +27,8 @@ class Origin:
     """What a commit says of its snapshot besides the changes: where, when and how it was taken.
 
     `taken_at` is in milliseconds since 1970, `keys` how many each database has.
-    `primary` tells why a replica may have lacked what its primary had.
+    `primary` tells why a replica may have lacked what its primary had. The server had so many
+    `search_indexes`, which no snapshot has.
     """
 
     server: str
@@ -34,12 +36,14 @@ class Origin:
     consistency: str
     keys: Mapping[int, int]
     primary: str = ""
+    search_indexes: int = 0
 
 
 def origin(capture: Capture) -> Origin:
     """Return the origin of a snapshot that was just read."""
     live = capture.live
-    return Origin(str(live.server), live.taken_at, consistency(live), live.keys, live.primary)
+    more = live.primary, len(live.search_indexes)
+    return Origin(str(live.server), live.taken_at, consistency(live), live.keys, *more)
 
 
 def consistency(live: SnapshotReader) -> str:
@@ -92,6 +96,10 @@ def one_line(text: str) -> str:
     return _ENDS_LINES.sub("?", text)
 
 
+def _uncovered(origin: Origin) -> str:
+    return counted(origin.search_indexes, "search index", "search indexes")
+
+
 def _trailers(summary: Summary, origin: Origin) -> dict[str, str]:
     counts = summary.counts
     keys = " ".join(
@@ -102,6 +110,7 @@ def _trailers(summary: Summary, origin: Origin) -> dict[str, str]:
         "Format": str(FORMAT),
         "Server": origin.server,
         **({"Primary": origin.primary} if origin.primary else {}),
+        **({"Not-Covered": _uncovered(origin)} if origin.search_indexes else {}),
         "Taken-At": str(codec.instant(origin.taken_at)),
         "Consistency": origin.consistency,
         "Keys": keys or "none",

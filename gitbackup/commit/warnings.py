@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gitbackup.capture.capture import Capture
 from gitbackup.errors import Busy, GitbackupError
+from gitbackup.format import names
 from gitbackup.plan.plan import Ttl
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JournalEntry, State
 
+NAMED = 3  # search indexes
 FEW = 0.5  # of the last commit's keys: fewer may be those of another server
 MANY = 10  # keys of the last commit, from which on fewer of them are worth a warning
 _KEYS = re.compile(r"(?<!\S)db[0-9]+=([0-9]{1,18})(?!\S)")
@@ -35,6 +37,11 @@ def doubts(capture: Capture) -> list[str]:
     if live.left_over:
         count = len(live.left_over)
         sentences.append(f"left out {count} temporary keys of a restore that was killed")
+    if live.search_indexes:
+        sentences.append(
+            f"search indexes are not in a snapshot, and a restore does not make them again"
+            f" ({named(live.search_indexes)}): keep the commands that made them"
+        )
     if live.functions_refused:
         sentences.append(
             "the user has no permission to list functions, so libraries are left out:"
@@ -46,6 +53,13 @@ def doubts(capture: Capture) -> list[str]:
             " values may mix old and new parts: grant ACL SETUSER ... +watch +multi +exec"
         )
     return sentences
+
+
+def named(indexes: Sequence[str]) -> str:
+    """Return the first of the search indexes, and how many more there are."""
+    first = ", ".join(map(names.escape, indexes[:NAMED]))
+    more = f" and {len(indexes) - NAMED:,} more" if len(indexes) > NAMED else ""
+    return f"{first}{more}"
 
 
 def surprises(

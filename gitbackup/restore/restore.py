@@ -47,6 +47,7 @@ APART = (
     "the user has no permission to read all keys that HEAD covers: the restored state"
     " is not committed, and the previous state is saved on a branch of its own"
 )
+NOT_COVERED = "the server of the commit had {}, which a restore does not make again: use FT.CREATE"
 Confirm = Callable[[Plan], bool]
 Tell = Callable[[RestoreResult], object]
 
@@ -88,6 +89,8 @@ class Restorer:
         whole = EntrySource(stored, self._summaries)
         self._unsupported = _unknown_types(server) if skip_unsupported else ()
         self._scope = scope_of(whole)
+        if uncovered := repository.commit_info(request.commit).trailers.get("Not-Covered"):
+            self._warnings.append(NOT_COVERED.format(uncovered))
         self._whole = whole
         self._commit_counts: Mapping[int, int] = {}  # by database, once all of it is checked
         self._commit = decoded(chosen(whole, request.how.databases), self._summaries)

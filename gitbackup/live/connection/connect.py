@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Abilities
+from gitbackup.kinds.shapes import mapping
 from gitbackup.live.connection import sentinel
 from gitbackup.live.connection.address import Address
 from gitbackup.live.connection.cluster import expect_all_slots
@@ -54,6 +55,7 @@ class Server:
     dial: Dial
     listen: Dial
     address: Address = field(repr=False, compare=False)
+    modules: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     patience: Patience = field(default_factory=lambda: Patience(), repr=False, compare=False)
 
     @property
@@ -116,7 +118,18 @@ def _server(label: str, address: Address, facts: dict[str, Any], resp3: bool) ->
         dial=lambda: again(address),
         listen=lambda: again(replace(address, options=address.options | {"protocol": 3})),
         address=address,
+        modules=_modules(facts),
     )
+
+
+def _modules(facts: dict[str, Any]) -> frozenset[str]:
+    """Return the names of the modules that the server has loaded, if it tells them."""
+    told = facts.get("modules")
+    found = set[str]()
+    for module in told if isinstance(told, list) else []:
+        with suppress(TypeError, ValueError):
+            found.add(str(mapping(module).get("name")))
+    return frozenset(found)
 
 
 def abilities(valkey: bool, version: str, resp3: bool) -> Abilities:
