@@ -148,6 +148,24 @@ def test_an_append_only_file_that_was_cut_off_is_refused(
         assert file.read_bytes() == content[:length]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("config", "set", "maxmemory", "1mb"), ("MIGRATE", "127.0.0.1", "1", "base", "0", "1")],
+)
+def test_an_append_only_file_reaches_nothing_but_its_data(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """Whoever wrote it may have put any command into it."""
+    base = b"REDIS0010\xfa\x08aof-base\xc0\x01\xfe\x00\x00\x04base\x011"
+    words = b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in command)
+    file = written(tmp_path, base)
+    file.write_bytes(file.read_bytes() + b"*%d\r\n%s" % (len(command), words))
+    with pytest.raises(
+        ServerError, match=rf"cannot load .*: its command '{command[0]}' is not known"
+    ):
+        OURS.rdb.verify(file, program("valkey"))
+
+
 def names(backup: Backup) -> list[str]:
     lines = backup.keys()
     return [line.key.name for line in lines]

@@ -16,6 +16,7 @@ NEWER = re.compile(r"Can't handle RDB format version|Wrong signature trying to l
 NO_MODULE = re.compile(r"module data I can't load: no matching module(?: type)? '(.*)'")
 MODULE_FAILED = re.compile(r"module data for the module type '(.*)', that the responsible module")
 TWICE = re.compile(r"# RDB has duplicated key .*in DB (\d+)")
+NOT_RUN = re.compile(r"# (?=.*append only file)(?=.*unknown command '(.*?)')", re.IGNORECASE)
 VERSION = re.compile(r"(?:Redis|Valkey) version=([\d.]+)")
 REASONS = (
     re.compile(r"# (Module .* (?:failed to load|initialization failed).*)"),
@@ -67,6 +68,8 @@ def _reason(log: str) -> str:
     """Return the line of a log that tells why, or the last."""
     if found := TWICE.search(log):
         return f"it has the same key twice in db{found[1]}"
+    if found := NOT_RUN.search(log):
+        return f"its command {found[1]!r} is not known, or is none that a file may run"
     found = next(filter(None, (each.search(log) for each in REASONS)), None)
     said = found[1] if found else next(reversed(log.strip().splitlines()), "")
     return said.strip() or "it ended during its start, and said nothing"

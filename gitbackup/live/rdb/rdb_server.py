@@ -32,8 +32,19 @@ from gitbackup.model.rdb import RdbFile
 
 DATABASES = 10_000  # a server refuses a file that has more
 NOBODY = "127.0.0.1 0"  # a primary that no process can be
-OF_COMMANDS = {"appendonly": "yes", "appendfilename": "dump.rdb", "aof-load-truncated": "no"}
-"""Settings that have a server read commands, too, from the file that it begins with."""
+NOT_DATA = (
+    *("ACL", "BGREWRITEAOF", "BGSAVE", "CLUSTER", "CONFIG", "DEBUG", "FAILOVER", "MIGRATE"),
+    *("MODULE", "PSYNC", "REPLCONF", "REPLICAOF", "SAVE", "SHUTDOWN", "SLAVEOF", "SYNC"),
+)
+"""Commands that no server writes to an append-only file, and that reach beyond its data."""
+OF_COMMANDS = {
+    "appendonly": "yes",
+    "appendfilename": "dump.rdb",
+    "aof-load-truncated": "no",
+    "rename-command": "\n".join(f'{name} ""' for name in NOT_DATA),
+}
+"""Settings that have a server run the commands, too, of the file that it begins with: but for
+`NOT_DATA`, since anybody may have written it."""
 
 
 @dataclass(frozen=True, slots=True)
