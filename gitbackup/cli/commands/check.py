@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.checks.rights import Rights
 from gitbackup.cli import pager, terminal
 from gitbackup.cli.options import OwnFirst, alone, color_option, connected, examples, logged_in
 from gitbackup.errors import UsageError
 from gitbackup.model.risk import Level, Risk
 from gitbackup.report.json.objects import check_object
 from gitbackup.report.text.check import check_lines
+
+if TYPE_CHECKING:
+    from gitbackup.checks.rights import Rights
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 OURS = re.compile(r"^gitbackup (rdb )?\w+")
