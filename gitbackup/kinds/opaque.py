@@ -39,6 +39,12 @@ KNOWN_BY = {
 }
 """For types of well-known modules, a command that only servers know which can hold them."""
 
+LOSES = {
+    "TSDB-TYPE": "compaction rules of time series are not restored: use TS.CREATERULE for"
+    " each of these keys that had one, or was made by one",
+}
+"""By type, what a dump does not hold, and what to do about it."""
+
 UNSTABLE = frozenset(("graphdata",))
 """Types whose dump may differ after each start of the server, though the value is the same."""
 

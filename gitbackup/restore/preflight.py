@@ -11,6 +11,7 @@ from gitbackup.errors import NoDatabase, ServerError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import matcher
 from gitbackup.kinds import KINDS, KNOWN_BY
+from gitbackup.kinds.opaque import LOSES
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import LibraryChange
@@ -163,8 +164,7 @@ def _expect_known_types(server: Server, plan: Plan, entries: Entries) -> None:
 
     A dump is another matter: the server refuses it, and the key stays as it is.
     """
-    written = {step.type for step in plan.samples if step.action is not Action.REMOVED}
-    if written.isdisjoint(kind.name for kind in KINDS.values() if kind.known_by):
+    if _written_types(plan).isdisjoint(kind.name for kind in KINDS.values() if kind.known_by):
         return
     with closing(server.dial()) as connection:
         unknown = unknown_types(connection)
@@ -191,11 +191,17 @@ def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
     with closing(server.dial()) as connection:
         left = room(connection)
     sentences = unsupported_types(server, plan)
+    sentences += (LOSES[type_] for type_ in sorted(LOSES.keys() & _written_types(plan)))
     if left and left.free < entries.adds(left.free):
         sentences.append(
             "the server does not have enough memory for the restore, and will evict keys"
         )
     return sentences
+
+
+def _written_types(plan: Plan) -> set[str]:
+    """Return the types of the keys that the plan writes."""
+    return {step.type for step in plan.samples if step.action is not Action.REMOVED}
 
 
 def unsupported_types(server: Server, plan: Plan) -> list[str]:

@@ -87,6 +87,30 @@ def test_a_restart_changes_nothing_and_a_restore_brings_all_back(
         assert [str(one.change.key) for one in backup.diff()] == ["top"]
 
 
+def test_time_series_come_back_and_it_is_said_that_their_rules_do_not(
+    stack: LiveServer, tmp_path: Path
+) -> None:
+    backup = Backup(tmp_path / "data", stack.url)
+    with stack.client() as client:
+        ask = client.execute_command
+        ask("TS.CREATE", "raw", "RETENTION", 10_000_000, "LABELS", "area", "eu")
+        ask("TS.CREATE", "hourly")
+        ask("TS.CREATERULE", "raw", "hourly", "AGGREGATION", "avg", 3_600_000)
+        for time in range(1, 8_000_000, 100_000):
+            ask("TS.ADD", "raw", time, time / 7)
+        held = [ask("TS.RANGE", name, "-", "+") for name in ("raw", "hourly")]
+        good = str(backup.commit("series").commit)
+        client.execute_command("DEBUG", "RELOAD")
+        assert backup.commit("restarted").commit is None
+        client.flushall()
+        plan = backup.restorer(good).plan()
+        (told,) = plan.warnings
+        assert told.startswith("compaction rules of time series are not restored: ")
+        assert backup.restore(good, yes).whole
+        assert [ask("TS.RANGE", name, "-", "+") for name in ("raw", "hourly")] == held
+        assert backup.commit("restored").commit is None
+
+
 def test_what_has_no_known_form_stays_as_it_is() -> None:
     for dump in (b"", b"\7", b"\7\x05\0" + bytes(10), b"text" * 10):
         assert stable("TopK-TYPE", dump) == dump
