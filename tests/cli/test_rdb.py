@@ -146,6 +146,24 @@ def test_a_program_to_load_it_with_goes_with_a_file(user: User) -> None:
         assert done == Done(2, "", "gitbackup: --server needs --rdb\n")
 
 
+def test_a_module_to_load_goes_with_a_file(user: User) -> None:
+    """To each command that loads one; here it is no module, which each says in one line."""
+    user.redis.set("a", 1)
+    user.says("rdb", "save")
+    file = str(only())
+    Path("module.so").touch(0o700)
+    for words in (["rdb", "verify"], ["commit", "--rdb"], ["restore", "--yes", "--rdb"]):
+        done = user.run(*words, file, "--module", "module.so")
+        assert (done.code, done.out) == (12, "")
+        assert re.fullmatch(
+            rf"gitbackup: .* cannot load {file}: Module HERE/module\.so failed to load: .*\n",
+            done.err,
+        )
+    for words in (["commit"], ["restore", "HEAD", "--yes"]):
+        done = user.run(*words, "--module", "module.so")
+        assert done == Done(2, "", "gitbackup: --module needs --rdb\n")
+
+
 def test_git_does_not_see_the_files_in_somebody_s_project(user: User) -> None:
     user.says("rdb", "save")
     assert "*" in (FOLDER / ".gitignore").read_text().splitlines()
