@@ -244,7 +244,11 @@ class Kind(ABC):
 
     def needs(self, entry: Entry) -> Abilities:
         """Return the least that a server must know to hold the entry."""
-        return Abilities(stream_counters=False, field_expiry="field_expires_at" in entry)
+        return Abilities(
+            stream_counters=False,
+            makes_consumers=False,
+            field_expiry="field_expires_at" in entry,
+        )
 
     @abstractmethod
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:

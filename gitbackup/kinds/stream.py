@@ -161,7 +161,10 @@ class Stream(Kind):
         value = entry["value"]
         groups = value.get("groups", {}).values()
         counted = "entries_added" in value or "max_deleted_id" in value
-        return Abilities(stream_counters=counted or any("entries_read" in one for one in groups))
+        return Abilities(
+            stream_counters=counted or any("entries_read" in group for group in groups),
+            makes_consumers=any("consumers" in group for group in groups),
+        )
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
         return write_stream(key, entry["value"], server.stream_counters)

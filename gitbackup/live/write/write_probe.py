@@ -26,7 +26,6 @@ from gitbackup.live.write.key_writer import KeyWrite, single, writes
 from gitbackup.model.keys import Entry
 
 MOST = 20  # commands of one value that are tried
-MAKES_CONSUMERS = "XGROUP CREATECONSUMER"
 KEYS_A_COMMAND = 500
 KEYS_A_CONNECTION = 20_000
 
@@ -89,15 +88,13 @@ def _expect_consumers(server: Server, values: Callable[[], Iterable[Entry]]) -> 
 
     An old server says so only when the transaction is carried out.
     """
-    known = server.abilities
-    if known.makes_consumers:
+    if server.abilities.makes_consumers:
         return
-    commands = (command for entry in values() for command in writes(b"", entry, known))
-    if any(name_of(command) == MAKES_CONSUMERS for command in commands):
+    if any(kind_of(entry).needs(entry).makes_consumers for entry in values()):
         raise ServerError(
-            f"{server.brand} {server.version} at {server.label} does not know"
-            f" {MAKES_CONSUMERS}, which is needed to restore streams with consumers: nothing has"
-            " been written; upgrade it to 6.2, or leave these streams out by key patterns"
+            f"{server.brand} {server.version} at {server.label} cannot make consumers of streams:"
+            " nothing has been written; upgrade it to 6.2 or newer, or leave streams with consumers"
+            " out by key patterns"
         )
 
 
