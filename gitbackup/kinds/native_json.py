@@ -65,7 +65,10 @@ class NativeJson(Kind):
         return {"document": _normal(value["document"])}
 
     def is_canonical(self, value: Any) -> bool:
-        return type(value) is dict and value.keys() == {"document"}
+        try:
+            return bool(self.canonicalize(value) == value)
+        except ValueError:
+            return False
 
     def written(self, value: Any) -> Any:
         document = value["document"]
