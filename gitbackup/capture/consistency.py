@@ -58,8 +58,8 @@ PAUSE = 500  # milliseconds that writers may be made to wait
 SHORT = 1.0  # seconds before that
 MOST_STARTS = 10_000  # beginnings of names, whose types are noted
 TOGETHER = (
-    "streams that groups read, or functions, have changed, and a cluster does not let them be read"
-    " together with other keys"
+    "functions, or streams that groups read, have changed, and a cluster cannot read them in one"
+    " transaction with other keys"
 )
 
 

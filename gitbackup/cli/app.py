@@ -38,7 +38,7 @@ COMMANDS = {
     "check": "Check whether your data is safe, and say what to do.",
     "export": "Write a commit, or the live database, to one portable file.",
     "import": "Write the contents of such a file into the database.",
-    "copy": "Copy what one live server holds into another.",
+    "copy": "Copy the keys of one live server into another.",
     "rdb": "Save RDB files, list them, verify them.",
     "completion": "Print the script for Tab completion in your shell.",
     "demo": "Try gitbackup with a temporary server.",

@@ -151,7 +151,7 @@ ttl_option = click.option(
 skip_unsupported_option = click.option(
     "--skip-unsupported",
     is_flag=True,
-    help="Leave out keys of types that the server does not know, such as a module's.",
+    help="Leave out keys whose type the server does not know, such as a type of a module.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -266,7 +266,7 @@ def _modules(told: str) -> Callable[[Command], Command]:
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         metavar="FILE",
         multiple=True,
-        help=f"{told} that the server loads, for the module's types. Repeatable.",
+        help=f"{told} to load, if the data has types of a module. Repeatable.",
     )
 
 

@@ -39,8 +39,8 @@ def doubts(capture: Capture) -> list[str]:
         sentences.append(f"left out {count} temporary keys of a restore that was killed")
     if live.search_indexes:
         sentences.append(
-            f"search indexes are not in a snapshot, and a restore does not make them again"
-            f" ({named(live.search_indexes)}): keep the commands that made them"
+            f"search indexes are not saved, and a restore does not create them"
+            f" ({named(live.search_indexes)}): keep the commands that created them"
         )
     if live.functions_refused:
         sentences.append(
@@ -49,7 +49,7 @@ def doubts(capture: Capture) -> list[str]:
         )
     if not live.watching:
         sentences.append(
-            "the user has no permission to WATCH, or the server does not know it, so large"
+            "the user has no permission to WATCH, or the server does not know WATCH, so large"
             " values may mix old and new parts: grant ACL SETUSER ... +watch +multi +exec"
         )
     return sentences

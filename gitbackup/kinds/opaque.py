@@ -40,8 +40,8 @@ KNOWN_BY = {
 """For types of well-known modules, a command that only servers know which can hold them."""
 
 LOSES = {
-    "TSDB-TYPE": "compaction rules of time series are not restored: use TS.CREATERULE for"
-    " each of these keys that had one, or was made by one",
+    "TSDB-TYPE": "compaction rules of time series are not restored: create them again with"
+    " TS.CREATERULE",
 }
 """By type, what a dump does not hold, and what to do about it."""
 

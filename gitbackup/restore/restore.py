@@ -47,7 +47,7 @@ APART = (
     "the user has no permission to read all keys that HEAD covers: the restored state"
     " is not committed, and the previous state is saved on a branch of its own"
 )
-NOT_COVERED = "the server of the commit had {}, which a restore does not make again: use FT.CREATE"
+NOT_COVERED = "the server of the commit had {}, which a restore does not create: use FT.CREATE"
 Confirm = Callable[[Plan], bool]
 Tell = Callable[[RestoreResult], object]
 

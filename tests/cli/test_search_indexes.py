@@ -29,7 +29,7 @@ def test_indexes_that_are_not_covered_are_told_at_commit_status_and_restore(
         ask("FT.CREATE", name, "PREFIX", "1", "user:", "SCHEMA", "name", "TEXT")
     try:
         user.redis.hset("user:1", "name", "bob")
-        told = "search indexes are not in a snapshot, and a restore does not make them again"
+        told = "search indexes are not saved, and a restore does not create them"
         assert f"{told} (by name, people)" in user.run("status").err
         done = user.run("commit", "-m", "with two")
         assert (done.code, told in done.err) == (0, True)
@@ -39,7 +39,7 @@ def test_indexes_that_are_not_covered_are_told_at_commit_status_and_restore(
             ask("FT.DROPINDEX", name)
     user.redis.flushall()
     assert (
-        "  warning: the server of the commit had 2 search indexes, which a restore does not make"
-        " again: use FT.CREATE\n"
+        "  warning: the server of the commit had 2 search indexes, which a restore does not create:"
+        " use FT.CREATE\n"
     ) in user.says("restore", "HEAD", "--dry-run")
     assert "Not-Covered" not in git(user.repo, "log", "-1", "--format=%B", "HEAD~1")

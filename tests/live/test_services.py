@@ -153,5 +153,5 @@ def test_a_server_before_6_2_is_refused_streams_with_consumers_before_anything_i
         if makes:
             probe(old, [(0, step)], [], [b"k"], lambda: [plain, stream])
             continue
-        with pytest.raises(ServerError, match=f"Redis {version} .* cannot make consumers"):
+        with pytest.raises(ServerError, match=f"Redis {version} .* cannot create consumers"):
             probe(old, [(0, step)], [], [b"k"], lambda: [plain, stream])

@@ -212,7 +212,7 @@ def test_a_sentinel_and_its_primary_by_tls(folder: Path, sentinel: int) -> None:
     url = f"rediss+sentinel://{place}/mymaster"
     assert status(folder, url, *CA, *CLIENT, *name) == (0, "")
     code, said = status(folder, f"rediss://{place}", *CA, *CLIENT)
-    assert (code, f"name its service with {url}" in said) == (12, True)
+    assert (code, f"use the URL of its service, {url}" in said) == (12, True)
     code, said = status(folder, url, *CA, *name)
     assert (code, "requires a client certificate" in said) == (12, True)
     code, said = status(folder, url.replace("rediss", "redis"))

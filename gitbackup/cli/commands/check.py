@@ -59,7 +59,7 @@ def _length(told: str) -> timedelta:
     "--rights",
     "verb",
     type=click.Choice(["commit", "restore", "watch"]),
-    help="Print the least ACL rights for that command, and which of them the user lacks.",
+    help="Print the minimum ACL rights for that command, and which of them the user lacks.",
 )
 @click.option("--strict", is_flag=True, help="Exit with code 1 unless every verdict is ok.")
 @click.pass_context
@@ -79,15 +79,16 @@ def check(
     Checks the server (append-only file, RDB saves, where their files are, what happens when
     memory is full, replicas, password) and the backups (the last commit and what changed since
     then, pushes, restore tests, RDB files, and who can read them). It changes nothing. It sends
-    the server only INFO and CONFIG GET; where the user lacks a right, the verdict is unknown.
+    the server INFO and CONFIG GET, and reads the keys as `gitbackup status` does, unless --quick
+    is given. Where the user lacks a right, the verdict is unknown.
 
     Verdicts, worst first: bad (data can be lost or stolen), warn (a protection is missing),
     unknown, and ok. The exit code is 1 if a verdict is bad; with --strict, if any is not ok. An
     old commit is not a risk while nothing has changed since then.
 
-    With --rights, it checks something else: what the user of the server may do. The line that it
-    prints makes a user who may do no more than that command takes. The exit code is 1 if the
-    user lacks a right.
+    With --rights, it checks only what the ACL user that gitbackup logs in as may do. It prints an
+    ACL SETUSER line with the minimum rights for the command, and the rights that the user lacks.
+    The exit code is 1 if one is missing.
     """
     if verb:
         alone("--rights prints a line for redis-cli", json=as_json, quick=quick, strict=strict)
@@ -118,8 +119,8 @@ def _tell_rights(found: Rights) -> int:
     if not found.all_keys:
         terminal.say(
             [
-                f"the user {user} may use only some keys: name these, for commits with `gitbackup"
-                " init --include GLOB`, for restores as key globs"
+                f"the user {user} may use only some keys: name these with `gitbackup init --include"
+                " GLOB` before a commit, and as key globs in a restore"
             ]
         )
     return 1 if lacking else 0

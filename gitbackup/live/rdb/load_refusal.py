@@ -69,10 +69,10 @@ def _reason(log: str) -> str:
     if found := TWICE.search(log):
         return f"it has the same key twice in db{found[1]}"
     if found := NOT_RUN.search(log):
-        return f"its command {found[1]!r} is not known, or is none that a file may run"
+        return f"it has the command {found[1]!r}, which is unknown or not allowed in a file"
     found = next(filter(None, (each.search(log) for each in REASONS)), None)
     said = found[1] if found else next(reversed(log.strip().splitlines()), "")
-    return said.strip() or "it ended during its start, and said nothing"
+    return said.strip() or "it ended during its start, with no message"
 
 
 def _type(file: RdbFile, name: str) -> str:

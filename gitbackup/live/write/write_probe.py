@@ -92,9 +92,9 @@ def _expect_consumers(server: Server, values: Callable[[], Iterable[Entry]]) -> 
         return
     if any(kind_of(entry).needs(entry).makes_consumers for entry in values()):
         raise ServerError(
-            f"{server.brand} {server.version} at {server.label} cannot make consumers of streams:"
-            " nothing has been written; upgrade it to 6.2 or newer, or leave streams with consumers"
-            " out by key patterns"
+            f"{server.brand} {server.version} at {server.label} cannot create consumers of"
+            " streams: nothing has been written; upgrade it to 6.2 or newer, or leave out streams"
+            " with consumers by key patterns"
         )
 
 

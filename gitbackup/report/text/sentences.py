@@ -34,7 +34,7 @@ def keys(count: int) -> str:
 
 def accepted(named: Sequence[Key]) -> str:
     """Return what proves keys whose dump the server took, and returns in other bytes."""
-    return f"the server accepted the dump of {key_list(named)}, and returns another: not compared"
+    return f"not compared: {key_list(named)}; the server accepted the dump but returns another one"
 
 
 def commit_lines(result: CommitResult) -> Iterator[str]:
