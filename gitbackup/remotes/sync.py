@@ -117,7 +117,7 @@ def pull(repository: Repository, target: str | None) -> PullResult:
 def clone(source: str, path: Path, bare: bool) -> CloneResult:
     """Copy a data repository, with the settings that travel; if it has none, with the scope of its
     HEAD."""
-    with Repository.clone(source, path, bare) as repository:
+    with Repository.clone(source, path, bare) as (repository, warnings):
         head = repository.resolve("HEAD")
         side = CommitSource(repository, head)
         scope = file_format.read_manifest(side.read(file_format.MANIFEST))
@@ -127,7 +127,7 @@ def clone(source: str, path: Path, bare: bool) -> CloneResult:
         else:
             came = shared_settings.take_scope(repository, scope)
         commits = sum(1 for _ in repository.log())
-        warnings = [*came.skipped]
+        warnings += came.skipped
         if repository.detached_there(remote) == head:
             warnings.append(
                 f"HEAD of {remote.place} is detached; here it is on the branch"

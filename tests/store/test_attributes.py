@@ -99,7 +99,7 @@ def test_it_is_named_where_there_is_no_work_tree(
     give(repository, ".gitattributes", "*.json filter=git-crypt")
     git(repository.path, "add", ".gitattributes")
     git(repository.path, "commit", "-m", "encrypt")
-    with Repository.clone(str(repository.path), tmp_path / "bare.git", bare=True) as bare:
+    with Repository.clone(str(repository.path), tmp_path / "bare.git", bare=True) as (bare, _):
         pass
 
     with pytest.raises(GitbackupError, match=r"a \.gitattributes gives .* filter=git-crypt"):
@@ -109,7 +109,7 @@ def test_it_is_named_where_there_is_no_work_tree(
 def test_a_pull_does_not_write_through_a_filter(
     repository: Repository, first: str, tmp_path: Path
 ) -> None:
-    with Repository.clone(str(repository.path), tmp_path / "second") as second:
+    with Repository.clone(str(repository.path), tmp_path / "second") as (second, _):
         pass
     commit(repository, MORE)
     git(second.path, "config", "filter.x.smudge", f"touch {tmp_path}/canary; cat")

@@ -124,7 +124,7 @@ def test_a_file_that_is_no_bundle_is_never_overwritten(
 def test_a_bundle_with_commits_that_are_not_here_is_never_overwritten(
     repository: Repository, first: str, bundle: Path, tmp_path: Path
 ) -> None:
-    with Repository.clone(str(bundle), tmp_path / "second" / "data") as second:
+    with Repository.clone(str(bundle), tmp_path / "second" / "data") as (second, _):
         newer = commit(second, {"db0/a.json": b"2\n"})
         push(second, bundle.parent)
     mine = commit(repository, {"db0/a.json": b"3\n"})

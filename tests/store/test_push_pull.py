@@ -30,7 +30,7 @@ def bare(tmp_path: Path) -> Path:
 def second(repository: Repository, first: str, bare: Path, tmp_path: Path) -> Iterator[Repository]:
     """Another machine's clone of what was pushed to the bare repository."""
     push(repository, str(bare))
-    with Repository.clone(str(bare), tmp_path / "second") as cloned:
+    with Repository.clone(str(bare), tmp_path / "second") as (cloned, _):
         yield cloned
 
 
@@ -95,7 +95,7 @@ def test_a_pull_into_a_bare_repository(
     repository: Repository, first: str, bare: Path, tmp_path: Path
 ) -> None:
     push(repository, str(bare))
-    with Repository.clone(str(bare), tmp_path / "c.git", bare=True) as cloned:
+    with Repository.clone(str(bare), tmp_path / "c.git", bare=True) as (cloned, _):
         newer = commit(repository, {"db0/a.json": b"2\n"})
         push(repository)
         assert pull(cloned).head == newer
@@ -260,7 +260,7 @@ def test_a_clone_is_on_the_branch_that_the_source_is_on(
     newer = commit(repository, {"db0/a.json": b"2\n"})
     git(repository.path, "bundle", "create", str(tmp_path / "b"), "--all", "HEAD")
     for source, name in ((repository.path, "one"), (tmp_path / "b", "two")):
-        with Repository.clone(str(source), tmp_path / name) as cloned:
+        with Repository.clone(str(source), tmp_path / name) as (cloned, _):
             assert (cloned.head(), git(cloned.path, "branch", "--show-current")) == (newer, "relay")
 
 
@@ -356,7 +356,7 @@ def test_a_bundle_is_a_file_whatever_may_be_reached(
     push(repository, str(tmp_path / "data.bundle"))
 
     source = url.format(tmp_path / "data.bundle")
-    with Repository.clone(source, tmp_path / "second") as second:
+    with Repository.clone(source, tmp_path / "second") as (second, _):
         assert second.head() == first
         made = commit(repository, {"db0/a.json": b"2\n"})
         push(repository)
@@ -371,7 +371,7 @@ def test_a_bundle_is_that_file_whatever_the_repository_s_settings_make_of_it(
     folder.mkdir()
     push(repository, str(folder / "data.bundle"))
 
-    with Repository.clone(str(folder / "data.bundle"), tmp_path / "second") as second:
+    with Repository.clone(str(folder / "data.bundle"), tmp_path / "second") as (second, _):
         git(second.path, "config", "url.https://example.invalid/.insteadOf", instead.format(folder))
         made = commit(repository, {"db0/a.json": b"2\n"})
         push(repository)

@@ -42,7 +42,7 @@ def test_a_class_and_a_line_make_a_kind_of_remote(
     monkeypatch.setattr(transports, "TRANSPORTS", (Shelf(tmp_path), *transports.TRANSPORTS))
     remote = repository.remote("shelf:relay")
     assert (remote.name, repository.push(remote).commits) == ("origin", 1)
-    with Repository.clone("shelf:relay", tmp_path / "copy") as copy:
+    with Repository.clone("shelf:relay", tmp_path / "copy") as (copy, _):
         assert copy.head() == first
         with copy.lock():
             assert copy.pull(copy.remote()).head == first

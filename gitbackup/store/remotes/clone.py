@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gitbackup.errors import NoRepository
+from gitbackup.errors import Damaged, NoRepository
 from gitbackup.store.git import open_repository
 from gitbackup.store.git.command import Commands, file_errors
-from gitbackup.store.objects import refs
+from gitbackup.store.objects import commits, refs
 from gitbackup.store.remotes import push_pull, remote_url, remotes, transports
 from gitbackup.store.remotes.remote_url import BRANCHES, Remote, RemoteUrl
 
@@ -51,11 +51,11 @@ def _begun(path: Path) -> bool:
     return git is not None and ((git.git_dir / _MARK).exists() or open_repository.is_blank(git))
 
 
-def fill(git: Commands, source: str, advance: Callable[[str, str | None], None]) -> Remote:
-    """Fetch all of a source into a new repository, and move HEAD by `advance`.
+def fill(git: Commands, source: str, advance: Callable[[str, str | None], None]) -> list[str]:
+    """Fetch all of a source into a new repository, move HEAD by `advance`; return what to warn of.
 
-    The source is its remote then. Raises UsageError where there is none, NoRepository where
-    it is no data repository, Damaged or GitbackupError where it cannot be read.
+    The source becomes the remote `origin`. Raises UsageError if there is none, NoRepository if it
+    is not a data repository, Damaged or GitbackupError if it cannot be read.
     """
     remote = Remote("origin", remote_url.at(transports.source(source)))
     push_pull.get(git, remote)
@@ -63,13 +63,28 @@ def fill(git: Commands, source: str, advance: Callable[[str, str | None], None])
     branch, theirs = _with_head(git, remote, theirs)
     if not branch or git.attempt("cat-file", "-e", f"{theirs[branch]}:gitbackup.json").status:
         raise NoRepository(f"{remote.place} is not a gitbackup data repository")
-    push_pull.expect_size(git, theirs[branch], None)
+    commit, warnings = _readable(git, theirs[branch])
     remotes.keep(git, remote)
     git.run("symbolic-ref", "HEAD", BRANCHES + branch)
-    push_pull.follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
-    if (head := refs.head(git)) != theirs[branch]:
-        advance(theirs[branch], head)
-    return remote
+    others = {name: id_ for name, id_ in theirs.items() if name not in (branch, "HEAD")}
+    warnings += push_pull.follow(git, remote, others)
+    if (head := refs.head(git)) != commit:
+        advance(commit, head)
+    return warnings
+
+
+def _readable(git: Commands, commit: str) -> tuple[str, list[str]]:
+    """Return the newest commit, this one or one before it, that can be checked out, and what to
+    warn of if the history has commits that cannot. Raises Damaged if there is no such commit.
+    """
+    why = push_pull.beyond_measure(git, commit, None)
+    if not why:
+        return commit, []
+    for candidate in [commit, *commits.ancestors(git, commit)]:
+        if not push_pull.beyond_measure(git, candidate, f"{candidate}^@"):
+            newest = f"HEAD here is commit {candidate[:7]}, the newest that can be read"
+            return candidate, [f"{why}; {newest}"]
+    raise Damaged(f"nothing was fetched: {why}")
 
 
 def _with_head(git: Commands, remote: Remote, theirs: dict[str, str]) -> tuple[str, dict[str, str]]:

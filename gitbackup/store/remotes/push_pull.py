@@ -93,7 +93,8 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
         return PullOutcome(before, before, 0, warnings)
     if before and not refs.holds(git, before, wanted):
         raise GitbackupError(_diverged(git, remote, branch, before, wanted))
-    expect_size(git, wanted, before)
+    if why := beyond_measure(git, wanted, before):
+        raise Damaged(f"nothing was fetched: {why}")
     advance(wanted, before)
     commits = remotes.count(git, wanted, *([f"^{before}"] if before else []))
     return PullOutcome(before, wanted, commits, warnings)
@@ -154,7 +155,7 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
     for name, ident in theirs.items():
         if not refs.is_commit(git, ident):
             told.append(f"left out branch {name} of {remote}: it has no commit")
-        elif why := _beyond_measure(git, ident):
+        elif why := beyond_measure(git, ident, refs.head(git)):
             told.append(f"left out branch {name} of {remote}: {why}")
         elif not _forward(git, BRANCHES + name, ident):
             told.append(f"branch {name} was not moved: it and the one of {remote} have diverged")
@@ -170,22 +171,14 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
     return told
 
 
-def expect_size(git: Commands, commit: str, here: str | None) -> None:
-    """Raise Damaged where a commit that came, or one before it that `here` has not, has more files
-    than any database, or folders in each other without end."""
+def beyond_measure(git: Commands, commit: str, here: str | None) -> str:
+    """Return why a commit that came, or one before it that `here` does not have, cannot be a
+    database's: too many files, or folders too deep. Empty if all can."""
     ends = [commit, *([f"^{here}"] if here else [])]
-    if why := tree_size.beyond(git, tree_size.of_commits(git, ends)):
-        raise Damaged(
-            "nothing was fetched: a commit there has a tree that cannot come from a"
-            f" database, with {why}"
-        )
-    listing(git, commit)  # which is read next, and may have the same files over and over
-
-
-def _beyond_measure(git: Commands, ident: str) -> str:
-    """Return why a branch's commits are too large to be taken over; empty where they are not."""
     try:
-        expect_size(git, ident, refs.head(git))
+        if why := tree_size.beyond(git, tree_size.of_commits(git, ends)):
+            return f"a commit there has a tree that cannot come from a database, with {why}"
+        listing(git, commit)  # which is read next, and may have the same files over and over
     except Damaged as error:
         return str(error)
     return ""

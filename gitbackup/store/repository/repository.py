@@ -55,8 +55,12 @@ class Repository(Configured):
 
     @classmethod
     @contextmanager
-    def clone(cls, source: str, path: Path | str, bare: bool = False) -> Iterator[Self]:
+    def clone(
+        cls, source: str, path: Path | str, bare: bool = False
+    ) -> Iterator[tuple[Self, list[str]]]:
         """Copy a repository from elsewhere into an empty folder; the source becomes its remote.
+
+        Yields it with what to warn of: a commit, a branch or notes that cannot be taken over.
 
         `source` is a git URL, a repository's folder, a bundle, or a folder with one bundle. Raises
         UsageError if there is none, NoRepository if it is not a data repository or the folder is
@@ -65,8 +69,8 @@ class Repository(Configured):
         with clone.making(Path(path), bare) as git:
             repository = cls(Path(path), git)
             with repository.lock():
-                clone.fill(git, source, repository.advance)
-            yield repository
+                warnings = clone.fill(git, source, repository.advance)
+            yield repository, warnings
 
     @classmethod
     def find(cls, path: Path | str) -> Self | None:
