@@ -32,7 +32,7 @@ from gitbackup.progress import Progress
 from gitbackup.snapshot import file_format
 
 UNHEARD = 1_000  # keys to read before the server's invalidations are taken again
-TRIES = 3  # times to read a server whose databases are emptied or swapped meanwhile
+FULL_READS = 3  # times to read a server whose databases are emptied or swapped meanwhile
 
 
 class SnapshotReader:
@@ -118,7 +118,7 @@ class SnapshotReader:
         self._look_at_primary()
         try:
             careful = False
-            left = TRIES
+            left = FULL_READS
             while left:
                 left -= 1
                 self._start_over(sink)

@@ -309,6 +309,17 @@ def test_what_an_older_gitbackup_noted_is_understood(two: User) -> None:
     assert values(two) == TWO
 
 
+def test_what_a_newer_gitbackup_notes_besides_is_left_out(two: User) -> None:
+    killed(two, "it has written", "restore", "HEAD~1", "--yes")
+    file = two.repo / ".git" / NOTE
+    document = json.loads(file.read_text())
+    document["open"] = [{**each, "by": "somebody"} for each in document["open"]]
+    file.write_text(json.dumps(document))
+    done = two.run("restore", "HEAD~1", "--yes")
+    assert done.err == "gitbackup: continuing the same restore, which was interrupted\n"
+    expect_clean(two)
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "gitbackup.restore-journal/9"}'])
 def test_what_cannot_be_read_is_no_journal(two: User, content: str) -> None:
     (two.repo / ".git" / NOTE).write_text(content)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -171,7 +171,11 @@ def _by_now(git: Commands, restore: JournalEntry) -> JournalEntry | None:
 
 
 def _entry(document: Any) -> JournalEntry:
-    return JournalEntry(**{**document, "state": State(document["state"])})
+    """Return the entry that a JSON object is, less the members that a later version has added."""
+    known = {
+        each.name: document[each.name] for each in fields(JournalEntry) if each.name in document
+    }
+    return JournalEntry(**{**known, "state": State(document["state"])})
 
 
 def _from_version_0_1(document: Any) -> JournalEntry:
