@@ -73,9 +73,9 @@ class VectorSet(Kind):
 
     def canonicalize(self, value: Any) -> Any:
         if not isinstance(value, dict) or not VALUE <= value.keys() <= VALUE | {"reduced_from"}:
-            raise ValueError("the value is not a vector set's")
+            raise ValueError("the value does not have the members of a vector set")
         if value["quantization"] not in QUANTIZATIONS:
-            raise ValueError("the quantization is none")
+            raise ValueError("the quantization is not f32, int8 or bin")
         dimension = _number(value["dimension"], "the dimension")
         normal = {name: value[name] for name in ("dimension", "quantization")}
         normal["m"] = _number(value["m"], "m", 2**24 - 1)
@@ -320,17 +320,17 @@ def _normal_bytes(value: Any, what: str, size: int) -> str:
 def _normal_element(element: Any, size: int, is_int8: bool) -> dict[str, Any]:
     needed = ELEMENT | {"range"} if is_int8 else ELEMENT
     if not isinstance(element, dict) or not needed <= element.keys() <= needed | {"attributes"}:
-        raise ValueError("an element does not have the members that it needs")
+        raise ValueError("an element lacks a member, or has one that is unknown")
     normal: dict[str, Any] = {"vector": _normal_bytes(element["vector"], "a vector", size)}
     if element.get("attributes"):
         normal["attributes"] = normal_text(element["attributes"], "an attribute")
     elif "attributes" in element:
-        raise ValueError("attributes are empty")
+        raise ValueError("attributes are empty: leave them out")
     for part in needed & {"norm", "range"}:
         normal[part] = _normal_float(element[part])
     graph = element["graph"]
     if not isinstance(graph, str) or not GRAPH.fullmatch(graph):
-        raise ValueError("a graph is not numbers with blanks between them")
+        raise ValueError("a graph is not a list of numbers separated by single spaces")
     places = [*map(int, graph.split())]
     if max(places) > MOST:
         raise ValueError("a graph has a number of more than 64 bits")
