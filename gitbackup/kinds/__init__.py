@@ -93,12 +93,14 @@ def is_opaque(entry: Entry) -> bool:
     """Return whether an entry's value is not stored by its content.
 
     So is the value of a type without a kind. A type that has one now may have had none when the
-    entry was stored: then the value is a dump, and stays one.
+    entry was stored: then the value is a dump, and stays one. A dump that is masked is a string.
     """
     type_, value = entry["type"], entry["value"]
     if type_ in CORE:
         return False
-    return type_ not in KINDS or (isinstance(value, dict) and value.keys() == {"dump"})
+    if type_ not in KINDS or isinstance(value, str):
+        return True
+    return isinstance(value, dict) and value.keys() == {"dump"}
 
 
 def canonical(entry: Entry) -> Entry:

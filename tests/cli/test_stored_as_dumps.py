@@ -104,6 +104,18 @@ def test_what_an_older_one_stored_is_shown_and_compared(
     assert old.says("keys", "HEAD").count(TYPE) == 2
 
 
+def test_a_dump_that_is_masked_is_shown_as_such(old: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = [
+        ("show", "HEAD:note:1", "--redact", "note:*"),
+        ("diff", "HEAD~1", "HEAD", "--redact", "note:*"),
+        ("log", "-p", "--redact", "note:*", "--", "note:1"),
+    ]
+    before = [old.says(*words) for words in commands]
+    monkeypatch.setitem(KINDS, TYPE, Note())
+    assert [old.says(*words) for words in commands] == before
+    assert all("***" in said for said in before)
+
+
 def test_a_key_that_is_read_by_its_content_now_is_a_change_once(
     old: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
