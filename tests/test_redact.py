@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.diff.values import diff_entries
@@ -15,6 +15,7 @@ from gitbackup.model.keys import MASK, Entry, Key
 from gitbackup.redact import NOTE, Redaction
 from gitbackup.report.json.diff import to_json
 from gitbackup.report.text.diff import DiffView, change_lines
+from tests.laws import tried
 
 SOON = "2027-01-15T08:00:00.123Z"
 KEY = Key(0, "account:1")
@@ -191,7 +192,7 @@ def holding(kind: str, secret: str, other: str) -> Entry:
     return entry(kind, values[kind])
 
 
-@settings(max_examples=300, deadline=None)
+@tried(300)
 @given(
     st.sampled_from(["string", "hash", "list", "set", "zset", "stream"]),
     st.tuples(SECRETS, SECRETS),

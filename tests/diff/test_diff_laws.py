@@ -9,7 +9,7 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gitbackup.diff.values import diff_entries
@@ -19,6 +19,7 @@ from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
 from gitbackup.report.json.diff import to_json
 from gitbackup.report.text.diff import DiffView, change_lines
+from tests.laws import tried
 
 NAMES = st.sampled_from(
     ["a", "b", "c", "__d", "a.b", "", "x y", "\x1b[31m", "é\u202e", "base64:/w=="]
@@ -122,20 +123,20 @@ ALIKE = st.builds(
 MIXED = st.tuples(KINDS.flatmap(entries), KINDS.flatmap(entries))
 
 
-@settings(max_examples=500, deadline=None)
+@tried(500)
 @given(PAIRS | ALIKE | MIXED)
 def test_there_is_a_difference_only_where_entries_differ(pair: tuple[Entry, Entry]) -> None:
     before, after = pair
     assert (diff_entries(before, after) == []) == same(before, after)
 
 
-@settings(max_examples=200, deadline=None)
+@tried(200)
 @given(KINDS.flatmap(entries))
 def test_an_entry_does_not_differ_from_its_copy(entry: Entry) -> None:
     assert diff_entries(entry, deepcopy(entry)) == []
 
 
-@settings(max_examples=500, deadline=None)
+@tried(500)
 @given(PAIRS | ALIKE | MIXED)
 def test_the_machine_output_makes_the_entry_after_of_the_one_before(
     pair: tuple[Entry, Entry],
@@ -159,7 +160,7 @@ PAINTED = re.compile(r"\x1b\[\d+m([^\x1b]+)\x1b\[m")
 """What we paint, each piece from its colour to its end: an escape of the data is in none."""
 
 
-@settings(max_examples=300, deadline=None)
+@tried(300)
 @given(PAIRS | ALIKE | MIXED)
 @example(
     ({"type": "hash", "value": {"\x1b[1m": "{}"}}, {"type": "hash", "value": {"\x1b[1m": "[]"}})
@@ -180,7 +181,7 @@ def test_nothing_reaches_the_terminal_raw(pair: tuple[Entry, Entry]) -> None:
         assert [line for line in lines if not PAINTED.sub(r"\1", line).isprintable()] == []
 
 
-@settings(max_examples=200, deadline=None)
+@tried(200)
 @given(PAIRS | ALIKE | MIXED, st.sampled_from(["k", "a", "*", "x"]))
 def test_what_is_masked_is_told_all_the_same(pair: tuple[Entry, Entry], glob: str) -> None:
     redaction, change = Redaction([glob]), KeyChange(Key(0, "k"), Action.CHANGED, "f", "f")

@@ -8,12 +8,13 @@ from hashlib import sha256
 from itertools import chain
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.format import layout as module
 from gitbackup.format.layout import LIMIT, layout, own_file
 from gitbackup.snapshot.layout_diff import differing
+from tests.laws import tried
 
 Files = dict[str, Sequence[bytes]]
 
@@ -215,7 +216,7 @@ def small(limit: int, fewest: int, deep: int) -> Iterator[None]:
 
 
 @pytest.mark.long
-@settings(max_examples=400, deadline=None, derandomize=True)
+@tried(400, derandomize=True)
 @given(any_keys, st.integers(1, 4), st.integers(1, 3), st.integers(0, 40))
 def test_any_keys(keys: list[bytes], limit: int, fewest: int, deep: int) -> None:
     with small(limit, fewest, deep):
@@ -223,7 +224,7 @@ def test_any_keys(keys: list[bytes], limit: int, fewest: int, deep: int) -> None
 
 
 @pytest.mark.long
-@settings(max_examples=400, deadline=None, derandomize=True)
+@tried(400, derandomize=True)
 @given(any_keys, any_keys, any_keys, st.integers(1, 4), st.integers(1, 3), st.integers(0, 40))
 def test_what_differs_is_what_two_layouts_have_not_in_common(
     both: list[bytes], come: list[bytes], gone: list[bytes], limit: int, fewest: int, deep: int
@@ -260,7 +261,7 @@ def test_what_differs_where_one_key_came_or_was_touched(shape: str) -> None:
         assert [*old] == [*new] == [path for path, names in after.items() if name in names]
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@tried(100, derandomize=True)
 @given(any_keys, st.integers(1, 4), st.integers(0, 40))
 def test_prefixes_of_a_directory_hold_together(keys: list[bytes], fewest: int, deep: int) -> None:
     """The places found by looking at few keys are those that counting them all finds."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import redis
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covered, covers, matcher, widest
 from gitbackup.model.keys import FUNCTIONS, Key, Scope
+from tests.laws import tried
 from tests.servers import LiveServer
 
 # of ASCII: where a range ends in a byte over 127, servers differ by the machine they run on
@@ -41,7 +42,7 @@ def expect_as_server(valkey: LiveServer, glob: str, names: list[str]) -> None:
     assert {name.encode() for name in names if matches(name.encode())} == expected
 
 
-@settings(max_examples=400)
+@tried(400)
 @given(glob=GLOBS, names=NAMES)
 def test_a_glob_matches_what_the_server_says(
     valkey: LiveServer, glob: str, names: list[str]
@@ -70,7 +71,7 @@ FEW_LETTERS = st.lists(st.text(st.sampled_from("ab"), max_size=14), min_size=1, 
 
 
 @pytest.mark.long
-@settings(max_examples=400)
+@tried(400)
 @given(glob=STARS, names=FEW_LETTERS)
 def test_many_stars_match_what_the_server_says(
     valkey: LiveServer, glob: str, names: list[str]
@@ -125,7 +126,7 @@ def test_a_scope_covers_its_databases_its_keys_and_libraries() -> None:
     assert [key for key in keys if within(key)] == [Key(0, "a"), Key(3, "b")]
 
 
-@settings(max_examples=300)
+@tried(300)
 @given(one=SCOPES, other=SCOPES, key=KEYS)
 def test_the_widest_scope_covers_all_that_either_does(one: Scope, other: Scope, key: Key) -> None:
     either = covers(one)(key) or covers(other)(key)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitbackup.cli.app import code_of
+from tests.laws import tried
 from tests.mutations import bounded
 from tests.proxy import Event, Proxy
 from tests.servers import LiveServer
@@ -27,7 +28,7 @@ def test_nonsense_is_told(valkey: LiveServer, tmp_path: Path, data: st.DataObjec
 
 
 @pytest.mark.long
-@settings(max_examples=200)
+@tried(200)
 @given(data=st.data())
 def test_nonsense_is_told_always(valkey: LiveServer, tmp_path: Path, data: st.DataObject) -> None:
     is_told(valkey, tmp_path, data)

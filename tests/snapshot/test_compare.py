@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gitbackup.diff.keys import KeyDiff
@@ -16,6 +16,7 @@ from gitbackup.format import codec
 from gitbackup.model.keys import Entry
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import compare
+from tests.laws import tried
 
 PATH = "db0/a.json"
 TEXTS = st.sampled_from(
@@ -97,7 +98,7 @@ def many(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.long
-@settings(max_examples=400)
+@tried(400)
 @given(st.dictionaries(NAMES, GOOD, max_size=20) | st.just(many()), CHANGES, CHANGES, EDITS, EDITS)
 @example(many(), {}, {"k:07": None}, [], [])
 @example(many(), {}, {"k:30": {"type": "string", "value": "v"}}, [], [])
