@@ -61,7 +61,8 @@ class Server:
     @property
     def abilities(self) -> Abilities:
         """What it knows, and how much of it can be asked for at once."""
-        return replace(self.knows, share=self.patience.share)
+        share = self.patience.share  # asked for each key: nothing is made anew while it is 1
+        return self.knows if share == 1 else replace(self.knows, share=share)
 
     def __str__(self) -> str:
         return f"{self.brand} {self.version} {self.mode} at {self.label}"
