@@ -115,7 +115,7 @@ def test_a_clone_leaves_out_refs_that_are_none(
         (repository.path / ".git" / name).parent.mkdir(parents=True, exist_ok=True)
         (repository.path / ".git" / name).write_text(blob + "\n")
 
-    with Repository.clone(str(repository.path), tmp_path / "clone") as made:
+    with Repository.clone(str(repository.path), tmp_path / "clone") as (made, _):
         assert [info.id for info in made.log()] == [first]
         assert git(made.path, "for-each-ref", "--format=%(refname)", "refs/heads") == (
             "refs/heads/main"

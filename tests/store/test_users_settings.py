@@ -84,7 +84,7 @@ def test_a_setting_changes_no_history(
     with repository.lock():
         repository.maintain()
         repository.gather()
-    with Repository.clone(str(tmp_path / "folder"), tmp_path / "second") as second:
+    with Repository.clone(str(tmp_path / "folder"), tmp_path / "second") as (second, _):
         pass
     with (tmp_path / "second" / ".git" / "config").open("a") as config:
         config.write(settings)
