@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ import click
 
 from gitbackup import Backup
 from gitbackup.cli import terminal
-from gitbackup.errors import UsageError
+from gitbackup.errors import Damaged, NewerFormat, UsageError
+from gitbackup.model.changes import KeyChange
 from gitbackup.model.commits import Selection
 from gitbackup.report.html import SideTitle, diff_page, log_page, order
 from gitbackup.report.text.namespaces import changed
@@ -45,9 +46,19 @@ def write_log(html: str, backup: Backup, selection: Selection) -> None:
     """The commits that are selected, as a page."""
     named = " ".join(selection.revisions)
     title = SideTitle(backup.path.name, "" if named == "HEAD" else named)
-    commits = ((info, backup.show(info.id).diff.changes) for info in backup.log(selection))
+    commits = ((info, _changes(backup, info.id)) for info in backup.log(selection))
     write(html, log_page(title, datetime.now(UTC), commits))
     _say(html, f"the history of {backup.path}")
+
+
+def _changes(backup: Backup, commit: str) -> Sequence[KeyChange] | Damaged:
+    """Return the keys that a commit changed, or why they cannot be read."""
+    try:
+        return backup.show(commit).diff.changes
+    except NewerFormat:
+        raise
+    except Damaged as damage:
+        return damage
 
 
 def write(html: str, pieces: Iterable[str]) -> None:

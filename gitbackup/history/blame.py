@@ -11,7 +11,7 @@ from gitbackup.history.entry import find_entry
 from gitbackup.history.selector import KeySelector
 from gitbackup.history.walker import HistoryStep, HistoryWalker
 from gitbackup.model.changes import Action, ValueChange
-from gitbackup.model.commits import BlameLine, CommitInfo, Selection
+from gitbackup.model.commits import BlameLine, Selection
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
 from gitbackup.store.repository.repository import Repository
@@ -21,7 +21,8 @@ from gitbackup.store.repository.repository import Repository
 class Blame:
     """A key's entry in a commit, given by id, and the commit that each part of it is from.
 
-    `redacted` tells whether something of it is masked.
+    `redacted` tells whether something of it is masked. `warnings` name the commits that have parts
+    which may be older, because what was before them cannot be read.
     """
 
     commit: str
@@ -29,6 +30,7 @@ class Blame:
     entry: Entry
     lines: Sequence[BlameLine]
     redacted: bool = False
+    warnings: Sequence[str] = ()
 
     def masked(self, redaction: Redaction) -> Blame:
         """Return a redacted copy; lines that are equal then, one after the other, are one."""
@@ -57,17 +59,24 @@ def blame(repository: Repository, commit: str, name: str, db: int | None) -> Bla
         Selection((commit,), topological=True)
     )
     origins = dict(_origins(steps, commit, key, parts))
-    lines = [BlameLine(*part, origins[at]) for at, part in enumerate(parts) if at in origins]
-    return Blame(commit, key, entry, lines)
+    lines = [
+        BlameLine(*part, origins[at].record.info) for at, part in enumerate(parts) if at in origins
+    ]
+    ends = {step.record.id: step.damage for step in origins.values() if step.damage}
+    warnings = [
+        f"parts shown with commit {id_[:7]} may be older: {damage}" for id_, damage in ends.items()
+    ]
+    return Blame(commit, key, entry, lines, warnings=warnings)
 
 
 def _origins(
     steps: Iterator[HistoryStep], commit: str, key: Key, parts: Parts
-) -> Iterator[tuple[int, CommitInfo]]:
-    """Yield the number of each part, and the commit that made it so.
+) -> Iterator[tuple[int, HistoryStep]]:
+    """Yield the number of each part, and the step of the commit that made it so.
 
-    A part that is the same in a parent is that parent's. `sought` has, for each commit that is
-    still to come, the places of its parts that are sought, and their numbers.
+    A part that is the same in a parent is that parent's; where the two cannot be compared, it is
+    followed no further. `sought` has, for each commit that is still to come, the places of its
+    parts that are sought, and their numbers.
     """
     sought: dict[str, dict[int, int]] = {commit: {at: at for at in range(len(parts))}}
     for step in steps:
@@ -77,9 +86,7 @@ def _origins(
             for at, place in places.items():
                 if at in numbers:
                     passed_on[place] = numbers.pop(at)
-        if numbers:
-            info = step.record.info
-            yield from ((number, info) for number in numbers.values())
+        yield from ((number, step) for number in numbers.values())
         if not sought:
             return
 
@@ -90,6 +97,8 @@ def _passed_on(
     """Yield each parent and the parts that it has too: their places in the commit, and in it."""
     for at, parent in enumerate(step.record.parents if places else ()):
         edge = step.edges[at] if step.edges else {}
+        if edge is None:
+            continue
         if key not in edge:
             yield parent, {place: place for place in places}
         else:

@@ -50,9 +50,9 @@ def trace(
 
 def _changes(step: HistoryStep, redaction: Redaction) -> CommitChanges | None:
     """Return what a step changed; None if it changed none of the keys."""
-    if not step.edges and not step.damage:
+    if not step.edges:
         return None
-    first, *others = step.edges or [{}]
+    first, *others = [edge or {} for edge in step.edges]
     keys = [key for key in sorted(first) if all(key in edge for edge in others)]
     if keys or step.damage or step.left:
         diffs = [masked(_key_diff(key, *first[key]), redaction) for key in keys]

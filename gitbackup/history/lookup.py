@@ -30,6 +30,10 @@ class FoundEntry:
         """Return the entry."""
         return entry_of(self.path, self._key, self.picked)
 
+    def expect_sound(self) -> None:
+        """Raise Damaged if the entry cannot be read."""
+        _ = self.entry
+
 
 def same(old: FoundEntry | None, new: FoundEntry | None) -> bool:
     """Return whether an entry is the same before and after, or does not exist in both."""

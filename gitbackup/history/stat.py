@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.format.patterns import apart
-from gitbackup.model.changes import Counts, Summary
+from gitbackup.model.changes import Counts, KeyChange, Summary
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.model.file_groups import total
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import compare, summarise
 from gitbackup.snapshot.manifests import Manifests, parted
 from gitbackup.snapshot.sources import sources_of
+from gitbackup.store.objects.commits import Record
 from gitbackup.store.repository.repository import Repository
 
 
@@ -20,12 +22,14 @@ from gitbackup.store.repository.repository import Repository
 class CommitSummary:
     """A commit, and what it changed against its first parent, by namespace.
 
-    `hidden` counts the quiet keys, which `summary` leaves out.
+    `hidden` counts the quiet keys, which `summary` leaves out. `damage` says what cannot be read of
+    the commit or of its parent, so that there is no summary; empty if all can.
     """
 
     info: CommitInfo
-    summary: Summary
+    summary: Summary | None
     hidden: Counts
+    damage: str = ""
 
 
 def summaries(
@@ -37,14 +41,28 @@ def summaries(
     """
     manifests = Manifests(repository)
     for record in repository.history.records(selection):
-        parent = next(iter(record.parents), None)
-        older = repository.history.record(parent) if parent else None
-        for each in filter(None, (record, older)):
-            manifests.expect_known(each)
-        before = older.tree if older else None
-        changes = repository.history.differ(before, record.tree)
-        found = compare(*sources_of(repository, changes)).changes
-        if any(change.path == file_format.MANIFEST for change in changes):
-            found, _ = parted(found, manifests.left(before, record.tree))
-        told, hidden = apart(found, quiet)
-        yield CommitSummary(record.info, summarise(told), total(hidden))
+        try:
+            told, hidden = apart(_changes(repository, manifests, record), quiet)
+        except NewerFormat:
+            raise
+        except Damaged as damage:
+            yield CommitSummary(record.info, None, Counts(), str(damage))
+        else:
+            yield CommitSummary(record.info, summarise(told), total(hidden))
+
+
+def _changes(repository: Repository, manifests: Manifests, record: Record) -> Sequence[KeyChange]:
+    """Return the keys that a commit changed against its first parent.
+
+    Raises Damaged if one of the two cannot be read, NewerFormat if one is of a newer format.
+    """
+    parent = next(iter(record.parents), None)
+    older = repository.history.record(parent) if parent else None
+    for each in filter(None, (record, older)):
+        manifests.expect_known(each)
+    before = older.tree if older else None
+    changes = repository.history.differ(before, record.tree)
+    found = compare(*sources_of(repository, changes)).changes
+    if any(change.path == file_format.MANIFEST for change in changes):
+        found, _ = parted(found, manifests.left(before, record.tree))
+    return found

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from gitbackup.errors import Damaged
+from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.history.key_locator import KeyLocator
 from gitbackup.history.lookup import EntryLookup, FoundEntry, same
 from gitbackup.history.selector import KeySelector
@@ -35,12 +35,13 @@ EntryPairs = Mapping[Key, "tuple[FoundEntry | None, FoundEntry | None]"]
 class HistoryStep(NamedTuple):
     """A commit, and what it changed against each of its parents; a first one against nothing.
 
-    If there are no edges, it changed nothing. `damage` says what of it cannot be read. `left` are
-    keys that it lacks because its scope does not cover them.
+    If there are no edges, it changed nothing. An edge is None if one of the two commits cannot be
+    read, and `damage` says what. `left` are keys that it lacks because its scope does not cover
+    them.
     """
 
     record: Record
-    edges: Sequence[EntryPairs] = ()
+    edges: Sequence[EntryPairs | None] = ()
     damage: str = ""
     left: frozenset[Key] = frozenset()
 
@@ -61,7 +62,7 @@ class HistoryWalker:
         edges. git begins to read them at once.
 
         The iterator raises NewerFormat at a commit of a newer format, and at one that changed
-        selected keys of such a commit; Damaged if files of a commit by gitbackup cannot be read.
+        selected keys of such a commit.
         """
         records = self._history.records(replace(selection, limit=None, reverse=False))
         return self._walk(records, slice(1 if selection.first_parent else None))
@@ -74,36 +75,42 @@ class HistoryWalker:
             known = {each.id: each for each in ahead}
             kept = 1 if len(ahead) > AHEAD else 0  # as the parent of the one before
             for record in ahead[: len(ahead) - kept]:
-                self._manifests.expect_known(record)
                 parents = [known.get(each) or self._record(each) for each in record.parents[which]]
                 yield self._step(record, parents)
             ahead = ahead[len(ahead) - kept :]
 
     def _step(self, record: Record, parents: Sequence[Record]) -> HistoryStep:
         """Return what a commit changed against these parents."""
-        edges = list[EntryPairs]()
+        edges = list[EntryPairs | None]()
         damage, left = "", set[Key]()
         for parent in parents or (None,):
-            before = parent.tree if parent else None
-            canonical = record.canonical and (parent is None or parent.canonical)
-            look = self._locator.changes if canonical else self._all_changes
-            changes = look(before, record.tree)
-            edge: EntryPairs = {}
             try:
-                edge = self._edge(changes, canonical)
+                edge, left_scope = self._edge(record, parent)
+            except NewerFormat:
+                raise
             except Damaged as damaged:
-                if canonical:
-                    raise
                 damage = str(damaged)
-            if parent and (edge or not canonical):
-                self._manifests.expect_known(parent)
-            gone = [key for key, (_, new) in edge.items() if new is None]
-            left_scope = set[Key]()
-            if gone:
-                left_scope = {*filter(self._manifests.left(before, record.tree), gone)}
-            edges.append({key: pair for key, pair in edge.items() if key not in left_scope})
-            left |= left_scope
+                edges.append(None)
+            else:
+                edges.append(edge)
+                left |= left_scope
         return HistoryStep(record, edges, damage, frozenset(left))
+
+    def _edge(self, record: Record, parent: Record | None) -> tuple[EntryPairs, set[Key]]:
+        """Return what a commit changed against a parent, and the keys that have left the scope.
+
+        Raises Damaged if one of the two cannot be read, NewerFormat if one is of a newer format.
+        """
+        self._manifests.expect_known(record)
+        before = parent.tree if parent else None
+        canonical = record.canonical and (parent is None or parent.canonical)
+        look = self._locator.changes if canonical else self._all_changes
+        pairs = self._pairs(look(before, record.tree), canonical)
+        if parent and (pairs or not canonical):
+            self._manifests.expect_known(parent)
+        gone = [key for key, (_, new) in pairs.items() if new is None]
+        left = {*filter(self._manifests.left(before, record.tree), gone)} if gone else set[Key]()
+        return {key: pair for key, pair in pairs.items() if key not in left}, left
 
     def _all_changes(self, before: str | None, after: str) -> list[FileChange]:
         """Return the files that differ, of those that may hold selected keys in any snapshot."""
@@ -114,7 +121,7 @@ class HistoryWalker:
             and self._selector.in_place(change.path.partition("/")[0])
         ]
 
-    def _edge(self, changes: Sequence[FileChange], canonical: bool) -> EntryPairs:
+    def _pairs(self, changes: Sequence[FileChange], canonical: bool) -> EntryPairs:
         """Return the keys that differ by these files, of canonical snapshots or not.
 
         Raises Damaged if one is not well-formed.
@@ -134,4 +141,8 @@ class HistoryWalker:
             if not (canonical and self._lookup.is_anothers(path, blob)):
                 entries.update(self._lookup.found(path, blob, canonical))
         pairs = ((key, old.get(key), new.get(key)) for key in old.keys() | new.keys())
-        return {key: (was, now) for key, was, now in pairs if not same(was, now)}
+        changed = {key: (was, now) for key, was, now in pairs if not same(was, now)}
+        for pair in changed.values():
+            for each in filter(None, pair):
+                each.expect_sound()
+        return changed

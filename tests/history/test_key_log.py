@@ -9,7 +9,6 @@ from random import Random
 import pytest
 
 from gitbackup import Backup
-from gitbackup.errors import Damaged
 from gitbackup.format import codec, layout
 from gitbackup.format.patterns import matcher
 from gitbackup.history import key_locator, lookup, walker
@@ -141,7 +140,7 @@ def test_a_database_that_is_named_is_looked_for_in_all_of_the_history(
     assert told(7) == []
 
 
-def test_what_is_newer_than_damage_is_told_first(small_files: None, tmp_path: Path) -> None:
+def test_damage_is_told_where_it_is(small_files: None, tmp_path: Path) -> None:
     commits = [Commit((n - 1,) if n else (), {b"a": f"{n}"}, {}) for n in range(6)]
     ids = write(tmp_path / "data", commits, Random(1))
     git(tmp_path / "data", "-c", "gc.auto=0", "unpack-objects", "-q", stdin=_pack(tmp_path))
@@ -149,9 +148,10 @@ def test_what_is_newer_than_damage_is_told_first(small_files: None, tmp_path: Pa
     (tmp_path / "data" / "objects" / blob[:2] / blob[2:]).unlink()
 
     found = Backup(tmp_path / "data").trace(["a"])
-    assert [next(found).info.id for _ in range(2)] == [ids[5], ids[4]]
-    with pytest.raises(Damaged, match=f"blob {blob} cannot be read: it is missing"):
-        next(found)
+    damaged = {commit.info.id: commit.damage for commit in found}
+    assert [*damaged] == ids[::-1]
+    assert [bool(damaged[each]) for each in ids] == [False, False, True, True, False, False]
+    assert f"blob {blob} cannot be read: it is missing" in damaged[ids[2]]
 
 
 def _pack(folder: Path) -> bytes:

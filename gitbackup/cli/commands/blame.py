@@ -58,6 +58,7 @@ def blame(
     """
     backup = open_backup(repo)
     found = backup.blame(key, commit_ish, db, redact=redact)
+    terminal.warn_all(found.warnings)
     with reading(backup):
         if as_json:
             for line in found.lines:

@@ -167,12 +167,15 @@ def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> 
 
     for told in found:
         if as_json:
-            terminal.say_json(summary_of_commit(told.info, told.summary, told.hidden))
+            terminal.say_json(summary_of_commit(told.info, told.summary, told.hidden, told.damage))
         else:
             terminal.say(
                 [sentences.short_line(told.info)] if oneline else sentences.head_lines(told.info)
             )
-            terminal.say(history.numbers_lines(told.summary, told.hidden, terminal.width()))
+            if told.summary:
+                lines = history.numbers_lines(told.summary, told.hidden, terminal.width())
+                terminal.say(lines)
+            terminal.say(history.damage_lines(told.damage))
 
 
 def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
@@ -190,6 +193,7 @@ def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
             terminal.say(sentences.head_lines(told.info))
             if stat:
                 terminal.say(history.numbers_lines(told.summary, Counts(), terminal.width()))
+                terminal.say(history.damage_lines(told.damage))
             else:
                 lines = history.traced_lines(told.keys, told.damage, view(patch), patch, told.left)
                 terminal.say(lines)

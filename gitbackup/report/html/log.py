@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from gitbackup.errors import Damaged
+from gitbackup.format import unprintable
 from gitbackup.format.names import escape, name
 from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange
@@ -36,7 +38,8 @@ MOST_KEYS = 100
 FEW = 12
 """Keys of a namespace that are in sight as soon as their commit is."""
 
-Commit = tuple[CommitInfo, Sequence[KeyChange]]
+Commit = tuple[CommitInfo, "Sequence[KeyChange] | Damaged"]
+"""A commit, and the keys that it changed, or why they cannot be read."""
 
 
 def log_page(title: SideTitle, created: datetime, commits: Iterable[Commit]) -> Iterator[str]:
@@ -68,7 +71,7 @@ def _body(commits: Iterable[Commit], tools: Tools) -> Iterator[str]:
     yield "</main>\n"
 
 
-def _commit(info: CommitInfo, changes: Sequence[KeyChange]) -> Iterator[str]:
+def _commit(info: CommitInfo, changes: Sequence[KeyChange] | Damaged) -> Iterator[str]:
     counts = '<span class="counts">by hand</span>' if info.counts is None else counted(info.counts)
     yield (
         f'<details class="item commit"><summary><code class="id">{safe(info.short_id)}</code>'
@@ -78,6 +81,10 @@ def _commit(info: CommitInfo, changes: Sequence[KeyChange]) -> Iterator[str]:
     lines = [safe(escape(line)) for line in reason(info)]
     if lines:
         yield f'<p class="why">{"<br>".join(lines)}</p>'
+    if isinstance(changes, Damaged):
+        why = safe(unprintable.escaped(str(changes)))
+        yield f'<p class="cut" role="note">cannot be read: {why}</p>'
+        changes = []
     ordered = sorted(changes, key=order)
     by_space = count_by_space(ordered)
     for space, inside in groupby(ordered, lambda change: space_of(change.key)):

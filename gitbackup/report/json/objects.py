@@ -143,10 +143,15 @@ def traced_object(
     return log_object(info) | {"keys": changed, "damage": damage or None, "out_of_scope": left}
 
 
-def summary_of_commit(info: CommitInfo, summary: Summary, hidden: Counts) -> dict[str, Any]:
-    """Return a commit of the history, and what it changed by namespace; `hidden` as in a status."""
-    stat = {**_summary(summary), "hidden": counts_object(hidden)}
-    return log_object(info) | {"stat": stat}
+def summary_of_commit(
+    info: CommitInfo, summary: Summary | None, hidden: Counts, damage: str
+) -> dict[str, Any]:
+    """Return a commit of the history, and what it changed by namespace; `hidden` as in a status.
+
+    Without a summary, `damage` says why.
+    """
+    stat = {**_summary(summary), "hidden": counts_object(hidden)} if summary else None
+    return log_object(info) | {"stat": stat, "damage": damage or None}
 
 
 def _redacted(redacted: bool) -> dict[str, Any]:

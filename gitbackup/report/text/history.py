@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
+from gitbackup.format import unprintable
 from gitbackup.format.names import escape, key_name, name, shown
 from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Counts, KeyDiff, Part, Summary
@@ -49,8 +50,13 @@ def traced_lines(
     if left:
         what = counted(left, "key is", "keys are")
         yield f"{INDENT}{what} outside its scope: their older history is unknown"
+    yield from damage_lines(damage)
+
+
+def damage_lines(damage: str) -> Iterator[str]:
+    """Yield what of a commit cannot be read, if anything."""
     if damage:
-        yield f"{INDENT}cannot be read: {escape(damage)}"
+        yield f"{INDENT}cannot be read: {unprintable.escaped(damage)}"
 
 
 def _first(key: KeyDiff, lines: Iterator[str], keys: int) -> Iterator[str]:
