@@ -14,7 +14,7 @@ from gitbackup.capture.reader import SnapshotReader
 from gitbackup.checks import backups, persistence, server
 from gitbackup.checks.backups import Backups
 from gitbackup.compare.diff import status
-from gitbackup.errors import ServerError
+from gitbackup.errors import Damaged, ServerError
 from gitbackup.live.server.health import Health, read
 from gitbackup.model.rdb import RdbFile
 from gitbackup.model.risk import Level, Risk, worst, worst_first
@@ -76,9 +76,10 @@ def _history(repository: Repository | None) -> Backups:
     if repository is None or head is None:
         return Backups()
     known = Backups(repository.commit_info(head), remotes=repository.pushed())
-    for since, commit in enumerate(islice(repository.log(), FAR)):
-        if commit.rehearsal:
-            return replace(known, rehearsed=commit, since=since)
+    with suppress(Damaged):  # `verify` tells of it
+        for since, commit in enumerate(islice(repository.log(), FAR)):
+            if commit.rehearsal:
+                return replace(known, rehearsed=commit, since=since)
     return known
 
 

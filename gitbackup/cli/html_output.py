@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.errors import Damaged, NewerFormat, UsageError
 from gitbackup.model.changes import KeyChange
-from gitbackup.model.commits import Selection
+from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.report.html import SideTitle, diff_page, log_page, order
 from gitbackup.report.text.namespaces import changed
 from gitbackup.report.text.sentences import hidden_lines
@@ -43,12 +43,31 @@ def _side(backup: Backup, name: str) -> SideTitle:
 
 
 def write_log(html: str, backup: Backup, selection: Selection) -> None:
-    """The commits that are selected, as a page."""
+    """The commits that are selected, as a page.
+
+    Raises Damaged, once the page is written, if it lacks commits that cannot be read.
+    """
     named = " ".join(selection.revisions)
     title = SideTitle(backup.path.name, "" if named == "HEAD" else named)
-    commits = ((info, _changes(backup, info.id)) for info in backup.log(selection))
+    damage: list[Damaged] = []
+    commits = _commits(backup, selection, damage)
     write(html, log_page(title, datetime.now(UTC), commits))
     _say(html, f"the history of {backup.path}")
+    if damage:
+        raise damage[0]
+
+
+def _commits(
+    backup: Backup, selection: Selection, damage: list[Damaged]
+) -> Iterator[tuple[CommitInfo, Sequence[KeyChange] | Damaged]]:
+    """Yield the commits that can be listed, and add to `damage` why others cannot."""
+    try:
+        for info in backup.log(selection):
+            yield info, _changes(backup, info.id)
+    except NewerFormat:
+        raise
+    except Damaged as error:
+        damage.append(error)
 
 
 def _changes(backup: Backup, commit: str) -> Sequence[KeyChange] | Damaged:

@@ -62,29 +62,35 @@ class HistoryWalker:
         edges. git begins to read them at once.
 
         The iterator raises NewerFormat at a commit of a newer format, and at one that changed
-        selected keys of such a commit.
+        selected keys of such a commit; Damaged after the last commit, if git cannot list all.
         """
         records = self._history.records(replace(selection, limit=None, reverse=False))
         return self._walk(records, slice(1 if selection.first_parent else None))
 
     def _walk(self, records: Iterator[Record], which: slice) -> Iterator[HistoryStep]:
         ahead: list[Record] = []
+        damage: list[Damaged] = []
+        records = _up_to_damage(records, damage)
         while ahead := ahead or [*islice(records, 1)]:
             ahead += islice(records, AHEAD)
             self._locator.prepare([each.tree for each in ahead if each.canonical])
             known = {each.id: each for each in ahead}
             kept = 1 if len(ahead) > AHEAD else 0  # as the parent of the one before
             for record in ahead[: len(ahead) - kept]:
-                parents = [known.get(each) or self._record(each) for each in record.parents[which]]
-                yield self._step(record, parents)
+                yield self._step(record, record.parents[which], known)
             ahead = ahead[len(ahead) - kept :]
+        if damage:
+            raise damage[0]
 
-    def _step(self, record: Record, parents: Sequence[Record]) -> HistoryStep:
-        """Return what a commit changed against these parents."""
+    def _step(
+        self, record: Record, parents: Sequence[str], known: Mapping[str, Record]
+    ) -> HistoryStep:
+        """Return what a commit changed against these parents, of which some are known."""
         edges = list[EntryPairs | None]()
         damage, left = "", set[Key]()
-        for parent in parents or (None,):
+        for id_ in parents or (None,):
             try:
+                parent = (known.get(id_) or self._record(id_)) if id_ else None
                 edge, left_scope = self._edge(record, parent)
             except NewerFormat:
                 raise
@@ -146,3 +152,11 @@ class HistoryWalker:
             for each in filter(None, pair):
                 each.expect_sound()
         return changed
+
+
+def _up_to_damage(records: Iterator[Record], damage: list[Damaged]) -> Iterator[Record]:
+    """Yield the commits that git can list, and add to `damage` why it cannot list more."""
+    try:
+        yield from records
+    except Damaged as error:
+        damage.append(error)

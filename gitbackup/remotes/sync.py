@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitbackup.errors import UsageError
+from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.remotes import shared_settings
 from gitbackup.remotes.shared_settings import ArrivedSettings
 from gitbackup.settings import ON_COMMIT
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import CommitSource
 from gitbackup.store.repository.repository import Repository
+
+_UNREADABLE = re.compile(
+    "[Uu]nable to read|[Cc]ould not read|bad object|missing|corrupt|pack-objects died"
+    "|unpack(er)? (error|failed)"
+)
+"""What git says, here or at the remote, if an object cannot be read; the disk there may be full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +68,17 @@ class CloneResult:
 
 
 def push(repository: Repository, target: str | None) -> PushResult:
-    """Push everything that is committed. Raises UsageError if there is no commit, or no remote."""
+    """Push everything that is committed.
+
+    Raises UsageError if there is no commit, or no remote, and Damaged, which says what to do, if
+    the history here is not complete.
+    """
     remote = repository.remote(target)
     changed = shared_settings.record(repository)
-    sent = repository.push(remote)
+    try:
+        sent = repository.push(remote)
+    except GitbackupError as error:
+        raise _explained(repository, error) from error
     warnings = list(sent.warnings)
     if sent.first:
         warnings.append(
@@ -74,6 +88,19 @@ def push(repository: Repository, target: str | None) -> PushResult:
     head = repository.resolve("HEAD")
     return PushResult(
         remote.name, str(remote.place), head, sent.commits, sent.first, warnings, changed
+    )
+
+
+def _explained(repository: Repository, error: GitbackupError) -> GitbackupError:
+    """Return the error of a push, or one that names the object here that cannot be read."""
+    problems = repository.problems() if _UNREADABLE.search(str(error)) else []
+    if not problems:
+        return error
+    named = [problem for problem in problems if problem.startswith("missing ")] or problems
+    return Damaged(
+        f"nothing was pushed, because {repository.path} is damaged: {named[0]};"
+        " `gitbackup verify --all` names the commits that need it, and"
+        f" `git -C {repository.path} fetch --refetch COPY` fetches it from another copy"
     )
 
 

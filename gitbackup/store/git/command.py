@@ -47,7 +47,7 @@ _EVERY_TIME = {
     "submodule.recurse": "false",
 }
 
-_NOT_FOR_PEOPLE = ("hint:", "fast-import: dumping crash report")
+_NOT_FOR_PEOPLE = ("hint:", "fast-import: dumping crash report", "warning: notes ref")
 
 
 class Result(NamedTuple):
@@ -173,7 +173,7 @@ class GitProcess:
 
 def failure(name: str, result: Result) -> GitbackupError:
     """Return the error to raise where `git <name>` ended so, with what it wrote and advises."""
-    lines = [line.strip() for line in result.error.split("\n")]
+    lines = [line.strip(" \t\r\0") for line in result.error.split("\n")]
     lines = [line for line in lines if line and not line.startswith(_NOT_FOR_PEOPLE)]
     fatal = [at for at, line in enumerate(lines) if line.startswith("fatal:")]
     if fatal:  # what is advised comes after the first; a second one says how git fell

@@ -76,7 +76,7 @@ class Blobs:
         if process:
             said = (process.kill() if self._asked else process.finish()).error
         self._asked = 0
-        return "; ".join(said.strip().split("\n")) if said else otherwise
+        return _in_one_line(said) or otherwise
 
     def _answers(
         self, wanted: Iterable[str], kind: bytes, most: int | None = None
@@ -127,12 +127,16 @@ class Blobs:
         if result.status < 0:
             self._foretold.clear()
             return failure("cat-file", result)
-        return self._damaged(wanted, result.error.strip() or "git gives no reason")
+        return self._damaged(wanted, _in_one_line(result.error) or "git gives no reason")
 
     def _damaged(self, wanted: str, why: str) -> Damaged:
         self._foretold.clear()
         folder = self._git.folder
         return Damaged(f"{folder} is damaged, blob {wanted} cannot be read: {why} (see `git fsck`)")
+
+
+def _in_one_line(said: str) -> str:
+    return "; ".join(said.strip().split("\n"))
 
 
 def ask(process: GitProcess, *questions: bytes) -> None:

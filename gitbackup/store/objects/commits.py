@@ -6,11 +6,12 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
 from typing import IO, NamedTuple
 
-from gitbackup.errors import GitbackupError, UsageError
+from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.store.git.command import Commands, GitProcess, failure
@@ -18,6 +19,7 @@ from gitbackup.store.objects import message, notes, refs
 from gitbackup.store.objects.trees import (
     Said,
     TreePairs,
+    damaged,
 )
 
 # what parts a commit's message from its note, and one commit from the next: nobody who writes
@@ -97,22 +99,18 @@ class History:
         return _records(self._git, selection, ends, paths, self._without_notes)
 
     def record(self, commit: str) -> Record:
-        """One commit, given by id; those read last are kept as long as the notes are the same."""
+        """One commit, given by id; those read last are kept as long as the notes are the same.
+
+        Raises Damaged if it is missing or cannot be read.
+        """
         notes_state = refs.state(self._git, notes.REF)
         if self._notes_state != notes_state or notes_state is None or len(self._kept) > _MOST_KEPT:
             self._kept, self._notes_state = {}, notes_state
-        record = self._kept.get(commit) or self._read(commit)
+        record = self._kept.get(commit)
+        record = record or next(_record_of(self._git, commit, self._without_notes))
         if len(record.text) < _KEPT:
             self._kept[commit] = record
         return record
-
-    def _read(self, commit: str) -> Record:
-        one = Selection((commit,), 1)
-        try:
-            return next(_records(self._git, one, [commit], (), self._without_notes))
-        except GitbackupError:
-            refs.resolve(self._git, commit)  # raises UsageError where there is no such commit
-            raise
 
     def commits(self) -> list[str]:
         """Return the ids of all commits that HEAD or a branch leads to, newest first."""
@@ -168,20 +166,52 @@ def _records(
     paths: Sequence[str] = (),
     tell: Callable[[str], None] = lambda problem: None,
 ) -> Iterator[Record]:
-    words = (*_options(selection), *ends, "--", *paths)
+    following = ends[0]
     given = 0
     try:
-        for record in _listed(git.start(*_LOG, f"--notes={notes.REF}", *words)):
+        for record in _with_notes(git, (*_options(selection), *ends, "--", *paths), tell):
+            yield record
+            given += 1
+            following = next(iter(record.parents), "")
+    except Damaged as error:
+        refs.expect_head(git)
+        filtered = selection.since or selection.until or selection.grep or selection.reverse
+        if len(ends) == 1 and not (filtered or paths):
+            # git reads the parents of a commit before it tells of it
+            with suppress(GitbackupError):
+                yield from _record_of(git, following, tell)
+                given += 1
+        if given == selection.limit:
+            return
+        raise Damaged(
+            f"{error}; commits before that one are not listed; if another copy has it,"
+            f" `git -C {git.folder} fetch --refetch COPY` fetches it"
+        ) from error
+
+
+def _record_of(git: Commands, commit: str, tell: Callable[[str], None]) -> Iterator[Record]:
+    """Yield one commit, given by id, whether or not its parents can be read."""
+    return _with_notes(git, ("--no-walk", commit, "--"), tell)
+
+
+def _with_notes(
+    git: Commands, words: Sequence[str], tell: Callable[[str], None]
+) -> Iterator[Record]:
+    """Yield the commits that `git log <words>` lists, with their notes.
+
+    What cannot be read of notes is no reason to hide commits: `tell` is given the reason.
+    """
+    given = 0
+    try:
+        for record in _listed(git, f"--notes={notes.REF}", *words):
             yield record
             given += 1
     except GitbackupError:
         problem = notes.problem(git)
         if problem is None:
-            refs.expect_head(git)
             raise
         tell(problem)
-        # what cannot be read of notes is no reason to hide commits
-        yield from islice(_listed(git.start(*_LOG, "--no-notes", *words)), given, None)
+        yield from islice(_listed(git, "--no-notes", *words), given, None)
 
 
 class _Words(Said):
@@ -193,14 +223,15 @@ class _Words(Said):
             self.data[_KEPT:-_KEPT] = b"\n...\n"
 
 
-def _listed(process: GitProcess) -> Iterator[Record]:
+def _listed(git: Commands, *words: str) -> Iterator[Record]:
+    process = git.start(*_LOG, *words)
     try:
         for some in _parts(process.stdout, f"{_END}\0".encode()):
             yield from map(_record, some)
     except GeneratorExit:
         process.kill()
         raise
-    _ended(process)
+    _ended(git, process)
 
 
 def revisions(git: Commands, selection: Selection) -> list[str]:
@@ -245,12 +276,12 @@ def _parts(stream: IO[bytes], mark: bytes) -> Iterator[list[bytes]]:
             left.add(rest)
 
 
-def _ended(process: GitProcess) -> None:
+def _ended(git: Commands, process: GitProcess) -> None:
     result = process.finish()
-    if not result.status:
-        return
-    error = failure("log", result)
-    raise UsageError(str(error)) if "regular expression" in result.error else error
+    if "regular expression" in result.error:
+        raise UsageError(str(failure("log", result)))
+    if result.status:
+        raise damaged(git, "log", result)
 
 
 def _record(record: bytes) -> Record:
