@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import lru_cache
 
 from gitbackup.errors import Damaged
-from gitbackup.format import layout
+from gitbackup.format import codec, layout
 from gitbackup.format.patterns import Literal
 from gitbackup.history.selector import KeySelector, first_key
 from gitbackup.model.changes import FileChange
@@ -170,7 +170,7 @@ class _Way:
             found.update(
                 (f"{path}{name}/" if entry.folder else f"{path}{name}", entry)
                 for name, entry in inside.items()
-                if "~" in name or name.encode().startswith(text)
+                if "~" in name or codec.raw(name).startswith(text)
             )
         return found | self._in_child(path, "_", inside)
 

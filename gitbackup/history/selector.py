@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 
 from gitbackup.format import codec, layout
@@ -60,14 +61,24 @@ class KeySelector:
         )
 
     def pick(self, path: str, content: bytes) -> Picked:
-        """Return the selected entries of a file of a canonical snapshot, as its bytes."""
+        """Return the selected entries of a file of a canonical snapshot, as its bytes.
+
+        A file that turns out to be another is read as `read()` does.
+        """
         place = file_format.DATABASE.match(path)
         if place is None:
             return self.read(path, content)
+        try:
+            return self._cut_out(int(place[1]), content)
+        except ValueError:
+            return self.read(path, content)
+
+    def _cut_out(self, db: int, content: bytes) -> Picked:
+        """Return the selected entries of a canonical file. May raise ValueError for another one."""
         found: dict[Key, bytes | Entry] = {}
         for start in self._starts:
             for name, entry in _entries(content, start):
-                key = Key(int(place[1]), codec.load(name))
+                key = Key(db, codec.load(name))
                 if self._matches(codec.data(key.name)):
                     found[key] = entry
         return found
@@ -111,7 +122,9 @@ def _entries(content: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
 def first_key(content: bytes) -> bytes | None:
     """Return the name of the first key in a canonical file; None where it has none."""
     found = NAME.search(content)
-    return codec.data(codec.load(found[1])) if found else None
+    with suppress(ValueError):  # of a file that is not canonical, whatever its commit says
+        return codec.data(codec.load(found[1])) if found else None
+    return None
 
 
 def _may_hold(prefix: bytes, names: Sequence[str]) -> bool:
@@ -122,7 +135,7 @@ def _may_hold(prefix: bytes, names: Sequence[str]) -> bool:
             return True
         end = prefix.find(b":", size) + 1
         if not end:
-            return "~" in name or name.encode().startswith(prefix[size:])
+            return "~" in name or codec.raw(name).startswith(prefix[size:])
         if name not in layout.place_names(prefix[:end], size):
             return False
         size = end
