@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -45,14 +46,17 @@ def run_python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def commit(
-    repository: Repository, files: Mapping[str, bytes | None], message: str = "a commit\n"
+    repository: Repository,
+    files: Mapping[str, bytes | None],
+    message: str = "a commit\n",
+    when: datetime | None = None,
 ) -> str:
     """Commits these files on HEAD and publishes them; None takes a file away."""
     with repository.lock(), repository.importer(repository.head()) as importer:
         changes = {
             path: None if data is None else importer.blob(data) for path, data in files.items()
         }
-        made = importer.commit(message, changes)
+        made = importer.commit(message, changes, when)
         importer.publish()
     return made
 

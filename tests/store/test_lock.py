@@ -99,6 +99,23 @@ def test_what_a_killed_git_left_locked_is_free_again(repository: Repository, fir
     ]
 
 
+def test_what_git_left_locked_when_it_alone_was_killed_is_free_again(
+    repository: Repository, first: str
+) -> None:
+    kill = ("-c", "alias.killed=!kill -9 $PPID", "killed")
+    with repository.lock():
+        (repository.path / ".git" / "HEAD.lock").touch()
+        with pytest.raises(GitbackupError, match="it ended with signal 9"):
+            repository._git.run(*kill)
+
+    commit(repository, {"db0/a.json": b"9\n"})
+
+    assert not (repository.path / ".git" / "HEAD.lock").exists()
+    with repository.lock():
+        pass
+    assert (repository.path / ".git" / "gitbackup" / "lock").read_bytes() == b""
+
+
 @pytest.mark.parametrize("said", [b"", b"{", b"[1]", b'{"process": 1}', b"[" * 9999, b"\xff"])
 def test_nonsense_in_the_lock_is_no_matter(repository: Repository, said: bytes) -> None:
     (repository.path / ".git" / "gitbackup").mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -406,3 +407,22 @@ def test_no_hook_of_the_user_s_runs(
         hook.chmod(0o755)
     commit(second, {"db0/a.json": b"2\n"})
     assert push(second) == 1
+
+
+def test_commits_that_are_dated_before_their_parents_are_no_others(
+    repository: Repository, tmp_path: Path
+) -> None:
+    (tmp_path / "cloud").mkdir()
+    noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
+    for number in range(20):
+        pushed = commit(repository, {"a": b"%d" % number}, when=noon + timedelta(minutes=number))
+        if number == 15:
+            git(repository.path, "branch", "of-old")
+    push(repository, str(tmp_path / "cloud"))
+
+    for later in (30, 31, 32, -1000, 33):
+        commit(repository, {"a": b"%d" % later}, when=noon + timedelta(minutes=later))
+
+    assert git(repository.path, "rev-list", pushed, "--not", "HEAD", "of-old")  # git's mistake
+    assert push(repository) == 5
+    assert [remote.missing for remote in repository.pushed()] == [0]

@@ -62,6 +62,7 @@ class Act:
     clear: Callable[[], None] = lambda: None  # takes away what it has made
     verdict: bool = False  # whether exit code 1 is one of its answers
     once: bool = False  # whether what has been done cannot be done again
+    been_done: str = ""  # what is said of one that was done and cannot be done again
     ready: Callable[[], None] = field(default=lambda: None)  # makes what it needs
 
 
@@ -142,7 +143,8 @@ def config(world: World, chance: Random) -> Act:
             "" if ("hush*" in values()) == (word == "add") else "the setting is not as it was set"
         )
 
-    return Act("config", ["config", word, "redact", "hush*"], server=False, proof=proof, once=True)
+    return Act("config", ["config", word, "redact", "hush*"], server=False, proof=proof, once=True,
+               been_done="redact has no 'hush*'")  # fmt: skip
 
 
 def reads(world: World, chance: Random) -> Act:

@@ -162,7 +162,11 @@ class Database:
     def stop(self) -> None:
         """As an owner does, who wants its data back at the next start."""
         if self.up and not self.keeps:
-            self.ask(("SAVE",))
+            until = time.monotonic() + PATIENCE
+            while self.ask(("SAVE",)) != [b"OK"]:  # it saves for somebody else
+                if time.monotonic() > until:
+                    raise Gone("SAVE is refused")
+                time.sleep(0.01)
         self._end(signal.SIGKILL)
 
     def _end(self, number: int) -> None:
@@ -248,7 +252,8 @@ class Database:
             called = _member(group, b"name")
             (pending,) = self.ask(("XPENDING", name, called, "-", "+", 100))
             given = [(one[0], one[1], one[3]) for one in pending]  # not for how long
-            counts = [_member(group, b"consumers"), _member(group, b"last-delivered-id")]
+            told = (b"consumers", b"last-delivered-id", b"entries-read")
+            counts = [_member(group, what) for what in told]
             facts.append([called, counts, given])
         return sha1(repr(facts).encode()).hexdigest()  # noqa: S324  no secret
 

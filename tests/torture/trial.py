@@ -264,7 +264,7 @@ class Trial:
         if act.ends or (ended.code in act.codes and (act.once or not disturbed)):
             return after
         if disturbed and act.relative:  # what the words mean now, nobody can say
-            return after
+            return self._taken_back(after)
         if act.relative and self._completed(head):
             self._same(act.target(before) or after.keys, after.keys, after, FALSE, "not finished")
             return after
@@ -272,12 +272,24 @@ class Trial:
         self.log.append(f"again: {_shown(again)}")
         if "Traceback" in again.err:
             raise Broken(WORDS, f"a traceback: {again.err[-2000:]}")
+        if act.been_done and act.been_done in again.err:
+            again = again._replace(code=0)
         if again.code not in act.codes:
             raise Broken(PERSON, f"the same words do not finish it: {again.code} {again.err}")
         state = world.database.state()
         # where the fault struck a restore, what was there before it is what it puts back
         self._claimed(act, after if disturbed or not act.writes else before, again, state)
         return state
+
+    def _taken_back(self, after: State) -> State:
+        """The restore that was cut off, if one was, is undone: its words say it no more."""
+        if not (self.world.plain.git_dir / JOURNAL).exists():
+            return after
+        undone = self.world.run("undo", "--yes")
+        self.log.append(f"taken back: {_shown(undone)}")
+        if undone.code:
+            raise Broken(PERSON, f"a restore that was cut off cannot be undone: {undone.err}")
+        return self.world.database.state()
 
     def _completed(self, head: str | None) -> bool:
         """Whether the restore that was cut off has made its last commit, and closed its book."""

@@ -70,6 +70,9 @@ class Commands:
         self.bare = git_dir == folder
         self.inherited: list[int] = []
         """The handles of locks that last until the commands which are started now have ended."""
+        self.struck = False
+        """Whether a command has ended by a signal since a lock was taken: it may have left its own
+        lock files."""
         self.memo: dict[str, Any] = {}
         """What modules have read here, and would read again as it was, each under its own name."""
 
@@ -101,6 +104,7 @@ class Commands:
         out, error = process.communicate(stdin)
         result = Result(process.returncode, out, error.decode("utf-8", "replace"))
         if result.status < 0:
+            self.struck = True
             raise failure(_command(words), result)
         return result
 

@@ -3,7 +3,8 @@
 A lock is a file that its holder has locked by flock(2), on Windows by LockFile: the system drops
 it with the process, however that ends. The git commands that a run starts in the repository
 inherit it, so that a run which is killed holds its lock until the last of them has ended. What is
-written in the file says who holds it; it is left there by a run that was killed.
+written in the file says who holds it; it is left there by a run that was killed, and by one whose
+git was.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Holder(NamedTuple):
 def hold(
     git: Commands, name: str = "lock", wait: float = WAIT, busy: str = "working in {}"
 ) -> Iterator[Holder | None]:
-    """Hold the repository's lock; gives the last holder, where that one was killed.
+    """Hold the repository's lock; gives the last holder, where that one or its git was killed.
 
     `name` is that of a lock for work beside which the repository may change. Raises Busy, which
     says who holds it and `busy`, where it is not free within `wait` seconds.
@@ -59,12 +60,14 @@ def hold(
             killed = _read(handle)
             _write(handle, Holder(os.getpid(), socket.gethostname(), time.time()))
         git.inherited.append(handle)
+        git.struck = False
         try:
             yield killed
         finally:
             git.inherited.remove(handle)
-            with suppress(OSError):  # a full disk: the next run only looks once more
-                os.ftruncate(handle, 0)
+            if not git.struck:
+                with suppress(OSError):  # a full disk: the next run only looks once more
+                    os.ftruncate(handle, 0)
             release(handle)
     finally:
         os.close(handle)
@@ -157,7 +160,7 @@ def _lives(process: int) -> bool:
 
 
 def sweep(git: Commands, killed: Holder, pattern: str = "**/*.lock", patience: float = 2.0) -> None:
-    """Remove the lock files that git left when it was killed together with that run.
+    """Remove the lock files that git left when it was killed, alone or together with that run.
 
     Git makes NAME.lock beside each file that it writes to, and removes it unless it is killed.
     One that was made since the run began, and is older than `patience` seconds, is nobody's.

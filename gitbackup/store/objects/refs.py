@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+from collections.abc import Collection
 from itertools import dropwhile, takewhile
 
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
@@ -182,6 +183,23 @@ def is_past(git: Commands, commit: str) -> bool:
 def holds(git: Commands, older: str, newer: str) -> bool:
     """Return whether a commit is the newer one, or in the history of that."""
     return git.attempt("merge-base", "--is-ancestor", older, newer).status == 0
+
+
+def count(git: Commands, *revisions: str) -> int:
+    """Return how many commits these are; none are none."""
+    if not revisions:
+        return 0
+    return int(git.run("rev-list", "--count", *revisions))
+
+
+def count_beyond(git: Commands, commit: str, kept: Collection[str]) -> int:
+    """Return how many commits of a history are in that of none of `kept`.
+
+    Where a commit is dated before its parents, git's walk may end too early, and take what both
+    have for what one has. So 0 is exact, and another number may be too high.
+    """
+    found = count(git, commit, *(f"^{other}" for other in kept))
+    return 0 if found and any(holds(git, commit, other) for other in kept) else found
 
 
 def branch(git: Commands) -> str:

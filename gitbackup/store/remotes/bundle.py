@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -161,7 +161,7 @@ def _ours(git: Commands) -> dict[str, str]:
 
 def _expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> None:
     """Raise GitbackupError where the bundle that is there has commits that ours would not hold."""
-    kept = ("--not", *_REVISIONS)
+    kept = set(_ours(git).values())
     if lost := {ref: ident for ref, ident in theirs.items() if _beyond(git, ident, kept)}:
         called = {settings_ref.REF: "settings"}
         names = [called.get(r, r.removeprefix(BRANCHES)) for r in lost if r != "HEAD"]
@@ -179,14 +179,12 @@ def _expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> No
         )
 
 
-def _beyond(git: Commands, ident: str, kept: tuple[str, ...]) -> bool:
+def _beyond(git: Commands, ident: str, kept: Collection[str]) -> bool:
     """Return whether some commit of a ref is in none of those kept; or is not here at all."""
-    if git.attempt("cat-file", "-e", ident).status:
-        return True
-    result = git.attempt("rev-list", "--max-count=1", ident, *kept)
-    if result.status:
-        raise GitbackupError(str(failure("rev-list", result)))
-    return bool(result.out)
+    if ident in kept:
+        return False
+    missing = git.attempt("cat-file", "-e", ident).status
+    return bool(missing or refs.count_beyond(git, ident, kept))
 
 
 @contextmanager

@@ -59,13 +59,15 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
         remotes.keep(git, remote)
         remotes.note(git, remote, branches)
         known = [f"^{ident}" for ident in had.values()]
-        commits = remotes.count(git, *branches.values(), *known) if branches else 0
+        commits = refs.count(git, *branches.values(), *known) if branches else 0
         return PushOutcome(commits, not had, list(warnings))
 
 
 def _expect_branch(git: Commands) -> None:
     """Raise UsageError where HEAD's commits are on no branch, for a clone would lack them."""
-    if not refs.branch(git) and (loose := remotes.count(git, "HEAD", "--not", "--branches")):
+    if refs.branch(git):
+        return
+    if loose := refs.count_beyond(git, "HEAD", refs.under(git, BRANCHES).values()):
         raise UsageError(
             f"HEAD is detached, with {counted(loose, 'commit')} on no branch. Nothing was pushed,"
             " because a clone would lack them; to create a branch for them:"
@@ -96,7 +98,7 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
     if why := beyond_measure(git, wanted, before):
         raise Damaged(f"nothing was fetched: {why}")
     advance(wanted, before)
-    commits = remotes.count(git, wanted, *([f"^{before}"] if before else []))
+    commits = refs.count(git, wanted, *([f"^{before}"] if before else []))
     return PullOutcome(before, wanted, commits, warnings)
 
 
@@ -125,7 +127,7 @@ def get_detached(git: Commands, remote: Remote) -> str | None:
     if head is None or head in theirs:
         return None
     transport.fetch(git, remote.place, [f"+HEAD:{_LOOSE}{remote.name}"])
-    return head if remotes.count(git, head, "--not", *theirs) else None
+    return head if refs.count_beyond(git, head, theirs) else None
 
 
 def detached_there(git: Commands, remote: Remote) -> str | None:
@@ -138,7 +140,8 @@ def _told_detached(git: Commands, remote: Remote) -> list[str]:
     if not transports.of(remote.place).fetches_detached:
         return []
     commit = get_detached(git, remote)
-    count = remotes.count(git, commit, "--not", "HEAD", "--branches") if commit else 0
+    ours = {"HEAD", *refs.under(git, BRANCHES).values()}
+    count = refs.count_beyond(git, commit, ours) if commit else 0
     if not commit or not count:
         return []
     return [
@@ -205,8 +208,8 @@ def _diverged(git: Commands, remote: Remote, branch: str, ours: str, theirs: str
         )
     return (
         f"{branch} and {remote} have diverged:"
-        f" {counted(remotes.count(git, ours, f'^{theirs}'), 'commit')} only here, and"
-        f" {remotes.count(git, theirs, f'^{ours}'):,} only there. Nothing was changed;"
+        f" {counted(refs.count(git, ours, f'^{theirs}'), 'commit')} only here, and"
+        f" {refs.count(git, theirs, f'^{ours}'):,} only there. Nothing was changed;"
         f" `gitbackup log {there}` shows them. To keep both histories and continue"
         f" from the state here: git -C {git.folder} merge -s ours {there}"
     )

@@ -83,19 +83,12 @@ def pushed(git: Commands, remote: Remote) -> Pushed:
     branch, head = refs.branch(git).removeprefix(BRANCHES), refs.head(git)
     if head and not branch:
         theirs = refs.under(git, remote.tracking)
-        branch = min(theirs, key=lambda name: count(git, head, f"^{theirs[name]}"), default="")
+        branch = min(theirs, key=lambda name: refs.count(git, head, f"^{theirs[name]}"), default="")
     ref = remote.tracking + branch
     commit = refs.read(git, ref) if branch else None
-    missing = count(git, *([head] if head else []), *([f"^{commit}"] if commit else []))
+    missing = refs.count_beyond(git, head, [commit] if commit else []) if head else 0
     when = _told_at(git, ref) if commit else None
-    return Pushed(remote.name, str(remote.place), commit, missing if head else 0, when)
-
-
-def count(git: Commands, *revisions: str) -> int:
-    """Return how many commits these are; none are none."""
-    if not revisions:
-        return 0
-    return int(git.run("rev-list", "--count", *revisions))
+    return Pushed(remote.name, str(remote.place), commit, missing, when)
 
 
 def _told_at(git: Commands, ref: str) -> datetime | None:
