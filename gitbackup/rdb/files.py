@@ -24,11 +24,11 @@ from gitbackup.live.server import keyspace
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.progress import Progress
 from gitbackup.store.git import lock
-from gitbackup.system.atomic_file import followed
+from gitbackup.system.atomic_file import followed, new_file
 
 NAME = re.compile(r"dump-\d{8}-\d{6}\.rdb")
 DRAFT = (".gitbackup-", ".rdb.part")
-IGNORED = "# made by gitbackup: what is here holds every secret of the database\n*\n"
+IGNORED = b"# made by gitbackup: what is here holds every secret of the database\n*\n"
 SLACK = 1  # second by which the clock that dates files may lag behind the one that TIME reads
 RdbSource = Callable[[Server, BinaryIO, Progress], None]
 
@@ -153,7 +153,8 @@ def _locked(folder: Path, wait: float) -> Iterator[int]:
     followed(folder)
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True)
-        (folder / ".gitignore").write_text(IGNORED)  # it may be inside somebody's project
+        with new_file(folder / ".gitignore") as file:  # it may be inside somebody's project
+            file.write(IGNORED)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if not lock.take(handle, wait):

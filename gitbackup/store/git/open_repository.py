@@ -14,6 +14,7 @@ from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
 from gitbackup.model.keys import FORMAT
 from gitbackup.store.git import driver, lock, ownership, settings
 from gitbackup.store.git.command import SETTINGS, Commands, file_errors
+from gitbackup.system.atomic_file import followed
 
 ASIDE = ".gitbackup-new-"
 """How the names of repositories begin that are being made."""
@@ -25,9 +26,11 @@ _YOUNG = 10.0  # seconds in which a run that has made a folder locks it
 def find(path: Path) -> Commands | None:
     """Git in the repository that stands in this very folder, never in one around it.
 
-    Raises NoRepository where it is of a kind that we cannot use, or another user's.
+    Raises NoRepository where it is of a kind that we cannot use, or another user's, and
+    GitbackupError where another user's link, in a folder that all write to, leads to it.
     """
-    folder = path.resolve()
+    with file_errors("open the data repository"):
+        folder = followed(path)
     if folder.name == ".git":
         folder = folder.parent
     link = folder / ".git"
