@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gitbackup.model.commits import Verdict as Verdict
     from gitbackup.model.keys import Entry as Entry
     from gitbackup.model.keys import Key as Key
+    from gitbackup.model.merging import Side as Side
     from gitbackup.model.proof import Proof as Proof
     from gitbackup.model.rdb import RdbFile as RdbFile
     from gitbackup.model.rdb import RdbListed as RdbListed
@@ -95,6 +96,7 @@ _HOMES = {
         "Entry",
         "Key",
     ),
+    "model.merging": ("Side",),
     "model.proof": ("Proof",),
     "model.rdb": (
         "RdbFile",

@@ -21,6 +21,7 @@ from gitbackup.format.patterns import matcher
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, Part, ValueChange
 from gitbackup.model.keys import MASK, Entry, Key
+from gitbackup.model.merging import Clash
 
 NOTE = "redacted"
 """The note of a change whose values are masked."""
@@ -58,6 +59,24 @@ class Redaction:
             return entry
         mask = _Everything() if self._hides(key.name) else _Names(self._hides)
         return {**entry, "value": kind_of(entry).masked(entry["value"], mask)}
+
+    def clash(self, key: Key, clash: Clash) -> Clash:
+        """Return a part that cannot be merged, masked in the same way."""
+        if not self:
+            return clash
+        if clash.part is Part.TYPE:
+            masked = clash.versions.each(lambda entry: self.entry(key, entry))
+            return clash._replace(versions=masked)
+        whole = self._hides(key.name)
+
+        def mask(version: Any) -> ValueChange:
+            alone = ValueChange(clash.part, Action.REMOVED, clash.name, clash.path, version)
+            return _change(alone, whole, self._hides)
+
+        name, path = (change := mask(None)).name, change.path
+        return clash._replace(
+            name=name, path=path, versions=clash.versions.each(lambda each: mask(each).before)
+        )
 
     def values(self, key: Key, values: Sequence[ValueChange]) -> Sequence[ValueChange]:
         """Return the changes inside a key, masked in the same way."""

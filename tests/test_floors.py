@@ -34,7 +34,7 @@ FLOORS = (
     ("capture",),  # the live database as a snapshot of one moment
     ("settings", "snapshot"),  # of a repository; its files, and what differs between two of them
     ("live", "store"),  # the only room that knows redis; the only one that knows git
-    ("diff", "plan", "redact"),  # inside values; what a restore is going to do; masks
+    ("diff", "merge", "plan", "redact"),  # inside values, two or three; what a restore does; masks
     ("kinds",),  # a file for each Redis type
     ("format", "system"),  # bytes to text; files and memory of this machine
     ("model",),  # the nouns

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gitbackup.backup.context import Context, Passwords
 from gitbackup.model.access import Access
 from gitbackup.model.commits import CommitInfo, Consistency, KeyLine, Pushed, Rehearsal, Selection
+from gitbackup.model.merging import Side
 from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
 
@@ -152,14 +153,9 @@ class Backup:
         made, unless `allow_empty`; with `dry_run` none is made either. The commit is of one
         point in time where the server permits that; `consistency` says what else to do for it.
         """
-        from gitbackup.commit import commit
+        from gitbackup.backup import commits
 
-        commit.expect_text(message)
-        live, quiet = self._context.live(consistency), self._context.quiet()
-        if dry_run:
-            return commit.preview(self.repository, live, message, quiet)
-        repository = self.repository or self._context.create()
-        return commit.commit(repository, live, message, allow_empty, quiet)
+        return commits.commit(self._context, message, allow_empty, dry_run, consistency)
 
     def watch(
         self,
@@ -180,12 +176,9 @@ class Backup:
         repository where there is none. Raises Busy where another run watches, and ServerError,
         naming the right that is missing, where the server does not report writes to us.
         """
-        from gitbackup.commit.policy import CommitPolicy
-        from gitbackup.commit.watch import Watch
+        from gitbackup.backup import commits
 
-        policy = CommitPolicy(match, self._context.quiet(), quiet, max_wait, message)
-        follow = self._context.followers()
-        return Watch(self.repository or self._context.create(), follow, policy, stop).run()
+        return commits.watch(self._context, stop, match, quiet, max_wait, message)
 
     def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
         """Return what a commit would record now; `exclude` and `every` are as for `diff`."""
@@ -228,11 +221,9 @@ class Backup:
     ) -> StoredEntry:
         """Return a key's entry as a commit stores it; `redact` is as for `diff`.
         `key` is text, or `base64:` and base64."""
-        from gitbackup.history.entry import StoredEntry, find_entry
+        from gitbackup.backup.key_views import entry
 
-        found_key, entry = find_entry(self._context.history, self.resolve(commit_ish), key, db)
-        masked = self._context.redaction(redact).entry(found_key, entry)
-        return StoredEntry(found_key, masked, masked != entry)
+        return entry(self._context, commit_ish, key, db, redact)
 
     def log(
         self, revision: str | Selection = "HEAD", limit: int | None = None
@@ -260,24 +251,16 @@ class Backup:
         `patterns` are names of keys and globs of Redis; the databases of this object narrow
         them. `redact` is as for `diff`.
         """
-        from gitbackup.history.selector import KeySelector
-        from gitbackup.history.walker import HistoryWalker
+        from gitbackup.backup.key_views import trace
 
-        selector = KeySelector(patterns, self._context.databases)
-        steps = HistoryWalker(self._context.history, selector).steps(selection)
-        from gitbackup.history.key_log import trace  # git reads the history while it is loaded
-
-        return trace(steps, selection, self._context.redaction(redact))
+        return trace(self._context, patterns, selection, redact)
 
     def keys(self, commit_ish: str = "HEAD", patterns: Sequence[str] = ()) -> Iterator[KeyLine]:
         """Yield the keys of a commit, file by file.
         `patterns` and the databases of this object narrow them."""
-        from gitbackup.history import entry
-        from gitbackup.history.selector import KeySelector
+        from gitbackup.backup.key_views import keys
 
-        selector = KeySelector(patterns, self._context.databases)
-        repository = self._context.history
-        return entry.lines(entry.entries(repository, self.resolve(commit_ish), selector))
+        return keys(self._context, commit_ish, patterns)
 
     def blame(
         self,
@@ -289,10 +272,9 @@ class Backup:
     ) -> Blame:
         """Return which commit last changed each field, member, item or JSON path of a key.
         `redact` is as for `diff`."""
-        from gitbackup.history.blame import blame
+        from gitbackup.backup.key_views import blame
 
-        whole = blame(self._context.history, self.resolve(commit_ish), key, db)
-        return whole.masked(self._context.redaction(redact))
+        return blame(self._context, commit_ish, key, db, redact)
 
     def restore(
         self,
@@ -312,6 +294,10 @@ class Backup:
         return self.restorer(
             commit_ish, patterns=patterns, databases=databases, delete=delete, ttl=ttl, to=to
         ).run(confirm)
+
+    def revert(self, commit_ish: str, confirm: Confirm, **how: Any) -> RestoreResult:
+        """Take back what one commit changed; what came later stays. `how` is as for `reverter`."""
+        return self.reverter(commit_ish, **how).run(confirm)
 
     def undo(self, confirm: Confirm) -> RestoreResult:
         """Put back what the last restore replaced, as `restore` does it."""
@@ -335,31 +321,45 @@ class Backup:
         not have; `to` is another server's URL. `skip_damaged` leaves out damaged files and deletes
         nothing; `skip_unsupported` leaves out keys of types that the server does not know.
         """
-        from gitbackup.restore import request
+        from gitbackup.backup import restores
 
-        context, delete = self._context, delete and not skip_damaged
-        options = context.restore_options(patterns, databases, to, delete, ttl)
-        target = request.Target(context.address_of(to).label, to is None)
-        wanted = request.by_words(context.history, commit_ish, options, target)
-        server = context.server_of(to)
-        return context.restorer(wanted, server, to, None, skip_damaged, skip_unsupported)
+        which, skips = (patterns, databases, to, delete, ttl), (skip_damaged, skip_unsupported)
+        return restores.restorer(self._context, commit_ish, *which, *skips)
+
+    def reverter(
+        self,
+        commit_ish: str,
+        *,
+        patterns: Sequence[str] = (),
+        side: Side | None = None,
+        counters: bool = False,
+        exclude: Sequence[str] = (),
+        every: bool = False,
+    ) -> Restorer:
+        """Return the revert of a commit, to plan or to carry out: what it changed goes back, what
+        came later stays. What has changed in it and again since stays, too, and is named in the
+        `conflicts` of plan and result, unless a `side` decides. With `counters`, whole numbers get
+        the commit's difference taken off. `exclude` and `every` are as for `diff`. Raises
+        UsageError if the commit changed no such key."""
+        from gitbackup.backup import restores
+
+        return restores.reverter(
+            self._context, commit_ish, patterns, side, counters, exclude, every
+        )
 
     def planned(self, plan: Plan, to: str | None = None) -> Restorer:
         """Return a restore that carries out exactly this plan, which was made before.
         It raises GitbackupError, naming the keys, where one has changed since."""
-        from gitbackup.restore import request
+        from gitbackup.backup import restores
 
-        server = self._context.server_of(to)
-        wanted = request.by_plan(self._context.history, plan, server, home=to is None)
-        return self._context.restorer(wanted, server, to)
+        return restores.planned(self._context, plan, to)
 
     def undoer(self) -> Restorer:
         """Return the undoing of the last restore, to plan or to carry out; it covers the keys that
         the restore was to change. Raises UsageError where HEAD's history has no restore."""
-        from gitbackup.restore import request
+        from gitbackup.backup import restores
 
-        wanted = request.by_undo(self._context.history, self._context.server)
-        return self._context.restorer(wanted, self._context.server, None)
+        return restores.undoer(self._context)
 
     def export(
         self,
@@ -490,8 +490,8 @@ class Backup:
         """
         from gitbackup.checks import check
 
-        context = self._context
-        return check.check(context.repository, context.rdb_folder, context.live(), max_age, quick)
+        folder, live = self._context.rdb_folder, self._context.live()
+        return check.check(self.repository, folder, live, max_age, quick)
 
     def rights(self, verb: str) -> Rights:
         """Return the least rights for `commit`, `restore` or `watch`, and which of them lack."""

@@ -197,7 +197,7 @@ class Context:
         repository, scope = repository or self.history, self._scope_at(other)
         home, progress = other is None, self.progress
         at = repository, server, wanted, scope, home, progress
-        return Restorer(*at, skip_damaged, skip_unsupported)
+        return Restorer(*at, skip_damaged, skip_unsupported, self.redaction(()))
 
     def destination(
         self, other: str | None, password: str | None = None, skip_unsupported: bool = False

@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "Show how the database differs from the last commit.",
     "diff": "Show what changed, key by key and inside the values.",
     "restore": "Make the database equal to a commit.",
+    "revert": "Take back what one commit changed; what came later stays.",
     "undo": "Put back what the last restore replaced.",
     "watch": "Commit automatically whenever keys change.",
     "push": "Push the history to a git remote, or to a file in a folder.",

@@ -1,4 +1,5 @@
-"""Carrying out a plan before a person's eyes: what `restore`, `undo`, `import` and `copy` share."""
+"""Carrying out a plan before a person's eyes: what `restore`, `revert`, `undo`, `import` and `copy`
+share."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Plan
 from gitbackup.plan.plan_json import plan_object
 from gitbackup.report.json.objects import restore_object
-from gitbackup.report.text import sentences
+from gitbackup.report.text import conflicts, sentences
 from gitbackup.report.text.plan import plan_lines
 
 SEEN = {
@@ -105,6 +106,8 @@ def carry_out(
         _say_nothing(ctx, result, manner.as_json)
     made = result.saved or result.recorded
     undone = [] if result.whole or not result.applied else [_left(result)]
+    if result.conflicts and (result.applied or not result.plan.keys):
+        undone.append(conflicts.left(result.conflicts))
     if left_out:
         undone.append(f"restored, except for the damaged files: {'; '.join(left_out)}")
     if result.plan.unsupported:
@@ -166,14 +169,15 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
     for commit in result.meanwhile:
         click.echo(f"saved what was written meanwhile as commit {commit[:7]}")
     if result.plan.keys:
-        equal = "equals" if result.verified == 1 else "equal"
-        terminal.say([f"verified: {sentences.keys(result.verified)} {equal} {result.plan.source}"])
+        terminal.say([sentences.verified(result)])
         if result.accepted:
             terminal.say([sentences.accepted(result.accepted)])
+        if result.later:
+            terminal.say([f"clients have written to {key_list(result.later)} since then"])
     else:  # a run before this one wrote it all
-        terminal.say([f"already done: the database equals {result.plan.source}"])
+        terminal.say([sentences.already(result)])
     if result.recorded:
-        restored = result.whole and not result.plan.name
+        restored = result.whole and not (result.plan.name or result.plan.how.revert)
         state = "the restored state" if restored else "the current state"
         click.echo(f"{state} is commit {result.recorded[:7]} (HEAD)")
 
@@ -187,7 +191,8 @@ def _left(result: RestoreResult) -> str:
     if result.busy:
         parts.append(f"clients keep writing to {key_list(result.busy)}")
     parts += _seen(result)
-    return "restored, except for some keys: " + "; ".join(parts)
+    done = "reverted" if result.plan.how.revert else "restored"
+    return f"{done}, except for some keys: {'; '.join(parts)}"
 
 
 def _seen(result: RestoreResult) -> Iterator[str]:

@@ -16,8 +16,8 @@ from gitbackup.diff.documents import (
 )
 from gitbackup.format.exact import same
 from gitbackup.kinds import is_opaque, kind_of
-from gitbackup.kinds.comparing import ABSENT, binary_note, by_name, changed, leaf
-from gitbackup.model.changes import Action, Part, ValueChange
+from gitbackup.kinds.comparing import binary_note, by_name, changed, leaf
+from gitbackup.model.changes import ABSENT, Action, Part, ValueChange
 from gitbackup.model.keys import Entry
 
 MOST_COMPARED = 5_000_000

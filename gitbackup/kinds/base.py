@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 from gitbackup.format import codec
 from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import Entry
+from gitbackup.model.merging import Versions
 
 PIECE = 10_000  # elements asked for at once, at most
 STRETCH = 4 * 1024 * 1024  # bytes of a string, where the server does not give more at once
@@ -128,6 +129,39 @@ TextChanges = Callable[[Part, str, Any, Any], list[ValueChange]]
 
 TextParts = Callable[[Part, str, str], Iterator[PartOf]]
 """The parts of a text that a part of this name holds: of a JSON document one for each path."""
+
+
+MergePart = Callable[[Part, str, Versions], Any]
+"""Merges three versions of a part of this name: returns the merged part, ABSENT for none."""
+
+
+class MergeParts(Protocol):
+    """Merges three versions of the parts of a value.
+
+    Each method returns what is merged, ABSENT for nothing. What cannot be merged stays as it is
+    now, or is as the person has chosen.
+    """
+
+    def leaf(self, part: Part, name: str, versions: Versions) -> Any:
+        """Merge a part as a whole."""
+        ...
+
+    def text(self, part: Part, name: str, versions: Versions) -> Any:
+        """Merge a text: by path where all three are JSON documents, else as a whole."""
+        ...
+
+    def document(self, part: Part, name: str, versions: Versions) -> Any:
+        """Merge a JSON value by path."""
+        ...
+
+    def named(self, part: Part, versions: Versions, each: MergePart) -> dict[str, Any]:
+        """Merge objects by name, each part by one of these methods; ABSENT has no parts."""
+        ...
+
+    def items(self, part: Part, versions: Versions) -> Any:
+        """Merge lists of texts by their edits; ABSENT has no items. Returns a list, which may be
+        empty, or, if the lists differ too much, one of the three versions."""
+        ...
 
 
 class Mask(Protocol):
@@ -295,6 +329,10 @@ class Kind(ABC):
     @abstractmethod
     def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
         """Return what differs between two values, texts compared by `texts`."""
+
+    def merge(self, versions: Versions, parts: MergeParts) -> Any:
+        """Return a value merged of three versions; ABSENT where the key shall not exist."""
+        return parts.leaf(Part.VALUE, "", versions)
 
     @abstractmethod
     def masked(self, value: Any, mask: Mask) -> Any:

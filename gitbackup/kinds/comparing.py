@@ -7,10 +7,7 @@ from typing import Any
 
 from gitbackup.format import codec
 from gitbackup.format.exact import same
-from gitbackup.model.changes import Action, Part, ValueChange
-
-ABSENT = object()
-"""In place of a value that is not there."""
+from gitbackup.model.changes import ABSENT, Action, Part, ValueChange
 
 
 def leaf(part: Part, name: str, before: Any, after: Any, note: str = "") -> list[ValueChange]:

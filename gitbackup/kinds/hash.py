@@ -14,6 +14,7 @@ from gitbackup.kinds.base import (
     Command,
     Kind,
     Mask,
+    MergeParts,
     PartOf,
     ReadBack,
     Reading,
@@ -35,8 +36,9 @@ from gitbackup.kinds.base import (
 )
 from gitbackup.kinds.comparing import by_name
 from gitbackup.kinds.shapes import are_numbers, is_scan
-from gitbackup.model.changes import Part, ValueChange
+from gitbackup.model.changes import ABSENT, Part, ValueChange
 from gitbackup.model.keys import MASK, Entry
+from gitbackup.model.merging import Versions
 
 EARLIER = "2000-01-01T00:00:00.000Z"
 EXPIRED = -2  # in place of an instant: the field, or the key, has gone since it was read
@@ -144,6 +146,9 @@ class Hash(Kind):
 
     def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
         return by_name(Part.FIELD, before, after, texts)
+
+    def merge(self, versions: Versions, parts: MergeParts) -> Any:
+        return parts.named(Part.FIELD, versions, parts.text) or ABSENT
 
     def masked(self, value: Any, mask: Mask) -> Any:
         return {

@@ -14,6 +14,7 @@ from gitbackup.kinds.base import (
     Command,
     Kind,
     Mask,
+    MergeParts,
     PartOf,
     ReadBack,
     Reading,
@@ -31,11 +32,12 @@ from gitbackup.kinds.base import (
     normal_texts,
     text_bytes,
 )
-from gitbackup.kinds.comparing import ABSENT, changed
+from gitbackup.kinds.comparing import changed
 from gitbackup.kinds.shapes import are_texts
-from gitbackup.model.changes import Action, Part, ValueChange
+from gitbackup.model.changes import ABSENT, Action, Part, ValueChange
 from gitbackup.model.keys import Entry
 from gitbackup.model.list_edits import Edit, edits
+from gitbackup.model.merging import Versions
 
 MOST_SET = 100  # items replaced one by one; for more the list is built anew
 
@@ -136,6 +138,9 @@ class List(Kind):
                 changes += [c for i in went for c in texts(Part.ITEM, str(i), before[i], ABSENT)]
                 changes += [c for j in came for c in texts(Part.ITEM, str(j), ABSENT, after[j])]
         return sorted(changes, key=_order)
+
+    def merge(self, versions: Versions, parts: MergeParts) -> Any:
+        return parts.items(Part.ITEM, versions) or ABSENT
 
     def masked(self, value: Any, mask: Mask) -> Any:
         return [mask.text(item) for item in value]

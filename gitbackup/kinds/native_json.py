@@ -21,6 +21,7 @@ from gitbackup.kinds.base import (
     Incomplete,
     Kind,
     Mask,
+    MergeParts,
     PartOf,
     Reading,
     Row,
@@ -33,8 +34,9 @@ from gitbackup.kinds.base import (
     normal_text,
 )
 from gitbackup.kinds.shapes import text_or_none
-from gitbackup.model.changes import Part, ValueChange
+from gitbackup.model.changes import ABSENT, Part, ValueChange
 from gitbackup.model.keys import Entry
+from gitbackup.model.merging import Versions
 
 LEAST, MOST = -(2**63), 2**64 - 1  # integers that the module keeps; others become doubles
 MOST_TENS = 308
@@ -100,6 +102,11 @@ class NativeJson(Kind):
 
     def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
         return texts(Part.VALUE, "", _text(before), _text(after))
+
+    def merge(self, versions: Versions, parts: MergeParts) -> Any:
+        documents = versions.each(lambda value: value["document"])
+        merged = parts.document(Part.VALUE, "", documents)
+        return merged if merged is ABSENT else {"document": merged}
 
     def masked(self, value: Any, mask: Mask) -> Any:
         return {"document": mask.document(value["document"])}

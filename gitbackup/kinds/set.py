@@ -14,6 +14,7 @@ from gitbackup.kinds.base import (
     Form,
     Kind,
     Mask,
+    MergeParts,
     PartOf,
     Reading,
     Row,
@@ -31,8 +32,9 @@ from gitbackup.kinds.base import (
 )
 from gitbackup.kinds.comparing import binary_note
 from gitbackup.kinds.shapes import is_scan
-from gitbackup.model.changes import Action, Part, ValueChange
+from gitbackup.model.changes import ABSENT, Action, Part, ValueChange
 from gitbackup.model.keys import Entry
+from gitbackup.model.merging import Versions
 
 
 class Set(Kind):
@@ -98,6 +100,9 @@ class Set(Kind):
             _removed(member) if member in old else _added(member)
             for member in sorted(old.keys() ^ new.keys())
         ]
+
+    def merge(self, versions: Versions, parts: MergeParts) -> Any:
+        return sorted(parts.named(Part.MEMBER, versions.each(dict.fromkeys), parts.leaf)) or ABSENT
 
     def masked(self, value: Any, mask: Mask) -> Any:
         return [mask.text(member) for member in value]

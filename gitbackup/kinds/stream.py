@@ -21,6 +21,7 @@ from gitbackup.kinds.base import (
     Incomplete,
     Kind,
     Mask,
+    MergeParts,
     PartOf,
     Reading,
     Row,
@@ -36,11 +37,12 @@ from gitbackup.kinds.base import (
     normal_texts,
     text_bytes,
 )
-from gitbackup.kinds.comparing import ABSENT, by_name, leaf
+from gitbackup.kinds.comparing import by_name, leaf
 from gitbackup.kinds.shapes import are_numbers, are_texts, is_number, is_text, number_or_none
 from gitbackup.kinds.stream_commands import NONE, change_stream, place, position, write_stream
-from gitbackup.model.changes import Part, ValueChange
+from gitbackup.model.changes import ABSENT, Part, ValueChange
 from gitbackup.model.keys import Entry
+from gitbackup.model.merging import Versions
 
 TRIES = 8  # askings for all that is pending, until no more has come meanwhile
 IDS = re.compile(r"(?:[0-9]{1,20}-[0-9]{1,20}\n)*")
@@ -203,6 +205,20 @@ class Stream(Kind):
             changes += _state_changes(name, (), before.get(name, ABSENT), after.get(name, ABSENT))
         return changes
 
+    def merge(self, versions: Versions, parts: MergeParts) -> Any:
+        """Entries go by their ids, and each group as a whole. The rest is as it is now, as after
+        an XDEL of the entries that go."""
+        if versions.now is ABSENT:
+            return parts.leaf(Part.VALUE, "", versions)
+        held = versions.each(lambda value: value["entries"])
+        entries = parts.named(Part.STREAM_ENTRY, held, parts.leaf)
+        read = versions.each(lambda value: value.get("groups", {}))
+        groups = parts.named(Part.STREAM_STATE, read, parts.leaf)
+        if versions.before is ABSENT and not (entries or groups):
+            return ABSENT
+        state = _state_after(versions.now, entries)
+        return self.canonicalize({"entries": entries, "groups": groups, **state})
+
     def masked(self, value: Any, mask: Mask) -> Any:
         entries = value.get("entries", {})
         return {**value, "entries": {id_: mask.pairs(held) for id_, held in entries.items()}}
@@ -346,6 +362,22 @@ def _normal_state(value: Value, entries: Value) -> Value:
     state = {"last_id": last, "entries_added": added, "max_deleted_id": deleted}
     plain = {"last_id": newest, "entries_added": len(entries), "max_deleted_id": NONE}
     return {name: item for name, item in state.items() if item != plain[name]}
+
+
+def _state_after(value: Value, entries: Value) -> Value:
+    """Return the state of a stream once it has these entries and no others.
+
+    The state has counters only if the stream shows that its server keeps them.
+    """
+    last = max([*entries, value.get("last_id", NONE), *value["entries"]], key=place)
+    groups = value.get("groups", {}).values()
+    counted = {"entries_added", "max_deleted_id"} & value.keys()
+    if not counted and not any("entries_read" in group for group in groups):
+        return {"last_id": last}
+    gone = value["entries"].keys() - entries.keys()
+    deleted = max([value.get("max_deleted_id", NONE), *gone], key=place)
+    added = max(value.get("entries_added", len(value["entries"])), len(entries))
+    return {"last_id": last, "entries_added": added, "max_deleted_id": deleted}
 
 
 def _normal_group(name: str, group: Any) -> Value:

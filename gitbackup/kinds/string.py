@@ -14,6 +14,7 @@ from gitbackup.kinds.base import (
     Incomplete,
     Kind,
     Mask,
+    MergeParts,
     PartOf,
     ReadBack,
     Reading,
@@ -28,6 +29,7 @@ from gitbackup.kinds.base import (
 from gitbackup.kinds.shapes import is_number, text_or_none
 from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import Entry
+from gitbackup.model.merging import Versions
 
 
 class String(Kind):
@@ -87,6 +89,9 @@ class String(Kind):
 
     def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
         return texts(Part.VALUE, "", before, after)
+
+    def merge(self, versions: Versions, parts: MergeParts) -> Any:
+        return parts.text(Part.VALUE, "", versions)
 
     def masked(self, value: Any, mask: Mask) -> Any:
         return mask.text(value)

@@ -31,9 +31,9 @@ from gitbackup.kinds.base import (
     normal_object,
     normal_text,
 )
-from gitbackup.kinds.comparing import ABSENT, by_name, changed, leaf
+from gitbackup.kinds.comparing import by_name, changed, leaf
 from gitbackup.kinds.module_dump import TEXT, UNSIGNED, Item, ModuleDump
-from gitbackup.model.changes import Part, ValueChange
+from gitbackup.model.changes import ABSENT, Part, ValueChange
 from gitbackup.model.keys import MASK, Entry
 
 MODULE = 0xBDE72DA2BB1EB400

@@ -17,6 +17,7 @@ from gitbackup.kinds.base import (
     Incomplete,
     Kind,
     Mask,
+    MergeParts,
     PartOf,
     Reading,
     Row,
@@ -35,8 +36,9 @@ from gitbackup.kinds.base import (
 )
 from gitbackup.kinds.comparing import by_name, leaf
 from gitbackup.kinds.shapes import are_texts
-from gitbackup.model.changes import Part, ValueChange
+from gitbackup.model.changes import ABSENT, Part, ValueChange
 from gitbackup.model.keys import MASK, Entry, Masked
+from gitbackup.model.merging import Versions
 
 UNPACKED = 10_000  # bytes: no server packs so long a member
 
@@ -130,6 +132,9 @@ class SortedSet(Kind):
 
     def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
         return by_name(Part.SCORE, before, after, leaf)
+
+    def merge(self, versions: Versions, parts: MergeParts) -> Any:
+        return parts.named(Part.SCORE, versions, parts.leaf) or ABSENT
 
     def masked(self, value: Any, mask: Mask) -> Any:
         """Masks may leave two members alike: then they are numbered."""

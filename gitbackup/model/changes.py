@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 from gitbackup.model.keys import Entry, Key
 
+ABSENT = object()
+"""In place of a value that is not there."""
+
 
 class Action(StrEnum):
     """What happened to a key between two snapshots."""

@@ -12,10 +12,23 @@ from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, Counts
 from gitbackup.model.file_groups import count_by_namespace, parts, total
 from gitbackup.model.keys import Entry, Key, Scope
+from gitbackup.model.merging import Conflict, MergeRule
 from gitbackup.model.ttl import Ttl as Ttl
 
 KEY = 40  # bytes of memory that a key takes besides its name and value, at the very least
 MOST_FREED = 10  # bytes of memory that are freed for a byte of JSON, at the very most
+
+
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """How a commit is reverted: by which rule its keys are merged, and which it leaves alone.
+
+    Keys that a glob of `exclude` matches are not reverted, nor those that match one of `quiet`.
+    """
+
+    rule: MergeRule = MergeRule()  # noqa: RUF009  frozen
+    exclude: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,8 @@ class RestoreOptions:
     `patterns` and `databases` narrow it; no patterns, and None, mean all. `databases` are sorted
     pairs: the commit's database, and the live one that it goes into. Without `delete`, live keys
     that the commit does not have are kept. `undoes` is the id of a restore's commit: then only
-    the keys that that restore was to change are restored.
+    the keys that that restore was to change are restored. If there is a `revert`, the commit is
+    not restored but reverted.
     """
 
     patterns: tuple[str, ...] = ()
@@ -33,6 +47,7 @@ class RestoreOptions:
     delete: bool = True
     ttl: Ttl = Ttl.KEEP
     undoes: str | None = None
+    revert: Revert | None = None
 
     @property
     def narrowed(self) -> bool:
@@ -112,7 +127,8 @@ class Plan:
     are restored and expire within the hour; `kept` are live keys that the snapshot does not have
     and that are kept; `unsupported` keys of the snapshot are left out, for the server cannot hold
     their types. `warnings` are sentences for the user. `name` is that of the imported file,
-    or of the server if it is `copied` from one; empty for a commit.
+    or of the server if it is `copied` from one; empty for a commit. `conflicts` of a revert are
+    parts of keys that are left as they are, since they cannot be merged.
     """
 
     commit: str
@@ -127,6 +143,7 @@ class Plan:
     warnings: Sequence[str] = ()
     name: str = ""
     copied: bool = False
+    conflicts: Sequence[Conflict] = ()
 
     @property
     def source(self) -> str:

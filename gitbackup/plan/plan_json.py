@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
-from gitbackup.model.changes import Action, counts_object
+from gitbackup.model.changes import ABSENT, Action, counts_object
 from gitbackup.model.keys import FUNCTIONS, Key, key_object
-from gitbackup.plan.plan import Clock, Plan, PlannedKey, RestoreOptions, Ttl
+from gitbackup.model.merging import Conflict, MergeRule, Side
+from gitbackup.plan.plan import Clock, Plan, PlannedKey, RestoreOptions, Revert, Ttl
 
 SCHEMA = "gitbackup.plan/1"
 ID = re.compile(r"[0-9a-f]{40}")
@@ -54,7 +55,32 @@ def plan_object(plan: Plan) -> dict[str, Any]:
             if plan.unsupported
             else {}
         ),
+        **conflicts_object(plan.conflicts),
         "warnings": list(plan.warnings),
+    }
+
+
+def conflicts_object(conflicts: Sequence[Conflict]) -> dict[str, Any]:
+    """Return the conflicts of a revert; nothing if there are none. A version that does not have
+    the part is left out."""
+    if not conflicts:
+        return {}
+    return {
+        "conflicts": [
+            {
+                **key_object(key),
+                "part": clash.part.value,
+                "name": clash.name,
+                "path": list(clash.path),
+                **{
+                    side: version
+                    for side, version in clash.versions._asdict().items()
+                    if version is not ABSENT
+                },
+                "note": clash.note,
+            }
+            for key, clash in conflicts
+        ]
     }
 
 
@@ -73,6 +99,16 @@ def how_object(how: RestoreOptions) -> dict[str, Any]:
         "delete": how.delete,
         "ttl": how.ttl.value,
         "undoes": how.undoes,
+        **({"revert": _revert_object(how.revert)} if how.revert else {}),
+    }
+
+
+def _revert_object(revert: Revert) -> dict[str, Any]:
+    return {
+        "side": revert.rule.side,
+        "counters": revert.rule.counters,
+        "exclude": [codec.strict(pattern) for pattern in revert.exclude],
+        "quiet": [codec.strict(pattern) for pattern in revert.quiet],
     }
 
 
@@ -93,14 +129,25 @@ def read_how(document: Any) -> RestoreOptions:
     """Return the options that `how_object` wrote. Raises ValueError for anything else."""
     databases = _member(document, "databases", list, or_null=True)
     return RestoreOptions(
-        tuple(
-            codec.loose(codec.data(_text(pattern, "a pattern")))
-            for pattern in _member(document, "patterns", list)
-        ),
+        _patterns(document, "patterns"),
         None if databases is None else tuple(map(_pair, databases)),
         _member(document, "delete", bool),
         _one_of(Ttl, _member(document, "ttl", str)),
         _id(_member(document, "undoes", str, or_null=True)),
+        _revert(_member(document, "revert", dict)) if "revert" in document else None,
+    )
+
+
+def _revert(document: Any) -> Revert:
+    side = _member(document, "side", str, or_null=True)
+    rule = MergeRule(side and _one_of(Side, side), _member(document, "counters", bool))
+    return Revert(rule, _patterns(document, "exclude"), _patterns(document, "quiet"))
+
+
+def _patterns(document: Any, name: str) -> tuple[str, ...]:
+    return tuple(
+        codec.loose(codec.data(_text(pattern, "a pattern")))
+        for pattern in _member(document, name, list)
     )
 
 

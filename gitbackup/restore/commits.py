@@ -34,7 +34,7 @@ class LiveState:
     """The live database as it was read, compared with HEAD (`parent`), and the plan made of that.
 
     `base` stands for HEAD's files. `source` gives the entries; the files that `base` does not have
-    are in `spool`.
+    are in `spool`. `target` gives those that the plan's keys are to have.
     """
 
     plan: Plan
@@ -43,6 +43,7 @@ class LiveState:
     base: Base
     source: EntrySource
     spool: Spool
+    target: EntrySource
 
 
 def entry(
@@ -163,12 +164,14 @@ def _change(step: PlannedKey) -> KeyChange:
 
 
 def title(request: RestoreRequest) -> str:
-    """Return a restore's title: `restore of 931e661`, `undo of d4da2bc`, `import of a.json`,
-    `copy of Redis 7.0.15 standalone at localhost:6379`."""
+    """Return a restore's title: `restore of 931e661`, `revert of 931e661`, `undo of d4da2bc`,
+    `import of a.json`, `copy of Redis 7.0.15 standalone at localhost:6379`."""
     if request.name:
         return f"{'copy' if request.copied else 'import'} of {request.name}"
     undone = request.how.undoes
-    return f"undo of {undone[:7]}" if undone else f"restore of {request.commit[:7]}"
+    if undone:
+        return f"undo of {undone[:7]}"
+    return f"{'revert' if request.how.revert else 'restore'} of {request.commit[:7]}"
 
 
 def branch_for(label: str) -> str:

@@ -23,13 +23,15 @@ from gitbackup.model.file_groups import merged
 from gitbackup.model.keys import Scope
 from gitbackup.plan.plan import Clock, Plan
 from gitbackup.progress import Progress
+from gitbackup.redact import Redaction
 from gitbackup.restore import apply as applying
 from gitbackup.restore import commits, preflight
 from gitbackup.restore.commits import LiveState
 from gitbackup.restore.final_check import FinalCheck
 from gitbackup.restore.planner import RestoreRequest, build_plan, revalidate, scope_to_change
 from gitbackup.restore.preflight import Entries, expect_covered, expect_some
-from gitbackup.restore.result import RestoreResult, cut_off
+from gitbackup.restore.result import RestoreResult, Sight, Why, cut_off
+from gitbackup.restore.revert import NOT_MASKED, Reversal, Reverter
 from gitbackup.restore.trailers import DONE, trailers
 from gitbackup.restore.validate import count_keys, sound_part
 from gitbackup.restore.verify_writes import differing
@@ -58,7 +60,8 @@ class Restorer:
     `scope` is what commits cover if HEAD does not tell. `home` tells whether this is the server
     that commits are taken from, so that what it loses is committed on HEAD's branch. With
     `skip_damaged`, files of the commit that are not well-formed are left out; with
-    `skip_unsupported`, keys of types that the server does not know.
+    `skip_unsupported`, keys of types that the server does not know. Values that are shown are
+    masked by `redaction`.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Restorer:
         progress: Progress,
         skip_damaged: bool = False,
         skip_unsupported: bool = False,
+        redaction: Redaction = NOT_MASKED,
     ) -> None:
         self._repository = repository
         self._server = server
@@ -105,6 +109,13 @@ class Restorer:
         self._saved: str | None = None  # the commit of the state that this round found
         self._entry = commits.entry(repository, request, server, home)
         self._replaced = self._entry.replaced
+        self._reverter: Reverter | None = None
+        if request.how.revert:
+            self._reverter = Reverter(
+                repository, request.commit, request.how, self._summaries, redaction
+            )
+            self._reverter.begun = self._replaced
+            self._warnings += self._reverter.warnings
         self._wrote = False
         self._as_stored = True  # whether all that was written is read in the form it is stored in
 
@@ -117,10 +128,8 @@ class Restorer:
         """Return the plan, which warns of what the server would refuse. Nothing is written."""
         with Spool() as spool:
             live_state = self._read_live(spool)
-            expect_some(
-                live_state.plan, self._request, self._scope, self._commit, self._commit_counts
-            )
-            entries = Entries(live_state.plan, live_state.source, self._commit)
+            self._expect_some(live_state.plan)
+            entries = Entries(live_state.plan, live_state.source, live_state.target)
             try:
                 if self._home:
                     self._repository.expect_resolved()
@@ -158,6 +167,8 @@ class Restorer:
         self._request = replace(self._request, unfinished=known[-1] if known else None)
         self._entry = commits.entry(self._repository, self._request, self._server, self._entry.home)
         self._replaced = self._entry.replaced
+        if self._reverter:
+            self._reverter.begun = self._replaced
 
     def _run(self, confirm: Confirm) -> RestoreResult:
         if self._home:
@@ -168,7 +179,7 @@ class Restorer:
             for left in reversed(range(1 if self._request.kept else ROUNDS)):
                 with Spool() as spool:
                     live_state = self._read_live(spool)
-                    entries = Entries(live_state.plan, live_state.source, self._commit)
+                    entries = Entries(live_state.plan, live_state.source, live_state.target)
                     if result is None:
                         result = self._begin(live_state, entries, confirm)
                         if not result.applied:
@@ -177,6 +188,8 @@ class Restorer:
                     result = self._carry_out(result, live_state, entries)
                     if not (result.busy and left):
                         return self._conclude(result, live_state, entries)
+                    if self._reverter:  # what is done is not reverted twice
+                        self._request = replace(self._request, only=frozenset(result.busy))
             raise RuntimeError("a restore has at least one round")
         except (GitbackupError, KeyboardInterrupt) as error:
             since = None
@@ -189,10 +202,15 @@ class Restorer:
 
     def _begin(self, live_state: LiveState, entries: Entries, confirm: Confirm) -> RestoreResult:
         """Check, as far as that can be known beforehand, that it can be done; then ask."""
-        expect_some(live_state.plan, self._request, self._scope, self._commit, self._commit_counts)
+        self._expect_some(live_state.plan)
         preflight.probe(self._server, live_state.plan, entries)
         plan = _warned(live_state.plan, *preflight.warnings(self._server, live_state.plan, entries))
-        return RestoreResult(plan, applied=bool(plan.keys) and confirm(plan))
+        applied = bool(plan.keys) and confirm(plan)
+        return RestoreResult(plan, applied, conflicts=plan.conflicts)
+
+    def _expect_some(self, plan: Plan) -> None:
+        if not self._reverter:  # which knows already
+            expect_some(plan, self._request, self._scope, self._commit, self._commit_counts)
 
     def _nothing_to_do(self, result: RestoreResult, live_state: LiveState) -> RestoreResult:
         """End what an earlier run left unfinished, if there is no key to restore."""
@@ -208,7 +226,7 @@ class Restorer:
             with self._repository.lock():  # a work tree that does not follow yet does here
                 return replace(result, applied=True)
         return self._conclude(
-            result, live_state, Entries(live_state.plan, live_state.source, self._commit)
+            result, live_state, Entries(live_state.plan, live_state.source, live_state.target)
         )
 
     def _read_live(self, spool: Spool) -> LiveState:
@@ -252,21 +270,32 @@ class Restorer:
         reply_cache = self._repository.reply_cache()
         capture = take(live, known, Repository.blob_id, spool, reply_cache=reply_cache)
         source = decoded(LiveSource(self._repository, capture.files, spool))
-        self._commit_counts = self._commit_counts or count_keys(self._whole, source, live)
-        into = request.how.databases and [(target, target) for _, target in request.how.databases]
+        clock = request.kept.clock if request.kept else Clock(live.taken_at, self._taken_at)
+        goal = self._goal(source, live, clock, spool)
         plan = build_plan(
-            compare(chosen(source, into), self._commit),
+            goal.comparison,
             request,
             self._touched,
-            request.kept.clock if request.kept else Clock(live.taken_at, self._taken_at),
+            clock,
             str(self._server),
             self._seal,
             self._unsupported,
         )
         if request.kept:
             plan = revalidate(plan, request.kept, begun=self.resumes or not self._home)
-        plan = _warned(plan, *self._warnings, *base.warnings)
-        return LiveState(plan, capture, parent, base, source, spool)
+        plan = replace(_warned(plan, *self._warnings, *base.warnings), conflicts=goal.conflicts)
+        return LiveState(plan, capture, parent, base, source, spool, goal.target)
+
+    def _goal(
+        self, source: EntrySource, live: SnapshotReader, clock: Clock, spool: Spool
+    ) -> Reversal:
+        """Return what the live database is to become."""
+        if self._reverter:
+            return self._reverter.against(source, clock, spool, self._request.only)
+        self._commit_counts = self._commit_counts or count_keys(self._whole, source, live)
+        databases = self._request.how.databases
+        into = databases and [(target, target) for _, target in databases]
+        return Reversal(self._commit, compare(chosen(source, into), self._commit), ())
 
     def _save(
         self, result: RestoreResult, live_state: LiveState, entries: Entries
@@ -314,7 +343,18 @@ class Restorer:
             accepted=sorted({*result.accepted, *checked.accepted} - undone),
             why={},
         )
-        return result.with_sight(sight)
+        if self._reverter and self._request.only is not None:  # not the first round
+            before = [each for each in result.conflicts if each.key not in self._request.only]
+            result = replace(result, conflicts=[*before, *plan.conflicts])
+        return self._with_sight(result, sight)
+
+    def _with_sight(self, result: RestoreResult, sight: Sight) -> RestoreResult:
+        """Return the result with what was seen last added. What comes after a revert stays."""
+        if not self._reverter:
+            return result.with_sight(sight)
+        later = [key for key, why in sight.why.items() if why in (Why.WRITTEN, Why.DELETED)]
+        why = {key: why for key, why in sight.why.items() if key not in later}
+        return result.with_sight(sight._replace(why=why)).with_later(later)
 
     def _conclude(
         self, result: RestoreResult, live_state: LiveState, entries: Entries
@@ -332,7 +372,7 @@ class Restorer:
                 sight = self._final_check.look_again(live_state, entries)
                 if sight is None:  # reading it all made the server let no more go
                     break
-                result = result.with_sight(sight)
+                result = self._with_sight(result, sight)
         except GitbackupError as error:
             return replace(result, applied=True, recorded=recorded, unrecorded=str(error))
         journal.reach(State.DONE if result.whole else State.WRITING)

@@ -12,6 +12,7 @@ from gitbackup.live.connection.connection import AGAIN
 from gitbackup.model.amounts import counted
 from gitbackup.model.file_groups import merged
 from gitbackup.model.keys import Key
+from gitbackup.model.merging import Conflict
 from gitbackup.plan.plan import Plan, PlannedKey
 
 
@@ -52,7 +53,9 @@ class RestoreResult:
       they hold what the commit does;
     - `differing`: keys that do not hold what they should in the end, for the reasons in `why`;
     - `gone`: keys that it was not to change and that do not exist any more; `evicted`: how many
-      the server has evicted, None if the user may not ask.
+      the server has evicted, None if the user may not ask;
+    - `conflicts`: what a revert has left as it is, since it could not be merged; `later`: keys
+      that clients wrote to after the revert did, so that they are not among those that are `done`.
     """
 
     plan: Plan
@@ -70,6 +73,8 @@ class RestoreResult:
     why: Mapping[Key, Why] = field(default_factory=dict)
     gone: Sequence[Key] = ()
     evicted: int | None = 0
+    conflicts: Sequence[Conflict] = ()
+    later: Sequence[Key] = ()
 
     @property
     def verified(self) -> int:
@@ -98,6 +103,11 @@ class RestoreResult:
             gone=sight.gone,
             evicted=sight.evicted,
         )
+
+    def with_later(self, keys: Sequence[Key]) -> RestoreResult:
+        """Return the result with keys that clients wrote to after they were reverted."""
+        later = sorted({*self.later, *keys})
+        return replace(self, later=later, done=merged(self.done, (), {*keys}))
 
     def with_saved(self, commit: str) -> RestoreResult:
         """Return the result with one more commit of what was there."""

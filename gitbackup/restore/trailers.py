@@ -9,19 +9,23 @@ from dataclasses import dataclass, replace
 from gitbackup.errors import UsageError
 from gitbackup.format.patterns import covers
 from gitbackup.model.commits import CommitInfo
-from gitbackup.model.keys import Key
+from gitbackup.model.keys import Key, Scope
 from gitbackup.plan.plan import Clock, RestoreOptions
 from gitbackup.plan.plan_json import how_object, read_how
 from gitbackup.restore.planner import RestoreRequest, build_plan
+from gitbackup.restore.revert import Reverter
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.commit_scope import taken_at
-from gitbackup.snapshot.compare import compare
-from gitbackup.snapshot.sources import CommitSource, chosen
+from gitbackup.snapshot.compare import Comparison, compare
+from gitbackup.snapshot.entry_sources import decoded
+from gitbackup.snapshot.sources import CommitSource, Spool, chosen
 from gitbackup.store.repository.repository import Repository
 
 DONE = "Restore-Of"  # the id of the restored commit, on the commit of the state after
 BEGUN = "Before-Restore-Of"  # the same, on the commit of the state before
 REPLACED = "Replaced"  # the id of the commit of the state before
+REVERTED = "Revert-Of"  # the id of the reverted commit, on the commit of the state after
+REVERTING = "Before-Revert-Of"  # the same, on the commit of the state before
 WITH = "Restore-With"  # the options, if they are not the usual ones
 UNDOES = "Undoes"  # the id of a restore's commit
 
@@ -30,8 +34,8 @@ UNDOES = "Undoes"  # the id of a restore's commit
 class Restored:
     """A restore, as the trailers of a commit (`info`) tell it.
 
-    `target` is the commit that was restored, `replaced` the commit of the state before. If the
-    restore is only known to have `begun`, `info` is that commit.
+    `target` is the commit that was restored, or reverted, `replaced` the commit of the state
+    before. If the restore is only known to have `begun`, `info` is that commit.
     """
 
     info: CommitInfo
@@ -43,6 +47,8 @@ class Restored:
 
 def trailers(title: str, request: RestoreRequest, replaced: str | None) -> Mapping[str, str]:
     """Return the trailers of a commit that belongs to a restore; `title` is DONE or BEGUN."""
+    if request.how.revert:
+        title = REVERTED if title == DONE else REVERTING
     facts = {title: request.commit}
     options = replace(request.how, undoes=None)
     if options != RestoreOptions():
@@ -57,7 +63,8 @@ def trailers(title: str, request: RestoreRequest, replaced: str | None) -> Mappi
 def restored_in(info: CommitInfo) -> Restored | None:
     """Return the restore that a commit tells of; None if it tells of none."""
     facts = info.trailers
-    target = facts.get(DONE) or facts.get(BEGUN)
+    done = facts.get(DONE) or facts.get(REVERTED)
+    target = done or facts.get(BEGUN) or facts.get(REVERTING)
     if target is None:
         return None
     try:
@@ -65,7 +72,7 @@ def restored_in(info: CommitInfo) -> Restored | None:
     except (ValueError, RecursionError):
         return None
     how = replace(how, undoes=facts.get(UNDOES))
-    return Restored(info, DONE not in facts, target, facts.get(REPLACED, info.id), how)
+    return Restored(info, done is None, target, facts.get(REPLACED, info.id), how)
 
 
 def restore_told_by(repository: Repository, commit: str) -> Restored:
@@ -102,13 +109,27 @@ def _planned(
 ) -> frozenset[Key]:
     """Return the keys of the plan that a restore has made, of `only` these keys if given."""
     how = replace(restored.how, undoes=None)
-    before, target = (
-        CommitSource(repository, repository.resolve(commit))
-        for commit in (restored.replaced, restored.target)
-    )
+    replaced, commit = (repository.resolve(each) for each in (restored.replaced, restored.target))
+    before, target = (CommitSource(repository, each) for each in (replaced, commit))
     scope = how.scope(file_format.read_manifest(target.read(file_format.MANIFEST)))
     clock = Clock(taken_at(repository, restored.replaced), taken_at(repository, restored.target))
+    if how.revert:
+        with Spool() as spool:
+            reverter = Reverter(repository, commit, how, {})
+            comparison = reverter.against(decoded(before), clock, spool).comparison
+            return _steps(restored, how, only, comparison, scope, clock)
     comparison = compare(before, chosen(target, how.databases))
+    return _steps(restored, how, only, comparison, scope, clock)
+
+
+def _steps(
+    restored: Restored,
+    how: RestoreOptions,
+    only: frozenset[Key] | None,
+    comparison: Comparison,
+    scope: Scope,
+    clock: Clock,
+) -> frozenset[Key]:
     request = RestoreRequest(restored.target, how, only=only)
     plan = build_plan(comparison, request, scope, clock, server="", seal=b"")
     return frozenset(step.key for step in plan.keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from gitbackup.errors import UsageError
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import FUNCTIONS, Key
-from gitbackup.plan.plan import Clock, Plan, PlannedKey, RestoreOptions, Ttl
+from gitbackup.model.merging import MergeRule, Side
+from gitbackup.plan.plan import Clock, Plan, PlannedKey, RestoreOptions, Revert, Ttl
 from gitbackup.plan.plan_json import plan_object, read_plan
 
 PLAN = Plan(
@@ -29,8 +31,15 @@ PLAN = Plan(
 )
 
 
-def test_a_plan_is_read_as_it_was_written() -> None:
-    assert read_plan(json.dumps(plan_object(PLAN)).encode()) == PLAN
+REVERT = Revert(MergeRule(Side.THEIRS, counters=True), ("user:*", "\udcff"), ("usage:*",))
+REVERTS = replace(PLAN, how=RestoreOptions(revert=REVERT))
+
+
+@pytest.mark.parametrize(
+    "plan", [PLAN, REVERTS, replace(PLAN, how=RestoreOptions(revert=Revert()))]
+)
+def test_a_plan_is_read_as_it_was_written(plan: Plan) -> None:
+    assert read_plan(json.dumps(plan_object(plan)).encode()) == plan
 
 
 BROKEN: list[tuple[Callable[[Any], object], str]] = [
@@ -51,6 +60,8 @@ BROKEN: list[tuple[Callable[[Any], object], str]] = [
     (lambda plan: plan["how"].update(databases=[[1]]), 'its "databases" are not pairs of numbers'),
     (lambda plan: plan["how"].update(patterns=[1]), "a pattern is not text"),
     (lambda plan: plan.update(now="soon"), "'soon' is not an instant"),
+    (lambda plan: plan["how"].update(revert=1), 'the member "revert" is missing or not valid'),
+    (lambda plan: plan["how"].update(revert={"side": "mine"}), "unexpected value 'mine'"),
 ]
 
 

@@ -9,7 +9,7 @@ from gitbackup.format import codec
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object
 from gitbackup.model.keys import FUNCTIONS, Entry, Key, key_object
-from gitbackup.plan.plan_json import source_object
+from gitbackup.plan.plan_json import conflicts_object, source_object
 from gitbackup.report.json.diff import to_json
 
 if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
@@ -231,6 +231,7 @@ def restore_object(result: RestoreResult) -> dict[str, Any]:
         "differing": result.differing,
         "gone": result.gone,
         **({"accepted": result.accepted} if result.accepted else {}),
+        **({"later": result.later} if result.later else {}),
     }
     return {
         "schema": "gitbackup.restore/1",
@@ -238,6 +239,7 @@ def restore_object(result: RestoreResult) -> dict[str, Any]:
         **source_object(plan),
         "server": plan.server,
         "undoes": plan.how.undoes,
+        **({"reverted": plan.commit} if plan.how.revert else {}),
         "saved": result.saved,
         "saved_on": result.saved_on,
         "meanwhile": list(result.meanwhile),
@@ -254,6 +256,7 @@ def restore_object(result: RestoreResult) -> dict[str, Any]:
             ]
             for problem, keys in failed.items()
         },
+        **conflicts_object(result.conflicts),
     }
 
 

@@ -9,6 +9,7 @@ from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, Counts
 from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Plan
+from gitbackup.report.text.conflicts import conflict_lines
 from gitbackup.report.text.namespaces import namespace_lines
 
 PLANNED = 40
@@ -28,15 +29,19 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     """Yield what a restore is going to do: in numbers, then key by key."""
     if plan.keys:
         what = f"{_verb(plan)} {escape(plan.name) if plan.name else plan.commit[:7]}"
+        place = "into"
         if plan.how.undoes and not plan.name:
             what = f"undo {plan.how.undoes[:7]}, put {plan.commit[:7]} back"
-        yield f"{what} into {escape(plan.server)}: {_counted(plan.counts)}"
+        elif plan.how.revert:
+            place = "in"
+        yield f"{what} {place} {escape(plan.server)}: {_counted(plan.counts)}"
     else:
         yield _nothing(plan)
     if len(plan.keys) > max(FEW, 2 * len(plan.namespaces)):
         yield from namespace_lines(plan.namespaces, _counted)
         yield ""
     yield from _key_lines(plan, every)
+    yield from conflict_lines(plan.conflicts, plan.commit, every)
     yield from _set_aside("already expired, left out", plan.expired)
     yield from _set_aside("expires within the hour", plan.soon)
     yield from _set_aside(f"not in the {_source(plan)}, kept", plan.kept)
@@ -51,6 +56,9 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
 def _nothing(plan: Plan) -> str:
     """Return why there is nothing to do."""
     source = escape(plan.name) if plan.name else plan.commit[:7]
+    if plan.how.revert:
+        left = "nothing that can be merged" if plan.conflicts else f"nothing of {source}"
+        return f"nothing to revert: the database holds {left}"
     if plan.how.undoes or plan.how.patterns or plan.how.databases:
         fact = f"these keys already equal {source}"
     elif plan.name or plan.kept or plan.expired:
@@ -63,6 +71,8 @@ def _nothing(plan: Plan) -> str:
 def _verb(plan: Plan) -> str:
     if plan.copied:
         return "copy"
+    if plan.how.revert:
+        return "revert"
     return "import" if plan.name else "undo" if plan.how.undoes else "restore"
 
 

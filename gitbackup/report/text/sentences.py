@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
     from gitbackup.commit.commit import CommitResult
     from gitbackup.compare.diff import Status
     from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
+    from gitbackup.restore.result import RestoreResult
     from gitbackup.transfer.export import ExportResult
 
 RESTORE_TESTED = {
@@ -30,6 +31,21 @@ RESTORE_TESTED = {
 def keys(count: int) -> str:
     """Return `1 key`, `1,164 keys`."""
     return counted(count, "key")
+
+
+def verified(result: RestoreResult) -> str:
+    """Return which keys were read again, and what they hold."""
+    count = result.verified
+    if result.plan.how.revert:
+        return f"verified: {keys(count)} {'is' if count == 1 else 'are'} as planned"
+    return f"verified: {keys(count)} {'equals' if count == 1 else 'equal'} {result.plan.source}"
+
+
+def already(result: RestoreResult) -> str:
+    """Return that an earlier run has written it all."""
+    if result.plan.how.revert:
+        return f"already done: {result.plan.source} is reverted"
+    return f"already done: the database equals {result.plan.source}"
 
 
 def accepted(named: Sequence[Key]) -> str:

@@ -1,0 +1,99 @@
+"""`gitbackup revert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitbackup.cli import completions
+from gitbackup.cli.options import (
+    OwnFirst,
+    db_option,
+    examples,
+    lock_wait_option,
+    logged_in,
+    repo_option,
+    url_option,
+)
+from gitbackup.cli.run_plan import PlanOptions, carry_out, expect_answer, manner_options
+from gitbackup.model.merging import Side
+
+
+@click.command(
+    cls=OwnFirst,
+    epilog=examples(
+        "gitbackup revert HEAD --dry-run",
+        "gitbackup revert 931e661 'apikey:*' 'cost_rank:*'   some keys of it",
+        "gitbackup revert 931e661 --exclude 'usage:*'        all but some keys",
+        "gitbackup revert 931e661 --theirs --yes             its conflicts go back",
+        "gitbackup revert 931e661 --counters",
+    ),
+)
+@repo_option
+@lock_wait_option
+@url_option
+@db_option
+@manner_options
+@click.option(
+    "--ours",
+    "side",
+    flag_value=Side.OURS.value,
+    help="Keep the present value of what changed again since, and do not call it a conflict.",
+)
+@click.option(
+    "--theirs",
+    "side",
+    flag_value=Side.THEIRS.value,
+    help="Take the value from before COMMIT of what changed again since.",
+)
+@click.option(
+    "--counters",
+    is_flag=True,
+    help="Take off what COMMIT added to a whole number that changed again since.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave matching keys alone. Repeatable.",
+)
+@click.option("--all", "every", is_flag=True, help="Revert quiet keys too (see init --quiet).")
+@click.argument("commit", metavar="COMMIT", shell_complete=completions.commits)
+@click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1, shell_complete=completions.keys)
+@click.pass_context
+def revert(
+    ctx: click.Context,
+    repo: Path | None,
+    url: str | None,
+    databases: tuple[int, ...],
+    manner: PlanOptions,
+    side: str | None,
+    counters: bool,
+    exclude: tuple[str, ...],
+    every: bool,
+    commit: str,
+    patterns: tuple[str, ...],
+) -> None:
+    """Take back what COMMIT changed; what came later stays.
+
+    Merges the database key by key, and inside a key by field, member, score, list item, stream
+    entry and path of a JSON document; expiries are merged, too. What changed in COMMIT and again
+    since cannot be merged: it is a conflict, is shown with its three values (before COMMIT, after
+    it, now), and stays as it is. --theirs, --ours and --counters decide.
+
+    Works as a restore: shows the plan and asks, saves the previous state first, verifies, and can
+    be undone. Quiet keys are left alone unless KEY-GLOB or --all asks for them. Of a merge commit,
+    takes back what it changed against its first parent. Without a terminal, --yes is required.
+    """
+    expect_answer(ctx, manner)
+    backup = logged_in(repo, url, databases)
+    how = backup.reverter(
+        commit,
+        patterns=patterns,
+        side=Side(side) if side else None,
+        counters=counters,
+        exclude=exclude,
+        every=every,
+    )
+    carry_out(ctx, backup, how, manner)

@@ -1,0 +1,64 @@
+"""What a revert could not merge, as lines of text for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gitbackup.format.names import key_list, key_name, shown
+from gitbackup.model.amounts import counted
+from gitbackup.model.changes import ABSENT, Action, Part, ValueChange
+from gitbackup.model.merging import Clash, Conflict
+from gitbackup.report.text.diff import what
+from gitbackup.report.values.short import instant
+from gitbackup.report.values.value_preview import score
+
+SHOWN = 20
+"""Conflicts that are told at most, unless all are asked for."""
+
+EXPIRIES = (Part.EXPIRY, Part.FIELD_EXPIRY)
+
+
+def conflict_lines(
+    conflicts: Sequence[Conflict], commit: str, every: bool = False
+) -> Iterator[str]:
+    """Yield each conflict with its three versions, and how to decide it; no line for none."""
+    if not conflicts:
+        return
+    many = counted(len(conflicts), "conflict")
+    yield f"  {many}: changed in {commit[:7]} and again since, left as they are now"
+    told = conflicts if every else conflicts[:SHOWN]
+    for key, clash in told:
+        before, after, now = (_shown(clash.part, version) for version in clash.versions)
+        named = f"{key_name(key)}  {_what(clash)}"
+        yield f"    {named}: {before} before, {after} after, {now} now"
+    if len(conflicts) > len(told):
+        yield f"    and {len(conflicts) - len(told):,} more; --full lists all"
+    yield f"    --theirs takes the value from before {commit[:7]}, --ours keeps the present one;"
+    yield f"    --counters takes off what {commit[:7]} added to a whole number"
+
+
+def left(conflicts: Sequence[Conflict]) -> str:
+    """Return which keys have conflicts, as part of a sentence."""
+    named = key_list(dict.fromkeys(conflict.key for conflict in conflicts))
+    return (
+        f"not reverted: {counted(len(conflicts), 'conflict')} in {named};"
+        " --theirs or --ours decides"
+    )
+
+
+def _what(clash: Clash) -> str:
+    if clash.part is Part.TYPE:
+        return "value"
+    named = what(ValueChange(clash.part, Action.CHANGED, clash.name, clash.path))
+    return f"{named} ({clash.note})" if clash.note else named
+
+
+def _shown(part: Part, version: Any) -> str:
+    if version is ABSENT:
+        return "nothing"
+    if part is Part.TYPE:
+        return f"{version['type']} {shown(version['value'])}"
+    if part in EXPIRIES:
+        return instant(version)
+    return score(version) if part is Part.SCORE else shown(version)
