@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 import redis
 
 from gitbackup.errors import ServerError
+from gitbackup.format.crc64 import crc64
 from gitbackup.live.server import embedded
-from gitbackup.live.server.embedded import EmbeddedServer, find_server
+from gitbackup.live.server.embedded import EmbeddedServer, find_server, find_servers
 from tests.cli.user import User
 
 COMMANDS = [
@@ -59,11 +61,15 @@ def test_what_is_good_of_such_a_file_is_loaded(user: User) -> None:
     assert user.redis.keys() == [b"good"]
 
 
-def test_every_temporary_server_checks_what_it_loads() -> None:
-    with EmbeddedServer() as server, redis.Redis.from_url(server.url) as client:
-        told = client.config_get("sanitize-dump-payload", "port", "save", "dir")
-    assert told.pop("dir") == str(Path(server.url.removeprefix("unix://")).parent)
-    assert told == {"sanitize-dump-payload": "yes", "port": "0", "save": ""}
+@pytest.mark.parametrize("program", find_servers()[:3], ids=str)
+def test_every_temporary_server_checks_what_a_client_sends(program: Path) -> None:
+    """As a restore test does with a value that is stored as a dump."""
+    payload = BAD[:1] + BAD[1 + len(text(b"bad")) :] + struct.pack("<H", 9)
+    payload += struct.pack("<Q", crc64(BytesIO(payload), len(payload)))
+    with EmbeddedServer(program) as server, redis.Redis.from_url(server.url) as client:
+        with pytest.raises(redis.ResponseError, match="Bad data format"):
+            client.restore("bad", 0, payload)
+        assert client.config_get("port") | client.config_get("save") == {"port": "0", "save": ""}
 
 
 def test_a_server_that_knows_no_checks_begins_without(tmp_path: Path) -> None:
