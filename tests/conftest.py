@@ -12,13 +12,22 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.browser", "tests.outlived", "tests.servers", "tests.strangers"]
+pytest_plugins = [
+    "tests.browser",
+    "tests.clusters",
+    "tests.outlived",
+    "tests.servers",
+    "tests.strangers",
+]
 
 if git_to_test := os.environ.pop("GITBACKUP_TEST_GIT", None):
     # another git than the system's, the path of its program; each worker process inherits this
     os.environ["PATH"] = f"{Path(git_to_test).parent}{os.pathsep}{os.environ['PATH']}"
 
-REAL = {"user", "kept", "history", "valkey", "server", "servers", "start_server", "repository"}
+REAL = {
+    *("user", "kept", "history", "valkey", "server", "servers", "start_server", "repository"),
+    *("cluster", "start_cluster"),
+}
 """Fixtures that start what takes a while."""
 
 USUAL = 2  # parameters of a test with one of them

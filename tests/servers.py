@@ -207,7 +207,7 @@ def _has_no_wheel(brand: str) -> bool:
     return brand in MODULES or (brand == "redis6" and sys.version_info >= (3, 13))
 
 
-def _started(opened: ExitStack, brand: str, settings: dict[str, str], port: int = 0) -> LiveServer:
+def start_one(opened: ExitStack, brand: str, settings: dict[str, str], port: int = 0) -> LiveServer:
     """A new server that lasts as long as `opened` does."""
     settings = {"repl-diskless-sync-delay": "0", **settings}
     if not brand.startswith("redis6"):  # which has no such setting, and needs none
@@ -247,7 +247,7 @@ def running() -> Iterator[Callable[[str], LiveServer]]:
 
         def give(brand: str) -> LiveServer:
             if brand not in started:
-                new = _started(opened, brand, {})
+                new = start_one(opened, brand, {})
                 with new.client() as client:
                     started[brand] = replace(new, first_settings=_settings(client))
             started[brand].reset()
@@ -307,7 +307,7 @@ def start_server() -> Iterator[StartServer]:
         ) -> LiveServer:
             port = free_port() if tcp else 0
             listen = {"bind": "127.0.0.1", "port": str(port)} if tcp else {}
-            return _started(opened, brand, listen | _in_redis_words(settings), port)
+            return start_one(opened, brand, listen | _in_redis_words(settings), port)
 
         yield start
 

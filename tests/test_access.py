@@ -537,12 +537,6 @@ def test_no_server_says_how_to_name_one(tmp_path: Path) -> None:
         Backup(tmp_path / "data", "redis://127.0.0.1:1").commit()
 
 
-def test_a_node_of_a_cluster_is_refused(start_server: StartServer, tmp_path: Path) -> None:
-    server = start_server("redis7", tcp=True, cluster_enabled="yes")
-    with pytest.raises(ServerError, match="is in cluster mode"):
-        Backup(tmp_path / "data", server.url).commit()
-
-
 def test_a_database_that_the_server_does_not_have_is_named(
     server: LiveServer, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbackup.backup.context import Context
+from gitbackup.errors import ServerError
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.model.ttl import Ttl
 
@@ -57,6 +58,11 @@ class RdbFiles:
         source = partial(files.copy, Path(file) if file else None) if copy else files.sync
         at = self._context
         chosen = at.rdb_in(folder)
+        if len(at.server.nodes) > 1:
+            raise ServerError(
+                f"cannot save the cluster at {at.server.label} as one RDB file, since each of its"
+                " primaries has only some of the keys: `gitbackup commit` saves them all"
+            )
         return files.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
 
     def list(self, folder: str | Path | None = None) -> list[RdbListed]:

@@ -25,10 +25,11 @@ From catching up, and from a round:
 
 A round fails, and what it missed is dirty, where
 - a key was written to that was not in the EXEC,
-- in a cluster, where each slot takes an EXEC of its own: any key was written to,
+- in a cluster, where each slot takes an EXEC of its own: any key of any node was written to,
 - a key that is too large for an EXEC, and was read alone, was written to meanwhile,
 - a key's type was not as thought, or its expiry was not known within one millisecond,
-- a database has keys that had none before, or
+- a database has keys that had none before,
+- in a cluster, slots have moved to another node: then all their keys are read again, or
 - commands were run that the server sends no invalidation for: then the next EXEC has all keys
   that these may have changed.
 """
@@ -36,13 +37,14 @@ A round fails, and what it missed is dirty, where
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby, product, takewhile
 
 from gitbackup.capture.reread_buffer import RereadBuffer
 from gitbackup.format.patterns import covered
 from gitbackup.kinds import SILENT, Abilities
+from gitbackup.live.connection.slots import slot
 from gitbackup.live.read.alone_read import RetryAlone
 from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead, Moment, RawKey
 from gitbackup.live.read.invalidation import SilentChange, Tracker
@@ -124,9 +126,12 @@ class ConsistencyLoop:
     `databases` are those that were read; if the scope names none, others count too. `dirty` are
     the names written to and not read since, as far as is known.
 
+    `names_in` returns the names that were read of keys in some slots of a cluster.
+
     In the end `reread` has the entries that were read again, `touched` the names that were written
     to, and `libraries` the function libraries if they had to be listed again. If there is no
-    moment, `why` says why, and `dirty` are the names that may have changed since.
+    moment, `why` says why, `dirty` are the names that may have changed since, and `apart` are the
+    nodes of a cluster whose keys are not as they were at one moment of that node.
     """
 
     def __init__(
@@ -137,9 +142,11 @@ class ConsistencyLoop:
         scope: Scope,
         databases: Iterable[int],
         hints: TypeHints,
+        names_in: Callable[[Collection[int]], Iterable[bytes]],
         dirty: Iterable[bytes] = (),
     ) -> None:
         self.reread = RereadBuffer()
+        self.apart: set[str] = set()
         self.touched: set[bytes] = {*dirty}
         self.libraries: Sequence[Library] | None = None
         self.why = ""
@@ -151,6 +158,7 @@ class ConsistencyLoop:
         self._functions = scope.functions
         self._covered = covered(scope)
         self._hints = hints
+        self._names_in = names_in
         self._alone: set[RawKey] = set()  # read by themselves, for they take more than a moment
         self._silent: set[SilentChange] = set()
         self.dirty: set[bytes] = {*dirty}
@@ -177,9 +185,12 @@ class ConsistencyLoop:
         Raises FullRescanNeeded if everything has to be read again.
         """
         self.dirty |= self._heard()
+        if len(self._tracker.wires) > 1:
+            self._look_at_nodes()
         self._reader.torn.clear()  # those are read again
         silent = self._all_silent() if SilentChange.KEYS in self._silent else set()
         unread = sorted({*product(self.databases, self.dirty), *silent})
+        self.apart = {self._reader.node_of(name) for _, name in unread}
         for db, keys in groupby(unread, key=lambda key: key[0]):
             for name, entry in self._reader.entries(db, [name for _, name in keys]):
                 self.reread.keep((db, name), entry)
@@ -249,7 +260,25 @@ class ConsistencyLoop:
         loose |= later if moment.several else set()
         self.dirty = left | missed | later
         whole = not (left or missed or loose or self._new_databases(moment))
-        return moment.at if whole and self._all_told() else None
+        return moment.at if whole and self._all_told() and not self._slots_moved() else None
+
+    def _slots_moved(self) -> bool:
+        """Take in the keys of slots that have moved to another node since they were read.
+
+        A node that loses a slot before all its keys have moved drops them, and may not report that.
+        Raises NodesChanged if there is a node that is not heard.
+        """
+        if moved := self._tracker.moved():
+            touched = (name for name in self.touched if slot(name) in moved)
+            self.dirty |= {*touched, *self._names_in(moved)}
+        return bool(moved)
+
+    def _look_at_nodes(self) -> None:
+        """Hear what has changed at any node by now: the others are as they were at one moment."""
+        self._tracker.barrier()
+        self._silent |= self._tracker.silent_changes()
+        self._slots_moved()
+        self.dirty |= self._heard()
 
     def _read_apart(self, names: Collection[bytes]) -> set[bytes]:
         """Read the keys that are too large for an EXEC, one by one; return their names."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 
 from gitbackup.capture.consistency import PATIENCE, ConsistencyLoop, FullRescanNeeded, Reading
 from gitbackup.capture.file_index import FileIndex, Sink
@@ -17,12 +18,15 @@ from gitbackup.capture.reread_buffer import BufferedEntry
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covered, covers
-from gitbackup.live.connection.cluster import expect_all_slots
+from gitbackup.live.connection.cluster import Cluster, NodesChanged
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import CutOff
-from gitbackup.live.read.atomic_read import AtomicReader, RawKey
+from gitbackup.live.connection.connection import CutOff, TookTooLong
+from gitbackup.live.connection.dial import NoServer
+from gitbackup.live.connection.error_replies import Redirected
+from gitbackup.live.connection.slots import slot
+from gitbackup.live.read.atomic_read import RawKey
+from gitbackup.live.read.cluster_read import atomic_reader, key_reader
 from gitbackup.live.read.invalidation import Tracker
-from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server import keyspace, replication, staging_keys
 from gitbackup.live.server.keyspace import Library
 from gitbackup.live.server.search_indexes import search_indexes
@@ -33,6 +37,9 @@ from gitbackup.snapshot import file_format
 
 UNHEARD = 1_000  # keys to read before the server's invalidations are taken again
 FULL_READS = 3  # times to read a server whose databases are emptied or swapped meanwhile
+NODES_LOST = 5  # times to read a cluster whose nodes are lost, or replaced, meanwhile
+NODE_LOST = (CutOff, TookTooLong, NoServer, NodesChanged, Redirected)
+"""What is raised if a node of a cluster goes away, or another takes its place."""
 
 
 class SnapshotReader:
@@ -44,6 +51,8 @@ class SnapshotReader:
     - `at_once`: whether all is as it was at one moment; if not, `why`, if that was tried;
     - `taken_at`: the server's time at that moment, or else when reading began, in milliseconds;
     - `changed`: how many names were written to meanwhile; None if that could not be seen;
+    - `nodes`: of a cluster, whether each node's keys are as they were at one moment, by its label;
+    - `uneven`: function libraries that not all nodes of a cluster have alike;
     - `torn`: keys that were written to while they were read in pieces;
     - `watching`: whether such writes could be seen;
     - `primary`: why a replica may lack what its primary has; empty if it does not;
@@ -74,6 +83,8 @@ class SnapshotReader:
         self.primary = ""
         self.search_indexes: Sequence[str] = ()
         self.functions_refused = False
+        self.apart: set[str] = set()
+        self.uneven: Sequence[str] = ()
         self.torn: tuple[Key, ...] = ()
         self.watching = True
         self.left_over: tuple[RawKey, ...] = ()
@@ -87,6 +98,17 @@ class SnapshotReader:
     def total(self) -> int:
         """Return how many keys there are in all databases, function libraries left out."""
         return sum(count for db, count in self.keys.items() if db != FUNCTIONS)
+
+    @property
+    def nodes(self) -> dict[str, bool]:
+        """Return the labels of a cluster's nodes, and whether each was read at one moment."""
+        if self.server.cluster is None:
+            return {}
+        heard = self._tracker is not None
+        return {
+            node.label: self.at_once or (heard and id_ not in self.apart)
+            for id_, node in self.server.nodes.items()
+        }
 
     def holds(self, key: Key) -> bool:
         """Return whether the snapshot that was made has this key."""
@@ -118,15 +140,16 @@ class SnapshotReader:
         self._look_at_primary()
         try:
             careful = False
-            left = FULL_READS
+            left, lost = FULL_READS, NODES_LOST
             while left:
                 left -= 1
                 self._start_over(sink)
                 try:
                     if self._read(sink, careful or not left):
                         break
-                except CutOff as error:
-                    self._ask_for_less(error)
+                except NODE_LOST as error:
+                    lost -= 1
+                    self._after_loss(error, lost)
                     left += 1
                 careful = self._tracker is None
         finally:
@@ -140,11 +163,25 @@ class SnapshotReader:
         self._count_keys()
         sink.put(file_format.MANIFEST, file_format.manifest(self.scope))
 
-    def _ask_for_less(self, error: CutOff) -> None:
+    def _after_loss(self, error: ServerError, left: int) -> None:
+        """Wait for the nodes of a cluster, which may be others now, and `left` times again."""
+        if self.server.cluster is None:
+            self._ask_for_less(error)
+            return
+        nodes = self.server.cluster.nodes
+        if not left:
+            raise error
+        self.server.cluster.look()
+        if isinstance(error, CutOff) and self.server.cluster.nodes == nodes:
+            self._ask_for_less(error)
+
+    def _ask_for_less(self, error: ServerError) -> None:
         """Ask for less at a time from now on, for the server may have cut us off because of that.
 
         Raises the error if the server is gone, or was asked for as little as possible already.
         """
+        if not isinstance(error, CutOff):
+            raise error
         try:
             self.server.dial().close()
         except ServerError:
@@ -155,9 +192,8 @@ class SnapshotReader:
     def _look_at_primary(self) -> None:
         """Note why a replica may lack data, unless that is noted. Raises ServerError for one that
         is being filled."""
-        if self.server.abilities.one_slot:
-            with closing(self.server.dial()) as connection:
-                expect_all_slots(connection)
+        if self.server.cluster:
+            self.server.cluster.look()
         if self.server.replica:
             with closing(self.server.dial()) as connection:
                 self.primary = replication.doubt(connection) or self.primary
@@ -186,7 +222,8 @@ class SnapshotReader:
             self._tracker = self._begin(opened)
             self._read_libraries(sink)
             hears = self._tracker is not None and not careful
-            reader = opened.enter_context(KeyReader(self.server, hears))
+            epochs = self.server.cluster.epochs if self.server.cluster else None
+            reader = opened.enter_context(key_reader(self.server, hears))
             reading = Reading(reader, None, set(self._databases()))
             for db in sorted(reading.databases):
                 self._read_database(reading, db, sink)
@@ -200,14 +237,33 @@ class SnapshotReader:
                 return False
             except ServerError as error:
                 self._stop_tracking(error)
+            if self._tracker is None and self.server.cluster:
+                self._expect_settled(self.server.cluster, epochs)
         return self._tracker is not None or not hears
+
+    def _expect_settled(self, cluster: Cluster[Server], epochs: object) -> None:
+        """Raise NodesChanged if a slot may have moved while keys were listed: then nothing tells
+        whether all of them were."""
+        moving = cluster.moving
+        cluster.look()
+        if moving or cluster.moving or cluster.epochs != epochs:
+            raise NodesChanged(
+                f"slots of the cluster at {self.server.label} are moving between its nodes: wait"
+                " until that has ended, or let the user hear of writes, which `gitbackup check"
+                " --rights watch` tells how to do"
+            )
 
     def _session(self) -> AbstractContextManager[ExitStack]:
         """Return what holds the connections that reading opens, and closes them at its end."""
         return ExitStack()
 
     def _stop_tracking(self, error: ServerError) -> None:
-        """Note that the server does not report writes, or no longer does."""
+        """Note that the server does not report writes, or no longer does.
+
+        Raises the error if a node of a cluster is lost: another may have its place.
+        """
+        if self.server.cluster and isinstance(error, NODE_LOST):
+            raise error
         self.why = str(error)
         self._tracker = None
 
@@ -218,7 +274,7 @@ class SnapshotReader:
         try:
             tracker = opened.enter_context(Tracker(self.server))
             tracker.barrier()  # with the next line, all rights that a moment takes are tried
-            AtomicReader(tracker.wire, self.server.abilities).read([], libraries=False)
+            atomic_reader(tracker.wires, self.server).read([], libraries=False)
             return tracker
         except ServerError as error:
             self._stop_tracking(error)
@@ -234,9 +290,9 @@ class SnapshotReader:
     def _read_libraries(self, sink: Sink) -> None:
         with closing(self.server.dial()) as connection:
             self.taken_at = keyspace.clock(connection)
-            if not self.scope.functions:
-                return
-            libraries = keyspace.libraries(connection, self.server.abilities)
+        if not self.scope.functions:
+            return
+        libraries, self.uneven = keyspace.libraries_of(self.server)
         if libraries is None:
             self.functions_refused = True
             self.scope = replace(self.scope, functions=False)
@@ -255,8 +311,11 @@ class SnapshotReader:
     def _databases(self) -> Sequence[int]:
         if self.scope.databases is not None:
             return sorted(self.scope.databases)
-        with closing(self.server.dial()) as connection:
-            return keyspace.databases(connection)
+        found = set[int]()
+        for node in self.server.nodes.values():
+            with closing(node.dial()) as connection:
+                found.update(keyspace.databases(connection))
+        return sorted(found)
 
     def _read_database(self, reading: Reading, db: int, sink: Sink) -> None:
         self._progress.start(f"listing db{db}", reading.reader.size(db))
@@ -304,13 +363,14 @@ class SnapshotReader:
             self.torn = () if self.at_once else _keys(reading.reader.torn)
             self.watching = self.at_once or reading.reader.watching
             self.changed, self.why = len(loop.touched), loop.why
+            self.apart = loop.apart
             self._put_reread(loop, moment, sink)
         return moment
 
     def _loop(
         self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()
     ) -> ConsistencyLoop:
-        moments = reading.moments or AtomicReader(tracker.wire, self.server.abilities)
+        moments = reading.moments or atomic_reader(tracker.wires, self.server)
         reading.moments = moments
         return ConsistencyLoop(
             tracker,
@@ -319,8 +379,16 @@ class SnapshotReader:
             self.scope,
             reading.databases,
             reading.hints,
+            self._names_in,
             dirty,
         )
+
+    def _names_in(self, slots: Collection[int]) -> set[bytes]:
+        """Return the names of the keys that were read in some slots."""
+        if not slots:
+            return set()
+        names = chain.from_iterable(index.names for index in self._indexes.values())
+        return {name for name in names if slot(name) in slots}
 
     def _put_reread(self, loop: ConsistencyLoop, moment: int, sink: Sink) -> None:
         """Put the files that differ now that some keys were read again."""

@@ -12,6 +12,7 @@ from gitbackup.capture.reader import SnapshotReader
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covered
+from gitbackup.live.connection.cluster import NodesChanged
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.invalidation import SilentChange, Tracker
 from gitbackup.live.server import keyspace
@@ -59,6 +60,10 @@ class LiveFollower(SnapshotReader):
     def ask(self) -> set[SilentChange]:
         """Look for silent changes; return the kinds that are new in `silent_changes`."""
         changes = self._tracking().silent_changes()
+        try:
+            self.dirty |= self._names_in(self._tracking().moved())
+        except NodesChanged:
+            self.needs_rescan = True
         self.needs_rescan |= SilentChange.EVERYTHING in changes
         if not self.scope.functions:
             changes.discard(SilentChange.LIBRARIES)

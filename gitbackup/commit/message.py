@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from gitbackup.capture.capture import Capture
@@ -27,6 +27,7 @@ class Origin:
     """What a commit says of its snapshot besides the changes: where, when and how it was taken.
 
     `taken_at` is in milliseconds since 1970, `keys` how many each database has.
+    `nodes` has the labels of a cluster's nodes, and whether each was read at one moment.
     `primary` tells why a replica may have lacked what its primary had. The server had so many
     `search_indexes`, which no snapshot has.
     """
@@ -37,12 +38,13 @@ class Origin:
     keys: Mapping[int, int]
     primary: str = ""
     search_indexes: int = 0
+    nodes: Mapping[str, bool] = field(default_factory=dict)
 
 
 def origin(capture: Capture) -> Origin:
     """Return the origin of a snapshot that was just read."""
     live = capture.live
-    more = live.primary, len(live.search_indexes)
+    more = live.primary, len(live.search_indexes), live.nodes
     return Origin(str(live.server), live.taken_at, consistency(live), live.keys, *more)
 
 
@@ -100,6 +102,12 @@ def _uncovered(origin: Origin) -> str:
     return counted(origin.search_indexes, "search index", "search indexes")
 
 
+def _nodes(nodes: Mapping[str, bool]) -> str:
+    """Return what a commit says of each node of a cluster: `10.0.0.1:6379 point-in-time, ...`."""
+    told = sorted(nodes.items())
+    return ", ".join(f"{label} {POINT_IN_TIME if whole else PER_KEY}" for label, whole in told)
+
+
 def _trailers(summary: Summary, origin: Origin) -> dict[str, str]:
     counts = summary.counts
     keys = " ".join(
@@ -113,6 +121,7 @@ def _trailers(summary: Summary, origin: Origin) -> dict[str, str]:
         **({"Not-Covered": _uncovered(origin)} if origin.search_indexes else {}),
         "Taken-At": str(codec.instant(origin.taken_at)),
         "Consistency": origin.consistency,
+        **({"Nodes": _nodes(origin.nodes)} if origin.nodes else {}),
         "Keys": keys or "none",
         "Added": str(counts.added),
         "Changed": str(counts.changed),

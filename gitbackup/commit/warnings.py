@@ -42,6 +42,11 @@ def doubts(capture: Capture) -> list[str]:
             f"search indexes are not saved, and a restore does not create them"
             f" ({named(live.search_indexes)}): keep the commands that created them"
         )
+    if live.uneven:
+        sentences.append(
+            f"not all nodes of the cluster have the same function libraries"
+            f" ({named(live.uneven)}): a restore gives each node what is saved here"
+        )
     if live.functions_refused:
         sentences.append(
             "the user has no permission to list functions, so libraries are left out:"

@@ -76,6 +76,8 @@ class Restorer:
         skip_unsupported: bool = False,
         redaction: Redaction = NOT_MASKED,
     ) -> None:
+        if len(server.nodes) > 1:
+            raise ServerError(f"cannot restore into the cluster at {server.label}: not yet")
         self._repository = repository
         self._server = server
         self._request = request

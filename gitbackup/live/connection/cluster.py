@@ -1,40 +1,343 @@
-"""A node of a cluster: it is read as a single server if it has all slots."""
+"""The nodes of a cluster: which primaries it has, and which of them has the keys of a slot.
+
+Each primary is asked, and believed of its own slots; what it says of others may be out of date.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from gitbackup.errors import ServerError
+from gitbackup.errors import Forbidden, PasswordNeeded, ServerError
 from gitbackup.kinds import Command
-from gitbackup.live.connection.address import place_of
+from gitbackup.live.connection.address import Address, place_of
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.dial import dial
+from gitbackup.live.connection.error_replies import Redirected
+from gitbackup.live.connection.slots import slot
 
 SLOTS = 16_384
-QUESTIONS: Sequence[Command] = (("CLUSTER", "SLOTS"), ("CLUSTER", "MYID"))
+QUESTIONS: Sequence[Command] = (("CLUSTER", "SLOTS"), ("CLUSTER", "NODES"))
+FAILOVER = 30.0  # seconds to wait for a replica to take the place of its primary
+HANDOVER = 1.0  # seconds to wait for a slot that is handed over to have a node
+AGAIN = 0.1  # seconds between two looks
+FOLLOWED = 40  # times that one key is asked for, at one node or another
+
+MOVE = re.compile(r"\[[0-9]+-([<>])-(\w+)\]")
+
+T = TypeVar("T")
+Node = TypeVar("Node")
 
 
-def expect_all_slots(connection: Connection) -> None:
-    """Raise ServerError where other nodes have keys, or the user may not ask for that."""
-    replies = connection.ask([*QUESTIONS])
+class NodesChanged(ServerError):
+    """Another node has slots: all has to be read anew."""
+
+
+class _Unsettled(Exception):
+    """A cluster that may soon be whole: `error` says why it is not, if it stays so for `patience`
+    seconds."""
+
+    def __init__(self, error: ServerError, patience: float) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.patience = patience
+
+
+class _Place(NamedTuple):
+    """A node, by its id, its host and its port."""
+
+    id: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return place_of(self.host, self.port)
+
+
+class _Range(NamedTuple):
+    """Slots, both ends among them; their primary, and its replicas."""
+
+    start: int
+    stop: int
+    primary: _Place
+    replicas: Sequence[_Place]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one node says of the cluster: its own id, and which primary has which slots.
+
+    `receivers` are the nodes to which it is moving slots, `senders` those that move slots to it.
+    `epochs` change with each slot that gets another node.
+    """
+
+    own: str
+    ranges: Sequence[_Range]
+    receivers: Sequence[_Place] = ()
+    senders: Sequence[_Place] = ()
+    epochs: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def claimed(self) -> list[_Range]:
+        """Return the slots that the node says are its own."""
+        return [each for each in self.ranges if each.primary.id == self.own]
+
+    @property
+    def needed(self) -> list[_Place]:
+        """Return the nodes that may have keys."""
+        return [*dict.fromkeys([*(each.primary for each in self.ranges), *self.receivers])]
+
+
+class Cluster(Generic[Node]):
+    """The primaries of a cluster that have slots, and who has which; `join` makes one of them.
+
+    `nodes` are these by their ids, and a node to which slots are moving; `owners` has the id of the
+    one that has a slot, for each slot. `moving` tells whether slots were moving when all were
+    looked at, and `epochs` are others once one has moved. `look()` finds all of that out; whoever
+    keeps connections to the nodes asks `found()` later what has changed.
+    """
+
+    def __init__(self, address: Address, join: Callable[[Connection, Address], Node]) -> None:
+        self.nodes: dict[str, Node] = {}
+        self._address = address
+        self._join = join
+        self._own = ""  # the id of the node at that address
+        self.owners: list[str] = []
+        self.moving = False
+        self.epochs: frozenset[tuple[str, str]] = frozenset()
+        self._ids: dict[str, str] = {}  # by place, as the nodes call it
+        self._places: dict[str, Address] = {}  # of all nodes that were seen, replicas too, by id
+
+    def any(self) -> Node:
+        """Return a primary."""
+        return next(iter(self.nodes.values()))
+
+    def look(self) -> None:
+        """Ask all nodes who has which slot, and wait for one whose primary is being replaced.
+
+        Raises ServerError if slots have no node, or a node does not answer.
+        """
+        began = time.monotonic()
+        while True:
+            try:
+                self._look()
+                return
+            except _Unsettled as why:
+                if time.monotonic() - began > why.patience:
+                    raise why.error from None
+            time.sleep(AGAIN)
+
+    def follow(self, key: bytes, attempt: Callable[[str, bool], T]) -> T:
+        """Do something to a key at the node that has it, and return what comes of it.
+
+        `attempt` is called with the node's id, and whether the slot is just moving there. Raises
+        NodesChanged if that is a new node, and Redirected if no node has the key for long.
+        """
+        number = slot(key)
+        node, asking = self.owners[number], False
+        for left in reversed(range(FOLLOWED)):
+            try:
+                return attempt(node, asking)
+            except Redirected as told:
+                if not left:
+                    raise
+                if left < FOLLOWED // 2 or not told.place:
+                    time.sleep(AGAIN)
+                asking = bool(told.place) and not told.for_good
+                node = self._named(told) if told.place else self.owners[number]
+        raise ValueError("it is tried once at least")
+
+    def known(self, node: str, nodes: Container[str]) -> str:
+        """Return a node's id again. Raises NodesChanged if it is none of these."""
+        if node in nodes:
+            return node
+        raise NodesChanged(f"{self._label(node)} is a new primary of the cluster")
+
+    def _named(self, told: Redirected) -> str:
+        """Return the id of the node that is named, and note that it has the slot, if it has."""
+        named = self._ids.get(told.place)
+        if named is None:
+            raise NodesChanged(f"{told.place} is a new primary of the cluster")
+        if told.for_good:
+            self.owners[told.slot] = named
+        return named
+
+    def _label(self, node: str) -> str:
+        return self._places[node].label
+
+    def found(self, views: Sequence[View]) -> list[str]:
+        """Return the owner of each slot by what all nodes say now, and note it.
+
+        Raises NodesChanged if one of them names a node that is none of them.
+        """
+        for view in views:
+            self._note(view)
+            for place in view.needed:
+                self.known(place.id, {view.own for view in views})
+        self.owners = _claimed(views, self.owners)
+        return self.owners
+
+    def _look(self) -> None:
+        first = self._first_view()
+        views = dict[str, View]()
+        joined: dict[str, Node] = {}
+        left = deque(first.needed)
+        while left:
+            place = left.popleft()
+            if place.id in views:
+                continue
+            server, found = self._visit(place, _replicated([first, *views.values()]))
+            views[place.id], joined[place.id] = found, server
+            left += found.needed
+        owners = _claimed(views.values(), [""] * SLOTS)
+        if missing := owners.count(""):
+            raise _Unsettled(ServerError(self._uncovered(missing)), HANDOVER)
+        receivers = {place.id for view in views.values() for place in view.receivers}
+        needed = {id_ for id_, found in views.items() if found.claimed or id_ in receivers}
+        self.nodes = {id_: server for id_, server in joined.items() if id_ in needed}
+        self.owners = owners
+        self.moving = any(view.receivers or view.senders for view in views.values())
+        self.epochs = frozenset().union(*(view.epochs for view in views.values()))
+
+    def _first_view(self) -> View:
+        """Return what the first node says that answers."""
+        error: ServerError | None = None
+        for address in [self._address, *self._places.values()]:
+            try:
+                with closing(dial(address)) as connection:
+                    found = view(connection)
+            except (Forbidden, PasswordNeeded):
+                raise
+            except ServerError as why:
+                error = error or why
+                continue
+            if address is self._address:
+                self._own = found.own
+            self._note(found)
+            return found
+        raise error or ServerError("a cluster without nodes")
+
+    def _visit(self, place: _Place, replicated: Collection[str]) -> tuple[Node, View]:
+        """Return a primary, and what it says.
+
+        Raises ServerError if it does not answer, and _Unsettled if a replica may take its place.
+        """
+        address = self._places[place.id]
+        try:
+            with closing(dial(address)) as connection:
+                found = view(connection)
+                server = self.nodes.get(place.id) or self._join(connection, address)
+        except (Forbidden, PasswordNeeded):
+            raise
+        except ServerError as error:
+            if place.id in replicated:
+                raise _Unsettled(error, FAILOVER) from None
+            raise
+        if found.own != place.id:
+            raise _Unsettled(ServerError(f"the node at {address.label} is another one"), FAILOVER)
+        self._note(found)
+        return server, found
+
+    def _note(self, found: View) -> None:
+        """Note where the nodes are."""
+        replicas = (place for each in found.ranges for place in each.replicas)
+        for place in (*found.needed, *replicas):
+            self._ids[str(place)] = self._ids[f":{place.port}"] = place.id
+            self._places[place.id] = self._address_of(place)
+
+    def _address_of(self, place: _Place) -> Address:
+        """Return how to reach a node: as the first one, but for its place."""
+        if place.id == self._own or not place.port:
+            return self._address
+        options = {name: value for name, value in self._address.options.items() if name != "path"}
+        options |= {"host": place.host, "port": place.port}
+        return replace(self._address, label=str(place), options=options)
+
+    def _uncovered(self, missing: int) -> str:
+        return (
+            f"{missing:,} of the {SLOTS:,} slots of the cluster at {self._address.label} have no"
+            " node, so their keys cannot be read: see `redis-cli --cluster check`"
+        )
+
+
+def _replicated(views: Iterable[View]) -> set[str]:
+    """Return the ids of the primaries that have replicas."""
+    return {each.primary.id for view in views for each in view.ranges if each.replicas}
+
+
+def _claimed(views: Iterable[View], owners: Sequence[str]) -> list[str]:
+    """Return who has each slot by what each node says of itself, or else by `owners`."""
+    claimed = [*owners]
+    for view in views:
+        for each in view.claimed:
+            claimed[each.start : each.stop + 1] = [view.own] * (each.stop + 1 - each.start)
+    return claimed
+
+
+def view(connection: Connection) -> View:
+    """Ask one node. Raises ServerError if the user may not."""
+    return told(connection, connection.ask([*QUESTIONS]))
+
+
+def told(connection: Connection, replies: Sequence[Any]) -> View:
+    """Return what a node has said to the QUESTIONS."""
     for question, reply in zip(QUESTIONS, replies, strict=True):
         if isinstance(reply, Refusal):
             raise connection.refused(reply, question)
-    ranges, own = replies
+    ranges, nodes = replies
     try:
-        count = sum(stop - start + 1 for start, stop, primary, *_ in ranges if primary[2] == own)
-        others = {place_of(*primary[:2]) for _, _, primary, *_ in ranges if primary[2] != own}
-    except (TypeError, ValueError, IndexError):
+        return _view(
+            [_range(connection, *each) for each in ranges], _lines(str(nodes)), connection.host
+        )
+    except (TypeError, ValueError, IndexError, StopIteration):
         raise connection.nonsense(QUESTIONS[0]) from None
-    if count < SLOTS:
-        raise ServerError(_refusal(connection.label, count, others))
 
 
-def _refusal(label: str, count: int, others: set[Any]) -> str:
-    told = f"the server at {label} is in cluster mode and has {count:,} of {SLOTS:,} slots"
-    if not count and len(others) == 1:
-        return f"{told}: name the primary, {others.pop()}"
-    return (
-        f"{told}: gitbackup can read a cluster only if one primary has all slots, because"
-        " otherwise no node has all keys"
+class _Line(NamedTuple):
+    """What a line of CLUSTER NODES says of a node; `slots` also tell which are moving."""
+
+    id: str
+    place: str
+    flags: Sequence[str]
+    epoch: str
+    slots: Sequence[str]
+
+
+def _lines(text: str) -> list[_Line]:
+    words = [line.split(" ") for line in text.splitlines()]
+    return [_Line(w[0], w[1], w[2].split(","), w[6], w[8:]) for w in words]
+
+
+def _view(ranges: Sequence[_Range], lines: Sequence[_Line], host: str) -> View:
+    own = next(line for line in lines if "myself" in line.flags)
+    known = {each.primary.id: each.primary for each in ranges}
+    places = {line.id: known.get(line.id) or _place_in(line, host) for line in lines}
+    moves = [match for match in map(MOVE.fullmatch, own.slots) if match]
+    to, of = (
+        tuple(dict.fromkeys(places[move[2]] for move in moves if move[1] == way)) for way in "><"
     )
+    return View(own.id, ranges, to, of, frozenset((line.id, line.epoch) for line in lines))
+
+
+def _place_in(line: _Line, host: str) -> _Place:
+    """Return where a node is that has no slots: `127.0.0.1:7000@17000,name`."""
+    own_host, _, port = line.place.partition("@")[0].rpartition(":")
+    return _Place(line.id, own_host or host, int(port))
+
+
+def _range(connection: Connection, start: Any, stop: Any, *nodes: Any) -> _Range:
+    primary, *replicas = [_place(connection, *each) for each in nodes]
+    if not 0 <= int(start) <= int(stop) < SLOTS:
+        raise ValueError(start, stop)
+    return _Range(int(start), int(stop), primary, replicas)
+
+
+def _place(connection: Connection, host: Any, port: Any, id_: Any, *_: object) -> _Place:
+    """Return a node's place; one that does not know its own host is where it was asked."""
+    known = host and host != "?"
+    return _Place(str(id_), str(host) if known else connection.host, int(port))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,12 +13,14 @@ from gitbackup.kinds import Abilities
 from gitbackup.kinds.shapes import mapping
 from gitbackup.live.connection import sentinel
 from gitbackup.live.connection.address import Address
-from gitbackup.live.connection.cluster import expect_all_slots
+from gitbackup.live.connection.cluster import Cluster
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.dial import NO_VERSION, dial, hello
 from gitbackup.live.connection.error_replies import is_unknown, words_of
+from gitbackup.live.connection.slots import slot
 
 NOBODYS = b"gitbackup:nobodys-key"
+ONLY = ""  # the id of a server that is no cluster
 STEP, LEAST = 16, 256  # times, that what is asked for at once is less
 Dial = Callable[[], Connection]
 
@@ -44,6 +46,8 @@ class Server:
     `brand` is `Redis` or `Valkey`, `mode` what it says of itself, `replica` its role. `listen`
     opens a connection on which the server may speak unasked: one of RESP3. `address` is that of
     this very server, also where sentinels named it; `label` is the same after a failover.
+
+    A `cluster` is one server of several `nodes`: `dial` then opens a connection to any of them.
     """
 
     label: str
@@ -57,6 +61,16 @@ class Server:
     address: Address = field(repr=False, compare=False)
     modules: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     patience: Patience = field(default_factory=lambda: Patience(), repr=False, compare=False)
+    cluster: Cluster[Server] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def nodes(self) -> Mapping[str, Server]:
+        """The servers that have its keys, by their ids: itself, or the primaries of a cluster."""
+        return self.cluster.nodes if self.cluster else {ONLY: self}
+
+    def node_of(self, name: bytes) -> str:
+        """The id of the node that has a key of this name, as far as is known."""
+        return self.cluster.owners[slot(name)] if self.cluster else ONLY
 
     @property
     def abilities(self) -> Abilities:
@@ -71,21 +85,38 @@ class Server:
 def connect(address: Address) -> Server:
     """Logs in and asks who is there.
 
-    Raises ServerError where that fails, and for a node of a cluster that has not all slots.
+    Any node of a cluster leads to all of it. Raises ServerError where that fails, and for a cluster
+    of which slots have no node.
     """
     found, connection = sentinel.find(address) if address.sentinels else (address, dial(address))
     try:
         server = _server(address.label, found, hello(connection), connection.resp3)
         if server.mode == "sentinel":
             raise ServerError(_sentinel(found, sentinel.services(connection)))
-        if server.mode == "cluster":
-            expect_all_slots(connection)
-            server = replace(server, knows=replace(server.knows, one_slot=True))
         if server.version == NO_VERSION:
             server = replace(server, knows=_known(connection, server.knows))
     finally:
         connection.close()
-    return server
+    return _as_cluster(server) if server.mode == "cluster" else server
+
+
+def _as_cluster(seed: Server) -> Server:
+    """Return the whole cluster of a node."""
+
+    def join(connection: Connection, address: Address) -> Server:
+        node = _server(address.label, address, hello(connection), connection.resp3)
+        return replace(node, knows=replace(node.knows, one_slot=True), patience=seed.patience)
+
+    cluster = Cluster(seed.address, join)
+    cluster.look()
+    return replace(
+        seed,
+        replica=False,
+        knows=replace(seed.knows, one_slot=True),
+        dial=lambda: cluster.any().dial(),
+        listen=lambda: cluster.any().listen(),
+        cluster=cluster,
+    )
 
 
 def _sentinel(address: Address, services: Sequence[str]) -> str:

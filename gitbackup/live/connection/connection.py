@@ -28,6 +28,7 @@ Refusal = ResponseError
 
 
 AGAIN = "run the command again"
+ASKING: Command = ("ASKING",)
 NONSENSE = (InvalidResponse, MemoryError, RecursionError, TypeError)
 """What it ends in where a reply is none, is beyond all measure, or has a map for a name."""
 
@@ -39,6 +40,10 @@ class CutOff(ServerError):
     """The server has ended the connection."""
 
 
+class TookTooLong(ServerError):
+    """The server has kept us waiting."""
+
+
 class Connection:
     """Sends and receives; every trouble is a ServerError that says what to do.
 
@@ -48,6 +53,8 @@ class Connection:
 
     def __init__(self, connection: AbstractConnection, replies: BulkParser, label: str) -> None:
         self.label = label
+        self.host: str = getattr(connection, "host", "localhost")
+        self.asking = False
         self._connection = connection
         self._replies = replies
         self.db: int = connection.db  # that of the commands that follow
@@ -139,18 +146,30 @@ class Connection:
 
     def ask(self, commands: list[Command]) -> list[Any]:
         """Sends a batch and waits for its replies, error replies among them."""
-        self.send(commands)
-        replies = self.receive(len(commands))
+        sent = with_asking(commands) if self.asking else commands
+        self.send(sent)
+        replies = self.receive(len(sent))
+        if self.asking:
+            pairs = zip(sent, replies, strict=True)
+            replies = [reply for command, reply in pairs if command is not ASKING]
         self.expect(commands, replies)
         return replies
 
     def need(self, commands: list[Command]) -> list[Any]:
         """The same, but raises ServerError, naming the command, where one is refused."""
         replies = self.ask(commands)
+        self._expect_done(commands, replies)
+        return replies
+
+    def accept(self, commands: Sequence[Command], replies: Sequence[Any]) -> None:
+        """The same of replies that were received: raises ServerError for one that is no answer."""
+        self.expect(commands, replies)
+        self._expect_done(commands, replies)
+
+    def _expect_done(self, commands: Sequence[Command], replies: Sequence[Any]) -> None:
         for command, reply in zip(commands, replies, strict=True):
             if isinstance(reply, Refusal):
                 raise self.refused(reply, command)
-        return replies
 
     def call(self, *command: bytes | str | int | float) -> Any:
         """One command's reply. Raises ServerError, naming the command, where it is refused."""
@@ -217,7 +236,7 @@ class Connection:
             return ServerError(told)
         why = str(error).rstrip(".")
         if isinstance(error, TimeoutError):
-            return ServerError(
+            return TookTooLong(
                 f"lost the server at {self.label}: {why}; --timeout allows more time"
             )
         return CutOff(f"lost the server at {self.label}: {why}; {AGAIN}")
@@ -226,6 +245,16 @@ class Connection:
 pack: Callable[[Command], bytes] = pack_command  # type: ignore[assignment]  # its stub is wrong
 """A command as the protocol has it, by hiredis itself: redis-py's packing takes five times as
 long."""
+
+
+def with_asking(commands: Iterable[Command]) -> list[Command]:
+    """Put ASKING before each command; one before MULTI is for all of the transaction."""
+    sent: list[Command] = []
+    inside = False
+    for command in commands:
+        sent += [command] if inside else [ASKING, command]
+        inside = (inside or command[0] == "MULTI") and command[0] not in ("EXEC", "DISCARD")
+    return sent
 
 
 def _fits_or_refuses(command: Command, reply: Any) -> bool:

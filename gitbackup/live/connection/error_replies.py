@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gitbackup.errors import Forbidden, ForbiddenKey, NoDatabase, ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import KINDS, Command
+from gitbackup.live.connection.slots import MASK
 
 LONGEST = 80  # characters of a key's name in a message
 NAMED = 3  # keys that a message names
@@ -21,9 +22,13 @@ MEANINGS = {
     "LOADING": "the server at {label} is still loading its data; try again in a moment",
     "MASTERDOWN": "the replica at {label} has lost its primary; name another server",
     "BUSY": "the server at {label} is busy with a script; try again in a moment",
-    "MOVED": "the server at {label} is a node of a cluster, and other nodes have some of the keys",
+    "MOVED": "the server at {label} is a node of a cluster, and another node has the key",
+    "ASK": "the server at {label} is a node of a cluster, and is moving the key to another node",
+    "TRYAGAIN": "the server at {label} is moving a key to another node of its cluster; try again",
     "CLUSTERDOWN": "the server at {label} is a node of a cluster that is down",
 }
+REDIRECTS = ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN")
+"""With what a node of a cluster answers that does not have the key, or not now."""
 
 OUT_OF_RANGE = ("index is out of range", "select is not allowed in cluster mode")
 UNKNOWN = (
@@ -39,6 +44,20 @@ FAMILIES = {
 """First words of commands whose second word says what they do."""
 
 
+class Redirected(ServerError):
+    """A node of a cluster does not have the key.
+
+    `place` is the node that has its `slot`, `for_good` or while the slot is moving there; empty if
+    it names none.
+    """
+
+    def __init__(self, sentence: str, slot: int, place: str, for_good: bool) -> None:
+        super().__init__(sentence)
+        self.slot = slot
+        self.place = place
+        self.for_good = for_good
+
+
 def words_of(refusal: Exception) -> str:
     """An error reply as the server sent it: redis-py takes the codes that it knows away."""
     code = getattr(refusal, "status_code", None)
@@ -48,6 +67,8 @@ def words_of(refusal: Exception) -> str:
 def error(reply: str, command: Command, label: str) -> ServerError:
     """What `explain` says, as the error that it is."""
     kind = ServerError
+    if is_redirect(reply):
+        return _redirected(reply, explain(reply, command, label))
     if is_out_of_range(reply) and command[0] == "SELECT":
         return NoDatabase(explain(reply, command, label), int(command[1]))
     if forbids(reply):
@@ -59,6 +80,18 @@ def is_unknown(reply: str) -> bool:
     """Whether the server does not have the command, or a proxy before it does not pass it on."""
     told = reply.lower()
     return any(words in told for words in UNKNOWN)
+
+
+def is_redirect(reply: str) -> bool:
+    """Whether another node of the cluster has the key, or this one has it at another time."""
+    return reply.partition(" ")[0] in REDIRECTS
+
+
+def _redirected(reply: str, sentence: str) -> Redirected:
+    code, *words = reply.split(" ")
+    if code not in ("MOVED", "ASK") or len(words) != 2 or not words[0].isdecimal():
+        return Redirected(sentence, 0, "", False)
+    return Redirected(sentence, int(words[0]) & MASK, words[1], code == "MOVED")
 
 
 def is_out_of_range(reply: str) -> bool:

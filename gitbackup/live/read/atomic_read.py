@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import Any, NamedTuple
 
 from gitbackup.kinds import FIELDS_EXPIRE, KINDS, Abilities, Command
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.error_replies import Redirected
 from gitbackup.live.connection.info import parse_info
+from gitbackup.live.connection.slots import by_slot
 from gitbackup.live.read import alone_read, expiry
 from gitbackup.live.read.alone_read import Outcome, RetryAlone
 from gitbackup.live.read.bulk_read import Asked
 from gitbackup.live.read.expiry import Span
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import Library
-from gitbackup.live.server.slots import by_slot
 
 RawKey = tuple[int, bytes]
 """A database's number, and a key's name in it."""
@@ -52,6 +53,15 @@ class Moment:
     several: bool = False
 
 
+class SentMoment(NamedTuple):
+    """Keys that were asked for, in the groups that are read together, and by which commands."""
+
+    groups: Sequence[Sequence[KeyToRead]]
+    asked: Sequence[Sequence[Asked]]
+    transactions: Sequence[Sequence[Command]]
+    libraries: bool
+
+
 class AtomicReader:
     """Reads keys at one moment, on a connection that nothing else uses meanwhile."""
 
@@ -64,25 +74,34 @@ class AtomicReader:
     def read(self, keys: Sequence[KeyToRead], libraries: bool) -> Moment:
         """Read keys, sorted by database; with `libraries`, the function libraries too.
 
-        Raises ServerError, naming the command, if the user may not run one.
+        A key that another node of a cluster has is to be read by itself. Raises ServerError, naming
+        the command, if the user may not run one.
         """
+        return self.settle(self.send(keys, libraries))
+
+    def send(self, keys: Sequence[KeyToRead], libraries: bool) -> SentMoment:
+        """Ask for keys as `read()` does; `settle()` is to receive the replies next."""
         groups = by_slot(keys, lambda key: key.name) if self._server.one_slot else [[*keys]]
-        keys = [key for group in groups for key in group]
-        asked = [self._ask(key) for key in keys]
+        asked = [[self._ask(key) for key in group] for group in groups]
+        pairs = zip(groups, asked, strict=True)
+        commands = [[*self._commands(group, asks)] for group, asks in pairs]
         listing: list[Command] = [("FUNCTION", "LIST", "WITHCODE")] if libraries else []
-        commands = [("TIME",), expiry.KEYSPACE, *listing]
-        if len(groups) < 2:
-            first, info, *rest, last = self._transaction(
-                [*commands, *self._commands(keys, asked), ("TIME",)]
-            )
-        else:
-            first, info, *rest = self._transaction(commands)
-            left = iter(asked)
-            for group in groups:
-                rest += self._transaction([*self._commands(group, [*islice(left, len(group))])])
-            (last,) = self._transaction([("TIME",)])
-        replies = iter(rest)
-        listed = keyspace.told(next(replies)) if libraries else None
+        start: list[Command] = [("TIME",), expiry.KEYSPACE, *listing]
+        end: list[Command] = [("TIME",)]
+        transactions = [start, *commands, end]
+        if not self._server.one_slot:
+            transactions = [[*chain.from_iterable(transactions)]]
+        self._connection.send(chain.from_iterable(map(_wrapped, transactions)))
+        return SentMoment(groups, asked, transactions, libraries)
+
+    def settle(self, sent: SentMoment) -> Moment:
+        """Receive what was asked for, and return what it tells."""
+        received = self._receive(sent.transactions)
+        if not self._server.one_slot:
+            whole, head = received[0] or [], 3 if sent.libraries else 2
+            received = [whole[:head], whole[head:-1], whole[-1:]]
+        start, *values, end = received
+        (first, info, *listed), (last,) = start or [], end or []  # no node is asked for a key there
         span = Span(keyspace.milliseconds(first), keyspace.milliseconds(last))
         known = parse_info(info)
         databases = frozenset(keyspace.numbers(known))
@@ -91,8 +110,21 @@ class AtomicReader:
             for db in databases
             if self._server.field_expiry and expiry.fields_may_expire_in(known, db)
         )
-        moment = Moment(span.end, databases, expiring, listed, several=len(groups) > 1)
-        self._settle(moment, keys, asked, replies, span)
+        several = self._server.one_slot and len(sent.groups) + sent.libraries > 1
+        libraries = keyspace.told(listed[0]) if listed else None
+        moment = Moment(span.end, databases, expiring, libraries, several=several)
+        there: list[KeyToRead] = []
+        asked: list[Asked] = []
+        replies: list[Any] = []
+        for group, asks, value in zip(sent.groups, sent.asked, values, strict=True):
+            if value is None:  # another node has these keys
+                moment.outcomes.update(((key.db, key.name), RetryAlone.LATER) for key in group)
+                moment.types.update(((key.db, key.name), key.type) for key in group)
+                continue
+            there += group
+            asked += asks
+            replies += value
+        self._settle(moment, there, asked, iter(replies), span)
         self._fields_expire = expiring
         return moment
 
@@ -112,19 +144,31 @@ class AtomicReader:
                 yield "SELECT", db
             yield from ask.commands
 
-    def _transaction(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies to commands that the server carried out with nothing in between."""
-        sent: list[Command] = [("MULTI",), *commands, ("EXEC",)]
-        *queued, done = self._connection.ask(sent)
-        for command, reply in zip(sent, [*queued, done], strict=True):
-            if isinstance(reply, Refusal):
-                raise self._connection.refused(reply, command)
+    def _receive(self, transactions: Sequence[Sequence[Command]]) -> list[list[Any] | None]:
+        """Return the replies to commands of each transaction, which the server carried out with
+        nothing in between; None if it did not because another node has its keys."""
+        sent = [*map(_wrapped, transactions)]
+        whole = self._connection.receive(sum(map(len, sent)))
+        self._connection.expect(chain.from_iterable(sent), whole)
+        left = iter(whole)
+        found: list[list[Any] | None] = []
+        for commands in sent:
+            replies = [*islice(left, len(commands))]
+            pairs = zip(commands, replies, strict=True)
+            refused = ((reply, command) for command, reply in pairs if isinstance(reply, Refusal))
+            errors = [self._connection.refused(*pair) for pair in refused]
+            if errors and not isinstance(errors[0], Redirected):
+                raise errors[0]
+            found.append(None if errors else self._done(commands[1:-1], replies[-1]))
+        return found
+
+    def _done(self, commands: Sequence[Command], replies: Sequence[Any]) -> list[Any]:
+        """Return the replies to the commands of a transaction but those to SELECT."""
         for command in commands:
             if command[0] == "SELECT":
                 self._connection.db = int(command[1])
-        return [
-            reply for command, reply in zip(commands, done, strict=True) if command[0] != "SELECT"
-        ]
+        pairs = zip(commands, replies, strict=True)
+        return [reply for command, reply in pairs if command[0] != "SELECT"]
 
     def _settle(
         self,
@@ -186,3 +230,8 @@ class AtomicReader:
             left.update(zip(((db, name) for name in names), instants, strict=True))
         moment.late.update(expiring)
         return left
+
+
+def _wrapped(commands: Sequence[Command]) -> list[Command]:
+    """Return the commands as a transaction."""
+    return [("MULTI",), *commands, ("EXEC",)]

@@ -27,6 +27,7 @@ from gitbackup.kinds import (
 )
 from gitbackup.kinds.shapes import is_number
 from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.error_replies import is_redirect, words_of
 from gitbackup.live.connection.reply_shapes import is_type
 from gitbackup.live.connection.resp import argument, form, pattern
 from gitbackup.live.read import alone_read, expiry
@@ -41,6 +42,7 @@ GUESS = MOST_BYTES // 50  # bytes of a value, if the user may not ask
 
 ABOUT = pattern(form(("TYPE",)), form(("MEMORY", "USAGE"), ("SAMPLES", "1")))
 SIZE_QUESTIONS = 2  # about each key
+ELSEWHERE = "(elsewhere)"  # in place of a type: another node of the cluster has the key
 SIMPLE = 64 * 1024  # bytes of a value, by the server's estimate, that one command asks for
 ALWAYS = Span(0, 2**63)
 UNSURE = (Incomplete, TypeError, ValueError, AttributeError, LookupError)
@@ -64,9 +66,12 @@ def size_questions(keys: Sequence[bytes]) -> bytes:
 def with_sizes(connection: Connection, keys: Sequence[bytes], replies: Sequence[Any]) -> Batch:
     """Return the keys with their types and sizes, by the replies to `size_questions`.
 
-    Raises ServerError if the user may not ask for a key's type.
+    The type of a key that another node of a cluster has is ELSEWHERE. Raises ServerError if the
+    user may not ask for a key's type.
     """
     types, sizes = replies[::SIZE_QUESTIONS], replies[1::SIZE_QUESTIONS]
+    if any(issubclass(kind, Refusal) for kind in {*map(type, types)}):
+        types = [ELSEWHERE if is_elsewhere(type_) else type_ for type_ in types]
     if set(map(type, types)) - {str} or not all(map(is_type, {*types})):
         key, reply = next((key, t) for key, t in zip(keys, types, strict=True) if not is_type(t))
         command: Command = ("TYPE", key)
@@ -80,6 +85,11 @@ def with_sizes(connection: Connection, keys: Sequence[bytes], replies: Sequence[
         if set(map(type, sizes)) - {int}:
             raise connection.nonsense(("MEMORY", "USAGE"))
     return Batch(keys, types, sizes)
+
+
+def is_elsewhere(reply: Any) -> bool:
+    """Return whether a node says that another node of its cluster has the key."""
+    return isinstance(reply, Refusal) and is_redirect(words_of(reply))
 
 
 def batches(whole: Batch, most: int = MOST_BYTES) -> Iterator[Batch]:
@@ -196,6 +206,8 @@ def ask(key: bytes, type_: str, server: Abilities) -> Asked:
     """
     if type_ == "none":
         return Asked(key)
+    if type_ == ELSEWHERE:
+        return Asked(key, type_, outcome=RetryAlone.LATER)
     reading, when = kind_named(type_).read(key, server), expiry.ask(key, server)
     return Asked(key, type_, reading, (when, *next(reading), when))
 

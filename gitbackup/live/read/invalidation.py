@@ -18,12 +18,16 @@ from typing import Any, Self
 from gitbackup.format import codec
 from gitbackup.kinds import KINDS, Command
 from gitbackup.kinds.shapes import are_texts
+from gitbackup.live.connection import cluster
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection
 from gitbackup.live.connection.info import parse_info
 
 TRACKING: Command = ("CLIENT", "TRACKING", "ON", "BCAST")
 CALLS = re.compile(r"calls=([0-9]{1,19})")
+LISTS = "function|list"
+_Counter = tuple[str, str]
+"""A node's id, and the name of a command."""
 
 
 class SilentChange(Enum):
@@ -35,37 +39,51 @@ class SilentChange(Enum):
 
 
 class Tracker:
-    """Receives invalidations from its making on. A context manager: leaving it closes the
-    connection.
+    """Receives invalidations from its making on, from each node of a cluster. A context manager:
+    leaving it closes the connections.
 
-    Every method raises ServerError if the user lacks a right, which it names, or if the connection
-    is lost. `wire` is that connection; `began` is when it was made, in seconds of our monotonic
-    clock.
+    Every method raises ServerError if the user lacks a right, which it names, or if a connection
+    is lost. `wires` are the connections, by the nodes' ids; `began` is when the first was made, in
+    seconds of our monotonic clock.
     """
 
     def __init__(self, server: Server) -> None:
         self.began = time.monotonic()
-        self.wire: Connection = server.listen()
+        self.wires: dict[str, Connection] = {}
+        self._cluster = server.cluster
+        self._owners = [*self._cluster.owners] if self._cluster else []
         self._names: set[bytes] = set()
         self._flushed = False
         try:
-            self.wire.call(*TRACKING)
+            for id_, node in server.nodes.items():
+                self.wires[id_] = node.listen()
+                self.wires[id_].call(*TRACKING)
             self._counts = self._earlier = self._latest = self._counted()
         except BaseException:
-            self.wire.close()
+            self._close()
             raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.wire.close()
+        self._close()
+
+    def _close(self) -> None:
+        for wire in self.wires.values():
+            wire.close()
+
+    @property
+    def wire(self) -> Connection:
+        """The connection to the server, or to the first node of a cluster."""
+        return next(iter(self.wires.values()))
 
     def drain(self, seconds: float = 0) -> None:
         """Take the invalidations that have come; wait for the first so many seconds."""
-        for said in self.wire.told(seconds):
-            if said[:1] == ["invalidate"]:
-                self._note(said)
+        for wire in self.wires.values():
+            for said in wire.told(seconds / len(self.wires)):
+                if said[:1] == ["invalidate"]:
+                    self._note(wire, said)
 
     def barrier(self) -> None:
         """Wait until the invalidations of all earlier writes have come.
@@ -73,9 +91,31 @@ class Tracker:
         The second PING is answered in a later turn of the server's event loop than any write that
         the first could have overtaken.
         """
-        self.wire.call("PING")
-        self.wire.call("PING")
+        self._ask(("PING",))
+        self._ask(("PING",))
         self.drain()
+
+    def moved(self) -> set[int]:
+        """Return the slots of a cluster that have another owner since this was last called.
+
+        Raises NodesChanged if there is a primary that is not heard.
+        """
+        if self._cluster is None:
+            return set()
+        replies = self._ask(*cluster.QUESTIONS)
+        views = [cluster.told(self.wires[id_], replies[id_]) for id_ in replies]
+        before, self._owners = self._owners, [*self._cluster.found(views)]
+        pairs = zip(before, self._owners, strict=True)
+        return {slot for slot, (was, now) in enumerate(pairs) if was != now}
+
+    def _ask(self, *commands: Command) -> dict[str, list[Any]]:
+        """Return what each node replies; all are asked before the first has answered."""
+        for wire in self.wires.values():
+            wire.send(commands)
+        replies = {id_: wire.receive(len(commands)) for id_, wire in self.wires.items()}
+        for id_, wire in self.wires.items():
+            wire.accept(commands, replies[id_])
+        return replies
 
     def take(self) -> set[bytes]:
         """Return the names of keys that were written to, in any database, since the last call."""
@@ -91,7 +131,7 @@ class Tracker:
         """Return what may have changed silently since `forget_silent_changes()`."""
         self._earlier, self._latest = self._latest, self._counted()
         now = self._latest
-        if any(now.get(name, 0) < count for name, count in self._counts.items()):
+        if any(now.get(counter, 0) < count for counter, count in self._counts.items()):
             return set(SilentChange)  # somebody has reset them
         return {kind for kind in SilentChange if _runs(now, kind) != _runs(self._counts, kind)}
 
@@ -102,29 +142,31 @@ class Tracker:
     @contextmanager
     def pause(self, milliseconds: int) -> Iterator[None]:
         """Make writers wait inside the block, at most so long even if we are killed."""
-        self.wire.call("CLIENT", "PAUSE", milliseconds, "WRITE")
+        self._ask(("CLIENT", "PAUSE", milliseconds, "WRITE"))
         try:
             yield
         finally:
-            self.wire.call("CLIENT", "UNPAUSE")
+            self._ask(("CLIENT", "UNPAUSE"))
 
-    def _note(self, said: list[Any]) -> None:
+    def _note(self, wire: Connection, said: list[Any]) -> None:
         names = said[1] if len(said) == 2 else ()
         if names is None:
             self._flushed = True
         elif are_texts(names):
             self._names.update(map(codec.raw, names))
         else:
-            raise self.wire.nonsense(TRACKING)
+            raise wire.nonsense(TRACKING)
 
-    def _counted(self) -> dict[str, int]:
-        """Return how often each command was run, by its name in lower case, without the one that
-        lists libraries."""
-        info = parse_info(self.wire.call("INFO", "commandstats"))
-        calls = {name.removeprefix("cmdstat_"): CALLS.match(said) for name, said in info.items()}
-        counts = {name: int(match[1]) for name, match in calls.items() if match}
-        return {name: count for name, count in counts.items() if name != "function|list"}
+    def _counted(self) -> dict[_Counter, int]:
+        """Return how often each node ran each command, by its name in lower case, without the one
+        that lists libraries."""
+        counts: dict[_Counter, int] = {}
+        for id_, (reply,) in self._ask(("INFO", "commandstats")).items():
+            for name, said in parse_info(reply).items():
+                if match := CALLS.match(said):
+                    counts[id_, name.removeprefix("cmdstat_")] = int(match[1])
+        return {counter: count for counter, count in counts.items() if counter[1] != LISTS}
 
 
-def _runs(counts: dict[str, int], kind: SilentChange) -> int:
-    return sum(count for name, count in counts.items() if name.partition("|")[0] in kind.value)
+def _runs(counts: dict[_Counter, int], kind: SilentChange) -> int:
+    return sum(count for (_, name), count in counts.items() if name.partition("|")[0] in kind.value)

@@ -15,7 +15,7 @@ from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.read import alone_read, bulk_read
 from gitbackup.live.read.alone_read import Outcome, RetryAlone
 from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead
-from gitbackup.live.read.bulk_read import Batch, BulkReader, SentBatch
+from gitbackup.live.read.bulk_read import Batch, BulkReader, SentBatch, is_elsewhere
 from gitbackup.live.read.file_replies import FileReplyReader
 from gitbackup.live.read.scan import Names, scanned
 from gitbackup.live.server import staging_keys
@@ -47,10 +47,9 @@ class KeyReader:
         self.silent: set[tuple[int, bytes]] = set()
         self.watching = True
         self._server = server
-        self._hears = hears
+        self.hears = hears
         self._moments = True  # until the user turns out not to be allowed to read so
-        self._connection = server.dial()
-        self._resting = False
+        self._first: Connection | None = None
         self._other: Connection | None = None
 
     def __enter__(self) -> Self:
@@ -63,6 +62,10 @@ class KeyReader:
     def share(self) -> int:
         """Return the number by which the amount that is asked for at once is divided."""
         return self._server.abilities.share
+
+    def node_of(self, key: bytes) -> str:
+        """Return the id of the node that has a key, as far as is known."""
+        return self._server.node_of(key)
 
     def size(self, db: int) -> int | None:
         """Return how many keys a database has; None if the user may not ask."""
@@ -122,7 +125,7 @@ class KeyReader:
             return None  # its replies may be larger than the server sends at once
         self._begin(db)
         note = partial(self._note, db)
-        reader = FileReplyReader(self._connection, self._server.abilities, db, note, self._hears)
+        reader = FileReplyReader(self._connection, self._server.abilities, db, note, self.hears)
         return reader if reader.able() else None
 
     def alone(self, db: int, key: bytes) -> Entry | None:
@@ -135,15 +138,20 @@ class KeyReader:
 
     def rest(self) -> None:
         """Close the connections, until they are needed again."""
-        self._connection.close()
-        self._resting = True
+        if self._first:
+            self._first.close()
+        self._first = None
         self._forget_second()
 
     def _begin(self, db: int) -> None:
         """Select a database on the first connection."""
-        if self._resting:
-            self._connection, self._resting = self._server.dial(), False
         self._connection.select(db)
+
+    @property
+    def _connection(self) -> Connection:
+        """The first connection."""
+        self._first = self._first or self._server.dial()
+        return self._first
 
     def _ask_sizes(self, chunks: Iterator[list[bytes]]) -> list[bytes]:
         """Ask for the types and sizes of the next keys; return these keys."""
@@ -181,6 +189,8 @@ class KeyReader:
         for _ in range(TRIES):
             connection = self._second(db)
             watch = connection.ask([("WATCH", key)]) if self.watching else []
+            if watch and is_elsewhere(watch[0]):
+                raise connection.refused(watch[0], ("WATCH", key))
             entry, settled = alone_read.whole(connection, key, self._server.abilities)
             ended = connection.ask([("MULTI",), ("EXEC",)]) if self.watching else []
             if any(isinstance(reply, Refusal) for reply in (*watch, *ended)):

@@ -16,7 +16,7 @@ from gitbackup.kinds import CORE, KINDS, Abilities, Command
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection import cluster, error_replies
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.connection import ASKING, Connection, Refusal
 from gitbackup.live.connection.error_replies import name_of, right, words_of
 from gitbackup.live.read import expiry
 from gitbackup.live.read.invalidation import TRACKING
@@ -100,7 +100,7 @@ def least(verb: Verb, server: Abilities, known: Collection[str] = ()) -> list[st
         names = map(name_of, _writing(b"", server))
         needed += (right(name.partition(" ")[0]) for name in names if name in own or name in known)
     if server.one_slot:
-        needed += map(right, map(name_of, cluster.QUESTIONS))
+        needed += map(right, map(name_of, (*cluster.QUESTIONS, ASKING)))
     if not server.pexpiretime:  # Redis 6.2
         needed = [*(each.partition("|")[0] for each in needed), "+time"]
     return [*dict.fromkeys(needed)]

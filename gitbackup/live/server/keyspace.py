@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
+from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import is_out_of_range, is_unknown, words_of
 from gitbackup.live.connection.info import parse_info
@@ -86,6 +89,25 @@ def libraries(connection: Connection, server: Abilities) -> list[Library] | None
         return []
     (listed,) = connection.ask([LIST])
     return _unlisted(connection, listed) if isinstance(listed, Refusal) else told(listed)
+
+
+def libraries_of(server: Server) -> tuple[list[Library] | None, list[str]]:
+    """The function libraries of a server, None where the user may not list them.
+
+    Of a cluster these are those of all nodes, each as the first node has it; and the names of those
+    that not all nodes have alike.
+    """
+    found: dict[str, Library] = {}
+    counts = Counter[Library]()
+    for node in server.nodes.values():
+        with closing(node.dial()) as connection:
+            listed = libraries(connection, node.abilities)
+        if listed is None:
+            return None, []
+        found = {library.name: library for library in listed} | found
+        counts.update(listed)
+    alike = {library.name for library, count in counts.items() if count == len(server.nodes)}
+    return sorted(found.values()), sorted(found.keys() - alike)
 
 
 def sources(listed: Iterable[Library]) -> dict[str, str]:

@@ -16,9 +16,9 @@ from gitbackup.kinds.base import Argument
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Refusal
+from gitbackup.live.connection.slots import by_slot
 from gitbackup.live.read import alone_read, bulk_read
 from gitbackup.live.server import keyspace, staging_keys
-from gitbackup.live.server.slots import by_slot
 from gitbackup.model.keys import Entry
 
 TRIES = 5  # transactions that others' writes undo, until a key counts as moved
