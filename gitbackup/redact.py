@@ -90,6 +90,10 @@ class Redaction:
         return changes
 
 
+NOT_MASKED = Redaction()
+"""Masks nothing."""
+
+
 def _bytes(name: str) -> bytes:
     """Return the bytes that globs are compared with."""
     try:

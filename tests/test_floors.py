@@ -46,7 +46,8 @@ ROOMS_WITHIN = {
     "cli": (
         ("app",),
         ("commands",),
-        ("completions", "diff_output", "html_output", "revision_arguments", "run_plan"),
+        ("run_plan",),
+        ("choose", "completions", "diff_output", "html_output", "revision_arguments"),
         ("after_commit",),
         ("options",),
         ("pager", "parameter_types"),

@@ -209,7 +209,7 @@ class Context:
         scope, server = self._scope_at(other), self.server_of(other, password)
         repository, home = self.repository, other is None
         at = repository, self.create, server, scope, home, self.progress
-        return Destination(*at, skip_unsupported)
+        return Destination(*at, skip_unsupported, self.redaction(()))
 
     def _scope_at(self, other: str | None) -> Scope:
         named = self.address_of(other).db

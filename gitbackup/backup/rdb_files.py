@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitbackup.commit.commit import CommitResult
     from gitbackup.plan.plan import Plan
     from gitbackup.rdb.import_as_branch import RdbAdopted, RdbSnapshotReader
+    from gitbackup.restore.restore import See
 
 
 class RdbFiles:
@@ -134,8 +135,10 @@ class RdbFiles:
         delete: bool = True,
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
+        see: See | None = None,
     ) -> Plan:
-        """Return what a restore of a file would do; nothing is written.
+        """Return what a restore of a file would do; nothing is written. The plan is passed to `see`
+        while its `differences` can be looked at.
 
         `adopt` and then `Backup.restorer` carry it out; the other arguments are as for that.
         """
@@ -150,8 +153,12 @@ class RdbFiles:
         ):
             adopted = import_as_branch.import_as_branch(aside, live)
             server, request = self._context.server_of(to), RestoreRequest(adopted.commit, options)
-            plan = self._context.restorer(request, server, to, aside).plan()
-        return replace(plan, warnings=[*plan.warnings, *adopted.warnings])
+
+            def warned(plan: Plan) -> Plan:
+                return replace(plan, warnings=[*plan.warnings, *adopted.warnings])
+
+            restorer = self._context.restorer(request, server, to, aside)
+            return warned(restorer.plan(see and (lambda plan: see(warned(plan)))))
 
     def _loaded(
         self, file: str | Path, program: str | Path | None, modules: Sequence[str | Path]

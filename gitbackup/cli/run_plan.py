@@ -4,6 +4,7 @@ share."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -12,14 +13,18 @@ import click
 from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import say_after_commit
+from gitbackup.cli.diff_output import view
 from gitbackup.cli.options import Command, json_option
+from gitbackup.cli.pager import reading
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.format.names import key_list
 from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Plan
 from gitbackup.plan.plan_json import plan_object
+from gitbackup.report.json.diff import to_json
 from gitbackup.report.json.objects import restore_object
 from gitbackup.report.text import conflicts, sentences
+from gitbackup.report.text.diff import change_lines
 from gitbackup.report.text.plan import plan_lines
 
 SEEN = {
@@ -45,6 +50,7 @@ class PlanOptions(NamedTuple):
     yes: bool
     as_json: bool
     full: bool
+    patch: bool
 
 
 def manner_options(command: Command) -> Command:
@@ -52,13 +58,16 @@ def manner_options(command: Command) -> Command:
 
     @json_option
     @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
+    @click.option(
+        "-p", "--patch", is_flag=True, help="Show what the plan changes inside the values, too."
+    )
     @click.option("--full", is_flag=True, help="List every key, even if the plan is long.")
     @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
     @wraps(command)
     def mannered(
-        *given: Any, dry_run: bool, yes: bool, as_json: bool, full: bool, **words: Any
+        *given: Any, dry_run: bool, yes: bool, as_json: bool, full: bool, patch: bool, **words: Any
     ) -> Any:
-        return command(*given, manner=PlanOptions(dry_run, yes, as_json, full), **words)
+        return command(*given, manner=PlanOptions(dry_run, yes, as_json, full, patch), **words)
 
     return cast(Command, mannered)
 
@@ -93,9 +102,9 @@ def carry_out(
     if how.resumes:
         terminal.warn("continuing the same restore, which was interrupted")
     if manner.dry_run:
-        say_plan(how.plan(), manner)
+        how.plan(lambda plan: say_plan(backup, plan, manner))
         return
-    answer = Answer(manner)
+    answer = Answer(backup, manner)
     try:
         result = how.run(answer.to, lambda result: _say_done(result, manner.as_json))
     except (click.Abort, KeyboardInterrupt):
@@ -123,19 +132,33 @@ def carry_out(
         raise PartlyDone("; ".join(undone))
 
 
-def say_plan(plan: Plan, manner: PlanOptions) -> None:
+def say_plan(backup: Backup, plan: Plan, manner: PlanOptions) -> None:
     """The plan alone."""
-    if manner.as_json:
-        terminal.say_json(plan_object(plan))
-    else:
-        terminal.say(plan_lines(plan, manner.full))
+    if not manner.as_json:
+        with reading(backup) if manner.patch else nullcontext():
+            terminal.say(plan_lines(plan, manner.full))
+            if manner.patch:
+                say_differences(plan, manner)
+        return
+    terminal.say_json(plan_object(plan))
+    if manner.patch:
+        for key in plan.differences():
+            terminal.say_json(to_json(key.change, key.before, key.after, key.values, key.redacted))
+
+
+def say_differences(plan: Plan, manner: PlanOptions) -> None:
+    """What the plan changes inside each key; beside what is for a program, if there is that."""
+    for key in plan.differences():
+        lines = change_lines(key.change, key.before, key.after, key.values, view(manner.full))
+        terminal.say(["\n".join(lines)], err=manner.as_json)
 
 
 class Answer:
     """What a person says to a plan; `yes` is true from when it may be carried out."""
 
-    def __init__(self, manner: PlanOptions) -> None:
+    def __init__(self, backup: Backup, manner: PlanOptions) -> None:
         self.yes = False
+        self._backup = backup
         self._manner = manner
 
     def to(self, plan: Plan) -> bool:
@@ -143,9 +166,21 @@ class Answer:
         options = self._manner
         if not (options.yes and options.as_json):
             terminal.say(plan_lines(plan, options.full), err=options.as_json)
-        question = terminal.seen(f"Write this to {plan.server}?")
-        self.yes = options.yes or click.confirm(question, err=True)
+            if options.patch:
+                say_differences(plan, options)
+        self.yes = options.yes or self._asked(plan)
         return self.yes
+
+    def _asked(self, plan: Plan) -> bool:
+        """Ask until the answer is yes or no; show on p what changes inside the values."""
+        question = terminal.seen(f"Write this to {plan.server}? [y/N, p to see what changes]")
+        while True:
+            answer = click.prompt(question, default="n", show_default=False, err=True).lower()
+            if answer in ("y", "yes", "n", "no"):
+                return bool(answer[0] == "y")
+            if answer == "p":
+                with nullcontext() if self._manner.as_json else reading(self._backup):
+                    say_differences(plan, self._manner)
 
 
 def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> None:

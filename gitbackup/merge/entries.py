@@ -205,8 +205,9 @@ def _timeless(entry: Entry) -> dict[str, Any]:
 
 def _counted(part: Part, versions: Versions) -> Any:
     """Return `now` less what was added from `before` to `after`, in the same form; UNDECIDED if
-    these are not whole numbers, or the result is too large."""
-    before, after, now = map(_whole, versions)
+    these are not whole numbers, or the result is too large. A counter begins at 0."""
+    before, after = (0 if each is ABSENT else _whole(each) for each in versions[:2])
+    now = _whole(versions.now)
     if before is None or after is None or now is None:
         return UNDECIDED
     count = now - (after - before)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gitbackup.format import codec
 from gitbackup.kinds import kind_of
-from gitbackup.model.changes import Action, Counts
+from gitbackup.model.changes import Action, Counts, KeyDiff
 from gitbackup.model.file_groups import count_by_namespace, parts, total
 from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.model.merging import Conflict, MergeRule
@@ -128,7 +128,9 @@ class Plan:
     and that are kept; `unsupported` keys of the snapshot are left out, for the server cannot hold
     their types. `warnings` are sentences for the user. `name` is that of the imported file,
     or of the server if it is `copied` from one; empty for a commit. `conflicts` of a revert are
-    parts of keys that are left as they are, since they cannot be merged.
+    parts of keys that are left as they are, since they cannot be merged. `differences` yields what
+    each step changes inside its key; it can be called as long as somebody is shown the plan, or
+    asked about it.
     """
 
     commit: str
@@ -144,6 +146,7 @@ class Plan:
     name: str = ""
     copied: bool = False
     conflicts: Sequence[Conflict] = ()
+    differences: Callable[[], Iterable[KeyDiff]] = field(default=tuple, compare=False, repr=False)
 
     @property
     def source(self) -> str:

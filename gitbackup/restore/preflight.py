@@ -20,12 +20,14 @@ from gitbackup.live.server.unknown_types import unknown_types
 from gitbackup.live.write import write_probe
 from gitbackup.live.write.key_writer import KeyWrite, is_loaded
 from gitbackup.model.amounts import counted, size
-from gitbackup.model.changes import Action
+from gitbackup.model.changes import Action, KeyChange, KeyDiff
 from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import FUNCTIONS, Entry, Scope
 from gitbackup.plan.plan import NewKeys, Plan, PlannedKey, RestoreOptions, least, timed
+from gitbackup.redact import Redaction
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.snapshot import file_format
+from gitbackup.snapshot.compare import key_diff, masked
 from gitbackup.snapshot.entry_sources import EntrySource
 
 
@@ -64,6 +66,13 @@ class Entries:
     def new(self, new_keys: NewKeys) -> dict[str, Entry]:
         """Return the entries of keys that are created in bulk, by name."""
         return self._commit.content(new_keys.path)
+
+    def differences(self, redaction: Redaction) -> Iterator[KeyDiff]:
+        """Yield what each step of the plan changes inside its key, masked."""
+        for planned in self._plan.keys:
+            step = self.step(planned)
+            change = KeyChange(planned.key, planned.action, planned.before, planned.after)
+            yield masked(key_diff(change, step.before, step.after), redaction)
 
     def adds(self, free: int) -> int:
         """Return how many more bytes of memory the server needs, at the very least.

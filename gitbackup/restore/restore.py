@@ -7,9 +7,10 @@ committed, and a new plan is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 
 from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
@@ -23,7 +24,7 @@ from gitbackup.model.file_groups import merged
 from gitbackup.model.keys import Scope
 from gitbackup.plan.plan import Clock, Plan
 from gitbackup.progress import Progress
-from gitbackup.redact import Redaction
+from gitbackup.redact import NOT_MASKED, Redaction
 from gitbackup.restore import apply as applying
 from gitbackup.restore import commits, preflight
 from gitbackup.restore.commits import LiveState
@@ -31,7 +32,7 @@ from gitbackup.restore.final_check import FinalCheck
 from gitbackup.restore.planner import RestoreRequest, build_plan, revalidate, scope_to_change
 from gitbackup.restore.preflight import Entries, expect_covered, expect_some
 from gitbackup.restore.result import RestoreResult, Sight, Why, cut_off
-from gitbackup.restore.revert import NOT_MASKED, Reversal, Reverter
+from gitbackup.restore.revert import Reversal, Reverter
 from gitbackup.restore.trailers import DONE, trailers
 from gitbackup.restore.validate import count_keys, sound_part
 from gitbackup.restore.verify_writes import differing
@@ -52,6 +53,7 @@ APART = (
 NOT_COVERED = "the server of the commit had {}, which a restore does not create: use FT.CREATE"
 Confirm = Callable[[Plan], bool]
 Tell = Callable[[RestoreResult], object]
+See = Callable[[Plan], object]
 
 
 class Restorer:
@@ -111,6 +113,7 @@ class Restorer:
         self._saved: str | None = None  # the commit of the state that this round found
         self._entry = commits.entry(repository, request, server, home)
         self._replaced = self._entry.replaced
+        self._redaction = redaction
         self._reverter: Reverter | None = None
         if request.how.revert:
             self._reverter = Reverter(
@@ -126,8 +129,11 @@ class Restorer:
         """Whether it continues a restore that was cut off."""
         return self._request.unfinished is not None
 
-    def plan(self) -> Plan:
-        """Return the plan, which warns of what the server would refuse. Nothing is written."""
+    def plan(self, see: See | None = None) -> Plan:
+        """Return the plan, which warns of what the server would refuse. Nothing is written.
+
+        It is passed to `see` while its `differences` can be looked at.
+        """
         with Spool() as spool:
             live_state = self._read_live(spool)
             self._expect_some(live_state.plan)
@@ -136,11 +142,17 @@ class Restorer:
                 if self._home:
                     self._repository.expect_resolved()
                 preflight.probe(self._server, live_state.plan, entries)
+                warnings = preflight.warnings(self._server, live_state.plan, entries)
             except GitbackupError as error:
-                return _warned(live_state.plan, f"the plan cannot be applied: {error}")
-            return _warned(
-                live_state.plan, *preflight.warnings(self._server, live_state.plan, entries)
-            )
+                warnings = [f"the plan cannot be applied: {error}"]
+            plan = self._to_show(live_state, entries, warnings)
+            if see:
+                see(plan)
+            return plan
+
+    def _to_show(self, live_state: LiveState, entries: Entries, warnings: Sequence[str]) -> Plan:
+        plan = _warned(live_state.plan, *warnings)
+        return replace(plan, differences=partial(entries.differences, self._redaction))
 
     def run(self, confirm: Confirm, tell: Tell | None = None) -> RestoreResult:
         """Pass the plan to `confirm`, carry it out if that returns true, and return what was done.
@@ -206,7 +218,8 @@ class Restorer:
         """Check, as far as that can be known beforehand, that it can be done; then ask."""
         self._expect_some(live_state.plan)
         preflight.probe(self._server, live_state.plan, entries)
-        plan = _warned(live_state.plan, *preflight.warnings(self._server, live_state.plan, entries))
+        warnings = preflight.warnings(self._server, live_state.plan, entries)
+        plan = self._to_show(live_state, entries, warnings)
         applied = bool(plan.keys) and confirm(plan)
         return RestoreResult(plan, applied, conflicts=plan.conflicts)
 

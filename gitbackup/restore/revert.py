@@ -20,7 +20,7 @@ from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.keys import Entry, Key
 from gitbackup.model.merging import Conflict, MergeRule
 from gitbackup.plan.plan import Clock, RestoreOptions, Revert, Ttl, timed
-from gitbackup.redact import Redaction
+from gitbackup.redact import NOT_MASKED, Redaction
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison, compare
 from gitbackup.snapshot.entry_sources import EntrySource, FileSummaries
@@ -30,8 +30,6 @@ from gitbackup.store.repository.repository import Repository
 
 TOGETHER = 128
 """Merged entries that are kept as one file of the target."""
-
-NOT_MASKED = Redaction()
 
 
 class Reversal(NamedTuple):

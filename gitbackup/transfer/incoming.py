@@ -15,9 +15,10 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.model.keys import Scope
 from gitbackup.plan.plan import Plan, RestoreOptions
 from gitbackup.progress import Progress
+from gitbackup.redact import NOT_MASKED, Redaction
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.restore.request import Target, unfinished
-from gitbackup.restore.restore import Confirm, Restorer, Tell
+from gitbackup.restore.restore import Confirm, Restorer, See, Tell
 from gitbackup.restore.result import RestoreResult
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JournalEntry
@@ -29,7 +30,7 @@ class Destination:
     """Where an import or a copy goes: the server, and what it is to the data repository.
 
     `repository` is None if there is none yet, and `make` makes it. `scope`, `home` and
-    `skip_unsupported` are as for a Restorer.
+    `skip_unsupported` and `redaction` are as for a Restorer.
     """
 
     repository: Repository | None
@@ -39,6 +40,7 @@ class Destination:
     home: bool
     progress: Progress
     skip_unsupported: bool = False
+    redaction: Redaction = NOT_MASKED
 
 
 class Incoming(ABC):
@@ -70,10 +72,13 @@ class Incoming(ABC):
         """Whether it continues one that was cut off."""
         return self._unfinished is not None
 
-    def plan(self) -> Plan:
-        """Return the plan, which warns of what the server would refuse. Nothing is written."""
+    def plan(self, see: See | None = None) -> Plan:
+        """Return the plan, which warns of what the server would refuse. Nothing is written.
+
+        It is passed to `see` while its `differences` can be looked at.
+        """
         with scratch(self._place.repository) as repository:
-            return self._restorer(repository, self._record(repository)).plan()
+            return self._restorer(repository, self._record(repository)).plan(see)
 
     def run(self, confirm: Confirm, tell: Tell | None = None) -> RestoreResult:
         """Pass the plan to `confirm`, carry it out if that returns true, and return what was done.
@@ -82,8 +87,9 @@ class Incoming(ABC):
         what a restore does; the same one, run again, then finishes.
         """
         if self._place.repository is None:
-            plan = self.plan()
-            if not plan.keys or not confirm(plan):
+            answers: list[bool] = []
+            plan = self.plan(lambda plan: answers.append(bool(plan.keys) and confirm(plan)))
+            if not all(answers):
                 return RestoreResult(plan, applied=False)
             confirm = _confirmed
         repository = self._place.repository or self._place.make()
@@ -120,7 +126,7 @@ class Incoming(ABC):
             commit, self._how, self._asked, note, name=self._name, copied=self.copied
         )
         at = repository, place.server, request, place.scope, place.home, place.progress
-        return Restorer(*at, skip_unsupported=place.skip_unsupported)
+        return Restorer(*at, skip_unsupported=place.skip_unsupported, redaction=place.redaction)
 
     def _note(self, repository: Repository | None) -> JournalEntry | None:
         if repository is None:

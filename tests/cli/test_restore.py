@@ -104,14 +104,14 @@ def test_at_a_terminal_no_means_no(damaged: User) -> None:
     assert damaged.at_terminal("restore", "HEAD", types="n\n") == Done(
         1,
         text(PLAN) + "nothing was changed\n",
-        "Write this to SERVER? [y/N]: n\n",
+        "Write this to SERVER? [y/N, p to see what changes]: n\n",
     )
     assert damaged.state() == before
 
 
 def test_at_a_terminal_yes_means_yes(damaged: User) -> None:
     assert damaged.at_terminal("restore", "HEAD", types="y\n") == Done(
-        0, text(PLAN) + text(DONE), "Write this to SERVER? [y/N]: y\n"
+        0, text(PLAN) + text(DONE), "Write this to SERVER? [y/N, p to see what changes]: y\n"
     )
     assert damaged.says("diff") == ""
 
@@ -120,7 +120,7 @@ def test_the_plan_stands_by_the_question_where_the_output_is_for_a_program(
     damaged: User,
 ) -> None:
     done = damaged.at_terminal("restore", "HEAD", "--json", types="n\n")
-    assert done.err == text(PLAN) + "Write this to SERVER? [y/N]: n\n"
+    assert done.err == text(PLAN) + "Write this to SERVER? [y/N, p to see what changes]: n\n"
     assert (done.code, json.loads(done.out)["verified"]) == (1, 0)
 
 

@@ -162,6 +162,8 @@ COUNTED = [
     ("zset", {"m": 1}, {"m": 3}, {"m": 7}, {"m": 5}),
     ("string", '{"n":1}', '{"n":3}', '{"n":7}', '{"n":5}'),
     ("ReJSON-RL", *({"document": {"n": each}} for each in (1, 3, 7, 5))),
+    ("hash", {"m": "0"}, {"m": "0", "n": "3"}, {"m": "0", "n": "7"}, {"m": "0", "n": "4"}),
+    ("zset", {"m": 5}, None, {"m": 2}, {"m": 7}),
     # agreed on already: no counter
     ("string", "100", "200", "100", "100"),
 ]
@@ -180,7 +182,8 @@ def test_a_counter_gets_its_difference_taken_off(
         ("string", ["0.5", "1.5", "2.5"]),
         ("string", ["01", "2", "3"]),
         ("string", ["x", "2", "3"]),
-        ("string", [None, "2", "3"]),
+        ("string", [None, "x", "3"]),
+        ("string", ["1", "2", None]),
         ("string", [str(2**63 - 1), "0", "5"]),
         ("zset", [{"m": 1}, {"m": 2.5}, {"m": 3}]),
         ("zset", [{"m": 2**53 - 1}, {"m": 1}, {"m": 5}]),

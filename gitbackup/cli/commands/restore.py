@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 
 from gitbackup import Backup
 from gitbackup.cli import completions, terminal
+from gitbackup.cli.choose import choose
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
@@ -38,6 +40,7 @@ from gitbackup.cli.run_plan import (
 from gitbackup.errors import Ambiguous, Damaged, NewerFormat, UsageError
 from gitbackup.model.ttl import Ttl
 from gitbackup.plan.plan_json import read_plan
+from gitbackup.report.text.plan import plan_lines
 from gitbackup.system import available_memory
 
 if TYPE_CHECKING:  # it loads what `restore --help` has no need of
@@ -47,8 +50,8 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
 @click.command(
     cls=OwnFirst,
     epilog=examples(
-        "gitbackup restore HEAD~1 --dry-run",
-        "gitbackup restore before-upgrade",
+        "gitbackup restore HEAD~1 --dry-run -p",
+        "gitbackup restore before-upgrade -i",
         "gitbackup restore @{yesterday} 'apikey:*' --no-delete --yes",
         "gitbackup restore HEAD --db 3:5",
         "gitbackup restore HEAD --to redis://localhost:6380",
@@ -62,6 +65,9 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
 @url_option
 @move_option
 @manner_options
+@click.option(
+    "-i", "--interactive", is_flag=True, help="Choose keys and namespaces from a list first."
+)
 @click.option("--no-delete", is_flag=True, help="Keep keys that are not in the commit.")
 @click.option(
     "--skip-damaged",
@@ -98,6 +104,7 @@ def restore(
     url: str | None,
     moves: tuple[tuple[int, int], ...],
     manner: PlanOptions,
+    interactive: bool,
     no_delete: bool,
     skip_damaged: bool,
     skip_unsupported: bool,
@@ -134,7 +141,8 @@ def restore(
     words |= {"delete": not no_delete, "ttl": Ttl(ttl)}
     with password_in_url():
         if rdb and manner.dry_run:
-            say_plan(backup.rdb.plan(rdb, server, modules=modules, **words), manner)
+            see = partial(say_plan, backup, manner=manner)
+            backup.rdb.plan(rdb, server, modules=modules, see=see, **words)
             return
         if file:
             how = backup.planned(read_plan(available_memory.whole(file, "the plan")), to)
@@ -144,6 +152,8 @@ def restore(
             )
             skips = {"skip_damaged": skip_damaged, "skip_unsupported": skip_unsupported}
             how = _meant(ctx, backup, commit, words | skips, manner)
+            if interactive:
+                how = _meant(ctx, backup, commit, words | skips | _chosen(ctx, how, manner), manner)
     try:
         carry_out(ctx, backup, how, manner, how.damaged)
     except NewerFormat:
@@ -173,12 +183,28 @@ def _meant(
         return backup.restorer(error.then, **words)
 
 
+def _chosen(ctx: click.Context, how: Restorer, manner: PlanOptions) -> dict[str, Any]:
+    """Return the words that name the keys which a person chooses; exits if there are none."""
+    if not terminal.asks():
+        raise UsageError("-i asks which keys to restore: give key globs instead")
+    plan = how.plan()
+    try:
+        chosen = choose(plan, manner.as_json) if plan.keys else None
+    except click.Abort:
+        raise terminal.Untouched from None
+    if chosen is None:
+        terminal.say(["nothing was changed"] if plan.keys else plan_lines(plan), err=manner.as_json)
+        ctx.exit(1 if plan.keys else 0)
+    return chosen._asdict()
+
+
 def _expect_plan_alone(ctx: click.Context) -> None:
     """Raises UsageError for an option or argument that the plan settles."""
     named = {
         "commit_ish": "COMMIT-ISH",
         "patterns": "key globs",
         "moves": "--db",
+        "interactive": "-i",
         "no_delete": "--no-delete",
         "skip_damaged": "--skip-damaged",
         "skip_unsupported": "--skip-unsupported",

@@ -1,0 +1,156 @@
+"""Choosing keys of a plan from a list, as `git add -i` does."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import click
+
+from gitbackup.cli import terminal
+from gitbackup.errors import UsageError
+from gitbackup.format import codec
+from gitbackup.format.names import escape, key_name
+from gitbackup.format.patterns import matcher
+from gitbackup.model.keys import FUNCTIONS, Key
+from gitbackup.plan.plan import Plan, PlannedKey
+from gitbackup.report.text.plan import VERBS
+
+LISTED = 40
+"""Keys that are listed one by one; of more, only the namespaces are."""
+
+FEW = 20
+"""Keys of a namespace that are named one by one; for more, a glob stands for the namespace."""
+
+SPECIAL = re.compile(r"([*?\[\]\\])")
+RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+
+HELP = (
+    "3  1,4-7   these lines",
+    "user:*     keys that match a glob",
+    "*          everything",
+    "-3         not this line, or glob, after all",
+    "Enter      when all are chosen that are to be; they have a * then",
+)
+
+
+class Chosen(NamedTuple):
+    """The keys that were chosen, as patterns and databases of a restore; no patterns are all."""
+
+    patterns: tuple[str, ...]
+    databases: Mapping[int, int] | None
+
+
+class _Line(NamedTuple):
+    """A line of the list, and the keys that it stands for."""
+
+    text: str
+    keys: frozenset[Key]
+
+
+def choose(plan: Plan, err: bool) -> Chosen | None:
+    """Ask which keys of a plan to restore, until the person is content; None for none.
+
+    The list is shown on standard error if `err`. Raises UsageError if no restore can be of these
+    keys only.
+    """
+    steps = [*plan.keys]
+    lines, chosen = [*_lines(steps)], set[Key]()
+    while True:
+        terminal.say(_shown(lines, chosen), err=err)
+        question = f"Restore which of {len(steps):,}? [Enter when done, ? for help]"
+        words = click.prompt(question, default="", show_default=False, err=True)
+        if not words.strip():
+            return _as_restore(plan, steps, chosen) if chosen else None
+        for word in words.replace(",", " ").split():
+            if word == "?":
+                terminal.say((f"  {line}" for line in HELP), err=err)
+                continue
+            removes = word[0] == "-" and len(word) > 1
+            keys = _named(word[removes:], lines, steps)
+            if not keys:
+                terminal.warn(f"no line and no key here is called {word[removes:]!r}")
+            chosen = chosen - keys if removes else chosen | keys
+
+
+def _lines(steps: Sequence[PlannedKey]) -> Iterator[_Line]:
+    """Yield a line for each namespace of several keys, then for each key, unless these are many."""
+    spaces = defaultdict[tuple[str, str], list[PlannedKey]](list)
+    for step in steps:
+        spaces[step.key.place, step.key.namespace].append(step)
+    listed = steps
+    if len(steps) > LISTED:
+        listed = [some[0] for some in spaces.values() if len(some) == 1]
+    for (place, space), some in spaces.items():
+        if len(some) > 1:
+            named = escape(space) if place == "db0" else f"{place} {escape(space)}"
+            counts = ", ".join(
+                f"{verb} {count:,}"
+                for action, verb in VERBS.items()
+                if (count := sum(step.action is action for step in some))
+            )
+            yield _Line(f"{named}:*  {counts}", frozenset(step.key for step in some))
+    for step in listed:
+        text = f"{VERBS[step.action]:<9}  {escape(step.type):<6}  {key_name(step.key)}"
+        yield _Line(text, frozenset([step.key]))
+
+
+def _shown(lines: Sequence[_Line], chosen: set[Key]) -> Iterator[str]:
+    """Yield the lines with their numbers; those that are chosen have a *, in part a +."""
+    wide = len(str(len(lines)))
+    for number, line in enumerate(lines, 1):
+        mark = "*" if line.keys <= chosen else "+" if line.keys & chosen else " "
+        yield f"{mark} {number:>{wide}}  {line.text}"
+
+
+def _named(word: str, lines: Sequence[_Line], steps: Sequence[PlannedKey]) -> set[Key]:
+    """Return the keys that a word names: by a line's number, a range of them, or a glob."""
+    if span := RANGE.fullmatch(word):
+        first, last = int(span[1]), int(span[2] or span[1])
+        return {key for line in lines[max(first - 1, 0) : last] for key in line.keys}
+    matches = matcher([word])
+    return {step.key for step in steps if matches(codec.data(step.key.name))}
+
+
+def _as_restore(plan: Plan, steps: Sequence[PlannedKey], chosen: set[Key]) -> Chosen:
+    """Return the patterns and databases that choose these keys and no others of the plan."""
+    pairs = plan.how.databases
+    if len(chosen) == len(steps):
+        return Chosen(plan.how.patterns, None if pairs is None else dict(pairs))
+    places = {key.db for key in chosen}
+    if FUNCTIONS in places:
+        databases = None
+    elif pairs is None:
+        databases = {db: db for db in sorted(places)}
+    else:
+        databases = {of: to for of, to in pairs if to in places}
+    patterns = tuple(_patterns((step.key for step in steps), chosen))
+    matches = matcher(patterns)
+    for key in (step.key for step in steps if step.key not in chosen):
+        reached = databases is None or key.db in databases.values()
+        if reached and matches(codec.data(key.name)):
+            raise UsageError(
+                f"{str(key)!r} has the name of a key that was chosen in another database: choose"
+                " keys of one database at a time"
+            )
+    return Chosen(patterns, databases)
+
+
+def _patterns(keys: Iterable[Key], chosen: set[Key]) -> Iterator[str]:
+    """Yield a glob for each namespace that is chosen whole and has many keys; for each other key
+    its name."""
+    spaces = defaultdict[str, set[Key]](set)
+    for key in keys:
+        spaces[key.namespace].add(key)
+    for space, some in spaces.items():
+        if len(some) > FEW and some <= chosen and space != "base64":
+            yield f"{_literal(space)}:*"
+        else:
+            yield from sorted({_literal(key.name) for key in some & chosen})
+
+
+def _literal(name: str) -> str:
+    """Return the glob that matches this name only."""
+    return SPECIAL.sub(r"\\\1", codec.loose(codec.data(name)))
