@@ -10,7 +10,7 @@ from gitbackup.live.connection.connect import connect
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Scope
 from gitbackup.progress import SILENT
-from gitbackup.store.objects.blobs import blob_id
+from gitbackup.store.objects.object_reader import blob_id
 from gitbackup.store.repository.reply_cache import CachedBlob
 from tests.servers import LiveServer
 

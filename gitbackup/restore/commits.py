@@ -97,7 +97,7 @@ def commit_before(
         if branch:
             importer.save(branch)
         else:
-            repository.expect_resolved()
+            repository.expect_finished()
             importer.publish()
     return commit
 

@@ -72,6 +72,49 @@ def test_a_message_may_be_empty_or_not_be_text(repository: Repository, first: st
     assert repository.commit_info(odd).subject == "ÿ odd"  # git takes it for Latin-1
 
 
+ANYBODY = b"A Person <person@example.org> 1764500000 +0100"
+SIGNATURES = [
+    ANYBODY,
+    b"Gr\xc3\xbc\xc3\x9fe \xe9  <a@b> 1764500000 -1130",
+    b"<> 0 +0000",
+    b" spaced  < a b > 007 +7",
+    b"A <a@b>",
+    b"A <a@b> soon",
+    b"A <a@b> 12 later",
+    b"A <a<b@c>> 12 +0000",
+    b"nobody",
+    b"A <a@b 12 +0000",
+    b"A <a@b> 99999999999999999 +99999",
+]
+MESSAGES = {
+    b"": OURS.encode(),
+    b"encoding ISO-8859-1\n": b"\xe9t\xe9\n",
+    b"encoding nonsense\n": b"\xc3\xa9\n",
+    b"encoding base64\n": b"x\n",
+    b"gpgsig -----BEGIN\n encoding x\n -----END\n": b"\n\n  signed\n\n\nbody",
+    b"odd\n": b"\xff\n",
+}
+
+
+def test_one_commit_is_read_as_the_log_tells_it(repository: Repository, first: str) -> None:
+    tree = repository.tree_id(first).encode()
+    note = '{"rehearsed_at": "2026-11-22T12:00:00+00:00", "result": "passed"}'
+    for signature, (header, message) in [
+        *((signature, (b"", OURS.encode())) for signature in SIGNATURES),
+        *((ANYBODY, each) for each in MESSAGES.items()),
+    ]:
+        data = b"tree %s\nparent %s\nauthor %s\ncommitter %s\n%s\n%s"
+        data %= tree, first.encode(), signature, ANYBODY, header, message
+        words = ("hash-object", "-t", "commit", "-w", "--literally", "--stdin")
+        made = git(repository.path, *words, stdin=data)
+        git(repository.path, "notes", "--ref=gitbackup", "add", "-f", "-m", note, made)
+        (logged,) = repository.history.records(Selection((made,), 1))
+        record = repository.history.record(made)
+        assert record.info == logged.info
+        assert record._replace(text="") == logged._replace(text="")
+        assert record.canonical == (signature == ANYBODY and header == b"")
+
+
 def test_the_newest_commit_comes_first(repository: Repository, first: str) -> None:
     second = commit(repository, {"db0/a.json": b"9\n"})
     third = commit(repository, {"db0/b.json": b"9\n"})

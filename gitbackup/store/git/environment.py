@@ -91,9 +91,9 @@ def config_files() -> list[Path]:
     return [*named, Path(system)]
 
 
-def roles_differ() -> bool:
-    """Return whether the caller tells git who the author is, or the committer, or when."""
-    return any(name.startswith(("GIT_AUTHOR_", "GIT_COMMITTER_")) for name in os.environ)
+def told_of(role: str, what: str) -> str:
+    """Return what the caller tells git of the AUTHOR or the COMMITTER: a NAME, an EMAIL, a DATE."""
+    return os.environ.get(f"GIT_{role}_{what}", "")
 
 
 def surroundings(caller: Mapping[str, str]) -> dict[str, str]:

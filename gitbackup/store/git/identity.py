@@ -1,30 +1,25 @@
-"""Who a commit is by, and when."""
+"""Who a commit is by, and when: see "COMMIT INFORMATION" in git-commit(1)."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from gitbackup.store.git import settings
-from gitbackup.store.git.command import Commands, failure, text
-from gitbackup.store.git.environment import roles_differ
+from gitbackup.store.git.command import Commands, failure
+from gitbackup.store.git.environment import told_of
 
 _ROLES = ("AUTHOR", "COMMITTER")
-_FALLBACK = {
-    f"GIT_{role}_{part}": value
-    for role in _ROLES
-    for part, value in (("NAME", "gitbackup"), ("EMAIL", "gitbackup@localhost"))
-}
-_ROLE_S = ("author.", "committer.")
-_NOT_MADE_UP = ("-c", "user.useConfigOnly=true")
+_OURS = ("gitbackup", "gitbackup@localhost")
+_CRUD = " .,:;<>\"\\'" + "".join(map(chr, range(32)))
+"""What git takes from both ends of a name or an address."""
 
 
 def environment(git: Commands) -> dict[str, str]:
     """Return the environment for git's own commits: who git says that the user is."""
     told = {}
     for role in _ROLES:
-        name, _, email = _known(git, role).rsplit(b" ", 2)[0].rpartition(b" ")
-        told[f"GIT_{role}_NAME"] = text(name)
-        told[f"GIT_{role}_EMAIL"] = text(email.strip(b"<>"))
+        told[f"GIT_{role}_NAME"], told[f"GIT_{role}_EMAIL"] = _who(git, role)
     return told
 
 
@@ -33,37 +28,39 @@ def signature(git: Commands, role: str, when: datetime | None = None) -> bytes:
 
     Without `when` it is now, or what the environment tells git.
     """
-    who = _one_for_both(git)
-    if who is None:
-        known = _known(git, role)
-        if when is None:
-            return known
-        who = known.rsplit(b" ", 2)[0]
-    when = when or datetime.now().astimezone()
-    return who + f" {int(when.timestamp())} {when.astimezone(when.tzinfo):%z}".encode()
+    name, email = _who(git, role)
+    if when is None and told_of(role, "DATE"):
+        date = _told_date(git, role)
+    else:
+        when = when or datetime.now().astimezone()
+        date = f"{int(when.timestamp())} {when.astimezone(when.tzinfo):%z}"
+    return f"{name} <{email}> {date}".encode("utf-8", "surrogateescape")
 
 
-def _one_for_both(git: Commands) -> bytes | None:
-    """`Name <email>` where nothing tells the author from the committer; None where it may.
+def _who(git: Commands, role: str) -> tuple[str, str]:
+    """Return the name and the email address of the AUTHOR or the COMMITTER.
 
-    It is git's, asked for once as long as the settings are the same.
+    They are gitbackup's own where git would make one up from the machine's name.
     """
-    config = settings.read(git)
-    if roles_differ() or any(value.name.startswith(_ROLE_S) for value in config):
-        return None
-    known: tuple[object, bytes] | None = git.memo.get(__name__)
-    if known is None or known[0] is not config:
-        known = config, _known(git, "COMMITTER").rsplit(b" ", 2)[0]
-        git.memo[__name__] = known
-    return known[1]
+    config = settings.every(git)
+    told = [
+        told_of(role, part.upper())
+        or config.get(f"{role}.{part}".lower())
+        or config.get(f"user.{part}")
+        for part in ("name", "email")
+    ]
+    name, email = (None if value is None else _without_crud(value) for value in told)
+    return (name, email) if name and email is not None else _OURS
 
 
-def _known(git: Commands, role: str) -> bytes:
-    """Who git knows; gitbackup itself, where git would make one up from the machine's name."""
-    words = (*_NOT_MADE_UP, "var", f"GIT_{role}_IDENT")
-    result = git.attempt(*words, as_user=True)
-    if result.status:
-        result = git.attempt(*words, environment=_FALLBACK)
-    if result.status:  # a date that is none
+def _without_crud(value: str) -> str:
+    return re.sub("[\n<>]", "", value.strip(_CRUD))
+
+
+def _told_date(git: Commands, role: str) -> str:
+    """Return the date that the environment tells, which only git can read: it may be in words."""
+    named = {f"GIT_{role}_NAME": "x", f"GIT_{role}_EMAIL": "x"}
+    result = git.attempt("var", f"GIT_{role}_IDENT", environment=named)
+    if result.status:  # it is none
         raise failure("var", result)
-    return result.out.strip()
+    return result.out.decode("ascii").strip().partition("> ")[2]

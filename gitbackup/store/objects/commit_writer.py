@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
@@ -11,8 +11,8 @@ from typing import Self
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, GitProcess, failure
 from gitbackup.store.git.identity import signature
-from gitbackup.store.objects import attributes, refs
-from gitbackup.store.objects.blobs import answer, ask, blob_id
+from gitbackup.store.objects import attributes, refs, trees
+from gitbackup.store.objects.object_reader import answer, ask, blob_id
 from gitbackup.store.objects.quarantine import Quarantine
 
 _REF = "refs/gitbackup/incoming"
@@ -37,7 +37,7 @@ class CommitWriter:
         self,
         git: Commands,
         parent: str | None,
-        publish: Callable[[str, str | None, Quarantine | None], None],
+        publish: Callable[[str, str | None, Collection[str], Quarantine | None], None],
         save: Callable[[str, str, Quarantine | None], None],
         base: str | None,
     ) -> None:
@@ -49,6 +49,7 @@ class CommitWriter:
         self._process: GitProcess | None = None
         self._apart: Quarantine | None = None
         self._commit: str | None = None
+        self._written: Collection[str] = ()  # the paths of files that it writes
 
     def blob(self, data: bytes) -> str:
         """Send the bytes of a file; return its blob's id."""
@@ -94,6 +95,7 @@ class CommitWriter:
                 process.stdin.write(line)
             process.stdin.write(b"\nget-mark :1\ndone\n")
         self._commit = self._finish()
+        self._written = [path for path, blob in changes.items() if blob]
         refs.keep_subject(self._git, self._commit, message)
         return self._commit
 
@@ -103,7 +105,7 @@ class CommitWriter:
         Raises Busy if HEAD has moved meanwhile, GitbackupError if a person's files in the work tree
         are in the way; in both cases the repository is as it was.
         """
-        self._publish(self._made(), self._parent, self._apart)
+        self._publish(self._made(), self._parent, self._written, self._apart)
 
     def save(self, branch: str) -> None:
         """Put the commit on another branch, made or moved forward; HEAD stays."""
@@ -136,8 +138,8 @@ class CommitWriter:
         start = b"merge " + parent
         if self._base is None:
             return start
-        tree = self._git.run("rev-parse", "--verify", f"{self._base}^{{tree}}").strip()
-        return start + b'\nM 040000 %s ""' % tree
+        tree = trees.id_of(self._git, self._base)
+        return start + b'\nM 040000 %s ""' % tree.encode("ascii")
 
     def _made(self) -> str:
         if self._commit is None:

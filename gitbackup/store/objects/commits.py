@@ -14,8 +14,9 @@ from typing import IO, NamedTuple
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Selection
-from gitbackup.store.git.command import Commands, GitProcess, failure
+from gitbackup.store.git.command import Commands, GitProcess, failure, text
 from gitbackup.store.objects import message, notes, refs
+from gitbackup.store.objects.object_reader import reader_of
 from gitbackup.store.objects.trees import (
     Said,
     TreePairs,
@@ -30,13 +31,13 @@ _FORMAT = f"--format=%H%n%P%n%T%n%an <%ae>%n%ad%n%cn <%ce>%n%cd%n%B{_NOTE}%N{_EN
 # raw dates: git itself gives up at some that are written otherwise
 _LOG = ("log", "-z", "--encoding=UTF-8", "--no-color", "--date=raw", _FORMAT)
 _RAW_DATE = re.compile(r"([0-9]{1,19}) ([+-])([0-9]{2})([0-9]{2})")
+_SIGNED = re.compile(r"\s*([0-9]{1,19})\s+([+-][0-9]{1,9})\s*")
 _LAST_SECOND = 253_370_764_800  # the year 9999 begins: later dates cannot be reckoned with
 _CHUNK = 1 << 16
 _LONGEST = 16 * 1024 * 1024
 """Bytes of what a commit says, its note among them: no person writes as much."""
 
 _KEPT = 1 << 20
-_MOST_KEPT = 8  # commits
 
 _LOOKED = 100  # commits to find one that can be read
 _OURS = ("\nFormat: ", "\nTaken-At: ", "\nConsistency: ", "\nKeys: ")
@@ -82,8 +83,6 @@ class History:
     def __init__(self, git: Commands) -> None:
         self._git = git
         self._pairs = TreePairs(git)
-        self._kept: dict[str, Record] = {}
-        self._notes_state: object = None
         self.notes_problem: str | None = None
         """Why the notes of rehearsals could not be read, so that no commit had one."""
 
@@ -99,18 +98,12 @@ class History:
         return _records(self._git, selection, ends, paths, self._without_notes)
 
     def record(self, commit: str) -> Record:
-        """One commit, given by id; those read last are kept as long as the notes are the same.
+        """Return one commit, given by id, and its note if that can be read.
 
         Raises Damaged if it is missing or cannot be read.
         """
-        notes_state = refs.state(self._git, notes.REF)
-        if self._notes_state != notes_state or notes_state is None or len(self._kept) > _MOST_KEPT:
-            self._kept, self._notes_state = {}, notes_state
-        record = self._kept.get(commit)
-        record = record or next(_record_of(self._git, commit, self._without_notes))
-        if len(record.text) < _KEPT:
-            self._kept[commit] = record
-        return record
+        data = reader_of(self._git).commit(commit)
+        return _stored(self._git, commit, data, notes.read(self._git, commit))
 
     def commits(self) -> list[str]:
         """Return the ids of all commits that HEAD or a branch leads to, newest first."""
@@ -290,6 +283,49 @@ def _record(record: bytes) -> Record:
     ).split("\n", 7)
     canonical = author == committer and written == committed and _is_ours(text)
     return Record(commit, tuple(parents.split()), tree, canonical, author, written, text)
+
+
+def _stored(git: Commands, commit: str, data: bytes, note: str) -> Record:
+    """Return the record of a commit object, as `git log` tells of it."""
+    words = _Words()
+    words.add(data)
+    head, _, body = bytes(words.data).partition(b"\n\n")
+    lines = [line.partition(b" ")[::2] for line in head.split(b"\n")]
+    told = dict(reversed(lines))
+    if b"tree" not in told:
+        raise Damaged(f"{git.folder} is damaged: commit {commit} has no tree (see `git fsck`)")
+    encoding = told.get(b"encoding", b"utf-8").decode("ascii", "replace")
+    (author, written), (committer, committed) = (
+        _signature(_decoded(told.get(role, b""), encoding)) for role in (b"author", b"committer")
+    )
+    said = _decoded(body.partition(b"\0")[0], encoding) + _NOTE + note
+    return Record(
+        commit,
+        tuple(text(id_) for name, id_ in lines if name == b"parent"),
+        text(told[b"tree"]),
+        author == committer and written == committed and _is_ours(said),
+        author,
+        written,
+        said,
+    )
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding, "replace")
+    except (LookupError, ValueError):  # of no encoding that Python knows
+        return data.decode("utf-8", "replace")
+
+
+def _signature(line: str) -> tuple[str, str]:
+    """Return who made a commit, `Name <email>`, and when, in git's raw form; what it is not given
+    as is empty."""
+    name, _, rest = line.partition("<")
+    email, closed, _ = rest.partition(">")
+    if not closed:
+        return " <>", ""
+    when = _SIGNED.fullmatch(rest.rpartition(">")[2])
+    return f"{name.rstrip()} <{email}>", f"{int(when[1])} {int(when[2]):+05}" if when else ""
 
 
 def _is_ours(text: str) -> bool:

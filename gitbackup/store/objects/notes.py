@@ -8,19 +8,23 @@ notes that are merged, the lines of both, is read as well: the latest counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 
+from gitbackup.errors import Damaged, TooLarge
 from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Rehearsal, Verdict
 from gitbackup.store.git.command import Commands, failure
 from gitbackup.store.objects import refs
 from gitbackup.store.objects.commit_writer import CommitWriter
+from gitbackup.store.objects.object_reader import reader_of
 from gitbackup.store.objects.quarantine import Quarantine
 
 REF = "refs/notes/gitbackup"
 _LONGEST = 200  # characters of a problem
 _TOLD = ("server", "gitbackup", "problem")
+_LONGEST_NOTE = 16 * 1024 * 1024  # bytes
 _MOST_LINES = 100
 _LONGEST_LINE = 10_000  # characters; ours have some hundred
 
@@ -31,13 +35,15 @@ def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
     A note is a file named for its commit in a tree of such, and so as good as any to write.
     """
 
-    def publish(new: str, old: str | None, written: Quarantine | None) -> None:
+    def publish(
+        new: str, old: str | None, paths: Collection[str], written: Quarantine | None
+    ) -> None:
         if written:
             written.admit()
         refs.move(git, REF, new, old)
 
     def save(_: str, new: str, written: Quarantine | None) -> None:
-        publish(new, refs.read(git, REF), written)
+        publish(new, refs.read(git, REF), (), written)
 
     tip = refs.read(git, REF)
     with CommitWriter(git, tip, publish, save, tip) as importer:
@@ -48,6 +54,16 @@ def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
         count = len(rehearsals)
         importer.commit(f"{counted(count, 'commit')} rehearsed\n", changes)
         importer.publish()
+
+
+def read(git: Commands, commit: str) -> str:
+    """Return a commit's note; empty if it has none, or none that can be read."""
+    reader = reader_of(git)
+    for path in _paths(commit):
+        with suppress(Damaged, TooLarge):
+            if found := reader.find(f"{REF}:{path}"):
+                return reader.read(found.id, _LONGEST_NOTE).decode("utf-8", "replace")
+    return ""
 
 
 def problem(git: Commands) -> str | None:

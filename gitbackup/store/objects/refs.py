@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Collection
+from contextlib import suppress
 from itertools import dropwhile, takewhile
 
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, failure, text
+from gitbackup.store.objects.object_reader import reader_of
 
 HELD = "refs/gitbackup/imported"
 _NONE = "0" * 40
 _LONGEST = 4096  # bytes of a file in refs/
 _SUBJECT = f"{__name__}.subject"
-_ID = re.compile(r"[0-9a-f]{40}")
 _IN_FILE = re.compile(rb"[0-9a-f]{40}\n")
 _POINTS = re.compile(rb"ref: (refs/heads/(?!\.invalid)[^\0-\x20\x7f]+)\n")  # not of reftables
 _WRONG = re.compile(r"^(?!warning:).|broken ref|dangling symref", re.MULTILINE)
@@ -69,53 +70,31 @@ def _content(git: Commands, ref: str) -> bytes:
         return b""
 
 
-def state(git: Commands, ref: str) -> object:
-    """Return what is another value once a ref has changed; None where that cannot be told."""
-    if (git.git_dir / "reftable").exists():
-        return None
-    try:
-        packed = (git.git_dir / "packed-refs").stat()
-    except OSError:
-        return _content(git, ref)
-    return _content(git, ref), packed.st_ino, packed.st_size, packed.st_mtime_ns
-
-
 def resolve(git: Commands, commit_ish: str) -> str:
     """Return the id of the commit that a person means; UsageError where git finds none, or two;
     Damaged where HEAD's commit cannot be read, so that little is found."""
     # a name from outside is never an option, and a ^ before it would mean all but that
-    if re.match(r"[-^]|\Z", commit_ish) or re.search(r"[\0\n]", commit_ish):
+    if re.match(r"[-^]|\Z", commit_ish) or re.search(r"[\0\r\n]", commit_ish):
         raise _unknown(git, commit_ish)
-    found = commit_ish if _ID.fullmatch(commit_ish) else _found(git, commit_ish)
-    known: set[str] = git.memo.setdefault(__name__, set())
-    if found in known:
-        return found
-    peeled = git.attempt("rev-parse", "--verify", "--quiet", found + "^{commit}")
-    if peeled.status:
-        raise _unknown(git, commit_ish)
-    commit = peeled.out.decode("ascii").strip()
-    known.add(commit)
-    return commit
-
-
-def _found(git: Commands, named: str) -> str:
-    """Return the id of the object that a name stands for, or the beginning of an id."""
-    if named == "HEAD" and (found := _from_file(git, named)):
-        return found
-    result = git.attempt("rev-parse", "--verify", "--end-of-options", named)
-    if "is ambiguous" in result.error and result.status:
-        sentence = f"{named!r} is ambiguous: more than one id begins with it; give more digits"
-        raise UsageError(sentence)
-    found = result.out.decode("ascii", "replace").strip()
-    if result.status or not _ID.fullmatch(found):
-        raise _unknown(git, named)
-    return found
+    with suppress(Damaged):  # to name what cannot be read is to name nothing
+        # what follows a name may be a part of it, so the name is looked up by itself
+        found = reader_of(git).find(commit_ish)
+        if found and (commit := _peeled(git, found.id)):
+            return commit
+    raise _unknown(git, commit_ish)
 
 
 def is_commit(git: Commands, ident: str) -> bool:
     """Return whether an id is that of a commit, or of a tag of one."""
-    peeled = git.attempt("rev-parse", "--verify", "--quiet", ident + "^{commit}")
-    return not peeled.status
+    return _peeled(git, ident) is not None
+
+
+def _peeled(git: Commands, ident: str) -> str | None:
+    """Return the commit that an id is, or a tag of it; None if it is neither, or cannot be read."""
+    with suppress(Damaged):
+        if found := reader_of(git).find(ident + "^{commit}"):
+            return found.id
+    return None
 
 
 def under(git: Commands, prefix: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from gitbackup.store.git.command import Commands, text
-from gitbackup.store.objects.blobs import Blobs
+from gitbackup.store.objects.object_reader import ObjectReader
 
 MOST_FILES = 10_000_000  # of a commit, its folders among them: over a billion keys
 DEEPEST = 200  # folders in each other; the layout makes fewer
@@ -34,12 +34,12 @@ def beyond(git: Commands, trees: Iterable[str]) -> str:
 
     Raises Damaged where one cannot be read.
     """
-    blobs = Blobs(git)
+    reader = ObjectReader(git)
     try:
-        measure = _Measure(blobs)
+        measure = _Measure(reader)
         return next(filter(None, map(measure.take, trees)), "")
     finally:
-        blobs.close()
+        reader.close()
 
 
 def of_commits(git: Commands, ends: Iterable[str]) -> Iterator[str]:
@@ -66,8 +66,8 @@ class _Open(NamedTuple):
 
 
 class _Measure:
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
+    def __init__(self, reader: ObjectReader) -> None:
+        self._reader = reader
         self._known: dict[str, _Size] = {}
         self._ahead: dict[str, bytes] = {}
         self._held = 0  # bytes of these
@@ -99,7 +99,7 @@ class _Measure:
     def _read(self, tree: str) -> bytes:
         data = self._ahead.pop(tree, None)
         if data is None:
-            return next(self._blobs.trees([tree]))
+            return next(self._reader.trees([tree]))
         self._held -= len(data)
         return data
 
@@ -107,7 +107,7 @@ class _Measure:
         """Read some trees at once, as far as they fill little memory."""
         new = (t for t in dict.fromkeys(trees) if t not in self._known and t not in self._ahead)
         wanted = [*islice(new, _AT_ONCE)] if self._held < _MOST_HELD else []
-        for tree, data in zip(wanted, self._blobs.trees(wanted), strict=True):
+        for tree, data in zip(wanted, self._reader.trees(wanted), strict=True):
             self._ahead[tree] = data
             self._held += len(data)
 

@@ -12,6 +12,7 @@ from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model.changes import FileChange
 from gitbackup.store.git.command import Commands, GitProcess, Result, failure, text
 from gitbackup.store.objects import tree_size
+from gitbackup.store.objects.object_reader import reader_of
 from gitbackup.store.objects.tree_size import COPIES, LONGEST, MANY
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -25,7 +26,7 @@ _FOLDER = "40000"
 _NO_FILES = (_SUBMODULE, f"0{_FOLDER}")  # as git lists them
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 _IDS = re.compile(rb"([0-9a-f]{40}(?:\t| [0-9a-f]{40} [A-Z]\d*\0))(db\d+/)?")
-"""What ls-tree, or --raw, tells of a file or folder: its id, or both; and its database."""
+"""What --raw tells of a file or folder: its ids; and its database."""
 
 _ID = re.compile("[0-9a-f]{40}")
 _KEPT, _FEW = 2, 20_000  # listings that are kept, of so many files at most
@@ -33,6 +34,7 @@ _CHUNK = 1 << 16
 _MUCH = 8 << 20
 """Bytes of a listing, beyond which we look whether it has the same files again and again."""
 
+_LINE = 53  # bytes of a listing for an entry, besides its path
 _MOST_ALIKE = 50_000
 """Files of a listing that may equal others: keys differ, so files of data do."""
 
@@ -89,23 +91,24 @@ class Told(Said):
         super().add(chunk)
         if len(self.data) > self._enough:
             self._enough *= 2
-            if why := _beyond_measure(self.data):
-                raise Damaged(
-                    f"{self._git.folder} is damaged: a commit has {why}, which cannot"
-                    " come from a database and is too much to read"
-                )
+            _expect_possible(self._git, len(self.data), _IDS.findall(self.data))
 
 
-def _beyond_measure(told: bytearray) -> str:
-    """Return what a listing has too much of; an empty string if it is a possible one."""
-    found = _IDS.findall(told)
-    if len(told) > LONGEST * len(found) + _MUCH // 2:
-        return "endlessly nested folders"
+def _expect_possible(git: Commands, size: int, found: Sequence[tuple[object, object]]) -> None:
+    """Raise Damaged for a listing that no database has: of so many bytes, and of files and folders
+    given by id and place."""
     alike = len(found) - len(set(found))
     copied = len(found) - COPIES * len({ids for ids, _ in found})
-    if alike > _MOST_ALIKE or copied > MANY:
-        return "the same files again and again"
-    return ""
+    if size > LONGEST * len(found) + _MUCH // 2:
+        why = "endlessly nested folders"
+    elif alike > _MOST_ALIKE or copied > MANY:
+        why = "the same files again and again"
+    else:
+        return
+    raise Damaged(
+        f"{git.folder} is damaged: a commit has {why}, which cannot come from a database and is"
+        " too much to read"
+    )
 
 
 class TreePairs:
@@ -193,18 +196,39 @@ def listing(git: Commands, commit: str) -> dict[str, TreeEntry]:
     kept: dict[str, dict[str, TreeEntry]] = git.memo.setdefault(__name__, {})
     if commit in kept:
         return {**kept[commit]}
-    out = _read(git, "ls-tree", "-r", "-t", "-z", "--full-tree", commit)
-    found = {}
-    for line in text(out).split("\0")[:-1]:
-        about, _, path = line.partition("\t")
-        mode, kind, id_ = about.split(" ")
-        if kind != "tree":
-            found[path] = TreeEntry(mode, id_)
+    found = _walked(git, f"{commit}^{{tree}}")
     if _ID.fullmatch(commit) and len(found) <= _FEW:
         for oldest in [*kept][: len(kept) - _KEPT + 1]:
             del kept[oldest]
         kept[commit] = {**found}
     return found
+
+
+def _walked(git: Commands, tree: str) -> dict[str, TreeEntry]:
+    """Return everything in a tree except folders, sorted by path. Raises Damaged as `files()`."""
+    found: dict[str, TreeEntry] = {}
+    level = {"": TreeEntry(_FOLDER, tree)}
+    size, enough = 0, _MUCH
+    while folders := {path: entry.id for path, entry in level.items() if entry.folder}:
+        level = {}
+        for folder, data in zip(folders, reader_of(git).trees(folders.values()), strict=True):
+            for name, entry in inside(data).items():
+                level[f"{folder}{name}{'/' * entry.folder}"] = entry
+                size += _LINE + len(folder) + len(name)
+            if size > enough:
+                enough *= 2
+                told = [(each.id, path.partition("/")[0]) for path, each in (found | level).items()]
+                _expect_possible(git, size, told)
+        found |= level
+    return {path: found[path] for path in sorted(found) if not found[path].folder}
+
+
+def id_of(git: Commands, commit: str) -> str:
+    """Return the id of a commit's tree. Raises Damaged if the commit, or the tree, is missing."""
+    found = reader_of(git).find(f"{commit}^{{tree}}")
+    if found is None:
+        raise Damaged(f"{git.folder} is damaged: the tree of {commit} is missing (see `git fsck`)")
+    return found.id
 
 
 def tree_id(listing: Mapping[str, TreeEntry]) -> str:

@@ -9,7 +9,7 @@ from gitbackup.errors import Busy, GitbackupError
 from gitbackup.model.changes import FileChange
 from gitbackup.store.git.command import Commands, file_errors
 from gitbackup.store.objects import refs
-from gitbackup.store.objects.blobs import Blobs, blob_id
+from gitbackup.store.objects.object_reader import ObjectReader, blob_id, reader_of
 from gitbackup.store.objects.trees import EMPTY_TREE, changed_files
 from gitbackup.store.repository import worktree
 from gitbackup.system.atomic_file import new_file
@@ -76,18 +76,17 @@ def finish(git: Commands) -> None:
 
 def _stage_written(git: Commands, changes: list[FileChange]) -> None:
     """Add the files that the killed run had written already to git's index."""
-    blobs = Blobs(git)
+    reader = reader_of(git)
     lines = []
     for change in changes:
-        if _is_written(blobs, git.folder / change.path, change):
+        if _is_written(reader, git.folder / change.path, change):
             mode, blob = ("100644", change.after) if change.after else ("0", "0" * 40)
             lines.append(f"{mode} {blob}\t{change.path}\0")
-    blobs.close()
     stdin = "".join(lines).encode("utf-8", "surrogateescape")
     git.run("update-index", "-z", "--index-info", stdin=stdin)
 
 
-def _is_written(blobs: Blobs, file: Path, change: FileChange) -> bool:
+def _is_written(reader: ObjectReader, file: Path, change: FileChange) -> bool:
     """Return whether the file is as it has to be; remove one that was cut off."""
     try:
         data = file.read_bytes()
@@ -99,7 +98,7 @@ def _is_written(blobs: Blobs, file: Path, change: FileChange) -> bool:
         return False
     if blob_id(data) == change.after:
         return True
-    if blobs.read(change.after).startswith(data):
+    if reader.read(change.after).startswith(data):
         file.unlink()
     return False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Self
 from gitbackup.errors import Damaged, NoRepository
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Selection
-from gitbackup.store.git import driver, lock, open_repository
+from gitbackup.store.git import driver, lock, open_repository, settings
 from gitbackup.store.git.command import Commands
 from gitbackup.store.git.settings import Configured
 from gitbackup.store.objects import attributes, commits, notes, quarantine, refs, trees
-from gitbackup.store.objects.blobs import Blobs, blob_id
 from gitbackup.store.objects.commit_writer import CommitWriter
 from gitbackup.store.objects.commits import History
+from gitbackup.store.objects.object_reader import blob_id, reader_of
 from gitbackup.store.objects.quarantine import Quarantine
 from gitbackup.store.objects.trees import TreeEntry
 from gitbackup.store.remotes import clone, push_pull, remotes, settings_ref
@@ -26,6 +26,8 @@ from gitbackup.store.remotes.remote_url import BRANCHES, Remote
 from gitbackup.store.repository import checkout, fsck, worktree
 from gitbackup.store.repository.reply_cache import ReplyCache
 from gitbackup.store.repository.restore_journal import Journal
+
+_MOST_PACKS, _MOST_LOOSE = 50, 6700 // 256
 
 
 class Repository(Configured):
@@ -38,7 +40,7 @@ class Repository(Configured):
         self.path = path
         self.bare = git.bare
         self._git = git
-        self._blobs = Blobs(git)
+        self._objects = reader_of(git)
         self.history = History(git)
         self.journal = Journal(git)
         self._locked = False
@@ -127,11 +129,7 @@ class Repository(Configured):
 
         Raises Damaged if the commit, or its tree, is missing.
         """
-        words = "rev-parse", "--verify", f"{commit}^{{tree}}"
-        result = self._git.attempt(*words)
-        if result.status:
-            raise trees.damaged(self._git, words[0], result)
-        return result.out.decode("ascii").strip()
+        return trees.id_of(self._git, commit)
 
     def files(self, commit: str) -> dict[str, str]:
         """Return every file of a snapshot: its path, and the id of its blob. May raise Damaged."""
@@ -151,15 +149,15 @@ class Repository(Configured):
         Raises Damaged if it is missing or corrupt, TooLarge if it has more bytes than `most`, or
         than there is memory for.
         """
-        return self._blobs.read(blob_id, most)
+        return self._objects.read(blob_id, most)
 
     def prefetch(self, blob_ids: Iterable[str]) -> None:
         """Announce the blobs that `read()` is called for next, in this order, to make it faster."""
-        self._blobs.prefetch(blob_ids)
+        self._objects.prefetch(blob_ids)
 
     def read_all(self, blob_ids: Iterable[str]) -> Iterator[bytes]:
         """Yield the bytes of each blob, faster than `read()`, which must not be used meanwhile."""
-        return self._blobs.read_all(blob_ids)
+        return self._objects.read_all(blob_ids)
 
     @staticmethod
     def blob_id(data: bytes) -> str:
@@ -168,12 +166,12 @@ class Repository(Configured):
 
     def folder(self, tree_ish: str) -> dict[str, TreeEntry]:
         """Return the entries of a folder, by its tree's id or its commit's. For one thread."""
-        return trees.inside(self._blobs.tree(tree_ish))
+        return trees.inside(self._objects.tree(tree_ish))
 
     def folders(self, tree_ids: Iterable[str]) -> Iterator[dict[str, TreeEntry]]:
         """Yield the entries of each of these folders, by their trees' ids, faster than `folder()`,
         which must not be used meanwhile."""
-        return map(trees.inside, self._blobs.trees(tree_ids))
+        return map(trees.inside, self._objects.trees(tree_ids))
 
     def log(
         self, selection: Selection | str = "HEAD", limit: int | None = None
@@ -240,19 +238,21 @@ class Repository(Configured):
         person's files in the work tree are in the way, or a git attribute would change ours.
         """
         lost = False
+        try:
+            changes = self.changed_files(old, new)
+        except Damaged:
+            lost, changes = True, self.changed_files(None, new)
+        paths = [change.path for change in changes if change.after]
         if old:
-            try:
-                changes = self.changed_files(old, new)
-            except Damaged:
-                lost, changes = True, self.changed_files(None, new)
-            attributes.check(self._git, [change.path for change in changes if change.after])
-        self._publish(new, old, None, lost)
+            attributes.check(self._git, paths)
+        self._publish(new, old, paths, None, lost)
 
     def maintain(self) -> None:
         """Let git repack if there is enough to pack, and remove leftovers. Under lock()."""
         self._need_lock()
         open_repository.sweep(self._git.git_dir)
-        self._git.run("gc", "--auto", "--quiet")
+        if _may_be_untidy(self._git):
+            self._git.run("gc", "--auto", "--quiet")
 
     def gather(self) -> None:
         """Join the packs of many small commits, and leave large ones alone. Under lock()."""
@@ -340,9 +340,14 @@ class Repository(Configured):
         self._need_lock()
         notes.write(self._git, rehearsals)
 
-    def expect_resolved(self) -> None:
+    def expect_finished(self) -> None:
         """Raise GitbackupError, which says what to do, if a person's merge, rebase or the like has
         stopped half-way: a commit would end up in the middle of it."""
+        worktree.expect_finished(self._git)
+
+    def expect_resolved(self) -> None:
+        """Do as `expect_finished()`, and raise it if files are in conflict, too."""
+        worktree.expect_finished(self._git)
         worktree.expect_resolved(self._git)
 
     def expect_kept(self, commit: str) -> None:
@@ -368,16 +373,23 @@ class Repository(Configured):
 
     def close(self) -> None:
         """End the git processes that read; they end with this object, too."""
-        self._blobs.close()
+        self._objects.close()
         self.history.close()
 
     def _publish(
-        self, new: str, old: str | None, written: Quarantine | None, lost: bool = False
+        self,
+        new: str,
+        old: str | None,
+        paths: Collection[str],
+        written: Quarantine | None,
+        lost: bool = False,
     ) -> None:
+        """Move HEAD to a commit that writes the files at these paths."""
         self._need_lock()
         refs.check(self._git, "HEAD", old)
         if not self.bare:
-            worktree.check(self._git, old, new, written.seeing() if written else {}, lost)
+            seeing = written.seeing() if written else {}
+            worktree.check(self._git, old, new, paths, seeing, lost)
         if written:
             written.admit()
         with self.journal.moving(old, new):
@@ -392,6 +404,15 @@ class Repository(Configured):
     def _need_lock(self) -> None:
         if not self._locked:
             raise RuntimeError("writing to the data repository needs its lock()")
+
+
+def _may_be_untidy(git: Commands) -> bool:
+    """Return whether `git gc --auto` may find enough to pack: see gc.auto in git-config(1)."""
+    if not {"gc.auto", "gc.autopacklimit"}.isdisjoint(settings.every(git)):
+        return True
+    packs = (git.git_dir / "objects" / "pack").glob("*.pack")
+    loose = (git.git_dir / "objects" / "17").glob("*")  # git takes one folder for a 256th of all
+    return len([*packs]) > _MOST_PACKS or len([*loose]) > _MOST_LOOSE
 
 
 def missing(path: Path | str) -> NoRepository:

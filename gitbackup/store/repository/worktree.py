@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Mapping, Set
-from pathlib import PurePosixPath
+from collections.abc import Collection, Mapping, Set
+from pathlib import Path, PurePosixPath
 
 from gitbackup.errors import Busy, Damaged, GitbackupError
 from gitbackup.store.git.command import Commands, Result, failure, file_errors, text
 from gitbackup.store.objects.attributes import OURS
-from gitbackup.store.objects.trees import EMPTY_TREE, changed_files
+from gitbackup.store.objects.trees import EMPTY_TREE, changed_files, listing
 
 _HALF_WAY = {
     "MERGE_HEAD": "merge",
@@ -30,24 +31,31 @@ _YOURS = re.compile(r"would be (?:overwritten|removed)|would lose|not uptodate")
 
 
 def check(
-    git: Commands, old: str | None, new: str, seeing: Mapping[str, str], lost: bool = False
+    git: Commands,
+    old: str | None,
+    new: str,
+    paths: Collection[str],
+    seeing: Mapping[str, str],
+    lost: bool = False,
 ) -> None:
     """Whether the work tree can follow from `old` to `new`; changes nothing.
 
-    `seeing` is the environment in which git finds `new`. With `lost`, the files of `old` cannot
-    be read: those in the index stand for them. Raises GitbackupError that names
+    `paths` are those of the files of `new` that `old` does not have, or not as they are. `seeing`
+    is the environment in which git finds `new`. With `lost`, the files of `old` cannot be read:
+    those in the index stand for them. Raises GitbackupError that names
     the file that is in the way and what to do, Busy where another git is at work.
     """
-    changes = changed_files(git, None if lost else old, new, seeing)
-    for change in changes:
-        if change.after and _FORBIDDEN.search(change.path):
-            raise Damaged(
-                f"a commit contains {change.path}, which git cannot write to a work tree: use a"
-                " repository without one (`gitbackup clone --bare`), or the commit before it"
-            )
+    if lost:
+        paths = [change.path for change in changed_files(git, None, new, seeing) if change.after]
+    for path in filter(_FORBIDDEN.search, paths):
+        raise Damaged(
+            f"a commit contains {path}, which git cannot write to a work tree: use a"
+            " repository without one (`gitbackup clone --bare`), or the commit before it"
+        )
     _check_by_git(git, old, new, seeing, lost)
-    new_files = {change.path for change in changes if change.before is None}
-    if not new_files:
+    known = {} if lost or old is None else listing(git, old)
+    new_files = {path for path in paths if path not in known}
+    if not any(_is_taken(git.folder, path) for path in new_files):
         return
     # git would overwrite what is ignored, as files that anything can make again
     ignored = text(git.run("ls-files", "--others", "--ignored", "--exclude-standard", "-z"))
@@ -56,7 +64,7 @@ def check(
             raise _yours(git, path)
 
 
-def expect_resolved(git: Commands) -> None:
+def expect_finished(git: Commands) -> None:
     """Raise GitbackupError where a merge or the like has stopped half-way."""
     for file, command in _HALF_WAY.items():
         if (git.git_dir / file).exists():
@@ -65,11 +73,12 @@ def expect_resolved(git: Commands) -> None:
                 f"a {command} is in progress in {git.folder}: finish it with `git"
                 f" {go_on}`, or cancel it with `git {command} --abort`; then run again"
             )
+
+
+def expect_resolved(git: Commands) -> None:
+    """Raise GitbackupError where files are in conflict."""
     if not git.bare and git.run("ls-files", "--unmerged", "-z"):
-        raise GitbackupError(
-            f"files in {git.folder} are in conflict: resolve and commit them with git,"
-            " or discard the merge with `git reset --merge`; then run again"
-        )
+        raise _in_conflict(git)
 
 
 def follow(git: Commands, old: str | None, new: str, lost: bool = False) -> None:
@@ -96,6 +105,14 @@ def _check_by_git(
         _read_tree(git, old, new, ("--dry-run",), {**seeing, "GIT_INDEX_FILE": str(copy)}, lost)
     finally:
         copy.unlink(missing_ok=True)
+
+
+def _is_taken(folder: Path, path: str) -> bool:
+    """Return whether something is where a file comes, or one of the folders that it is in."""
+    above = (folder / place for place in [*PurePosixPath(path).parents][:-1])
+    if any(place.is_symlink() or place.is_file() for place in above):
+        return True
+    return os.path.lexists(folder / path)
 
 
 def _collides(path: str, new_files: Set[str]) -> bool:
@@ -137,10 +154,19 @@ def _let_go(git: Commands, new: str, environment: Mapping[str, str]) -> None:
 def _in_the_way(git: Commands, result: Result) -> GitbackupError:
     if "index.lock" in result.error:
         return _busy(git)
+    if "resolve your current index" in result.error:
+        return _in_conflict(git)
     named = _NAMED.search(result.error)
     if named is None or "fatal:" in result.error or not _YOURS.search(result.error):
         return failure("read-tree", result)
     return _yours(git, named[1] or named[2])
+
+
+def _in_conflict(git: Commands) -> GitbackupError:
+    return GitbackupError(
+        f"files in {git.folder} are in conflict: resolve and commit them with git,"
+        " or discard the merge with `git reset --merge`; then run again"
+    )
 
 
 def _busy(git: Commands) -> Busy:
