@@ -284,6 +284,7 @@ def test_a_manifest_is_small(kept: User) -> None:
     assert kept.run("verify").code == 0
 
 
+@pytest.mark.long
 def test_a_commit_that_says_more_than_anybody_reads(kept: User) -> None:
     """Trailers on end are read in time in proportion to their length."""
     git(kept.repo, "commit-tree", "HEAD^{tree}", "-m", "x")

@@ -19,7 +19,7 @@ from tests.store.plain import git, run_git
 
 pytestmark = pytest.mark.few(4)
 
-seeds = pytest.mark.parametrize("seed", range(100))
+seeds = pytest.mark.parametrize("seed", range(40))
 REFUSALS = {1, 2, 12, 13}
 NUMBERS = [b"\x00", b"\xff", b"\x80\xff\xff\xff\xff", b"\x81" + b"\xff" * 8, b"\xc3\x01\xff"]
 

@@ -157,6 +157,7 @@ def test_what_is_right_is_let_in(
     assert status(folder, f"rediss://localhost:{ports[server]}", *options) == (0, "")
 
 
+@pytest.mark.long
 def test_the_url_can_say_all_of_it(folder: Path, ports: Mapping[str, int]) -> None:
     told = "cacert=ca.pem&cert=client.pem&key=client.key&timeout=20"
     assert status(folder, f"rediss://localhost:{ports['strict']}?{told}") == (0, "")
@@ -198,6 +199,7 @@ def test_options_that_make_no_sense(
     assert told in said
 
 
+@pytest.mark.long
 def test_plain_words_at_a_port_of_tls(folder: Path, ports: Mapping[str, int]) -> None:
     for server in ("server", "strict"):
         code, said = status(folder, f"redis://localhost:{ports[server]}")
