@@ -245,22 +245,29 @@ class Backup:
         selection: Selection = FROM_HEAD,
         *,
         redact: Sequence[str] = (),
+        text: str | None = None,
+        when: str | None = None,
     ) -> Iterator[CommitChanges]:
         """Yield the commits that changed a key which matches a pattern, and what they changed.
-
-        `patterns` are names of keys and globs of Redis; the databases of this object narrow
-        them. `redact` is as for `diff`.
-        """
+        `patterns` are names of keys and globs of Redis; the databases of this object narrow them.
+        With `text`, only changes count after which a key has that more often, or less often; with
+        `when`, such as `config limits.daily = 99`, those that make it so. `redact`: see `diff`."""
         from gitbackup.backup.key_views import trace
 
-        return trace(self._context, patterns, selection, redact)
+        return trace(self._context, patterns, selection, redact, text, when)
 
-    def keys(self, commit_ish: str = "HEAD", patterns: Sequence[str] = ()) -> Iterator[KeyLine]:
-        """Yield the keys of a commit, file by file.
-        `patterns` and the databases of this object narrow them."""
+    def keys(
+        self,
+        commit_ish: str = "HEAD",
+        patterns: Sequence[str] = (),
+        *,
+        changed_since: str | None = None,
+    ) -> Iterator[KeyLine]:
+        """Yield the keys of a commit, file by file; those that have `changed_since` another, if
+        given. `patterns` and the databases of this object narrow them."""
         from gitbackup.backup.key_views import keys
 
-        return keys(self._context, commit_ish, patterns)
+        return keys(self._context, commit_ish, patterns, changed_since)
 
     def blame(
         self,
@@ -396,11 +403,10 @@ class Backup:
         """Return an import of an export, or of another tool's dump, to plan or to carry out.
         `name` stands for the file in messages; `encoding` is how another tool decoded the bytes,
         needed where its file does not say so. The rest is as for `restorer`."""
-        from gitbackup.transfer import import_file
+        from gitbackup.backup import transfers
 
-        options = self._context.restore_options(patterns, databases, to, delete, ttl)
-        place = self._context.destination(to, skip_unsupported=skip_unsupported)
-        return import_file.begin(file, name, options, place, encoding)
+        how = patterns, databases, to, delete, ttl
+        return transfers.importer(self._context, file, name, *how, encoding, skip_unsupported)
 
     def copier(
         self,
@@ -421,11 +427,9 @@ class Backup:
         return transfers.copier(self._context, to, place, patterns, databases, delete, ttl)
 
     def push(self, target: str | None = None) -> PushResult:
-        """Push the whole history to a git remote or URL, or as one bundle into a folder.
-
-        Without `target` it goes where the setting `gitbackup.push-to` says, or to the only
-        remote. Raises a GitbackupError where the target has commits that are not here.
-        """
+        """Push the whole history to a git remote or URL, or as one bundle into a folder; without
+        `target` where the setting `gitbackup.push-to` says, or to the only remote. Raises a
+        GitbackupError where the target has commits that are not here."""
         from gitbackup.remotes import sync
 
         return sync.push(self._context.history, target)
@@ -450,11 +454,9 @@ class Backup:
     def clone(self, source: str, bare: bool = False) -> CloneResult:
         """Make this object's data repository, in an empty folder, a copy of another one.
         `source` is a git URL, a repository's folder, a bundle, or a folder with one."""
-        from gitbackup.remotes import sync
+        from gitbackup.backup import transfers
 
-        result = sync.clone(source, self.path, bare)
-        self._context.look_again()
-        return result
+        return transfers.clone(self._context, source, bare)
 
     def verify(
         self,
@@ -472,11 +474,9 @@ class Backup:
         loads; `tell` is called with each proof as it is made. The verdicts are kept as git
         notes: see `rehearsal`.
         """
-        from gitbackup.verify import verify
-        from gitbackup.verify.drill_server import DrillServer
+        from gitbackup.backup import restores
 
-        own = DrillServer(Path(server) if server else None, tuple(map(Path, modules)))
-        return verify.verify(self._context.history, commit_ish, own, self._context.progress, tell)
+        return restores.verify(self._context, commit_ish, server, modules, tell)
 
     def rehearsal(self, commit_ish: str = "HEAD") -> Rehearsal | None:
         """Return when a commit was last verified, and with what verdict; None where never."""
@@ -490,8 +490,8 @@ class Backup:
         """
         from gitbackup.checks import check
 
-        folder, live = self._context.rdb_folder, self._context.live()
-        return check.check(self.repository, folder, live, max_age, quick)
+        at = self._context
+        return check.check(self.repository, at.rdb_folder, at.live(), max_age, quick)
 
     def rights(self, verb: str) -> Rights:
         """Return the least rights for `commit`, `restore` or `watch`, and which of them lack."""

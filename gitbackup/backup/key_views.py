@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gitbackup.backup.context import Context
+from gitbackup.format import codec
 from gitbackup.model.commits import KeyLine, Selection
 
 if TYPE_CHECKING:
@@ -26,27 +27,44 @@ def entry(
     return StoredEntry(found_key, masked, masked != whole)
 
 
-def keys(context: Context, commit_ish: str, patterns: Sequence[str]) -> Iterator[KeyLine]:
-    """Yield the keys of a commit."""
+def keys(
+    context: Context, commit_ish: str, patterns: Sequence[str], since: str | None
+) -> Iterator[KeyLine]:
+    """Yield the keys of a commit; those only that have changed `since` another one, if given."""
     from gitbackup.history import entry
     from gitbackup.history.selector import KeySelector
 
     selector, history = KeySelector(patterns, context.databases), context.history
-    return entry.lines(entry.entries(history, history.resolve(commit_ish), selector))
+    commit = history.resolve(commit_ish)
+    if since is None:
+        return entry.lines(entry.entries(history, commit, selector))
+    changed = entry.changed(history, history.resolve(since), commit, selector)
+    return entry.lines(changed)
 
 
 def trace(
-    context: Context, patterns: Sequence[str], selection: Selection, redact: Sequence[str]
+    context: Context,
+    patterns: Sequence[str],
+    selection: Selection,
+    redact: Sequence[str],
+    text: str | None,
+    when: str | None,
 ) -> Iterator[CommitChanges]:
-    """Yield the commits that changed a key which matches a pattern."""
+    """Yield the commits that changed a key which matches a pattern, in a way that is wanted."""
+    from gitbackup.history import search
     from gitbackup.history.selector import KeySelector
     from gitbackup.history.walker import HistoryWalker
 
     selector = KeySelector(patterns, context.databases)
+    wanted: search.Wanted = search.every_change if text is None else search.comes_or_goes(text)
+    if when is not None:
+        sought = search.condition(when)
+        wanted = sought.becomes_true
+        selector = KeySelector.key(codec.data(sought.key), context.databases)
     steps = HistoryWalker(context.history, selector).steps(selection)
     from gitbackup.history.key_log import trace  # git reads the history while it is loaded
 
-    return trace(steps, selection, context.redaction(redact))
+    return trace(steps, selection, context.redaction(redact), wanted)
 
 
 def blame(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitbackup.backup.context import Context
 from gitbackup.model.merging import MergeRule, Side
@@ -11,6 +13,10 @@ from gitbackup.model.ttl import Ttl
 from gitbackup.plan.plan import Plan, Revert
 from gitbackup.restore import request
 from gitbackup.restore.restore import Restorer
+
+if TYPE_CHECKING:
+    from gitbackup.model.proof import Proof
+    from gitbackup.verify.verify import Verified
 
 
 def restorer(
@@ -56,6 +62,21 @@ def planned(context: Context, plan: Plan, to: str | None) -> Restorer:
     server = context.server_of(to)
     wanted = request.by_plan(context.history, plan, server, home=to is None)
     return context.restorer(wanted, server, to)
+
+
+def verify(
+    context: Context,
+    commit_ish: str | None,
+    server: str | Path | None,
+    modules: Sequence[str | Path],
+    tell: Callable[[Proof], None],
+) -> Verified:
+    """Prove that a commit restores to itself, in a server of our own."""
+    from gitbackup.verify import verify
+    from gitbackup.verify.drill_server import DrillServer
+
+    own = DrillServer(Path(server) if server else None, tuple(map(Path, modules)))
+    return verify.verify(context.history, commit_ish, own, context.progress, tell)
 
 
 def undoer(context: Context) -> Restorer:

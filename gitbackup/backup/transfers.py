@@ -10,7 +10,9 @@ from gitbackup.backup.context import Context
 from gitbackup.model.ttl import Ttl
 from gitbackup.plan.plan import RestoreOptions
 from gitbackup.redact import Redaction
-from gitbackup.transfer import copy
+from gitbackup.remotes import sync
+from gitbackup.remotes.sync import CloneResult
+from gitbackup.transfer import copy, import_file
 from gitbackup.transfer import export as exporting
 from gitbackup.transfer.export import ExportOptions, ExportResult
 from gitbackup.transfer.incoming import Destination
@@ -31,6 +33,31 @@ def export(
         history = context.history
         return exporting.of_commit(history, history.resolve(commit_ish), options, to)
     return exporting.of_live(context.server, context.scope(), options, to, context.progress)
+
+
+def importer(
+    context: Context,
+    file: BinaryIO,
+    name: str,
+    patterns: Sequence[str],
+    databases: Mapping[int, int] | None,
+    to: str | None,
+    delete: bool,
+    ttl: Ttl,
+    encoding: str | None,
+    skip_unsupported: bool,
+) -> import_file.Importing:
+    """Return an import of a file into the server of the URL `to`, None for this one."""
+    options = context.restore_options(patterns, databases, to, delete, ttl)
+    place = context.destination(to, skip_unsupported=skip_unsupported)
+    return import_file.begin(file, name, options, place, encoding)
+
+
+def clone(context: Context, source: str, bare: bool) -> CloneResult:
+    """Make the context's repository a copy of another one."""
+    result = sync.clone(source, context.path, bare)
+    context.look_again()
+    return result
 
 
 def copier(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from gitbackup import kinds
@@ -13,8 +14,9 @@ from gitbackup.history.selector import KeySelector, entry_of
 from gitbackup.model.commits import KeyLine
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
+from gitbackup.snapshot.compare import compare
 from gitbackup.snapshot.manifests import Manifests
-from gitbackup.snapshot.sources import content_of
+from gitbackup.snapshot.sources import content_of, differing_sources
 from gitbackup.store.repository.repository import Repository
 
 
@@ -61,6 +63,17 @@ def entries(
         for path, blob in repository.files(commit).items():
             if selector.in_place(path.partition("/")[0]):
                 yield from selector.read(path, content_of(repository, path, blob)).items()
+
+
+def changed(
+    repository: Repository, before: str, after: str, selector: KeySelector
+) -> Iterator[tuple[Key, Entry]]:
+    """Yield the selected keys of a commit that another one does not have, or has otherwise."""
+    comparison = compare(*differing_sources(repository, before, after))
+    chosen = [each for each in comparison.changes if each.after and each.key in selector]
+    for change, _, entry in replace(comparison, changes=chosen).pairs():
+        if entry:
+            yield change.key, entry
 
 
 def lines(entries: Iterable[tuple[Key, Entry]]) -> Iterator[KeyLine]:

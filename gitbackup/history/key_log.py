@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from gitbackup.history.lookup import FoundEntry
+from gitbackup.history.search import Wanted, every_change
 from gitbackup.history.walker import HistoryStep
 from gitbackup.model.changes import Action, KeyChange, KeyDiff, Summary
 from gitbackup.model.commits import CommitInfo, Selection
@@ -39,24 +40,29 @@ class CommitChanges:
 
 
 def trace(
-    steps: Iterable[HistoryStep], selection: Selection, redaction: Redaction
+    steps: Iterable[HistoryStep],
+    selection: Selection,
+    redaction: Redaction,
+    wanted: Wanted = every_change,
 ) -> Iterator[CommitChanges]:
-    """Yield what each of these steps changed, if anything, up to the selection's limit, in its
-    order."""
-    changes = (_changes(step, redaction) for step in steps)
+    """Yield what each of these steps changed of what is `wanted`, if anything, up to the
+    selection's limit, in its order."""
+    changes = (_changes(step, redaction, wanted) for step in steps)
     limited = islice(filter(None, changes), selection.limit)
     yield from reversed([*limited]) if selection.reverse else limited
 
 
-def _changes(step: HistoryStep, redaction: Redaction) -> CommitChanges | None:
+def _changes(step: HistoryStep, redaction: Redaction, wanted: Wanted) -> CommitChanges | None:
     """Return what a step changed; None if it changed none of the keys."""
     if not step.edges:
         return None
     first, *others = [edge or {} for edge in step.edges]
     keys = [key for key in sorted(first) if all(key in edge for edge in others)]
-    if keys or step.damage or step.left:
+    keys = [key for key in keys if wanted(*first[key])]
+    left = len(step.left) if wanted is every_change else 0
+    if keys or step.damage or left:
         diffs = [masked(_key_diff(key, *first[key]), redaction) for key in keys]
-        return CommitChanges(step.record.info, diffs, step.damage, len(step.left))
+        return CommitChanges(step.record.info, diffs, step.damage, left)
     return None
 
 

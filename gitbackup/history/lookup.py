@@ -10,6 +10,7 @@ from gitbackup.errors import Damaged
 from gitbackup.format import exact, layout
 from gitbackup.history.selector import KeySelector, entry_of
 from gitbackup.model.keys import Entry, Key
+from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 
 FILES = 4  # whose content is kept
@@ -29,6 +30,13 @@ class FoundEntry:
     def entry(self) -> Entry:
         """Return the entry."""
         return entry_of(self.path, self._key, self.picked)
+
+    @property
+    def content(self) -> bytes:
+        """Return the key and its entry as a snapshot's file has them."""
+        if isinstance(self.picked, bytes):
+            return self.picked
+        return file_format.encode_entry(self._key.name, self.picked)
 
     def expect_sound(self) -> None:
         """Raise Damaged if the entry cannot be read."""

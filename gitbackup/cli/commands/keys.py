@@ -27,6 +27,7 @@ from gitbackup.report.text import history
     epilog=examples(
         "gitbackup keys",
         "gitbackup keys HEAD~3 'apikey:*'",
+        "gitbackup keys --changed-since HEAD~5",
         "gitbackup keys --json --db 3",
     ),
 )
@@ -34,6 +35,11 @@ from gitbackup.report.text import history
 @json_option
 @read_at_length
 @stored_db_option
+@click.option(
+    "--changed-since",
+    metavar="COMMIT",
+    help="List only keys that COMMIT does not have, or has with another value or expiry.",
+)
 @click.argument(
     "words",
     metavar="[COMMIT-ISH] [KEY-GLOB]...",
@@ -47,6 +53,7 @@ def keys(
     repo: Path | None,
     as_json: bool,
     databases: tuple[int, ...],
+    changed_since: str | None,
     words: tuple[str, ...],
 ) -> None:
     """List the keys of a commit (default: HEAD): type, elements, bytes and expiry.
@@ -60,7 +67,8 @@ def keys(
         raise UsageError(
             f"at most one commit: {' '.join(map(repr, commits))}; put -- before key patterns"
         )
-    found = backup.keys([*commits, "HEAD"][0], [*patterns, *ctx.meta[KEYS]])
+    commit, patterns = [*commits, "HEAD"][0], [*patterns, *ctx.meta[KEYS]]
+    found = backup.keys(commit, patterns, changed_since=changed_since)
     with reading(backup):
         if as_json:
             for line in found:

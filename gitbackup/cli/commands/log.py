@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         "gitbackup log --since '2 weeks ago' --grep upgrade",
         "gitbackup log -- 'apikey:*'   only commits that changed such a key",
         "gitbackup log -p -- config    with all that changed in it",
+        "gitbackup log -S 'tok-eu'        which changes brought that text, or took it away",
+        "gitbackup log --when 'config limits.daily >= 250'",
         "gitbackup log --html history.html",
     ),
 )
@@ -64,6 +66,17 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="PATTERN",
     help="Show commits whose message matches. Repeatable.",
+)
+@click.option(
+    "-S",
+    "text",
+    metavar="TEXT",
+    help="Show changes after which a key has TEXT more often, or less often: in its name or value.",
+)
+@click.option(
+    "--when",
+    metavar="CONDITION",
+    help="Show when a condition became true: 'config limits.daily = 99' (also != < <= > >=).",
 )
 @click.option("--reverse", is_flag=True, help="Show the oldest commit first.")
 @click.option("--first-parent", is_flag=True, help="Leave out the commits of merged branches.")
@@ -90,6 +103,8 @@ def log(
     databases: tuple[int, ...],
     redact: tuple[str, ...],
     html: str | None,
+    text: str | None,
+    when: str | None,
     words: tuple[str, ...],
     **which: Any,
 ) -> None:
@@ -103,14 +118,17 @@ def log(
     chosen, patterns = revisions(backup, [*words])
     patterns += ctx.meta[KEYS]
     selection = _selection(chosen, **which)
-    _go_together(patterns, patch or bool(databases), stat, every)
+    if when is not None and (patterns or text is not None):
+        raise UsageError("--when names its key itself: leave out key patterns, and -S")
+    of_keys = bool(patterns) or text is not None or when is not None
+    _go_together(of_keys, patch or bool(databases), stat, every)
     if html:
         alone(PAGE, json=as_json, oneline=oneline, stat=stat, patch=patch)
-        _write(html, backup, selection, patterns)
+        _write(html, backup, selection, of_keys)
         return
     with reading(backup):
-        if patterns:
-            found = backup.trace(patterns, selection, redact=redact)
+        if of_keys:
+            found = backup.trace(patterns, selection, redact=redact, text=text, when=when)
             _say_traced(found, (as_json, oneline, stat, patch))
         elif stat:
             _say_stats(backup.summaries(selection, every=every), as_json, oneline)
@@ -120,19 +138,19 @@ def log(
         terminal.warn_all([problem])
 
 
-def _go_together(patterns: Sequence[str], of_keys: bool, stat: bool, every: bool) -> None:
+def _go_together(of_keys: bool, needs_keys: bool, stat: bool, every: bool) -> None:
     """Raises UsageError for an option without what it goes with."""
-    if of_keys and not patterns:
+    if needs_keys and not of_keys:
         raise UsageError("-p and --db need a key: gitbackup log -p -- KEY-GLOB")
     if every and not stat:
         raise UsageError("--all needs --stat: it counts quiet keys too; to see a branch, name it")
 
 
-def _write(html: str, backup: Backup, selection: Selection, patterns: Sequence[str]) -> None:
+def _write(html: str, backup: Backup, selection: Selection, of_keys: bool) -> None:
     from gitbackup.cli.html_output import write_log  # it loads what a terminal has no need of
 
-    if patterns:
-        raise UsageError("log --html shows all keys: leave out the key patterns")
+    if of_keys:
+        raise UsageError("log --html shows all keys: leave out the key patterns, -S and --when")
     write_log(html, backup, selection)
 
 

@@ -13,6 +13,7 @@ from gitbackup.cli import completions, terminal
 from gitbackup.cli.options import (
     OwnFirst,
     all_option,
+    alone,
     examples,
     full_option,
     json_option,
@@ -36,7 +37,8 @@ if TYPE_CHECKING:  # `show --help` has no need of it
     epilog=examples(
         "gitbackup show",
         "gitbackup show HEAD~1",
-        "gitbackup show HEAD:apikey:hash_map",
+        "gitbackup show HEAD apikey:hash_map",
+        "gitbackup show --raw HEAD:config > config.json",
         "gitbackup show HEAD:counters --db 3",
         "gitbackup show HEAD:apikey:42 --field icon > icon.png",
         "gitbackup show HEAD:config --field limits.daily",
@@ -50,6 +52,9 @@ if TYPE_CHECKING:  # `show --help` has no need of it
 @all_option
 @key_db_option
 @click.option(
+    "--raw", is_flag=True, help="Print the bytes of a string, or the text of a JSON document."
+)
+@click.option(
     "--field",
     metavar="F",
     help="Print one part of a key: the bytes of a field, the score of a member, the list"
@@ -61,6 +66,7 @@ if TYPE_CHECKING:  # `show --help` has no need of it
     default="HEAD",
     shell_complete=completions.commit_or_key,
 )
+@click.argument("key", metavar="[KEY]", required=False)
 def show(
     repo: Path | None,
     as_json: bool,
@@ -68,21 +74,30 @@ def show(
     redact: tuple[str, ...],
     every: bool,
     db: int | None,
+    raw: bool,
     field: str | None,
     what: str,
+    key: str | None,
 ) -> None:
     """Show what a commit changed, or the entry of one key in a commit.
 
-    What follows the first colon is the name of a key. A name that is not UTF-8 is written as
-    base64: followed by its base64.
+    The key follows the commit, after a colon or as a word of its own. A name that is not UTF-8 is
+    written as base64: followed by its base64.
     """
+    if raw:
+        alone("--raw prints bytes", json=as_json, field=field is not None)
     backup = open_backup(repo)
-    commit_ish, colon, key = what.partition(":")
+    commit_ish, colon, named = what.partition(":")
+    if key is not None and not colon:
+        colon, named = ":", key
+    elif key is not None:
+        raise UsageError(f"{what!r} names a key already: leave out {key!r}")
     with reading(backup):
         if colon:
-            _show_key(backup, commit_ish or "HEAD", key, db, redact, field, as_json)
-        elif db is not None or field is not None:
-            option = "--db N" if field is None else "--field F"
+            held = backup.entry(commit_ish or "HEAD", named, db, redact=redact)
+            _show_key(backup.resolve(commit_ish or "HEAD"), held, raw, field, as_json)
+        elif db is not None or raw or field is not None:
+            option = "--raw" if raw else "--db N" if field is None else "--field F"
             where = f"gitbackup show COMMIT-ISH:KEY {option}"
             raise UsageError(f"{option.partition(' ')[0]} needs a key: {where}")
         else:
@@ -104,18 +119,10 @@ def _show_commit(
         diff_output.say_changes(shown.diff, diff_output.view(full))
 
 
-def _show_key(
-    backup: Backup,
-    commit_ish: str,
-    name: str,
-    db: int | None,
-    redact: Sequence[str],
-    field: str | None,
-    as_json: bool,
-) -> None:
-    held = backup.entry(commit_ish, name, db, redact=redact)
-    commit = backup.resolve(commit_ish)
-    if field is not None:
+def _show_key(commit: str, held: StoredEntry, raw: bool, field: str | None, as_json: bool) -> None:
+    if raw:
+        _show_raw(held)
+    elif field is not None:
         _show_field(commit, held, field, as_json)
     elif as_json:
         terminal.say_json(objects.entry_object(commit, *held))
@@ -123,9 +130,19 @@ def _show_key(
         terminal.say_stored(objects.entry_as_stored(held.key, held.entry))
 
 
+def _show_raw(held: StoredEntry) -> None:
+    from gitbackup.diff.part_named import whole_bytes
+
+    try:
+        terminal.say_stored(whole_bytes(held.entry))
+    except LookupError:
+        what = f"{held.key} is a {held.entry['type']}, which is not one text"
+        raise UsageError(f"{what}: name a part of it with --field") from None
+
+
 def _show_field(commit: str, held: StoredEntry, wanted: str, as_json: bool) -> None:
+    from gitbackup.diff.part_named import field, field_bytes
     from gitbackup.report.json.objects import field_object
-    from gitbackup.report.values.part import field, field_bytes
 
     key, entry, redacted = held
     try:

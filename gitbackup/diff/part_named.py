@@ -42,6 +42,16 @@ def field(entry: Entry, name: str) -> EntryPart:
     return EntryPart(_at(item, path), True) if path else EntryPart(item)
 
 
+def whole_bytes(entry: Entry) -> bytes:
+    """Return the bytes of a value that is one text, or a JSON document. Raises LookupError for any
+    other."""
+    kind, value = kind_of(entry), entry["value"]
+    text = kind.document(value)
+    if text is None:
+        return _none()  # type: ignore[no-any-return]  # it raises
+    return codec.data(text) if text is value else text.encode("utf-8", "surrogatepass")
+
+
 def field_bytes(part: EntryPart) -> bytes:
     """Return the bytes of a part: those of a text, of anything else its JSON."""
     if isinstance(part.value, str) and not part.in_document:
