@@ -30,6 +30,15 @@ def glob(value: str) -> str:
     return value
 
 
+def label(value: str) -> str:
+    """Return a rule for labels. Raises UsageError unless it is a glob, `=`, and a part of a key."""
+    named, _, part = value.rpartition("=")
+    if not part:
+        raise UsageError(f"{value!r} is not a glob and a part of a key, such as 'apikey:*=name'")
+    glob(named)
+    return value
+
+
 def url(value: str) -> str:
     """Return a server's URL. Raises UsageError, without showing it, for another."""
     from gitbackup.live.connection import address  # deferred: it loads redis
@@ -80,6 +89,7 @@ SETTINGS = (
     Setting("exclude", glob, many=True, travels=True),
     Setting("quiet", glob, many=True, travels=True),
     Setting("redact", glob, many=True, travels=True),
+    Setting("label", label, many=True),
     Setting("push", push),
     Setting("push-to", word),
     Setting("rdbDir", word),
@@ -117,10 +127,10 @@ def named(name: str) -> Setting:
 class Config:
     """The settings of a data repository: reads those in force, changes the repository's own.
 
-    The names are `url`, `include`, `exclude`, `quiet`, `redact`, `push`, `push-to`, `rdbDir`, and
-    those of `model.access`; they are `gitbackup.<name>` in git's config. Every method raises
-    UsageError for another name or a value that is not valid, and changes nothing then.
-    `repository` returns the repository, or raises NoRepository; `url` is a server's URL that
+    The names are `url`, `include`, `exclude`, `quiet`, `redact`, `label`, `push`, `push-to`,
+    `rdbDir`, and those of `model.access`; they are `gitbackup.<name>` in git's config. Every
+    method raises UsageError for another name or a value that is not valid, and changes nothing
+    then. `repository` returns the repository, or raises NoRepository; `url` is a server's URL that
     takes precedence over the setting.
     """
 

@@ -31,15 +31,17 @@ def keys(
     context: Context, commit_ish: str, patterns: Sequence[str], since: str | None
 ) -> Iterator[KeyLine]:
     """Yield the keys of a commit; those only that have changed `since` another one, if given."""
+    from gitbackup.diff.labels import Labels
     from gitbackup.history import entry
     from gitbackup.history.selector import KeySelector
 
     selector, history = KeySelector(patterns, context.databases), context.history
     commit = history.resolve(commit_ish)
     if since is None:
-        return entry.lines(entry.entries(history, commit, selector))
-    changed = entry.changed(history, history.resolve(since), commit, selector)
-    return entry.lines(changed)
+        found = entry.entries(history, commit, selector)
+    else:
+        found = entry.changed(history, history.resolve(since), commit, selector)
+    return entry.lines(found, Labels(context.globs("label")), context.redaction(()))
 
 
 def trace(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gitbackup import Backup
 from gitbackup.cli import terminal
+from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format.names import key_name
 from gitbackup.report.json import objects
 from gitbackup.report.json.diff import to_json
@@ -18,16 +20,23 @@ if TYPE_CHECKING:  # it loads what no `--help` has need of
     from collections.abc import Sequence
 
     from gitbackup.compare.diff import Diff
-    from gitbackup.model.changes import Summary
+    from gitbackup.model.changes import KeyDiff, Summary
 
 NAME = re.compile(r"[\w@./-][\w@./~-]*", re.ASCII)
 CREDENTIALS = "--url"
 """An option that may hold a password, which no output repeats."""
 
 
-def view(full: bool = False, rank: bool = False) -> DiffView:
-    """Return how a diff is looked at, on this terminal or on none."""
-    return DiffView(terminal.width(), full=full, rank=rank)
+def view(backup: Backup, full: bool = False, rank: bool = False) -> DiffView:
+    """Return how a diff is looked at, on this terminal or on none, with the repository's labels."""
+    return DiffView(terminal.width(), full=full, rank=rank, labels=labels_of(backup))
+
+
+def labels_of(backup: Backup) -> Labels:
+    """Return the labels that the repository's setting has."""
+    if backup.repository is None:
+        return NO_LABELS
+    return Labels(each.value for each in backup.config.in_force("label"))
 
 
 def say_changes(found: Diff, view: DiffView) -> None:
@@ -39,14 +48,18 @@ def say_changes(found: Diff, view: DiffView) -> None:
     terminal.say(sentences.hidden_lines(found.hidden))
 
 
-def say_objects(found: Diff, rank: bool = False) -> None:
+def say_objects(found: Diff, labels: Labels, rank: bool = False) -> None:
     """Every key that differs, as it is read, for a program."""
     for key in found:
-        terminal.say_json(
-            to_json(key.change, key.before, key.after, key.values, key.redacted, rank)
-        )
+        terminal.say_json(object_of(key, labels, rank))
     if found.hidden:
         terminal.say_json(objects.hidden_object(found.hidden))
+
+
+def object_of(key: KeyDiff, labels: Labels, rank: bool = False) -> dict[str, Any]:
+    """Return a key that differs, for a program."""
+    label = labels.of(key.change.key, key.after, key.before)
+    return to_json(key.change, key.before, key.after, key.values, key.redacted, rank, label)
 
 
 def say_commands(found: Diff) -> None:

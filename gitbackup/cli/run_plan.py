@@ -13,7 +13,7 @@ import click
 from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import say_after_commit
-from gitbackup.cli.diff_output import view
+from gitbackup.cli.diff_output import labels_of, object_of, view
 from gitbackup.cli.options import Command, json_option
 from gitbackup.cli.pager import reading
 from gitbackup.errors import PartlyDone, UsageError
@@ -21,7 +21,6 @@ from gitbackup.format.names import key_list
 from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Plan
 from gitbackup.plan.plan_json import plan_object
-from gitbackup.report.json.diff import to_json
 from gitbackup.report.json.objects import restore_object
 from gitbackup.report.text import conflicts, sentences
 from gitbackup.report.text.diff import change_lines
@@ -136,20 +135,22 @@ def say_plan(backup: Backup, plan: Plan, manner: PlanOptions) -> None:
     """The plan alone."""
     if not manner.as_json:
         with reading(backup) if manner.patch else nullcontext():
-            terminal.say(plan_lines(plan, manner.full))
+            terminal.say(plan_lines(plan, manner.full, labels_of(backup)))
             if manner.patch:
-                say_differences(plan, manner)
+                say_differences(backup, plan, manner)
         return
     terminal.say_json(plan_object(plan))
     if manner.patch:
+        labels = labels_of(backup)
         for key in plan.differences():
-            terminal.say_json(to_json(key.change, key.before, key.after, key.values, key.redacted))
+            terminal.say_json(object_of(key, labels))
 
 
-def say_differences(plan: Plan, manner: PlanOptions) -> None:
+def say_differences(backup: Backup, plan: Plan, manner: PlanOptions) -> None:
     """What the plan changes inside each key; beside what is for a program, if there is that."""
+    seen = view(backup, manner.full)
     for key in plan.differences():
-        lines = change_lines(key.change, key.before, key.after, key.values, view(manner.full))
+        lines = change_lines(key.change, key.before, key.after, key.values, seen)
         terminal.say(["\n".join(lines)], err=manner.as_json)
 
 
@@ -165,9 +166,10 @@ class Answer:
         """Show the plan, beside what is for a program, and ask."""
         options = self._manner
         if not (options.yes and options.as_json):
-            terminal.say(plan_lines(plan, options.full), err=options.as_json)
+            lines = plan_lines(plan, options.full, labels_of(self._backup))
+            terminal.say(lines, err=options.as_json)
             if options.patch:
-                say_differences(plan, options)
+                say_differences(self._backup, plan, options)
         self.yes = options.yes or self._asked(plan)
         return self.yes
 
@@ -180,7 +182,7 @@ class Answer:
                 return bool(answer[0] == "y")
             if answer == "p":
                 with nullcontext() if self._manner.as_json else reading(self._backup):
-                    say_differences(plan, self._manner)
+                    say_differences(self._backup, plan, self._manner)
 
 
 def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> None:

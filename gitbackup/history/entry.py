@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gitbackup import kinds
+from gitbackup.diff.labels import Labels
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.history.key_locator import KeyLocator
 from gitbackup.history.selector import KeySelector, entry_of
 from gitbackup.model.commits import KeyLine
 from gitbackup.model.keys import Entry, Key
+from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import compare
 from gitbackup.snapshot.manifests import Manifests
@@ -76,11 +78,15 @@ def changed(
             yield change.key, entry
 
 
-def lines(entries: Iterable[tuple[Key, Entry]]) -> Iterator[KeyLine]:
-    """Yield a line of a list for each entry."""
+def lines(
+    entries: Iterable[tuple[Key, Entry]], labels: Labels, redaction: Redaction
+) -> Iterator[KeyLine]:
+    """Yield a line of a list for each entry, with its label unless that is masked."""
     for key, entry in entries:
         elements = kinds.kind_of(entry).elements(entry["value"])
-        yield KeyLine(key, entry["type"], entry.get("expires_at"), elements, _size(key, entry))
+        label = labels.of(key, redaction.entry(key, entry)) if labels.concern(key) else ""
+        size = _size(key, entry)
+        yield KeyLine(key, entry["type"], entry.get("expires_at"), elements, size, label)
 
 
 def stored(name: str) -> str:

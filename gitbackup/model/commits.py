@@ -118,7 +118,7 @@ class KeyLine:
     """A key in a list.
 
     `elements` are its fields, members, items or stream entries; None where the type has none.
-    `size` is how many bytes its entry has in the commit's files.
+    `size` is how many bytes its entry has in the commit's files. `label` is shown beside its name.
     """
 
     key: Key
@@ -126,3 +126,4 @@ class KeyLine:
     expires_at: str | int | None
     elements: int | None
     size: int
+    label: str = ""

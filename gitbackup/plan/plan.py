@@ -118,6 +118,10 @@ class Clock:
     taken_at: int
 
 
+Sides = tuple["Entry | None", "Entry | None"]
+"""The entries of a key before and after."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a restore is going to do, before it does it.
@@ -129,8 +133,8 @@ class Plan:
     their types. `warnings` are sentences for the user. `name` is that of the imported file,
     or of the server if it is `copied` from one; empty for a commit. `conflicts` of a revert are
     parts of keys that are left as they are, since they cannot be merged. `differences` yields what
-    each step changes inside its key; it can be called as long as somebody is shown the plan, or
-    asked about it.
+    each step changes inside its key, and `sides` returns the entry that a step's key has and the
+    one that it gets; both can be called as long as somebody is shown the plan, or asked about it.
     """
 
     commit: str
@@ -147,6 +151,9 @@ class Plan:
     copied: bool = False
     conflicts: Sequence[Conflict] = ()
     differences: Callable[[], Iterable[KeyDiff]] = field(default=tuple, compare=False, repr=False)
+    sides: Callable[[PlannedKey], Sides] = field(
+        default=lambda step: (None, None), compare=False, repr=False
+    )
 
     @property
     def source(self) -> str:

@@ -23,7 +23,7 @@ from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, KeyChange, KeyDiff
 from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import FUNCTIONS, Entry, Scope
-from gitbackup.plan.plan import NewKeys, Plan, PlannedKey, RestoreOptions, least, timed
+from gitbackup.plan.plan import NewKeys, Plan, PlannedKey, RestoreOptions, Sides, least, timed
 from gitbackup.redact import Redaction
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.snapshot import file_format
@@ -66,6 +66,14 @@ class Entries:
     def new(self, new_keys: NewKeys) -> dict[str, Entry]:
         """Return the entries of keys that are created in bulk, by name."""
         return self._commit.content(new_keys.path)
+
+    def sides(self, redaction: Redaction, planned: PlannedKey) -> Sides:
+        """Return the entry that a planned key has, and the one that it gets, masked."""
+        step = self.step(planned)
+        before, after = (
+            each and redaction.entry(planned.key, each) for each in (step.before, step.after)
+        )
+        return before, after
 
     def differences(self, redaction: Redaction) -> Iterator[KeyDiff]:
         """Yield what each step of the plan changes inside its key, masked."""

@@ -152,7 +152,11 @@ class Restorer:
 
     def _to_show(self, live_state: LiveState, entries: Entries, warnings: Sequence[str]) -> Plan:
         plan = _warned(live_state.plan, *warnings)
-        return replace(plan, differences=partial(entries.differences, self._redaction))
+        return replace(
+            plan,
+            differences=partial(entries.differences, self._redaction),
+            sides=partial(entries.sides, self._redaction),
+        )
 
     def run(self, confirm: Confirm, tell: Tell | None = None) -> RestoreResult:
         """Pass the plan to `confirm`, carry it out if that returns true, and return what was done.

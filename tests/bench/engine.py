@@ -35,7 +35,8 @@ def main(repository: str, a: str, b: str) -> None:
     load()
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         began = time.perf_counter()
-        say_changes(Backup(repository).diff(a, b), view())
+        backup = Backup(repository)
+        say_changes(backup.diff(a, b), view(backup))
         took = time.perf_counter() - began
     print(took)
 

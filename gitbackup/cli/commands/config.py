@@ -24,12 +24,13 @@ NAMES = {
     "exclude": "do not commit matching keys",
     "quiet": "commit matching keys, but show them only with --all",
     "redact": "mask the values of matching keys and fields",
+    "label": "show a part of matching keys beside their names: GLOB=PART",
     "push": "on-commit, or off",
     "push-to": "the remote to push to, if there are several",
     "rdbDir": "the folder in which rdb save puts files",
     **dict.fromkeys(ACCESS, "as the option of this name"),
 }
-MANY = ("include", "exclude", "quiet", "redact")
+MANY = ("include", "exclude", "quiet", "redact", "label")
 
 
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitbackup import Backup
 from gitbackup.cli import completions, terminal
 from gitbackup.cli.diff_output import (
+    labels_of,
     say_changes,
     say_commands,
     say_names,
@@ -131,7 +133,7 @@ def diff(
             if form == "redis":
                 say_commands(found)
             else:
-                _say(found, as_json, shape, full, rank, ctx.meta[WORDS])
+                _say(backup, found, as_json, shape, full, rank, ctx.meta[WORDS])
     if exit_code and (found.changes or found.hidden):
         ctx.exit(1)
 
@@ -149,17 +151,23 @@ def _told_in_one_way(html: str | None, form: str, as_json: bool, shape: str | No
 
 
 def _say(
-    found: Diff, as_json: bool, shape: str | None, full: bool, rank: bool, words: list[str]
+    backup: Backup,
+    found: Diff,
+    as_json: bool,
+    shape: str | None,
+    full: bool,
+    rank: bool,
+    words: list[str],
 ) -> None:
     """What differs, as it was asked for."""
     if as_json and shape is None:
-        say_objects(found, rank)
+        say_objects(found, labels_of(backup), rank)
     elif as_json:
         numbers = found.before, found.after, found.summary, found.hidden
         terminal.say_json(objects.stat_object(*numbers))
     elif shape == "stat":
-        say_stat(found, view(full), words)
+        say_stat(found, view(backup, full), words)
     elif shape:
         say_names(found, shape == "status")
     else:
-        say_changes(found, view(full, rank))
+        say_changes(found, view(backup, full, rank))

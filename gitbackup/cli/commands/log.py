@@ -129,7 +129,7 @@ def log(
     with reading(backup):
         if of_keys:
             found = backup.trace(patterns, selection, redact=redact, text=text, when=when)
-            _say_traced(found, (as_json, oneline, stat, patch))
+            _say_traced(backup, found, (as_json, oneline, stat, patch))
         elif stat:
             _say_stats(backup.summaries(selection, every=every), as_json, oneline)
         else:
@@ -196,15 +196,18 @@ def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> 
             terminal.say(history.damage_lines(told.damage))
 
 
-def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
+def _say_traced(backup: Backup, found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
     from gitbackup.cli.diff_output import view  # they load what a plain log has no need of
     from gitbackup.report.json.objects import traced_object
     from gitbackup.report.text import history
 
     as_json, oneline, stat, patch = how
+    seen = view(backup, patch)
     for told in found:
         if as_json:
-            terminal.say_json(traced_object(told.info, told.keys, told.damage, told.left))
+            terminal.say_json(
+                traced_object(told.info, told.keys, told.damage, told.left, seen.labels)
+            )
         elif oneline:
             terminal.say([sentences.short_line(told.info, history.what_changed(told.keys))])
         else:
@@ -213,5 +216,5 @@ def _say_traced(found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
                 terminal.say(history.numbers_lines(told.summary, Counts(), terminal.width()))
                 terminal.say(history.damage_lines(told.damage))
             else:
-                lines = history.traced_lines(told.keys, told.damage, view(patch), patch, told.left)
+                lines = history.traced_lines(told.keys, told.damage, seen, patch, told.left)
                 terminal.say(lines)

@@ -113,10 +113,10 @@ def _show_commit(
     terminal.warn_all(shown.diff.warnings)
     if as_json:
         terminal.say_json(objects.log_object(shown.info))
-        diff_output.say_objects(shown.diff)
+        diff_output.say_objects(shown.diff, diff_output.labels_of(backup))
     else:
         terminal.say(sentences.show_lines(shown.info))
-        diff_output.say_changes(shown.diff, diff_output.view(full))
+        diff_output.say_changes(shown.diff, diff_output.view(backup, full))
 
 
 def _show_key(commit: str, held: StoredEntry, raw: bool, field: str | None, as_json: bool) -> None:

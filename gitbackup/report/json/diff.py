@@ -39,6 +39,7 @@ def to_json(
     values: Sequence[ValueChange],
     redacted: bool = False,
     rank: bool = False,
+    label: str = "",
 ) -> dict[str, Any]:
     """Return one key's diff, with both entries if the key or its type came or went.
 
@@ -48,6 +49,8 @@ def to_json(
     types = {"before": before and before["type"], "after": after and after["type"]}
     document: dict[str, Any] = {"schema": SCHEMA, **place, "key": change.key.name}
     document |= {"action": change.action.value, "type": types}
+    if label:
+        document |= {"label": label}
     if redacted:
         document |= {"redacted": True}
     if change.action is not Action.CHANGED or types["before"] != types["after"]:

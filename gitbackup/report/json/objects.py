@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format import codec
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object
@@ -133,13 +134,19 @@ def _rehearsal(rehearsal: Rehearsal) -> dict[str, Any]:
 
 
 def traced_object(
-    info: CommitInfo, keys: Sequence[KeyDiff], damage: str, left: int
+    info: CommitInfo, keys: Sequence[KeyDiff], damage: str, left: int, labels: Labels = NO_LABELS
 ) -> dict[str, Any]:
     """Return a commit of the history, and each key asked for that it changed.
 
     `left` counts the keys that the commit lacks only because its scope is another.
     """
-    changed = [to_json(k.change, k.before, k.after, k.values, k.redacted) for k in keys]
+    changed = [
+        to_json(
+            *(k.change, k.before, k.after, k.values, k.redacted),
+            label=labels.of(k.change.key, k.after, k.before),
+        )
+        for k in keys
+    ]
     return log_object(info) | {"keys": changed, "damage": damage or None, "out_of_scope": left}
 
 
@@ -184,6 +191,7 @@ def keys_object(line: KeyLine) -> dict[str, Any]:
         "expires_at": line.expires_at,
         "elements": line.elements,
         "size": line.size,
+        **({"label": line.label} if line.label else {}),
     }
 
 

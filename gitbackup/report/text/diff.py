@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, islice
 
+from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format.names import escape, key_name, name, shown
 from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
 from gitbackup.model.keys import Entry, Masked
@@ -45,13 +46,14 @@ class DiffView:
 
     `columns` is the width that lines are cut to, None for no limit; `now` is what expiries are
     counted from; `full` shows every line of large values; `rank` the ranks of the members of
-    sorted sets.
+    sorted sets. `labels` are shown beside the names of keys.
     """
 
     columns: int | None = None
     now: datetime | None = None
     full: bool = False
     rank: bool = False
+    labels: Labels = NO_LABELS
 
     @property
     def moment(self) -> datetime:
@@ -92,7 +94,8 @@ def change_lines(
 ) -> Iterator[str]:
     """Yield one key's diff: what happened to it, then what changed inside."""
     types = dict.fromkeys(escape(entry["type"]) for entry in (before, after) if entry)
-    yield fit(f"{headline(change)}  {ARROW.join(types)}".rstrip(), view.columns)
+    label = view.labels.of(change.key, after, before)
+    yield fit(f"{headline(change)}{beside(label)}  {ARROW.join(types)}".rstrip(), view.columns)
     if change.action is Action.CHANGED:
         lines = _changed_lines(before, after, values, view)
     else:
@@ -111,6 +114,11 @@ def headline(change: KeyChange) -> str:
     """Return what happened to which key."""
     letter = paint(STYLES[change.action], LETTERS[change.action])
     return f"{letter}  {paint(Style.HEADING, key_name(change.key))}"
+
+
+def beside(label: str) -> str:
+    """Return a key's label as it stands behind the name."""
+    return f" ({escape(label)})" if label else ""
 
 
 def _changed_lines(

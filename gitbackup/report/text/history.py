@@ -12,7 +12,7 @@ from gitbackup.model.changes import Action, Counts, KeyDiff, Part, Summary
 from gitbackup.model.commits import BlameLine, KeyLine
 from gitbackup.model.keys import Entry, Key
 from gitbackup.report.style import Style, fit, pad, paint, width
-from gitbackup.report.text.diff import DiffView, change_lines
+from gitbackup.report.text.diff import DiffView, beside, change_lines
 from gitbackup.report.text.namespaces import stat_lines
 from gitbackup.report.text.sentences import hidden_lines
 from gitbackup.report.values.short import dotted, instant
@@ -123,5 +123,5 @@ def key_lines(lines: Iterable[KeyLine]) -> Iterator[str]:
         expires = "-" if line.expires_at is None else instant(line.expires_at)
         yield (
             f"{pad(escape(line.type), 8)}{elements:>9}{line.size:>12,}  {expires:<24}"
-            f"  {key_name(line.key)}"
+            f"  {key_name(line.key)}{beside(line.label)}"
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format.names import escape, key_name
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, Counts
 from gitbackup.model.keys import Key
-from gitbackup.plan.plan import Plan
+from gitbackup.plan.plan import Plan, PlannedKey
 from gitbackup.report.text.conflicts import conflict_lines
+from gitbackup.report.text.diff import beside
 from gitbackup.report.text.namespaces import namespace_lines
 
 PLANNED = 40
@@ -25,8 +27,8 @@ LONGEST = 1_000
 VERBS = {Action.ADDED: "create", Action.CHANGED: "overwrite", Action.REMOVED: "delete"}
 
 
-def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
-    """Yield what a restore is going to do: in numbers, then key by key."""
+def plan_lines(plan: Plan, every: bool = False, labels: Labels = NO_LABELS) -> Iterator[str]:
+    """Yield what a restore is going to do: in numbers, then key by key, with their labels."""
     if plan.keys:
         what = f"{_verb(plan)} {escape(plan.name) if plan.name else plan.commit[:7]}"
         place = "into"
@@ -40,7 +42,7 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     if len(plan.keys) > max(FEW, 2 * len(plan.namespaces)):
         yield from namespace_lines(plan.namespaces, _counted)
         yield ""
-    yield from _key_lines(plan, every)
+    yield from _key_lines(plan, every, labels)
     yield from conflict_lines(plan.conflicts, plan.commit, every)
     yield from _set_aside("already expired, left out", plan.expired)
     yield from _set_aside("expires within the hour", plan.soon)
@@ -87,13 +89,23 @@ def _counted(counts: Counts) -> str:
     return ", ".join(f"{verb} {count:,}" for verb, count in numbers if count)
 
 
-def _key_lines(plan: Plan, every: bool) -> Iterator[str]:
+def _key_lines(plan: Plan, every: bool, labels: Labels) -> Iterator[str]:
     shown = plan.keys if every else plan.keys[:PLANNED]
-    rows = [(VERBS[step.action], escape(step.type), key_name(step.key)) for step in shown]
+    rows = [
+        (VERBS[step.action], escape(step.type), key_name(step.key) + _label(plan, step, labels))
+        for step in shown
+    ]
     verbs, types = (max((len(row[at]) for row in rows), default=0) for at in (0, 1))
     yield from (f"  {verb:<{verbs}}  {kind:<{types}}  {key}" for verb, kind, key in rows)
     if len(plan.keys) > len(shown):
         yield f"  and {len(plan.keys) - len(shown):,} more; --full lists all"
+
+
+def _label(plan: Plan, step: PlannedKey, labels: Labels) -> str:
+    if not labels.concern(step.key):
+        return ""
+    before, after = plan.sides(step)
+    return beside(labels.of(step.key, after, before))
 
 
 def _set_aside(why: str, left: Sequence[Key]) -> Iterator[str]:
