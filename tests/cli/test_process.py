@@ -51,6 +51,13 @@ def test_log_loads_nothing_that_is_heavy_either(user: User, words: list[str]) ->
     assert loaded(*words) & HEAVY == set()
 
 
+@pytest.mark.parametrize("words", [["status"], ["commit", "--allow-empty"], ["restore", "HEAD"]])
+def test_a_server_is_talked_to_without_a_library_of_clients(user: User, words: list[str]) -> None:
+    """And without TLS, where it speaks none."""
+    user.says("commit", "--allow-empty")
+    assert loaded(*words) & {"redis", "asyncio", "ssl", "logging", "email"} == set()
+
+
 def test_a_commit_loads_nothing_that_only_a_diff_needs(user: User) -> None:
     assert "deepdiff" not in loaded("commit", "--allow-empty")
 

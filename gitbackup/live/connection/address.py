@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-from urllib.parse import quote, unquote
-
-from redis.connection import Connection, SSLConnection, parse_url
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from gitbackup.errors import UsageError
-from gitbackup.live.connection.tls import options
 from gitbackup.model.access import LONGEST, NAMES, Access
 
+T = TypeVar("T")
 CONNECTING = 10.0  # seconds, at most, until somebody answers at all
 DEFAULT_URL = "redis://localhost:6379"
 USUAL_PORT = 6379
@@ -24,6 +22,31 @@ ANYHOW = Access()
 BY_SENTINEL = "+sentinel"
 SCHEMES = ("redis", "rediss", "unix", f"redis{BY_SENTINEL}", f"rediss{BY_SENTINEL}")
 SENTINEL_PORT = 26379
+SECURE = "tls"
+"""The option that tells whether a server is spoken to by TLS; a URL's scheme says so."""
+
+OPTIONS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("host", "path", "username", "password"), str),
+    **dict.fromkeys(("sentinel_username", "sentinel_password"), str),
+    **dict.fromkeys(("port", "db"), int),
+    **dict.fromkeys(("socket_timeout", "socket_connect_timeout"), float),
+    "protocol": lambda word: _one_of((2, 3), int(word)),
+}
+"""What the query of a URL may say, under redis-py's names, and how that is read."""
+
+TLS_OPTIONS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"), str),
+    **dict.fromkeys(("ssl_password", "ssl_ciphers"), str),
+    "ssl_cert_reqs": lambda word: _one_of(("none", "optional", "required"), word),
+    "ssl_check_hostname": lambda word: word.lower() not in NO,
+    "ssl_min_version": int,
+}
+OF_OTHERS = (
+    *("client_name", "lib_name", "lib_version", "health_check_interval", "legacy_responses"),
+    *("retry_on_error", "retry_on_timeout", "socket_keepalive", "socket_read_size"),
+)
+"""What it may say to other programs."""
+
 HINT = "use redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path"
 SENTINEL_HINT = (
     "use redis+sentinel://[[user]:password@]host[:port][,host[:port]]/service[/db], or"
@@ -68,7 +91,7 @@ class Address:
     @property
     def is_secure(self) -> bool:
         """Whether it is spoken to by TLS."""
-        return issubclass(self.options.get("connection_class", Connection), SSLConnection)
+        return bool(self.options.get(SECURE))
 
     @property
     def insecure(self) -> bool:
@@ -91,7 +114,9 @@ class Address:
             soon = min(whole.timeout, CONNECTING)
             added = {"socket_timeout": whole.timeout, "socket_connect_timeout": soon}
         if self.is_secure:
-            added |= options(whole)
+            from gitbackup.live.connection import tls  # ssl takes as long as to dial
+
+            added |= tls.options(whole)
         return replace(self, options=self.options | added)
 
     def with_password(self, password: str) -> Address:
@@ -119,14 +144,39 @@ def parse(url: str) -> Address:
     credentials, place = _split(scheme, rest)
     if scheme.endswith(BY_SENTINEL):
         return _by_sentinel(scheme, credentials, place)
-    try:
-        found = parse_url(f"{scheme}://{_quoted(credentials)}{place}")
-    except ValueError:
-        raise UsageError(f"not a Redis URL: {HINT}") from None
+    found = _options(f"{scheme}://{_quoted(credentials)}{place}")
     path = place.partition("?")[0]
     named = access_of({name: str(found.pop(name)) for name in NAMES if name in found})
     db, label = _database(scheme, path, found), _label(scheme, found)
     return Address(label, db, found, named).by(Access())
+
+
+def _options(url: str) -> dict[str, Any]:
+    """How to connect to the server of a URL: where it is, the login, and what its query says."""
+    try:
+        parts = urlsplit(url)
+        given = {name: first for name, (first, *_) in parse_qs(parts.query).items()}
+        known = OPTIONS | (TLS_OPTIONS if parts.scheme == "rediss" else {})
+        options = {name: known.get(name, str)(value) for name, value in given.items()}
+        found = {"username": parts.username, "password": parts.password}
+        if parts.scheme == "unix":
+            found["path"] = parts.path
+        else:
+            found["host"] = parts.hostname
+            options |= {"port": parts.port} if parts.port else {}
+            if (db := parts.path.strip("/")).isdecimal() and "db" not in options:
+                options["db"] = int(db)
+    except ValueError:
+        raise UsageError(f"not a Redis URL: {HINT}") from None
+    if given.keys() - known.keys() - {*NAMES, *OF_OTHERS}:
+        raise UsageError(f"the Redis URL has an unknown option: {HINT}")
+    options |= {name: unquote(value) for name, value in found.items() if value}
+    return {**options, SECURE: parts.scheme == "rediss"}
+
+
+def _one_of(known: Sequence[T], word: T) -> T:
+    """Return the word. Raises ValueError if it is not one of those that are known."""
+    return known[known.index(word)]
 
 
 def _by_sentinel(scheme: str, credentials: str, place: str) -> Address:

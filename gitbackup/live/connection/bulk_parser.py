@@ -1,4 +1,4 @@
-"""Replies in bulk, straight from hiredis: redis-py takes microseconds more for each."""
+"""Replies in bulk, straight from a socket and hiredis's reader."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from hiredis import PushNotification
-from redis._parsers import _HiredisParser
-from redis._parsers.hiredis import NOT_ENOUGH_DATA
-from redis.exceptions import InvalidResponse
+from hiredis import ProtocolError, PushNotification, Reader
 
+NOT_ENOUGH_DATA = object()
+NOTHING_YET = (BlockingIOError, TimeoutError)
+TLS_NOTHING_YET = "SSLWantReadError"  # by name: to import ssl takes as long as to dial
+CLOSED = "Connection closed by server."
 PIECE = 256 * 1024  # bytes received at once
 SLOWEST = 256  # bytes a second, at which an answer may come for ever
 MOST = 2 * 1024**3  # bytes of what is asked for at once; no answer is larger
 MOST_UNASKED = 1 << 17  # messages that nobody asked for, between two answers or two looks at them
+
+
+class Refusal(Exception):
+    """An error reply, in the server's words; stands among the replies of a batch in place of its
+    answer."""
 
 
 def left_after(left: float, began: float, came: int, patience: float) -> float:
@@ -28,32 +34,35 @@ def left_after(left: float, began: float, came: int, patience: float) -> float:
     return min(patience, left - (time.monotonic() - began) + came / SLOWEST)
 
 
-class BulkParser(_HiredisParser):
-    """The parser of a connection, which can also be asked for many replies at once.
+class BulkParser:
+    """Reads from the socket of a connection; it can be asked for many replies at once.
 
     `told` is what the server has said unasked, in order; whoever reads it takes it away. An
-    answer that keeps us waiting for longer than `patience`, the connection's timeout, in all
+    answer that keeps us waiting for longer than `patience`, the socket's timeout, in all
     raises TimeoutError, but that each byte of it earns it some time.
     """
 
-    def __init__(self, socket_read_size: int) -> None:
-        super().__init__(socket_read_size)  # type: ignore[no-untyped-call]
+    def __init__(self, source: socket.socket) -> None:
+        self.source = source
+        """Where the replies come from; for what is sent in another form than theirs."""
+        self.patience = source.gettimeout() or 0.0  # seconds
+        self._reader = Reader(
+            replyError=Refusal,
+            encoding="utf-8",
+            errors="surrogateescape",
+            notEnoughData=NOT_ENOUGH_DATA,
+        )
         self.told: list[list[Any]] = []
         self._held = bytearray()  # of what is received up to markers
-        self._left = self.patience = 0.0  # seconds
+        self._left = 0.0  # seconds
         self._came = 0  # bytes of what was asked for
-
-    def on_connect(self, connection: Any, **options: Any) -> None:
-        super().on_connect(connection, **options)  # type: ignore[no-untyped-call]
-        self.patience = connection.socket_timeout
 
     def many(self, count: int, decoded: bool = True) -> list[Any]:
         """That many replies, error replies among them as exceptions that are not raised.
 
         Their text is in bytes where it is not to be `decoded`.
 
-        Raises redis-py's ConnectionError or TimeoutError where the server goes away, OSError where
-        it says more than anybody asked for.
+        Raises OSError where the server goes away, or says more than anybody asked for.
         """
         self._begin()
         replies: list[Any] = []
@@ -75,12 +84,12 @@ class BulkParser(_HiredisParser):
     def parse(self, replies: bytes) -> list[Any]:
         """The replies that these bytes are; none may be half received.
 
-        Raises InvalidResponse where they are none.
+        Raises ProtocolError where they are none.
         """
         self._reader.feed(replies)
         found = [*iter(self._reader.gets, NOT_ENOUGH_DATA)]
         if self._reader.has_data():
-            raise InvalidResponse("an incomplete reply")
+            raise ProtocolError("an incomplete reply")
         return found
 
     def up_to(self, markers: Sequence[bytes]) -> list[bytes]:
@@ -125,15 +134,15 @@ class BulkParser(_HiredisParser):
     def _more(self, most: int = PIECE) -> bytes:
         """What comes next. Raises OSError where nothing does, or too slowly, or too much."""
         began = time.monotonic()
-        self._sock.settimeout(max(self._left, 0.001))
+        self.source.settimeout(max(self._left, 0.001))
         try:
-            piece: bytes = self._sock.recv(most)
+            piece: bytes = self.source.recv(most)
         except TimeoutError:
             raise TimeoutError(self._kept_waiting()) from None
         finally:
-            self._sock.settimeout(self.patience)
+            self.source.settimeout(self.patience)
         if not piece:
-            raise ConnectionResetError("Connection closed by server.")
+            raise ConnectionResetError(CLOSED)
         self._came += len(piece)
         self._left = left_after(self._left, began, len(piece), self.patience)
         if self._left <= 0:
@@ -154,21 +163,34 @@ class BulkParser(_HiredisParser):
     def drain(self, seconds: float) -> None:
         """Takes to `told` what has arrived by now, while no reply is under way.
 
-        Where that is nothing, it waits so long for some. Raises InvalidResponse for a reply,
+        Where that is nothing, it waits so long for some. Raises ProtocolError for a reply,
         OSError where it does not end.
         """
         self._begin()
         before = len(self.told)
-        while self.read_from_socket(seconds, raise_on_timeout=False):  # type: ignore[no-untyped-call]
+        while self._has_come(seconds):
             seconds = 0
             self._expect_end(len(self.told) - before)
             while (said := self._reader.gets()) is not NOT_ENOUGH_DATA:
                 if type(said) is not PushNotification:
-                    raise InvalidResponse("a reply that was not requested")
+                    raise ProtocolError("a reply that was not requested")
                 self.told.append(said)
 
-    @property
-    def source(self) -> socket.socket:
-        """Where the replies come from; for what is sent in another form than theirs."""
-        source: socket.socket = self._sock
-        return source
+    def _has_come(self, seconds: float) -> bool:
+        """Receive what has arrived, or does within some seconds; return whether that is anything.
+
+        Raises OSError where the server goes away.
+        """
+        self.source.settimeout(seconds)
+        try:
+            piece = self.source.recv(PIECE)
+        except OSError as error:
+            if isinstance(error, NOTHING_YET) or type(error).__name__ == TLS_NOTHING_YET:
+                return False
+            raise
+        finally:
+            self.source.settimeout(self.patience)
+        if not piece:
+            raise ConnectionResetError(CLOSED)
+        self._reader.feed(piece)
+        return True

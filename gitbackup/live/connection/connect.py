@@ -16,7 +16,7 @@ from gitbackup.live.connection.address import Address
 from gitbackup.live.connection.cluster import Cluster
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.dial import NO_VERSION, dial, hello
-from gitbackup.live.connection.error_replies import is_unknown, words_of
+from gitbackup.live.connection.error_replies import is_unknown
 from gitbackup.live.connection.slots import slot
 
 NOBODYS = b"gitbackup:nobodys-key"
@@ -132,7 +132,7 @@ def _sentinel(address: Address, services: Sequence[str]) -> str:
 def _known(connection: Connection, expected: Abilities) -> Abilities:
     """What a server knows that does not tell its version."""
     (reply,) = connection.ask([("PEXPIRETIME", NOBODYS)])
-    lacks = isinstance(reply, Refusal) and is_unknown(words_of(reply))
+    lacks = isinstance(reply, Refusal) and is_unknown(str(reply))
     return replace(expected, pexpiretime=not lacks)
 
 

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from io import BufferedReader
 from typing import Any
 
-from hiredis import pack_command
-from redis.connection import AbstractConnection
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    InvalidResponse,
-    RedisError,
-    ResponseError,
-)
+from hiredis import ProtocolError, pack_command
 
 from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.bulk_parser import BulkParser
-from gitbackup.live.connection.error_replies import error, explain, name_of, words_of
+from gitbackup.live.connection.bulk_parser import Refusal as Refusal
+from gitbackup.live.connection.error_replies import error, explain, name_of
 from gitbackup.live.connection.reply_shapes import fits
-from gitbackup.live.connection.tls import meaning
-
-Refusal = ResponseError
-"""An error reply; stands among the replies of a batch in place of its answer."""
-
 
 AGAIN = "run the command again"
 ASKING: Command = ("ASKING",)
-NONSENSE = (InvalidResponse, MemoryError, RecursionError, TypeError)
+NONSENSE = (ProtocolError, MemoryError, RecursionError, TypeError)
 """What it ends in where a reply is none, is beyond all measure, or has a map for a name."""
 
-TROUBLES = (RedisError, OSError, *NONSENSE)
+TROUBLES = (OSError, *NONSENSE)
 """What receiving can end in."""
+
+LOADING = "LOADING"
+NO_LOGIN = (
+    "NOAUTH",
+    "WRONGPASS",
+    "ERR invalid password",
+    "ERR Client sent AUTH",
+    "ERR AUTH <password>",
+)
+"""How the replies begin of a server that lets nobody in without a password, or not with this."""
 
 
 class CutOff(ServerError):
@@ -51,13 +51,12 @@ class Connection:
     fallen silent, or answered with nonsense; `resp3` whether it may speak unasked.
     """
 
-    def __init__(self, connection: AbstractConnection, replies: BulkParser, label: str) -> None:
+    def __init__(self, replies: BulkParser, label: str, host: str = "localhost") -> None:
         self.label = label
-        self.host: str = getattr(connection, "host", "localhost")
+        self.host = host
         self.asking = False
-        self._connection = connection
         self._replies = replies
-        self.db: int = connection.db  # that of the commands that follow
+        self.db = 0  # that of the commands that follow
         self.lost = False
         self.resp3 = False
         self._closed = False
@@ -69,11 +68,12 @@ class Connection:
 
     def send_packed(self, *commands: bytes) -> None:
         """The same of commands that are packed already, piece by piece."""
-        if self._closed:  # redis-py would connect again, to another database perhaps
+        if self._closed:
             raise ServerError(f"lost the server at {self.label}; {AGAIN}")
         try:
-            self._connection.send_packed_command(commands)
-        except RedisError as error:
+            for command in commands:
+                self._replies.source.sendall(command)
+        except OSError as error:
             raise self._lost(error) from None
 
     def receive(self, count: int, decoded: bool = True) -> list[Any]:
@@ -85,8 +85,8 @@ class Connection:
             replies = self._replies.many(count, decoded)
         except TROUBLES as error:
             raise self._lost(error) from None
-        if not {BusyLoadingError, AuthenticationError}.isdisjoint(map(type, replies)):
-            raise self._locked_out(replies)
+        if Refusal in map(type, replies):
+            self._expect_let_in(str(reply) for reply in replies if type(reply) is Refusal)
         return replies
 
     def receive_raw(self, markers: Sequence[bytes]) -> list[bytes]:
@@ -195,7 +195,7 @@ class Connection:
 
     def refused(self, refusal: Refusal, command: Command) -> ServerError:
         """What an error reply to `command` means, in one sentence."""
-        return error(words_of(refusal), command, self.label)
+        return error(str(refusal), command, self.label)
 
     @property
     def patience(self) -> float:
@@ -211,18 +211,22 @@ class Connection:
 
     def close(self) -> None:
         self._closed = True
-        self._connection.disconnect()
+        with suppress(OSError):  # it is closed at the other end
+            self._replies.source.shutdown(socket.SHUT_RDWR)
+        self._replies.source.close()
 
-    def _locked_out(self, replies: list[Any]) -> ServerError:
-        """The server lets nobody in yet, or not without a password, or not with this one."""
-        for reply in replies:
-            if isinstance(reply, AuthenticationError):
-                told = words_of(reply)
+    def _expect_let_in(self, refusals: Iterable[str]) -> None:
+        """Raises ServerError where the server lets nobody in yet, or not without a password, or
+        not with this one."""
+        loading = ""
+        for told in refusals:
+            if told.startswith(NO_LOGIN):
                 if told.startswith("NOAUTH") or "required" in told.lower():
-                    return PasswordNeeded(explain("NOAUTH", ("HELLO",), self.label))
-                return ServerError(explain("WRONGPASS", ("HELLO",), self.label))
-        busy = next(reply for reply in replies if isinstance(reply, BusyLoadingError))
-        return ServerError(explain(words_of(busy), ("HELLO",), self.label))
+                    raise PasswordNeeded(explain("NOAUTH", ("HELLO",), self.label))
+                raise ServerError(explain("WRONGPASS", ("HELLO",), self.label))
+            loading = told if told.startswith(LOADING) else loading
+        if loading:
+            raise ServerError(explain(loading, ("HELLO",), self.label))
 
     def _lost(self, error: Exception) -> ServerError:
         self.close()
@@ -232,9 +236,11 @@ class Connection:
                 f"the answer of the server at {self.label} is not valid: is it Redis,"
                 " and does a proxy change its answers?"
             )
+        from gitbackup.live.connection.tls import meaning  # ssl takes as long as to dial
+
         if told := meaning(error, self.label, ""):
             return ServerError(told)
-        why = str(error).rstrip(".")
+        why = (getattr(error, "strerror", None) or str(error)).rstrip(".")
         if isinstance(error, TimeoutError):
             return TookTooLong(
                 f"lost the server at {self.label}: {why}; --timeout allows more time"

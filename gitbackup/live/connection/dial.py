@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection
-from redis.connection import Connection as TcpConnection
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as TooLong
-from redis.retry import Retry
-
-from gitbackup.errors import PasswordNeeded, ServerError, UsageError
+from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.kinds.base import mapping
-from gitbackup.live.connection import tls
-from gitbackup.live.connection.address import HINT, USUAL_PORT, Address
-from gitbackup.live.connection.bulk_parser import PIECE, BulkParser
+from gitbackup.live.connection.address import USUAL_PORT, Address
+from gitbackup.live.connection.bulk_parser import BulkParser
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import is_unknown, words_of
+from gitbackup.live.connection.error_replies import is_unknown
 from gitbackup.live.connection.info import parse_info
 
 DEFAULTS: dict[str, Any] = {
     "protocol": 3,
     "socket_connect_timeout": 10,  # seconds
     "socket_timeout": 30,  # without a byte from the server
-    "socket_read_size": PIECE,
 }
+KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""Seconds without a word before the system looks whether a server is there, and between two looks;
+and how many of these are in vain before it is not."""
+
 NO_VERSION = "unknown"
 NO_SERVER = (
     "no server answers at {label} ({reason}): start it, or name yours with --url or"
@@ -46,9 +43,7 @@ class NoServer(ServerError):
 
 def dial(address: Address) -> Connection:
     """One connection, logged in. Raises ServerError, saying what to do, where there is none."""
-    parsers: list[BulkParser] = []
-    connection = _connected(address, parsers)
-    wire = Connection(connection, parsers[-1], address.label)
+    wire = Connection(BulkParser(_connected(address)), address.label, _host(address))
     try:
         wire.resp3 = _greet(wire, address)
     except BaseException as error:
@@ -63,42 +58,90 @@ def dial(address: Address) -> Connection:
 
 def _other_tongue(address: Address) -> str | None:
     """Why a server does not answer that takes connections, where that is for TLS."""
+    from gitbackup.live.connection import tls  # here and below: ssl takes as long as to dial
+
     if not address.is_secure:
         return tls.SECURE.format(label=address.label) if _at(address, tls.is_secure) else None
-    connection = _connection(address, [])
     try:
-        connection.connect()
-        return tls.first_word(connection, address.label)
-    except (RedisError, OSError) as error:
+        with closing(_opened(address)) as source:
+            return tls.first_word(source, address.label)
+    except OSError as error:
         return tls.meaning(error, address.label, "")
-    finally:
-        connection.disconnect()
 
 
-def _connected(address: Address, parsers: list[BulkParser]) -> AbstractConnection:
-    """A connection that nothing was said on. Raises ServerError where there is none."""
-    connection = _connection(address, parsers)
+def _connected(address: Address) -> socket.socket:
+    """A socket that nothing was said on. Raises ServerError where there is none."""
     try:
-        connection.connect()
-        return connection
-    except (RedisError, OSError) as error:
-        host = str(address.options.get("sni") or address.options.get("host", "localhost"))
+        return _opened(address)
+    except (OSError, ValueError, OverflowError) as error:
+        from gitbackup.live.connection import tls
+
+        host = str(address.options.get("sni") or _host(address))
         why = tls.meaning(error, address.label, host)
         if address.is_secure and why is None and _at(address, tls.is_plain):
             why = tls.PLAIN.format(label=address.label)
         if why is None and address.is_secure and "shake" not in address.options:
             slow = {"shake": address.options.get("socket_timeout", DEFAULTS["socket_timeout"])}
-            if isinstance(error, TooLong):
-                return _connected(replace(address, options=address.options | slow), parsers)
+            if isinstance(error, TimeoutError):
+                return _connected(replace(address, options=address.options | slow))
         if why is None:
             raise NoServer(address.label, _reason(error)) from None
         raise ServerError(why) from None
 
 
+def _opened(address: Address) -> socket.socket:
+    """Return a socket that is connected, and speaks TLS where the address says so.
+
+    Raises OSError where nobody answers, ValueError or OverflowError for what is no place.
+    """
+    options = DEFAULTS | address.options
+    source = _plain(address, options["socket_connect_timeout"])
+    try:
+        if source.family != socket.AF_UNIX:
+            _keep_alive(source)
+        source.settimeout(options["socket_timeout"])
+        if address.is_secure:
+            from gitbackup.live.connection import tls
+
+            return tls.secured(source, _host(address), options)
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def _plain(address: Address, timeout: float) -> socket.socket:
+    path = address.options.get("path")
+    if path is None:
+        place = _host(address), address.options.get("port", USUAL_PORT)
+        return socket.create_connection(place, timeout)
+    source = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        source.settimeout(timeout)
+        source.connect(path)
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def _keep_alive(source: socket.socket) -> None:
+    """Send small commands at once, and notice a server that is gone without a word."""
+    source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    source.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEP_ALIVE.items():
+        if hasattr(socket, name):
+            source.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _host(address: Address) -> str:
+    return str(address.options.get("host", "localhost"))
+
+
 def _at(address: Address, probe: Callable[[str, int], bool]) -> bool:
     """What a probe tells of the port that the server is at."""
-    host, port = address.options.get("host", "localhost"), address.options.get("port", USUAL_PORT)
-    return "path" not in address.options and probe(str(host), int(port))
+    port = address.options.get("port", USUAL_PORT)
+    return "path" not in address.options and probe(_host(address), port)
 
 
 def _greet(connection: Connection, address: Address) -> bool:
@@ -133,7 +176,7 @@ def _may_choose(address: Address) -> bool:
 
 
 def _no_resp3(refusal: Refusal) -> bool:
-    told = words_of(refusal)
+    told = str(refusal)
     return is_unknown(told) or told.startswith("NOPROTO")
 
 
@@ -141,32 +184,11 @@ def protocol(address: Address) -> int:
     return int(address.options.get("protocol", 3))
 
 
-def _connection(address: Address, parsers: list[BulkParser]) -> AbstractConnection:
-    """redis-py's connection; the parser that it makes itself is added to `parsers`."""
-
-    def parser(**options: Any) -> BulkParser:
-        parsers.append(BulkParser(**options))
-        return parsers[-1]
-
-    options = DEFAULTS | address.options
-    kind = options.pop("connection_class", TcpConnection)
-    try:
-        return kind(  # type: ignore[no-any-return]
-            **options,
-            encoding="utf-8",
-            encoding_errors="surrogateescape",
-            decode_responses=True,
-            parser_class=parser,
-            retry=Retry(NoBackoff(), 0),
-            redis_connect_func=lambda connection: parsers[-1].on_connect(connection),
-        )
-    except (TypeError, ValueError, RedisError):
-        raise UsageError(f"the Redis URL has an unknown option: {HINT}") from None
-
-
 def _reason(error: Exception) -> str:
-    """The end of redis-py's sentence: what the system said."""
-    return str(error).rstrip(".").rpartition(". ")[2] or type(error).__name__
+    """What the system said."""
+    if isinstance(error, TimeoutError):
+        return "Timeout connecting to server"
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def hello(connection: Connection) -> dict[str, Any]:

@@ -58,12 +58,6 @@ class Redirected(ServerError):
         self.for_good = for_good
 
 
-def words_of(refusal: Exception) -> str:
-    """An error reply as the server sent it: redis-py takes the codes that it knows away."""
-    code = getattr(refusal, "status_code", None)
-    return f"{code} {refusal}" if code else str(refusal)
-
-
 def error(reply: str, command: Command, label: str) -> ServerError:
     """What `explain` says, as the error that it is."""
     kind = ServerError

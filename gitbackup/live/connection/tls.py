@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from redis.connection import AbstractConnection, SSLConnection
-
 from gitbackup.errors import UsageError
 from gitbackup.model.access import Access
 
+REQUIRED = "required"
+VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, REQUIRED: ssl.CERT_REQUIRED}
 AT_ONCE = 2.0  # seconds, after which a server that does not shake hands is asked in plain words
 SELF_SIGNED, IN_CHAIN, NO_ISSUER, NOT_YET, EXPIRED = 18, 19, 20, 9, 10
 OTHER_NAMES = (62, 64)
@@ -34,38 +35,34 @@ PLAIN = "the server at {label} does not use TLS on that port: its URL begins wit
 SECURE = "the server at {label} uses TLS on that port: its URL begins with rediss://"
 
 
-class TlsConnection(SSLConnection):
-    """As redis-py's, with a name of its own for the server, and with bounded patience at first."""
-
-    def __init__(self, *, sni: str | None = None, shake: float = AT_ONCE, **options: Any) -> None:
-        super().__init__(**options)
-        self._sni = sni
-        self._shake = shake
-        self._secure = ssl.create_default_context()
-        self._secure.check_hostname = self.check_hostname
-        self._secure.verify_mode = self.cert_reqs
-        if self.ca_certs or self.ca_path:
-            self._secure.load_verify_locations(self.ca_certs, self.ca_path)
-        if self.certfile:
-            self._secure.load_cert_chain(self.certfile, self.keyfile, self.certificate_password)
-
-        if self.ssl_min_version is not None:
-            self._secure.minimum_version = self.ssl_min_version
-        if self.ssl_ciphers:
-            self._secure.set_ciphers(self.ssl_ciphers)
-
-    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
-        patience = sock.gettimeout()
-        sock.settimeout(self._shake)
-        secure = self._secure.wrap_socket(sock, server_hostname=self._sni or self.host)
-        secure.settimeout(patience)
-        return secure
+def secured(plain: socket.socket, host: str, options: Mapping[str, Any]) -> socket.socket:
+    """Return a socket that speaks TLS through a connected one, whose patience it has after the
+    handshake. Raises OSError where the other end does not, or is not whom it should be."""
+    context = ssl.create_default_context()
+    mode = VERIFY[options.get("ssl_cert_reqs", REQUIRED)]
+    context.check_hostname = mode != ssl.CERT_NONE and options.get("ssl_check_hostname", True)
+    context.verify_mode = mode
+    authorities = options.get("ssl_ca_certs"), options.get("ssl_ca_path")
+    if any(authorities):
+        context.load_verify_locations(*authorities)
+    if certificate := options.get("ssl_certfile"):
+        password = options.get("ssl_password")
+        context.load_cert_chain(certificate, options.get("ssl_keyfile"), password)
+    if "ssl_min_version" in options:
+        context.minimum_version = ssl.TLSVersion(options["ssl_min_version"])
+    if "ssl_ciphers" in options:
+        context.set_ciphers(options["ssl_ciphers"])
+    patience = plain.gettimeout()
+    plain.settimeout(options.get("shake", AT_ONCE))
+    secure = context.wrap_socket(plain, server_hostname=options.get("sni") or host)
+    secure.settimeout(patience)
+    return secure
 
 
 def options(access: Access) -> dict[str, Any]:
-    """What a TlsConnection is made with. Raises UsageError for files that are none of theirs."""
+    """What secured() is given. Raises UsageError for files that are none of theirs."""
     _expect_files(access)
-    made: dict[str, Any] = {"connection_class": TlsConnection, "sni": access.sni}
+    made: dict[str, Any] = {"sni": access.sni}
     files = {
         "ssl_ca_certs": access.cacert,
         "ssl_ca_path": access.cacertdir,
@@ -147,15 +144,12 @@ def _unverified(error: ssl.SSLCertVerificationError, label: str, host: str) -> s
     return f"{its} could not be verified: {said}"
 
 
-def first_word(connection: AbstractConnection, label: str) -> str | None:
+def first_word(source: socket.socket, label: str) -> str | None:
     """What a server means that was told nothing, if that is an error: by TLS 1.3 it says only so
     that it does not accept our certificate."""
-    sock = connection._sock
-    if sock is None:
-        return None
     try:
-        sock.settimeout(AT_ONCE)
-        sock.recv(1)
+        source.settimeout(AT_ONCE)
+        source.recv(1)
     except OSError as error:
         return meaning(error, label, "")
     return None

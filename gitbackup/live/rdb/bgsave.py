@@ -16,7 +16,6 @@ from gitbackup.errors import ServerError
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import words_of
 from gitbackup.live.connection.info import number, parse_info
 from gitbackup.live.server import keyspace
 from gitbackup.progress import Progress
@@ -63,7 +62,7 @@ def _begin(connection: Connection) -> tuple[str, int]:
             (reply,) = connection.ask([("BGSAVE",)])
             if not isinstance(reply, Refusal):
                 return info["rdb_last_save_time"], now
-            if not any(word in words_of(reply) for word in ("in progress", "child process")):
+            if not any(word in str(reply) for word in ("in progress", "child process")):
                 raise connection.refused(reply, ("BGSAVE",))
         time.sleep(STEP)
 

@@ -21,7 +21,6 @@ from gitbackup.kinds import (
 )
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import words_of
 from gitbackup.live.read import expiry
 from gitbackup.model.keys import Entry
 from gitbackup.system import available_memory
@@ -154,7 +153,7 @@ def refused(connection: Connection, commands: Iterable[Command], replies: list[A
     """True where the key has become another type, or gone; any other refusal is an error."""
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, Refusal):
-            if words_of(reply).startswith(OTHERS):
+            if str(reply).startswith(OTHERS):
                 return True
             raise connection.refused(reply, command)
     return False

@@ -27,7 +27,7 @@ from gitbackup.kinds import (
 )
 from gitbackup.kinds.shapes import is_number
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import is_redirect, words_of
+from gitbackup.live.connection.error_replies import is_redirect
 from gitbackup.live.connection.reply_shapes import is_type
 from gitbackup.live.connection.resp import argument, form, pattern
 from gitbackup.live.read import alone_read, expiry
@@ -89,7 +89,7 @@ def with_sizes(connection: Connection, keys: Sequence[bytes], replies: Sequence[
 
 def is_elsewhere(reply: Any) -> bool:
     """Return whether a node says that another node of its cluster has the key."""
-    return isinstance(reply, Refusal) and is_redirect(words_of(reply))
+    return isinstance(reply, Refusal) and is_redirect(str(reply))
 
 
 def batches(whole: Batch, most: int = MOST_BYTES) -> Iterator[Batch]:

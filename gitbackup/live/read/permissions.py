@@ -17,7 +17,7 @@ from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection import cluster, error_replies
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import ASKING, Connection, Refusal
-from gitbackup.live.connection.error_replies import name_of, right, words_of
+from gitbackup.live.connection.error_replies import name_of, right
 from gitbackup.live.read import expiry
 from gitbackup.live.read.invalidation import TRACKING
 from gitbackup.live.server import staging_keys
@@ -115,12 +115,12 @@ def begin(connection: Connection, key: bytes) -> tuple[list[str], bool]:
     commands: list[Command] = [("WATCH", key), ("MULTI",), ("EXEC",), ("MULTI",)]
     replies = connection.ask(commands)
     for command, reply in zip(commands[:3], replies, strict=False):
-        if isinstance(reply, Refusal) and error_replies.is_unknown(words_of(reply)):
+        if isinstance(reply, Refusal) and error_replies.is_unknown(str(reply)):
             raise ServerError(f"{connection.refused(reply, command)}, {WITHOUT}")
     refused = [
         name_of(command)
         for command, reply in zip(commands[:3], replies, strict=False)
-        if isinstance(reply, Refusal) and error_replies.forbids_command(words_of(reply))
+        if isinstance(reply, Refusal) and error_replies.forbids_command(str(reply))
     ]
     return refused, replies[1] == "OK"
 
@@ -151,12 +151,12 @@ def _writing(key: bytes, server: Abilities, types: Collection[str] = KINDS) -> I
 
 
 def _is_about_keys(refusal: Refusal) -> bool:
-    return error_replies.forbids_key(words_of(refusal))
+    return error_replies.forbids_key(str(refusal))
 
 
 def _known(commands: Sequence[Command], replies: Sequence[object]) -> Iterator[str]:
     for command, reply in zip(commands, replies, strict=True):
-        if not (isinstance(reply, Refusal) and error_replies.is_unknown(words_of(reply))):
+        if not (isinstance(reply, Refusal) and error_replies.is_unknown(str(reply))):
             yield name_of(command)
 
 
@@ -164,5 +164,5 @@ def _refused(commands: Sequence[Command], replies: Sequence[object]) -> list[str
     return [
         name_of(command)
         for command, reply in zip(commands, replies, strict=False)
-        if isinstance(reply, Refusal) and error_replies.forbids_command(words_of(reply))
+        if isinstance(reply, Refusal) and error_replies.forbids_command(str(reply))
     ]

@@ -14,7 +14,7 @@ from gitbackup.kinds import Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import is_unknown, words_of
+from gitbackup.live.connection.error_replies import is_unknown
 from gitbackup.live.connection.info import number, parse_info
 from gitbackup.live.server import host
 
@@ -82,7 +82,7 @@ def read(server: Server) -> Health:
         config,
         no_info,
         no_config,
-        refusal is not None and is_unknown(words_of(refusal)),
+        refusal is not None and is_unknown(str(refusal)),
         host.find(info, config),
     )
 

@@ -14,7 +14,7 @@ from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import is_out_of_range, is_unknown, words_of
+from gitbackup.live.connection.error_replies import is_out_of_range, is_unknown
 from gitbackup.live.connection.info import parse_info
 
 MOST_DATABASES = 1_000_000
@@ -78,7 +78,7 @@ def _tried(connection: Connection) -> list[int]:
 def _expect_out_of_range(connection: Connection, refusal: Refusal, db: int) -> None:
     if not is_out_of_range(str(refusal)):
         told = connection.refused(refusal, ("SELECT", db))
-        if is_unknown(words_of(refusal)):
+        if is_unknown(str(refusal)):
             raise ServerError(f"{told}: only database 0 can be read, so name it with --db 0")
         raise ServerError(f"{told}; or name a database with --db")
 
@@ -122,7 +122,7 @@ def told(listed: Iterable[Any]) -> list[Library]:
 
 
 def _unlisted(connection: Connection, refusal: Refusal) -> list[Library] | None:
-    told = words_of(refusal)
+    told = str(refusal)
     if told.startswith("NOPERM"):
         return None
     if is_unknown(told):  # a server that has no functions, or none any more

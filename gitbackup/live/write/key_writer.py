@@ -184,7 +184,7 @@ class KeyWriter:
         """Return the reply to a command; if it is refused, only this value is."""
         (reply,) = self._connection.ask([command])
         if isinstance(reply, Refusal):
-            words = error_replies.words_of(reply)
+            words = str(reply)
             if words.partition(" ")[0] in error_replies.MEANINGS:
                 raise self._connection.refused(reply, command)
             raise _Refused(AHEAD.format(words))
@@ -213,7 +213,7 @@ class KeyWriter:
 
     def _fatal(self, reply: Refusal, command: Command) -> ServerError | None:
         """Return the error for a refusal that concerns every key; None if it concerns this one."""
-        code = error_replies.words_of(reply).partition(" ")[0]
+        code = str(reply).partition(" ")[0]
         if code in error_replies.MEANINGS or code in ("NOPERM", "EXECABORT"):
             return self._connection.refused(reply, command)
         return None

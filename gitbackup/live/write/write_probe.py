@@ -18,7 +18,7 @@ from gitbackup.kinds.base import pieces
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import name_of, words_of
+from gitbackup.live.connection.error_replies import name_of
 from gitbackup.live.read import permissions
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.live.server.keyspace import LibraryChange
@@ -162,9 +162,9 @@ def _lacking(
     lacking: list[str] = []
     optional: list[str] = []
     for trial, refusal in refused:
-        if error_replies.forbids_command(words_of(refusal)):
+        if error_replies.forbids_command(str(refusal)):
             (optional if trial.optional else lacking).append(name_of(trial.command))
-        elif not (trial.optional or error_replies.forbids(words_of(refusal))):
+        elif not (trial.optional or error_replies.forbids(str(refusal))):
             unknown = error_replies.is_unknown(str(refusal)) or trial.command[0] == "FUNCTION"
             needed_for = trial.needed_for if unknown else ""
             raise ServerError(f"{connection.refused(refusal, trial.command)}{needed_for}")
@@ -176,7 +176,7 @@ def _lacking(
 
 
 def _forbids_key(reply: object) -> bool:
-    return isinstance(reply, Refusal) and error_replies.forbids_key(words_of(reply))
+    return isinstance(reply, Refusal) and error_replies.forbids_key(str(reply))
 
 
 def _forbidden(server: Server, keys: Iterable[bytes]) -> list[bytes]:
