@@ -55,7 +55,7 @@ def check(
     _check_by_git(git, old, new, seeing, lost)
     known = {} if lost or old is None else listing(git, old)
     new_files = {path for path in paths if path not in known}
-    if not any(_is_taken(git.folder, path) for path in new_files):
+    if not _is_taken(git.folder, new_files):
         return
     # git would overwrite what is ignored, as files that anything can make again
     ignored = text(git.run("ls-files", "--others", "--ignored", "--exclude-standard", "-z"))
@@ -107,12 +107,16 @@ def _check_by_git(
         copy.unlink(missing_ok=True)
 
 
-def _is_taken(folder: Path, path: str) -> bool:
-    """Return whether something is where a file comes, or one of the folders that it is in."""
-    above = (folder / place for place in [*PurePosixPath(path).parents][:-1])
+def _is_taken(folder: Path, new_files: Set[str]) -> bool:
+    """Return whether something is where one of the files comes, or a folder that it is in."""
+    folders: set[str] = set()
+    for path in new_files:
+        while (path := path.rpartition("/")[0]) and path not in folders:
+            folders.add(path)
+    above = (folder / place for place in folders)
     if any(place.is_symlink() or place.is_file() for place in above):
         return True
-    return os.path.lexists(folder / path)
+    return any(os.path.lexists(f"{folder}/{path}") for path in new_files)
 
 
 def _collides(path: str, new_files: Set[str]) -> bool:
