@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -77,6 +79,18 @@ class LiveCluster:
         for each in (to, self.owners[number], *others):
             self.tell(each, "CLUSTER", "SETSLOT", number, "NODE", self.ids[to])
         self.owners[number] = to
+        assert eventually(self.is_agreed)  # a node that does not know yet could take it back
+
+    def is_agreed(self) -> bool:
+        """Whether all primaries say the same of all."""
+        views = [
+            {tuple(line.split()[i] for i in (0, 6, *range(8, len(line.split())))) for line in lines}
+            for lines in (
+                _text(self.tell(each, "CLUSTER", "NODES")).splitlines()
+                for each in range(self.primaries)
+            )
+        ]
+        return views.count(views[0]) == len(views)
 
     def move(self, number: int, to: int) -> None:
         """Move a slot with its keys, a few at a time."""
@@ -92,6 +106,12 @@ class LiveCluster:
         self.tell(to, "CLUSTER", "SETSLOT", number, "IMPORTING", self.ids[self.owners[number]])
         self.tell(to, "CLUSTER", "SETSLOT", number, "NODE", self.ids[to])
         self.owners[number] = to
+
+    def kill(self, number: int) -> None:
+        """End a node as a crash does."""
+        with self.nodes[number].client() as client:
+            process = int(client.info("server")["process_id"])
+        os.kill(process, signal.SIGKILL)
 
     def reset(self) -> None:
         """Empty, and with each slot at home."""

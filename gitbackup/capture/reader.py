@@ -18,11 +18,9 @@ from gitbackup.capture.reread_buffer import BufferedEntry
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covered, covers
-from gitbackup.live.connection.cluster import Cluster, NodesChanged
+from gitbackup.live.connection.cluster import LOST, Cluster, NodesChanged
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import CutOff, TookTooLong
-from gitbackup.live.connection.dial import NoServer
-from gitbackup.live.connection.error_replies import Redirected
+from gitbackup.live.connection.connection import CutOff
 from gitbackup.live.connection.slots import slot
 from gitbackup.live.read.atomic_read import RawKey
 from gitbackup.live.read.cluster_read import atomic_reader, key_reader
@@ -38,8 +36,6 @@ from gitbackup.snapshot import file_format
 UNHEARD = 1_000  # keys to read before the server's invalidations are taken again
 FULL_READS = 3  # times to read a server whose databases are emptied or swapped meanwhile
 NODES_LOST = 5  # times to read a cluster whose nodes are lost, or replaced, meanwhile
-NODE_LOST = (CutOff, TookTooLong, NoServer, NodesChanged, Redirected)
-"""What is raised if a node of a cluster goes away, or another takes its place."""
 
 
 class SnapshotReader:
@@ -147,7 +143,7 @@ class SnapshotReader:
                 try:
                     if self._read(sink, careful or not left):
                         break
-                except NODE_LOST as error:
+                except LOST as error:
                     lost -= 1
                     self._after_loss(error, lost)
                     left += 1
@@ -262,7 +258,7 @@ class SnapshotReader:
 
         Raises the error if a node of a cluster is lost: another may have its place.
         """
-        if self.server.cluster and isinstance(error, NODE_LOST):
+        if self.server.cluster and isinstance(error, LOST):
             raise error
         self.why = str(error)
         self._tracker = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from gitbackup.capture.reader import SnapshotReader
-from gitbackup.checks import backups, persistence, server
+from gitbackup.checks import backups, nodes, persistence, server
 from gitbackup.checks.backups import Backups
 from gitbackup.compare.diff import status
 from gitbackup.errors import Damaged, ServerError
@@ -50,21 +50,25 @@ def check(
     `max_age` is how old the last commit, save, push and restore test may be; with `quick` the
     database is not read to see what changed. Raises Damaged if the history cannot be read.
     """
-    health = read(live.server)
+    healths = {node.label: read(node) for node in live.server.nodes.values()}
     known = replace(
         _history(repository),
         rdb=_newest(rdb_folder),
         open=[
             path
-            for path in [*_secrets(repository, health), rdb_folder]
+            for path in [*_secrets(repository, healths.values()), rdb_folder]
             if _is_open_to_others(path.absolute())
         ],
     )
     if known.head and repository and not quick:
-        known = _compared(known, repository, live, health)
+        known = _compared(known, repository, live, healths.values())
     risks = [
-        *persistence.judge(health, max_age),
-        *server.judge(health),
+        *nodes.together(
+            {
+                label: [*persistence.judge(health, max_age), *server.judge(health)]
+                for label, health in healths.items()
+            }
+        ),
         *backups.judge(known, max_age, datetime.now(UTC)),
     ]
     return Checked(str(live.server), worst_first(risks))
@@ -90,10 +94,10 @@ def _newest(folder: Path) -> RdbFile | None:
 
 
 def _compared(
-    known: Backups, repository: Repository, live: SnapshotReader, health: Health
+    known: Backups, repository: Repository, live: SnapshotReader, healths: Iterable[Health]
 ) -> Backups:
     """Return the same with how many keys differ from HEAD, or why that is not known."""
-    if health.loading:
+    if any(health.loading for health in healths):
         return replace(known, why="the server is still loading its data")
     try:
         return replace(known, changed=status(repository, live).summary.counts.total)
@@ -101,17 +105,17 @@ def _compared(
         return replace(known, why=str(error))
 
 
-def _secrets(repository: Repository | None, health: Health) -> Iterator[Path]:
+def _secrets(repository: Repository | None, healths: Iterable[Health]) -> Iterator[Path]:
     """Yield what others should not read: the repository, what is pushed to folders of this
-    machine, and the server's own files."""
+    machine, and the servers' own files."""
     if repository:
         yield repository.path
         for remote in repository.pushed():
             path = remote_url.at(remote.place).path
             if path:
                 yield path
-    if health.home:
-        yield from health.home.files
+    for home in (health.home for health in healths):
+        yield from home.files if home else ()
 
 
 def _is_open_to_others(path: Path) -> bool:

@@ -9,10 +9,11 @@ from itertools import groupby
 
 from gitbackup.format import codec
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.read.key_reader import KeyReader
+from gitbackup.live.read.cluster_read import key_reader
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.live.server.memory import may_evict
-from gitbackup.live.write.bulk_create import Created, Creator
+from gitbackup.live.write.bulk_create import Created
+from gitbackup.live.write.cluster_write import creator, key_writer
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.plan.plan import NewKeys, Plan, PlannedKey
@@ -21,6 +22,7 @@ from gitbackup.restore.planner import ONE_TRANSACTION
 from gitbackup.restore.preflight import Entries, libraries, sources
 from gitbackup.restore.verify_writes import unproved
 
+UNLIKE = "the nodes of the cluster have different libraries of this name: make them alike first"
 BATCH_KEYS = ONE_TRANSACTION
 BATCH_BYTES = 4 * 1024 * 1024
 NEW_KEYS = 256  # that are created together; one group of a plan may have as many
@@ -54,7 +56,7 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> A
     applied = Applied()
     progress.start("restoring", len(plan.keys))
     try:
-        with KeyWriter(server) as writer:
+        with key_writer(server) as writer:
             for db, steps in groupby(plan.steps, key=lambda step: step.key.db):
                 for batch in _batches(steps, entries) if db != FUNCTIONS else ():
                     applied.note(db, writer.apply(db, batch))
@@ -64,10 +66,8 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> A
         _apply_functions(server, plan, entries, applied)
     finally:
         progress.finish()
-    if plan.new_keys:
-        with closing(server.dial()) as connection:
-            if may_evict(connection):  # what was verified may be gone since
-                applied.unproved = [*plan.new_keys]
+    if plan.new_keys and may_evict(server):  # what was verified may be gone since
+        applied.unproved = [*plan.new_keys]
     return applied
 
 
@@ -81,12 +81,12 @@ def _create(
 ) -> None:
     """Create keys in bulk, one database after the other."""
     with (
-        Creator(server, writer) as creator,
-        KeyReader(server, hears=True) as reader,  # what is not as written is read again
+        creator(server, writer) as creating,
+        key_reader(server, hears=True) as reader,  # what is not as written is read again
     ):
         by_database = sorted(new_keys, key=lambda new: new.db)
         for db, groups in groupby(by_database, key=lambda new: new.db):
-            created = creator.create(db, _new_batches([*groups], entries))
+            created = creating.create(db, _new_batches([*groups], entries))
             noted = _noted(created, db, applied, progress)
             applied.unproved += unproved(reader.raw(db), noted)
 
@@ -103,10 +103,14 @@ def _noted(
 
 def sweep(server: Server, left_over: Iterable[tuple[int, bytes]]) -> None:
     """Remove the staging keys of a killed restore, and no other keys."""
-    with KeyWriter(server) as writer, closing(server.dial()) as connection:
+    with key_writer(server) as writer:
         for db, group in groupby(left_over, key=lambda left: left[0]):
-            connection.select(db)
-            writer.remove(db, staging_keys.still_ours(connection, [name for _, name in group]))
+            names = [name for _, name in group]
+            for id_, node in server.nodes.items():
+                own = [name for name in names if server.node_of(name) == id_]
+                with closing(node.dial()) as connection:
+                    connection.select(db)
+                    writer.remove(db, staging_keys.still_ours(connection, own))
 
 
 def _batches(steps: Iterable[PlannedKey], entries: Entries) -> Iterator[list[KeyWrite]]:
@@ -147,11 +151,22 @@ def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Appl
     if not planned:
         return
     seen = entries.libraries()
-    refused = None
-    if sources(server) == seen:
-        with closing(server.dial()) as connection:
-            refused = keyspace.change_libraries(connection, map(entries.library, planned), seen)
-    if refused is None:
+    if sources(server) != seen:
         applied.moved += (each.key for each in planned)
         return
-    applied.refused |= {Key(FUNCTIONS, name): why for name, why in refused.items()}
+    for node in server.nodes.values():
+        changes, there = [*map(entries.library, planned)], seen
+        with closing(node.dial()) as connection:
+            if server.cluster:
+                there = keyspace.sources(keyspace.libraries(connection, node.abilities) or [])
+                changes = [each._replace(before=there.get(each.name)) for each in changes]
+            changes = [each for each in changes if each.before != each.after]
+            unlike = [each for each in changes if each.before not in (None, seen.get(each.name))]
+            if unlike:
+                applied.refused |= {Key(FUNCTIONS, each.name): UNLIKE for each in unlike}
+                return
+            refused = keyspace.change_libraries(connection, changes, there)
+        if refused is None:
+            applied.moved += (each.key for each in planned)
+            return
+        applied.refused |= {Key(FUNCTIONS, name): why for name, why in refused.items()}

@@ -16,10 +16,11 @@ from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import Abilities, same
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Connection
+from gitbackup.live.read.absence import absent
 from gitbackup.live.server import keyspace
-from gitbackup.live.server.eviction import Tally, absent, tally
+from gitbackup.live.server.eviction import Tally, tally_of
 from gitbackup.live.server.memory import may_evict
+from gitbackup.live.write.cluster_write import key_writer
 from gitbackup.live.write.key_writer import KeyWriter, is_loaded
 from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import unordered
@@ -46,16 +47,16 @@ class FinalCheck:
         self._progress = progress
         self._first: Tally | None = None
         self._before: Tally | None = None  # when the database was read last
-        self._begun = False
+        self._nodes: frozenset[str] | None = None  # that were counted first
         self._last: int | None = 0  # evictions since `begin()`, by the last look; None: unknown
         self._gone: set[Key] = set()
 
     def begin(self) -> None:
         """Note how many keys there are, and count evictions from now on."""
-        with closing(self._server.dial()) as connection:
-            self._before = tally(connection)
-        self._first = self._before if not self._begun else self._first
-        self._begun = True
+        nodes = frozenset(self._server.nodes)
+        self._before = tally_of(self._server)
+        self._first = self._first if nodes == self._nodes else self._before
+        self._nodes = nodes
 
     def look(
         self, live_state: LiveState, entries: Entries, wrong: Sequence[Key], undone: Container[Key]
@@ -66,14 +67,14 @@ class FinalCheck:
         may have been evicted, all keys that there should be are looked for. Keys that could not be
         written, which are `undone`, are left out: that is known already.
         """
+        gone = [*self._absent(key for key in wrong if key.db != FUNCTIONS)]
+        self._last, fewer = self._evicted(live_state.plan)
+        for _ in range(LOOKS if self._last != 0 or fewer else 0):
+            gone, before = self._missing(live_state), self._last
+            self._last, _ = self._evicted(live_state.plan)
+            if self._last == before:
+                break
         with closing(self._server.dial()) as connection:
-            gone = [*_absent(connection, (key for key in wrong if key.db != FUNCTIONS))]
-            self._last, fewer = self._evicted(connection, live_state.plan)
-            for _ in range(LOOKS if self._last != 0 or fewer else 0):
-                gone, before = self._missing(connection, live_state), self._last
-                self._last, _ = self._evicted(connection, live_state.plan)
-                if self._last == before:
-                    break
             now = keyspace.clock(connection)
         wrong = [key for key in wrong if key not in undone]
         missing = {*gone, *self._gone}.difference(key for key in gone if key in undone)
@@ -87,28 +88,24 @@ class FinalCheck:
 
     def look_again(self, live_state: LiveState, entries: Entries) -> Sight | None:
         """Look again once the state is committed. Return None if no more keys were evicted."""
-        with closing(self._server.dial()) as connection:
-            if (
-                self._last is not None
-                and self._evicted(connection, live_state.plan)[0] == self._last
-            ):
-                return None
+        if self._last is not None and self._evicted(live_state.plan)[0] == self._last:
+            return None
         return self.look(live_state, entries, (), ())
 
-    def _evicted(self, connection: Connection, plan: Plan) -> tuple[int | None, bool]:
+    def _evicted(self, plan: Plan) -> tuple[int | None, bool]:
         """Return how many keys the server has evicted, and whether it has fewer than it should.
 
         The number is None if the server may evict keys and does not tell how many.
         """
-        now = tally(connection)
+        now = tally_of(self._server)
         if now is None or self._first is None or self._before is None:
-            return (None if may_evict(connection) else 0), True
+            return (None if may_evict(self._server) else 0), True
         expected = Counter(self._before.keys)
         expected.update({db: more for db, more in plan.growth.items() if db != FUNCTIONS})
         fewer = any(now.keys.get(db, 0) < count for db, count in expected.items())
         return now.evicted - self._first.evicted, fewer
 
-    def _missing(self, connection: Connection, live_state: LiveState) -> list[Key]:
+    def _missing(self, live_state: LiveState) -> list[Key]:
         """Return the keys that existed, or were created, and are gone."""
         removed, created = set[Key](), list[Key]()
         for step in unordered(live_state.plan.keys):
@@ -119,17 +116,23 @@ class FinalCheck:
         live_keys = (key for key in live_state.capture.live.held() if key.db != FUNCTIONS)
         self._progress.start("looking again", live_state.capture.live.total + len(created))
         try:
-            gone = [*_absent(connection, (key for key in live_keys if key not in removed))]
-            return [*gone, *_absent(connection, created)]
+            gone = [*self._absent(key for key in live_keys if key not in removed)]
+            return [*gone, *self._absent(created)]
         finally:
             self._progress.finish()
+
+    def _absent(self, keys: Iterable[Key]) -> Iterator[Key]:
+        """Yield those of the keys, sorted by database, that do not exist."""
+        for db, group in groupby(keys, key=lambda key: key.db):
+            gone = absent(self._server, db, (codec.data(key.name) for key in group))
+            yield from (Key(db, codec.text(name)) for name in gone)
 
     def _why_different(self, entries: Entries, steps: Sequence[PlannedKey]) -> dict[Key, Why]:
         """Return why keys that exist do not hold what they should."""
         if not steps:
             return {}
         why = dict.fromkeys((step.key for step in steps), Why.OTHERWISE)
-        with KeyWriter(self._server) as writer:
+        with key_writer(self._server) as writer:
             for step in steps[:MOST]:
                 if step.key.db != FUNCTIONS:
                     why[step.key] = _why(writer, entries, step, self._server.abilities)
@@ -165,14 +168,6 @@ def _steps(plan: Plan, keys: set[Key]) -> dict[Key, PlannedKey]:
     if not keys:
         return {}
     return {step.key: step for step in unordered(plan.keys) if step.key in keys}
-
-
-def _absent(connection: Connection, keys: Iterable[Key]) -> Iterator[Key]:
-    """Yield those of the keys, sorted by database, that do not exist."""
-    for db, group in groupby(keys, key=lambda key: key.db):
-        connection.select(db)
-        gone = absent(connection, (codec.data(key.name) for key in group))
-        yield from (Key(db, codec.text(name)) for name in gone)
 
 
 def _expired(live_state: LiveState, keys: set[Key], now: int) -> set[Key]:

@@ -166,8 +166,7 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
     changes = [*map(entries.library, libraries(plan))]
     with another_database_offered(plan.how):
         write_probe.probe(server, samples, changes, names, lambda: _values(plan, entries))
-    with closing(server.dial()) as connection:
-        left = room(connection)
+    left = room(server)
     if left and not left.evicts and left.free < (adds := entries.adds(left.free)):
         raise ServerError(
             f"the restore needs at least {size(adds)} of memory, and {server.label}"
@@ -205,8 +204,7 @@ def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
 
 def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
     """Return what to warn of in a plan that can be carried out."""
-    with closing(server.dial()) as connection:
-        left = room(connection)
+    left = room(server)
     sentences = unsupported_types(server, plan)
     sentences += (LOSES[type_] for type_ in sorted(LOSES.keys() & _written_types(plan)))
     if left and left.free < entries.adds(left.free):
@@ -249,6 +247,5 @@ def libraries(plan: Plan) -> list[PlannedKey]:
 
 def sources(server: Server) -> dict[str, str] | None:
     """Return the sources of all libraries by name; None if the user may not list them."""
-    with closing(server.dial()) as connection:
-        listed = keyspace.libraries(connection, server.abilities)
+    listed, _ = keyspace.libraries_of(server)
     return None if listed is None else keyspace.sources(listed)

@@ -17,10 +17,11 @@ from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import commit
 from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, NewerFormat, ServerError
 from gitbackup.format.patterns import widest
+from gitbackup.live.connection.cluster import LOST, NodesChanged
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.permissions import all_told
 from gitbackup.live.server.unknown_types import unknown_types
-from gitbackup.model.file_groups import merged
+from gitbackup.model.file_groups import merged, unordered
 from gitbackup.model.keys import Scope
 from gitbackup.plan.plan import Clock, Plan
 from gitbackup.progress import Progress
@@ -78,8 +79,6 @@ class Restorer:
         skip_unsupported: bool = False,
         redaction: Redaction = NOT_MASKED,
     ) -> None:
-        if len(server.nodes) > 1:
-            raise ServerError(f"cannot restore into the cluster at {server.label}: not yet")
         self._repository = repository
         self._server = server
         self._request = request
@@ -193,6 +192,7 @@ class Restorer:
             self._repository.expect_resolved()
             self._repository.expect_kept(self._request.commit)
         result: RestoreResult | None = None
+        lost: Plan | None = None  # that was carried out when a node of a cluster was lost
         try:
             for left in reversed(range(1 if self._request.kept else ROUNDS)):
                 with Spool() as spool:
@@ -202,8 +202,17 @@ class Restorer:
                         result = self._begin(live_state, entries, confirm)
                         if not result.applied:
                             return self._nothing_to_do(result, live_state)
+                    if lost:  # what has been done of it is not planned again
+                        again = {step.key for step in unordered(live_state.plan.keys)}
+                        result = replace(result, done=merged(result.done, lost.keys, again))
+                        lost = None
                     result = self._save(result, live_state, entries)
-                    result = self._carry_out(result, live_state, entries)
+                    try:
+                        result = self._carry_out(result, live_state, entries)
+                    except LOST as error:
+                        self._await_nodes(error, left)
+                        lost = live_state.plan
+                        continue
                     if not (result.busy and left):
                         return self._conclude(result, live_state, entries)
                     if self._reverter:  # what is done is not reverted twice
@@ -217,6 +226,12 @@ class Restorer:
             if result is None or not self._wrote or isinstance(error, KeyboardInterrupt):
                 raise
             raise cut_off(error, result, since) from error
+
+    def _await_nodes(self, error: ServerError, left: int) -> None:
+        """Wait until a cluster of which a node was lost is whole, if `left` rounds are."""
+        if self._server.cluster is None or not left or self._reverter:
+            raise error
+        self._server.cluster.look()
 
     def _begin(self, live_state: LiveState, entries: Entries, confirm: Confirm) -> RestoreResult:
         """Check, as far as that can be known beforehand, that it can be done; then ask."""
@@ -348,12 +363,17 @@ class Restorer:
     ) -> RestoreResult:
         """Write what the plan says, and read it again."""
         plan = live_state.plan
+        nodes = {*self._server.nodes}
         applying.sweep(self._server, live_state.capture.live.left_over)
         applied = applying.apply(self._server, plan, entries, self._progress)
         checked = differing(self._server, plan, entries, applied.unproved, self._progress)
         wrong, self._as_stored = checked.wrong, self._as_stored and checked.as_stored
         undone = {*applied.moved, *applied.refused}
         sight = self._final_check.look(live_state, entries, wrong, undone)
+        if self._server.cluster:  # a replica may lack what its primary was given last
+            self._server.cluster.look()
+            if nodes != {*self._server.nodes}:
+                raise NodesChanged(f"the cluster at {self._server.label} has other nodes now")
         result = replace(
             result,
             done=merged(result.done, plan.keys, undone),

@@ -13,6 +13,7 @@ from gitbackup.kinds import is_opaque, same
 from gitbackup.kinds.opaque import comparable
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection
+from gitbackup.live.read.cluster_read import key_reader
 from gitbackup.live.read.file_replies import File, FileReplies, FileReplyReader
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server import keyspace
@@ -20,7 +21,7 @@ from gitbackup.live.write.bulk_create import Created
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.plan.plan import Clock, NewKeys, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
-from gitbackup.restore.preflight import Entries, sources
+from gitbackup.restore.preflight import Entries
 from gitbackup.snapshot import file_format
 
 
@@ -71,7 +72,7 @@ def differing(
     wrong = checked.wrong
     progress.start("verifying", len(plan.steps) + sum(len(new.names) for new in unproved))
     try:
-        with KeyReader(server) as reader, closing(server.dial()) as connection:
+        with key_reader(server) as reader, closing(server.dial()) as connection:
             now = _Now(connection)
             for db, planned in groupby(plan.steps, key=lambda planned: planned.key.db):
                 group = list(planned)
@@ -193,8 +194,10 @@ def _differing_new(
 def _differing_libraries(
     server: Server, group: list[PlannedKey], entries: Entries
 ) -> Iterator[Key]:
-    there = sources(server) or {}
+    there, unlike = keyspace.libraries_of(server)
+    found = keyspace.sources(there or [])
     for planned in group:
         due = entries.restored(planned)
-        if there.get(planned.key.name) != (due["value"] if due else None):
+        name = planned.key.name
+        if found.get(name) != (due["value"] if due else None) or name in unlike:
             yield planned.key

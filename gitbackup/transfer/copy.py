@@ -93,9 +93,14 @@ class Copying(Incoming):
 def _expect_apart(source: Server, target: Server, how: RestoreOptions) -> None:
     if how.databases is not None and not any(of == to for of, to in how.databases):
         return
-    runs = []
-    for server in (source, target):
-        with closing(server.dial()) as connection:
-            runs.append(keyspace.run_id(connection))
-    if source.label == target.label or (runs[0] and runs[0] == runs[1]):
+    if source.label == target.label or not _runs(source).isdisjoint(_runs(target)):
         raise UsageError("the source and the target are the same server: name another one")
+
+
+def _runs(server: Server) -> set[str]:
+    """Return what names this run of a server, or of each node of a cluster, if it may be asked."""
+    runs = set[str]()
+    for node in server.nodes.values():
+        with closing(node.dial()) as connection:
+            runs.add(keyspace.run_id(connection))
+    return runs - {""}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from gitbackup.history import entry
 from gitbackup.history.selector import KeySelector
 from gitbackup.live.connection.slots import slot
 from gitbackup.model.commits import Consistency
-from tests.clusters import Ledger, LiveCluster, turmoil
+from tests.clusters import TAGS, Ledger, LiveCluster, turmoil
 from tests.live.test_one_shard import fill
 from tests.servers import LiveServer
 from tests.watching import eventually, tree, watching
@@ -118,3 +121,141 @@ def test_a_cluster_is_watched_while_its_slots_move(cluster: LiveCluster, tmp_pat
         other.commit()
         assert eventually(lambda: tree(backup) == tree(other))
     assert {made.keys for made in watcher.commits()} == {Ledger.KEYS}
+
+
+def test_a_commit_is_restored_into_a_cluster_and_back(
+    cluster: LiveCluster, valkey: LiveServer, tmp_path: Path
+) -> None:
+    """By one server's repository, and by that of the cluster; functions are given to each node."""
+    source = "#!lua name=l\nredis.register_function('f', function() return 1 end)"
+    backup, other = Backup(tmp_path / "a", valkey.url), Backup(tmp_path / "b", cluster.nodes[2].url)
+    with cluster.client() as client, valkey.client() as single:
+        fill(single)
+        single.function_load(source)
+        backup.commit()
+        made = backup.restore("HEAD", lambda plan: True, to=cluster.url)
+        assert (made.whole, made.verified) == (True, 418)
+        other.commit()
+        assert tree(other) == tree(backup)
+        client.delete("list", "k:7")
+        client.set("k:9", "other")
+        cluster.tell(0, "FUNCTION", "DELETE", "l")
+        cluster.tell(1, "FUNCTION", "FLUSH")
+        cluster.tell(2, "FUNCTION", "FLUSH")
+        assert other.restore("HEAD", lambda plan: True).verified == 4
+        assert tree(other) == tree(backup)
+        assert [cluster.tell(number, "FCALL", "f", 0) for number in range(3)] == [1, 1, 1]
+        assert other.undo(lambda plan: True).whole
+        assert other.status().keys == 415
+        assert other.undo(lambda plan: True).whole
+        single.flushall()
+        single.function_flush()
+        assert other.restore("HEAD", lambda plan: True, to=valkey.url).whole
+        backup.commit()
+        assert tree(backup) == tree(other)
+
+
+def test_keys_of_a_slot_that_is_moving_are_restored(cluster: LiveCluster, tmp_path: Path) -> None:
+    """Where they are by now; a value that is built aside waits for the end of the move."""
+    number = slot(b"{t}")
+    with cluster.client() as client:
+        for key in range(12):
+            client.set(f"{{t}}{key}", key)
+        backup = Backup(tmp_path / "data", cluster.url)
+        backup.commit()
+        client.rpush("{t}list", *range(1_000))
+        large = backup.commit()
+        for key in range(6):
+            client.set(f"{{t}}{key}", "other")
+        client.delete("{t}7", "{t}8", "{t}list")
+        to = (cluster.owners[number] + 1) % 3
+        cluster.begin_move(number, to)
+        cluster.move_keys(number, to, 5)
+        made = backup.restore("HEAD", lambda plan: True, patterns=["{t}[0-9]*"])
+        assert (made.whole, made.verified) == (True, 8)
+        waiting = threading.Timer(0.5, lambda: _finish(cluster, number, to))
+        waiting.start()
+        try:
+            assert backup.restore(str(large.commit), lambda plan: True).whole
+        finally:
+            waiting.join()
+    assert not backup.diff(str(large.commit)).changes
+
+
+def _finish(cluster: LiveCluster, number: int, to: int) -> None:
+    cluster.move_keys(number, to)
+    cluster.end_move(number, to)
+
+
+@pytest.mark.long
+def test_slots_move_while_a_commit_is_restored(cluster: LiveCluster, tmp_path: Path) -> None:
+    Ledger(cluster)
+    backup = Backup(tmp_path / "data", cluster.url)
+    first = str(backup.commit().commit)
+    expected = tree(backup)
+    with cluster.client() as client, turmoil(cluster, 0.05):
+        for round_ in range(4):
+            for tag in range(TAGS):
+                client.mset({f"{{t{tag}}}{n}": round_ for n in range(2)})
+                client.rpush(f"{{t{tag}}}list", *range(700))
+            client.delete("c:1")
+            assert backup.restore(first, lambda plan: True).whole
+            assert tree(backup) == expected
+    assert not backup.status().summary.counts
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("verb", ["commit", "restore"])
+def test_a_primary_fails_and_its_replica_takes_its_place(
+    start_cluster: Callable[..., LiveCluster], tmp_path: Path, verb: str
+) -> None:
+    """What the replica was not given is restored again."""
+    cluster = start_cluster(replicas=1)
+    backup = Backup(tmp_path / "data", cluster.nodes[2].url, progress=(seen := Seen()))
+    with cluster.client() as client:
+        fill(client)
+    made = backup.commit()
+    expected = tree(backup)
+    if verb == "restore":
+        for number in range(3):
+            cluster.tell(number, "FLUSHALL")
+    seen.call("restoring" if verb == "restore" else "reading db0", partial(cluster.kill, 0))
+    if verb == "commit":
+        assert not backup.commit().differs
+    else:
+        assert backup.restore(str(made.commit), lambda plan: True).whole
+    assert tree(backup) == expected
+    assert not backup.status().summary.counts
+
+
+class Seen:
+    """Progress that calls something when a step begins."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, Callable[[], object]] = {}
+
+    def call(self, step: str, act: Callable[[], object]) -> None:
+        self._calls[step] = act
+
+    def start(self, step: str, total: int | None, unit: str = "keys") -> None:
+        self._calls.pop(step, lambda: None)()
+
+    def advance(self, count: int) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+def test_check_looks_at_each_node(cluster: LiveCluster, tmp_path: Path) -> None:
+    """What is the same at all nodes is told once, else at which nodes it is so."""
+    cluster.tell(1, "CONFIG", "SET", "maxmemory", "100mb")
+    try:
+        checked = Backup(tmp_path / "data", cluster.url).check()
+    finally:
+        cluster.tell(1, "CONFIG", "SET", "maxmemory", "0")
+    told = {risk.protection for risk in checked.risks if risk.check in ("memory", "replicas")}
+    at = [node.url.partition("//")[2] for node in cluster.nodes]
+    assert told == {
+        "no replica: there is no second server",
+        f"no maxmemory: no key is evicted (at {at[0]}, {at[2]})",
+        f"noeviction: above 104.9 MB it refuses writes (at {at[1]})",
+    }

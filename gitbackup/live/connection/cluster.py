@@ -16,8 +16,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from gitbackup.errors import Forbidden, PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.address import Address, place_of
-from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.dial import dial
+from gitbackup.live.connection.connection import Connection, CutOff, Refusal, TookTooLong
+from gitbackup.live.connection.dial import NoServer, dial
 from gitbackup.live.connection.error_replies import Redirected
 from gitbackup.live.connection.slots import slot
 
@@ -26,7 +26,7 @@ QUESTIONS: Sequence[Command] = (("CLUSTER", "SLOTS"), ("CLUSTER", "NODES"))
 FAILOVER = 30.0  # seconds to wait for a replica to take the place of its primary
 HANDOVER = 1.0  # seconds to wait for a slot that is handed over to have a node
 AGAIN = 0.1  # seconds between two looks
-FOLLOWED = 40  # times that one key is asked for, at one node or another
+HOPS = 4  # from node to node, before they are given time to agree
 
 MOVE = re.compile(r"\[[0-9]+-([<>])-(\w+)\]")
 
@@ -36,6 +36,10 @@ Node = TypeVar("Node")
 
 class NodesChanged(ServerError):
     """Another node has slots: all has to be read anew."""
+
+
+LOST = (CutOff, TookTooLong, NoServer, NodesChanged, Redirected)
+"""What is raised if a node of a cluster goes away, or another takes its place."""
 
 
 class _Unsettled(Exception):
@@ -132,25 +136,29 @@ class Cluster(Generic[Node]):
                     raise why.error from None
             time.sleep(AGAIN)
 
-    def follow(self, key: bytes, attempt: Callable[[str, bool], T]) -> T:
+    def follow(
+        self, key: bytes, attempt: Callable[[str, bool], T], patience: float = HANDOVER
+    ) -> T:
         """Do something to a key at the node that has it, and return what comes of it.
 
         `attempt` is called with the node's id, and whether the slot is just moving there. Raises
-        NodesChanged if that is a new node, and Redirected if no node has the key for long.
+        NodesChanged if that is a new node, and Redirected if no node lets it be done for so many
+        seconds.
         """
         number = slot(key)
         node, asking = self.owners[number], False
-        for left in reversed(range(FOLLOWED)):
+        began, hops = time.monotonic(), 0
+        while True:
             try:
                 return attempt(node, asking)
             except Redirected as told:
-                if not left:
+                if time.monotonic() - began > patience:
                     raise
-                if left < FOLLOWED // 2 or not told.place:
+                hops += 1
+                if hops > HOPS or not told.place:
                     time.sleep(AGAIN)
                 asking = bool(told.place) and not told.for_good
                 node = self._named(told) if told.place else self.owners[number]
-        raise ValueError("it is tried once at least")
 
     def known(self, node: str, nodes: Container[str]) -> str:
         """Return a node's id again. Raises NodesChanged if it is none of these."""

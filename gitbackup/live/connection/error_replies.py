@@ -23,7 +23,10 @@ MEANINGS = {
     "MASTERDOWN": "the replica at {label} has lost its primary; name another server",
     "BUSY": "the server at {label} is busy with a script; try again in a moment",
     "MOVED": "the server at {label} is a node of a cluster, and another node has the key",
-    "ASK": "the server at {label} is a node of a cluster, and is moving the key to another node",
+    "ASK": (
+        "the server at {label} is a node of a cluster, and is moving the key to another node: run"
+        " it again after that"
+    ),
     "TRYAGAIN": "the server at {label} is moving a key to another node of its cluster; try again",
     "CLUSTERDOWN": "the server at {label} is a node of a cluster that is down",
 }
@@ -51,7 +54,9 @@ class Redirected(ServerError):
     it names none.
     """
 
-    def __init__(self, sentence: str, slot: int, place: str, for_good: bool) -> None:
+    def __init__(
+        self, sentence: str, slot: int = 0, place: str = "", for_good: bool = False
+    ) -> None:
         super().__init__(sentence)
         self.slot = slot
         self.place = place
@@ -84,7 +89,7 @@ def is_redirect(reply: str) -> bool:
 def _redirected(reply: str, sentence: str) -> Redirected:
     code, *words = reply.split(" ")
     if code not in ("MOVED", "ASK") or len(words) != 2 or not words[0].isdecimal():
-        return Redirected(sentence, 0, "", False)
+        return Redirected(sentence)
     return Redirected(sentence, int(words[0]) & MASK, words[1], code == "MOVED")
 
 

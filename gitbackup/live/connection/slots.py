@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from binascii import crc_hqx
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TypeVar
 
 MASK = 16_384 - 1
@@ -20,11 +21,19 @@ def beside(name: bytes, start: bytes) -> bytes:
 
     Raises ValueError where none of these is.
     """
-    wanted, begun = slot(name), crc_hqx(start, 0)
-    for end in (b"%04x" % number for number in range(1 << 16)):
-        if _tag(start) or crc_hqx(end, begun) & MASK == wanted:
-            return start + end
-    raise ValueError("no name in that slot")
+    if _tag(start):
+        return start + b"0000"
+    # the checksum of a whole is that of its start with zeros for the end, xor that of the end
+    end = _ends().get((slot(name) ^ crc_hqx(bytes(4), crc_hqx(start, 0))) & MASK)
+    if end is None:
+        raise ValueError("no name in that slot")
+    return start + end
+
+
+@cache
+def _ends() -> dict[int, bytes]:
+    """Return four hex digits for each slot that some have."""
+    return {crc_hqx(end, 0) & MASK: end for end in (b"%04x" % number for number in range(1 << 16))}
 
 
 def _tag(name: bytes) -> bytes:

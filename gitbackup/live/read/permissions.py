@@ -147,6 +147,8 @@ def _writing(key: bytes, server: Abilities, types: Collection[str] = KINDS) -> I
     yield "PEXPIRE", key, 1
     yield "PERSIST", key
     yield "RENAME", key, key
+    if server.one_slot:
+        yield "RENAMENX", key, key
     yield "UNLINK", key
 
 

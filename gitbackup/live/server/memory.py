@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 from gitbackup.kinds import Command
+from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.info import number, parse_info
 
@@ -22,14 +24,37 @@ class Memory(NamedTuple):
     evicts: bool
 
 
-def room(connection: Connection) -> Memory | None:
-    """None where there is no limit, or the user may not ask."""
+def room(server: Server) -> Memory | None:
+    """None where there is no limit, or the user may not ask.
+
+    Of a cluster, the bytes of all nodes together; it lets keys go if one of them does.
+    """
+    rooms = []
+    for node in server.nodes.values():
+        with closing(node.dial()) as connection:
+            rooms.append(_room_at(connection))
+    found = [each for each in rooms if each is not None]
+    if len(found) < len(rooms):
+        return None
+    return Memory(sum(each.free for each in found), any(each.evicts for each in found))
+
+
+def _room_at(connection: Connection) -> Memory | None:
     told = connection.ask([*QUESTIONS])
     return None if _refused(told) else _room(_parsed(told))
 
 
-def may_evict(connection: Connection) -> bool:
-    """Whether the server makes room for new keys by removing others, as far as is known."""
+def may_evict(server: Server) -> bool:
+    """Whether the server, or a node of the cluster, makes room for new keys by removing others, as
+    far as is known."""
+    for node in server.nodes.values():
+        with closing(node.dial()) as connection:
+            if _may_evict(connection):
+                return True
+    return False
+
+
+def _may_evict(connection: Connection) -> bool:
     told = connection.ask([*QUESTIONS])
     left = None if _refused(told) else _room(_parsed(told))
     return _refused(told) or (left is not None and left.evicts)

@@ -115,7 +115,6 @@ class Creator:
 
     def __init__(self, server: Server, writer: KeyWriter) -> None:
         self._dated = server.abilities.pexpiretime
-        self._one_slot = server.abilities.one_slot
         self._connection = server.dial()
         self._writer = writer
 
@@ -128,14 +127,8 @@ class Creator:
     def create(self, db: int, batches: Iterable[tuple[T, Plain]]) -> Iterator[Created[T]]:
         """Create the keys of each batch in one transaction, except those that exist by now.
 
-        Each batch comes with a label, and the results are in the same order. In a cluster, it is
-        one transaction for each slot.
+        Each batch comes with a label, and the results are in the same order.
         """
-        if self._one_slot:
-            for label, entries in batches:
-                outcome = self._write_by_key(db, entries)
-                yield Created(label, entries, outcome, [None] * len(entries))
-            return
         self._connection.select(db)
         watched: _Batch[T] | None = None
         written: _Batch[T] | None = None

@@ -15,7 +15,7 @@ from gitbackup.kinds import Abilities, Command, kind_of, same, stream_commands
 from gitbackup.kinds.base import Argument
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Refusal
+from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.slots import by_slot
 from gitbackup.live.read import alone_read, bulk_read
 from gitbackup.live.server import keyspace, staging_keys
@@ -50,18 +50,36 @@ class Outcome:
 
 
 class KeyWriter:
-    """Writes to the keys of one server. A context manager: leaving it closes the connection."""
+    """Writes to the keys of one server. A context manager: leaving it closes the connection.
 
-    def __init__(self, server: Server) -> None:
+    If it is `asking`, they are keys of slots that are just moving to this node of a cluster.
+    """
+
+    def __init__(self, server: Server, asking: bool = False) -> None:
         self._server = server
-        self._connection = server.dial()
+        self._asking = asking
+        self._dialled: Connection | None = None
         self._now = 0  # the server's time when it was asked last, in milliseconds since 1970
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        if self._dialled:
+            self._dialled.close()
+
+    @property
+    def _connection(self) -> Connection:
+        if self._dialled is None:
+            self._dialled = self._server.dial()
+            self._dialled.asking = self._asking
+        return self._dialled
+
+    def builds(self, step: KeyWrite) -> bool:
+        """Return whether a step takes a value that is built in a staging key."""
+        if step.after is None or _only_expiry(step):
+            return False
+        return single(step.key, step.after, self._server.abilities) is None
 
     def made_of(self, db: int, key: bytes, entry: Entry) -> Entry | None:
         """Return what the server makes of a value, less its expiry; None if it refuses the value.
@@ -129,9 +147,7 @@ class KeyWriter:
 
         Return False, with the error in the outcome, if the server refuses the value.
         """
-        if step.after is None or _only_expiry(step):
-            return True
-        if single(step.key, step.after, self._server.abilities):
+        if step.after is None or not self.builds(step):
             return True
         name = built[step.key] = self._staging_name(step.key)
         try:

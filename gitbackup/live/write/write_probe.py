@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
+from itertools import count, islice
 from typing import NamedTuple
 
 from gitbackup.errors import Forbidden, ForbiddenKey, ServerError
@@ -20,6 +20,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import name_of
 from gitbackup.live.read import permissions
+from gitbackup.live.read.bulk_read import is_elsewhere
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.live.server.keyspace import LibraryChange
 from gitbackup.live.write.key_writer import KeyWrite, single, writes
@@ -57,7 +58,29 @@ def probe(
     if not (samples or libraries):
         return
     _expect_consumers(server, values)
-    own_key = staging_keys.name_for(b"gitbackup")
+    names = keys if server.cluster is None else [*keys]
+    for id_, node in server.nodes.items():
+        own = [sample for sample in samples if server.node_of(sample[1].key) == id_]
+        if own or libraries:
+            _probe(node, own, libraries, names, values, _key_at(server, id_))
+
+
+def _key_at(server: Server, node: str) -> bytes:
+    """Return the name of a key that nobody has, and a node would have."""
+    names = (b"gitbackup%d" % number for number in count())
+    name = next(name for name in names if server.node_of(name) == node)
+    return staging_keys.name_for(name, same_slot=server.cluster is not None)
+
+
+def _probe(
+    server: Server,
+    samples: Sequence[tuple[int, KeyWrite]],
+    libraries: Sequence[LibraryChange],
+    keys: Iterable[bytes],
+    values: Callable[[], Iterable[Entry]],
+    own_key: bytes,
+) -> None:
+    """Do the same for one node, with an `own_key` that nobody has."""
     with closing(server.dial()) as connection:
         for db, _ in samples:
             connection.select(db)  # to see that it exists: a transaction does not say so in time
@@ -67,7 +90,11 @@ def probe(
             trials = [*_trials(samples, libraries, server)]
             replies = connection.ask([trial.command for trial in trials])
             pairs = zip(trials, replies, strict=True)
-            refused = [(trial, reply) for trial, reply in pairs if isinstance(reply, Refusal)]
+            refused = [
+                (trial, reply)
+                for trial, reply in pairs
+                if isinstance(reply, Refusal) and not is_elsewhere(reply)
+            ]
         lacking += _lacking(connection, refused, server, values)
         limited = begun and any(map(_forbids_key, connection.ask([("UNLINK", own_key)])))
     if lacking:
