@@ -81,10 +81,26 @@ def test_no_password(kept: User) -> None:
             "redis://:s3cret@localhost:1?nope=1",
             f"the Redis URL has an unknown option: {USAGE}",
         ),
+        ("redis://localhost?ssl_cert_reqs=none", f"the Redis URL has an unknown option: {USAGE}"),
+        ("rediss://localhost?ssl_cert_reqs=no", f"not a Redis URL: {USAGE}"),
+        ("redis://localhost?protocol=4", f"not a Redis URL: {USAGE}"),
+        ("redis://localhost:99999", f"not a Redis URL: {USAGE}"),
     ],
 )
 def test_a_url_that_is_none(kept: User, url: str, sentence: str) -> None:
     assert refusal(kept, "commit", "--url", url) == Done(2, "", f"gitbackup: {sentence}")
+
+
+def test_what_a_url_says_to_other_programs_is_passed_over(kept: User) -> None:
+    mark = "&" if "?" in kept.server.url else "?"
+    url = f"{kept.server.url}{mark}client_name=app&health_check_interval=30&socket_keepalive=true"
+    assert kept.run("status", "--url", f"{url}&protocol=2").code == 0
+
+
+def test_a_name_that_no_host_can_have(kept: User) -> None:
+    done = refusal(kept, "commit", "--url", f"redis://{'x' * 300}")
+    assert done.code == 12
+    assert done.err.startswith(f"gitbackup: no server answers at {'x' * 300}:6379 (")
 
 
 def test_a_database_number_below_zero(kept: User) -> None:

@@ -189,6 +189,10 @@ def test_a_server_is_reached_by_tls(user: User, encrypted: tuple[str, Path]) -> 
     url, certificate = encrypted
     assert user.run("commit", "--dry-run", "--url", f"{url}?ssl_ca_certs={certificate}").code == 0
     assert user.run("commit", "--dry-run", "--url", f"{url}?ssl_cert_reqs=none").code == 0
+    for option in ("ssl_ca_certs=nowhere", "ssl_min_version=7", "ssl_ciphers=none"):
+        done = user.run("commit", "--dry-run", "--url", f"{url}?{option}")
+        sentence = "gitbackup: the ssl_... options of the Redis URL cannot be used: "
+        assert (done.code, done.err[: len(sentence)]) == (2, sentence)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_an_error(

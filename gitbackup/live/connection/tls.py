@@ -37,7 +37,24 @@ SECURE = "the server at {label} uses TLS on that port: its URL begins with redis
 
 def secured(plain: socket.socket, host: str, options: Mapping[str, Any]) -> socket.socket:
     """Return a socket that speaks TLS through a connected one, whose patience it has after the
-    handshake. Raises OSError where the other end does not, or is not whom it should be."""
+    handshake.
+
+    Raises OSError where the other end does not, or is not whom it should be, UsageError for options
+    that make no sense.
+    """
+    try:
+        context = _context(options)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"the ssl_... options of the Redis URL cannot be used: {why}") from None
+    patience = plain.gettimeout()
+    plain.settimeout(options.get("shake", AT_ONCE))
+    secure = context.wrap_socket(plain, server_hostname=options.get("sni") or host)
+    secure.settimeout(patience)
+    return secure
+
+
+def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
     context = ssl.create_default_context()
     mode = VERIFY[options.get("ssl_cert_reqs", REQUIRED)]
     context.check_hostname = mode != ssl.CERT_NONE and options.get("ssl_check_hostname", True)
@@ -52,11 +69,7 @@ def secured(plain: socket.socket, host: str, options: Mapping[str, Any]) -> sock
         context.minimum_version = ssl.TLSVersion(options["ssl_min_version"])
     if "ssl_ciphers" in options:
         context.set_ciphers(options["ssl_ciphers"])
-    patience = plain.gettimeout()
-    plain.settimeout(options.get("shake", AT_ONCE))
-    secure = context.wrap_socket(plain, server_hostname=options.get("sni") or host)
-    secure.settimeout(patience)
-    return secure
+    return context
 
 
 def options(access: Access) -> dict[str, Any]:
