@@ -266,3 +266,35 @@ def test_the_first_commit_reverted_leaves_what_came_later(
         assert sorted(client.keys()) == ["b", "c"]
         assert backup.revert(commit, yes, side=Side.THEIRS).conflicts == []
         assert client.keys() == ["c"]
+
+
+def test_native_json_goes_by_path(stack: LiveServer, tmp_path: Path) -> None:
+    backup = Backup(tmp_path / "data", stack.url)
+    with stack.client(decode_responses=True) as client:
+        client.execute_command("JSON.SET", "doc", "$", '{"limits": {"daily": 10}, "on": true}')
+        backup.commit("begin")
+        client.execute_command("JSON.SET", "doc", "$.limits.daily", "99")
+        commit = backup.commit("a mistake").commit or ""
+        client.execute_command("JSON.SET", "doc", "$.on", "false")
+        assert backup.revert(commit, yes).whole
+        assert client.execute_command("JSON.GET", "doc") == '{"limits":{"daily":10},"on":false}'
+
+
+def test_a_library_of_functions_goes_back_as_a_whole(valkey: LiveServer, backup: Backup) -> None:
+    source = "#!lua name={}\nredis.register_function('{}', function() return {} end)"
+    with valkey.client(decode_responses=True) as client:
+        client.set("key", "1")
+        client.function_load(source.format("one", "f", 1))
+        backup.commit("begin")
+        client.function_load(source.format("one", "f", 2), replace=True)
+        client.function_load(source.format("two", "g", 2))
+        commit = backup.commit("a mistake").commit or ""
+        client.set("key", "2")
+        result = backup.revert(commit, yes)
+        assert (result.whole, result.conflicts) == (True, [])
+        assert (client.fcall("f", 0), client.get("key")) == (1, "2")
+        assert [each[1] for each in client.function_list()] == ["one"]
+        client.function_load(source.format("one", "f", 3), replace=True)
+        again = backup.revert(commit, yes)
+        assert [str(conflict.key) for conflict in again.conflicts] == ["functions one"]
+        assert client.fcall("f", 0) == 3
