@@ -118,7 +118,7 @@ class Restorer:
             self._reverter = Reverter(
                 repository, request.commit, request.how, self._summaries, redaction
             )
-            self._reverter.begun = self._replaced
+            self._reverter.begun = begun.replaced if (begun := request.unfinished) else None
             self._warnings += self._reverter.warnings
         self._wrote = False
         self._as_stored = True  # whether all that was written is read in the form it is stored in
@@ -185,7 +185,7 @@ class Restorer:
         self._entry = commits.entry(self._repository, self._request, self._server, self._entry.home)
         self._replaced = self._entry.replaced
         if self._reverter:
-            self._reverter.begun = self._replaced
+            self._reverter.begun = known[-1].replaced if known else None
 
     def _run(self, confirm: Confirm) -> RestoreResult:
         if self._home:
