@@ -122,7 +122,7 @@ def test_show_tells_of_a_commit_its_whole_message_and_what_it_changed(two_commit
 def test_show_of_the_first_commit_has_all_of_it_added(two_commits: User) -> None:
     assert two_commits.says("show", "HEAD~1").partition("    begin\n\n")[2] == text("""
         A  config  string
-             + '{"limits": {"daily": 100}}'
+             + limits.daily: 100
         A  user:1  string
              + "a"
     """)

@@ -36,7 +36,7 @@ def test_only_commits_that_changed_such_a_key_are_told_with_what_became_of_it(
         id1  MINUTE (AGE)
             begin
             A  config  string
-                 + '{"limits": {"daily": 100}}'
+                 + limits.daily: 100
     """)
 
 

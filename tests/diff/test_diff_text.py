@@ -16,8 +16,8 @@ def test_a_new_key_shows_its_type_its_expiry_and_its_value() -> None:
     expected = """\
         A  claude:account:e82f  hash
              + expires: in 3 days (2027-01-15T08:00:00.123Z)
-             + createdAt: "2026-11-22"
              + name: "alice"
+             + createdAt: "2026-11-22"
         """
     assert dedent(expected) == text(None, after, "claude:account:e82f")
 
@@ -246,3 +246,24 @@ def test_a_changed_document_has_both_texts_and_what_changed_inside() -> None:
         ],
     }
     assert expected == machine(before, after, db=2)
+
+
+def test_of_a_new_hash_the_telling_fields_come_first_and_empty_ones_are_counted() -> None:
+    filler = {f"f{number:02}": "x" for number in range(10)}
+    value = {"icon": "", "limits": '{"daily": 10, "note": ""}', "name": "李四", **filler}
+    value |= {"owner": "", "status": "active"}
+    lines = text(None, entry("hash", value)).splitlines()
+    assert lines[1:6] == [
+        '     + name: "李四"',
+        '     + status: "active"',
+        "     + limits.daily: 10",
+        '     + f00: "x"',
+        '     + f01: "x"',
+    ]
+    assert lines[-1] == "     + … 3 more fields, 2 empty"
+
+
+def test_of_a_new_document_it_is_the_paths() -> None:
+    value = '{"on": true, "title": "x", "list": [1, {"a": null}], "empty": {}}'
+    lines = text(None, entry("string", value)).splitlines()
+    assert lines[1:] == ['     + title: "x"', "     + on: true", "     + list[0]: 1"]

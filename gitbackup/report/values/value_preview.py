@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from gitbackup.diff.parts import parts_of
 from gitbackup.format.names import escape, name, shown
 from gitbackup.kinds import kind_of
-from gitbackup.kinds.base import Form
+from gitbackup.kinds.base import Form, PartOf
 from gitbackup.model.amounts import counted
+from gitbackup.model.changes import Part
 from gitbackup.model.keys import Entry
-from gitbackup.report.values.short import expiry
+from gitbackup.report.values.short import dotted, expiry
 from gitbackup.report.values.streams import fields
 
 Named = Callable[[str], str]
+
+NAMED = (Part.FIELD, Part.VALUE)
+TELLING = ("name", "title", "label", "email", "status", "state", "enabled", "limits")
+"""Names of fields that tell most of what a value is."""
+
+EMPTY: tuple[Any, ...] = ("", None, [], {})
+MANY = 1_000
+"""Fields of a hash of which nobody could tell which tell most."""
+
 
 PREVIEW = 10
 """Lines shown of a value that was added or removed."""
@@ -42,6 +53,9 @@ def preview(entry: Entry | None, most: int | None, named: Named) -> Iterator[str
     """
     if entry is None:
         return
+    if most is not None and (told := _telling(entry)):
+        yield from _first(told, entry, most, named)
+        return
     value = kind_of(entry).rows(entry["value"])
     for row in islice(value.rows, most):
         text = SHOWN[row.form](row.value)
@@ -53,6 +67,36 @@ def preview(entry: Entry | None, most: int | None, named: Named) -> Iterator[str
     more = 0 if most is None else value.total - most
     if more > 0:
         yield f"… {counted(more, f'more {value.one}', f'more {value.many}')}"
+
+
+def _telling(entry: Entry) -> list[PartOf]:
+    """Return the parts of a hash or a JSON document that are not empty, the telling ones first;
+    none of a value of another kind."""
+    kind = kind_of(entry)
+    if not kind.documents or (kind.elements(entry["value"]) or 0) > MANY:
+        return []
+    parts = [part for part in parts_of(entry) if part.part in NAMED]
+    if any(part.part is Part.VALUE and not part.path for part in parts):  # no document
+        return []
+    return sorted((part for part in parts if part.value not in EMPTY), key=_rank)
+
+
+def _rank(part: PartOf) -> int:
+    name = str(part.name or part.path[0]).lower()
+    return TELLING.index(name) if name in TELLING else len(TELLING)
+
+
+def _first(told: Sequence[PartOf], entry: Entry, most: int, named: Named) -> Iterator[str]:
+    """Yield the first of these parts, and how many more, and how many empty ones, there are."""
+    for part in told[:most]:
+        title = dotted(part.name, part.path) if part.path else named(part.name)
+        yield f"{title}: {shown(part.value)}"
+    more = max(len(told) - most, 0)
+    held = entry["value"]
+    empty = sum(text == "" for text in held.values()) if entry["type"] == "hash" else 0
+    rest = [counted(more, "more field")] * (more > 0) + [f"{empty:,} empty"] * (empty > 0)
+    if rest:
+        yield f"… {', '.join(rest)}"
 
 
 def score(value: Any) -> str:
