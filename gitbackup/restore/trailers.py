@@ -11,7 +11,7 @@ from gitbackup.format.patterns import covers
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.keys import Key, Scope
 from gitbackup.plan.plan import Clock, RestoreOptions
-from gitbackup.plan.plan_json import how_object, read_how
+from gitbackup.plan.plan_json import ID, how_object, read_how
 from gitbackup.restore.planner import RestoreRequest, build_plan
 from gitbackup.restore.revert import Reverter
 from gitbackup.snapshot import file_format
@@ -61,7 +61,11 @@ def trailers(title: str, request: RestoreRequest, replaced: str | None) -> Mappi
 
 
 def restored_in(info: CommitInfo) -> Restored | None:
-    """Return the restore that a commit tells of; None if it tells of none."""
+    """Return the restore that a commit tells of; None if it tells of none.
+
+    Each commit that it names has to be a full id, as we write it: a name such as HEAD could lead
+    from a restore back to itself.
+    """
     facts = info.trailers
     done = facts.get(DONE) or facts.get(REVERTED)
     target = done or facts.get(BEGUN) or facts.get(REVERTING)
@@ -71,8 +75,10 @@ def restored_in(info: CommitInfo) -> Restored | None:
         how = read_how(json.loads(facts[WITH])) if WITH in facts else RestoreOptions()
     except (ValueError, RecursionError):
         return None
-    how = replace(how, undoes=facts.get(UNDOES))
-    return Restored(info, done is None, target, facts.get(REPLACED, info.id), how)
+    undoes, replaced = facts.get(UNDOES), facts.get(REPLACED, info.id)
+    if not all(map(ID.fullmatch, (target, replaced, undoes or target))):
+        return None
+    return Restored(info, done is None, target, replaced, replace(how, undoes=undoes))
 
 
 def restore_told_by(repository: Repository, commit: str) -> Restored:

@@ -205,3 +205,11 @@ def test_the_commits_of_a_restore_tell_of_it_in_trailers(restored: User) -> None
         ' "ttl": "keep", "undoes": null}',
         "Replaced: ID4",
     ]
+
+
+@pytest.mark.parametrize("forged", ["Restore-Of: HEAD~1\nUndoes: HEAD", "Revert-Of: main"])
+def test_undo_believes_only_full_ids(restored: User, forged: str) -> None:
+    """A name could lead from a restore to itself: that would never end."""
+    server = git(restored.repo, "log", "-1", "--format=%(trailers:key=Server)").strip()
+    git(restored.repo, "commit", "--allow-empty", "-m", f"x\n\n{server}\n{forged}")
+    assert "undo id3, put id2 back" in restored.says("undo", "--dry-run")

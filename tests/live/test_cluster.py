@@ -53,6 +53,19 @@ def test_a_cluster_is_committed_as_the_same_data_on_one_server(
         assert [str(change.key) for change in again.diff().changes] == ["k:7", "list"]
 
 
+def test_a_cluster_is_read_by_the_socket_of_one_of_its_nodes(
+    cluster: LiveCluster, tmp_path: Path
+) -> None:
+    """The others are reached by the places that it names."""
+    with cluster.client() as client:
+        for number in range(30):
+            client.set(f"k:{number}", number)
+    with cluster.nodes[1].client(decode_responses=True) as node:
+        (socket,) = node.config_get("unixsocket").values()
+    made = Backup(tmp_path / "data", f"unix://{socket}").commit()
+    assert made.keys == 30
+
+
 def test_keys_that_are_moving_are_read_where_they_are(cluster: LiveCluster, tmp_path: Path) -> None:
     """Some keys of a slot are at one node, and some are at another already, by --consistency too;
     a slot that has moved whole; and one whose keys went with it."""

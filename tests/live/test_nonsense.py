@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.bulk_parser import MOST_UNASKED
 from gitbackup.live.connection.connect import connect
+from gitbackup.live.read.atomic_read import AtomicReader
 from gitbackup.snapshot import file_format
 from tests.servers import LiveServer
 
@@ -131,6 +132,7 @@ NONSENSE: dict[str, Answer] = {
     "nil after a greeting": after_hello(b"_\r\n"),
     "empty lists after a greeting": after_hello(b"*0\r\n"),
     "pushes after a greeting": after_hello(b">1\r\n+x\r\n"),
+    "moved nowhere after a greeting": after_hello(b"-MOVED x\r\n"),
 }
 
 
@@ -294,3 +296,47 @@ def test_keys_without_end(tmp_path: Path) -> None:
     sentence = "lists keys without end: [0-9,]+ so far, while it reports 1;"
     with answering(each(listing(names))) as url, pytest.raises(ServerError, match=sentence):
         Backup(tmp_path / "data", url).commit()
+
+
+def one_list(word: bytes, reply: bytes) -> Callable[[list[bytes]], bytes]:
+    """A server with a list, which answers so to one command."""
+    info = b"# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n"
+    told = {
+        b"HELLO": HELLO,
+        b"DBSIZE": b":1\r\n",
+        b"INFO": b"$%d\r\n%s\r\n" % (len(info), info),
+        b"SCAN": b"*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n",
+        b"TYPE": b"+list\r\n",
+        b"MEMORY": b":50\r\n",
+        b"PEXPIRETIME": b":-1\r\n",
+        b"LRANGE": b"*1\r\n$1\r\na\r\n",
+        b"TIME": b"*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n",
+        b"FUNCTION": b"*0\r\n",
+        word: reply,
+    }
+    inside = False
+
+    def one(command: list[bytes]) -> bytes:
+        nonlocal inside
+        before, inside = inside, (inside or command[0] == b"MULTI") and command[0] != b"EXEC"
+        return b"+QUEUED\r\n" if before and inside else told.get(command[0], b"+OK\r\n")
+
+    return one
+
+
+def test_a_list_that_is_none(tmp_path: Path) -> None:
+    server = each(one_list(b"LRANGE", b"*-1\r\n"))
+    with answering(server) as url, pytest.raises(ServerError, match="to LRANGE is not valid"):
+        Backup(tmp_path / "data", url).commit()
+
+
+@pytest.mark.parametrize(
+    ("reply", "sentence"),
+    [(b"*-1\r\n", "to EXEC is not valid"), (b"-ASK 1 :0\r\n", "is a node of a cluster")],
+)
+def test_a_transaction_that_has_no_reason_to_fail(reply: bytes, sentence: str) -> None:
+    """No key was watched, and the server is no node of a cluster."""
+    with answering(each(one_list(b"EXEC", reply))) as url:
+        server = connect(parse(url))
+        with closing(server.dial()) as connection, pytest.raises(ServerError, match=sentence):
+            AtomicReader(connection, server.abilities).read([], libraries=False)

@@ -17,6 +17,8 @@ CONNECTING = 10.0  # seconds, at most, until somebody answers at all
 DEFAULT_URL = "redis://localhost:6379"
 USUAL_PORT = 6379
 HOST = re.compile(r"|(\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]+)?")
+TOLD_HOST = re.compile("[!-~]{1,255}")
+LAST_PORT = 65_535
 YES, NO = ("1", "true", "yes", "on", ""), ("0", "false", "no", "off")
 ANYHOW = Access()
 BY_SENTINEL = "+sentinel"
@@ -225,6 +227,17 @@ def _label(scheme: str, options: dict[str, Any]) -> str:
     if scheme == "unix":
         return f"unix://{options.get('path', '')}"
     return place_of(options.get("host", "localhost"), options.get("port", USUAL_PORT))
+
+
+def told_place(host: object, port: object) -> tuple[str, int]:
+    """Return the host and the port of a server, as another server has told them.
+
+    Raises ValueError for what is none.
+    """
+    number = int(str(port))
+    if not TOLD_HOST.fullmatch(str(host)) or not 0 <= number <= LAST_PORT:
+        raise ValueError("not a place")
+    return str(host), number
 
 
 def place_of(host: str, port: int) -> str:

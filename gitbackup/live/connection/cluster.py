@@ -15,7 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from gitbackup.errors import Forbidden, PasswordNeeded, ServerError
 from gitbackup.kinds import Command
-from gitbackup.live.connection.address import Address, place_of
+from gitbackup.live.connection.address import Address, place_of, told_place
 from gitbackup.live.connection.connection import Connection, CutOff, Refusal, TookTooLong
 from gitbackup.live.connection.dial import NoServer, dial
 from gitbackup.live.connection.error_replies import Redirected
@@ -26,6 +26,7 @@ QUESTIONS: Sequence[Command] = (("CLUSTER", "SLOTS"), ("CLUSTER", "NODES"))
 FAILOVER = 30.0  # seconds to wait for a replica to take the place of its primary
 HANDOVER = 1.0  # seconds to wait for a slot that is handed over to have a node
 AGAIN = 0.1  # seconds between two looks
+MOST_NODES = 1_000  # that a cluster may have, by the specification of Redis
 HOPS = 4  # from node to node, before they are given time to agree
 
 MOVE = re.compile(r"\[[0-9]+-([<>])-(\w+)\]")
@@ -199,6 +200,8 @@ class Cluster(Generic[Node]):
             place = left.popleft()
             if place.id in views:
                 continue
+            if len(views) == MOST_NODES:
+                raise ServerError(f"{self._address.label} names more than {MOST_NODES:,} nodes")
             server, found = self._visit(place, _replicated([first, *views.values()]))
             views[place.id], joined[place.id] = found, server
             left += found.needed
@@ -302,7 +305,7 @@ def told(connection: Connection, replies: Sequence[Any]) -> View:
         return _view(
             [_range(connection, *each) for each in ranges], _lines(str(nodes)), connection.host
         )
-    except (TypeError, ValueError, IndexError, StopIteration):
+    except (TypeError, ValueError, LookupError, OverflowError, StopIteration):
         raise connection.nonsense(QUESTIONS[0]) from None
 
 
@@ -322,6 +325,8 @@ def _lines(text: str) -> list[_Line]:
 
 
 def _view(ranges: Sequence[_Range], lines: Sequence[_Line], host: str) -> View:
+    if sum(each.stop - each.start + 1 for each in ranges) > SLOTS:
+        raise ValueError("a slot that is told of twice")
     own = next(line for line in lines if "myself" in line.flags)
     known = {each.primary.id: each.primary for each in ranges}
     places = {line.id: known.get(line.id) or _place_in(line, host) for line in lines}
@@ -335,7 +340,7 @@ def _view(ranges: Sequence[_Range], lines: Sequence[_Line], host: str) -> View:
 def _place_in(line: _Line, host: str) -> _Place:
     """Return where a node is that has no slots: `127.0.0.1:7000@17000,name`."""
     own_host, _, port = line.place.partition("@")[0].rpartition(":")
-    return _Place(line.id, own_host or host, int(port))
+    return _Place(line.id, *told_place(own_host or host, port))
 
 
 def _range(connection: Connection, start: Any, stop: Any, *nodes: Any) -> _Range:
@@ -348,4 +353,4 @@ def _range(connection: Connection, start: Any, stop: Any, *nodes: Any) -> _Range
 def _place(connection: Connection, host: Any, port: Any, id_: Any, *_: object) -> _Place:
     """Return a node's place; one that does not know its own host is where it was asked."""
     known = host and host != "?"
-    return _Place(str(id_), str(host) if known else connection.host, int(port))
+    return _Place(str(id_), *told_place(host if known else connection.host, port))

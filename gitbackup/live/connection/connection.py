@@ -135,6 +135,13 @@ class Connection:
             self._queued.append(command)
         return bool(reply == ("OK" if command[0] == "DISCARD" else "QUEUED"))
 
+    def unwatched(self, reply: Any) -> Any:
+        """Return a reply to EXEC again. Raises ServerError for the one that tells that a watched
+        key was written to, since none was watched."""
+        if reply is None:
+            raise self.nonsense(("EXEC",))
+        return reply
+
     def nonsense(self, command: Command) -> ServerError:
         """What to raise for a reply that none to the command can be; nothing more is asked."""
         self.close()

@@ -12,7 +12,7 @@ from typing import Any
 from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.kinds.base import mapping
-from gitbackup.live.connection.address import Address, Sentinels, place_of
+from gitbackup.live.connection.address import Address, Sentinels, place_of, told_place
 from gitbackup.live.connection.connection import Connection, CutOff, Refusal
 from gitbackup.live.connection.dial import NoServer, dial, hello
 from gitbackup.live.connection.error_replies import is_unknown
@@ -131,7 +131,6 @@ def _asked(connection: Connection, service: str) -> tuple[str, int]:
             2,
         )
     try:
-        host, port = reply
-        return str(host), int(port)
+        return told_place(*reply)
     except (TypeError, ValueError):
         raise connection.nonsense(question) from None

@@ -152,14 +152,16 @@ class AtomicReader:
         self._connection.expect(chain.from_iterable(sent), whole)
         left = iter(whole)
         found: list[list[Any] | None] = []
-        for commands in sent:
+        for number, commands in enumerate(sent):
+            asks_keys = self._server.one_slot and 0 < number < len(sent) - 1
             replies = [*islice(left, len(commands))]
             pairs = zip(commands, replies, strict=True)
             refused = ((reply, command) for command, reply in pairs if isinstance(reply, Refusal))
             errors = [self._connection.refused(*pair) for pair in refused]
-            if errors and not isinstance(errors[0], Redirected):
+            if errors and not (asks_keys and isinstance(errors[0], Redirected)):
                 raise errors[0]
-            found.append(None if errors else self._done(commands[1:-1], replies[-1]))
+            done = self._connection.unwatched(replies[-1])
+            found.append(None if errors else self._done(commands[1:-1], done))
         return found
 
     def _done(self, commands: Sequence[Command], replies: Sequence[Any]) -> list[Any]:

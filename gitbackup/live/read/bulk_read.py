@@ -152,7 +152,7 @@ class SmallValues:
         last = first if each == 2 else replies[2::each]
         kinds = {*map(type, values), *map(type, first)}
         if first == last and not any(issubclass(kind, Refusal) for kind in kinds):
-            with suppress(Incomplete):
+            with suppress(*UNSURE):
                 return [*self._entries(types, first, values)]
         parts = zip(types, first, values, last, strict=True)  # as many as there are keys
         return [self._carefully(*each_key) for each_key in parts]

@@ -169,12 +169,13 @@ def change_libraries(
     for command, reply in zip(commands, queued, strict=True):
         if isinstance(reply, Refusal):  # then nothing was done
             return {change.name: str(connection.refused(reply, command)) for change in ordered}
-    there = sources(told(queued[-1][0]))
+    listed, *replies = connection.unwatched(queued[-1])
+    there = sources(told(listed))
     if there != seen:
         _undo(connection, ordered, there)
         return None
     coming = [change for change in ordered if change.after is not None]
-    loaded = zip(reversed(coming), reversed(queued[-1]), strict=False)
+    loaded = zip(reversed(coming), reversed(replies), strict=False)
     wrong = {change: str(reply) for change, reply in loaded if isinstance(reply, Refusal)}
     return {change.name: why + _put_back(connection, change) for change, why in wrong.items()}
 
@@ -185,7 +186,7 @@ def _undo(connection: Connection, changes: list[LibraryChange], there: Mapping[s
     commands: list[Command] = [("FUNCTION", "DELETE", change.name) for change in changes]
     commands += [_load(there[name]) for name in gone]
     connection.call("MULTI")
-    *_, replies = connection.ask([*commands, ("EXEC",)])
+    replies = connection.unwatched(connection.ask([*commands, ("EXEC",)])[-1])
     for command, reply in zip(commands[len(changes) :], replies[len(changes) :], strict=True):
         if isinstance(reply, Refusal):
             raise connection.refused(reply, command)

@@ -172,7 +172,7 @@ class KeyWriter:
         *queued, ended = self._connection.ask([("MULTI",), *first, ("EXEC",)])
         self._accepted(first, queued[1:])
         self._accepted([("EXEC",)], [ended])
-        self._accepted(first, ended)
+        self._accepted(first, self._connection.unwatched(ended))
         self._send_all(commands, expire)
         if marks:
             self._set_deliveries(name, marks)
