@@ -10,6 +10,7 @@ import pytest
 
 from gitbackup.store.git import command
 from tests.cli.user import User
+from tests.store.plain import git
 
 
 class Started(subprocess.Popen[bytes]):
@@ -36,6 +37,7 @@ def test_a_command_starts_few(user: User, monkeypatch: pytest.MonkeyPatch) -> No
         "log": ["log"],
     }.items():
         user.redis.incr("a")
+        git(user.repo, "pack-refs", "--all")  # as they are after a repack
         Started.words = []
         user.says(*words)
         counts[name] = len(Started.words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Collection
@@ -15,6 +16,7 @@ from gitbackup.store.objects.object_reader import reader_of
 HELD = "refs/gitbackup/imported"
 _NONE = "0" * 40
 _LONGEST = 4096  # bytes of a file in refs/
+_MOST_PACKED = 1 << 20  # bytes of the file of packed refs
 _SUBJECT = f"{__name__}.subject"
 _IN_FILE = re.compile(rb"[0-9a-f]{40}\n")
 _POINTS = re.compile(rb"ref: (refs/heads/(?!\.invalid)[^\0-\x20\x7f]+)\n")  # not of reftables
@@ -46,13 +48,17 @@ def read(git: Commands, ref: str) -> str | None:
 
 
 def _from_file(git: Commands, ref: str) -> str | None:
-    """Return the id that a ref's own file holds; None where git has to be asked.
+    """Return the id that a ref's own file holds, or the file of packed ones; None where git has to
+    be asked.
 
-    See "HEAD" and "refs" in gitrepository-layout(5): what is in such a file goes before all else.
+    See "HEAD", "refs" and "packed-refs" in gitrepository-layout(5): what is in a ref's own file
+    goes before all else.
     """
     content = _content(git, ref)
     if ref == "HEAD" and (points := _POINTS.fullmatch(content)):
-        content = _content(git, points[1].decode("utf-8", "surrogateescape"))
+        ref = points[1].decode("utf-8", "surrogateescape")
+        content = _content(git, ref)
+    content = content or _packed(git, ref)
     found = content[:-1].decode("ascii", "replace")
     return found if _IN_FILE.fullmatch(content) and found != _NONE else None
 
@@ -68,6 +74,20 @@ def _content(git: Commands, ref: str) -> bytes:
         return file.read_bytes() if is_plain else b""
     except (OSError, ValueError):
         return b""
+
+
+def _packed(git: Commands, ref: str) -> bytes:
+    """Return what the file of packed refs holds of one that has no file of its own; empty where it
+    holds nothing of it, or is large."""
+    packed = git.git_dir / "packed-refs"
+    try:
+        if os.path.lexists(git.git_dir / ref) or packed.stat().st_size > _MOST_PACKED:
+            return b""
+        name = re.escape(ref.encode("utf-8", "surrogateescape"))
+        found = re.search(rb"^([0-9a-f]{40}) %s$" % name, packed.read_bytes(), re.MULTILINE)
+    except (OSError, ValueError):
+        return b""
+    return found[1] + b"\n" if found else b""
 
 
 def resolve(git: Commands, commit_ish: str) -> str:
