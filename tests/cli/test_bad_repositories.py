@@ -160,6 +160,18 @@ def test_a_file_that_a_person_broke_is_named(kept: User, content: str, sentence:
     assert done.err.startswith(f"gitbackup: db0/broken.json, {sentence}")
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"gitdir: a\0b\n", "/.git is damaged"), (b"gitdir: \xff\n", "no data repository at ")],
+)
+def test_a_file_that_leads_to_no_git_directory(user: User, content: bytes, sentence: str) -> None:
+    Path("other").mkdir()
+    Path("other/.git").write_bytes(content)
+    done = user.run("log", "--repo", "other")
+    assert (done.code, done.out, done.err.count("\n")) == (10, "", 1)
+    assert sentence in done.err
+
+
 def test_the_same_key_in_two_files_is_named_with_both(kept: User) -> None:
     by_hand(kept, "db0/more.json", json.dumps({"user:1": ENTRY}))
     assert refusal(kept, "restore", "HEAD", "--yes") == Done(

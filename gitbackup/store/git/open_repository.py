@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import shutil
 import tempfile
 import time
@@ -176,7 +177,9 @@ def _linked(inner: Path) -> Path:
     """The `.git` itself, or where it leads when it is a file: a submodule's git directory."""
     if not inner.is_file():
         return inner
-    target = inner.read_text().removeprefix("gitdir:").strip()
+    target = os.fsdecode(inner.read_bytes()).removeprefix("gitdir:").strip()
+    if "\0" in target:
+        raise NoRepository(f"{inner} is damaged: it does not name a git directory")
     git_dir = (inner.parent / target).resolve()
     if (git_dir / "commondir").exists():
         sentence = f"{inner.parent} is a linked work tree; name the repository itself"
