@@ -241,16 +241,18 @@ class Context:
     def followers(self) -> Callable[[], LiveFollower]:
         """Return a function that makes a live follower, with a new connection each time.
 
-        The first uses the server that is known; by the next, another may answer there.
+        The first uses the server that is known; by the next, another may answer there. The nodes of
+        a cluster are asked each time that all is read.
         """
         from gitbackup.commit.follower import LiveFollower
         from gitbackup.live.connection.connect import connect
 
-        servers = iter([self.server])
+        first = self.server
+        servers = iter([first])
 
         def follow() -> LiveFollower:
-            server = next(servers, None) or connect(self.address)
-            return LiveFollower(server, self.scope(), self.progress)
+            known = first if first.cluster else next(servers, None)
+            return LiveFollower(known or connect(self.address), self.scope(), self.progress)
 
         return follow
 

@@ -88,6 +88,11 @@ class View:
     epochs: frozenset[tuple[str, str]] = frozenset()
 
     @property
+    def epoch(self) -> int:
+        """Return the node's own epoch."""
+        return int(dict(self.epochs).get(self.own, "0"))
+
+    @property
     def claimed(self) -> list[_Range]:
         """Return the slots that the node says are its own."""
         return [each for each in self.ranges if each.primary.id == self.own]
@@ -282,9 +287,12 @@ def _replicated(views: Iterable[View]) -> set[str]:
 
 
 def _claimed(views: Iterable[View], owners: Sequence[str]) -> list[str]:
-    """Return who has each slot by what each node says of itself, or else by `owners`."""
+    """Return who has each slot by what each node says of itself, or else by `owners`.
+
+    If two say so, it is the one with the later epoch: the other does not know yet.
+    """
     claimed = [*owners]
-    for view in views:
+    for view in sorted(views, key=lambda view: view.epoch):
         for each in view.claimed:
             claimed[each.start : each.stop + 1] = [view.own] * (each.stop + 1 - each.start)
     return claimed
@@ -334,7 +342,8 @@ def _view(ranges: Sequence[_Range], lines: Sequence[_Line], host: str) -> View:
     to, of = (
         tuple(dict.fromkeys(places[move[2]] for move in moves if move[1] == way)) for way in "><"
     )
-    return View(own.id, ranges, to, of, frozenset((line.id, line.epoch) for line in lines))
+    epochs = frozenset((line.id, str(int(line.epoch))) for line in lines)
+    return View(own.id, ranges, to, of, epochs)
 
 
 def _place_in(line: _Line, host: str) -> _Place:
