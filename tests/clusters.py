@@ -274,9 +274,17 @@ class Ledger:
             writer.join()
 
     @staticmethod
-    def is_whole(values: dict[str, str]) -> bool:
+    def torn(values: dict[str, str]) -> set[int]:
+        """The slots whose accounts are not of one moment."""
+        return {
+            slot(b"{t%d}" % tag)
+            for tag in range(TAGS)
+            if sum(int(values[f"{{t{tag}}}{n}"]) for n in range(ACCOUNTS)) != ACCOUNTS * EACH
+        }
+
+    @classmethod
+    def is_whole(cls, values: dict[str, str]) -> bool:
         """Whether these are of one moment."""
-        sums = {sum(int(values[f"{{t{tag}}}{n}"]) for n in range(ACCOUNTS)) for tag in range(TAGS)}
         counts = [int(values[f"c:{number}"]) for number in range(COUNTERS)]
         in_turn = counts == sorted(counts, reverse=True) and counts[0] - counts[-1] <= 1
-        return sums == {ACCOUNTS * EACH} and in_turn
+        return in_turn and not cls.torn(values)

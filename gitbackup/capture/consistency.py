@@ -185,18 +185,18 @@ class ConsistencyLoop:
         Raises FullRescanNeeded if everything has to be read again.
         """
         self.dirty |= self._heard()
-        if len(self._tracker.wires) > 1:
-            self._look_at_nodes()
+        settled = self._settle_nodes() if len(self._tracker.wires) > 1 else set()
+        later = {name for name in self.dirty if self._reader.node_of(name) in settled}
         self._reader.torn.clear()  # those are read again
         silent = self._all_silent() if SilentChange.KEYS in self._silent else set()
-        unread = sorted({*product(self.databases, self.dirty), *silent})
+        unread = sorted({*product(self.databases, self.dirty - later), *silent})
         self.apart = {self._reader.node_of(name) for _, name in unread}
         for db, keys in groupby(unread, key=lambda key: key[0]):
             for name, entry in self._reader.entries(db, [name for _, name in keys]):
                 self.reread.keep((db, name), entry)
         if SilentChange.LIBRARIES in self._silent and self.libraries is None:
             self.libraries = keyspace.libraries(self._tracker.wire, server)
-        self.dirty = set()
+        self.dirty = later
 
     def _until(self, seconds: float) -> int | None:
         """Return the moment, in milliseconds; None if there is none within so many seconds."""
@@ -273,12 +273,35 @@ class ConsistencyLoop:
             self.dirty |= {*touched, *self._names_in(moved)}
         return bool(moved)
 
-    def _look_at_nodes(self) -> None:
-        """Hear what has changed at any node by now: the others are as they were at one moment."""
+    def _settle_nodes(self) -> set[str]:
+        """Find a moment for each node by itself; return the nodes that have one.
+
+        What is dirty at such a node afterwards was written to after that moment.
+        """
+        settled = {node for node in self._tracker.wires if self._settle_node(node)}
         self._tracker.barrier()
-        self._silent |= self._tracker.silent_changes()
-        self._slots_moved()
+        silent = self._tracker.silent_changes()
+        self._silent |= silent
+        moved = self._slots_moved()
         self.dirty |= self._heard()
+        return set() if silent or moved else settled
+
+    def _settle_node(self, node: str) -> bool:
+        """Read what is dirty at a node until nothing else is; return whether that came to be."""
+        deadline = time.monotonic() + SHORT
+        while time.monotonic() < deadline:
+            own = self._dirty_at(node)
+            self.dirty -= own
+            self._read_apart(own)
+            moment, left = self._read(own)
+            self._tracker.barrier(node)
+            self.dirty |= left | self._heard()
+            if not (moment.late or self._dirty_at(node)):
+                return True
+        return False
+
+    def _dirty_at(self, node: str) -> set[bytes]:
+        return {name for name in self.dirty if self._reader.node_of(name) == node}
 
     def _read_apart(self, names: Collection[bytes]) -> set[bytes]:
         """Read the keys that are too large for an EXEC, one by one; return their names."""

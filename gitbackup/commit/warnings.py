@@ -27,7 +27,12 @@ def doubts(capture: Capture) -> list[str]:
     live, sentences = capture.live, []
     if live.why:
         changed = f", {live.changed:,} keys changed during the read" if live.changed else ""
-        sentences.append(f"this is not one point in time{changed}: {live.why}")
+        each = (
+            ", though each node of the cluster is"
+            if live.nodes and all(live.nodes.values())
+            else ""
+        )
+        sentences.append(f"this is not one point in time{each}{changed}: {live.why}")
     if live.primary:
         sentences.append(f"this replica may lack data of its primary: {live.primary}")
     sentences += [

@@ -125,6 +125,22 @@ def test_keys_move_and_are_written_to_while_they_are_read(
 
 
 @pytest.mark.long
+def test_each_node_has_a_moment_of_its_own_while_clients_write(
+    cluster: LiveCluster, tmp_path: Path
+) -> None:
+    """A commit tells for which nodes that is so, and it is."""
+    ledger, backup = Ledger(cluster), Backup(tmp_path / "data", cluster.url)
+    at = [node.url.partition("//")[2] for node in cluster.nodes]
+    with ledger.writing(0), ledger.writing(0), ledger.writing(0):
+        for _ in range(3):
+            backup.commit(allow_empty=True)
+            found = values(backup)
+            exact = [f"{label} point-in-time" in nodes(backup) for label in at]
+            assert len(found) == Ledger.KEYS
+            assert not any(exact[cluster.owners[number]] for number in Ledger.torn(found))
+
+
+@pytest.mark.long
 def test_a_cluster_is_watched_while_its_slots_move(cluster: LiveCluster, tmp_path: Path) -> None:
     ledger, backup = Ledger(cluster), Backup(tmp_path / "data", cluster.url)
     with watching(backup) as watcher:

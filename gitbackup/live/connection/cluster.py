@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -121,6 +121,7 @@ class Cluster(Generic[Node]):
         self.moving = False
         self.epochs: frozenset[tuple[str, str]] = frozenset()
         self._ids: dict[str, str] = {}  # by place, as the nodes call it
+        self._replicated = set[str]()  # ids of primaries that have had a replica
         self._places: dict[str, Address] = {}  # of all nodes that were seen, replicas too, by id
 
     def any(self) -> Node:
@@ -207,7 +208,7 @@ class Cluster(Generic[Node]):
                 continue
             if len(views) == MOST_NODES:
                 raise ServerError(f"{self._address.label} names more than {MOST_NODES:,} nodes")
-            server, found = self._visit(place, _replicated([first, *views.values()]))
+            server, found = self._visit(place)
             views[place.id], joined[place.id] = found, server
             left += found.needed
         owners = _claimed(views.values(), [""] * SLOTS)
@@ -238,7 +239,7 @@ class Cluster(Generic[Node]):
             return found
         raise error or ServerError("a cluster without nodes")
 
-    def _visit(self, place: _Place, replicated: Collection[str]) -> tuple[Node, View]:
+    def _visit(self, place: _Place) -> tuple[Node, View]:
         """Return a primary, and what it says.
 
         Raises ServerError if it does not answer, and _Unsettled if a replica may take its place.
@@ -251,7 +252,7 @@ class Cluster(Generic[Node]):
         except (Forbidden, PasswordNeeded):
             raise
         except ServerError as error:
-            if place.id in replicated:
+            if place.id in self._replicated:
                 raise _Unsettled(error, FAILOVER) from None
             raise
         if found.own != place.id:
@@ -260,7 +261,8 @@ class Cluster(Generic[Node]):
         return server, found
 
     def _note(self, found: View) -> None:
-        """Note where the nodes are."""
+        """Note where the nodes are, and which have replicas."""
+        self._replicated.update(each.primary.id for each in found.ranges if each.replicas)
         replicas = (place for each in found.ranges for place in each.replicas)
         for place in (*found.needed, *replicas):
             self._ids[str(place)] = self._ids[f":{place.port}"] = place.id
@@ -279,11 +281,6 @@ class Cluster(Generic[Node]):
             f"{missing:,} of the {SLOTS:,} slots of the cluster at {self._address.label} have no"
             " node, so their keys cannot be read: see `redis-cli --cluster check`"
         )
-
-
-def _replicated(views: Iterable[View]) -> set[str]:
-    """Return the ids of the primaries that have replicas."""
-    return {each.primary.id for view in views for each in view.ranges if each.replicas}
 
 
 def _claimed(views: Iterable[View], owners: Sequence[str]) -> list[str]:

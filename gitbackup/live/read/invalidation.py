@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Self
@@ -85,14 +85,15 @@ class Tracker:
                 if said[:1] == ["invalidate"]:
                     self._note(wire, said)
 
-    def barrier(self) -> None:
-        """Wait until the invalidations of all earlier writes have come.
+    def barrier(self, node: str | None = None) -> None:
+        """Wait until the invalidations of all earlier writes, or of those at one node, have come.
 
         The second PING is answered in a later turn of the server's event loop than any write that
         the first could have overtaken.
         """
-        self._ask(("PING",))
-        self._ask(("PING",))
+        wires = self.wires if node is None else {node: self.wires[node]}
+        self._ask(("PING",), wires=wires)
+        self._ask(("PING",), wires=wires)
         self.drain()
 
     def moved(self) -> set[int]:
@@ -108,12 +109,15 @@ class Tracker:
         pairs = zip(before, self._owners, strict=True)
         return {slot for slot, (was, now) in enumerate(pairs) if was != now}
 
-    def _ask(self, *commands: Command) -> dict[str, list[Any]]:
+    def _ask(
+        self, *commands: Command, wires: Mapping[str, Connection] | None = None
+    ) -> dict[str, list[Any]]:
         """Return what each node replies; all are asked before the first has answered."""
-        for wire in self.wires.values():
+        wires = self.wires if wires is None else wires
+        for wire in wires.values():
             wire.send(commands)
-        replies = {id_: wire.receive(len(commands)) for id_, wire in self.wires.items()}
-        for id_, wire in self.wires.items():
+        replies = {id_: wire.receive(len(commands)) for id_, wire in wires.items()}
+        for id_, wire in wires.items():
             wire.accept(commands, replies[id_])
         return replies
 
