@@ -25,6 +25,11 @@ class Refusal(Exception):
     """An error reply, in the server's words; stands among the replies of a batch in place of its
     answer."""
 
+    @property
+    def why(self) -> str:
+        """The same, without the code that an error has of which there is nothing else to say."""
+        return str(self).removeprefix("ERR ")
+
 
 def left_after(left: float, began: float, came: int, patience: float) -> float:
     """Return for how many seconds a server may keep waiting, `left` of which there were at `began`.

@@ -176,7 +176,7 @@ def change_libraries(
         return None
     coming = [change for change in ordered if change.after is not None]
     loaded = zip(reversed(coming), reversed(replies), strict=False)
-    wrong = {change: str(reply) for change, reply in loaded if isinstance(reply, Refusal)}
+    wrong = {change: reply.why for change, reply in loaded if isinstance(reply, Refusal)}
     return {change.name: why + _put_back(connection, change) for change, why in wrong.items()}
 
 
@@ -198,7 +198,9 @@ def _put_back(connection: Connection, change: LibraryChange) -> str:
         return ""
     (reply,) = connection.ask([_load(change.before)])
     if isinstance(reply, Refusal):
-        return f"; the previous library could not be put back ({reply}): it is in the saved commit"
+        return (
+            f"; the previous library could not be put back ({reply.why}): it is in the saved commit"
+        )
     return "; the previous library was put back"
 
 

@@ -174,7 +174,7 @@ class Creator:
             existing: list[str] = []  # keys for which a command did nothing
             for command, reply in zip(written.commands(), done, strict=True):
                 if isinstance(reply, Refusal):
-                    errors.setdefault(str(command[1]), str(reply))
+                    errors.setdefault(str(command[1]), reply.why)
                 elif reply is None:
                     existing.append(str(command[1]))
             outcome.refused += (

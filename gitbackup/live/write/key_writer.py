@@ -225,7 +225,7 @@ class KeyWriter:
         """Raise _Refused, or ServerError if no other key would fare better, for an error reply."""
         for command, reply in zip(commands, replies, strict=False):
             if isinstance(reply, Refusal):
-                raise self._fatal(reply, command) or _Refused(str(reply))
+                raise self._fatal(reply, command) or _Refused(reply.why)
 
     def _fatal(self, reply: Refusal, command: Command) -> ServerError | None:
         """Return the error for a refusal that concerns every key; None if it concerns this one."""
@@ -273,7 +273,7 @@ class KeyWriter:
         replies = iter(queued[-1])
         for step, parts in plan:
             errors = [reply for reply in islice(replies, len(parts)) if isinstance(reply, Refusal)]
-            outcome.refused += ((step, str(error)) for error in errors[:1])
+            outcome.refused += ((step, error.why) for error in errors[:1])
             outcome.done += [] if errors else [step]
         for step in steps:
             built.pop(step.key, None)
