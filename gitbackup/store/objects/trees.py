@@ -25,6 +25,7 @@ _SUBMODULE = "160000"
 _FOLDER = "40000"
 _NO_FILES = (_SUBMODULE, f"0{_FOLDER}")  # as git lists them
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_AROUND = 22  # bytes of an entry besides its mode and name
 _IDS = re.compile(rb"([0-9a-f]{40}(?:\t| [0-9a-f]{40} [A-Z]\d*\0))(db\d+/)?")
 """What --raw tells of a file or folder: its ids; and its database."""
 
@@ -56,11 +57,17 @@ class TreeEntry(NamedTuple):
 
 
 def inside(tree: bytes) -> dict[str, TreeEntry]:
-    """Return the entries of a folder by name, from its tree object."""
-    return {
-        text(name): TreeEntry(mode.decode("ascii"), id_.hex())
-        for mode, name, id_ in _ENTRY.findall(tree)
-    }
+    """Return the entries of a folder by name, from its tree object.
+
+    Raises Damaged where that is none that git can read.
+    """
+    found = _ENTRY.findall(tree)
+    if sum(len(mode) + len(name) + _AROUND for mode, name, _ in found) != len(tree):
+        raise Damaged(
+            "the data repository is damaged: a folder of a commit is in no form that git writes"
+            " (see `git fsck`)"
+        )
+    return {text(name): TreeEntry(mode.decode("ascii"), id_.hex()) for mode, name, id_ in found}
 
 
 class Said:
