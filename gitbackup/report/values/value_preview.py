@@ -92,8 +92,7 @@ def _first(told: Sequence[PartOf], entry: Entry, most: int, named: Named) -> Ite
         title = dotted(part.name, part.path) if part.path else named(part.name)
         yield f"{title}: {shown(part.value)}"
     more = max(len(told) - most, 0)
-    held = entry["value"]
-    empty = sum(text == "" for text in held.values()) if entry["type"] == "hash" else 0
+    empty = sum(part.part is Part.FIELD and part.value == "" for part in parts_of(entry))
     rest = [counted(more, "more field")] * (more > 0) + [f"{empty:,} empty"] * (empty > 0)
     if rest:
         yield f"… {', '.join(rest)}"
