@@ -544,15 +544,15 @@ def test_a_database_that_the_server_does_not_have_is_named(
         Backup(tmp_path / "data", server.url, databases=[99]).commit()
 
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+SERVERS = (Path(__file__).parent.parent / "docs" / "servers.md").read_text("utf-8")
 
 
 def with_least_rights(server: LiveServer, verb: str, folder: Path, keys: str = "~*") -> Backup:
-    """A user with just the rights that `check --rights` names for a verb; README has them too."""
+    """A user with just the rights that `check --rights` names for a verb; the page has them too."""
     whole = Backup(folder / "data", server.url).rights(verb)
     assert (whole.user, [*whole.lacking], whole.all_keys) == ("default", [], True)
     added = {"+time", "+client"} if server.brand.startswith("redis6") else {"+hpexpireat"}
-    (told,) = (line for line in README.splitlines() if line.startswith(f"ACL SETUSER {verb} "))
+    (told,) = (line for line in SERVERS.splitlines() if line.startswith(f"ACL SETUSER {verb} "))
     assert [word for word in told.split() if word not in ("+time", "+client|tracking")] == [
         word for word in whole.line.split() if word not in {*added, "+time", "+client|tracking"}
     ]
@@ -564,7 +564,7 @@ def with_least_rights(server: LiveServer, verb: str, folder: Path, keys: str = "
     return backup
 
 
-def test_the_rights_that_the_readme_names_are_enough(server: LiveServer, tmp_path: Path) -> None:
+def test_the_rights_that_the_page_names_are_enough(server: LiveServer, tmp_path: Path) -> None:
     with server.client() as client:
         fill(client)
         client.xgroup_create("stream", "g", "0")
@@ -624,7 +624,7 @@ def test_the_rights_that_a_user_lacks_are_told_at_once(
         assert client.dbsize() == 0
 
 
-def test_the_rights_that_the_readme_names_are_enough_to_watch(
+def test_the_rights_that_the_page_names_are_enough_to_watch(
     server: LiveServer, tmp_path: Path
 ) -> None:
     """A commit that is one point in time takes all that watching does."""

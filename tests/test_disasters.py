@@ -1,4 +1,5 @@
-"""The owner's plan, and each disaster, by the very commands that README.md has for them.
+"""The owner's plan, by the very commands of README.md, and each disaster, by those of
+docs/recovery.md.
 
 A block of commands is known there by the line before it, such as `<!-- owner: crash -->`.
 """
@@ -24,7 +25,8 @@ from tests.servers import free_port, program, redis_cli
 
 HOUSE = Path(__file__).parents[1]
 BLOCK = re.compile(r"^<!-- owner: ([^>]+) -->\n```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-BLOCKS = dict(BLOCK.findall((HOUSE / "README.md").read_text("utf-8")))
+PAGES = (HOUSE / "README.md", HOUSE / "docs" / "recovery.md")
+BLOCKS = {name: typed for page in PAGES for name, typed in BLOCK.findall(page.read_text("utf-8"))}
 PLAN = ("once", "change", "week", "month")
 PASSWORD = "correct horse"
 CONFIG = f"""\
@@ -94,7 +96,7 @@ class Owner:
         return done.returncode, (self.folder / "said").read_text()
 
     def follows(self, block: str) -> str:
-        """Types what README has under that name; all that was said."""
+        """Types what a page has under that name; all that was said."""
         said = ""
         for line in BLOCKS[block].splitlines():
             code, told = self.types(line)
@@ -156,7 +158,7 @@ def recovers(person: Owner, block: str, what_was_there: object) -> None:
 
 
 def test_every_block_of_the_plan_is_played() -> None:
-    """None is in README that no test here follows."""
+    """None is on a page that no test here follows."""
     tests = Path(__file__).read_text("utf-8")
     assert [name for name in BLOCKS if f'"{name}"' not in tests] == []
 

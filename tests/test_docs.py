@@ -1,148 +1,175 @@
-"""What README.md and the format's reference show is run here, and is as they show it."""
+"""What the pages for people show is run here, and is as they show it.
+
+What README.md, the pages of docs/ and the format's reference say of commands, options, exit codes,
+figures and files is so.
+"""
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
+import click
 import pytest
-import redis
 
 from gitbackup import Backup
-from gitbackup.cli.app import COMMANDS
+from gitbackup.cli.app import COMMANDS, app
 from gitbackup.format import codec, layout
 from gitbackup.kinds import CORE
 from gitbackup.snapshot import file_format
 from tests.kinds.examples import EXAMPLES
+from tests.pages import BLOCK, PROJECT, Shell, before, blocks, name_of, pages, same_each_time, steps
 from tests.schemas import check, named
 from tests.servers import LiveServer, StartServer
 
-PROJECT = Path(__file__).parent.parent
-README = (PROJECT / "README.md").read_text("utf-8")
+PAGES = {name_of(page): page.read_text("utf-8") for page in pages()}
 FORMAT = (PROJECT / "data-git-backup" / "README.md").read_text("utf-8")
-URL = "redis://localhost:6379"
-HOME = "/home/me"
+OTHERS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+EVERYTHING = "\n".join(PAGES.values())
+LONGEST_README = 250  # lines
 
-CHANGING = (
-    (re.compile(r"\b[0-9a-f]{40}\b"), "ID"),
-    (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{7}\b(?!-)|\b[a-f]{7}\b"), "SHORT"),
-    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d UTC)?"), "DATE"),
-    (re.compile(r"(?<=SHORT  )\d{4}-\d\d-\d\d"), "DAY"),
-    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?(Z|\+00:00)"), "INSTANT"),
-    (re.compile(r"just now|\d+ \w+ ago"), "AGE"),
-    (re.compile(r"(Redis|Valkey) [\d.]+ standalone at [^\s:]+:\d+"), "SERVER"),
-    (re.compile(r"(?<=into )Valkey [\d.]+|(?<=\"server\": \")Valkey [\d.]+"), "VALKEY"),
-    (re.compile(r"(?<=\"gitbackup\": \")[^\"]+"), "VERSION"),
-    (re.compile(r"\b\d+\.\d s\b|(?<=\"seconds\": )[\d.]+"), "SECONDS"),
-    (re.compile(r"redis-cli -h 127\.0\.0\.1 -p \d+"), "redis-cli"),
-    (re.compile(r"dump-\d{8}-\d{6}"), "FILE"),
-    (re.compile(r"\d+ bytes|\d+\.\d kB"), "SIZE"),
-    (re.compile(r"(Redis|Valkey) [\d.]+, RDB version \d+"), "WRITER"),
-)
-"""What differs from run to run, and what stands for it."""
-
-
-def blocks(document: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
-
-
-def steps(block: str) -> Iterator[tuple[str, str]]:
-    """The commands of a console block, each with the output that follows it."""
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, output = part.partition("\n")
-        yield command, output
-
-
-def same_each_time(output: str) -> str:
-    for changing, constant in CHANGING:
-        output = changing.sub(constant, output)
-    return output
-
-
-class Shell:
-    """Runs a document's commands in one folder, one after the other."""
-
-    def __init__(self, folder: Path, server: LiveServer) -> None:
-        self._folder = folder
-        self._server = server
-        self._client: redis.Redis = server.client()
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = {**os.environ, "PATH": path, "COLUMNS": "80"}
-
-    def run(self, command: str) -> str:
-        """The command's output. `redis-cli` need not be installed, and prints nothing."""
-        command = command.replace(URL, self._server.address)
-        words = shlex.split(command)
-        if words[0] == "redis-cli":
-            self._client.execute_command(*words[1:])
-            return ""
-        if words[0] == "export":
-            self._environment |= dict(word.split("=", 1) for word in words[1:])
-            return ""
-        done = subprocess.run(
-            words, cwd=self._folder, env=self._environment, capture_output=True, check=False
-        )
-        return (done.stdout + done.stderr).decode().replace(str(self._folder), HOME)
-
-    def python(self, program: str) -> None:
-        program = program.replace(URL, self._server.address)
-        words = [sys.executable, "-c", program]
-        subprocess.run(words, cwd=self._folder, env=self._environment, check=True)
-
-
-@pytest.fixture
-def shell(tmp_path: Path, start_server: StartServer) -> Shell:
-    """With the database that README begins with."""
-    server = start_server(tcp=True)
-    client = server.client()
-    client.hset("apikey:42", mapping={"name": "alice", "createdAt": "2026-11-22"})
-    client.hset("apikey:hash_map", mapping={"9f2c": "42"})
-    client.sadd("account:index", "eu-1")
-    client.hset("account:eu-1", mapping={"status": "active", "token": "tok-eu"})
-    client.set("config", '{"limits": {"daily": 100, "hourly": 10}}')
-    client.hset("usage:42:2026-11-22", mapping={"requests": 17, "tokens": 5120})
-    client.pexpireat("usage:42:2026-11-22", 4_102_444_800_000)
-    return Shell(tmp_path, server)
+RUN = [name for name, page in PAGES.items() if blocks(page, "console") or blocks(page, "python")]
+every_page = pytest.mark.parametrize("name", PAGES)
 
 
 @pytest.mark.long
-def test_every_example_of_the_readme(shell: Shell) -> None:
-    """In the order of the page, with the output that it shows, and the Python program too."""
-    for block in blocks(README, "console"):
+@pytest.mark.parametrize("name", RUN)
+def test_every_example(name: str, tmp_path: Path, start_server: StartServer) -> None:
+    """In the order of the page, with the output that it shows, and the Python programs too."""
+    shell = Shell(tmp_path, start_server(tcp=True).address)
+    for command in before(PAGES[name]):
+        shell.run(command)
+    for block in blocks(PAGES[name], "console"):
         for command, shown in steps(block):
             output = shell.run(command)
             assert same_each_time(shown) == same_each_time(output), command
-    for program in blocks(README, "python"):
+    for program in blocks(PAGES[name], "python"):
         shell.python(program)
 
 
-def test_every_object_in_the_readme_is_as_its_schema_has_it() -> None:
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert len(PAGES["README.md"].splitlines()) <= LONGEST_README
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = {target for target, _ in links("README.md", PAGES["README.md"])}
+    english = {name for name in PAGES if name.startswith("docs/") and "/zh/" not in name}
+    assert english - linked == set()
+
+
+def test_every_object_that_is_shown_is_as_its_schema_has_it() -> None:
     """And all are shown but for what goes to and comes from elsewhere, what is hidden, and what
     RDB files are named."""
-    shown = re.findall(r'^\{"schema": ?".*$', README, re.MULTILINE)
+    shown = re.findall(r'^\{"schema": ?".*$', EVERYTHING, re.MULTILINE)
     names = {check(line)["schema"] for line in shown}
     elsewhere = {f"gitbackup.{name}/1" for name in ("push", "pull", "clone", "hidden")}
     elsewhere |= {f"gitbackup.{name}/1" for name in ("rdb", "rdb-save", "rdb-verify")}
     assert names == {*named()} - elsewhere
 
 
-def test_every_command_is_in_the_readme() -> None:
+def test_every_command_is_on_a_page() -> None:
     """Whatever `gitbackup --help` lists."""
-    assert [name for name in COMMANDS if f"gitbackup {name}" not in README] == []
+    assert [name for name in COMMANDS if f"gitbackup {name}" not in EVERYTHING] == []
 
 
-def test_every_exit_code_is_in_the_readme() -> None:
+def test_every_exit_code_is_in_the_table() -> None:
     """As the errors have them."""
     from gitbackup import errors
 
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
     codes = {error.exit_code for error in classes if issubclass(error, errors.GitbackupError)}
-    assert set() == {code for code in codes if f"| {code} |" not in README}
+    assert set() == {code for code in codes if f"| {code} |" not in PAGES["docs/help.md"]}
+
+
+@every_page
+def test_every_command_line_has_commands_and_options_that_there_are(name: str) -> None:
+    """Also those in the middle of a sentence."""
+    wrong = [line for line in command_lines(PAGES[name]) if not understood(line)]
+    assert wrong == []
+
+
+def test_every_option_is_on_a_page() -> None:
+    """By its long or its short name."""
+    written = {*re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", EVERYTHING)} | {"--help"}
+    both = {(name, *option.opts) for name in COMMANDS for option in options_of(name)}
+    assert sorted(names for names in both if written.isdisjoint(names)) == []
+
+
+@pytest.mark.parametrize("name", [*PAGES, *OTHERS, "data-git-backup/README.md"])
+def test_every_link_leads_somewhere(name: str) -> None:
+    """To a file of the project, and to a heading that it has."""
+    text = (PROJECT / name).read_text("utf-8")
+    assert [link for link in links(name, text) if not there(*link)] == []
+
+
+def test_the_readme_s_figures_are_those_of_the_pages_that_have_them_all() -> None:
+    """Of how fast it is, and of how it was tried."""
+    performance, torture = PAGES["docs/performance.md"], PAGES["docs/torture.md"]
+    section = PAGES["README.md"].partition("## How fast it is")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \| ([\d.]+) \| ([\d.]+) \|$", section, re.MULTILINE)
+    assert len(rows) > 4
+    assert [row for row in rows if f"| {row[1]} | {row[2]} |" not in performance] == []
+    (tried,) = re.findall(r"In ([\d,]+) trials, ([\d,]+) with a fault", PAGES["README.md"])
+    assert f"{tried[0]} trials, {tried[1]} of them with a fault" in torture
+
+
+def command_lines(page: str) -> Iterator[str]:
+    """Whatever is shown as typed, from `gitbackup` on, without what a shell does with it."""
+    fenced = "\n".join(content for _, content in BLOCK.findall(page))
+    typed = re.findall(r"(?<![\w/.-])(?:\S*/)?(gitbackup [^\n]*)", fenced)
+    typed = [line for line in typed if re.match(r"gitbackup [\w-]+", line)]
+    inline = re.findall(r"`(gitbackup [^`]+)`", BLOCK.sub("", page))
+    for line in [*typed, *(" ".join(each.split()) for each in inline)]:
+        yield re.split(r" [|>#] | > ?|[;()\"]| && ", line)[0].rstrip()
+
+
+def understood(line: str) -> bool:
+    """Whether there are such a command and such options."""
+    words = line.split()[1:]
+    command = next((word for word in words if not word.startswith("-")), "")
+    given = {word.partition("=")[0] for word in words if re.match("--[a-z]", word)} - {"--help"}
+    if command in COMMANDS:
+        return given <= {word for option in options_of(command) for word in option.opts}
+    return command in ("", "COMMAND") and given <= {"--version"}
+
+
+@cache
+def options_of(name: str) -> list[click.Parameter]:
+    """Of a command, and of its own commands."""
+    command = app.get_command(click.Context(app), name)
+    assert command is not None
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    all_parameters = [each for one in (command, *inner) for each in one.params]
+    return [each for each in all_parameters if isinstance(each, click.Option)]
+
+
+def links(name: str, text: str) -> list[tuple[str, str]]:
+    """The files of the project that a page links to, from the project's folder on, with the
+    anchor."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose)
+    found = []
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        if "://" not in target:
+            whole = (PROJECT / name).parent / path if path else PROJECT / name
+            found.append((whole.resolve().relative_to(PROJECT.resolve()).as_posix(), anchor))
+    return found
+
+
+def there(path: str, anchor: str) -> bool:
+    return (PROJECT / path).exists() and (not anchor or anchor in anchors(path))
+
+
+@cache
+def anchors(path: str) -> set[str]:
+    """Of a page's headings, as code hosts and mkdocs make them."""
+    headings = re.findall(r"^#+ (.*)$", (PROJECT / path).read_text("utf-8"), re.MULTILINE)
+    plain = [re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
 
 
 def test_the_format_reference_has_the_rule_of_the_layout() -> None:
