@@ -1,6 +1,6 @@
 """The public class: a data repository, a server, and a method for each verb.
 
-Each method imports what it needs when it is called: redis, deepdiff and git take longer to
+Each method imports what it needs when it is called: ssl, deepdiff and git take longer to
 load than `log` takes to run, and most methods need only one of them.
 """
 
