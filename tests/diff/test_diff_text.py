@@ -248,6 +248,13 @@ def test_a_changed_document_has_both_texts_and_what_changed_inside() -> None:
     assert expected == machine(before, after, db=2)
 
 
+def test_a_field_of_a_new_hash_may_have_an_empty_name() -> None:
+    assert text(None, entry("hash", {"": "a", "b": "c"})).splitlines()[1:] == [
+        '     + "": "a"',
+        '     + b: "c"',
+    ]
+
+
 def test_of_a_new_hash_the_telling_fields_come_first_and_empty_ones_are_counted() -> None:
     filler = {f"f{number:02}": "x" for number in range(10)}
     value = {"icon": "", "limits": '{"daily": 10, "note": ""}', "name": "李四", **filler}

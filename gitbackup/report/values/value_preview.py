@@ -82,7 +82,7 @@ def _telling(entry: Entry) -> list[PartOf]:
 
 
 def _rank(part: PartOf) -> int:
-    name = str(part.name or part.path[0]).lower()
+    name = str(part.name if part.part is Part.FIELD else part.path[0]).lower()
     return TELLING.index(name) if name in TELLING else len(TELLING)
 
 
@@ -92,7 +92,8 @@ def _first(told: Sequence[PartOf], entry: Entry, most: int, named: Named) -> Ite
         title = dotted(part.name, part.path) if part.path else named(part.name)
         yield f"{title}: {shown(part.value)}"
     more = max(len(told) - most, 0)
-    empty = sum(part.part is Part.FIELD and part.value == "" for part in parts_of(entry))
+    whole = (part for part in parts_of(entry) if part.part is Part.FIELD and not part.path)
+    empty = sum(part.value == "" for part in whole)
     rest = [counted(more, "more field")] * (more > 0) + [f"{empty:,} empty"] * (empty > 0)
     if rest:
         yield f"… {', '.join(rest)}"
