@@ -274,7 +274,7 @@ def test_a_push_keeps_the_settings_up_with_what_git_was_told(settled: User) -> N
 @pytest.mark.parametrize(("line", "words"), [
     ("gitbackup config s", ["set"]),
     ("gitbackup config set re", ["redact"]),
-    ("gitbackup config add ", ["include", "exclude", "quiet", "redact"]),
+    ("gitbackup config add ", ["include", "exclude", "quiet", "redact", "label"]),
     ("gitbackup config set push o", ["on-commit", "off"]),
     ("gitbackup config remove quiet u", ["usage:*"]),
 ])  # fmt: skip

@@ -88,7 +88,7 @@ def test_a_command_on_its_own_shows_the_list(user: User) -> None:
             " See gitbackup restore --help",
         ),
         (
-            ["show", "HEAD", "more"],
+            ["show", "HEAD", "a", "more"],
             "Got unexpected extra argument (more) See gitbackup show --help",
         ),
     ],

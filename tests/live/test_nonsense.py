@@ -132,7 +132,6 @@ NONSENSE: dict[str, Answer] = {
     "nil after a greeting": after_hello(b"_\r\n"),
     "empty lists after a greeting": after_hello(b"*0\r\n"),
     "pushes after a greeting": after_hello(b">1\r\n+x\r\n"),
-    "moved nowhere after a greeting": after_hello(b"-MOVED x\r\n"),
 }
 
 
@@ -143,6 +142,12 @@ def test_an_answer_that_is_none(what: str, verb: str, tmp_path: Path) -> None:
         backup = Backup(tmp_path / "data", url)
         with pytest.raises(ServerError) as raised:
             getattr(backup, verb)(*[tmp_path / "file"] if verb == "export" else [])
+    assert "\n" not in str(raised.value)
+
+
+def test_a_key_that_is_nowhere(tmp_path: Path) -> None:
+    with answering(after_hello(b"-MOVED x\r\n")) as url, pytest.raises(ServerError) as raised:
+        Backup(tmp_path / "data", url).commit()
     assert "\n" not in str(raised.value)
 
 
