@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class GitbackupError(Exception):
     """The base of all: one clear sentence that says what to do. Exit code 1, failed."""
 
     exit_code = 1
+
+    def reworded(self, sentence: str) -> Self:
+        """Return this error with another sentence; what else it tells is the same."""
+        other = type(self).__new__(type(self), sentence)
+        other.__dict__.update(self.__dict__)
+        return other
 
 
 class UsageError(GitbackupError):

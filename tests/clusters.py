@@ -148,7 +148,16 @@ def _up(opened: ExitStack, replicas: int = 0, brand: str = "redis7") -> LiveClus
         cluster.tell(number, "CLUSTER", "REPLICATE", cluster.ids[number % 3])
     for number in range(3, len(nodes)):
         assert eventually(lambda: b"master_link_status:up" in _info(cluster, number))  # noqa: B023
+    assert eventually(lambda: all(map(_knows_replicas(cluster), range(len(nodes)))))
     return cluster
+
+
+def _knows_replicas(cluster: LiveCluster) -> Callable[[int], bool]:
+    def knows(number: int) -> bool:
+        told = _text(cluster.tell(number, "CLUSTER", "NODES"))
+        return told.count("slave ") == len(cluster.nodes) - cluster.primaries
+
+    return knows
 
 
 def _is_whole(cluster: LiveCluster) -> Callable[[int], bool]:

@@ -132,4 +132,4 @@ def cut_off(error: GitbackupError, result: RestoreResult, since: str | None) -> 
     parts = [f"the restore was interrupted: {str(error).removesuffix(f'; {AGAIN}')}"]
     parts += [f"the previous state is {result.place}"] if result.saved else []
     parts += [f"the current state is commit {since[:7]} (HEAD)"] if since else []
-    return type(error)("; ".join([*parts, "the same command finishes it"]))
+    return error.reworded("; ".join([*parts, "the same command finishes it"]))

@@ -72,7 +72,7 @@ def source_of_head(repository: Repository, head: str | None) -> CommitSource:
         return CommitSource(repository, head)
     except Damaged as error:
         repository.ancestors(head or "")  # raises Damaged where nothing can be made on top of it
-        raise type(error)(
+        raise error.reworded(
             f"{error}; `gitbackup commit`, or the restore of an earlier commit, makes a new HEAD"
         ) from error
 

@@ -58,7 +58,7 @@ def content_of(repository: Repository, path: str, blob_id: str) -> bytes:
     try:
         return repository.read(blob_id, most)
     except Damaged as error:
-        raise type(error)(f"{path}: {error}") from error
+        raise error.reworded(f"{path}: {error}") from error
 
 
 class CommitSource(StoredSource):
