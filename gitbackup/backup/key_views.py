@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gitbackup.backup.context import Context
+from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.model.commits import KeyLine, Selection
 
@@ -57,6 +58,8 @@ def trace(
     from gitbackup.history.selector import KeySelector
     from gitbackup.history.walker import HistoryWalker
 
+    if when is not None and (patterns or text is not None):
+        raise UsageError("a condition names its key itself: leave out key patterns and the text")
     selector = KeySelector(patterns, context.databases)
     wanted: search.Wanted = search.every_change if text is None else search.comes_or_goes(text)
     if when is not None:

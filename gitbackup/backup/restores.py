@@ -1,4 +1,7 @@
-"""What the restoring verbs of a Backup return, by its settings."""
+"""What `restorer`, `reverter`, `undoer` and `verify` of a Backup return, by its settings.
+
+All of them restore: the last one into a server of our own.
+"""
 
 from __future__ import annotations
 

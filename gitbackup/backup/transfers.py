@@ -1,4 +1,4 @@
-"""What `export` and `copier` of a Backup return, by its settings."""
+"""What `export`, `importer`, `copier` and `clone` of a Backup return, by its settings."""
 
 from __future__ import annotations
 

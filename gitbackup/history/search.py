@@ -47,7 +47,7 @@ def comes_or_goes(text: str) -> Wanted:
     than before; as `git log -S`."""
     wanted = json.dumps(codec.tighten(text), ensure_ascii=False)[1:-1].encode()
     if not wanted:
-        raise UsageError("-S needs a text to look for")
+        raise UsageError("the text to look for is empty")
 
     def counted(found: FoundEntry | None) -> int:
         return found.content.count(wanted) if found else 0

@@ -83,10 +83,10 @@ def test_a_condition_that_was_true_twice_is_found_twice(told: User) -> None:
 
 
 REFUSED = [
-    (["-S", ""], "-S needs a text to look for"),
+    (["-S", ""], "the text to look for is empty"),
     (["--when", "config"], "'config' is not a condition such as"),
-    (["--when", "a = 1", "--", "b"], "leave out key patterns, and -S"),
-    (["--when", "a = 1", "-S", "b"], "leave out key patterns, and -S"),
+    (["--when", "a = 1", "--", "b"], "a condition names its key itself"),
+    (["--when", "a = 1", "-S", "b"], "a condition names its key itself"),
     (["-S", "b", "--html", "x.html"], "leave out the key patterns, -S and --when"),
 ]
 

@@ -107,6 +107,8 @@ def test_what_git_left_locked_when_it_alone_was_killed_is_free_again(
         (repository.path / ".git" / "HEAD.lock").touch()
         with pytest.raises(GitbackupError, match="it ended with signal 9"):
             repository._git.run(*kill)
+        with repository.beside("watching"):
+            pass
 
     commit(repository, {"db0/a.json": b"9\n"})
 

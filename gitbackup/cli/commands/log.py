@@ -118,8 +118,6 @@ def log(
     chosen, patterns = revisions(backup, [*words])
     patterns += ctx.meta[KEYS]
     selection = _selection(chosen, **which)
-    if when is not None and (patterns or text is not None):
-        raise UsageError("--when names its key itself: leave out key patterns, and -S")
     of_keys = bool(patterns) or text is not None or when is not None
     _go_together(of_keys, patch or bool(databases), stat, every)
     if html:

@@ -59,8 +59,9 @@ def hold(
                 raise Busy(_sentence(busy.format(git.folder), _read(handle), wait))
             killed = _read(handle)
             _write(handle, Holder(os.getpid(), socket.gethostname(), time.time()))
+        if not git.inherited:  # no other lock has yet to tell of it
+            git.struck = False
         git.inherited.append(handle)
-        git.struck = False
         try:
             yield killed
         finally:

@@ -64,8 +64,7 @@ def inside(tree: bytes) -> dict[str, TreeEntry]:
     found = _ENTRY.findall(tree)
     if sum(len(mode) + len(name) + _AROUND for mode, name, _ in found) != len(tree):
         raise Damaged(
-            "the data repository is damaged: a folder of a commit is in no form that git writes"
-            " (see `git fsck`)"
+            "the data repository is damaged: a folder of a commit is malformed (see `git fsck`)"
         )
     return {text(name): TreeEntry(mode.decode("ascii"), id_.hex()) for mode, name, id_ in found}
 
