@@ -1,4 +1,4 @@
-"""The pages for people, README.md and those in docs/, and how their examples are run.
+"""The pages for people, README.md and those in docs/: what is on them, and how their examples run.
 
 A console block shows commands, each after `$ `, and what they print. The commands of a page run in
 one folder, one after the other, on a server with a small database. A comment `<!-- before` holds
@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,6 +29,7 @@ URL = "redis://localhost:6379"
 HOME = "/home/me"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^(#+) (.*)$", re.MULTILINE)
 BEFORE = re.compile(r"^<!-- before\n(.*?)^-->", re.MULTILINE | re.DOTALL)
 
 CHANGING = (
@@ -58,6 +60,11 @@ def name_of(page: Path) -> str:
     return page.relative_to(PROJECT).as_posix()
 
 
+def is_translation(name: str) -> bool:
+    """Whether the page is in Chinese. Its examples are those of the English page."""
+    return name == "README.zh-CN.md" or name.startswith("docs/zh/")
+
+
 def blocks(page: str, language: str) -> list[str]:
     return [block for found, block in BLOCK.findall(page) if found == language]
 
@@ -72,6 +79,28 @@ def steps(block: str) -> Iterator[tuple[str, str]]:
 def before(page: str) -> list[str]:
     """The commands that come before the first block."""
     return [line for comment in BEFORE.findall(page) for line in comment.splitlines()]
+
+
+def links(name: str, text: str) -> list[tuple[str, str]]:
+    """The files of the project that a text of the page `name` links to, from the project's folder
+    on, with the anchor."""
+    found = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", text)):
+        path, _, anchor = target.partition("#")
+        if "://" not in target:
+            whole = (PROJECT / name).parent / path if path else PROJECT / name
+            found.append((whole.resolve().relative_to(PROJECT.resolve()).as_posix(), anchor))
+    return found
+
+
+@cache
+def anchors(path: str) -> list[str]:
+    """Of a page's headings, in order, as code hosts make them."""
+    text = BLOCK.sub("", (PROJECT / path).read_text("utf-8"))
+    plain = [
+        re.sub(r"[^\w\s-]", "", heading).strip().lower() for _, heading in HEADING.findall(text)
+    ]
+    return [heading.replace(" ", "-") for heading in plain]
 
 
 def same_each_time(output: str) -> str:
