@@ -16,7 +16,10 @@ import click
 import pytest
 
 from gitbackup import Backup
-from gitbackup.cli.app import COMMANDS, app
+from gitbackup.cli.app import app
+from gitbackup.cli.before_command import SHARED
+from gitbackup.cli.command_list import COMMANDS, FAMILIES
+from gitbackup.cli.exit_codes import EXIT_CODES
 from gitbackup.format import codec, layout
 from gitbackup.kinds import CORE
 from gitbackup.snapshot import file_format
@@ -89,13 +92,28 @@ def test_every_command_is_on_a_page() -> None:
     assert [name for name in COMMANDS if f"gitbackup {name}" not in EVERYTHING] == []
 
 
-def test_every_exit_code_is_in_the_table() -> None:
-    """As the errors have them."""
-    from gitbackup import errors
+def test_the_pages_have_the_families_of_the_help() -> None:
+    """A command is in a heading of a page of its family, and README.md names it after that page."""
+    for family in FAMILIES:
+        pages = [PAGES[f"docs/{page}.md"] for page in family.pages]
+        headings = " ".join(re.findall(r"^##? (.*)$", "\n".join(pages), re.MULTILINE))
+        found = {*re.findall(r"[a-z]+", headings)} & COMMANDS.keys()
+        assert found == family.commands.keys(), f"{family.pages}: the headings have other commands"
+    (listed,) = re.findall(
+        r"^- \*\*Commands\*\*: (.*?)\.$", PAGES["README.md"], re.DOTALL | re.MULTILINE
+    )
+    for page, names in re.findall(r"\(docs/([\w-]+)\.md\)\s+\(([^)]+)\)", listed):
+        (family,) = [each for each in FAMILIES if page in each.pages]
+        assert [*re.findall(r"\w+", names)] == [
+            name for name in family.commands if name not in family.pages
+        ]
 
-    classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    codes = {error.exit_code for error in classes if issubclass(error, errors.GitbackupError)}
-    assert set() == {code for code in codes if f"| {code} |" not in PAGES["docs/help.md"]}
+
+def test_every_exit_code_is_in_the_table() -> None:
+    """In the words of `gitbackup help exit-codes`."""
+    table = PAGES["docs/help.md"].partition("## Exit codes")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE)
+    assert {int(code): meaning.replace("`", "") for code, meaning in rows} == EXIT_CODES
 
 
 @every_page
@@ -147,6 +165,8 @@ def command_lines(page: str) -> Iterator[str]:
 def understood(line: str) -> bool:
     """Whether there are such a command and such options."""
     words = line.split()[1:]
+    while words and words[0] in SHARED:  # which may stand before the command
+        del words[: 2 if SHARED[words[0]] else 1]
     command = next((word for word in words if not word.startswith("-")), "")
     given = {word.partition("=")[0] for word in words if re.match("--[a-z]", word)} - {"--help"}
     if command in COMMANDS:

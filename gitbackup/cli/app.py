@@ -12,39 +12,11 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from gitbackup.cli import terminal
+from gitbackup.cli import before_command, terminal
+from gitbackup.cli.command_list import COMMANDS, FAMILIES
 from gitbackup.errors import GitbackupError
 
 INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
-
-
-COMMANDS = {
-    "init": "Create the data repository, or add settings to it.",
-    "config": "List the settings, or change them.",
-    "commit": "Commit every key of the database.",
-    "log": "Show the commits, newest first.",
-    "show": "Show what a commit changed, or one key of a commit.",
-    "blame": "Show which commit last changed each part of a key.",
-    "keys": "List the keys of a commit: type, size and expiry.",
-    "status": "Show how the database differs from the last commit.",
-    "diff": "Show what changed, key by key and inside the values.",
-    "restore": "Make the database equal to a commit.",
-    "revert": "Take back what one commit changed; what came later stays.",
-    "undo": "Put back what the last restore replaced.",
-    "watch": "Commit automatically whenever keys change.",
-    "push": "Push the history to a git remote, or to a file in a folder.",
-    "pull": "Fetch commits that were pushed from elsewhere.",
-    "clone": "Copy a data repository from elsewhere.",
-    "verify": "Verify that commits restore exactly, in a temporary server.",
-    "check": "Check whether your data is safe, and say what to do.",
-    "export": "Write a commit, or the live database, to one portable file.",
-    "import": "Write the contents of such a file into the database.",
-    "copy": "Copy the keys of one live server into another.",
-    "rdb": "Save RDB files, list them, verify them.",
-    "completion": "Print the script for Tab completion in your shell.",
-    "demo": "Try gitbackup with a temporary server.",
-}
-"""Each command, by the name of its file, and what `--help` says of it before that is loaded."""
 
 
 class LazyGroup(click.Group):
@@ -66,7 +38,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS:
             ctx.fail(f"No such command {args[0]!r}." + _meant(args[0]))
-        return super().resolve_command(ctx, args)
+        name, command, words = super().resolve_command(ctx, args)
+        return name, command, before_command.behind(ctx, command, words) if command else words
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete a command by what the list says of it, without loading it."""
@@ -75,8 +48,11 @@ class LazyGroup(click.Group):
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([*COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for family in FAMILIES:
+            with formatter.section(family.title):
+                rows = [(f"{name:<{width}}", told) for name, told in family.commands.items()]
+                formatter.write_dl(rows)
 
 
 def _meant(word: str) -> str:
@@ -86,7 +62,11 @@ def _meant(word: str) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    params=before_command.options(),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="gitbackup", message="%(prog)s %(version)s")
 @click.pass_context
 def app(ctx: click.Context) -> None:
@@ -104,7 +84,12 @@ def app(ctx: click.Context) -> None:
     around it; --repo or GITBACKUP_REPO names another. --url, REDIS_URL or the repository's
     git config names the server. REDISCLI_AUTH holds its password, or gitbackup asks for it.
 
-    New here? Try: gitbackup demo
+    \b
+      gitbackup demo                        new here? try it, with a temporary server
+      gitbackup help COMMAND                the options of a command, with examples
+      gitbackup help exit-codes             what each exit code means
+
+    Options that most commands share may stand before the command, too.
     """
     ctx.obj = code_of  # with which a command can run another one
     if terminal.colourless():

@@ -15,6 +15,8 @@ import click
 
 from gitbackup import Backup
 from gitbackup.cli import pager, terminal
+from gitbackup.cli.before_command import SHARED
+from gitbackup.cli.exit_codes import of_command
 from gitbackup.cli.parameter_types import Folder, Natural, named
 from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError
 from gitbackup.model.access import LONGEST, Access
@@ -28,24 +30,6 @@ FOLDER = Path("data-git-backup")
 LOCK_WAIT = "gitbackup.lock-wait"
 ACCESS = "gitbackup.access"
 INSECURE = "--insecure: the server's certificate is not verified; use --cacert FILE to verify it"
-EXIT_CODES = """\
-Exit codes:
-  0    done, or nothing to do
-  1    {failed}
-  2    wrong usage
-  3    partly done; what was not done is named
-  10   no data repository
-  11   another run is using the data repository, or has changed it
-  12   the server cannot be reached, or refused a command
-  13   the data repository is damaged, or has a newer format
-  130  interrupted"""
-
-SHARED = {
-    *("--timeout", "--cacert", "--cacertdir", "--cert", "--key", "--sni", "--insecure"),
-    *("--repo", "--url", "--json", "--lock-wait", "--color", "--no-pager", "--help"),
-}
-"""The options that most commands have."""
-
 
 repo_option = click.option(
     "--repo",
@@ -284,7 +268,7 @@ def expect_rdb(rdb: Path | None, **given: Any) -> None:
 def examples(*lines: str, failed: str = "failed") -> str:
     """The end of a command's help: examples and exit codes; `failed` is what a 1 tells."""
     shown = "\n".join(f"  {line}" for line in lines)
-    return f"\b\nExamples:\n{shown}\n\n\b\n{EXIT_CODES.format(failed=failed)}"
+    return f"\b\nExamples:\n{shown}\n\n\b\n{of_command(failed)}"
 
 
 class OwnFirst(click.Command):
@@ -295,7 +279,7 @@ class OwnFirst(click.Command):
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
         for option in options:
             if told := option.get_help_record(ctx):
-                (shared if SHARED & {*option.opts} else own).append(told)
+                (shared if {*SHARED, "--help"} & {*option.opts} else own).append(told)
         for title, rows in (("Options", own), ("Common options", shared)):
             if rows:
                 with formatter.section(title):

@@ -40,6 +40,10 @@ LINES = {
     "gitbackup export bef": ["gitbackup", "export", "before-upgrade"],
     "gitbackup export HEAD con": ["gitbackup", "export", "HEAD", "config"],
     "gitbackup show HEAD:od": ["gitbackup", "show", "HEAD:odd name's $HOME *"],
+    "gitbackup --repo data-git-backup show HEAD:conf": [
+        *("gitbackup", "--repo", "data-git-backup", "show", "HEAD:config")
+    ],
+    "gitbackup help exit": ["gitbackup", "help", "exit-codes"],
     "gitbackup show HEAD:none": ["gitbackup", "show", "HEAD:none"],
     "gitbackup show nowhere:a": ["gitbackup", "show", "nowhere:a"],
     "gitbackup show --repo nowhere HEAD:a": ["gitbackup", "show", "--repo", "nowhere", "HEAD:a"],

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli.app import COMMANDS, app
+from gitbackup.cli.app import app
+from gitbackup.cli.command_list import COMMANDS
 from tests.cli.user import User
 
 BEFORE = (
