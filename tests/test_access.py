@@ -499,7 +499,7 @@ def test_a_server_that_dies_while_it_is_read_is_one_sentence(
     class Killer:
         """Progress that ends the server as soon as reading begins."""
 
-        def start(self, label: str, total: int | None = None) -> None:
+        def start(self, what: str, total: int | None, unit: str = "keys") -> None:
             os.kill(process, signal.SIGKILL)
 
         def advance(self, count: int) -> None: ...

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gitbackup import Backup
 from gitbackup.plan.plan import Plan, Ttl
-from gitbackup.restore.restore import RestoreResult
+from gitbackup.restore.result import RestoreResult
 from tests.databases import Database, databases, send
 from tests.live_snapshot import files_of as files
 from tests.servers import BRANDS, PROTOCOLS, LiveServer
@@ -73,7 +73,7 @@ def digests(server: LiveServer) -> dict[tuple[int, bytes], bytes]:
 
 
 def restore(backup: Backup, commit_ish: str = "HEAD", **how: object) -> RestoreResult:
-    result = backup.restore(commit_ish, yes, **how)  # type: ignore[arg-type]
+    result = backup.restore(commit_ish, yes, **how)
     assert [*result.busy, *result.refused, *result.differing] == []
     return result
 

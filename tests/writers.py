@@ -107,7 +107,7 @@ def write(address: str, transaction: Transaction, rate: float, seed: int) -> Non
                 next_one = max(next_one + 1 / rate, time.monotonic() - LATE)
                 time.sleep(max(0.0, next_one - time.monotonic()))
             commands = [("MULTI",), *transaction(chance), ("EXEC",)]
-            wire.sendall(b"".join(map(hiredis.pack_command, commands)))  # type: ignore[arg-type]
+            wire.sendall(b"".join(map(hiredis.pack_command, commands)))
             _await(wire, reader, len(commands))
             if turn == 0:
                 print("writing", flush=True)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from gitbackup import Backup
 from gitbackup.capture.consistency import ConsistencyLoop
 from gitbackup.errors import GitbackupError
+from gitbackup.format import codec
 from gitbackup.live.server import staging_keys
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Entry, Key, Scope
@@ -320,7 +321,12 @@ def test_a_value_that_is_built_aside_meanwhile_is_no_part(server: LiveServer) ->
 def test_databases_that_are_emptied_each_time_are_read_key_by_key(server: LiveServer) -> None:
     with server.client() as client:
         crowd(client)
-    seen = Seen(server, lambda client: (client.flushdb(), crowd(client)), times=99)
+
+    def emptied(client: redis.Redis) -> None:
+        client.flushdb()
+        crowd(client)
+
+    seen = Seen(server, emptied, times=99)
     assert (seen.live.at_once, seen.live.keys) == (False, {0: 200})
     assert seen.live.why == "databases were flushed or swapped during every read"
 
@@ -421,7 +427,7 @@ def test_every_protocol_gives_one_point_in_time(servers: LiveServer, tmp_path: P
     (info,) = backup.log()
     taken_at = info.trailers["Taken-At"]
     assert info.trailers["Consistency"] == "point-in-time"
-    assert abs(file_format.codec.milliseconds(taken_at) / 1000 - before) < 60
+    assert abs(codec.milliseconds(taken_at) / 1000 - before) < 60
 
 
 def test_a_commit_while_keys_change_holds_what_a_later_one_does(
@@ -461,7 +467,7 @@ def test_read_key_by_key_money_is_made_and_lost(valkey: LiveServer, tmp_path: Pa
     """So the test above can fail."""
     fill(valkey)
     backup = Backup(tmp_path / "data", valkey.url)
-    sums = set()
+    sums: set[int] = set()
     with writing(valkey, "bank", 2_000):
         while sums <= {SUM}:
             backup.commit(consistency=Consistency.PER_KEY)

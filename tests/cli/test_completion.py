@@ -58,10 +58,13 @@ class Terminal:
 
     def __init__(self, name: str) -> None:
         self._terminal, theirs = pty.openpty()
-        ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-        words = [name, *self.START[name]]
         self._process = subprocess.Popen(
-            words, env=surroundings(SETTINGS), start_new_session=True, **ends
+            [name, *self.START[name]],
+            env=surroundings(SETTINGS),
+            start_new_session=True,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
         )
         os.close(theirs)
         self._send(f"eval \"$(gitbackup completion {name})\"; echo '<rea''dy>'\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +16,7 @@ from gitbackup.cli.app import app
 from gitbackup.cli.command_list import COMMANDS
 from tests.cli.user import User
 
-BEFORE = (
+BEFORE: tuple[tuple[Any, ...], ...] = (
     ("SET", "text", "a"),
     ("SET", "config", '{"limits": {"daily": 100}, "gone": [1, 2]}'),
     ("SET", "binary", b"\xff\x00"),
@@ -31,7 +32,7 @@ BEFORE = (
     ("SET", "elsewhere", "a"),
     ("SELECT", 0),
 )
-AFTER = (
+AFTER: tuple[tuple[Any, ...], ...] = (
     ("SET", "text", "b", "PX", 20_000_000_000),
     ("SET", "config", '{"limits": {"daily": 250}, "new": {"a": null}}'),
     ("SET", "binary", b"\xff\x01"),
@@ -101,7 +102,7 @@ SAID = {
 
 def test_every_command_that_has_json_is_tried_here() -> None:
     """And `init`, which has none, says so as JSON all the same."""
-    commands = {name: app.get_command(None, name) for name in COMMANDS}  # type: ignore[arg-type]
+    commands = {name: app.get_command(None, name) for name in COMMANDS}
     having = {name for name, command in commands.items() if command and _has_json(command)}
     assert having == {words[0] for words in SAID} - {"init"}
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -290,7 +291,13 @@ def test_one_into_another_server_is_finished_by_the_same_words(
 def test_what_an_older_gitbackup_noted_is_understood(two: User) -> None:
     """It had no commit of the state before, where HEAD was that."""
     one, head = two.commits()
-    how = {"patterns": [], "databases": None, "delete": True, "ttl": "keep", "undoes": None}
+    how: dict[str, Any] = {
+        "patterns": [],
+        "databases": None,
+        "delete": True,
+        "ttl": "keep",
+        "undoes": None,
+    }
     note = {"asked": json.dumps(["HEAD~1", how]), "commit": one, "head": head}
     file = two.repo / ".git" / NOTE
     file.write_text(json.dumps({**note, "replaced": head, "undoes": None}))

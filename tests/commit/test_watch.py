@@ -295,7 +295,8 @@ def test_many_commits_leave_few_packs(valkey: LiveServer, tmp_path: Path) -> Non
     with valkey.client() as client, watching(backup, quiet=0, max_wait=0) as watcher:
         for number in range(70):
             client.set("a", number)
-            assert eventually(lambda wanted=number + 2: len(watcher.commits()) >= wanted)
+            wanted = number + 2
+            assert eventually(lambda wanted=wanted: len(watcher.commits()) >= wanted)  # type: ignore[misc]
     assert len([*(backup.path / "objects" / "pack").glob("*.pack")]) < 40
     assert git(backup.path, "fsck", "--strict", "--no-dangling") == ""
 

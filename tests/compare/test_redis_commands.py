@@ -94,7 +94,8 @@ class Files:
 
 
 def side(**more: Any) -> Source:
-    return Files({"k": {"type": "string", "value": "v", **more}} if more else {})
+    entry: Any = {"type": "string", "value": "v", **more}
+    return Files({"k": entry} if more else {})
 
 
 def test_what_has_expired_of_the_other_side_goes_or_does_not_come() -> None:

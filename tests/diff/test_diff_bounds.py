@@ -10,10 +10,10 @@ import click
 import pytest
 
 from gitbackup.diff.values import MOST_COMPARED, ONE_COMPARISON, diff_entries
-from gitbackup.model.keys import Entry
+from gitbackup.model.keys import Entry, Key
 from gitbackup.report.style import width
 from gitbackup.report.text.diff import DiffView, change_lines
-from tests.diff.telling import NOW, Key, change, entry, text
+from tests.diff.telling import NOW, change, entry, text
 
 MEGABYTE = 1_000_000
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gitbackup.diff.keys import KeyDiff, count_by_namespace, subject, total
+from gitbackup.diff.keys import KeyDiff, subject
 from gitbackup.errors import Damaged
 from gitbackup.model.changes import Action, Counts, KeyChange
+from gitbackup.model.file_groups import count_by_namespace, total
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
 
 A, B, C = (Key(0, f"n:{name}") for name in "abc")

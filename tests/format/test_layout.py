@@ -233,9 +233,9 @@ def test_what_differs_is_what_two_layouts_have_not_in_common(
     before, after = sorted({*both, *gone}), sorted({*both, *come})
     touched = sorted({*come, *gone})
     with small(limit, fewest, deep):
-        old, new = differing(before, after, touched)
+        found = differing(before, after, touched)
         whole = lay_out(before), lay_out(after)
-    old, new = ({path: list(names) for path, names in files.items()} for files in (old, new))
+    old, new = ({path: [*names] for path, names in files.items()} for files in found)
     assert old.items() <= whole[0].items()
     assert new.items() <= whole[1].items()
     wanted = changed(*whole) | {

@@ -23,7 +23,8 @@ def objects(repository: Path) -> Path:
 
 def put_loose(repository: Path, whole: bytes) -> str:
     """Writes an object whatever it says; its id. `loose` knows only of a work tree's .git."""
-    (repository / ".git").exists() or (repository / ".git").symlink_to(".")
+    if not (repository / ".git").exists():
+        (repository / ".git").symlink_to(".")
     return loose(repository, whole)
 
 

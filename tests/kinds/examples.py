@@ -48,12 +48,12 @@ def dump(payload: bytes) -> dict[str, str]:
     return {"dump": base64.b64encode(payload).decode()}
 
 
-def _pairs(flat: list[Any]) -> dict[bytes, bytes]:
+def _pairs(flat: list[bytes] | dict[bytes, bytes]) -> dict[bytes, bytes]:
     return flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _scored(client: redis.Redis, key: bytes) -> dict[bytes, float]:
-    reply = client.zrange(key, 0, -1, withscores=True)
+    reply: Any = client.zrange(key, 0, -1, withscores=True)
     return {member: float(score) for member, score in reply}
 
 

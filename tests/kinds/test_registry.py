@@ -130,5 +130,5 @@ def test_a_value_differs_in_nothing_from_itself_and_is_created_as_it_is_written(
     created = kind.create("key", value)
     if created is not None and b"base64:" not in str(value).encode():
         entry = {"type": kind.name, "value": value}
-        written = [*kind.write(KEY, entry, Abilities())]  # type: ignore[arg-type]
+        written = [*kind.write(KEY, entry, Abilities())]
         assert created[0] in {command[0] for command in written}

@@ -187,10 +187,11 @@ def values(brand: str) -> dict[str, st.SearchStrategy[Any]]:
 def streams(draw: st.DrawFn, counted: bool) -> dict[str, Any]:
     entries = {id_: ["id", id_] for id_ in sorted(draw(st.sets(IDS)))}
     newest = max(entries, default="0-0")
-    value = {"entries": entries, "last_id": draw(st.sampled_from([newest, "6-6", "9-9"]))}
+    last = draw(st.sampled_from([newest, "6-6", "9-9"]))
+    value: dict[str, Any] = {"entries": entries, "last_id": last}
     if counted:
         gone = draw(st.sampled_from(["0-0", "1-1", "3-3"]))
-        value["max_deleted_id"] = min(gone, value["last_id"])
+        value["max_deleted_id"] = min(gone, last)
         value["entries_added"] = len(entries) + draw(st.integers(1, 3))
     groups = draw(st.sets(st.sampled_from(["g", "\xe9\n"])))
     value["groups"] = {name: draw(stream_groups(counted)) for name in groups}

@@ -5,9 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup.diff.keys import FileKeys, KeyDiff, count_by_namespace, subject, total
+from gitbackup.diff.keys import FileKeys, KeyDiff, subject
 from gitbackup.model.changes import Action, KeyChange
-from gitbackup.model.file_groups import converted, merged, spaces, unordered
+from gitbackup.model.file_groups import (
+    converted,
+    count_by_namespace,
+    merged,
+    spaces,
+    total,
+    unordered,
+)
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot.compare import summarise
 

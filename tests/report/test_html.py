@@ -406,7 +406,7 @@ def test_a_page_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_history_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commits beyond the most are not read."""
     monkeypatch.setattr("gitbackup.report.html.log.MOST_COMMITS", 2)
-    commits = iter([(commit(number, "s"), []) for number in (5, 4, 3, 2)])
+    commits = ((commit(number, "s"), ()) for number in (5, 4, 3, 2))
     whole = "".join(html.log_page(html.SideTitle("relay"), MADE, commits))
     assert "This page shows the last 2 commits; there are older ones." in whole
     assert [info.id[-1] for info, _ in commits] == ["2"]

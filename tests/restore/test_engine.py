@@ -152,11 +152,16 @@ def test_a_large_value_changes_at_once_with_its_expiry(
 ) -> None:
     def fill(count: int, moment: int) -> None:
         with client.pipeline() as pipe:
-            pipe.delete("k").rpush("k", *range(count)).pexpireat("k", moment).execute()
+            pipe.delete("k")
+            pipe.rpush("k", *range(count))
+            pipe.pexpireat("k", moment)
+            pipe.execute()
 
     def look(one: redis.Redis) -> Any:
         with one.pipeline() as pipe:
-            length, left = pipe.llen("k").pttl("k").execute()
+            pipe.llen("k")
+            pipe.pttl("k")
+            length, left = pipe.execute()
         return length, left > 0
 
     fill(size, LATER)

@@ -74,9 +74,11 @@ def fill(client: redis.Redis, backup: Backup, version: str) -> str:
     with client.pipeline(transaction=False) as pipe:
         for number, key in enumerate(KEYS):
             if number % 60 == 0:  # is built aside
-                pipe.delete(key).rpush(key, *[f"{version} {at}" for at in range(1_100)])
+                pipe.delete(key)
+                pipe.rpush(key, *[f"{version} {at}" for at in range(1_100)])
             elif number % 3 or version == "one":
-                pipe.delete(key).hset(key, "version", version)
+                pipe.delete(key)
+                pipe.hset(key, "version", version)
             else:
                 pipe.delete(key)
         pipe.execute()

@@ -181,7 +181,7 @@ class Deadly:
         self._client = client
         self._what = ""
 
-    def start(self, what: str, total: int | None) -> None:
+    def start(self, what: str, total: int | None, unit: str = "keys") -> None:
         self._what = what
 
     def advance(self, keys: int) -> None:

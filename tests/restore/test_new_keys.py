@@ -206,7 +206,7 @@ def test_a_few_keys_are_read_again_too(
     client.mset({f"few:{number}": "ours" for number in range(5)})
     good = str(backup.commit().commit)
     client.flushall()
-    real = restoring.differing
+    real = verify_writes.differing
 
     def meddled(*given: Any) -> Any:
         client.set("few:2", "theirs")

@@ -15,6 +15,7 @@ from gitbackup import Backup
 from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Plan
 from gitbackup.restore import restore as restoring
+from gitbackup.restore import verify_writes
 from gitbackup.restore.result import Why
 from tests.servers import LiveServer
 
@@ -35,7 +36,7 @@ def yes(plan: Plan) -> bool:
 
 def before_reading_again(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
     """Lets something happen once all is written, and nothing read again."""
-    real = restoring.differing
+    real = verify_writes.differing
 
     def late(*words: Any) -> Any:
         act()

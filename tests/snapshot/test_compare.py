@@ -131,7 +131,8 @@ def test_two_files_differ_as_they_do_when_they_are_read_whole(
 def test_damage_of_what_is_the_same_on_both_sides_is_told(damage: tuple[str, str]) -> None:
     """And by its line in the whole file, on whatever side it is."""
     good, other = file(many()), file(many(**{"k:15": {"type": "string", "value": "w"}}))
-    worse = [content.replace(*(word.encode() for word in damage), 1) for content in (good, other)]
+    what, by = (word.encode() for word in damage)
+    worse = [content.replace(what, by, 1) for content in (good, other)]
     for was, now in (worse, (good, worse[0]), (good, worse[1]), (worse[0], other)):
         assert isinstance(told(was, now), str)
         assert told(was, now) == exactly(was, now)

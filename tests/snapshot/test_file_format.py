@@ -147,7 +147,7 @@ def test_what_is_no_manifest_is_refused(content: bytes) -> None:
         file_format.read_manifest(content)
 
 
-ENTRY = {
+ENTRY: dict[str, Any] = {
     "h": {"type": "hash", "value": {"a": "1", "é": "x"}, "expires_at": "2027-01-15T08:00:00.000Z"},
     "l": {"type": "list", "value": ["b", "a"]},
     "s": {"type": "set", "value": ["a", "b"]},

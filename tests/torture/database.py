@@ -194,7 +194,7 @@ class Database:
                 self._connection = socket.socket(socket.AF_UNIX)
                 self._connection.settimeout(PATIENCE)
                 self._connection.connect(str(self.socket))
-            self._connection.sendall(b"".join(map(hiredis.pack_command, commands)))  # type: ignore[arg-type]
+            self._connection.sendall(b"".join(map(hiredis.pack_command, commands)))
             replies: list[Any] = []
             while len(replies) < len(commands):
                 reply = self._reader.gets()

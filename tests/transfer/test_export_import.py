@@ -20,8 +20,9 @@ from gitbackup.restore.result import RestoreResult
 from gitbackup.transfer.formats import FORMS
 from tests.databases import Database, databases
 from tests.kinds.examples import EXAMPLES, dump
+from tests.live_snapshot import files_of as files
 from tests.servers import BRANDS, LiveServer, redis_cli
-from tests.test_roundtrip import Running, backups, digests, files, fill, yes
+from tests.test_roundtrip import Running, backups, digests, fill, yes
 
 MANY = 2_000  # elements or characters
 FEW = settings(max_examples=5)

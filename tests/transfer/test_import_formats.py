@@ -27,7 +27,7 @@ from tests.kinds.examples import EXAMPLES
 
 DUMPS = Path(__file__).parents[1] / "dumps"
 NOW = 1_800_000_000_000
-FACTS = {
+FACTS: dict[str, Any] = {
     "commit": None,
     "patterns": [],
     "redacted": [],

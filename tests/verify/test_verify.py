@@ -331,7 +331,7 @@ def test_a_dump_of_another_type_is_found(made: Snapshot, valkey: LiveServer) -> 
     made.commit({"odd": {"type": "MBbloom--", "value": {"dump": payload}}})
     proof = made.proof()
     assert [(Sort.DIFFERENT, Key(0, "odd"))] == [(f.sort, f.key) for f in proof.findings]
-    assert proof.findings[0].altered.values[0].part == "type"  # type: ignore[union-attr]
+    assert proof.findings[0].altered.values[0].part == "type"
 
 
 @pytest.mark.parametrize(
