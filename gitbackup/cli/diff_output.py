@@ -69,7 +69,7 @@ def say_commands(found: Diff) -> None:
     if found.hidden:
         terminal.warn(
             f"warning: these commands leave out changed quiet keys ({found.hidden});"
-            " --all includes them"
+            " --with-quiet includes them"
         )
 
 

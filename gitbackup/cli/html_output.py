@@ -12,8 +12,8 @@ import click
 from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.errors import Damaged, NewerFormat, UsageError
-from gitbackup.model.changes import KeyChange
-from gitbackup.model.commits import CommitInfo, Selection
+from gitbackup.model.changes import Counts, KeyChange
+from gitbackup.model.commits import Selection
 from gitbackup.report.html import SideTitle, diff_page, log_page, order
 from gitbackup.report.text.namespaces import changed
 from gitbackup.report.text.sentences import hidden_lines
@@ -21,6 +21,7 @@ from gitbackup.system.atomic_file import new_file
 
 if TYPE_CHECKING:  # `log` has no need of it
     from gitbackup.compare.diff import Diff
+    from gitbackup.report.html.log import Commit
 
 
 def write_diff(html: str, backup: Backup, found: Diff) -> None:
@@ -42,15 +43,15 @@ def _side(backup: Backup, name: str) -> SideTitle:
     return SideTitle(info.short_id, f"{info.subject}, {info.date:%Y-%m-%d %H:%M}")
 
 
-def write_log(html: str, backup: Backup, selection: Selection) -> None:
-    """The commits that are selected, as a page.
+def write_log(html: str, backup: Backup, selection: Selection, every: bool = False) -> None:
+    """The commits that are selected, as a page; with `every`, quiet keys too.
 
     Raises Damaged, once the page is written, if it lacks commits that cannot be read.
     """
     named = " ".join(selection.revisions)
     title = SideTitle(backup.path.name, "" if named == "HEAD" else named)
     damage: list[Damaged] = []
-    commits = _commits(backup, selection, damage)
+    commits = _commits(backup, selection, every, damage)
     write(html, log_page(title, datetime.now(UTC), commits))
     _say(html, f"the history of {backup.path}")
     if damage:
@@ -58,26 +59,29 @@ def write_log(html: str, backup: Backup, selection: Selection) -> None:
 
 
 def _commits(
-    backup: Backup, selection: Selection, damage: list[Damaged]
-) -> Iterator[tuple[CommitInfo, Sequence[KeyChange] | Damaged]]:
+    backup: Backup, selection: Selection, every: bool, damage: list[Damaged]
+) -> Iterator[Commit]:
     """Yield the commits that can be listed, and add to `damage` why others cannot."""
     try:
         for info in backup.log(selection):
-            yield info, _changes(backup, info.id)
+            yield info, *_changes(backup, info.id, every)
     except NewerFormat:
         raise
     except Damaged as error:
         damage.append(error)
 
 
-def _changes(backup: Backup, commit: str) -> Sequence[KeyChange] | Damaged:
-    """Return the keys that a commit changed, or why they cannot be read."""
+def _changes(
+    backup: Backup, commit: str, every: bool
+) -> tuple[Sequence[KeyChange] | Damaged, Counts]:
+    """Return the keys that a commit changed, or why they cannot be read, and its quiet keys."""
     try:
-        return backup.show(commit).diff.changes
+        diff = backup.show(commit, every=every).diff
     except NewerFormat:
         raise
     except Damaged as damage:
-        return damage
+        return damage, Counts()
+    return diff.changes, diff.hidden
 
 
 def write(html: str, pieces: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,9 +110,23 @@ key_db_option = click.option("--db", type=Natural(), metavar="N", help="Database
 full_option = click.option(
     "--full", is_flag=True, help="Show every line, also of large values and many changes."
 )
-all_option = click.option(
-    "--all", "every", is_flag=True, help="Show quiet keys too (see init --quiet)."
-)
+
+
+class Renamed(click.Option):
+    """An option that older names mean, too; the help tells the first only."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        told = copy(self)
+        told.opts = self.opts[:1]
+        return click.Option.get_help_record(told, ctx)
+
+
+def quiet_option(told: str) -> Callable[[Command], Command]:
+    """Return the option that asks for quiet keys, too; `told` is its help."""
+    return click.option("--with-quiet", "--all", "every", cls=Renamed, is_flag=True, help=told)
+
+
+all_option = quiet_option("Show quiet keys too (see config).")
 exclude_option = click.option(
     "--exclude",
     multiple=True,

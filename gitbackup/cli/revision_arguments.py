@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import click
 
@@ -47,6 +48,7 @@ class Numbered(AfterDashes):
 def sides(backup: Backup, words: list[str]) -> tuple[list[str], list[str]]:
     """Return which of the words are commits, two at most, and which are key globs.
 
+    A word that is no commit is a key if one of the commits, or HEAD, has a key of that name.
     Raises UsageError for a word that is neither.
     """
     commits: list[str] = []
@@ -56,10 +58,10 @@ def sides(backup: Backup, words: list[str]) -> tuple[list[str], list[str]]:
         a, dots, b = words[0].partition("..")
         named = [a or "HEAD", b or "HEAD"] if dots and not commits else words[:1]
         missing = [word for word in named if not _resolves(backup, word)]
-        if missing and GLOB.search(words[0]):
+        if missing and (GLOB.search(words[0]) or is_key(backup, commits, words[0])):
             break
         if missing:
-            raise _neither(missing[0])
+            raise neither(missing[0])
         commits += named
         del words[0]
     return commits, words
@@ -78,22 +80,35 @@ def revisions(
 ) -> tuple[list[str], list[str]]:
     """Return which of the words are commits or ranges of them, and which are key globs.
 
-    After `most` commits, where a command takes no more, a word that is none is a key. Raises
-    UsageError for one that is neither.
+    A word that is no commit is a key after `most` commits, where a command takes no more, and if
+    one of the commits, or HEAD, has a key of that name. Raises UsageError for one that is neither.
     """
     chosen: list[str] = []
+    commits: list[str] = []
     for at, word in enumerate(words):
         ends = [end or "HEAD" for end in re.split(r"\.{2,3}", word.removeprefix("^"), maxsplit=1)]
         missing = [end for end in ends if not _resolves(backup, end)]
-        if missing and (GLOB.search(word) or len(chosen) == most):
+        if missing and (GLOB.search(word) or len(chosen) == most or is_key(backup, commits, word)):
             return chosen, words[at:]
         if missing:
-            raise _neither(missing[0])
+            raise neither(missing[0])
         chosen.append(word)
+        commits += ends
     return chosen, []
 
 
-def _neither(word: str) -> UsageError:
+def is_key(backup: Backup, commits: list[str], word: str) -> bool:
+    """Return whether one of the commits, or HEAD, has a key of that name."""
+    for commit in {*commits, "HEAD"} if backup.repository else ():
+        with suppress(UsageError):  # before the first commit there is no HEAD
+            if next(backup.keys(commit, [word]), None):
+                return True
+    return False
+
+
+def neither(word: str) -> UsageError:
+    """Return the error for a word that is neither a commit nor a key."""
     return UsageError(
-        f"there is no commit {word!r}; `gitbackup log` lists them; put -- before the name of a key"
+        f"there is no commit or key {word!r}; `gitbackup log` lists the commits; put -- before the"
+        " name of a key that HEAD does not have"
     )

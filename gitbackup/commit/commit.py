@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from gitbackup.capture.capture import Capture, take
 from gitbackup.capture.reader import SnapshotReader
-from gitbackup.commit.message import NOTHING, compose, consistency, origin
+from gitbackup.commit.message import NOTHING, compose, consistency, origin, with_newlines
 from gitbackup.commit.warnings import doubts, surprises
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format import codec
@@ -183,4 +183,4 @@ def _result(
 
 def subject_of(message: str) -> str:
     """Return a message's first paragraph in one line, as git shows a commit's subject."""
-    return " ".join(message.strip().partition("\n\n")[0].split("\n"))
+    return " ".join(with_newlines(message).strip().partition("\n\n")[0].split("\n"))

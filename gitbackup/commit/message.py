@@ -70,11 +70,16 @@ def compose(
     The trailers are such as `git interpret-trailers` reads; `more` are those that only some
     commits have.
     """
-    subject = (subject or summary.subject).replace("\r\n", "\n").replace("\r", "\n").strip()
+    subject = with_newlines(subject or summary.subject).strip()
     trailers = {**_trailers(summary, origin), **more}
     facts = "\n".join(f"{name}: {one_line(value)}" for name, value in trailers.items())
     parts = [subject, "\n".join(_first_keys(summary)), facts]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def with_newlines(text: str) -> str:
+    """Return a text whose lines end as git has it."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _first_keys(summary: Summary) -> list[str]:

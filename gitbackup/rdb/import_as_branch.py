@@ -14,6 +14,7 @@ from gitbackup.commit.message import compose, one_line, origin
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.rdb import rdb_file
 from gitbackup.live.rdb.rdb_server import RdbServer, load
+from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Scope
 from gitbackup.model.rdb import RdbFile
@@ -70,7 +71,7 @@ class RdbSnapshotReader(SnapshotReader):
             return []
         keys = self._loaded.keys
         hidden = sum(count - self._loaded.living(db) for db, count in keys.items())
-        sentence = f"left out {hidden} keys that have expired since {self.file.path} was written"
+        sentence = f"left out {counted(hidden, 'key')} expired since {self.file.path} was written"
         return [f"{sentence}: Redis does not show them"] if hidden else []
 
 

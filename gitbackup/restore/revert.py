@@ -187,7 +187,7 @@ class Reverter:
             )
         if quiet:
             yield (
-                f"{_keys(quiet)} not touched, being quiet: --all reverts"
+                f"{_keys(quiet)} not touched, being quiet: --with-quiet reverts"
                 f" {'it' if quiet == 1 else 'them'}, too"
             )
 

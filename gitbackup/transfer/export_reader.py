@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -35,14 +36,15 @@ def read(
 ) -> EntriesToImport:
     """Read a whole file, called `name` in messages, and check it.
 
-    `now`, in milliseconds since 1970, is the time of a file that does not tell its own.
-    `encoding` is how another tool decoded the server's bytes. Raises UsageError, naming line and
-    key, for what cannot be read as it stands; also if `encoding` is None and the text of the
-    file could be in two encodings.
+    A byte order mark at its beginning, as editors on Windows put it, is left out. `now`, in
+    milliseconds since 1970, is the time of a file that does not tell its own. `encoding` is how
+    another tool decoded the server's bytes. Raises UsageError, naming line and key, for what cannot
+    be read as it stands; also if `encoding` is None and the text of the file could be in two
+    encodings.
     """
     if encoding is not None:
         expect_encoding(encoding)
-    first = file.readline(available_memory.PIECE)
+    first = file.readline(available_memory.PIECE).removeprefix(codecs.BOM_UTF8)
     if not first.endswith(b"\n"):  # an entry a line begins with a short one
         first += available_memory.whole(file, name)
     if first.startswith(b"*"):

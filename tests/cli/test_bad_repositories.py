@@ -58,8 +58,8 @@ def test_what_is_neither_a_commit_nor_a_pattern(kept: User) -> None:
     assert refusal(kept, "log", "nope") == Done(
         2,
         "",
-        "gitbackup: there is no commit 'nope'; `gitbackup log` lists them; put -- before the"
-        " name of a key\n",
+        "gitbackup: there is no commit or key 'nope'; `gitbackup log` lists the commits; put --"
+        " before the name of a key that HEAD does not have\n",
     )
 
 

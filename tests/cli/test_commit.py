@@ -117,6 +117,11 @@ def test_a_message_of_several_lines_is_kept_whole(user: User) -> None:
     assert body.startswith("why\n\nbecause\nof this\n\n+ a\n\nFormat: 1\n")
 
 
+def test_a_message_s_lines_end_as_git_has_it(user: User) -> None:
+    assert "[id1] a b\n" in user.says("commit", "--allow-empty", "-m", "a\r\nb\r\n\r\nc")
+    assert git(user.repo, "log", "-1", "--format=%B").startswith("a\nb\n\nc\n\nFormat: 1\n")
+
+
 def test_an_empty_message_is_refused(user: User) -> None:
     user.redis.set("a", 1)
     assert user.run("commit", "-m", " \n") == Done(

@@ -67,7 +67,7 @@ def test_that_quiet_keys_are_left_out_is_said(busy: User) -> None:
     assert text(THERE).replace("SET usage:1 2\n", "") == done.out
     assert done.err == (
         "gitbackup: warning: these commands leave out changed quiet keys (1 changed);"
-        " --all includes them\n"
+        " --with-quiet includes them\n"
     )
     assert text(THERE) == busy.says("diff", "HEAD~1", "HEAD", "--format", "redis", "--all")
 

@@ -41,7 +41,7 @@ def test_what_is_quiet_is_counted_apart_from_the_names(busy: User) -> None:
     done = busy.run("diff", "--name-only")
     assert (done.out, done.err) == (
         "board\nconfig\n",
-        "quiet keys, not shown: 60 added (--all shows them)\n",
+        "quiet keys, not shown: 60 added (--with-quiet shows them)\n",
     )
 
 

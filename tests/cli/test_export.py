@@ -154,8 +154,8 @@ def test_a_file_is_told_and_readable_by_its_owner_only(filled: User) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["nope"], 2, "there is no commit 'nope'; `gitbackup log` lists them; put -- before"
-         " the name of a key"),
+        (["nope"], 2, "there is no commit or key 'nope'; `gitbackup log` lists the commits;"
+         " put -- before the name of a key that HEAD does not have"),
         (["nope*"], 2, "no key matches 'nope*'; nothing was exported"),
         (["--", "nope"], 2, "no key matches 'nope'; nothing was exported"),
         (["-o", "no/such"], 1, "cannot write no/such: No such file or directory; an"

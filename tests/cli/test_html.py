@@ -113,7 +113,7 @@ def test_what_is_masked_or_hidden_is_so_in_a_page(history: User) -> None:
     assert done == Done(
         0,
         "wrote page.html: 1 added, 1 changed\n",
-        "quiet keys, not shown: 1 changed (--all shows them)\n",
+        "quiet keys, not shown: 1 changed (--with-quiet shows them)\n",
     )
     page_ = PAGE.read_text("utf-8")
     assert (names(), "secret" in page_, "counted" in page_) == (

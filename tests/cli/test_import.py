@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import json
 import shutil
 from pathlib import Path
@@ -138,6 +139,15 @@ def test_what_is_not_in_the_file_cannot_come_of_it(
 def test_off_a_terminal_it_needs_a_yes(moved: User) -> None:
     sentence = "import asks before it writes: add --yes, or --dry-run to see the plan"
     assert moved.process("import", "then.json") == Done(2, "", f"gitbackup: {sentence}\n")
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_a_byte_order_mark_is_no_part_of_the_file(moved: User, form: str) -> None:
+    """Some editors put one at the beginning."""
+    moved.says("export", "-o", "now", "--format", form)
+    Path("marked").write_bytes(codecs.BOM_UTF8 + Path("now").read_bytes())
+    moved.redis.delete("junk")
+    assert "create  string  junk" in moved.says("import", "marked", "--dry-run")
 
 
 def test_a_bad_file_changes_nothing(moved: User) -> None:

@@ -53,6 +53,19 @@ def test_a_pattern_needs_no_dashes(history: User) -> None:
     """)
 
 
+def test_a_plain_key_needs_no_dashes_while_a_commit_that_is_named_has_it(history: User) -> None:
+    assert history.says("log", "config") == history.says("log", "--", "config")
+    assert history.says("log", "HEAD~1", "config") == history.says("log", "HEAD~1", "--", "config")
+    history.redis.set("config", "x")
+    assert history.says("diff", "config") == history.says("diff", "HEAD", "--", "config") != ""
+    assert history.says("diff", "HEAD~1", "HEAD", "user:2")
+    assert "config" in history.says("export", "config", "-o", "-")
+    history.redis.delete("config")
+    history.says("commit")
+    assert history.run("log", "config").code == 2
+    assert "D  config" in history.says("diff", "HEAD~1", "config")
+
+
 def test_all_that_changed_is_told_if_asked_for(history: User) -> None:
     assert history.says("log", "-p", "-n", "1", "user:*", "config") == text("""
         id3  MINUTE (AGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,7 @@ CONFIG = """
          value: "1" -> "2"
 """
 HIDDEN = """
-    quiet keys, not shown: 1 added, 1 changed, 1 removed (--all shows them)
+    quiet keys, not shown: 1 added, 1 changed, 1 removed (--with-quiet shows them)
 """
 
 
@@ -70,7 +71,7 @@ def test_the_history_only_counts_them_too(busy: User) -> None:
             on
               config  1 changed  ~
             1 changed
-            quiet keys, not shown: 1 added, 1 changed, 1 removed (--all shows them)
+            quiet keys, not shown: 1 added, 1 changed, 1 removed (--with-quiet shows them)
     """)
     assert busy.says("log", "--stat", "--all", "--oneline", "-n", "1").splitlines()[1:] == [
         "      config  1 changed                      ~",
@@ -80,6 +81,19 @@ def test_the_history_only_counts_them_too(busy: User) -> None:
     (told,) = map(json.loads, busy.says("log", "--stat", "--json", "-n", "1").splitlines())
     assert told["stat"]["hidden"] == {"added": 1, "changed": 1, "removed": 1}
     assert busy.run("log", "--all").code == 2
+
+
+def test_a_page_of_the_history_counts_them_and_says_what_has_none(busy: User) -> None:
+    busy.says("init", "--quiet", "usage:*")
+    busy.says("commit", "-m", "on")
+    busy.says("commit", "--allow-empty")
+    busy.says("log", "--html", "page.html")
+    page = Path("page.html").read_text("utf-8")
+    assert page.count("Quiet keys, not shown: 1 added, 1 changed, 1 removed.") == 1
+    assert (page.count('<span class="counts">nothing</span>'), "usage:4" in page) == (1, False)
+    busy.says("log", "--with-quiet", "--html", "page.html")
+    page = Path("page.html").read_text("utf-8")
+    assert ("Quiet keys" in page, "usage:4" in page) == (False, True)
 
 
 def test_quiet_keys_are_shown_where_they_are_asked_for(busy: User) -> None:
@@ -102,7 +116,7 @@ def test_quiet_keys_are_committed_and_restored(busy: User) -> None:
 def test_a_commit_that_is_asked_for_is_made_of_quiet_keys_too(busy: User) -> None:
     busy.says("init", "--quiet", "*")
     assert busy.says("diff") == text("""
-        quiet keys, not shown: 1 added, 2 changed, 1 removed (--all shows them)
+        quiet keys, not shown: 1 added, 2 changed, 1 removed (--with-quiet shows them)
     """)
     assert busy.run("diff", "--exit-code").code == 1
     busy.says("commit")

@@ -134,7 +134,7 @@ def test_quiet_keys_are_left_alone_unless_they_are_asked_for(mislaid: User) -> N
     mislaid.says("config", "add", "quiet", "requests")
     told = mislaid.says("revert", "HEAD~1", "--dry-run")
     assert "conflict" not in told
-    assert "  warning: 1 key is not touched, being quiet: --all reverts it, too\n" in told
+    assert "  warning: 1 key is not touched, being quiet: --with-quiet reverts it, too\n" in told
     assert "conflict" in mislaid.says("revert", "HEAD~1", "--all", "--dry-run")
     assert "conflict" in mislaid.says("revert", "HEAD~1", "req*", "--dry-run")
 

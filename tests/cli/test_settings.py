@@ -81,7 +81,10 @@ def test_the_repository_is_where_the_variable_says_unless_an_option_says_more(
         user.says("commit", "--repo", name, "--allow-empty", "-m", name)
     monkeypatch.setenv("GITBACKUP_REPO", "one")
     assert user.says("log").splitlines()[1] == "    one"
-    assert user.says("log", "--repo", "two").splitlines()[1] == "    two"
+    for words in (["log", "--repo", "two"], ["--repo", "two", "log"], ["--repo=two", "log"]):
+        assert user.says(*words).splitlines()[1] == "    two"
+    assert "push  on-commit" in user.says("--repo", "two", "config", "set", "push", "on-commit")
+    assert user.run("--repo").code == user.run("--repo", "two").code == 2
 
 
 def test_where_there_is_no_repository_reading_says_how_to_get_one(user: User) -> None:

@@ -157,8 +157,8 @@ def test_a_mistyped_commit_is_no_glob(changed: User, words: tuple[str, ...]) -> 
     assert changed.run("diff", *words) == Done(
         2,
         "",
-        "gitbackup: there is no commit 'nope'; `gitbackup log` lists them; put -- before the"
-        " name of a key\n",
+        "gitbackup: there is no commit or key 'nope'; `gitbackup log` lists the commits; put --"
+        " before the name of a key that HEAD does not have\n",
     )
 
 

@@ -22,7 +22,7 @@ NAMES = {
     "url": "the server",
     "include": "commit only matching keys",
     "exclude": "do not commit matching keys",
-    "quiet": "commit matching keys, but show them only with --all",
+    "quiet": "commit matching keys, but show them only with --with-quiet",
     "redact": "mask the values of matching keys and fields",
     "label": "show a part of matching keys beside their names: GLOB=PART",
     "push": "on-commit, or off",
@@ -73,7 +73,7 @@ def config() -> None:
       url       the server
       include   commit only matching keys
       exclude   do not commit matching keys
-      quiet     commit matching keys, but show them only with --all
+      quiet     commit matching keys, but show them only with --with-quiet
       redact    mask the values of matching keys and fields
       push      on-commit, or off
       push-to   the remote to push to, if there are several

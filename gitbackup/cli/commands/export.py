@@ -12,7 +12,7 @@ import click
 from gitbackup import Backup
 from gitbackup.cli import completions, streams, terminal
 from gitbackup.cli.options import connected, examples, logged_in, open_backup, redact_option
-from gitbackup.cli.revision_arguments import GLOB, KEYS, AfterDashes
+from gitbackup.cli.revision_arguments import GLOB, KEYS, AfterDashes, is_key, neither
 from gitbackup.errors import UsageError
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
@@ -104,11 +104,8 @@ def _side(backup: Backup, words: list[str]) -> tuple[str | None, list[str]]:
             return backup.resolve(words[0]), words[1:]
         except UsageError:
             pass
-    if not GLOB.search(words[0]):
-        raise UsageError(
-            f"there is no commit {words[0]!r}; `gitbackup log` lists them; put --"
-            " before the name of a key"
-        )
+    if not GLOB.search(words[0]) and not is_key(backup, [], words[0]):
+        raise neither(words[0])
     return None, words
 
 

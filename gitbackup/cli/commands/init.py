@@ -37,7 +37,7 @@ from gitbackup.report.text.settings import settings_lines
     "--quiet",
     multiple=True,
     metavar="GLOB",
-    help="Commit and restore matching keys, but show them only with --all. Repeatable.",
+    help="Commit and restore matching keys, but show them only with --with-quiet. Repeatable.",
 )
 @click.option(
     "--redact",

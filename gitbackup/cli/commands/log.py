@@ -17,6 +17,7 @@ from gitbackup.cli.options import (
     html_option,
     json_option,
     open_backup,
+    quiet_option,
     read_at_length,
     redact_option,
     repo_option,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 )
 @click.option("--oneline", is_flag=True, help="Show one line for each commit.")
 @click.option("--stat", is_flag=True, help="Show how many keys each commit changed, by key prefix.")
-@click.option("--all", "every", is_flag=True, help="With --stat: count quiet keys too.")
+@quiet_option("With --stat or --html: quiet keys too.")
 @click.option("-p", "--patch", is_flag=True, help="With KEY-GLOB: show all changes in the keys.")
 @click.option("--since", metavar="DATE", help="Show commits since DATE: 2026-11-22, '2 weeks ago'.")
 @click.option("--until", metavar="DATE", help="Show commits up to DATE.")
@@ -119,10 +120,10 @@ def log(
     patterns += ctx.meta[KEYS]
     selection = _selection(chosen, **which)
     of_keys = bool(patterns) or text is not None or when is not None
-    _go_together(of_keys, patch or bool(databases), stat, every)
+    _go_together(of_keys, patch or bool(databases), stat or bool(html), every)
     if html:
         alone(PAGE, json=as_json, oneline=oneline, stat=stat, patch=patch)
-        _write(html, backup, selection, of_keys)
+        _write(html, backup, selection, of_keys, every)
         return
     with reading(backup):
         if of_keys:
@@ -136,20 +137,20 @@ def log(
         terminal.warn_all([problem])
 
 
-def _go_together(of_keys: bool, needs_keys: bool, stat: bool, every: bool) -> None:
+def _go_together(of_keys: bool, needs_keys: bool, counts: bool, every: bool) -> None:
     """Raises UsageError for an option without what it goes with."""
     if needs_keys and not of_keys:
         raise UsageError("-p and --db need a key: gitbackup log -p -- KEY-GLOB")
-    if every and not stat:
-        raise UsageError("--all needs --stat: it counts quiet keys too; to see a branch, name it")
+    if every and not counts:
+        raise UsageError("--with-quiet needs --stat or --html; to see another branch, name it")
 
 
-def _write(html: str, backup: Backup, selection: Selection, of_keys: bool) -> None:
+def _write(html: str, backup: Backup, selection: Selection, of_keys: bool, every: bool) -> None:
     from gitbackup.cli.html_output import write_log  # it loads what a terminal has no need of
 
     if of_keys:
         raise UsageError("log --html shows all keys: leave out the key patterns, -S and --when")
-    write_log(html, backup, selection)
+    write_log(html, backup, selection, every)
 
 
 def _selection(

@@ -13,6 +13,7 @@ from gitbackup.cli.options import (
     examples,
     lock_wait_option,
     logged_in,
+    quiet_option,
     repo_option,
     url_option,
 )
@@ -58,7 +59,7 @@ from gitbackup.model.merging import Side
     metavar="GLOB",
     help="Leave matching keys alone. Repeatable.",
 )
-@click.option("--all", "every", is_flag=True, help="Revert quiet keys too (see init --quiet).")
+@quiet_option("Revert quiet keys too (see config).")
 @click.argument("commit", metavar="COMMIT", shell_complete=completions.commits)
 @click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1, shell_complete=completions.keys)
 @click.pass_context
@@ -83,8 +84,9 @@ def revert(
     it, now), and stays as it is. --theirs, --ours and --counters decide.
 
     Works as a restore: shows the plan and asks, saves the previous state first, verifies, and can
-    be undone. Quiet keys are left alone unless KEY-GLOB or --all asks for them. Of a merge commit,
-    takes back what it changed against its first parent. Without a terminal, --yes is required.
+    be undone. Quiet keys are left alone unless KEY-GLOB or --with-quiet asks for them. Of a merge
+    commit, takes back what it changed against its first parent. Without a terminal, --yes is
+    required.
     """
     expect_answer(ctx, manner)
     backup = logged_in(repo, url, databases)

@@ -17,7 +17,9 @@ from gitbackup.report.text import sentences
 @click.command(
     cls=Verbatim,
     epilog=examples(
-        "gitbackup status", "gitbackup status --exclude 'usage:*'", "gitbackup status --all --json"
+        "gitbackup status",
+        "gitbackup status --exclude 'usage:*'",
+        "gitbackup status --with-quiet --json",
     ),
 )
 @connected

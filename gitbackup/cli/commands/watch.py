@@ -14,7 +14,7 @@ import click
 
 from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import say_after_commit
-from gitbackup.cli.options import OwnFirst, connected, examples, logged_in
+from gitbackup.cli.options import OwnFirst, Renamed, connected, examples, logged_in
 from gitbackup.format.names import escape
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
@@ -30,7 +30,7 @@ ENDS = (signal.SIGINT, signal.SIGTERM)
     epilog=examples(
         "gitbackup watch",
         "gitbackup watch --match 'account:*' --match 'apikey:*'",
-        "gitbackup watch --quiet 30 --max-wait 600 -m 'relay: {changes}'",
+        "gitbackup watch --idle 30 --max-wait 600 -m 'relay: {changes}'",
         "gitbackup watch --json | jq .subject",
     ),
 )
@@ -42,7 +42,10 @@ ENDS = (signal.SIGINT, signal.SIGTERM)
     help="Commit when a matching key changes; other changes are included. Repeatable.",
 )
 @click.option(
+    "--idle",
     "--quiet",
+    "quiet",
+    cls=Renamed,
     type=click.FloatRange(min=0),
     default=2.0,
     metavar="SECONDS",

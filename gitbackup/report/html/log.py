@@ -38,8 +38,8 @@ MOST_KEYS = 100
 FEW = 12
 """Keys of a namespace that are in sight as soon as their commit is."""
 
-Commit = tuple[CommitInfo, "Sequence[KeyChange] | Damaged"]
-"""A commit, and the keys that it changed, or why they cannot be read."""
+Commit = tuple[CommitInfo, "Sequence[KeyChange] | Damaged", Counts]
+"""A commit, the keys that it changed or why they cannot be read, and how many quiet keys."""
 
 
 def log_page(title: SideTitle, created: datetime, commits: Iterable[Commit]) -> Iterator[str]:
@@ -53,7 +53,7 @@ def log_page(title: SideTitle, created: datetime, commits: Iterable[Commit]) -> 
 def _body(commits: Iterable[Commit], tools: Tools) -> Iterator[str]:
     yield f"</header>\n{toolbar(tools)}<main>\n"
     size, day = 0, None
-    for shown, (info, changes) in enumerate(commits):
+    for shown, (info, changes, hidden) in enumerate(commits):
         if shown == MOST_COMMITS or size >= MOST_TEXT:
             yield (
                 f'<p class="cut" role="note">This page shows the last {shown:,} commits; there'
@@ -64,15 +64,21 @@ def _body(commits: Iterable[Commit], tools: Tools) -> Iterator[str]:
             yield "</section>\n" if day else ""
             day = info.date.date()
             yield f'<section class="group"><h2>{day:%A}, {day.day} {day:%B %Y}</h2>\n'
-        piece = "".join(_commit(info, changes))
+        piece = "".join(_commit(info, changes, hidden))
         yield piece
         size += len(piece)
     yield "</section>\n" if day else "<p>There are no commits.</p>\n"
     yield "</main>\n"
 
 
-def _commit(info: CommitInfo, changes: Sequence[KeyChange] | Damaged) -> Iterator[str]:
-    counts = '<span class="counts">by hand</span>' if info.counts is None else counted(info.counts)
+def _commit(
+    info: CommitInfo, changes: Sequence[KeyChange] | Damaged, hidden: Counts
+) -> Iterator[str]:
+    if info.counts:
+        counts = counted(info.counts)
+    else:
+        what = "made with plain git" if info.counts is None else "nothing"
+        counts = f'<span class="counts">{what}</span>'
     yield (
         f'<details class="item commit"><summary><code class="id">{safe(info.short_id)}</code>'
         f'<span class="subject">{safe(escape(info.subject))}</span>{counts}'
@@ -89,6 +95,8 @@ def _commit(info: CommitInfo, changes: Sequence[KeyChange] | Damaged) -> Iterato
     by_space = count_by_space(ordered)
     for space, inside in groupby(ordered, lambda change: space_of(change.key)):
         yield from _space(space, by_space[space], [*inside])
+    if hidden:
+        yield f'<p class="hidden">Quiet keys, not shown: {hidden}.</p>'
     facts = {"Commit": info.id, "Author": info.author, **info.trailers}
     yield '<details class="facts"><summary>Details</summary><dl>'
     for title, fact in facts.items():

@@ -127,7 +127,7 @@ def reason(info: CommitInfo) -> list[str]:
 def hidden_lines(hidden: Counts) -> Iterator[str]:
     """Yield how many quiet keys differ, and how to see them; no line if none does."""
     if hidden:
-        yield paint(Style.FAINT, f"quiet keys, not shown: {hidden} (--all shows them)")
+        yield paint(Style.FAINT, f"quiet keys, not shown: {hidden} (--with-quiet shows them)")
 
 
 def status_lines(status: Status) -> Iterator[str]:
