@@ -113,12 +113,15 @@ class Shell:
     """Runs a page's commands in one folder, one after the other."""
 
     def __init__(self, folder: Path, address: str) -> None:
-        """`address` is the URL of the server, on which the small database is set up."""
+        """`address` is the URL of the server, on which the small database is set up. The folder is
+        the reader's home, and has one of a cloud drive."""
         self._folder = folder
+        (folder / "Dropbox").mkdir()
         self._address = address
         self._client = redis.Redis.from_url(address)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = {**os.environ, "PATH": path, "COLUMNS": "80", "REDIS_URL": address}
+        here = {"PATH": path, "HOME": str(folder), "COLUMNS": "80", "REDIS_URL": address}
+        self._environment = {**os.environ, **here}
         self._fill()
 
     def _fill(self) -> None:
@@ -135,7 +138,7 @@ class Shell:
     def run(self, command: str) -> str:
         """The command's output. `redis-cli` need not be installed, and prints nothing."""
         command = command.replace(URL, self._address)
-        words = shlex.split(command)
+        words = [re.sub("^~(?=/)", str(self._folder), word) for word in shlex.split(command)]
         if words[0] == "redis-cli":
             self._client.execute_command(*words[1:])
             return ""

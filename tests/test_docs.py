@@ -74,7 +74,7 @@ def test_the_readme_is_read_in_one_sitting(name: str) -> None:
 
 def test_every_page_is_linked_from_the_readme() -> None:
     linked = {target for target, _ in links("README.md", PAGES["README.md"])}
-    assert ENGLISH.keys() - linked == {"README.md"}
+    assert ENGLISH.keys() - linked - {"README.md"} == set()
 
 
 def test_every_object_that_is_shown_is_as_its_schema_has_it() -> None:

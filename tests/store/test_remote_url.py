@@ -108,8 +108,11 @@ def test_where_a_push_goes_without_a_word_is_a_setting_or_the_only_remote(
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         _pushed(repository, str(tmp_path / folder))
-    with pytest.raises(UsageError, match="more than one remote; name one of them: origin, two"):
+    with pytest.raises(
+        UsageError, match="more than one remote; name one of them: origin, two"
+    ) as no:
         repository.remote()
+    assert str(no.value).endswith("; to choose one for good: gitbackup config set push-to origin")
 
     git(repository.path, "config", "branch.main.remote", "origin")
     assert repository.remote().name == "origin"

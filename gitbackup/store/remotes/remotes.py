@@ -109,7 +109,10 @@ def _only(known: list[Remote]) -> Remote:
         return known[0]
     if known:
         names = ", ".join(remote.name for remote in known)
-        raise UsageError(f"there is more than one remote; name one of them: {names}")
+        raise UsageError(
+            f"there is more than one remote; name one of them: {names}; "
+            f"to choose one for good: gitbackup config set push-to {known[0].name}"
+        )
     raise UsageError("no remote yet: name a folder or a git URL, which gitbackup then remembers")
 
 
