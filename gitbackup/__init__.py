@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from gitbackup.backup.backup import Backup as Backup
     from gitbackup.backup.init import InitResult as InitResult
     from gitbackup.backup.rdb_files import RdbFiles as RdbFiles
+    from gitbackup.backup.words import Words as Words
     from gitbackup.checks.check import Checked as Checked
+    from gitbackup.commit.afterwards import Amended as Amended
     from gitbackup.commit.commit import CommitResult as CommitResult
     from gitbackup.commit.watch import Trouble as Trouble
     from gitbackup.commit.watch import Watching as Watching
@@ -62,7 +64,9 @@ _HOMES = {
     "backup.after_commit": ("AfterCommit",),
     "backup.backup": ("Backup",),
     "backup.rdb_files": ("RdbFiles",),
+    "backup.words": ("Words",),
     "checks.check": ("Checked",),
+    "commit.afterwards": ("Amended",),
     "commit.commit": ("CommitResult",),
     "commit.watch": (
         "Trouble",

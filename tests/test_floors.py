@@ -48,7 +48,7 @@ ROOMS_WITHIN = {
         ("commands",),
         ("run_plan",),
         ("choose", "completions", "diff_output", "html_output", "revision_arguments"),
-        ("after_commit",),
+        ("after_commit", "message"),
         ("options",),
         ("before_command", "pager"),
         ("parameter_types",),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitbackup.backup.after_commit import AfterCommit
     from gitbackup.backup.init import InitResult
     from gitbackup.backup.rdb_files import RdbFiles
+    from gitbackup.backup.words import Words
     from gitbackup.checks.check import Checked
     from gitbackup.checks.rights import Rights
     from gitbackup.commit.commit import CommitResult
@@ -58,8 +59,7 @@ class Backup:
     the one that the URL names, or all. Where another run holds the repository, a method waits
     `lock_wait` seconds. `access` says how long a server may take, and what its certificate is.
 
-    Every method raises a GitbackupError whose message says what to do, and changes nothing then;
-    its `exit_code` tells the kind of error.
+    Every method raises a GitbackupError whose message says what to do, and changes nothing then.
     """
 
     def __init__(
@@ -105,6 +105,13 @@ class Backup:
         return Config(lambda: self._context.history, self._context.url)
 
     @property
+    def words(self) -> Words:
+        """What a person says of commits afterwards: the last message anew, and notes."""
+        from gitbackup.backup.words import Words
+
+        return Words(lambda: self._context.history)
+
+    @property
     def rdb(self) -> RdbFiles:
         """The server's data as RDB files: to save, list, verify and commit."""
         from gitbackup.backup.rdb_files import RdbFiles
@@ -132,8 +139,7 @@ class Backup:
 
         They go to the repository's own git config: this object's URL, if it has one; the key
         patterns that commits `include` and `exclude`; those of keys that are committed but not
-        shown (`quiet`); and what is masked wherever values are shown (`redact`). Patterns are
-        added to those that are there; `config` removes them.
+        shown (`quiet`); and what is masked where values are shown (`redact`). They are added.
         """
         from gitbackup.backup.init import init
 
@@ -168,13 +174,12 @@ class Backup:
     ) -> Iterator[Event]:
         """Commit whenever keys have changed, until `stop`, a threading.Event, is set.
 
-        First it commits what differs. Then it commits once no key that matches one of the
-        globs `match` has changed for `quiet` seconds, after `max_wait` seconds at the latest;
-        changes of other keys, and of those that the setting `gitbackup.quiet` names, are
-        included. In `message`, `{changes}` stands for what changed, `{counts}` for how many keys.
-        Yields each commit as it is made, and each failure, after which it tries again. Makes the
-        repository where there is none. Raises Busy where another run watches, and ServerError,
-        naming the right that is missing, where the server does not report writes to us.
+        First it commits what differs. Then it commits once no key that matches one of the globs
+        `match` has changed for `quiet` seconds, after `max_wait` seconds at the latest; changes
+        of other keys, and of quiet ones, are included. In `message`, `{changes}` stands for what
+        changed, `{counts}` for how many keys. Yields each commit as it is made, and each failure,
+        after which it tries again. Makes the repository where there is none. Raises Busy where
+        another run watches, and ServerError where the server does not report writes to us.
         """
         from gitbackup.backup import commits
 
@@ -219,8 +224,7 @@ class Backup:
     def entry(
         self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
     ) -> StoredEntry:
-        """Return a key's entry as a commit stores it; `redact` is as for `diff`.
-        `key` is text, or `base64:` and base64."""
+        """Return a key's entry as a commit stores it; `key` is text, or `base64:` and base64."""
         from gitbackup.backup.key_views import entry
 
         return entry(self._context, commit_ish, key, db, redact)
@@ -263,8 +267,8 @@ class Backup:
         *,
         changed_since: str | None = None,
     ) -> Iterator[KeyLine]:
-        """Yield the keys of a commit, file by file; those that have `changed_since` another, if
-        given. `patterns` and the databases of this object narrow them."""
+        """Yield the keys of a commit; those that have `changed_since` another, if given.
+        `patterns` and the databases of this object narrow them."""
         from gitbackup.backup.key_views import keys
 
         return keys(self._context, commit_ish, patterns, changed_since)
@@ -277,8 +281,7 @@ class Backup:
         *,
         redact: Sequence[str] = (),
     ) -> Blame:
-        """Return which commit last changed each field, member, item or JSON path of a key.
-        `redact` is as for `diff`."""
+        """Return which commit last changed each field, member, item or JSON path of a key."""
         from gitbackup.backup.key_views import blame
 
         return blame(self._context, commit_ish, key, db, redact)
@@ -294,10 +297,8 @@ class Backup:
         ttl: Ttl = Ttl.KEEP,
         to: str | None = None,
     ) -> RestoreResult:
-        """Make the live database equal a commit. The state before is committed first.
-
-        `confirm` is given the plan, and returns True to carry it out; see `restorer` for the rest.
-        """
+        """Make the live database equal a commit. The state before is committed first. `confirm` is
+        given the plan, and returns True to carry it out; see `restorer` for the rest."""
         return self.restorer(
             commit_ish, patterns=patterns, databases=databases, delete=delete, ttl=ttl, to=to
         ).run(confirm)
@@ -350,9 +351,8 @@ class Backup:
         UsageError if the commit changed no such key."""
         from gitbackup.backup import restores
 
-        return restores.reverter(
-            self._context, commit_ish, patterns, side, counters, exclude, every
-        )
+        how = patterns, side, counters, exclude, every
+        return restores.reverter(self._context, commit_ish, *how)
 
     def planned(self, plan: Plan, to: str | None = None) -> Restorer:
         """Return a restore that carries out exactly this plan, which was made before.
@@ -468,11 +468,10 @@ class Backup:
     ) -> Verified:
         """Prove that a commit is whole and that every value in it restores to itself.
 
-        It is restored into a server of our own, which takes as much memory as the database;
-        yours is not touched. None verifies all commits that HEAD and the branches lead to.
-        `server` is the redis-server or valkey-server to run, and `modules` are files that it
-        loads; `tell` is called with each proof as it is made. The verdicts are kept as git
-        notes: see `rehearsal`.
+        It is restored into a server of our own, which takes as much memory as the database. None
+        verifies all commits that HEAD and the branches lead to. `server` is the redis-server or
+        valkey-server to run, and `modules` are files that it loads; `tell` is called with each
+        proof as it is made. The verdicts are kept as git notes: see `rehearsal`.
         """
         from gitbackup.backup import restores
 

@@ -28,6 +28,7 @@ FAMILIES = (
             "init": "Create the data repository, or add settings to it.",
             "config": "List the settings, or change them.",
             "commit": "Commit every key of the database.",
+            "note": "Say afterwards why a commit was made.",
             "watch": "Commit automatically whenever keys change.",
         },
     ),

@@ -311,6 +311,11 @@ def alone(claim: str, **others: bool) -> None:
         raise UsageError(f"{claim}, {names} something else: choose one")
 
 
+def typed(ctx: click.Context, option: str) -> bool:
+    """Whether an option was given by hand, so that it has to be given again."""
+    return ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
+
+
 def repository_folder(repo: Path | None) -> Path:
     """Return where the data repository is: as told, in this folder, or around it.
 

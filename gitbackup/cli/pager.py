@@ -149,8 +149,9 @@ class Pager(io.RawIOBase):
         return self._process.stdin
 
 
-def _without_passwords(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return all but what may hold the server's password, which is no pager's business."""
+def without_passwords(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return all but what may hold the server's password, which is no pager's or editor's
+    business."""
     return {name: value for name, value in environment.items() if name not in NOT_FOR_CHILDREN}
 
 
@@ -162,5 +163,5 @@ def _started(command: str) -> Popen[bytes]:
         shell=True,
         stdin=PIPE,
         bufsize=0,
-        env={**SURROUNDINGS, **_without_passwords(os.environ)},
+        env={**SURROUNDINGS, **without_passwords(os.environ)},
     )

@@ -70,11 +70,28 @@ def compose(
     The trailers are such as `git interpret-trailers` reads; `more` are those that only some
     commits have.
     """
-    subject = with_newlines(subject or summary.subject).strip()
     trailers = {**_trailers(summary, origin), **more}
     facts = "\n".join(f"{name}: {one_line(value)}" for name, value in trailers.items())
-    parts = [subject, "\n".join(_first_keys(summary)), facts]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return _assembled(subject or summary.subject, "\n".join(_first_keys(summary)), facts)
+
+
+def reworded(message: str, words: str, lists_keys: bool) -> str:
+    """Return a message of ours with other words, in place of all but what we wrote.
+
+    That are the trailers at its end and, before them if it `lists_keys`, the first changed keys.
+    """
+    *_, before, facts = ["", *message.rstrip("\n").split("\n\n")]
+    listed = before if lists_keys and before.startswith(tuple(SIGNS.values())) else ""
+    return _assembled(words, listed, facts)
+
+
+def is_ours(trailers: Mapping[str, str]) -> bool:
+    """Return whether these are the trailers of a commit that gitbackup made."""
+    return trailers.keys() >= {"Format", "Taken-At", "Consistency", "Keys"}
+
+
+def _assembled(words: str, listed: str, facts: str) -> str:
+    return "\n\n".join(filter(None, (with_newlines(words).strip(), listed, facts))) + "\n"
 
 
 def with_newlines(text: str) -> str:

@@ -50,7 +50,8 @@ class CommitInfo:
     """A commit of the data repository, as its message tells it.
 
     `trailers` holds every git trailer by name. `counts` is None for a commit that a
-    person made with plain git, `rehearsal` for one that was never verified here.
+    person made with plain git, `rehearsal` for one that was never verified here. `note` are the
+    words that were put on it afterwards; empty if there are none.
     """
 
     id: str
@@ -62,6 +63,7 @@ class CommitInfo:
     trailers: Mapping[str, str] = field(default_factory=dict)
     counts: Counts | None = None
     rehearsal: Rehearsal | None = None
+    note: str = ""
 
     @property
     def short_id(self) -> str:

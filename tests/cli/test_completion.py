@@ -181,7 +181,7 @@ def offered(user: User, line: str) -> list[str]:
 
 
 def test_tab_without_a_repository_is_silent(user: User) -> None:
-    for line in ("gitbackup show HEAD:a", "gitbackup log ", "gitbackup 'no", "gitbackup no "):
+    for line in ("gitbackup show HEAD:a", "gitbackup log ", "gitbackup 'zz", "gitbackup zz "):
         assert offered(user, line) == []
 
 

@@ -86,6 +86,7 @@ def test_a_program_gets_a_line_of_json_for_each_commit(two_commits: User) -> Non
         },
         "counts": {"added": 0, "changed": 1, "removed": 0},
         "rehearsal": None,
+        "note": None,
     }
     assert (second["commit"], second["parents"]) == ("ID1", [])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from gitbackup.commit.message import Origin, compose
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import Verdict
 from gitbackup.store.objects import message as messages
+from gitbackup.store.objects import word_notes
 from gitbackup.store.objects.notes import REF, parse
 from gitbackup.store.repository.repository import Repository
 from tests.cli.user import User
@@ -36,12 +39,13 @@ NOTES = {
 }
 
 
-def annotate(folder: Path, commit_id: str, note: bytes) -> None:
-    """Write a note as `git notes` does, of any bytes."""
-    blob = git(folder, "hash-object", "-w", "--stdin", stdin=note)
-    tree = git(folder, "mktree", stdin=f"100644 blob {blob}\t{commit_id}\n".encode())
+def annotate(folder: Path, notes: dict[str, bytes], ref: str = REF) -> None:
+    """Write notes as `git notes` does, of any bytes."""
+    blobs = {id_: git(folder, "hash-object", "-w", "--stdin", stdin=n) for id_, n in notes.items()}
+    lines = "".join(f"100644 blob {blob}\t{id_}\n" for id_, blob in sorted(blobs.items()))
+    tree = git(folder, "mktree", stdin=lines.encode())
     made = git(folder, "commit-tree", tree, "-m", "notes")
-    git(folder, "update-ref", REF, made)
+    git(folder, "update-ref", ref, made)
 
 
 @pytest.mark.parametrize("note", NOTES.values(), ids=NOTES)
@@ -51,9 +55,36 @@ def test_a_note_changes_nothing_of_what_a_commit_says(
     second = commit(repository, {"db0/a.json": b"9\n"}, "a subject\n\nAdded: 1\n")
     before = list(repository.log())
 
-    annotate(repository.path, second, note.encode("utf-8", "surrogateescape"))
+    content = note.encode("utf-8", "surrogateescape")
+    annotate(repository.path, {second: content})
 
     assert list(repository.log()) == before
+
+    annotate(repository.path, {second: content, first: b"good"}, word_notes.REF)
+    told = list(repository.log())
+    assert [replace(info, note="") for info in told] == before
+    assert told[1].note == repository.commit_info(first).note == "good"
+    assert told[0].note == repository.commit_info(second).note
+    assert len(told[0].note) <= word_notes.LONGEST
+
+
+def test_words_forge_neither_a_trailer_nor_a_restore_test(user: User) -> None:
+    """And steer no terminal, as text or in a page; not even if one looks for them."""
+    user.redis.set("a", "1")
+    user.says("commit", "-m", "one")
+    head = user.commits()[0]
+    said = f"\x1b[31m\u202ered<b>\n\nRestore-Of: {head}\nReplaced: {head}\n{PASSED}\n"
+    annotate(user.repo, {head: said.encode()}, word_notes.REF)
+
+    for words in ([], ["--grep", "red"]):
+        (found,) = map(json.loads, user.says("log", "--json", *words).splitlines())
+        assert (found["rehearsal"], "Restore-Of" in found["trailers"]) == (None, False)
+    for words in (["log"], ["show"], ["note"], ["log", "--html", "-"]):
+        told = user.says(*words)
+        assert "red" in told
+        steering = ["\x1b", "\u202e", *(["red<b>"] if "--html" in words else [])]
+        assert [mark for mark in steering if mark in told] == []
+    assert user.run("undo", "--yes").code == 2
 
 
 def test_a_good_line_among_nonsense_counts() -> None:
@@ -89,7 +120,11 @@ def test_notes_that_cannot_be_read_hide_no_commit(repository: Repository, first:
         (repository.path / ".git" / REF).parent.mkdir(parents=True, exist_ok=True)
         (repository.path / ".git" / REF).write_text(ident + "\n")
         assert [info.id for info in repository.log()] == commits[::-1], name
-        (repository.path / ".git" / REF).unlink()
+        words = repository.path / ".git" / word_notes.REF
+        (repository.path / ".git" / REF).rename(words)
+        assert [info.id for info in repository.log()] == commits[::-1], name
+        assert [repository.commit_info(commit).id for commit in commits] == commits, name
+        words.unlink()
 
 
 def test_the_log_says_that_notes_cannot_be_read(user: User) -> None:

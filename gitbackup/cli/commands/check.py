@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup.cli import pager, terminal
-from gitbackup.cli.options import OwnFirst, alone, color_option, connected, examples, logged_in
+from gitbackup.cli.options import (
+    OwnFirst,
+    alone,
+    color_option,
+    connected,
+    examples,
+    logged_in,
+    typed,
+)
 from gitbackup.errors import UsageError
 from gitbackup.model.risk import Level, Risk
 from gitbackup.report.json.objects import check_object
@@ -98,7 +106,7 @@ def check(
     ctx.meta[pager.NO_PAGER] = True  # it is short, and its last line is what counts
     with pager.reading(backup):
         found = backup.check(max_age, quick=quick)
-        if _typed(ctx, "repo"):
+        if typed(ctx, "repo"):
             found = replace(found, risks=_for_repository(found.risks, repo))
         if as_json:
             terminal.say_json(check_object(found))
@@ -124,11 +132,6 @@ def _tell_rights(found: Rights) -> int:
             ]
         )
     return 1 if lacking else 0
-
-
-def _typed(ctx: click.Context, option: str) -> bool:
-    """Whether an option was given by hand, so that it has to be given again."""
-    return ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
 
 
 def _for_repository(found: Sequence[Risk], repo: Path | None) -> list[Risk]:

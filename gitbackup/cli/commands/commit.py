@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import say_after_commit
+from gitbackup.cli.message import from_editor, message_options
 from gitbackup.cli.options import (
     OwnFirst,
+    alone,
     connected,
     examples,
     expect_rdb,
@@ -17,7 +20,9 @@ from gitbackup.cli.options import (
     logged_in,
     open_backup,
     rdb_module_option,
+    repo_words,
     server_option,
+    typed,
 )
 from gitbackup.errors import PartlyDone
 from gitbackup.model.commits import Consistency
@@ -29,6 +34,7 @@ from gitbackup.report.text import sentences
     cls=OwnFirst,
     epilog=examples(
         'gitbackup commit -m "added account"',
+        "gitbackup commit --amend -m 'added account'   words for the last commit",
         "gitbackup commit --dry-run",
         "gitbackup commit --db 0 --json",
         "gitbackup commit --rdb /backup/dump-20240101.rdb",
@@ -36,9 +42,8 @@ from gitbackup.report.text import sentences
 )
 @connected
 @lock_wait_option
-@click.option(
-    "-m", "--message", metavar="TEXT", help="Commit message. [default: a list of what changed]"
-)
+@message_options("Commit message; each -m is a paragraph. [default: a list of what changed]")
+@click.option("--amend", is_flag=True, help="Give the last commit another message.")
 @click.option("--allow-empty", is_flag=True, help="Make a commit even if nothing changed.")
 @click.option("--dry-run", is_flag=True, help="Show what would be committed, and write nothing.")
 @click.option(
@@ -55,12 +60,15 @@ from gitbackup.report.text import sentences
 )
 @server_option
 @rdb_module_option
+@click.pass_context
 def commit(
+    ctx: click.Context,
     repo: Path | None,
     url: str | None,
     databases: tuple[int, ...],
     as_json: bool,
     message: str | None,
+    amend: bool,
     allow_empty: bool,
     dry_run: bool,
     consistency: str,
@@ -79,9 +87,19 @@ def commit(
     server hold writers back, for at most 500 ms in total. `per-key` reads each key at its own
     moment from the start.
 
+    --amend changes the message of the last commit, and nothing else of it; the server is not
+    asked. If that commit was pushed, or if something else names it, the words are put on it as
+    a note (see gitbackup note).
+
     --rdb reads a file instead of your server: gitbackup loads it into a temporary server. To
     make a history of old RDB files, commit the oldest first.
     """
+    if amend:
+        others = {"allow-empty": allow_empty, "dry-run": dry_run, "rdb": rdb is not None}
+        others["consistency"] = typed(ctx, "consistency")
+        alone("--amend changes the last message,", **others)
+        _amend(open_backup(repo), message, as_json)
+        return
     expect_rdb(rdb, server=server, module=modules)
     how = {"allow_empty": allow_empty, "dry_run": dry_run}
     if rdb:
@@ -102,5 +120,24 @@ def commit(
         terminal.say(sentences.preview_lines(result))
     else:
         terminal.say(sentences.commit_lines(result))
+    if not (dry_run or result.commit) and message and result.parent:
+        where = repo_words(repo) if typed(ctx, "repo") else ""
+        head = next(backup.log(result.parent, limit=1))
+        terminal.say(sentences.keep_words_lines(head, message, where), err=as_json)
     if not dry_run and (unpushed := say_after_commit(backup, as_json, bool(result.commit))):
+        raise PartlyDone(unpushed)
+
+
+def _amend(backup: Backup, message: str | None, as_json: bool) -> None:
+    """Give the last commit other words."""
+    if message is None:
+        head = next(backup.log(backup.resolve("HEAD"), limit=1))
+        before = "\n".join([head.subject, *sentences.reason(head)])
+        message = from_editor(backup, before, f"The message of commit {head.short_id}.")
+    result = backup.words.amend(message)
+    if as_json:
+        terminal.say_json(objects.amend_object(result))
+    else:
+        terminal.say(sentences.amended_lines(result))
+    if unpushed := say_after_commit(backup, as_json):
         raise PartlyDone(unpushed)

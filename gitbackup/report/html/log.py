@@ -84,7 +84,8 @@ def _commit(
         f'<span class="subject">{safe(escape(info.subject))}</span>{counts}'
         f'<time datetime="{info.date.isoformat()}">{info.date:%H:%M}</time></summary>'
     )
-    lines = [safe(escape(line)) for line in reason(info)]
+    note = f"Note: {info.note}".splitlines() if info.note else []
+    lines = [safe(escape(line)) for line in (*reason(info), *note)]
     if lines:
         yield f'<p class="why">{"<br>".join(lines)}</p>'
     if isinstance(changes, Damaged):

@@ -15,6 +15,7 @@ from gitbackup.report.json.diff import to_json
 
 if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
     from gitbackup.checks.check import Checked
+    from gitbackup.commit.afterwards import Amended
     from gitbackup.commit.commit import CommitResult
     from gitbackup.compare.diff import Status
     from gitbackup.model.commits import BlameLine, CommitInfo, KeyLine, Pushed, Rehearsal
@@ -42,6 +43,28 @@ def commit_object(result: CommitResult) -> dict[str, Any]:
         "keys": result.keys,
         "consistency": result.consistency,
         **_summary(result.summary),
+    }
+
+
+def amend_object(result: Amended) -> dict[str, Any]:
+    """Return what `commit --amend` did; `why` is null if the commit got another message."""
+    return {
+        "schema": "gitbackup.amend/1",
+        "commit": result.commit,
+        "before": result.before,
+        "subject": result.subject,
+        "note": result.note or None,
+        "why": result.why or None,
+    }
+
+
+def note_object(commit: str, note: str, before: str) -> dict[str, Any]:
+    """Return the note on a commit, and what it was; null if there is none."""
+    return {
+        "schema": "gitbackup.note/1",
+        "commit": commit,
+        "note": note or None,
+        "before": before or None,
     }
 
 
@@ -120,6 +143,7 @@ def log_object(info: CommitInfo) -> dict[str, Any]:
         "trailers": dict(info.trailers),
         "counts": None if info.counts is None else counts_object(info.counts),
         "rehearsal": _rehearsal(info.rehearsal) if info.rehearsal else None,
+        "note": info.note or None,
     }
 
 

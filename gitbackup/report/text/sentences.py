@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from gitbackup.report.style import Style, paint
 from gitbackup.report.text.namespaces import changed, namespace_lines
 
 if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
+    from gitbackup.commit.afterwards import Amended
     from gitbackup.commit.commit import CommitResult
     from gitbackup.compare.diff import Status
     from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
@@ -80,6 +82,37 @@ def preview_lines(result: CommitResult) -> Iterator[str]:
     yield f"{keys(result.keys)}: {changed(result.summary)}"
 
 
+def note_lines(commit: str, note: str) -> Iterator[str]:
+    """Yield the note on a commit, or that it is removed."""
+    yield f"{paint(Style.COMMIT, commit[:7])}  {'note:' if note else 'its note was removed'}"
+    yield from _indented(note)
+
+
+def amended_lines(result: Amended) -> Iterator[str]:
+    """Yield what an amend did."""
+    if result.why:
+        yield f"commit {result.commit[:7]} keeps its message, because {result.why}; its note is:"
+        yield from _indented(result.note)
+    else:
+        yield f"[{result.commit[:7]}] {escape(result.subject)}"
+        if result.commit != result.before:
+            yield f"commit {result.before[:7]} has these words and this id now"
+
+
+def keep_words_lines(head: CommitInfo, words: str, repo: str) -> Iterator[str]:
+    """Yield how a person keeps the words of a commit that was not made, since HEAD has it all.
+
+    `repo` are the words that name the repository to a command.
+    """
+    shown = shlex.quote(words)
+    if escape(shown) != shown:
+        shown = "TEXT"
+    which = f"{head.short_id} ({age(head.date)}: {escape(head.subject)})"
+    yield f"to give the last commit, {which}, these words:"
+    yield f"  gitbackup commit --amend -m {shown}{repo}"
+    yield f"to put them on an earlier one: gitbackup note COMMIT -m {shown}{repo}"
+
+
 def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
     """Yield the lines of a commit in the history: its id and date, what changed, and why."""
     yield from head_lines(info, now)
@@ -87,8 +120,16 @@ def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
         yield f"    made with plain git by {escape(info.author)}"
     else:
         yield f"    {info.counts}"
+    yield from _note(info)
     if info.rehearsal:
         yield f"    {RESTORE_TESTED[info.rehearsal.verdict]} {age(info.rehearsal.at, now)}"
+
+
+def _note(info: CommitInfo) -> Iterator[str]:
+    """Yield what was said of a commit afterwards, in a list: its first line."""
+    if info.note:
+        first, *more = info.note.splitlines()
+        yield f"    note: {escape(first)}{' …' if more else ''}"
 
 
 def head_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
@@ -114,6 +155,15 @@ def show_lines(info: CommitInfo) -> Iterator[str]:
     for line in [info.subject, *reason(info)]:
         yield f"    {escape(line)}".rstrip()
     yield ""
+    if info.note:
+        yield "note:"
+        yield from _indented(info.note)
+        yield ""
+
+
+def _indented(words: str) -> Iterator[str]:
+    for line in words.splitlines():
+        yield f"    {escape(line, limit=len(words))}".rstrip()
 
 
 def reason(info: CommitInfo) -> list[str]:

@@ -15,7 +15,7 @@ from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.store.git.command import Commands, GitProcess, failure, text
-from gitbackup.store.objects import message, notes, refs
+from gitbackup.store.objects import message, notes, refs, word_notes
 from gitbackup.store.objects.object_reader import reader_of
 from gitbackup.store.objects.trees import (
     Said,
@@ -47,7 +47,8 @@ class Record(NamedTuple):
     """A commit as git tells it; its message is taken apart when somebody asks.
 
     `tree` is the id of its snapshot. `canonical` tells that gitbackup made it and nobody
-    touched it since, so that each of its files holds what the layout says.
+    touched it since, so that each of its files holds what the layout says. `words` are those that
+    were put on it afterwards.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Record(NamedTuple):
     author: str
     written: str
     text: str
+    words: str = ""
 
     @property
     def info(self) -> CommitInfo:
@@ -74,6 +76,7 @@ class Record(NamedTuple):
             trailers=trailers,
             counts=message.counts(trailers),
             rehearsal=notes.parse(note),
+            note=self.words,
         )
 
 
@@ -84,7 +87,7 @@ class History:
         self._git = git
         self._pairs = TreePairs(git)
         self.notes_problem: str | None = None
-        """Why the notes of rehearsals could not be read, so that no commit had one."""
+        """Why notes could not be read, so that no commit had one of rehearsals, or of words."""
 
     def records(self, selection: Selection, paths: Sequence[str] = ()) -> Iterator[Record]:
         """Yield the commits selected, of those that changed one of these files or folders.
@@ -103,7 +106,8 @@ class History:
         Raises Damaged if it is missing or cannot be read.
         """
         data = reader_of(self._git).commit(commit)
-        return _stored(self._git, commit, data, notes.read(self._git, commit))
+        stored = _stored(self._git, commit, data, notes.read(self._git, commit))
+        return stored._replace(words=word_notes.read(self._git, commit))
 
     def commits(self) -> list[str]:
         """Return the ids of all commits that HEAD or a branch leads to, newest first."""
@@ -162,7 +166,8 @@ def _records(
     following = ends[0]
     given = 0
     try:
-        for record in _with_notes(git, (*_options(selection), *ends, "--", *paths), tell):
+        words = (*_options(selection), *ends, "--", *paths)
+        for record in _with_notes(git, words, tell, bool(selection.grep)):
             yield record
             given += 1
             following = next(iter(record.parents), "")
@@ -188,23 +193,34 @@ def _record_of(git: Commands, commit: str, tell: Callable[[str], None]) -> Itera
 
 
 def _with_notes(
-    git: Commands, words: Sequence[str], tell: Callable[[str], None]
+    git: Commands, words: Sequence[str], tell: Callable[[str], None], grep: bool = False
 ) -> Iterator[Record]:
     """Yield the commits that `git log <words>` lists, with their notes.
 
-    What cannot be read of notes is no reason to hide commits: `tell` is given the reason.
+    With `grep` a pattern is looked for in the words that were put on a commit, too, as if they
+    were part of its message. What cannot be read of notes is no reason to hide commits: `tell` is
+    given the reason.
     """
+    put_on = word_notes.reader(git, tell)
+    ref = word_notes.REF if grep else notes.REF
+
+    def whole(record: Record) -> Record:
+        text, parted, _ = record.text.rpartition(_NOTE)
+        if grep and parted:  # what git gave as its note is its words
+            record = record._replace(text=text + _NOTE + notes.read(git, record.id))
+        return record._replace(words=put_on(record.id))
+
     given = 0
     try:
-        for record in _listed(git, f"--notes={notes.REF}", *words):
-            yield record
+        for record in _listed(git, f"--notes={ref}", *words):
+            yield whole(record)
             given += 1
     except GitbackupError:
-        problem = notes.problem(git)
+        problem = notes.problem(git, ref, word_notes.WHAT if grep else notes.WHAT)
         if problem is None:
             raise
         tell(problem)
-        yield from islice(_listed(git, "--no-notes", *words), given, None)
+        yield from map(whole, islice(_listed(git, "--no-notes", *words), given, None))
 
 
 class _Words(Said):

@@ -1,6 +1,6 @@
-"""A git note on each commit that was rehearsed: when, how it ended, and by what.
+"""Git notes, and those on each commit that was rehearsed: when, how it ended, and by what.
 
-They are in a ref of their own, apart from the notes of a person, and `git notes` reads them:
+These are in a ref of their own, apart from the notes of a person, and `git notes` reads them:
 `git notes --ref=gitbackup show HEAD`. A note is one line of JSON, so that what git makes of two
 notes that are merged, the lines of both, is read as well: the latest counts.
 """
@@ -22,6 +22,7 @@ from gitbackup.store.objects.object_reader import reader_of
 from gitbackup.store.objects.quarantine import Quarantine
 
 REF = "refs/notes/gitbackup"
+WHAT = "notes of restore tests"
 _LONGEST = 200  # characters of a problem
 _TOLD = ("server", "gitbackup", "problem")
 _LONGEST_NOTE = 16 * 1024 * 1024  # bytes
@@ -30,9 +31,16 @@ _LONGEST_LINE = 10_000  # characters; ours have some hundred
 
 
 def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
-    """Note each commit's rehearsal, in place of an earlier one; under the repository's lock.
+    """Note each commit's rehearsal, in place of an earlier one; under the repository's lock."""
+    told = {commit: compose(rehearsal).encode() for commit, rehearsal in rehearsals.items()}
+    store(git, REF, told, f"{counted(len(rehearsals), 'commit')} rehearsed\n")
 
-    A note is a file named for its commit in a tree of such, and so as good as any to write.
+
+def store(git: Commands, ref: str, notes: Mapping[str, bytes | None], message: str) -> None:
+    """Give each commit its note in a ref of notes, in place of the one it had; None removes that.
+
+    Under the repository's lock. A note is a file named for its commit in a tree of such, and so as
+    good as any to write. `message` is that of the ref's own commit.
     """
 
     def publish(
@@ -40,41 +48,41 @@ def write(git: Commands, rehearsals: Mapping[str, Rehearsal]) -> None:
     ) -> None:
         if written:
             written.admit()
-        refs.move(git, REF, new, old)
+        refs.move(git, ref, new, old)
 
     def save(_: str, new: str, written: Quarantine | None) -> None:
-        publish(new, refs.read(git, REF), (), written)
+        publish(new, refs.read(git, ref), (), written)
 
-    tip = refs.read(git, REF)
+    tip = refs.read(git, ref)
     with CommitWriter(git, tip, publish, save, tip) as importer:
         changes: dict[str, str | None] = {}
-        for commit, rehearsal in rehearsals.items():
+        for commit, note in notes.items():
             changes |= dict.fromkeys(_paths(commit))
-            changes[_paths(commit)[0]] = importer.blob(compose(rehearsal).encode())
-        count = len(rehearsals)
-        importer.commit(f"{counted(count, 'commit')} rehearsed\n", changes)
+            if note is not None:
+                changes[_paths(commit)[0]] = importer.blob(note)
+        importer.commit(message, changes)
         importer.publish()
 
 
-def read(git: Commands, commit: str) -> str:
+def read(git: Commands, commit: str, ref: str = REF) -> str:
     """Return a commit's note; empty if it has none, or none that can be read."""
     reader = reader_of(git)
     for path in _paths(commit):
         with suppress(Damaged, TooLarge):
-            if found := reader.find(f"{REF}:{path}"):
+            if found := reader.find(f"{ref}:{path}"):
                 return reader.read(found.id, _LONGEST_NOTE).decode("utf-8", "replace")
     return ""
 
 
-def problem(git: Commands) -> str | None:
+def problem(git: Commands, ref: str = REF, what: str = WHAT) -> str | None:
     """Return why git cannot read the notes, a sentence; None where it can, or there are none."""
-    if refs.read(git, REF) is None:
+    if refs.read(git, ref) is None:
         return None
-    result = git.attempt("notes", f"--ref={REF}", "list")
+    result = git.attempt("notes", f"--ref={ref}", "list")
     if not result.status:
         return None
-    said, mend = failure("notes", result), f"`git update-ref -d {REF}` removes them"
-    return f"cannot read the notes of restore tests ({said}); {mend}"
+    said, mend = failure("notes", result), f"`git update-ref -d {ref}` removes them"
+    return f"cannot read the {what} ({said}); {mend}"
 
 
 def _paths(commit: str) -> list[str]:

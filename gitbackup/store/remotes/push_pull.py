@@ -13,7 +13,7 @@ from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
 from gitbackup.model.amounts import counted
 from gitbackup.store.git import identity, lock
 from gitbackup.store.git.command import Commands, failure
-from gitbackup.store.objects import refs, tree_size
+from gitbackup.store.objects import refs, tree_size, word_notes
 from gitbackup.store.objects.trees import listing
 from gitbackup.store.remotes import remotes, settings_ref, transports
 from gitbackup.store.remotes.remote_url import BRANCHES, NOTES, Remote
@@ -168,7 +168,9 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
         elif why := tree_size.beyond(git, tree_size.of_commits(git, [ident])):
             told.append(f"left out the notes {name} of {remote}: they have trees of {why}")
         elif not _forward(git, NOTES + name, ident):
-            words = ("notes", f"--ref={NOTES}{name}", "merge", "-q", "-s", "cat_sort_uniq", ident)
+            # the lines of words stay in their order
+            strategy = "union" if NOTES + name == word_notes.REF else "cat_sort_uniq"
+            words = ("notes", f"--ref={NOTES}{name}", "merge", "-q", "-s", strategy, ident)
             result = git.attempt(*words, environment=identity.environment(git))
             told += [str(failure("notes", result))] if result.status else []
     return told

@@ -14,7 +14,8 @@ from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Selection
 from gitbackup.store.git import driver, lock, open_repository, settings
 from gitbackup.store.git.command import Commands
 from gitbackup.store.git.settings import Configured
-from gitbackup.store.objects import attributes, commits, notes, quarantine, refs, trees
+from gitbackup.store.objects import attributes, commits, notes, quarantine, refs, trees, word_notes
+from gitbackup.store.objects import reword as rewording
 from gitbackup.store.objects.commit_writer import CommitWriter
 from gitbackup.store.objects.commits import History
 from gitbackup.store.objects.object_reader import blob_id, reader_of
@@ -339,6 +340,34 @@ class Repository(Configured):
         """Keep the results of restore tests, by commit, as git notes. Under lock()."""
         self._need_lock()
         notes.write(self._git, rehearsals)
+
+    def put_words(self, commit: str, words: str | None) -> None:
+        """Make these the words that were put on a commit afterwards; None removes them.
+
+        Under lock(). Raises UsageError if they are too long.
+        """
+        self._need_lock()
+        word_notes.write(self._git, commit, words)
+
+    def message(self, commit: str) -> str:
+        """Return a commit's message as it is stored."""
+        return rewording.message_of(self._git, commit)
+
+    def named_by(self, commit: str) -> str:
+        """Return what else than HEAD's branch leads to HEAD's commit, or names it, in words;
+        empty if nothing does, so that it may get another message."""
+        if any(commit in each.named for each in self.journal.known()):
+            return "a restore that was interrupted names it"
+        return rewording.named_by(self._git, commit)
+
+    def reword(self, commit: str, message: str) -> str:
+        """Give HEAD's commit another message; return its id. Under lock().
+
+        All else of it stays, its notes too. Raises Busy if HEAD is at another commit.
+        """
+        self._need_lock()
+        refs.check(self._git, "HEAD", commit)
+        return rewording.reword(self._git, commit, message)
 
     def expect_finished(self) -> None:
         """Raise GitbackupError, which says what to do, if a person's merge, rebase or the like has

@@ -67,6 +67,12 @@ class JournalEntry:
         """Return the commits that HEAD may be at if nobody else has moved it."""
         return {self.head, self.made or self.head}
 
+    @property
+    def named(self) -> set[str | None]:
+        """Return every commit that it names."""
+        ids = (self.commit, self.head, self.made, self.replaced, self.undoes, self.takes_back)
+        return {*ids}
+
     def same(self, other: JournalEntry) -> bool:
         """Return whether both are the same restore, into the same server."""
         return self.beside(other) and (self.asked == other.asked or self.is_of(other))
