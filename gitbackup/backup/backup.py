@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gitbackup.backup.context import Context, Passwords
 from gitbackup.model.access import Access
 from gitbackup.model.commits import CommitInfo, Consistency, KeyLine, Pushed, Rehearsal, Selection
+from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.model.merging import Side
 from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from gitbackup.commit.commit import CommitResult
     from gitbackup.commit.watch import Event, Stop
     from gitbackup.compare.diff import Diff, Shown, Status
-    from gitbackup.compare.suggest import Suggestions
     from gitbackup.history.blame import Blame
     from gitbackup.history.entry import StoredEntry
     from gitbackup.history.key_log import CommitChanges
@@ -53,10 +53,11 @@ FROM_HEAD = Selection()  # every commit
 class Backup:
     """Git for one Redis database.
 
-    `repository` is the folder of the data repository. `url` names the server; without it the
-    setting `gitbackup.url` does, or it is `redis://localhost:6379`. Where it has none, `password`
-    serves, and for sentinels `sentinel_password`. `databases` are those to cover: without them, the
-    one that the URL names, or all. Where another run holds the repository, a method waits
+    `repository` is the folder of the data repository. `url` names the server, such as
+    `redis://user:password@host:6379/0`; without it the repository's setting `gitbackup.url`
+    does, or it is `redis://localhost:6379`. Where it has none, `password` serves, and for
+    sentinels `sentinel_password`. `databases` are the numbers of those to cover: without them,
+    the one that the URL names, or all. Where another run holds the repository, a method waits
     `lock_wait` seconds. `access` says how long a server may take, and what its certificate is.
 
     Every method raises a GitbackupError whose message says what to do, and changes nothing then.
@@ -155,9 +156,9 @@ class Backup:
     ) -> CommitResult:
         """Commit every key in scope; make the repository where there is none.
 
-        Without a message the subject says what changed. Where nothing changed no commit is
-        made, unless `allow_empty`; with `dry_run` none is made either. The commit is of one
-        point in time where the server permits that; `consistency` says what else to do for it.
+        Without a message the subject says what changed. Where nothing changed none is made,
+        unless `allow_empty`, nor with `dry_run`. It is of one point in time where the server
+        permits that; `consistency` says what else to do for it.
         """
         from gitbackup.backup import commits
 
@@ -203,10 +204,11 @@ class Backup:
     ) -> Diff:
         """Return what differs between two commits, or a commit and, without `b`, the database.
 
-        `patterns` are globs of the keys to compare, `exclude` of those to leave out; the databases
-        of this object keep theirs. Keys that the setting `gitbackup.quiet` matches are only
-        counted, unless `patterns` or `every` ask for them. `redact` are globs of keys and fields
-        whose values are masked, besides the setting `gitbackup.redact`.
+        `patterns` are globs of Redis that keep the keys they match, `exclude` those that leave
+        them out; the databases of this object keep theirs. Keys that the repository's setting
+        `gitbackup.quiet` matches are counted only, unless `patterns` or `every` ask for them.
+        `redact` are globs of keys and fields whose values are masked, besides the setting
+        `gitbackup.redact`.
         """
         from gitbackup.backup import views
 
@@ -219,13 +221,6 @@ class Backup:
         from gitbackup.backup import views
 
         return views.show(self._context, commit_ish, redact, every)
-
-    def suggest(self, limit: int = 30, *, live: bool = True) -> Suggestions:
-        """Return which keys to silence by the settings quiet and exclude, and which not, by what
-        changed in the last commits and, unless `live` is false, since HEAD."""
-        from gitbackup.backup import views
-
-        return views.suggest(self._context, limit, live)
 
     def entry(
         self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
@@ -361,7 +356,8 @@ class Backup:
         return restores.reverter(self._context, commit_ish, *how)
 
     def planned(self, plan: Plan, to: str | None = None) -> Restorer:
-        """Return a restore of exactly this plan; it raises GitbackupError if a key has changed."""
+        """Return a restore that carries out exactly this plan, which was made before.
+        It raises GitbackupError, naming the keys, where one has changed since."""
         from gitbackup.backup import restores
 
         return restores.planned(self._context, plan, to)
@@ -384,8 +380,9 @@ class Backup:
     ) -> ExportResult:
         """Write a commit, or without one the live database, to a file: `json`, `jsonl`, `resp`.
 
-        A file named by its path is replaced once the new one is whole. `patterns` and the databases
-        of this object narrow it. With `redact`, as for `diff`, it cannot be imported.
+        A file named by its path is replaced only once the new one is whole. `patterns` and the
+        databases of this object narrow it. `redact` is as for `diff`, but the setting counts
+        only where it is not empty: what is masked cannot be imported.
         """
         from gitbackup.backup import transfers
 
@@ -430,12 +427,13 @@ class Backup:
         place = self._context.destination(to, to_password, skip_unsupported)
         return transfers.copier(self._context, to, place, patterns, databases, delete, ttl)
 
-    def push(self, target: str | None = None) -> PushResult:
-        """Push the whole history to a git remote or URL, or as a bundle into a folder; by default
-        as `gitbackup.push-to` says. Raises GitbackupError if it has commits that are not here."""
+    def push(self, target: str | None = None, *, keys: EncryptionKeys = NO_KEYS) -> PushResult:
+        """Push the whole history to a git remote or URL, or as one bundle into a folder, encrypted
+        to the `keys` or those of the settings; without `target` where the setting says, or to the
+        only remote. Raises a GitbackupError where the target has commits that are not here."""
         from gitbackup.remotes import sync
 
-        return sync.push(self._context.history, target)
+        return sync.push(self._context.history, target, keys)
 
     def after_commit(self, made: bool = True) -> AfterCommit:
         """Push if `gitbackup.push` is `on-commit`: HEAD, or, unless `made`, what is left over."""
@@ -447,18 +445,19 @@ class Backup:
         """Return what each remote has of HEAD's branch, by the pushes and pulls made from here."""
         return self._context.history.pushed()
 
-    def pull(self, target: str | None = None) -> PullResult:
-        """Fetch what `target` has, and move HEAD forward to it. Raises GitbackupError if not."""
+    def pull(self, target: str | None = None, *, keys: EncryptionKeys = NO_KEYS) -> PullResult:
+        """Fetch what `target` has, which the `keys` open, and move HEAD's branch forward to it.
+        Raises a GitbackupError that says what to do where both have commits of their own."""
         from gitbackup.remotes import sync
 
-        return sync.pull(self._context.history, target)
+        return sync.pull(self._context.history, target, keys)
 
-    def clone(self, source: str, bare: bool = False) -> CloneResult:
-        """Make this object's data repository, in an empty folder, a copy of another one.
-        `source` is a git URL, a repository's folder, a bundle, or a folder with one."""
+    def clone(self, source: str, bare: bool = False, keys: EncryptionKeys = NO_KEYS) -> CloneResult:
+        """Make this object's data repository, in an empty folder, a copy of another one. `source`
+        is a git URL, a repository's folder, a bundle, which the `keys` open, or a folder of one."""
         from gitbackup.backup import transfers
 
-        return transfers.clone(self._context, source, bare)
+        return transfers.clone(self._context, source, bare, keys)
 
     def verify(
         self,
@@ -470,9 +469,10 @@ class Backup:
     ) -> Verified:
         """Prove that a commit is whole and that every value in it restores to itself.
 
-        It is restored into a temporary server, which takes as much memory as the database. None
-        verifies all commits of HEAD and the branches. `server` is the server to run, `modules` are
-        files that it loads; `tell` gets each proof. The verdicts are kept as git notes.
+        It is restored into a server of our own, which takes as much memory as the database. None
+        verifies all commits that HEAD and the branches lead to. `server` is the redis-server or
+        valkey-server to run, and `modules` are files that it loads; `tell` is called with each
+        proof as it is made. The verdicts are kept as git notes: see `rehearsal`.
         """
         from gitbackup.backup import restores
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gitbackup.backup.context import Context
+from gitbackup.model.encryption import EncryptionKeys
 from gitbackup.model.ttl import Ttl
 from gitbackup.plan.plan import RestoreOptions
 from gitbackup.redact import Redaction
@@ -53,9 +54,9 @@ def importer(
     return import_file.begin(file, name, options, place, encoding)
 
 
-def clone(context: Context, source: str, bare: bool) -> CloneResult:
-    """Make the context's repository a copy of another one."""
-    result = sync.clone(source, context.path, bare)
+def clone(context: Context, source: str, bare: bool, keys: EncryptionKeys) -> CloneResult:
+    """Make the context's repository a copy of another one, which the `keys` may have to open."""
+    result = sync.clone(source, context.path, bare, keys)
     context.look_again()
     return result
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitbackup.errors import Damaged, GitbackupError, UsageError
+from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.remotes import shared_settings
 from gitbackup.remotes.shared_settings import ArrivedSettings
 from gitbackup.settings import ON_COMMIT
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import CommitSource
+from gitbackup.store.remotes import transports
+from gitbackup.store.remotes.remote_url import Remote, RemoteUrl, at_home
 from gitbackup.store.repository.repository import Repository
 
 _UNREADABLE = re.compile(
@@ -28,7 +31,8 @@ class PushResult:
 
     `remote` is git's name of the place; `commits` is how many it did not have. `first` tells
     whether this was the first push to it, `settings` whether the settings that travel have
-    changed since the last push. `head` is HEAD.
+    changed since the last push. `head` is HEAD. `encrypted_to` are the public keys that the bundle
+    is encrypted to, none if it is in plain.
     """
 
     remote: str
@@ -38,6 +42,7 @@ class PushResult:
     first: bool
     warnings: Sequence[str] = ()
     settings: bool = False
+    encrypted_to: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +72,14 @@ class CloneResult:
     came: ArrivedSettings = ArrivedSettings()  # noqa: RUF009  frozen
 
 
-def push(repository: Repository, target: str | None) -> PushResult:
+def push(repository: Repository, target: str | None, keys: EncryptionKeys = NO_KEYS) -> PushResult:
     """Push everything that is committed.
 
     Raises UsageError if there is no commit, or no remote, and Damaged, which says what to do, if
-    the history here is not complete.
+    the history here is not complete. A bundle is encrypted if `keys` or a setting names public
+    keys, and for good once there is an encrypted one.
     """
-    remote = repository.remote(target)
+    remote = _encrypted(repository, repository.remote(target), keys)
     changed = shared_settings.record(repository)
     try:
         sent = repository.push(remote)
@@ -81,14 +87,69 @@ def push(repository: Repository, target: str | None) -> PushResult:
         raise _explained(repository, error) from error
     warnings = list(sent.warnings)
     if sent.first:
-        warnings.append(
-            f"first push to {remote.place}: whoever can read that place can read every"
-            " value of every commit, secrets included"
-        )
+        warnings.append(_first(remote, sent.encrypted_to))
     head = repository.resolve("HEAD")
+    counts = sent.commits, sent.first
+    place = str(remote.place)
     return PushResult(
-        remote.name, str(remote.place), head, sent.commits, sent.first, warnings, changed
+        remote.name, place, head, *counts, warnings, changed, tuple(sent.encrypted_to)
     )
+
+
+def _encrypted(repository: Repository, remote: Remote, keys: EncryptionKeys) -> Remote:
+    """Return the remote to push to, encrypted if that was asked for, now or before."""
+    named = bool(keys.recipients or keys.by_passphrase)
+    place = transports.encrypted(remote.place)
+    if place is None:
+        if named:
+            raise UsageError(
+                f"{remote} is a git repository; only a bundle, in a folder that is none, can be"
+                " encrypted"
+            )
+        return remote
+    if not named:
+        settings = repository.get_all("encrypt-to")
+        found = tuple(settings or repository.recipients(remote))
+        keys = replace(keys, recipients=found)
+    keys = _with_identities(repository, replace(keys, named=named))
+    wanted = named or keys.recipients or _exists(place)
+    return remote._replace(place=replace(place if wanted else remote.place, keys=keys))
+
+
+def _to_read(repository: Repository, remote: Remote, keys: EncryptionKeys) -> Remote:
+    """Return the remote to pull from: the encrypted bundle if it has replaced the plain one."""
+    place = transports.encrypted(remote.place)
+    is_plain_gone = place is not None and _exists(place) and not _exists(remote.place)
+    chosen = place if place and is_plain_gone else remote.place
+    return remote._replace(place=replace(chosen, keys=_with_identities(repository, keys)))
+
+
+def _with_identities(repository: Repository, keys: EncryptionKeys) -> EncryptionKeys:
+    """Return the keys, with the private ones of the settings unless some were named."""
+    if keys.identities or keys.by_passphrase:
+        return keys
+    known = [at_home(word) for word in repository.get_all("identity")]
+    return replace(keys, identities=tuple(repository.path / path for path in known))
+
+
+def _exists(place: RemoteUrl) -> bool:
+    return place.path is not None and place.path.exists()
+
+
+def _first(remote: Remote, encrypted_to: Sequence[str]) -> str:
+    """Return what to say when something is pushed to a place for the first time."""
+    if encrypted_to:
+        return (
+            f"first push to {remote.place}: only the private key of one of its keys opens it, so"
+            " keep that key, or the passphrase, also outside this machine"
+        )
+    warning = (
+        f"first push to {remote.place}: whoever can read that place can read every"
+        " value of every commit, secrets included"
+    )
+    if transports.encrypted(remote.place) is None:
+        return warning
+    return warning + "; to encrypt it, push with --passphrase or --encrypt-to KEY"
 
 
 def _explained(repository: Repository, error: GitbackupError) -> GitbackupError:
@@ -124,9 +185,9 @@ def is_automatic(repository: Repository) -> bool:
     return value == ON_COMMIT
 
 
-def pull(repository: Repository, target: str | None) -> PullResult:
+def pull(repository: Repository, target: str | None, keys: EncryptionKeys = NO_KEYS) -> PullResult:
     """Fetch, and move HEAD forward. Raises Busy if another run holds the repository."""
-    remote = repository.remote(target)
+    remote = _to_read(repository, repository.remote(target), keys)
     with repository.lock():
         pulled = repository.pull(remote)
         came = shared_settings.receive(repository, remote)
@@ -141,10 +202,10 @@ def pull(repository: Repository, target: str | None) -> PullResult:
     )
 
 
-def clone(source: str, path: Path, bare: bool) -> CloneResult:
+def clone(source: str, path: Path, bare: bool, keys: EncryptionKeys = NO_KEYS) -> CloneResult:
     """Copy a data repository, with the settings that travel; if it has none, with the scope of its
     HEAD."""
-    with Repository.clone(source, path, bare) as (repository, warnings):
+    with Repository.clone(source, path, bare, keys) as (repository, warnings):
         head = repository.resolve("HEAD")
         side = CommitSource(repository, head)
         scope = file_format.read_manifest(side.read(file_format.MANIFEST))

@@ -7,6 +7,7 @@ import glob
 import os
 import secrets
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -180,6 +181,25 @@ def _draft(folder: int, target: Path) -> Iterator[tuple[str, BinaryIO]]:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=folder)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a small file in place of what has its name, which may be a link: none is followed.
+
+    It has its name once it is on the disk, and only its owner can read it. The folder must have
+    been checked. Raises OSError if it cannot be written.
+    """
+    handle, name = tempfile.mkstemp(SUFFIX, f"~{path.stem}-", path.parent)
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def sweep(folder: Path, prefix: str) -> None:

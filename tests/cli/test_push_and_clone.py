@@ -34,7 +34,8 @@ def test_the_first_push_warns_and_the_next_one_knows_where_to(user: User) -> Non
         0,
         f"pushed 1 commit to origin ({PLACE}): HEAD id1\n",
         f"gitbackup: warning: first push to {PLACE}: whoever can read that place can read"
-        " every value of every commit, secrets included\n",
+        " every value of every commit, secrets included; to encrypt it, push with"
+        " --passphrase or --encrypt-to KEY\n",
     )
     assert user.says("push") == f"nothing to push, everything is in origin ({PLACE}): HEAD id1\n"
     user.redis.set("b", 1)
@@ -51,6 +52,7 @@ def test_a_program_gets_a_push_as_json(pushed: User) -> None:
         "commits": 0,
         "first": False,
         "settings": False,
+        "encrypted_to": [],
     }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gitbackup import Backup
 from gitbackup.cli import terminal
+from gitbackup.cli.encryption import identity_options, keys_of
 from gitbackup.cli.options import FOLDER, OwnFirst, examples, json_option, repo_words
 from gitbackup.cli.parameter_types import Folder
 from gitbackup.report.json import objects
@@ -20,11 +22,13 @@ from gitbackup.report.text.settings import arrived_lines, offered_lines
     epilog=examples(
         "gitbackup clone ~/Dropbox/backups",
         "gitbackup clone git@example.org:relay.git",
+        "gitbackup clone /mnt/disk --identity ~/keys/backup.txt",
         "gitbackup clone --bare /mnt/disk/relay.bundle /var/backups/relay.git",
     ),
 )
 @json_option
 @click.option("--bare", is_flag=True, help="Create a bare repository, without a work tree.")
+@identity_options
 @click.argument("source", metavar="SOURCE")
 @click.argument(
     "folder",
@@ -34,7 +38,7 @@ from gitbackup.report.text.settings import arrived_lines, offered_lines
     type=Folder(path_type=Path),
     required=False,
 )
-def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
+def clone(as_json: bool, bare: bool, source: str, folder: Path, **how: Any) -> None:
     """Copy a data repository from elsewhere to DIR.
 
     DIR is by default GITBACKUP_REPO, or data-git-backup. SOURCE is a git URL, the folder of a
@@ -42,7 +46,7 @@ def clone(as_json: bool, bare: bool, source: str, folder: Path) -> None:
     are copied as `gitbackup config --help` describes; if the history has none, they are the
     scope of its last commit. The database is not touched; `gitbackup restore` changes it.
     """
-    result = Backup(folder).clone(source, bare)
+    result = Backup(folder).clone(source, bare, keys=keys_of(**how))
     terminal.warn_all(result.warnings)
     if as_json:
         terminal.say_json(objects.clone_object(result))

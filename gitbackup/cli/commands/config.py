@@ -27,10 +27,12 @@ NAMES = {
     "label": "show a part of matching keys beside their names: GLOB=PART",
     "push": "on-commit, or off",
     "push-to": "the remote to push to, if there are several",
+    "encrypt-to": "the public keys that bundles are encrypted to",
+    "identity": "the files with private keys that open encrypted bundles",
     "rdbDir": "the folder in which rdb save puts files",
     **dict.fromkeys(ACCESS, "as the option of this name"),
 }
-MANY = ("include", "exclude", "quiet", "redact", "label")
+MANY = ("include", "exclude", "quiet", "redact", "label", "encrypt-to", "identity")
 
 
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -70,14 +72,16 @@ def config() -> None:
     """List the settings and where they come from, or change the repository's own.
 
     \b
-      url       the server
-      include   commit only matching keys
-      exclude   do not commit matching keys
-      quiet     commit matching keys, but show them only with --with-quiet
-      redact    mask the values of matching keys and fields
-      push      on-commit, or off
-      push-to   the remote to push to, if there are several
-      rdbDir    the folder in which rdb save puts files
+      url         the server
+      include     commit only matching keys
+      exclude     do not commit matching keys
+      quiet       commit matching keys, but show them only with --with-quiet
+      redact      mask the values of matching keys and fields
+      push        on-commit, or off
+      push-to     the remote to push to, if there are several
+      encrypt-to  the public keys that bundles are encrypted to
+      identity    the files with private keys that open encrypted bundles
+      rdbDir      the folder in which rdb save puts files
       timeout, cacert, cacertdir, cert, key, sni, insecure   as the options
 
     A setting is gitbackup.NAME in git's config, of the repository or, for all repositories,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gitbackup.cli import terminal
+from gitbackup.cli.encryption import encrypt_to_option, identity_options, keys_of
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
@@ -25,14 +27,23 @@ from gitbackup.report.text import sentences
         "gitbackup push ~/Dropbox/backups          one file there, always complete",
         "gitbackup push git@example.org:relay.git  any URL that git knows",
         "gitbackup push                            to the same place again",
+        "gitbackup push --passphrase /mnt/disk     encrypted, to be opened with a passphrase",
         "gitbackup config set push on-commit       after every commit",
     ),
 )
 @repo_option
 @lock_wait_option
 @json_option
+@encrypt_to_option
+@identity_options
 @click.argument("target", metavar="[TARGET]", required=False)
-def push(repo: Path | None, as_json: bool, target: str | None) -> None:
+def push(
+    repo: Path | None,
+    as_json: bool,
+    target: str | None,
+    encrypt_to: tuple[str, ...],
+    **how: Any,
+) -> None:
     """Push the whole history: every branch, tag and note.
 
     TARGET is a git remote, a URL or a folder. In a folder that is not a git repository,
@@ -42,8 +53,11 @@ def push(repo: Path | None, as_json: bool, target: str | None) -> None:
 
     Nothing is ever forced: if TARGET has commits that you do not have, it is not changed. If
     gitbackup.push is on-commit, every commit and restore is pushed.
+
+    With --encrypt-to or --passphrase the bundle is encrypted with age, then and at every later
+    push. RESTORE.txt beside the bundle tells how it is restored on a new machine.
     """
-    result = open_backup(repo).push(target)
+    result = open_backup(repo).push(target, keys=keys_of(**how, encrypt_to=encrypt_to))
     terminal.warn_all(result.warnings)
     if as_json:
         terminal.say_json(objects.push_object(result))

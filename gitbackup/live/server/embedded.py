@@ -37,7 +37,10 @@ _LONGEST_TEMP = 70
 # on a pipe that only we hold open: closed by us or by our death, whatever its cause, it
 # ends the server and the directory. The server alone holds the guard's standard output,
 # which therefore ends when the server does.
-_PASSWORDS = ("REDISCLI_AUTH", "GITBACKUP_SENTINEL_PASSWORD", "GITBACKUP_TARGET_PASSWORD")
+_PASSWORDS = (
+    *("REDISCLI_AUTH", "GITBACKUP_SENTINEL_PASSWORD"),
+    *("GITBACKUP_TARGET_PASSWORD", "GITBACKUP_PASSPHRASE"),
+)
 _SECRETS = (*_PASSWORDS, "REDIS_URL")
 """Of another server, in the environment."""
 _GUARD = """

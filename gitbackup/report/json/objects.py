@@ -302,6 +302,7 @@ def push_object(result: PushResult) -> dict[str, Any]:
         "commits": result.commits,
         "first": result.first,
         "settings": result.settings,
+        "encrypted_to": [*result.encrypted_to],
     }
 
 

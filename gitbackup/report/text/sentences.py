@@ -220,7 +220,9 @@ def push_line(result: PushResult) -> str:
         what = "pushed settings but no commits to"
     else:
         what = "nothing to push, everything is in"
-    return f"{what} {escape(result.remote)} ({escape(result.place)}): HEAD {result.head[:7]}"
+    locked = f", encrypted to {counted(len(to), 'key')}" if (to := result.encrypted_to) else ""
+    place = f"{escape(result.remote)} ({escape(result.place)})"
+    return f"{what} {place}: HEAD {result.head[:7]}{locked}"
 
 
 def pull_line(result: PullResult) -> str:

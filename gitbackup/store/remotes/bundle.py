@@ -14,13 +14,14 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, failure, file_errors, text
 from gitbackup.store.objects import refs
-from gitbackup.store.remotes import settings_ref
+from gitbackup.store.remotes import restore_txt, settings_ref
 from gitbackup.store.remotes.git_url import fetch_words
 from gitbackup.store.remotes.remote_url import (
     BRANCHES,
@@ -35,7 +36,7 @@ from gitbackup.store.remotes.transport import PushedRefs
 from gitbackup.system.atomic_file import SUFFIX as DRAFT
 from gitbackup.system.atomic_file import sweep, sync_folder
 
-SUFFIX = ".bundle"
+SUFFIX, ENCRYPTED = ".bundle", ".age"
 _LONGEST_LINE = 1 << 20
 _TRAILER = 20  # bytes at the end of a pack: the SHA-1 of those before
 _HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
@@ -70,7 +71,7 @@ class Bundle:
         return str(path.resolve()) if path.exists() else None
 
     def is_in(self, place: RemoteUrl, folder: Path) -> bool:
-        return _path(place).parent.resolve() == folder
+        return path_of(place).parent.resolve() == folder
 
     def expect(self, git: Commands, place: RemoteUrl) -> None:
         if not self.heads(git, place):
@@ -81,7 +82,7 @@ class Bundle:
 
         Raises Damaged for a file that does not tell what it holds.
         """
-        path = _path(place)
+        path = path_of(place)
         if not path.parent.is_dir():
             raise UsageError(f"no folder for {place}; if it is on a disk, is the disk mounted?")
         if not path.exists():
@@ -103,24 +104,48 @@ class Bundle:
 
     def push(self, git: Commands, remote: Remote) -> PushedRefs:
         """Write the bundle, unless the one that is there holds the same."""
-        path = _path(remote.place)
-        if text(git.run("rev-parse", "--is-shallow-repository")).strip() == "true":
-            raise GitbackupError(
-                f"{git.folder} is a shallow clone, which lacks older commits, so it"
-                " cannot be bundled; `git fetch --unshallow` fetches them"
-            )
+        path = path_of(remote.place)
+        expect_complete(git)
+        _expect_plain(path)
         theirs = self.heads(git, remote.place)
-        _expect_kept(git, remote, theirs)
-        if theirs == _ours(git) and is_whole(path):
-            return PushedRefs(refs.under(git, BRANCHES))
+        expect_kept(git, remote, theirs)
+        if theirs == ours(git) and is_whole(path):
+            return PushedRefs(refs.under(git, BRANCHES), restore_txt.write(path))
         with written(git, path) as (draft, held):
-            _expect_kept(git, remote, self.heads(git, remote.place))  # it may have come meanwhile
-            _put(draft, path)
-        branches = {r.removeprefix(BRANCHES): i for r, i in held.items() if r.startswith(BRANCHES)}
-        return PushedRefs(branches)
+            expect_kept(git, remote, self.heads(git, remote.place))  # it may have come meanwhile
+            put(draft, path)
+        return PushedRefs(branches_in(held), restore_txt.write(path))
+
+    def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
+        return replace(place, url=place.url + ENCRYPTED, given=place.given + ENCRYPTED)
 
 
-def _path(place: RemoteUrl) -> Path:
+def branches_in(held: Mapping[str, str]) -> dict[str, str]:
+    """Return the branches among the refs of a bundle."""
+    return {r.removeprefix(BRANCHES): i for r, i in held.items() if r.startswith(BRANCHES)}
+
+
+def expect_complete(git: Commands) -> None:
+    """Raise GitbackupError for a shallow clone."""
+    if text(git.run("rev-parse", "--is-shallow-repository")).strip() == "true":
+        raise GitbackupError(
+            f"{git.folder} is a shallow clone, which lacks older commits, so it"
+            " cannot be bundled; `git fetch --unshallow` fetches them"
+        )
+
+
+def _expect_plain(path: Path) -> None:
+    """Raise UsageError if a folder has encrypted bundles: no plain one is written beside them."""
+    there = sorted(path.parent.glob(f"*{SUFFIX}{ENCRYPTED}"))
+    if there:
+        raise UsageError(
+            f"{path.parent} has an encrypted bundle ({there[0].name}), so nothing was written there"
+            " in plain: encrypt this one too, with --encrypt-to KEY or --passphrase, or push to"
+            " another folder"
+        )
+
+
+def path_of(place: RemoteUrl) -> Path:
     if place.path is None:
         raise ValueError(place)
     return place.path
@@ -129,7 +154,7 @@ def _path(place: RemoteUrl) -> Path:
 def _fetch(git: Commands, place: RemoteUrl, refspecs: Sequence[str]) -> None:
     """Fetch from a file: no setting of the user's concerns it, nor of the repository's."""
     check_word(place.url)
-    path = _path(place).absolute()  # git knows no bundle by a file:// URL
+    path = path_of(place).absolute()  # git knows no bundle by a file:// URL
     words = fetch_words(str(path), refspecs)
     result = git.attempt(*words, environment=_A_FILE | _as_it_is(path))
     if result.status and Bundle().handles(place) and not is_whole(path):
@@ -150,7 +175,7 @@ def _as_it_is(path: Path) -> dict[str, str]:
     }
 
 
-def _ours(git: Commands) -> dict[str, str]:
+def ours(git: Commands) -> dict[str, str]:
     """Return the refs that a bundle of ours has."""
     head = refs.head(git)
     travelling = (BRANCHES, "refs/tags/", NOTES, settings_ref.REF)
@@ -159,9 +184,9 @@ def _ours(git: Commands) -> dict[str, str]:
     return kept | ({"HEAD": head} if head else {})
 
 
-def _expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> None:
+def expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> None:
     """Raise GitbackupError where the bundle that is there has commits that ours would not hold."""
-    kept = set(_ours(git).values())
+    kept = set(ours(git).values())
     if lost := {ref: ident for ref, ident in theirs.items() if _beyond(git, ident, kept)}:
         called = {settings_ref.REF: "settings"}
         names = [called.get(r, r.removeprefix(BRANCHES)) for r in lost if r != "HEAD"]
@@ -212,7 +237,7 @@ def written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
         draft.unlink(missing_ok=True)
 
 
-def _put(draft: Path, path: Path) -> None:
+def put(draft: Path, path: Path) -> None:
     """Give a bundle that is whole its name."""
     with file_errors("move the bundle to its place"):
         draft.replace(path)
@@ -280,7 +305,7 @@ def is_whole(path: Path) -> bool:
 
 
 def _only_bundle(folder: Path) -> Path:
-    found = sorted(folder.glob("*" + SUFFIX))
+    found = sorted([*folder.glob("*" + SUFFIX), *folder.glob("*" + SUFFIX + ENCRYPTED)])
     if len(found) == 1:
         return found[0]
     if found:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from gitbackup.errors import Damaged, NoRepository
+from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.store.git import open_repository
 from gitbackup.store.git.command import Commands, file_errors
 from gitbackup.store.objects import commits, refs
@@ -51,13 +53,19 @@ def _begun(path: Path) -> bool:
     return git is not None and ((git.git_dir / _MARK).exists() or open_repository.is_blank(git))
 
 
-def fill(git: Commands, source: str, advance: Callable[[str, str | None], None]) -> list[str]:
+def fill(
+    git: Commands,
+    source: str,
+    advance: Callable[[str, str | None], None],
+    keys: EncryptionKeys = NO_KEYS,
+) -> list[str]:
     """Fetch all of a source into a new repository, move HEAD by `advance`; return what to warn of.
+    `keys` open an encrypted bundle.
 
     The source becomes the remote `origin`. Raises UsageError if there is none, NoRepository if it
     is not a data repository, Damaged or GitbackupError if it cannot be read.
     """
-    remote = Remote("origin", remote_url.at(transports.source(source)))
+    remote = Remote("origin", replace(remote_url.at(transports.source(source)), keys=keys))
     push_pull.get(git, remote)
     theirs = refs.under(git, remote.tracking)
     branch, theirs = _with_head(git, remote, theirs)

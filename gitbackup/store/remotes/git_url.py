@@ -91,6 +91,9 @@ class GitUrl:
             return PushedRefs(taken, refused=_why(remote, refused))
         return PushedRefs(taken, [_why_beside(remote, ref, refused[ref]) for ref in beside])
 
+    def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
+        return None
+
     def attempt(self, git: Commands, place: RemoteUrl, *words: str) -> Result:
         """Return how `git <words>` ends, that may talk to a place, by the user's own settings.
 

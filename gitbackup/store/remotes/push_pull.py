@@ -5,7 +5,7 @@ What a remote is, and how git talks to it, is its transport's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -23,11 +23,13 @@ _LOOSE = "refs/gitbackup/heads/"
 
 
 class PushOutcome(NamedTuple):
-    """What a push did: how many commits the place did not have; sentences that warn."""
+    """What a push did: how many commits the place did not have; sentences that warn; the public
+    keys that it is encrypted to."""
 
     commits: int
     first: bool
     warnings: list[str]
+    encrypted_to: Sequence[str] = ()
 
 
 class PullOutcome(NamedTuple):
@@ -52,15 +54,15 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
             raise UsageError(f"there is no commit in {git.folder}: nothing was pushed")
         _expect_branch(git)
         had = refs.under(git, remote.tracking)
-        branches, warnings, refused = transports.of(remote.place).push(git, remote)
+        branches, warnings, refused, to = transports.of(remote.place).push(git, remote)
         if refused:
             remotes.note(git, remote, branches)
             raise GitbackupError(refused)
-        remotes.keep(git, remote)
+        remotes.keep(git, remote, to if remote.place.keys.named else ())
         remotes.note(git, remote, branches)
         known = [f"^{ident}" for ident in had.values()]
         commits = refs.count(git, *branches.values(), *known) if branches else 0
-        return PushOutcome(commits, not had, list(warnings))
+        return PushOutcome(commits, not had, list(warnings), to)
 
 
 def _expect_branch(git: Commands) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from gitbackup.errors import GitbackupError, UsageError
+from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.store.git.command import Result, failure, file_errors
 from gitbackup.system import atomic_file
 
@@ -27,13 +28,15 @@ class RemoteUrl:
     """A place that git can talk to.
 
     `url` is what may be shown: without the password, and for HTTP without the user, who may be
-    a token. `given` is with both, as the repository's own config keeps it.
+    a token. `given` is with both, as the repository's own config keeps it. `keys` are those of an
+    encrypted bundle.
     """
 
     url: str
     user: str = field(default="", repr=False)
     password: str | None = field(default=None, repr=False)
     given: str = field(default="", repr=False)
+    keys: EncryptionKeys = field(default=NO_KEYS, repr=False, compare=False)
 
     @property
     def path(self) -> Path | None:

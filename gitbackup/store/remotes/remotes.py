@@ -7,7 +7,7 @@ last is in the remote-tracking refs, and when, in their logs.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from gitbackup.errors import UsageError
@@ -17,6 +17,8 @@ from gitbackup.store.git.command import Commands, text
 from gitbackup.store.objects import refs
 from gitbackup.store.remotes import remote_url, transports
 from gitbackup.store.remotes.remote_url import BRANCHES, Remote, RemoteUrl
+
+_RECIPIENTS = ".gitbackup-encrypt-to"
 
 
 def every(git: Commands) -> list[Remote]:
@@ -54,13 +56,26 @@ def choose(git: Commands, word: str | None) -> Remote:
     return Remote(_free_name(place, {remote.name for remote in known}), place)
 
 
-def keep(git: Commands, remote: Remote) -> None:
-    """Make it one of git's remotes, where it is none yet."""
-    if any(known.name == remote.name for known in every(git)):
-        return
-    name = f"remote.{remote.name}"
-    fetched = f"+{BRANCHES}*:{remote.tracking}*"
-    settings.write(git, {f"{name}.url": [remote.place.given], f"{name}.fetch": [fetched]})
+def keep(git: Commands, remote: Remote, to: Sequence[str] = ()) -> None:
+    """Make it one of git's remotes, where it is none yet, or where it has got another URL because
+    it is encrypted now; `to` are the public keys that somebody named for it."""
+    name, place = f"remote.{remote.name}", remote.place
+    known = [each.place for each in every(git) if each.name == remote.name]
+    changes: dict[str, Sequence[str]] = {}
+    if not known:
+        changes[f"{name}.fetch"] = [f"+{BRANCHES}*:{remote.tracking}*"]
+    if not known or (transports.encrypted(known[0]) == place and known[0] != place):
+        changes[f"{name}.url"] = [place.given]
+    if to:
+        changes[name + _RECIPIENTS] = to
+    if changes:
+        settings.write(git, changes)
+
+
+def recipients(git: Commands, remote: Remote) -> list[str]:
+    """Return the public keys that somebody named when pushing to a remote."""
+    variable = f"remote.{remote.name}{_RECIPIENTS}".lower()
+    return [v.value or "" for v in settings.read(git) if v.name.lower() == variable]
 
 
 def note(git: Commands, remote: Remote, branches: Mapping[str, str]) -> None:

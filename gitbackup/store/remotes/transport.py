@@ -12,11 +12,12 @@ from gitbackup.store.remotes.remote_url import Remote, RemoteUrl
 
 class PushedRefs(NamedTuple):
     """What a push did: the branches that the remote has now, and their ids; sentences that warn;
-    and why it did not take all, empty where it did."""
+    why it did not take all, empty where it did; and the public keys that it is encrypted to."""
 
     branches: Mapping[str, str]
     warnings: Sequence[str] = ()
     refused: str = ""
+    encrypted_to: Sequence[str] = ()
 
 
 class Transport(Protocol):
@@ -64,3 +65,7 @@ class Transport(Protocol):
 
         Raises GitbackupError where the place cannot be reached, or is left as it was.
         """
+
+    def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
+        """Return where the encrypted copy is, or would be, of what is pushed to a place; None for
+        a kind that cannot be encrypted."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gitbackup.errors import UsageError
 from gitbackup.store.remotes.bundle import Bundle
+from gitbackup.store.remotes.encrypted_bundle import EncryptedBundle
 from gitbackup.store.remotes.git_folder import GitFolder
 from gitbackup.store.remotes.git_url import GitUrl
 from gitbackup.store.remotes.remote_url import RemoteUrl, at_home, check_word, hidden
@@ -13,6 +14,7 @@ from gitbackup.store.remotes.transport import Transport
 
 TRANSPORTS: tuple[Transport, ...] = (
     GitFolder(),
+    EncryptedBundle(),
     Bundle(),
     GitUrl(),
 )
@@ -22,6 +24,12 @@ TRANSPORTS: tuple[Transport, ...] = (
 def of(place: RemoteUrl) -> Transport:
     """Return the kind that a place is of."""
     return next(transport for transport in TRANSPORTS if transport.handles(place))
+
+
+def encrypted(place: RemoteUrl) -> RemoteUrl | None:
+    """Return where the encrypted copy is, or would be, of what is pushed to a place; None for a
+    git repository."""
+    return of(place).encrypted(place)
 
 
 def target(word: str, repository: Path) -> str:

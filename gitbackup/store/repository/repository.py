@@ -11,6 +11,7 @@ from typing import Self
 from gitbackup.errors import Damaged, NoRepository
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Selection
+from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.store.git import driver, lock, open_repository, settings
 from gitbackup.store.git.command import Commands
 from gitbackup.store.git.settings import Configured
@@ -59,20 +60,21 @@ class Repository(Configured):
     @classmethod
     @contextmanager
     def clone(
-        cls, source: str, path: Path | str, bare: bool = False
+        cls, source: str, path: Path | str, bare: bool = False, keys: EncryptionKeys = NO_KEYS
     ) -> Iterator[tuple[Self, list[str]]]:
         """Copy a repository from elsewhere into an empty folder; the source becomes its remote.
 
         Yields it with what to warn of: a commit, a branch or notes that cannot be taken over.
 
-        `source` is a git URL, a repository's folder, a bundle, or a folder with one bundle. Raises
-        UsageError if there is none, NoRepository if it is not a data repository or the folder is
-        not empty, Damaged if it is not complete. If it or the block fails, nothing is left behind.
+        `source` is a git URL, a repository's folder, a bundle, which `keys` open if it is
+        encrypted, or a folder with one bundle. Raises UsageError if there is none, NoRepository if
+        it is not a data repository or the folder is not empty, Damaged if it is not complete. If it
+        or the block fails, nothing is left behind.
         """
         with clone.making(Path(path), bare) as git:
             repository = cls(Path(path), git)
             with repository.lock():
-                warnings = clone.fill(git, source, repository.advance)
+                warnings = clone.fill(git, source, repository.advance, keys)
             yield repository, warnings
 
     @classmethod
@@ -267,6 +269,10 @@ class Repository(Configured):
         Raises UsageError if there is none.
         """
         return remotes.choose(self._git, word)
+
+    def recipients(self, remote: Remote) -> list[str]:
+        """Return the public keys that a remote's bundle is encrypted to, as somebody named them."""
+        return remotes.recipients(self._git, remote)
 
     def push(self, remote: Remote) -> PushOutcome:
         """Push all branches, tags and notes, none by force. It needs no lock.
