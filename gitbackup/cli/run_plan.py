@@ -203,6 +203,7 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         return
     if result.saved:
         terminal.say([f"saved the previous state as {result.place}"])
+    terminal.say(filter(None, [result.first_place]))
     for commit in result.meanwhile:
         click.echo(f"saved what was written meanwhile as commit {commit[:7]}")
     if result.plan.keys:

@@ -60,6 +60,7 @@ def entry(
         home,
         head=repository.head(),
         replaced=cut.replaced if cut else None,
+        saved_on=cut.saved_on if cut else "",
         undoes=request.how.undoes,
         takes_back=request.takes_back,
         whole=request.everything,

@@ -7,6 +7,7 @@ committed, and a new plan is made.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -17,7 +18,7 @@ from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import commit
 from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, NewerFormat, ServerError
 from gitbackup.format.patterns import widest
-from gitbackup.live.connection.cluster import LOST, NodesChanged
+from gitbackup.live.connection.cluster import FAILOVER, LOST, NodesChanged
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.permissions import all_told
 from gitbackup.live.server.unknown_types import unknown_types
@@ -121,6 +122,7 @@ class Restorer:
             self._reverter.begun = begun.replaced if (begun := request.unfinished) else None
             self._warnings += self._reverter.warnings
         self._wrote = False
+        self._stuck: tuple[int, float] | None = None  # keys to write when a node was lost, and when
         self._as_stored = True  # whether all that was written is read in the form it is stored in
 
     @property
@@ -210,7 +212,7 @@ class Restorer:
                     try:
                         result = self._carry_out(result, live_state, entries)
                     except LOST as error:
-                        self._await_nodes(error, left)
+                        self._await_nodes(error, live_state.plan, left)
                         lost = live_state.plan
                         continue
                     if not (result.busy and left):
@@ -227,9 +229,16 @@ class Restorer:
                 raise
             raise cut_off(error, result, since) from error
 
-    def _await_nodes(self, error: ServerError, left: int) -> None:
-        """Wait until a cluster of which a node was lost is whole, if `left` rounds are."""
-        if self._server.cluster is None or not left or self._reverter:
+    def _await_nodes(self, error: ServerError, plan: Plan, left: int) -> None:
+        """Wait until a cluster of which a node was lost is whole, if `left` rounds are.
+
+        Raises the error if no key was written for as long as a replica may take to become primary.
+        """
+        keys, now = len(plan.keys), time.monotonic()
+        if self._stuck is None or keys < self._stuck[0]:
+            self._stuck = keys, now
+        in_vain = now - self._stuck[1] >= FAILOVER
+        if self._server.cluster is None or not left or self._reverter or in_vain:
             raise error
         self._server.cluster.look()
 
@@ -240,7 +249,8 @@ class Restorer:
         warnings = preflight.warnings(self._server, live_state.plan, entries)
         plan = self._to_show(live_state, entries, warnings)
         applied = bool(plan.keys) and confirm(plan)
-        return RestoreResult(plan, applied, conflicts=plan.conflicts)
+        before = self._entry.saved_on or None
+        return RestoreResult(plan, applied, first_saved_on=before, conflicts=plan.conflicts)
 
     def _expect_some(self, plan: Plan) -> None:
         if not self._reverter:  # which knows already
@@ -340,14 +350,11 @@ class Restorer:
         """
         preflight.probe(self._server, live_state.plan, entries)  # the question may have taken long
         self._saved = None
+        if not self._home and live_state.plan.loses and live_state.capture.differs:
+            result = self._save_aside(result, live_state)
         journal = self._repository.journal
         journal.restoring(replace(self._entry, head=live_state.parent, replaced=self._replaced))
-        if not self._home:
-            if live_state.plan.loses and live_state.capture.differs:
-                label = self._server.label
-                saved, branch = commits.aside(self._repository, live_state, self._request, label)
-                result = replace(result.with_saved(saved), saved_on=result.saved_on or branch)
-        elif live_state.capture.differs or self._replaced is None:
+        if self._home and (live_state.capture.differs or self._replaced is None):
             saved = commits.commit_before(
                 self._repository, live_state, self._request, self._replaced
             )
@@ -357,6 +364,13 @@ class Restorer:
         self._entry = replace(self._entry, state=State.WRITING)
         self._wrote = True
         return result
+
+    def _save_aside(self, result: RestoreResult, live_state: LiveState) -> RestoreResult:
+        """Commit what another server holds to a branch of its own, which the journal names."""
+        label = self._server.label
+        saved, branch = commits.aside(self._repository, live_state, self._request, label)
+        self._entry = replace(self._entry, saved_on=self._entry.saved_on or branch)
+        return replace(result.with_saved(saved), saved_on=result.saved_on or branch)
 
     def _carry_out(
         self, result: RestoreResult, live_state: LiveState, entries: Entries

@@ -43,7 +43,8 @@ class RestoreResult:
     - `applied`: false if there was nothing to do, or if the plan was not confirmed;
     - `done`: the keys that hold what the commit does, as was verified;
     - `saved`: the commit of the state before; None if another server had nothing to lose, or if an
-      earlier run has made it; `saved_on`: its branch, if that is not HEAD's;
+      earlier run has made it; `saved_on`: its branch, if that is not HEAD's; `first_saved_on`: the
+      branch that an earlier run has made, which was cut off and had written some of the keys;
     - `meanwhile`: commits of what others wrote while it ran;
     - `recorded`: the commit of the restored state, None if there is none; `unrecorded`: why that
       commit, or the last look at the server after it, failed; empty if neither did;
@@ -63,6 +64,7 @@ class RestoreResult:
     done: Sequence[PlannedKey] = ()
     saved: str | None = None
     saved_on: str | None = None
+    first_saved_on: str | None = None
     meanwhile: Sequence[str] = ()
     recorded: str | None = None
     unrecorded: str = ""
@@ -123,6 +125,14 @@ class RestoreResult:
         branch = f" on the branch {self.saved_on}" if self.saved_on else ""
         return f"commit {self.saved[:7]}{branch}"
 
+    @property
+    def first_place(self) -> str:
+        """Return where an earlier run, which was cut off, has saved the state before it, in words;
+        empty if it has not."""
+        if self.first_saved_on is None:
+            return ""
+        return f"the state before the interrupted run is on the branch {self.first_saved_on}"
+
 
 def cut_off(error: GitbackupError, result: RestoreResult, since: str | None) -> GitbackupError:
     """Return the error of a restore that was cut off while it wrote.
@@ -131,5 +141,6 @@ def cut_off(error: GitbackupError, result: RestoreResult, since: str | None) -> 
     """
     parts = [f"the restore was interrupted: {str(error).removesuffix(f'; {AGAIN}')}"]
     parts += [f"the previous state is {result.place}"] if result.saved else []
+    parts += filter(None, [result.first_place])
     parts += [f"the current state is commit {since[:7]} (HEAD)"] if since else []
     return error.reworded("; ".join([*parts, "the same command finishes it"]))

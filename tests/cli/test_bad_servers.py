@@ -85,6 +85,15 @@ def test_no_password(kept: User) -> None:
         ("rediss://localhost?ssl_cert_reqs=no", f"not a Redis URL: {USAGE}"),
         ("redis://localhost?protocol=4", f"not a Redis URL: {USAGE}"),
         ("redis://localhost:99999", f"not a Redis URL: {USAGE}"),
+        *(
+            (url, "the port of a server is a number from 1 to 65535, not 0\n")
+            for url in (
+                "redis://localhost:0",
+                "rediss://localhost:0/1",
+                "redis://localhost?port=0",
+                "redis+sentinel://localhost,other:0/service",
+            )
+        ),
     ],
 )
 def test_a_url_that_is_none(kept: User, url: str, sentence: str) -> None:

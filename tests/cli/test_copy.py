@@ -105,6 +105,7 @@ def test_what_was_cut_off_is_finished_by_the_same_command(
     code, out, err = copy(user, target, "--yes")
     assert (code, err) == (0, "gitbackup: continuing the same restore, which was interrupted\n")
     assert "verified: 3 keys equal SERVER\n" in out
+    assert "the state before the interrupted run is on the branch saved/NAME\n" in out
     with target.client() as client:
         assert client.mget("a", "b", "later", "x") == [b"new", b"2", b"1", b"1"]
     assert '"old"' in user.says("show", f"{saved_branches()[0]}:a")

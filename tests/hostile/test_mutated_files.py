@@ -1,10 +1,12 @@
 """RDB files and bundles that were changed anywhere: refused in one sentence, or right; never more.
 
-Each change is made by a number, so that a failure names what to try again.
+Each change is made by a number, so that a failure names what to try again. The variable MUTATIONS
+is how many are tried of each.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 from pathlib import Path
@@ -19,7 +21,7 @@ from tests.store.plain import git, run_git
 
 pytestmark = pytest.mark.few(4)
 
-seeds = pytest.mark.parametrize("seed", range(40))
+seeds = pytest.mark.parametrize("seed", range(int(os.environ.get("MUTATIONS", "40"))))
 REFUSALS = {1, 2, 12, 13}
 NUMBERS = [b"\x00", b"\xff", b"\x80\xff\xff\xff\xff", b"\x81" + b"\xff" * 8, b"\xc3\x01\xff"]
 

@@ -54,6 +54,25 @@ def test_a_corrupt_value_is_not_loaded(
     assert user.redis.dbsize() == 0
 
 
+def test_of_servers_that_get_stuck_only_one_is_tried(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a script that never ends, in the commands of an append-only file."""
+    monkeypatch.setattr(embedded, "_PATIENCE", 1.0)
+    words = [b"EVAL", b"while true do end", b"0"]
+    command = b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+    fact = b"\xfa" + text(b"aof-base") + b"\xc0\x01"
+    Path("made").write_bytes(b"REDIS0010" + fact + b"\xff" + bytes(8) + command)
+
+    done = user.run("rdb", "verify", "made")
+
+    assert (done.code, done.err.count("\n")) == (12, 1), done
+    assert done.err.count("did not load more of its file within 1 seconds") == 1
+    others = find_servers()[1:]
+    assert all(str(other) in done.err for other in others)
+    assert ("; not tried: " in done.err) == bool(others)
+
+
 def test_what_is_good_of_such_a_file_is_loaded(user: User) -> None:
     Path("made").write_bytes(rdb(GOOD, DECOY))
 

@@ -22,13 +22,13 @@ def openssl(folder: Path, *words: str) -> None:
     subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
 
 
-def sign(folder: Path, name: str, host: str, *more: str) -> None:
-    """A certificate for a host, signed by our own CA."""
+def sign(folder: Path, name: str, host: str, *more: str, ca: str = "ca") -> None:
+    """A certificate for a host, signed by a CA, which is our own."""
     new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}")
     openssl(folder, *new, "-keyout", f"{name}.key", "-out", f"{name}.csr")
     (folder / "names").write_text(f"subjectAltName=DNS:{host}")
-    ca = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
-    openssl(folder, "x509", "-req", "-in", f"{name}.csr", *ca, "-out", f"{name}.pem", *more)
+    by = ("-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-extfile", "names")
+    openssl(folder, "x509", "-req", "-in", f"{name}.csr", *by, "-out", f"{name}.pem", *more)
 
 
 def sign_itself(folder: Path, name: str) -> None:
@@ -51,6 +51,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sign(made, "client", "client", "-days", "10")
     sign(made, "elsewhere", "elsewhere", "-days", "10")
     sign(made, "late", "localhost", "-days", "-1")
+    old = ("-signkey", "old.key", "-days", "-1", "-out", "old.pem", "-extfile", "ca.names")
+    (made / "ca.names").write_text("basicConstraints=critical,CA:TRUE")
+    new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=old")
+    openssl(made, *new, "-keyout", "old.key", "-out", "old.csr")
+    openssl(made, "x509", "-req", "-in", "old.csr", *old)
+    sign(made, "orphan", "localhost", "-days", "10", ca="old")
+    (made / "both.pem").write_bytes(
+        (made / "old.pem").read_bytes() + (made / "ca.pem").read_bytes()
+    )
+    locked = ("-aes128", "-passout", "pass:x", "-in", "client.key", "-out", "locked.key")
+    openssl(made, "rsa", *locked)
     return made
 
 
@@ -60,7 +71,7 @@ def ports(folder: Path) -> Iterator[Mapping[str, int]]:
 
     found: dict[str, int] = {}
     with ExitStack() as opened:
-        for name in ("server", "elsewhere", "late", "alone", "strict", "plain"):
+        for name in ("server", "elsewhere", "late", "alone", "orphan", "strict", "plain"):
             found[name] = port = free_port()
             own = "server" if name == "strict" else name
             settings = {
@@ -124,7 +135,11 @@ UNKNOWN = "is signed by an unknown CA"
         ("server", (), UNKNOWN),
         ("server", ("--cacert", "alone.pem"), UNKNOWN),
         ("elsewhere", CA, "is not for the name 'localhost': name the right one with --sni"),
-        ("late", CA, "has expired"),
+        ("server", ("--cacert", "alone.pem"), "not by one in 'alone.pem'"),
+        ("late", CA, "the certificate of the server at localhost:"),
+        ("late", CA, "has expired: renew it there"),
+        ("orphan", ("--cacert", "old.pem"), "the CA's certificate in 'old.pem' has expired"),
+        ("orphan", ("--cacert", "both.pem"), ", or a CA's in 'both.pem', has expired"),
         ("alone", CA, "is self-signed"),
         ("strict", CA, "requires a client certificate: name one with --cert and --key"),
         ("strict", (*CA, *STRANGER), "does not know the CA that signed the client certificate"),
@@ -187,6 +202,23 @@ def test_a_certificate_that_is_not_verified_is_a_warning(
         ),
         ("rediss://localhost:1", ("--key", "ca.key"), "name the certificate"),
         ("rediss://localhost:1", ("--cert", "client.pem", "--key", "ca.key"), "does not match"),
+        (
+            "rediss://localhost:1",
+            ("--cert", "client.pem"),
+            "'client.pem' contains no private key in PEM format: name its file with --key",
+        ),
+        (
+            "rediss://localhost:1",
+            ("--cert", "client.key", "--key", "client.key"),
+            "'client.key' contains no certificate in PEM format",
+        ),
+        (
+            "rediss://localhost:1",
+            ("--cert", "client.pem", "--key", "locked.key"),
+            "the key in 'locked.key' has a password",
+        ),
+        ("rediss://localhost:1", ("--sni", "a\u202eb"), "is not the name of a server"),
+        ("rediss://localhost:1", ("--sni", "a\nb"), "is not the name of a server"),
         ("redis://localhost:1", CA, "does not use TLS"),
         ("rediss://localhost:1?insecure=perhaps", (), "insecure must be true or false"),
     ],

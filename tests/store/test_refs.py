@@ -8,6 +8,7 @@ import pytest
 
 from gitbackup.errors import Damaged, UsageError
 from gitbackup.store.git.command import Commands
+from gitbackup.store.objects import refs
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git, run_git
 
@@ -86,6 +87,15 @@ def test_a_note_that_comes_is_in_what_is_told_of_a_commit(
         rehearsal = repository.commit_info(first).rehearsal
         assert rehearsal is not None
         assert rehearsal.verdict.value == verdict
+
+
+def test_more_refs_than_a_command_line_has_room_for(repository: Repository, first: str) -> None:
+    """As a bundle of somebody else may bring them."""
+    commands = Commands(repository.path / ".git", repository.path)
+    second = commit(repository, {"db0/a.json": b"2\n"})
+    assert refs.count(commands, second, *[f"^{first}"] * 60_000) == 1
+    assert refs.count_beyond(commands, second, [first] * 60_000) == 1
+    assert refs.count_beyond(commands, second, [first] * 60_000 + [second]) == 0
 
 
 NOT_COMMITS = [

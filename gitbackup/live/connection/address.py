@@ -165,15 +165,22 @@ def _options(url: str) -> dict[str, Any]:
             found["path"] = parts.path
         else:
             found["host"] = parts.hostname
-            options |= {"port": parts.port} if parts.port else {}
+            options |= {} if parts.port is None else {"port": parts.port}
             if (db := parts.path.strip("/")).isdecimal() and "db" not in options:
                 options["db"] = int(db)
     except ValueError:
         raise UsageError(f"not a Redis URL: {HINT}") from None
+    _expect_port(options.get("port", USUAL_PORT))
     if given.keys() - known.keys() - {*NAMES, *OF_OTHERS}:
         raise UsageError(f"the Redis URL has an unknown option: {HINT}")
     options |= {name: unquote(value) for name, value in found.items() if value}
     return {**options, SECURE: parts.scheme == "rediss"}
+
+
+def _expect_port(port: int) -> None:
+    """Raise UsageError for a number that no server's port can be."""
+    if not 0 < port <= LAST_PORT:
+        raise UsageError(f"the port of a server is a number from 1 to {LAST_PORT}, not {port}")
 
 
 def _one_of(known: Sequence[T], word: T) -> T:
@@ -195,6 +202,8 @@ def _by_sentinel(scheme: str, credentials: str, place: str) -> Address:
     options = {name: value for name, value in found.options.items() if name not in ("host", "port")}
     login = [str(options.pop(f"sentinel_{name}", "")) for name in ("username", "password")]
     places = tuple(map(_sentinel_place, hosts.split(",")))
+    for _, port in places:
+        _expect_port(port)
     label = f"{scheme}://{','.join(place_of(*one) for one in places)}/{service}"
     return replace(
         found, label=label, options=options, sentinels=Sentinels(unquote(service), places, *login)

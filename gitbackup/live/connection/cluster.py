@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from gitbackup.errors import Forbidden, PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.address import Address, place_of, told_place
 from gitbackup.live.connection.connection import Connection, CutOff, Refusal, TookTooLong
-from gitbackup.live.connection.dial import NoServer, dial
+from gitbackup.live.connection.dial import DEFAULTS, NoServer, dial
 from gitbackup.live.connection.error_replies import Redirected
 from gitbackup.live.connection.slots import slot
 
@@ -27,6 +26,7 @@ FAILOVER = 30.0  # seconds to wait for a replica to take the place of its primar
 HANDOVER = 1.0  # seconds to wait for a slot that is handed over to have a node
 AGAIN = 0.1  # seconds between two looks
 MOST_NODES = 1_000  # that a cluster may have, by the specification of Redis
+TIMEOUTS = 10  # that all nodes together may take to answer
 HOPS = 4  # from node to node, before they are given time to agree
 
 MOVE = re.compile(r"\[[0-9]+-([<>])-(\w+)\]")
@@ -198,19 +198,16 @@ class Cluster(Generic[Node]):
         return self.owners
 
     def _look(self) -> None:
-        first = self._first_view()
+        began = time.monotonic()
         views = dict[str, View]()
         joined: dict[str, Node] = {}
-        left = deque(first.needed)
+        left = {place.id: place for place in self._first_view().needed}
         while left:
-            place = left.popleft()
-            if place.id in views:
-                continue
-            if len(views) == MOST_NODES:
-                raise ServerError(f"{self._address.label} names more than {MOST_NODES:,} nodes")
+            self._expect_end(len(views) + len(left), time.monotonic() - began)
+            place = left.pop(next(iter(left)))
             server, found = self._visit(place)
             views[place.id], joined[place.id] = found, server
-            left += found.needed
+            left |= {other.id: other for other in found.needed if other.id not in views}
         owners = _claimed(views.values(), [""] * SLOTS)
         if missing := owners.count(""):
             raise _Unsettled(ServerError(self._uncovered(missing)), HANDOVER)
@@ -220,6 +217,17 @@ class Cluster(Generic[Node]):
         self.owners = owners
         self.moving = any(view.receivers or view.senders for view in views.values())
         self.epochs = frozenset().union(*(view.epochs for view in views.values()))
+
+    def _expect_end(self, nodes: int, seconds: float) -> None:
+        """Raise ServerError if there are too many nodes, or asking them takes too long."""
+        if nodes > MOST_NODES:
+            raise ServerError(f"{self._address.label} names more than {MOST_NODES:,} nodes")
+        patience = TIMEOUTS * (DEFAULTS | self._address.options)["socket_timeout"]
+        if seconds > patience:
+            raise TookTooLong(
+                f"the nodes of the cluster at {self._address.label} have not all answered after"
+                f" {patience:g} s; --timeout allows more time"
+            )
 
     def _first_view(self) -> View:
         """Return what the first node says that answers."""
@@ -256,9 +264,16 @@ class Cluster(Generic[Node]):
                 raise _Unsettled(error, FAILOVER) from None
             raise
         if found.own != place.id:
-            raise _Unsettled(ServerError(f"the node at {address.label} is another one"), FAILOVER)
+            raise _Unsettled(ServerError(self._another(place, found, address)), HANDOVER)
         self._note(found)
         return server, found
+
+    def _another(self, place: _Place, found: View, address: Address) -> str:
+        return (
+            f"the cluster at {self._address.label} names {address.label} as its node"
+            f" {place.id[:8]!r}, but the server there is its node {found.own[:8]!r}:"
+            " see `redis-cli --cluster check`"
+        )
 
     def _note(self, found: View) -> None:
         """Note where the nodes are, and which have replicas."""

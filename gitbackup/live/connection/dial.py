@@ -77,7 +77,7 @@ def _connected(address: Address) -> socket.socket:
         from gitbackup.live.connection import tls
 
         host = str(address.options.get("sni") or _host(address))
-        why = tls.meaning(error, address.label, host)
+        why = tls.meaning(error, address.label, host, address.options.get("ssl_ca_certs"))
         if address.is_secure and why is None and _at(address, tls.is_plain):
             why = tls.PLAIN.format(label=address.label)
         if why is None and address.is_secure and "shake" not in address.options:

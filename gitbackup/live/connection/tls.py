@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping
-from contextlib import closing, suppress
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def secured(plain: socket.socket, host: str, options: Mapping[str, Any]) -> sock
     try:
         context = _context(options)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
+        why = getattr(error, "strerror", None) or next(reversed(error.args), error)
         raise UsageError(f"the ssl_... options of the Redis URL cannot be used: {why}") from None
     patience = plain.gettimeout()
     plain.settimeout(options.get("shake", AT_ONCE))
@@ -74,7 +75,7 @@ def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
 
 def options(access: Access) -> dict[str, Any]:
     """What secured() is given. Raises UsageError for files that are none of theirs."""
-    _expect_files(access)
+    _expect_sound(access)
     made: dict[str, Any] = {"sni": access.sni}
     files = {
         "ssl_ca_certs": access.cacert,
@@ -88,7 +89,10 @@ def options(access: Access) -> dict[str, Any]:
     return made
 
 
-def _expect_files(access: Access) -> None:
+def _expect_sound(access: Access) -> None:
+    """Raise UsageError for a name that no server can have, and for files that are none of these."""
+    if access.sni and not _is_name(access.sni):
+        raise UsageError(f"{access.sni!r}, which --sni names, is not the name of a server")
     for name in ("cacert", "cert", "key"):
         if (file := getattr(access, name)) and not Path(file).is_file():
             raise UsageError(f"there is no file {file!r}, which --{name} names")
@@ -97,39 +101,60 @@ def _expect_files(access: Access) -> None:
     if access.key and not access.cert:
         raise UsageError("--key needs --cert: name the certificate")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for file in filter(None, (access.cacert, access.cert)):
+        with _readable(file, "certificate"):
+            context.load_verify_locations(file)
+    if access.cert:
+        key = access.key or access.cert
+        with _readable(key, "private key: name its file with --key", access.cert):
+            context.load_cert_chain(access.cert, key, password=_no_password)
+
+
+def _is_name(word: str) -> bool:
     try:
-        if access.cacert:
-            context.load_verify_locations(access.cacert)
-    except (ssl.SSLError, OSError):
-        raise UsageError(f"{access.cacert!r} contains no certificate in PEM format") from None
+        word.encode("idna")
+    except UnicodeError:
+        return False
+    return word.isprintable()
+
+
+@contextmanager
+def _readable(file: str, what: str, certificate: str = "") -> Iterator[None]:
+    """Raise UsageError, which names the file, if what it should contain cannot be loaded."""
     try:
-        if access.cert:
-            context.load_cert_chain(access.cert, access.key, password=_no_password)
-    except (ssl.SSLError, OSError, ValueError) as error:
-        raise UsageError(_unloaded(error, access)) from None
+        yield
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise UsageError(
+                f"the key in {file!r} does not match the certificate in {certificate!r}"
+            ) from None
+        noun, colon, advice = what.partition(":")
+        raise UsageError(f"{file!r} contains no {noun} in PEM format{colon}{advice}") from None
+    except OSError as error:
+        raise UsageError(f"{file!r} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise UsageError(
+            f"the key in {file!r} has a password: name a key without a password with --key"
+        ) from None
 
 
 def _no_password() -> str:
     raise ValueError("password")
 
 
-def _unloaded(error: Exception, access: Access) -> str:
-    key = access.key or access.cert
-    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
-        return f"the key in {key!r} does not match the certificate in {access.cert!r}"
-    if isinstance(error, ValueError):
-        return f"the key in {key!r} has a password: name a key without a password with --key"
-    return f"{access.cert!r} and {key!r} do not contain a certificate and its key in PEM format"
+def meaning(
+    error: BaseException | None, label: str, host: str, authorities: str | None = None
+) -> str | None:
+    """What an error of TLS, or one that came of it, means; None for any other.
 
-
-def meaning(error: BaseException | None, label: str, host: str) -> str | None:
-    """What an error of TLS, or one that came of it, means; None for any other."""
+    `authorities` is the file of certificates that the server's is to be signed by.
+    """
     while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
     if error is None or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return None
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _unverified(error, label, host)
+        return _unverified(error, label, host, authorities)
     reason = error.reason or ""
     if any(word in reason for word in NO_TLS):
         return PLAIN.format(label=label)
@@ -141,7 +166,9 @@ def meaning(error: BaseException | None, label: str, host: str) -> str | None:
     )
 
 
-def _unverified(error: ssl.SSLCertVerificationError, label: str, host: str) -> str:
+def _unverified(
+    error: ssl.SSLCertVerificationError, label: str, host: str, authorities: str | None
+) -> str:
     code, said = error.verify_code, error.verify_message.rstrip(".")
     its = f"the certificate of the server at {label}"
     if code in OTHER_NAMES:
@@ -149,12 +176,35 @@ def _unverified(error: ssl.SSLCertVerificationError, label: str, host: str) -> s
     if code == SELF_SIGNED:
         return f"{its} is self-signed: if you trust it, name its file with --cacert"
     if code in (IN_CHAIN, NO_ISSUER):
-        return f"{its} is signed by an unknown CA ({said}): name the CA's file with --cacert"
-    if code == EXPIRED:
-        return f"{its} has expired: renew it there, or correct the clock here"
-    if code == NOT_YET:
-        return f"{its} is not valid yet: a clock, here or there, is wrong"
+        known = f", not by one in {authorities!r}" if authorities else ""
+        return f"{its} is signed by an unknown CA ({said}){known}: name the CA's file with --cacert"
+    if code in (EXPIRED, NOT_YET):
+        return _out_of_date(its, authorities, code)
     return f"{its} could not be verified: {said}"
+
+
+def _out_of_date(its: str, authorities: str | None, code: int) -> str:
+    """Return whose certificate is not valid now: the server's, or one that signs it."""
+    end, why = {EXPIRED: ("notAfter", "has expired"), NOT_YET: ("notBefore", "is not valid yet")}[
+        code
+    ]
+    now = time.time()
+    dates = [ssl.cert_time_to_seconds(str(one[end])) for one in _certificates(authorities)]
+    wrong = [date for date in dates if (date < now if code == EXPIRED else date > now)]
+    clock = "correct the clock here" if code == EXPIRED else "a clock, here or there, is wrong"
+    if dates and len(wrong) == len(dates):
+        return f"the CA's certificate in {authorities!r} {why}: name a valid one, or {clock}"
+    if wrong:
+        return f"{its}, or a CA's in {authorities!r}, {why}: renew it, or {clock}"
+    return f"{its} {why}: {'renew it there, or ' if code == EXPIRED else ''}{clock}"
+
+
+def _certificates(file: str | None) -> Sequence[Mapping[str, object]]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with suppress(OSError):
+        if file:
+            context.load_verify_locations(file)
+    return context.get_ca_certs()
 
 
 def first_word(source: socket.socket, label: str) -> str | None:

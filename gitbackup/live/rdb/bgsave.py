@@ -21,6 +21,8 @@ from gitbackup.live.server import keyspace
 from gitbackup.progress import Progress
 
 STEP = 0.05  # seconds between two looks
+TIMEOUTS = 120  # that the server may take to save
+AHEAD = 5  # seconds, at most, that its last save may be dated after what its clock says now
 UNKNOWN = (
     "the user has no permission to ask the server at {label} where its RDB file is: name"
     " it with --file"
@@ -56,14 +58,39 @@ def save(server: Server, path: Path | None, progress: Progress) -> Saved:
 def _begin(connection: Connection) -> tuple[str, int]:
     """Begins a save when none is under way; when the last one was, and this one is, in seconds
     by the server's clock."""
+    patience = _Patience(connection)
     while True:
         info, now = _info(connection), keyspace.clock(connection) // 1000
-        if not _busy(info) and number(info, "rdb_last_save_time") < now:
+        last = number(info, "rdb_last_save_time")
+        if last > now + AHEAD:
+            raise ServerError(
+                f"the last save of the server at {connection.label} is dated later than its clock"
+                " says now, so it cannot be told when the next one ends: try --via sync"
+            )
+        if not _busy(info) and last < now:
             (reply,) = connection.ask([("BGSAVE",)])
             if not isinstance(reply, Refusal):
                 return info["rdb_last_save_time"], now
             if not any(word in str(reply) for word in ("in progress", "child process")):
                 raise connection.refused(reply, ("BGSAVE",))
+        patience.wait()
+
+
+class _Patience:
+    """How long a server may be busy with saving, by the timeout."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._label = connection.label
+        self._seconds = TIMEOUTS * connection.patience
+        self._began = time.monotonic()
+
+    def wait(self) -> None:
+        """Sleep for a moment. Raises ServerError once it has taken too long."""
+        if time.monotonic() - self._began > self._seconds:
+            raise ServerError(
+                f"the server at {self._label} is still saving after {self._seconds:,.0f} s;"
+                " --timeout allows more time"
+            )
         time.sleep(STEP)
 
 
@@ -75,14 +102,14 @@ def _busy(info: dict[str, str]) -> bool:
 
 def _await_end(connection: Connection, progress: Progress) -> dict[str, str]:
     """Waits while a save is under way; what the server says of it then."""
-    info, done = _info(connection), 0
+    info, done, patience = _info(connection), 0, _Patience(connection)
     progress.start("saving", number(info, "current_save_keys_total") or None)
     try:
         while info["rdb_bgsave_in_progress"] != "0":
             now = number(info, "current_save_keys_processed")
             progress.advance(now - done)
             done = now
-            time.sleep(STEP)
+            patience.wait()
             info = _info(connection)
     finally:
         progress.finish()
@@ -100,6 +127,8 @@ def _info(connection: Connection) -> dict[str, str]:
 
 def _path(connection: Connection) -> Path:
     folder, name = connection.ask([("CONFIG", "GET", "dir"), ("CONFIG", "GET", "dbfilename")])
-    if isinstance(folder, Refusal) or isinstance(name, Refusal):
+    told = {} if Refusal in (type(folder), type(name)) else mapping(folder) | mapping(name)
+    where = told.get("dir"), told.get("dbfilename")
+    if not all(where) or "\0" in "".join(map(str, where)):
         raise ServerError(UNKNOWN.format(label=connection.label))
-    return Path(mapping(folder)["dir"], mapping(name)["dbfilename"])
+    return Path(*map(str, where))

@@ -36,7 +36,8 @@ class LoadRefusal:
 
     `version` is its own, where it said so. `newer` tells whether it does not know the file's
     version; `module` whether it lacks a module that the file has data of; `runs` whether it
-    began at all, which one without its libraries does not.
+    began at all, which one without its libraries does not; `stuck` whether it neither loaded the
+    file nor refused it.
     """
 
     program: Path
@@ -45,6 +46,7 @@ class LoadRefusal:
     newer: bool = False
     module: bool = False
     runs: bool = True
+    stuck: bool = False
 
 
 def refusal(file: RdbFile, program: Path, error: ServerError) -> LoadRefusal:
@@ -52,6 +54,8 @@ def refusal(file: RdbFile, program: Path, error: ServerError) -> LoadRefusal:
     log = error.log if isinstance(error, StartFailed) else str(error)
     began = VERSION.search(log)
     version = began[1] if began else ""
+    if isinstance(error, StartFailed) and error.stuck:
+        return LoadRefusal(program, version, f"it {error.what}", stuck=True)
     if NEWER.search(log):
         why = f"it does not know RDB version {file.version}"
         return LoadRefusal(program, version, why, newer=True)
@@ -80,8 +84,13 @@ def _type(file: RdbFile, name: str) -> str:
     return f"{name!r}" if version is None else f"{name!r} (encoding version {version})"
 
 
-def refused_by_all(file: RdbFile, refusals: Sequence[LoadRefusal]) -> ServerError:
-    """Return the error that tells why none of these servers, one at least, loaded the file."""
+def refused_by_all(
+    file: RdbFile, refusals: Sequence[LoadRefusal], untried: Sequence[Path] = ()
+) -> ServerError:
+    """Return the error that tells why none of these servers, one at least, loaded the file.
+
+    `untried` are others that were not asked to.
+    """
     refusals = [each for each in refusals if each.runs] or refusals
     known = [each for each in refusals if not each.newer]  # they know its version, and tell more
     names = _names(known or refusals)
@@ -99,6 +108,9 @@ def refused_by_all(file: RdbFile, refusals: Sequence[LoadRefusal]) -> ServerErro
     told += [f"{_joined(some)}: {reason}" for reason, some in others]
     if any(each.module for each in known):
         told.append("name the module's file with --module")
+    if untried:
+        left = _joined([str(program) for program in untried])
+        told.append(f"not tried: {left}; name one with --server")
     return ServerError("; ".join(told))
 
 

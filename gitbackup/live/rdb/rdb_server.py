@@ -142,7 +142,7 @@ def _start(
     opened: ExitStack, file: RdbFile, programs: Sequence[Path], modules: Sequence[Path]
 ) -> EmbeddedServer:
     """The first of these servers that loads the file. Raises ServerError, which tells why each
-    of them does not."""
+    of them does not. If one gets stuck at it, no others are tried, which may do the same."""
     data = opened.enter_context(rdb_file.as_loaded(file))
     refusals: list[LoadRefusal] = []
     for program in programs:
@@ -152,7 +152,9 @@ def _start(
             return opened.enter_context(begins)
         except ServerError as error:
             refusals.append(refusal(file, program, error))
-    raise refused_by_all(file, refusals)
+            if refusals[-1].stuck:
+                break
+    raise refused_by_all(file, refusals, programs[len(refusals) :])
 
 
 def _counts(connection: Connection) -> dict[int, dict[str, int]]:

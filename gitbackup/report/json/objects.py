@@ -274,6 +274,7 @@ def restore_object(result: RestoreResult) -> dict[str, Any]:
         **({"reverted": plan.commit} if plan.how.revert else {}),
         "saved": result.saved,
         "saved_on": result.saved_on,
+        **({"first_saved_on": result.first_saved_on} if result.first_saved_on else {}),
         "meanwhile": list(result.meanwhile),
         "recorded": result.recorded,
         "verified": result.verified,

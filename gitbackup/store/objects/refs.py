@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from itertools import dropwhile, takewhile
 
@@ -17,6 +17,7 @@ HELD = "refs/gitbackup/imported"
 _NONE = "0" * 40
 _LONGEST = 4096  # bytes of a file in refs/
 _MOST_PACKED = 1 << 20  # bytes of the file of packed refs
+_WORDS = 1_000  # ids on one command line
 _SUBJECT = f"{__name__}.subject"
 _IN_FILE = re.compile(rb"[0-9a-f]{40}\n")
 _POINTS = re.compile(rb"ref: (refs/heads/(?!\.invalid)[^\0-\x20\x7f]+)\n")  # not of reftables
@@ -204,7 +205,9 @@ def count(git: Commands, *revisions: str) -> int:
     """Return how many commits these are; none are none."""
     if not revisions:
         return 0
-    return int(git.run("rev-list", "--count", *revisions))
+    # a line each, for a command line has an end, and a history may have more refs than fit
+    lines = "".join(f"{revision}\n" for revision in revisions)
+    return int(git.run("rev-list", "--count", "--stdin", stdin=lines.encode("utf-8")))
 
 
 def count_beyond(git: Commands, commit: str, kept: Collection[str]) -> int:
@@ -214,7 +217,15 @@ def count_beyond(git: Commands, commit: str, kept: Collection[str]) -> int:
     have for what one has. So 0 is exact, and another number may be too high.
     """
     found = count(git, commit, *(f"^{other}" for other in kept))
-    return 0 if found and any(holds(git, commit, other) for other in kept) else found
+    return 0 if found and _is_in_any(git, commit, [*kept]) else found
+
+
+def _is_in_any(git: Commands, commit: str, others: Sequence[str]) -> bool:
+    """Return whether a commit is one of the others, or in the history of one."""
+    own = git.run("rev-parse", commit)
+    some = (others[at : at + _WORDS] for at in range(0, len(others), _WORDS))
+    # what it has in common with a merge of them all
+    return any(git.attempt("merge-base", commit, *each).out == own for each in some)
 
 
 def branch(git: Commands) -> str:

@@ -41,7 +41,8 @@ class JournalEntry:
     - `server`: the label of the server; `home`: whether commits are taken from that one;
     - `branch`: HEAD's branch; `head`: HEAD's commit before it last moved for this restore; `made`:
       the commit that it moved to;
-    - `replaced`: the commit of the state before;
+    - `replaced`: the commit of the state before; `saved_on`: the branch with what another server
+      than the home one held before;
     - `undoes`: the commit of the restore that it takes back; `takes_back`: the commit of the state
       before that one;
     - `whole`: whether it makes the whole database equal the commit. Once it has ended, all others
@@ -57,6 +58,7 @@ class JournalEntry:
     head: str | None = None
     made: str | None = None
     replaced: str | None = None
+    saved_on: str = ""
     undoes: str | None = None
     takes_back: str | None = None
     whole: bool = False
