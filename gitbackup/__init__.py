@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gitbackup.backup.after_commit import AfterCommit as AfterCommit
     from gitbackup.backup.backup import Backup as Backup
+    from gitbackup.backup.events import Events as Events
+    from gitbackup.backup.hooks import HookQueue as HookQueue
+    from gitbackup.backup.hooks import HookRun as HookRun
     from gitbackup.backup.init import InitResult as InitResult
     from gitbackup.backup.rdb_files import RdbFiles as RdbFiles
     from gitbackup.backup.words import Words as Words
@@ -63,6 +66,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "backup.after_commit": ("AfterCommit",),
     "backup.backup": ("Backup",),
+    "backup.events": ("Events",),
+    "backup.hooks": (
+        "HookQueue",
+        "HookRun",
+    ),
     "backup.rdb_files": ("RdbFiles",),
     "backup.words": ("Words",),
     "checks.check": ("Checked",),

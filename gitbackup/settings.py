@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,8 +13,13 @@ from gitbackup.model.access import NAMES as ACCESS
 from gitbackup.store.remotes import remote_url
 from gitbackup.store.repository.repository import Repository
 
-ON_COMMIT = "on-commit"
+ON_COMMIT, ON_FAILURE = HOOKS = ("on-commit", "on-failure")
+"""The settings of what to run when something happens; the first is also a value of `push`."""
+
 OFF = "off"
+HTTPS = "https://"
+HOOK_TIMEOUT = 30.0  # seconds
+LONGEST_TIMEOUT = 3600.0
 LONGEST = 1000  # bytes of a glob
 CAME = "came"
 """The variable that notes which values came with a history: `NAME VALUE` each."""
@@ -52,6 +58,34 @@ def push(value: str) -> str:
     if value != ON_COMMIT:
         raise UsageError(f"push must be {ON_COMMIT} or {OFF}, not {value!r}")
     return value
+
+
+def is_webhook(value: str) -> bool:
+    """Return whether a hook is a URL; otherwise it is a command."""
+    return value.lower().startswith(HTTPS)
+
+
+def hook(value: str) -> str:
+    """Return a command, or the URL of a webhook. Raises UsageError for neither."""
+    if not value.strip() or "\0" in value:
+        raise UsageError("a hook is a command, or a URL that begins with https://")
+    if value.lower().startswith("http://"):
+        raise UsageError("a webhook begins with https://, so that nobody else can read it")
+    if is_webhook(value):
+        rest = value[len(HTTPS) :]
+        if not re.fullmatch(r"[!-~]+", rest) or rest[:1] in "/?#:" or "@" in rest.split("/")[0]:
+            raise UsageError("not the URL of a webhook, https://HOST/PATH, without a login")
+    return value
+
+
+def seconds(value: str) -> str:
+    """Return a number of seconds. Raises UsageError for anything else."""
+    try:
+        if 0 < float(value) <= LONGEST_TIMEOUT:
+            return value
+    except ValueError:
+        pass
+    raise UsageError(f"{value!r} is not a number of seconds up to {LONGEST_TIMEOUT:g}")
 
 
 def word(value: str) -> str:
@@ -103,6 +137,8 @@ SETTINGS = (
     Setting("encrypt-to", recipient, many=True),
     Setting("identity", word, many=True),
     Setting("rdbDir", word),
+    *(Setting(name, hook) for name in HOOKS),
+    Setting("hook-timeout", seconds),
     *(Setting(name, access(name)) for name in ACCESS),
 )
 TRAVELLING = tuple(each.name for each in SETTINGS if each.travels)
@@ -137,11 +173,10 @@ def named(name: str) -> Setting:
 class Config:
     """The settings of a data repository: reads those in force, changes the repository's own.
 
-    The names are `url`, `include`, `exclude`, `quiet`, `redact`, `label`, `push`, `push-to`,
-    `encrypt-to`, `identity`, `rdbDir`, and those of `model.access`; they are `gitbackup.<name>` in
-    git's config. Every method raises UsageError for another name or a value that is not valid, and
-    changes nothing then. `repository` returns the repository, or raises NoRepository; `url` is a
-    server's URL that takes precedence over the setting.
+    The names are those of `SETTINGS`; they are `gitbackup.<name>` in git's config. Every method
+    raises UsageError for another name or a value that is not valid, and changes nothing then.
+    `repository` returns the repository, or raises NoRepository; `url` is a server's URL that
+    takes precedence over the setting.
     """
 
     def __init__(self, repository: Callable[[], Repository], url: str | None = None) -> None:
@@ -202,6 +237,8 @@ def _shown(setting: Setting, value: str, source: str, origin: str) -> InForce:
         shown = without_password(value)
     elif setting.name == "push-to":
         shown = remote_url.hidden(value)
+    elif setting.name in HOOKS and is_webhook(value):  # whoever knows its path may post to it
+        shown = f"{HTTPS}{re.split('[/?#]', value[len(HTTPS) :])[0]}/..."
     return InForce(setting.name, shown, source, origin, setting.travels, shown != value)
 
 
@@ -229,6 +266,15 @@ def check(name: str, values: Sequence[str]) -> None:
     """Raise UsageError if a value is not valid for the setting."""
     for value in values:
         _checked(named(name), value)
+
+
+def hook_timeout(repository: Repository) -> float:
+    """Return for how many seconds a hook may run; the default if the setting is not valid."""
+    value = repository.get("hook-timeout")
+    try:
+        return float(seconds(value)) if value else HOOK_TIMEOUT
+    except UsageError:
+        return HOOK_TIMEOUT
 
 
 def _write(repository: Repository, setting: Setting, values: Sequence[str]) -> None:

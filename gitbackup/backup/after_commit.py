@@ -1,38 +1,128 @@
-"""What happens once a commit is made. Every command that commits ends with `after_commit`.
+"""What follows a commit, or a failure. Every command that commits ends with `after_commit`.
 
-What else is to happen then, such as running a hook, is one more step of that function.
+First the hooks run, then the commit is pushed, each if the settings say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
+from gitbackup.backup.hooks import Hook, HookRun, prepared
+from gitbackup.commit.commit import CommitResult, commit_object
 from gitbackup.errors import GitbackupError
+from gitbackup.history.stat import summaries
+from gitbackup.model.changes import Counts, Summary
+from gitbackup.model.commits import Selection
 from gitbackup.remotes.sync import PushResult, push_on_commit
+from gitbackup.settings import ON_COMMIT, ON_FAILURE
 from gitbackup.store.repository.repository import Repository
+
+Run = Callable[[Hook], HookRun | None]
+"""Runs a hook and returns how it ended; or None, and it runs later."""
 
 
 @dataclass(frozen=True, slots=True)
 class AfterCommit:
-    """What was done after a commit.
+    """What was done after a commit, or a failure.
 
-    `pushed` is the push, None where there was none. `failed` has a sentence for each step that
-    failed: the commit stands all the same.
+    `pushed` is the push, None where there was none; `hooks` are those that have run. `failed` has a
+    sentence for each step that failed: the commit stands all the same.
     """
 
     pushed: PushResult | None = None
     failed: Sequence[str] = ()
+    hooks: Sequence[HookRun] = field(default=())
 
 
-def after_commit(repository: Repository, made: bool) -> AfterCommit:
-    """Push HEAD's branch, if the setting `gitbackup.push` is `on-commit`.
+def after_commit(
+    repository: Repository, commits: Sequence[CommitResult | str], made: bool, run: Run
+) -> AfterCommit:
+    """Run the hooks of these commits, and push HEAD's branch, if the settings say so.
 
-    Unless a commit was `made`, do only what earlier commits have left undone. A failure is in the
+    Unless a commit was `made`, push only what earlier commits have left. A failure is in the
     result, and not raised.
     """
+    hooks, failed = _Hooks(repository, run), list[str]()
+    for commit in commits:
+        hooks.fire(ON_COMMIT, partial(_object_of, repository, commit))
     try:
-        return AfterCommit(push_on_commit(repository, made))
+        pushed = push_on_commit(repository, made)
     except GitbackupError as error:
         what = "the commit was made, but" if made else "earlier commits were"
-        return AfterCommit(failed=[f"{what} not pushed: {error}"])
+        failed.append(f"{what} not pushed: {error}")
+        hooks.fire(ON_FAILURE, partial(failure_object, "push", error))
+        pushed = None
+    failed += (f"the commit was made, but {why}" for why in hooks.failed)
+    return AfterCommit(pushed, failed, hooks.runs)
+
+
+def after_failure(
+    repository: Repository, command: str, error: GitbackupError, run: Run
+) -> AfterCommit:
+    """Run the hook for a command that failed. A failure is in the result, and not raised."""
+    hooks = _Hooks(repository, run)
+    hooks.fire(ON_FAILURE, partial(failure_object, command, error))
+    return AfterCommit(failed=hooks.failed, hooks=hooks.runs)
+
+
+def failure_object(command: str, error: GitbackupError) -> dict[str, Any]:
+    """Return what a hook is told of a failure."""
+    return {
+        "schema": "gitbackup.failure/1",
+        "command": command,
+        "error": str(error),
+        "exit_code": error.exit_code,
+    }
+
+
+class _Hooks:
+    """The hooks that have run for one thing that happened, and why others have not."""
+
+    def __init__(self, repository: Repository, run: Run) -> None:
+        self.runs: list[HookRun] = []
+        self.failed: list[str] = []
+        self._repository = repository
+        self._run = run
+
+    def fire(self, event: str, document: Callable[[], Mapping[str, Any]]) -> None:
+        """Run the hook for an event, if the settings have one; only then `document` is called."""
+        try:
+            if not self._repository.get(event):
+                return
+            hook = prepared(self._repository, event, document())
+        except GitbackupError as error:
+            self.failed.append(str(error))
+            return
+        if hook and (run := self._run(hook)):
+            self.runs.append(run)
+            self.failed += [] if run.ok else [str(run)]
+
+
+def _object_of(repository: Repository, commit: CommitResult | str) -> dict[str, Any]:
+    """Return a commit as `commit --json` gives it, also one that a restore has made."""
+    if isinstance(commit, CommitResult):
+        return commit_object(commit)
+    (found,) = summaries(repository, Selection((commit,), 1), ())
+    info = found.info
+    return commit_object(
+        CommitResult(
+            info.id,
+            info.subject,
+            next(iter(info.parents), None),
+            sum(_keys(info.trailers.get("Keys", ""))),
+            found.summary or Summary(info.counts or Counts(), {}, (), info.subject),
+            info.trailers.get("Consistency", ""),
+            (),
+        )
+    )
+
+
+def _keys(told: str) -> Iterator[int]:
+    """Yield how many keys each database has, as a commit's trailer tells it."""
+    for place in told.split():
+        name, _, count = place.partition("=")
+        if name.startswith("db") and count.isdecimal() and len(count) < 19:
+            yield int(count)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gitbackup.backup.context import Context, Passwords
+from gitbackup.backup.parts import Parts
 from gitbackup.model.access import Access
 from gitbackup.model.commits import CommitInfo, Consistency, KeyLine, Pushed, Rehearsal, Selection
 from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
@@ -20,10 +21,7 @@ from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from gitbackup.backup.after_commit import AfterCommit
     from gitbackup.backup.init import InitResult
-    from gitbackup.backup.rdb_files import RdbFiles
-    from gitbackup.backup.words import Words
     from gitbackup.checks.check import Checked
     from gitbackup.checks.rights import Rights
     from gitbackup.commit.commit import CommitResult
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
     from gitbackup.restore.restore import Confirm, Restorer
     from gitbackup.restore.result import RestoreResult
-    from gitbackup.settings import Config
     from gitbackup.store.repository.repository import Repository
     from gitbackup.transfer.copy import Copying
     from gitbackup.transfer.export import ExportResult
@@ -50,7 +47,7 @@ DEFAULT_ACCESS = Access()
 FROM_HEAD = Selection()  # every commit
 
 
-class Backup:
+class Backup(Parts):
     """Git for one Redis database.
 
     `repository` is the folder of the data repository. `url` names the server, such as
@@ -97,27 +94,6 @@ class Backup:
     def insecure(self) -> bool:
         """Whether the server's certificate is not checked."""
         return self._context.address.insecure
-
-    @property
-    def config(self) -> Config:
-        """The repository's settings, to read and to change."""
-        from gitbackup.settings import Config
-
-        return Config(lambda: self._context.history, self._context.url)
-
-    @property
-    def words(self) -> Words:
-        """What a person says of commits afterwards: the last message anew, and notes."""
-        from gitbackup.backup.words import Words
-
-        return Words(lambda: self._context.history)
-
-    @property
-    def rdb(self) -> RdbFiles:
-        """The server's data as RDB files: to save, list, verify and commit."""
-        from gitbackup.backup.rdb_files import RdbFiles
-
-        return RdbFiles(self._context)
 
     def connect(self) -> Server:
         """Connect to the server now, as every method that needs it does by itself."""
@@ -434,12 +410,6 @@ class Backup:
         from gitbackup.remotes import sync
 
         return sync.push(self._context.history, target, keys)
-
-    def after_commit(self, made: bool = True) -> AfterCommit:
-        """Push if `gitbackup.push` is `on-commit`: HEAD, or, unless `made`, what is left over."""
-        from gitbackup.backup.after_commit import after_commit
-
-        return after_commit(self._context.history, made)
 
     def pushed(self) -> list[Pushed]:
         """Return what each remote has of HEAD's branch, by the pushes and pulls made from here."""

@@ -112,7 +112,7 @@ def carry_out(
         raise terminal.Untouched from None
     if not result.applied:
         _say_nothing(ctx, result, manner.as_json)
-    made = result.saved or result.recorded
+    made = [*filter(None, (result.saved, *result.meanwhile, result.recorded))]
     undone = [] if result.whole or not result.applied else [_left(result)]
     if result.conflicts and (result.applied or not result.plan.keys):
         undone.append(conflicts.left(result.conflicts))
@@ -126,7 +126,7 @@ def carry_out(
         undone.append(
             f"the current state was not {what} ({result.unrecorded}): run the same command again"
         )
-    undone += filter(None, [say_after_commit(backup, manner.as_json) if made else ""])
+    undone += say_after_commit(backup, manner.as_json, made).failed if made else []
     if undone:
         raise PartlyDone("; ".join(undone))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gitbackup.capture.capture import Capture, take
 from gitbackup.capture.reader import SnapshotReader
@@ -12,7 +13,7 @@ from gitbackup.commit.warnings import doubts, surprises
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart
-from gitbackup.model.changes import Summary
+from gitbackup.model.changes import Summary, summary_object
 from gitbackup.snapshot.base import Base, compared_with
 from gitbackup.snapshot.compare import summarise
 from gitbackup.snapshot.sources import CommitSource, Spool
@@ -38,6 +39,19 @@ class CommitResult:
     consistency: str
     warnings: Sequence[str]
     differs: bool = True
+
+
+def commit_object(result: CommitResult) -> dict[str, Any]:
+    """Return what `commit` did, for a program; the member `commit` is null if it made none."""
+    return {
+        "schema": "gitbackup.commit/1",
+        "commit": result.commit,
+        "parent": result.parent,
+        "subject": result.subject,
+        "keys": result.keys,
+        "consistency": result.consistency,
+        **summary_object(result.summary),
+    }
 
 
 def expect_text(message: str | None) -> None:

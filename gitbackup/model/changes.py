@@ -131,5 +131,16 @@ class KeyDiff:
     redacted: bool = False
 
 
+def summary_object(summary: Summary) -> dict[str, Any]:
+    """Return how many keys were added, changed and removed, in all and by namespace."""
+    return {
+        **counts_object(summary.counts),
+        "namespaces": [
+            {"place": place, "namespace": name, **counts_object(counts)}
+            for (place, name), counts in summary.namespaces.items()
+        ],
+    }
+
+
 def counts_object(counts: Counts) -> dict[str, int]:
     return {"added": counts.added, "changed": counts.changed, "removed": counts.removed}

@@ -57,12 +57,12 @@ def test_all_that_is_in_force_is_listed_with_where_it_is_from(
     (tmp_path / "mine").write_text("[gitbackup]\n\tredact = *secret*\n\tpush = on-commit\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "mine"))
     assert settled.says("config", "list") == text("""
-        url      redis://me@db.example.org:6380/2 (login not shown)  this repository
-        exclude  tmp:*                                               this repository
-        quiet    usage:*                                             this repository
-        redact   *secret*                                            your git config, HERE/mine
-        redact   tok*                                                this repository
-        push     on-commit                                           your git config, HERE/mine
+        url      redis://me@db.example.org:6380/2 (not shown in full)  this repository
+        exclude  tmp:*                                                 this repository
+        quiet    usage:*                                               this repository
+        redact   *secret*                                              your git config, HERE/mine
+        redact   tok*                                                  this repository
+        push     on-commit                                             your git config, HERE/mine
     """)
     monkeypatch.setenv("REDIS_URL", f"redis://:{SECRET}@localhost:1")
     told = [json.loads(line) for line in settled.says("config", "list", "--json").splitlines()]

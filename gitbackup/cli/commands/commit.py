@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitbackup import Backup
 from gitbackup.cli import terminal
-from gitbackup.cli.after_commit import say_after_commit
+from gitbackup.cli.after_commit import expect_done, failure_hook, say_after_commit
 from gitbackup.cli.message import from_editor, message_options
 from gitbackup.cli.options import (
     OwnFirst,
@@ -24,10 +26,12 @@ from gitbackup.cli.options import (
     server_option,
     typed,
 )
-from gitbackup.errors import PartlyDone
 from gitbackup.model.commits import Consistency
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
+
+if TYPE_CHECKING:  # it loads what `commit --help` has no need of
+    from gitbackup.commit.commit import CommitResult
 
 
 @click.command(
@@ -79,7 +83,8 @@ def commit(
     """Commit every key of the database, with its type and expiry.
 
     Creates the data repository if there is none. If nothing changed, no commit is made, and
-    the exit code is 0. If gitbackup.push is on-commit, the commit is pushed.
+    the exit code is 0. If gitbackup.push is on-commit, the commit is pushed. The settings
+    on-commit and on-failure name commands that are run then (see gitbackup config).
 
     A commit shows the database at one point in time, if the server permits client tracking and
     writers leave enough time to read. Otherwise each key is read at its own moment, and the
@@ -100,32 +105,47 @@ def commit(
         alone("--amend changes the last message,", **others)
         _amend(open_backup(repo), message, as_json)
         return
+    from gitbackup.commit.commit import commit_object  # deferred, as above
+
     expect_rdb(rdb, server=server, module=modules)
     how = {"allow_empty": allow_empty, "dry_run": dry_run}
-    if rdb:
-        backup = open_backup(repo, url, databases)
-        result = backup.rdb.commit(rdb, message, server, modules=modules, **how)
-    else:
-        backup = logged_in(repo, url, databases)
-        chosen = Consistency(consistency)
-        if chosen is Consistency.PAUSE:
-            terminal.warn("writers may have to wait, for at most 500 ms in total")
-        result = backup.commit(message, consistency=chosen, **how)
+    backup = open_backup(repo, url, databases)
+    with nullcontext() if dry_run else failure_hook(backup, "commit"):
+        if rdb:
+            result = backup.rdb.commit(rdb, message, server, modules=modules, **how)
+        else:
+            backup = logged_in(repo, url, databases)
+            chosen = Consistency(consistency)
+            if chosen is Consistency.PAUSE:
+                terminal.warn("writers may have to wait, for at most 500 ms in total")
+            result = backup.commit(message, consistency=chosen, **how)
     terminal.warn_all(result.warnings)
+    if dry_run:
+        _say_preview(result, as_json, allow_empty)
+        return
+    made = [result] if result.commit else []
     if as_json:
-        terminal.say_json(objects.commit_object(result))
-    elif dry_run and not (result.differs or allow_empty):
-        terminal.say([sentences.unchanged_line(result)])
-    elif dry_run:
-        terminal.say(sentences.preview_lines(result))
+        done = say_after_commit(backup, as_json, made, bool(made))
+        terminal.say_json(commit_object(result) | objects.hooks_object(done.hooks))
     else:
         terminal.say(sentences.commit_lines(result))
-    if not (dry_run or result.commit) and message and result.parent:
+        done = say_after_commit(backup, as_json, made, bool(made))
+    if message and result.parent and not made:
         where = repo_words(repo) if typed(ctx, "repo") else ""
         head = next(backup.log(result.parent, limit=1))
         terminal.say(sentences.keep_words_lines(head, message, where), err=as_json)
-    if not dry_run and (unpushed := say_after_commit(backup, as_json, bool(result.commit))):
-        raise PartlyDone(unpushed)
+    expect_done(done)
+
+
+def _say_preview(result: CommitResult, as_json: bool, allow_empty: bool) -> None:
+    from gitbackup.commit.commit import commit_object
+
+    if as_json:
+        terminal.say_json(commit_object(result))
+    elif result.differs or allow_empty:
+        terminal.say(sentences.preview_lines(result))
+    else:
+        terminal.say([sentences.unchanged_line(result)])
 
 
 def _amend(backup: Backup, message: str | None, as_json: bool) -> None:
@@ -139,5 +159,4 @@ def _amend(backup: Backup, message: str | None, as_json: bool) -> None:
         terminal.say_json(objects.amend_object(result))
     else:
         terminal.say(sentences.amended_lines(result))
-    if unpushed := say_after_commit(backup, as_json):
-        raise PartlyDone(unpushed)
+    expect_done(say_after_commit(backup, as_json))

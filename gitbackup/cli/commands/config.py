@@ -30,6 +30,9 @@ NAMES = {
     "encrypt-to": "the public keys that bundles are encrypted to",
     "identity": "the files with private keys that open encrypted bundles",
     "rdbDir": "the folder in which rdb save puts files",
+    "on-commit": "a command, or an https URL, that gets each commit as JSON",
+    "on-failure": "the same for each failure of commit, watch and push",
+    "hook-timeout": "how many seconds these may take: 30",
     **dict.fromkeys(ACCESS, "as the option of this name"),
 }
 MANY = ("include", "exclude", "quiet", "redact", "label", "encrypt-to", "identity")
@@ -82,12 +85,15 @@ def config() -> None:
       encrypt-to  the public keys that bundles are encrypted to
       identity    the files with private keys that open encrypted bundles
       rdbDir      the folder in which rdb save puts files
+      on-commit   a command, or an https URL, that gets each commit as JSON
+      on-failure  the same for each failure of commit, watch and push
+      hook-timeout   how many seconds these may take: 30
       timeout, cacert, cacertdir, cert, key, sni, insecure   as the options
 
     A setting is gitbackup.NAME in git's config, of the repository or, for all repositories,
     of the user. push, pull and clone copy include, exclude, quiet and redact. A pull only
     ever hides more: if the other side has removed a glob, gitbackup says so and keeps it
-    until you remove it here. Passwords are never copied.
+    until you remove it here. Passwords and commands are never copied.
     """
 
 

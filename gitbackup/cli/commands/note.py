@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gitbackup.cli import completions, terminal
-from gitbackup.cli.after_commit import say_after_commit
+from gitbackup.cli.after_commit import expect_done, say_after_commit
 from gitbackup.cli.message import from_editor, message_options
 from gitbackup.cli.options import (
     OwnFirst,
@@ -18,7 +18,6 @@ from gitbackup.cli.options import (
     open_backup,
     repo_option,
 )
-from gitbackup.errors import PartlyDone
 from gitbackup.report.json.objects import note_object
 from gitbackup.report.text.sentences import note_lines
 
@@ -90,8 +89,7 @@ def note(
         terminal.say_json(note_object(commit, now, before))
     else:
         terminal.say(note_lines(commit, now))
-    if unpushed := say_after_commit(backup, as_json):
-        raise PartlyDone(unpushed)
+    expect_done(say_after_commit(backup, as_json))
 
 
 def _show(ctx: click.Context, commit: str, note: str, as_json: bool) -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitbackup import Backup, HookQueue
 from gitbackup.cli import terminal
-from gitbackup.cli.after_commit import say_after_commit
-from gitbackup.cli.options import OwnFirst, Renamed, connected, examples, logged_in
+from gitbackup.cli.after_commit import failure_hook, say_after_commit, say_failure
+from gitbackup.cli.options import OwnFirst, Renamed, connected, examples, logged_in, open_backup
+from gitbackup.errors import GitbackupError
 from gitbackup.format.names import escape
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
@@ -84,15 +86,33 @@ def watch(
 
     The server must permit client tracking. If the connection is lost, watch connects again
     and reads all keys once. Ctrl-C or SIGTERM ends it with exit code 0. Other commits and
-    restores may run meanwhile. If gitbackup.push is on-commit, each commit is pushed.
+    restores may run meanwhile. If gitbackup.push is on-commit, each commit is pushed. The
+    settings on-commit and on-failure name commands that are run then; watch does not wait for
+    them (see gitbackup config).
     """
-    with _stopped_by_signals() as stop:
+    with _stopped_by_signals() as stop, failure_hook(open_backup(repo, url), "watch"):
         backup = logged_in(repo, url, databases, _Reading(stop))
         events = backup.watch(stop, match=match, quiet=quiet, max_wait=max_wait, message=message)
-        for event in events:
-            made = _say(event, as_json)
-            if made is not None and (unpushed := say_after_commit(backup, as_json, made)):
-                terminal.warn(unpushed)
+        with HookQueue(terminal.warn) as queue:
+            _follow(backup, events, as_json, queue)
+
+
+def _follow(backup: Backup, events: Iterator[Event], as_json: bool, queue: HookQueue) -> None:
+    """Tell of each event, and do what follows it."""
+    from gitbackup.commit.watch import Trouble, Watching
+
+    is_well = True
+    for event in events:
+        _say(event, as_json)
+        if isinstance(event, Trouble):
+            if is_well:  # it is told once, and not at each try
+                say_failure(backup, "watch", GitbackupError(event.sentence), queue)
+            is_well = False
+            continue
+        is_well, made = True, [] if isinstance(event, Watching) else [event]
+        done = say_after_commit(backup, as_json, made, bool(made), queue)
+        for sentence in done.failed:
+            terminal.warn(sentence)
 
 
 class _Stopped(KeyboardInterrupt):
@@ -112,24 +132,23 @@ class _Reading(terminal.Line):
         super().advance(keys)
 
 
-def _say(event: Event, as_json: bool) -> bool | None:
-    """Tells what happened; whether it was a commit, None for trouble."""
+def _say(event: Event, as_json: bool) -> None:
+    """Tells what happened."""
     from gitbackup.commit.watch import Trouble, Watching
 
     if isinstance(event, Trouble):
         terminal.warn(f"{event.sentence}; trying again in {event.wait:.0f} s")
-        return None
+        return
     if isinstance(event, Watching):
         keys = sentences.keys(event.keys)
         line = f"watching {escape(event.server)}: {keys}, HEAD {event.head[:7]}"
         terminal.say([line], err=as_json)
-        return False
+        return
     terminal.warn_all(event.warnings)
     if as_json:
         terminal.say_json(objects.watch_object(event))
     elif event.commit:
         terminal.say([f"[{event.commit[:7]}] {escape(event.subject)}"])
-    return True
 
 
 @contextmanager

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format import codec
 from gitbackup.kinds import kind_of
-from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object
+from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object, summary_object
 from gitbackup.model.keys import FUNCTIONS, Entry, Key, key_object
 from gitbackup.plan.plan_json import conflicts_object, source_object
 from gitbackup.report.json.diff import to_json
 
 if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
+    from gitbackup.backup.hooks import HookRun
     from gitbackup.checks.check import Checked
     from gitbackup.commit.afterwards import Amended
     from gitbackup.commit.commit import CommitResult
@@ -31,19 +32,6 @@ if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
 def error_object(message: str, exit_code: int) -> dict[str, Any]:
     """Return what went wrong."""
     return {"schema": "gitbackup.error/1", "error": message, "exit_code": exit_code}
-
-
-def commit_object(result: CommitResult) -> dict[str, Any]:
-    """Return what `commit` did; the member `commit` is null if it made none."""
-    return {
-        "schema": "gitbackup.commit/1",
-        "commit": result.commit,
-        "parent": result.parent,
-        "subject": result.subject,
-        "keys": result.keys,
-        "consistency": result.consistency,
-        **_summary(result.summary),
-    }
 
 
 def amend_object(result: Amended) -> dict[str, Any]:
@@ -68,8 +56,18 @@ def note_object(commit: str, note: str, before: str) -> dict[str, Any]:
     }
 
 
+def hooks_object(runs: Sequence[HookRun]) -> dict[str, Any]:
+    """Return the member that tells of the hooks that have run; none if none has."""
+    told = [
+        {"event": run.event, "ok": run.ok, "how": run.how, "output": run.output} for run in runs
+    ]
+    return {"hooks": told} if told else {}
+
+
 def watch_object(result: CommitResult) -> dict[str, Any]:
     """Return a commit that `watch` made; the members are those of `commit`."""
+    from gitbackup.commit.commit import commit_object  # deferred, as all that makes a result
+
     return {**commit_object(result), "schema": "gitbackup.watch/1"}
 
 
@@ -85,7 +83,7 @@ def status_object(status: Status, pushed: Sequence[Pushed]) -> dict[str, Any]:
         "head": head.id if head else None,
         "head_date": head.date.isoformat() if head else None,
         "keys": status.keys,
-        **_summary(status.summary),
+        **summary_object(status.summary),
         "hidden": counts_object(status.hidden + status.excluded),
         "pushed": [
             {
@@ -106,7 +104,7 @@ def stat_object(before: str, after: str, summary: Summary, hidden: Counts) -> di
         "schema": "gitbackup.stat/1",
         "before": before,
         "after": after,
-        **_summary(summary),
+        **summary_object(summary),
         "hidden": counts_object(hidden),
     }
 
@@ -114,17 +112,6 @@ def stat_object(before: str, after: str, summary: Summary, hidden: Counts) -> di
 def hidden_object(hidden: Counts) -> dict[str, Any]:
     """Return the last object of a diff: how many quiet keys differ that it leaves out."""
     return {"schema": "gitbackup.hidden/1", **counts_object(hidden)}
-
-
-def _summary(summary: Summary) -> dict[str, Any]:
-    """Return how many keys were added, changed and removed, in all and by namespace."""
-    return {
-        **counts_object(summary.counts),
-        "namespaces": [
-            {"place": place, "namespace": name, **counts_object(counts)}
-            for (place, name), counts in summary.namespaces.items()
-        ],
-    }
 
 
 def log_object(info: CommitInfo) -> dict[str, Any]:
@@ -181,7 +168,7 @@ def summary_of_commit(
 
     Without a summary, `damage` says why.
     """
-    stat = {**_summary(summary), "hidden": counts_object(hidden)} if summary else None
+    stat = {**summary_object(summary), "hidden": counts_object(hidden)} if summary else None
     return log_object(info) | {"stat": stat, "damage": damage or None}
 
 

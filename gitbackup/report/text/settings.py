@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gitbackup.remotes.shared_settings import ArrivedSettings
     from gitbackup.settings import InForce
 
-CUT = "(login not shown)"
+CUT = "(not shown in full)"
 
 SOURCES = {
     "environment": "from {}",

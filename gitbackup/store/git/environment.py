@@ -76,6 +76,17 @@ def asking() -> dict[str, str]:
     return {"GIT_TERMINAL_PROMPT": os.environ.get("GIT_TERMINAL_PROMPT") or "1"}
 
 
+def of_hook(event: str, folder: Path) -> dict[str, str]:
+    """Return the environment for a hook: no password, and which repository it is about."""
+    ours = {"GITBACKUP_EVENT": event, "GITBACKUP_REPO": str(folder)}
+    return {**surroundings(os.environ), **ours}
+
+
+def in_hook() -> bool:
+    """Return whether this run is that of a hook."""
+    return bool(os.environ.get("GITBACKUP_EVENT"))
+
+
 def users_file(name: str) -> Path:
     """Return where git looks for a user's own file of this name, be it there or not."""
     home = os.environ.get("HOME") or os.devnull

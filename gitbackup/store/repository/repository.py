@@ -338,6 +338,11 @@ class Repository(Configured):
         """Return the cache of the blobs that were made of the server's replies."""
         return ReplyCache(self._git.git_dir / "gitbackup" / "seen")
 
+    @property
+    def hook_log(self) -> Path:
+        """The file that has what hooks have printed."""
+        return self._git.git_dir / "gitbackup" / "hooks.log"
+
     def problems(self) -> list[str]:
         """Return what `git fsck` finds wrong with the whole repository, a sentence each."""
         return fsck.check(self._git)

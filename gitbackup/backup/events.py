@@ -1,0 +1,56 @@
+"""`Backup.events`: what follows a commit or a failure, for any Python program.
+
+Each method imports what it needs when it is called, as those of Backup do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gitbackup.backup.context import Context
+from gitbackup.errors import GitbackupError
+
+if TYPE_CHECKING:
+    from gitbackup.backup.after_commit import AfterCommit
+    from gitbackup.backup.hooks import Hook, HookRun
+    from gitbackup.commit.commit import CommitResult
+
+    Run = Callable[[Hook], HookRun | None]
+
+
+class Events:
+    """What a repository's settings have for the things that happen: hooks, and pushes.
+
+    The methods of Backup that commit do none of it: call `after_commit` after them. `run` runs a
+    hook at once, unless another function is given, such as the `put` of a HookQueue. What fails is
+    in the result, and not raised.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def after_commit(
+        self,
+        commits: Sequence[CommitResult | str] = (),
+        *,
+        made: bool = True,
+        run: Run | None = None,
+    ) -> AfterCommit:
+        """Run the hooks of these commits, results or ids, and push if `gitbackup.push` is
+        `on-commit`: HEAD's branch, or, unless a commit was `made`, what is left over."""
+        from gitbackup.backup.after_commit import after_commit
+        from gitbackup.backup.hooks import Hook
+
+        return after_commit(self._context.history, commits, made, run or Hook.run)
+
+    def after_failure(
+        self, command: str, error: GitbackupError, *, run: Run | None = None
+    ) -> AfterCommit:
+        """Run the hook for a command that failed with an error, if there is one."""
+        from gitbackup.backup.after_commit import AfterCommit, after_failure
+        from gitbackup.backup.hooks import Hook
+
+        if self._context.repository is None:
+            return AfterCommit()
+        return after_failure(self._context.repository, command, error, run or Hook.run)

@@ -1,0 +1,50 @@
+"""What a Backup has besides its verbs: objects for its settings, RDB files, words and events.
+
+Each is imported when it is asked for, as the methods of Backup do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitbackup.backup.context import Context
+
+if TYPE_CHECKING:
+    from gitbackup.backup.events import Events
+    from gitbackup.backup.rdb_files import RdbFiles
+    from gitbackup.backup.words import Words
+    from gitbackup.settings import Config
+
+
+class Parts:
+    """The base of Backup, which sets what they are about: `_context`."""
+
+    _context: Context
+
+    @property
+    def config(self) -> Config:
+        """The repository's settings, to read and to change."""
+        from gitbackup.settings import Config
+
+        return Config(lambda: self._context.history, self._context.url)
+
+    @property
+    def words(self) -> Words:
+        """What a person says of commits afterwards: the last message anew, and notes."""
+        from gitbackup.backup.words import Words
+
+        return Words(lambda: self._context.history)
+
+    @property
+    def events(self) -> Events:
+        """What follows a commit or a failure: hooks, and the push of a commit."""
+        from gitbackup.backup.events import Events
+
+        return Events(self._context)
+
+    @property
+    def rdb(self) -> RdbFiles:
+        """The server's data as RDB files: to save, list, verify and commit."""
+        from gitbackup.backup.rdb_files import RdbFiles
+
+        return RdbFiles(self._context)
