@@ -291,8 +291,7 @@ class Kind(ABC):
     def create(self, name: str, value: Any) -> Command | None:
         """Return the one command that makes a key of a canonical value; None where it takes more.
 
-        All text in the value is UTF-8. The server replies the number of `elements()`, OK if the
-        type has none.
+        All text in the value is UTF-8.
         """
         return None
 

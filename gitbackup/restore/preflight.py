@@ -226,9 +226,11 @@ def unsupported_types(server: Server, plan: Plan) -> list[str]:
     """
     planned = Counter(
         step.type
-        for step in unordered(plan.keys)
+        for step in plan.steps
         if step.action is not Action.REMOVED and step.key.db != FUNCTIONS
     )
+    for new in plan.new_keys:
+        planned.update(new.types)
     if KNOWN_BY.keys().isdisjoint(planned):
         return []
     with closing(server.dial()) as connection:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain, groupby, islice
-from typing import cast
+from itertools import chain, count, groupby, islice
+from typing import NamedTuple, cast
 
 from gitbackup.format import codec
 from gitbackup.kinds import is_opaque, same
@@ -91,52 +91,64 @@ def differing(
 def unproved(
     raw: FileReplyReader | None, batches: Iterable[Created[list[NewKeys]]]
 ) -> Iterator[NewKeys]:
-    """Read each batch of keys as soon as it is created; yield the keys that are in doubt.
+    """Read the keys of each file as soon as they are created; yield those that are in doubt.
 
-    The others hold what they should. One batch is read while the next are created. Without a
+    The others hold what they should. They are read while the next batch is created. Without a
     `raw` reader, which not every server permits, all keys are in doubt.
     """
     if raw is None:
         yield from chain.from_iterable(batch.label for batch in batches)
         return
-    waiting: dict[str, Created[list[NewKeys]]] = {}
+    waiting: dict[str, _Written] = {}
     for read, replies in raw.read(_asked(batches, waiting)):
-        batch = waiting.pop(read.path)
+        written = waiting.pop(read.path)
         if replies is None or not (
-            _are_likely(replies, batch) or _give_entries(raw, replies, batch)
+            _are_likely(replies, written) or _give_entries(raw, replies, written)
         ):
-            yield from batch.label
+            yield written.new
+
+
+class _Written(NamedTuple):
+    """Keys of one file that were created, their entries by name, and their `Created.reads`."""
+
+    new: NewKeys
+    entries: Mapping[str, Entry]
+    reads: Sequence[bytes | None]
 
 
 def _asked(
-    batches: Iterable[Created[list[NewKeys]]], waiting: dict[str, Created[list[NewKeys]]]
+    batches: Iterable[Created[list[NewKeys]]], waiting: dict[str, _Written]
 ) -> Iterator[File]:
-    """Yield what to read for each batch, under its number, and put the batch into `waiting`."""
-    for number, batch in enumerate(batches):
-        waiting[str(number)] = batch
-        types = [*chain.from_iterable(new.types for new in batch.label)]
-        size = sum(new.comes for new in batch.label)
-        yield File(str(number), [*map(str.encode, batch.entries)], types, size)
+    """Yield what to read, file by file, under a number, and put it into `waiting`."""
+    number = count()
+    for batch in batches:
+        reads = iter(batch.reads)
+        for new in batch.label:
+            entries = {name: batch.entries[name] for name in new.names}
+            path = str(next(number))
+            waiting[path] = _Written(new, entries, [*islice(reads, len(entries))])
+            yield File(path, [*map(str.encode, new.names)], new.types, new.comes)
 
 
-def _are_likely(replies: FileReplies, batch: Created[list[NewKeys]]) -> bool:
+def _are_likely(replies: FileReplies, written: _Written) -> bool:
     """Return whether the replies are, byte for byte, those expected for these entries."""
-    return None not in batch.reads and replies.replies == b"".join(filter(None, batch.reads))
+    return None not in written.reads and replies.replies == b"".join(filter(None, written.reads))
 
 
-def _give_entries(
-    raw: FileReplyReader, replies: FileReplies, batch: Created[list[NewKeys]]
-) -> bool:
-    """Return whether the replies give the entries of the batch."""
+def _give_entries(raw: FileReplyReader, replies: FileReplies, written: _Written) -> bool:
+    """Return whether the replies give the entries that were written."""
     outcomes = raw.entries(replies)
     if not {dict}.issuperset(map(type, outcomes)):
         return False
-    read = cast(dict[str, Entry], dict(zip(batch.entries, outcomes, strict=True)))
-    return _are_same(read, batch.entries)
+    read = cast(dict[str, Entry], dict(zip(written.entries, outcomes, strict=True)))
+    return _are_same(read, written.entries)
 
 
 def _are_same(read: Mapping[str, Entry], due: Mapping[str, Entry]) -> bool:
     """Return whether entries that were read, of plain keys by name, are those that are due."""
+    exact = file_format.FLOATING.isdisjoint(entry["type"] for entry in due.values())
+    if exact and read == due:
+        return True
     return file_format.encode_loose(read) == file_format.encode_stored(due)
 
 

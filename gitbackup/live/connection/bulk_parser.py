@@ -115,33 +115,16 @@ class BulkParser:
         del held[:start]
         return found
 
-    def are(self, expected: bytes) -> bool:
-        """Whether just these bytes come next, which end with a reply; then they are taken.
-
-        Others are still to be received, and so are these where some bytes of them have come with
-        what was before. Raises OSError where the server goes away.
-        """
-        if self._reader.has_data():
-            return False
-        self._begin()
-        held = b""
-        while len(held) < len(expected):
-            held += self._more(len(expected) - len(held))
-            if not expected.startswith(held):
-                self._reader.feed(held)
-                return False
-        return True
-
     def _begin(self) -> None:
         """Something else is waited for."""
         self._left, self._came = self.patience, 0
 
-    def _more(self, most: int = PIECE) -> bytes:
+    def _more(self) -> bytes:
         """What comes next. Raises OSError where nothing does, or too slowly, or too much."""
         began = time.monotonic()
         self.source.settimeout(max(self._left, 0.001))
         try:
-            piece: bytes = self.source.recv(most)
+            piece: bytes = self.source.recv(PIECE)
         except TimeoutError:
             raise TimeoutError(self._kept_waiting()) from None
         finally:

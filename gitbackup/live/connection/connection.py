@@ -96,13 +96,6 @@ class Connection:
         except TROUBLES as error:
             raise self._lost(error) from None
 
-    def answers(self, expected: bytes) -> bool:
-        """Whether the next replies are surely just these bytes; if not, they are to be received."""
-        try:
-            return self._replies.are(expected)
-        except TROUBLES as error:
-            raise self._lost(error) from None
-
     def parse(self, replies: bytes) -> list[Any]:
         """The replies that bytes of `receive_raw` are; no others may be half received."""
         try:

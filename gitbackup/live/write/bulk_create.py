@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, compress
-from operator import not_
+from itertools import chain
 from typing import Generic, NamedTuple, Self, TypeVar
 
 from gitbackup.format import codec
-from gitbackup.kinds import KINDS, Command
+from gitbackup.kinds import KINDS, Command, Kind
 from gitbackup.kinds.base import SHORT, Argument, ReadBack
 from gitbackup.kinds.canonical_check import made_by_one, milliseconds
 from gitbackup.live.connection.connect import Server
@@ -22,10 +21,9 @@ from gitbackup.live.connection.resp import argument
 from gitbackup.live.write.key_writer import UNWATCH, KeyWrite, KeyWriter, Outcome
 from gitbackup.model.keys import Entry
 
-ARGUMENT = b"$%d\r\n%b\r\n"
 UNTIL = b"%b*3\r\n$9\r\nPEXPIREAT\r\n%b$%d\r\n%b\r\n"
 FOREVER = b"-1"
-READ = {
+READ: dict[ReadBack | None, bytes] = {
     ReadBack.WORDS: b":%b\r\n*%d\r\n%b",
     ReadBack.SCAN: b":%b\r\n*2\r\n$1\r\n0\r\n*%d\r\n%b",
 }
@@ -33,10 +31,8 @@ READ = {
 
 T = TypeVar("T")
 QUEUED = "QUEUED"
-QUESTION = b"*%d\r\n$5\r\nWATCH\r\n%b*%d\r\n$6\r\nEXISTS\r\n%b"
 BEGIN, END = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
-ANSWER = b"+OK\r\n%b*%d\r\n%b"
-NONE_THERE = b"+OK\r\n:0\r\n"  # to WATCH and EXISTS
+NONE_THERE = ["OK", 0]  # to WATCH and EXISTS
 DONE = {int, str}  # what a server answers that has done what it was told
 
 Plain = Mapping[str, Entry]
@@ -46,17 +42,14 @@ Plain = Mapping[str, Entry]
 class Creation(NamedTuple):
     """How a key is created.
 
-    `key` is its name as a packed argument. `commands` are packed, and `number` of them. `only_new`
-    tells whether they do nothing if the key exists, so that nobody has to look first. `reply` is
-    what the server answers to them. `likely_read` is what it then most likely answers when a
-    `FileReplyReader` asks for the key; None if that cannot be told.
+    `commands` are packed, and `number` of them. `only_new` tells whether they do nothing if the key
+    exists, so that nobody has to look first. `likely_read` is what the server then most likely
+    answers when a `FileReplyReader` asks for the key; None if that cannot be told.
     """
 
-    key: bytes
     commands: bytes
     number: int
     only_new: bool
-    reply: bytes
     likely_read: bytes | None
 
 
@@ -80,19 +73,19 @@ class _Batch(Generic[T]):
     def __init__(self, label: T, entries: Plain, dated: bool) -> None:
         self.label = label
         self.entries = entries
-        self._creations = [creation(name, entry, dated) for name, entry in entries.items()]
-        pairs = zip(entries.items(), self._creations, strict=True)
+        self._creations = [
+            _kind_creation(entry["type"], dated).of(name, entry) for name, entry in entries.items()
+        ]
+        pairs = [*zip(entries.items(), self._creations, strict=True)]
         self.others = {name: entry for (name, entry), created in pairs if created is None}
         self.reads = [created and created.likely_read for created in self._creations]
         ready = [created for created in self._creations if created]
-        keys, commands, numbers, only_new, done, _ = zip(*ready, strict=True) if ready else [()] * 6
+        old = (name for (name, _), created in pairs if created and not created.only_new)
         # one at least, so that there is an answer
-        asked = [*compress(keys, map(not_, only_new))] or keys[:1]
-        count, names = len(asked) + 1, b"".join(asked)
-        self.question = QUESTION % (count, names, count, names) if ready else b""
-        self.transaction = b"".join((BEGIN, *commands, END))
-        self.count = count = sum(numbers)
-        self.answer = ANSWER % (count * b"+QUEUED\r\n", count, b"".join(done))
+        asked = [*old] or [name for (name, _), created in pairs if created][:1]
+        self.question = pack(("WATCH", *asked)) + pack(("EXISTS", *asked)) if ready else b""
+        self.transaction = b"".join((BEGIN, *(created.commands for created in ready), END))
+        self.count = sum(created.number for created in ready)
 
     def with_outcome(self, outcome: Outcome) -> Created[T]:
         return Created(self.label, self.entries, outcome, self.reads)
@@ -147,15 +140,13 @@ class Creator:
 
     def _are_absent(self) -> bool:
         """Return whether none of the keys asked for exists; if so, they are watched from now on."""
-        if self._connection.answers(NONE_THERE) or self._connection.receive(2) == ["OK", 0]:
+        if self._connection.receive(2) == NONE_THERE:
             return True
         self._connection.ask([*UNWATCH])
         return False
 
     def _outcome(self, db: int, written: _Batch[T]) -> Outcome:
         """Return what became of a transaction that was sent."""
-        if self._connection.answers(written.answer):
-            return self._write_one_by_one(db, written.others)
         replies = self._connection.receive(written.count + 2)
         if replies.count(QUEUED) < written.count:
             for command, reply in zip(written.commands(), replies[1:], strict=False):
@@ -207,38 +198,58 @@ def creation(name: str, entry: Entry, dated: bool) -> Creation | None:
 
     `dated` tells whether the server knows `Abilities.pexpiretime`.
     """
-    kind, value, when = KINDS[entry["type"]], entry["value"], entry.get("expires_at")
-    command = kind.create(name, value)
-    if command is None:
-        return None
-    raw = name.encode()
-    key = ARGUMENT % (len(raw), raw)
-    moment = b"" if when is None else b"%d" % milliseconds(str(when))
-    packed = pack(command)
-    read = None
-    if read_back := kind.read_back:
-        words = packed[packed.index(b"\n") + 1 + len(_arguments(command[:1])) + len(key) :]
-        if read_back is not ReadBack.WORD:
-            read = READ[read_back] % (moment or FOREVER, len(command) - 2, words)
-        elif 0 < len(value) < SHORT // 4 or 0 < len(value.encode()) < SHORT:
+    return _kind_creation(entry["type"], dated).of(name, entry)
+
+
+class _KindCreation:
+    """How keys of one kind are created. What is the same for all of them is worked out once."""
+
+    def __init__(self, kind: Kind, dated: bool) -> None:
+        self._create = kind.create
+        self._read = READ.get(kind.read_back, b"")
+        self._is_word = kind.read_back is ReadBack.WORD
+        self._only_new = dated and bool(kind.create_if_absent)
+        words = kind.create_if_absent
+        self._options, self._count = _arguments(words), len(words)
+        self._until = _arguments((*words, kind.create_until))
+
+    def of(self, name: str, entry: Entry) -> Creation | None:
+        """Return how to create a key, as `creation()` does."""
+        value, when = entry["value"], entry.get("expires_at")
+        command = self._create(name, value)
+        if command is None:
+            return None
+        moment = b"" if when is None else b"%d" % milliseconds(str(when))
+        packed = pack(command)
+        head = packed.index(b"\n") + 1
+        key = argument(name.encode())
+        words = packed[head + _length(command[0]) + len(key) :]
+        read = None
+        if self._read:
+            read = self._read % (moment or FOREVER, len(command) - 2, words)
+        elif self._is_word and (0 < len(value) < SHORT // 4 or 0 < len(value.encode()) < SHORT):
             read = b":%b\r\n%b" % (moment or FOREVER, words)
-    elements = kind.elements(value)
-    reply = b"+OK\r\n" if elements is None else b":%d\r\n" % elements
-    if dated and kind.create_if_absent:
-        options = _arguments(kind.create_if_absent)
-        count = len(command) + len(kind.create_if_absent)
+        if self._only_new:
+            count, rest = len(command) + self._count, self._options
+            if moment:
+                count, rest = count + 2, self._until + argument(moment)
+            return Creation(b"*%d\r\n%b%b" % (count, packed[head:], rest), 1, True, read)
         if moment:
-            count += 2
-            options += _arguments((kind.create_until,)) + ARGUMENT % (len(moment), moment)
-        packed = b"*%d\r\n%b%b" % (count, packed[packed.index(b"\n") + 1 :], options)
-        return Creation(key, packed, 1, True, reply, read)
-    if not moment:
-        return Creation(key, packed, 1, False, reply, read)
-    commands = UNTIL % (packed, key, len(moment), moment)
-    return Creation(key, commands, 2, False, reply + b":1\r\n", read)
+            return Creation(UNTIL % (packed, key, len(moment), moment), 2, False, read)
+        return Creation(packed, 1, False, read)
 
 
 @cache
-def _arguments(words: tuple[Argument, ...]) -> bytes:
+def _kind_creation(type_: str, dated: bool) -> _KindCreation:
+    return _KindCreation(KINDS[type_], dated)
+
+
+@cache
+def _length(word: Argument) -> int:
+    """Return how many bytes a word of a command takes, packed."""
+    return len(_arguments((word,)))
+
+
+def _arguments(words: Iterable[Argument]) -> bytes:
     """Return words of a command, packed."""
     return b"".join(argument(str(word).encode()) for word in words)
