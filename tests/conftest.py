@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
+    "tests.outlived",
+    "tests.servers",  # before those that import it, so that pytest explains its asserts
     "tests.browser",
     "tests.clusters",
-    "tests.outlived",
-    "tests.servers",
     "tests.strangers",
 ]
 
@@ -43,6 +43,12 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("home"), max_examples=25, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes for two cores, since tests wait for servers and git a fifth of their time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (cores or 1) * 3 // 2 or 1
 
 
 @pytest.hookimpl(tryfirst=True)  # before what is long is left out

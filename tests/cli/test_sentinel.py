@@ -166,16 +166,18 @@ def test_the_places_of_sentinels(tmp_path: Path) -> None:
 
 def await_failover(ports: Sequence[int], before: int) -> int:
     """The primary's port, once every sentinel names another than before, which is one."""
+    found: list[int] = []
     with ExitStack() as opened:
         asked = [
             opened.enter_context(redis.Redis(port=port, decode_responses=True)) for port in ports
         ]
 
-        def named() -> set[tuple[str, int]]:
-            return {one.sentinel_get_master_addr_by_name("mymaster") for one in asked}
+        def agree() -> bool:
+            found[:] = {one.sentinel_get_master_addr_by_name("mymaster")[1] for one in asked}
+            return len(found) == 1 and before not in found
 
-        assert eventually(lambda: len(named()) == 1 and named() != {("127.0.0.1", before)})
-        ((_, port),) = named()
+        assert eventually(agree)
+    (port,) = found
     with redis.Redis(port=port) as client:
         assert eventually(lambda: client.role()[0] == b"master")
     return port

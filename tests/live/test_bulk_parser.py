@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.cli.app import code_of
@@ -21,20 +21,9 @@ CODES = {0, 1, 2, 3, 10, 11, 12, 13}
 
 
 @pytest.mark.long
-@settings(max_examples=10)
+@tried(100)
 @given(data=st.data())
 def test_nonsense_is_told(valkey: LiveServer, tmp_path: Path, data: st.DataObject) -> None:
-    is_told(valkey, tmp_path, data)
-
-
-@pytest.mark.long
-@tried(200)
-@given(data=st.data())
-def test_nonsense_is_told_always(valkey: LiveServer, tmp_path: Path, data: st.DataObject) -> None:
-    is_told(valkey, tmp_path, data)
-
-
-def is_told(valkey: LiveServer, tmp_path: Path, data: st.DataObject) -> None:
     """A run of some command in which some replies have become others."""
     fill(valkey)
     shutil.rmtree(tmp_path / "data", ignore_errors=True)

@@ -61,7 +61,7 @@ def test_every_value_that_a_restore_replaced_is_in_the_history(
     with valkey.client(decode_responses=True) as client:
         targets = [fill(client, backup, version) for version in ("one", "two")]
         with Bystander(write, valkey.url, KEYS, 1) as writer:
-            for restore in range(50):
+            for restore in range(30):
                 Backup(backup.path, valkey.url).restore(targets[restore % 2], yes)
         backup.commit("what is there in the end")
     replaced = set(replaced_by_others(writer.told))

@@ -38,7 +38,7 @@ def test_nothing_is_lost_whatever_goes_wrong() -> None:
 
 @pytest.mark.long
 def test_nothing_is_lost_whatever_goes_wrong_for_long() -> None:
-    failures = tortured("long", 120).failures
+    failures = tortured("long", 80).failures
     assert not failures, "\n".join(failure["told"] for failure in failures)
 
 
