@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from gitbackup.restore.result import RestoreResult as RestoreResult
     from gitbackup.transfer.export import ExportResult as ExportResult
     from gitbackup.verify.verify import Verified as Verified
+    from gitbackup.version import __version__ as __version__
 
 _HOMES = {
     "backup.after_commit": ("AfterCommit",),
@@ -131,10 +132,11 @@ _HOMES = {
     "restore.result": ("RestoreResult",),
     "transfer.export": ("ExportResult",),
     "verify.verify": ("Verified",),
+    "version": ("__version__",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)
+__all__ = sorted(name for name in _HOME_OF if name[0] != "_")
 
 
 def __getattr__(name: str) -> Any:

@@ -63,8 +63,7 @@ def test_every_example(name: str, tmp_path: Path, start_server: StartServer) -> 
         for command, shown in steps(block):
             output = shell.run(command)
             assert same_each_time(shown) == same_each_time(output), command
-    for program in blocks(PAGES[name], "python"):
-        shell.python(program)
+    shell.python("\n".join(blocks(PAGES[name], "python")))
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])

@@ -39,6 +39,7 @@ FLOORS = (
     ("format", "system"),  # bytes to text; files and memory of this machine
     ("model",),  # the nouns
     ("errors", "progress"),  # what can go wrong; what long work reports
+    ("version", "wording"),  # its number; how a message names an option
 )
 """Each floor's rooms, from the roof down. A room is a module or a package."""
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
+import re
 import subprocess
 import sys
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import gitbackup
 from gitbackup import Backup, GitbackupError
-from tests.servers import LiveServer
+from gitbackup.cli.app import code_of
+from tests.servers import LiveServer, StartServer
+from tests.test_floors import SOURCES, tree_of
 
 HOUSE = Path(gitbackup.__file__).parents[1]
 every_name = pytest.mark.parametrize("name", gitbackup.__all__)
@@ -128,3 +133,82 @@ def test_every_error_is_a_gitbackup_error_with_a_code(tmp_path: Path) -> None:
     }
     with pytest.raises(gitbackup.NoRepository):
         Backup(tmp_path / "none").status()
+
+
+def test_the_version_is_that_of_the_command(capfd: pytest.CaptureFixture[str]) -> None:
+    assert code_of(["--version"]) == 0
+    assert capfd.readouterr().out == f"gitbackup {gitbackup.__version__}\n"
+
+
+SECRET = "s3cr3t-p4ss"
+
+
+def test_no_repr_shows_a_password(start_server: StartServer, tmp_path: Path) -> None:
+    """Of what a program holds: the object for each verb, results, and what they are made of."""
+    server = start_server(requirepass=SECRET)
+    url = server.url.replace("unix://", f"unix://:{SECRET}@")
+    asked, by_url = Backup(tmp_path / "a", server.url, password=SECRET), Backup(tmp_path / "b", url)
+    for backup in (asked, by_url):
+        made = backup.init(), backup.commit("begin", allow_empty=True), backup.status()
+        plan, pushed = backup.restorer("HEAD"), backup.push(str(tmp_path))
+        held = (
+            backup.server,
+            backup.config.in_force(),
+            backup.rdb,
+            backup.repository,
+            backup.check(),
+        )
+        told = [*map(repr, (backup, *made, plan, plan.plan(), pushed, *held))]
+        told += [repr(vars(each)) for each in (backup, plan)]
+        assert [one for one in told if SECRET in one] == []
+        assert f"Backup('{backup.path}', url='{server.url}'" in repr(backup)
+
+
+def test_a_repr_says_what_it_is(tmp_path: Path) -> None:
+    assert repr(Backup("data")) == "Backup('data')"
+    assert repr(Backup("data", "redis://u:p@host:7/3", databases=[3])) == (
+        "Backup('data', url='redis://u@host:7/3', databases=[3])"
+    )
+    assert repr(Backup("data", "nonsense:p@ss")) == "Backup('data', url='...')"
+    assert repr(Backup("data").rdb) == "Backup('data').rdb"
+
+
+BELOW = [module for module in SOURCES if module.partition(".")[0] not in ("cli", "report")]
+
+
+@pytest.mark.parametrize("module", [name for name in BELOW if name != "wording"])
+def test_no_message_speaks_of_an_option_but_by_its_name_in_python(module: str) -> None:
+    """Both names are in `wording`. Whole commands, and those of git and redis-cli, stay as they
+    are."""
+    texts = [re.sub(r"{wording\.[^}]*}", "", text) for text in sentences(tree_of(module))]
+    options = [text for text in texts if re.search(r"(?<![\w-])--[a-z]", text)]
+    assert [
+        text for text in options if not re.search(r"git |redis-cli |^f?.(--|gitbackup )", text)
+    ] == []
+
+
+def sentences(tree: ast.Module) -> Iterator[str]:
+    """The texts of more than three words that are no docstrings, as they are written."""
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    told |= {id(part) for text in texts for part in ast.walk(text) if part is not text}
+    for node in ast.walk(tree):
+        text = isinstance(node, ast.JoinedStr) or isinstance(getattr(node, "value", None), str)
+        if text and id(node) not in told and len((said := ast.unparse(node)).split()) > 3:
+            yield said
+
+
+def test_an_error_names_a_parameter_in_python_and_an_option_to_a_person(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(gitbackup.NoRepository) as raised:
+        Backup(tmp_path / "none").diff("HEAD", "HEAD~1")
+    assert str(raised.value) == (
+        f"no data repository at {tmp_path / 'none'}; `Backup.commit()` creates one, and"
+        " `repository` names another"
+    )
+    assert code_of(["log", "--repo", str(tmp_path / "none")]) == 10
+    assert capfd.readouterr().err == (
+        f"gitbackup: no data repository at {tmp_path / 'none'}; `gitbackup commit` creates one,"
+        " and --repo names another\n"
+    )

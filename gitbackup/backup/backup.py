@@ -75,6 +75,9 @@ class Backup(Parts):
         path, passwords = Path(repository), Passwords(password, sentinel_password)
         self._context = Context(path, url, passwords, databases, progress, lock_wait, access)
 
+    def __repr__(self) -> str:
+        return repr(self._context)
+
     @property
     def path(self) -> Path:
         """The folder of the data repository, whether it exists yet or not."""
@@ -332,15 +335,13 @@ class Backup(Parts):
         return restores.reverter(self._context, commit_ish, *how)
 
     def planned(self, plan: Plan, to: str | None = None) -> Restorer:
-        """Return a restore that carries out exactly this plan, which was made before.
-        It raises GitbackupError, naming the keys, where one has changed since."""
+        """Return a restore of exactly this plan. It raises GitbackupError if a key has changed."""
         from gitbackup.backup import restores
 
         return restores.planned(self._context, plan, to)
 
     def undoer(self) -> Restorer:
-        """Return the undoing of the last restore, to plan or to carry out; it covers the keys that
-        the restore was to change. Raises UsageError where HEAD's history has no restore."""
+        """Return the undoing of the last restore. Raises UsageError where HEAD's past has none."""
         from gitbackup.backup import restores
 
         return restores.undoer(self._context)

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gitbackup import wording
 from gitbackup.errors import PasswordNeeded, ServerError, UsageError
 from gitbackup.model.access import NAMES, Access
 from gitbackup.model.commits import Consistency
@@ -37,6 +38,9 @@ class Passwords(NamedTuple):
 
     server: str | None = None
     sentinels: str | None = None
+
+    def __repr__(self) -> str:
+        return "Passwords(...)"
 
 
 class Context:
@@ -65,6 +69,17 @@ class Context:
         self._passwords = passwords
         self._access = access
         self._server: Server | None = None
+
+    def __repr__(self) -> str:
+        """What a Backup of it is made with, without a password."""
+        words = [repr(str(self.path))]
+        if self.url is not None:
+            from gitbackup.settings import without_password
+
+            words.append(f"url={without_password(self.url) or '...'!r}")
+        if self.databases is not None:
+            words.append(f"databases={[*self.databases]}")
+        return f"Backup({', '.join(words)})"
 
     @cached_property
     def repository(self) -> Repository | None:
@@ -117,7 +132,7 @@ class Context:
                 f"the server {self.address.label} requires a password, but your"
                 " password is not sent there, because that server is named by the"
                 f" settings of {self.path}, which belongs to another user; if it is"
-                " your server, name it with --url or REDIS_URL"
+                f" your server, name it with {wording.option('--url or REDIS_URL', 'url')}"
             ) from None
 
     def _may_log_in(self) -> bool:

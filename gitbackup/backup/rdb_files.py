@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitbackup import wording
 from gitbackup.backup.context import Context
 from gitbackup.errors import ServerError
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
@@ -34,6 +35,9 @@ class RdbFiles:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    def __repr__(self) -> str:
+        return f"{self._context!r}.rdb"
 
     @property
     def folder(self) -> Path:
@@ -62,7 +66,8 @@ class RdbFiles:
         if len(at.server.nodes) > 1:
             raise ServerError(
                 f"cannot save the cluster at {at.server.label} as one RDB file, since each of its"
-                " primaries has only some of the keys: `gitbackup commit` saves them all"
+                " primaries has only some of the keys:"
+                f" {wording.command('commit', 'commit()')} saves them all"
             )
         return files.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
 

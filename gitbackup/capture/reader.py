@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 
+from gitbackup import wording
 from gitbackup.capture.consistency import PATIENCE, ConsistencyLoop, FullRescanNeeded, Reading
 from gitbackup.capture.file_index import FileIndex, Sink
 from gitbackup.capture.file_reader import FileReader
@@ -242,11 +243,12 @@ class SnapshotReader:
         whether all of them were."""
         moving = cluster.moving
         cluster.look()
+        hear = wording.command("check --rights watch", "rights('watch')")
         if moving or cluster.moving or cluster.epochs != epochs:
             raise NodesChanged(
                 f"slots of the cluster at {self.server.label} are moving between its nodes: wait"
-                " until that has ended, or let the user hear of writes, which `gitbackup check"
-                " --rights watch` tells how to do"
+                " until that has ended, or let the user hear of writes, which"
+                f" {hear} tells how to do"
             )
 
     def _session(self) -> AbstractContextManager[ExitStack]:

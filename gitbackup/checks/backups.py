@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from gitbackup import wording
 from gitbackup.checks.persistence import unknown
 from gitbackup.model.amounts import age, counted, span
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
@@ -56,7 +57,11 @@ def _commit(backups: Backups, max_age: timedelta, now: datetime) -> Risk:
     if head is None:
         return risk("there is no commit", Level.BAD, "Make the first commit:", commands)
     if backups.changed is None:
-        changed = "changes since then are unknown" if backups.why else "not compared (--quick)"
+        changed = (
+            "changes since then are unknown"
+            if backups.why
+            else f"not compared ({wording.option('--quick')})"
+        )
     elif backups.changed:
         changed = f"{counted(backups.changed, 'key')} changed since"
     else:

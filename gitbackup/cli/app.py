@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from gitbackup import __version__, wording
 from gitbackup.cli import before_command, terminal
 from gitbackup.cli.command_list import COMMANDS, FAMILIES
 from gitbackup.errors import GitbackupError
@@ -67,7 +68,7 @@ def _meant(word: str) -> str:
     params=before_command.options(),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(package_name="gitbackup", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def app(ctx: click.Context) -> None:
     """Git for a Redis database.
@@ -110,6 +111,11 @@ def run(arguments: list[str] | None = None) -> None:
 
 def code_of(words: list[str]) -> int:
     """Run a command line, and return its exit code."""
+    with wording.for_command_line():
+        return _run(words)
+
+
+def _run(words: list[str]) -> int:
     try:
         return int(app(args=words, prog_name="gitbackup", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:

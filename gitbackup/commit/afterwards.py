@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from gitbackup import wording
 from gitbackup.commit.commit import expect_text, subject_of
 from gitbackup.commit.message import is_ours, reworded, with_newlines
 from gitbackup.errors import UsageError
@@ -79,8 +80,9 @@ def put(repository: Repository, info: CommitInfo, words: str, how: Put) -> str:
     """Do as `annotate()`, under the repository's lock."""
     note = with_newlines(words).strip()
     if info.note and how is Put.ADD:
+        append, instead = wording.option("--append"), wording.option("--replace")
         raise UsageError(
-            f"commit {info.short_id} has a note already: --append adds to it, and --replace"
+            f"commit {info.short_id} has a note already: {append} adds to it, and {instead}"
             " replaces it"
         )
     if info.note and how is Put.APPEND:

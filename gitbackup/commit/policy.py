@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gitbackup import wording
 from gitbackup.commit.commit import expect_text
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
@@ -38,7 +39,8 @@ class CommitPolicy:
 
     def __post_init__(self) -> None:
         if not 0 <= self.wait <= self.max_wait:
-            raise UsageError("--max-wait is shorter than --quiet")
+            longest, least = wording.option("--max-wait"), wording.option("--quiet", "wait")
+            raise UsageError(f"{longest} is shorter than {least}")
         expect_text(self.message(_SAMPLE))
 
     def message(self, summary: Summary) -> str:

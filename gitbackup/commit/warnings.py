@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
+from gitbackup import wording
 from gitbackup.capture.capture import Capture
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.format import names
@@ -119,14 +120,17 @@ def _cut_off(repository: Repository) -> list[str]:
 
 def _sentence(restore: JournalEntry) -> str:
     """Return what finishes a restore that was cut off, and what takes it back."""
+    undo = wording.command("undo", "undo()")
     if restore.undoes:
-        return f"an undo of {restore.undoes[:7]} is not finished: `gitbackup undo` finishes it"
+        return f"an undo of {restore.undoes[:7]} is not finished: {undo} finishes it"
     unfinished = f"a restore of {restore.commit[:7]} is not finished"
-    back = "`gitbackup undo` takes it back"
+    back = f"{undo} takes it back"
     if not restore.asked.startswith("["):
-        return f"{unfinished}: the same `gitbackup restore --plan` finishes it, {back}"
+        planned = wording.command("restore --plan", "planned()")
+        return f"{unfinished}: the same {planned} finishes it, {back}"
     if json.loads(restore.asked)[0] == "import" and len(json.loads(restore.asked)) > 2:
-        return f"an import is not finished: the same `gitbackup import` finishes it, {back}"
+        importer = wording.command("import", "importer()")
+        return f"an import is not finished: the same {importer} finishes it, {back}"
     return f"{unfinished}: `{shlex.join(_command(restore))}` finishes it, {back}"
 
 

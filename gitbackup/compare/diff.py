@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from gitbackup import wording
 from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.warnings import doubts, surprises
@@ -78,9 +79,9 @@ class Diff:
         """
         if self.redaction and (key := next(self._hidden(), None)):
             raise UsageError(
-                f"{str(key)!r} is masked by --redact or gitbackup.redact, and the"
-                " commands would write the mask: leave the key out with --exclude, or"
-                " do not mask it"
+                f"{str(key)!r} is masked by {wording.option('--redact')} or gitbackup.redact, and"
+                " the commands would write the mask: leave the key out with"
+                f" {wording.option('--exclude')}, or do not mask it"
             )
         return commands(self.comparison, time.time_ns() // 1_000_000)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from gitbackup import kinds
+from gitbackup import kinds, wording
 from gitbackup.diff.labels import Labels
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
@@ -42,7 +42,8 @@ def find_entry(repository: Repository, commit: str, name: str, db: int | None) -
     if len(selected) > 1:
         places = ", ".join(key.place for key in sorted(selected))
         raise UsageError(
-            f"commit {commit[:7]} has a key {name!r} in {places}: choose one with --db"
+            f"commit {commit[:7]} has a key {name!r} in {places}: choose one with"
+            f" {wording.option('--db')}"
         )
     return next(iter(selected.items()))
 

@@ -91,7 +91,7 @@ def condition(words: str) -> Condition:
     if found is None:
         raise UsageError(
             f"{words!r} is not a condition such as 'config limits.daily = 99': a key, a part of"
-            " it as `show --field` takes it, one of = != < <= > >=, and a value"
+            " it, such as limits.daily, one of = != < <= > >=, and a value"
         )
     value = found["value"]
     with suppress(ValueError):

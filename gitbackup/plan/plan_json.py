@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gitbackup import wording
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.model.changes import ABSENT, Action, counts_object
@@ -122,7 +123,8 @@ def read_plan(content: bytes) -> Plan:
         return _plan(document)
     except (ValueError, RecursionError) as error:
         why = f": {error}" if type(error) is ValueError else ""
-        raise UsageError(f"not a plan made by `gitbackup restore --dry-run --json`{why}") from None
+        by = wording.command("restore --dry-run --json", "restorer()")
+        raise UsageError(f"not a plan made by {by}{why}") from None
 
 
 def read_how(document: Any) -> RestoreOptions:

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from gitbackup import wording
 from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageError
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.rdb import bgsave, rdb_file, replica_fetch
@@ -62,7 +63,7 @@ def save(
     if not checksum:
         warnings.append(
             f"{server.label} writes no checksums (rdbchecksum no): the file is"
-            " complete, but not verified; `gitbackup rdb verify` loads it"
+            f" complete, but not verified; {wording.command('rdb verify', 'rdb.verify()')} loads it"
         )
     return RdbSaved(rdb_file.look(path), str(server), checksum, removed, warnings)
 
@@ -104,21 +105,23 @@ def copy(path: Path | None, server: Server, file: BinaryIO, progress: Progress) 
             raise ServerError(
                 f"{saved.path} is from {known.taken_at:%Y-%m-%d %H:%M:%S} UTC, and is"
                 f" not the file that the server at {server.label} has just saved: name"
-                " that file with --file"
+                f" that file with {wording.option('--file')}"
             )
         with saved.path.open("rb") as stream:
             shutil.copyfileobj(stream, file)
     except (UsageError, PermissionError) as error:
         raise ServerError(
             f"the server at {server.label} has saved, but its file cannot be copied:"
-            f" {error}; if it is elsewhere on this machine, name it with --file"
+            f" {error}; if it is elsewhere on this machine, name it with"
+            f" {wording.option('--file')}"
         ) from None
 
 
 def listed(folder: Path) -> list[RdbListed]:
     """Return the RDB files of a folder, the newest first."""
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}; `gitbackup rdb save` creates it")
+        creates = f"{wording.command('rdb save', 'rdb.save()')} creates it"
+        raise UsageError(f"there is no folder {folder}; {creates}")
     files = [_listed(path) for path in sorted(folder.glob("*.rdb")) if path.is_file()]
     files.sort(key=lambda each: each.file.taken_at.timestamp() if each.file else 0)
     return files[::-1]

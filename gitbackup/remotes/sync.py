@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gitbackup import wording
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.remotes import shared_settings
@@ -149,7 +150,8 @@ def _first(remote: Remote, encrypted_to: Sequence[str]) -> str:
     )
     if transports.encrypted(remote.place) is None:
         return warning
-    return warning + "; to encrypt it, push with --passphrase or --encrypt-to KEY"
+    word, key = wording.option("--passphrase"), wording.option("--encrypt-to KEY", "recipients")
+    return f"{warning}; to encrypt it, push with {word} or {key}"
 
 
 def _explained(repository: Repository, error: GitbackupError) -> GitbackupError:
@@ -160,7 +162,7 @@ def _explained(repository: Repository, error: GitbackupError) -> GitbackupError:
     named = [problem for problem in problems if problem.startswith("missing ")] or problems
     return Damaged(
         f"nothing was pushed, because {repository.path} is damaged: {named[0]};"
-        " `gitbackup verify --all` names the commits that need it, and"
+        f" {wording.command('verify --all', 'verify(None)')} names the commits that need it, and"
         f" `git -C {repository.path} fetch --refetch COPY` fetches it from another copy"
     )
 

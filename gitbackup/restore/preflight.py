@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
+from gitbackup import wording
 from gitbackup.errors import NoDatabase, ServerError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import matcher
@@ -146,7 +147,8 @@ def another_database_offered(how: RestoreOptions) -> Iterator[None]:
         yield
     except NoDatabase as error:
         of = next((of for of, to in how.databases or () if to == error.db), error.db)
-        told = f"`--db {of}:0` restores database {of} into database 0"
+        moved = wording.option(f"`--db {of}:0`", f"databases={{{of}: 0}}")
+        told = f"{moved} restores database {of} into database 0"
         raise ServerError(f"{error}; {told}") from None
 
 
@@ -190,7 +192,7 @@ def _expect_known_types(server: Server, plan: Plan, entries: Entries) -> None:
             raise ServerError(
                 f"{server.label} does not support {step.type} (it has no command"
                 f" {unknown[step.type]}): nothing was written; load the module that has it, or add"
-                " --skip-unsupported to restore the rest"
+                f" {wording.option('--skip-unsupported')} to restore the rest"
             )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from gitbackup import wording
 from gitbackup.errors import Ambiguous, UsageError
 from gitbackup.live.connection.connect import Server
 from gitbackup.plan.plan import Plan, RestoreOptions
@@ -111,9 +112,10 @@ def _last(repository: Repository, known: Sequence[JournalEntry]) -> trailers.Res
         )
     begun = trailers.restored_in(repository.commit_info(before))
     if begun is None:  # gitbackup 0.1 noted it in no commit if there was nothing to save
+        back = wording.command(f"restore {before[:7]}", f"restore('{before[:7]}')")
         raise UsageError(
             f"a restore of {cut[-1].commit[:7]} was interrupted; commit {before[:7]}"
-            f" holds the previous state: `gitbackup restore {before[:7]}` puts it back"
+            f" holds the previous state: {back} puts it back"
         )
     return trailers.last(repository) if repository.is_past(before) else begun
 

@@ -125,6 +125,9 @@ class Restorer:
         self._stuck: tuple[int, float] | None = None  # keys to write when a node was lost, and when
         self._as_stored = True  # whether all that was written is read in the form it is stored in
 
+    def __repr__(self) -> str:
+        return f"<restore of {self._request.commit[:7]} into {self._server}>"
+
     @property
     def resumes(self) -> bool:
         """Whether it continues a restore that was cut off."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gitbackup import wording
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.format.exact import same
@@ -187,7 +188,8 @@ class Reverter:
             )
         if quiet:
             yield (
-                f"{_keys(quiet)} not touched, being quiet: --with-quiet reverts"
+                f"{_keys(quiet)} not touched, being quiet:"
+                f" {wording.option('--with-quiet', 'every')} reverts"
                 f" {'it' if quiet == 1 else 'them'}, too"
             )
 

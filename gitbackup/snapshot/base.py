@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
+from gitbackup import wording
 from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import CommitSource, StoredSource, content_of
@@ -73,7 +74,9 @@ def source_of_head(repository: Repository, head: str | None) -> CommitSource:
     except Damaged as error:
         repository.ancestors(head or "")  # raises Damaged where nothing can be made on top of it
         raise error.reworded(
-            f"{error}; `gitbackup commit`, or the restore of an earlier commit, makes a new HEAD"
+            f"{error};"
+            f" {wording.command('commit', 'commit()')}, or the restore of an earlier commit,"
+            " makes a new HEAD"
         ) from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 
+from gitbackup import wording
 from gitbackup.capture.capture import Capture, take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.message import compose, origin
@@ -38,7 +39,7 @@ def pairs(
     if source is None and target is not None:
         raise UsageError(
             f"the target's URL names database {target}, but the source's names none: name one"
-            f" there, too, or give --db N:{target}"
+            f" there, too, or give {wording.option(f'--db N:{target}', 'databases')}"
         )
     if source is None:
         return None

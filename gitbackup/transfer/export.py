@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from gitbackup import wording
 from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.warnings import doubts
@@ -46,7 +47,7 @@ class ExportOptions:
         if self.redaction and not FORMS[self.form].text:
             raise UsageError(
                 f"{self.form} is for restoring, and masked values cannot be restored:"
-                " --redact needs json or jsonl"
+                f" {wording.option('--redact')} needs json or jsonl"
             )
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from gitbackup import wording
 from gitbackup.errors import Damaged, UsageError
 from gitbackup.format import codec
 from gitbackup.snapshot import file_format
@@ -57,10 +58,11 @@ def read(
     document = _document(name, content)
     if is_dump(document):
         if encoding is None and is_ambiguous(document):
+            given = wording.option("--encoding")
             raise UsageError(
                 f"{name}: the encoding is not known, and all text beyond ASCII could be"
-                " what redis-dump-load -E iso-8859-1 writes: import it with --encoding"
-                " iso-8859-1 if it was made like that, otherwise with --encoding utf-8"
+                " what redis-dump-load -E iso-8859-1 writes: import it with"
+                f" {given} iso-8859-1 if it was made like that, otherwise with {given} utf-8"
             )
         return _read_dump(name, content, document, now, spool, encoding or UTF_8)
     _expect_no_encoding(name, encoding)
@@ -96,7 +98,8 @@ def _document(name: str, content: bytes) -> Any:
 
 def _expect_no_encoding(name: str, encoding: str | None) -> None:
     if encoding is not None:
-        raise UsageError(f"{name}: --encoding is only for dumps of other tools; this is not one")
+        given = wording.option("--encoding")
+        raise UsageError(f"{name}: {given} is only for dumps of other tools; this is not one")
 
 
 def _read_dump(
@@ -169,7 +172,7 @@ def _begin(name: str, facts: dict[str, Any], parts: set[str], spool: Spool) -> E
     if facts["redacted"]:
         raise UsageError(
             f"{where}: the export is redacted, so values are missing: export it again"
-            " without --redact"
+            f" without {wording.option('--redact')}"
         )
     try:
         scope = file_format.read_scope(facts["scope"])

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import BinaryIO
 
+from gitbackup import wording
 from gitbackup.commit.message import one_line
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
@@ -71,6 +72,7 @@ def _narrowed(dump: EntriesToImport, how: RestoreOptions) -> RestoreOptions:
     if how.patterns:
         raise UsageError(
             "the file contains only keys that match"
-            f" {' '.join(map(repr, dump.patterns))}: with --delete, give no key globs"
+            f" {' '.join(map(repr, dump.patterns))}: with"
+            f" {wording.option('--delete')}, give no key globs"
         )
     return replace(how, patterns=dump.patterns)

@@ -67,6 +67,9 @@ class Incoming(ABC):
         self._place = place
         self._unfinished = self._note(place.repository)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._name}>"
+
     @property
     def resumes(self) -> bool:
         """Whether it continues one that was cut off."""

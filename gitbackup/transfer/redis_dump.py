@@ -19,6 +19,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gitbackup import wording
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.model.amounts import counted
@@ -134,7 +135,7 @@ class Conversion:
         """Yield sentences for the user."""
         yield (
             "the file does not name a database: its keys are written to database 0, or to"
-            " that of --db or the URL"
+            f" that of {wording.option('--db', 'databases')} or the URL"
         )
         if self._undated:
             yield (

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model.commits import Rehearsal
@@ -17,6 +16,7 @@ from gitbackup.store.repository.repository import Repository
 from gitbackup.verify.drill import run_drill
 from gitbackup.verify.drill_server import DrillServer
 from gitbackup.verify.fsck import SnapshotFsck
+from gitbackup.version import __version__
 
 Tell = Callable[[Proof], None]
 
@@ -133,7 +133,7 @@ class Drill:
 
 def _note(repository: Repository, proofs: Sequence[Proof]) -> str:
     """Keep the verdicts as notes; return why that failed, empty if it did not."""
-    now, ours = datetime.now(UTC), version("gitbackup")
+    now, ours = datetime.now(UTC), __version__
     rehearsals = {}
     for proof in proofs:
         problems = [finding.sentence for finding in proof.findings]

@@ -73,7 +73,7 @@ def test_the_last_commit_and_what_changed_since(backup: Backup, valkey: LiveServ
     with valkey.client() as client:
         client.mset({"k": "w", "l": "v"})
     assert told(of(backup, "commit")) == (OK, f"{at}2 keys changed since")
-    assert told(risks(backup, quick=True)["commit"]) == (OK, f"{at}not compared (--quick)")
+    assert told(risks(backup, quick=True)["commit"]) == (OK, f"{at}not compared (`quick`)")
 
 
 def test_a_commit_that_is_too_old(backup: Backup, valkey: LiveServer) -> None:
@@ -81,7 +81,7 @@ def test_a_commit_that_is_too_old(backup: Backup, valkey: LiveServer) -> None:
     backup.commit()
     at = f"commit {put_back(backup, 9)}, 9 days ago; "
     assert told(of(backup, "commit")) == (OK, f"{at}nothing changed since")
-    assert told(risks(backup, quick=True)["commit"]) == (BAD, f"{at}not compared (--quick)")
+    assert told(risks(backup, quick=True)["commit"]) == (BAD, f"{at}not compared (`quick`)")
     with valkey.client() as client:
         client.delete("k")
     found = of(backup, "commit")

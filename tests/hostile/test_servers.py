@@ -63,7 +63,7 @@ def test_a_file_that_never_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(replica_fetch, "TIMEOUTS", 0.01)
     with (
         answering(sends(b"\n" * 100_000)) as url,
-        pytest.raises(ServerError, match="it did not begin; --timeout allows more time"),
+        pytest.raises(ServerError, match="it did not begin; `timeout` allows more time"),
     ):
         Backup(tmp_path / "data", url).rdb.save()
     assert not left(tmp_path)
@@ -133,7 +133,7 @@ def test_nodes_that_take_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(of_cluster, "TIMEOUTS", 0)
     with (
         answering(node(lambda: (slots(), nodes()))) as url,
-        pytest.raises(ServerError, match=r"have not all answered .* --timeout allows more time"),
+        pytest.raises(ServerError, match=r"have not all answered .* `timeout` allows more time"),
     ):
         Backup(tmp_path / "data", url).commit()
 

@@ -88,7 +88,7 @@ def test_a_server_without_the_module_is_told_before_anything_is_written(
         client.execute_command("JSON.SET", "doc", ".", "{}")
     backup = Backup(tmp_path / "data", stack.url)
     backup.commit("both")
-    with pytest.raises(Exception, match=r"does not support ReJSON-RL .*--skip-unsupported"):
+    with pytest.raises(Exception, match=r"does not support ReJSON-RL .*`skip_unsupported`"):
         backup.restore("HEAD", yes, to=valkey.url)
     result = backup.restorer("HEAD", to=valkey.url, skip_unsupported=True).run(yes)
     assert (result.whole, [key.name for key in result.plan.unsupported]) == (True, ["doc"])

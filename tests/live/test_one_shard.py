@@ -87,7 +87,9 @@ def test_a_cluster_of_one_node_is_committed_and_restored(
         third.set("k", "3")
     whole = Backup(tmp_path / "b", single.url)
     whole.commit()
-    with pytest.raises(ServerError, match=r"no database 3: .*`--db 3:0` restores database 3"):
+    with pytest.raises(
+        ServerError, match=r"no database 3: .*`databases={3: 0}` restores database 3"
+    ):
         whole.restore("HEAD", lambda plan: True, to=node.url)
 
 

@@ -99,7 +99,7 @@ def test_without_transactions_nothing_is_written(
 
 def test_a_proxy_that_knows_neither_select_nor_info(valkey: LiveServer, tmp_path: Path) -> None:
     with Refusing(valkey.url, tmp_path / "s", ["SELECT", "INFO"]) as proxy:
-        with pytest.raises(ServerError, match=r"command SELECT: .* name it with --db 0"):
+        with pytest.raises(ServerError, match=r"command SELECT: .* name it with `databases` 0"):
             Backup(tmp_path / "data", proxy.url).commit()
         assert Backup(tmp_path / "data", proxy.url, databases=[0]).commit().keys == 0
 
@@ -123,7 +123,9 @@ def test_a_database_that_the_other_server_does_not_have(
     backup = Backup(tmp_path / "data", large.url)
     assert backup.commit().keys == 1
     for databases in (None, {20: 20}):
-        with pytest.raises(ServerError, match=r"no database 20: .*; `--db 20:0` restores database"):
+        with pytest.raises(
+            ServerError, match=r"no database 20: .*; `databases={20: 0}` restores database"
+        ):
             backup.restore("HEAD", lambda plan: True, databases=databases, to=valkey.url)
     assert backup.restore("HEAD", lambda plan: True, databases={20: 3}, to=valkey.url).whole
     with valkey.client(db=3) as client:

@@ -74,7 +74,7 @@ def test_what_is_no_plan_is_refused_in_one_sentence(
     with pytest.raises(UsageError) as refused:
         read_plan(json.dumps(plan).encode())
     sentence = str(refused.value)
-    assert sentence.startswith("not a plan made by `gitbackup restore --dry-run --json`: ")
+    assert sentence.startswith("not a plan made by `Backup.restorer()`: ")
     assert why in sentence
     assert "\n" not in sentence
 

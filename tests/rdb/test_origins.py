@@ -283,7 +283,7 @@ def test_a_module_that_is_missing_is_named(tmp_path: Path, before: bytes) -> Non
         OURS.rdb.verify(file, program("valkey"))
     assert str(told.value) == (
         f"valkey-server cannot load {file}: no module for data of the type 'ReJSON-RL' (encoding"
-        " version 3); name the module's file with --module"
+        " version 3); name the module's file with `modules`"
     )
 
 

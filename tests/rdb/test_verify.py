@@ -106,7 +106,7 @@ def test_more_databases_than_usual_are_no_trouble(
 def test_a_file_of_a_newer_redis_takes_one(valkey: LiveServer, tmp_path: Path) -> None:
     """Whose versions from 7.4 on Valkey does not know: it says which server would do."""
     newer = changed(saved(valkey, tmp_path), b"0099")
-    with pytest.raises(ServerError, match=r"has RDB version 99 .*written by Valkey .* --server"):
+    with pytest.raises(ServerError, match=r"has RDB version 99 .*written by Valkey .* `server`"):
         OURS.rdb.verify(newer)
     with pytest.raises(ServerError, match=r"name that server, or a newer one"):
         OURS.rdb.verify(newer, program("valkey"))

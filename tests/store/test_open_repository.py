@@ -53,7 +53,9 @@ def test_a_repository_with_other_content_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_there_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(NoRepository, match=r"`gitbackup commit` creates one, and --repo names"):
+    with pytest.raises(
+        NoRepository, match=r"`Backup.commit\(\)` creates one, and `repository` names"
+    ):
         Repository.open(tmp_path / "data")
 
 

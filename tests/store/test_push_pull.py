@@ -127,7 +127,7 @@ def test_a_remote_that_went_on_is_explained_and_never_forced(
     push(repository)
     ours = commit(second, {"db0/a.json": b"3\n"})
 
-    with pytest.raises(GitbackupError, match=r"commits that are not here \(main\).*gitbackup pull"):
+    with pytest.raises(GitbackupError, match=r"commits that are not here \(main\).*Backup.pull"):
         push(second)
     with pytest.raises(
         GitbackupError, match=r"1 commit only here, and 1 only there\. Nothing was changed"

@@ -106,12 +106,12 @@ NOT_COMMITS = [
 
 @pytest.mark.parametrize("name", NOT_COMMITS)
 def test_what_names_no_commit_is_refused(repository: Repository, first: str, name: str) -> None:
-    with pytest.raises(UsageError, match=r"there is no commit .*`gitbackup log` lists them"):
+    with pytest.raises(UsageError, match=r"there is no commit .*`Backup.log\(\)` lists them"):
         repository.resolve(name)
 
 
 def test_before_the_first_commit_the_error_says_so(repository: Repository) -> None:
-    with pytest.raises(UsageError, match=r"there is no commit in .*`gitbackup commit` makes one"):
+    with pytest.raises(UsageError, match=r"there is no commit in .*`Backup.commit\(\)` makes one"):
         repository.resolve("HEAD")
 
 

@@ -170,7 +170,7 @@ def test_urls_that_name_databases_tell_what_goes_where(
     copied(Backup(path, f"{valkey.url}?db=1"), target)
     with target.client() as client:
         assert client.info("keyspace").keys() == {"db1", "db4"}
-    with pytest.raises(UsageError, match=r"names database 4, but .* give --db N:4"):
+    with pytest.raises(UsageError, match=r"names database 4, but .* give `databases`"):
         Backup(path, valkey.url).copier(f"{target.url}?db=4")
     with pytest.raises(UsageError, match="cannot be copied into the same one"):
         Backup(path, valkey.url).copier(target.url, databases={0: 3, 1: 3})
@@ -272,7 +272,7 @@ def test_types_that_the_target_does_not_know_are_left_out_if_asked_for(
         client.set("plain", "1")
         client.execute_command("JSON.SET", "doc", ".", "{}")
     backup = Backup(tmp_path / "data", stack.url)
-    with pytest.raises(ServerError, match=r"does not support ReJSON-RL .*--skip-unsupported"):
+    with pytest.raises(ServerError, match=r"does not support ReJSON-RL .*`skip_unsupported`"):
         backup.copier(valkey.url).run(yes)
     result = backup.copier(valkey.url, skip_unsupported=True).run(yes)
     assert (result.whole, [key.name for key in result.plan.unsupported]) == (True, ["doc"])

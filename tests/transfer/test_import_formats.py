@@ -90,7 +90,7 @@ PLAIN: dict[str, Any] = {
 }
 NO_DATABASE = (
     "the file does not name a database: its keys are written to database 0, or to that of"
-    " --db or the URL"
+    " `databases` or the URL"
 )
 SINCE = (
     "2 keys expire, and the file does not say when it was made: the time to live counts from now"
@@ -187,7 +187,7 @@ REFUSED = [
     (DOCUMENT.replace(b'"patterns": []', b'"patterns": ["b*"]'), "FILE, line 15: key 'a': it is "),
     (DOCUMENT.replace(b'"redacted": []', b'"redacted": ["*token*"]'), (
         "FILE, line 1: the export is redacted, so values are missing: export it again without"
-        " --redact"
+        " `redact`"
     )),
     (DOCUMENT.replace(b'"libraries": {}', b'"libraries": {"b": "x"}'), "FILE, line 21: key 'b': "
      "does not begin like #!lua name=mylib"),
@@ -278,7 +278,7 @@ def test_bytes_that_were_taken_for_another_encoding_come_back() -> None:
 
 def test_text_that_may_be_either_is_not_guessed_at() -> None:
     with pytest.raises(
-        UsageError, match="--encoding iso-8859-1 if it was made like that, otherwise with"
+        UsageError, match="`encoding` iso-8859-1 if it was made like that, otherwise with"
     ):
         recoded(LATIN, None)
     assert {key.name for key in recoded(LATIN, "utf-8")} == {"caf\u00e9", "list", "hash", "zset"}
@@ -291,7 +291,7 @@ def test_text_that_may_be_either_is_not_guessed_at() -> None:
     (LATIN, "rot13", "there is no encoding 'rot13'"),
     (LATIN, "utf_16", "there is no encoding 'utf_16'"),
     (LATIN, "ascii", "not text in ascii"),
-    (json.loads(DOCUMENT), "utf-8", "--encoding is only for dumps of other tools"),
+    (json.loads(DOCUMENT), "utf-8", "`encoding` is only for dumps of other tools"),
 ])  # fmt: skip
 def test_an_encoding_that_cannot_be_is_told(content: object, encoding: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from gitbackup import wording
 from gitbackup.errors import Forbidden, PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.address import Address, place_of, told_place
@@ -226,7 +227,7 @@ class Cluster(Generic[Node]):
         if seconds > patience:
             raise TookTooLong(
                 f"the nodes of the cluster at {self._address.label} have not all answered after"
-                f" {patience:g} s; --timeout allows more time"
+                f" {patience:g} s; {wording.option('--timeout')} allows more time"
             )
 
     def _first_view(self) -> View:

@@ -10,6 +10,7 @@ from typing import Any
 
 from hiredis import ProtocolError, pack_command
 
+from gitbackup import wording
 from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.bulk_parser import BulkParser
@@ -242,9 +243,8 @@ class Connection:
             return ServerError(told)
         why = (getattr(error, "strerror", None) or str(error)).rstrip(".")
         if isinstance(error, TimeoutError):
-            return TookTooLong(
-                f"lost the server at {self.label}: {why}; --timeout allows more time"
-            )
+            more = f"{wording.option('--timeout')} allows more time"
+            return TookTooLong(f"lost the server at {self.label}: {why}; {more}")
         return CutOff(f"lost the server at {self.label}: {why}; {AGAIN}")
 
 

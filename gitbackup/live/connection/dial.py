@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from gitbackup import wording
 from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.kinds.base import mapping
@@ -27,17 +28,16 @@ KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 and how many of these are in vain before it is not."""
 
 NO_VERSION = "unknown"
-NO_SERVER = (
-    "no server answers at {label} ({reason}): start it, or name yours with --url or"
-    " REDIS_URL; `gitbackup demo` needs no server"
-)
+NO_SERVER = "no server answers at {label} ({reason}): start it, or name yours with {url}{demo}"
 
 
 class NoServer(ServerError):
     """Nobody answers; `reason` is what the system said."""
 
     def __init__(self, label: str, reason: str) -> None:
-        super().__init__(NO_SERVER.format(label=label, reason=reason))
+        url = wording.option("--url or REDIS_URL", "url")
+        demo = "" if url == "`url`" else "; `gitbackup demo` needs no server"
+        super().__init__(NO_SERVER.format(label=label, reason=reason, url=url, demo=demo))
         self.reason = reason
 
 

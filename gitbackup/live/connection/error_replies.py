@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitbackup import wording
 from gitbackup.errors import Forbidden, ForbiddenKey, NoDatabase, ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import KINDS, Command
@@ -164,10 +165,11 @@ def explain(reply: str, command: Command, label: str) -> str:
 
 def _permission(reply: str, command: Command, label: str) -> str:
     if forbids_key(reply):
+        include = wording.command("init --include GLOB", "init(include=[GLOB])")
         return (
             f"the user has no permission for the key{_key(command)} at {label}: grant"
             " a pattern that covers it with ACL SETUSER, or use only keys that the"
-            " user may access: commit with `gitbackup init --include GLOB`, and"
+            f" user may access: commit with {include}, and"
             " restore with key globs"
         )
     return lacking([name_of(command)], label)

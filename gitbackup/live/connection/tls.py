@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from gitbackup import wording
 from gitbackup.errors import UsageError
 from gitbackup.model.access import Access
 
@@ -18,13 +19,13 @@ VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, REQUIRED: ssl.CE
 AT_ONCE = 2.0  # seconds, after which a server that does not shake hands is asked in plain words
 SELF_SIGNED, IN_CHAIN, NO_ISSUER, NOT_YET, EXPIRED = 18, 19, 20, 9, 10
 OTHER_NAMES = (62, 64)
-REJECTED = "does not accept the client certificate: name another with --cert and --key"
+REJECTED = "does not accept the client certificate: name another with {cert} and {key}"
 OURS = {
-    "CERTIFICATE_REQUIRED": "requires a client certificate: name one with --cert and --key",
-    "HANDSHAKE_FAILURE": "broke off; it may require a client certificate: --cert and --key",
+    "CERTIFICATE_REQUIRED": "requires a client certificate: name one with {cert} and {key}",
+    "HANDSHAKE_FAILURE": "broke off; it may require a client certificate: {cert} and {key}",
     "UNKNOWN_CA": (
         "does not know the CA that signed the client certificate: name another with"
-        " --cert and --key"
+        " {cert} and {key}"
     ),
     "ALERT_CERTIFICATE_EXPIRED": "says that the client certificate has expired: renew it",
     "BAD_CERTIFICATE": REJECTED,
@@ -92,21 +93,31 @@ def options(access: Access) -> dict[str, Any]:
 def _expect_sound(access: Access) -> None:
     """Raise UsageError for a name that no server can have, and for files that are none of these."""
     if access.sni and not _is_name(access.sni):
-        raise UsageError(f"{access.sni!r}, which --sni names, is not the name of a server")
+        raise UsageError(
+            f"{access.sni!r}, which {wording.option('--sni')} names, is not the name of a server"
+        )
     for name in ("cacert", "cert", "key"):
         if (file := getattr(access, name)) and not Path(file).is_file():
-            raise UsageError(f"there is no file {file!r}, which --{name} names")
+            raise UsageError(
+                f"there is no file {file!r}, which {wording.option('--' + name)} names"
+            )
     if access.cacertdir and not Path(access.cacertdir).is_dir():
-        raise UsageError(f"there is no folder {access.cacertdir!r}, which --cacertdir names")
+        raise UsageError(
+            f"there is no folder {access.cacertdir!r}, which {wording.option('--cacertdir')} names"
+        )
     if access.key and not access.cert:
-        raise UsageError("--key needs --cert: name the certificate")
+        raise UsageError(
+            f"{wording.option('--key')} needs {wording.option('--cert')}: name the certificate"
+        )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for file in filter(None, (access.cacert, access.cert)):
         with _readable(file, "certificate"):
             context.load_verify_locations(file)
     if access.cert:
         key = access.key or access.cert
-        with _readable(key, "private key: name its file with --key", access.cert):
+        with _readable(
+            key, f"private key: name its file with {wording.option('--key')}", access.cert
+        ):
             context.load_cert_chain(access.cert, key, password=_no_password)
 
 
@@ -134,7 +145,8 @@ def _readable(file: str, what: str, certificate: str = "") -> Iterator[None]:
         raise UsageError(f"{file!r} cannot be read: {error.strerror}") from None
     except ValueError:
         raise UsageError(
-            f"the key in {file!r} has a password: name a key without a password with --key"
+            f"the key in {file!r} has a password: name a key without a password with"
+            f" {wording.option('--key')}"
         ) from None
 
 
@@ -160,7 +172,8 @@ def meaning(
         return PLAIN.format(label=label)
     for word, why in OURS.items():
         if word in reason:
-            return f"the server at {label} {why}"
+            words = {"cert": wording.option("--cert"), "key": wording.option("--key")}
+            return f"the server at {label} {why.format(**words)}"
     return (
         f"the TLS handshake with the server at {label} failed: {reason or error.strerror or error}"
     )
@@ -170,14 +183,17 @@ def _unverified(
     error: ssl.SSLCertVerificationError, label: str, host: str, authorities: str | None
 ) -> str:
     code, said = error.verify_code, error.verify_message.rstrip(".")
+    cacert = wording.option("--cacert")
     its = f"the certificate of the server at {label}"
     if code in OTHER_NAMES:
-        return f"{its} is not for the name {host!r}: name the right one with --sni"
+        return (
+            f"{its} is not for the name {host!r}: name the right one with {wording.option('--sni')}"
+        )
     if code == SELF_SIGNED:
-        return f"{its} is self-signed: if you trust it, name its file with --cacert"
+        return f"{its} is self-signed: if you trust it, name its file with {cacert}"
     if code in (IN_CHAIN, NO_ISSUER):
         known = f", not by one in {authorities!r}" if authorities else ""
-        return f"{its} is signed by an unknown CA ({said}){known}: name the CA's file with --cacert"
+        return f"{its} is signed by an unknown CA ({said}){known}: name the CA's file with {cacert}"
     if code in (EXPIRED, NOT_YET):
         return _out_of_date(its, authorities, code)
     return f"{its} could not be verified: {said}"

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from gitbackup import wording
 from gitbackup.errors import ServerError
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import Server
@@ -25,7 +26,7 @@ TIMEOUTS = 120  # that the server may take to save
 AHEAD = 5  # seconds, at most, that its last save may be dated after what its clock says now
 UNKNOWN = (
     "the user has no permission to ask the server at {label} where its RDB file is: name"
-    " it with --file"
+    " it with {file}"
 )
 
 
@@ -65,7 +66,8 @@ def _begin(connection: Connection) -> tuple[str, int]:
         if last > now + AHEAD:
             raise ServerError(
                 f"the last save of the server at {connection.label} is dated later than its clock"
-                " says now, so it cannot be told when the next one ends: try --via sync"
+                " says now, so it cannot be told when the next one ends: try"
+                f" {wording.option('--via sync', 'copy=False')}"
             )
         if not _busy(info) and last < now:
             (reply,) = connection.ask([("BGSAVE",)])
@@ -89,7 +91,7 @@ class _Patience:
         if time.monotonic() - self._began > self._seconds:
             raise ServerError(
                 f"the server at {self._label} is still saving after {self._seconds:,.0f} s;"
-                " --timeout allows more time"
+                f" {wording.option('--timeout')} allows more time"
             )
         time.sleep(STEP)
 
@@ -120,7 +122,8 @@ def _info(connection: Connection) -> dict[str, str]:
     info = parse_info(connection.call("INFO", "persistence"))
     if not {"rdb_last_save_time", "rdb_bgsave_in_progress"} <= info.keys():
         raise ServerError(
-            f"the server at {connection.label} does not report its saves: try --via sync"
+            f"the server at {connection.label} does not report its saves: try"
+            f" {wording.option('--via sync', 'copy=False')}"
         )
     return info
 
@@ -130,5 +133,5 @@ def _path(connection: Connection) -> Path:
     told = {} if Refusal in (type(folder), type(name)) else mapping(folder) | mapping(name)
     where = told.get("dir"), told.get("dbfilename")
     if not all(where) or "\0" in "".join(map(str, where)):
-        raise ServerError(UNKNOWN.format(label=connection.label))
+        raise ServerError(UNKNOWN.format(label=connection.label, file=wording.option("--file")))
     return Path(*map(str, where))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitbackup import wording
 from gitbackup.errors import ServerError
 from gitbackup.live.rdb import rdb_file
 from gitbackup.live.server.embedded import StartFailed
@@ -98,7 +99,7 @@ def refused_by_all(
         by = f" written by {file.server}" if file.server else ""
         return ServerError(
             f"{_joined(names)} cannot load {file.path}: it has RDB version {file.version}{by};"
-            " name that server, or a newer one, with --server"
+            f" name that server, or a newer one, with {wording.option('--server')}"
         )
     reasons: dict[str, list[str]] = {}
     for name, each in zip(names, known, strict=True):
@@ -107,10 +108,10 @@ def refused_by_all(
     told = [f"{_joined(first)} cannot load {file.path}: {reason}"]
     told += [f"{_joined(some)}: {reason}" for reason, some in others]
     if any(each.module for each in known):
-        told.append("name the module's file with --module")
+        told.append(f"name the module's file with {wording.option('--module', 'modules')}")
     if untried:
         left = _joined([str(program) for program in untried])
-        told.append(f"not tried: {left}; name one with --server")
+        told.append(f"not tried: {left}; name one with {wording.option('--server')}")
     return ServerError("; ".join(told))
 
 

@@ -13,6 +13,7 @@ from contextlib import closing
 from io import BufferedReader
 from typing import BinaryIO
 
+from gitbackup import wording
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import Command
@@ -32,14 +33,14 @@ TOO_SLOW = "it answered too slowly"
 TOO_LATE = "it did not begin"
 RIGHTS = (
     "grant it with ACL SETUSER ... +psync +replconf; if the file is on this machine,"
-    " --via copy needs +bgsave +info +config|get"
+    " {copy} needs +bgsave +info +config|get"
 )
 MEANINGS = {
     "-NOPERM": f"the user has no permission to replicate from {{label}}: {RIGHTS}",
     "-NOMASTERLINK": "the replica at {label} is not connected to its primary: name another server",
     "-LOADING": "the server at {label} is still loading its data; try again in a moment",
     "-BUSY": "the server at {label} is busy with a script; try again in a moment",
-    "-ERR unknown": "the server at {label} knows neither PSYNC nor SYNC: try --via copy",
+    "-ERR unknown": "the server at {label} knows neither PSYNC nor SYNC: try {copy}",
 }
 
 
@@ -87,7 +88,13 @@ def _agree(connection: Connection, stream: BufferedReader, label: str) -> bytes:
         return line[1:]
     said = line.decode("utf-8", "replace")
     known = next((text for code, text in MEANINGS.items() if said.startswith(code)), None)
-    raise ServerError(known.format(label=label) if known else _refusal(said, label))
+    raise ServerError(
+        known.format(label=label, copy=_by_copy()) if known else _refusal(said, label)
+    )
+
+
+def _by_copy() -> str:
+    return wording.option("--via copy", "copy=True")
 
 
 def _refusal(said: str, label: str) -> str:
@@ -202,7 +209,7 @@ def _lost(label: str, error: OSError | None, done: int = 0) -> ServerError:
     told = str(error) in (TOO_SLOW, TOO_LATE)
     why = str(error) if told else "it stopped sending" if waited else "the connection ended"
     after = f" after {done:,} bytes" if done else ""
-    advice = "--timeout allows more time" if waited else "run again"
+    advice = f"{wording.option('--timeout')} allows more time" if waited else "run again"
     return ServerError(
         f"lost the server at {label} while it sent its RDB file: {why}{after}; {advice}"
     )

@@ -7,6 +7,7 @@ from enum import Enum
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
+from gitbackup import wording
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import (
@@ -74,8 +75,12 @@ def whole(
             return found
     raise ServerError(
         f"cannot read key {codec.text(key)!r}: {why}; stop the clients that write to"
-        " it, or exclude it with `gitbackup init --exclude`"
+        f" it, or exclude it with {_exclude()}"
     )
+
+
+def _exclude() -> str:
+    return wording.command("init --exclude", "init(exclude=...)")
 
 
 def _rounds(connection: Connection, key: bytes, kind: Kind, server: Abilities) -> WholeEntry | None:
@@ -103,8 +108,7 @@ def _expect_memory(key: bytes, type_: str, asked: int) -> None:
     if asked % LOOK == 0 and available_memory.is_short():
         raise ServerError(
             f"key {codec.text(key)!r} ({type_}) does not fit in the memory of this"
-            " machine: use another machine, or exclude the key with `gitbackup init"
-            " --exclude`"
+            f" machine: use another machine, or exclude the key with {_exclude()}"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from operator import eq
 
+from gitbackup import wording
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connection import Connection, Refusal
@@ -63,7 +64,8 @@ class _End:
             raise ServerError(
                 f"the server at {self._connection.label} has listed {found:,} keys,"
                 " and their names alone fill the memory of this machine: use another"
-                " machine, or commit only some keys with `gitbackup init --include`"
+                " machine, or commit only some keys with"
+                f" {wording.command('init --include', 'init(include=...)')}"
             )
         (size,) = self._connection.ask([("DBSIZE",)])
         if isinstance(size, Refusal):

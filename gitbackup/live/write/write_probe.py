@@ -100,7 +100,7 @@ def _probe(
     if lacking:
         sentence = error_replies.lacking([*dict.fromkeys(lacking)], server.label)
         if all(name.startswith("FUNCTION") for name in lacking):
-            sentence += f"; {keyspace.KEYS_ALONE}"
+            sentence += f"; {keyspace.keys_alone()}"
         raise Forbidden(sentence)
     forbidden = _forbidden(server, keys) if limited else []
     if forbidden:
@@ -141,7 +141,7 @@ def _trials(
         for command in _perhaps(step, server.abilities, {*map(name_of, needed)}):
             yield _Trial(command, optional=True)
     for command in keyspace.changing(libraries):
-        yield _Trial(command, f"; {keyspace.KEYS_ALONE}")
+        yield _Trial(command, f"; {keyspace.keys_alone()}")
 
 
 def _needed(step: KeyWrite, server: Abilities) -> Iterator[Command]:

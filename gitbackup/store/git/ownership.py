@@ -11,6 +11,7 @@ import os
 import shlex
 from pathlib import Path
 
+from gitbackup import wording
 from gitbackup.errors import NoRepository
 from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.git.environment import protected, sudo_user
@@ -49,7 +50,7 @@ def expect_named(bare: Path) -> None:
     if _users_values("safe.bareRepository", bare)[-1:] == ["explicit"]:
         raise NoRepository(
             f"cannot use bare repository {str(bare)!r} (safe.bareRepository is 'explicit'): name it"
-            " with --repo"
+            f" with {wording.option('--repo', 'repository')}"
         )
 
 

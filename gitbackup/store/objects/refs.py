@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from itertools import dropwhile, takewhile
 
+from gitbackup import wording
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.objects.object_reader import reader_of
@@ -291,7 +292,9 @@ def go_back(git: Commands) -> str:
 def _unknown(git: Commands, commit_ish: str) -> UsageError:
     expect_head(git)
     if head(git) is None:
-        return UsageError(f"there is no commit in {git.folder}; `gitbackup commit` makes one")
+        makes = f"{wording.command('commit', 'commit()')} makes one"
+        return UsageError(f"there is no commit in {git.folder}; {makes}")
     return UsageError(
-        f"there is no commit {commit_ish!r} in {git.folder}; `gitbackup log` lists them"
+        f"there is no commit {commit_ish!r} in {git.folder}; {wording.command('log', 'log()')}"
+        " lists them"
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from gitbackup import wording
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model.encryption import EncryptionKeys
 from gitbackup.store.git.command import file_errors
@@ -120,9 +121,10 @@ def identities_of(keys: EncryptionKeys, key_file: Path, bundle: Path) -> list[An
         return found
     if keys.by_passphrase and not key_file.is_file():
         raise UsageError(f"there is no {key_file}, which the passphrase would open")
-    ways = "--identity FILE names the file with its key"
+    ways = f"{wording.option('--identity FILE', 'identities')} names the file with its key"
     if key_file.is_file():
-        ways += ", and --passphrase or --passphrase-file FILE gives its passphrase"
+        word = wording.option("--passphrase or --passphrase-file FILE", "passphrase")
+        ways += f", and {word} gives its passphrase"
     raise UsageError(f"{bundle} is encrypted: {ways}")
 
 
@@ -131,7 +133,8 @@ def _from_file(path: Path, keys: EncryptionKeys) -> list[Any]:
     if not content.startswith((_BINARY, _ARMOR)):
         return _identities(path, content)
     if keys.passphrase is None:
-        raise UsageError(f"{path} is encrypted: --passphrase-file FILE gives its passphrase")
+        word = wording.option("--passphrase-file FILE", "passphrase")
+        raise UsageError(f"{path} is encrypted: {word} gives its passphrase")
     return opened_key(path, keys.passphrase(str(path), False))
 
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from gitbackup import wording
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, failure, file_errors, text
 from gitbackup.store.objects import refs
@@ -138,9 +139,10 @@ def _expect_plain(path: Path) -> None:
     """Raise UsageError if a folder has encrypted bundles: no plain one is written beside them."""
     there = sorted(path.parent.glob(f"*{SUFFIX}{ENCRYPTED}"))
     if there:
+        keys = wording.option("--encrypt-to KEY or --passphrase", "keys")
         raise UsageError(
             f"{path.parent} has an encrypted bundle ({there[0].name}), so nothing was written there"
-            " in plain: encrypt this one too, with --encrypt-to KEY or --passphrase, or push to"
+            f" in plain: encrypt this one too, with {keys}, or push to"
             " another folder"
         )
 
@@ -188,18 +190,19 @@ def expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> Non
     """Raise GitbackupError where the bundle that is there has commits that ours would not hold."""
     kept = set(ours(git).values())
     if lost := {ref: ident for ref, ident in theirs.items() if _beyond(git, ident, kept)}:
+        pull = wording.command("pull", "pull()")
         called = {settings_ref.REF: "settings"}
         names = [called.get(r, r.removeprefix(BRANCHES)) for r in lost if r != "HEAD"]
         if not names:
             raise GitbackupError(
                 f"{remote} has commits of a detached HEAD that are not here, so it was"
-                " not changed: `gitbackup pull` fetches them, and then git -C"
+                f" not changed: {pull} fetches them, and then git -C"
                 f" {git.folder} branch NAME {lost['HEAD'][:7]} creates a branch for"
                 " them"
             )
         raise GitbackupError(
             f"{remote} has commits that are not here ({', '.join(names)}), pushed from"
-            " elsewhere, so it was not changed: `gitbackup pull` fetches them. If it"
+            f" elsewhere, so it was not changed: {pull} fetches them. If it"
             " belongs to another database, push to another file name in that folder"
         )
 

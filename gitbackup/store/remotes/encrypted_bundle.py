@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from gitbackup import wording
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, file_errors
 from gitbackup.store.remotes import age, restore_txt
@@ -156,9 +157,10 @@ def _recipients(git: Commands, place: RemoteUrl) -> tuple[str, ...]:
     if keys.by_passphrase:
         found.append(_by_passphrase(git, place))
     if not found:
+        key, word = wording.option("--encrypt-to KEY", "recipients"), wording.option("--passphrase")
         raise UsageError(
             f"{path} is encrypted, and no key is known here to encrypt to: name it with"
-            " --encrypt-to KEY or the setting encrypt-to, or encrypt with --passphrase"
+            f" {key} or the setting encrypt-to, or encrypt with {word}"
         )
     return tuple(dict.fromkeys(found))
 
@@ -167,7 +169,8 @@ def _by_passphrase(git: Commands, place: RemoteUrl) -> str:
     """Return the public key of the key file, which is made if there is none."""
     path, ask = _key_file(path_of(place)), place.keys.passphrase
     if ask is None:
-        raise UsageError("no passphrase: name a file that has it with --passphrase-file FILE")
+        given = wording.option("--passphrase-file FILE", "passphrase")
+        raise UsageError(f"no passphrase: name a file that has it with {given}")
     if path.is_file():
         recipient = age.public_key(path, ask(str(path), False))
         content = age.read_key(path)
@@ -196,9 +199,10 @@ def _put_key_file(git: Commands, path: Path, to: Sequence[str]) -> str:
         with file_errors("write the key file"):
             replace_file(key_file, content)
     elif age.read_key(key_file) != content:
+        anew = wording.command("push --passphrase", "push()")
         raise GitbackupError(
-            f"{key_file} is not the key file that {path.name} is encrypted to: `gitbackup push"
-            " --passphrase` encrypts it to the one that is there"
+            f"{key_file} is not the key file that {path.name} is encrypted to: {anew}"
+            " encrypts it to the one that is there"
         )
     return kept[-1]
 

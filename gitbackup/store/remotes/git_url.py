@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gitbackup import wording
 from gitbackup.store.git.command import Commands, Result, text
 from gitbackup.store.git.environment import asking
 from gitbackup.store.objects import refs
@@ -157,7 +158,8 @@ def _why(remote: Remote, refused: Mapping[str, str]) -> str:
         named = ", ".join(ref.removeprefix(BRANCHES) for ref in behind)
         return (
             f"{remote} has commits that are not here ({named}), pushed from elsewhere,"
-            " so these branches were not changed: `gitbackup pull` fetches them"
+            " so these branches were not changed:"
+            f" {wording.command('pull', 'pull()')} fetches them"
         )
     named = "; ".join(f"{ref.removeprefix(BRANCHES)}: {why}" for ref, why in refused.items())
     return f"{remote} refused some branches: {named}"

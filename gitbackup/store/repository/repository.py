@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from gitbackup import wording
 from gitbackup.errors import Damaged, NoRepository
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Selection
@@ -92,7 +93,7 @@ class Repository(Configured):
                 return None
             raise NoRepository(
                 f"{path} is a git repository, but not a gitbackup data repository;"
-                " name the right one with --repo"
+                f" name the right one with {wording.option('--repo', 'repository')}"
             )
         return cls(Path(path), git)
 
@@ -458,5 +459,6 @@ def _may_be_untidy(git: Commands) -> bool:
 def missing(path: Path | str) -> NoRepository:
     """Return the error to raise if a folder has no data repository, and should have one."""
     return NoRepository(
-        f"no data repository at {path}; `gitbackup commit` creates one, and --repo names another"
+        f"no data repository at {path}; {wording.command('commit', 'commit()')} creates one, and"
+        f" {wording.option('--repo', 'repository')} names another"
     )

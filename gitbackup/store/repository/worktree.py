@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Collection, Mapping, Set
 from pathlib import Path, PurePosixPath
 
+from gitbackup import wording
 from gitbackup.errors import Busy, Damaged, GitbackupError
 from gitbackup.store.git.command import Commands, Result, failure, file_errors, text
 from gitbackup.store.objects.attributes import OURS
@@ -48,9 +49,10 @@ def check(
     if lost:
         paths = [change.path for change in changed_files(git, None, new, seeing) if change.after]
     for path in filter(_FORBIDDEN.search, paths):
+        bare = wording.command("clone --bare", "clone(bare=True)")
         raise Damaged(
             f"a commit contains {path}, which git cannot write to a work tree: use a"
-            " repository without one (`gitbackup clone --bare`), or the commit before it"
+            f" repository without one ({bare}), or the commit before it"
         )
     _check_by_git(git, old, new, seeing, lost)
     known = {} if lost or old is None else listing(git, old)
