@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.model.access import NAMES as ACCESS
+from gitbackup.model.risk import CHECKS
 from gitbackup.store.remotes import remote_url
 from gitbackup.store.repository.repository import Repository
 
@@ -42,6 +43,13 @@ def label(value: str) -> str:
     if not part:
         raise UsageError(f"{value!r} is not a glob and a part of a key, such as 'apikey:*=name'")
     glob(named)
+    return value
+
+
+def accept(value: str) -> str:
+    """Return the name of a check. Raises UsageError for another word."""
+    if value not in CHECKS:
+        raise UsageError(f"there is no check {value!r}; the checks are {', '.join(CHECKS)}")
     return value
 
 
@@ -132,6 +140,7 @@ SETTINGS = (
     Setting("quiet", glob, many=True, travels=True),
     Setting("redact", glob, many=True, travels=True),
     Setting("label", label, many=True),
+    Setting("accept", accept, many=True),
     Setting("push", push),
     Setting("push-to", word),
     Setting("encrypt-to", recipient, many=True),

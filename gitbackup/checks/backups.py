@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from gitbackup import wording
 from gitbackup.checks.persistence import unknown
+from gitbackup.checks.places import synced, synced_folder
 from gitbackup.model.amounts import age, counted, span
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
 from gitbackup.model.rdb import RdbFile
@@ -19,6 +22,7 @@ from gitbackup.model.risk import Level, Risk
 MISTAKE, LOST = "a mistake deletes data", "this machine is lost"
 NEEDED, READ = "a backup is needed", "others look at the files"
 BROKEN = "the history is damaged"
+ELSEWHERE = "Push to another machine, or to a folder of a cloud drive or another disk:"
 MS = timedelta(milliseconds=1)
 
 
@@ -28,8 +32,9 @@ class Backups:
 
     `changed` is how many keys differ from HEAD, None if nobody looked, and `why` then tells
     why not. `rehearsed` is the newest commit that was verified, `since` how many came after
-    it. `rdb` is the newest RDB file that was saved. `open` are files with secrets that other
-    users of this machine can read.
+    it. `near` tells where those remotes are that would be lost with the repository. `rdb` is the
+    newest RDB file that was saved. `open` are files with secrets that other users of this machine
+    can read, or the folders that should keep them out; `foreign` are those of another user.
     """
 
     head: CommitInfo | None = None
@@ -40,16 +45,18 @@ class Backups:
     since: int = 0
     rdb: RdbFile | None = None
     open: Sequence[Path] = ()
+    foreign: Sequence[Path] = ()
+    near: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge(backups: Backups, max_age: timedelta, now: datetime) -> Iterator[Risk]:
     """Yield a Risk for the last commit, the pushes, the restore test, RDB files and file modes."""
     yield _commit(backups, max_age, now)
     if backups.head:
-        yield _push(backups.remotes, max_age, now)
+        yield _push(backups, max_age, now)
         yield _rehearsal(backups, max_age, now)
     yield _rdb(backups.rdb, max_age, now)
-    yield _secrets(backups.open)
+    yield _secrets(backups)
 
 
 def _commit(backups: Backups, max_age: timedelta, now: datetime) -> Risk:
@@ -76,24 +83,38 @@ def _commit(backups: Backups, max_age: timedelta, now: datetime) -> Risk:
     return unknown("commit", MISTAKE, backups.why, state)
 
 
-def _push(remotes: Sequence[Pushed], max_age: timedelta, now: datetime) -> Risk:
-    risk, pushed = partial(Risk, "push", LOST), [remote for remote in remotes if remote.commit]
+def _push(backups: Backups, max_age: timedelta, now: datetime) -> Risk:
+    remotes, risk = backups.remotes, partial(Risk, "push", LOST)
+    pushed = [remote for remote in remotes if remote.commit]
     if not pushed:
         never = f"never pushed to {remotes[0].remote}" if remotes else "never pushed"
-        advice = "Push to another machine, or to a folder of a cloud drive or another disk:"
-        place = remotes[0].remote if remotes else "FOLDER-OR-GIT-URL"
         state = f"{never}: the only copy of the history is on this machine"
-        return risk(state, Level.BAD, advice, (f"gitbackup push {place}",))
-    best = min(pushed, key=lambda remote: remote.missing)
+        place = remotes[0].remote if remotes and remotes[0].remote not in backups.near else ""
+        return risk(state, Level.BAD, ELSEWHERE, (_push_to(place),))
+    away = [remote for remote in pushed if remote.remote not in backups.near]
+    if not away:
+        where = ", ".join(f"{name} is {where}" for name, where in backups.near.items())
+        state = f"pushed to no other place: {where}"
+        return risk(state, Level.BAD, ELSEWHERE, (_push_to(""),))
+    best = min(away, key=lambda remote: remote.missing)
     when = f" {age(best.when, now)}" if best.when else ""
     if not best.missing:
-        return risk(f"everything was pushed to {best.remote}{when}", Level.OK)
+        program = synced(best.place)
+        once = f", and is safe once {program} has copied it" if program else ""
+        return risk(f"everything was pushed to {best.remote}{when}{once}", Level.OK)
     last = f"the last push was{when or ' at an unknown time'}"
     state = f"{counted(best.missing, 'commit')} not pushed to {best.remote}; {last}"
     old = best.when is not None and now - best.when > max_age
     advice = "Push them; if gitbackup.push is on-commit, every commit is pushed:"
     level = Level.BAD if old else Level.WARN
     return risk(state, level, advice, (f"gitbackup push {best.remote}",))
+
+
+def _push_to(place: str) -> str:
+    """Return the command that pushes to a remote, or else to a folder that is copied elsewhere."""
+    return (
+        f"gitbackup push {shlex.quote(place) if place else synced_folder() or 'FOLDER-OR-GIT-URL'}"
+    )
 
 
 def _rehearsal(backups: Backups, max_age: timedelta, now: datetime) -> Risk:
@@ -133,11 +154,26 @@ def _rdb(file: RdbFile | None, max_age: timedelta, now: datetime) -> Risk:
     return risk(state, Level.OK)
 
 
-def _secrets(paths: Sequence[Path]) -> Risk:
-    risk = partial(Risk, "secrets", READ)
+def _secrets(backups: Backups) -> Risk:
+    risk, paths = partial(Risk, "secrets", READ), backups.open
     if not paths:
         return risk("no other user of this machine can read the files", Level.OK)
     state = f"every user of this machine can read {', '.join(map(str, paths))}"
-    commands = [f"chmod go= {shlex.quote(str(path))}" for path in paths]
-    advice = "They contain every value of the database. Keep other users out:"
-    return risk(state, Level.BAD, advice, commands)
+    shared = [path for path in paths if _is_shared(path)]
+    commands = [
+        f"{'sudo ' * (path in backups.foreign)}chmod go= {shlex.quote(str(path))}"
+        for path in paths
+        if path not in shared
+    ]
+    advice = "They contain every value of the database. "
+    if shared:
+        folder = ", ".join(map(str, shared))
+        advice += f"Let the server keep its files in a folder of its own, not in {folder}. "
+    return risk(state, Level.BAD, advice + "Keep other users out:" * bool(commands), commands)
+
+
+def _is_shared(path: Path) -> bool:
+    """Return whether others have to get into a folder: the root, or one that all may write to."""
+    with suppress(OSError):
+        return path.parent == path or bool(path.is_dir() and path.stat().st_mode & stat.S_ISVTX)
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -11,13 +12,13 @@ from itertools import islice
 from pathlib import Path
 
 from gitbackup.capture.reader import SnapshotReader
-from gitbackup.checks import backups, nodes, persistence, server
+from gitbackup.checks import backups, nodes, persistence, places, server
 from gitbackup.checks.backups import Backups
 from gitbackup.compare.diff import status
 from gitbackup.errors import Damaged, ServerError
 from gitbackup.live.server.health import Health, read
 from gitbackup.model.rdb import RdbFile
-from gitbackup.model.risk import Level, Risk, worst, worst_first
+from gitbackup.model.risk import Level, Risk, accepted, worst, worst_first
 from gitbackup.rdb import files
 from gitbackup.store.remotes import remote_url
 from gitbackup.store.repository.repository import Repository
@@ -51,14 +52,12 @@ def check(
     database is not read to see what changed. Raises Damaged if the history cannot be read.
     """
     healths = {node.label: read(node) for node in live.server.nodes.values()}
+    open_ = [*dict.fromkeys([*_secrets(repository, healths.values()), *_open([rdb_folder])])]
     known = replace(
         _history(repository),
         rdb=_newest(rdb_folder),
-        open=[
-            path
-            for path in [*_secrets(repository, healths.values()), rdb_folder]
-            if _is_open_to_others(path.absolute())
-        ],
+        open=open_,
+        foreign=[path for path in open_ if _is_foreign(path)],
     )
     if known.head and repository and not quick:
         known = _compared(known, repository, live, healths.values())
@@ -71,7 +70,13 @@ def check(
         ),
         *backups.judge(known, max_age, datetime.now(UTC)),
     ]
-    return Checked(str(live.server), worst_first(risks))
+    lived_with = repository.get_all("accept") if repository else ()
+    judged = [accepted(each) if _is_lived_with(each, lived_with) else each for each in risks]
+    return Checked(str(live.server), worst_first(judged))
+
+
+def _is_lived_with(risk: Risk, names: Sequence[str]) -> bool:
+    return risk.check in names and risk.level is not Level.OK
 
 
 def _history(repository: Repository | None) -> Backups:
@@ -79,7 +84,9 @@ def _history(repository: Repository | None) -> Backups:
     head = repository.head() if repository else None
     if repository is None or head is None:
         return Backups()
-    known = Backups(repository.commit_info(head), remotes=repository.pushed())
+    remotes = repository.pushed()
+    near = places.near(repository.path, remotes)
+    known = Backups(repository.commit_info(head), remotes=remotes, near=near)
     with suppress(Damaged):  # `verify` tells of it
         for since, commit in enumerate(islice(repository.log(), FAR)):
             if commit.rehearsal:
@@ -106,16 +113,25 @@ def _compared(
 
 
 def _secrets(repository: Repository | None, healths: Iterable[Health]) -> Iterator[Path]:
-    """Yield what others should not read: the repository, what is pushed to folders of this
-    machine, and the servers' own files."""
+    """Yield what others can read and should not: the repository, and what is pushed to folders of
+    this machine; for a server's own files, which it makes anew all the time, their folder."""
     if repository:
-        yield repository.path
-        for remote in repository.pushed():
-            path = remote_url.at(remote.place).path
-            if path:
-                yield path
+        pushed = (remote_url.at(remote.place).path for remote in repository.pushed())
+        yield from _open([repository.path, *filter(None, pushed)])
     for home in (health.home for health in healths):
-        yield from home.files if home else ()
+        if home and any(_open(home.files)):
+            yield Path(home.folder)
+
+
+def _open(paths: Iterable[Path]) -> Iterator[Path]:
+    return (path for path in paths if _is_open_to_others(path.absolute()))
+
+
+def _is_foreign(path: Path) -> bool:
+    """Return whether a path belongs to another user, so that we may not change it."""
+    with suppress(OSError):
+        return os.geteuid() not in (0, path.stat().st_uid)
+    return False
 
 
 def _is_open_to_others(path: Path) -> bool:

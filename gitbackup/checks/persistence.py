@@ -42,10 +42,17 @@ def judge(health: Health, max_age: timedelta) -> Iterator[Risk]:
         yield _files(health)
 
 
-def unknown(check: str, danger: str, why: str, protection: str = "not known") -> Risk:
+def unknown(
+    check: str, danger: str, why: str, protection: str = "not known", commands: Sequence[str] = ()
+) -> Risk:
     """Return a Risk that nothing is known of; `why` becomes a sentence that says why not."""
     sentence = f"{why[:1].upper()}{why[1:]}." if why else ""
-    return Risk(check, danger, protection, Level.UNKNOWN, sentence)
+    return Risk(check, danger, protection, Level.UNKNOWN, sentence, commands)
+
+
+def accept(check: str) -> str:
+    """Return the command by which an owner says that a risk is known and lived with."""
+    return f"gitbackup config add accept {check}"
 
 
 def setting(health: Health, name: str, value: str, start: str = "") -> tuple[str, Sequence[str]]:
@@ -176,8 +183,10 @@ def _files(health: Health) -> Risk:
         return unknown("files", AWAY, health.no_config, "the folder of its files is unknown")
     if home is None or home.mount is None:
         why = "the server does not run on this machine, or this machine does not tell; there,"
-        why += " see that the folder is on a disk that stays (in Docker: a volume)"
-        return unknown("files", AWAY, why, f"files in {folder}")
+        why += (
+            " see that the folder is on a disk that stays (in Docker: a volume), and then accept it"
+        )
+        return unknown("files", AWAY, why, f"files in {folder}", (accept("files"),))
     risk, state = partial(Risk, "files", AWAY), f"files in {folder}, on {home.mount.type}"
     if home.mount.type in MEMORY_ONLY:
         advice = "Move them to a disk: files in memory are lost when the machine restarts."

@@ -6,13 +6,18 @@ import ipaddress
 from collections.abc import Iterator
 from functools import partial
 
-from gitbackup.checks.persistence import FULL, setting, unknown
+from gitbackup.checks.persistence import FULL, accept, setting, unknown
 from gitbackup.live.server.health import Health
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.risk import Level, Risk
 
 MEMORY, GONE, STRANGER = "memory runs full", "the server is down", "a stranger connects"
 KEEPS = "noeviction"
+PASSWORD_FILE = "~/.redis-password"  # noqa: S105  where one is kept
+MAKE_PASSWORD = (
+    f"[ -s {PASSWORD_FILE} ] || (umask 077; head -c 32 /dev/urandom | od -An -tx1 | tr -dc 0-9a-f"
+    f" > {PASSWORD_FILE})"
+)
 
 
 def judge(health: Health) -> Iterator[Risk]:
@@ -32,6 +37,9 @@ def _memory(health: Health) -> Risk:
     if evicted := health.number("evicted_keys"):
         have = "key has" if evicted == 1 else "keys have"
         state = f"{evicted:,} {have} been evicted since it started ({policy})"
+        if policy == KEEPS or limit == "0":
+            advice = "See what is gone (gitbackup diff), then let the server count anew:"
+            return risk(state, Level.WARN, advice, (f"{health.redis_cli} CONFIG RESETSTAT",))
         level = Level.BAD
     elif limit == "0":
         return risk("no maxmemory: no key is evicted", Level.OK)
@@ -71,8 +79,12 @@ def _replicas(health: Health) -> Risk:
     if online := sum("state=online" in value for value in replicas):
         return risk(f"{counted(online, 'replica')} connected", Level.OK)
     lacking = "no replica: there is no second server"
+    if replicas:
+        advice = "Wait until they are, then check again."
+        return risk("its replicas are not in sync yet", Level.WARN, advice)
     advice = "If you cannot wait for a restore, run a replica; a replica is not a backup."
-    return risk("its replicas are not in sync yet" if replicas else lacking, Level.WARN, advice)
+    advice += " If you can wait, accept it:"
+    return risk(lacking, Level.WARN, advice, (accept("replicas"),))
 
 
 def _access(health: Health) -> Risk:
@@ -91,9 +103,17 @@ def _access(health: Health) -> Risk:
     old = health.info.get("redis_version", "").startswith("6.")
     if protected == "yes" and not (addresses and old):
         return risk("no password; protected mode refuses other machines", Level.OK)
-    more, commands = setting(health, "requirepass", "'a long secret'")
     state = "no password: whoever can reach its port can read and delete everything"
-    advice = "Set a password (and REDISCLI_AUTH for gitbackup), or bind it to 127.0.0.1."
+    advice = "Set a password, and tell it to your programs, or bind the server to 127.0.0.1."
+    more, commands = setting(health, "requirepass", "", "--requirepass and the password")
+    if commands:
+        advice += f" These lines make one in {PASSWORD_FILE}:"
+        _, *rewrite = commands
+        commands = (
+            MAKE_PASSWORD,
+            f"{health.redis_cli} -x CONFIG SET requirepass < {PASSWORD_FILE}",
+        )
+        commands += (f'export REDISCLI_AUTH="$(cat {PASSWORD_FILE})"', *rewrite)
     return risk(state, Level.WARN, advice + more, commands)
 
 

@@ -311,6 +311,16 @@ def alone(claim: str, **others: bool) -> None:
         raise UsageError(f"{claim}, {names} something else: choose one")
 
 
+def access_words(ctx: click.Context) -> str:
+    """Return the options for the way to a server as they were given, a space before each."""
+    words = ""
+    for name, value in ctx.meta.get(ACCESS, {}).items():
+        words += f" --{name}"
+        if value is not True:
+            words += f" {value:g}" if isinstance(value, float) else f" {shlex.quote(value)}"
+    return words
+
+
 def typed(ctx: click.Context, option: str) -> bool:
     """Whether an option was given by hand, so that it has to be given again."""
     return ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+CHECKS = (
+    *("loading", "append-only", "fsync", "rewrite", "save-points", "last-save", "files"),
+    *("memory", "replicas", "access", "commit", "push", "rehearsal", "rdb", "secrets"),
+)
+"""The names of all checks."""
 
 
 class Level(StrEnum):
@@ -28,7 +34,8 @@ class Risk:
 
     `check` is its name for programs. `danger` and `protection` tell a person what can happen
     and what is there against it; `advice` what to do, `commands` what to type for that. Both
-    are empty where all is well.
+    are empty where all is well. `accepted` tells that the owner lives with it, by a setting: then
+    it is no longer judged.
     """
 
     check: str
@@ -37,6 +44,12 @@ class Risk:
     level: Level
     advice: str = ""
     commands: Sequence[str] = ()
+    accepted: bool = False
+
+
+def accepted(risk: Risk) -> Risk:
+    """Return a risk that the owner lives with."""
+    return replace(risk, level=Level.OK, advice="", commands=(), accepted=True)
 
 
 def worst(risks: Iterable[Risk]) -> Level:

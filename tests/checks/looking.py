@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from gitbackup import Backup
-from gitbackup.model.risk import Level, Risk
+from gitbackup.model.risk import CHECKS, Level, Risk
 from tests.servers import LiveServer
 
 AGE = re.compile(r"just now|\d+ seconds? ago")
@@ -21,6 +21,7 @@ WEEK = timedelta(days=7)
 def risks(backup: Backup, max_age: timedelta = WEEK, quick: bool = False) -> dict[str, Risk]:
     """Each risk by the name of its check."""
     found = {risk.check: risk for risk in backup.check(max_age, quick=quick).risks}
+    assert found.keys() <= {*CHECKS}, "the setting accept must know every check"
     assert len(found) == len(backup.check(max_age, quick=quick).risks)
     return found
 

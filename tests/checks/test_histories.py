@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -113,8 +114,10 @@ def test_what_is_pushed(backup: Backup, valkey: LiveServer, tmp_path: Path) -> N
     found = of(backup, "push")
     assert told(found) == (BAD, "never pushed: the only copy of the history is on this machine")
     assert found.commands == ("gitbackup push FOLDER-OR-GIT-URL",)
-    backup.push(str(tmp_path))
-    assert told(of(backup, "push")) == (OK, "everything was pushed to origin AGE")
+    (tmp_path / "Dropbox").mkdir()
+    backup.push(str(tmp_path / "Dropbox"))
+    once = ", and is safe once Dropbox has copied it"
+    assert told(of(backup, "push")) == (OK, f"everything was pushed to origin AGE{once}")
     with valkey.client() as client:
         client.set("k", "w")
     backup.commit()
@@ -140,8 +143,43 @@ def test_a_place_that_was_never_pushed_to(backup: Backup) -> None:
 def test_one_place_that_has_all_is_enough(backup: Backup, tmp_path: Path) -> None:
     backup.commit()
     git(backup.path, "remote", "add", "far", "https://example.org/r.git")
-    backup.push(str(tmp_path))
+    (tmp_path / "Dropbox").mkdir()
+    backup.push(str(tmp_path / "Dropbox"))
     assert of(backup, "push").level is OK
+
+
+def test_a_place_that_is_lost_with_the_machine_is_none(backup: Backup, tmp_path: Path) -> None:
+    """Whatever it is called by; a disk that is not plugged in now is another one."""
+    backup.commit()
+    backup.push(str(tmp_path))
+    found = of(backup, "push")
+    state = "pushed to no other place: origin is on the same disk as the repository"
+    assert (told(found), found.commands) == ((BAD, state), ("gitbackup push FOLDER-OR-GIT-URL",))
+    (Path.home() / "Nextcloud").mkdir()
+    assert of(backup, "push").commands == ("gitbackup push ~/Nextcloud",)
+    (Path.home() / "Nextcloud").rmdir()
+    for url, level in (
+        ("ssh://me@localhost:22/r.git", BAD),
+        (f"{socket.gethostname()}:r.git", BAD),
+        ("me@[::1]:r.git", BAD),
+        (f"file://{tmp_path}/data.bundle", BAD),
+        ("example.org:r.git", OK),
+        (str(tmp_path / "unplugged" / "data.bundle"), OK),
+    ):
+        git(backup.path, "remote", "set-url", "origin", url)
+        assert (url, of(backup, "push").level) == (url, level)
+
+
+def test_a_risk_that_is_accepted(backup: Backup) -> None:
+    """It is told as that, whatever it is; what is well is not."""
+    backup.commit()
+    backup.config.add("accept", "push", "rdb", "commit")
+    found = risks(backup)
+    never = "never pushed: the only copy of the history is on this machine"
+    assert found["push"] == Risk("push", "this machine is lost", never, OK, accepted=True)
+    assert (found["rdb"].accepted, found["commit"].accepted) == (True, False)
+    backup.config.remove("accept", "push")
+    assert of(backup, "push").level is BAD
 
 
 def test_what_is_rehearsed(backup: Backup) -> None:

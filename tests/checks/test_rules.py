@@ -9,8 +9,9 @@ import pytest
 
 from gitbackup.checks import persistence, server
 from gitbackup.live.server.health import Health
-from gitbackup.live.server.host import Home, Mount, mount_of
-from gitbackup.model.risk import Level, Risk, worst
+from gitbackup.live.server.host import Home
+from gitbackup.model.risk import CHECKS, Level, Risk, worst
+from gitbackup.system.mounts import Mount, mount_of
 from tests.checks.looking import told
 
 BAD, WARN, UNKNOWN, OK = Level
@@ -34,6 +35,7 @@ def judged(
 ) -> dict[str, Risk]:
     health = Health("redis-cli", password, info, config, home=home)
     found = [*persistence.judge(health, timedelta(days=7)), *server.judge(health)]
+    assert {risk.check for risk in found} <= {*CHECKS}
     return {risk.check: risk for risk in found}
 
 
@@ -55,7 +57,7 @@ def test_the_file_system_that_a_folder_is_on(folder: str, point: str, type_: str
 
 def test_a_mount_over_another_is_the_one_that_counts() -> None:
     over = "690 668 0:60 / /data rw - tmpfs tmpfs rw\n"
-    assert mount_of(MOUNTS + over, "/data") == Mount("/data", "tmpfs", "0:60", "/")
+    assert mount_of(MOUNTS + over, "/data") == Mount("/data", "tmpfs", "0:60", "/", "tmpfs")
 
 
 @pytest.mark.parametrize(
@@ -76,8 +78,9 @@ def test_the_files_of_another_machine() -> None:
     assert told(found) == (UNKNOWN, "files in /data")
     assert found.advice == (
         "The server does not run on this machine, or this machine does not tell; there, see that"
-        " the folder is on a disk that stays (in Docker: a volume)."
+        " the folder is on a disk that stays (in Docker: a volume), and then accept it."
     )
+    assert found.commands == ("gitbackup config add accept files",)
 
 
 def test_a_server_that_loads() -> None:

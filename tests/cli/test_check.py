@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from gitbackup.model.risk import CHECKS
 from tests.cli.user import Done, User
-from tests.servers import LiveServer
+from tests.servers import LiveServer, StartServer
 
 AGE = re.compile(r"just now|\d+ seconds? ago")
 ALL_LACKING = """\
@@ -26,7 +32,8 @@ bad      if a mistake deletes data    there is no commit
          $ gitbackup commit
 warn     if the server is down        no replica: there is no second server
                                       If you cannot wait for a restore, run a replica; a replica is
-                                      not a backup.
+                                      not a backup. If you can wait, accept it:
+         $ gitbackup config add accept replicas
 warn     if the history is damaged    no RDB file was saved: git history is the only backup
                                       Save an RDB file, which needs no git:
          $ gitbackup rdb save
@@ -70,6 +77,7 @@ def test_the_same_for_a_program(user: User) -> None:
         "protection": "never pushed: the only copy of the history is on this machine",
         "advice": "Push to another machine, or to a folder of a cloud drive or another disk:",
         "commands": ["gitbackup push FOLDER-OR-GIT-URL"],
+        "accepted": False,
     }
     assert told["commit"] == {
         "check": "commit",
@@ -78,6 +86,7 @@ def test_the_same_for_a_program(user: User) -> None:
         "protection": "commit id1, AGE; nothing changed since",
         "advice": None,
         "commands": [],
+        "accepted": False,
     }
 
 
@@ -86,8 +95,8 @@ def test_exit_codes(user: User, tmp_path: Path) -> None:
     recommended(user.server)
     user.says("commit")
     assert user.run("check", "--quick").code == 1
-    (tmp_path / "disk").mkdir()
-    user.run("push", "disk")
+    (tmp_path / "Dropbox").mkdir()
+    user.run("push", str(tmp_path / "Dropbox"))
     found = json.loads(user.run("check", "--quick", "--json").out)
     told = {risk["check"]: risk["verdict"] for risk in found["risks"]}
     assert (told["push"], told["replicas"], told["rehearsal"]) == ("ok", "warn", "warn")
@@ -115,6 +124,7 @@ def test_what_to_type_names_the_repository_that_was_named(user: User) -> None:
     told = {risk["check"]: risk["commands"] for risk in json.loads(done.out)["risks"]}
     assert told["commit"] == ["gitbackup commit --repo 'my data'"]
     assert told["rdb"] == ["gitbackup rdb save --repo 'my data'"]
+    assert told["replicas"] == ["gitbackup config add --repo 'my data' accept replicas"]
 
 
 def test_on_a_terminal_it_is_in_colour_and_fits(user: User) -> None:
@@ -162,3 +172,89 @@ def test_rights_are_a_line_and_what_lacks(user: User) -> None:
     )
     assert done.out.splitlines()[2].startswith("the user ann may use only some keys: name these")
     assert user.run("check", "--rights", "watch", "--json").code == 2
+
+
+def test_an_accepted_risk_is_told_as_that_and_no_other_name_is_taken(user: User) -> None:
+    """For a person, and in the exit code."""
+    user.says("init")
+    assert user.says("config", "add", "accept", "replicas") == "accept  replicas  this repository\n"
+    line = "ok       if the server is down        accepted: no replica: there is no second server\n"
+    assert line in user.run("check").out
+    done = user.run("config", "add", "accept", "replica")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("gitbackup: accept: there is no check 'replica'; the checks are ")
+    for name in CHECKS:
+        assert name in done.err
+        user.says("config", "add", "accept", name)
+    assert user.run("check", "--strict").code == 0
+
+
+def test_what_to_type_is_for_the_server_that_was_named(
+    user: User, start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whichever password it was reached, which is in no line."""
+    server = start_server(tcp=True, requirepass="s3cret")
+    url = f"redis://:s3cret@127.0.0.1:{server.port}"
+    call = f"redis-cli -h 127.0.0.1 -p {server.port}"
+
+    def commands(check: str, *words: str) -> list[str]:
+        out = user.run("check", "--json", *words).out
+        assert "s3cret" not in out
+        (found,) = [risk for risk in json.loads(out)["risks"] if risk["check"] == check]
+        told: list[str] = found["commands"]
+        return told
+
+    assert commands("append-only", "--url", url)[0] == (
+        f"{call} --askpass CONFIG SET appendonly yes"
+    )
+    assert commands("commit", "--url", url, "--timeout", "5") == [
+        f"gitbackup commit --url redis://127.0.0.1:{server.port} --timeout 5"
+    ]
+    monkeypatch.setenv("REDISCLI_AUTH", "s3cret")
+    monkeypatch.setenv("REDIS_URL", f"redis://default@127.0.0.1:{server.port}")
+    assert commands("append-only")[0] == f"{call} --user default CONFIG SET appendonly yes"
+    assert commands("commit") == ["gitbackup commit"]
+
+
+@pytest.mark.skipif(not shutil.which("redis-cli"), reason="there is no redis-cli")
+def test_who_types_all_that_is_advised_has_all_green(
+    user: User, start_server: StartServer, tmp_path: Path
+) -> None:
+    """As it stands, line by line, in one shell, on a server that lacks nearly all."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        (Path.home() / "Dropbox").mkdir()
+        server = start_server(
+            tcp=True, dir=str(folder), maxmemory="100mb", maxmemory_policy="allkeys-lru",
+            bind="* -::*", protected_mode="no",
+        )  # fmt: skip
+        with server.client() as client:
+            client.set("k", "v")
+        env = {**os.environ, "REDIS_URL": f"redis://localhost:{server.port}"}
+        env |= {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+        ours = tmp_path / "gitbackup"
+        ours.write_text(f'#!/bin/sh\nexec {sys.executable} -m gitbackup "$@"\n')
+        ours.chmod(0o755)
+        done = subprocess.run(
+            ["bash", "-c", PASTE], env=env, capture_output=True, text=True, check=False
+        )
+        (Path.home() / "Dropbox").rename(tmp_path / "Dropbox")
+    assert "Could not connect" not in done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].endswith(" ok"), done.stdout + done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("  $ ")] == []
+
+
+PASTE = """
+for round in 1 2 3 4; do
+    gitbackup check > checked
+    sed -n 's/^ *[$] //p' checked > lines
+    [ -s lines ] || break
+    . ./lines
+    while redis-cli -p "${REDIS_URL##*:}" INFO persistence | grep -q in_progress:1; do
+        sleep 0.05
+    done
+    if grep -q '^bad .*does not last' checked; then gitbackup config add accept files; fi
+done
+cat checked
+"""

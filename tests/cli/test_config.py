@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gitbackup.cli.commands import config
 from tests.cli.user import Done, User, text
 from tests.store.plain import git, run_git
 
@@ -273,8 +274,9 @@ def test_a_push_keeps_the_settings_up_with_what_git_was_told(settled: User) -> N
 @pytest.mark.long
 @pytest.mark.parametrize(("line", "words"), [
     ("gitbackup config s", ["set"]),
+    ("gitbackup config add ", [*config.MANY]),
+    ("gitbackup config add accept re", ["rewrite", "replicas", "rehearsal"]),
     ("gitbackup config set re", ["redact"]),
-    ("gitbackup config add ", ["include", "exclude", "quiet", "redact", "label"]),
     ("gitbackup config set push o", ["on-commit", "off"]),
     ("gitbackup config remove quiet u", ["usage:*"]),
 ])  # fmt: skip

@@ -13,6 +13,7 @@ from gitbackup.cli import terminal
 from gitbackup.cli.options import OwnFirst, examples, json_option, open_backup, repo_option
 from gitbackup.format.names import escape
 from gitbackup.model.access import NAMES as ACCESS
+from gitbackup.model.risk import CHECKS
 from gitbackup.report.json import objects
 from gitbackup.report.text.settings import settings_lines
 
@@ -24,6 +25,7 @@ NAMES = {
     "exclude": "do not commit matching keys",
     "quiet": "commit matching keys, but show them only with --with-quiet",
     "redact": "mask the values of matching keys and fields",
+    "accept": "names of checks whose risks you accept, such as replicas",
     "label": "show a part of matching keys beside their names: GLOB=PART",
     "push": "on-commit, or off",
     "push-to": "the remote to push to, if there are several",
@@ -35,7 +37,7 @@ NAMES = {
     "hook-timeout": "how many seconds these may take: 30",
     **dict.fromkeys(ACCESS, "as the option of this name"),
 }
-MANY = ("include", "exclude", "quiet", "redact", "label", "encrypt-to", "identity")
+MANY = ("include", "exclude", "quiet", "redact", "label", "accept", "encrypt-to", "identity")
 
 
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -52,6 +54,7 @@ def _values(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
         known = [each.value for each in found if each.source in ("repository", "history")]
     else:
         known = ["on-commit", "off"] if name == "push" and ctx.info_name == "set" else []
+        known = [*CHECKS] if name == "accept" else known
     return [CompletionItem(value) for value in known if value.startswith(incomplete)]
 
 
@@ -80,6 +83,8 @@ def config() -> None:
       exclude     do not commit matching keys
       quiet       commit matching keys, but show them only with --with-quiet
       redact      mask the values of matching keys and fields
+      label       show a part of matching keys beside their names: GLOB=PART
+      accept      checks whose risks you accept, such as replicas
       push        on-commit, or off
       push-to     the remote to push to, if there are several
       encrypt-to  the public keys that bundles are encrypted to

@@ -24,6 +24,18 @@ ANYHOW = Access()
 BY_SENTINEL = "+sentinel"
 SCHEMES = ("redis", "rediss", "unix", f"redis{BY_SENTINEL}", f"rediss{BY_SENTINEL}")
 SENTINEL_PORT = 26379
+ASKS_PASSWORD = "--askpass"  # noqa: S105  an option
+"""The option with which redis-cli asks for a password; without it, it takes REDISCLI_AUTH."""
+
+CLI_TLS = {
+    "ssl_ca_certs": "--cacert",
+    "ssl_ca_path": "--cacertdir",
+    "ssl_certfile": "--cert",
+    "ssl_keyfile": "--key",
+    "sni": "--sni",
+}
+"""What redis-cli calls our options of TLS."""
+
 SECURE = "tls"
 """The option that tells whether a server is spoken to by TLS; a URL's scheme says so."""
 
@@ -81,14 +93,21 @@ class Address:
 
     @property
     def redis_cli(self) -> str:
-        """How a person calls redis-cli for it, login aside."""
-        path, host, port = map(self.options.get, ("path", "host", "port"))
-        if path:
-            return f"redis-cli -s {shlex.quote(path)}"
+        """How a person calls redis-cli for it, which asks for the password if there is one."""
+        path, host, port, user = map(self.options.get, ("path", "host", "port", "username"))
         words = ["redis-cli"]
-        words += ["-h", shlex.quote(host)] if host and host != "localhost" else []
-        words += ["-p", str(port)] if port and port != USUAL_PORT else []
-        return " ".join([*words, "--tls"] if self.is_secure else words)
+        if path:
+            words += ["-s", shlex.quote(path)]
+        else:
+            words += ["-h", shlex.quote(host)] if host and host != "localhost" else []
+            words += ["-p", str(port)] if port and port != USUAL_PORT else []
+        words += ["--user", shlex.quote(user)] if user else []
+        words += [ASKS_PASSWORD] if self.options.get("password") else []
+        if self.is_secure:
+            given = {option: self.options.get(name) for name, option in CLI_TLS.items()}
+            words += ["--tls", *(["--insecure"] if self.insecure else [])]
+            words += [f"{option} {shlex.quote(file)}" for option, file in given.items() if file]
+        return " ".join(words)
 
     @property
     def is_secure(self) -> bool:

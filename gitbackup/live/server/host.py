@@ -13,22 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+
+from gitbackup.system.mounts import Mount, mount_of
 
 PROC = Path("/proc")
 LONGEST_NAME = 15  # characters that Linux keeps of a program's name
 SLACK = 3  # seconds between two clocks that tell when a process began
 FIELDS_BEFORE_START = 19  # of its `stat`, behind the program's name
-
-
-class Mount(NamedTuple):
-    """A file system as a process sees it: where it begins, of which type it is, and what of
-    which device is there."""
-
-    point: str
-    type: str
-    device: str
-    root: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +90,6 @@ def _mount(process: Path, folder: str) -> Mount | None:
     with suppress(OSError):
         return mount_of((process / "mountinfo").read_text(errors="replace"), folder)
     return None
-
-
-def mount_of(mountinfo: str, folder: str) -> Mount | None:
-    """The file system that a folder is on, by what /proc tells of a process's mounts."""
-    found = None
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        _, _, device, root, point, *_ = before.split()
-        point = point.replace(r"\040", " ")
-        inside = PurePosixPath(folder).is_relative_to(point)
-        if inside and (found is None or len(point) >= len(found.point)):  # the last one covers
-            found = Mount(point, after.split()[0], device, root)
-    return found
 
 
 def _files(folder: Path, config: Mapping[str, str]) -> list[Path]:

@@ -368,6 +368,7 @@ def check_object(checked: Checked) -> dict[str, Any]:
                 "protection": risk.protection,
                 "advice": risk.advice or None,
                 "commands": list(risk.commands),
+                "accepted": risk.accepted,
             }
             for risk in checked.risks
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from gitbackup.format import unprintable
 from gitbackup.format.names import escape
 from gitbackup.model.risk import Level, Risk
 from gitbackup.report.style import Style, pad, paint, width
@@ -31,11 +32,14 @@ def check_lines(server: str, risks: Sequence[Risk], columns: int | None = None) 
     left = verdicts + dangers
     room = max((columns or USUAL) - left, NARROWEST)
     for risk in risks:
-        first, *rest = [*_wrapped(risk.protection, room), *_wrapped(risk.advice, room)]
+        protection = f"accepted: {risk.protection}" if risk.accepted else risk.protection
+        first, *rest = [*_wrapped(protection, room), *_wrapped(risk.advice, room)]
         verdict = paint(COLOURS[risk.level], risk.level.value)
         yield f"{pad(verdict, verdicts)}{pad(f'if {risk.danger}', dangers)}{first}"
         yield from (" " * left + line for line in rest)
-        yield from (f"{' ' * verdicts}$ {escape(command)}" for command in risk.commands)
+        yield from (
+            f"{' ' * verdicts}$ {unprintable.escaped(command)}" for command in risk.commands
+        )
     levels = [risk.level for risk in risks]
     yield ", ".join(
         paint(COLOURS[level], f"{levels.count(level):,} {level.value}")
