@@ -136,6 +136,17 @@ def test_every_link_leads_somewhere(name: str) -> None:
     assert [link for link in links(name, text) if not there(*link)] == []
 
 
+def test_every_page_is_in_the_site_and_links_to_nothing_outside() -> None:
+    """As `mkdocs build --strict` would say in CI: a page needs its line in .mkdocs.yml."""
+    site = (PROJECT / ".mkdocs.yml").read_text("utf-8")
+    listed = re.findall(r"^ +- .*: (\S+\.md)$", site, re.MULTILINE)
+    assert sorted(listed) == sorted({*PAGES, *OTHERS, "data-git-backup/README.md"})
+    targets = {
+        path for name in listed for path, _ in links(name, (PROJECT / name).read_text("utf-8"))
+    }
+    assert {path for path in targets if not path.endswith((".svg", ".png"))} <= {*listed}
+
+
 def test_the_readme_s_figures_are_those_of_the_pages_that_have_them_all() -> None:
     """Of how fast it is, and of how it was tried."""
     performance, torture = PAGES["docs/performance.md"], PAGES["docs/torture.md"]
