@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from gitbackup.model.proof import Proof as Proof
     from gitbackup.model.rdb import RdbFile as RdbFile
     from gitbackup.model.rdb import RdbListed as RdbListed
+    from gitbackup.model.rdb import RdbNode as RdbNode
     from gitbackup.model.rdb import RdbSaved as RdbSaved
     from gitbackup.model.rdb import RdbVerified as RdbVerified
     from gitbackup.model.risk import Level as Level
@@ -114,6 +115,7 @@ _HOMES = {
     "model.rdb": (
         "RdbFile",
         "RdbListed",
+        "RdbNode",
         "RdbSaved",
         "RdbVerified",
     ),

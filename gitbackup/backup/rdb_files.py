@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitbackup import wording
 from gitbackup.backup.context import Context
-from gitbackup.errors import ServerError
+from gitbackup.errors import UsageError
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.model.ttl import Ttl
 
@@ -30,7 +30,8 @@ class RdbFiles:
 
     `program`, of methods that load a file, is the redis-server or valkey-server to load it with;
     by default it is one of those at hand that takes the file. `modules` are files that this
-    server loads first, for data of a module's types.
+    server loads first, for data of a module's types. Each method takes the folder of a cluster's
+    files where it takes a file.
     """
 
     def __init__(self, context: Context) -> None:
@@ -56,18 +57,19 @@ class RdbFiles:
 
         Of the files that this method has made there, the newest `keep` are kept, with None all.
         The file comes over the replication protocol; with `copy` the server saves on this
-        machine, and its file is copied: `file`, or where the server says that it is.
+        machine, and its file is copied: `file`, or where the server says that it is. Of a cluster
+        of several primaries it is a folder with a file of each, and `copy` raises UsageError.
         """
         from gitbackup.rdb import files
 
         source = partial(files.copy, Path(file) if file else None) if copy else files.sync
         at = self._context
         chosen = at.rdb_in(folder)
-        if len(at.server.nodes) > 1:
-            raise ServerError(
-                f"cannot save the cluster at {at.server.label} as one RDB file, since each of its"
-                " primaries has only some of the keys:"
-                f" {wording.command('commit', 'commit()')} saves them all"
+        if copy and len(at.server.nodes) > 1:
+            raise UsageError(
+                f"{wording.option('--via copy', 'copy=True')} takes one file, but the cluster at"
+                f" {at.server.label} has one at each primary: use"
+                f" {wording.option('--via sync', 'copy=False')}"
             )
         return files.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
 

@@ -17,6 +17,10 @@ class RdbFile:
     `start` and `end` are the bytes where the data begin and end: replication may have put a line
     before them, and a mark behind. `commands` tells whether the file is an append-only file, in
     which commands follow.
+
+    The files of a cluster's nodes are one RdbFile together: `path` is their folder, `nodes` has
+    each of them, `size` is that of all, `version` the oldest, and `taken_at` the earliest of the
+    moments that they are of.
     """
 
     path: Path
@@ -28,6 +32,18 @@ class RdbFile:
     start: int = 0
     end: int = 0
     commands: bool = False
+    nodes: Sequence[RdbNode] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RdbNode:
+    """A file of one node of a cluster: the node's id, its place as `host:port`, and its slots, as
+    pairs of the first and the last."""
+
+    id: str
+    place: str
+    slots: Sequence[tuple[int, int]]
+    file: RdbFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import CommitResult, changed_paths
 from gitbackup.commit.message import compose, one_line, origin
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.rdb import rdb_file
-from gitbackup.live.rdb.rdb_server import RdbServer, load
+from gitbackup.live.rdb import rdb_set
+from gitbackup.live.rdb.rdb_set import LoadedRdb
 from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Scope
@@ -22,8 +22,6 @@ from gitbackup.progress import Progress
 from gitbackup.snapshot.commit_scope import taken_at
 from gitbackup.snapshot.sources import CommitSource
 from gitbackup.store.repository.repository import Repository
-
-WITH_STREAM_COUNTERS = 10  # version of the format, of Redis 7.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,11 @@ class RdbAdopted:
 class RdbSnapshotReader(SnapshotReader):
     """The files of a snapshot of an RDB file, at the moment that the file was written.
 
-    The file is of one point in time, and the clock of the server that loads it does not count.
+    The file is of one point in time, and the clock of the server that loads it does not count. Of
+    those of a cluster's nodes, each is of a point in time of its own.
     """
 
-    def __init__(self, loaded: RdbServer, scope: Scope, progress: Progress) -> None:
+    def __init__(self, loaded: LoadedRdb, scope: Scope, progress: Progress) -> None:
         self.file = loaded.file
         self.dated = loaded.file.taken_at
         self._loaded = loaded
@@ -57,16 +56,34 @@ class RdbSnapshotReader(SnapshotReader):
 
     @property
     def at_once(self) -> bool:
-        return True
+        return len(self.file.nodes) < 2
 
     @at_once.setter
     def at_once(self, known: bool) -> None: ...
+
+    @property
+    def nodes(self) -> dict[str, bool]:
+        return {node.place: True for node in self.file.nodes}
 
     def _look_at_primary(self) -> None:
         """The server that loads the file has no primary."""
 
     def doubts(self) -> list[str]:
-        """Return sentences on what the server that loads the file does not show of it."""
+        """Return sentences on what the file is not, and on what the server that loads it does not
+        show of it."""
+        return [*self._apart(), *self._hidden()]
+
+    def _apart(self) -> list[str]:
+        if self.at_once:
+            return []
+        moments = [node.file.taken_at for node in self.file.nodes]
+        seconds = (max(moments) - min(moments)).total_seconds()
+        return [
+            "this is not one point in time, though each node of the cluster is: the files in"
+            f" {self.file.path} were saved within {seconds + 1:,.0f} s"
+        ]
+
+    def _hidden(self) -> list[str]:
         if not self._loaded.hides:
             return []
         keys = self._loaded.keys
@@ -79,10 +96,10 @@ class RdbSnapshotReader(SnapshotReader):
 def loaded(
     path: Path, program: Path | None, modules: Sequence[Path], scope: Scope, progress: Progress
 ) -> Iterator[RdbSnapshotReader]:
-    """Load a file, and give its snapshot. Raises Damaged if the file is not whole and right,
-    ServerError if no server takes it."""
-    rdb_file.check(path)
-    with load(path, program, modules) as server:
+    """Load a file, or those of a cluster in a folder, and give the snapshot. Raises Damaged if a
+    file is not whole and right, or is missing, ServerError if no server takes it."""
+    rdb_set.check(path)
+    with rdb_set.load(path, program, modules) as server:
         server.drop_expired()
         yield RdbSnapshotReader(server, scope, progress)
 
@@ -118,11 +135,7 @@ def import_as_branch(repository: Repository, live: RdbSnapshotReader) -> RdbAdop
 
 
 def _as_written(server: Server, file: RdbFile) -> Server:
-    """Return the server as a commit names it: the one that wrote the file, and the file.
-
-    It has no stream counters if the file has none, for then the loading server makes them up.
-    """
+    """Return the server as a commit names it: the one that wrote the file, and the file."""
     brand, _, version = (file.server or "some server").partition(" ")
-    known = replace(server.abilities, stream_counters=file.version >= WITH_STREAM_COUNTERS)
-    label = file.path.name
-    return replace(server, brand=brand, version=version, mode="RDB file", label=label, knows=known)
+    mode = "RDB files" if file.nodes else "RDB file"
+    return replace(server, brand=brand, version=version, mode=mode, label=file.path.name)

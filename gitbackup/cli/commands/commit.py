@@ -60,7 +60,7 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
     "--rdb",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Commit the contents of an RDB file, dated as the file.",
+    help="Commit the contents of an RDB file, or of a cluster's files in a folder, dated as these.",
 )
 @server_option
 @rdb_module_option

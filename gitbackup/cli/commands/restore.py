@@ -89,7 +89,8 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     "--rdb",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Restore the contents of an RDB file. Replaces COMMIT-ISH.",
+    help="Restore the contents of an RDB file, or of a cluster's files in a folder. Replaces"
+    " COMMIT-ISH.",
 )
 @server_option
 @rdb_module_option

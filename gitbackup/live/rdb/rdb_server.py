@@ -31,6 +31,7 @@ from gitbackup.model.keys import Entry
 from gitbackup.model.rdb import RdbFile
 
 DATABASES = 10_000  # a server refuses a file that has more
+WITH_STREAM_COUNTERS = 10  # version of the format, of Redis 7.0
 NOBODY = "127.0.0.1 0"  # a primary that no process can be
 NOT_DATA = (
     *("ACL", "BGREWRITEAOF", "BGSAVE", "CLUSTER", "CONFIG", "DEBUG", "FAILOVER", "MIGRATE"),
@@ -66,8 +67,8 @@ class RdbServer:
 
     def living(self, db: int) -> int:
         """How many keys of a database have not expired by now."""
-        if not self.expiring[db]:
-            return self.keys[db]
+        if not self.expiring.get(db):
+            return self.keys.get(db, 0)
         with closing(self._plain.dial()) as connection:
             connection.select(db)
             return len(set(chain.from_iterable(scanned(connection))))
@@ -121,7 +122,8 @@ def load(
 ) -> Iterator[RdbServer]:
     """Loads a file that is whole into the server `program`, or the first here that takes it.
 
-    The server loads `modules` before. Raises ServerError where none takes the file.
+    The server loads `modules` before. It has no stream counters if the file has none, for then it
+    makes them up. Raises ServerError where none takes the file.
     """
     file = rdb_file.look(path)
     with ExitStack() as opened:
@@ -132,6 +134,8 @@ def load(
             counts = _counts(connection)
             shows = _shows_expired(connection)
         server = _importing(plain) if shows else plain
+        counters = file.version >= WITH_STREAM_COUNTERS
+        server = replace(server, knows=replace(server.abilities, stream_counters=counters))
         keys = {db: facts["keys"] for db, facts in counts.items()}
         expiring = {db: facts["expires"] for db, facts in counts.items()}
         fields = [db for db, facts in counts.items() if facts.get("keys_with_volatile_items")]

@@ -464,4 +464,13 @@ def _rdb_file(file: RdbFile) -> dict[str, Any]:
         "dated": file.dated,
         "rdb_version": file.version,
         "written_by": file.server or None,
+        "nodes": [
+            {
+                "id": node.id,
+                "at": node.place,
+                "slots": [[*ends] for ends in node.slots],
+                **{name: told for name, told in _rdb_file(node.file).items() if name != "nodes"},
+            }
+            for node in file.nodes
+        ],
     }

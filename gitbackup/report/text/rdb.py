@@ -18,6 +18,8 @@ def _moment(when: datetime) -> str:
 def saved_lines(saved: RdbSaved) -> Iterator[str]:
     """Yield what was saved, and which files were removed for it."""
     yield f"{escape(str(saved.file.path))}: {size(saved.file.size)} of {escape(saved.server)}"
+    for node in saved.file.nodes:
+        yield f"  {escape(node.file.path.name)}: {size(node.file.size)}"
     if saved.removed:
         yield f"removed {len(saved.removed)} older: {', '.join(p.name for p in saved.removed)}"
 
@@ -29,7 +31,8 @@ def listed_line(listed: RdbListed) -> str:
         return f"{name}  {escape(listed.problem)}"
     when = f"{_moment(listed.file.taken_at)} ({age(listed.file.taken_at)})"
     by = f"{escape(listed.file.server)}, " if listed.file.server else ""
-    return f"{name}  {when}  {by}RDB version {listed.file.version}"
+    of = f", {len(listed.file.nodes)} nodes of a cluster" if listed.file.nodes else ""
+    return f"{name}  {when}  {by}RDB version {listed.file.version}{of}"
 
 
 def verified_lines(verified: RdbVerified) -> Iterator[str]:
@@ -38,6 +41,8 @@ def verified_lines(verified: RdbVerified) -> Iterator[str]:
     when = _moment(file.taken_at) if file.dated else "an unknown time"
     by = f" by {escape(file.server)}" if file.server else ""
     yield f"{escape(str(file.path))}: {size(file.size)} of {when}{by}, RDB version {file.version}"
+    if file.nodes:
+        yield f"{len(file.nodes)} files of the nodes of a cluster, with all slots"
     yield "the checksum is right" if verified.checksum else "no checksum"
     yield f"loaded by {verified.server}: {keys(sum(verified.keys.values()))}"
     for db, count in sorted(verified.keys.items()):
