@@ -9,7 +9,11 @@ tracked = subprocess.run(
 )
 expected = {name for name in tracked.stdout.split("\0") if name}
 with zipfile.ZipFile(sys.argv[1]) as wheel:
-    packed = {name for name in wheel.namelist() if name.startswith("gitbackup/")}
+    names = wheel.namelist()
+packed = {name for name in names if name.startswith("gitbackup/")}
+pages = [name for name in names if "/share/man/man1/gitbackup" in name]
 for name in sorted(expected ^ packed):
     print(f"{'not in the wheel' if name in expected else 'only in the wheel'}: {name}")
-sys.exit(expected != packed)
+if not pages:
+    print("no man pages in the wheel")
+sys.exit(expected != packed or not pages)

@@ -152,7 +152,7 @@ def test_a_key_that_the_user_may_not_read_is_named(valkey: LiveServer, tmp_path:
         client.mset({"mine:1": "v", "theirs:1": "v"})
     with valkey.client() as client:
         client.execute_command("ACL", "SETUSER", "ann", "on", f">{SECRET}", "~mine:*", "+@all")
-    with pytest.raises(ServerError, match=r"theirs:1.*gitbackup init --include GLOB"):
+    with pytest.raises(ServerError, match=r"theirs:1.*`Backup.init\(include=\[GLOB\]\)`"):
         Backup(tmp_path / "data", url_of(valkey, "ann", SECRET)).commit()
 
 

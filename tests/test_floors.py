@@ -45,6 +45,7 @@ FLOORS = (
 
 ROOMS_WITHIN = {
     "cli": (
+        ("manual",),
         ("app",),
         ("commands",),
         ("run_plan",),

@@ -74,8 +74,14 @@ def test_the_image_is_made_of_files_that_docker_is_given() -> None:
     assert sources == let_through
     project, hatch = PYPROJECT["project"], PYPROJECT["tool"]["hatch"]
     needed = {"pyproject.toml", project["readme"], *project["license-files"]}
-    needed |= {*hatch["build"]["targets"]["wheel"]["packages"], hatch["version"]["path"]}
-    assert [name for name in needed if Path(name).parts[0] not in sources] == []
+    wheel = hatch["build"]["targets"]["wheel"]
+    needed |= {
+        *wheel["packages"],
+        hatch["version"]["path"],
+        "docs",
+        wheel["hooks"]["custom"]["path"],
+    }
+    assert {name for name in needed if not {name, Path(name).parts[0]} & sources} == set()
 
 
 def test_each_python_that_the_package_names_is_tried_on_the_code_host() -> None:
@@ -92,6 +98,12 @@ def test_the_version_is_written_once() -> None:
     assert PYPROJECT["project"]["dynamic"] == ["version"]
     path = PROJECT / PYPROJECT["tool"]["hatch"]["version"]["path"]
     assert f'__version__ = "{gitbackup.__version__}"' in path.read_text("utf-8")
+
+
+def test_a_build_installs_what_the_commands_need_to_tell_their_help() -> None:
+    """As the package's own dependencies name it."""
+    wheel = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {*wheel["hooks"]["custom"]["dependencies"]} <= {*PYPROJECT["project"]["dependencies"]}
 
 
 def test_all_that_is_in_the_checkout_is_in_the_source_archive() -> None:

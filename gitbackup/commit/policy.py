@@ -39,7 +39,7 @@ class CommitPolicy:
 
     def __post_init__(self) -> None:
         if not 0 <= self.wait <= self.max_wait:
-            longest, least = wording.option("--max-wait"), wording.option("--quiet", "wait")
+            longest, least = wording.option("--max-wait"), wording.option("--idle", "quiet")
             raise UsageError(f"{longest} is shorter than {least}")
         expect_text(self.message(_SAMPLE))
 

@@ -175,7 +175,7 @@ def test_who_may_not_track_is_told_which_right_is_missing(user: User) -> None:
         (["-m", "{}"], "unknown placeholder {}: use {changes} and {counts}"),
         (
             ["--quiet", "2", "--max-wait", "1"],
-            "--max-wait is shorter than --quiet",
+            "--max-wait is shorter than --idle",
         ),
     ],
 )

@@ -92,7 +92,7 @@ def test_a_file_that_is_nowhere(settings: bytes, tmp_path: Path) -> None:
     info = b"rdb_last_save_time:1\r\nrdb_bgsave_in_progress:0\r\n"
     with (
         answering(saves(info, settings)) as url,
-        pytest.raises(ServerError, match="name it with --file"),
+        pytest.raises(ServerError, match="name it with `file`"),
     ):
         Backup(tmp_path / "data", url).rdb.save(copy=True)
 
