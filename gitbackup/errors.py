@@ -38,6 +38,12 @@ class PartlyDone(GitbackupError):
     exit_code = 3
 
 
+class MostKeysRemoved(GitbackupError):
+    """The commit was made, and it removed most of the keys: an alarm."""
+
+    exit_code = 4
+
+
 class NoRepository(GitbackupError):
     """There is no data repository, or what is there is not one of ours."""
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.model.access import NAMES as ACCESS
+from gitbackup.model.alarm import AlarmRule
 from gitbackup.model.risk import CHECKS
 from gitbackup.store.remotes import remote_url
 from gitbackup.store.repository.repository import Repository
 
-ON_COMMIT, ON_FAILURE = HOOKS = ("on-commit", "on-failure")
+ON_COMMIT, ON_FAILURE, ON_ALARM = HOOKS = ("on-commit", "on-failure", "on-alarm")
 """The settings of what to run when something happens; the first is also a value of `push`."""
 
 OFF = "off"
 HTTPS = "https://"
 HOOK_TIMEOUT = 30.0  # seconds
 LONGEST_TIMEOUT = 3600.0
+ALARM_SHARE, ALARM_KEYS, ACCEPT_ALARM = "alarm-share", "alarm-keys", "accept-alarm"
 LONGEST = 1000  # bytes of a glob
 CAME = "came"
 """The variable that notes which values came with a history: `NAME VALUE` each."""
@@ -96,6 +99,27 @@ def seconds(value: str) -> str:
     raise UsageError(f"{value!r} is not a number of seconds up to {LONGEST_TIMEOUT:g}")
 
 
+def percent(value: str) -> str:
+    """Return a whole number of percent, from 1 to 100. Raises UsageError for anything else."""
+    if not re.fullmatch(r"(100|[1-9][0-9]?)%?", value):
+        raise UsageError(f"{value!r} is not a share of the keys, from 1% to 100%")
+    return value
+
+
+def count(value: str) -> str:
+    """Return a number of keys, at least 1. Raises UsageError for anything else."""
+    if not re.fullmatch(r"[1-9][0-9]{0,14}", value):
+        raise UsageError(f"{value!r} is not a number of keys")
+    return value
+
+
+def commit_id(value: str) -> str:
+    """Return a commit's id, long or short. Raises UsageError for anything else."""
+    if not re.fullmatch(r"[0-9A-Fa-f]{7,40}", value):
+        raise UsageError(f"{value!r} is not the id of a commit, of 7 digits or more")
+    return value
+
+
 def word(value: str) -> str:
     """Return a path, or the name or URL of a remote. Raises UsageError for an option."""
     if not value or value.startswith("-") or "\0" in value:
@@ -148,6 +172,9 @@ SETTINGS = (
     Setting("rdbDir", word),
     *(Setting(name, hook) for name in HOOKS),
     Setting("hook-timeout", seconds),
+    Setting(ALARM_SHARE, percent),
+    Setting(ALARM_KEYS, count),
+    Setting(ACCEPT_ALARM, commit_id, many=True),
     *(Setting(name, access(name)) for name in ACCESS),
 )
 TRAVELLING = tuple(each.name for each in SETTINGS if each.travels)
@@ -284,6 +311,17 @@ def hook_timeout(repository: Repository) -> float:
         return float(seconds(value)) if value else HOOK_TIMEOUT
     except UsageError:
         return HOOK_TIMEOUT
+
+
+def alarm_rule(repository: Repository) -> AlarmRule:
+    """Return when a commit raises an alarm; the default of what is not set, or not valid."""
+    share, least = repository.get(ALARM_SHARE) or "", repository.get(ALARM_KEYS) or ""
+    rule = AlarmRule()
+    with suppress(UsageError):
+        rule = replace(rule, share=int(percent(share).removesuffix("%")))
+    with suppress(UsageError):
+        rule = replace(rule, least=int(count(least)))
+    return rule
 
 
 def _write(repository: Repository, setting: Setting, values: Sequence[str]) -> None:

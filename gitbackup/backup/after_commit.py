@@ -17,7 +17,7 @@ from gitbackup.history.stat import summaries
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import Selection
 from gitbackup.remotes.sync import PushResult, push_on_commit
-from gitbackup.settings import ON_COMMIT, ON_FAILURE
+from gitbackup.settings import ON_ALARM, ON_COMMIT, ON_FAILURE
 from gitbackup.store.repository.repository import Repository
 
 Run = Callable[[Hook], HookRun | None]
@@ -47,6 +47,8 @@ def after_commit(
     """
     hooks, failed = _Hooks(repository, run), list[str]()
     for commit in commits:
+        if isinstance(commit, CommitResult) and commit.alarm:
+            hooks.fire(ON_ALARM, partial(commit_object, commit))
         hooks.fire(ON_COMMIT, partial(_object_of, repository, commit))
     try:
         pushed = push_on_commit(repository, made)

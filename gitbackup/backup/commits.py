@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitbackup.backup.context import Context
@@ -22,13 +23,15 @@ def commit(
 ) -> CommitResult:
     """Commit every key in scope, or, with `dry_run`, only say what that would record."""
     from gitbackup.commit import commit
+    from gitbackup.settings import alarm_rule
 
     commit.expect_text(message)
     live, quiet = context.live(consistency), context.quiet()
     if dry_run:
         return commit.preview(context.repository, live, message, quiet)
     repository = context.repository or context.create()
-    return commit.commit(repository, live, message, allow_empty, quiet)
+    rule = alarm_rule(repository)
+    return commit.commit(repository, live, message, allow_empty, quiet, rule=rule)
 
 
 def watch(
@@ -42,7 +45,10 @@ def watch(
     """Commit whenever keys have changed, until `stop` is set."""
     from gitbackup.commit.policy import CommitPolicy
     from gitbackup.commit.watch import Watch
+    from gitbackup.settings import alarm_rule
 
     policy = CommitPolicy(match, context.quiet(), quiet, max_wait, message)
     follow = context.followers()
-    return Watch(context.repository or context.create(), follow, policy, stop).run()
+    repository = context.repository or context.create()
+    policy = replace(policy, rule=alarm_rule(repository))
+    return Watch(repository, follow, policy, stop).run()

@@ -14,6 +14,7 @@ from gitbackup.errors import GitbackupError
 if TYPE_CHECKING:
     from gitbackup.backup.after_commit import AfterCommit
     from gitbackup.backup.hooks import Hook, HookRun
+    from gitbackup.commit.alarm import StandingAlarm
     from gitbackup.commit.commit import CommitResult
 
     Run = Callable[[Hook], HookRun | None]
@@ -43,6 +44,15 @@ class Events:
         from gitbackup.backup.hooks import Hook
 
         return after_commit(self._context.history, commits, made, run or Hook.run)
+
+    def alarm(self) -> StandingAlarm | None:
+        """Return the last commit that removed most of the keys, unless it was accepted or undone.
+
+        To accept it, its id is added to the setting `accept-alarm`.
+        """
+        from gitbackup.commit.alarm import standing
+
+        return standing(self._context.history)
 
     def after_failure(
         self, command: str, error: GitbackupError, *, run: Run | None = None

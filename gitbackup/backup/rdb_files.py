@@ -105,6 +105,7 @@ class RdbFiles:
         """Commit what a file holds, dated when it was written; the rest as for Backup.commit."""
         from gitbackup.commit import commit
         from gitbackup.rdb import import_as_branch
+        from gitbackup.settings import alarm_rule
 
         commit.expect_text(message)
         quiet = self._context.quiet()
@@ -113,7 +114,8 @@ class RdbFiles:
                 result = commit.preview(self._context.repository, live, message, quiet)
             else:
                 repository = self._context.repository or self._context.create()
-                result = commit.commit(repository, live, message, allow_empty, quiet)
+                rule = alarm_rule(repository)
+                result = commit.commit(repository, live, message, allow_empty, quiet, rule=rule)
             return import_as_branch.with_warnings(self._context.repository, live, result)
 
     def adopt(

@@ -18,7 +18,7 @@ from gitbackup.capture.file_reader import FileReader
 from gitbackup.capture.reread_buffer import BufferedEntry
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.format import codec
-from gitbackup.format.patterns import covered, covers
+from gitbackup.format.patterns import Matcher, covered, covers
 from gitbackup.live.connection.cluster import LOST, Cluster, NodesChanged
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import CutOff
@@ -120,6 +120,16 @@ class SnapshotReader:
         for db, index in sorted(self._indexes.items()):
             living = (name for name in index.names if name not in index.gone)
             yield from (Key(db, codec.text(name)) for name in living)
+
+    def count(self, matches: Matcher) -> int:
+        """Return how many keys, and libraries, have a name that matches."""
+        names = chain.from_iterable(index.names for index in self._indexes.values())
+        gone = chain.from_iterable(index.gone for index in self._indexes.values())
+        libraries = map(codec.data, self._libraries)
+        keys, functions, left_out = (
+            sum(1 for name in some if matches(name)) for some in (names, libraries, gone)
+        )
+        return keys + functions - left_out
 
     def namespaces(self) -> Counter[tuple[int, str]]:
         """Return how many keys, and libraries, there are by database and namespace."""

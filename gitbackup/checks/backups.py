@@ -14,11 +14,13 @@ from pathlib import Path
 from gitbackup import wording
 from gitbackup.checks.persistence import unknown
 from gitbackup.checks.places import synced, synced_folder
+from gitbackup.commit.alarm import StandingAlarm
 from gitbackup.model.amounts import age, counted, span
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
 from gitbackup.model.rdb import RdbFile
 from gitbackup.model.risk import Level, Risk
 
+DELETED = "keys were deleted by mistake"
 MISTAKE, LOST = "a mistake deletes data", "this machine is lost"
 NEEDED, READ = "a backup is needed", "others look at the files"
 BROKEN = "the history is damaged"
@@ -33,8 +35,9 @@ class Backups:
     `changed` is how many keys differ from HEAD, None if nobody looked, and `why` then tells
     why not. `rehearsed` is the newest commit that was verified, `since` how many came after
     it. `near` tells where those remotes are that would be lost with the repository. `rdb` is the
-    newest RDB file that was saved. `open` are files with secrets that other users of this machine
-    can read, or the folders that should keep them out; `foreign` are those of another user.
+    newest RDB file that was saved. `alarm` is that of a commit that removed most of the keys, if it
+    stands. `open` are files with secrets that other users of this machine can read, or the folders
+    that should keep them out; `foreign` are those of another user.
     """
 
     head: CommitInfo | None = None
@@ -44,6 +47,7 @@ class Backups:
     rehearsed: CommitInfo | None = None
     since: int = 0
     rdb: RdbFile | None = None
+    alarm: StandingAlarm | None = None
     open: Sequence[Path] = ()
     foreign: Sequence[Path] = ()
     near: Mapping[str, str] = field(default_factory=dict)
@@ -51,6 +55,8 @@ class Backups:
 
 def judge(backups: Backups, max_age: timedelta, now: datetime) -> Iterator[Risk]:
     """Yield a Risk for the last commit, the pushes, the restore test, RDB files and file modes."""
+    if backups.alarm:
+        yield _alarm(backups.alarm, now)
     yield _commit(backups, max_age, now)
     if backups.head:
         yield _push(backups, max_age, now)
@@ -81,6 +87,18 @@ def _commit(backups: Backups, max_age: timedelta, now: datetime) -> Risk:
         advice = f"It is older than {span(max_age // MS)}; make another:"
         return risk(state, Level.BAD, advice, commands)
     return unknown("commit", MISTAKE, backups.why, state)
+
+
+def _alarm(standing: StandingAlarm, now: datetime) -> Risk:
+    info = standing.info
+    missing = f"{standing.missing:,} of them are still missing"
+    state = f"commit {info.short_id}, {age(info.date, now)}, {standing.alarm}; {missing}"
+    commands = (
+        f"gitbackup revert {info.short_id}",
+        f"gitbackup config add accept-alarm {info.short_id}",
+    )
+    advice = "If that was a mistake, bring them back; if it was meant, accept it:"
+    return Risk("alarm", DELETED, state, Level.BAD, advice, commands)
 
 
 def _push(backups: Backups, max_age: timedelta, now: datetime) -> Risk:

@@ -14,6 +14,7 @@ from pathlib import Path
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.checks import backups, nodes, persistence, places, server
 from gitbackup.checks.backups import Backups
+from gitbackup.commit.alarm import standing
 from gitbackup.compare.diff import status
 from gitbackup.errors import Damaged, ServerError
 from gitbackup.live.server.health import Health, read
@@ -87,6 +88,8 @@ def _history(repository: Repository | None) -> Backups:
     remotes = repository.pushed()
     near = places.near(repository.path, remotes)
     known = Backups(repository.commit_info(head), remotes=remotes, near=near)
+    with suppress(Damaged):
+        known = replace(known, alarm=standing(repository))
     with suppress(Damaged):  # `verify` tells of it
         for since, commit in enumerate(islice(repository.log(), FAR)):
             if commit.rehearsal:

@@ -8,6 +8,7 @@ EXIT_CODES = {
     " found a problem",
     2: "wrong usage: a wrong option or URL, an unknown commit, a file that cannot be imported",
     3: "partly done; each key that was not done is named",
+    4: "alarm: the commit was made, but it removed most of the keys",
     10: "no data repository, or not a gitbackup one",
     11: "another run is using the data repository, or has changed it",
     12: "the server cannot be reached, or refused the login or a command",

@@ -111,7 +111,7 @@ def carry_out(
             raise
         raise terminal.Untouched from None
     if not result.applied:
-        _say_nothing(ctx, result, manner.as_json)
+        _say_nothing(ctx, backup, result, manner.as_json)
     made = [*filter(None, (result.saved, *result.meanwhile, result.recorded))]
     undone = [] if result.whole or not result.applied else [_left(result)]
     if result.conflicts and (result.applied or not result.plan.keys):
@@ -138,6 +138,7 @@ def say_plan(backup: Backup, plan: Plan, manner: PlanOptions) -> None:
             terminal.say(plan_lines(plan, manner.full, labels_of(backup)))
             if manner.patch:
                 say_differences(backup, plan, manner)
+        _say_more_before(backup, plan, as_json=False)
         return
     terminal.say_json(plan_object(plan))
     if manner.patch:
@@ -185,7 +186,7 @@ class Answer:
                     say_differences(self._backup, plan, self._manner)
 
 
-def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> None:
+def _say_nothing(ctx: click.Context, backup: Backup, result: RestoreResult, as_json: bool) -> None:
     """Nothing was to be done, or somebody said no."""
     if as_json:
         terminal.say_json(restore_object(result))
@@ -195,6 +196,22 @@ def _say_nothing(ctx: click.Context, result: RestoreResult, as_json: bool) -> No
         terminal.say(plan_lines(result.plan))
     if result.plan.keys:
         ctx.exit(1)
+    _say_more_before(backup, result.plan, as_json)
+
+
+def _say_more_before(backup: Backup, plan: Plan, as_json: bool) -> None:
+    """Where the database equals HEAD already, tell which commit has the keys that HEAD lacks: the
+    one before an alarm, or before HEAD's own commit."""
+    how = plan.how
+    if plan.keys or plan.name or how.patterns or how.revert or how.undoes:
+        return
+    head = next(backup.log(limit=1))
+    if head.id != plan.commit:
+        return
+    if alarm := backup.events.alarm():
+        terminal.say([sentences.more_before_line(alarm.back + 1, alarm.missing)], err=as_json)
+    elif head.parents and head.counts and head.counts.removed:
+        terminal.say([sentences.more_before_line(1, head.counts.removed)], err=as_json)
 
 
 def _say_done(result: RestoreResult, as_json: bool) -> None:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gitbackup import wording
+from gitbackup.commit.alarm import is_accepted
 from gitbackup.commit.commit import expect_text, subject_of
 from gitbackup.commit.message import is_ours, reworded, with_newlines
 from gitbackup.errors import UsageError
 from gitbackup.model.commits import CommitInfo
+from gitbackup.settings import ACCEPT_ALARM
 from gitbackup.store.repository.repository import Repository
 
 
@@ -55,7 +57,15 @@ def amend(repository: Repository, words: str) -> Amended:
         counts = info.counts
         message = reworded(repository.message(info.id), words, bool(counts))
         made = repository.reword(info.id, message)
+        _accept_again(repository, info.id, made)
     return Amended(info.id, made, subject_of(message))
+
+
+def _accept_again(repository: Repository, before: str, commit: str) -> None:
+    """Accept the alarm of a commit that has another id now, if it was accepted."""
+    accepted = repository.own(ACCEPT_ALARM)
+    if is_accepted(before, accepted):
+        repository.set_all(ACCEPT_ALARM, [*accepted, commit])
 
 
 def _fixed(repository: Repository, info: CommitInfo) -> str:

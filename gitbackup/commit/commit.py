@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gitbackup.capture.capture import Capture, take
 from gitbackup.capture.reader import SnapshotReader
+from gitbackup.commit import alarm
 from gitbackup.commit.message import NOTHING, compose, consistency, origin, with_newlines
 from gitbackup.commit.warnings import doubts, surprises
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart
+from gitbackup.model.alarm import Alarm, AlarmRule
 from gitbackup.model.changes import Summary, summary_object
 from gitbackup.snapshot.base import Base, compared_with
 from gitbackup.snapshot.compare import summarise
@@ -28,7 +30,8 @@ class CommitResult:
     """What `commit` did. `commit` is None if nothing changed, or for a dry run.
 
     `consistency` is the commit's trailer: whether all was read as it was at one moment. `differs`
-    is false if the last commit has all of it already: keys, libraries and scope.
+    is false if the last commit has all of it already: keys, libraries and scope. `alarm` tells of
+    a commit that removed most of the keys.
     """
 
     commit: str | None
@@ -39,6 +42,7 @@ class CommitResult:
     consistency: str
     warnings: Sequence[str]
     differs: bool = True
+    alarm: Alarm | None = None
 
 
 def commit_object(result: CommitResult) -> dict[str, Any]:
@@ -51,6 +55,7 @@ def commit_object(result: CommitResult) -> dict[str, Any]:
         "keys": result.keys,
         "consistency": result.consistency,
         **summary_object(result.summary),
+        **({"alarm": asdict(result.alarm)} if result.alarm else {}),
     }
 
 
@@ -74,17 +79,19 @@ def commit(
     allow_empty: bool,
     quiet: Sequence[str] = (),
     trailers: Mapping[str, str] = NOTHING,
+    rule: AlarmRule | None = None,
 ) -> CommitResult:
     """Commit the live database. There is no commit if nothing changed, unless `allow_empty`.
 
     Keys that match one of the globs `quiet` are committed too, but the subject mentions them
-    only if nothing else changed. `trailers` are added to those that every commit has.
+    only if nothing else changed. `trailers` are added to those that every commit has. A commit
+    that removes most of the keys raises an alarm, by the `rule`; without one, none does.
 
     If HEAD's files cannot be read, it starts from those that can, with a warning. Raises Busy if
     another run holds the repository or moved it, ServerError if reading fails, Damaged if HEAD's
     commit is missing.
     """
-    return record(repository, live, lambda _: message, allow_empty, quiet, trailers)[1]
+    return record(repository, live, lambda _: message, allow_empty, quiet, trailers, rule)[1]
 
 
 def record(
@@ -94,6 +101,7 @@ def record(
     allow_empty: bool,
     quiet: Sequence[str] = (),
     trailers: Mapping[str, str] = NOTHING,
+    rule: AlarmRule | None = None,
 ) -> tuple[Capture, CommitResult]:
     """Commit as `commit()` does, with the message that `wording` makes of the changes.
 
@@ -102,24 +110,26 @@ def record(
     with repository.lock():
         parent, reply_cache = repository.head(), repository.reply_cache()
 
-        def act(base: Base) -> tuple[Capture, str | None, Base]:
+        def act(base: Base) -> tuple[Capture, str | None, Base, Alarm | None]:
             with repository.importer(parent, base.commit, base.lost) as importer:
                 capture = take(
                     live, base.source, repository.blob_id, importer, reply_cache=reply_cache
                 )
                 capture, commit_id = with_quiet(capture, quiet), None
+                raised = alarm.raised(capture, base.source, quiet, rule)
                 if capture.differs or base.lost or allow_empty:
                     words = wording(capture.summary)
-                    text = compose(words, capture.summary, origin(capture), trailers)
+                    facts = {**alarm.trailers(raised), **trailers}
+                    text = compose(words, capture.summary, origin(capture), facts)
                     commit_id = importer.commit(text, changed_paths(capture), live.dated)
                     importer.publish()
-            return capture, commit_id, base
+            return capture, commit_id, base, raised
 
-        capture, commit_id, base = compared_with(repository, parent, act)
+        capture, commit_id, base, raised = compared_with(repository, parent, act)
         reply_cache.save()
         untidy = upkeep(repository) if commit_id else []
     done = _result(repository, capture, parent, commit_id, wording(capture.summary), base)
-    return capture, replace(done, warnings=[*done.warnings, *untidy])
+    return capture, replace(done, warnings=[*done.warnings, *untidy], alarm=raised)
 
 
 def upkeep(repository: Repository) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from gitbackup.capture.capture import Capture, compared
 from gitbackup.capture.consistency import FullRescanNeeded
+from gitbackup.commit import alarm
 from gitbackup.commit.commit import CommitResult, changed_paths, record, subject_of, with_quiet
 from gitbackup.commit.follower import LiveFollower
 from gitbackup.commit.message import compose, consistency, origin
@@ -101,7 +102,9 @@ class Watch:
         """Commit what differs, then what changes; end when all has to be read anew."""
         policy = self._policy
         with self._repository.beside("restoring", 0):  # a half-restored state is not committed
-            capture, result = record(self._repository, live, policy.message, False, policy.quiet)
+            capture, result = record(
+                self._repository, live, policy.message, False, policy.quiet, rule=policy.rule
+            )
         head = result.commit or result.parent
         if head is None:
             raise ValueError("a first commit is always made")
@@ -186,7 +189,9 @@ class Watch:
             for blob_id in (capture.files[path] for path in capture.fresh):
                 if blob_id in pending.spool:
                     importer.put(blob_id, pending.spool.read(blob_id))
-            full_message = compose(message, capture.summary, origin(capture))
+            raised = alarm.raised(capture, pending.known, self._policy.quiet, self._policy.rule)
+            facts = alarm.trailers(raised)
+            full_message = compose(message, capture.summary, origin(capture), facts)
             commit = importer.commit(full_message, changed_paths(capture))
             importer.publish()
         pending.committed(commit)
@@ -198,6 +203,7 @@ class Watch:
             capture.summary,
             consistency(capture.live),
             [*capture.warnings, *doubts(capture), *self._gather()],
+            alarm=raised,
         )
 
     def _gather(self) -> list[str]:

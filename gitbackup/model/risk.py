@@ -9,6 +9,7 @@ from enum import StrEnum
 CHECKS = (
     *("loading", "append-only", "fsync", "rewrite", "save-points", "last-save", "files"),
     *("memory", "replicas", "access", "commit", "push", "rehearsal", "rdb", "secrets"),
+    "alarm",
 )
 """The names of all checks."""
 

@@ -145,13 +145,16 @@ def test_far_fewer_keys_are_committed_with_a_warning(user: User) -> None:
     user.says("commit")
     user.redis.flushall()
     assert user.run("commit") == Done(
-        0,
+        4,
         text("""
           user  20 removed
         [id2] user: 20 removed
         0 keys: 20 removed
         """),
-        "gitbackup: warning: only 0 keys, but the last commit has 20: is this the right server?\n",
+        "gitbackup: warning: only 0 keys, but the last commit has 20: is this the right server?\n"
+        "gitbackup: ALARM: commit id2 removed 20 of 20 keys; if that was a mistake,"
+        " `gitbackup revert id2` brings them back; if it was meant, accept it:"
+        " `gitbackup config add accept-alarm id2`\n",
     )
 
 

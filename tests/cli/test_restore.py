@@ -85,6 +85,7 @@ def test_a_restore_of_what_is_there_has_nothing_to_do(damaged: User) -> None:
     damaged.says("commit")
     assert damaged.says("restore", "HEAD", "--yes") == (
         "nothing to restore: the database already equals id2\n"
+        "HEAD~1 has 1 key more; to see them: gitbackup restore HEAD~1 --dry-run\n"
     )
     assert len(damaged.commits()) == 2
 

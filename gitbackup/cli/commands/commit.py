@@ -26,6 +26,7 @@ from gitbackup.cli.options import (
     server_option,
     typed,
 )
+from gitbackup.errors import MostKeysRemoved
 from gitbackup.model.commits import Consistency
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
@@ -83,7 +84,8 @@ def commit(
     """Commit every key of the database, with its type and expiry.
 
     Creates the data repository if there is none. If nothing changed, no commit is made, and
-    the exit code is 0. If gitbackup.push is on-commit, the commit is pushed. The settings
+    the exit code is 0. If it removes most of the keys, the commit is made, and the exit code is
+    4: an alarm. If gitbackup.push is on-commit, the commit is pushed. The settings
     on-commit and on-failure name commands that are run then (see gitbackup config).
 
     A commit shows the database at one point in time, if the server permits client tracking and
@@ -134,6 +136,10 @@ def commit(
         where = repo_words(repo) if typed(ctx, "repo") else ""
         head = next(backup.log(result.parent, limit=1))
         terminal.say(sentences.keep_words_lines(head, message, where), err=as_json)
+    if result.alarm and result.commit:
+        where = repo_words(repo) if typed(ctx, "repo") else ""
+        told = sentences.alarm_line(result.commit, result.alarm, where)
+        raise MostKeysRemoved("; ".join([told, *done.failed]))
     expect_done(done)
 
 

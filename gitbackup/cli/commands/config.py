@@ -34,10 +34,17 @@ NAMES = {
     "rdbDir": "the folder in which rdb save puts files",
     "on-commit": "a command, or an https URL, that gets each commit as JSON",
     "on-failure": "the same for each failure of commit, watch and push",
+    "on-alarm": "the same for each commit that removes most of the keys",
     "hook-timeout": "how many seconds these may take: 30",
+    "alarm-share": "the share of the keys that counts as most of them: 50%",
+    "alarm-keys": "how many keys that has to be, at least: 20",
+    "accept-alarm": "the ids of commits that were to remove most of the keys",
     **dict.fromkeys(ACCESS, "as the option of this name"),
 }
-MANY = ("include", "exclude", "quiet", "redact", "label", "accept", "encrypt-to", "identity")
+MANY = (
+    *("include", "exclude", "quiet", "redact", "label", "accept", "encrypt-to", "identity"),
+    "accept-alarm",
+)
 
 
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -92,6 +99,9 @@ def config() -> None:
       rdbDir      the folder in which rdb save puts files
       on-commit   a command, or an https URL, that gets each commit as JSON
       on-failure  the same for each failure of commit, watch and push
+      on-alarm    the same for each commit that removes most of the keys
+      alarm-share, alarm-keys   what most are: more than 50%, and at least 20
+      accept-alarm   the ids of commits that were meant to do so
       hook-timeout   how many seconds these may take: 30
       timeout, cacert, cacertdir, cert, key, sni, insecure   as the options
 

@@ -111,7 +111,8 @@ def _follow(backup: Backup, events: Iterator[Event], as_json: bool, queue: HookQ
             continue
         is_well, made = True, [] if isinstance(event, Watching) else [event]
         done = say_after_commit(backup, as_json, made, bool(made), queue)
-        for sentence in done.failed:
+        alarms = [sentences.alarm_line(one.commit or "", one.alarm) for one in made if one.alarm]
+        for sentence in (*alarms, *done.failed):
             terminal.warn(sentence)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gitbackup.format.names import escape, key_list
+from gitbackup.model.alarm import Alarm, alarm_in
 from gitbackup.model.amounts import age, counted, size
 from gitbackup.model.changes import Counts
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
@@ -113,6 +114,28 @@ def keep_words_lines(head: CommitInfo, words: str, repo: str) -> Iterator[str]:
     yield f"to put them on an earlier one: gitbackup note COMMIT -m {shown}{repo}"
 
 
+def alarm_line(commit: str, alarm: Alarm, repo: str = "") -> str:
+    """Return that a commit removed most of the keys, and what to do.
+
+    `repo` are the words that name the repository to a command.
+    """
+    short = commit[:7]
+    return (
+        f"ALARM: commit {short} {alarm}; if that was a mistake, `gitbackup revert {short}{repo}`"
+        " brings them back; if it was meant, accept it:"
+        f" `gitbackup config add accept-alarm {short}{repo}`"
+    )
+
+
+def more_before_line(steps: int, count: int, repo: str = "") -> str:
+    """Return that the commit so many steps before HEAD has keys that HEAD has not."""
+    name = f"HEAD~{steps}"
+    return (
+        f"{name} has {counted(count, 'key')} more; to see them:"
+        f" gitbackup restore {name} --dry-run{repo}"
+    )
+
+
 def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
     """Yield the lines of a commit in the history: its id and date, what changed, and why."""
     yield from head_lines(info, now)
@@ -120,6 +143,8 @@ def log_lines(info: CommitInfo, now: datetime | None = None) -> Iterator[str]:
         yield f"    made with plain git by {escape(info.author)}"
     else:
         yield f"    {info.counts}"
+    if alarm := alarm_in(info.trailers):
+        yield f"    {paint(Style.REMOVED, 'alarm')}: {alarm}"
     yield from _note(info)
     if info.rehearsal:
         yield f"    {RESTORE_TESTED[info.rehearsal.verdict]} {age(info.rehearsal.at, now)}"
