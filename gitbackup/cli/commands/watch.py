@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -15,14 +17,29 @@ import click
 from gitbackup import Backup, HookQueue
 from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import failure_hook, say_after_commit, say_failure
-from gitbackup.cli.options import OwnFirst, Renamed, connected, examples, logged_in, open_backup
-from gitbackup.errors import GitbackupError
+from gitbackup.cli.options import (
+    OwnFirst,
+    Renamed,
+    access_words,
+    connected,
+    examples,
+    logged_in,
+    open_backup,
+    typed,
+)
+from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format.names import escape
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # it loads what `watch --help` has no need of
     from gitbackup.commit.watch import Event
+
+SERVICE = ("databases", "as_json", "match", "quiet", "max_wait", "message")
+"""The parameters that a service takes over; access to the server is kept apart."""
+
+FILES = ("--cacert", "--cacertdir", "--cert", "--key")
+"""The options whose values a service finds from the root of the disk only."""
 
 ENDS = (signal.SIGINT, signal.SIGTERM)
 
@@ -34,6 +51,7 @@ ENDS = (signal.SIGINT, signal.SIGTERM)
         "gitbackup watch --match 'account:*' --match 'apikey:*'",
         "gitbackup watch --idle 30 --max-wait 600 -m 'relay: {changes}'",
         "gitbackup watch --json | jq .subject",
+        "gitbackup watch --repo /var/backups/relay --install-service --user",
     ),
 )
 @connected
@@ -67,7 +85,17 @@ ENDS = (signal.SIGINT, signal.SIGTERM)
     default="{changes}",
     help="Commit subject; {changes} stands for what changed, {counts} for the number of keys.",
 )
+@click.option(
+    "--install-service",
+    is_flag=True,
+    help="Write the service of systemd or launchd that runs this, and do not watch now.",
+)
+@click.option("--user", is_flag=True, help="With --install-service: for this user only.")
+@click.option("--dry-run", is_flag=True, help="With --install-service: show it; write nothing.")
+@click.option("-y", "--yes", is_flag=True, help="With --install-service: do not ask.")
+@click.pass_context
 def watch(
+    ctx: click.Context,
     repo: Path | None,
     url: str | None,
     databases: tuple[int, ...],
@@ -76,6 +104,10 @@ def watch(
     quiet: float,
     max_wait: float,
     message: str,
+    install_service: bool,
+    user: bool,
+    dry_run: bool,
+    yes: bool,
 ) -> None:
     """Commit automatically whenever keys change.
 
@@ -89,12 +121,47 @@ def watch(
     restores may run meanwhile. If gitbackup.push is on-commit, each commit is pushed. The
     settings on-commit and on-failure name commands that are run then; watch does not wait for
     them (see gitbackup config).
+
+    With --install-service it becomes a service of this machine, with the same options: the
+    files are shown first. A password goes into a file that only its owner can read.
     """
+    if install_service:
+        _install(ctx, repo, url, user, dry_run, yes)
+        return
+    alone_options = {"user": user, "dry-run": dry_run, "yes": yes}
+    if given := [name for name, value in alone_options.items() if value]:
+        raise UsageError(f"--{given[0]} needs --install-service")
     with _stopped_by_signals() as stop, failure_hook(open_backup(repo, url), "watch"):
         backup = logged_in(repo, url, databases, _Reading(stop))
         events = backup.watch(stop, match=match, quiet=quiet, max_wait=max_wait, message=message)
         with HookQueue(terminal.warn) as queue:
             _follow(backup, events, as_json, queue)
+
+
+def _install(
+    ctx: click.Context, repo: Path | None, url: str | None, user: bool, dry_run: bool, yes: bool
+) -> None:
+    """Install the service; exits with 1 if the person does not want it."""
+    from gitbackup.cli.install_service import install  # it loads what a watch has no need of
+
+    backup = open_backup(repo, url)
+    _ = backup.insecure  # raises UsageError for a URL that is not valid
+    repository = backup.path.absolute()
+    words = ["watch", "--repo", str(repository), *_given(ctx)]
+    if not install(words, repository, url, user, dry_run, yes):
+        ctx.exit(1)
+
+
+def _given(ctx: click.Context) -> Iterator[str]:
+    """Yield the options of this watch that the service is to have, too."""
+    for before, word in pairwise(["", *shlex.split(access_words(ctx))]):
+        yield str(Path(word).absolute()) if before in FILES else word
+    for param in ctx.command.params:
+        if param.name in SERVICE and typed(ctx, param.name):
+            value = ctx.params[param.name]
+            for one in value if isinstance(value, tuple) else (value,):
+                told = f"{one:g}" if isinstance(one, float) else f"{one}"
+                yield from (param.opts[0],) if one is True else (param.opts[0], told)
 
 
 def _follow(backup: Backup, events: Iterator[Event], as_json: bool, queue: HookQueue) -> None:
