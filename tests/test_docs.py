@@ -21,7 +21,7 @@ from gitbackup.cli.before_command import SHARED
 from gitbackup.cli.command_list import COMMANDS, FAMILIES
 from gitbackup.cli.exit_codes import EXIT_CODES
 from gitbackup.format import codec, layout
-from gitbackup.kinds import CORE
+from gitbackup.kinds import CORE, search_index
 from gitbackup.snapshot import file_format
 from tests.kinds.examples import EXAMPLES
 from tests.pages import (
@@ -214,6 +214,14 @@ def test_every_example_of_the_format_reference(
     assert example.encode() == codec.encode(entries)
     if {entry["type"] for entry in entries.values()} <= CORE:
         assert example == _through_a_server(tmp_path, valkey, example)
+
+
+@pytest.mark.parametrize("page", ["data-git-backup/README.md", "docs/servers.md"])
+def test_every_example_of_a_search_index(page: str) -> None:
+    """It is written as gitbackup writes it."""
+    text = (PROJECT / page).read_text("utf-8")
+    (example,) = re.findall(r"^```\n(FT\.CREATE.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert search_index.parse(example.encode()).text.decode() == example
 
 
 @pytest.mark.long

@@ -51,6 +51,7 @@ from gitbackup.live.read.invalidation import SilentChange, Tracker
 from gitbackup.live.read.key_reader import SMALL, KeyReader
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import Library
+from gitbackup.live.server.search_indexes import SearchIndexes
 from gitbackup.model.keys import Entry, Scope
 
 MOST = 500  # small keys in one EXEC: it blocks the server for a few milliseconds at most
@@ -126,10 +127,12 @@ class ConsistencyLoop:
     `databases` are those that were read; if the scope names none, others count too. `dirty` are
     the names written to and not read since, as far as is known.
 
-    `names_in` returns the names that were read of keys in some slots of a cluster.
+    `names_in` returns the names that were read of keys in some slots of a cluster, and
+    `read_search` the search indexes.
 
     In the end `reread` has the entries that were read again, `touched` the names that were written
-    to, and `libraries` the function libraries if they had to be listed again. If there is no
+    to, `libraries` the function libraries and `search` the search indexes if they had to be listed
+    again. If there is no
     moment, `why` says why, `dirty` are the names that may have changed since, and `apart` are the
     nodes of a cluster whose keys are not as they were at one moment of that node.
     """
@@ -144,8 +147,11 @@ class ConsistencyLoop:
         hints: TypeHints,
         names_in: Callable[[Collection[int]], Iterable[bytes]],
         dirty: Iterable[bytes] = (),
+        read_search: Callable[[], SearchIndexes] = SearchIndexes,
     ) -> None:
         self.reread = RereadBuffer()
+        self.search: SearchIndexes | None = None
+        self._read_search = read_search
         self.apart: set[str] = set()
         self.touched: set[bytes] = {*dirty}
         self.libraries: Sequence[Library] | None = None
@@ -196,6 +202,7 @@ class ConsistencyLoop:
                 self.reread.keep((db, name), entry)
         if SilentChange.LIBRARIES in self._silent and self.libraries is None:
             self.libraries = keyspace.libraries(self._tracker.wire, server)
+        self._look_at_search()
         self.dirty = later
 
     def _until(self, seconds: float) -> int | None:
@@ -355,13 +362,25 @@ class ConsistencyLoop:
 
     def _all_told(self) -> bool:
         """Return whether nothing changed silently; what did is part of the next round."""
-        new = self._tracker.silent_changes() - self._silent
+        new = self._look_at_search() - self._silent
         if not self._functions:
             new.discard(SilentChange.LIBRARIES)
         if SilentChange.EVERYTHING in new:
             raise FullRescanNeeded
-        self._silent |= new
+        self._silent |= new - {SilentChange.SEARCH}  # those have been read again
         return not new
+
+    def _look_at_search(self) -> set[SilentChange]:
+        """Read the search indexes again if they may have changed since that was last done; return
+        what else, and they, may have changed silently.
+
+        They are the same as in the last EXEC if no command has changed any since they were read.
+        """
+        changes = self._tracker.silent_changes()
+        if SilentChange.SEARCH in changes:
+            self._tracker.take_silent_change(SilentChange.SEARCH)
+            self.search = self._read_search()
+        return changes
 
     def _silent_names(self) -> set[bytes]:
         """Return the names of all keys that may have changed silently."""

@@ -28,9 +28,9 @@ from gitbackup.live.read.cluster_read import atomic_reader, key_reader
 from gitbackup.live.read.invalidation import Tracker
 from gitbackup.live.server import keyspace, replication, staging_keys
 from gitbackup.live.server.keyspace import Library
-from gitbackup.live.server.search_indexes import search_indexes
+from gitbackup.live.server.search_indexes import SearchIndexes, has_search, search_indexes
 from gitbackup.model.commits import Consistency
-from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key, Scope
 from gitbackup.progress import Progress
 from gitbackup.snapshot import file_format
 
@@ -44,7 +44,7 @@ class SnapshotReader:
 
     These are known then:
 
-    - `keys`: how many keys each database has, and FUNCTIONS;
+    - `keys`: how many keys each database has, and FUNCTIONS and SEARCH;
     - `at_once`: whether all is as it was at one moment; if not, `why`, if that was tried;
     - `taken_at`: the server's time at that moment, or else when reading began, in milliseconds;
     - `changed`: how many names were written to meanwhile; None if that could not be seen;
@@ -53,7 +53,7 @@ class SnapshotReader:
     - `torn`: keys that were written to while they were read in pieces;
     - `watching`: whether such writes could be seen;
     - `primary`: why a replica may lack what its primary has; empty if it does not;
-    - `search_indexes`: the names of the server's search indexes, which no snapshot has;
+    - `search_indexes`: what is known of the server's search indexes;
     - `functions_refused`: whether the user may not list the function libraries, which are then
       not part of `scope`;
     - `left_over`: staging keys of a restore that was killed.
@@ -78,7 +78,7 @@ class SnapshotReader:
         self.taken_at = 0
         self.changed: int | None = None
         self.primary = ""
-        self.search_indexes: Sequence[str] = ()
+        self.search_indexes = SearchIndexes()
         self.functions_refused = False
         self.apart: set[str] = set()
         self.uneven: Sequence[str] = ()
@@ -90,11 +90,18 @@ class SnapshotReader:
         self._tracker: Tracker | None = None
         self._indexes: dict[int, FileIndex] = {}
         self._libraries: dict[str, str] = {}  # names and paths
+        self._search: dict[str, str] = {}  # the same of search indexes
 
     @property
     def total(self) -> int:
-        """Return how many keys there are in all databases, function libraries left out."""
-        return sum(count for db, count in self.keys.items() if db != FUNCTIONS)
+        """Return how many keys there are in all databases."""
+        return sum(count for db, count in self.keys.items() if db >= 0)
+
+    @property
+    def searched(self) -> bool:
+        """Return whether the snapshot has all search indexes whose definitions are known."""
+        within = self.scope.search and self.scope.databases is None
+        return within and has_search(self.server) and not self.search_indexes.refused
 
     @property
     def nodes(self) -> dict[str, bool]:
@@ -111,11 +118,14 @@ class SnapshotReader:
         """Return whether the snapshot that was made has this key."""
         if key.db == FUNCTIONS:
             return key.name in self._libraries
+        if key.db == SEARCH:
+            return key.name in self._search
         index = self._indexes.get(key.db)
         return index is not None and index.holds(codec.data(key.name))
 
     def held(self) -> Iterator[Key]:
-        """Yield all keys of the snapshot that was made, function libraries first."""
+        """Yield all keys of the snapshot that was made, search indexes and libraries first."""
+        yield from (Key(SEARCH, name) for name in sorted(self._search))
         yield from (Key(FUNCTIONS, name) for name in sorted(self._libraries))
         for db, index in sorted(self._indexes.items()):
             living = (name for name in index.names if name not in index.gone)
@@ -132,8 +142,11 @@ class SnapshotReader:
         return keys + functions - left_out
 
     def namespaces(self) -> Counter[tuple[int, str]]:
-        """Return how many keys, and libraries, there are by database and namespace."""
-        counts = Counter((FUNCTIONS, Key(FUNCTIONS, name).namespace) for name in self._libraries)
+        """Return how many keys, libraries and search indexes there are by database and
+        namespace."""
+        sources = [Key(FUNCTIONS, name) for name in self._libraries]
+        sources += [Key(SEARCH, name) for name in self._search]
+        counts = Counter((key.db, key.namespace) for key in sources)
         for db, index in self._indexes.items():
             counts.update({(db, name): count for name, count in index.namespaces().items()})
         return counts
@@ -164,7 +177,6 @@ class SnapshotReader:
         if self._consistency is Consistency.STRICT and not self.at_once:
             raise GitbackupError(f"cannot read the database at one point in time: {self.why}")
         self._look_at_primary()
-        self.search_indexes = search_indexes(self.server)
         for index in self._indexes.values():
             index.check()
         self._count_keys()
@@ -207,15 +219,15 @@ class SnapshotReader:
 
     def _count_keys(self) -> None:
         counts = {db: len(index) for db, index in self._indexes.items()}
-        counts[FUNCTIONS] = len(self._libraries)
+        counts |= {FUNCTIONS: len(self._libraries), SEARCH: len(self._search)}
         self.keys = {db: count for db, count in counts.items() if count}
 
     def _start_over(self, sink: Sink) -> None:
         for index in self._indexes.values():
             index.drop(sink)
-        for path in self._libraries.values():
+        for path in (*self._libraries.values(), *self._search.values()):
             sink.drop(path)
-        self._indexes, self._libraries = {}, {}
+        self._indexes, self._libraries, self._search = {}, {}, {}
         self.why = ""
 
     def _read(self, sink: Sink, careful: bool) -> bool:
@@ -228,6 +240,7 @@ class SnapshotReader:
         with self._session() as opened:
             self._tracker = self._begin(opened)
             self._read_libraries(sink)
+            self._put_search(search_indexes(self.server), sink)
             hears = self._tracker is not None and not careful
             epochs = self.server.cluster.epochs if self.server.cluster else None
             reader = opened.enter_context(key_reader(self.server, hears))
@@ -316,6 +329,17 @@ class SnapshotReader:
         for path in sorted({*before.values()} - {*self._libraries.values()}):
             sink.drop(path)
 
+    def _put_search(self, indexes: SearchIndexes, sink: Sink) -> None:
+        self.search_indexes = indexes
+        before, self._search = self._search, {}
+        within = covers(self.scope)
+        for name, text in indexes.defined.items():
+            if within(Key(SEARCH, name)):
+                self._search[name] = file_format.index_file(name)
+                sink.put(self._search[name], text)
+        for path in sorted({*before.values()} - {*self._search.values()}):
+            sink.drop(path)
+
     def _databases(self) -> Sequence[int]:
         if self.scope.databases is not None:
             return sorted(self.scope.databases)
@@ -389,6 +413,7 @@ class SnapshotReader:
             reading.hints,
             self._names_in,
             dirty,
+            partial(search_indexes, self.server),
         )
 
     def _names_in(self, slots: Collection[int]) -> set[bytes]:
@@ -407,6 +432,8 @@ class SnapshotReader:
             self._indexes.setdefault(db, FileIndex(db, [])).settle(entries, moment, sink)
         if loop.libraries is not None:
             self._put_libraries(loop.libraries, sink)
+        if loop.search is not None:
+            self._put_search(loop.search, sink)
 
     def _without_staging(
         self, reread: Mapping[RawKey, BufferedEntry | None], moment: int

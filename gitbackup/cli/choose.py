@@ -14,7 +14,7 @@ from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.format.names import escape, key_name
 from gitbackup.format.patterns import matcher
-from gitbackup.model.keys import FUNCTIONS, Key
+from gitbackup.model.keys import PLACES, Key
 from gitbackup.plan.plan import Plan, PlannedKey
 from gitbackup.report.text.plan import VERBS
 
@@ -120,7 +120,7 @@ def _as_restore(plan: Plan, steps: Sequence[PlannedKey], chosen: set[Key]) -> Ch
     if len(chosen) == len(steps):
         return Chosen(plan.how.patterns, None if pairs is None else dict(pairs))
     places = {key.db for key in chosen}
-    if FUNCTIONS in places:
+    if not places.isdisjoint(PLACES):
         databases = None
     elif pairs is None:
         databases = {db: db for db in sorted(places)}

@@ -67,6 +67,8 @@ class LiveFollower(SnapshotReader):
         self.needs_rescan |= SilentChange.EVERYTHING in changes
         if not self.scope.functions:
             changes.discard(SilentChange.LIBRARIES)
+        if not self.searched:
+            changes.discard(SilentChange.SEARCH)
         new, self.silent_changes = changes - self.silent_changes, self.silent_changes | changes
         return new
 

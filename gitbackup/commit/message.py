@@ -12,7 +12,7 @@ from gitbackup.capture.reader import SnapshotReader
 from gitbackup.format import codec
 from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Summary
-from gitbackup.model.keys import FORMAT, FUNCTIONS
+from gitbackup.model.keys import FORMAT, SEARCH, place_of
 
 SIGNS = {Action.ADDED: "+", Action.CHANGED: "~", Action.REMOVED: "-"}
 LONGEST = 100  # characters of a key's name in a message
@@ -28,8 +28,8 @@ class Origin:
 
     `taken_at` is in milliseconds since 1970, `keys` how many each database has.
     `nodes` has the labels of a cluster's nodes, and whether each was read at one moment.
-    `primary` tells why a replica may have lacked what its primary had. The server had so many
-    `search_indexes`, which no snapshot has.
+    `primary` tells why a replica may have lacked what its primary had. `search` tells whether
+    search indexes were looked for; so many of them are `untold`, which the snapshot does not have.
     """
 
     server: str
@@ -37,14 +37,15 @@ class Origin:
     consistency: str
     keys: Mapping[int, int]
     primary: str = ""
-    search_indexes: int = 0
+    search: bool = False
+    untold: int = 0
     nodes: Mapping[str, bool] = field(default_factory=dict)
 
 
 def origin(capture: Capture) -> Origin:
     """Return the origin of a snapshot that was just read."""
     live = capture.live
-    more = live.primary, len(live.search_indexes), live.nodes
+    more = live.primary, live.searched, len(live.search_indexes.untold), live.nodes
     return Origin(str(live.server), live.taken_at, consistency(live), live.keys, *more)
 
 
@@ -60,6 +61,11 @@ def consistency(live: SnapshotReader) -> str:
     if not live.watching:
         parts.append("large values unwatched")
     return ", ".join(parts)
+
+
+def covers_search(trailers: Mapping[str, str]) -> bool:
+    """Return whether the trailers of a commit say how many search indexes there were."""
+    return any(word.startswith("search=") for word in trailers.get("Keys", "").split())
 
 
 def compose(
@@ -121,7 +127,7 @@ def one_line(text: str) -> str:
 
 
 def _uncovered(origin: Origin) -> str:
-    return counted(origin.search_indexes, "search index", "search indexes")
+    return counted(origin.untold, "search index", "search indexes")
 
 
 def _nodes(nodes: Mapping[str, bool]) -> str:
@@ -132,15 +138,13 @@ def _nodes(nodes: Mapping[str, bool]) -> str:
 
 def _trailers(summary: Summary, origin: Origin) -> dict[str, str]:
     counts = summary.counts
-    keys = " ".join(
-        f"functions={count}" if db == FUNCTIONS else f"db{db}={count}"
-        for db, count in sorted(origin.keys.items())
-    )
+    counts_of_all = {**({SEARCH: 0} if origin.search else {}), **origin.keys}
+    keys = " ".join(f"{place_of(db)}={count}" for db, count in sorted(counts_of_all.items()))
     return {
         "Format": str(FORMAT),
         "Server": origin.server,
         **({"Primary": origin.primary} if origin.primary else {}),
-        **({"Not-Covered": _uncovered(origin)} if origin.search_indexes else {}),
+        **({"Not-Covered": _uncovered(origin)} if origin.untold else {}),
         "Taken-At": str(codec.instant(origin.taken_at)),
         "Consistency": origin.consistency,
         **({"Nodes": _nodes(origin.nodes)} if origin.nodes else {}),

@@ -11,6 +11,8 @@ from gitbackup import wording
 from gitbackup.capture.capture import Capture
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.format import names
+from gitbackup.kinds.search_index import lacks_search_options, parse
+from gitbackup.live.server.search_indexes import SearchIndexes
 from gitbackup.plan.plan import Ttl
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source
@@ -43,15 +45,17 @@ def doubts(capture: Capture) -> list[str]:
     if live.left_over:
         count = len(live.left_over)
         sentences.append(f"left out {count} temporary keys of a restore that was killed")
-    if live.search_indexes:
-        sentences.append(
-            f"search indexes are not saved, and a restore does not create them"
-            f" ({named(live.search_indexes)}): keep the commands that created them"
-        )
+    if live.scope.search and live.scope.databases is None:
+        sentences += _search_doubts(live.search_indexes)
     if live.uneven:
         sentences.append(
             f"not all nodes of the cluster have the same function libraries"
             f" ({named(live.uneven)}): a restore gives each node what is saved here"
+        )
+    if live.search_indexes.uneven:
+        sentences.append(
+            f"not all nodes of the cluster have the same search indexes"
+            f" ({named(live.search_indexes.uneven)}): a restore gives each node what is saved here"
         )
     if live.functions_refused:
         sentences.append(
@@ -64,6 +68,30 @@ def doubts(capture: Capture) -> list[str]:
             " values may mix old and new parts: grant ACL SETUSER ... +watch +multi +exec"
         )
     return sentences
+
+
+def _search_doubts(search: SearchIndexes) -> Iterator[str]:
+    """Yield a warning for each thing that is not known of search indexes."""
+    if search.refused:
+        yield (
+            "the user has no permission to read search indexes, so they are left out:"
+            " grant ACL SETUSER ... +ft._list +ft.info +ft.syndump +ft.explain"
+        )
+    for name, why in sorted(search.untold.items()):
+        yield (
+            f"search index {named([name])} is not saved: {why}; keep the command that created it"
+        )
+    narrow = [name for name, text in search.defined.items() if lacks_search_options(parse(text))]
+    if narrow:
+        yield (
+            f"the server does not tell EF_RUNTIME and EPSILON of search indexes"
+            f" ({named(narrow)}): a restore gives them the defaults"
+        )
+    if search.defined or search.untold:
+        yield (
+            "aliases of search indexes and dictionaries are not saved, because the server does not"
+            " list them: keep the FT.ALIASADD and FT.DICTADD commands"
+        )
 
 
 def named(indexes: Sequence[str]) -> str:

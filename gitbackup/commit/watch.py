@@ -160,6 +160,8 @@ class Watch:
         changes = live.ask()
         if SilentChange.LIBRARIES in changes and self._policy.counts_libraries:
             return True
+        if SilentChange.SEARCH in changes:  # which index it is, is only known when they are read
+            return True
         return SilentChange.KEYS in changes and self._policy.counts_names(live.silent_keys())
 
     def _commit(self, live: LiveFollower, pending: PendingSnapshot) -> CommitResult | None:

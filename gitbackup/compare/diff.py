@@ -192,8 +192,8 @@ def diff_live(
     except ForbiddenKey:
         if not narrow.patterns:
             raise
-    within = covers(replace(scope, functions=False))
-    only = replace(scope, include=tuple(narrow.patterns), functions=False)
+    within = covers(replace(scope, functions=False, search=False))
+    only = replace(scope, include=tuple(narrow.patterns), functions=False, search=False)
     found = _diff_live(repository, side, SnapshotReader(server, only, progress), commit, narrow)
     told = [change for change in found.changes if within(change.key)]
     quiet = [change for change in found.quiet if within(change.key)]

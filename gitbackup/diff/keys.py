@@ -13,7 +13,7 @@ from gitbackup.format.unprintable import hides
 from gitbackup.kinds import KINDS
 from gitbackup.model.changes import Action, Counts, KeyChange
 from gitbackup.model.file_groups import count_by_namespace, listed, parts, total
-from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.model.keys import Entry, Key, db_of
 
 FLOATING = frozenset(name for name, kind in KINDS.items() if kind.floats)
 """Types for whose values == is not exact."""
@@ -176,8 +176,7 @@ def _sum(counts: Counts) -> int:
 
 def _part(place: str, space: str, counts: Counts, alone: Mapping[Key, KeyChange]) -> str:
     where = _shown(space) if place == "db0" else f"{place} {_shown(space)}"
-    db = FUNCTIONS if place == "functions" else int(place.removeprefix("db"))
-    single = alone.get(Key(db, space))
+    single = alone.get(Key(db_of(place), space))
     return f"{where} {single.action}" if single and _sum(counts) == 1 else f"{where}: {counts}"
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.model.changes import KeyChange
-from gitbackup.model.keys import FUNCTIONS, Key, Scope
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Key, Scope
 
 Matcher = Callable[[bytes], object]
 
@@ -64,7 +64,7 @@ def covered(scope: Scope) -> Matcher:
 
 
 def covers(scope: Scope) -> Callable[[Key], bool]:
-    """A function that is true of the keys and libraries that `scope` covers."""
+    """A function that is true of the keys, libraries and search indexes that `scope` covers."""
     if scope == Scope():
         return lambda key: True
     matches = covered(scope)
@@ -72,6 +72,8 @@ def covers(scope: Scope) -> Callable[[Key], bool]:
     def within(key: Key) -> bool:
         if key.db == FUNCTIONS:
             known = scope.functions
+        elif key.db == SEARCH:
+            known = scope.search and scope.databases is None
         else:
             known = scope.databases is None or key.db in scope.databases
         return known and bool(matches(codec.data(key.name)))
@@ -111,6 +113,7 @@ def widest(one: Scope, other: Scope) -> Scope:
         tuple(sorted(includes)),
         tuple(sorted({*one.exclude} & {*other.exclude})),
         one.functions or other.functions,
+        one.search or other.search,
     )
 
 

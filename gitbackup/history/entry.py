@@ -105,6 +105,6 @@ def stored(name: str) -> str:
 
 def _size(key: Key, entry: Entry) -> int:
     """Return how many bytes an entry takes in a snapshot."""
-    if entry["type"] == file_format.FUNCTION:
+    if file_format.is_source(entry):
         return len(codec.data(entry["value"]))
     return len(file_format.encode_entry(key.name, entry)) - len(b"{\n\n}\n")

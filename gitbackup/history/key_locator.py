@@ -17,6 +17,7 @@ from gitbackup.format import codec, layout
 from gitbackup.format.patterns import Literal
 from gitbackup.history.selector import KeySelector, first_key
 from gitbackup.model.changes import FileChange
+from gitbackup.model.keys import PLACES
 from gitbackup.store.objects.tree_size import DEEPEST
 from gitbackup.store.objects.trees import EMPTY_TREE, TreeEntry
 from gitbackup.store.repository.repository import Repository
@@ -77,7 +78,7 @@ class KeyLocator:
         located: dict[str, TreeEntry] = {}
         for place, entry in self._folders.inside("", tree).items():
             if entry.folder and self._selector.in_place(place):
-                if place == "functions" or not self._ways:
+                if place in PLACES.values() or not self._ways:
                     located[f"{place}/"] = entry
                 else:
                     for way in self._ways:

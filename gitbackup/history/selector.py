@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from gitbackup.format import codec, layout
 from gitbackup.format.patterns import Literal, literal, matcher
-from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.model.keys import PLACES, Entry, Key, db_of
 from gitbackup.snapshot import file_format
 
 Picked = Mapping[Key, "bytes | Entry"]
@@ -45,9 +45,9 @@ class KeySelector:
         return within and bool(self._matches(codec.data(key.name)))
 
     def in_place(self, name: str) -> bool:
-        """Return whether the folder `dbN` or `functions` may hold selected keys."""
-        if name == "functions":
-            return self.databases is None or FUNCTIONS in self.databases
+        """Return whether the folder `dbN`, `functions` or `search` may hold selected keys."""
+        if name in PLACES.values():
+            return self.databases is None or db_of(name) in self.databases
         place = file_format.DATABASE.fullmatch(f"{name}/")
         return place is not None and (self.databases is None or int(place[1]) in self.databases)
 
@@ -56,7 +56,7 @@ class KeySelector:
         place, _, rest = path.partition("/")
         if not (file_format.is_data(path) and self.in_place(place)):
             return False
-        return place == "functions" or any(
+        return place in PLACES.values() or any(
             _may_hold(prefix, rest.removesuffix(".json").split("/")) for prefix in self._prefixes
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitbackup.format import codec
+from gitbackup.kinds import search_index
 from gitbackup.kinds.base import (
     Abilities,
     Command,
@@ -73,7 +74,11 @@ FIELDS_EXPIRE = frozenset(name for name, kind in KINDS.items() if kind.fields_ex
 CORE = frozenset(("string", "hash", "list", "set", "zset", "stream"))
 """Types that no gitbackup has ever stored as a dump: `{"dump": ...}` is a value of theirs."""
 
-KNOWN_BY = KNOWN_BY_OPAQUE | {name: kind.known_by for name, kind in KINDS.items() if kind.known_by}
+KNOWN_BY = (
+    KNOWN_BY_OPAQUE
+    | {name: kind.known_by for name, kind in KINDS.items() if kind.known_by}
+    | {search_index.TYPE: search_index.KNOWN_BY}
+)
 """By type, a command that only servers know which can hold it."""
 
 MEMBERS = {"type", "value", "expires_at", "field_expires_at"}

@@ -9,8 +9,11 @@ FORMAT = 1
 """The version of the stored format that this gitbackup writes."""
 
 
-FUNCTIONS = -1
-"""Stands where a database number would, for the server's function libraries."""
+FUNCTIONS, SEARCH = -1, -2
+"""Stand where a database number would, for the server's function libraries and search indexes."""
+
+PLACES = {FUNCTIONS: "functions", SEARCH: "search"}
+"""The top folders of a snapshot that hold what belongs to no database."""
 
 
 class Masked(str):
@@ -25,7 +28,8 @@ MASK = Masked("***")
 class Key(NamedTuple):
     """One key: the number of its database, and its name under the text rule.
 
-    A library of Redis Functions is a key of the place FUNCTIONS.
+    A library of Redis Functions is a key of the place FUNCTIONS, and a search index one of the
+    place SEARCH.
     """
 
     db: int
@@ -33,8 +37,13 @@ class Key(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The top folder of a snapshot that holds it: `db0`, or `functions`."""
-        return "functions" if self.db == FUNCTIONS else f"db{self.db}"
+        """The top folder of a snapshot that holds it: `db0`, `functions` or `search`."""
+        return place_of(self.db)
+
+    @property
+    def in_database(self) -> bool:
+        """Return whether it is a key, and no library or index."""
+        return self.db >= 0
 
     @property
     def namespace(self) -> str:
@@ -43,6 +52,17 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return self.name if self.db == 0 else f"{self.place} {self.name}"
+
+
+def place_of(db: int) -> str:
+    """Return the top folder of what has this database, or of libraries or indexes."""
+    return PLACES.get(db) or f"db{db}"
+
+
+def db_of(place: str) -> int:
+    """Return the number that `place_of` makes this folder of."""
+    found = (db for db, name in PLACES.items() if name == place)
+    return next(found, None) or int(place.removeprefix("db"))
 
 
 class Entry(TypedDict):
@@ -64,16 +84,22 @@ class Scope:
 
     `databases` is None for all of them. A key is covered when it matches one of
     `include` (all do where that is empty) and none of `exclude`. `functions` tells
-    whether the libraries of Redis Functions are covered.
+    whether the libraries of Redis Functions are covered, and `search` whether search indexes are:
+    only if all databases are, and no manifest says it.
     """
 
     databases: tuple[int, ...] | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     functions: bool = True
+    search: bool = True
+
+
+def place_object(key: Key) -> dict[str, Any]:
+    """A key's place: libraries of functions and search indexes have no database."""
+    return {"db": key.db} if key.in_database else {key.place: True}
 
 
 def key_object(key: Key) -> dict[str, Any]:
-    """A key's place and name; libraries of functions have no database."""
-    place = {"functions": True} if key.db == FUNCTIONS else {"db": key.db}
-    return {**place, "key": key.name}
+    """A key's place and name."""
+    return {**place_object(key), "key": key.name}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gitbackup.model.changes import KeyChange, ValueChange
 from gitbackup.model.commits import Verdict
-from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key
 
 
 class Sort(StrEnum):
@@ -58,7 +58,8 @@ class Untried:
 class SnapshotCounts:
     """What a snapshot holds: how many files, and keys of each type and in each database.
 
-    `databases` counts the libraries of functions by the number FUNCTIONS; `types` does not.
+    `databases` counts the libraries of functions by the number FUNCTIONS, and search indexes by
+    SEARCH; `types` does not.
     """
 
     files: int = 0
@@ -68,11 +69,16 @@ class SnapshotCounts:
     @property
     def keys(self) -> int:
         """How many keys there are in all databases."""
-        return sum(count for db, count in self.databases.items() if db != FUNCTIONS)
+        return sum(count for db, count in self.databases.items() if db >= 0)
 
     @property
     def libraries(self) -> int:
         return self.databases.get(FUNCTIONS, 0)
+
+    @property
+    def indexes(self) -> int:
+        """How many search indexes there are."""
+        return self.databases.get(SEARCH, 0)
 
 
 @dataclass(frozen=True, slots=True)

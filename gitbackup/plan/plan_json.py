@@ -14,7 +14,7 @@ from gitbackup import wording
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.model.changes import ABSENT, Action, counts_object
-from gitbackup.model.keys import FUNCTIONS, Key, key_object
+from gitbackup.model.keys import PLACES, Key, key_object
 from gitbackup.model.merging import Conflict, MergeRule, Side
 from gitbackup.plan.plan import Clock, Plan, PlannedKey, RestoreOptions, Revert, Ttl
 
@@ -177,10 +177,9 @@ def _planned_key(document: Any) -> PlannedKey:
     if (digest is None) is not (action is Action.ADDED) or not DIGEST.fullmatch(digest or "0" * 32):
         raise ValueError('the "holds" of a key is not a digest, or does not fit its "action"')
     name = _text(_member(document, "key", str), "the name of a key")
-    if document.get("functions") is True and "db" not in document:
-        key = Key(FUNCTIONS, name)
-    else:
-        key = Key(_database(_member(document, "db", int)), name)
+    places = (db for db, place in PLACES.items() if document.get(place) is True)
+    place = None if "db" in document else next(places, None)
+    key = Key(_database(_member(document, "db", int)) if place is None else place, name)
     return PlannedKey(key, action, _member(document, "type", str), digest=digest or "")
 
 

@@ -12,6 +12,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.cluster_read import key_reader
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.live.server.memory import may_evict
+from gitbackup.live.server.search_indexes import await_indexing, change_index, indexes_at
 from gitbackup.live.write.bulk_create import Created
 from gitbackup.live.write.cluster_write import creator, key_writer
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
@@ -19,7 +20,7 @@ from gitbackup.model.keys import FUNCTIONS, Entry, Key
 from gitbackup.plan.plan import NewKeys, Plan, PlannedKey
 from gitbackup.progress import Progress
 from gitbackup.restore.planner import ONE_TRANSACTION
-from gitbackup.restore.preflight import Entries, libraries, sources
+from gitbackup.restore.preflight import Entries, indexes, libraries, sources
 from gitbackup.restore.verify_writes import unproved
 
 UNLIKE = "the nodes of the cluster have different libraries of this name: make them alike first"
@@ -58,12 +59,13 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> A
     try:
         with key_writer(server) as writer:
             for db, steps in groupby(plan.steps, key=lambda step: step.key.db):
-                for batch in _batches(steps, entries) if db != FUNCTIONS else ():
+                for batch in _batches(steps, entries) if db >= 0 else ():
                     applied.note(db, writer.apply(db, batch))
                     progress.advance(len(batch))
             if plan.new_keys:
                 _create(server, writer, plan.new_keys, entries, applied, progress)
         _apply_functions(server, plan, entries, applied)
+        _apply_indexes(server, plan, entries, applied, progress)
     finally:
         progress.finish()
     if plan.new_keys and may_evict(server):  # what was verified may be gone since
@@ -170,3 +172,26 @@ def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Appl
             applied.moved += (each.key for each in planned)
             return
         applied.refused |= {Key(FUNCTIONS, name): why for name, why in refused.items()}
+
+
+def _apply_indexes(
+    server: Server, plan: Plan, entries: Entries, applied: Applied, progress: Progress
+) -> None:
+    """Change the search indexes one by one, and wait until each has all its keys."""
+    planned = indexes(plan)
+    for node in server.nodes.values() if planned else ():
+        with closing(node.dial()) as connection:
+            there = indexes_at(connection).defined if server.cluster else None
+            for step in planned:
+                change = entries.index(step)
+                if there is not None:
+                    change = change._replace(before=there.get(change.name))
+                if change.before == change.after:
+                    continue
+                refused = change_index(connection, change)
+                if refused is None:
+                    applied.moved.append(step.key)
+                elif refused:
+                    applied.refused[step.key] = refused
+                elif change.after is not None:
+                    await_indexing(connection, change.name, progress)

@@ -147,7 +147,10 @@ def commit_after(
     }
     if not differing:
         return None
-    source = Origin(live_state.plan.server, live_state.plan.clock.now, PER_KEY, keys)
+    searched = live_state.capture.live.searched
+    source = Origin(
+        live_state.plan.server, live_state.plan.clock.now, PER_KEY, keys, search=searched
+    )
     facts = trailers(DONE, request, replaced)
     message = compose(title(request), summarise(changes), source, facts)
     with repository.lock():

@@ -24,7 +24,7 @@ from gitbackup.live.write.cluster_write import key_writer
 from gitbackup.live.write.key_writer import KeyWriter, is_loaded
 from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import unordered
-from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.model.keys import Entry, Key
 from gitbackup.plan.plan import Clock, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
 from gitbackup.restore.commits import LiveState
@@ -67,7 +67,7 @@ class FinalCheck:
         may have been evicted, all keys that there should be are looked for. Keys that could not be
         written, which are `undone`, are left out: that is known already.
         """
-        gone = [*self._absent(key for key in wrong if key.db != FUNCTIONS)]
+        gone = [*self._absent(key for key in wrong if key.in_database)]
         self._last, fewer = self._evicted(live_state.plan)
         for _ in range(LOOKS if self._last != 0 or fewer else 0):
             gone, before = self._missing(live_state), self._last
@@ -101,7 +101,7 @@ class FinalCheck:
         if now is None or self._first is None or self._before is None:
             return (None if may_evict(self._server) else 0), True
         expected = Counter(self._before.keys)
-        expected.update({db: more for db, more in plan.growth.items() if db != FUNCTIONS})
+        expected.update({db: more for db, more in plan.growth.items() if db >= 0})
         fewer = any(now.keys.get(db, 0) < count for db, count in expected.items())
         return now.evicted - self._first.evicted, fewer
 
@@ -109,11 +109,11 @@ class FinalCheck:
         """Return the keys that existed, or were created, and are gone."""
         removed, created = set[Key](), list[Key]()
         for step in unordered(live_state.plan.keys):
-            if step.key.db != FUNCTIONS and step.action is Action.REMOVED:
+            if step.key.in_database and step.action is Action.REMOVED:
                 removed.add(step.key)
-            elif step.key.db != FUNCTIONS and step.action is Action.ADDED:
+            elif step.key.in_database and step.action is Action.ADDED:
                 created.append(step.key)
-        live_keys = (key for key in live_state.capture.live.held() if key.db != FUNCTIONS)
+        live_keys = (key for key in live_state.capture.live.held() if key.in_database)
         self._progress.start("looking again", live_state.capture.live.total + len(created))
         try:
             gone = [*self._absent(key for key in live_keys if key not in removed)]
@@ -134,7 +134,7 @@ class FinalCheck:
         why = dict.fromkeys((step.key for step in steps), Why.OTHERWISE)
         with key_writer(self._server) as writer:
             for step in steps[:MOST]:
-                if step.key.db != FUNCTIONS:
+                if step.key.in_database:
                     why[step.key] = _why(writer, entries, step, self._server.abilities)
         return why
 

@@ -152,11 +152,13 @@ def build_plan(
     server: str,
     seal: bytes,
     unsupported: Collection[str] = (),
+    search_seen: bool = True,
 ) -> Plan:
     """Return the plan that makes the live database (`before`) hold what the commit (`after`) does.
 
     Keys that `scope` does not cover are left alone. So are all function libraries if the live
-    side does not cover them, for nobody could tell what is lost. Only who has `seal` can guess a
+    side does not cover them, for nobody could tell what is lost, and search indexes unless they
+    are `search_seen`. Only who has `seal` can guess a
     value by its digest. Keys of the commit that have an `unsupported` type are left out. Many
     absent keys are created in bulk, few are planned one by one.
     """
@@ -164,7 +166,9 @@ def build_plan(
     functions_seen = file_format.read_manifest(
         comparison.before.read(file_format.MANIFEST)
     ).functions
-    scope_seen = replace(scope, functions=scope.functions and functions_seen)
+    scope_seen = replace(
+        scope, functions=scope.functions and functions_seen, search=scope.search and search_seen
+    )
     concerns = _concerns(request, scope_seen)
     single, blocks = parts(comparison.changes)
     new_keys: list[NewKeys] = []

@@ -10,20 +10,22 @@ from contextlib import closing, contextmanager
 from gitbackup import wording
 from gitbackup.errors import NoDatabase, ServerError, UsageError
 from gitbackup.format import codec
+from gitbackup.format.names import key_list
 from gitbackup.format.patterns import matcher
-from gitbackup.kinds import KINDS, KNOWN_BY
+from gitbackup.kinds import KINDS, KNOWN_BY, search_index
 from gitbackup.kinds.opaque import LOSES
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import LibraryChange
 from gitbackup.live.server.memory import room
+from gitbackup.live.server.search_indexes import IndexChange, changing, is_created_anew
 from gitbackup.live.server.unknown_types import unknown_types
 from gitbackup.live.write import write_probe
 from gitbackup.live.write.key_writer import KeyWrite, is_loaded
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, KeyChange, KeyDiff
 from gitbackup.model.file_groups import unordered
-from gitbackup.model.keys import FUNCTIONS, Entry, Scope
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key, Scope
 from gitbackup.plan.plan import NewKeys, Plan, PlannedKey, RestoreOptions, Sides, least, timed
 from gitbackup.redact import Redaction
 from gitbackup.restore.planner import RestoreRequest
@@ -53,6 +55,12 @@ class Entries:
         step = self.step(planned)
         before, after = (entry and entry["value"] for entry in (step.before, step.after))
         return LibraryChange(planned.key.name, before, after)
+
+    def index(self, planned: PlannedKey) -> IndexChange:
+        """Return what to do to a planned search index."""
+        step = self.step(planned)
+        before, after = (each and codec.data(each["value"]) for each in (step.before, step.after))
+        return IndexChange(planned.key.name, before, after)
 
     def libraries(self) -> dict[str, str]:
         """Return the sources of all libraries that there were when the plan was made."""
@@ -161,13 +169,14 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
     samples = [
         (planned.key.db, entries.step(planned))
         for planned in plan.samples
-        if planned.key.db != FUNCTIONS
+        if planned.key.in_database
     ]
     keys = (planned.key for planned in unordered(plan.keys))
-    names = (codec.data(key.name) for key in keys if key.db != FUNCTIONS)
+    names = (codec.data(key.name) for key in keys if key.in_database)
     changes = [*map(entries.library, libraries(plan))]
+    defining = [command for step in indexes(plan) for command in changing(entries.index(step))]
     with another_database_offered(plan.how):
-        write_probe.probe(server, samples, changes, names, lambda: _values(plan, entries))
+        write_probe.probe(server, samples, changes, names, lambda: _values(plan, entries), defining)
     left = room(server)
     if left and not left.evicts and left.free < (adds := entries.adds(left.free)):
         raise ServerError(
@@ -182,10 +191,17 @@ def _expect_known_types(server: Server, plan: Plan, entries: Entries) -> None:
 
     A dump is another matter: the server refuses it, and the key stays as it is.
     """
-    if _written_types(plan).isdisjoint(kind.name for kind in KINDS.values() if kind.known_by):
+    written = {kind.name for kind in KINDS.values() if kind.known_by} | {search_index.TYPE}
+    if _written_types(plan).isdisjoint(written):
         return
     with closing(server.dial()) as connection:
         unknown = unknown_types(connection)
+    if search_index.TYPE in unknown and search_index.TYPE in _written_types(plan):
+        raise ServerError(
+            f"{server.label} does not support search indexes (it has no command"
+            f" {search_index.KNOWN_BY}): nothing was written; load the module that has them, or add"
+            f" {wording.option('--skip-unsupported')} to restore the rest"
+        )
     for step in plan.samples:
         entry = entries.step(step).after if step.type in unknown else None
         if entry and not is_loaded(entry, server.abilities):
@@ -198,7 +214,7 @@ def _expect_known_types(server: Server, plan: Plan, entries: Entries) -> None:
 
 def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
     """Yield all entries that are to be written."""
-    steps = (planned for planned in plan.steps if planned.key.db != FUNCTIONS)
+    steps = (planned for planned in plan.steps if planned.key.in_database)
     yield from filter(None, map(entries.restored, steps))
     for new in plan.new_keys:
         yield from entries.new(new).values()
@@ -208,6 +224,13 @@ def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
     """Return what to warn of in a plan that can be carried out."""
     left = room(server)
     sentences = unsupported_types(server, plan)
+    anew = [step.key.name for step in indexes(plan) if is_created_anew(entries.index(step))]
+    if anew:
+        sentences.append(
+            f"{counted(len(anew), 'search index', 'search indexes')} will be created anew"
+            f" ({key_list([Key(SEARCH, name) for name in anew])}): aliases are lost, because the"
+            " server does not list them"
+        )
     sentences += (LOSES[type_] for type_ in sorted(LOSES.keys() & _written_types(plan)))
     if left and left.free < entries.adds(left.free):
         sentences.append(
@@ -229,7 +252,7 @@ def unsupported_types(server: Server, plan: Plan) -> list[str]:
     planned = Counter(
         step.type
         for step in plan.steps
-        if step.action is not Action.REMOVED and step.key.db != FUNCTIONS
+        if step.action is not Action.REMOVED and step.key.in_database
     )
     for new in plan.new_keys:
         planned.update(new.types)
@@ -247,6 +270,11 @@ def unsupported_types(server: Server, plan: Plan) -> list[str]:
 def libraries(plan: Plan) -> list[PlannedKey]:
     """Return the plan's steps for function libraries."""
     return [planned for planned in plan.steps if planned.key.db == FUNCTIONS]
+
+
+def indexes(plan: Plan) -> list[PlannedKey]:
+    """Return the plan's steps for search indexes."""
+    return [planned for planned in plan.steps if planned.key.db == SEARCH]
 
 
 def sources(server: Server) -> dict[str, str] | None:

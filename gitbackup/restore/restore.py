@@ -16,6 +16,7 @@ from functools import partial
 from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import commit
+from gitbackup.commit.message import covers_search
 from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, NewerFormat, ServerError
 from gitbackup.format.patterns import widest
 from gitbackup.live.connection.cluster import FAILOVER, LOST, NodesChanged
@@ -38,11 +39,12 @@ from gitbackup.restore.revert import Reversal, Reverter
 from gitbackup.restore.trailers import DONE, trailers
 from gitbackup.restore.validate import count_keys, sound_part
 from gitbackup.restore.verify_writes import differing
+from gitbackup.snapshot import file_format
 from gitbackup.snapshot.base import Base, compared_with
 from gitbackup.snapshot.commit_scope import head_scope, scope_of, taken_at
 from gitbackup.snapshot.compare import compare
 from gitbackup.snapshot.entry_sources import EntrySource, FileSummaries, decoded
-from gitbackup.snapshot.sources import CommitSource, LiveSource, Spool, StoredSource, chosen
+from gitbackup.snapshot.sources import CommitSource, LiveSource, Source, Spool, StoredSource, chosen
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import State
 
@@ -52,7 +54,7 @@ APART = (
     "the user has no permission to read all keys that HEAD covers: the restored state"
     " is not committed, and the previous state is saved on a branch of its own"
 )
-NOT_COVERED = "the server of the commit had {}, which a restore does not create: use FT.CREATE"
+NOT_COVERED = "the server of the commit had {} that the commit does not contain: use FT.CREATE"
 Confirm = Callable[[Plan], bool]
 Tell = Callable[[RestoreResult], object]
 See = Callable[[Plan], object]
@@ -97,12 +99,16 @@ class Restorer:
         whole = EntrySource(stored, self._summaries)
         self._unsupported = _unknown_types(server) if skip_unsupported else ()
         self._scope = scope_of(whole)
+        covers = self._covers_search(request.commit, whole)
+        if request.takes_back:  # then HEAD tells whether the restore that is undone knew of them
+            head_source = CommitSource(repository, repository.head() or request.commit)
+            covers = covers or self._covers_search(repository.head() or "", head_source)
         if uncovered := repository.commit_info(request.commit).trailers.get("Not-Covered"):
             self._warnings.append(NOT_COVERED.format(uncovered))
         self._whole = whole
         self._commit_counts: Mapping[int, int] = {}  # by database, once all of it is checked
         self._commit = decoded(chosen(whole, request.how.databases), self._summaries)
-        self._touched = scope_to_change(request.how, self._scope)
+        self._touched = scope_to_change(request.how, replace(self._scope, search=covers))
         expect_covered(request, self._scope, whole)
         head = head_scope(repository, self._warnings) if home else None
         self._settled = head or scope
@@ -127,6 +133,12 @@ class Restorer:
 
     def __repr__(self) -> str:
         return f"<restore of {self._request.commit[:7]} into {self._server}>"
+
+    def _covers_search(self, commit: str, source: Source) -> bool:
+        """Return whether a commit tells which search indexes there were; older ones do not."""
+        if any(map(file_format.INDEX.fullmatch, source.files)):
+            return True
+        return bool(commit) and covers_search(self._repository.commit_info(commit).trailers)
 
     @property
     def resumes(self) -> bool:
@@ -293,7 +305,7 @@ class Restorer:
         if self._home:
             self._warnings.append(APART)
         self._home, self._apart = False, True
-        self._touched = replace(self._touched, functions=False)
+        self._touched = replace(self._touched, functions=False, search=False)
         self._reads = replace(self._touched, include=self._request.how.patterns)
 
     def _read_live_once(self, spool: Spool) -> LiveState:
@@ -327,6 +339,7 @@ class Restorer:
             str(self._server),
             self._seal,
             self._unsupported,
+            search_seen=not live.search_indexes.refused,
         )
         if request.kept:
             plan = revalidate(plan, request.kept, begun=self.resumes or not self._home)
@@ -444,6 +457,7 @@ class Restorer:
         plan = live_state.plan
         by_gitbackup = "Format" in self._repository.commit_info(request.commit).trailers
         all_read = not live_state.capture.live.functions_refused and self._settled == self._scope
+        all_read = all_read and (self._touched.search or not live_state.capture.live.search_indexes)
         all_read = all_read and self._as_stored and not (result.accepted or plan.unsupported)
         if all_read and by_gitbackup and request.everything and plan.keys and not plan.expired:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it

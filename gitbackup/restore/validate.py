@@ -14,7 +14,7 @@ from gitbackup.snapshot.sources import StoredSource
 from gitbackup.store.repository.repository import Repository
 
 Names = defaultdict[int, set[str]]
-"""Names of keys by database, or FUNCTIONS."""
+"""Names of keys by database, FUNCTIONS or SEARCH."""
 
 
 def count_keys(commit: EntrySource, source: EntrySource, live: SnapshotReader) -> dict[int, int]:

@@ -17,8 +17,9 @@ from gitbackup.live.read.cluster_read import key_reader
 from gitbackup.live.read.file_replies import File, FileReplies, FileReplyReader
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.server import keyspace
+from gitbackup.live.server.search_indexes import search_indexes
 from gitbackup.live.write.bulk_create import Created
-from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key
 from gitbackup.plan.plan import Clock, NewKeys, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
 from gitbackup.restore.preflight import Entries
@@ -78,6 +79,8 @@ def differing(
                 group = list(planned)
                 if db == FUNCTIONS:
                     wrong += _differing_libraries(server, group, entries)
+                elif db == SEARCH:
+                    wrong += _differing_indexes(server, group, entries)
                 else:
                     wrong += _differing(now, reader, group, entries, checked, progress)
             for _, new_keys in groupby(unproved, key=lambda new: new.db):
@@ -212,4 +215,12 @@ def _differing_libraries(
         due = entries.restored(planned)
         name = planned.key.name
         if found.get(name) != (due["value"] if due else None) or name in unlike:
+            yield planned.key
+
+
+def _differing_indexes(server: Server, group: list[PlannedKey], entries: Entries) -> Iterator[Key]:
+    there = search_indexes(server)
+    for planned in group:
+        name, due = planned.key.name, entries.index(planned).after
+        if there.defined.get(name) != due or name in there.untold or name in there.uneven:
             yield planned.key

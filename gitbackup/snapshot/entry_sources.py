@@ -31,7 +31,7 @@ class FileSummary(NamedTuple):
 
 
 FileSummaries = dict[tuple[int, str], FileSummary]
-"""By database, or FUNCTIONS, and id of a file's blob."""
+"""By database, FUNCTIONS or SEARCH, and id of a file's blob."""
 
 
 class EntrySource:

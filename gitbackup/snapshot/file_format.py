@@ -3,8 +3,9 @@
 A snapshot holds the manifest `gitbackup.json`; files of entries, which are all those below a
 folder `dbN/` whose names end in `.json`; and libraries of Redis Functions as source, which are
 all files directly in `functions/` whose names have one dot and end, after it, in an engine:
-lower-case letters, digits or `_`, such as `lua`, but not `md`, `rst` or `txt`. Any other file is a
-person's own.
+lower-case letters, digits or `_`, such as `lua`, but not `md`, `rst` or `txt`. Definitions of
+search indexes are all files directly in `search/` whose names have one dot and end in `.index`. Any
+other file is a person's own.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from gitbackup import kinds
 from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.format import codec
 from gitbackup.format.layout import alone_name, layout, own_file
+from gitbackup.kinds import search_index
 from gitbackup.kinds.canonical_check import is_plain
-from gitbackup.model.keys import FORMAT, FUNCTIONS, Entry, Key, Scope
+from gitbackup.model.keys import FORMAT, FUNCTIONS, SEARCH, Entry, Key, Scope
 from gitbackup.snapshot.layout_diff import differing
 
 MANIFEST = "gitbackup.json"
@@ -28,6 +30,7 @@ MOST_MANIFEST = 16 * 1024 * 1024
 LARGE = 1024 * 1024  # bytes of JSON: a larger entry has a file of its own
 DATABASE = re.compile(r"db(0|[1-9][0-9]{0,9})/")
 SOURCE = re.compile(r"functions/[^/.]+\.(?!(?:md|rst|txt)\Z)[a-z0-9_]+")
+INDEX = re.compile(r"search/[^/.]+\.index")
 LAST_DATABASE = 2**31 - 1  # no server can have one of a greater number
 LIBRARY = re.compile(rb"""#!["']?(\w+)["']?[^\n]*?\s["']?name=["']?(\w+)""", re.IGNORECASE)
 FLOATING = frozenset(name for name, kind in kinds.KINDS.items() if kind.floats)
@@ -203,6 +206,11 @@ def library_file(name: str, engine: str) -> str:
     return f"functions/{alone_name(name.encode())}.{engine.lower()}"
 
 
+def index_file(name: str) -> str:
+    """Return the path of a search index's definition."""
+    return f"search/{alone_name(codec.data(name))}.index"
+
+
 def library_header(source: bytes) -> tuple[str, str]:
     """Return a library's name and engine by its first line. Raises ValueError if it has none."""
     header = LIBRARY.match(source)
@@ -218,6 +226,8 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
     """
     if SOURCE.fullmatch(path):
         return _decode_library(path, content)
+    if INDEX.fullmatch(path):
+        return _decode_index(path, content)
     place = DATABASE.match(path)
     if place is None or not path.endswith(".json"):
         return {}
@@ -257,6 +267,15 @@ def _decode_library(path: str, content: bytes) -> dict[Key, Entry]:
     return {Key(FUNCTIONS, name): source}
 
 
+def _decode_index(path: str, content: bytes) -> dict[Key, Entry]:
+    try:
+        name = search_index.parse(content).name
+    except ValueError as error:
+        raise Damaged(f"{path}, {error}") from None
+    definition: Entry = {"type": search_index.TYPE, "value": codec.text(content)}
+    return {Key(SEARCH, codec.text(name)): definition}
+
+
 def decode_all(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, dict[Key, Entry]]]:
     """All files of one snapshot, decoded one by one.
 
@@ -293,18 +312,31 @@ def decode_own(path: str, content: bytes) -> dict[Key, Entry]:
 
 
 def database_of(path: str) -> int:
-    """Return the database whose entries a data file holds; FUNCTIONS for a library's source."""
+    """Return the database whose entries a data file holds; FUNCTIONS for a library's source,
+    SEARCH for a search index."""
+    if INDEX.fullmatch(path):
+        return SEARCH
     place = DATABASE.match(path)
     return FUNCTIONS if place is None else int(place[1])
 
 
 def is_opaque(entry: Entry) -> bool:
     """Whether it is of a type that only a server which knows it can read."""
-    return kinds.is_opaque(entry) and entry["type"] != FUNCTION
+    return kinds.is_opaque(entry) and not is_source(entry)
+
+
+def is_source(entry: Entry) -> bool:
+    """Whether it is a library of functions or a search index, whose value is a text."""
+    return entry["type"] in (FUNCTION, search_index.TYPE)
+
+
+def is_source_file(path: str) -> bool:
+    """Return whether a file is a library of functions or a search index, which it is all of."""
+    return bool(SOURCE.fullmatch(path) or INDEX.fullmatch(path))
 
 
 def is_data(path: str) -> bool:
     """Return whether a snapshot's file is gitbackup's own; any other is a person's."""
-    if path == MANIFEST or SOURCE.fullmatch(path):
+    if path == MANIFEST or is_source_file(path):
         return True
     return DATABASE.match(path) is not None and path.endswith(".json")

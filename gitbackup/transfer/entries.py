@@ -10,7 +10,8 @@ from typing import Any
 from gitbackup import kinds
 from gitbackup.format import codec
 from gitbackup.format.patterns import covers, matcher
-from gitbackup.model.keys import FUNCTIONS, Entry, Key, Scope
+from gitbackup.kinds import search_index
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key, Scope
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Spool
 
@@ -57,6 +58,14 @@ class EntriesToImport:
             raise ValueError("the file's header says that it contains no libraries")
         self._keep(Key(FUNCTIONS, source_name), content)
 
+    def add_index(self, name: Any, text: Any) -> None:
+        """Add a search index. Raises ValueError that says what is wrong with it."""
+        content = codec.data(kinds.normal_text(text, "the definition"))
+        key = Key(SEARCH, codec.text(search_index.parse(content).name))
+        if key.name != name:
+            raise ValueError(f"its definition names it {key.name!r}")
+        self._keep(key, content)
+
     def files(self) -> Iterator[File]:
         """Yield the files of a snapshot that has these entries and nothing else."""
         for db, keys in groupby(sorted(self.keys), key=lambda key: key.db):
@@ -64,6 +73,10 @@ class EntriesToImport:
                 for key in keys:
                     source = self._spool.read(spool_name(key))
                     yield file_format.library_file(*file_format.library_header(source)), source
+                continue
+            if db == SEARCH:
+                for key in keys:
+                    yield file_format.index_file(key.name), self._spool.read(spool_name(key))
                 continue
             names = sorted(codec.data(key.name) for key in keys)
             for path, names_in_file in file_format.place_files(db, names):

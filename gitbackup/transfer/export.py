@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covers, matcher, may_name_library
 from gitbackup.live.connection.connect import Server
-from gitbackup.model.keys import FUNCTIONS, Key, Scope
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Key, Scope
 from gitbackup.progress import Progress
 from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
@@ -71,13 +72,14 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What `export` wrote. `commit` is None for the live database; `keys` and `libraries` are
-    how many of them were written, `size` is in bytes."""
+    """What `export` wrote. `commit` is None for the live database; `keys`, `libraries` and
+    `indexes` are how many of them were written, `size` is in bytes."""
 
     commit: str | None
     form: str
     keys: int
     libraries: int
+    indexes: int
     size: int
     warnings: Sequence[str] = ()
 
@@ -131,8 +133,9 @@ def _export(
             for piece in pieces:
                 size += len(piece)
                 out.write(piece)
-    libraries = sum(key.db == FUNCTIONS for key in keys)
-    return ExportResult(commit, options.form, len(keys) - libraries, libraries, size)
+    counts = Counter(min(key.db, 0) for key in keys)
+    counted = counts[0], counts[FUNCTIONS], counts[SEARCH]
+    return ExportResult(commit, options.form, *counted, size)
 
 
 def _gather(source: Source, scope: Scope, options: ExportOptions, spool: Spool) -> list[Key]:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from gitbackup import wording
 from gitbackup.errors import Damaged, UsageError
 from gitbackup.format import codec
+from gitbackup.model.keys import PLACES
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Spool
 from gitbackup.system import available_memory
@@ -136,6 +137,9 @@ def _read_document(
     for key, source in _object(name, document, "libraries").items():
         with _naming(name, key, content):
             dump.add_library(key, source)
+    for key, text in _object(name, {"indexes": {}, **document}, "indexes").items():
+        with _naming(name, key, content):
+            dump.add_index(key, text)
     return dump
 
 
@@ -149,6 +153,8 @@ def _read_lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool)
         with _naming(name, key, line, at):
             if "functions" in document:
                 dump.add_library(key, _source(document["entry"]))
+            elif "search" in document:
+                dump.add_index(key, _source(document["entry"]))
             else:
                 dump.add(_number(document["db"]), key, document["entry"])
     if at - 1 != header["entries"]:
@@ -161,13 +167,16 @@ def _read_lines(name: str, header: dict[str, Any], file: BinaryIO, spool: Spool)
 
 
 def _begin(name: str, facts: dict[str, Any], parts: set[str], spool: Spool) -> EntriesToImport:
-    """Return the entries to import, none yet, by what the file tells of itself."""
+    """Return the entries to import, none yet, by what the file tells of itself.
+
+    It has to have its facts and `parts`, and may have indexes.
+    """
     where = f"{name}, line 1"
     if facts["schema"] != SCHEMA:
         raise UsageError(f"{where}: the schema is {facts['schema']!r}, but must be {SCHEMA!r}")
     if missing := (FACTS | parts) - facts.keys():
         raise UsageError(f"{where}: the export lacks {min(missing)!r}")
-    if unknown := facts.keys() - FACTS - parts:
+    if unknown := facts.keys() - FACTS - parts - {"indexes"}:
         raise UsageError(f"{where}: the export has an unknown member {min(unknown)!r}")
     if facts["redacted"]:
         raise UsageError(
@@ -210,7 +219,7 @@ def _line(where: str, line: bytes) -> dict[str, Any]:
         document = codec.decode_line(line)
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from None
-    places = [{"schema", "key", "entry", place} for place in ("db", "functions")]
+    places = [{"schema", "key", "entry", place} for place in ("db", *PLACES.values())]
     if not isinstance(document, dict) or document.keys() not in places:
         raise UsageError(f"{where}: not an entry of an export: it needs db, key and entry")
     if document["schema"] != SCHEMA or not isinstance(document["key"], str):
@@ -220,7 +229,7 @@ def _line(where: str, line: bytes) -> dict[str, Any]:
 
 def _source(entry: Any) -> Any:
     if not isinstance(entry, dict) or entry.keys() != {"type", "value"}:
-        raise ValueError("not the entry of a library")
+        raise ValueError("not the entry of a library or an index")
     return entry["value"]
 
 

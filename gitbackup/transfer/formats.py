@@ -10,8 +10,8 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from gitbackup.format import codec
-from gitbackup.kinds import Command, kind_of
-from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.kinds import Command, kind_of, search_index
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key, place_object
 from gitbackup.snapshot import file_format
 
 SCHEMA = "gitbackup.export/1"
@@ -38,31 +38,29 @@ class ExportFormat(Protocol):
 
 
 class JsonFormat:
-    """One document: the schema, the facts, the databases and their keys, the libraries."""
+    """One document: the schema, the facts, the databases and their keys, the libraries, and the
+    search indexes if there are any."""
 
     text = True
 
     def entry(self, key: Key, entry: Entry) -> bytes:
-        if key.db == FUNCTIONS:
+        if not key.in_database:
             return _members({key.name: entry["value"]}, 1)
         return _members({key.name: file_format.as_written(key.name, entry)}, 2)
 
     def file(self, facts: Facts, keys: Sequence[Key], fetch: Fetch) -> Iterator[bytes]:
         yield b"{\n" + _members({"schema": SCHEMA}) + b",\n" + _members(facts)
         yield b',\n  "databases": {'
-        in_databases = [key for key in keys if key.db != FUNCTIONS]
+        in_databases = [key for key in keys if key.in_database]
         for at, (db, group) in enumerate(groupby(in_databases, key=lambda key: key.db)):
             yield b'%s\n    "%d": {\n' % (b"," if at else b"", db)
             yield from _joined(map(fetch, group))
             yield b"\n    }"
         yield b"\n  }" if in_databases else b"}"
-        yield b',\n  "libraries": {'
-        libraries = [key for key in keys if key.db == FUNCTIONS]
-        if libraries:
-            yield b"\n"
-            yield from _joined(map(fetch, libraries))
-            yield b"\n  "
-        yield b"}\n}\n"
+        yield from _sources("libraries", [key for key in keys if key.db == FUNCTIONS], fetch)
+        if indexes := [key for key in keys if key.db == SEARCH]:
+            yield from _sources("indexes", indexes, fetch)
+        yield b"\n}\n"
 
 
 class JsonLinesFormat:
@@ -71,7 +69,7 @@ class JsonLinesFormat:
     text = True
 
     def entry(self, key: Key, entry: Entry) -> bytes:
-        place = b'"functions":true' if key.db == FUNCTIONS else b'"db":%d' % key.db
+        place = codec.line(place_object(key))[1:-1]
         written = codec.line(file_format.as_written(key.name, entry))
         return b'{%s%s,"key":%s,"entry":%s}\n' % (MEMBER, place, codec.line(key.name), written)
 
@@ -94,7 +92,7 @@ class RespFormat:
 
     def file(self, facts: Facts, keys: Sequence[Key], fetch: Fetch) -> Iterator[bytes]:
         for db, group in groupby(keys, key=lambda key: key.db):
-            if db != FUNCTIONS:
+            if db >= 0:
                 yield _packed([("SELECT", db)])
             yield from map(fetch, group)
 
@@ -112,6 +110,16 @@ def _members(document: Mapping[str, Any], depth: int = 0) -> bytes:
     return (b"\n" + inside).replace(b"\n", b"\n" + b"  " * depth)[1:]
 
 
+def _sources(member: str, keys: Sequence[Key], fetch: Fetch) -> Iterator[bytes]:
+    """Yield the member of a document that has the sources of libraries, or of indexes."""
+    yield b',\n  "%s": {' % member.encode()
+    if keys:
+        yield b"\n"
+        yield from _joined(map(fetch, keys))
+        yield b"\n  "
+    yield b"}"
+
+
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for at, piece in enumerate(pieces):
         yield (b",\n" if at else b"") + piece
@@ -121,6 +129,9 @@ def _writes(key: Key, entry: Entry) -> Iterator[Command]:
     """Yield the commands of one key. What has its name is removed first, not merged into."""
     if key.db == FUNCTIONS:
         yield "FUNCTION", "LOAD", "REPLACE", codec.data(entry["value"])
+        return
+    if key.db == SEARCH:
+        yield from search_index.parse(codec.data(entry["value"])).create()
         return
     name = codec.data(key.name)
     yield "UNLINK", name

@@ -18,9 +18,10 @@ from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import LibraryChange
+from gitbackup.live.server.search_indexes import IndexChange, change_index
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.changes import Action, KeyChange
-from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key
 from gitbackup.model.proof import Altered, Finding, Sort, Untried
 from gitbackup.progress import Progress
 from gitbackup.snapshot import file_format
@@ -125,8 +126,9 @@ class _Drill:
         return self._result
 
     def _restore(self) -> None:
-        """Write every key and library that the server can hold, file by file."""
+        """Write every key, library and index that the server can hold, file by file."""
         libraries: dict[Key, tuple[str, Entry]] = {}
+        indexes: dict[Key, Entry] = {}
         self._progress.start("rehearsing", self._examined.counts.keys)
         try:
             with KeyWriter(self._server) as writer:
@@ -134,18 +136,21 @@ class _Drill:
                     entries = self._possible(path) if path != file_format.MANIFEST else {}
                     if file_format.database_of(path) == FUNCTIONS:
                         libraries |= {key: (path, entry) for key, entry in entries.items()}
+                    elif file_format.database_of(path) == SEARCH:
+                        indexes |= entries
                     else:
                         self._write(writer, file_format.database_of(path), entries)
                         self._progress.advance(len(entries))
         finally:
             self._progress.finish()
         self._load(libraries)
+        self._index(indexes)
 
     def _possible(self, path: str) -> Mapping[Key, Entry]:
         """Return the entries of a file that the server can hold; note the others as not tested."""
         possible = {}
         for key, entry in self._due.entries(path).items():
-            if needed := beyond(key, entry, self._server.abilities):
+            if needed := beyond(key, entry, self._server):
                 self._skip(key, entry, f"does not know {needed}")
             else:
                 possible[key] = entry
@@ -178,6 +183,13 @@ class _Drill:
                 self._refusals[key] = refused[key.name]
             elif key.name in refused:
                 self._skip(key, entry, f"does not load it ({refused[key.name]})")
+
+    def _index(self, indexes: Mapping[Key, Entry]) -> None:
+        for key, entry in indexes.items():
+            change = IndexChange(key.name, None, codec.data(entry["value"]))
+            with closing(self._server.dial()) as connection:
+                if refused := change_index(connection, change):
+                    self._skip(key, entry, f"does not create it ({refused})")
 
     def _differences(self, comparison: Comparison) -> Iterator[Finding]:
         """Yield what differs. A dump in another version of the server's format is not tested."""

@@ -11,7 +11,7 @@ from gitbackup.errors import Damaged
 from gitbackup.format import codec
 from gitbackup.format.names import key_list
 from gitbackup.format.patterns import covers
-from gitbackup.model.keys import FUNCTIONS, Key, Scope
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Key, Scope
 from gitbackup.model.proof import Finding, SnapshotCounts, Sort
 from gitbackup.progress import Progress
 from gitbackup.snapshot import file_format
@@ -139,7 +139,7 @@ class SnapshotFsck:
 
     def _facts_of(self, path: str, blob_id: str) -> FileFacts:
         """Return what is known of a file; files of two databases may have the same content."""
-        place = path if file_format.SOURCE.fullmatch(path) else path.partition("/")[0]
+        place = path if file_format.is_source_file(path) else path.partition("/")[0]
         known = self._facts.get((place, blob_id))
         if known is None or known.damage:  # which names the path
             known = self._facts[place, blob_id] = self._read(path, blob_id)
@@ -153,7 +153,7 @@ class SnapshotFsck:
             return FileFacts(damage=str(damaged))
         names = tuple(key.name for key in entries)
         names = self._interned.setdefault(names, names)
-        if file_format.SOURCE.fullmatch(path):
+        if file_format.is_source_file(path):
             return FileFacts(names)
         stored = {key.name: entry for key, entry in entries.items()}
         canonical = file_format.encode_stored(stored)
@@ -204,6 +204,11 @@ def _due_paths(result: FsckResult) -> Iterator[tuple[Key, str, str]]:
             for name, path in where.items():
                 due = file_format.library_file(name, path.rpartition(".")[2])
                 yield Key(db, name), path, due
+            continue
+        if db == SEARCH:
+            yield from (
+                (Key(db, name), path, file_format.index_file(name)) for name, path in where.items()
+            )
             continue
         for place, names in file_format.place_files(db, sorted(map(codec.data, where))):
             for name in map(codec.text, names):

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitbackup.format import codec
-from gitbackup.kinds import Abilities, kind_of
+from gitbackup.kinds import kind_of
+from gitbackup.live.connection.connect import Server
 from gitbackup.live.server.keyspace import MOST_DATABASES
-from gitbackup.model.keys import FUNCTIONS, Entry, Key
+from gitbackup.live.server.search_indexes import has_search
+from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key
 from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 
@@ -84,15 +86,18 @@ def _expiry(entry: Entry) -> tuple[Any, Any]:
     return entry.get("expires_at"), entry.get("field_expires_at")
 
 
-def beyond(key: Key, entry: Entry, server: Abilities) -> str:
+def beyond(key: Key, entry: Entry, server: Server) -> str:
     """Return what a server would have to know to hold that entry; empty if it knows it."""
+    known = server.abilities
     if key.db == FUNCTIONS:
-        return "" if server.functions else "functions (Redis 7.0, Valkey)"
+        return "" if known.functions else "functions (Redis 7.0, Valkey)"
+    if key.db == SEARCH:
+        return "" if has_search(server) else "search indexes (RediSearch)"
     if key.db >= MOST_DATABASES:
         return f"enough databases for {key.place}"
     needed = kind_of(entry).needs(entry)
-    if needed.field_expiry and not server.field_expiry:
+    if needed.field_expiry and not known.field_expiry:
         return "expiring hash fields (Redis 7.4, Valkey 9.0)"
-    if needed.stream_counters and not server.stream_counters:
+    if needed.stream_counters and not known.stream_counters:
         return "stream counters (Redis 7.0, Valkey)"
     return ""

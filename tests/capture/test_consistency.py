@@ -308,6 +308,28 @@ def test_libraries_that_change_while_keys_are_read_are_seen(
     agrees(seen, server)
 
 
+@pytest.mark.long
+def test_search_indexes_that_change_while_keys_are_read_are_seen(stack: LiveServer) -> None:
+    def run(*commands: str) -> None:
+        with stack.client() as client:
+            for command in commands:
+                client.execute_command(*command.split())
+
+    with stack.client() as client:
+        crowd(client)
+    run("FT.CREATE one SCHEMA a TEXT", "FT.CREATE two SCHEMA a TEXT")
+
+    def change(client: redis.Redis) -> None:
+        run("FT.ALTER one SCHEMA ADD b TAG", "FT.CREATE three SCHEMA c GEO", "FT.DROPINDEX two")
+
+    seen = Seen(stack, change)
+    assert [path for path in seen.files if path.startswith("search")] == [
+        "search/one.index",
+        "search/three.index",
+    ]
+    agrees(seen, stack)
+
+
 def test_a_value_that_is_built_aside_meanwhile_is_no_part(server: LiveServer) -> None:
     name = "a:000:gitbackup-aside:0123456789abcdef"
     with server.client() as client:

@@ -147,6 +147,7 @@ def test_a_file_is_told_and_readable_by_its_owner_only(filled: User) -> None:
         "format": "resp",
         "keys": 4,
         "libraries": 1,
+        "indexes": 0,
         "bytes": made.stat().st_size,
     }
 

@@ -110,6 +110,7 @@ def test_json_has_all_of_it(committed: User) -> None:
         "types": {"set": 1, "string": 2},
         "databases": {"db0": 2, "db3": 1},
         "libraries": 1,
+        "indexes": 0,
         "expired": 0,
         "findings": [],
         "untried": [],

@@ -2,8 +2,8 @@
 
 The server sends the names of keys, without their database, at the end of the turn of its event loop
 in which they changed; a flush of any database it sends as a flush of everything. Other changes show
-in its counters of commands: SWAPDB, commands that change a key without an invalidation, and the
-function libraries.
+in its counters of commands: SWAPDB, commands that change a key without an invalidation, the
+function libraries, and the search indexes.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ class SilentChange(Enum):
     EVERYTHING = ("swapdb",)
     KEYS = tuple(command for kind in KINDS.values() for command in kind.silent_commands)
     LIBRARIES = ("function",)
+    SEARCH = (
+        *("ft.create", "ft._createifnx", "ft.alter", "ft._alterifnx", "ft.dropindex"),
+        *("ft._dropindexifx", "ft.drop", "ft._dropifx", "ft.synupdate", "ft.synadd"),
+    )
 
 
 class Tracker:
@@ -58,7 +62,8 @@ class Tracker:
             for id_, node in server.nodes.items():
                 self.wires[id_] = node.listen()
                 self.wires[id_].call(*TRACKING)
-            self._counts = self._earlier = self._latest = self._counted()
+            self._earlier = self._latest = self._counted()
+            self._counts = {**self._latest}
         except BaseException:
             self._close()
             raise
@@ -141,7 +146,14 @@ class Tracker:
 
     def forget_silent_changes(self) -> None:
         """Note that all changes up to the last but one call of `silent_changes()` were read."""
-        self._counts = self._earlier
+        self._counts = {**self._earlier}
+
+    def take_silent_change(self, kind: SilentChange) -> None:
+        """Note that what changed silently of one kind up to the last call of `silent_changes()` is
+        read after this."""
+        for counter, count in self._latest.items():
+            if _base(counter[1]) in kind.value:
+                self._counts[counter] = count
 
     @contextmanager
     def pause(self, milliseconds: int) -> Iterator[None]:
@@ -168,9 +180,14 @@ class Tracker:
         for id_, (reply,) in self._ask(("INFO", "commandstats")).items():
             for name, said in parse_info(reply).items():
                 if match := CALLS.match(said):
-                    counts[id_, name.removeprefix("cmdstat_")] = int(match[1])
+                    counts[id_, name.removeprefix("cmdstat_").lower()] = int(match[1])
         return {counter: count for counter, count in counts.items() if counter[1] != LISTS}
 
 
 def _runs(counts: dict[_Counter, int], kind: SilentChange) -> int:
-    return sum(count for (_, name), count in counts.items() if name.partition("|")[0] in kind.value)
+    return sum(count for (_, name), count in counts.items() if _base(name) in kind.value)
+
+
+def _base(name: str) -> str:
+    """Return the name of a command without that of its subcommand."""
+    return name.partition("|")[0]

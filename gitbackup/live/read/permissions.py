@@ -12,7 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from gitbackup.errors import Forbidden, ServerError
-from gitbackup.kinds import CORE, KINDS, Abilities, Command
+from gitbackup.kinds import CORE, KINDS, Abilities, Command, search_index
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.live.connection import cluster, error_replies
 from gitbackup.live.connection.connect import Server
@@ -21,6 +21,7 @@ from gitbackup.live.connection.error_replies import name_of, right
 from gitbackup.live.read import expiry
 from gitbackup.live.read.invalidation import TRACKING
 from gitbackup.live.server import staging_keys
+from gitbackup.live.server.search_indexes import LIST, has_search
 
 HEARING: Sequence[Command] = (
     *(("INFO", "commandstats"), ("PING",), ("TIME",)),
@@ -69,26 +70,28 @@ def tried(server: Server, verb: Verb) -> Tried:
     """
     key, known = staging_keys.name_for(b"gitbackup"), server.abilities
     with closing(server.dial() if verb is not Verb.WATCH else server.listen()) as connection:
-        commands = [*reading(key, known)]
+        commands = [*reading(key, known), *_searching(server, key)]
         replies = connection.ask([*commands, *(HEARING if verb is Verb.WATCH else ())])
         found = _refused([*commands, *HEARING], replies)
-        known_names = set[str]()
+        readable = _known(commands, replies[: len(commands)])
+        known_names = dict.fromkeys(name for name in readable if "." in name)
         if verb is not Verb.COMMIT:
             refused, begun = begin(connection, key)
             found += refused
             if begun and verb is Verb.RESTORE:
-                commands = [*_writing(key, known)]
+                commands = [*_writing(key, known), *_indexing(server, key)]
                 written = connection.ask(commands)
                 found += _refused(commands, written)
-                known_names = {*_known(commands, written)}
+                known_names |= dict.fromkeys(_known(commands, written))
     limited = any(isinstance(reply, Refusal) and _is_about_keys(reply) for reply in replies)
-    return Tried([*dict.fromkeys(found)], known_names, not limited)
+    return Tried([*dict.fromkeys(found)], [*known_names], not limited)
 
 
 def least(verb: Verb, server: Abilities, known: Collection[str] = ()) -> list[str]:
     """Return the least rights that a verb takes on a server that has every type of Redis itself.
 
-    Those for other types are among them where the server has their commands, which are `known`.
+    Those for other types, and for search indexes, are among them where the server has their
+    commands, which are `known`. No category has the commands of modules.
     """
     needed = ["+@read", "+select"]
     if verb is not Verb.COMMIT:
@@ -99,6 +102,7 @@ def least(verb: Verb, server: Abilities, known: Collection[str] = ()) -> list[st
         own = {name_of(command) for command in _writing(b"", server, CORE)}
         names = map(name_of, _writing(b"", server))
         needed += (right(name.partition(" ")[0]) for name in names if name in own or name in known)
+    needed += (right(name) for name in known if "." in name)
     if server.one_slot:
         needed += map(right, map(name_of, (*cluster.QUESTIONS, ASKING)))
     if not server.pexpiretime:  # Redis 6.2
@@ -136,6 +140,21 @@ def reading(key: bytes, server: Abilities) -> Iterator[Command]:
     for kind in (*KINDS.values(), Opaque("")):
         yield from next(kind.read(key, server))
         yield from kind.more_reads(key, server)
+
+
+def _searching(server: Server, name: bytes) -> Iterator[Command]:
+    """What is asked of search indexes, if the server has any."""
+    if has_search(server):
+        yield from (LIST, *search_index.ask(name))
+
+
+def _indexing(server: Server, name: bytes) -> Iterator[Command]:
+    """What changes a search index."""
+    if has_search(server):
+        yield "FT.CREATE", name, "SCHEMA", "a", "TEXT"
+        yield "FT.ALTER", name, "SCHEMA", "ADD", "a", "TEXT"
+        yield search_index.SYNONYMS, name, "a", "b"
+        yield search_index.drop(name)
 
 
 def _writing(key: bytes, server: Abilities, types: Collection[str] = KINDS) -> Iterator[Command]:

@@ -48,21 +48,23 @@ def probe(
     libraries: Sequence[LibraryChange],
     keys: Iterable[bytes],
     values: Callable[[], Iterable[Entry]],
+    defining: Sequence[Command] = (),
 ) -> None:
-    """Make sure that the server takes steps, in their databases, and changes of libraries.
+    """Make sure that the server takes steps, in their databases, changes of libraries, and the
+    commands `defining` search indexes.
 
     `samples` has one step of each sort, with its database; `keys` and `values` are those of all
     steps. Raises Forbidden or ForbiddenKey, naming all commands or keys that the user lacks rights
     to, and ServerError for what the server would refuse for another reason.
     """
-    if not (samples or libraries):
+    if not (samples or libraries or defining):
         return
     _expect_consumers(server, values)
     names = keys if server.cluster is None else [*keys]
     for id_, node in server.nodes.items():
         own = [sample for sample in samples if server.node_of(sample[1].key) == id_]
-        if own or libraries:
-            _probe(node, own, libraries, names, values, _key_at(server, id_))
+        if own or libraries or defining:
+            _probe(node, own, libraries, names, values, _key_at(server, id_), defining)
 
 
 def _key_at(server: Server, node: str) -> bytes:
@@ -79,6 +81,7 @@ def _probe(
     keys: Iterable[bytes],
     values: Callable[[], Iterable[Entry]],
     own_key: bytes,
+    defining: Sequence[Command],
 ) -> None:
     """Do the same for one node, with an `own_key` that nobody has."""
     with closing(server.dial()) as connection:
@@ -87,7 +90,7 @@ def _probe(
         lacking, begun = permissions.begin(connection, samples[0][1].key if samples else own_key)
         refused: list[tuple[_Trial, Refusal]] = []
         if begun:
-            trials = [*_trials(samples, libraries, server)]
+            trials = [*_trials(samples, libraries, server), *map(_Trial, defining)]
             replies = connection.ask([trial.command for trial in trials])
             pairs = zip(trials, replies, strict=True)
             refused = [

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from gitbackup.format.names import escape
 from gitbackup.model.changes import Action, Counts, KeyChange
-from gitbackup.model.keys import FUNCTIONS, Key
+from gitbackup.model.keys import PLACES, Key
 from gitbackup.model.list_edits import edits
 
 MOST_TEXT = 32_000_000
@@ -172,12 +172,12 @@ class Space(NamedTuple):
     def markup(self) -> str:
         if self.name:
             return f"<code>{safe(escape(self.name))}</code>"
-        return "functions" if self.place == "functions" else "<i>(no prefix)</i>"
+        return self.place if self.place in PLACES.values() else "<i>(no prefix)</i>"
 
 
 def space_of(key: Key) -> Space:
     """Return the namespace that a page shows a key in."""
-    whole = key.db == FUNCTIONS or key.name.startswith("base64:") or ":" not in key.name
+    whole = not key.in_database or key.name.startswith("base64:") or ":" not in key.name
     return Space(key.place, "" if whole else key.name.partition(":")[0] + ":")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, KeyChange, Part, ValueChange
-from gitbackup.model.keys import FUNCTIONS, Entry
+from gitbackup.model.keys import Entry, key_object
 
 SCHEMA = "gitbackup.diff/1"
 
@@ -45,9 +45,8 @@ def to_json(
 
     Documents may hold integers of any size and lone surrogates: write it with json, not orjson.
     """
-    place = {"functions": True} if change.key.db == FUNCTIONS else {"db": change.key.db}
     types = {"before": before and before["type"], "after": after and after["type"]}
-    document: dict[str, Any] = {"schema": SCHEMA, **place, "key": change.key.name}
+    document: dict[str, Any] = {"schema": SCHEMA, **key_object(change.key)}
     document |= {"action": change.action.value, "type": types}
     if label:
         document |= {"label": label}

@@ -9,7 +9,7 @@ from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format import codec
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object, summary_object
-from gitbackup.model.keys import FUNCTIONS, Entry, Key, key_object
+from gitbackup.model.keys import Entry, Key, key_object
 from gitbackup.plan.plan_json import conflicts_object, source_object
 from gitbackup.report.json.diff import to_json
 
@@ -218,8 +218,8 @@ def entry_object(commit: str, key: Key, entry: Entry, redacted: bool) -> dict[st
 
 
 def entry_as_stored(key: Key, entry: Entry) -> bytes:
-    """Return the entry as its file holds it, or a library's source."""
-    if key.db == FUNCTIONS:
+    """Return the entry as its file holds it, or a library's source or an index's definition."""
+    if not key.in_database:
         return codec.data(entry["value"])
     entry = {**entry, "value": kind_of(entry).written(entry["value"])}
     return codec.encode({key.name: entry})
@@ -337,6 +337,7 @@ def export_object(path: str, result: ExportResult) -> dict[str, Any]:
         "format": result.form,
         "keys": result.keys,
         "libraries": result.libraries,
+        "indexes": result.indexes,
         "bytes": result.size,
     }
 
@@ -388,8 +389,9 @@ def proof_object(proof: Proof, problems: Sequence[str], unnoted: str) -> dict[st
         "files": held.files,
         "keys": held.keys,
         "types": dict(held.types),
-        "databases": {f"db{db}": count for db, count in held.databases.items() if db != FUNCTIONS},
+        "databases": {f"db{db}": count for db, count in held.databases.items() if db >= 0},
         "libraries": held.libraries,
+        "indexes": held.indexes,
         "expired": proof.past,
         "findings": [_finding(finding) for finding in proof.findings],
         "untried": [

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from gitbackup.format.names import escape
 from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Counts, KeyChange, Summary
-from gitbackup.model.keys import FUNCTIONS, Key
+from gitbackup.model.keys import PLACES
 from gitbackup.report.style import Style, fit, pad, paint, width
 
 LONGEST = 40
@@ -45,15 +45,16 @@ def biggest(namespaces: Mapping[Namespace, Counts]) -> Mapping[Namespace, Counts
 
 
 def changed(summary: Summary) -> str:
-    """Return what changed, in numbers; function libraries, which are no keys, apart."""
-    keys = libraries = Counts()
+    """Return what changed, in numbers; libraries and search indexes, which are no keys, apart."""
+    keys = Counts()
+    others = dict.fromkeys(PLACES.values(), Counts())
     for (place, _), counts in summary.namespaces.items():
-        if place == "functions":
-            libraries += counts
+        if place in others:
+            others[place] += counts
         else:
             keys += counts
     parts = [str(keys)] if keys else []
-    parts += [f"functions {libraries}"] if libraries else []
+    parts += [f"{place} {counts}" for place, counts in others.items() if counts]
     return "; ".join(parts) or "none changed"
 
 
@@ -104,7 +105,7 @@ def noise(summary: Summary) -> Namespace | None:
     if summary.counts.total < MANY or len(summary.namespaces) < 2:
         return None
     space, counts = max(summary.namespaces.items(), key=lambda item: item[1].total)
-    known = space[0] != Key(FUNCTIONS, "").place and space[1] != "base64"
+    known = space[0] not in PLACES.values() and space[1] != "base64"
     most = 2 * counts.total > summary.counts.total
     return space if known and space[1].isprintable() and most else None
 

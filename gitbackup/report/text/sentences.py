@@ -266,6 +266,8 @@ def clone_line(result: CloneResult) -> str:
 def export_line(path: str, result: ExportResult) -> str:
     """Return what an export wrote."""
     source = f"commit {result.commit[:7]}" if result.commit else "the live database"
-    count = result.libraries
-    what = keys(result.keys) + (f" and {counted(count, 'library', 'libraries')}" if count else "")
-    return f"exported {what} of {source} to {escape(path)}: {result.form}, {size(result.size)}"
+    what = [keys(result.keys)]
+    what += [counted(result.libraries, "library", "libraries")] if result.libraries else []
+    what += [counted(result.indexes, "search index", "search indexes")] if result.indexes else []
+    written = f"{escape(path)}: {result.form}, {size(result.size)}"
+    return f"exported {' and '.join(what)} of {source} to {written}"

@@ -54,6 +54,8 @@ def _held(held: SnapshotCounts) -> str:
     parts = [f"{files}, {keys(held.keys)}" + (f": {types}; {places}" if types else "")]
     if held.libraries:
         parts.append(counted(held.libraries, "library", "libraries"))
+    if held.indexes:
+        parts.append(counted(held.indexes, "search index", "search indexes"))
     return "; ".join(parts)
 
 

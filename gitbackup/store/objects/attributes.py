@@ -19,7 +19,7 @@ from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.git.environment import users_file
 from gitbackup.store.objects import refs, trees
 
-OURS = re.compile(r"gitbackup\.json|(?:db[0-9]+|functions)/.*", re.DOTALL)
+OURS = re.compile(r"gitbackup\.json|(?:db[0-9]+|functions|search)/.*", re.DOTALL)
 """Files of ours, and what else is in our folders."""
 
 _ASKED = ("filter", "working-tree-encoding", "ident", "eol", "text")
