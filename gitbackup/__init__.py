@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from gitbackup.model.rdb import RdbNode as RdbNode
     from gitbackup.model.rdb import RdbSaved as RdbSaved
     from gitbackup.model.rdb import RdbVerified as RdbVerified
+    from gitbackup.model.replicas import ReplicaRead as ReplicaRead
     from gitbackup.model.risk import Level as Level
     from gitbackup.model.risk import Risk as Risk
     from gitbackup.model.ttl import Ttl as Ttl
@@ -119,6 +120,7 @@ _HOMES = {
         "RdbSaved",
         "RdbVerified",
     ),
+    "model.replicas": ("ReplicaRead",),
     "model.risk": (
         "Level",
         "Risk",

@@ -56,6 +56,8 @@ class Backup(Parts):
     sentinels `sentinel_password`. `databases` are the numbers of those to cover: without them,
     the one that the URL names, or all. Where another run holds the repository, a method waits
     `lock_wait` seconds. `access` says how long a server may take, and what its certificate is.
+    With `from_replicas`, `commit`, `status`, `diff`, `watch` and `rdb.save` read a replica of each
+    primary that has one in sync.
 
     Every method raises a GitbackupError whose message says what to do, and changes nothing then.
     """
@@ -71,9 +73,11 @@ class Backup(Parts):
         lock_wait: float = 10.0,
         access: Access = DEFAULT_ACCESS,
         sentinel_password: str | None = None,
+        from_replicas: bool = False,
     ) -> None:
         path, passwords = Path(repository), Passwords(password, sentinel_password)
-        self._context = Context(path, url, passwords, databases, progress, lock_wait, access)
+        how = progress, lock_wait, access, from_replicas
+        self._context = Context(path, url, passwords, databases, *how)
 
     def __repr__(self) -> str:
         return repr(self._context)

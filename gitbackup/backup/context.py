@@ -48,7 +48,8 @@ class Context:
 
     If `url` is None, the repository's settings or the default are used. `databases` are numbers;
     None or none are all, unless the URL names one. `lock_wait` is how many seconds to wait for
-    another run. `access` has the options of the connection.
+    another run. `access` has the options of the connection. With `replicas`, what is only read is
+    read from replicas.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Context:
         progress: Progress,
         lock_wait: float,
         access: Access,
+        replicas: bool = False,
     ) -> None:
         self.path = path
         self.url = url
@@ -68,6 +70,7 @@ class Context:
         self.lock_wait = lock_wait
         self._passwords = passwords
         self._access = access
+        self._replicas = replicas
         self._server: Server | None = None
 
     def __repr__(self) -> str:
@@ -119,6 +122,16 @@ class Context:
         if self._server is None or self._server.address.sentinels:
             self._server = self._connected()
         return self._server
+
+    @property
+    def source(self) -> Server:
+        """The server as it is read: its replicas, if these were asked for."""
+        return self._by_replicas(self.server)
+
+    def _by_replicas(self, server: Server) -> Server:
+        from gitbackup.live.server.replicas import from_replicas
+
+        return from_replicas(server) if self._replicas else server
 
     def _connected(self) -> Server:
         from gitbackup.live.connection.connect import connect
@@ -251,7 +264,7 @@ class Context:
         """Return the live database as the files of a snapshot."""
         from gitbackup.capture.reader import SnapshotReader
 
-        return SnapshotReader(self.server, self.scope(), self.progress, consistency)
+        return SnapshotReader(self.source, self.scope(), self.progress, consistency)
 
     def followers(self) -> Callable[[], LiveFollower]:
         """Return a function that makes a live follower, with a new connection each time.
@@ -262,12 +275,13 @@ class Context:
         from gitbackup.commit.follower import LiveFollower
         from gitbackup.live.connection.connect import connect
 
-        first = self.server
+        first = self.source
         servers = iter([first])
 
         def follow() -> LiveFollower:
             known = first if first.cluster else next(servers, None)
-            return LiveFollower(known or connect(self.address), self.scope(), self.progress)
+            server = known or self._by_replicas(connect(self.address))
+            return LiveFollower(server, self.scope(), self.progress)
 
         return follow
 

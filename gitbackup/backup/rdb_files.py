@@ -65,13 +65,14 @@ class RdbFiles:
         source = partial(files.copy, Path(file) if file else None) if copy else files.sync
         at = self._context
         chosen = at.rdb_in(folder)
-        if copy and len(at.server.nodes) > 1:
+        server = at.source
+        if copy and len(server.nodes) > 1:
             raise UsageError(
                 f"{wording.option('--via copy', 'copy=True')} takes one file, but the cluster at"
-                f" {at.server.label} has one at each primary: use"
+                f" {server.label} has one at each primary: use"
                 f" {wording.option('--via sync', 'copy=False')}"
             )
-        return files.save(at.server, chosen, keep, source, at.progress, at.lock_wait)
+        return files.save(server, chosen, keep, source, at.progress, at.lock_wait)
 
     def list(self, folder: str | Path | None = None) -> list[RdbListed]:
         """Return the files of a folder, the newest first."""

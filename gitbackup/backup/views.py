@@ -33,7 +33,7 @@ def diff(
     if b is not None:
         found = comparing.diff_commits(repository, before, repository.resolve(b), narrow)
     else:
-        server, scope, progress = context.server, context.scope(), context.progress
+        server, scope, progress = context.source, context.scope(), context.progress
         found = comparing.diff_live(repository, before, server, scope, narrow, progress)
     return replace(found, redaction=context.redaction(redact))
 

@@ -26,11 +26,12 @@ from gitbackup.live.connection.slots import slot
 from gitbackup.live.read.atomic_read import RawKey
 from gitbackup.live.read.cluster_read import atomic_reader, key_reader
 from gitbackup.live.read.invalidation import Tracker
-from gitbackup.live.server import keyspace, replication, staging_keys
+from gitbackup.live.server import keyspace, replicas, replication, staging_keys
 from gitbackup.live.server.keyspace import Library
 from gitbackup.live.server.search_indexes import SearchIndexes, has_search, search_indexes
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key, Scope
+from gitbackup.model.replicas import ReplicaRead
 from gitbackup.progress import Progress
 from gitbackup.snapshot import file_format
 
@@ -113,6 +114,11 @@ class SnapshotReader:
             node.label: self.at_once or (heard and id_ not in self.apart)
             for id_, node in self.server.nodes.items()
         }
+
+    @property
+    def replicas(self) -> Sequence[ReplicaRead]:
+        """Return which replicas are read instead of primaries, if that was asked for."""
+        return replicas.reads(self.server)
 
     def holds(self, key: Key) -> bool:
         """Return whether the snapshot that was made has this key."""

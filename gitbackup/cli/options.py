@@ -29,6 +29,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 MOVE = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 FOLDER = Path("data-git-backup")
 LOCK_WAIT = "gitbackup.lock-wait"
+FROM_REPLICAS = "gitbackup.from-replicas"
 ACCESS = "gitbackup.access"
 INSECURE = "--insecure: the server's certificate is not verified; use --cacert FILE to verify it"
 
@@ -174,6 +175,19 @@ lock_wait_option = click.option(
     expose_value=False,
     callback=_set_lock_wait,
     help="How long to wait for another run of gitbackup to end.",
+)
+
+
+def _set_from_replicas(ctx: click.Context, _: click.Parameter, chosen: bool) -> None:
+    ctx.meta[FROM_REPLICAS] = chosen
+
+
+from_replicas_option = click.option(
+    "--from-replicas",
+    is_flag=True,
+    expose_value=False,
+    callback=_set_from_replicas,
+    help="Read a replica of each primary instead of it, if one is in sync.",
 )
 
 
@@ -423,6 +437,11 @@ def _access() -> Access:
     return Access(**(ctx.meta.get(ACCESS, {}) if ctx else {}))
 
 
+def _from_replicas() -> bool:
+    ctx = click.get_current_context(silent=True)
+    return bool(ctx and ctx.meta.get(FROM_REPLICAS))
+
+
 def _lock_wait() -> dict[str, float]:
     ctx = click.get_current_context(silent=True)
     given = ctx.meta.get(LOCK_WAIT) if ctx else None
@@ -445,4 +464,5 @@ def _backup(
         **_lock_wait(),
         access=_access(),
         sentinel_password=os.environ.get("GITBACKUP_SENTINEL_PASSWORD") or None,
+        from_replicas=_from_replicas(),
     )

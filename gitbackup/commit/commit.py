@@ -16,6 +16,7 @@ from gitbackup.format import codec
 from gitbackup.format.patterns import apart
 from gitbackup.model.alarm import Alarm, AlarmRule
 from gitbackup.model.changes import Summary, summary_object
+from gitbackup.model.replicas import ReplicaRead, replicas_object
 from gitbackup.snapshot.base import Base, compared_with
 from gitbackup.snapshot.compare import summarise
 from gitbackup.snapshot.sources import CommitSource, Spool
@@ -31,7 +32,7 @@ class CommitResult:
 
     `consistency` is the commit's trailer: whether all was read as it was at one moment. `differs`
     is false if the last commit has all of it already: keys, libraries and scope. `alarm` tells of
-    a commit that removed most of the keys.
+    a commit that removed most of the keys. `replicas` were read instead of primaries.
     """
 
     commit: str | None
@@ -43,6 +44,7 @@ class CommitResult:
     warnings: Sequence[str]
     differs: bool = True
     alarm: Alarm | None = None
+    replicas: Sequence[ReplicaRead] = ()
 
 
 def commit_object(result: CommitResult) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def commit_object(result: CommitResult) -> dict[str, Any]:
         "subject": result.subject,
         "keys": result.keys,
         "consistency": result.consistency,
+        "replicas": replicas_object(result.replicas),
         **summary_object(result.summary),
         **({"alarm": asdict(result.alarm)} if result.alarm else {}),
     }
@@ -202,6 +205,7 @@ def _result(
         consistency(live),
         warnings,
         capture.differs,
+        replicas=live.replicas,
     )
 
 

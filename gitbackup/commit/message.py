@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from gitbackup.format import codec
 from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Summary
 from gitbackup.model.keys import FORMAT, SEARCH, place_of
+from gitbackup.model.replicas import ReplicaRead
 
 SIGNS = {Action.ADDED: "+", Action.CHANGED: "~", Action.REMOVED: "-"}
 LONGEST = 100  # characters of a key's name in a message
@@ -30,6 +31,7 @@ class Origin:
     `nodes` has the labels of a cluster's nodes, and whether each was read at one moment.
     `primary` tells why a replica may have lacked what its primary had. `search` tells whether
     search indexes were looked for; so many of them are `untold`, which the snapshot does not have.
+    `replicas` are those that were read instead of primaries.
     """
 
     server: str
@@ -40,12 +42,13 @@ class Origin:
     search: bool = False
     untold: int = 0
     nodes: Mapping[str, bool] = field(default_factory=dict)
+    replicas: Sequence[ReplicaRead] = ()
 
 
 def origin(capture: Capture) -> Origin:
     """Return the origin of a snapshot that was just read."""
     live = capture.live
-    more = live.primary, live.searched, len(live.search_indexes.untold), live.nodes
+    more = live.primary, live.searched, len(live.search_indexes.untold), live.nodes, live.replicas
     return Origin(str(live.server), live.taken_at, consistency(live), live.keys, *more)
 
 
@@ -136,6 +139,10 @@ def _nodes(nodes: Mapping[str, bool]) -> str:
     return ", ".join(f"{label} {POINT_IN_TIME if whole else PER_KEY}" for label, whole in told)
 
 
+def _read_from(replicas: Sequence[ReplicaRead]) -> str:
+    return ", ".join(sorted(map(str, replicas)))
+
+
 def _trailers(summary: Summary, origin: Origin) -> dict[str, str]:
     counts = summary.counts
     counts_of_all = {**({SEARCH: 0} if origin.search else {}), **origin.keys}
@@ -148,6 +155,7 @@ def _trailers(summary: Summary, origin: Origin) -> dict[str, str]:
         "Taken-At": str(codec.instant(origin.taken_at)),
         "Consistency": origin.consistency,
         **({"Nodes": _nodes(origin.nodes)} if origin.nodes else {}),
+        **({"Read-From": _read_from(origin.replicas)} if origin.replicas else {}),
         "Keys": keys or "none",
         "Added": str(counts.added),
         "Changed": str(counts.changed),

@@ -13,6 +13,7 @@ from gitbackup.errors import Busy, GitbackupError
 from gitbackup.format import names
 from gitbackup.kinds.search_index import lacks_search_options, parse
 from gitbackup.live.server.search_indexes import SearchIndexes
+from gitbackup.model.replicas import ReplicaRead
 from gitbackup.plan.plan import Ttl
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source
@@ -38,6 +39,7 @@ def doubts(capture: Capture) -> list[str]:
         sentences.append(f"this is not one point in time{each}{changed}: {live.why}")
     if live.primary:
         sentences.append(f"this replica may lack data of its primary: {live.primary}")
+    sentences += primaries_read(live.replicas)
     sentences += [
         f"key {key} changed during every read: its saved value may mix old and new parts"
         for key in live.torn
@@ -92,6 +94,15 @@ def _search_doubts(search: SearchIndexes) -> Iterator[str]:
             "aliases of search indexes and dictionaries are not saved, because the server does not"
             " list them: keep the FT.ALIASADD and FT.DICTADD commands"
         )
+
+
+def primaries_read(replicas: Sequence[ReplicaRead]) -> list[str]:
+    """Return a warning for each primary that was read itself, though replicas were asked for."""
+    return [
+        f"read the primary at {each.primary} itself, since {each.why}"
+        for each in replicas
+        if not each.replica
+    ]
 
 
 def named(indexes: Sequence[str]) -> str:

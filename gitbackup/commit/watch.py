@@ -206,6 +206,7 @@ class Watch:
             consistency(capture.live),
             [*capture.warnings, *doubts(capture), *self._gather()],
             alarm=raised,
+            replicas=capture.live.replicas,
         )
 
     def _gather(self) -> list[str]:

@@ -21,6 +21,7 @@ from gitbackup.model.changes import Counts, KeyChange, KeyDiff, Summary
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.file_groups import total
 from gitbackup.model.keys import Key, Scope
+from gitbackup.model.replicas import ReplicaRead
 from gitbackup.progress import Progress
 from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
@@ -97,7 +98,8 @@ class Status:
     """The live database against HEAD, in brief.
 
     `head` is None before the first commit. `hidden` counts the quiet keys that differ, and
-    `excluded` those that were excluded; `summary` has neither.
+    `excluded` those that were excluded; `summary` has neither. `replicas` were read instead of
+    primaries.
     """
 
     server: str
@@ -107,6 +109,7 @@ class Status:
     warnings: Sequence[str]
     hidden: Counts
     excluded: Counts = Counts()  # noqa: RUF009  frozen
+    replicas: Sequence[ReplicaRead] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +235,7 @@ def status(repository: Repository, live: SnapshotReader, narrow: Narrow = EVERYT
         warnings=warnings,
         hidden=total(quiet),
         excluded=total(excluded),
+        replicas=live.replicas,
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gitbackup.model.replicas import ReplicaRead
+
 
 @dataclass(frozen=True, slots=True)
 class RdbFile:
@@ -49,13 +51,15 @@ class RdbNode:
 @dataclass(frozen=True, slots=True)
 class RdbSaved:
     """What `save` did: the file; whether the server gave it a checksum, which then is right;
-    which older files went; and sentences for the user."""
+    which older files went; sentences for the user; and the replicas that were read instead of
+    primaries."""
 
     file: RdbFile
     server: str
     checksum: bool
     removed: Sequence[Path]
     warnings: Sequence[str]
+    replicas: Sequence[ReplicaRead] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gitbackup import wording
+from gitbackup.commit.warnings import primaries_read
 from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageError
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.rdb import bgsave, rdb_file, rdb_set, replica_fetch
-from gitbackup.live.server import keyspace
+from gitbackup.live.server import keyspace, replicas
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.progress import Progress
 from gitbackup.store.git import lock
@@ -69,7 +70,9 @@ def save(
             f"{server.label} writes no checksums (rdbchecksum no): the file is"
             f" complete, but not verified; {wording.command('rdb verify', 'rdb.verify()')} loads it"
         )
-    return RdbSaved(rdb_set.look(path), str(server), checksum, removed, warnings)
+    read = replicas.reads(server)
+    warnings += primaries_read(read)
+    return RdbSaved(rdb_set.look(path), str(server), checksum, removed, warnings, read)
 
 
 def _write(
@@ -143,8 +146,8 @@ def _free(folder: Path, draft: Path, suffix: str) -> Path:
 
 
 def _place(node: Server) -> tuple[str, int]:
-    """Return the host and the port by which a node was reached; no port for a socket."""
-    options = node.address.options
+    """Return the host and the port of a node, of a replica its primary's; no port for a socket."""
+    options = (node.follows or node).address.options
     return str(options.get("host", "localhost")), int(options.get("port", 0))
 
 

@@ -18,6 +18,7 @@ from gitbackup.cli.options import (
     connected,
     examples,
     expect_rdb,
+    from_replicas_option,
     lock_wait_option,
     logged_in,
     open_backup,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
     ),
 )
 @connected
+@from_replicas_option
 @lock_wait_option
 @message_options("Commit message; each -m is a paragraph. [default: a list of what changed]")
 @click.option("--amend", is_flag=True, help="Give the last commit another message.")

@@ -25,6 +25,7 @@ from gitbackup.cli.options import (
     connected,
     examples,
     exclude_option,
+    from_replicas_option,
     full_option,
     html_option,
     logged_in,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:  # it loads what `diff --help` has no need of
     ),
 )
 @connected
+@from_replicas_option
 @read_at_length
 @click.option(
     "--stat", "shape", flag_value="stat", help="Show only how many keys changed, by key prefix."

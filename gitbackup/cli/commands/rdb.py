@@ -10,6 +10,7 @@ from gitbackup.cli import terminal
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
+    from_replicas_option,
     json_option,
     lock_wait_option,
     logged_in,
@@ -57,6 +58,7 @@ def rdb() -> None:
 @repo_option
 @lock_wait_option
 @url_option
+@from_replicas_option
 @json_option
 @click.option(
     "--keep",

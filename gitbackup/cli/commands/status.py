@@ -8,7 +8,14 @@ import click
 
 from gitbackup.cli import terminal
 from gitbackup.cli.diff_output import say_noise
-from gitbackup.cli.options import all_option, connected, examples, exclude_option, logged_in
+from gitbackup.cli.options import (
+    all_option,
+    connected,
+    examples,
+    exclude_option,
+    from_replicas_option,
+    logged_in,
+)
 from gitbackup.cli.revision_arguments import WORDS, Verbatim
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
@@ -23,6 +30,7 @@ from gitbackup.report.text import sentences
     ),
 )
 @connected
+@from_replicas_option
 @exclude_option
 @all_option
 @click.pass_context

@@ -23,6 +23,7 @@ from gitbackup.cli.options import (
     access_words,
     connected,
     examples,
+    from_replicas_option,
     logged_in,
     open_backup,
     typed,
@@ -55,6 +56,7 @@ ENDS = (signal.SIGINT, signal.SIGTERM)
     ),
 )
 @connected
+@from_replicas_option
 @click.option(
     "--match",
     multiple=True,

@@ -123,11 +123,16 @@ class Cluster(Generic[Node]):
         self.epochs: frozenset[tuple[str, str]] = frozenset()
         self._ids: dict[str, str] = {}  # by place, as the nodes call it
         self._replicated = set[str]()  # ids of primaries that have had a replica
+        self._replicas: dict[str, list[str]] = {}  # ids by that of their primary
         self._places: dict[str, Address] = {}  # of all nodes that were seen, replicas too, by id
 
     def any(self) -> Node:
         """Return a primary."""
         return next(iter(self.nodes.values()))
+
+    def replicas(self, node: str) -> list[Address]:
+        """Return where the replicas of a primary are, by what it says."""
+        return [self._places[id_] for id_ in self._replicas.get(node, ())]
 
     def look(self) -> None:
         """Ask all nodes who has which slot, and wait for one whose primary is being replaced.
@@ -279,6 +284,8 @@ class Cluster(Generic[Node]):
     def _note(self, found: View) -> None:
         """Note where the nodes are, and which have replicas."""
         self._replicated.update(each.primary.id for each in found.ranges if each.replicas)
+        for each in found.claimed:
+            self._replicas[found.own] = [place.id for place in each.replicas]
         replicas = (place for each in found.ranges for place in each.replicas)
         for place in (*found.needed, *replicas):
             self._ids[str(place)] = self._ids[f":{place.port}"] = place.id

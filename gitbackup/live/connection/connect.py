@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.dial import NO_VERSION, dial, hello
 from gitbackup.live.connection.error_replies import is_unknown
 from gitbackup.live.connection.slots import slot
+from gitbackup.model.replicas import ReplicaRead
 
 NOBODYS = b"gitbackup:nobodys-key"
 ONLY = ""  # the id of a server that is no cluster
@@ -48,6 +49,9 @@ class Server:
     this very server, also where sentinels named it; `label` is the same after a failover.
 
     A `cluster` is one server of several `nodes`: `dial` then opens a connection to any of them.
+
+    If replicas were asked for, `read_instead` says which is read and why; the replica `follows` its
+    primary.
     """
 
     label: str
@@ -62,6 +66,8 @@ class Server:
     modules: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     patience: Patience = field(default_factory=lambda: Patience(), repr=False, compare=False)
     cluster: Cluster[Server] | None = field(default=None, repr=False, compare=False)
+    follows: Server | None = field(default=None, repr=False, compare=False)
+    read_instead: ReplicaRead | None = field(default=None, repr=False, compare=False)
 
     @property
     def nodes(self) -> Mapping[str, Server]:
@@ -98,6 +104,12 @@ def connect(address: Address) -> Server:
     finally:
         connection.close()
     return _as_cluster(server) if server.mode == "cluster" else server
+
+
+def alone(address: Address) -> Server:
+    """Log in to one server; if it is a node of a cluster, to that node only."""
+    with closing(dial(address)) as connection:
+        return _server(address.label, address, hello(connection), connection.resp3)
 
 
 def _as_cluster(seed: Server) -> Server:

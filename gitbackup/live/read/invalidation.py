@@ -22,6 +22,8 @@ from gitbackup.live.connection import cluster
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection
 from gitbackup.live.connection.info import parse_info
+from gitbackup.live.server.replicas import IN_SYNC, LOOK, is_level
+from gitbackup.live.server.replication import QUESTION
 
 TRACKING: Command = ("CLIENT", "TRACKING", "ON", "BCAST")
 CALLS = re.compile(r"calls=([0-9]{1,19})")
@@ -46,6 +48,9 @@ class Tracker:
     """Receives invalidations from its making on, from each node of a cluster. A context manager:
     leaving it closes the connections.
 
+    Of a replica, a barrier also waits until it has all that its primary had. Then what was heard is
+    what has changed at the primary. Slots are asked of primaries, and these are paused.
+
     Every method raises ServerError if the user lacks a right, which it names, or if a connection
     is lost. `wires` are the connections, by the nodes' ids; `began` is when the first was made, in
     seconds of our monotonic clock.
@@ -54,6 +59,7 @@ class Tracker:
     def __init__(self, server: Server) -> None:
         self.began = time.monotonic()
         self.wires: dict[str, Connection] = {}
+        self._primaries: dict[str, Connection] = {}  # of the replicas among the nodes
         self._cluster = server.cluster
         self._owners = [*self._cluster.owners] if self._cluster else []
         self._names: set[bytes] = set()
@@ -62,6 +68,8 @@ class Tracker:
             for id_, node in server.nodes.items():
                 self.wires[id_] = node.listen()
                 self.wires[id_].call(*TRACKING)
+                if node.follows:
+                    self._primaries[id_] = node.follows.dial()
             self._earlier = self._latest = self._counted()
             self._counts = {**self._latest}
         except BaseException:
@@ -75,7 +83,7 @@ class Tracker:
         self._close()
 
     def _close(self) -> None:
-        for wire in self.wires.values():
+        for wire in (*self.wires.values(), *self._primaries.values()):
             wire.close()
 
     @property
@@ -97,6 +105,7 @@ class Tracker:
         the first could have overtaken.
         """
         wires = self.wires if node is None else {node: self.wires[node]}
+        self._level(wires)
         self._ask(("PING",), wires=wires)
         self._ask(("PING",), wires=wires)
         self.drain()
@@ -108,8 +117,9 @@ class Tracker:
         """
         if self._cluster is None:
             return set()
-        replies = self._ask(*cluster.QUESTIONS)
-        views = [cluster.told(self.wires[id_], replies[id_]) for id_ in replies]
+        wires = self.wires | self._primaries
+        replies = self._ask(*cluster.QUESTIONS, wires=wires)
+        views = [cluster.told(wires[id_], replies[id_]) for id_ in replies]
         before, self._owners = self._owners, [*self._cluster.found(views)]
         pairs = zip(before, self._owners, strict=True)
         return {slot for slot, (was, now) in enumerate(pairs) if was != now}
@@ -158,11 +168,40 @@ class Tracker:
     @contextmanager
     def pause(self, milliseconds: int) -> Iterator[None]:
         """Make writers wait inside the block, at most so long even if we are killed."""
-        self._ask(("CLIENT", "PAUSE", milliseconds, "WRITE"))
+        wires = self.wires | self._primaries
+        self._ask(("CLIENT", "PAUSE", milliseconds, "WRITE"), wires=wires)
         try:
             yield
         finally:
-            self._ask(("CLIENT", "UNPAUSE"))
+            self._ask(("CLIENT", "UNPAUSE"), wires=wires)
+
+    def _level(self, wires: Mapping[str, Connection]) -> None:
+        """Wait until the replicas among these nodes have all that their primaries have now.
+
+        Raises NodesChanged if one is not connected to its primary, or takes too long.
+        """
+        primaries = {id_: wire for id_, wire in self._primaries.items() if id_ in wires}
+        if not primaries:
+            return
+        began = time.monotonic()
+        expected = self._replication(primaries)
+        left = {id_: wires[id_] for id_ in primaries}
+        while left:
+            found = self._replication(left)
+            left = {
+                id_: wire
+                for id_, wire in left.items()
+                if not is_level(wire.label, found[id_], expected[id_])
+            }
+            if left and time.monotonic() - began > IN_SYNC:
+                late = next(iter(left.values())).label
+                raise cluster.NodesChanged(f"the replica at {late} is behind its primary")
+            if left:
+                time.sleep(LOOK)
+
+    def _replication(self, wires: Mapping[str, Connection]) -> dict[str, dict[str, str]]:
+        replies = self._ask(QUESTION, wires=wires)
+        return {id_: parse_info(reply) for id_, (reply,) in replies.items()}
 
     def _note(self, wire: Connection, said: list[Any]) -> None:
         names = said[1] if len(said) == 2 else ()

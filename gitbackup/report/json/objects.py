@@ -10,6 +10,7 @@ from gitbackup.format import codec
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object, summary_object
 from gitbackup.model.keys import Entry, Key, key_object
+from gitbackup.model.replicas import replicas_object
 from gitbackup.plan.plan_json import conflicts_object, source_object
 from gitbackup.report.json.diff import to_json
 
@@ -83,6 +84,7 @@ def status_object(status: Status, pushed: Sequence[Pushed]) -> dict[str, Any]:
         "head": head.id if head else None,
         "head_date": head.date.isoformat() if head else None,
         "keys": status.keys,
+        "replicas": replicas_object(status.replicas),
         **summary_object(status.summary),
         "hidden": counts_object(status.hidden + status.excluded),
         "pushed": [
@@ -422,6 +424,7 @@ def rdb_saved_object(saved: RdbSaved) -> dict[str, Any]:
         "server": saved.server,
         "checksum": saved.checksum,
         "removed": [str(path) for path in saved.removed],
+        "replicas": replicas_object(saved.replicas),
     }
 
 
