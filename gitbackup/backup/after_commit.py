@@ -38,22 +38,25 @@ class AfterCommit:
 
 
 def after_commit(
-    repository: Repository, commits: Sequence[CommitResult | str], made: bool, run: Run
+    repository: Repository, commits: Sequence[CommitResult | str], words: bool, run: Run
 ) -> AfterCommit:
     """Run the hooks of these commits, and push HEAD's branch, if the settings say so.
 
-    Unless a commit was `made`, push only what earlier commits have left. A failure is in the
-    result, and not raised.
+    Of results, only those that have made a commit count. If there is no commit, nor `words` that
+    were put on one, push only what earlier commits have left. A failure is in the result, and not
+    raised.
     """
     hooks, failed = _Hooks(repository, run), list[str]()
-    for commit in commits:
+    made = [each for each in commits if isinstance(each, str) or each.commit]
+    for commit in made:
         if isinstance(commit, CommitResult) and commit.alarm:
             hooks.fire(ON_ALARM, partial(commit_object, commit))
         hooks.fire(ON_COMMIT, partial(_object_of, repository, commit))
     try:
-        pushed = push_on_commit(repository, made)
+        pushed = push_on_commit(repository, bool(made) or words)
     except GitbackupError as error:
-        what = "the commit was made, but" if made else "earlier commits were"
+        kept = "the words are kept, but" if words else "earlier commits were"
+        what = "the commit was made, but" if made else kept
         failed.append(f"{what} not pushed: {error}")
         hooks.fire(ON_FAILURE, partial(failure_object, "push", error))
         pushed = None

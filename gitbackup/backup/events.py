@@ -5,7 +5,7 @@ Each method imports what it needs when it is called, as those of Backup do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gitbackup.backup.context import Context
@@ -32,18 +32,17 @@ class Events:
         self._context = context
 
     def after_commit(
-        self,
-        commits: Sequence[CommitResult | str] = (),
-        *,
-        made: bool = True,
-        run: Run | None = None,
+        self, *commits: CommitResult | str, words: bool = False, run: Run | None = None
     ) -> AfterCommit:
-        """Run the hooks of these commits, results or ids, and push if `gitbackup.push` is
-        `on-commit`: HEAD's branch, or, unless a commit was `made`, what is left over."""
+        """Run the hooks of these commits, and push them if `gitbackup.push` is `on-commit`.
+
+        They are given as the results of `commit` or `watch`, also of one that found nothing to
+        commit, or by their ids. `words` tells that words were put on a commit, to be pushed.
+        """
         from gitbackup.backup.after_commit import after_commit
         from gitbackup.backup.hooks import Hook
 
-        return after_commit(self._context.history, commits, made, run or Hook.run)
+        return after_commit(self._context.history, commits, words, run or Hook.run)
 
     def alarm(self) -> StandingAlarm | None:
         """Return the last commit that removed most of the keys, unless it was accepted or undone.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 def say_after_commit(
     backup: Backup,
     as_json: bool,
-    commits: Sequence[CommitResult | str] = (),
-    made: bool = True,
+    *commits: CommitResult | str,
+    words: bool = False,
     queue: HookQueue | None = None,
 ) -> AfterCommit:
     """Do what is to be done after these commits, and print it; return what was done.
 
-    `made` is false where the command found nothing to commit: then only what earlier commits have
-    left undone is done. With a `queue`, nobody waits for the hooks.
+    Without a commit, and without `words` that were put on one, only what earlier commits have left
+    undone is done. With a `queue`, nobody waits for the hooks.
     """
-    done = backup.events.after_commit(commits, made=made, run=queue.put if queue else None)
+    done = backup.events.after_commit(*commits, words=words, run=queue.put if queue else None)
     if (pushed := done.pushed) is not None:
         terminal.warn_all(pushed.warnings)
         terminal.say([sentences.push_line(pushed)], err=as_json)

@@ -126,7 +126,7 @@ def carry_out(
         undone.append(
             f"the current state was not {what} ({result.unrecorded}): run the same command again"
         )
-    undone += say_after_commit(backup, manner.as_json, made).failed if made else []
+    undone += say_after_commit(backup, manner.as_json, *made).failed if made else []
     if undone:
         raise PartlyDone("; ".join(undone))
 

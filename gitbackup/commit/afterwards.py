@@ -114,7 +114,8 @@ def remove(repository: Repository, commit_ish: str) -> str:
 def expect_words(words: str) -> None:
     """Raise UsageError if there is no word, or one that cannot be in a message."""
     if not words.strip():
-        raise UsageError("there are no words: give some with -m TEXT")
+        words_of = wording.option("-m TEXT", "words")
+        raise UsageError(f"there are no words: give some with {words_of}")
     expect_text(words)
     if "\0" in words:
         raise UsageError("a message cannot contain a null byte")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 from gitbackup.capture.capture import Capture
 from gitbackup.capture.expiries import living
@@ -60,8 +61,15 @@ def _before(change: KeyChange) -> int:
 def _not_expired(removed: Sequence[KeyChange], known: EntrySource, now: str) -> list[KeyChange]:
     """Return the changes that removed a key which had not expired by an instant."""
 
+    @cache
+    def some_expired(path: str) -> bool:
+        summary = known.outline(path)
+        return not summary.plain or bool(summary.due and summary.due < now)
+
     def expired(change: KeyChange) -> bool:
         try:
+            if change.before is None or not some_expired(change.before):
+                return False
             entry = known.entry(change.before, change.key)
         except (Damaged, KeyError):  # what cannot be read was not seen to expire
             return False

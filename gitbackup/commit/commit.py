@@ -19,6 +19,7 @@ from gitbackup.model.changes import Summary, summary_object
 from gitbackup.model.replicas import ReplicaRead, replicas_object
 from gitbackup.snapshot.base import Base, compared_with
 from gitbackup.snapshot.compare import summarise
+from gitbackup.snapshot.entry_sources import decoded
 from gitbackup.snapshot.sources import CommitSource, Spool
 from gitbackup.store.repository.repository import Repository
 
@@ -114,12 +115,11 @@ def record(
         parent, reply_cache = repository.head(), repository.reply_cache()
 
         def act(base: Base) -> tuple[Capture, str | None, Base, Alarm | None]:
+            source = decoded(base.source)
             with repository.importer(parent, base.commit, base.lost) as importer:
-                capture = take(
-                    live, base.source, repository.blob_id, importer, reply_cache=reply_cache
-                )
+                capture = take(live, source, repository.blob_id, importer, reply_cache=reply_cache)
                 capture, commit_id = with_quiet(capture, quiet), None
-                raised = alarm.raised(capture, base.source, quiet, rule)
+                raised = alarm.raised(capture, source, quiet, rule)
                 if capture.differs or base.lost or allow_empty:
                     words = wording(capture.summary)
                     facts = {**alarm.trailers(raised), **trailers}

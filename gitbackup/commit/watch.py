@@ -47,10 +47,11 @@ class Watching:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What went wrong. It is tried again after `wait` seconds."""
+    """What went wrong, and the error's exit code. It is tried again after `wait` seconds."""
 
     sentence: str
     wait: float
+    exit_code: int = GitbackupError.exit_code
 
 
 Event = CommitResult | Watching | Trouble
@@ -223,7 +224,7 @@ class Watch:
         """Yield the trouble, unless another run has held the repository only for a moment."""
         brief = isinstance(error, Busy) and self._wait < SILENT_WAIT
         if not (brief or self._stop.is_set()):
-            yield Trouble(str(error), self._wait)
+            yield Trouble(str(error), self._wait, error.exit_code)
 
     def _next_wait(self) -> float:
         """Return how many seconds to wait before another try: each time longer."""

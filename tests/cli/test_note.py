@@ -12,6 +12,7 @@ import pytest
 from gitbackup import Backup
 from gitbackup.errors import GitbackupError
 from gitbackup.store.repository.restore_journal import JOURNAL
+from tests.cli.test_watch import service
 from tests.cli.user import Done, User
 from tests.store.plain import git
 
@@ -219,6 +220,31 @@ def test_notes_travel_and_are_joined(committed: User) -> None:
     )
     page = committed.says("log", "--html", "-", "--repo", "copy")
     assert "Note: " in page
+
+
+def test_a_watch_goes_on_from_a_commit_with_other_words(committed: User) -> None:
+    """Which a person gives it while it watches."""
+    with service(committed) as watch:
+        watch.line()
+        committed.redis.set("c", 1)
+        assert watch.line() == "[id3] c added\n"
+        amended = json.loads(committed.run("commit", "--amend", "-m", "why", "--json").out)
+        assert (amended["subject"], amended["why"]) == ("why", None)
+        committed.redis.set("d", 1)
+        assert watch.line() == "[id4] d added\n"
+        assert watch.end() == Done(0, "", "")
+    assert committed.says("log", "--oneline").count("\n") == 4
+    assert git(committed.repo, "log", "-1", "--format=%s", "HEAD~1") == "why"
+    assert git(committed.repo, "status", "--porcelain") == ""
+
+
+def test_words_of_a_bare_repository(user: User) -> None:
+    user.redis.set("a", 1)
+    user.says("init", "--bare")
+    user.says("commit")
+    assert user.says("commit", "--amend", "-m", "why").startswith("[id1] why\n")
+    user.says("note", "-m", "more")
+    assert "    note: more\n" in user.says("log")
 
 
 def test_words_of_a_program(committed: User) -> None:

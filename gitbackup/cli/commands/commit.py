@@ -127,14 +127,13 @@ def commit(
     if dry_run:
         _say_preview(result, as_json, allow_empty)
         return
-    made = [result] if result.commit else []
     if as_json:
-        done = say_after_commit(backup, as_json, made, bool(made))
+        done = say_after_commit(backup, as_json, result)
         terminal.say_json(commit_object(result) | objects.hooks_object(done.hooks))
     else:
         terminal.say(sentences.commit_lines(result))
-        done = say_after_commit(backup, as_json, made, bool(made))
-    if message and result.parent and not made:
+        done = say_after_commit(backup, as_json, result)
+    if message and result.parent and not result.commit:
         where = repo_words(repo) if typed(ctx, "repo") else ""
         head = next(backup.log(result.parent, limit=1))
         terminal.say(sentences.keep_words_lines(head, message, where), err=as_json)
@@ -167,4 +166,4 @@ def _amend(backup: Backup, message: str | None, as_json: bool) -> None:
         terminal.say_json(objects.amend_object(result))
     else:
         terminal.say(sentences.amended_lines(result))
-    expect_done(say_after_commit(backup, as_json))
+    expect_done(say_after_commit(backup, as_json, words=True))

@@ -89,7 +89,7 @@ def note(
         terminal.say_json(note_object(commit, now, before))
     else:
         terminal.say(note_lines(commit, now))
-    expect_done(say_after_commit(backup, as_json))
+    expect_done(say_after_commit(backup, as_json, words=True))
 
 
 def _show(ctx: click.Context, commit: str, note: str, as_json: bool) -> None:

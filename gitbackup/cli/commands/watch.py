@@ -175,11 +175,13 @@ def _follow(backup: Backup, events: Iterator[Event], as_json: bool, queue: HookQ
         _say(event, as_json)
         if isinstance(event, Trouble):
             if is_well:  # it is told once, and not at each try
-                say_failure(backup, "watch", GitbackupError(event.sentence), queue)
+                error = GitbackupError(event.sentence)
+                error.exit_code = event.exit_code
+                say_failure(backup, "watch", error, queue)
             is_well = False
             continue
         is_well, made = True, [] if isinstance(event, Watching) else [event]
-        done = say_after_commit(backup, as_json, made, bool(made), queue)
+        done = say_after_commit(backup, as_json, *made, queue=queue)
         alarms = [sentences.alarm_line(one.commit or "", one.alarm) for one in made if one.alarm]
         for sentence in (*alarms, *done.failed):
             terminal.warn(sentence)
