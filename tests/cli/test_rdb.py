@@ -213,5 +213,5 @@ def test_nobody_at_the_address_is_one_sentence(user: User) -> None:
 def test_every_command_has_examples_and_exit_codes_in_its_help(user: User, command: str) -> None:
     told = user.says("rdb", command, "--help")
     assert f"\n  Examples:\n    gitbackup rdb {command}" in told
-    assert re.search(r"\n  Exit codes[^\n]*\n +0    done, or nothing to do\n", told)
+    assert re.search(r"\n  Exit codes[^\n]*\n +0 +done, or nothing to do\n", told)
     assert [line for line in told.splitlines() if len(line) > 80] == []
