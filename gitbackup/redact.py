@@ -172,6 +172,8 @@ def _text(text: str, hides: Hides) -> str:
 
 def _unescaped(name: str) -> str:
     """Return a member's name with its escapes resolved."""
+    if "\\" not in name:
+        return name
     try:
         return str(json.loads(f'"{name}"', strict=False))
     except ValueError:

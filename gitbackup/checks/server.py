@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from gitbackup.checks.persistence import FULL, accept, setting, unknown
+from gitbackup.live.connection.info import number
 from gitbackup.live.server.health import Health
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.risk import Level, Risk
@@ -44,15 +45,15 @@ def _memory(health: Health) -> Risk:
     elif limit == "0":
         return risk("no maxmemory: no key is evicted", Level.OK)
     elif policy == KEEPS:
-        above = f"above {size(int(limit))} it refuses writes"
-        if health.number("used_memory") <= FULL * int(limit):
+        above = f"above {size(number(known, 'maxmemory'))} it refuses writes"
+        if health.number("used_memory") <= FULL * number(known, "maxmemory"):
             return risk(f"{KEEPS}: {above}", Level.OK)
         advice = "Give it more memory, or delete what is not needed."
         return risk(f"nearly full: {above}", Level.WARN, advice)
     else:
         every = policy.startswith("allkeys")
         which = "any key" if every else "keys with an expiry"
-        state = f"{policy}: it evicts {which} above {size(int(limit))}"
+        state = f"{policy}: it evicts {which} above {size(number(known, 'maxmemory'))}"
         level = Level.BAD if every else Level.WARN
     more, commands = setting(health, "maxmemory-policy", KEEPS)
     advice = "If this is not just a cache, let it refuse writes instead of evicting keys." + more

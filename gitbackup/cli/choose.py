@@ -25,7 +25,7 @@ FEW = 20
 """Keys of a namespace that are named one by one; for more, a glob stands for the namespace."""
 
 SPECIAL = re.compile(r"([*?\[\]\\])")
-RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
 HELP = (
     "3  1,4-7   these lines",

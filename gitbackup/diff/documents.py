@@ -9,10 +9,12 @@ putting in what was added, first path first, then setting what changed.
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from gitbackup.format.exact import canonical, same
+from gitbackup.format.nesting import is_too_deep
 from gitbackup.model.amounts import size
 from gitbackup.model.changes import Action
 from gitbackup.model.list_edits import edits
@@ -23,6 +25,7 @@ LARGEST_DOCUMENT = 1_000_000
 MOST_CHANGES = 1_000
 """Differences inside one document that anyone would read."""
 
+TOO_DEEP = "nested too deeply to compare inside"
 TOO_MANY = f"more than {MOST_CHANGES:,} differences inside"
 
 Path = tuple[str | int, ...]
@@ -75,9 +78,11 @@ def _bounded(before: Any, after: Any) -> Comparison:
     try:
         if same(before, after):
             return Comparison(note="same document, written differently")
+        if is_too_deep(before) or is_too_deep(after):
+            return Comparison(note=TOO_DEEP)
         changes = sorted(_changes(before, after), key=_order)
     except RecursionError:
-        return Comparison(note="nested too deeply to compare inside")
+        return Comparison(note=TOO_DEEP)
     except _TooManyError:
         return Comparison(note=TOO_MANY)
     if len(changes) > MOST_CHANGES:
@@ -190,9 +195,10 @@ def _parse(text: str) -> Any:
 def _number(literal: str) -> float:
     """A number that a double holds exactly as written; others only their text can tell."""
     number = float(literal)
-    if Decimal(literal) != Decimal(repr(number)):
-        raise _UnfitError("contains a number too precise to compare inside")
-    return number
+    with suppress(InvalidOperation):  # an exponent that no Decimal has
+        if Decimal(literal) == Decimal(repr(number)):
+            return number
+    raise _UnfitError("contains a number too precise to compare inside")
 
 
 def _constant(name: str) -> Any:

@@ -10,7 +10,9 @@ from gitbackup.format import codec
 from gitbackup.kinds import kind_of
 from gitbackup.model.keys import Entry
 
-STEP = re.compile(r'\.?(?:\[(?P<at>\d+)\]|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^.\[\]"]+))')
+STEP = re.compile(
+    r'\.?(?:\[(?P<at>[0-9]{1,18})\]|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^.\[\]"]+))'
+)
 """A step of a path into a document: `.daily`, `[3]`, `."a name"`."""
 
 

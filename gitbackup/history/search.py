@@ -94,7 +94,7 @@ def condition(words: str) -> Condition:
             " it, such as limits.daily, one of = != < <= > >=, and a value"
         )
     value = found["value"]
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         value = unquoted if isinstance(unquoted := json.loads(value), str) else value
     return Condition(stored(found["key"]), found["part"] or "", found["sign"], value)
 

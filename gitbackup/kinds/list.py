@@ -114,7 +114,7 @@ class List(Kind):
         return text_bytes(value) // 4  # it may be compressed
 
     def part(self, value: Any, name: str) -> Any:
-        if not re.fullmatch(r"-?\d+", name):
+        if not re.fullmatch(r"-?[0-9]{1,18}", name):
             raise LookupError(name)
         return value[int(name)]
 

@@ -20,6 +20,7 @@ from gitbackup.model.keys import Entry
 
 NONE = "0-0"
 LARGEST = 2**64 - 1
+LONGEST = 20  # digits of that
 BUILDER = "gitbackup"  # a group that is there only while an empty stream is made
 ID = Struct(">QQ")
 INSTANT = Struct("<q")
@@ -42,7 +43,7 @@ def place(id_: str) -> tuple[int, ...]:
 
 def _digits(word: str) -> bool:
     canonical = word.isascii() and word.isdecimal() and (word == "0" or word[0] != "0")
-    return canonical and int(word) <= LARGEST
+    return canonical and len(word) <= LONGEST and int(word) <= LARGEST
 
 
 def write_stream(key: bytes, value: Value, counted: bool) -> Iterator[Command]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
+from gitbackup.format.nesting import is_too_deep
 from gitbackup.model.merging import Versions
 
 BLANK = " \t\r\n"
@@ -36,20 +38,25 @@ def told(item: Any) -> Any:
     """Return what of a document a person is told, its literals as numbers; as texts if a number
     would be written in other digits."""
     if isinstance(item, Literal):
-        number = json.loads(item.digits)
-        return number if repr(number) == item.digits else item.digits
+        with suppress(ValueError):  # more digits than Python makes a number of
+            number = json.loads(item.digits)
+            return number if repr(number) == item.digits else item.digits
+        return item.digits
     if isinstance(item, dict):
         return {name: told(inner) for name, inner in item.items()}
     return [told(inner) for inner in item] if isinstance(item, list) else item
 
 
 def read_all(texts: Versions) -> Versions | None:
-    """Return the documents that texts hold; None unless all hold an object, or all an array."""
+    """Return the documents that texts hold; None unless all hold an object, or all an array, that
+    is not nested too deeply."""
     if not all(isinstance(text, str) and text.lstrip(BLANK)[:1] in ("{", "[") for text in texts):
         return None
     try:
         found = texts.each(_read)
     except (ValueError, RecursionError):
+        return None
+    if any(map(is_too_deep, found)):
         return None
     return found if len({*map(type, found)}) == 1 else None
 

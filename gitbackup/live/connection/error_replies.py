@@ -89,9 +89,10 @@ def is_redirect(reply: str) -> bool:
 
 def _redirected(reply: str, sentence: str) -> Redirected:
     code, *words = reply.split(" ")
-    if code not in ("MOVED", "ASK") or len(words) != 2 or not words[0].isdecimal():
+    number = codec.whole_number(words[0]) if len(words) == 2 else None
+    if code not in ("MOVED", "ASK") or number is None:
         return Redirected(sentence)
-    return Redirected(sentence, int(words[0]) & MASK, words[1], code == "MOVED")
+    return Redirected(sentence, number & MASK, words[1], code == "MOVED")
 
 
 def is_out_of_range(reply: str) -> bool:

@@ -19,7 +19,9 @@ GONE, NEVER = -2, -1
 TOGETHER = 32  # keys between two readings of the clock
 KEYSPACE = ("INFO", "keyspace")
 """Tells also whether any hash of a database has fields that expire."""
-FIELDS = re.compile(r"\b(?:keys_with_volatile_items|subexpiry)=(\d+)")  # Valkey 9, Redis 7.4
+FIELDS = re.compile(
+    r"\b(?:keys_with_volatile_items|subexpiry)=([0-9]{1,18})"
+)  # Valkey 9, Redis 7.4
 TRIES = 200  # for a key alone, until it falls within one millisecond
 
 

@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from gitbackup.system.mounts import Mount, mount_of
 
+from gitbackup.live.connection.info import number
+
 PROC = Path("/proc")
 LONGEST_NAME = 15  # characters that Linux keeps of a program's name
 SLACK = 3  # seconds between two clocks that tell when a process began
@@ -55,7 +57,7 @@ def _process(info: Mapping[str, str]) -> Path | None:
         process
         for process in _processes(program)
         if _own_id(process) == info["process_id"]
-        and abs(_age(process) - int(info["uptime_in_seconds"])) <= SLACK
+        and abs(_age(process) - number(info, "uptime_in_seconds")) <= SLACK
     ]
     return found[0] if len(found) == 1 else None
 

@@ -108,7 +108,7 @@ def pushed(git: Commands, remote: Remote) -> Pushed:
 
 def _told_at(git: Commands, ref: str) -> datetime | None:
     result = git.attempt("reflog", "show", "--date=unix", "--max-count=1", "--format=%gd", ref)
-    found = re.search(r"@\{(\d+)\}", text(result.out))
+    found = re.search(r"@\{([0-9]{1,11})\}", text(result.out))
     return datetime.fromtimestamp(int(found[1]), UTC) if found else None
 
 
