@@ -14,9 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gitbackup.system.mounts import Mount, mount_of
-
 from gitbackup.live.connection.info import number
+from gitbackup.system.mounts import Mount, mount_of
 
 PROC = Path("/proc")
 LONGEST_NAME = 15  # characters that Linux keeps of a program's name
