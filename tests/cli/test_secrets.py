@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 
-from tests.cli.user import GITBACKUP, User, surroundings
+from gitbackup.cli.command_list import FAMILIES
+from tests.cli.user import GITBACKUP, Done, User, surroundings
 from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
 from tests.web import git_host
@@ -136,80 +138,147 @@ def test_no_password_is_in_a_command_line_of_a_child(user: User, locked: LiveSer
 
 
 COMMANDS = [
+    ["init", "--exclude", "nothing:*"],
     ["commit", "-m", "begin"],
     ["commit", "--json", "--allow-empty"],
+    ["config", "list"],
+    ["config", "list", "--json"],
+    ["config", "add", "quiet", "calm:*"],
+    ["note", "-m", "why"],
     ["status"],
     ["status", "--json"],
     ["log"],
     ["log", "--json"],
     ["log", "--html", "log.html"],
+    ["log", "-S", "1"],
+    ["log", "--when", "a = 1", "--json"],
     ["show"],
     ["show", "HEAD:a"],
+    ["show", "--raw", "HEAD:a"],
     ["diff", "HEAD~1", "--json"],
     ["diff", "--html", "diff.html"],
     ["diff", "HEAD~1", "--format", "redis"],
     ["blame", "a"],
     ["keys"],
+    ["keys", "--changed-since", "HEAD~1"],
     ["check"],
     ["check", "--json"],
+    ["check", "--rights", "restore"],
     ["export", "-o", "live.json"],
     ["export", "HEAD", "--format", "resp", "-o", "then.resp"],
     ["import", "live.json", "--yes"],
+    ["copy", "{source}", "{target}", "--yes", "--delete"],
+    ["copy", "{source}", "{target}", "--yes", "--json"],
     ["restore", "HEAD~1", "--dry-run", "--json"],
+    ["restore", "HEAD~1", "--dry-run", "-p"],
     ["restore", "HEAD~1", "--yes"],
+    ["restore", "HEAD", "--to", "{source}", "--yes"],
     ["undo", "--yes"],
+    ["revert", "HEAD", "--yes", "--json"],
     ["verify"],
     ["rdb", "save"],
     ["rdb", "list"],
+    ["rdb", "verify", "{rdb}"],
+    ["commit", "--rdb", "{rdb}"],
+    ["restore", "--rdb", "{rdb}", "--dry-run"],
     ["push", "disk"],
     ["pull"],
     ["clone", "disk", "copy"],
+    ["demo"],
+    ["help", "commit"],
     ["completion", "bash"],
     ["nope"],
 ]
-FAIL = [["commit"], ["status", "--json"], ["restore", "HEAD", "--yes"], ["rdb", "save"], ["check"]]
+FAIL = [
+    *(["commit"], ["status", "--json"], ["restore", "HEAD", "--yes"], ["rdb", "save"], ["check"]),
+    *(["revert", "HEAD", "--yes"], ["undo", "--yes"], ["watch"], ["import", "live.json", "--yes"]),
+    *(["copy", "{source}", "{target}", "--yes"], ["restore", "HEAD", "-i", "--to", "{source}"]),
+]
 
 
+def test_every_command_is_looked_at() -> None:
+    looked_at = {words[0] for words in (*COMMANDS, *FAIL)} - {"nope"}
+    assert looked_at == {name for family in FAMILIES for name in family.commands}
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("by", ["url", "environment", "settings"])
 def test_no_command_lets_a_password_out(
-    user: User, locked: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+    user: User,
+    locked: LiveServer,
+    start_server: StartServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    by: str,
 ) -> None:
     """Not into an output, a file, a command line, or the environment of a program that it runs."""
+    target = start_server(requirepass=SECRET).url
+    in_url = target.replace("unix://", f"unix://:{SECRET}@")
     plain = locked.url.replace(f":{SECRET}@", "")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("REDIS_URL", locked.url if by == "url" else plain)
     if by == "environment":
         monkeypatch.setenv("REDISCLI_AUTH", SECRET)
+        monkeypatch.setenv("GITBACKUP_TARGET_PASSWORD", SECRET)
     if by == "settings":
         monkeypatch.delenv("REDIS_URL")
         user.says("init", "--url", locked.url)
     client = LiveServer("", locked.url).client()
     client.mset({"a": 1, "b": 2})
     Path("disk").mkdir()
+
+    def run(words: list[str], wrong: str = "") -> Done:
+        places = {
+            "{source}": locked.url,
+            "{target}": target if by == "environment" else in_url,
+            "{rdb}": next((str(file) for file in Path().rglob("dump-*.rdb")), ""),
+        }
+        return user.run(*(places.get(word, word).replace(SECRET, SECRET + wrong) for word in words))
+
     said = []
     with watched() as lines, watched("environ") as environments:
         for words in COMMANDS:
             client.set("b", 3 if words[0] == "restore" else 2)
-            done = user.run(*words)
+            done = run(words)
             said += [done.out, done.err]
             if words[0] != "nope":
-                assert done.code in (0, 1), (words, done)  # check may find fault
+                assert done.code in (0, 1, 4), (words, done)  # check may find fault, or a loss
+        said += watch_a_change(client)
         monkeypatch.setenv("REDIS_URL", locked.url.replace(SECRET, SECRET + "-wrong"))
         monkeypatch.setenv("REDISCLI_AUTH", SECRET + "-wrong")
+        monkeypatch.setenv("GITBACKUP_TARGET_PASSWORD", SECRET + "-wrong")
         for words in FAIL:
-            done = user.run(*words)
+            done = run(words, "-wrong")
             said += [done.out, done.err]
             assert done.code, words
     client.close()
     assert SECRET not in "".join(said)
     assert not [line for line in lines if SECRET.encode() in line]
     leaks = [around for around in environments if SECRET.encode() in around]
+    leaks = [around for around in leaks if b"gitbackup\0watch" not in around]  # it was given that
     assert not [around for around in leaks if b"user.name=A Person" not in around]  # a test's git
     settings = {user.repo / ".git" / "config"} if by == "settings" else set()
     for file in (file for file in Path().rglob("*") if file.is_file() and file not in settings):
         assert SECRET.encode() not in file.read_bytes(), file
     history = git(user.repo, "log", "--all", "-p", "--format=raw", "--root")
     assert SECRET not in history
+
+
+def watch_a_change(client: redis.Redis) -> list[str]:
+    """What a watch says, in a process of its own, that commits a change."""
+    command = [*GITBACKUP, "watch", "--quiet", "0.1"]
+    pipe, around = subprocess.PIPE, surroundings({})
+    with subprocess.Popen(command, env=around, stdout=pipe, stderr=pipe, text=True) as watching:
+        assert watching.stdout is not None
+        said = []
+        for line in watching.stdout:
+            said.append(line)
+            if line.startswith("watching "):
+                client.set("watched", 1)
+            if "watched" in line:
+                watching.terminate()
+        assert watching.stderr is not None
+        return [*said, watching.stderr.read()]
 
 
 @contextmanager
