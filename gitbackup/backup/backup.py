@@ -303,6 +303,7 @@ class Backup(Parts):
         databases: Mapping[int, int] | None = None,
         delete: bool = True,
         ttl: Ttl = Ttl.KEEP,
+        field_expiry: bool = True,
         to: str | None = None,
         skip_damaged: bool = False,
         skip_unsupported: bool = False,
@@ -310,12 +311,14 @@ class Backup(Parts):
         """Return a restore to plan (`plan()`) or to carry out (`run(confirm)`).
 
         `databases` maps the commit's to the live ones. `delete` removes keys that the commit does
-        not have; `to` is another server's URL. `skip_damaged` leaves out damaged files and deletes
-        nothing; `skip_unsupported` leaves out keys of types that the server does not know.
+        not have; `to` is another server's URL. Without `field_expiry`, fields of hashes do not
+        expire, which an older server cannot have. `skip_damaged` leaves out damaged files and
+        deletes nothing; `skip_unsupported` leaves out keys of types that the server does not know.
         """
         from gitbackup.backup import restores
 
-        which, skips = (patterns, databases, to, delete, ttl), (skip_damaged, skip_unsupported)
+        which = patterns, databases, to, delete, ttl, field_expiry
+        skips = (skip_damaged, skip_unsupported)
         return restores.restorer(self._context, commit_ish, *which, *skips)
 
     def reverter(
@@ -378,6 +381,7 @@ class Backup(Parts):
         databases: Mapping[int, int] | None = None,
         delete: bool = False,
         ttl: Ttl = Ttl.KEEP,
+        field_expiry: bool = True,
         to: str | None = None,
         encoding: str | None = None,
         skip_unsupported: bool = False,
@@ -387,7 +391,7 @@ class Backup(Parts):
         needed where its file does not say so. The rest is as for `restorer`."""
         from gitbackup.backup import transfers
 
-        how = patterns, databases, to, delete, ttl
+        how = patterns, databases, to, delete, ttl, field_expiry
         return transfers.importer(self._context, file, name, *how, encoding, skip_unsupported)
 
     def copier(
@@ -398,6 +402,7 @@ class Backup(Parts):
         databases: Mapping[int, int] | None = None,
         delete: bool = False,
         ttl: Ttl = Ttl.KEEP,
+        field_expiry: bool = True,
         to_password: str | None = None,
         skip_unsupported: bool = False,
     ) -> Copying:
@@ -406,7 +411,8 @@ class Backup(Parts):
         from gitbackup.backup import transfers
 
         place = self._context.destination(to, to_password, skip_unsupported)
-        return transfers.copier(self._context, to, place, patterns, databases, delete, ttl)
+        how = patterns, databases, delete, ttl, field_expiry
+        return transfers.copier(self._context, to, place, *how)
 
     def push(self, target: str | None = None, *, keys: EncryptionKeys = NO_KEYS) -> PushResult:
         """Push the whole history to a git remote or URL, or as one bundle into a folder, encrypted

@@ -201,11 +201,13 @@ class Context:
         other: str | None,
         delete: bool,
         ttl: Ttl,
+        field_expiry: bool = True,
     ) -> RestoreOptions:
         """Return which keys go into the server of the URL `other`, None for this one, and how."""
         from gitbackup.plan.plan import RestoreOptions
 
-        return RestoreOptions(tuple(patterns), self.chosen_databases(databases, other), delete, ttl)
+        chosen = self.chosen_databases(databases, other)
+        return RestoreOptions(tuple(patterns), chosen, delete, ttl, field_expiry=field_expiry)
 
     def restorer(
         self,

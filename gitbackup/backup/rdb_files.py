@@ -144,6 +144,7 @@ class RdbFiles:
         databases: Mapping[int, int] | None = None,
         delete: bool = True,
         ttl: Ttl = Ttl.KEEP,
+        field_expiry: bool = True,
         to: str | None = None,
         see: See | None = None,
     ) -> Plan:
@@ -156,7 +157,8 @@ class RdbFiles:
         from gitbackup.restore.planner import RestoreRequest
         from gitbackup.store.repository.scratch import scratch
 
-        options = self._context.restore_options(patterns, databases, to, delete, ttl)
+        how = patterns, databases, to, delete, ttl, field_expiry
+        options = self._context.restore_options(*how)
         with (
             self._loaded(file, program, modules) as live,
             scratch(self._context.repository) as aside,

@@ -30,12 +30,13 @@ def restorer(
     to: str | None,
     delete: bool,
     ttl: Ttl,
+    field_expiry: bool,
     skip_damaged: bool,
     skip_unsupported: bool,
 ) -> Restorer:
     """Return a restore of a commit into the server of the URL `to`, None for this one."""
     delete = delete and not skip_damaged
-    options = context.restore_options(patterns, databases, to, delete, ttl)
+    options = context.restore_options(patterns, databases, to, delete, ttl, field_expiry)
     target = request.Target(context.address_of(to).label, to is None)
     wanted = request.by_words(context.history, commit_ish, options, target)
     server = context.server_of(to)

@@ -45,11 +45,12 @@ def importer(
     to: str | None,
     delete: bool,
     ttl: Ttl,
+    field_expiry: bool,
     encoding: str | None,
     skip_unsupported: bool,
 ) -> import_file.Importing:
     """Return an import of a file into the server of the URL `to`, None for this one."""
-    options = context.restore_options(patterns, databases, to, delete, ttl)
+    options = context.restore_options(patterns, databases, to, delete, ttl, field_expiry)
     place = context.destination(to, skip_unsupported=skip_unsupported)
     return import_file.begin(file, name, options, place, encoding)
 
@@ -69,8 +70,10 @@ def copier(
     databases: Mapping[int, int] | None,
     delete: bool,
     ttl: Ttl,
+    field_expiry: bool,
 ) -> copy.Copying:
     """Return a copy into the server at the URL `to`, to plan or to carry out."""
     named = [address.db for address in (context.address, context.address_of(to))]
-    how = RestoreOptions(tuple(patterns), copy.pairs(databases, *named), delete, ttl)
+    pairs = copy.pairs(databases, *named)
+    how = RestoreOptions(tuple(patterns), pairs, delete, ttl, field_expiry=field_expiry)
     return copy.begin(context.server, how, place)

@@ -153,6 +153,12 @@ skip_unsupported_option = click.option(
     is_flag=True,
     help="Leave out keys whose type the server does not know, such as a type of a module.",
 )
+without_field_expiry_option = click.option(
+    "--without-field-expiry",
+    is_flag=True,
+    help="Restore fields of hashes that expire so that they do not, for Redis before 7.4 and Valkey"
+    " before 9.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 

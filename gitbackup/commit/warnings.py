@@ -183,6 +183,8 @@ def _command(restore: JournalEntry) -> Iterator[str]:
         yield "--no-delete"
     if how["ttl"] != Ttl.KEEP.value:
         yield from ("--ttl", how["ttl"])
+    if not how.get("field_expiry", True):
+        yield "--without-field-expiry"
     if any(glob.startswith("-") for glob in how["patterns"]):
         yield "--"
     yield from how["patterns"]

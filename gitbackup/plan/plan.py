@@ -39,7 +39,7 @@ class RestoreOptions:
     pairs: the commit's database, and the live one that it goes into. Without `delete`, live keys
     that the commit does not have are kept. `undoes` is the id of a restore's commit: then only
     the keys that that restore was to change are restored. If there is a `revert`, the commit is
-    not restored but reverted.
+    not restored but reverted. Without `field_expiry`, the fields of hashes do not expire.
     """
 
     patterns: tuple[str, ...] = ()
@@ -48,6 +48,14 @@ class RestoreOptions:
     ttl: Ttl = Ttl.KEEP
     undoes: str | None = None
     revert: Revert | None = None
+    field_expiry: bool = True
+
+    def restored(self, entry: Entry, clock: Clock) -> Entry | None:
+        """Return an entry of the commit as it is to be restored; None if it has expired."""
+        restored = timed(entry, self.ttl, clock)
+        if restored and not self.field_expiry:
+            restored.pop("field_expires_at", None)
+        return restored
 
     @property
     def narrowed(self) -> bool:

@@ -101,6 +101,7 @@ def how_object(how: RestoreOptions) -> dict[str, Any]:
         "ttl": how.ttl.value,
         "undoes": how.undoes,
         **({"revert": _revert_object(how.revert)} if how.revert else {}),
+        **({} if how.field_expiry else {"field_expiry": False}),
     }
 
 
@@ -137,6 +138,7 @@ def read_how(document: Any) -> RestoreOptions:
         _one_of(Ttl, _member(document, "ttl", str)),
         _id(_member(document, "undoes", str, or_null=True)),
         _revert(_member(document, "revert", dict)) if "revert" in document else None,
+        "field_expiry" not in document or _member(document, "field_expiry", bool),
     )
 
 

@@ -13,7 +13,7 @@ from gitbackup.format.patterns import covers, matcher, may_name_library
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.file_groups import FileGroup, listed, parts
 from gitbackup.model.keys import Entry, Key, Scope
-from gitbackup.plan.plan import Clock, NewKeys, Plan, PlannedKey, RestoreOptions, Ttl, least, timed
+from gitbackup.plan.plan import Clock, NewKeys, Plan, PlannedKey, RestoreOptions, Ttl, least
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison
 from gitbackup.snapshot.entry_sources import EntrySource, decoded
@@ -82,7 +82,7 @@ class _PlanBuilder:
         if stored and stored["type"] in self._types:
             self.unsupported.append(change.key)
             return
-        restored = timed(stored, self._how.ttl, self._clock) if stored else None
+        restored = self._how.restored(stored, self._clock) if stored else None
         if stored and restored is None:
             self.expired.append(change.key)
         if restored is None and live is not None and not self._how.delete:

@@ -12,7 +12,7 @@ from gitbackup.errors import NoDatabase, ServerError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.names import key_list
 from gitbackup.format.patterns import matcher
-from gitbackup.kinds import KINDS, KNOWN_BY, search_index
+from gitbackup.kinds import FIELDS_EXPIRE, KINDS, KNOWN_BY, search_index
 from gitbackup.kinds.opaque import LOSES
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import keyspace
@@ -26,7 +26,7 @@ from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, KeyChange, KeyDiff
 from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key, Scope
-from gitbackup.plan.plan import NewKeys, Plan, PlannedKey, RestoreOptions, Sides, least, timed
+from gitbackup.plan.plan import NewKeys, Plan, PlannedKey, RestoreOptions, Sides, least
 from gitbackup.redact import Redaction
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.snapshot import file_format
@@ -105,7 +105,12 @@ class Entries:
     def restored(self, planned: PlannedKey) -> Entry | None:
         """Return the entry that a planned key is to have; None if it is to be deleted."""
         stored = self._commit.entry(planned.after, planned.key)
-        return timed(stored, self._plan.how.ttl, self._plan.clock) if stored else None
+        return self._plan.how.restored(stored, self._plan.clock) if stored else None
+
+    def fields_expire(self, planned: PlannedKey) -> bool:
+        """Return whether fields of a planned key expire in the commit."""
+        stored = self._commit.entry(planned.after, planned.key)
+        return stored is not None and "field_expires_at" in stored
 
 
 def expect_covered(request: RestoreRequest, scope: Scope, commit: EntrySource) -> None:
@@ -166,6 +171,7 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
     Raises ServerError, saying which commands or rights are missing, or how much memory.
     """
     _expect_known_types(server, plan, entries)
+    _expect_field_expiry(server, plan, entries)
     samples = [
         (planned.key.db, entries.step(planned))
         for planned in plan.samples
@@ -212,6 +218,33 @@ def _expect_known_types(server: Server, plan: Plan, entries: Entries) -> None:
             )
 
 
+def _expect_field_expiry(server: Server, plan: Plan, entries: Entries) -> None:
+    """Raise ServerError for hashes whose fields expire, if the server has no such fields."""
+    if server.abilities.field_expiry or not plan.how.field_expiry:
+        return
+    if expiring := _with_field_expiry(plan, entries):
+        without = wording.option("--without-field-expiry", "field_expiry=False")
+        raise ServerError(
+            f"{server.brand} {server.version} at {server.label} does not support fields that"
+            f" expire, as Redis 7.4 and Valkey 9 do: nothing was written; {key_list(expiring)} have"
+            f" such fields: add {without} to restore them so that they do not expire, or leave"
+            " these keys out by key patterns"
+        )
+
+
+def _with_field_expiry(plan: Plan, entries: Entries) -> list[Key]:
+    """Return the keys that are written of whose fields some expire in the commit.
+
+    Keys that are created in bulk have none.
+    """
+    steps = (step for step in plan.steps if step.type in FIELDS_EXPIRE)
+    written = (step for step in steps if step.action is not Action.REMOVED)
+    restored = ((step, entries.restored(step)) for step in written)
+    if plan.how.field_expiry:
+        return [step.key for step, entry in restored if entry and "field_expires_at" in entry]
+    return [step.key for step, entry in restored if entry and entries.fields_expire(step)]
+
+
 def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
     """Yield all entries that are to be written."""
     steps = (planned for planned in plan.steps if planned.key.in_database)
@@ -232,6 +265,11 @@ def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
             " server does not list them"
         )
     sentences += (LOSES[type_] for type_ in sorted(LOSES.keys() & _written_types(plan)))
+    without = [] if plan.how.field_expiry else _with_field_expiry(plan, entries)
+    if without:
+        sentences.append(
+            f"fields that expire in {plan.source} will not expire: {key_list(without)}"
+        )
     if left and left.free < entries.adds(left.free):
         sentences.append(
             "the server does not have enough memory for the restore, and will evict keys"

@@ -249,19 +249,37 @@ def test_what_has_expired_comes_back_where_no_expiry_is_wanted(
     assert (client.get("goes"), client.pttl("goes")) == ("1", -1)
 
 
-def test_a_server_that_does_not_know_a_command_says_so_before_anything_is_written(
+def test_fields_that_expire_go_into_an_older_server_only_if_that_is_asked_for(
     running: Callable[[str], LiveServer], tmp_path: Path
 ) -> None:
     new, old = running("valkey"), running("redis6")
-    with new.client() as client, old.client() as other:
-        client.hset("h", "f", "v")
+    with new.client() as client, old.client(decode_responses=True) as other:
+        client.hset("h", mapping={"f": "v", "g": "w"})
         client.hpexpireat("h", LATER, "f")
+        client.hset("past", mapping={"gone": "1", "stays": "2"})
+        client.hpexpire("past", 300, "gone")
         client.set("a", "1")
         backup = Backup(tmp_path / "data", new.url)
         backup.commit()
-        with pytest.raises(ServerError, match="does not know the command HPEXPIREAT"):
+        while client.hexists("past", "gone"):
+            time.sleep(0.02)
+        refused = r"does not support fields that expire.* nothing was written; h have such fields"
+        with pytest.raises(ServerError, match=refused):
             backup.restore("HEAD", yes, to=old.url)
         assert other.keys() == []
+        how = backup.restorer("HEAD", to=old.url, field_expiry=False)
+        assert "fields that expire in commit" in how.plan().warnings[-1]
+        assert how.run(yes).whole
+        assert (other.hgetall("h"), other.hgetall("past")) == (
+            {"f": "v", "g": "w"},
+            {"stays": "2"},
+        )
+        assert [*how.plan().keys] == []
+        other.flushall()
+        with pytest.raises(ServerError, match=refused):
+            backup.copier(old.url).run(yes)
+        assert backup.copier(old.url, field_expiry=False).run(yes).whole
+        assert other.hgetall("h") == {"f": "v", "g": "w"}
 
 
 def test_another_server_s_state_is_saved_on_a_branch_of_its_own(

@@ -19,6 +19,7 @@ from gitbackup.cli.options import (
     repo_option,
     skip_unsupported_option,
     ttl_option,
+    without_field_expiry_option,
 )
 from gitbackup.cli.run_plan import (
     PlanOptions,
@@ -54,6 +55,7 @@ PASSWORD = "GITBACKUP_TARGET_PASSWORD"  # noqa: S105  the name of a variable
 )
 @skip_unsupported_option
 @ttl_option
+@without_field_expiry_option
 @click.argument("source", metavar="SOURCE-URL")
 @click.argument("target", metavar="TARGET-URL")
 @click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1)
@@ -66,6 +68,7 @@ def copy(
     delete: bool,
     skip_unsupported: bool,
     ttl: str,
+    without_field_expiry: bool,
     source: str,
     target: str,
     patterns: tuple[str, ...],
@@ -91,6 +94,7 @@ def copy(
             databases=databases_of(moves),
             delete=delete,
             ttl=Ttl(ttl),
+            field_expiry=not without_field_expiry,
             skip_unsupported=skip_unsupported,
             to_password=os.environ.get(PASSWORD) or None,
         )

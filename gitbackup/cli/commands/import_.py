@@ -21,6 +21,7 @@ from gitbackup.cli.options import (
     to_option,
     ttl_option,
     url_option,
+    without_field_expiry_option,
 )
 from gitbackup.cli.run_plan import (
     PlanOptions,
@@ -56,6 +57,7 @@ from gitbackup.model.ttl import Ttl
 )
 @skip_unsupported_option
 @ttl_option
+@without_field_expiry_option
 @to_option
 @click.option(
     "--encoding",
@@ -74,6 +76,7 @@ def import_(
     delete: bool,
     skip_unsupported: bool,
     ttl: str,
+    without_field_expiry: bool,
     to: str | None,
     encoding: str | None,
     file: BinaryIO,
@@ -100,6 +103,7 @@ def import_(
             databases=databases_of(moves),
             delete=delete,
             ttl=Ttl(ttl),
+            field_expiry=not without_field_expiry,
             to=to,
             encoding=encoding,
             skip_unsupported=skip_unsupported,

@@ -28,6 +28,7 @@ from gitbackup.cli.options import (
     to_option,
     ttl_option,
     url_option,
+    without_field_expiry_option,
 )
 from gitbackup.cli.run_plan import (
     PlanOptions,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
 )
 @skip_unsupported_option
 @ttl_option
+@without_field_expiry_option
 @to_option
 @click.option(
     "--plan",
@@ -110,6 +112,7 @@ def restore(
     skip_damaged: bool,
     skip_unsupported: bool,
     ttl: str,
+    without_field_expiry: bool,
     to: str | None,
     file: IO[bytes] | None,
     rdb: Path | None,
@@ -139,7 +142,7 @@ def restore(
     backup = open_backup(repo, url) if to else logged_in(repo, url)
     patterns = (commit_ish, *patterns) if rdb and commit_ish else patterns
     words: dict[str, Any] = {"patterns": patterns, "databases": databases_of(moves), "to": to}
-    words |= {"delete": not no_delete, "ttl": Ttl(ttl)}
+    words |= {"delete": not no_delete, "ttl": Ttl(ttl), "field_expiry": not without_field_expiry}
     with password_in_url():
         if rdb and manner.dry_run:
             see = partial(say_plan, backup, manner=manner)
@@ -210,6 +213,7 @@ def _expect_plan_alone(ctx: click.Context) -> None:
         "skip_damaged": "--skip-damaged",
         "skip_unsupported": "--skip-unsupported",
         "ttl": "--ttl",
+        "without_field_expiry": "--without-field-expiry",
         "rdb": "--rdb",
     }
     default = click.core.ParameterSource.DEFAULT
