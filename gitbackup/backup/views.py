@@ -8,12 +8,14 @@ from dataclasses import replace
 from gitbackup.backup.context import Context
 from gitbackup.compare import diff as comparing
 from gitbackup.compare.diff import Diff, Narrow, Shown, Status
+from gitbackup.diff.labels import Labels
 
 
 def status(context: Context, exclude: Sequence[str], every: bool) -> Status:
     """Return how the live database differs from HEAD."""
     narrow = Narrow(exclude=exclude, quiet=context.quiet(every))
-    return comparing.status(context.history, context.live(), narrow)
+    labels, redaction = Labels(context.globs("label")), context.redaction(())
+    return comparing.status(context.history, context.live(), narrow, labels, redaction)
 
 
 def diff(

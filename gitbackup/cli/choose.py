@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import click
 
 from gitbackup.cli import terminal
+from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
-from gitbackup.format.names import escape, key_name
+from gitbackup.format.names import escape
 from gitbackup.format.patterns import matcher
 from gitbackup.model.keys import PLACES, Key
 from gitbackup.plan.plan import Plan, PlannedKey
-from gitbackup.report.text.plan import VERBS
+from gitbackup.report.text.plan import VERBS, step_name
 
 LISTED = 40
 """Keys that are listed one by one; of more, only the namespaces are."""
@@ -50,14 +51,14 @@ class _Line(NamedTuple):
     keys: frozenset[Key]
 
 
-def choose(plan: Plan, err: bool) -> Chosen | None:
+def choose(plan: Plan, err: bool, labels: Labels = NO_LABELS) -> Chosen | None:
     """Ask which keys of a plan to restore, until the person is content; None for none.
 
-    The list is shown on standard error if `err`. Raises UsageError if no restore can be of these
-    keys only.
+    The list has the keys' `labels`, and is shown on standard error if `err`. Raises UsageError if
+    no restore can be of these keys only.
     """
     steps = [*plan.keys]
-    lines, chosen = [*_lines(steps)], set[Key]()
+    lines, chosen = [*_lines(steps, lambda step: step_name(plan, step, labels))], set[Key]()
     while True:
         terminal.say(_shown(lines, chosen), err=err)
         question = f"Restore which of {len(steps):,}? [Enter when done, ? for help]"
@@ -75,7 +76,7 @@ def choose(plan: Plan, err: bool) -> Chosen | None:
             chosen = chosen - keys if removes else chosen | keys
 
 
-def _lines(steps: Sequence[PlannedKey]) -> Iterator[_Line]:
+def _lines(steps: Sequence[PlannedKey], named: Callable[[PlannedKey], str]) -> Iterator[_Line]:
     """Yield a line for each namespace of several keys, then for each key, unless these are many."""
     spaces = defaultdict[tuple[str, str], list[PlannedKey]](list)
     for step in steps:
@@ -85,15 +86,15 @@ def _lines(steps: Sequence[PlannedKey]) -> Iterator[_Line]:
         listed = [some[0] for some in spaces.values() if len(some) == 1]
     for (place, space), some in spaces.items():
         if len(some) > 1:
-            named = escape(space) if place == "db0" else f"{place} {escape(space)}"
+            title = escape(space) if place == "db0" else f"{place} {escape(space)}"
             counts = ", ".join(
                 f"{verb} {count:,}"
                 for action, verb in VERBS.items()
                 if (count := sum(step.action is action for step in some))
             )
-            yield _Line(f"{named}:*  {counts}", frozenset(step.key for step in some))
+            yield _Line(f"{title}:*  {counts}", frozenset(step.key for step in some))
     for step in listed:
-        text = f"{VERBS[step.action]:<9}  {escape(step.type):<6}  {key_name(step.key)}"
+        text = f"{VERBS[step.action]:<9}  {escape(step.type):<6}  {named(step)}"
         yield _Line(text, frozenset([step.key]))
 
 

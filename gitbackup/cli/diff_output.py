@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.diff.labels import NO_LABELS, Labels
+from gitbackup.errors import GitbackupError
 from gitbackup.format.names import key_name
 from gitbackup.report.json import objects
 from gitbackup.report.json.diff import to_json
 from gitbackup.report.text import namespaces, sentences
-from gitbackup.report.text.diff import DiffView, change_lines, headline
+from gitbackup.report.text.diff import DiffView, beside, change_lines, headline
 from gitbackup.report.text.redis_cli import command_line
 
 if TYPE_CHECKING:  # it loads what no `--help` has need of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # it loads what no `--help` has need of
 
     from gitbackup.compare.diff import Diff
     from gitbackup.model.changes import KeyDiff, Summary
+    from gitbackup.model.keys import Key
 
 NAME = re.compile(r"[\w@./-][\w@./~-]*", re.ASCII)
 CREDENTIALS = "--url"
@@ -37,6 +39,38 @@ def labels_of(backup: Backup) -> Labels:
     if backup.repository is None:
         return NO_LABELS
     return Labels(each.value for each in backup.config.in_force("label"))
+
+
+class LabelledNames:
+    """Names a key as a person reads it, with the label that it has in the first of these commits
+    which has the key, or in HEAD.
+
+    Where no commit has it, or the setting `label` is not about it, the name stands alone.
+    """
+
+    def __init__(self, backup: Backup, commits: Sequence[str] = ()) -> None:
+        self._backup = backup
+        self._commits = *commits, "HEAD"
+        self._labels = labels_of(backup)
+        self._known: dict[Key, str] = {}
+
+    def among(self, commit: str) -> LabelledNames:
+        """Return such names by that commit first."""
+        return LabelledNames(self._backup, [commit])
+
+    def __call__(self, key: Key) -> str:
+        if not self._labels.concern(key):
+            return key_name(key)
+        if key not in self._known:
+            found = (self._label_in(commit, key) for commit in self._commits)
+            self._known[key] = next(filter(None, found), "")
+        return key_name(key) + beside(self._known[key])
+
+    def _label_in(self, commit: str, key: Key) -> str:
+        try:
+            return self._labels.of(key, self._backup.entry(commit, key.name, key.db).entry)
+        except GitbackupError:  # the commit has no such key, or cannot be read
+            return ""
 
 
 def say_changes(found: Diff, view: DiffView) -> None:

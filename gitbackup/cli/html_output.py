@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,25 +13,29 @@ import click
 
 from gitbackup import Backup
 from gitbackup.cli import terminal
+from gitbackup.diff.labels import Labels
 from gitbackup.errors import Damaged, NewerFormat, UsageError
-from gitbackup.model.changes import Counts, KeyChange
-from gitbackup.model.commits import Selection
-from gitbackup.report.html import SideTitle, diff_page, log_page, order
+from gitbackup.model.commits import CommitInfo, Selection
+from gitbackup.report.html import LoggedCommit, SideTitle, diff_page, log_page, order
 from gitbackup.report.text.namespaces import changed
 from gitbackup.report.text.sentences import hidden_lines
 from gitbackup.system.atomic_file import new_file
 
 if TYPE_CHECKING:  # `log` has no need of it
     from gitbackup.compare.diff import Diff
-    from gitbackup.report.html.log import Commit
 
 
-def write_diff(html: str, backup: Backup, found: Diff) -> None:
+LABELS = 500
+"""Keys of one commit whose labels are looked up."""
+
+
+def write_diff(html: str, backup: Backup, found: Diff, labels: Labels) -> None:
     """Every key that differs, as a page."""
     ordered = found.ordered(order)
     items = ((key.change, key.before, key.after, key.values) for key in ordered)
     sides = _side(backup, found.before), _side(backup, found.after)
-    pieces = diff_page(sides, datetime.now(UTC), ordered.changes, items, found.hidden)
+    page = sides, datetime.now(UTC), ordered.changes, items, found.hidden
+    pieces = diff_page(*page, labels)
     write(html, pieces)
     _say(html, changed(found.summary))
     terminal.say(hidden_lines(found.hidden), err=True)
@@ -43,7 +49,9 @@ def _side(backup: Backup, name: str) -> SideTitle:
     return SideTitle(info.short_id, f"{info.subject}, {info.date:%Y-%m-%d %H:%M}")
 
 
-def write_log(html: str, backup: Backup, selection: Selection, every: bool = False) -> None:
+def write_log(
+    html: str, backup: Backup, selection: Selection, labels: Labels, every: bool = False
+) -> None:
     """The commits that are selected, as a page; with `every`, quiet keys too.
 
     Raises Damaged, once the page is written, if it lacks commits that cannot be read.
@@ -51,7 +59,7 @@ def write_log(html: str, backup: Backup, selection: Selection, every: bool = Fal
     named = " ".join(selection.revisions)
     title = SideTitle(backup.path.name, "" if named == "HEAD" else named)
     damage: list[Damaged] = []
-    commits = _commits(backup, selection, every, damage)
+    commits = _commits(backup, selection, labels, every, damage)
     write(html, log_page(title, datetime.now(UTC), commits))
     _say(html, f"the history of {backup.path}")
     if damage:
@@ -59,29 +67,38 @@ def write_log(html: str, backup: Backup, selection: Selection, every: bool = Fal
 
 
 def _commits(
-    backup: Backup, selection: Selection, every: bool, damage: list[Damaged]
-) -> Iterator[Commit]:
+    backup: Backup, selection: Selection, labels: Labels, every: bool, damage: list[Damaged]
+) -> Iterator[LoggedCommit]:
     """Yield the commits that can be listed, and add to `damage` why others cannot."""
     try:
         for info in backup.log(selection):
-            yield info, *_changes(backup, info.id, every)
+            yield _logged(backup, info, every, labels)
     except NewerFormat:
         raise
     except Damaged as error:
         damage.append(error)
 
 
-def _changes(
-    backup: Backup, commit: str, every: bool
-) -> tuple[Sequence[KeyChange] | Damaged, Counts]:
-    """Return the keys that a commit changed, or why they cannot be read, and its quiet keys."""
+def _logged(backup: Backup, info: CommitInfo, every: bool, labels: Labels) -> LoggedCommit:
+    """Return a commit with the keys that it changed, or why they cannot be read."""
     try:
-        diff = backup.show(commit, every=every).diff
+        diff = backup.show(info.id, every=every).diff
+        called = {
+            key.change.key: labels.of(key.change.key, key.after, key.before)
+            for key in _with_labels(diff, labels)
+        }
     except NewerFormat:
         raise
     except Damaged as damage:
-        return damage, Counts()
-    return diff.changes, diff.hidden
+        return LoggedCommit(info, damage)
+    return LoggedCommit(info, diff.changes, diff.hidden, called)
+
+
+def _with_labels(diff: Diff, labels: Labels) -> Diff:
+    """Return a diff of the first keys that may have a label."""
+    concerned = (change for change in diff.changes if labels.concern(change.key))
+    changes = [*islice(concerned, LABELS)]
+    return replace(diff, comparison=replace(diff.comparison, changes=changes))
 
 
 def write(html: str, pieces: Iterable[str]) -> None:

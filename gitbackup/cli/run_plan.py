@@ -13,7 +13,7 @@ import click
 from gitbackup import Backup
 from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import say_after_commit
-from gitbackup.cli.diff_output import labels_of, object_of, view
+from gitbackup.cli.diff_output import LabelledNames, labels_of, object_of, view
 from gitbackup.cli.options import Command, json_option
 from gitbackup.cli.pager import reading
 from gitbackup.errors import PartlyDone, UsageError
@@ -105,7 +105,7 @@ def carry_out(
         return
     answer = Answer(backup, manner)
     try:
-        result = how.run(answer.to, lambda result: _say_done(result, manner.as_json))
+        result = how.run(answer.to, lambda result: _say_done(result, manner.as_json, answer.named))
     except (click.Abort, KeyboardInterrupt):
         if answer.yes:
             raise
@@ -113,14 +113,15 @@ def carry_out(
     if not result.applied:
         _say_nothing(ctx, backup, result, manner.as_json)
     made = [*filter(None, (result.saved, *result.meanwhile, result.recorded))]
-    undone = [] if result.whole or not result.applied else [_left(result)]
+    named = answer.named
+    undone = [] if result.whole or not result.applied else [_left(result, named)]
     if result.conflicts and (result.applied or not result.plan.keys):
-        undone.append(conflicts.left(result.conflicts))
+        undone.append(conflicts.left(result.conflicts, named))
     if left_out:
         undone.append(f"restored, except for the damaged files: {'; '.join(left_out)}")
     if result.plan.unsupported:
-        named = key_list(result.plan.unsupported)
-        undone.append(f"restored, except for types that the server does not know: {named}")
+        keys = key_list(result.plan.unsupported, named)
+        undone.append(f"restored, except for types that the server does not know: {keys}")
     if result.unrecorded:
         what = "read again" if result.recorded else "committed"
         undone.append(
@@ -135,7 +136,8 @@ def say_plan(backup: Backup, plan: Plan, manner: PlanOptions) -> None:
     """The plan alone."""
     if not manner.as_json:
         with reading(backup) if manner.patch else nullcontext():
-            terminal.say(plan_lines(plan, manner.full, labels_of(backup)))
+            named = LabelledNames(backup).among(plan.commit)
+            terminal.say(plan_lines(plan, manner.full, labels_of(backup), named))
             if manner.patch:
                 say_differences(backup, plan, manner)
         _say_more_before(backup, plan, as_json=False)
@@ -156,18 +158,24 @@ def say_differences(backup: Backup, plan: Plan, manner: PlanOptions) -> None:
 
 
 class Answer:
-    """What a person says to a plan; `yes` is true from when it may be carried out."""
+    """What a person says to a plan; `yes` is true from when it may be carried out.
+
+    `named` returns a key as it is shown beside the plan.
+    """
 
     def __init__(self, backup: Backup, manner: PlanOptions) -> None:
         self.yes = False
+        self.named = LabelledNames(backup)
         self._backup = backup
         self._manner = manner
 
     def to(self, plan: Plan) -> bool:
         """Show the plan, beside what is for a program, and ask."""
         options = self._manner
+        self.named = self.named.among(plan.commit)
         if not (options.yes and options.as_json):
-            lines = plan_lines(plan, options.full, labels_of(self._backup))
+            labels = labels_of(self._backup)
+            lines = plan_lines(plan, options.full, labels, self.named)
             terminal.say(lines, err=options.as_json)
             if options.patch:
                 say_differences(self._backup, plan, options)
@@ -193,7 +201,8 @@ def _say_nothing(ctx: click.Context, backup: Backup, result: RestoreResult, as_j
     elif result.plan.keys:
         click.echo("nothing was changed")
     else:
-        terminal.say(plan_lines(result.plan))
+        named = LabelledNames(backup).among(result.plan.commit)
+        terminal.say(plan_lines(result.plan, named=named))
     if result.plan.keys:
         ctx.exit(1)
     _say_more_before(backup, result.plan, as_json)
@@ -214,7 +223,7 @@ def _say_more_before(backup: Backup, plan: Plan, as_json: bool) -> None:
         terminal.say([sentences.more_before_line(1, head.counts.removed)], err=as_json)
 
 
-def _say_done(result: RestoreResult, as_json: bool) -> None:
+def _say_done(result: RestoreResult, as_json: bool, named: LabelledNames) -> None:
     if as_json:
         terminal.say_json(restore_object(result))
         return
@@ -226,9 +235,9 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
     if result.plan.keys:
         terminal.say([sentences.verified(result)])
         if result.accepted:
-            terminal.say([sentences.accepted(result.accepted)])
+            terminal.say([sentences.accepted(result.accepted, named)])
         if result.later:
-            terminal.say([f"clients have written to {key_list(result.later)} since then"])
+            terminal.say([f"clients have written to {key_list(result.later, named)} since then"])
     else:  # a run before this one wrote it all
         terminal.say([sentences.already(result)])
     if result.recorded:
@@ -237,32 +246,33 @@ def _say_done(result: RestoreResult, as_json: bool) -> None:
         click.echo(f"{state} is commit {result.recorded[:7]} (HEAD)")
 
 
-def _left(result: RestoreResult) -> str:
+def _left(result: RestoreResult, named: LabelledNames) -> str:
     """Return which keys do not hold what they should, and why."""
     parts = []
     if result.refused:
         why = result.refused[0][1]
-        parts.append(f"the server refused {key_list(k for k, _ in result.refused)} ({why})")
+        keys = key_list((key for key, _ in result.refused), named)
+        parts.append(f"the server refused {keys} ({why})")
     if result.busy:
-        parts.append(f"clients keep writing to {key_list(result.busy)}")
-    parts += _seen(result)
+        parts.append(f"clients keep writing to {key_list(result.busy, named)}")
+    parts += _seen(result, named)
     done = "reverted" if result.plan.how.revert else "restored"
     return f"{done}, except for some keys: {'; '.join(parts)}"
 
 
-def _seen(result: RestoreResult) -> Iterator[str]:
+def _seen(result: RestoreResult, named: LabelledNames) -> Iterator[str]:
     """Yield what was seen when all was looked at again."""
     keys: dict[str, list[Key]] = {}
     for key in result.differing:
         keys.setdefault(result.why.get(key, "otherwise"), []).append(key)
     gone = sorted([*keys.pop("evicted", ()), *result.gone])
     if gone:
-        yield _evicted(result, gone)
-    yield from (SEEN[why].format(key_list(some)) for why, some in sorted(keys.items()))
+        yield _evicted(result, key_list(gone, named), len(gone) == 1)
+    yield from (SEEN[why].format(key_list(some, named)) for why, some in sorted(keys.items()))
 
 
-def _evicted(result: RestoreResult, gone: Sequence[Key]) -> str:
-    are = "is" if len(gone) == 1 else "are"
+def _evicted(result: RestoreResult, gone: str, one: bool) -> str:
+    are = "is" if one else "are"
     if result.evicted is None:
         why = (
             "the server evicted keys to free memory, or a client deleted them (grant"
@@ -271,4 +281,4 @@ def _evicted(result: RestoreResult, gone: Sequence[Key]) -> str:
     else:
         count = f"{sentences.keys(result.evicted)}"
         why = f"the server evicted {count} during the restore to free memory"
-    return f"{key_list(gone)} {are} gone: {why}; raise its maxmemory and restore again"
+    return f"{gone} {are} gone: {why}; raise its maxmemory and restore again"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from gitbackup import wording
@@ -12,6 +12,7 @@ from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.warnings import doubts, surprises
 from gitbackup.compare.redis_commands import commands
+from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.errors import ForbiddenKey, UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart, covers, matcher
@@ -32,6 +33,9 @@ from gitbackup.snapshot.sources import CommitSource, LiveSource, Spool, differin
 from gitbackup.store.repository.repository import Repository
 
 LIVE = "live"
+
+CALLED = 3
+"""Keys of a namespace whose labels a status tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ class Status:
 
     `head` is None before the first commit. `hidden` counts the quiet keys that differ, and
     `excluded` those that were excluded; `summary` has neither. `replicas` were read instead of
-    primaries.
+    primaries. `called` has the labels of some keys that differ, by namespace.
     """
 
     server: str
@@ -110,6 +114,7 @@ class Status:
     hidden: Counts
     excluded: Counts = Counts()  # noqa: RUF009  frozen
     replicas: Sequence[ReplicaRead] = ()
+    called: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,15 +223,26 @@ def _diff_live(
     return Diff(commit, LIVE, Comparison(side, live, shown), warnings, quiet)
 
 
-def status(repository: Repository, live: SnapshotReader, narrow: Narrow = EVERYTHING) -> Status:
-    """Return what a commit of the live database would record, and what HEAD is."""
+def status(
+    repository: Repository,
+    live: SnapshotReader,
+    narrow: Narrow = EVERYTHING,
+    labels: Labels = NO_LABELS,
+    redaction: Redaction = Redaction(),  # noqa: B008  nothing, and nothing can change that
+) -> Status:
+    """Return what a commit of the live database would record, and what HEAD is.
+
+    `labels` are told of keys that differ, unless `redaction` masks them.
+    """
     head = repository.head()
     side = source_of_head(repository, head)
     with Spool() as spool:
         reply_cache = repository.reply_cache()
         taken = take(live, side, Repository.blob_id, spool, strict=True, reply_cache=reply_cache)
+        shown, quiet, excluded = narrow.split(taken.changes)
+        live_side = LiveSource(repository, taken.files, spool)
+        called = _called(Comparison(side, live_side, shown), labels, redaction)
     warnings = [*taken.warnings, *doubts(taken), *surprises(repository, taken, head, side)]
-    shown, quiet, excluded = narrow.split(taken.changes)
     return Status(
         server=str(live.server),
         head=repository.commit_info(head) if head else None,
@@ -236,7 +252,27 @@ def status(repository: Repository, live: SnapshotReader, narrow: Narrow = EVERYT
         hidden=total(quiet),
         excluded=total(excluded),
         replicas=live.replicas,
+        called=called,
     )
+
+
+def _called(
+    comparison: Comparison, labels: Labels, redaction: Redaction
+) -> dict[tuple[str, str], list[str]]:
+    """Return the labels of the first keys that have one in each namespace."""
+    spaces: dict[tuple[str, str], list[KeyChange]] = {}
+    for change in comparison.changes:
+        if labels.concern(change.key):
+            some = spaces.setdefault((change.key.place, change.key.namespace), [])
+            some += [change] * (len(some) < CALLED)
+    chosen = [change for some in spaces.values() for change in some]
+    called: dict[tuple[str, str], list[str]] = {}
+    for change, before, after in replace(comparison, changes=chosen).pairs():
+        key = change.key
+        old, new = (each and redaction.entry(key, each) for each in (before, after))
+        if label := labels.of(key, new, old):
+            called.setdefault((key.place, key.namespace), []).append(label)
+    return called
 
 
 def show(repository: Repository, commit: str, narrow: Narrow = EVERYTHING) -> Shown:

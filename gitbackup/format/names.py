@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gitbackup.format import codec, unprintable
@@ -66,8 +66,8 @@ def key_name(key: Key) -> str:
     return name(key.name) if key.db == 0 else f"{key.place} {name(key.name)}"
 
 
-def key_list(keys_: Iterable[Key]) -> str:
-    """A few keys in a sentence."""
+def key_list(keys_: Iterable[Key], named: Callable[[Key], str] = key_name) -> str:
+    """A few keys in a sentence, each as `named` has it."""
     listed = list(keys_)
-    some = ", ".join(key_name(key) for key in listed[:10])
+    some = ", ".join(named(key) for key in listed[:10])
     return some + (f" and {len(listed) - 10:,} more" if len(listed) > 10 else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,57 @@ def test_a_list_of_keys_has_it_too(named: User) -> None:
         "apikey:3",
         "config (Relay)",
     ]
+
+
+def test_it_stands_beside_a_key_by_itself(named: User) -> None:
+    """In blame, on the one line of a commit, and where a status counts keys."""
+    assert named.says("blame", "apikey:1").startswith("apikey:1 (李四)  hash\n")
+    assert "(config (Relay) changed)" in named.says("log", "--oneline", "-n", "1", "--", "config")
+    named.redis.hset("apikey:1", "used", "3")
+    named.redis.hset("apikey:3", "used", "3")
+    named.redis.delete("config")
+    assert named.says("status").splitlines()[2:] == [
+        "changed since: 2 changed, 1 removed",
+        "  apikey  2 changed  (李四, …)",
+        "  config  1 removed  (Relay)",
+    ]
+    (first, *_) = map(json.loads, named.says("blame", "apikey:1", "--json").splitlines())
+    assert first["label"] == "李四"
+
+
+def test_a_conflict_and_what_is_left_of_a_restore_have_it(named: User) -> None:
+    named.redis.hset("apikey:1", "used", "3")
+    done = named.run("revert", "HEAD", "apikey:1", "--yes")
+    assert '    apikey:1 (李四)  used: "1" before, "2" after, "3" now\n' in done.out
+    assert "1 conflict in apikey:1 (李四); --theirs or --ours decides" in done.err
+    named.redis.delete("config")
+    named.says("commit")
+    named.says("restore", "HEAD~1", "--no-delete", "--dry-run")
+    named.redis.hset("apikey:9", "name", "later")
+    named.says("commit")
+    told = named.says("restore", "HEAD~1", "--no-delete", "--dry-run")
+    assert "not in the commit, kept: 1 key (apikey:9 (later))" in told
+
+
+def test_the_list_to_choose_from_has_it(named: User) -> None:
+    done = named.at_terminal("restore", "HEAD~1", "-i", types="\n", asked="help]: ")
+    assert "overwrite  hash    apikey:1 (李四)\n" in done.out
+    assert "create     hash    apikey:2 (王五\\x1b[31m)\n" in done.out
+
+
+def test_a_page_has_it_as_text(named: User) -> None:
+    """Whatever it is; and it is found as the key is."""
+    named.redis.hset("apikey:1", "name", "<b>李四")
+    for words in (["diff"], ["diff", "HEAD~1", "HEAD"], ["log"]):
+        named.says(*words, "--html", "page.html")
+        page = Path("page.html").read_text("utf-8")
+        assert ("<b>李" in page, "\x1b[31m" in page) == (False, False)
+        called = "&lt;b&gt;李四" if words == ["diff"] else "李四"
+        assert f'apikey:1</code> <span class="name label">{called}</span>' in page
+    named.says("config", "add", "redact", "name")
+    for words in (["diff"], ["log"]):
+        named.says(*words, "--html", "page.html")
+        assert "李四" not in Path("page.html").read_text("utf-8")
 
 
 def test_a_program_reads_it_as_a_member(named: User) -> None:

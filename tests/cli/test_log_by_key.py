@@ -73,8 +73,8 @@ def test_all_that_changed_is_told_if_asked_for(history: User) -> None:
             D  user:1  string
                  - "a"
             A  user:2  hash
-                 + mail: "b@example.org"
                  + name: "b"
+                 + mail: "b@example.org"
     """)
 
 

@@ -7,7 +7,9 @@ from textwrap import dedent
 import pytest
 
 from gitbackup.format.names import escape
-from gitbackup.model.keys import FUNCTIONS
+from gitbackup.model.changes import Action, KeyChange
+from gitbackup.model.keys import FUNCTIONS, Key
+from gitbackup.report.text.diff import DiffView, change_lines
 from tests.diff.telling import SOON, entry, machine, text
 
 
@@ -274,3 +276,12 @@ def test_of_a_new_document_it_is_the_paths() -> None:
     value = '{"on": true, "title": "x", "list": [1, {"a": null}], "empty": {}}'
     lines = text(None, entry("string", value)).splitlines()
     assert lines[1:] == ['     + title: "x"', "     + on: true", "     + list[0]: 1"]
+
+
+def test_all_of_it_is_arranged_in_the_same_way_unless_it_is_to_be_as_stored() -> None:
+    """As `log -p` has it; `--full` shows what is stored."""
+    made = entry("hash", {"a": "", "b": "x", "name": "n"} | {f"f{n:02}": "x" for n in range(12)})
+    change = KeyChange(Key(0, "k"), Action.ADDED, None, "db0.json")
+    lines = [*change_lines(change, None, made, [], DiffView(full=True, stored=False))]
+    assert ('+ name: "n"' in lines[1], "+ … 1 empty" in lines[-1], len(lines)) == (True, True, 16)
+    assert '+ a: ""' in [*change_lines(change, None, made, [], DiffView(full=True))][1]

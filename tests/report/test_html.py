@@ -361,9 +361,9 @@ def test_the_pages_of_a_history(tab: Tab, tmp_path: Path) -> None:
     few = [KeyChange(Key(0, "config"), Action.CHANGED, "", "")]
     many = [KeyChange(Key(1, f"usage:{n}"), Action.ADDED, "", "") for n in range(200)]
     commits = [
-        (commit(3, "traffic", 23), many, Counts()),
-        (commit(2, EVIL[0]), few, Counts()),
-        (commit(1, "begin"), few, Counts()),
+        html.LoggedCommit(commit(3, "traffic", 23), many),
+        html.LoggedCommit(commit(2, EVIL[0]), few),
+        html.LoggedCommit(commit(1, "begin"), few),
     ]
     tab.open(_file(tmp_path, html.log_page(html.SideTitle("relay", "HEAD~2"), MADE, commits)))
     heads = "[...document.querySelectorAll('h2, .commit > summary')].map(e => e.innerText)"
@@ -406,7 +406,7 @@ def test_a_page_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_history_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commits beyond the most are not read."""
     monkeypatch.setattr("gitbackup.report.html.log.MOST_COMMITS", 2)
-    commits = ((commit(number, "s"), (), Counts()) for number in (5, 4, 3, 2))
+    commits = (html.LoggedCommit(commit(number, "s"), ()) for number in (5, 4, 3, 2))
     whole = "".join(html.log_page(html.SideTitle("relay"), MADE, commits))
     assert "This page shows the last 2 commits; there are older ones." in whole
-    assert [info.id[-1] for info, _, _ in commits] == ["2"]
+    assert [each.info.id[-1] for each in commits] == ["2"]

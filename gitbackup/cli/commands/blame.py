@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gitbackup.cli import completions, terminal
+from gitbackup.cli.diff_output import labels_of
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
@@ -59,9 +60,10 @@ def blame(
     backup = open_backup(repo)
     found = backup.blame(key, commit_ish, db, redact=redact)
     terminal.warn_all(found.warnings)
+    label = labels_of(backup).of(found.key, found.entry)
     with reading(backup):
         if as_json:
             for line in found.lines:
-                terminal.say_json(blame_object(found.key, line, found.redacted))
+                terminal.say_json(blame_object(found.key, line, found.redacted, label))
         else:
-            terminal.say(history.blame_lines(found.key, found.entry, found.lines))
+            terminal.say(history.blame_lines(found.key, found.entry, found.lines, label))

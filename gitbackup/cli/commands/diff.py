@@ -129,7 +129,7 @@ def diff(
     if html:
         from gitbackup.cli.html_output import write_diff  # it loads what a terminal has no need of
 
-        write_diff(html, backup, found)
+        write_diff(html, backup, found, labels_of(backup))
     else:
         with reading(backup):
             if form == "redis":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,11 +147,12 @@ def _go_together(of_keys: bool, needs_keys: bool, counts: bool, every: bool) -> 
 
 
 def _write(html: str, backup: Backup, selection: Selection, of_keys: bool, every: bool) -> None:
+    from gitbackup.cli.diff_output import labels_of
     from gitbackup.cli.html_output import write_log  # it loads what a terminal has no need of
 
     if of_keys:
         raise UsageError("log --html shows all keys: leave out the key patterns, -S and --when")
-    write_log(html, backup, selection, every)
+    write_log(html, backup, selection, labels_of(backup), every)
 
 
 def _selection(
@@ -201,14 +203,16 @@ def _say_traced(backup: Backup, found: Iterable[CommitChanges], how: tuple[bool,
     from gitbackup.report.text import history
 
     as_json, oneline, stat, patch = how
-    seen = view(backup, patch)
+    seen = replace(view(backup, patch), stored=False)
     for told in found:
         if as_json:
             terminal.say_json(
                 traced_object(told.info, told.keys, told.damage, told.left, seen.labels)
             )
         elif oneline:
-            terminal.say([sentences.short_line(told.info, history.what_changed(told.keys))])
+            terminal.say(
+                [sentences.short_line(told.info, history.what_changed(told.keys, seen.labels))]
+            )
         else:
             terminal.say(sentences.head_lines(told.info))
             if stat:

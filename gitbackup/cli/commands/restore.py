@@ -12,6 +12,7 @@ import click
 from gitbackup import Backup
 from gitbackup.cli import completions, terminal
 from gitbackup.cli.choose import choose
+from gitbackup.cli.diff_output import labels_of
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
@@ -157,7 +158,8 @@ def restore(
             skips = {"skip_damaged": skip_damaged, "skip_unsupported": skip_unsupported}
             how = _meant(ctx, backup, commit, words | skips, manner)
             if interactive:
-                how = _meant(ctx, backup, commit, words | skips | _chosen(ctx, how, manner), manner)
+                chosen = _chosen(ctx, backup, how, manner)
+                how = _meant(ctx, backup, commit, words | skips | chosen, manner)
     try:
         carry_out(ctx, backup, how, manner, how.damaged)
     except NewerFormat:
@@ -187,13 +189,15 @@ def _meant(
         return backup.restorer(error.then, **words)
 
 
-def _chosen(ctx: click.Context, how: Restorer, manner: PlanOptions) -> dict[str, Any]:
+def _chosen(
+    ctx: click.Context, backup: Backup, how: Restorer, manner: PlanOptions
+) -> dict[str, Any]:
     """Return the words that name the keys which a person chooses; exits if there are none."""
     if not terminal.asks():
         raise UsageError("-i asks which keys to restore: give key globs instead")
     plan = how.plan()
     try:
-        chosen = choose(plan, manner.as_json) if plan.keys else None
+        chosen = choose(plan, manner.as_json, labels_of(backup)) if plan.keys else None
     except click.Abort:
         raise terminal.Untouched from None
     if chosen is None:

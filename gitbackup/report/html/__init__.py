@@ -6,6 +6,6 @@ search. All that comes from the database is hostile here, and reaches the page a
 
 from gitbackup.report.html.diff import diff_page
 from gitbackup.report.html.frame import SideTitle, order
-from gitbackup.report.html.log import log_page
+from gitbackup.report.html.log import LoggedCommit, log_page
 
-__all__ = ["SideTitle", "diff_page", "log_page", "order"]
+__all__ = ["LoggedCommit", "SideTitle", "diff_page", "log_page", "order"]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format.names import escape, name
 from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange, ValueChange
@@ -21,6 +22,7 @@ from gitbackup.report.html.frame import (
     count_by_space,
     counted,
     framed,
+    label,
     marked,
     safe,
     space_of,
@@ -46,17 +48,19 @@ def diff_page(
     changes: Sequence[KeyChange],
     items: Iterable[Item],
     hidden: Counts = Counts(),  # noqa: B008  frozen
+    labels: Labels = NO_LABELS,
 ) -> Iterator[str]:
     """Yield a page of `changes`, a piece at a time; `items` has each of them whole.
 
-    Both are in `order`. `hidden` counts the quiet keys, which are in neither.
+    Both are in `order`. `hidden` counts the quiet keys, which are in neither. `labels` stand beside
+    the names of keys.
     """
     before, after = sides
     heading = f'{before.markup} <span class="to" aria-label="to">→</span> {after.markup}'
     titled = Titled("gitbackup diff", f"{before.name} → {after.name}", heading)
     counts = count_by_space(changes)
     tools = Tools("keys", "Key", "Value", actions=True)
-    return framed(titled, created, tools, _body(changes, counts, items, tools, hidden))
+    return framed(titled, created, tools, _body(changes, counts, items, tools, hidden, labels))
 
 
 def _body(
@@ -65,6 +69,7 @@ def _body(
     items: Iterable[Item],
     tools: Tools,
     hidden: Counts,
+    labels: Labels,
 ) -> Iterator[str]:
     total = sum(counts.values(), Counts())
     yield f'<p class="total">{counted(total) if changes else "Nothing differs."}</p>\n'
@@ -76,7 +81,7 @@ def _body(
     if changes:
         yield toolbar(tools)
     yield "<main>\n"
-    yield from _places(changes, counts, items)
+    yield from _places(changes, counts, items, labels)
     yield "</main>\n"
 
 
@@ -100,11 +105,14 @@ def _overview(counts: dict[Space, Counts]) -> Iterator[str]:
 
 
 def _places(
-    changes: Sequence[KeyChange], counts: dict[Space, Counts], items: Iterable[Item]
+    changes: Sequence[KeyChange],
+    counts: dict[Space, Counts],
+    items: Iterable[Item],
+    labels: Labels,
 ) -> Iterator[str]:
     """Yield the keys, by database and namespace; the database has a title if there are several."""
     several = len({space.place for space in counts}) > 1
-    page = _Page(counts)
+    page = _Page(counts, labels)
     for place, inside in groupby(items, lambda item: item[0].key.place):
         if several:
             place_counts = sum((n for space, n in counts.items() if space.place == place), Counts())
@@ -127,8 +135,9 @@ def _places(
 class _Page:
     """The keys of a page, as many as there is room for."""
 
-    def __init__(self, counts: dict[Space, Counts]) -> None:
+    def __init__(self, counts: dict[Space, Counts], labels: Labels) -> None:
         self.shown = self._text = 0
+        self._labels = labels
         self._counts = counts
         self._numbers = {space: at for at, space in enumerate(counts)}
 
@@ -151,7 +160,7 @@ class _Page:
 
     def _keys(self, items: Iterable[Item]) -> Iterator[str]:
         for item in items:
-            piece = "".join(_key(*item))
+            piece = "".join(_key(*item, self._labels))
             yield piece
             self.shown += 1
             self._text += len(piece)
@@ -160,13 +169,18 @@ class _Page:
 
 
 def _key(
-    change: KeyChange, before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
+    change: KeyChange,
+    before: Entry | None,
+    after: Entry | None,
+    values: Sequence[ValueChange],
+    labels: Labels,
 ) -> Iterator[str]:
     action = change.action.value
     types = " → ".join(dict.fromkeys(escape(entry["type"]) for entry in (before, after) if entry))
     yield (
         f'<details class="item {action}" open><summary><b title="{action}">{SIGNS[action]}</b>'
         f'<code class="name">{safe(name(change.key.name))}</code>'
+        f"{label(labels.of(change.key, after, before))}"
         f"<small>{safe(types)}</small></summary><dl>"
     )
     for row in rows(change, before, after, values):

@@ -136,6 +136,11 @@ def toolbar(tools: Tools) -> str:
     return "".join(parts)
 
 
+def label(text: str) -> str:
+    """Return a key's label as it stands behind the name; it is found as that is."""
+    return f' <span class="name label">{safe(escape(text))}</span>' if text else ""
+
+
 def counted(counts: Counts) -> str:
     """Return how many were added, changed and removed, each with its sign."""
     parts = [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from types import MappingProxyType
+from typing import NamedTuple
 
 from gitbackup.errors import Damaged
 from gitbackup.format import unprintable
@@ -12,6 +14,7 @@ from gitbackup.format.names import escape, name
 from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.commits import CommitInfo
+from gitbackup.model.keys import Key
 from gitbackup.report.html.frame import (
     MOST_TEXT,
     SIGNS,
@@ -22,6 +25,7 @@ from gitbackup.report.html.frame import (
     count_by_space,
     counted,
     framed,
+    label,
     order,
     safe,
     space_of,
@@ -38,11 +42,18 @@ MOST_KEYS = 100
 FEW = 12
 """Keys of a namespace that are in sight as soon as their commit is."""
 
-Commit = tuple[CommitInfo, "Sequence[KeyChange] | Damaged", Counts]
-"""A commit, the keys that it changed or why they cannot be read, and how many quiet keys."""
+
+class LoggedCommit(NamedTuple):
+    """A commit, the keys that it changed or why they cannot be read, and how many quiet ones;
+    `labels` stand beside keys."""
+
+    info: CommitInfo
+    changes: Sequence[KeyChange] | Damaged
+    hidden: Counts = Counts()
+    labels: Mapping[Key, str] = MappingProxyType({})
 
 
-def log_page(title: SideTitle, created: datetime, commits: Iterable[Commit]) -> Iterator[str]:
+def log_page(title: SideTitle, created: datetime, commits: Iterable[LoggedCommit]) -> Iterator[str]:
     """Yield a page of commits, newest first, a piece at a time; they are read when needed."""
     tools = Tools("commits", "Key", "Message", actions=False)
     return framed(
@@ -50,10 +61,11 @@ def log_page(title: SideTitle, created: datetime, commits: Iterable[Commit]) -> 
     )
 
 
-def _body(commits: Iterable[Commit], tools: Tools) -> Iterator[str]:
+def _body(commits: Iterable[LoggedCommit], tools: Tools) -> Iterator[str]:
     yield f"</header>\n{toolbar(tools)}<main>\n"
     size, day = 0, None
-    for shown, (info, changes, hidden) in enumerate(commits):
+    for shown, commit in enumerate(commits):
+        info = commit.info
         if shown == MOST_COMMITS or size >= MOST_TEXT:
             yield (
                 f'<p class="cut" role="note">This page shows the last {shown:,} commits; there'
@@ -64,16 +76,15 @@ def _body(commits: Iterable[Commit], tools: Tools) -> Iterator[str]:
             yield "</section>\n" if day else ""
             day = info.date.date()
             yield f'<section class="group"><h2>{day:%A}, {day.day} {day:%B %Y}</h2>\n'
-        piece = "".join(_commit(info, changes, hidden))
+        piece = "".join(_commit(commit))
         yield piece
         size += len(piece)
     yield "</section>\n" if day else "<p>There are no commits.</p>\n"
     yield "</main>\n"
 
 
-def _commit(
-    info: CommitInfo, changes: Sequence[KeyChange] | Damaged, hidden: Counts
-) -> Iterator[str]:
+def _commit(commit: LoggedCommit) -> Iterator[str]:
+    info, changes, hidden, labels = commit
     if info.counts:
         counts = counted(info.counts)
     else:
@@ -95,7 +106,7 @@ def _commit(
     ordered = sorted(changes, key=order)
     by_space = count_by_space(ordered)
     for space, inside in groupby(ordered, lambda change: space_of(change.key)):
-        yield from _space(space, by_space[space], [*inside])
+        yield from _space(space, by_space[space], [*inside], labels)
     if hidden:
         yield f'<p class="hidden">Quiet keys, not shown: {hidden}.</p>'
     facts = {"Commit": info.id, "Author": info.author, **info.trailers}
@@ -105,21 +116,25 @@ def _commit(
     yield "</dl></details></details>\n"
 
 
-def _space(space: Space, counts: Counts, changes: Sequence[KeyChange]) -> Iterator[str]:
+def _space(
+    space: Space, counts: Counts, changes: Sequence[KeyChange], labels: Mapping[Key, str]
+) -> Iterator[str]:
     """Yield one namespace of a commit; its keys are folded if they are many."""
     opened = " open" if len(changes) <= FEW else ""
     place = "" if space.place == "db0" else f'<span class="place">{safe(space.place)}</span>'
     yield f'<details class="keys"{opened}><summary>{place}{space.markup}{counted(counts)}</summary>'
-    yield f"<ul>{''.join(map(_key, changes[:MOST_KEYS]))}</ul>"
+    shown = (_key(change, labels.get(change.key, "")) for change in changes[:MOST_KEYS])
+    yield f"<ul>{''.join(shown)}</ul>"
     if len(changes) > MOST_KEYS:
         more = amounts.counted(len(changes) - MOST_KEYS, "more key")
         yield f'<p class="cut">and {more}</p>'
     yield "</details>"
 
 
-def _key(change: KeyChange) -> str:
+def _key(change: KeyChange, called: str) -> str:
     action = change.action.value
     sign = f'<b title="{action}">{SIGNS[action]}</b>'
     return (
-        f'<li class="{action}">{sign}<code class="name">{safe(name(change.key.name))}</code></li>'
+        f'<li class="{action}">{sign}<code class="name">{safe(name(change.key.name))}</code>'
+        f"{label(called)}</li>"
     )

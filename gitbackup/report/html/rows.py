@@ -16,7 +16,7 @@ from gitbackup.model.list_edits import Edit, edits
 from gitbackup.report.text.diff import what
 from gitbackup.report.values.short import instant, skippable, skipped_note
 from gitbackup.report.values.text_diff import several_lines
-from gitbackup.report.values.value_preview import score
+from gitbackup.report.values.value_preview import left_out, score, telling, titled
 
 MOST_ROWS = 100
 """Rows of one key."""
@@ -135,7 +135,8 @@ def _signed(sign: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _entry(entry: Entry | None, action: Action) -> Iterator[Row]:
-    """Yield the rows of an entry that came or went: its expiry, then the first of its value."""
+    """Yield the rows of an entry that came or went: its expiry, then the first of its value, what
+    tells most at the beginning."""
     if entry is None:
         return
     expiries = {"expires": entry["expires_at"]} if "expires_at" in entry else {}
@@ -143,6 +144,12 @@ def _entry(entry: Entry | None, action: Action) -> Iterator[Row]:
     expiries |= {f"{name(field)} expires": fields[field] for field in islice(fields, MOST_ROWS)}
     for title, moment in expiries.items():
         yield _one_sided(title, instant(moment), action)
+    if parts := telling(entry):
+        for part in parts[:MOST_ROWS]:
+            yield _one_sided(titled(part, name), _text(part.value), action)
+        if left := left_out(len(parts) - MOST_ROWS, entry):
+            yield Row(note=left)
+        return
     value = kind_of(entry).rows(entry["value"])
     yield from _bounded((_value_row(row, action) for row in value.rows), value.total, value.many)
 

@@ -179,12 +179,13 @@ def _redacted(redacted: bool) -> dict[str, Any]:
     return {"redacted": True} if redacted else {}
 
 
-def blame_object(key: Key, line: BlameLine, redacted: bool) -> dict[str, Any]:
+def blame_object(key: Key, line: BlameLine, redacted: bool, label: str = "") -> dict[str, Any]:
     """Return a part of a key, and the commit that it is from."""
     return {
         "schema": "gitbackup.blame/1",
         **key_object(key),
         **_redacted(redacted),
+        **({"label": label} if label else {}),
         "part": line.part.value,
         "name": line.name,
         "path": list(line.path),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gitbackup.format.names import key_list, key_name, shown
 from gitbackup.model.amounts import counted
 from gitbackup.model.changes import ABSENT, Action, Part, ValueChange
+from gitbackup.model.keys import Key
 from gitbackup.model.merging import Clash, Conflict
 from gitbackup.report.text.diff import what
 from gitbackup.report.values.short import instant
 from gitbackup.report.values.value_preview import score
+
+Named = Callable[[Key], str]
 
 SHOWN = 20
 """Conflicts that are told at most, unless all are asked for."""
@@ -20,9 +23,12 @@ EXPIRIES = (Part.EXPIRY, Part.FIELD_EXPIRY)
 
 
 def conflict_lines(
-    conflicts: Sequence[Conflict], commit: str, every: bool = False
+    conflicts: Sequence[Conflict], commit: str, every: bool = False, named: Named = key_name
 ) -> Iterator[str]:
-    """Yield each conflict with its three versions, and how to decide it; no line for none."""
+    """Yield each conflict with its three versions, and how to decide it; no line for none.
+
+    `named` returns a key as it is shown.
+    """
     if not conflicts:
         return
     many = counted(len(conflicts), "conflict")
@@ -30,20 +36,19 @@ def conflict_lines(
     told = conflicts if every else conflicts[:SHOWN]
     for key, clash in told:
         before, after, now = (_shown(clash.part, version) for version in clash.versions)
-        named = f"{key_name(key)}  {_what(clash)}"
-        yield f"    {named}: {before} before, {after} after, {now} now"
+        where = f"{named(key)}  {_what(clash)}"
+        yield f"    {where}: {before} before, {after} after, {now} now"
     if len(conflicts) > len(told):
         yield f"    and {len(conflicts) - len(told):,} more; --full lists all"
     yield f"    --theirs takes the value from before {commit[:7]}, --ours keeps the present one;"
     yield f"    --counters takes off what {commit[:7]} added to a whole number"
 
 
-def left(conflicts: Sequence[Conflict]) -> str:
-    """Return which keys have conflicts, as part of a sentence."""
-    named = key_list(dict.fromkeys(conflict.key for conflict in conflicts))
+def left(conflicts: Sequence[Conflict], named: Named = key_name) -> str:
+    """Return which keys have conflicts, as part of a sentence; `named` as for the lines."""
+    keys = key_list(dict.fromkeys(conflict.key for conflict in conflicts), named)
     return (
-        f"not reverted: {counted(len(conflicts), 'conflict')} in {named};"
-        " --theirs or --ours decides"
+        f"not reverted: {counted(len(conflicts), 'conflict')} in {keys}; --theirs or --ours decides"
     )
 
 

@@ -46,7 +46,8 @@ class DiffView:
 
     `columns` is the width that lines are cut to, None for no limit; `now` is what expiries are
     counted from; `full` shows every line of large values; `rank` the ranks of the members of
-    sorted sets. `labels` are shown beside the names of keys.
+    sorted sets. `labels` are shown beside the names of keys. Values that came or went are shown
+    as they are `stored`, or else with what tells most first; by default if the view is `full`.
     """
 
     columns: int | None = None
@@ -54,6 +55,11 @@ class DiffView:
     full: bool = False
     rank: bool = False
     labels: Labels = NO_LABELS
+    stored: bool | None = None
+
+    @property
+    def as_stored(self) -> bool:
+        return self.full if self.stored is None else self.stored
 
     @property
     def moment(self) -> datetime:
@@ -100,7 +106,9 @@ def change_lines(
         lines = _changed_lines(before, after, values, view)
     else:
         entry, sign = (after, "+ ") if change.action is Action.ADDED else (before, "- ")
-        value_lines = entry_lines(entry, view.most(PREVIEW), view.named, view.moment)
+        value_lines = entry_lines(
+            entry, view.most(PREVIEW), view.named, view.moment, view.as_stored
+        )
         lines = (sign + line for line in value_lines)
     for line in lines:
         if isinstance(line, UncutLine):
@@ -158,9 +166,9 @@ class _Inside:
         """Yield the lines of one difference; a text of several lines is compared line by line."""
         noted = value.note not in ("", NOTE)
         if value.part is Part.TYPE:
-            most, named = self._view.most(PREVIEW), self._view.named
-            yield from ("- " + line for line in preview(self._before, most, named))
-            yield from ("+ " + line for line in preview(self._after, most, named))
+            how = self._view.most(PREVIEW), self._view.named, self._view.as_stored
+            yield from ("- " + line for line in preview(self._before, *how))
+            yield from ("+ " + line for line in preview(self._after, *how))
         elif value.part is Part.MEMBER:
             yield SIGNS[value.action] + name(value.name) + (f": {value.note}" if noted else "")
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
+from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format import unprintable
 from gitbackup.format.names import escape, key_name, name, shown
 from gitbackup.model.amounts import counted
@@ -29,11 +30,12 @@ SUBJECT = 32
 INDENT = "    "
 
 
-def what_changed(keys: Sequence[KeyDiff]) -> str:
+def what_changed(keys: Sequence[KeyDiff], labels: Labels = NO_LABELS) -> str:
     """Return a few words for the keys that a commit changed."""
     if len(keys) == 1:
         change = keys[0].change
-        return f"{key_name(change.key)} {change.action}"
+        label = beside(labels.of(change.key, keys[0].after, keys[0].before))
+        return f"{key_name(change.key)}{label} {change.action}"
     actions = [key.change.action for key in keys]
     return str(Counts(*(actions.count(action) for action in Action)))
 
@@ -78,9 +80,11 @@ def numbers_lines(summary: Summary, hidden: Counts, columns: int | None) -> Iter
         yield INDENT + line
 
 
-def blame_lines(key: Key, entry: Entry, lines: Sequence[BlameLine]) -> Iterator[str]:
+def blame_lines(
+    key: Key, entry: Entry, lines: Sequence[BlameLine], label: str = ""
+) -> Iterator[str]:
     """Yield a key, then each part of it behind the commit that it is from."""
-    yield f"{paint(Style.HEADING, key_name(key))}  {escape(entry['type'])}"
+    yield f"{paint(Style.HEADING, key_name(key))}{beside(label)}  {escape(entry['type'])}"
     wide = min(SUBJECT, max((width(escape(line.info.subject)) for line in lines), default=0))
     last = ""
     for line in lines:

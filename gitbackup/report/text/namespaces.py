@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from gitbackup.format.names import escape
 from gitbackup.model.amounts import counted
@@ -29,6 +30,8 @@ SPECIAL = re.compile(r"[*?\[\]\\]")
 
 Namespace = tuple[str, str]
 """A place, such as `db0`, and a namespace in it."""
+
+NOTHING: Mapping[Namespace, Sequence[str]] = MappingProxyType({})
 
 
 def titled(place: str, space: str) -> str:
@@ -63,15 +66,30 @@ def namespace_lines(
     text: Callable[[Counts], str] = str,
     full: bool = False,
     hint: str = "",
+    called: Mapping[Namespace, Sequence[str]] = NOTHING,
 ) -> Iterator[str]:
-    """Yield a line for each namespace, the names aligned; `hint` tells how to see the rest."""
+    """Yield a line for each namespace, the names aligned; `hint` tells how to see the rest.
+
+    `called` has the labels of some of the keys.
+    """
     shown = namespaces if full else biggest(namespaces)
-    rows = [(titled(*space), text(counts)) for space, counts in shown.items()]
+    rows = [
+        (titled(*space), text(counts) + _called(called.get(space, ()), counts.total))
+        for space, counts in shown.items()
+    ]
     wide = max((width(title) for title, _ in rows), default=0)
     yield from (f"  {pad(title, wide)}  {line}" for title, line in rows)
     if len(namespaces) > len(shown):
         rest = len(namespaces) - len(shown)
         yield f"  and {counted(rest, 'more prefix', 'more prefixes')}{hint}"
+
+
+def _called(labels: Sequence[str], keys: int) -> str:
+    """Return labels of some of so many keys as they stand behind their number."""
+    if not labels:
+        return ""
+    named = ", ".join(escape(label) for label in labels)
+    return f"  ({named}, …)" if keys > len(labels) else f"  ({named})"
 
 
 def stat_lines(

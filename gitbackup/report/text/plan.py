@@ -10,7 +10,7 @@ from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, Counts
 from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Plan, PlannedKey
-from gitbackup.report.text.conflicts import conflict_lines
+from gitbackup.report.text.conflicts import Named, conflict_lines
 from gitbackup.report.text.diff import beside
 from gitbackup.report.text.namespaces import namespace_lines
 
@@ -27,8 +27,13 @@ LONGEST = 1_000
 VERBS = {Action.ADDED: "create", Action.CHANGED: "overwrite", Action.REMOVED: "delete"}
 
 
-def plan_lines(plan: Plan, every: bool = False, labels: Labels = NO_LABELS) -> Iterator[str]:
-    """Yield what a restore is going to do: in numbers, then key by key, with their labels."""
+def plan_lines(
+    plan: Plan, every: bool = False, labels: Labels = NO_LABELS, named: Named = key_name
+) -> Iterator[str]:
+    """Yield what a restore is going to do: in numbers, then key by key, with their labels.
+
+    `named` returns a key that is no part of it as it is shown.
+    """
     if plan.keys:
         what = f"{_verb(plan)} {escape(plan.name) if plan.name else plan.commit[:7]}"
         place = "into"
@@ -43,11 +48,11 @@ def plan_lines(plan: Plan, every: bool = False, labels: Labels = NO_LABELS) -> I
         yield from namespace_lines(plan.namespaces, _counted)
         yield ""
     yield from _key_lines(plan, every, labels)
-    yield from conflict_lines(plan.conflicts, plan.commit, every)
-    yield from _set_aside("already expired, left out", plan.expired)
-    yield from _set_aside("expires within the hour", plan.soon)
-    yield from _set_aside(f"not in the {_source(plan)}, kept", plan.kept)
-    yield from _set_aside("not supported by the server, left out", plan.unsupported)
+    yield from conflict_lines(plan.conflicts, plan.commit, every, named)
+    yield from _set_aside("already expired, left out", plan.expired, named)
+    yield from _set_aside("expires within the hour", plan.soon, named)
+    yield from _set_aside(f"not in the {_source(plan)}, kept", plan.kept, named)
+    yield from _set_aside("not supported by the server, left out", plan.unsupported, named)
     if plan.goes and plan.comes:
         yield f"  replaces {size(plan.goes)} with {size(plan.comes)}"
     elif plan.goes or plan.comes:
@@ -92,8 +97,7 @@ def _counted(counts: Counts) -> str:
 def _key_lines(plan: Plan, every: bool, labels: Labels) -> Iterator[str]:
     shown = plan.keys if every else plan.keys[:PLANNED]
     rows = [
-        (VERBS[step.action], escape(step.type), key_name(step.key) + _label(plan, step, labels))
-        for step in shown
+        (VERBS[step.action], escape(step.type), step_name(plan, step, labels)) for step in shown
     ]
     verbs, types = (max((len(row[at]) for row in rows), default=0) for at in (0, 1))
     yield from (f"  {verb:<{verbs}}  {kind:<{types}}  {key}" for verb, kind, key in rows)
@@ -101,15 +105,16 @@ def _key_lines(plan: Plan, every: bool, labels: Labels) -> Iterator[str]:
         yield f"  and {len(plan.keys) - len(shown):,} more; --full lists all"
 
 
-def _label(plan: Plan, step: PlannedKey, labels: Labels) -> str:
+def step_name(plan: Plan, step: PlannedKey, labels: Labels) -> str:
+    """Return the key of a step with its label."""
     if not labels.concern(step.key):
-        return ""
+        return key_name(step.key)
     before, after = plan.sides(step)
-    return beside(labels.of(step.key, after, before))
+    return key_name(step.key) + beside(labels.of(step.key, after, before))
 
 
-def _set_aside(why: str, left: Sequence[Key]) -> Iterator[str]:
+def _set_aside(why: str, left: Sequence[Key], named: Named) -> Iterator[str]:
     if left:
-        first = ", ".join(key_name(key) for key in left[:3])
+        first = ", ".join(named(key) for key in left[:3])
         more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
         yield f"  {why}: {counted(len(left), 'key')} ({first}{more})"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gitbackup.format.names import escape, key_list
+from gitbackup.format.names import escape, key_list, key_name
 from gitbackup.model.alarm import Alarm, alarm_in
 from gitbackup.model.amounts import age, counted, size
 from gitbackup.model.changes import Counts
@@ -51,9 +51,10 @@ def already(result: RestoreResult) -> str:
     return f"already done: the database equals {result.plan.source}"
 
 
-def accepted(named: Sequence[Key]) -> str:
+def accepted(keys_: Sequence[Key], named: Callable[[Key], str] = key_name) -> str:
     """Return what proves keys whose dump the server took, and returns in other bytes."""
-    return f"not compared: {key_list(named)}; the server accepted the dump but returns another one"
+    listed = key_list(keys_, named)
+    return f"not compared: {listed}; the server accepted the dump but returns another one"
 
 
 def commit_lines(result: CommitResult) -> Iterator[str]:
@@ -215,7 +216,7 @@ def status_lines(status: Status) -> Iterator[str]:
     yield f"HEAD {head.short_id} ({age(head.date)}): {escape(head.subject)}"
     if status.summary.counts:
         yield f"changed since: {changed(status.summary)}"
-        yield from namespace_lines(status.summary.namespaces)
+        yield from namespace_lines(status.summary.namespaces, called=status.called)
     else:
         yield "nothing changed since"
     yield from hidden_lines(status.hidden)

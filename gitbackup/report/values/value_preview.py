@@ -33,7 +33,7 @@ PREVIEW = 10
 
 
 def entry_lines(
-    entry: Entry | None, most: int | None, named: Named, now: datetime
+    entry: Entry | None, most: int | None, named: Named, now: datetime, stored: bool = False
 ) -> Iterator[str]:
     """Yield a key that was added or removed: its expiry, then the first of its value."""
     if entry is None:
@@ -43,17 +43,20 @@ def entry_lines(
     expiring = len(entry.get("field_expires_at", ()))
     if expiring:
         yield counted(expiring, "field expires", "fields expire")
-    yield from preview(entry, most, named)
+    yield from preview(entry, most, named, stored)
 
 
-def preview(entry: Entry | None, most: int | None, named: Named) -> Iterator[str]:
+def preview(
+    entry: Entry | None, most: int | None, named: Named, stored: bool = False
+) -> Iterator[str]:
     """Yield the first lines of a value, with `most` None all, and how many more there are.
 
-    `named` returns a name as it stands in front of a value.
+    `named` returns a name as it stands in front of a value. What tells most comes first and what is
+    empty is counted, unless the value is to be shown as it is `stored`.
     """
     if entry is None:
         return
-    if most is not None and (told := _telling(entry)):
+    if not stored and (told := telling(entry)):
         yield from _first(told, entry, most, named)
         return
     value = kind_of(entry).rows(entry["value"])
@@ -69,7 +72,7 @@ def preview(entry: Entry | None, most: int | None, named: Named) -> Iterator[str
         yield f"… {counted(more, f'more {value.one}', f'more {value.many}')}"
 
 
-def _telling(entry: Entry) -> list[PartOf]:
+def telling(entry: Entry) -> list[PartOf]:
     """Return the parts of a hash or a JSON document that are not empty, the telling ones first;
     none of a value of another kind."""
     kind = kind_of(entry)
@@ -86,17 +89,25 @@ def _rank(part: PartOf) -> int:
     return TELLING.index(name) if name in TELLING else len(TELLING)
 
 
-def _first(told: Sequence[PartOf], entry: Entry, most: int, named: Named) -> Iterator[str]:
+def _first(told: Sequence[PartOf], entry: Entry, most: int | None, named: Named) -> Iterator[str]:
     """Yield the first of these parts, and how many more, and how many empty ones, there are."""
     for part in told[:most]:
-        title = dotted(part.name, part.path) if part.path else named(part.name)
-        yield f"{title}: {shown(part.value)}"
-    more = max(len(told) - most, 0)
+        yield f"{titled(part, named)}: {shown(part.value)}"
+    if left := left_out(0 if most is None else len(told) - most, entry):
+        yield left
+
+
+def titled(part: PartOf, named: Named) -> str:
+    """Return what a part of a value is called."""
+    return dotted(part.name, part.path) if part.path else named(part.name)
+
+
+def left_out(more: int, entry: Entry) -> str:
+    """Return that so many more fields, and the empty ones, are not shown; empty if all are."""
     whole = (part for part in parts_of(entry) if part.part is Part.FIELD and not part.path)
     empty = sum(part.value == "" for part in whole)
     rest = [counted(more, "more field")] * (more > 0) + [f"{empty:,} empty"] * (empty > 0)
-    if rest:
-        yield f"… {', '.join(rest)}"
+    return f"… {', '.join(rest)}" if rest else ""
 
 
 def score(value: Any) -> str:
