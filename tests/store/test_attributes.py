@@ -56,6 +56,16 @@ def test_it_is_named_and_nothing_is_written(
 
 
 @pytest.mark.usefixtures("first")
+def test_one_that_only_the_index_has_counts_too(repository: Repository) -> None:
+    file = give(repository, ".gitattributes", "*.json ident")
+    git(repository.path, "add", ".gitattributes")
+    file.unlink()
+
+    with pytest.raises(GitbackupError, match="the attribute ident"):
+        commit(repository, MORE)
+
+
+@pytest.mark.usefixtures("first")
 @pytest.mark.parametrize("attribute", HARMLESS)
 def test_what_changes_no_byte_is_no_matter(repository: Repository, attribute: str) -> None:
     give(repository, ".gitattributes", f"* {attribute}")

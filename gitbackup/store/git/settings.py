@@ -108,10 +108,11 @@ def _state(git: Commands) -> object:
     """Return what is another value as soon as git's config may be another one."""
     around = environment.of_git(git.git_dir, git.folder)
     # HEAD is no part of it, but what is included may depend on the branch
-    return around, [_stamp(file) for file in (git.git_dir / "HEAD", *_files(git))]
+    return around, [stamp(file) for file in (git.git_dir / "HEAD", *_files(git))]
 
 
-def _stamp(file: Path) -> tuple[int, ...] | None:
+def stamp(file: Path) -> tuple[int, ...] | None:
+    """Return what is another value as soon as a file is another one; None if there is none."""
     try:
         found = file.stat()
     except OSError:

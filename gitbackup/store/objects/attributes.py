@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from gitbackup.errors import Damaged, GitbackupError
-from gitbackup.store.git import settings
+from gitbackup.store.git import index_file, settings
 from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.git.environment import users_file
 from gitbackup.store.objects import refs, trees
@@ -23,6 +24,7 @@ OURS = re.compile(r"gitbackup\.json|(?:db[0-9]+|functions|search)/.*", re.DOTALL
 """Files of ours, and what else is in our folders."""
 
 _ASKED = ("filter", "working-tree-encoding", "ident", "eol", "text")
+_NAME = b".gitattributes"
 _NONE = ("unspecified", "unset")
 _FILE = "core.attributesfile"
 
@@ -31,12 +33,20 @@ def check(git: Commands, paths: Iterable[str]) -> None:
     """Raise GitbackupError that names the attribute by which one of our files is kept otherwise.
 
     The user's own attributes are ours as well where they name a filter, as one that encrypts
-    does; what else they say is not followed.
+    does; what else they say is not followed. Paths that were checked before are not checked again
+    as long as all files that could give them attributes are as they were.
     """
     ours = [path for path in paths if OURS.fullmatch(path)]
     if not ours:
         return
     users = _users_file(git)
+    now = _Checked(_around(git, users), _in_folders(git, ours), set())
+    known = git.memo.get(__name__)
+    if known is not None and known.holds(now):
+        ours = [path for path in ours if path not in known.paths]
+        now = _Checked(now.around, known.folders | now.folders, known.paths)
+    if not ours:
+        return
     with _where_they_stand(git) as where:
         harmful = _told(git, ours, users, where)
         if harmful and not harmful[0][1].startswith("filter"):
@@ -49,6 +59,43 @@ def check(git: Commands, paths: Iterable[str]) -> None:
             " remove the attribute; to encrypt a history, encrypt the place that it"
             " is pushed to"
         )
+    git.memo[__name__] = now._replace(paths=now.paths | {*ours})
+
+
+class _Checked(NamedTuple):
+    """Paths that were checked, and what the files were then that could give them attributes:
+    those in their `folders`, and those `around`."""
+
+    around: object
+    folders: Mapping[str, object]
+    paths: Set[str]
+
+    def holds(self, now: _Checked) -> bool:
+        """Return whether the files are the same now."""
+        shared = self.folders.keys() & now.folders.keys()
+        alike = all(self.folders[folder] == now.folders[folder] for folder in shared)
+        return alike and self.around == now.around
+
+
+def _around(git: Commands, users: Path) -> object:
+    """Return what is another value as soon as attributes outside of a work tree may be others."""
+    staged = index_file.read(git.git_dir / "index")
+    return (
+        settings.stamp(git.git_dir / "info" / "attributes"),
+        (users, settings.stamp(users)),
+        # of no use where only git can tell what is in the index
+        object() if staged is None else [each for each in staged if each.path.endswith(_NAME)],
+        refs.head(git) if git.bare else None,
+    )
+
+
+def _in_folders(git: Commands, paths: Iterable[str]) -> dict[str, object]:
+    """Return the same of the files in each folder that a path is in."""
+    folders = {""}
+    for path in paths:
+        while (path := path.rpartition("/")[0]) and path not in folders:
+            folders.add(path)
+    return {each: settings.stamp(git.folder / each / ".gitattributes") for each in folders}
 
 
 @contextmanager

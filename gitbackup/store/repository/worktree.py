@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from gitbackup import wording
 from gitbackup.errors import Busy, Damaged, GitbackupError
+from gitbackup.store.git import index_file
 from gitbackup.store.git.command import Commands, Result, failure, file_errors, text
 from gitbackup.store.objects.attributes import OURS
 from gitbackup.store.objects.trees import EMPTY_TREE, changed_files, listing
@@ -79,7 +80,14 @@ def expect_finished(git: Commands) -> None:
 
 def expect_resolved(git: Commands) -> None:
     """Raise GitbackupError where files are in conflict."""
-    if not git.bare and git.run("ls-files", "--unmerged", "-z"):
+    if git.bare:
+        return
+    staged = index_file.read(git.git_dir / "index")
+    if staged is None:
+        conflicts = bool(git.run("ls-files", "--unmerged", "-z"))
+    else:
+        conflicts = any(each.stage for each in staged)
+    if conflicts:
         raise _in_conflict(git)
 
 
