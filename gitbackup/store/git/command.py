@@ -27,7 +27,6 @@ SETTINGS = {
     "core.fsync": "committed,reference",
     "core.logallrefupdates": "always",
     "commitgraph.changedpaths": "true",
-    "fastimport.unpacklimit": "0",  # packs of that many objects, or fewer, become loose files
     "gc.autodetach": "false",  # a repack in the background would outlive our lock
 }
 """What a data repository's config holds, and every command of ours is given besides."""
@@ -47,7 +46,7 @@ _EVERY_TIME = {
     "submodule.recurse": "false",
 }
 
-_NOT_FOR_PEOPLE = ("hint:", "fast-import: dumping crash report", "warning: notes ref")
+_NOT_FOR_PEOPLE = ("hint:", "warning: notes ref")
 
 
 class Result(NamedTuple):

@@ -1,36 +1,27 @@
-"""Write a commit by one `git fast-import`, in quarantine until all of it is written."""
+"""Write a commit and its files as one pack, in quarantine until all of it is written."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
-from gitbackup.errors import GitbackupError, UsageError
-from gitbackup.store.git.command import Commands, GitProcess, failure
+from gitbackup.errors import Busy, GitbackupError, UsageError
+from gitbackup.store.git.command import Commands, file_errors
 from gitbackup.store.git.identity import signature
-from gitbackup.store.objects import attributes, refs, trees
-from gitbackup.store.objects.object_reader import answer, ask, blob_id
+from gitbackup.store.objects import attributes, refs, tree_writer, trees
+from gitbackup.store.objects.object_reader import blob_id, reader_of
 from gitbackup.store.objects.quarantine import Quarantine
-
-_REF = "refs/gitbackup/incoming"
-_PLAIN_PATH = re.compile(rb"[A-Za-z0-9~_./-]+")
-
-# --done: else a stream that is cut off is a success. --depth=0: deltas made while the files
-# stream by are against the wrong blob, and every repack keeps them.
-_FAST_IMPORT = (
-    *("-c", "pack.compression=1", "-c", "core.compression=1"),
-    *("fast-import", "--quiet", "--done", "--depth=0", "--date-format=raw"),
-)
+from gitbackup.store.pack.index import PackedIds
+from gitbackup.store.pack.writer import PackWriter, object_id
 
 
 class CommitWriter:
     """Takes blobs, then one commit of them; a context manager, under the repository's lock.
 
     Nothing of it is in the repository before publish(), save() or hold(), and nothing stays if the
-    block ends without one of them. git starts with the first blob or the commit.
+    block ends without one of them. What a pack of the repository holds is not written again.
     """
 
     def __init__(
@@ -46,55 +37,50 @@ class CommitWriter:
         self._base = base  # whose files it starts from
         self._publish = publish
         self._save = save
-        self._process: GitProcess | None = None
         self._apart: Quarantine | None = None
+        self._known: PackedIds | None = None
+        self._pack: PackWriter | None = None
         self._commit: str | None = None
         self._written: Collection[str] = ()  # the paths of files that it writes
 
     def blob(self, data: bytes) -> str:
-        """Send the bytes of a file; return its blob's id."""
-        self.put("", data)
-        return blob_id(data)
+        """Take the bytes of a file; return its blob's id."""
+        id_ = blob_id(data)
+        self.put(id_, data)
+        return id_
 
     def put(self, blob_id: str, content: bytes) -> None:
-        """Send the bytes of a file, whose blob's id is known."""
-        with self._writing() as process:
-            process.stdin.write(b"blob\ndata %d\n" % len(content))
-            process.stdin.write(content)
-            process.stdin.write(b"\n")
+        """Take the bytes of a file, whose blob's id is known."""
+        with self._writing() as pack:
+            pack.put(b"blob", content, bytes.fromhex(blob_id))
 
     def read(self, blob_id: str) -> bytes:
-        """Return the bytes of a blob that was sent."""
-        with self._writing() as process:
-            try:
-                ask(process, b"cat-blob " + blob_id.encode("ascii"))
-                data = answer(process)
-            except (EOFError, ValueError) as error:
-                raise BrokenPipeError from error  # git has ended: _writing() says why
-        if data is None:
-            raise GitbackupError(f"git fast-import has lost the blob {blob_id}")
-        return data
+        """Return the bytes of a blob that was taken."""
+        with self._writing() as pack:
+            content = pack.read(bytes.fromhex(blob_id))
+        return reader_of(self._git).read(blob_id) if content is None else content
 
     def commit(
         self, message: str, changes: Mapping[str, str | None], when: datetime | None = None
     ) -> str:
         """Commit the base's files with `changes`, a blob's id by path, None to remove the file.
 
-        The blobs were sent before, or are in the repository. Author and committer are those of
-        git's settings, at `when` or now. Returns the commit's id. Raises GitbackupError if git
-        fails (a full disk) or if a git attribute would change a file, UsageError for a message with
-        a null byte.
+        The blobs were taken before, or are in the repository. Author and committer are those of
+        git's settings, at `when` or now. Returns the commit's id. Raises GitbackupError if it
+        cannot be written (a full disk), if a blob is missing, or if a git attribute would change a
+        file, UsageError for a message with a null byte.
         """
         if "\0" in message:
             raise UsageError("a commit message cannot contain a null byte")
         attributes.check(self._git, changes)
-        head = _head(self._git, message, self._start(), when)
-        with self._writing() as process:
-            process.stdin.write(head)
-            for line in _file_commands(changes):
-                process.stdin.write(line)
-            process.stdin.write(b"\nget-mark :1\ndone\n")
-        self._commit = self._finish()
+        with self._writing() as pack:
+            self._expect_blobs(pack, changes)
+            tree = tree_writer.write(self._files(), changes, self._folder, self._put_tree)
+            self._commit = self._put(
+                b"commit", _content(self._git, tree, self._parent, message, when)
+            )
+            pack.finish()
+            self._expect_kept(pack.left_out)
         self._written = [path for path, blob in changes.items() if blob]
         refs.keep_subject(self._git, self._commit, message)
         return self._commit
@@ -122,24 +108,12 @@ class CommitWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.kill()
+        if self._pack is not None:
+            self._pack.close()
+        if self._known is not None:
+            self._known.close()
         if self._apart is not None:
             self._apart.remove()
-
-    def _start(self) -> bytes:
-        """Return the commands that name the parent, and the base if it is another commit."""
-        if self._parent is None:
-            return b""
-        parent = self._parent.encode("ascii")
-        if self._base == self._parent:
-            return b"from " + parent
-        # with `from`, git would read the files of the parent
-        start = b"merge " + parent
-        if self._base is None:
-            return start
-        tree = trees.id_of(self._git, self._base)
-        return start + b'\nM 040000 %s ""' % tree.encode("ascii")
 
     def _made(self) -> str:
         if self._commit is None:
@@ -147,68 +121,66 @@ class CommitWriter:
         return self._commit
 
     @contextmanager
-    def _writing(self) -> Iterator[GitProcess]:
-        """Give the process, started if need be; if it breaks, raise GitbackupError with git's
-        words."""
-        starts = self._process is None
-        if self._process is None:
-            self._apart = self._apart or Quarantine(self._git)
-            self._process = self._git.start(*_FAST_IMPORT, environment=self._apart.writing())
-            self._process.widen()
+    def _writing(self) -> Iterator[PackWriter]:
+        """Give the pack that is written, begun if need be. Raises GitbackupError if the disk does
+        not take it."""
+        with file_errors("write to the data repository"):
+            if self._pack is None:
+                self._apart = Quarantine(self._git)
+                self._known = PackedIds(self._git.git_dir / "objects" / "pack")
+                self._pack = PackWriter(self._apart.packs, self._known.have)
+            yield self._pack
+
+    def _expect_blobs(self, pack: PackWriter, changes: Mapping[str, str | None]) -> None:
+        """Raise GitbackupError for a file whose blob was not taken, and is not in the
+        repository."""
+        reader = reader_of(self._git)
+        for path, id_ in changes.items():
+            if id_ and bytes.fromhex(id_) not in pack and not reader.is_blob(id_):
+                raise GitbackupError(
+                    f"{self._git.folder} has no blob {id_} for {path}; nothing was committed"
+                )
+
+    def _expect_kept(self, ids: Collection[bytes]) -> None:
+        """Raise Busy if another git has just removed objects that are not written again."""
+        now = PackedIds(self._git.git_dir / "objects" / "pack")
         try:
-            if starts and self._base:
-                # git 2.55 writes again what the repository holds, unless it has looked for
-                # something there first
-                ask(self._process, b"ls %s gitbackup.json" % self._base.encode("ascii"))
-                self._process.stdout.readline()
-            yield self._process
-        except OSError as error:
-            process, self._process = self._process, None
-            raise failure("fast-import", process.finish()) from error
+            gone = [id_ for id_ in ids if not now.have(id_)]
+        finally:
+            now.close()
+        if not all(reader_of(self._git).find(id_.hex()) for id_ in gone):
+            raise Busy(
+                f"another git removes objects from {self._git.folder}; nothing was committed,"
+                " run again"
+            )
 
-    def _finish(self) -> str:
-        """End the stream; return the commit's id, once git says that all of it is written."""
-        process, self._process = self._process, None
-        if process is None:
-            raise GitbackupError("git fast-import is not running")
-        result = process.finish()
-        if result.status:
-            raise failure("fast-import", result)
-        return result.out.decode("ascii").strip()
+    def _files(self) -> tree_writer.Folder:
+        """Return the entries of the base's tree."""
+        return self._folder(self._base) if self._base else {}
 
+    def _folder(self, tree_ish: str) -> tree_writer.Folder:
+        return trees.inside(reader_of(self._git).tree(tree_ish))
 
-def quote_path(path: str) -> bytes:
-    """Return a path as fast-import reads it, with special bytes as C escapes."""
-    data = path.encode("utf-8", "surrogateescape")
-    if _PLAIN_PATH.fullmatch(data):
-        return data
-    return b'"' + b"".join(_escaped(byte) for byte in data) + b'"'
+    def _put_tree(self, content: bytes) -> str:
+        return self._put(b"tree", content)
+
+    def _put(self, kind: bytes, content: bytes) -> str:
+        id_ = object_id(kind, content)
+        with self._writing() as pack:
+            pack.put(kind, content, id_)
+        return id_.hex()
 
 
-def _escaped(byte: int) -> bytes:
-    return bytes([byte]) if 32 <= byte < 127 and byte not in b'"\\' else b"\\%03o" % byte
-
-
-def _head(git: Commands, message: str, start: bytes, when: datetime | None) -> bytes:
-    """Return the commit command, up to its files."""
-    data = message.encode("utf-8", "replace")
+def _content(
+    git: Commands, tree: str, parent: str | None, message: str, when: datetime | None
+) -> bytes:
+    """Return the content of a commit."""
     lines = [
-        b"commit " + _REF.encode(),
-        b"mark :1",
+        b"tree " + tree.encode("ascii"),
+        *([b"parent " + parent.encode("ascii")] if parent else []),
         b"author " + signature(git, "AUTHOR", when),
         b"committer " + signature(git, "COMMITTER", when),
-        b"data %d" % len(data),
-        data,
-        *([start] if start else []),
+        b"",
+        message.encode("utf-8", "replace"),
     ]
-    return b"\n".join(lines) + b"\n"
-
-
-def _file_commands(changes: Mapping[str, str | None]) -> Iterator[bytes]:
-    """Yield the commands; removals first, for a folder may replace a file."""
-    for path, blob in changes.items():
-        if blob is None:
-            yield b"D %s\n" % quote_path(path)
-    for path, blob in changes.items():
-        if blob is not None:
-            yield b"M 100644 %s %s\n" % (blob.encode("ascii"), quote_path(path))
+    return b"\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
@@ -11,6 +10,7 @@ from weakref import ref
 
 from gitbackup.errors import Damaged, GitbackupError, TooLarge, UsageError
 from gitbackup.store.git.command import Commands, GitProcess, Result, failure, text
+from gitbackup.store.pack.writer import object_id
 from gitbackup.system import available_memory
 
 AHEAD = 64  # questions asked before the first answer is read: the smallest of pipes holds them
@@ -21,9 +21,7 @@ LARGE = 64 * 1024 * 1024
 
 def blob_id(data: bytes) -> str:
     """Return the id that git gives a blob of these bytes."""
-    digest = hashlib.sha1(b"blob %d\0" % len(data), usedforsecurity=False)
-    digest.update(data)
-    return digest.hexdigest()
+    return object_id(b"blob", data).hex()
 
 
 class Found(NamedTuple):
@@ -66,6 +64,13 @@ class ObjectReader:
             raise self._unread(name, "object")
         self._asked = 0
         return Found(text(id_), text(kind))
+
+    def is_blob(self, wanted: str) -> bool:
+        """Return whether the repository has a blob with this id. May raise Damaged."""
+        if wanted in self._sound:
+            return True
+        found = self.find(wanted)
+        return found is not None and found.kind == "blob"
 
     def prefetch(self, wanted: Iterable[str]) -> None:
         """Announce the blobs that are read next, in this order; git is asked for many at a time."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from gitbackup.store.git.command import Commands, GitProcess, Result, failure, t
 from gitbackup.store.objects import tree_size
 from gitbackup.store.objects.object_reader import reader_of
 from gitbackup.store.objects.tree_size import COPIES, LONGEST, MANY
+from gitbackup.store.pack.writer import object_id
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The id of the empty tree, which git knows in every repository."""
@@ -22,8 +22,8 @@ RAW = ("--no-renames", "--no-abbrev", "-t")
 """Options of git, besides --raw and -z, to list the files that differ, and folders to count."""
 
 _SUBMODULE = "160000"
-_FOLDER = "40000"
-_NO_FILES = (_SUBMODULE, f"0{_FOLDER}")  # as git lists them
+FOLDER = "40000"
+_NO_FILES = (_SUBMODULE, f"0{FOLDER}")  # as git lists them
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 _AROUND = 22  # bytes of an entry besides its mode and name
 _IDS = re.compile(rb"([0-9a-f]{40}(?:\t| [0-9a-f]{40} [A-Z]\d*\0))(db\d+/)?")
@@ -53,7 +53,7 @@ class TreeEntry(NamedTuple):
 
     @property
     def folder(self) -> bool:
-        return self.mode == _FOLDER
+        return self.mode == FOLDER
 
 
 def inside(tree: bytes) -> dict[str, TreeEntry]:
@@ -213,7 +213,7 @@ def listing(git: Commands, commit: str) -> dict[str, TreeEntry]:
 def _walked(git: Commands, tree: str) -> dict[str, TreeEntry]:
     """Return everything in a tree except folders, sorted by path. Raises Damaged as `files()`."""
     found: dict[str, TreeEntry] = {}
-    level = {"": TreeEntry(_FOLDER, tree)}
+    level = {"": TreeEntry(FOLDER, tree)}
     size, enough = 0, _MUCH
     while folders := {path: entry.id for path, entry in level.items() if entry.folder}:
         level = {}
@@ -249,19 +249,23 @@ def tree_id(listing: Mapping[str, TreeEntry]) -> str:
     for folder in sorted(folders, key=lambda path: path.count("/"), reverse=True):
         if folder:  # those in it are known by now
             around, _, name = folder.rpartition("/")
-            folders[around][name] = TreeEntry(_FOLDER, _id(folders[folder]))
+            folders[around][name] = TreeEntry(FOLDER, _id(folders[folder]))
     return _id(folders[""])
 
 
 def _id(here: Mapping[str, TreeEntry]) -> str:
     """Return the id of the tree of a folder."""
-    data = b"".join(_line(name, here[name]) for name in sorted(here, key=lambda n: _order(n, here)))
-    return hashlib.sha1(b"tree %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    return object_id(b"tree", encode(here)).hex()
+
+
+def encode(here: Mapping[str, TreeEntry]) -> bytes:
+    """Return the content of the tree of a folder: the inverse of `inside()`."""
+    return b"".join(_line(name, here[name]) for name in sorted(here, key=lambda n: _order(n, here)))
 
 
 def _order(name: str, places: Mapping[str, TreeEntry]) -> bytes:
     """Git sorts a folder as if its name ended in a slash."""
-    slash = "/" if places[name].mode == _FOLDER else ""
+    slash = "/" if places[name].mode == FOLDER else ""
     return (name + slash).encode("utf-8", "surrogateescape")
 
 
