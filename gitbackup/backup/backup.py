@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gitbackup.commit.commit import CommitResult
     from gitbackup.commit.watch import Event, Stop
     from gitbackup.compare.diff import Diff, Shown, Status
+    from gitbackup.compare.suggest import Suggestions
     from gitbackup.history.blame import Blame
     from gitbackup.history.entry import StoredEntry
     from gitbackup.history.key_log import CommitChanges
@@ -50,11 +51,10 @@ FROM_HEAD = Selection()  # every commit
 class Backup(Parts):
     """Git for one Redis database.
 
-    `repository` is the folder of the data repository. `url` names the server, such as
-    `redis://user:password@host:6379/0`; without it the repository's setting `gitbackup.url`
-    does, or it is `redis://localhost:6379`. Where it has none, `password` serves, and for
-    sentinels `sentinel_password`. `databases` are the numbers of those to cover: without them,
-    the one that the URL names, or all. Where another run holds the repository, a method waits
+    `repository` is the folder of the data repository. `url` names the server; without it the
+    setting `gitbackup.url` does, or it is `redis://localhost:6379`. Where it has none, `password`
+    serves, and for sentinels `sentinel_password`. `databases` are those to cover: without them, the
+    one that the URL names, or all. Where another run holds the repository, a method waits
     `lock_wait` seconds. `access` says how long a server may take, and what its certificate is.
     With `from_replicas`, `commit`, `status`, `diff`, `watch` and `rdb.save` read a replica of each
     primary that has one in sync.
@@ -187,11 +187,10 @@ class Backup(Parts):
     ) -> Diff:
         """Return what differs between two commits, or a commit and, without `b`, the database.
 
-        `patterns` are globs of Redis that keep the keys they match, `exclude` those that leave
-        them out; the databases of this object keep theirs. Keys that the repository's setting
-        `gitbackup.quiet` matches are counted only, unless `patterns` or `every` ask for them.
-        `redact` are globs of keys and fields whose values are masked, besides the setting
-        `gitbackup.redact`.
+        `patterns` are globs of the keys to compare, `exclude` of those to leave out; the databases
+        of this object keep theirs. Keys that the setting `gitbackup.quiet` matches are only
+        counted, unless `patterns` or `every` ask for them. `redact` are globs of keys and fields
+        whose values are masked, besides the setting `gitbackup.redact`.
         """
         from gitbackup.backup import views
 
@@ -204,6 +203,13 @@ class Backup(Parts):
         from gitbackup.backup import views
 
         return views.show(self._context, commit_ish, redact, every)
+
+    def suggest(self, limit: int = 30, *, live: bool = True) -> Suggestions:
+        """Return which keys to silence by the settings quiet and exclude, and which not, by what
+        changed in the last commits and, unless `live` is false, since HEAD."""
+        from gitbackup.backup import views
+
+        return views.suggest(self._context, limit, live)
 
     def entry(
         self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
@@ -364,9 +370,8 @@ class Backup(Parts):
     ) -> ExportResult:
         """Write a commit, or without one the live database, to a file: `json`, `jsonl`, `resp`.
 
-        A file named by its path is replaced only once the new one is whole. `patterns` and the
-        databases of this object narrow it. `redact` is as for `diff`, but the setting counts
-        only where it is not empty: what is masked cannot be imported.
+        A file named by its path is replaced once the new one is whole. `patterns` and the databases
+        of this object narrow it. With `redact`, as for `diff`, it cannot be imported.
         """
         from gitbackup.backup import transfers
 
@@ -450,10 +455,9 @@ class Backup(Parts):
     ) -> Verified:
         """Prove that a commit is whole and that every value in it restores to itself.
 
-        It is restored into a server of our own, which takes as much memory as the database. None
-        verifies all commits that HEAD and the branches lead to. `server` is the redis-server or
-        valkey-server to run, and `modules` are files that it loads; `tell` is called with each
-        proof as it is made. The verdicts are kept as git notes: see `rehearsal`.
+        It is restored into a temporary server, which takes as much memory as the database. None
+        verifies all commits of HEAD and the branches. `server` is the server to run, `modules` are
+        files that it loads; `tell` gets each proof. The verdicts are kept as git notes.
         """
         from gitbackup.backup import restores
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gitbackup.backup.context import Context
 from gitbackup.compare import diff as comparing
 from gitbackup.compare.diff import Diff, Narrow, Shown, Status
 from gitbackup.diff.labels import Labels
+
+if TYPE_CHECKING:
+    from gitbackup.compare.suggest import Suggestions
 
 
 def status(context: Context, exclude: Sequence[str], every: bool) -> Status:
@@ -46,3 +50,16 @@ def show(context: Context, commit_ish: str, redact: Sequence[str], every: bool) 
     narrow = Narrow(quiet=context.quiet(every))
     shown = comparing.show(repository, repository.resolve(commit_ish), narrow)
     return replace(shown, diff=replace(shown.diff, redaction=context.redaction(redact)))
+
+
+def suggest(context: Context, limit: int, live: bool) -> Suggestions:
+    """Return which keys to silence, by the last commits and the live database."""
+    from gitbackup.compare.suggest import suggest  # deferred: `diff` has no need of it
+
+    repository = context.history
+    head, since = repository.resolve("HEAD"), None
+    if live:
+        where = context.server, context.scope(), comparing.EVERYTHING, context.progress
+        since = comparing.diff_live(repository, head, *where)
+    silenced = [*context.globs("quiet"), *context.globs("exclude")]
+    return suggest(repository, since, limit, silenced, context.progress)

@@ -42,6 +42,7 @@ FAMILIES = (
             "blame": "Show which commit last changed each part of a key.",
             "keys": "List the keys of a commit: type, size and expiry.",
             "diff": "Show what changed, key by key and inside the values.",
+            "suggest": "Propose which keys to silence, by what changed lately.",
         },
     ),
     Family(

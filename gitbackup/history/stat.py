@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.format.patterns import apart
-from gitbackup.model.changes import Counts, KeyChange, Summary
+from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.model.file_groups import total
 from gitbackup.snapshot import file_format
-from gitbackup.snapshot.compare import compare, summarise
+from gitbackup.snapshot.compare import Comparison, compare, summarise
 from gitbackup.snapshot.manifests import Manifests, parted
 from gitbackup.snapshot.sources import sources_of
 from gitbackup.store.objects.commits import Record
@@ -42,7 +42,8 @@ def summaries(
     manifests = Manifests(repository)
     for record in repository.history.records(selection):
         try:
-            told, hidden = apart(_changes(repository, manifests, record), quiet)
+            changes = compared(repository, manifests, record).changes
+            told, hidden = apart(changes, quiet)
         except NewerFormat:
             raise
         except Damaged as damage:
@@ -51,8 +52,8 @@ def summaries(
             yield CommitSummary(record.info, summarise(told), total(hidden))
 
 
-def _changes(repository: Repository, manifests: Manifests, record: Record) -> Sequence[KeyChange]:
-    """Return the keys that a commit changed against its first parent.
+def compared(repository: Repository, manifests: Manifests, record: Record) -> Comparison:
+    """Return which keys a commit changed against its first parent.
 
     Raises Damaged if one of the two cannot be read, NewerFormat if one is of a newer format.
     """
@@ -62,7 +63,8 @@ def _changes(repository: Repository, manifests: Manifests, record: Record) -> Se
         manifests.expect_known(each)
     before = older.tree if older else None
     changes = repository.history.differ(before, record.tree)
-    found = compare(*sources_of(repository, changes)).changes
+    found = compare(*sources_of(repository, changes))
     if any(change.path == file_format.MANIFEST for change in changes):
-        found, _ = parted(found, manifests.left(before, record.tree))
+        shown, _ = parted(found.changes, manifests.left(before, record.tree))
+        return replace(found, changes=shown)
     return found

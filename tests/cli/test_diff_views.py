@@ -64,7 +64,7 @@ def test_the_command_that_silences_noise_does(busy: User) -> None:
     ]
     assert hint == (
         "60 of 62 are usage; to hide them: gitbackup diff HEAD --stat --exclude 'usage:*'"
-        " (always: init --quiet)"
+        " (for good: see gitbackup suggest)"
     )
     command = shlex.split(hint.partition("to hide them: gitbackup ")[2].partition(" (")[0])
     assert busy.says(*command) == text("""

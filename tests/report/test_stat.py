@@ -75,7 +75,7 @@ def test_the_namespace_that_most_of_many_changes_are_in_is_noise() -> None:
     found = summary(apikey=Counts(2), usage=Counts(90, 9))
     assert noise(found) == ("db0", "usage")
     assert click.unstyle(noise_line(found, ("db0", "usage"), "COMMAND")) == (
-        "99 of 101 are usage; to hide them: COMMAND (always: init --quiet)"
+        "99 of 101 are usage; to hide them: COMMAND (for good: see gitbackup suggest)"
     )
 
 

@@ -70,3 +70,5 @@ def init(
     given = {"url": url, "include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
     found = [each for each in backup.config.in_force(url_from="--url") if given.get(each.name)]
     terminal.say(settings_lines(found))
+    if not (result.existed or quiet):
+        click.echo("after a few commits, `gitbackup suggest` proposes which keys to hide")

@@ -137,7 +137,7 @@ def noise_line(summary: Summary, space: Namespace, command: str) -> str:
     """Return that most changes are in one namespace, and the command that leaves them out."""
     count = summary.namespaces[space].total
     line = f"{count:,} of {summary.counts.total:,} are {titled(*space)}; to hide them: {command}"
-    return paint(Style.FAINT, f"{line} (always: init --quiet)")
+    return paint(Style.FAINT, f"{line} (for good: see gitbackup suggest)")
 
 
 def order(change: KeyChange) -> tuple[int, str, str]:
