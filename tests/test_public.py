@@ -135,6 +135,19 @@ def test_every_error_is_a_gitbackup_error_with_a_code(tmp_path: Path) -> None:
         Backup(tmp_path / "none").status()
 
 
+def test_a_program_of_gitbackup_0_1_still_pushes_after_a_commit(
+    valkey: LiveServer, tmp_path: Path
+) -> None:
+    backup = Backup(tmp_path / "data", valkey.url)
+    backup.commit("begin", allow_empty=True)
+    backup.config.set("push", "on-commit")
+    backup.push(str(tmp_path))
+    made = backup.commit("again", allow_empty=True)
+    done = backup.after_commit(made=made.commit is not None)
+    (told,) = backup.pushed()
+    assert ([*done.failed], told.commit) == ([], made.commit)
+
+
 def test_the_version_is_that_of_the_command(capfd: pytest.CaptureFixture[str]) -> None:
     assert code_of(["--version"]) == 0
     assert capfd.readouterr().out == f"gitbackup {gitbackup.__version__}\n"

@@ -21,6 +21,7 @@ from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from gitbackup.backup.after_commit import AfterCommit
     from gitbackup.backup.init import InitResult
     from gitbackup.checks.check import Checked
     from gitbackup.checks.rights import Rights
@@ -426,6 +427,10 @@ class Backup(Parts):
         from gitbackup.remotes import sync
 
         return sync.push(self._context.history, target, keys)
+
+    def after_commit(self, made: bool = True) -> AfterCommit:
+        """Push as the settings say: for programs that know no `events`, as of gitbackup 0.1."""
+        return self.events.after_commit(words=made)
 
     def pushed(self) -> list[Pushed]:
         """Return what each remote has of HEAD's branch, by the pushes and pulls made from here."""
