@@ -18,6 +18,8 @@ from gitbackup.model.commits import CommitInfo
 from gitbackup.settings import ACCEPT_ALARM
 from gitbackup.store.repository.repository import Repository
 
+MAYBE_SENT = "a push was interrupted, which may have sent it"
+
 
 class Put(Enum):
     """What becomes of a note that is there when another is put on the commit."""
@@ -45,13 +47,17 @@ def amend(repository: Repository, words: str) -> Amended:
     """Give HEAD's commit other words: as its message, or else as a note.
 
     Its tree, its author, its dates and what gitbackup wrote in its message stay. Raises UsageError
-    if there is no commit or no word, Busy while another run commits or restores.
+    if there is no commit or no word, Busy while another run commits, restores or pushes.
     """
     expect_words(words)
-    with repository.beside("restoring"), repository.lock():
+    with (
+        repository.unpushed() as cut_off,  # what is being sent must not get another id
+        repository.beside("restoring"),
+        repository.lock(),
+    ):
         repository.expect_finished()
         info = repository.commit_info(repository.resolve("HEAD"))
-        if why := _fixed(repository, info):
+        if why := MAYBE_SENT if cut_off else _fixed(repository, info):
             note = put(repository, info, words, Put.APPEND)
             return Amended(info.id, info.id, info.subject, note, why)
         counts = info.counts

@@ -32,10 +32,10 @@ def run(
 
     After so many seconds it is ended, with all that it has started.
     """
-    with TemporaryFile() as file:
-        file.write(body)
-        file.seek(0)
-        try:
+    try:
+        with TemporaryFile() as file:
+            file.write(body)
+            file.seek(0)
             process = Popen(  # noqa: S602  a hook is a line for the shell, as in git
                 command,
                 shell=True,
@@ -46,8 +46,8 @@ def run(
                 env=dict(environment),
                 start_new_session=True,
             )
-        except (OSError, ValueError) as error:
-            return Outcome(False, f"could not be started: {error}", "")
+    except (OSError, ValueError) as error:
+        return Outcome(False, f"could not be started: {error}", "")
     output = bytearray()
     reader = Thread(target=_drain, args=(process.stdout, output), daemon=True)
     reader.start()

@@ -156,6 +156,7 @@ def test_a_hook_that_hangs_does_not_hold_up_a_watch(user: User) -> None:
     assert done == Done(0, "", failed * 4)
 
 
+@pytest.mark.long
 def test_a_lost_server_is_told_once(hooked: User, start_server: StartServer) -> None:
     server = start_server()
     with service(hooked, "--url", server.url) as watch:

@@ -11,6 +11,7 @@ import pytest
 
 from gitbackup import Backup
 from gitbackup.errors import GitbackupError
+from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JOURNAL
 from tests.cli.test_watch import service
 from tests.cli.user import Done, User
@@ -132,6 +133,17 @@ def test_a_commit_that_others_name_by_its_id_keeps_it(committed: User) -> None:
     assert "names it; its note is:\n    one\n\n    two\n" in told
 
 
+def test_a_commit_that_is_being_sent_keeps_its_id(committed: User) -> None:
+    """While a push runs, the words wait; after one that was killed, they become a note."""
+    with Repository.open(committed.repo).unpushed():
+        done = committed.run("commit", "--amend", "-m", "why", "--lock-wait", "0")
+        assert (done.code, "already pushing from" in done.err) == (11, True)
+    holder = {"process": 1, "machine": "elsewhere", "since": 0}
+    (committed.repo / ".git" / "gitbackup" / "pushing.lock").write_text(json.dumps(holder))
+    told = committed.says("commit", "--amend", "-m", "why")
+    assert "because a push was interrupted, which may have sent it; its note is:\n    why" in told
+
+
 def test_a_note_is_put_added_to_replaced_and_removed(
     committed: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +234,7 @@ def test_notes_travel_and_are_joined(committed: User) -> None:
     assert "Note: " in page
 
 
+@pytest.mark.long
 def test_a_watch_goes_on_from_a_commit_with_other_words(committed: User) -> None:
     """Which a person gives it while it watches."""
     with service(committed) as watch:

@@ -5,8 +5,8 @@ What a remote is, and how git talks to it, is its transport's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
@@ -47,9 +47,7 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
     Raises Busy where another push runs for `wait` seconds, UsageError where there is nothing to
     push, and GitbackupError that says what to do where the remote has what is not here.
     """
-    with lock.hold(git, "pushing.lock", wait, "already pushing from {}") as killed:
-        if killed:
-            lock.sweep(git, killed, "refs/**/*.lock")
+    with alone(git, wait):
         if refs.head(git) is None:
             raise UsageError(f"there is no commit in {git.folder}: nothing was pushed")
         _expect_branch(git)
@@ -63,6 +61,19 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
         known = [f"^{ident}" for ident in had.values()]
         commits = refs.count(git, *branches.values(), *known) if branches else 0
         return PushOutcome(commits, not had, list(warnings), to)
+
+
+@contextmanager
+def alone(git: Commands, wait: float = lock.WAIT) -> Iterator[bool]:
+    """Let no other push run inside the block; gives whether the last one was killed, so that what
+    it has sent is not known.
+
+    Raises Busy where another push runs for `wait` seconds.
+    """
+    with lock.hold(git, "pushing.lock", wait, "already pushing from {}") as killed:
+        if killed:
+            lock.sweep(git, killed, "refs/**/*.lock")
+        yield killed is not None
 
 
 def _expect_branch(git: Commands) -> None:

@@ -216,6 +216,11 @@ class Repository(Configured):
         seconds = self.lock_wait if wait is None else wait
         return lock.hold(self._git, f"{what}.lock", seconds, f"{what} in {{}} already")
 
+    def unpushed(self) -> AbstractContextManager[bool]:
+        """Let no push run inside the block; gives whether the last one was cut off, so that what it
+        has sent is not known. Raises Busy if another run pushes for `lock_wait` seconds."""
+        return push_pull.alone(self._git, self.lock_wait)
+
     def importer(
         self, parent: str | None, base: str | None = None, lost: bool = False
     ) -> CommitWriter:
