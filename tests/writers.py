@@ -2,6 +2,7 @@
 
 - `bank`: transfers between accounts, in MULTI; the sum of all holds.
 - `index`: items added together with their entry in an index, and deleted together.
+- `modules`: the same into two keys of each of several types of modules, and between documents.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ACCOUNTS = 10_000
 BALANCE = 1_000
 SUM = ACCOUNTS * BALANCE
 ITEMS = 2_000
+PAIR = ("one", "other")
 LATE = 0.05  # seconds behind its rate that a writer makes up for
 Command = tuple[bytes | str | int, ...]
 Transaction = Callable[[random.Random], list[Command]]
@@ -51,6 +53,22 @@ def index(chance: random.Random) -> list[Command]:
     if chance.random() < 0.5:
         return [("HSET", name, "name", name), ("SADD", "items:index", name)]
     return [("DEL", name), ("SREM", "items:index", name)]
+
+
+def modules(chance: random.Random) -> list[Command]:
+    item, at = f"item:{chance.randrange(10**9)}", chance.randrange(10**12)
+    amount = chance.randint(1, 100)
+    pairs: list[Command] = []
+    for name in PAIR:
+        pairs += [
+            ("BF.ADD", f"bloom:{name}", item),
+            ("CMS.INCRBY", f"sketch:{name}", item, 1),
+            ("TS.ADD", f"series:{name}", at, amount, "ON_DUPLICATE", "LAST"),
+            ("JSON.NUMINCRBY", f"document:{name}", ".n", amount if name == "one" else -amount),
+            ("JSON.NUMINCRBY", f"document:{name}", ".count", 1),
+        ]
+    chance.shuffle(pairs)
+    return pairs
 
 
 def held(backup: Backup, commit: str = "HEAD") -> dict[str, Entry]:
@@ -125,7 +143,7 @@ def _await(wire: socket.socket, reader: hiredis.Reader, replies: int) -> None:
 
 def main(words: Sequence[str]) -> None:
     address, what, rate, seed = words
-    write(address, {"bank": bank, "index": index}[what], float(rate), int(seed))
+    write(address, {"bank": bank, "index": index, "modules": modules}[what], float(rate), int(seed))
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ PAUSE = 500  # milliseconds that writers may be made to wait
 SHORT = 1.0  # seconds before that
 MOST_STARTS = 10_000  # beginnings of names, whose types are noted
 TOGETHER = (
-    "functions, or streams that groups read, have changed, and a cluster cannot read them in one"
-    " transaction with other keys"
+    "functions, or keys whose changes the server does not report, have changed, and a cluster"
+    " cannot read them in one transaction with other keys"
 )
 
 
@@ -389,7 +389,10 @@ class ConsistencyLoop:
         silent = self._all_silent()
         names = {name for _, name in silent}
         if any(map(self._is_apart, silent)) or sum(map(self._weight, names)) > MOST:
-            self.why = "streams that groups read are too large or too many to be read at once"
+            self.why = (
+                "keys whose changes the server does not report, such as streams that groups read,"
+                " are too large or too many to be read at once"
+            )
         return names
 
     def _all_silent(self) -> set[RawKey]:

@@ -27,6 +27,7 @@ from gitbackup.kinds.hash import Hash
 from gitbackup.kinds.list import List
 from gitbackup.kinds.native_json import NativeJson
 from gitbackup.kinds.opaque import KNOWN_BY as KNOWN_BY_OPAQUE
+from gitbackup.kinds.opaque import SILENT_COMMANDS as SILENT_OPAQUE
 from gitbackup.kinds.opaque import Opaque
 from gitbackup.kinds.set import Set
 from gitbackup.kinds.stream import Stream
@@ -41,6 +42,7 @@ __all__ = [
     "KINDS",
     "KNOWN_BY",
     "SILENT",
+    "SILENT_COMMANDS",
     "Abilities",
     "Command",
     "Incomplete",
@@ -65,7 +67,12 @@ KINDS: dict[str, Kind] = {
         VectorSet(),
     )
 }
-SILENT = frozenset(name for name, kind in KINDS.items() if kind.silent_commands)
+SILENT_COMMANDS = SILENT_OPAQUE | {
+    name: kind.silent_commands for name, kind in KINDS.items() if kind.silent_commands
+}
+"""By type, the commands that change it without an invalidation by the server."""
+
+SILENT = frozenset(SILENT_COMMANDS)
 """Types that some commands change without an invalidation by the server."""
 
 FIELDS_EXPIRE = frozenset(name for name, kind in KINDS.items() if kind.fields_expire)

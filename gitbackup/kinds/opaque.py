@@ -39,6 +39,12 @@ KNOWN_BY = {
 }
 """For types of well-known modules, a command that only servers know which can hold them."""
 
+SILENT_COMMANDS = {
+    "CMSk-TYPE": ("cms.incrby",),
+    "trietype0": ("ft.sugdel",),
+}
+"""By type, commands in lower case that change it without an invalidation by the server."""
+
 LOSES = {
     "TSDB-TYPE": "compaction rules of time series are not restored: create them again with"
     " TS.CREATERULE",
@@ -58,6 +64,7 @@ class Opaque(Kind):
     def __init__(self, name: str) -> None:
         self.name = name
         self.known_by = KNOWN_BY.get(name, "")
+        self.silent_commands = SILENT_COMMANDS.get(name, ())
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         payload, name = yield [("DUMP", key), ("TYPE", key)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.databases import DATABASES, Database, databases
 from tests.live_snapshot import ALL, Kept, live_files
 from tests.servers import BRANDS, LiveServer, StartServer, in_turn
 from tests.store.plain import git
-from tests.writers import SUM, balance, fill, held, writing
+from tests.writers import PAIR, SUM, balance, fill, held, writing
 
 pytestmark = pytest.mark.few(12)
 
@@ -510,6 +511,55 @@ def test_an_item_and_its_entry_in_the_index_are_never_apart(
             items = {name for name in held(backup) if name.startswith("item:")}
             assert items == set(index) or said != "point-in-time"
     assert counted["point-in-time"] > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rate", [20, 300])
+def test_keys_of_modules_that_change_together_are_never_apart(
+    stack: LiveServer, tmp_path: Path, rate: int
+) -> None:
+    """Bloom filters, sketches and time series are equal in pairs, and documents have one sum."""
+    with stack.client() as client:
+        crowd(client)
+        for name in PAIR:
+            client.execute_command("BF.RESERVE", f"bloom:{name}", 0.01, 10_000)
+            client.execute_command("CMS.INITBYDIM", f"sketch:{name}", 500, 3)
+            client.execute_command("TS.CREATE", f"series:{name}")
+            client.execute_command("JSON.SET", f"document:{name}", ".", '{"n":0,"count":0}')
+    backup = Backup(tmp_path / "data", stack.url)
+    counted: Counter[str] = Counter()
+    with writing(stack, "modules", rate, clients=1):
+        for _ in range(TRIES):
+            said = backup.commit().consistency
+            counted[said] += 1
+            if said == "point-in-time":
+                _expect_pairs(stack, held(backup))
+            if counted["point-in-time"] == 3:
+                break
+    assert counted["point-in-time"] > 0
+
+
+def _expect_pairs(stack: LiveServer, entries: Mapping[str, Entry]) -> None:
+    """Both keys of each pair hold the same, no money was made between the documents, and each has
+    counted what is in the sketches."""
+    documents = [entries[f"document:{name}"]["value"]["document"] for name in PAIR]
+    assert sum(document["n"] for document in documents) == 0
+    for space in ("bloom", "sketch"):
+        one, other = (entries[f"{space}:{name}"]["value"] for name in PAIR)
+        assert one == other
+    one, other = (_of_dump(stack, entries[f"series:{name}"], "TS.RANGE", "-", "+") for name in PAIR)
+    assert one == other
+    for name, document in zip(PAIR, documents, strict=True):
+        assert _of_dump(stack, entries[f"sketch:{name}"], "CMS.INFO")[b"count"] == document["count"]
+
+
+def _of_dump(stack: LiveServer, entry: Entry, command: str, *words: str) -> Any:
+    """What a command says of a key that holds this dump."""
+    with stack.client() as client:
+        client.restore("restored", 0, base64.b64decode(entry["value"]["dump"]), replace=True)
+        told = client.execute_command(command, "restored", *words)
+        client.delete("restored")
+    return told
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, islice
 from typing import Any, NamedTuple
 
-from gitbackup.kinds import FIELDS_EXPIRE, KINDS, Abilities, Command
+from gitbackup.kinds import FIELDS_EXPIRE, KINDS, Abilities, Command, kind_named
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import Redirected
 from gitbackup.live.connection.info import parse_info
@@ -130,10 +130,10 @@ class AtomicReader:
 
     def _ask(self, key: KeyToRead) -> Asked:
         """Return what to ask for a key: only its type, if that is not known."""
-        if key.type not in KINDS:
+        if not key.type:
             return Asked(key.name, key.type, None, (("TYPE", key.name),))
         known = self._server if key.db in self._fields_expire else self._plain
-        reading, when = KINDS[key.type].read(key.name, known), expiry.ask(key.name, known)
+        reading, when = kind_named(key.type).read(key.name, known), expiry.ask(key.name, known)
         return Asked(key.name, key.type, reading, (when, *next(reading)))
 
     def _commands(self, keys: Sequence[KeyToRead], asked: Sequence[Asked]) -> Iterator[Command]:
@@ -197,6 +197,8 @@ class AtomicReader:
                 when = instants.get(raw_key, left)
                 if self._server.pexpiretime or expiry.agreed(left, left, when, span):
                     outcome = alone_read.outcome(key.type, ask.reading, values, when)
+                    if outcome is RetryAlone.LATER and key.type not in KINDS:
+                        type_ = values[-1]  # DUMP refuses no type
             moment.outcomes[raw_key], moment.types[raw_key] = outcome, type_
 
     def _typed(self, asked: Asked, reply: Any) -> tuple[Outcome, str]:

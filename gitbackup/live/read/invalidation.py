@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, Self
 
 from gitbackup.format import codec
-from gitbackup.kinds import KINDS, Command
+from gitbackup.kinds import SILENT_COMMANDS, Command
 from gitbackup.kinds.shapes import are_texts
 from gitbackup.live.connection import cluster
 from gitbackup.live.connection.connect import Server
@@ -35,8 +35,8 @@ _Counter = tuple[str, str]
 class SilentChange(Enum):
     """A change that the server sends no invalidation for, and the commands that make it."""
 
-    EVERYTHING = ("swapdb",)
-    KEYS = tuple(command for kind in KINDS.values() for command in kind.silent_commands)
+    EVERYTHING = ("swapdb", "pfdebug")
+    KEYS = tuple(command for commands in SILENT_COMMANDS.values() for command in commands)
     LIBRARIES = ("function",)
     SEARCH = (
         *("ft.create", "ft._createifnx", "ft.alter", "ft._alterifnx", "ft.dropindex"),
