@@ -77,6 +77,7 @@ SAID = {
     ("diff", "HEAD~1", "--json"): "diff",
     ("diff", "HEAD~1", "HEAD", "--stat", "--json"): "stat",
     ("diff", "--nope", "--json"): "error",
+    ("suggest", "--json"): "suggest",
     ("watch", "-m", "{nope}", "--json"): "error",  # one that goes on is in test_watch
     ("push", "elsewhere", "--json"): "push",
     ("pull", "elsewhere", "--json"): "pull",

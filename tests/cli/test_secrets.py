@@ -169,6 +169,8 @@ COMMANDS = [
     ["import", "live.json", "--yes"],
     ["copy", "{source}", "{target}", "--yes", "--delete"],
     ["copy", "{source}", "{target}", "--yes", "--json"],
+    ["suggest"],
+    ["suggest", "--json"],
     ["restore", "HEAD~1", "--dry-run", "--json"],
     ["restore", "HEAD~1", "--dry-run", "-p"],
     ["restore", "HEAD~1", "--yes"],
