@@ -86,8 +86,8 @@ def app(ctx: click.Context) -> None:
     git config names the server. REDISCLI_AUTH holds its password, or gitbackup asks for it.
 
     \b
-      gitbackup demo                        new here? try it, with a temporary server
-      gitbackup help COMMAND                the options of a command, with examples
+      gitbackup demo                        new here? try it first
+      gitbackup help COMMAND                its options, with examples
       gitbackup help exit-codes             what each exit code means
 
     Options that most commands share may stand before the command, too.

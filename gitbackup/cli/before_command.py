@@ -46,7 +46,7 @@ def options() -> list[click.Parameter]:
     return [
         click.Option(
             [name],
-            is_flag=metavar is None,
+            is_flag=True if metavar is None else None,  # False would make a value optional
             metavar=metavar,
             type=Folder(path_type=Path) if name == "--repo" else None,
             expose_value=False,

@@ -179,7 +179,7 @@ def test_a_command_on_its_own_shows_the_list(user: User) -> None:
             ["--repo", "x", "completion", "bash"],
             "completion has no option '--repo'. See gitbackup --help",
         ),
-        (["--nope"], "No such option '--nope'. See gitbackup --help"),
+        (["--zzz"], "No such option '--zzz'. See gitbackup --help"),
         (["restore"], "Missing argument 'COMMIT-ISH'. See gitbackup restore --help"),
         (
             ["restore", "HEAD", "--ttl", "forever"],

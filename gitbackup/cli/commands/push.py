@@ -27,7 +27,7 @@ from gitbackup.report.text import sentences
         "gitbackup push ~/Dropbox/backups          one file there, always complete",
         "gitbackup push git@example.org:relay.git  any URL that git knows",
         "gitbackup push                            to the same place again",
-        "gitbackup push --passphrase /mnt/disk     encrypted, to be opened with a passphrase",
+        "gitbackup push --passphrase /mnt/disk     encrypted with a passphrase",
         "gitbackup config set push on-commit       after every commit",
     ),
 )
