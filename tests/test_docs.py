@@ -81,7 +81,7 @@ def test_every_object_that_is_shown_is_as_its_schema_has_it() -> None:
     RDB files are named."""
     shown = re.findall(r'^\{"schema": ?".*$', EVERYTHING, re.MULTILINE)
     names = {check(line)["schema"] for line in shown}
-    elsewhere = {f"gitbackup.{name}/1" for name in ("push", "pull", "clone", "hidden")}
+    elsewhere = {f"gitbackup.{name}/1" for name in ("push", "pull", "clone", "hidden", "forget")}
     elsewhere |= {f"gitbackup.{name}/1" for name in ("rdb", "rdb-save", "rdb-verify")}
     assert names == {*named()} - elsewhere
 

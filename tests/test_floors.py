@@ -29,7 +29,7 @@ FLOORS = (
     ("backup",),  # the class Backup: a short method for each verb, and what verbs work on
     ("checks", "transfer"),  # is the data safe; export, import and copy
     ("rdb", "restore"),  # RDB files; the database is a commit's again
-    ("compare", "verify"),  # what differs; what is proved to restore
+    ("compare", "forget", "verify"),  # what differs; what is proved to restore
     ("commit", "history", "remotes"),  # the database becomes a commit; what commits tell of keys
     ("capture",),  # the live database as a snapshot of one moment
     ("settings", "snapshot"),  # of a repository; its files, and what differs between two of them

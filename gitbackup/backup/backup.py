@@ -158,7 +158,6 @@ class Backup(Parts):
         message: str = "{changes}",
     ) -> Iterator[Event]:
         """Commit whenever keys have changed, until `stop`, a threading.Event, is set.
-
         First it commits what differs. Then it commits once no key that matches one of the globs
         `match` has changed for `quiet` seconds, after `max_wait` seconds at the latest; changes
         of other keys, and of quiet ones, are included. In `message`, `{changes}` stands for what
@@ -473,11 +472,9 @@ class Backup(Parts):
         return self._context.history.commit_info(self.resolve(commit_ish)).rehearsal
 
     def check(self, max_age: timedelta = timedelta(days=7), *, quick: bool = False) -> Checked:
-        """Return what puts the data at risk, by the server's settings and the history.
-
-        `max_age` is how old the last commit, save, push and rehearsal may be, unless nothing
-        has changed since. The whole database is compared with the last commit, unless `quick`.
-        """
+        """Return what puts the data at risk, by the server's settings and the history. `max_age`
+        is how old the last commit, save, push and rehearsal may be, unless nothing has changed
+        since. The whole database is compared with the last commit, unless `quick`."""
         from gitbackup.checks import check
 
         at = self._context

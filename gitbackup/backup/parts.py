@@ -1,4 +1,5 @@
-"""What a Backup has besides its verbs: objects for its settings, RDB files, words and events.
+"""What a Backup has besides its verbs: objects for its settings, RDB files, words, events
+and secrets.
 
 Each is imported when it is asked for, as the methods of Backup do.
 """
@@ -12,6 +13,7 @@ from gitbackup.backup.context import Context
 if TYPE_CHECKING:
     from gitbackup.backup.events import Events
     from gitbackup.backup.rdb_files import RdbFiles
+    from gitbackup.backup.secrets import Secrets
     from gitbackup.backup.words import Words
     from gitbackup.settings import Config
 
@@ -41,6 +43,13 @@ class Parts:
         from gitbackup.backup.events import Events
 
         return Events(self._context)
+
+    @property
+    def secrets(self) -> Secrets:
+        """What is taken out of the history, so that it is in no commit."""
+        from gitbackup.backup.secrets import Secrets
+
+        return Secrets(self._context)
 
     @property
     def rdb(self) -> RdbFiles:

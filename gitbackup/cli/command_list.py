@@ -73,6 +73,7 @@ FAMILIES = (
         {
             "check": "Check whether your data is safe, and say what to do.",
             "verify": "Verify that commits restore exactly, in a temporary server.",
+            "forget": "Take a secret value out of every commit.",
         },
     ),
     Family(

@@ -64,6 +64,11 @@ def record(repository: Repository) -> bool:
     return True
 
 
+def content(repository: Repository) -> bytes:
+    """Return the file that travels, as the repository's own settings make it."""
+    return _compose(*_own(repository))
+
+
 def receive(repository: Repository, remote: Remote) -> ArrivedSettings:
     """Add what a remote's file hides to the repository's own settings; return what is new.
 

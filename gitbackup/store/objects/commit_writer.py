@@ -10,7 +10,7 @@ from typing import Self
 from gitbackup.errors import Busy, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, file_errors
 from gitbackup.store.git.identity import signature
-from gitbackup.store.objects import attributes, refs, tree_writer, trees
+from gitbackup.store.objects import attributes, forgotten, refs, tree_writer, trees
 from gitbackup.store.objects.object_reader import blob_id, reader_of
 from gitbackup.store.objects.quarantine import Quarantine
 from gitbackup.store.pack.index import PackedIds
@@ -41,6 +41,7 @@ class CommitWriter:
         self._known: PackedIds | None = None
         self._pack: PackWriter | None = None
         self._commit: str | None = None
+        self._find = forgotten.finder(git)
         self._written: Collection[str] = ()  # the paths of files that it writes
 
     def blob(self, data: bytes) -> str:
@@ -50,7 +51,12 @@ class CommitWriter:
         return id_
 
     def put(self, blob_id: str, content: bytes) -> None:
-        """Take the bytes of a file, whose blob's id is known."""
+        """Take the bytes of a file, whose blob's id is known.
+
+        Raises GitbackupError if it has a value that was forgotten.
+        """
+        if self._find and (record := self._find(content)):
+            raise forgotten.is_back(record)
         with self._writing() as pack:
             pack.put(b"blob", content, bytes.fromhex(blob_id))
 

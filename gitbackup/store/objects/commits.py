@@ -40,6 +40,9 @@ _LONGEST = 16 * 1024 * 1024
 _KEPT = 1 << 20
 
 _LOOKED = 100  # commits to find one that can be read
+_FILES_GONE = re.compile("^Forgotten: .*files=", re.MULTILINE)
+"""In a commit that `forget` took whole files out of: the rest is not where the keys say."""
+
 _OURS = ("\nFormat: ", "\nTaken-At: ", "\nConsistency: ", "\nKeys: ")
 
 
@@ -345,9 +348,9 @@ def _signature(line: str) -> tuple[str, str]:
 
 
 def _is_ours(text: str) -> bool:
-    """Return whether a message has the trailers of ours."""
+    """Return whether a message has the trailers of ours, and no file was taken out since."""
     told = text if text.endswith(_NOTE) else text.rpartition(_NOTE)[0]
-    return all(map(told.__contains__, _OURS))
+    return all(map(told.__contains__, _OURS)) and not _FILES_GONE.search(told)
 
 
 def _moment(written: str) -> datetime:

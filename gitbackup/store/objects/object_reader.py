@@ -110,6 +110,10 @@ class ObjectReader:
         """Return the object of a commit. Raises Damaged if it is missing."""
         return next(self._answers([wanted], "commit"))
 
+    def tag(self, wanted: str) -> bytes:
+        """Return the object of an annotated tag. Raises Damaged if it is missing."""
+        return next(self._answers([wanted], "tag"))
+
     def close(self, otherwise: str = "") -> str:
         """End the process if it runs; return its error messages, or `otherwise`."""
         process, self._process = self._process, None
@@ -216,6 +220,22 @@ def answer(process: GitProcess, kind: bytes = b"blob", most: int | None = None) 
     if len(data) < size or not process.stdout.read(1):  # a newline
         raise EOFError
     return data
+
+
+def answer_of_any(process: GitProcess) -> tuple[str, str, bytes] | None:
+    """Return the next object's id, kind and bytes, of those that git lists; None after the last.
+
+    Raises EOFError if git has ended amid one, TooLarge if there is no memory for it.
+    """
+    words = process.stdout.readline().split()
+    if not words:
+        return None
+    id_, kind, size = text(words[0]), text(words[1]), int(words[2])
+    _expect_room(size, None)
+    data = process.stdout.read(size)
+    if len(data) < size or not process.stdout.read(1):  # a newline
+        raise EOFError
+    return id_, kind, data
 
 
 def _skip(process: GitProcess, size: int) -> bool:

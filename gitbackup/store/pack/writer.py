@@ -17,7 +17,7 @@ from gitbackup.store.pack.index import PackedObject, encode
 from gitbackup.system.atomic_file import sync_folder
 
 SIGNATURE = b"PACK\0\0\0\2"
-TYPES = {b"commit": 1, b"tree": 2, b"blob": 3}
+TYPES = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
 MODE = 0o444  # which the umask restricts, as git has it
 AHEAD = 8 * 1024 * 1024  # bytes that wait for the thread; one larger object waits alone
 PIECE = 1 << 20

@@ -21,7 +21,7 @@ from typing import BinaryIO
 from gitbackup import wording
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, failure, file_errors, text
-from gitbackup.store.objects import refs
+from gitbackup.store.objects import refs, rewrite
 from gitbackup.store.remotes import restore_txt, settings_ref
 from gitbackup.store.remotes.git_url import fetch_words
 from gitbackup.store.remotes.remote_url import (
@@ -188,8 +188,9 @@ def ours(git: Commands) -> dict[str, str]:
 
 def expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> None:
     """Raise GitbackupError where the bundle that is there has commits that ours would not hold."""
-    kept = set(ours(git).values())
-    if lost := {ref: ident for ref, ident in theirs.items() if _beyond(git, ident, kept)}:
+    kept, rewritten = set(ours(git).values()), rewrite.known(git)
+    now = {ref: rewritten.get(ident, ident) for ref, ident in theirs.items()}
+    if lost := {ref: ident for ref, ident in now.items() if _beyond(git, ident, kept)}:
         pull = wording.command("pull", "pull()")
         called = {settings_ref.REF: "settings"}
         names = [called.get(r, r.removeprefix(BRANCHES)) for r in lost if r != "HEAD"]

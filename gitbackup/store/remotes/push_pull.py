@@ -15,7 +15,7 @@ from gitbackup.store.git import identity, lock
 from gitbackup.store.git.command import Commands, failure
 from gitbackup.store.objects import refs, tree_size, word_notes
 from gitbackup.store.objects.trees import listing
-from gitbackup.store.remotes import remotes, settings_ref, transports
+from gitbackup.store.remotes import remotes, rewritten_history, settings_ref, transports
 from gitbackup.store.remotes.remote_url import BRANCHES, NOTES, Remote
 
 _LOOSE = "refs/gitbackup/heads/"
@@ -55,7 +55,7 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
         branches, warnings, refused, to = transports.of(remote.place).push(git, remote)
         if refused:
             remotes.note(git, remote, branches)
-            raise GitbackupError(refused)
+            raise GitbackupError(rewritten_history.stale(git, remote) or refused)
         remotes.keep(git, remote, to if remote.place.keys.named else ())
         remotes.note(git, remote, branches)
         known = [f"^{ident}" for ident in had.values()]
@@ -101,15 +101,20 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
     theirs = refs.under(git, remote.tracking)
     if branch not in theirs:
         raise UsageError(f"{remote} has no branch {branch}; it has {', '.join(theirs) or 'none'}")
+    before, wanted = refs.head(git), theirs[branch]
+    is_behind = before and refs.holds(git, wanted, before)
+    has_parted = before and not is_behind and not refs.holds(git, before, wanted)
+    if has_parted and (why := rewritten_history.forgotten_there(git, remote)):
+        raise GitbackupError(why)
     warnings = _told_detached(git, remote)
     warnings += follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
-    before, wanted = refs.head(git), theirs[branch]
-    if before and refs.holds(git, wanted, before):
+    if before and is_behind:
         return PullOutcome(before, before, 0, warnings)
-    if before and not refs.holds(git, before, wanted):
+    if before and has_parted:
         raise GitbackupError(_diverged(git, remote, branch, before, wanted))
     if why := beyond_measure(git, wanted, before):
         raise Damaged(f"nothing was fetched: {why}")
+    rewritten_history.expect_forgotten(git, remote, wanted, before)
     advance(wanted, before)
     commits = refs.count(git, wanted, *([f"^{before}"] if before else []))
     return PullOutcome(before, wanted, commits, warnings)
@@ -122,11 +127,19 @@ def get(git: Commands, remote: Remote) -> None:
     """
     transport = transports.of(remote.place)
     transport.expect(git, remote.place)
+    if why := rewritten_history.stale(git, remote):
+        raise GitbackupError(f"{why}. Nothing was fetched")
+    before = refs.under(git, "refs/")
     branches = f"+{BRANCHES}*:{remote.tracking}*"
     notes = f"+{NOTES}*:{_aside(remote)}*"
     settings_ref.forget(git, remote)
     settings = settings_ref.fetched(remote)
-    transport.fetch(git, remote.place, [branches, "refs/tags/*:refs/tags/*", notes, settings])
+    try:
+        transport.fetch(git, remote.place, [branches, "refs/tags/*:refs/tags/*", notes, settings])
+    except GitbackupError as error:  # a tag has moved, which git refuses after it has got the rest
+        why = rewritten_history.forgotten_there(git, remote)
+        raise (error.reworded(why) if why else error) from error
+    rewritten_history.expect_new(git, remote, before)
 
 
 def get_detached(git: Commands, remote: Remote) -> str | None:

@@ -1,4 +1,5 @@
-"""Settings that travel with the history: one file, in the commits of a ref of its own.
+"""Settings that travel with the history: a file in the commits of a ref of its own, and beside it
+what was forgotten.
 
 A remote's are fetched aside; what becomes of them is not settled here.
 """
@@ -9,10 +10,11 @@ from collections.abc import Sequence
 
 from gitbackup.store.git import identity
 from gitbackup.store.git.command import Commands, text
-from gitbackup.store.objects import refs
+from gitbackup.store.objects import forgotten, refs
+from gitbackup.store.objects.forgotten import Forgotten
 from gitbackup.store.remotes.remote_url import Remote
 
-REF = "refs/gitbackup/settings"
+REF = forgotten.REF
 FILE = "settings.json"
 MOST = 64 * 1024
 """Bytes of such a file; what has more is none."""
@@ -53,11 +55,20 @@ def read(git: Commands, commit: str) -> bytes | None:
     return None if found.status else found.out
 
 
-def write(git: Commands, content: bytes, parents: Sequence[str]) -> None:
-    """Make the file's next version, on these commits; the first of them is where the ref is."""
-    blob = text(git.run("hash-object", "-w", "--stdin", stdin=content)).strip()
-    entry = f"100644 blob {blob}\t{FILE}\n".encode()
-    tree = text(git.run("mktree", stdin=entry)).strip()
+def write(
+    git: Commands, content: bytes, parents: Sequence[str], more: Sequence[Forgotten] = ()
+) -> None:
+    """Make the file's next version, on these commits; the first of them is where the ref is.
+
+    Beside it is what was forgotten, by any of these commits, and `more`.
+    """
+    records = [*more, *(record for parent in parents for record in forgotten.read(git, parent))]
+    files = {FILE: content} | ({forgotten.FILE: forgotten.compose(records)} if records else {})
+    entries = b""
+    for name, data in files.items():
+        blob = text(git.run("hash-object", "-w", "--stdin", stdin=data)).strip()
+        entries += f"100644 blob {blob}\t{name}\n".encode()
+    tree = text(git.run("mktree", stdin=entries)).strip()
     words = [word for parent in parents for word in ("-p", parent)]
     made = git.run(
         *("commit-tree", tree, *words, "-m", "settings"), environment=identity.environment(git)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,17 +16,28 @@ from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.store.git import driver, lock, open_repository, settings
 from gitbackup.store.git.command import Commands
 from gitbackup.store.git.settings import Configured
-from gitbackup.store.objects import attributes, commits, notes, quarantine, refs, trees, word_notes
+from gitbackup.store.objects import (
+    attributes,
+    commits,
+    forgotten,
+    notes,
+    quarantine,
+    refs,
+    trees,
+    word_notes,
+)
 from gitbackup.store.objects import reword as rewording
 from gitbackup.store.objects.commit_writer import CommitWriter
 from gitbackup.store.objects.commits import History
+from gitbackup.store.objects.forgotten import Forgotten
 from gitbackup.store.objects.object_reader import blob_id, reader_of
 from gitbackup.store.objects.quarantine import Quarantine
 from gitbackup.store.objects.trees import TreeEntry
 from gitbackup.store.remotes import clone, push_pull, remotes, settings_ref
 from gitbackup.store.remotes.push_pull import PullOutcome, PushOutcome
 from gitbackup.store.remotes.remote_url import BRANCHES, Remote
-from gitbackup.store.repository import checkout, fsck, worktree
+from gitbackup.store.repository import checkout, forgetting, fsck, worktree
+from gitbackup.store.repository.forgetting import HistoryRewriting
 from gitbackup.store.repository.reply_cache import ReplyCache
 from gitbackup.store.repository.restore_journal import Journal
 
@@ -203,6 +214,7 @@ class Repository(Configured):
                     lock.sweep(self._git, killed)
                 quarantine.sweep(self._git)
                 checkout.finish(self._git)
+                forgetting.finish(self._git)
                 driver.install(self._git)
                 yield
             finally:
@@ -416,6 +428,25 @@ class Repository(Configured):
     def is_past(self, commit: str) -> bool:
         """Return whether a commit is HEAD's, or in its history."""
         return refs.is_past(self._git, commit)
+
+    def rewriting(self) -> AbstractContextManager[HistoryRewriting]:
+        """Rewrite the whole history inside the block, or not; under lock() and all other locks.
+        Raises GitbackupError if something of the repository could not follow."""
+        self._need_lock()
+        return forgetting.rewriting(self._git)
+
+    def forgotten(self) -> list[Forgotten]:
+        """Return what was forgotten here, or where the history comes from."""
+        return forgotten.read(self._git)
+
+    def allow(self, records: Sequence[Forgotten], settings: bytes) -> None:
+        """Let the values of these records be committed again. Under lock()."""
+        self._need_lock()
+        forgetting.allow(self._git, records, settings)
+
+    def remotes(self) -> list[Remote]:
+        """Return all places that the history was pushed to, or fetched from."""
+        return remotes.every(self._git)
 
     def close(self) -> None:
         """End the git processes that read; they end with this object, too."""
