@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen, TimeoutExpired
 from tempfile import TemporaryFile
@@ -48,6 +50,7 @@ def run(
             )
     except (OSError, ValueError) as error:
         return Outcome(False, f"could not be started: {error}", "")
+    end = atexit.register(partial(_end, process))  # for a thread that does not live so long
     output = bytearray()
     reader = Thread(target=_drain, args=(process.stdout, output), daemon=True)
     reader.start()
@@ -59,6 +62,7 @@ def run(
     finally:
         if process.returncode is None:
             _end(process)
+        atexit.unregister(end)
     reader.join(GRACE)  # it may have left something running that holds its output open
     ok = process.returncode == 0 and not how.startswith("was stopped")
     return Outcome(ok, how, bytes(output).decode("utf-8", "replace"))

@@ -120,10 +120,12 @@ def test_the_failure_of_a_commit_is_told(hooked: User) -> None:
     git(hooked.repo, "remote", "add", "origin", "/nowhere/at/all")
     hooked.redis.set("b", 1)
     assert hooked.run("commit").code == 3
-    (first, watch, push) = told("on-failure")
+    assert hooked.run("push").code == 1
+    assert hooked.run("rdb", "save", "--url", NOWHERE).code == 12
+    first, *others = told("on-failure")
     assert done.err == f"gitbackup: {first['error']}\n"
     assert (first["command"], first["exit_code"]) == ("commit", 12)
-    assert (watch["command"], push["command"]) == ("watch", "push")
+    assert [each["command"] for each in others] == ["watch", "push", "push", "rdb save"]
     assert len(told("on-commit")) == 1
 
 

@@ -33,7 +33,7 @@ NAMES = {
     "identity": "the files with private keys that open encrypted bundles",
     "rdbDir": "the folder in which rdb save puts files",
     "on-commit": "a command, or an https URL, that gets each commit as JSON",
-    "on-failure": "the same for each failure of commit, watch and push",
+    "on-failure": "the same for each failure of commit, watch, push and rdb save",
     "on-alarm": "the same for each commit that removes most of the keys",
     "hook-timeout": "how many seconds these may take: 30",
     "alarm-share": "the share of the keys that counts as most of them: 50%",
@@ -98,7 +98,7 @@ def config() -> None:
       identity    the files with private keys that open encrypted bundles
       rdbDir      the folder in which rdb save puts files
       on-commit   a command, or an https URL, that gets each commit as JSON
-      on-failure  the same for each failure of commit, watch and push
+      on-failure  the same for each failure of commit, watch, push and rdb save
       on-alarm    the same for each commit that removes most of the keys
       alarm-share, alarm-keys   what most are: more than 50%, and at least 20
       accept-alarm   the ids of commits that were meant to do so

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gitbackup.cli import terminal
+from gitbackup.cli.after_commit import failure_hook
 from gitbackup.cli.encryption import encrypt_to_option, identity_options, keys_of
 from gitbackup.cli.options import (
     OwnFirst,
@@ -57,7 +58,9 @@ def push(
     With --encrypt-to or --passphrase the bundle is encrypted with age, then and at every later
     push. RESTORE.txt beside the bundle tells how it is restored on a new machine.
     """
-    result = open_backup(repo).push(target, keys=keys_of(**how, encrypt_to=encrypt_to))
+    backup = open_backup(repo)
+    with failure_hook(backup, "push"):
+        result = backup.push(target, keys=keys_of(**how, encrypt_to=encrypt_to))
     terminal.warn_all(result.warnings)
     if as_json:
         terminal.say_json(objects.push_object(result))

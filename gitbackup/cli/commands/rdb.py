@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gitbackup.cli import terminal
+from gitbackup.cli.after_commit import failure_hook
 from gitbackup.cli.options import (
     OwnFirst,
     examples,
@@ -101,7 +102,8 @@ def save(
     """
     if file and via != "copy":
         raise UsageError("--file needs --via copy")
-    result = logged_in(repo, url).rdb.save(folder, keep or None, copy=via == "copy", file=file)
+    with failure_hook(open_backup(repo, url), "rdb save"):
+        result = logged_in(repo, url).rdb.save(folder, keep or None, copy=via == "copy", file=file)
     terminal.warn_all(result.warnings)
     if as_json:
         terminal.say_json(objects.rdb_saved_object(result))

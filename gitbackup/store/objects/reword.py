@@ -10,7 +10,7 @@ import re
 
 from gitbackup.store.git import identity
 from gitbackup.store.git.command import Commands, text
-from gitbackup.store.objects import refs
+from gitbackup.store.objects import notes, refs
 from gitbackup.store.objects.object_reader import reader_of
 
 NOTES = "refs/notes/"
@@ -60,8 +60,9 @@ def reword(git: Commands, commit: str, message: str) -> str:
         return commit
     environment = identity.environment(git)
     for name in refs.under(git, NOTES):
-        words = ("notes", f"--ref={NOTES}{name}", "copy", "-f", commit, made)
-        git.attempt(*words, environment=environment)  # not where it has no such note
+        if notes.read(git, commit, NOTES + name):
+            words = ("notes", f"--ref={NOTES}{name}", "copy", "-f", commit, made)
+            git.run(*words, environment=environment)
     refs.keep_subject(git, made, message)
     refs.move(git, "HEAD", made, commit)
     return made
