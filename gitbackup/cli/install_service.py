@@ -70,6 +70,8 @@ def install(
     place = place_of(user, mac)
     if not (dry_run or yes or terminal.asks()):
         raise UsageError("a service is written after a question: add --yes, or --dry-run to see it")
+    if not (dry_run or user or place.file.parent.is_dir()):
+        raise UsageError(f"there is no {place.file.parent}: this machine has no systemd or launchd")
     if not (dry_run or user or os.access(place.file.parent, os.W_OK)):
         raise UsageError(f"{place.file.parent} is not yours to write: use sudo, or add --user")
     plain, secrets = variables(url, os.environ)
@@ -121,12 +123,19 @@ def variables(
 
 def _runs_as(repository: Path) -> str:
     """Whom the history belongs to, or will: the only user, root aside, who may write it."""
+    if repository.exists():
+        return _user(repository.stat().st_uid)
+    return os.environ.get("SUDO_USER") or _user(os.getuid())
+
+
+def _user(number: int) -> str:
+    """Return a user's name, or the number of one who has none, as in a container."""
     import pwd  # deferred: Windows has none
 
-    there = next(path for path in (repository, *repository.parents) if path.exists())
-    if there == repository:
-        return pwd.getpwuid(there.stat().st_uid).pw_name
-    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def _write_secrets(

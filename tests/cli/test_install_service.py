@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gitbackup.cli import install_service
 from tests.cli.user import HOUSE, User
 from tests.servers import LiveServer, StartServer
 
@@ -105,9 +106,24 @@ def test_a_folder_that_is_not_one_s_own_is_told_before_anything_is_written(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(Path, "is_dir", lambda path: True)
     done = user.run("watch", "--install-service", "--yes")
     assert done.code == 2
     assert "/etc/systemd/system is not yours to write: use sudo, or add --user" in done.err
+
+
+def test_a_machine_without_a_service_manager_is_told_so(
+    user: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = install_service.Place(tmp_path / "none" / "x.service", tmp_path / "x.env", None, [])
+    monkeypatch.setattr(install_service, "place_of", lambda user, mac: place)
+    done = user.run("watch", "--install-service", "--yes")
+    assert (done.code, done.out) == (2, "")
+    assert "/none: this machine has no systemd or launchd" in done.err
+
+
+def test_a_user_without_a_name_is_a_number() -> None:
+    assert install_service._user(2_000_000_123) == "2000000123"
 
 
 @pytest.mark.parametrize("option", ["--user", "--dry-run", "--yes"])
