@@ -56,8 +56,8 @@ def doubts(capture: Capture) -> list[str]:
         )
     if live.search_indexes.uneven:
         sentences.append(
-            f"not all nodes of the cluster have the same search indexes"
-            f" ({named(live.search_indexes.uneven)}): a restore gives each node what is saved here"
+            "nodes of the cluster have search indexes of the same name that differ"
+            f" ({named(live.search_indexes.uneven)}): only the first of each is saved"
         )
     if live.functions_refused:
         sentences.append(

@@ -12,7 +12,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.cluster_read import key_reader
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.live.server.memory import may_evict
-from gitbackup.live.server.search_indexes import await_indexing, change_index, indexes_at
+from gitbackup.live.server.search_indexes import await_indexing, change_index
 from gitbackup.live.write.bulk_create import Created
 from gitbackup.live.write.cluster_write import creator, key_writer
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
@@ -177,21 +177,19 @@ def _apply_functions(server: Server, plan: Plan, entries: Entries, applied: Appl
 def _apply_indexes(
     server: Server, plan: Plan, entries: Entries, applied: Applied, progress: Progress
 ) -> None:
-    """Change the search indexes one by one, and wait until each has all its keys."""
-    planned = indexes(plan)
-    for node in server.nodes.values() if planned else ():
+    """Change the search indexes one by one, and wait until each has all its keys.
+
+    In a cluster, the node that has the slot of an index's name either has the index by itself, or
+    tells the others.
+    """
+    for step in indexes(plan):
+        change = entries.index(step)
+        node = server.nodes[server.node_of(codec.data(change.name))]
         with closing(node.dial()) as connection:
-            there = indexes_at(connection).defined if server.cluster else None
-            for step in planned:
-                change = entries.index(step)
-                if there is not None:
-                    change = change._replace(before=there.get(change.name))
-                if change.before == change.after:
-                    continue
-                refused = change_index(connection, change)
-                if refused is None:
-                    applied.moved.append(step.key)
-                elif refused:
-                    applied.refused[step.key] = refused
-                elif change.after is not None:
-                    await_indexing(connection, change.name, progress)
+            refused = change_index(connection, change)
+            if refused is None:
+                applied.moved.append(step.key)
+            elif refused:
+                applied.refused[step.key] = refused
+            elif change.after is not None:
+                await_indexing(connection, change.name, progress)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gitbackup import Backup, CommitResult
+from gitbackup.live.connection.slots import slot
 from tests.cli.user import User
-from tests.servers import LiveServer
+from tests.clusters import LiveCluster
+from tests.servers import LiveServer, modules, program
 from tests.store.plain import git
 from tests.watching import watching
 
@@ -90,6 +92,10 @@ def test_every_definition_comes_back_exactly_as_it_was(user: User) -> None:
         "commit", "-m", "the same over RESP2", "--url", f"{user.server.url}?protocol=2"
     )
     assert "nothing to commit" in again.out
+    module_words = [word for path in modules("stack") for word in ("--module", str(path))]
+    tested = user.run("verify", "--server", str(program("stack")), *module_words)
+    assert "passed" in tested.out
+    assert "6 search indexes" in tested.out
     found = user.redis.execute_command("FT.SEARCH", "full", "@tt:text", "LANGUAGE", "german")
     assert found[b"total_results"] == 1
 
@@ -227,3 +233,22 @@ def test_a_watch_commits_an_index_that_changes(user: User) -> None:
         assert watcher.told(CommitResult, 3).summary.subject == "search people changed"
         user.redis.execute_command("FT.DROPINDEX", "people")
         assert watcher.told(CommitResult, 4).summary.subject == "search people removed"
+
+
+def test_a_cluster_has_each_index_at_the_node_of_its_name(
+    user: User, start_cluster: Callable[..., LiveCluster]
+) -> None:
+    cluster = start_cluster(brand="stack")
+    names = ["people", "b", "a"]
+    assert {cluster.home(slot(name.encode())) for name in names} == {0, 1, 2}
+    for name in names:
+        cluster.tell(cluster.home(slot(name.encode())), "FT.CREATE", name, "SCHEMA", "n", "TEXT")
+    assert user.run("commit", "-m", "a cluster", "--url", cluster.url).err == (
+        f"gitbackup: warning: {UNLISTED.partition('warning: ')[2]}"
+    )
+    for number in range(3):
+        cluster.tell(number, "FLUSHALL")
+    restored = user.run("restore", "HEAD", "--yes", "--url", cluster.url)
+    assert "verified: 3 keys equal commit" in restored.out
+    listed = [cluster.tell(number, "FT._LIST") for number in range(3)]
+    assert listed == [[b"b"], [b"people"], [b"a"]]

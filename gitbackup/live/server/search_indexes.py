@@ -30,8 +30,8 @@ class SearchIndexes:
     `untold` says why the definition of each other index is not known.
 
     `refused` is the sentence of the server if the user may not ask. Of a cluster these are the
-    indexes of all nodes, each as the first node has it; `uneven` are those that not all nodes have
-    alike. Names are under the text rule.
+    indexes of all nodes, each as the first node has it that has one; `uneven` are those that other
+    nodes have in another form. Names are under the text rule.
     """
 
     defined: dict[str, bytes] = field(default_factory=dict)
@@ -74,9 +74,9 @@ def search_indexes(server: Server) -> SearchIndexes:
     found.defined = {
         name: text for name, text in sorted(found.defined.items()) if name not in found.untold
     }
-    found.uneven = [
-        name for name, text in found.defined.items() if any(each.get(name) != text for each in seen)
-    ]
+    for name, text in found.defined.items():
+        if any(each.get(name, text) != text for each in seen):
+            found.uneven.append(name)
     return found
 
 
