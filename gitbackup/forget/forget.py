@@ -18,6 +18,7 @@ from gitbackup.format import codec
 from gitbackup.history.entry import stored
 from gitbackup.model.keys import Key
 from gitbackup.remotes import shared_settings
+from gitbackup.store.objects import forgotten
 from gitbackup.store.objects.forgotten import MOST_DIGESTS, Forgotten, digest, needle
 from gitbackup.store.objects.rewrite import Rewritten
 from gitbackup.store.remotes.rewritten_history import replacing
@@ -113,7 +114,7 @@ def allow(repository: Repository, key: str, field: str | None) -> Sequence[Forgo
     records = [
         record
         for record in repository.forgotten()
-        if record.key == name and part in (None, record.field) and record.digests
+        if (record.key == name if part is None else record.concerns(name, part)) and record.digests
     ]
     if not records:
         raise UsageError(f"nothing of {key!r} was forgotten")
@@ -178,7 +179,7 @@ def _also_in(repository: Repository, secret: Secret) -> list[Key]:
 
 def _nothing(repository: Repository, plan: ForgetPlan, head: str | None) -> ForgetResult:
     """Return that it was forgotten before. Raises UsageError if it was not."""
-    if any((each.key, each.field) == (plan.key, plan.field) for each in repository.forgotten()):
+    if any(each.concerns(plan.key, plan.field) for each in repository.forgotten()):
         return ForgetResult(plan, False, head, head, before=True)
     what = "" if plan.field is None else f" that is a hash with the field {plan.field!r}"
     raise UsageError(f"no commit has a key {plan.key!r}{what}")
@@ -189,4 +190,6 @@ def _record(secret: Secret) -> Forgotten:
     values = [*secret.values][-MOST_DIGESTS:]
     digests = sorted({digest(key, value) for value in values})
     at = str(codec.instant(int(time.time() * 1000)))
-    return Forgotten(key, secret.key, secret.field, at, digests)
+    field, is_plain = secret.field, secret.field is None or forgotten.is_plain(secret.field)
+    hidden = None if field is None or is_plain else digest(key, field.encode())
+    return Forgotten(key, secret.key, field if is_plain else None, hidden, at, digests)

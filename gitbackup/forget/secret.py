@@ -84,6 +84,8 @@ class Secret:
     def _words(self, most: int) -> list[bytes]:
         """Return the newest values that are too long to be there by chance, as bytes."""
         words = []
+        if self.field is not None and not forgotten.is_plain(self.field):
+            words.append(_bytes(self.field.encode()))
         for value in self.values:
             if self.field is None and value.startswith(b"["):
                 continue  # a whole value, with its type

@@ -166,6 +166,20 @@ def test_a_part_of_a_forgotten_key_is_known_again(leaked: User) -> None:
     leaked.says("commit")
 
 
+def test_a_field_s_name_that_may_be_a_secret_is_nowhere_either(user: User) -> None:
+    user.redis.hset("map", mapping={"sk-0123456789": "42", "other": "43"})
+    user.says("commit", "-m", "token sk-0123456789")
+    assert user.run("forget", "map", "--field", "sk-0123456789", "--yes").code == 0
+    assert holding(user.repo, "sk-0123456789") == []
+    refused = user.run("commit")
+    assert (refused.code, "map, one field has a value again" in refused.err) == (1, True)
+    assert "sk-0123456789" not in refused.err
+    again = user.says("forget", "map", "--field", "sk-0123456789", "--yes")
+    assert again.endswith("was forgotten before: no commit has it\n")
+    assert user.says("forget", "map", "--allow") == "map, one field may be committed again\n"
+    user.says("commit")
+
+
 def test_a_bundle_is_replaced_by_the_next_push_and_a_clone_is_told(leaked: User) -> None:
     Path("cloud").mkdir()
     leaked.run("push", "cloud")

@@ -52,8 +52,7 @@ def done_lines(result: ForgetResult, repository: Path, rdb_files: int) -> Iterat
 def allowed_lines(records: Sequence[Forgotten]) -> Iterator[str]:
     """Yield what may be committed again."""
     for record in records:
-        part = "" if record.field is None else f", field {name(record.field)}"
-        yield f"{name(record.key)}{part} may be committed again"
+        yield f"{escape(str(record))} may be committed again"
 
 
 def _label(plan: ForgetPlan) -> str:

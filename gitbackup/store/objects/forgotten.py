@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -29,7 +30,8 @@ SHORT = 8
 """Bytes of a part of a value that many values may have: only as a whole it is forgotten."""
 
 _MEMBERS_ARE_DATA = ("zset", "vectorset")
-_MEMO = f"{__name__}.records"
+_WORD = re.compile("[A-Za-z][A-Za-z_.-]{0,31}")
+"""A field's name that is no secret: those have digits, or are longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +39,22 @@ class Forgotten:
     """A key, or a field of it, that was forgotten.
 
     - `id`: of this record; also the key of its `digests`;
-    - `key`, `field`: under the text rule; a `field` of None is the whole key;
+    - `key`, `field`: under the text rule; a `field` of None is the whole key, or one whose name
+      may be a secret itself: then there is only `field_digest`;
     - `at`: when, as an instant; `digests`: of the values that it had.
     """
 
     id: str
     key: str
     field: str | None
+    field_digest: str | None
     at: str
     digests: Sequence[str]
 
     def __str__(self) -> str:
-        return self.key if self.field is None else f"{self.key}, field {self.field}"
+        if self.field is not None:
+            return f"{self.key}, field {self.field}"
+        return self.key if self.field_digest is None else f"{self.key}, one field"
 
     @property
     def needle(self) -> bytes:
@@ -59,9 +65,17 @@ class Forgotten:
         """Return the digest of a value."""
         return digest(self.id, value)
 
-    def is_same(self, other: Forgotten) -> bool:
-        """Return whether both are of the same key and field."""
-        return (self.key, self.field) == (other.key, other.field)
+    def concerns(self, key: str, field: str | None) -> bool:
+        """Return whether it is of this key, and this field or, if that is None, the whole key."""
+        if field is None:
+            return self.key == key and self.field is None and self.field_digest is None
+        is_field = self.field == field or self.field_digest == self.digest(field.encode())
+        return self.key == key and is_field
+
+
+def is_plain(field: str) -> bool:
+    """Return whether a field's name is a word that tells nothing: it may be shown for good."""
+    return bool(_WORD.fullmatch(field))
 
 
 def needle(key: str) -> bytes:
@@ -123,7 +137,8 @@ def parse(content: bytes) -> list[Forgotten]:
 def _record(document: Any) -> Forgotten:
     known = {each.name: document[each.name] for each in fields(Forgotten)}
     record = Forgotten(**known)
-    texts = [record.id, record.key, record.at, *record.digests, record.field or ""]
+    names = [record.field or "", record.field_digest or ""]
+    texts = [record.id, record.key, record.at, *record.digests, *names]
     if not all(isinstance(each, str) for each in texts) or not 0 < len(record.id) <= 128:
         raise ValueError("not text")
     bytes.fromhex(record.id)
@@ -159,7 +174,11 @@ def _is_in(record: Forgotten, content: bytes) -> bool:
     if record.needle not in content:
         return False
     try:
-        values = values_of(codec.load(content)[record.key], record.field)
+        entry = codec.load(content)[record.key]
+        if record.field_digest is not None:
+            names = entry["value"] if entry["type"] == "hash" else ()
+            return record.field_digest in {record.digest(name.encode()) for name in names}
+        values = values_of(entry, record.field)
     except (ValueError, TypeError, KeyError, AttributeError):
         return False
     return not {*record.digests}.isdisjoint(map(record.digest, values))

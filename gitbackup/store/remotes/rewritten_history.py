@@ -109,6 +109,8 @@ def forgotten_there(git: Commands, remote: Remote) -> str:
 
 def _words(record: Forgotten) -> str:
     """Return the words that forget the same here."""
+    if record.field_digest is not None:
+        return shlex.join([record.key, "--field"]) + " THE-SAME-FIELD"
     part = [] if record.field is None else ["--field", record.field]
     dashes = ["--"] if record.key.startswith("-") else []
     return shlex.join([*part, *dashes, record.key])
