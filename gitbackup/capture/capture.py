@@ -17,7 +17,7 @@ from gitbackup.live.read.permissions import all_told
 from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Counts, KeyChange, Summary
 from gitbackup.model.file_groups import listed, parts
-from gitbackup.model.keys import Entry, Key, Scope
+from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import SHOWN, summarise
 from gitbackup.snapshot.entry_sources import EntrySource, decoded
@@ -210,7 +210,8 @@ class _Differences:
         db, names = summary.db, summary.names
         if not names or not self._known_names[db].isdisjoint(names):
             return False
-        if db in self._live.keys or self._live.scope != Scope():
+        every_key = self._live.scope.every_key and Key(db, names[0]).in_database
+        if db in self._live.keys or not every_key:
             keys = map(Key, repeat(db), names)
             if not all(self._covered(key) and not self._live_has(key) for key in keys):
                 return False

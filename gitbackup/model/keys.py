@@ -94,6 +94,11 @@ class Scope:
     functions: bool = True
     search: bool = True
 
+    @property
+    def every_key(self) -> bool:
+        """Whether all keys of all databases are covered; libraries and indexes are no keys."""
+        return self.databases is None and not self.include and not self.exclude
+
 
 def place_object(key: Key) -> dict[str, Any]:
     """A key's place: libraries of functions and search indexes have no database."""

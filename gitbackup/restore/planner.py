@@ -114,11 +114,15 @@ class _PlanBuilder:
             self.soon.append(change.key)
 
     def new_keys(
-        self, commit: EntrySource, block: FileGroup[KeyChange], concerns: Callable[[Key], bool]
+        self,
+        commit: EntrySource,
+        block: FileGroup[KeyChange],
+        concerns: Callable[[Key], bool] | None,
     ) -> NewKeys | None:
         """Return the steps that create all keys of a file, if they can be created in bulk.
 
-        They cannot (None) if a key is left out, expires soon, or has an entry that is not plain.
+        They cannot (None) if a key is left out, for which `concerns` is false, expires soon, or has
+        an entry that is not plain. If `concerns` is None, no key of a database is left out.
         """
         path = block.item(0).after
         if path is None or self._how.ttl is not Ttl.KEEP:
@@ -127,7 +131,7 @@ class _PlanBuilder:
         if not self._types.isdisjoint(types):
             return None
         late = not due or due > str(codec.instant(self._clock.now + SOON))
-        all_of_it = concerns is _every or all(map(concerns, map(Key, repeat(db), names)))
+        all_of_it = concerns is None or all(map(concerns, map(Key, repeat(db), names)))
         return NewKeys(db, path, names, types, comes) if plain and late and all_of_it else None
 
     def _digest(self, key: Key, value: bytes) -> str:
@@ -174,8 +178,10 @@ def build_plan(
     new_keys: list[NewKeys] = []
     in_bulk: list[FileGroup[KeyChange]] = []
     one_by_one: list[FileGroup[KeyChange]] = []
+    every_key = _concerns_every_key(request, scope)
     for block in blocks:
-        new = builder.new_keys(decoded(comparison.after), block, concerns)
+        surely = every_key and Key(block.db, block.names[0]).in_database
+        new = builder.new_keys(decoded(comparison.after), block, None if surely else concerns)
         new_keys += [new] if new else []
         (in_bulk if new else one_by_one).append(block)
 
@@ -238,8 +244,6 @@ def _changes(blocks: Iterable[FileGroup[KeyChange]]) -> Iterator[KeyChange]:
 def _concerns(request: RestoreRequest, scope: Scope) -> Callable[[Key], bool]:
     """Return a function that tells whether the restore is about a key."""
     within, matches, only = covers(scope), matcher(request.how.patterns), request.only
-    if scope == Scope() and not request.how.patterns and only is None:
-        return _every
 
     def concerns(key: Key) -> bool:
         if only is not None and key not in only:
@@ -249,8 +253,9 @@ def _concerns(request: RestoreRequest, scope: Scope) -> Callable[[Key], bool]:
     return concerns
 
 
-def _every(key: Key) -> bool:
-    return True
+def _concerns_every_key(request: RestoreRequest, scope: Scope) -> bool:
+    """Return whether the restore is about all keys of all databases."""
+    return scope.every_key and not request.how.patterns and request.only is None
 
 
 def _candidates(

@@ -12,7 +12,7 @@ from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source, StoredSource
 
 LAST_FILES = 8  # that stay decoded: keys are asked for in order, so few are enough
-KEPT = 8 * 1024 * 1024  # bytes of the first files, which stay decoded for good
+KEPT = 8 * 1024 * 1024  # bytes of the first files that are decoded, which stay so for good
 
 
 class FileSummary(NamedTuple):
@@ -99,8 +99,6 @@ class EntrySource:
             keys = sorted(entries)
             types = tuple(intern(entries[key]["type"]) for key in keys)
             return FileSummary(db, tuple(key.name for key in keys), types, plain=False)
-        if len(content) <= self._left:
-            self._keep(path, content, {Key(db, name): entry for name, entry in plain.items()})
         return FileSummary(
             db,
             tuple(plain),
