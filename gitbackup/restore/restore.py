@@ -16,7 +16,7 @@ from functools import partial
 from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import commit
-from gitbackup.commit.message import covers_search
+from gitbackup.commit.message import covers_search, is_ours
 from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, NewerFormat, ServerError
 from gitbackup.format.patterns import widest
 from gitbackup.live.connection.cluster import FAILOVER, LOST, NodesChanged
@@ -135,10 +135,12 @@ class Restorer:
         return f"<restore of {self._request.commit[:7]} into {self._server}>"
 
     def _covers_search(self, commit: str, source: Source) -> bool:
-        """Return whether a commit tells which search indexes there were; older ones do not."""
-        if any(map(file_format.INDEX.fullmatch, source.files)):
-            return True
-        return bool(commit) and covers_search(self._repository.commit_info(commit).trailers)
+        """Return whether a commit tells which search indexes there were.
+
+        Commits of an older gitbackup do not, though they keep the files that were there.
+        """
+        trailers = self._repository.commit_info(commit).trailers if commit else {}
+        return covers_search(trailers) if is_ours(trailers) else _has_indexes(source)
 
     @property
     def resumes(self) -> bool:
@@ -457,7 +459,8 @@ class Restorer:
         plan = live_state.plan
         by_gitbackup = "Format" in self._repository.commit_info(request.commit).trailers
         all_read = not live_state.capture.live.functions_refused and self._settled == self._scope
-        all_read = all_read and (self._touched.search or not live_state.capture.live.search_indexes)
+        indexes = live_state.capture.live.search_indexes or _has_indexes(self._commit)
+        all_read = all_read and (self._touched.search or not indexes)
         all_read = all_read and self._as_stored and not (result.accepted or plan.unsupported)
         if all_read and by_gitbackup and request.everything and plan.keys and not plan.expired:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it
@@ -481,6 +484,10 @@ class Restorer:
             except Busy:  # somebody else committed while all was read: it is read again then
                 if self._repository.head() == head:
                     raise
+
+
+def _has_indexes(source: Source) -> bool:
+    return any(map(file_format.INDEX.fullmatch, source.files))
 
 
 def _unknown_types(server: Server) -> Collection[str]:

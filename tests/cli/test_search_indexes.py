@@ -147,6 +147,20 @@ def test_a_commit_that_knows_nothing_of_indexes_deletes_none(
     assert user.run("commit").out.startswith("nothing to commit")
 
 
+def test_files_that_an_older_version_left_as_they_were_say_nothing(user: User) -> None:
+    create(user, "old", "SCHEMA name TEXT")
+    user.redis.set("a", 1)
+    user.run("commit", "-m", "old")
+    message = git(user.repo, "log", "-1", "--format=%B").replace("Keys: search=1 ", "Keys: ")
+    git(user.repo, "commit", "--quiet", "--amend", "-m", message)
+    user.redis.flushall()
+    create(user, "new", "SCHEMA name TEXT")
+    assert user.run("restore", "HEAD", "--yes").code == 0
+    assert user.redis.execute_command("FT._LIST") == [b"new"]
+    assert "nothing changed since" in user.run("status").out
+    assert "search/new.index" in git(user.repo, "ls-tree", "-r", "--name-only", "HEAD")
+
+
 def test_a_server_without_the_module_is_told_before_anything_is_written(
     user: User, valkey: LiveServer
 ) -> None:
