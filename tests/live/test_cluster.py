@@ -184,6 +184,34 @@ def test_a_commit_is_restored_into_a_cluster_and_back(
         assert tree(backup) == tree(other)
 
 
+def test_what_is_written_while_a_cluster_is_restored_is_saved_first(
+    cluster: LiveCluster, tmp_path: Path
+) -> None:
+    """Of many transactions in flight, those on keys that are others by now do nothing."""
+    backup = Backup(tmp_path / "data", cluster.url, progress=(seen := Seen()))
+    with cluster.client() as client:
+        for number in range(1_500):
+            client.set(f"k:{number}", number)
+        first = str(backup.commit().commit)
+        expected = tree(backup)
+        for number in range(1_500):
+            client.set(f"k:{number}", "other")
+            client.rpush(f"more:{number % 100}", *range(number % 3 * 300 + 1))
+        late = [f"k:{number}" for number in range(0, 1_500, 10)]
+        seen.call("restoring", lambda: [client.set(name, "meanwhile") for name in late])
+        made = backup.restore(first, lambda plan: True)
+    assert (made.whole, tree(backup)) == (True, expected)
+    saved = [made.saved, *(info.id for info in backup.log())]
+    assert backup.repository is not None
+    held = {
+        key.name
+        for commit in filter(None, saved)
+        for key, each in entry.entries(backup.repository, commit, KeySelector((), None))
+        if each["value"] == "meanwhile"
+    }
+    assert held == {*late}
+
+
 def test_keys_of_a_slot_that_is_moving_are_restored(cluster: LiveCluster, tmp_path: Path) -> None:
     """Where they are by now; a value that is built aside waits for the end of the move."""
     number = slot(b"{t}")

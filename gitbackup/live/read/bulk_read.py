@@ -7,7 +7,7 @@ that is not enough, the key is read alone. Both give the same entries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import compress, islice
@@ -26,6 +26,7 @@ from gitbackup.kinds import (
     kind_named,
 )
 from gitbackup.kinds.shapes import is_number
+from gitbackup.live.connection.asking import Asking
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.error_replies import is_redirect
 from gitbackup.live.connection.reply_shapes import is_type
@@ -237,17 +238,29 @@ def parse(
     return alone_read.outcome(asked.type, asked.reading, values, instant)
 
 
-def together(
-    connection: Connection, keys: list[bytes], server: Abilities
-) -> dict[bytes, Entry | None]:
-    """Return the entries of a few keys, all read on this connection, which watches them."""
-    types = connection.ask([("TYPE", key) for key in keys])
-    asked = [ask(key, type_, server) for key, type_ in zip(keys, types, strict=True)]
-    replies = iter(connection.ask([command for each in asked for command in each.commands]))
+def watched(
+    connection: Connection, guesses: Mapping[bytes, str], server: Abilities
+) -> Asking[dict[bytes, Entry | None]]:
+    """Watch a few keys on this connection, and return their entries.
+
+    All is asked at once by the types that are guessed; a key of another type is asked again.
+    """
+    keys = [*guesses]
+    asked = [ask(key, type_, server) for key, type_ in guesses.items()]
+    about: list[Command] = [("WATCH", *keys), *(("TYPE", key) for key in keys)]
+    watching, *replies = yield [*about, *(command for each in asked for command in each.commands)]
+    for command, reply in zip(about, (watching, *replies), strict=False):
+        if isinstance(reply, Refusal):
+            raise connection.refused(reply, command)
+    types, values = replies[: len(keys)], replies[len(keys) :]
+    if types != [*guesses.values()]:
+        asked = [ask(key, type_, server) for key, type_ in zip(keys, types, strict=True)]
+        more = [command for each in asked for command in each.commands]
+        values = (yield more) if more else []
+    left = iter(values)
     moments = [None] * len(keys) if server.pexpiretime else expiry.moments(connection, keys, server)
     outcomes = [
-        parse(connection, each, replies, moment)
-        for each, moment in zip(asked, moments, strict=True)
+        parse(connection, each, left, moment) for each, moment in zip(asked, moments, strict=True)
     ]
     return {
         key: alone_read.whole(connection, key, server).entry

@@ -6,14 +6,17 @@ waits for the move to end, since the two may be at different nodes.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
+from gitbackup.live.connection.asking import Lane, in_flight
 from gitbackup.live.connection.cluster import FAILOVER, Cluster
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal, pack
@@ -24,6 +27,7 @@ from gitbackup.live.write.bulk_create import BEGIN, END, Created, Creator, Plain
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
 from gitbackup.model.keys import Entry
 
+LANES = 8  # connections to each node, on each of which a transaction is under way
 RENAMED = 1  # what RENAMENX replies if the new name was free
 T = TypeVar("T")
 
@@ -45,7 +49,7 @@ class ClusterKeyWriter(KeyWriter):
         super().__init__(server)
         self._cluster = cluster
         self._nodes = dict(server.nodes)
-        self._writers: dict[tuple[str, bool], KeyWriter] = {}
+        self._writers: dict[tuple[str, bool, int], KeyWriter] = {}
 
     def __exit__(self, *exc: object) -> None:
         for writer in self._writers.values():
@@ -58,28 +62,37 @@ class ClusterKeyWriter(KeyWriter):
         return self._cluster.follow(key, make)
 
     def apply(self, db: int, steps: Sequence[KeyWrite]) -> Outcome:
-        """Take the steps of each slot in one transaction; of a slot that moves, each by itself."""
+        """Take the steps of each slot in one transaction, several at each node in flight at once.
+
+        Those of a slot that moves are taken one by one afterwards.
+        """
         outcome = Outcome()
-        for group in by_slot(steps, lambda step: step.key):
-            for part in self._apply(db, group):
-                outcome.done += part.done
-                outcome.moved += part.moved
-                outcome.refused += part.refused
+        left: list[KeyWrite] = []  # of which another node has some
+        for group, part in in_flight(self._lanes(db, by_slot(steps, lambda step: step.key))):
+            if isinstance(part, Redirected):
+                left += group
+            else:
+                outcome.add(part)
+        outcome.add(*(self._follow(db, step) for step in left))
         return outcome
+
+    def _lanes(
+        self, db: int, groups: Iterable[Sequence[KeyWrite]]
+    ) -> Iterator[Lane[Sequence[KeyWrite]]]:
+        """Yield connections to each node, with what is to be done there."""
+        jobs = defaultdict[str, deque[Sequence[KeyWrite]]](deque)
+        for group in groups:
+            jobs[self._server.node_of(group[0].key)].append(group)
+        for number in range(LANES):
+            for node, own in jobs.items():
+                if own:
+                    writer = self._at(node, asking=False, number=number)
+                    yield Lane(writer.connection, partial(writer.applying, db), own)
 
     def remove(self, db: int, keys: Iterable[bytes]) -> None:
         for key in keys:
             with suppress(ServerError):
                 self._at(self._server.node_of(key), asking=False).remove(db, [key])
-
-    def _apply(self, db: int, group: Sequence[KeyWrite]) -> list[Outcome]:
-        if len(group) > 1:
-            try:
-                node = self._server.node_of(group[0].key)
-                return [self._at(node, asking=False).apply(db, group)]
-            except Redirected:
-                pass  # nothing was done, for another node has some of the keys
-        return [self._follow(db, step) for step in group]
 
     def _follow(self, db: int, step: KeyWrite) -> Outcome:
         """Take one step at the node that has the key."""
@@ -92,12 +105,14 @@ class ClusterKeyWriter(KeyWriter):
 
         return self._cluster.follow(step.key, apply, FAILOVER)
 
-    def _at(self, node: str, asking: bool) -> KeyWriter:
-        """Return a writer to a node; if it is `asking`, of keys of slots that move there."""
-        if (node, asking) not in self._writers:
+    def _at(self, node: str, asking: bool, number: int = 0) -> KeyWriter:
+        """Return a writer to a node, one of several by its number; if it is `asking`, of keys of
+        slots that move there."""
+        at = node, asking, number
+        if at not in self._writers:
             server = self._nodes[self._cluster.known(node, self._nodes)]
-            self._writers[node, asking] = KeyWriter(server, asking)
-        return self._writers[node, asking]
+            self._writers[at] = KeyWriter(server, asking)
+        return self._writers[at]
 
 
 MOVING = (

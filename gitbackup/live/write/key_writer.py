@@ -14,6 +14,7 @@ from gitbackup.format.crc64 import crc64
 from gitbackup.kinds import Abilities, Command, kind_of, same, stream_commands
 from gitbackup.kinds.base import Argument
 from gitbackup.live.connection import error_replies
+from gitbackup.live.connection.asking import Asking, answered
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.slots import by_slot
@@ -48,6 +49,13 @@ class Outcome:
     moved: list[KeyWrite] = field(default_factory=list)
     refused: list[tuple[KeyWrite, str]] = field(default_factory=list)
 
+    def add(self, *others: Outcome) -> None:
+        """Add what became of other steps."""
+        for other in others:
+            self.done += other.done
+            self.moved += other.moved
+            self.refused += other.refused
+
 
 class KeyWriter:
     """Writes to the keys of one server. A context manager: leaving it closes the connection.
@@ -69,7 +77,8 @@ class KeyWriter:
             self._dialled.close()
 
     @property
-    def _connection(self) -> Connection:
+    def connection(self) -> Connection:
+        """The connection, which is made when it is first used."""
         if self._dialled is None:
             self._dialled = self._server.dial()
             self._dialled.asking = self._asking
@@ -86,11 +95,11 @@ class KeyWriter:
 
         The value is built in a staging key, read and removed.
         """
-        self._connection.select(db)
+        self.connection.select(db)
         name = self._staging_name(key)
         try:
             self._build(name, entry)
-            entry_made = alone_read.whole(self._connection, name, self._server.abilities).entry
+            entry_made = alone_read.whole(self.connection, name, self._server.abilities).entry
         except _Refused:
             return None
         finally:
@@ -105,7 +114,11 @@ class KeyWriter:
         Values of more than one command are built in staging keys first. A key that does not hold
         its `before` any more is left alone, and is moved.
         """
-        self._connection.select(db)
+        return answered(self.connection, self.applying(db, steps))
+
+    def applying(self, db: int, steps: Sequence[KeyWrite]) -> Asking[Outcome]:
+        """Do the same in turns."""
+        self.connection.select(db)
         outcome = Outcome()
         together = [[*steps]]
         if self._server.abilities.one_slot:
@@ -114,7 +127,7 @@ class KeyWriter:
             built: dict[bytes, bytes] = {}
             try:
                 ready = [step for step in some if self._prepare(step, built, outcome)]
-                self._swap(ready, built, outcome)
+                yield from self._swap(ready, built, outcome)
             finally:
                 self.remove(db, built.values())
         self._put_back(db, [step for step, _ in outcome.refused])
@@ -137,8 +150,8 @@ class KeyWriter:
         """Remove staging keys, if the server can still be reached."""
         for key in keys:
             try:
-                self._connection.select(db)
-                self._connection.ask([("UNLINK", key)])
+                self.connection.select(db)
+                self.connection.ask([("UNLINK", key)])
             except ServerError:
                 return  # they expire by themselves
 
@@ -169,10 +182,10 @@ class KeyWriter:
         commands = self._writes(name, entry)
         expire: Command = "PEXPIRE", name, staging_keys.MINUTES * 60_000
         first = [*islice(commands, 1), expire]
-        *queued, ended = self._connection.ask([("MULTI",), *first, ("EXEC",)])
+        *queued, ended = self.connection.ask([("MULTI",), *first, ("EXEC",)])
         self._accepted(first, queued[1:])
         self._accepted([("EXEC",)], [ended])
-        self._accepted(first, self._connection.unwatched(ended))
+        self._accepted(first, self.connection.unwatched(ended))
         self._send_all(commands, expire)
         if marks:
             self._set_deliveries(name, marks)
@@ -183,7 +196,7 @@ class KeyWriter:
         The server is asked for its time only if the time that it gave last leaves a doubt.
         """
         if stream_commands.marked(entry, self._now).marks:
-            self._now = keyspace.clock(self._connection)
+            self._now = keyspace.clock(self.connection)
         return stream_commands.marked(entry, self._now)
 
     def _set_deliveries(self, name: bytes, marks: Mapping[bytes, Mapping[bytes, bytes]]) -> None:
@@ -198,11 +211,11 @@ class KeyWriter:
 
     def _taken(self, *command: Argument) -> Any:
         """Return the reply to a command; if it is refused, only this value is."""
-        (reply,) = self._connection.ask([command])
+        (reply,) = self.connection.ask([command])
         if isinstance(reply, Refusal):
             words = str(reply)
             if words.partition(" ")[0] in error_replies.MEANINGS:
-                raise self._connection.refused(reply, command)
+                raise self.connection.refused(reply, command)
             raise _Refused(AHEAD.format(words))
         return reply
 
@@ -211,15 +224,15 @@ class KeyWriter:
         sent: list[Command] = []
         for piece in iter(lambda: [*islice(commands, SENT)], []):
             following = [*piece, expire]
-            self._connection.send(following)
-            replies = self._connection.receive(len(sent))
+            self.connection.send(following)
+            replies = self.connection.receive(len(sent))
             try:
                 self._accepted(sent, replies)
             except (ServerError, _Refused):
-                self._connection.receive(len(following))  # so that no reply is left unread
+                self.connection.receive(len(following))  # so that no reply is left unread
                 raise
             sent = following
-        self._accepted(sent, self._connection.receive(len(sent)))
+        self._accepted(sent, self.connection.receive(len(sent)))
 
     def _accepted(self, commands: list[Command], replies: list[Any]) -> None:
         """Raise _Refused, or ServerError if no other key would fare better, for an error reply."""
@@ -231,45 +244,47 @@ class KeyWriter:
         """Return the error for a refusal that concerns every key; None if it concerns this one."""
         code = str(reply).partition(" ")[0]
         if code in error_replies.MEANINGS or code in ("NOPERM", "EXECABORT"):
-            return self._connection.refused(reply, command)
+            return self.connection.refused(reply, command)
         return None
 
-    def _swap(self, steps: list[KeyWrite], built: dict[bytes, bytes], outcome: Outcome) -> None:
+    def _swap(
+        self, steps: list[KeyWrite], built: dict[bytes, bytes], outcome: Outcome
+    ) -> Asking[None]:
         """Take the steps in a transaction, which others' writes may undo a few times."""
         for _ in range(TRIES):
             if not steps:
                 return
-            steps = self._unmoved(steps, outcome)
-            if steps and self._transaction(steps, built, outcome):
+            steps = yield from self._unmoved(steps, outcome)
+            if steps and (yield from self._transaction(steps, built, outcome)):
                 return
         outcome.moved += steps
 
-    def _unmoved(self, steps: list[KeyWrite], outcome: Outcome) -> list[KeyWrite]:
+    def _unmoved(self, steps: list[KeyWrite], outcome: Outcome) -> Asking[list[KeyWrite]]:
         """Watch the keys; return the steps of those that hold their `before`."""
-        keys = [step.key for step in steps]
-        self._connection.call("WATCH", *keys)
-        entries = bulk_read.together(self._connection, keys, self._server.abilities)
+        guesses = {step.key: step.before["type"] if step.before else "none" for step in steps}
+        abilities = self._server.abilities
+        entries = yield from bulk_read.watched(self.connection, guesses, abilities)
         unmoved = [step for step in steps if same(entries[step.key], step.before)]
         if len(unmoved) < len(steps):
-            self._connection.need([*UNWATCH])
+            self.connection.need([*UNWATCH])
             outcome.moved += (step for step in steps if step not in unmoved)
-            return self._unmoved(unmoved, outcome) if unmoved else []
+            return (yield from self._unmoved(unmoved, outcome)) if unmoved else []
         return unmoved
 
     def _transaction(
         self, steps: list[KeyWrite], built: dict[bytes, bytes], outcome: Outcome
-    ) -> bool:
+    ) -> Asking[bool]:
         """Carry out the steps; return False if others wrote to one of the keys meanwhile."""
         plan = [(step, self._commands(step, built.get(step.key))) for step in steps]
         commands = [command for _, parts in plan for command in parts]
-        queued = self._connection.ask([("MULTI",), *commands, ("EXEC",)])
+        queued = yield [("MULTI",), *commands, ("EXEC",)]
         for command, reply in zip(commands, queued[1:], strict=False):
             if isinstance(reply, Refusal):
-                raise self._connection.refused(reply, command)
+                raise self.connection.refused(reply, command)
         if queued[-1] is None:
             return False
         if isinstance(queued[-1], Refusal):
-            raise self._connection.refused(queued[-1], ("EXEC",))
+            raise self.connection.refused(queued[-1], ("EXEC",))
         replies = iter(queued[-1])
         for step, parts in plan:
             errors = [reply for reply in islice(replies, len(parts)) if isinstance(reply, Refusal)]
