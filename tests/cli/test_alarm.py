@@ -146,10 +146,17 @@ def test_check_says_it_until_it_is_undone(alarmed: User) -> None:
 
 
 def test_check_says_it_until_it_is_accepted(alarmed: User) -> None:
-    """Also if the commit gets another message, and so another id."""
+    """Also if the commit gets another id, for it has another message, or forgets a value."""
     alarmed.says("config", "add", "accept-alarm", alarmed.commits()[1][:7])
     assert alarm_of(alarmed) is None
     alarmed.says("commit", "--amend", "-m", "spring clean")
+    assert alarm_of(alarmed) is None
+    log = alarmed.repo / ".git" / "gitbackup" / "hooks.log"
+    assert log.exists()
+    before = alarmed.commits()[1]
+    alarmed.run("forget", KEYS[0], "--yes")
+    assert before not in alarmed.commits()
+    assert not log.exists()  # whatever hooks printed
     assert alarm_of(alarmed) is None
     alarmed.says("config", "unset", "accept-alarm")
     assert alarm_of(alarmed) is not None

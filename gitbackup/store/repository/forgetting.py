@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gitbackup.errors import GitbackupError
+from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, file_errors, text
 from gitbackup.store.objects import refs, rewrite
 from gitbackup.store.objects.forgotten import Forgotten, compose, parse, read
@@ -35,7 +36,7 @@ _NONE = "0" * 40
 _LEFT = (
     *("ORIG_HEAD", "FETCH_HEAD", "COMMIT_EDITMSG", "MERGE_MSG", "AUTO_MERGE", "gitbackup/seen"),
     *("fast_import_crash_*", "gitbackup/decrypted-*", "gitbackup/proof-*", "gitbackup/index"),
-    *("objects/info/commit-graph", "objects/info/commit-graphs"),
+    *("objects/info/commit-graph", "objects/info/commit-graphs", "gitbackup/hooks.log"),
 )
 """What may hold something of the old history, or names it, and is made again if it is needed."""
 
@@ -137,6 +138,7 @@ def finish(git: Commands) -> None:
     if head and refs.head(git) == head[0]:
         checkout.advance(git, head[0], head[1])
     _rename_in_restores(git, journal["map"])
+    _rename_in_settings(git, journal["map"])
     with file_errors("remove what the old history left"):
         _remove_left(git)
         _rewrite_logs(git, journal["map"])
@@ -190,6 +192,19 @@ def _rename_in_restores(git: Commands, made: Mapping[str, str]) -> None:
     if file.exists():
         content = file.read_text("utf-8")
         write_whole(file, _ID.sub(lambda found: made.get(found[0], found[0]), content))
+
+
+def _rename_in_settings(git: Commands, made: Mapping[str, str]) -> None:
+    """Give the commits whose alarms are accepted their new ids."""
+
+    def renamed(value: str) -> str:
+        return next((new for old, new in made.items() if old.startswith(value.lower())), value)
+
+    name = "accept-alarm"
+    found = settings.sourced(git)
+    own = [value for each, value, scope, _ in found if (each, scope) == (name, "local")]
+    if own != [*map(renamed, own)]:
+        settings.set_all(git, name, [*map(renamed, own)])
 
 
 def _remove_left(git: Commands) -> None:
