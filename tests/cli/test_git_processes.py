@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,3 +44,21 @@ def test_a_command_starts_few(user: User, monkeypatch: pytest.MonkeyPatch) -> No
         counts[name] = len(Started.words)
     most = {"status": 2, "diff": 2, "commit": 6, "restore": 9, "undo": 10, "log": 2}
     assert {name: count for name, count in counts.items() if count > most[name]} == {}
+
+
+def test_branches_without_number_take_no_more(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As somebody else may have pushed them."""
+    user.says("commit", "--allow-empty")
+    counts = []
+    for most in (1, 100):
+        for number in range(most):
+            git(user.repo, "branch", "-f", f"b{number}")
+        with monkeypatch.context() as patch:
+            patch.setattr(command, "Popen", Started)
+            Started.words = []
+            user.says("clone", str(user.repo), f"copy{most}")
+            user.says("pull", "--repo", f"copy{most}")
+            counts.append(len(Started.words))
+        branches = git(Path(f"copy{most}"), "for-each-ref", "--format=%(refname)", "refs/heads/b*")
+        assert len(branches.split()) == most
+    assert counts[0] == counts[1]

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
-from gitbackup.errors import Damaged, GitbackupError, UsageError
+from gitbackup.errors import Damaged, GitbackupError, TooLarge, UsageError
 from gitbackup.store.git.command import Commands
 from gitbackup.store.objects import notes, refs
 from gitbackup.store.objects.object_reader import reader_of
@@ -61,9 +60,13 @@ def reader(git: Commands, tell: Callable[[str], None]) -> Callable[[str], str]:
         tell(f"cannot read the {WHAT} ({error}); `git update-ref -d {REF}` removes them")
 
     def words(commit: str) -> str:
-        with suppress(Damaged):
+        try:
             if commit in known:
                 return _cut(reader_of(git).read(known[commit], _MOST).decode("utf-8", "replace"))
+        except TooLarge:  # of which the beginning is shown
+            return read(git, commit)
+        except Damaged:
+            pass
         return ""
 
     return words

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache, partial
 from typing import NamedTuple
 
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
@@ -181,13 +182,19 @@ def _told_detached(git: Commands, remote: Remote) -> list[str]:
 def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str]:
     """Make or move forward the other branches and the notes; return why some could not be."""
     told = []
+    ours, here = refs.under(git, BRANCHES), refs.head(git)
+    wrong = cache(partial(_unfit, git, here))  # many branches may be at one commit
+    new: dict[str, str] = {}
     for name, ident in theirs.items():
-        if not refs.is_commit(git, ident):
-            told.append(f"left out branch {name} of {remote}: it has no commit")
-        elif why := beyond_measure(git, ident, refs.head(git)):
+        if ours.get(name) == ident:
+            continue
+        if why := wrong(ident):
             told.append(f"left out branch {name} of {remote}: {why}")
+        elif name not in ours:
+            new[BRANCHES + name] = ident
         elif not _forward(git, BRANCHES + name, ident):
             told.append(f"branch {name} was not moved: it and the one of {remote} have diverged")
+    _make(git, new)
     for name, ident in refs.under(git, _aside(remote)).items():
         if not refs.is_commit(git, ident):
             told.append(f"left out the notes {name} of {remote}: they have no commit")
@@ -200,6 +207,22 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
             result = git.attempt(*words, environment=identity.environment(git))
             told += [str(failure("notes", result))] if result.status else []
     return told
+
+
+def _unfit(git: Commands, here: str | None, ident: str) -> str:
+    """Return why a branch cannot be at what came; empty if it can."""
+    if not refs.is_commit(git, ident):
+        return "it has no commit"
+    return beyond_measure(git, ident, here)
+
+
+def _make(git: Commands, new: Mapping[str, str]) -> None:
+    """Make these refs, all at once if that is possible."""
+    lines = "".join(f"create {ref} {ident}\n" for ref, ident in new.items())
+    stdin = lines.encode("utf-8", "surrogateescape")
+    if git.attempt("update-ref", "-m", "gitbackup pull", "--stdin", stdin=stdin).status:
+        for ref, ident in new.items():  # one of them cannot be made
+            _forward(git, ref, ident)
 
 
 def beyond_measure(git: Commands, commit: str, here: str | None) -> str:
