@@ -64,6 +64,7 @@ def test_a_program_gets_the_status_as_json(changed: User) -> None:
             {"place": "db0", "namespace": "user", "added": 1, "changed": 1, "removed": 1}
         ],
         "pushed": [],
+        "replicas": [],
         "hidden": {"added": 0, "changed": 0, "removed": 0},
     }
 
