@@ -154,15 +154,18 @@ def _plan(repository: Repository, secret: Secret, made: Rewritten) -> ForgetPlan
         len(secret.versions),
         [ref.removeprefix(_BRANCHES) for ref in moved if ref.startswith(_BRANCHES)],
         [ref.removeprefix(_TAGS) for ref in moved if ref.startswith(_TAGS)],
-        _remotes(repository),
+        _remotes(repository, made),
         _also_in(repository, secret) if made.blobs else (),
     )
 
 
-def _remotes(repository: Repository) -> list[RemoteToFollow]:
+def _remotes(repository: Repository, made: Rewritten) -> list[RemoteToFollow]:
+    """Return the places that have the old history, as far as is known, or may have it."""
+    unknown = {each.remote for each in repository.pushed() if each.commit is None}
     return [
         RemoteToFollow(remote.name, str(remote.place), replacing(repository.path, remote))
         for remote in repository.remotes()
+        if remote.name in unknown or any(ref.startswith(remote.tracking) for ref in made.refs)
     ]
 
 

@@ -135,7 +135,7 @@ def test_it_is_asked_for_and_a_dry_run_changes_nothing(leaked: User) -> None:
         assert (done.code, done.err[:28]) == (2, "gitbackup: no commit has a k")
     assert leaked.run(*FORGET).code == 0
     again = leaked.says(*FORGET)
-    assert again == "apikey:42, field secret was forgotten before: no commit has it\n"
+    assert again.startswith("apikey:42, field secret was forgotten before: no commit has it\n")
 
 
 def test_what_the_database_still_has_is_not_committed_unnoticed(leaked: User) -> None:
@@ -175,7 +175,7 @@ def test_a_field_s_name_that_may_be_a_secret_is_nowhere_either(user: User) -> No
     assert (refused.code, "map, one field has a value again" in refused.err) == (1, True)
     assert "sk-0123456789" not in refused.err
     again = user.says("forget", "map", "--field", "sk-0123456789", "--yes")
-    assert again.endswith("was forgotten before: no commit has it\n")
+    assert "was forgotten before: no commit has it\n" in again
     assert user.says("forget", "map", "--allow") == "map, one field may be committed again\n"
     user.says("commit")
 
@@ -191,7 +191,7 @@ def test_a_bundle_is_replaced_by_the_next_push_and_a_clone_is_told(leaked: User)
     assert "to replace the history at origin: gitbackup push origin\n" in said
     stale = leaked.run("pull")
     assert (stale.code, "has the history from before `gitbackup forget`" in stale.err) == (1, True)
-    assert leaked.run("push").code == 0
+    assert leaked.says("push").startswith("pushed ")
     assert other
     assert holding(Path("cloud"), OLD, NEW) == []
     fresh = leaked.says("clone", "cloud", "fresh")

@@ -16,6 +16,7 @@ from gitbackup.cli.options import (
     lock_wait_option,
     open_backup,
     repo_option,
+    repo_words,
 )
 from gitbackup.errors import UsageError
 from gitbackup.report.json.forget import forget_object
@@ -92,6 +93,6 @@ def forget(
     if as_json:
         terminal.say_json(forget_object(result))
     else:
-        terminal.say(words.done_lines(result, backup.path, backup.secrets.rdb_files()))
+        terminal.say(words.done_lines(result, repo_words(repo), backup.secrets.rdb_files()))
     if not (result.done or result.before or dry_run):
         ctx.exit(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from gitbackup.forget.forget import ForgetPlan, ForgetResult
 from gitbackup.format import codec
@@ -29,18 +28,19 @@ def plan_lines(plan: ForgetPlan) -> Iterator[str]:
     yield "  the database is not touched"
 
 
-def done_lines(result: ForgetResult, repository: Path, rdb_files: int) -> Iterator[str]:
-    """Yield what was done, and what is left to do."""
+def done_lines(result: ForgetResult, repo_words: str, rdb_files: int) -> Iterator[str]:
+    """Yield what was done, and what is left to do; `repo_words` name the repository."""
     plan = result.plan
     if result.before:
         yield f"{_label(plan)} was forgotten before: no commit has it"
+    elif not result.done:
         return
-    if not result.done:
-        return
-    head = f": HEAD {result.head[:7]}" if result.head else ""
-    yield f"forgot {_label(plan)}; {counted(plan.rewritten, 'commit')} rewritten{head}"
+    else:
+        head = f": HEAD {result.head[:7]}" if result.head else ""
+        yield f"forgot {_label(plan)}; {counted(plan.rewritten, 'commit')} rewritten{head}"
     for remote in plan.remotes:
-        yield f"to replace the history at {escape(remote.name)}: {escape(remote.command)}"
+        words = repo_words if remote.command.startswith("gitbackup ") else ""
+        yield f"to replace the history at {escape(remote.name)}: {escape(remote.command)}{words}"
     if any(remote.command.startswith("gitbackup push ") for remote in plan.remotes):
         yield "a cloud drive may keep older versions of the bundle: remove them there"
     yield f"in other clones, pull says what to do; in redis-cli, {_command(plan)} removes it live"

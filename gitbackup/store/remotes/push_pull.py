@@ -53,6 +53,7 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
             raise UsageError(f"there is no commit in {git.folder}: nothing was pushed")
         _expect_branch(git)
         had = refs.under(git, remote.tracking)
+        is_first = not had and not rewritten_history.is_replaced_at(git, remote)
         branches, warnings, refused, to = transports.of(remote.place).push(git, remote)
         if refused:
             remotes.note(git, remote, branches)
@@ -61,7 +62,7 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
         remotes.note(git, remote, branches)
         known = [f"^{ident}" for ident in had.values()]
         commits = refs.count(git, *branches.values(), *known) if branches else 0
-        return PushOutcome(commits, not had, list(warnings), to)
+        return PushOutcome(commits, is_first, list(warnings), to)
 
 
 @contextmanager

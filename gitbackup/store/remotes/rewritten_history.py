@@ -15,7 +15,7 @@ from gitbackup.store.git.command import Commands, text
 from gitbackup.store.objects import forgotten, refs, rewrite
 from gitbackup.store.objects.forgotten import Forgotten
 from gitbackup.store.objects.object_reader import reader_of
-from gitbackup.store.remotes import settings_ref, transports
+from gitbackup.store.remotes import remotes, settings_ref, transports
 from gitbackup.store.remotes.remote_url import Remote
 
 
@@ -35,6 +35,11 @@ def stale(git: Commands, remote: Remote) -> str:
         f"{remote} has the history from before `gitbackup forget`, with what was forgotten; to"
         f" replace it: {replacing(git.folder, remote)}"
     )
+
+
+def is_replaced_at(git: Commands, remote: Remote) -> bool:
+    """Return whether a remote is known here from before something was forgotten."""
+    return bool(rewrite.known(git)) and remote.name in {each.name for each in remotes.every(git)}
 
 
 def replacing(folder: Path, remote: Remote) -> str:
