@@ -233,20 +233,28 @@ def parse(content: bytes) -> Definition:
 
 
 def _words(line: str) -> Words:
-    return tuple(
-        _unescaped(match[1]) if match[2] is None else match[2].encode()
-        for match in _TOKEN.finditer(line)
-    )
+    """Return the words of a line; none if one is not closed."""
+    words, at = list[bytes](), 0
+    while at < len(line):
+        if line[at] == " ":
+            at += 1
+            continue
+        match = _TOKEN.match(line, at)
+        if match is None:
+            return ()
+        words.append(_unescaped(match[1]) if match[2] is None else match[2].encode())
+        at = match.end()
+    return tuple(words)
 
 
 def _unescaped(quoted: str) -> bytes:
-    written, at = b"", 0
+    written, at = list[bytes](), 0
     for match in _ESCAPE.finditer(quoted):
         char = _UNESCAPED.get(match[2] or "", match[2] or "")
         escaped = bytes.fromhex(match[1]) if match[1] else char.encode()
-        written += quoted[at : match.start()].encode() + escaped
+        written += (quoted[at : match.start()].encode(), escaped)
         at = match.end()
-    return written + quoted[at:].encode()
+    return b"".join((*written, quoted[at:].encode()))
 
 
 def _line(*words: bytes) -> str:
