@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +38,11 @@ def restorer(
     """Return a restore of a commit into the server of the URL `to`, None for this one."""
     delete = delete and not skip_damaged
     options = context.restore_options(patterns, databases, to, delete, ttl, field_expiry)
-    target = request.Target(context.address_of(to).label, to is None)
+    server = cache(partial(context.server_of, to))  # it is connected to once the commit is known
+    label = context.address_of(to).label
+    target = request.Target(label, to is None, lambda: server().node_ids)
     wanted = request.by_words(context.history, commit_ish, options, target)
-    server = context.server_of(to)
-    return context.restorer(wanted, server, to, None, skip_damaged, skip_unsupported)
+    return context.restorer(wanted, server(), to, None, skip_damaged, skip_unsupported)
 
 
 def reverter(

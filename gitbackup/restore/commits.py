@@ -65,6 +65,7 @@ def entry(
         takes_back=request.takes_back,
         whole=request.everything,
         state=State.WRITING if cut else State.SAVING,
+        nodes=tuple(sorted(server.node_ids)),
     )
 
 

@@ -6,7 +6,7 @@ A restore that was cut off and is asked for again continues with the commit that
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -25,10 +25,20 @@ UNDO = "undo"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server of a restore: its label, and whether commits are taken from it (`home`)."""
+    """The server of a restore: its label, and whether commits are taken from it (`home`).
+
+    `nodes` returns the ids of the primaries if it is a cluster, which is asked for if need be.
+    """
 
     server: str
     home: bool
+    nodes: Callable[[], Collection[str]] = frozenset
+
+    def is_of(self, begun: JournalEntry) -> bool:
+        """Return whether a restore that has begun is into this server."""
+        if self.home or begun.home or self.server == begun.server:
+            return self.home == begun.home
+        return bool(begun.nodes) and not {*begun.nodes}.isdisjoint(self.nodes())
 
 
 def by_words(
@@ -58,7 +68,8 @@ def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> R
 
     Raises UsageError if it is for another server, or if its commit is not in the repository.
     """
-    if plan.server != str(server):
+    place = plan.server.rpartition(" at ")[2]
+    if plan.server != str(server) and not (server.cluster and place in server.places):
         raise UsageError(f"the plan is for {plan.server}, but this server is {server}")
     try:
         repository.resolve(plan.commit)
@@ -66,7 +77,7 @@ def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> R
         folder = repository.path
         raise UsageError(f"the plan's commit {plan.commit[:7]} is not in {folder}") from None
     asked = sha256(json.dumps(plan_object(plan)).encode()).hexdigest()
-    cut = unfinished(repository, asked, Target(server.label, home))
+    cut = unfinished(repository, asked, Target(server.label, home, lambda: server.node_ids))
     return RestoreRequest(plan.commit, plan.how, asked, cut, kept=plan)
 
 
@@ -86,7 +97,7 @@ def _undo(repository: Repository, server: Server) -> RestoreRequest:
     else:
         last = _last(repository, known)
     place = last.info.trailers.get("Server", "").rpartition(" at ")[2]
-    if place != server.label:
+    if place not in server.places:
         raise UsageError(
             f"the last restore, {last.info.short_id}, was into the server at {place},"
             f" but this is the one at {server.label}"
@@ -150,7 +161,7 @@ def _same_commit(
 
 def _into(repository: Repository, target: Target) -> Iterator[JournalEntry]:
     for each in repository.journal.known():
-        if each.home == target.home and (each.home or each.server == target.server):
+        if target.is_of(each):
             yield each
 
 

@@ -134,7 +134,8 @@ class Incoming(ABC):
     def _note(self, repository: Repository | None) -> JournalEntry | None:
         if repository is None:
             return None
-        target = Target(self._place.server.label, self._place.home)
+        server = self._place.server
+        target = Target(server.label, self._place.home, lambda: server.node_ids)
         return unfinished(repository, self._asked, target)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -210,6 +211,35 @@ def test_what_is_written_while_a_cluster_is_restored_is_saved_first(
         if each["value"] == "meanwhile"
     }
     assert held == {*late}
+
+
+def test_a_restore_that_was_cut_off_is_finished_by_the_url_of_another_node(
+    cluster: LiveCluster, valkey: LiveServer, tmp_path: Path
+) -> None:
+    """And undone by that of a third, if commits are of the cluster."""
+    backup = Backup(tmp_path / "a", valkey.url, progress=(seen := Seen()))
+    with valkey.client() as single, cluster.client() as client:
+        single.set("k", "v")
+        backup.commit()
+        client.set("other", "value")
+        seen.call("restoring", partial(signal.raise_signal, signal.SIGINT))
+        one, two = cluster.nodes[0].url, cluster.nodes[1].url
+        assert backup.repository is not None
+        with pytest.raises(KeyboardInterrupt):
+            backup.restore("HEAD", lambda plan: True, patterns=["k"], to=one)
+        (begun,) = backup.repository.journal.known()
+        assert not client.exists("k")
+        made = backup.restore("HEAD", lambda plan: True, patterns=["k"], to=two)
+        assert (made.whole, client.get("k")) == (True, b"v")
+        backup.repository.end()
+        assert (begun.nodes, backup.repository.journal.known()) == (tuple(sorted(cluster.ids)), [])
+        Backup(tmp_path / "b", one).commit()
+        client.set("k", "later")
+        plan = Backup(tmp_path / "b", one).restorer("HEAD").plan()
+        assert Backup(tmp_path / "b", two).planned(plan).run(lambda plan: True).whole
+        assert client.get("k") == b"v"
+        assert Backup(tmp_path / "b", cluster.nodes[2].url).undo(lambda plan: True).whole
+        assert client.get("k") == b"later"
 
 
 def test_keys_of_a_slot_that_is_moving_are_restored(cluster: LiveCluster, tmp_path: Path) -> None:

@@ -74,6 +74,20 @@ class Server:
         """The servers that have its keys, by their ids: itself, or the primaries of a cluster."""
         return self.cluster.nodes if self.cluster else {ONLY: self}
 
+    @property
+    def node_ids(self) -> frozenset[str]:
+        """The ids of the primaries of a cluster; none of a server that is no cluster."""
+        return frozenset(self.nodes) - {ONLY}
+
+    @property
+    def places(self) -> set[str]:
+        """The labels by which it can be named: its own, and those of all nodes of a cluster."""
+        found = {self.label, *(node.label for node in self.nodes.values())}
+        if self.cluster:
+            replicas = map(self.cluster.replicas, self.node_ids)
+            found.update(address.label for own in replicas for address in own)
+        return found
+
     def node_of(self, name: bytes) -> str:
         """The id of the node that has a key of this name, as far as is known."""
         return self.cluster.owners[slot(name)] if self.cluster else ONLY

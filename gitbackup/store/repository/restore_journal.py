@@ -39,6 +39,7 @@ class JournalEntry:
 
     - `asked`: the words of the request; `how`: its options, as JSON;
     - `server`: the label of the server; `home`: whether commits are taken from that one;
+    - `nodes`: the ids of the primaries of a cluster, which is the same by the URL of any node;
     - `branch`: HEAD's branch; `head`: HEAD's commit before it last moved for this restore; `made`:
       the commit that it moved to;
     - `replaced`: the commit of the state before; `saved_on`: the branch with what another server
@@ -63,6 +64,7 @@ class JournalEntry:
     takes_back: str | None = None
     whole: bool = False
     state: State = State.SAVING
+    nodes: tuple[str, ...] = ()
 
     @property
     def heads(self) -> set[str | None]:
@@ -81,7 +83,8 @@ class JournalEntry:
 
     def beside(self, other: JournalEntry) -> bool:
         """Return whether both are into the same server; the home server may have moved since."""
-        return self.home == other.home and (self.home or self.server == other.server)
+        alike = self.server == other.server or not {*self.nodes}.isdisjoint(other.nodes)
+        return self.home == other.home and (self.home or alike)
 
     def ends(self, other: JournalEntry) -> bool:
         """Return whether the other is past once this one has ended: it is the same, or was taken
@@ -183,7 +186,8 @@ def _entry(document: Any) -> JournalEntry:
     known = {
         each.name: document[each.name] for each in fields(JournalEntry) if each.name in document
     }
-    return JournalEntry(**{**known, "state": State(document["state"])})
+    nodes = tuple(map(str, document.get("nodes", ())))
+    return JournalEntry(**{**known, "state": State(document["state"]), "nodes": nodes})
 
 
 def _from_version_0_1(document: Any) -> JournalEntry:
