@@ -180,6 +180,13 @@ def _text(reply: object) -> str:
     return reply.decode()
 
 
+@contextmanager
+def running() -> Iterator[LiveCluster]:
+    """Three primaries, for as long as the context lasts."""
+    with ExitStack() as opened:
+        yield _up(opened)
+
+
 @pytest.fixture(scope="session")
 def _session_cluster() -> Iterator[LiveCluster]:
     with ExitStack() as opened:

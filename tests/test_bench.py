@@ -29,6 +29,7 @@ EXPECTED = {
     *("first-bare", "first-tree", "first-script", "changed", "growth", "growth-gc"),
     *("diff", "diff-command", "linear", "restore", "restore-some", "help", "log"),
     *("memory-commit", "memory-commit-key", "memory-restore", "memory-restore-key"),
+    *("cluster-commit", "cluster-restore"),
     *("latency-commit", "latency-rdb", "latency-busy"),
 }
 

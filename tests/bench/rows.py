@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from tests.bench import commits, diffs, latency, restores, starts
+from tests.bench import cluster, commits, diffs, latency, restores, starts
 from tests.bench.report import Report
 from tests.bench.stage import Stage
 
@@ -19,6 +19,7 @@ GROUPS: dict[str, Group] = {
     "linear": diffs.by_number,
     "restore": restores.everything,
     "restore-some": restores.some,
+    "cluster": cluster.beside_one_server,
     "latency": latency.latency,
 }
 """Those of each size."""
