@@ -56,10 +56,11 @@ def test_the_image_is_small() -> None:
 def test_what_the_image_runs_are_commands_of_gitbackup() -> None:
     checked = json.loads(having("HEALTHCHECK")[0].partition("CMD ")[2])
     for words in (checked[1:], json.loads(having("CMD")[0])):
-        name, command, rest = app.resolve_command(click.Context(app), words)
+        root = click.Context(app, **app.context_settings)
+        name, command, rest = app.resolve_command(root, words)
         assert name in COMMANDS
         assert command is not None
-        command.make_context(name, rest, resilient_parsing=False)
+        command.make_context(name, rest, parent=root)
 
 
 def test_the_image_is_made_of_files_that_docker_is_given() -> None:

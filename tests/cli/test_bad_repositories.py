@@ -278,15 +278,16 @@ def test_a_disk_that_is_full_for_real(kept: User, tmp_path: Path) -> None:
         pytest.skip("only root may mount a small disk")
     try:
         repo = ("--repo", str(disk / "data"))
-        kept.says("commit", *repo)
+        # each in a process of its own, which has no file open there once it has ended
+        assert kept.process("commit", *repo).code == 0
         kept.redis.set("large", os.urandom(2_000_000))
         before = git(disk / "data", "rev-parse", "HEAD")
-        done = kept.run("commit", *repo)
+        done = kept.process("commit", *repo)
         assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
-        assert re.search("write error(. Out of diskspace|: No space left on device)\n$", done.err)
+        assert re.search("(Out of diskspace|No space left on device)\n$", done.err)
         assert git(disk / "data", "rev-parse", "HEAD") == before
         kept.redis.delete("large")
-        assert kept.run("commit", *repo, "--allow-empty").code == 0
+        assert kept.process("commit", *repo, "--allow-empty").code == 0
         assert git(disk / "data", "fsck", "--strict") == ""
     finally:
         subprocess.run(["umount", str(disk)], check=True)
