@@ -171,6 +171,7 @@ COMMANDS = [
     ["copy", "{source}", "{target}", "--yes", "--json"],
     ["suggest"],
     ["suggest", "--json"],
+    ["forget", "b", "--dry-run"],
     ["restore", "HEAD~1", "--dry-run", "--json"],
     ["restore", "HEAD~1", "--dry-run", "-p"],
     ["restore", "HEAD~1", "--yes"],
