@@ -108,6 +108,8 @@ class World(AbstractContextManager["World"]):
                 subprocess.run(words, check=True)
                 opened.callback(lambda: subprocess.run(["umount", "-l", self.work], check=False))
             self.repo = self.work / "data-git-backup"
+            self._settings = self.folder / "gitconfig"  # databases are emptied on purpose
+            self._settings.write_text("[gitbackup]\n\talarm-share = 100%\n")
             self.cloud = self.work / "cloud"
             self.cloud.mkdir()
             self.plain = Plain(self.repo)
@@ -149,7 +151,7 @@ class World(AbstractContextManager["World"]):
             "TMPDIR": str(self.folder),
             "PYTHONPATH": str(HOUSE),
             "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_GLOBAL": str(self._settings),
             "REDIS_URL": self.proxy.url,
         }
 
