@@ -48,21 +48,24 @@ def in_flight(lanes: Iterable[Lane[Job]]) -> Iterator[tuple[Job, Any]]:
     """Do all jobs, one on each lane at a time; yield each with what its generator returned.
 
     It yields the error for a job that ended because another node of a cluster has the key. Raises
-    any other ServerError once no command is under way on the other connections.
+    any other ServerError once no command is under way at other nodes.
     """
     running = deque[_UnderWay[Job]]()
+    failed = ""  # the node that has failed, if any: it may not answer on other lanes either
     try:
         for lane in lanes:
             running.append(under_way := _UnderWay(lane))
             yield from under_way.start()
         while running:
             under_way = running[0]
+            failed = under_way.label
             yield from under_way.turn()
             yield from under_way.start()
             running.rotate(-1) if under_way.sent else running.popleft()
     finally:
         for under_way in running:  # none, unless one has failed
-            under_way.end()
+            if under_way.label != failed:
+                under_way.end()
 
 
 class _UnderWay(Generic[Job]):
@@ -71,6 +74,11 @@ class _UnderWay(Generic[Job]):
     def __init__(self, lane: Lane[Job]) -> None:
         self.sent: list[Command] = []
         self._lane = lane
+
+    @property
+    def label(self) -> str:
+        """The label of the node."""
+        return self._lane.connection.label
 
     def start(self) -> Iterator[tuple[Job, Any]]:
         """Begin the next job, if none is under way; yield each that has ended already."""

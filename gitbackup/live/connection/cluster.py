@@ -79,7 +79,8 @@ class View:
     """What one node says of the cluster: its own id, and which primary has which slots.
 
     `receivers` are the nodes to which it is moving slots, `senders` those that move slots to it.
-    `epochs` change with each slot that gets another node.
+    `epochs` change with each slot that gets another node. `replicated` are the ids of primaries
+    with replicas, also with such as have no data yet.
     """
 
     own: str
@@ -87,6 +88,7 @@ class View:
     receivers: Sequence[_Place] = ()
     senders: Sequence[_Place] = ()
     epochs: frozenset[tuple[str, str]] = frozenset()
+    replicated: frozenset[str] = frozenset()
 
     @property
     def epoch(self) -> int:
@@ -283,7 +285,7 @@ class Cluster(Generic[Node]):
 
     def _note(self, found: View) -> None:
         """Note where the nodes are, and which have replicas."""
-        self._replicated.update(each.primary.id for each in found.ranges if each.replicas)
+        self._replicated |= found.replicated
         for each in found.claimed:
             self._replicas[found.own] = [place.id for place in each.replicas]
         replicas = (place for each in found.ranges for place in each.replicas)
@@ -343,13 +345,14 @@ class _Line(NamedTuple):
     id: str
     place: str
     flags: Sequence[str]
+    primary: str
     epoch: str
     slots: Sequence[str]
 
 
 def _lines(text: str) -> list[_Line]:
     words = [line.split(" ") for line in text.splitlines()]
-    return [_Line(w[0], w[1], w[2].split(","), w[6], w[8:]) for w in words]
+    return [_Line(w[0], w[1], w[2].split(","), w[3], w[6], w[8:]) for w in words]
 
 
 def _view(ranges: Sequence[_Range], lines: Sequence[_Line], host: str) -> View:
@@ -363,7 +366,8 @@ def _view(ranges: Sequence[_Range], lines: Sequence[_Line], host: str) -> View:
         tuple(dict.fromkeys(places[move[2]] for move in moves if move[1] == way)) for way in "><"
     )
     epochs = frozenset((line.id, str(int(line.epoch))) for line in lines)
-    return View(own.id, ranges, to, of, epochs)
+    replicated = frozenset(line.primary for line in lines if "slave" in line.flags)
+    return View(own.id, ranges, to, of, epochs, replicated)
 
 
 def _place_in(line: _Line, host: str) -> _Place:
