@@ -79,8 +79,8 @@ class View:
     """What one node says of the cluster: its own id, and which primary has which slots.
 
     `receivers` are the nodes to which it is moving slots, `senders` those that move slots to it.
-    `epochs` change with each slot that gets another node. `replicated` are the ids of primaries
-    with replicas, also with such as have no data yet.
+    `epochs` change with each slot that gets another node. `replicas` are pairs of
+    the id of a primary and a replica, also those that have no data yet.
     """
 
     own: str
@@ -88,7 +88,7 @@ class View:
     receivers: Sequence[_Place] = ()
     senders: Sequence[_Place] = ()
     epochs: frozenset[tuple[str, str]] = frozenset()
-    replicated: frozenset[str] = frozenset()
+    replicas: Sequence[tuple[str, _Place]] = ()
 
     @property
     def epoch(self) -> int:
@@ -285,11 +285,11 @@ class Cluster(Generic[Node]):
 
     def _note(self, found: View) -> None:
         """Note where the nodes are, and which have replicas."""
-        self._replicated |= found.replicated
+        self._replicated.update(primary for primary, _ in found.replicas)
         for each in found.claimed:
-            self._replicas[found.own] = [place.id for place in each.replicas]
-        replicas = (place for each in found.ranges for place in each.replicas)
-        for place in (*found.needed, *replicas):
+            own = [place.id for primary, place in found.replicas if primary == found.own]
+            self._replicas[each.primary.id] = own
+        for place in (*found.needed, *(place for _, place in found.replicas)):
             self._ids[str(place)] = self._ids[f":{place.port}"] = place.id
             self._places[place.id] = self._address_of(place)
 
@@ -366,8 +366,13 @@ def _view(ranges: Sequence[_Range], lines: Sequence[_Line], host: str) -> View:
         tuple(dict.fromkeys(places[move[2]] for move in moves if move[1] == way)) for way in "><"
     )
     epochs = frozenset((line.id, str(int(line.epoch))) for line in lines)
-    replicated = frozenset(line.primary for line in lines if "slave" in line.flags)
-    return View(own.id, ranges, to, of, epochs, replicated)
+    told = {place.id: place for each in ranges for place in each.replicas}
+    replicas = [
+        (line.primary, told.get(line.id) or _place_in(line, host))
+        for line in lines
+        if "slave" in line.flags and {"noaddr", "fail"}.isdisjoint(line.flags)
+    ]
+    return View(own.id, ranges, to, of, epochs, replicas)
 
 
 def _place_in(line: _Line, host: str) -> _Place:
