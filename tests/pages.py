@@ -47,6 +47,7 @@ CHANGING = (
     (re.compile(r"dump-\d{8}-\d{6}"), "FILE"),
     (re.compile(r"\d+ bytes|\d+\.\d kB"), "SIZE"),
     (re.compile(r"(Redis|Valkey) [\d.]+, RDB version \d+"), "WRITER"),
+    (re.compile(r"(?<=\S)\n {20,}(?=\S)"), " "),  # by how wide an age is, a cell's line ends
 )
 """What differs from run to run, and what stands for it."""
 
