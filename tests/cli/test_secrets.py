@@ -205,7 +205,7 @@ def test_every_command_is_looked_at() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("by", ["url", "environment", "settings"])
+@pytest.mark.parametrize("by", ["url", "environment", "settings", "remote"])
 def test_no_command_lets_a_password_out(
     user: User,
     locked: LiveServer,
@@ -219,13 +219,17 @@ def test_no_command_lets_a_password_out(
     in_url = target.replace("unix://", f"unix://:{SECRET}@")
     plain = locked.url.replace(f":{SECRET}@", "")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setenv("REDIS_URL", locked.url if by == "url" else plain)
+    monkeypatch.setenv("REDIS_URL", locked.url if by in ("url", "remote") else plain)
     if by == "environment":
         monkeypatch.setenv("REDISCLI_AUTH", SECRET)
         monkeypatch.setenv("GITBACKUP_TARGET_PASSWORD", SECRET)
     if by == "settings":
         monkeypatch.delenv("REDIS_URL")
         user.says("init", "--url", locked.url)
+    if by == "remote":
+        user.says("init")
+        git(user.repo, "remote", "add", "far", f"https://ann:{SECRET}@127.0.0.1:1/far.git")
+        git(user.repo, "config", "gitbackup.push-to", "disk")
     client = LiveServer("", locked.url).client()
     client.mset({"a": 1, "b": 2})
     Path("disk").mkdir()
@@ -250,7 +254,7 @@ def test_no_command_lets_a_password_out(
         monkeypatch.setenv("REDIS_URL", locked.url.replace(SECRET, SECRET + "-wrong"))
         monkeypatch.setenv("REDISCLI_AUTH", SECRET + "-wrong")
         monkeypatch.setenv("GITBACKUP_TARGET_PASSWORD", SECRET + "-wrong")
-        for words in FAIL:
+        for words in (*FAIL, *((["push", "far"], ["pull", "far"]) if by == "remote" else ())):
             done = run(words, "-wrong")
             said += [done.out, done.err]
             assert done.code, words
@@ -259,8 +263,10 @@ def test_no_command_lets_a_password_out(
     assert not [line for line in lines if SECRET.encode() in line]
     leaks = [around for around in environments if SECRET.encode() in around]
     leaks = [around for around in leaks if b"gitbackup\0watch" not in around]  # it was given that
-    assert not [around for around in leaks if b"user.name=A Person" not in around]  # a test's git
-    settings = {user.repo / ".git" / "config"} if by == "settings" else set()
+    leaks = [around for around in leaks if b"user.name=A Person" not in around]  # a test's git
+    given = f"GITBACKUP_URL_PASSWORD={SECRET}\0".encode()  # to the git that reaches the remote
+    assert not [around for around in leaks if SECRET.encode() in around.replace(given, b"")]
+    settings = {user.repo / ".git" / "config"} if by in ("settings", "remote") else set()
     for file in (file for file in Path().rglob("*") if file.is_file() and file not in settings):
         assert SECRET.encode() not in file.read_bytes(), file
     history = git(user.repo, "log", "--all", "-p", "--format=raw", "--root")
