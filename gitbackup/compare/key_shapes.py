@@ -15,6 +15,8 @@ from enum import StrEnum
 from typing import Any
 
 from gitbackup.format import codec
+from gitbackup.kinds import kind_of
+from gitbackup.kinds.base import Holds
 from gitbackup.model.changes import Counts
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.keys import Entry
@@ -50,20 +52,20 @@ class Nature(StrEnum):
 
 def nature_of(entry: Entry, now: int) -> Nature:
     """Return the nature of an entry that was read at `now`, in milliseconds since 1970."""
-    kind, value, left = entry["type"], entry["value"], lifetime(entry, now)
+    holds, value, left = kind_of(entry).holds, entry["value"], lifetime(entry, now)
     if left is not None and left <= WEEK:
         return Nature.EXPIRING
-    if kind in ("list", "stream"):
+    if holds is Holds.ENTRIES:
         return Nature.LOG
-    if kind == "zset":
+    if holds is Holds.RANKS:
         return Nature.RANKING if left is None else Nature.EXPIRING
-    if kind == "set" and left is not None:
+    if holds is Holds.MEMBERS and left is not None:
         return Nature.EXPIRING
-    if kind == "set" and is_calendar(entry):
+    if is_calendar(entry):
         return Nature.COUNTER
-    if kind == "hash" and isinstance(value, dict):
+    if holds is Holds.FIELDS and isinstance(value, dict):
         return Nature.COUNTER if all(map(_is_number, value.values())) else Nature.RECORD
-    if kind == "string" and isinstance(value, str):
+    if holds is Holds.TEXT and isinstance(value, str):
         return _of_text(value, expires=left is not None)
     return Nature.RECORD
 
@@ -77,7 +79,7 @@ def lifetime(entry: Entry, now: int) -> int | None:
 def is_calendar(entry: Entry) -> bool:
     """Return whether an entry is a set of dates or instants: it changes as time passes."""
     value = entry["value"]
-    if entry["type"] != "set" or not isinstance(value, list) or not value:
+    if kind_of(entry).holds is not Holds.MEMBERS or not isinstance(value, list) or not value:
         return False
     return all(isinstance(member, str) and _INSTANT.fullmatch(member) for member in value)
 
@@ -146,7 +148,7 @@ class Shape:
         self.natures[nature] += 1
         self.calendars += is_calendar(entry)
         self.longest = None if left is None or self.longest is None else max(self.longest, left)
-        if nature is Nature.RECORD and entry["type"] == "hash" and not self.fields:
+        if nature is Nature.RECORD and kind_of(entry).holds is Holds.FIELDS and not self.fields:
             self.fields = [*entry["value"]][:FIELDS]
 
     @property

@@ -22,6 +22,8 @@ from gitbackup.format.patterns import apart, matcher
 from gitbackup.history.entry import entries
 from gitbackup.history.selector import KeySelector
 from gitbackup.history.stat import compared
+from gitbackup.kinds import kind_of
+from gitbackup.kinds.base import Holds
 from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Counts, KeyChange
 from gitbackup.model.commits import CommitInfo, Selection
@@ -250,7 +252,7 @@ def _count(
         shape.see(after, now)
     elif before:
         shape.see(before, now)
-    if before and after and before["type"] == after["type"] == "zset":
+    if before and after and kind_of(before).holds is kind_of(after).holds is Holds.RANKS:
         shape.rescored += only_scores(before, after)
 
 

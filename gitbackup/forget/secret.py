@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from gitbackup import wording
 from gitbackup.errors import Damaged
 from gitbackup.format import codec
+from gitbackup.kinds import kind_of
+from gitbackup.kinds.base import Holds
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
 from gitbackup.store.objects import forgotten
@@ -108,7 +110,8 @@ def _pattern(words: Iterable[bytes]) -> re.Pattern[bytes] | None:
 
 
 def _has(entry: Entry, field: str) -> bool:
-    return entry["type"] == "hash" and isinstance(entry["value"], dict) and field in entry["value"]
+    value = entry["value"]
+    return kind_of(entry).holds is Holds.FIELDS and isinstance(value, dict) and field in value
 
 
 def _without(entry: Entry, field: str) -> Entry | None:

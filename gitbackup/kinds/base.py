@@ -88,6 +88,17 @@ class ReadBack(Enum):
     SCAN = "scan"  # the same, as the whole result of a scan
 
 
+class Holds(Enum):
+    """What a value is made of."""
+
+    TEXT = "text"
+    FIELDS = "fields"  # texts by name
+    MEMBERS = "members"  # names
+    RANKS = "ranks"  # names, each with a number that orders them
+    ENTRIES = "entries"  # texts in an order
+    OTHER = "other"
+
+
 class Form(Enum):
     """How a value is shown in a row of a preview."""
 
@@ -195,6 +206,9 @@ class Kind(ABC):
 
     name: str
     """What the TYPE command calls it."""
+
+    holds = Holds.OTHER
+    """What its values are made of."""
 
     floats = False
     """Whether numbers with a fraction stand in its values: == is not exact then, and JSON

@@ -12,6 +12,7 @@ from gitbackup.kinds.base import (
     FEW,
     Abilities,
     Command,
+    Holds,
     Kind,
     Mask,
     MergeParts,
@@ -55,6 +56,7 @@ def _are_moments(reply: Any) -> bool:
 
 class Hash(Kind):
     name = "hash"
+    holds = Holds.FIELDS
     documents = True
     fields_expire = True
     read_back = ReadBack.SCAN  # in that order if the hash is small

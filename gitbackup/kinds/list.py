@@ -12,6 +12,7 @@ from gitbackup.kinds.base import (
     FEW,
     Abilities,
     Command,
+    Holds,
     Kind,
     Mask,
     MergeParts,
@@ -44,6 +45,7 @@ MOST_SET = 100  # items replaced one by one; for more the list is built anew
 
 class List(Kind):
     name = "list"
+    holds = Holds.ENTRIES
     read_back = ReadBack.WORDS
     documents = True
     replies: ClassVar[Mapping[str, Shape]] = {"LRANGE": are_texts}

@@ -12,6 +12,7 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Form,
+    Holds,
     Kind,
     Mask,
     MergeParts,
@@ -39,6 +40,7 @@ from gitbackup.model.merging import Versions
 
 class Set(Kind):
     name = "set"
+    holds = Holds.MEMBERS
     replies: ClassVar[Mapping[str, Shape]] = {"SSCAN": is_scan}
 
     def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:

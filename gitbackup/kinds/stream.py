@@ -18,6 +18,7 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Form,
+    Holds,
     Incomplete,
     Kind,
     Mask,
@@ -106,6 +107,7 @@ def _is_pending(reply: Any) -> bool:
 
 class Stream(Kind):
     name = "stream"
+    holds = Holds.ENTRIES
     command_families = ("XINFO", "XGROUP")
     replies: ClassVar[Mapping[str, Shape]] = {
         "XRANGE": _are_entry_replies,

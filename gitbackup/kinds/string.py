@@ -11,6 +11,7 @@ from gitbackup.kinds.base import (
     STRETCH,
     Abilities,
     Command,
+    Holds,
     Incomplete,
     Kind,
     Mask,
@@ -34,6 +35,7 @@ from gitbackup.model.merging import Versions
 
 class String(Kind):
     name = "string"
+    holds = Holds.TEXT
     documents = True
     create_if_absent = ("NX",)
     create_until = "PXAT"

@@ -19,6 +19,7 @@ from gitbackup.kinds import module_dump
 from gitbackup.kinds.base import (
     Abilities,
     Command,
+    Holds,
     Kind,
     Mask,
     PartOf,
@@ -59,6 +60,7 @@ LEVEL = 0xFFFFFF  # the bits of an element's level; those above are the version 
 
 class VectorSet(Kind):
     name = "vectorset"
+    holds = Holds.MEMBERS
     floats = True
     known_by = "VADD"
 

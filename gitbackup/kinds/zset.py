@@ -14,6 +14,7 @@ from gitbackup.kinds.base import (
     Abilities,
     Command,
     Form,
+    Holds,
     Incomplete,
     Kind,
     Mask,
@@ -58,6 +59,7 @@ def _are_scores(reply: Any) -> bool:
 
 class SortedSet(Kind):
     name = "zset"
+    holds = Holds.RANKS
     floats = True
     replies: ClassVar[Mapping[str, Shape]] = {"ZRANGE": _are_scores}
 

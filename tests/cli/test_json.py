@@ -94,6 +94,7 @@ SAID = {
     ("restore", "HEAD~1", "--dry-run", "--json"): "plan",
     ("restore", "HEAD~1", "--yes", "--json"): "restore",
     ("revert", "HEAD~2", "--dry-run", "--json"): "plan",
+    ("forget", "text", "--dry-run", "--json"): "forget",
     ("undo", "--dry-run", "--json"): "plan",
     ("undo", "--yes", "--json"): "restore",
     ("copy", "unix:///none", "unix:///none", "--yes", "--json"): "error",

@@ -17,6 +17,8 @@ from typing import Any
 from gitbackup import wording
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.format import codec
+from gitbackup.kinds import kind_of
+from gitbackup.kinds.base import Holds
 from gitbackup.store.git.command import Commands
 from gitbackup.store.objects import refs
 from gitbackup.store.objects.object_reader import reader_of
@@ -29,7 +31,6 @@ MOST_DIGESTS = 20_000  # of a record
 SHORT = 8
 """Bytes of a part of a value that many values may have: only as a whole it is forgotten."""
 
-_MEMBERS_ARE_DATA = ("zset", "vectorset")
 _WORD = re.compile("[A-Za-z][A-Za-z_.-]{0,31}")
 """A field's name that is no secret: those have digits, or are longer."""
 
@@ -92,11 +93,19 @@ def values_of(entry: Any, field: str | None) -> list[bytes]:
     """Return what of a stored entry is forgotten: the field, or the whole and its longer parts."""
     value = entry["value"]
     if field is not None:
-        found = value.get(field) if entry["type"] == "hash" and isinstance(value, dict) else None
+        found = value.get(field) if _has_fields(entry) else None
         return [found.encode()] if isinstance(found, str) else []
     whole = codec.line([entry["type"], value])
-    parts = [part.encode() for part in _parts(value, entry["type"] in _MEMBERS_ARE_DATA)]
+    parts = [part.encode() for part in _parts(value, _has_members(entry))]
     return [whole, *(part for part in parts if len(part) >= SHORT)]
+
+
+def _has_fields(entry: Any) -> bool:
+    return kind_of(entry).holds is Holds.FIELDS and isinstance(entry["value"], dict)
+
+
+def _has_members(entry: Any) -> bool:
+    return kind_of(entry).holds in (Holds.MEMBERS, Holds.RANKS)
 
 
 def _parts(value: Any, names: bool) -> Iterator[str]:
@@ -176,7 +185,7 @@ def _is_in(record: Forgotten, content: bytes) -> bool:
     try:
         entry = codec.load(content)[record.key]
         if record.field_digest is not None:
-            names = entry["value"] if entry["type"] == "hash" else ()
+            names = entry["value"] if _has_fields(entry) else ()
             return record.field_digest in {record.digest(name.encode()) for name in names}
         values = values_of(entry, record.field)
     except (ValueError, TypeError, KeyError, AttributeError):
