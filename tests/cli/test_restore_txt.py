@@ -149,6 +149,9 @@ def test_the_program_brings_every_key_back(server: LiveServer, data: st.DataObje
         words = [sys.executable, "-c", content[begin:end], str(backup.path)]
         made = subprocess.run(words, capture_output=True)
         assert (made.returncode, made.stderr) == (0, b"")
+    if server.brand.startswith("redis6") and b"ENTRIESADDED" in made.stdout:
+        assert "Streams with counters or groups need Redis 7" in content
+        return
     place = server.address.removeprefix("unix://")
     piped = subprocess.run(
         [redis_cli(), "-s", place, "--pipe"], input=made.stdout, capture_output=True
