@@ -216,6 +216,7 @@ def test_what_to_type_is_for_the_server_that_was_named(
     assert commands("commit") == ["gitbackup commit"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("redis-cli"), reason="there is no redis-cli")
 def test_who_types_all_that_is_advised_has_all_green(
     user: User, start_server: StartServer, tmp_path: Path

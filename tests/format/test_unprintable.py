@@ -104,6 +104,7 @@ def test_a_command_line_does_nothing_in_a_shell_either() -> None:
     assert command_line(["DEL", "a\u3164b"]) == 'DEL "a\\xe3\\x85\\xa4b"'
 
 
+@pytest.mark.long
 def test_no_command_says_any_of_it(user: User) -> None:  # noqa: F811  the fixture
     """Of keys, values, fields, subjects, authors, branches, remotes, paths, errors."""
     for number, text in enumerate(HOSTILE):

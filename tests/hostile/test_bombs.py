@@ -201,6 +201,7 @@ def test_notes_that_are_one_are_left_out(kept: User) -> None:
     assert git(kept.repo, "notes", "--ref=gitbackup", "show", "HEAD") == "ours"
 
 
+@pytest.mark.long
 def test_what_is_the_same_in_every_database_is_no_bomb(kept: User) -> None:
     repository = Repository.open(kept.repo)
     files = {f"db{n}/{m:04x}.json": b"%d\n" % m for n in range(16) for m in range(500)}

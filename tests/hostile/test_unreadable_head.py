@@ -108,6 +108,7 @@ def kept(user: User, bare: bool) -> User:
     return user
 
 
+@pytest.mark.few(1)
 @cases(but="a missing manifest")
 def test_an_earlier_commit_is_restored(
     make: Callable[[Path], None], bare: bool, kept: User
@@ -128,6 +129,7 @@ def test_an_earlier_commit_is_restored(
         assert git(kept.repo, "status", "--porcelain") == "?? mine.txt"
 
 
+@pytest.mark.few(1)
 @cases()
 def test_the_next_commit_is_good(make: Callable[[Path], None], bare: bool, kept: User) -> None:
     make(kept.repo)

@@ -185,6 +185,7 @@ def test_a_commit_is_restored_into_a_cluster_and_back(
         assert tree(backup) == tree(other)
 
 
+@pytest.mark.long
 def test_what_is_written_while_a_cluster_is_restored_is_saved_first(
     cluster: LiveCluster, tmp_path: Path
 ) -> None:
