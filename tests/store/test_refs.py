@@ -30,6 +30,21 @@ def test_a_branch_that_is_empty_is_damage(repository: Repository, first: str) ->
         repository.head()
 
 
+def test_a_first_commit_that_is_made_meanwhile_is_no_damage(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = refs.read
+
+    def late(commands: Commands, ref: str) -> str | None:
+        found = real(commands, ref)
+        monkeypatch.setattr(refs, "read", real)
+        commit(repository, {"db0/a.json": b"9\n"})
+        return found
+
+    monkeypatch.setattr(refs, "read", late)
+    assert Repository.open(repository.path).head() == git(repository.path, "rev-parse", "HEAD")
+
+
 def test_a_head_on_no_branch_is_moved_as_git_moves_it(repository: Repository, first: str) -> None:
     git(repository.path, "checkout", "--detach")
 

@@ -33,9 +33,12 @@ def head(git: Commands) -> str | None:
     """
     found = read(git, "HEAD")
     if found is None and (git.git_dir / (branch(git) or "HEAD")).is_file():
-        raise Damaged(
-            f"HEAD of {git.folder} is damaged; see `git fsck`, and logs/HEAD for its earlier values"
-        )
+        found = read(git, "HEAD")  # another run may have made the first commit meanwhile
+        if found is None:
+            raise Damaged(
+                f"HEAD of {git.folder} is damaged; see `git fsck`, and logs/HEAD for its earlier"
+                " values"
+            )
     return found
 
 
