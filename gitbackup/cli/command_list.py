@@ -34,7 +34,7 @@ FAMILIES = (
     ),
     Family(
         "Look at the history and at the database",
-        ("look",),
+        ("look", "ui"),
         {
             "status": "Show how the database differs from the last commit.",
             "log": "Show the commits, newest first.",
@@ -43,6 +43,7 @@ FAMILIES = (
             "keys": "List the keys of a commit: type, size and expiry.",
             "diff": "Show what changed, key by key and inside the values.",
             "suggest": "Propose which keys to silence, by what changed lately.",
+            "ui": "Look at all of it in a browser, and bring back what you need.",
         },
     ),
     Family(

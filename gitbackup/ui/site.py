@@ -1,0 +1,71 @@
+"""What pages are made from: the data repository and server they show, the templates, the words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from gitbackup import Backup
+from gitbackup.progress import SILENT, Progress
+from gitbackup.ui.language import Language, chosen
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+Opened = Callable[[Progress], Backup]
+
+
+class Site:
+    """The pages of one data repository and one server.
+
+    `opened` returns a new Backup of them, which tells the Progress given; each request takes one
+    of its own, since a Backup is for one thread. A `read_only` site changes nothing.
+    """
+
+    def __init__(self, opened: Opened, *, read_only: bool = False) -> None:
+        self._opened = opened
+        self.read_only = read_only
+
+    def backup(self, progress: Progress = SILENT) -> Backup:
+        """Return a Backup for the thread that asks."""
+        return self._opened(progress)
+
+    def page(
+        self, request: Request, template: str, *, status: int = 200, **told: Any
+    ) -> HTMLResponse:
+        """Return a page in the reader's language.
+
+        Every template knows `site`, `request`, `language`, and in forms `csrf`.
+        """
+        language = self.language(request)
+        known = {"site": self, "request": request, "language": language, **told}
+        text = self._environments[language.code].get_template(template).render(known)
+        return HTMLResponse(text, status)
+
+    def language(self, request: Request) -> Language:
+        """Return the language that the reader's browser asks for."""
+        return chosen(request.headers.get("accept-language", ""))
+
+    @cached_property
+    def _environments(self) -> dict[str, Environment]:
+        return {code: _environment(language) for code, language in Language.every().items()}
+
+
+def _environment(language: Language) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
+        language.say, language.count, newstyle=True
+    )
+    return environment
