@@ -1,0 +1,80 @@
+"""The pages in a real browser: Chromium, driven by playwright, on a site that runs as a person
+starts it, in a process of its own.
+
+    def test_a_commit_is_in_the_timeline(site: LiveSite) -> None:
+        site.redis.set("key", "value")
+        site.backup.commit("first commit")
+        site.page.goto("/")
+        assert "first commit" in site.page.inner_text("main")
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.browser import program
+from tests.servers import LiveServer, StartServer
+from tests.ui.live_site import LiveSite
+
+StartSite = Callable[..., LiveSite]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The session's one browser."""
+    found = program()
+    options = ["--disable-dev-shm-usage", "--disable-gpu"]
+    options += ["--no-sandbox"] * (os.geteuid() == 0)  # root has none
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=found, args=options)
+
+
+@pytest.fixture
+def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browsers of people who know nothing of each other: `new_context(locale="zh-CN")`."""
+    made: list[BrowserContext] = []
+
+    def new(**how: object) -> BrowserContext:
+        context = chromium.new_context(**how)
+        context.set_default_timeout(10_000)
+        made.append(context)
+        return context
+
+    yield new
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def start_site(
+    new_context: Callable[..., BrowserContext],
+    start_server: StartServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[StartSite]:
+    """Starts sites: `start_site("--read-only")`, on a server of its own unless one is given.
+
+    `how` is what is special about the browser, as for `new_context`.
+    """
+    monkeypatch.chdir(tmp_path)
+    with ExitStack() as opened:
+
+        def start(*options: str, server: LiveServer | None = None, **how: object) -> LiveSite:
+            started = LiveSite(server or start_server(), tmp_path / "data-git-backup", options)
+            opened.enter_context(started)
+            started.visit(lambda **more: new_context(**how, **more))
+            return started
+
+        yield start
+
+
+@pytest.fixture
+def site(start_site: StartSite) -> LiveSite:
+    """A site on an empty server, with a page of it that is logged in."""
+    return start_site()
