@@ -1,17 +1,51 @@
 """English, and every other language of the pages by its catalogue in `catalogues/`.
 
-A catalogue is JSON: each English text of a template or of `Language.say`, and its translation.
+A catalogue is JSON: each English text, and its translation. A text is what a template has in `_()`
+or `ngettext()`, or the first argument of `Language.say`, `Language.count`, `later` and `forms`;
+`tests/ui/test_language.py` finds them all. In `%(name)s` the same values are put in every language.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
+from typing import Any
+
+from gitbackup.model import amounts
 
 NAMES = {"en": "English", "zh-CN": "中文"}
 """Each language by its code, as its own readers call it."""
+
+COOKIE = "gitbackup-language"
+"""Names the cookie with the code that a reader chose by hand."""
+
+
+def later(text: str) -> str:
+    """Return a text as it is: one that is said in the reader's language later."""
+    return text
+
+
+def forms(one: str, many: str) -> tuple[str, str]:
+    """Return both forms of a text as they are: `count` says one of them later."""
+    return one, many
+
+
+AGES = {
+    "year": forms("%(num)s year ago", "%(num)s years ago"),
+    "day": forms("%(num)s day ago", "%(num)s days ago"),
+    "hour": forms("%(num)s hour ago", "%(num)s hours ago"),
+    "minute": forms("%(num)s minute ago", "%(num)s minutes ago"),
+    "second": forms("%(num)s second ago", "%(num)s seconds ago"),
+}
+
+MONTHS = (
+    *(later("January"), later("February"), later("March"), later("April"), later("May")),
+    *(later("June"), later("July"), later("August"), later("September"), later("October")),
+    *(later("November"), later("December")),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +55,40 @@ class Language:
     code: str
     texts: dict[str, str]
 
-    def say(self, text: str) -> str:
-        """Return a text in this language; the English one where it has none."""
-        return self.texts.get(text, text)
+    def say(self, text: str, **told: Any) -> str:
+        """Return a text in this language, with what is told in its places; the English one where
+        it has none."""
+        found = self.texts.get(text, text)
+        return found % told if told else found
 
-    def count(self, one: str, many: str, count: int) -> str:
+    def count(self, one: str, many: str, count: int, **told: Any) -> str:
         """Return the form of a text for so many; `one` is what the catalogue knows it by."""
-        return self.texts.get(one) or (one if count == 1 else many)
+        found = self.texts.get(one) or (one if count == 1 else many)
+        return found % told if told else found
+
+    def number(self, count: int) -> str:
+        """Return a whole number with its thousands apart: `1,164`."""
+        return f"{count:,}"
+
+    def size(self, count: int) -> str:
+        """Return a number of bytes, in a larger unit from 1,000 on: `999 bytes`, `1.5 MB`."""
+        if count < amounts.STEP:
+            return self.count("%(num)s byte", "%(num)s bytes", count, num=count)
+        return amounts.size(count)
+
+    def age(self, moment: datetime, now: datetime | None = None) -> str:
+        """Return how long ago that was, in one unit, rounded down: `3 hours ago`."""
+        passed = int(((now or datetime.now(UTC)) - moment).total_seconds())
+        for length, unit in amounts.TIMES:
+            if passed >= length:
+                count = passed // length
+                return self.count(*AGES[unit], count, num=self.number(count))
+        return self.say("just now")
+
+    def day(self, moment: datetime) -> str:
+        """Return a date with its month in words: `1 December 2026`."""
+        month = self.say(MONTHS[moment.month - 1])
+        return self.say("%(day)s %(month)s %(year)s", day=moment.day, month=month, year=moment.year)
 
     @classmethod
     @cache
@@ -43,9 +104,12 @@ def _texts(code: str) -> dict[str, str]:
     return dict(json.loads(path.read_text("utf-8")))
 
 
-def chosen(wanted: str) -> Language:
-    """Return the language that a header Accept-Language prefers; English for none that we have."""
+def chosen(wanted: str, by_hand: str = "") -> Language:
+    """Return the language of a code chosen by hand, or else the one that a header Accept-Language
+    prefers; English for none that we have."""
     every = Language.every()
+    if by_hand in every:
+        return every[by_hand]
     for word in _preferred(wanted):
         for code, language in every.items():
             if word.partition("-")[0] == code.partition("-")[0]:

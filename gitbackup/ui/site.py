@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from gitbackup import Backup
 from gitbackup.progress import SILENT, Progress
-from gitbackup.ui.language import Language, chosen
+from gitbackup.ui.language import COOKIE, Language, chosen
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -48,8 +48,8 @@ class Site:
         return HTMLResponse(text, status)
 
     def language(self, request: Request) -> Language:
-        """Return the language that the reader's browser asks for."""
-        return chosen(request.headers.get("accept-language", ""))
+        """Return the language that the reader chose, or that their browser asks for."""
+        return chosen(request.headers.get("accept-language", ""), request.cookies.get(COOKIE, ""))
 
     @cached_property
     def _environments(self) -> dict[str, Environment]:

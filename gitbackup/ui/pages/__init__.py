@@ -12,7 +12,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gitbackup.ui.pages import timeline
+from gitbackup.ui.pages import language, timeline
 from gitbackup.ui.site import Site
 
 Handler = Callable[[Site, Request], Response]
@@ -29,4 +29,7 @@ class Route(NamedTuple):
     changes: bool = False
 
 
-ROUTES: tuple[Route, ...] = (Route("/", timeline.page),)
+ROUTES: tuple[Route, ...] = (
+    Route("/", timeline.page),
+    Route("/language/{code}", language.choose),
+)

@@ -1,0 +1,144 @@
+"""The pages in the reader's language: every text has its translation, and none is left over."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment
+
+import gitbackup.ui
+from gitbackup.ui.language import Language, chosen
+
+UI = Path(gitbackup.ui.__file__).parent
+CATALOGUES = sorted(UI.glob("catalogues/*.json"))
+ONE, MANY = ("say", "later"), ("count", "forms")
+"""What is called with a text, and with its two forms."""
+
+PLACE = re.compile(r"%(?:\(\w+\)s|%)")
+HAN = r"[\u4e00-\u9fff]"
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+each_catalogue = pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.stem)
+
+
+def of_templates() -> Iterator[Sequence[str]]:
+    """Yield each text of the templates, or both its forms."""
+    environment = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
+    for path in UI.rglob("templates/**/*.html"):
+        source = path.read_text("utf-8")
+        for _, _, text in environment.extract_translations(source):  # type: ignore[attr-defined]
+            found = [text] if isinstance(text, str) else [each for each in text or () if each]
+            assert found, f"{path} has no text in _(): what varies is for language.say()"
+            yield found
+
+
+def of_python() -> Iterator[Sequence[str]]:
+    """Yield each text of the modules, or both its forms."""
+    for path in UI.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                yield from texts_of(node)
+
+
+def texts_of(call: ast.Call) -> Iterator[Sequence[str]]:
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    count = 1 if called in ONE else 2 if called in MANY else 0
+    texts = [each.value for each in call.args[:count] if isinstance(each, ast.Constant)]
+    if texts and len(texts) == count and all(isinstance(text, str) for text in texts):
+        yield [str(text) for text in texts]
+
+
+def texts() -> dict[str, str]:
+    """Return each text by which a catalogue knows it, and the form that has all its places."""
+    return {each[0]: each[-1] for each in (*of_templates(), *of_python())}
+
+
+@each_catalogue
+def test_every_text_has_a_translation_and_none_is_left_over(catalogue: Path) -> None:
+    translated = json.loads(catalogue.read_text("utf-8")).keys()
+    known = texts().keys()
+    assert (sorted(known - translated), sorted(translated - known)) == ([], [])
+
+
+@each_catalogue
+def test_no_text_is_translated_twice(catalogue: Path) -> None:
+    """JSON would take the last."""
+
+    def once(pairs: list[tuple[str, str]]) -> dict[str, str]:
+        assert len(dict(pairs)) == len(pairs)
+        return dict(pairs)
+
+    json.loads(catalogue.read_text("utf-8"), object_pairs_hook=once)
+
+
+@each_catalogue
+def test_a_translation_has_the_places_of_its_text(catalogue: Path) -> None:
+    """And no other percent sign that would be taken for one."""
+    whole = texts()
+    for text, translation in json.loads(catalogue.read_text("utf-8")).items():
+        expected = sorted(PLACE.findall(whole.get(text, text)))
+        assert sorted(PLACE.findall(translation)) == expected, text
+        assert "%" not in PLACE.sub("", translation) or not expected, text
+
+
+def test_chinese_is_set_as_chinese_is() -> None:
+    """A space between Chinese and Latin letters, digits and places; and full-width punctuation."""
+    for translation in json.loads((UI / "catalogues/zh-CN.json").read_text("utf-8")).values():
+        told = PLACE.sub("A", translation)
+        assert re.findall(rf"{HAN}[A-Za-z0-9]|[A-Za-z0-9]{HAN}", told) == [], translation
+        assert re.findall(rf"{HAN}[,.;:!?()]|[,;:!?()]{HAN}", told) == [], translation
+
+
+def test_texts_are_found() -> None:
+    """In templates and modules, and both forms of those that count."""
+    assert {("Timeline",), ("just now",)} <= {(*each,) for each in (*of_templates(), *of_python())}
+    assert texts()["%(num)s day ago"] == "%(num)s days ago"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "by_hand", "code"),
+    [
+        ("", "", "en"),
+        ("de, fr;q=0.5", "", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "", "zh-CN"),
+        ("zh-TW", "", "zh-CN"),
+        ("en;q=0.5, zh;q=0.8", "", "zh-CN"),
+        ("zh;q=0, en", "", "en"),
+        ("zh;q=much, en", "", "en"),
+        ("zh-CN", "en", "en"),
+        ("en", "zh-CN", "zh-CN"),
+        ("zh", "<script>", "zh-CN"),
+    ],
+)
+def test_the_language_is_the_one_that_is_wanted_most(wanted: str, by_hand: str, code: str) -> None:
+    assert chosen(wanted, by_hand).code == code
+
+
+@pytest.mark.parametrize(
+    ("passed", "english", "chinese"),
+    [
+        (timedelta(), "just now", "刚刚"),
+        (timedelta(seconds=1), "1 second ago", "1 秒前"),
+        (timedelta(hours=3, minutes=59), "3 hours ago", "3 小时前"),
+        (timedelta(days=364), "364 days ago", "364 天前"),
+        (timedelta(days=1165 * 365), "1,165 years ago", "1,165 年前"),
+    ],
+)
+def test_an_age_is_one_number_and_its_unit(passed: timedelta, english: str, chinese: str) -> None:
+    now = datetime(2500, 1, 1, tzinfo=UTC)
+    every = Language.every()
+    assert every["en"].age(now - passed, now) == english
+    assert every["zh-CN"].age(now - passed, now) == chinese
+
+
+def test_dates_and_sizes_are_in_the_language() -> None:
+    english, chinese = Language.every()["en"], Language.every()["zh-CN"]
+    assert (english.day(NOW), chinese.day(NOW)) == ("1 December 2026", "2026 年 12 月 1 日")
+    assert [english.size(each) for each in (1, 999, 1_500_000)] == ["1 byte", "999 bytes", "1.5 MB"]
+    assert [chinese.size(each) for each in (1, 1_500_000)] == ["1 字节", "1.5 MB"]
