@@ -58,7 +58,7 @@ ROOMS_WITHIN = {
             "html_output",
             "revision_arguments",
         ),
-        ("after_commit", "message"),
+        ("after_commit", "message", "pasted"),
         ("encryption", "options"),
         ("before_command", "pager"),
         ("parameter_types",),

@@ -24,11 +24,15 @@ class Site:
     """The pages of one data repository and one server.
 
     `opened` returns a new Backup of them, which tells the Progress given; each request takes one
-    of its own, since a Backup is for one thread. A `read_only` site changes nothing.
+    of its own, since a Backup is for one thread. `pasted` makes a command, as `gitbackup diff`, one
+    that works as it stands where the site was started. A `read_only` site changes nothing.
     """
 
-    def __init__(self, opened: Opened, *, read_only: bool = False) -> None:
+    def __init__(
+        self, opened: Opened, pasted: Callable[[str], str] = str, *, read_only: bool = False
+    ) -> None:
         self._opened = opened
+        self.pasted = pasted
         self.read_only = read_only
 
     def backup(self, progress: Progress = SILENT) -> Backup:

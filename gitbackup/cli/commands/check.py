@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,20 +12,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup import Backup
 from gitbackup.cli import pager, terminal
 from gitbackup.cli.options import (
     OwnFirst,
-    access_words,
     alone,
     color_option,
     connected,
     examples,
     logged_in,
-    typed,
 )
+from gitbackup.cli.pasted import pasting
 from gitbackup.errors import UsageError
-from gitbackup.live.connection.address import ASKS_PASSWORD
 from gitbackup.model.risk import Level, Risk
 from gitbackup.report.json.objects import check_object
 from gitbackup.report.text.check import check_lines
@@ -36,8 +31,6 @@ if TYPE_CHECKING:
     from gitbackup.checks.rights import Rights
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-OURS = re.compile(r"^gitbackup (?:(?:rdb|config) )?\w+")
-OF_SERVER = re.compile(r"^gitbackup (?:rdb|commit)\b")
 AGE = re.compile(r"(\d{1,6})([smhdw])")
 
 
@@ -112,7 +105,8 @@ def check(
     ctx.meta[pager.NO_PAGER] = True  # it is short, and its last line is what counts
     with pager.reading(backup):
         found = backup.check(max_age, quick=quick)
-        found = replace(found, risks=_to_paste(ctx, backup, found.risks))
+        pasted = pasting(ctx, lambda: backup)
+        found = replace(found, risks=[_to_paste(risk, pasted) for risk in found.risks])
         if as_json:
             terminal.say_json(check_object(found))
         else:
@@ -139,26 +133,5 @@ def _tell_rights(found: Rights) -> int:
     return 1 if lacking else 0
 
 
-def _to_paste(ctx: click.Context, backup: Backup, found: Sequence[Risk]) -> list[Risk]:
-    """Return the risks with commands that work as they stand, where this one was typed.
-
-    Our own name the repository and the server that were named by hand. redis-cli takes the password
-    from REDISCLI_AUTH if it is there, else it asks; where only valkey-cli is, that is called.
-    """
-    from gitbackup.settings import without_password  # it loads what `check --help` has no need of
-
-    given = {name: ctx.params[name] for name in ("repo", "url") if typed(ctx, name)}
-    repo = f" --repo {shlex.quote(str(given['repo']))}" if "repo" in given else ""
-    url = f" --url {shlex.quote(without_password(given['url']))}" if "url" in given else ""
-    server = url + access_words(ctx)
-    known = os.environ.get("REDISCLI_AUTH") == backup.server.address.options.get("password")
-    other = not shutil.which("redis-cli") and shutil.which("valkey-cli")
-
-    def pasted(line: str) -> str:
-        if line.startswith("redis-cli "):
-            line = line.replace(f" {ASKS_PASSWORD}", "", 1) if known else line
-            return line.replace("redis-cli", "valkey-cli", 1) if other else line
-        more = repo + (server if OF_SERVER.match(line) else "")
-        return OURS.sub(lambda ours: ours[0] + more, line)
-
-    return [replace(risk, commands=[*map(pasted, risk.commands)]) for risk in found]
+def _to_paste(risk: Risk, pasted: Callable[[str], str]) -> Risk:
+    return replace(risk, commands=[*map(pasted, risk.commands)])

@@ -15,8 +15,9 @@ from gitbackup.cli.options import (
     repo_option,
     url_option,
 )
+from gitbackup.cli.pasted import pasting
 from gitbackup.errors import UsageError
-from gitbackup.progress import Progress
+from gitbackup.progress import SILENT, Progress
 
 
 @click.command(cls=OwnFirst, epilog=examples("gitbackup ui", "gitbackup ui --read-only"))
@@ -27,7 +28,9 @@ from gitbackup.progress import Progress
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on.")
 @click.option("--read-only", is_flag=True, help="Show all, change nothing.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
+@click.pass_context
 def ui(
+    ctx: click.Context,
     repo: Path | None,
     url: str | None,
     databases: tuple[int, ...],
@@ -46,4 +49,5 @@ def ui(
     def opened(progress: Progress) -> Backup:
         return open_backup(repo, url, databases, progress)
 
-    serve(Site(opened, read_only=read_only), host, port, click.echo)
+    pasted = pasting(ctx, lambda: opened(SILENT))
+    serve(Site(opened, pasted, read_only=read_only), host, port, click.echo)
