@@ -10,7 +10,7 @@ from typing import Self
 from gitbackup.errors import Busy, GitbackupError, UsageError
 from gitbackup.store.git.command import Commands, file_errors
 from gitbackup.store.git.identity import signature
-from gitbackup.store.objects import attributes, forgotten, refs, tree_writer, trees
+from gitbackup.store.objects import attributes, refs, tree_writer, trees
 from gitbackup.store.objects.object_reader import blob_id, reader_of
 from gitbackup.store.objects.quarantine import Quarantine
 from gitbackup.store.pack.index import PackedIds
@@ -31,6 +31,7 @@ class CommitWriter:
         publish: Callable[[str, str | None, Collection[str], Quarantine | None], None],
         save: Callable[[str, str, Quarantine | None], None],
         base: str | None,
+        check: Callable[[bytes], None] | None = None,
     ) -> None:
         self._git = git
         self._parent = parent
@@ -41,7 +42,7 @@ class CommitWriter:
         self._known: PackedIds | None = None
         self._pack: PackWriter | None = None
         self._commit: str | None = None
-        self._find = forgotten.finder(git)
+        self._check = check  # raises for what may not be in a commit
         self._written: Collection[str] = ()  # the paths of files that it writes
 
     def blob(self, data: bytes) -> str:
@@ -53,10 +54,10 @@ class CommitWriter:
     def put(self, blob_id: str, content: bytes) -> None:
         """Take the bytes of a file, whose blob's id is known.
 
-        Raises GitbackupError if it has a value that was forgotten.
+        Raises GitbackupError if it may not be written: it has a value that was forgotten.
         """
-        if self._find and (record := self._find(content)):
-            raise forgotten.is_back(record)
+        if self._check:
+            self._check(content)
         with self._writing() as pack:
             pack.put(b"blob", content, bytes.fromhex(blob_id))
 

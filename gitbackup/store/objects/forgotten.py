@@ -179,6 +179,18 @@ def finder(git: Commands) -> Callable[[bytes], Forgotten | None] | None:
     return find
 
 
+def checker(git: Commands) -> Callable[[bytes], None] | None:
+    """Return a function that raises GitbackupError for a file with a value that was forgotten;
+    None if none was."""
+    find = finder(git)
+
+    def check(content: bytes) -> None:
+        if find and (record := find(content)):
+            raise _is_back(record)
+
+    return check if find else None
+
+
 def _is_in(record: Forgotten, content: bytes) -> bool:
     if record.needle not in content:
         return False
@@ -193,7 +205,7 @@ def _is_in(record: Forgotten, content: bytes) -> bool:
     return not {*record.digests}.isdisjoint(map(record.digest, values))
 
 
-def is_back(record: Forgotten) -> GitbackupError:
+def _is_back(record: Forgotten) -> GitbackupError:
     """Return the error to raise if the database has a forgotten value that would be committed."""
     exclude = wording.command("config add exclude KEY", "config.add('exclude', key)")
     return GitbackupError(

@@ -133,9 +133,9 @@ def get(git: Commands, remote: Remote) -> None:
         raise GitbackupError(f"{why}. Nothing was fetched")
     before = refs.under(git, "refs/")
     branches = f"+{BRANCHES}*:{remote.tracking}*"
-    notes = f"+{NOTES}*:{_aside(remote)}*"
-    settings_ref.forget(git, remote)
-    settings = settings_ref.fetched(remote)
+    notes = f"+{NOTES}*:{_aside(remote.name)}*"
+    settings_ref.forget(git, remote.name)
+    settings = settings_ref.fetched(remote.name)
     try:
         transport.fetch(git, remote.place, [branches, "refs/tags/*:refs/tags/*", notes, settings])
     except GitbackupError as error:  # a tag has moved, which git refuses after it has got the rest
@@ -196,7 +196,7 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
         elif not _forward(git, BRANCHES + name, ident):
             told.append(f"branch {name} was not moved: it and the one of {remote} have diverged")
     _make(git, new)
-    for name, ident in refs.under(git, _aside(remote)).items():
+    for name, ident in refs.under(git, _aside(remote.name)).items():
         if not refs.is_commit(git, ident):
             told.append(f"left out the notes {name} of {remote}: they have no commit")
         elif why := tree_size.beyond(git, tree_size.of_commits(git, [ident])):

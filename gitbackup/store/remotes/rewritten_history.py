@@ -101,7 +101,7 @@ def expect_forgotten(git: Commands, remote: Remote, new: str, old: str | None) -
 def forgotten_there(git: Commands, remote: Remote) -> str:
     """Return what to do here if something was forgotten at a remote, whose history was fetched;
     empty if nothing was that is not known here."""
-    unknown = forgotten.unknown(git, settings_ref.aside(remote))
+    unknown = forgotten.unknown(git, settings_ref.aside(remote.name))
     if not unknown:
         return ""
     commands = dict.fromkeys(f"`gitbackup forget {_words(record)}`" for record in unknown)

@@ -12,7 +12,6 @@ from gitbackup.store.git import identity
 from gitbackup.store.git.command import Commands, text
 from gitbackup.store.objects import forgotten, refs
 from gitbackup.store.objects.forgotten import Forgotten
-from gitbackup.store.remotes.remote_url import Remote
 
 REF = forgotten.REF
 FILE = "settings.json"
@@ -23,19 +22,19 @@ FETCHED = "refs/gitbackup/setting*"
 """The pattern of a refspec, which may match nothing: the name alone has to be there."""
 
 
-def aside(remote: Remote) -> str:
+def aside(remote: str) -> str:
     """Return where a remote's are."""
-    return f"refs/gitbackup/from/{remote.name}/settings"
+    return f"refs/gitbackup/from/{remote}/settings"
 
 
-def fetched(remote: Remote) -> str:
+def fetched(remote: str) -> str:
     """Return the refspec that gets a remote's, where it has some."""
-    return f"+{FETCHED}:refs/gitbackup/from/{remote.name}/setting*"
+    return f"+{FETCHED}:refs/gitbackup/from/{remote}/setting*"
 
 
-def forget(git: Commands, remote: Remote) -> None:
+def forget(git: Commands, remote: str) -> None:
     """Drop what was fetched of a remote's: the next may be in the way of it."""
-    names = git.run("for-each-ref", "--format=%(refname)", f"refs/gitbackup/from/{remote.name}/")
+    names = git.run("for-each-ref", "--format=%(refname)", f"refs/gitbackup/from/{remote}/")
     for name in names.decode("utf-8", "surrogateescape").splitlines():
         git.run("update-ref", "-d", name)
 

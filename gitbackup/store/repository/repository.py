@@ -242,8 +242,9 @@ class Repository(Configured):
         none, take their place.
         """
         self._need_lock()
-        publish = partial(self._publish, lost=lost)
-        return CommitWriter(self._git, parent, publish, self._save, base if lost else parent)
+        publish, start = partial(self._publish, lost=lost), base if lost else parent
+        check = forgotten.checker(self._git)
+        return CommitWriter(self._git, parent, publish, self._save, start, check)
 
     def ancestors(self, commit: str) -> list[str]:
         """Return some commits before a commit, along first parents, each with another tree.
@@ -311,7 +312,7 @@ class Repository(Configured):
         """Return the file of settings that travels with the history, or a remote's; None if there
         is none."""
         commit = settings_ref.commit(
-            self._git, settings_ref.aside(remote) if remote else settings_ref.REF
+            self._git, settings_ref.aside(remote.name) if remote else settings_ref.REF
         )
         return settings_ref.read(self._git, commit) if commit else None
 
@@ -319,7 +320,7 @@ class Repository(Configured):
         """Return the version of that file that both the remote's and the one here descend from."""
         ours, theirs = (
             settings_ref.commit(self._git, ref)
-            for ref in (settings_ref.REF, settings_ref.aside(remote))
+            for ref in (settings_ref.REF, settings_ref.aside(remote.name))
         )
         base = settings_ref.base(self._git, ours, theirs) if ours and theirs else None
         return settings_ref.read(self._git, base) if base else None
@@ -328,14 +329,14 @@ class Repository(Configured):
         """Return whether a remote's file of settings has a version that the one here lacks."""
         ours, theirs = (
             settings_ref.commit(self._git, ref)
-            for ref in (settings_ref.REF, settings_ref.aside(remote))
+            for ref in (settings_ref.REF, settings_ref.aside(remote.name))
         )
         return bool(theirs and not (ours and refs.holds(self._git, theirs, ours)))
 
     def carry(self, content: bytes, remote: Remote | None = None) -> None:
         """Make this the file that travels, as a descendant of the remote's too if one is given."""
         ours = settings_ref.commit(self._git, settings_ref.REF)
-        theirs = settings_ref.commit(self._git, settings_ref.aside(remote)) if remote else None
+        theirs = settings_ref.commit(self._git, settings_ref.aside(remote.name)) if remote else None
         forward = theirs and (ours is None or refs.holds(self._git, ours, theirs))
         if theirs and forward and settings_ref.read(self._git, theirs) == content:
             settings_ref.move(self._git, theirs)
