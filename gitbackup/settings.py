@@ -13,8 +13,8 @@ from gitbackup.format import codec
 from gitbackup.model.access import NAMES as ACCESS
 from gitbackup.model.alarm import AlarmRule
 from gitbackup.model.risk import CHECKS
-from gitbackup.store.remotes import remote_url
 from gitbackup.store.repository.repository import Repository
+from gitbackup.store.transports import remote_url
 
 ON_COMMIT, ON_FAILURE, ON_ALARM = HOOKS = ("on-commit", "on-failure", "on-alarm")
 """The settings of what to run when something happens; the first is also a value of `push`."""
@@ -129,7 +129,7 @@ def word(value: str) -> str:
 
 def recipient(value: str) -> str:
     """Return a public key to encrypt to. Raises UsageError for anything else."""
-    from gitbackup.store.remotes import age  # deferred, as above
+    from gitbackup.store.encryption import age  # deferred, as above
 
     age.check_recipient(value)
     return value

@@ -66,7 +66,15 @@ ROOMS_WITHIN = {
     ),
     "live": (("rdb",), ("write",), ("read",), ("server",), ("connection",)),
     "report": (("html",), ("text",), ("values",), ("json", "style")),
-    "store": (("repository",), ("remotes",), ("objects",), ("git", "pack")),
+    "store": (
+        ("repository",),
+        ("remotes",),
+        ("transports",),
+        ("commits", "encryption"),
+        ("metadata",),
+        ("objects",),
+        ("git", "pack"),
+    ),
 }
 """The floors within a room, from its roof down."""
 

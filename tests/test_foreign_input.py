@@ -21,7 +21,7 @@ from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.plan.plan_json import plan_object, read_plan
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Spool
-from gitbackup.store.objects import notes
+from gitbackup.store.metadata import notes
 from gitbackup.transfer.export_reader import read
 from gitbackup.transfer.formats import FORMS
 from tests.kinds.examples import EXAMPLES

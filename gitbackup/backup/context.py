@@ -249,7 +249,7 @@ class Context:
     def rdb_folder(self) -> Path:
         """Where RDB files are kept: by the repository's settings, or else in a folder beside it,
         one for each repository, since old files are removed by their number."""
-        from gitbackup.store.remotes.remote_url import at_home
+        from gitbackup.store.transports.remote_url import at_home
 
         configured = self.repository.get("rdbDir") if self.repository else None
         beside = f"../{self.path.absolute().name.removesuffix('.git')}-rdb"

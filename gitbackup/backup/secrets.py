@@ -12,7 +12,7 @@ from gitbackup.backup.context import Context
 
 if TYPE_CHECKING:
     from gitbackup.forget.forget import Confirm, ForgetResult
-    from gitbackup.store.objects.forgotten import Forgotten
+    from gitbackup.store.metadata.forgotten import Forgotten
 
 
 class Secrets:

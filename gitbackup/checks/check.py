@@ -21,8 +21,8 @@ from gitbackup.live.server.health import Health, read
 from gitbackup.model.rdb import RdbFile
 from gitbackup.model.risk import Level, Risk, accepted, worst, worst_first
 from gitbackup.rdb import files
-from gitbackup.store.remotes import remote_url
 from gitbackup.store.repository.repository import Repository
+from gitbackup.store.transports import remote_url
 
 FAR = 1_000  # commits that are searched for one that was restore-tested
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gitbackup.model.commits import Pushed
-from gitbackup.store.remotes import remote_url
+from gitbackup.store.transports import remote_url
 from gitbackup.system import mounts
 
 SAME_DISK = "on the same disk as the repository"

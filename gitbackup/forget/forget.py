@@ -18,9 +18,9 @@ from gitbackup.format import codec
 from gitbackup.history.entry import stored
 from gitbackup.model.keys import Key
 from gitbackup.remotes import shared_settings
-from gitbackup.store.objects import forgotten
-from gitbackup.store.objects.forgotten import MOST_DIGESTS, Forgotten, digest, needle
-from gitbackup.store.objects.rewrite import Rewritten
+from gitbackup.store.commits.rewrite import Rewritten
+from gitbackup.store.metadata import forgotten
+from gitbackup.store.metadata.forgotten import MOST_DIGESTS, Forgotten, digest, needle
 from gitbackup.store.remotes.rewritten_history import replacing
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import State

@@ -12,8 +12,8 @@ from gitbackup.kinds import kind_of
 from gitbackup.kinds.base import Holds
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot import file_format
-from gitbackup.store.objects import forgotten
-from gitbackup.store.objects.rewrite import Cut
+from gitbackup.store.commits.rewrite import Cut
+from gitbackup.store.metadata import forgotten
 
 _PATH = "db0/_.json"  # of any file: which database it is of makes no difference here
 _MOST = 1_000  # values that are looked for in messages

@@ -14,7 +14,7 @@ from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison, compare, summarise
 from gitbackup.snapshot.manifests import Manifests, parted
 from gitbackup.snapshot.sources import sources_of
-from gitbackup.store.objects.commits import Record
+from gitbackup.store.commits.commits import Record
 from gitbackup.store.repository.repository import Repository
 
 

@@ -22,7 +22,7 @@ from gitbackup.model.commits import Selection
 from gitbackup.model.keys import Key
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.manifests import Manifests
-from gitbackup.store.objects.commits import Record
+from gitbackup.store.commits.commits import Record
 from gitbackup.store.repository.repository import Repository
 
 KEPT_COMMITS = 512

@@ -17,9 +17,9 @@ from gitbackup.errors import Damaged, NewerFormat, UsageError
 from gitbackup.format import codec
 from gitbackup.model.keys import Scope
 from gitbackup.settings import CAME, TRAVELLING, glob, without_password
-from gitbackup.store.remotes.remote_url import Remote
-from gitbackup.store.remotes.settings_ref import FILE
+from gitbackup.store.metadata.settings_ref import FILE
 from gitbackup.store.repository.repository import Repository
+from gitbackup.store.transports.remote_url import Remote
 
 FORMAT = 1
 MANY = 200  # globs that a setting may have

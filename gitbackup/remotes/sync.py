@@ -15,9 +15,9 @@ from gitbackup.remotes.shared_settings import ArrivedSettings
 from gitbackup.settings import ON_COMMIT
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import CommitSource
-from gitbackup.store.remotes import transports
-from gitbackup.store.remotes.remote_url import Remote, RemoteUrl, at_home
 from gitbackup.store.repository.repository import Repository
+from gitbackup.store.transports import transports
+from gitbackup.store.transports.remote_url import Remote, RemoteUrl, at_home
 
 _UNREADABLE = re.compile(
     "[Uu]nable to read|[Cc]ould not read|bad object|missing|corrupt|pack-objects died"

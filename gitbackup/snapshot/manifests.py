@@ -11,7 +11,7 @@ from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.keys import FORMAT, Key, Scope
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import content_of
-from gitbackup.store.objects.commits import Record
+from gitbackup.store.commits.commits import Record
 from gitbackup.store.repository.repository import Repository
 
 _OURS = f"\nFormat: {FORMAT}\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.store.objects import rewrite
+from gitbackup.store.commits import rewrite
 from gitbackup.store.repository import checkout, forgetting, worktree
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JournalEntry, State

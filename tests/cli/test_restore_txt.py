@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbackup.store.remotes.restore_txt import text
+from gitbackup.store.transports.restore_txt import text
 from tests.cli.test_encrypted_push import new_key
 from tests.cli.user import HOUSE, User, rest, until
 from tests.databases import Database, databases

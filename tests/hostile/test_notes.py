@@ -11,9 +11,9 @@ import pytest
 from gitbackup.commit.message import Origin, compose
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import Verdict
-from gitbackup.store.objects import message as messages
-from gitbackup.store.objects import word_notes
-from gitbackup.store.objects.notes import REF, parse
+from gitbackup.store.commits import message as messages
+from gitbackup.store.metadata import word_notes
+from gitbackup.store.metadata.notes import REF, parse
 from gitbackup.store.repository.repository import Repository
 from tests.cli.user import User
 from tests.store.plain import commit, git

@@ -31,7 +31,7 @@ MEAN_OTHERS = {
     "diff.documents": {"list"},  # a form in which deepdiff gives paths
     "model.changes": {"stream"},  # a part of an entry, as JSON names it
     "store.objects.attributes": {"set"},  # what git says of an attribute
-    "store.objects.notes": {"list"},  # a subcommand of git
+    "store.metadata.notes": {"list"},  # a subcommand of git
 }
 """The words that mean something else there."""
 

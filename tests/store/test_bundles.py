@@ -16,8 +16,8 @@ import pytest
 
 from gitbackup.errors import Busy, Damaged, GitbackupError
 from gitbackup.store.git import lock, open_repository
-from gitbackup.store.remotes.bundle import is_whole, written
 from gitbackup.store.repository.repository import Repository
+from gitbackup.store.transports.bundle import is_whole, written
 from tests.store.plain import commit, git, run_git
 
 HOUSE = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gitbackup.errors import UsageError
 from gitbackup.model.changes import Counts
 from gitbackup.model.commits import Selection
-from gitbackup.store.objects.message import parse
+from gitbackup.store.commits.message import parse
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git
 

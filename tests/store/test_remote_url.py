@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import UsageError
-from gitbackup.store.remotes import remote_url, transports
 from gitbackup.store.repository.repository import Repository
+from gitbackup.store.transports import remote_url, transports
 from tests.store.plain import git
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gitbackup.store.git.command import Commands, Result
-from gitbackup.store.remotes import transports
-from gitbackup.store.remotes.git_url import GitUrl
-from gitbackup.store.remotes.remote_url import RemoteUrl
 from gitbackup.store.repository.repository import Repository
+from gitbackup.store.transports import transports
+from gitbackup.store.transports.git_url import GitUrl
+from gitbackup.store.transports.remote_url import RemoteUrl
 from tests.store.plain import git
 
 

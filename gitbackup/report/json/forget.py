@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gitbackup.forget.forget import ForgetResult
-from gitbackup.store.objects.forgotten import Forgotten
+from gitbackup.store.metadata.forgotten import Forgotten
 
 
 def forget_object(result: ForgetResult | None, allowed: Sequence[Forgotten] = ()) -> dict[str, Any]:

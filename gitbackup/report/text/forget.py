@@ -9,7 +9,7 @@ from gitbackup.format import codec
 from gitbackup.format.names import escape, key_list, name
 from gitbackup.model.amounts import counted
 from gitbackup.report.text.redis_cli import command_line
-from gitbackup.store.objects.forgotten import Forgotten
+from gitbackup.store.metadata.forgotten import Forgotten
 
 
 def plan_lines(plan: ForgetPlan) -> Iterator[str]:

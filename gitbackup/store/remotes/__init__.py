@@ -1,5 +1,5 @@
-"""Exchange the history with another place: git remotes, folders, bundles, clones.
+"""The remotes of a repository: which there are, push to them, pull and clone from them.
 
-Nothing is ever forced, on either side, and what arrives is measured and checked before it counts.
-Which settings travel, and when to push, is for the room `remotes` to decide.
+What arrives is measured and checked before it counts. Which settings travel, and when to push, is
+for the room `remotes` to decide.
 """

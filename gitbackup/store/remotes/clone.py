@@ -10,11 +10,13 @@ from pathlib import Path
 
 from gitbackup.errors import Damaged, NoRepository
 from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
+from gitbackup.store.commits import commits
 from gitbackup.store.git import open_repository
 from gitbackup.store.git.command import Commands, file_errors
-from gitbackup.store.objects import commits, refs
-from gitbackup.store.remotes import push_pull, remote_url, remotes, transports
-from gitbackup.store.remotes.remote_url import BRANCHES, Remote, RemoteUrl
+from gitbackup.store.objects import refs
+from gitbackup.store.remotes import push_pull, remotes
+from gitbackup.store.transports import remote_url, transports
+from gitbackup.store.transports.remote_url import BRANCHES, Remote, RemoteUrl
 
 _MARK = "gitbackup/cloning"
 _NOT_IN_THE_WAY = {"README.md"}  # of the project's own checkout

@@ -14,10 +14,12 @@ from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
 from gitbackup.model.amounts import counted
 from gitbackup.store.git import identity, lock
 from gitbackup.store.git.command import Commands, failure
-from gitbackup.store.objects import refs, tree_size, word_notes
+from gitbackup.store.metadata import settings_ref, word_notes
+from gitbackup.store.objects import refs, tree_size
 from gitbackup.store.objects.trees import listing
-from gitbackup.store.remotes import remotes, rewritten_history, settings_ref, transports
-from gitbackup.store.remotes.remote_url import BRANCHES, NOTES, Remote
+from gitbackup.store.remotes import remotes, rewritten_history
+from gitbackup.store.transports import transports
+from gitbackup.store.transports.remote_url import BRANCHES, NOTES, Remote
 
 _LOOSE = "refs/gitbackup/heads/"
 """Where the HEAD of a remote is kept that is on none of its branches."""
@@ -133,7 +135,7 @@ def get(git: Commands, remote: Remote) -> None:
         raise GitbackupError(f"{why}. Nothing was fetched")
     before = refs.under(git, "refs/")
     branches = f"+{BRANCHES}*:{remote.tracking}*"
-    notes = f"+{NOTES}*:{_aside(remote.name)}*"
+    notes = f"+{NOTES}*:{_aside(remote)}*"
     settings_ref.forget(git, remote.name)
     settings = settings_ref.fetched(remote.name)
     try:
@@ -196,7 +198,7 @@ def follow(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> list[str
         elif not _forward(git, BRANCHES + name, ident):
             told.append(f"branch {name} was not moved: it and the one of {remote} have diverged")
     _make(git, new)
-    for name, ident in refs.under(git, _aside(remote.name)).items():
+    for name, ident in refs.under(git, _aside(remote)).items():
         if not refs.is_commit(git, ident):
             told.append(f"left out the notes {name} of {remote}: they have no commit")
         elif why := tree_size.beyond(git, tree_size.of_commits(git, [ident])):

@@ -15,8 +15,8 @@ from gitbackup.model.commits import Pushed
 from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, text
 from gitbackup.store.objects import refs
-from gitbackup.store.remotes import remote_url, transports
-from gitbackup.store.remotes.remote_url import BRANCHES, Remote, RemoteUrl
+from gitbackup.store.transports import remote_url, transports
+from gitbackup.store.transports.remote_url import BRANCHES, Remote, RemoteUrl
 
 _RECIPIENTS = ".gitbackup-encrypt-to"
 

@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gitbackup.errors import GitbackupError
+from gitbackup.store.commits import rewrite
 from gitbackup.store.git.command import Commands, text
-from gitbackup.store.objects import forgotten, refs, rewrite
-from gitbackup.store.objects.forgotten import Forgotten
+from gitbackup.store.metadata import forgotten, settings_ref
+from gitbackup.store.metadata.forgotten import Forgotten
+from gitbackup.store.objects import refs
 from gitbackup.store.objects.object_reader import reader_of
-from gitbackup.store.remotes import remotes, settings_ref, transports
-from gitbackup.store.remotes.remote_url import Remote
+from gitbackup.store.remotes import remotes
+from gitbackup.store.transports import transports
+from gitbackup.store.transports.remote_url import Remote
 
 
 def stale(git: Commands, remote: Remote) -> str:

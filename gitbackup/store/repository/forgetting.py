@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from gitbackup.errors import GitbackupError
+from gitbackup.store.commits import rewrite
+from gitbackup.store.commits.rewrite import Cut, Rewriter, Rewritten
 from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, file_errors, text
-from gitbackup.store.objects import refs, rewrite
-from gitbackup.store.objects.forgotten import Forgotten, compose, parse, read
+from gitbackup.store.metadata import settings_ref
+from gitbackup.store.metadata.forgotten import Forgotten, compose, parse, read
+from gitbackup.store.objects import refs
 from gitbackup.store.objects.quarantine import Quarantine
-from gitbackup.store.objects.rewrite import Cut, Rewriter, Rewritten
 from gitbackup.store.objects.trees import changed_files
 from gitbackup.store.pack.writer import PackWriter
-from gitbackup.store.remotes import settings_ref
 from gitbackup.store.repository import checkout, restore_journal, worktree
 from gitbackup.store.repository.checkout import write_whole
 from gitbackup.system.atomic_file import new_file

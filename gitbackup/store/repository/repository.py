@@ -13,33 +13,26 @@ from gitbackup.errors import Damaged, NoRepository
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Selection
 from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
+from gitbackup.store.commits import commits
+from gitbackup.store.commits import reword as rewording
+from gitbackup.store.commits.commits import History
 from gitbackup.store.git import driver, lock, open_repository, settings
 from gitbackup.store.git.command import Commands
 from gitbackup.store.git.settings import Configured
-from gitbackup.store.objects import (
-    attributes,
-    commits,
-    forgotten,
-    notes,
-    quarantine,
-    refs,
-    trees,
-    word_notes,
-)
-from gitbackup.store.objects import reword as rewording
+from gitbackup.store.metadata import forgotten, notes, settings_ref, word_notes
+from gitbackup.store.metadata.forgotten import Forgotten
+from gitbackup.store.objects import attributes, quarantine, refs, trees
 from gitbackup.store.objects.commit_writer import CommitWriter
-from gitbackup.store.objects.commits import History
-from gitbackup.store.objects.forgotten import Forgotten
 from gitbackup.store.objects.object_reader import blob_id, reader_of
 from gitbackup.store.objects.quarantine import Quarantine
 from gitbackup.store.objects.trees import TreeEntry
-from gitbackup.store.remotes import clone, push_pull, remotes, settings_ref
+from gitbackup.store.remotes import clone, push_pull, remotes
 from gitbackup.store.remotes.push_pull import PullOutcome, PushOutcome
-from gitbackup.store.remotes.remote_url import BRANCHES, Remote
 from gitbackup.store.repository import checkout, forgetting, fsck, worktree
 from gitbackup.store.repository.forgetting import HistoryRewriting
 from gitbackup.store.repository.reply_cache import ReplyCache
 from gitbackup.store.repository.restore_journal import Journal
+from gitbackup.store.transports.remote_url import BRANCHES, Remote
 
 _MOST_PACKS, _MOST_LOOSE = 50, 6700 // 256
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 
 from gitbackup.errors import Damaged, GitbackupError, TooLarge, UsageError
 from gitbackup.store.git.command import Commands
-from gitbackup.store.objects import notes, refs
+from gitbackup.store.metadata import notes
+from gitbackup.store.objects import refs
 from gitbackup.store.objects.object_reader import reader_of
 from gitbackup.store.objects.trees import listing
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gitbackup.store.git import open_repository
 from gitbackup.store.git.command import Commands, Result
-from gitbackup.store.remotes.git_url import GitUrl
-from gitbackup.store.remotes.remote_url import RemoteUrl, followed
+from gitbackup.store.transports.git_url import GitUrl
+from gitbackup.store.transports.remote_url import RemoteUrl, followed
 
 
 class GitFolder(GitUrl):

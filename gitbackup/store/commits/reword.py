@@ -10,7 +10,8 @@ import re
 
 from gitbackup.store.git import identity
 from gitbackup.store.git.command import Commands, text
-from gitbackup.store.objects import notes, refs
+from gitbackup.store.metadata import notes
+from gitbackup.store.objects import refs
 from gitbackup.store.objects.object_reader import reader_of
 
 NOTES = "refs/notes/"

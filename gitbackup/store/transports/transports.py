@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from gitbackup.errors import UsageError
-from gitbackup.store.remotes.bundle import Bundle
-from gitbackup.store.remotes.encrypted_bundle import EncryptedBundle
-from gitbackup.store.remotes.git_folder import GitFolder
-from gitbackup.store.remotes.git_url import GitUrl
-from gitbackup.store.remotes.remote_url import RemoteUrl, at_home, check_word, hidden
-from gitbackup.store.remotes.transport import Transport
+from gitbackup.store.transports.bundle import Bundle
+from gitbackup.store.transports.encrypted_bundle import EncryptedBundle
+from gitbackup.store.transports.git_folder import GitFolder
+from gitbackup.store.transports.git_url import GitUrl
+from gitbackup.store.transports.remote_url import RemoteUrl, at_home, check_word, hidden
+from gitbackup.store.transports.transport import Transport
 
 TRANSPORTS: tuple[Transport, ...] = (
     GitFolder(),

@@ -21,9 +21,10 @@ from typing import Any, BinaryIO, cast
 
 from gitbackup import wording
 from gitbackup.errors import Damaged, GitbackupError, UsageError
+from gitbackup.store.encryption import age, key_file
 from gitbackup.store.git.command import Commands, file_errors
-from gitbackup.store.remotes import age, restore_txt
-from gitbackup.store.remotes.bundle import (
+from gitbackup.store.transports import restore_txt
+from gitbackup.store.transports.bundle import (
     ENCRYPTED,
     Bundle,
     branches_in,
@@ -34,16 +35,14 @@ from gitbackup.store.remotes.bundle import (
     put,
     written,
 )
-from gitbackup.store.remotes.bundle import SUFFIX as PLAIN
-from gitbackup.store.remotes.remote_url import Remote, RemoteUrl, followed
-from gitbackup.store.remotes.transport import PushedRefs
-from gitbackup.system.atomic_file import STALE, new_file, replace_file, sweep
+from gitbackup.store.transports.bundle import SUFFIX as PLAIN
+from gitbackup.store.transports.remote_url import Remote, RemoteUrl, followed
+from gitbackup.store.transports.transport import PushedRefs
+from gitbackup.system.atomic_file import STALE, new_file, sweep
 from gitbackup.system.atomic_file import SUFFIX as DRAFT
 
 SUFFIX = PLAIN + ENCRYPTED
-KEY_FILE = ".key.age"
 _KNOWN = "gitbackup/encrypted.json"
-_KEYS = "gitbackup/keys"
 DECRYPTED = "decrypted-"
 """How the folders begin, in the repository's, in which bundles are in plain for a while."""
 
@@ -110,8 +109,8 @@ class EncryptedBundle:
         if not known or known["refs"] != held or known.get("to") != [*to]:
             with _aside(git) as folder, written(git, folder / path.stem) as (plain, held):
                 _write(git, remote, plain, held, to)
-        by_key = _put_key_file(git, path, to)
-        warnings = [*_replaced(path), *restore_txt.write(path, to, _key_file(path), by_key)]
+        by_key = key_file.put(git.git_dir, path, to)
+        warnings = [*_replaced(path), *restore_txt.write(path, to, key_file.beside(path), by_key)]
         return PushedRefs(branches_in(held), warnings, encrypted_to=to)
 
     def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
@@ -143,11 +142,6 @@ def _plain_beside(place: RemoteUrl) -> Path:
     return path_of(place).with_name(path_of(place).name.removesuffix(ENCRYPTED))
 
 
-def _key_file(path: Path) -> Path:
-    """Return the path of the key file of a bundle."""
-    return path.with_name(path.name.removesuffix(ENCRYPTED).removesuffix(PLAIN) + KEY_FILE)
-
-
 def _recipients(git: Commands, place: RemoteUrl) -> tuple[str, ...]:
     """Return the public keys to encrypt to. Raises UsageError if there is none."""
     keys, path = place.keys, path_of(place)
@@ -155,7 +149,7 @@ def _recipients(git: Commands, place: RemoteUrl) -> tuple[str, ...]:
         age.check_recipient(word)
     found = [*keys.recipients]
     if keys.by_passphrase:
-        found.append(_by_passphrase(git, place))
+        found.append(key_file.public_key(git.git_dir, key_file.beside(path), keys.passphrase))
     if not found:
         key, word = wording.option("--encrypt-to KEY", "recipients"), wording.option("--passphrase")
         raise UsageError(
@@ -163,48 +157,6 @@ def _recipients(git: Commands, place: RemoteUrl) -> tuple[str, ...]:
             f" {key} or the setting encrypt-to, or encrypt with {word}"
         )
     return tuple(dict.fromkeys(found))
-
-
-def _by_passphrase(git: Commands, place: RemoteUrl) -> str:
-    """Return the public key of the key file, which is made if there is none."""
-    path, ask = _key_file(path_of(place)), place.keys.passphrase
-    if ask is None:
-        given = wording.option("--passphrase-file FILE", "passphrase")
-        raise UsageError(f"no passphrase: name a file that has it with {given}")
-    if path.is_file():
-        recipient = age.public_key(path, ask(str(path), False))
-        content = age.read_key(path)
-    else:
-        content, recipient = age.new_key(ask(str(path), True))
-    with file_errors("keep the key"):
-        folder = git.git_dir / _KEYS
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with new_file(folder / recipient) as file:
-        file.write(content)
-    return recipient
-
-
-def _put_key_file(git: Commands, path: Path, to: Sequence[str]) -> str:
-    """Put the key file that was made here beside the bundle, if it is gone from there; return its
-    public key, empty if the bundle is encrypted to none of a passphrase.
-
-    Raises GitbackupError if another one is there: the passphrase would not open the bundle.
-    """
-    key_file = _key_file(path)
-    kept = [each for each in to if each.isalnum() and (git.git_dir / _KEYS / each).is_file()]
-    if not kept:
-        return ""
-    content = age.read_key(git.git_dir / _KEYS / kept[-1])
-    if not key_file.is_file():
-        with file_errors("write the key file"):
-            replace_file(key_file, content)
-    elif age.read_key(key_file) != content:
-        anew = wording.command("push --passphrase", "push()")
-        raise GitbackupError(
-            f"{key_file} is not the key file that {path.name} is encrypted to: {anew}"
-            " encrypts it to the one that is there"
-        )
-    return kept[-1]
 
 
 def _write(
@@ -224,7 +176,7 @@ def _write(
         if _sha256(draft) != digest:
             raise GitbackupError(f"what was written to {path.parent} reads back as something else")
         EncryptedBundle()._expect_kept(git, remote)  # it may have come meanwhile
-        _put_key_file(git, path, to)
+        key_file.put(git.git_dir, path, to)
         put(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -255,7 +207,7 @@ def _decrypted(git: Commands, place: RemoteUrl) -> Iterator[RemoteUrl]:
                 f"{path} is not encrypted, though its name says so: it is not the file that"
                 " gitbackup wrote, so it was not used"
             )
-    identities = age.identities_of(place.keys, _key_file(path), path)
+    identities = age.identities_of(place.keys, key_file.beside(path), path)
     with _aside(git) as folder:
         plain = folder / "history.bundle"
         with file_errors("write the decrypted bundle"), plain.open("wb") as file:

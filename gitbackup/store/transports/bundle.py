@@ -20,11 +20,13 @@ from typing import BinaryIO
 
 from gitbackup import wording
 from gitbackup.errors import Damaged, GitbackupError, UsageError
+from gitbackup.store.commits import rewrite
 from gitbackup.store.git.command import Commands, failure, file_errors, text
-from gitbackup.store.objects import refs, rewrite
-from gitbackup.store.remotes import restore_txt, settings_ref
-from gitbackup.store.remotes.git_url import fetch_words
-from gitbackup.store.remotes.remote_url import (
+from gitbackup.store.metadata import settings_ref
+from gitbackup.store.objects import refs
+from gitbackup.store.transports import restore_txt
+from gitbackup.store.transports.git_url import fetch_words
+from gitbackup.store.transports.remote_url import (
     BRANCHES,
     NOTES,
     Remote,
@@ -33,7 +35,7 @@ from gitbackup.store.remotes.remote_url import (
     followed,
     unreachable,
 )
-from gitbackup.store.remotes.transport import PushedRefs
+from gitbackup.store.transports.transport import PushedRefs
 from gitbackup.system.atomic_file import SUFFIX as DRAFT
 from gitbackup.system.atomic_file import sweep, sync_folder
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from gitbackup import wording
 from gitbackup.store.git.command import Commands, Result, text
 from gitbackup.store.git.environment import asking
+from gitbackup.store.metadata import settings_ref
 from gitbackup.store.objects import refs
-from gitbackup.store.remotes import settings_ref
-from gitbackup.store.remotes.remote_url import (
+from gitbackup.store.transports.remote_url import (
     BRANCHES,
     NOTES,
     Remote,
@@ -25,7 +25,7 @@ from gitbackup.store.remotes.remote_url import (
     is_local,
     unreachable,
 )
-from gitbackup.store.remotes.transport import PushedRefs
+from gitbackup.store.transports.transport import PushedRefs
 
 _USER, _PASSWORD = "GITBACKUP_URL_USER", "GITBACKUP_URL_PASSWORD"
 _HELPER = (

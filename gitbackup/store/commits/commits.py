@@ -14,8 +14,10 @@ from typing import IO, NamedTuple
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Selection
+from gitbackup.store.commits import message
 from gitbackup.store.git.command import Commands, GitProcess, failure, text
-from gitbackup.store.objects import message, notes, refs, word_notes
+from gitbackup.store.metadata import notes, word_notes
+from gitbackup.store.objects import refs
 from gitbackup.store.objects.object_reader import reader_of
 from gitbackup.store.objects.trees import (
     Said,

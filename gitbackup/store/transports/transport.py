@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from gitbackup.store.git.command import Commands
-from gitbackup.store.remotes.remote_url import Remote, RemoteUrl
+from gitbackup.store.transports.remote_url import Remote, RemoteUrl
 
 
 class PushedRefs(NamedTuple):

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from gitbackup.store.git import identity
 from gitbackup.store.git.command import Commands, text
-from gitbackup.store.objects import forgotten, refs
-from gitbackup.store.objects.forgotten import Forgotten
+from gitbackup.store.metadata import forgotten
+from gitbackup.store.metadata.forgotten import Forgotten
+from gitbackup.store.objects import refs
 
 REF = forgotten.REF
 FILE = "settings.json"
