@@ -21,13 +21,16 @@ from gitbackup.ui.site import Site
 
 STATIC = Path(__file__).parent / "static"
 
+LOOK = "gitbackup.report", "html/look"
+"""The package and folder with the files that `diff --html` is made with, too."""
+
 
 def app(site: Site, gate: Gate) -> Starlette:
     """Return the application of a site, which lets in whom `gate` lets in."""
     routes: list[BaseRoute] = [
         At(route.path, partial(_answered, site, route), methods=_methods(route)) for route in ROUTES
     ]
-    routes.append(Mount("/static", StaticFiles(directory=STATIC)))
+    routes.append(Mount("/static", StaticFiles(directory=STATIC, packages=[LOOK])))
     return Starlette(routes=routes, middleware=[Middleware(gate.guard)])
 
 

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 
 from gitbackup import Backup
 from gitbackup.progress import SILENT, Progress
+from gitbackup.ui import filters
 from gitbackup.ui.language import COOKIE, Language, chosen
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,6 +36,11 @@ class Site:
         self.pasted = pasted
         self.read_only = read_only
 
+    @cached_property
+    def name(self) -> str:
+        """The name of the folder that the data repository is."""
+        return self.backup().path.absolute().name
+
     def backup(self, progress: Progress = SILENT) -> Backup:
         """Return a Backup for the thread that asks."""
         return self._opened(progress)
@@ -44,10 +50,18 @@ class Site:
     ) -> HTMLResponse:
         """Return a page in the reader's language.
 
-        Every template knows `site`, `request`, `language`, and in forms `csrf`.
+        Every template knows `site`, `request`, `language`, the path `here`, the `paths` that
+        there are, and in forms `csrf`.
         """
         language = self.language(request)
-        known = {"site": self, "request": request, "language": language, **told}
+        known = {
+            "site": self,
+            "request": request,
+            "language": language,
+            "here": request.url.path,
+            "paths": {getattr(route, "path", "") for route in request.app.routes},
+            **told,
+        }
         text = self._environments[language.code].get_template(template).render(known)
         return HTMLResponse(text, status)
 
@@ -69,6 +83,7 @@ def _environment(language: Language) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    filters.add(environment)
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
         language.say, language.count, newstyle=True
     )

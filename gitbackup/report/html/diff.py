@@ -96,7 +96,7 @@ def _overview(counts: dict[Space, Counts]) -> Iterator[str]:
         f"{bar(each, most)}{counted(each)}</li>\n"
         for at, (space, each) in enumerate(counts.items())
     ]
-    yield f'<nav aria-label="Key prefixes"><ul>\n{"".join(lines[:LISTED])}</ul>\n'
+    yield f'<nav class="spaces" aria-label="Key prefixes"><ul>\n{"".join(lines[:LISTED])}</ul>\n'
     if rest := lines[LISTED:]:
         more = amounts.counted(len(rest), "more prefix", "more prefixes")
         yield f"<details><summary>{more}</summary><ul>\n{''.join(rest)}"

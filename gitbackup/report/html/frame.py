@@ -91,7 +91,7 @@ class Tools(NamedTuple):
 
 def framed(title: Titled, created: datetime, tools: Tools, body: Iterable[str]) -> Iterator[str]:
     """Yield a whole page around its body, a piece at a time."""
-    style, script = _own("page.css"), _own("page.js")
+    style, script = _own("look/look.css") + _own("page.css"), _own("page.js")
     yield (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">\n'

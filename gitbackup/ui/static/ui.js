@@ -1,1 +1,110 @@
+/* What every page can do: times in the reader's zone, copying, and the keyboard.
+   Attributes that pages use:
+     <time datetime data-form>   see `when` of parts.html; times that come later: gitbackup.times(element)
+     data-copy="TEXT"            a button that copies it
+     data-item                   one of what j and k move through; Enter opens its [data-open], or its first link
+     data-search                 the field that / leads to; without one, / leads to the page /search
+     data-go="LETTER"            a link that g and the letter follow */
 "use strict";
+const gitbackup = (() => {
+  const language = document.documentElement.lang;
+
+  const FORMS = {
+    clock: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+    day: { weekday: "long", year: "numeric", month: "long", day: "numeric" },
+    full: { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+  };
+  const STEPS = [["minute", 60], ["hour", 3600], ["day", 86400], ["week", 604800], ["month", 2629800], ["year", 31557600]];
+
+  const ago = (moment) => {
+    const seconds = (moment - Date.now()) / 1000;
+    const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+    const [unit, length] = STEPS.findLast(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
+    return relative.format(unit === "second" ? 0 : Math.trunc(seconds / length), unit);
+  };
+
+  /* Tell the times inside an element in the reader's zone; the moment in UTC stays in the title. */
+  const times = (inside) => {
+    for (const each of inside.querySelectorAll("time[data-form]")) {
+      const moment = new Date(each.dateTime);
+      const form = each.dataset.form;
+      each.title ||= `${each.dateTime.replace("T", " ").replace("Z", "")} UTC`;
+      each.textContent = form === "ago" ? ago(moment) : new Intl.DateTimeFormat(language, FORMS[form]).format(moment);
+    }
+  };
+
+  const copy = async (button) => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    const before = button.textContent;
+    button.textContent = button.dataset.done;
+    setTimeout(() => (button.textContent = before), 1500);
+  };
+
+  /* The list that j and k move through. */
+  let at = null;
+  const move = (step) => {
+    const items = [...document.querySelectorAll("[data-item]")].filter((item) => item.offsetParent !== null);
+    if (!items.length) return;
+    const next = at && items.includes(at) ? items.indexOf(at) + step : step > 0 ? 0 : items.length - 1;
+    at?.classList.remove("at");
+    at = items[Math.max(0, Math.min(items.length - 1, next))];
+    at.classList.add("at");
+    const target = at.matches("a, summary, button, [tabindex]") ? at : at.querySelector("[data-open], a[href], summary");
+    target?.focus({ preventScroll: true });
+    at.scrollIntoView({ block: "nearest" });
+  };
+
+  const search = () => {
+    const field = document.querySelector("[data-search]");
+    if (field) {
+      field.closest("details")?.setAttribute("open", "");
+      field.focus();
+      field.select();
+    } else {
+      document.querySelector('[data-go="s"]')?.click();
+    }
+  };
+
+  const help = () => {
+    const dialog = document.querySelector("#keys");
+    if (dialog.open) dialog.close();
+    else dialog.showModal();
+  };
+
+  let going = false; // g was pressed, and the letter is awaited
+  const keys = { "/": search, j: () => move(1), k: () => move(-1), "?": help };
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+    if (event.key === "Escape" && typing) typing.blur();
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const dialog = document.querySelector("dialog[open]");
+    if (dialog && event.key !== "?") return;
+    if (going) {
+      going = false;
+      const link = document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+      if (link) {
+        event.preventDefault();
+        link.click();
+      }
+    } else if (event.key === "g") {
+      going = true;
+      setTimeout(() => (going = false), 1500);
+    } else if (Object.hasOwn(keys, event.key)) {
+      event.preventDefault();
+      keys[event.key]();
+    }
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy], [data-help]");
+    if (button?.matches("[data-help]")) help();
+    else if (button) copy(button);
+  });
+
+  const shown = '[data-help][hidden]' + (navigator.clipboard ? ", [data-copy][hidden]" : "");
+  document.querySelectorAll(shown).forEach((button) => (button.hidden = false));
+  times(document);
+  setInterval(() => times(document), 60000);
+  return { language, times };
+})();

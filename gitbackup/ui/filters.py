@@ -1,0 +1,50 @@
+"""What templates call to show a key, a count, a bar or a moment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from gitbackup.format import names
+from gitbackup.model.changes import Counts
+from gitbackup.report.html import frame
+
+
+def add(environment: Environment) -> None:
+    """Give the templates of an environment these filters."""
+    environment.filters |= {
+        "bar": bar,
+        "marked": marked,
+        "moment": moment,
+        "name": names.name,
+        "number": number,
+        "printable": printable,
+    }
+
+
+def printable(text: str, limit: int = 10_000) -> str:
+    """Return text without controls, direction marks and all else that has no form of its own."""
+    return names.escape(text, limit)
+
+
+def number(count: int) -> str:
+    """Return a count with its thousands apart, as English and Chinese both have them."""
+    return f"{count:,}"
+
+
+def bar(counts: Counts, most: int) -> Markup:
+    """Return counts as a bar, whose whole length is `most`."""
+    return Markup(frame.bar(counts, max(most, 1)))  # noqa: S704  it holds numbers only
+
+
+def marked(sides: tuple[str, str]) -> tuple[Markup, Markup]:
+    """Return two texts with the words that differ in `mark`."""
+    before, after = frame.marked(*sides)
+    return Markup(before), Markup(after)  # noqa: S704  what it is made of is escaped
+
+
+def moment(at: datetime) -> str:
+    """Return a moment in UTC, for an attribute `datetime`."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
