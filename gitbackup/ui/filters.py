@@ -10,28 +10,29 @@ from markupsafe import Markup
 from gitbackup.format import names
 from gitbackup.model.changes import Counts
 from gitbackup.report.html import frame
+from gitbackup.ui.language import NAMES, Language
 
 
-def add(environment: Environment) -> None:
-    """Give the templates of an environment these filters."""
+def add(environment: Environment, language: Language) -> None:
+    """Give the templates of a language these filters, and the names of all `languages`."""
+    environment.globals["languages"] = NAMES
     environment.filters |= {
+        "age": language.age,
         "bar": bar,
+        "day": language.day,
         "marked": marked,
         "moment": moment,
         "name": names.name,
-        "number": number,
+        "number": language.number,
         "printable": printable,
+        "size": language.size,
+        "utc": utc,
     }
 
 
 def printable(text: str, limit: int = 10_000) -> str:
     """Return text without controls, direction marks and all else that has no form of its own."""
     return names.escape(text, limit)
-
-
-def number(count: int) -> str:
-    """Return a count with its thousands apart, as English and Chinese both have them."""
-    return f"{count:,}"
 
 
 def bar(counts: Counts, most: int) -> Markup:
@@ -48,3 +49,8 @@ def marked(sides: tuple[str, str]) -> tuple[Markup, Markup]:
 def moment(at: datetime) -> str:
     """Return a moment in UTC, for an attribute `datetime`."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def utc(at: datetime) -> str:
+    """Return a moment in UTC as a person reads it: `2026-12-01 09:31:45 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

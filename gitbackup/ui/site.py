@@ -83,7 +83,7 @@ def _environment(language: Language) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters.add(environment)
+    filters.add(environment, language)
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
         language.say, language.count, newstyle=True
     )

@@ -14,22 +14,22 @@ const gitbackup = (() => {
     day: { weekday: "long", year: "numeric", month: "long", day: "numeric" },
     full: { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   };
-  const STEPS = [["minute", 60], ["hour", 3600], ["day", 86400], ["week", 604800], ["month", 2629800], ["year", 31557600]];
+  const STEPS = [["second", 1], ["minute", 60], ["hour", 3600], ["day", 86400], ["year", 31536000]];
 
+  /* As the server says it, for a moment that has gone by since. */
   const ago = (moment) => {
-    const seconds = (moment - Date.now()) / 1000;
-    const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
-    const [unit, length] = STEPS.findLast(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
-    return relative.format(unit === "second" ? 0 : Math.trunc(seconds / length), unit);
+    const seconds = Math.max(0, (Date.now() - moment) / 1000);
+    const [unit, length] = STEPS.findLast(([, length]) => seconds >= length) ?? [];
+    return unit && new Intl.RelativeTimeFormat(language).format(-Math.trunc(seconds / length), unit);
   };
 
-  /* Tell the times inside an element in the reader's zone; the moment in UTC stays in the title. */
+  /* Tell the times inside an element in the reader's zone; the title has each in UTC. */
   const times = (inside) => {
     for (const each of inside.querySelectorAll("time[data-form]")) {
+      const { form } = each.dataset;
       const moment = new Date(each.dateTime);
-      const form = each.dataset.form;
-      each.title ||= `${each.dateTime.replace("T", " ").replace("Z", "")} UTC`;
-      each.textContent = form === "ago" ? ago(moment) : new Intl.DateTimeFormat(language, FORMS[form]).format(moment);
+      const text = form === "ago" ? ago(moment) : new Intl.DateTimeFormat(language, FORMS[form]).format(moment);
+      if (text) each.textContent = text;
     }
   };
 
