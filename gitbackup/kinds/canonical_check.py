@@ -17,8 +17,10 @@ SHORT = {"type", "value"}
 LONG = {"type", "value", "expires_at"}
 CHECKS = {name: kind.is_canonical for name, kind in KINDS.items()}
 """By type. None of them takes a dump that a gitbackup without the kind stored."""
-INSTANT = re.compile(  # as `codec.instant` writes one; whether there is such a day is not told
-    r"(?:19[7-9]|[2-9]\d\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z", re.ASCII
+INSTANT = re.compile(  # as `codec.instant` writes one; but not each month has a 29th, 30th or 31st
+    r"(?:19[7-9]|[2-9]\d\d)\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"T(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z",
+    re.ASCII,
 )
 
 
@@ -55,6 +57,8 @@ def _is_instant(value: Any) -> bool:
     """Whether it is just what `codec.instant` writes, and no number."""
     if type(value) is not str or not INSTANT.fullmatch(value):
         return False
+    if value[8:10] <= "28":
+        return True
     try:
         datetime.fromisoformat(value)
     except ValueError:

@@ -9,7 +9,7 @@ from gitbackup.diff import keys
 from gitbackup.diff.values import diff_entries
 from gitbackup.model.changes import Action, KeyChange, KeyDiff, Summary
 from gitbackup.model.file_groups import count_by_namespace, total
-from gitbackup.model.keys import Entry, Key
+from gitbackup.model.keys import Entry
 from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.entry_sources import EntrySource, decoded
@@ -60,9 +60,9 @@ def compare(before: Source, after: Source) -> Comparison:
     came = sorted(path for path in new.files.keys() - old.files.keys() if file_format.is_data(path))
     for path in sorted(old.files.keys()):
         was, now = old.files[path], new.files.get(path)
-        if was != now and path != file_format.MANIFEST:
-            entries = _entries(old, path)
-            found.file(path, entries, now and path, _entries(new, path) if now else {})
+        if was != now and path != file_format.MANIFEST and file_format.is_data(path):
+            first, second = old.versions(path, new) if now else (old.entries(path), {})
+            found.file(path, first, now and path, second)
     for path in came:
         if path != file_format.MANIFEST:
             take_whole(found, Action.ADDED, new, path)
@@ -75,10 +75,6 @@ def take_whole(found: keys.KeyDiff, action: Action, source: EntrySource, path: s
     if summary.names:
         file = keys.FileKeys(action, path, summary.db, summary.names)
         found.whole(file, lambda: source.entries(path))
-
-
-def _entries(source: EntrySource, path: str) -> dict[Key, Entry]:
-    return source.entries(path) if file_format.is_data(path) else {}
 
 
 def summarise(changes: Sequence[KeyChange]) -> Summary:

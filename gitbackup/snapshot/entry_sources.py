@@ -66,9 +66,7 @@ class EntrySource:
         entries = self._kept.get(path)
         if entries is None:
             entries = self._last.pop(path, None) or self._decode(path)
-            self._last[path] = entries
-            if len(self._last) > LAST_FILES:
-                del self._last[next(iter(self._last))]
+            self._come_last(path, entries)
         return entries
 
     def entry(self, path: str | None, key: Key) -> Entry | None:
@@ -76,6 +74,22 @@ class EntrySource:
         if path is None:
             return None
         return self.entries(path)[key]
+
+    def versions(self, path: str, after: EntrySource) -> tuple[dict[Key, Entry], dict[Key, Entry]]:
+        """Return the entries of a file that both sources have, as they are here and in `after`.
+
+        Raises Damaged for the first that is not well-formed.
+        """
+        if any(path in each for each in (self._kept, self._last, after._kept, after._last)):
+            return self.entries(path), after.entries(path)
+        was = self.read(path)
+        if len(was) > file_format.LARGE:  # most likely a single entry, of which one is enough
+            first = self._remember(path, was, file_format.decode_file(path, was))
+            del was
+            return first, after.entries(path)
+        now = after.read(path)
+        before, later = file_format.decode_versions(path, was, now)
+        return self._remember(path, was, before), after._remember(path, now, later)
 
     def outline(self, path: str) -> FileSummary:
         """Return a file's summary. Raises Damaged if it is not well-formed."""
@@ -117,6 +131,15 @@ class EntrySource:
             return self._keep(path, content, file_format.decode_file(path, content))
         entries = {Key(known.db, name): each for name, each in codec.load(content).items()}
         return self._keep(path, content, entries)
+
+    def _remember(self, path: str, content: bytes, entries: dict[Key, Entry]) -> dict[Key, Entry]:
+        self._come_last(path, entries)
+        return self._keep(path, content, entries)
+
+    def _come_last(self, path: str, entries: dict[Key, Entry]) -> None:
+        self._last[path] = entries
+        if len(self._last) > LAST_FILES:
+            del self._last[next(iter(self._last))]
 
     def _keep(self, path: str, content: bytes, entries: dict[Key, Entry]) -> dict[Key, Entry]:
         if len(content) <= self._left:

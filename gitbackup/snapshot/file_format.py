@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from gitbackup import kinds
@@ -35,6 +36,9 @@ LAST_DATABASE = 2**31 - 1  # no server can have one of a greater number
 LIBRARY = re.compile(rb"""#!["']?(\w+)["']?[^\n]*?\s["']?name=["']?(\w+)""", re.IGNORECASE)
 FLOATING = frozenset(name for name, kind in kinds.KINDS.items() if kind.floats)
 FUNCTION = "function"  # the type of a library's entry
+_OPEN, _BETWEEN, _CLOSE = b"{\n", b"\n  },\n", b"\n  }\n}\n"  # of a file with entries
+
+Entries = dict[Key, Entry]
 
 
 def manifest(scope: Scope) -> bytes:
@@ -256,6 +260,45 @@ def decode_plain(content: bytes) -> dict[str, Entry] | None:
     document = codec.decode_plain(content)
     plain = type(document) is dict and all(map(is_plain, document.values()))
     return document if plain else None
+
+
+def decode_versions(path: str, before: bytes, after: bytes) -> tuple[Entries, Entries]:
+    """Return what `decode_file` does of two versions of a file, faster if they have much in common.
+
+    Raises Damaged as it does, for the first that is not well-formed.
+    """
+    place = DATABASE.match(path)
+    plain = decode_plain(before) if place and path.endswith(".json") else None
+    if place is None or not plain:
+        return decode_file(path, before), decode_file(path, after)
+    db = int(place[1])
+    old = {Key(db, name): entry for name, entry in plain.items()}
+    return old, _decode_like(dict(zip(_parts(before), old.items(), strict=True)), path, after)
+
+
+def _decode_like(known: Mapping[bytes, tuple[Key, Entry]], path: str, content: bytes) -> Entries:
+    """Return a file's entries; those of `known`, by their canonical bytes, are not read again."""
+    parts = _parts(content) if content.startswith(_OPEN) and content.endswith(_CLOSE) else []
+    new = [part for part in parts if part not in known]
+    if len(new) == len(parts):
+        return decode_file(path, content)
+    plain = decode_plain(_OPEN + _BETWEEN.join(new) + _CLOSE) if new else {}
+    if plain is None or len(plain) != len(new):
+        return decode_file(path, content)
+    db = database_of(path)
+    fresh = ((Key(db, name), entry) for name, entry in plain.items())
+    found = [known[part] if part in known else next(fresh) for part in parts]
+    if any(one.name >= other.name for (one, _), (other, _) in pairwise(found)):
+        return decode_file(path, content)
+    return dict(found)
+
+
+def _parts(content: bytes) -> list[bytes]:
+    """Return the bytes of each entry of a canonical file.
+
+    A canonical text has no line break, so nothing else in it ends as an entry does.
+    """
+    return content[len(_OPEN) : -len(_CLOSE)].split(_BETWEEN)
 
 
 def _decode_library(path: str, content: bytes) -> dict[Key, Entry]:
