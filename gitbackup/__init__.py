@@ -13,19 +13,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gitbackup.backup.after_commit import AfterCommit as AfterCommit
     from gitbackup.backup.backup import Backup as Backup
+    from gitbackup.backup.events import AfterCommit as AfterCommit
     from gitbackup.backup.events import Events as Events
     from gitbackup.backup.hooks import HookQueue as HookQueue
     from gitbackup.backup.hooks import HookRun as HookRun
     from gitbackup.backup.init import InitResult as InitResult
     from gitbackup.backup.rdb_files import RdbFiles as RdbFiles
-    from gitbackup.backup.words import Words as Words
     from gitbackup.checks.check import Checked as Checked
-    from gitbackup.commit.afterwards import Amended as Amended
     from gitbackup.commit.commit import CommitResult as CommitResult
     from gitbackup.commit.watch import Trouble as Trouble
     from gitbackup.commit.watch import Watching as Watching
+    from gitbackup.commit.words import Amended as Amended
+    from gitbackup.commit.words import Words as Words
     from gitbackup.compare.diff import Diff as Diff
     from gitbackup.compare.diff import Status as Status
     from gitbackup.errors import Busy as Busy
@@ -67,21 +67,25 @@ if TYPE_CHECKING:
     from gitbackup.version import __version__ as __version__
 
 _HOMES = {
-    "backup.after_commit": ("AfterCommit",),
     "backup.backup": ("Backup",),
-    "backup.events": ("Events",),
+    "backup.events": (
+        "AfterCommit",
+        "Events",
+    ),
     "backup.hooks": (
         "HookQueue",
         "HookRun",
     ),
     "backup.rdb_files": ("RdbFiles",),
-    "backup.words": ("Words",),
     "checks.check": ("Checked",),
-    "commit.afterwards": ("Amended",),
     "commit.commit": ("CommitResult",),
     "commit.watch": (
         "Trouble",
         "Watching",
+    ),
+    "commit.words": (
+        "Amended",
+        "Words",
     ),
     "compare.diff": (
         "Diff",

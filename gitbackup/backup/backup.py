@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from gitbackup.backup import views
 from gitbackup.backup.context import Context, Passwords
 from gitbackup.backup.parts import Parts
 from gitbackup.model.access import Access
@@ -21,7 +22,7 @@ from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from gitbackup.backup.after_commit import AfterCommit
+    from gitbackup.backup.events import AfterCommit
     from gitbackup.backup.init import InitResult
     from gitbackup.checks.check import Checked
     from gitbackup.checks.rights import Rights
@@ -144,9 +145,11 @@ class Backup(Parts):
         unless `allow_empty`, nor with `dry_run`. It is of one point in time where the server
         permits that; `consistency` says what else to do for it.
         """
-        from gitbackup.backup import commits
+        from gitbackup.commit.commit import expect_text
 
-        return commits.commit(self._context, message, allow_empty, dry_run, consistency)
+        expect_text(message)
+        live = self._context.live(consistency)
+        return self._context.commit(live, message, allow_empty, dry_run)
 
     def watch(
         self,
@@ -165,14 +168,16 @@ class Backup(Parts):
         after which it tries again. Makes the repository where there is none. Raises Busy where
         another run watches, and ServerError where the server does not report writes to us.
         """
-        from gitbackup.backup import commits
+        from gitbackup.commit.policy import CommitPolicy
+        from gitbackup.commit.watch import Watch
 
-        return commits.watch(self._context, stop, match, quiet, max_wait, message)
+        at = self._context
+        policy = CommitPolicy(match, at.quiet(), quiet, max_wait, message)
+        follow = at.followers()  # connects, before a repository is made
+        return Watch(at.repository or at.create(), follow, policy, stop).run()
 
     def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
         """Return what a commit would record now; `exclude` and `every` are as for `diff`."""
-        from gitbackup.backup import views
-
         return views.status(self._context, exclude, every)
 
     def diff(
@@ -192,32 +197,24 @@ class Backup(Parts):
         counted, unless `patterns` or `every` ask for them. `redact` are globs of keys and fields
         whose values are masked, besides the setting `gitbackup.redact`.
         """
-        from gitbackup.backup import views
-
         return views.diff(self._context, a, b, patterns, exclude, redact, every)
 
     def show(
         self, commit_ish: str = "HEAD", *, redact: Sequence[str] = (), every: bool = False
     ) -> Shown:
         """Return a commit and what it changed; `redact` and `every` are as for `diff`."""
-        from gitbackup.backup import views
-
         return views.show(self._context, commit_ish, redact, every)
 
     def suggest(self, limit: int = 30, *, live: bool = True) -> Suggestions:
         """Return which keys to silence by the settings quiet and exclude, and which not, by what
         changed in the last commits and, unless `live` is false, since HEAD."""
-        from gitbackup.backup import views
-
         return views.suggest(self._context, limit, live)
 
     def entry(
         self, commit_ish: str, key: str, db: int | None = None, *, redact: Sequence[str] = ()
     ) -> StoredEntry:
         """Return a key's entry as a commit stores it; `key` is text, or `base64:` and base64."""
-        from gitbackup.backup.key_views import entry
-
-        return entry(self._context, commit_ish, key, db, redact)
+        return views.entry(self._context, commit_ish, key, db, redact)
 
     def log(
         self, revision: str | Selection = "HEAD", limit: int | None = None
@@ -246,9 +243,7 @@ class Backup(Parts):
         `patterns` are names of keys and globs of Redis; the databases of this object narrow them.
         With `text`, only changes count after which a key has that more often, or less often; with
         `when`, such as `config limits.daily = 99`, those that make it so. `redact`: see `diff`."""
-        from gitbackup.backup.key_views import trace
-
-        return trace(self._context, patterns, selection, redact, text, when)
+        return views.trace(self._context, patterns, selection, redact, text, when)
 
     def keys(
         self,
@@ -259,9 +254,7 @@ class Backup(Parts):
     ) -> Iterator[KeyLine]:
         """Yield the keys of a commit; those that have `changed_since` another, if given.
         `patterns` and the databases of this object narrow them."""
-        from gitbackup.backup.key_views import keys
-
-        return keys(self._context, commit_ish, patterns, changed_since)
+        return views.keys(self._context, commit_ish, patterns, changed_since)
 
     def blame(
         self,
@@ -272,9 +265,7 @@ class Backup(Parts):
         redact: Sequence[str] = (),
     ) -> Blame:
         """Return which commit last changed each field, member, item or JSON path of a key."""
-        from gitbackup.backup.key_views import blame
-
-        return blame(self._context, commit_ish, key, db, redact)
+        return views.blame(self._context, commit_ish, key, db, redact)
 
     def restore(
         self,
@@ -373,9 +364,14 @@ class Backup(Parts):
         A file named by its path is replaced once the new one is whole. `patterns` and the databases
         of this object narrow it. With `redact`, as for `diff`, it cannot be imported.
         """
-        from gitbackup.backup import transfers
+        from gitbackup.transfer import export
 
-        return transfers.export(self._context, to, commit_ish, form, patterns, redact)
+        at = self._context
+        redaction = at.redaction(redact) if redact else export.NOTHING
+        options = export.ExportOptions(form, tuple(patterns), at.databases, redaction)
+        if commit_ish is None:
+            return export.of_live(at.server, at.scope(), options, to, at.progress)
+        return export.of_commit(at.history, self.resolve(commit_ish), options, to)
 
     def importer(
         self,
@@ -394,10 +390,10 @@ class Backup(Parts):
         """Return an import of an export, or of another tool's dump, to plan or to carry out.
         `name` stands for the file in messages; `encoding` is how another tool decoded the bytes,
         needed where its file does not say so. The rest is as for `restorer`."""
-        from gitbackup.backup import transfers
+        from gitbackup.backup import restores
 
         how = patterns, databases, to, delete, ttl, field_expiry
-        return transfers.importer(self._context, file, name, *how, encoding, skip_unsupported)
+        return restores.importer(self._context, file, name, *how, encoding, skip_unsupported)
 
     def copier(
         self,
@@ -413,11 +409,10 @@ class Backup(Parts):
     ) -> Copying:
         """Return a copy of this server into that at the URL `to`, with `to_password` if it has
         none. The rest is as for `restorer`, but what the settings exclude is copied, too."""
-        from gitbackup.backup import transfers
+        from gitbackup.backup import restores
 
-        place = self._context.destination(to, to_password, skip_unsupported)
         how = patterns, databases, delete, ttl, field_expiry
-        return transfers.copier(self._context, to, place, *how)
+        return restores.copier(self._context, to, to_password, skip_unsupported, *how)
 
     def push(self, target: str | None = None, *, keys: EncryptionKeys = NO_KEYS) -> PushResult:
         """Push the whole history to a git remote or URL, or as one bundle into a folder, encrypted
@@ -445,9 +440,11 @@ class Backup(Parts):
     def clone(self, source: str, bare: bool = False, keys: EncryptionKeys = NO_KEYS) -> CloneResult:
         """Make this object's data repository, in an empty folder, a copy of another one. `source`
         is a git URL, a repository's folder, a bundle, which the `keys` open, or a folder of one."""
-        from gitbackup.backup import transfers
+        from gitbackup.remotes import sync
 
-        return transfers.clone(self._context, source, bare, keys)
+        result = sync.clone(source, self.path, bare, keys)
+        self._context.look_again()
+        return result
 
     def verify(
         self,
@@ -463,9 +460,11 @@ class Backup(Parts):
         verifies all commits of HEAD and the branches. `server` is the server to run, `modules` are
         files that it loads; `tell` gets each proof. The verdicts are kept as git notes.
         """
-        from gitbackup.backup import restores
+        from gitbackup.verify.drill_server import DrillServer
+        from gitbackup.verify.verify import verify
 
-        return restores.verify(self._context, commit_ish, server, modules, tell)
+        own = DrillServer(Path(server) if server else None, tuple(map(Path, modules)))
+        return verify(self._context.history, commit_ish, own, self._context.progress, tell)
 
     def rehearsal(self, commit_ish: str = "HEAD") -> Rehearsal | None:
         """Return when a commit was last verified, and with what verdict; None where never."""

@@ -21,6 +21,7 @@ from gitbackup.progress import Progress
 
 if TYPE_CHECKING:
     from gitbackup.capture.reader import SnapshotReader
+    from gitbackup.commit.commit import CommitResult
     from gitbackup.commit.follower import LiveFollower
     from gitbackup.live.connection.address import Address
     from gitbackup.live.connection.connect import Server
@@ -267,6 +268,19 @@ class Context:
         from gitbackup.capture.reader import SnapshotReader
 
         return SnapshotReader(self.source, self.scope(), self.progress, consistency)
+
+    def commit(
+        self, live: SnapshotReader, message: str | None, allow_empty: bool, dry_run: bool
+    ) -> CommitResult:
+        """Commit what a reader reads, by the settings; with `dry_run`, tell what that would do."""
+        from gitbackup.commit import commit
+        from gitbackup.settings import alarm_rule
+
+        if dry_run:
+            return commit.preview(self.repository, live, message, self.quiet())
+        repository = self.repository or self.create()
+        rule = alarm_rule(repository)
+        return commit.commit(repository, live, message, allow_empty, self.quiet(), rule=rule)
 
     def followers(self) -> Callable[[], LiveFollower]:
         """Return a function that makes a live follower, with a new connection each time.

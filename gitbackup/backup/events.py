@@ -1,23 +1,42 @@
-"""`Backup.events`: what follows a commit or a failure, for any Python program.
+"""`Backup.events`: what follows a commit, or a failure. Every command that commits ends with it.
 
-Each method imports what it needs when it is called, as those of Backup do.
+First the hooks run, then the commit is pushed, each if the settings say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from gitbackup.backup.context import Context
+from gitbackup.backup.hooks import Hook, HookRun, prepared
+from gitbackup.commit.alarm import StandingAlarm, standing
+from gitbackup.commit.commit import CommitResult, commit_object
 from gitbackup.errors import GitbackupError
+from gitbackup.history.stat import summaries
+from gitbackup.model.changes import Counts, Summary
+from gitbackup.model.commits import Selection
+from gitbackup.remotes.sync import PushResult, push_on_commit
+from gitbackup.settings import ON_ALARM, ON_COMMIT, ON_FAILURE
+from gitbackup.store.repository.repository import Repository
 
-if TYPE_CHECKING:
-    from gitbackup.backup.after_commit import AfterCommit
-    from gitbackup.backup.hooks import Hook, HookRun
-    from gitbackup.commit.alarm import StandingAlarm
-    from gitbackup.commit.commit import CommitResult
+Run = Callable[[Hook], HookRun | None]
+"""Runs a hook and returns how it ended; or None, and it runs later."""
 
-    Run = Callable[[Hook], HookRun | None]
+
+@dataclass(frozen=True, slots=True)
+class AfterCommit:
+    """What was done after a commit, or a failure.
+
+    `pushed` is the push, None where there was none; `hooks` are those that have run. `failed` has a
+    sentence for each step that failed: the commit stands all the same.
+    """
+
+    pushed: PushResult | None = None
+    failed: Sequence[str] = ()
+    hooks: Sequence[HookRun] = field(default=())
 
 
 class Events:
@@ -34,32 +53,104 @@ class Events:
     def after_commit(
         self, *commits: CommitResult | str, words: bool = False, run: Run | None = None
     ) -> AfterCommit:
-        """Run the hooks of these commits, and push them if `gitbackup.push` is `on-commit`.
+        """Run the hooks of these commits, and push HEAD's branch if `gitbackup.push` is
+        `on-commit`.
 
         They are given as the results of `commit` or `watch`, also of one that found nothing to
-        commit, or by their ids. `words` tells that words were put on a commit, to be pushed.
+        commit, or by their ids. `words` tells that words were put on a commit, to be pushed. If
+        there is no commit and no word, only what earlier commits have left is pushed.
         """
-        from gitbackup.backup.after_commit import after_commit
-        from gitbackup.backup.hooks import Hook
+        repository = self._context.history
+        hooks, failed = _Hooks(repository, run or Hook.run), list[str]()
+        made = [each for each in commits if isinstance(each, str) or each.commit]
+        for commit in made:
+            if isinstance(commit, CommitResult) and commit.alarm:
+                hooks.fire(ON_ALARM, partial(commit_object, commit))
+            hooks.fire(ON_COMMIT, partial(_object_of, repository, commit))
+        try:
+            pushed = push_on_commit(repository, bool(made) or words)
+        except GitbackupError as error:
+            kept = "the words are kept, but" if words else "earlier commits were"
+            what = "the commit was made, but" if made else kept
+            failed.append(f"{what} not pushed: {error}")
+            hooks.fire(ON_FAILURE, partial(failure_object, "push", error))
+            pushed = None
+        failed += (f"the commit was made, but {why}" for why in hooks.failed)
+        return AfterCommit(pushed, failed, hooks.runs)
 
-        return after_commit(self._context.history, commits, words, run or Hook.run)
+    def after_failure(
+        self, command: str, error: GitbackupError, *, run: Run | None = None
+    ) -> AfterCommit:
+        """Run the hook for a command that failed with an error, if there is one."""
+        if self._context.repository is None:
+            return AfterCommit()
+        hooks = _Hooks(self._context.repository, run or Hook.run)
+        hooks.fire(ON_FAILURE, partial(failure_object, command, error))
+        return AfterCommit(failed=hooks.failed, hooks=hooks.runs)
 
     def alarm(self) -> StandingAlarm | None:
         """Return the last commit that removed most of the keys, unless it was accepted or undone.
 
         To accept it, its id is added to the setting `accept-alarm`.
         """
-        from gitbackup.commit.alarm import standing
-
         return standing(self._context.history)
 
-    def after_failure(
-        self, command: str, error: GitbackupError, *, run: Run | None = None
-    ) -> AfterCommit:
-        """Run the hook for a command that failed with an error, if there is one."""
-        from gitbackup.backup.after_commit import AfterCommit, after_failure
-        from gitbackup.backup.hooks import Hook
 
-        if self._context.repository is None:
-            return AfterCommit()
-        return after_failure(self._context.repository, command, error, run or Hook.run)
+def failure_object(command: str, error: GitbackupError) -> dict[str, Any]:
+    """Return what a hook is told of a failure."""
+    return {
+        "schema": "gitbackup.failure/1",
+        "command": command,
+        "error": str(error),
+        "exit_code": error.exit_code,
+    }
+
+
+class _Hooks:
+    """The hooks that have run for one thing that happened, and why others have not."""
+
+    def __init__(self, repository: Repository, run: Run) -> None:
+        self.runs: list[HookRun] = []
+        self.failed: list[str] = []
+        self._repository = repository
+        self._run = run
+
+    def fire(self, event: str, document: Callable[[], Mapping[str, Any]]) -> None:
+        """Run the hook for an event, if the settings have one; only then `document` is called."""
+        try:
+            if not self._repository.get(event):
+                return
+            hook = prepared(self._repository, event, document())
+        except GitbackupError as error:
+            self.failed.append(str(error))
+            return
+        if hook and (run := self._run(hook)):
+            self.runs.append(run)
+            self.failed += [] if run.ok else [str(run)]
+
+
+def _object_of(repository: Repository, commit: CommitResult | str) -> dict[str, Any]:
+    """Return a commit as `commit --json` gives it, also one that a restore has made."""
+    if isinstance(commit, CommitResult):
+        return commit_object(commit)
+    (found,) = summaries(repository, Selection((commit,), 1), ())
+    info = found.info
+    return commit_object(
+        CommitResult(
+            info.id,
+            info.subject,
+            next(iter(info.parents), None),
+            sum(_keys(info.trailers.get("Keys", ""))),
+            found.summary or Summary(info.counts or Counts(), {}, (), info.subject),
+            info.trailers.get("Consistency", ""),
+            (),
+        )
+    )
+
+
+def _keys(told: str) -> Iterator[int]:
+    """Yield how many keys each database has, as a commit's trailer tells it."""
+    for place in told.split():
+        name, _, count = place.partition("=")
+        if name.startswith("db") and count.isdecimal() and len(count) < 19:
+            yield int(count)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gitbackup.backup.events import Events
     from gitbackup.backup.rdb_files import RdbFiles
     from gitbackup.backup.secrets import Secrets
-    from gitbackup.backup.words import Words
+    from gitbackup.commit.words import Words
     from gitbackup.settings import Config
 
 
@@ -33,7 +33,7 @@ class Parts:
     @property
     def words(self) -> Words:
         """What a person says of commits afterwards: the last message anew, and notes."""
-        from gitbackup.backup.words import Words
+        from gitbackup.commit.words import Words
 
         return Words(lambda: self._context.history)
 

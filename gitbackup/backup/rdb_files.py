@@ -104,19 +104,12 @@ class RdbFiles:
         dry_run: bool = False,
     ) -> CommitResult:
         """Commit what a file holds, dated when it was written; the rest as for Backup.commit."""
-        from gitbackup.commit import commit
+        from gitbackup.commit.commit import expect_text
         from gitbackup.rdb import import_as_branch
-        from gitbackup.settings import alarm_rule
 
-        commit.expect_text(message)
-        quiet = self._context.quiet()
+        expect_text(message)
         with self._loaded(file, program, modules) as live:
-            if dry_run:
-                result = commit.preview(self._context.repository, live, message, quiet)
-            else:
-                repository = self._context.repository or self._context.create()
-                rule = alarm_rule(repository)
-                result = commit.commit(repository, live, message, allow_empty, quiet, rule=rule)
+            result = self._context.commit(live, message, allow_empty, dry_run)
             return import_as_branch.with_warnings(self._context.repository, live, result)
 
     def adopt(

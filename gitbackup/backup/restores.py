@@ -1,26 +1,24 @@
-"""What `restorer`, `reverter`, `undoer` and `verify` of a Backup return, by its settings.
-
-All of them restore: the last one into a server of our own.
+"""What the verbs of a Backup that write to a server return, by its settings: a thing to plan or to
+carry out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from gitbackup.backup.context import Context
 from gitbackup.model.merging import MergeRule, Side
 from gitbackup.model.ttl import Ttl
-from gitbackup.plan.plan import Plan, Revert
+from gitbackup.plan.plan import Plan, RestoreOptions, Revert
 from gitbackup.restore import request
 from gitbackup.restore.restore import Restorer
 
 if TYPE_CHECKING:
-    from gitbackup.model.proof import Proof
-    from gitbackup.verify.verify import Verified
+    from gitbackup.transfer.copy import Copying
+    from gitbackup.transfer.import_file import Importing
 
 
 def restorer(
@@ -70,22 +68,49 @@ def planned(context: Context, plan: Plan, to: str | None) -> Restorer:
     return context.restorer(wanted, server, to)
 
 
-def verify(
-    context: Context,
-    commit_ish: str | None,
-    server: str | Path | None,
-    modules: Sequence[str | Path],
-    tell: Callable[[Proof], None],
-) -> Verified:
-    """Prove that a commit restores to itself, in a server of our own."""
-    from gitbackup.verify import verify
-    from gitbackup.verify.drill_server import DrillServer
-
-    own = DrillServer(Path(server) if server else None, tuple(map(Path, modules)))
-    return verify.verify(context.history, commit_ish, own, context.progress, tell)
-
-
 def undoer(context: Context) -> Restorer:
     """Return the undoing of the last restore."""
     wanted = request.by_undo(context.history, context.server)
     return context.restorer(wanted, context.server, None)
+
+
+def importer(
+    context: Context,
+    file: BinaryIO,
+    name: str,
+    patterns: Sequence[str],
+    databases: Mapping[int, int] | None,
+    to: str | None,
+    delete: bool,
+    ttl: Ttl,
+    field_expiry: bool,
+    encoding: str | None,
+    skip_unsupported: bool,
+) -> Importing:
+    """Return an import of a file into the server of the URL `to`, None for this one."""
+    from gitbackup.transfer import import_file
+
+    options = context.restore_options(patterns, databases, to, delete, ttl, field_expiry)
+    place = context.destination(to, skip_unsupported=skip_unsupported)
+    return import_file.begin(file, name, options, place, encoding)
+
+
+def copier(
+    context: Context,
+    to: str,
+    password: str | None,
+    skip_unsupported: bool,
+    patterns: Sequence[str],
+    databases: Mapping[int, int] | None,
+    delete: bool,
+    ttl: Ttl,
+    field_expiry: bool,
+) -> Copying:
+    """Return a copy into the server at the URL `to`, to plan or to carry out."""
+    from gitbackup.transfer import copy
+
+    named = [address.db for address in (context.address, context.address_of(to))]
+    pairs = copy.pairs(databases, *named)
+    how = RestoreOptions(tuple(patterns), pairs, delete, ttl, field_expiry=field_expiry)
+    place = context.destination(to, password, skip_unsupported)
+    return copy.begin(context.server, how, place)

@@ -12,7 +12,7 @@ from gitbackup.errors import GitbackupError, PartlyDone, UsageError
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:
-    from gitbackup.backup.after_commit import AfterCommit
+    from gitbackup.backup.events import AfterCommit
     from gitbackup.backup.hooks import HookQueue
     from gitbackup.commit.commit import CommitResult
 

@@ -11,7 +11,6 @@ from gitbackup.commit.commit import expect_text
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart, matcher, may_name_library
-from gitbackup.model.alarm import AlarmRule
 from gitbackup.model.changes import Counts, KeyChange, Summary
 
 CHANGES = "{changes}"
@@ -26,7 +25,7 @@ class CommitPolicy:
     A change counts if its key, or library, matches one of the globs `match` (any, if there are
     none) and none of `quiet`. There is a commit once none has counted for `wait` seconds, and
     `max_wait` seconds after the first at the latest. In the message `template`, `{changes}` stands
-    for what changed, `{counts}` for how many keys. The `rule` tells which commit raises an alarm.
+    for what changed, `{counts}` for how many keys.
 
     Raises UsageError if `max_wait` is less than `wait`, and for a template that is empty or has
     another placeholder.
@@ -37,7 +36,6 @@ class CommitPolicy:
     wait: float = 2.0
     max_wait: float = 60.0
     template: str = CHANGES
-    rule: AlarmRule | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.wait <= self.max_wait:

@@ -19,6 +19,7 @@ from gitbackup.commit.policy import CommitPolicy, Debouncer
 from gitbackup.commit.warnings import doubts
 from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError
 from gitbackup.live.read.invalidation import SilentChange
+from gitbackup.settings import alarm_rule
 from gitbackup.store.repository.repository import Repository
 
 TURN = 0.2  # seconds at most to wait for invalidations before looking at anything else
@@ -78,6 +79,7 @@ class Watch:
         self._policy = policy
         self._stop = stop
         self._clock = clock
+        self._rule = alarm_rule(repository)
         self._began = False
         self._wait = FIRST_WAIT
         self._commits = 0
@@ -104,7 +106,7 @@ class Watch:
         policy = self._policy
         with self._repository.beside("restoring", 0):  # a half-restored state is not committed
             capture, result = record(
-                self._repository, live, policy.message, False, policy.quiet, rule=policy.rule
+                self._repository, live, policy.message, False, policy.quiet, rule=self._rule
             )
         head = result.commit or result.parent
         if head is None:
@@ -192,7 +194,7 @@ class Watch:
             for blob_id in (capture.files[path] for path in capture.fresh):
                 if blob_id in pending.spool:
                     importer.put(blob_id, pending.spool.read(blob_id))
-            raised = alarm.raised(capture, pending.known, self._policy.quiet, self._policy.rule)
+            raised = alarm.raised(capture, pending.known, self._policy.quiet, self._rule)
             facts = alarm.trailers(raised)
             full_message = compose(message, capture.summary, origin(capture), facts)
             commit = importer.commit(full_message, changed_paths(capture))

@@ -17,8 +17,8 @@ from gitbackup.report.json.diff import to_json
 if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
     from gitbackup.backup.hooks import HookRun
     from gitbackup.checks.check import Checked
-    from gitbackup.commit.afterwards import Amended
     from gitbackup.commit.commit import CommitResult
+    from gitbackup.commit.words import Amended
     from gitbackup.compare.diff import Status
     from gitbackup.model.commits import BlameLine, CommitInfo, KeyLine, Pushed, Rehearsal
     from gitbackup.model.proof import Finding, Proof

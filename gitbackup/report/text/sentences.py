@@ -17,8 +17,8 @@ from gitbackup.report.style import Style, paint
 from gitbackup.report.text.namespaces import changed, namespace_lines
 
 if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
-    from gitbackup.commit.afterwards import Amended
     from gitbackup.commit.commit import CommitResult
+    from gitbackup.commit.words import Amended
     from gitbackup.compare.diff import Status
     from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
     from gitbackup.restore.result import RestoreResult
