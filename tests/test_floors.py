@@ -59,7 +59,7 @@ ROOMS_WITHIN = {
             "revision_arguments",
         ),
         ("after_commit", "message", "pasted"),
-        ("encryption", "options"),
+        ("browser", "encryption", "options"),
         ("before_command", "pager"),
         ("parameter_types",),
         ("command_list", "exit_codes", "shell_line", "streams", "terminal"),

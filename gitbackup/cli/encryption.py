@@ -77,7 +77,7 @@ def _asked(file: str | None) -> AskPassphrase | None:
     None if there is none of these."""
     file = file or os.environ.get(_FILE) if not os.environ.get(_PASSPHRASE) or file else None
     if file:
-        return _once(lambda: _read(file))
+        return _once(lambda: first_line_of(file, "passphrase"))
     if os.environ.get(_PASSPHRASE):
         return _once(lambda: os.environ[_PASSPHRASE])
     return _typed if terminal.asks() else None
@@ -101,16 +101,17 @@ def _typed(of: str, is_new: bool) -> str:
     return str(typed)
 
 
-def _read(file: str) -> str:
-    """Return the first line of a file, which may be a pipe; of standard input if it is `-`."""
+def first_line_of(file: str, what: str) -> str:
+    """Return the secret on the first line of a file, which may be a pipe; of standard input if it
+    is `-`. `what` it is called."""
     try:
         with click.open_file(file, "rb") as stream:
             content = stream.read(_LONGEST + 1).partition(b"\n")[0].rstrip(b"\r")
     except OSError as error:
         raise GitbackupError(f"cannot read {file}: {error.strerror or error}") from error
     if not content or len(content) > _LONGEST:
-        raise UsageError(f"{file} has no passphrase on its first line, or a too long one")
+        raise UsageError(f"{file} has no {what} on its first line, or a too long one")
     try:
         return str(content, "utf-8")
     except UnicodeDecodeError:
-        raise UsageError(f"the passphrase in {file} is not text in UTF-8") from None
+        raise UsageError(f"the {what} in {file} is not text in UTF-8") from None

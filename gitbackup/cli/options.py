@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from gitbackup.model.ttl import Ttl
 from gitbackup.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Opened = Callable[[str | None, Progress | None], Backup]
 
 MOVE = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 FOLDER = Path("data-git-backup")
@@ -402,8 +404,7 @@ def open_backup(
     progress: Progress | None = None,
 ) -> Backup:
     """Return the library's object for a command's options; nothing is opened yet."""
-    password = os.environ.get("REDISCLI_AUTH") or None
-    return _backup(repo, url, databases, password, progress)
+    return _opener(repo, url, databases)(_password_given(), progress)
 
 
 def logged_in(
@@ -413,18 +414,43 @@ def logged_in(
     progress: Progress | None = None,
 ) -> Backup:
     """The same, connected to its server; asks for the password where that is all it lacks."""
-    backup = open_backup(repo, url, databases, progress)
+    return _log_in(_opener(repo, url, databases), progress)[1]
+
+
+def opener(
+    repo: Path | None, url: str | None = None, databases: tuple[int, ...] = ()
+) -> Callable[[Progress], Backup]:
+    """Return what makes the same as often as it is called, in any thread. The password is asked
+    for now; a server that does not answer now may do so later."""
+    opened, password = _opener(repo, url, databases), _password_given()
+    try:
+        password, _ = _log_in(opened, None)
+    except PasswordNeeded:
+        raise
+    except ServerError as error:
+        terminal.warn(str(error))
+    return partial(opened, password)
+
+
+def _log_in(opened: Opened, progress: Progress | None) -> tuple[str | None, Backup]:
+    """Return the password of the server, and a Backup that is connected to it."""
+    password = _password_given()
+    backup = opened(password, progress)
     try:
         backup.connect()
     except PasswordNeeded:
         if not terminal.asks():
             raise
         password = click.prompt("Password of the server", hide_input=True, err=True)
-        backup = _backup(repo, url, databases, password, progress)
+        backup = opened(password, progress)
         backup.connect()
     if backup.insecure and not _access().insecure:
         terminal.warn(INSECURE)
-    return backup
+    return password, backup
+
+
+def _password_given() -> str | None:
+    return os.environ.get("REDISCLI_AUTH") or None
 
 
 @contextmanager
@@ -454,21 +480,20 @@ def _lock_wait() -> dict[str, float]:
     return {} if given is None else {"lock_wait": given}
 
 
-def _backup(
-    repo: Path | None,
-    url: str | None,
-    databases: tuple[int, ...],
-    password: str | None,
-    progress: Progress | None,
-) -> Backup:
-    return Backup(
-        repository_folder(repo),
-        url or None,
-        password=password,
-        databases=databases or None,
-        progress=progress or terminal.Line(),
+def _opener(repo: Path | None, url: str | None, databases: tuple[int, ...]) -> Opened:
+    """Return what makes a Backup with a password. The options are read now: click knows them in
+    this thread only."""
+    options: dict[str, Any] = {
+        "databases": databases or None,
         **_lock_wait(),
-        access=_access(),
-        sentinel_password=os.environ.get("GITBACKUP_SENTINEL_PASSWORD") or None,
-        from_replicas=_from_replicas(),
-    )
+        "access": _access(),
+        "sentinel_password": os.environ.get("GITBACKUP_SENTINEL_PASSWORD") or None,
+        "from_replicas": _from_replicas(),
+    }
+    folder = repository_folder(repo)
+
+    def opened(password: str | None, progress: Progress | None) -> Backup:
+        progress = progress or terminal.Line()
+        return Backup(folder, url or None, password=password, progress=progress, **options)
+
+    return opened

@@ -14,7 +14,9 @@ from starlette.responses import HTMLResponse
 from gitbackup import Backup
 from gitbackup.progress import SILENT, Progress
 from gitbackup.ui import filters
+from gitbackup.ui.forms import Form
 from gitbackup.ui.language import COOKIE, Language, chosen
+from gitbackup.ui.sessions import Session
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -51,8 +53,10 @@ class Site:
         """Return a page in the reader's language.
 
         Every template knows `site`, `request`, `language`, the path `here`, the `paths` that
-        there are, and in forms `csrf`.
+        there are, and `csrf`, which each form has in a field of that name:
+        `<input type="hidden" name="csrf" value="{{ csrf }}">`.
         """
+        session = Session.of(request)
         language = self.language(request)
         known = {
             "site": self,
@@ -60,10 +64,15 @@ class Site:
             "language": language,
             "here": request.url.path,
             "paths": {getattr(route, "path", "") for route in request.app.routes},
+            "csrf": session.csrf if session else "",
             **told,
         }
         text = self._environments[language.code].get_template(template).render(known)
         return HTMLResponse(text, status)
+
+    def form(self, request: Request) -> Form:
+        """Return what the form that a request sends holds."""
+        return Form.of(request)
 
     def language(self, request: Request) -> Language:
         """Return the language that the reader chose, or that their browser asks for."""

@@ -200,7 +200,8 @@ FAIL = [
 
 
 def test_every_command_is_looked_at() -> None:
-    looked_at = {words[0] for words in (*COMMANDS, *FAIL)} - {"nope"}
+    pages = "ui"  # does not end by itself: tests/ui/test_secrets.py looks at it
+    looked_at = {words[0] for words in (*COMMANDS, *FAIL)} - {"nope"} | {pages}
     assert looked_at == {name for family in FAMILIES for name in family.commands}
 
 

@@ -46,7 +46,7 @@ class LiveSite:
         self.redis.close()
         if error[0] is None:
             assert self.complaints == []
-            assert "Traceback" not in err
+            assert "Traceback" not in err, err
 
     def stop(self) -> str:
         """End the site as Ctrl-C does, and return what it said on standard error."""

@@ -40,7 +40,7 @@ _LONGEST_TEMP = 70
 # which therefore ends when the server does.
 _PASSWORDS = (
     *("REDISCLI_AUTH", "GITBACKUP_SENTINEL_PASSWORD"),
-    *("GITBACKUP_TARGET_PASSWORD", "GITBACKUP_PASSPHRASE"),
+    *("GITBACKUP_TARGET_PASSWORD", "GITBACKUP_PASSPHRASE", "GITBACKUP_UI_PASSWORD"),
 )
 _SECRETS = (*_PASSWORDS, "REDIS_URL")
 """Of another server, in the environment."""
