@@ -17,9 +17,9 @@ import pytest
 
 from gitbackup import Backup
 from gitbackup.cli.app import app
-from gitbackup.cli.before_command import SHARED
+from gitbackup.cli.arguments.before_command import SHARED
 from gitbackup.cli.command_list import COMMANDS, FAMILIES
-from gitbackup.cli.exit_codes import EXIT_CODES
+from gitbackup.cli.output.exit_codes import EXIT_CODES
 from gitbackup.format import codec, layout
 from gitbackup.kinds import CORE, search_index
 from gitbackup.snapshot import file_format

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from gitbackup.capture.reader import SnapshotReader
-from gitbackup.cli import terminal
+from gitbackup.cli.output import terminal
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
 from gitbackup.model.keys import Scope

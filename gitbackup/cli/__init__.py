@@ -12,7 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from gitbackup.cli import streams
+from gitbackup.cli.output import streams
 
 MANY = 50_000
 """Objects between two searches for circles of dead ones: loading modules makes none."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
+from gitbackup.cli.output import terminal
 from gitbackup.errors import GitbackupError, PartlyDone, UsageError
 from gitbackup.report.text import sentences
 

@@ -13,8 +13,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from gitbackup import __version__, wording
-from gitbackup.cli import before_command, terminal
+from gitbackup.cli.arguments import before_command
 from gitbackup.cli.command_list import COMMANDS, FAMILIES
+from gitbackup.cli.output import terminal
 from gitbackup.errors import GitbackupError
 
 INTERRUPTED = 128 + signal.SIGINT  # as a shell has it

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
+from gitbackup.cli.output import terminal
 from gitbackup.errors import UsageError
 from gitbackup.progress import Progress
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from gitbackup.cli import terminal
+from gitbackup.cli.output import terminal
 from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.errors import UsageError
 from gitbackup.format import codec

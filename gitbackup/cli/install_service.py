@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import click
 
-from gitbackup.cli import terminal
+from gitbackup.cli.output import terminal
 from gitbackup.errors import UsageError
 from gitbackup.settings import without_password
 from gitbackup.system.atomic_file import replace_file

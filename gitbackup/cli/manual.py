@@ -16,9 +16,9 @@ from pathlib import Path
 import click
 
 from gitbackup.cli.app import app
-from gitbackup.cli.before_command import SHARED
+from gitbackup.cli.arguments.before_command import SHARED
 from gitbackup.cli.command_list import COMMANDS, FAMILIES
-from gitbackup.cli.exit_codes import EXIT_CODES
+from gitbackup.cli.output.exit_codes import EXIT_CODES
 from gitbackup.version import __version__
 
 BLOCK = re.compile(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import say_after_commit
-from gitbackup.cli.diff_output import LabelledNames, labels_of, object_of, view
-from gitbackup.cli.options import Command, json_option
-from gitbackup.cli.pager import reading
+from gitbackup.cli.arguments.options import Command, json_option
+from gitbackup.cli.output import terminal
+from gitbackup.cli.output.diff_output import LabelledNames, labels_of, object_of, view
+from gitbackup.cli.output.pager import reading
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.format.names import key_list
 from gitbackup.model.keys import Key

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import gitbackup
 from gitbackup import Backup
-from gitbackup.cli.diff_output import say_changes, view
+from gitbackup.cli.output.diff_output import say_changes, view
 
 LATE = "deepdiff", "git", "orjson"
 

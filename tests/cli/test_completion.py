@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 
 from gitbackup.cli.commands.completion import SHELLS
-from gitbackup.cli.shell_line import in_bash
+from gitbackup.cli.completion.shell_line import in_bash
 from tests.cli.user import User, surroundings, until
 from tests.store.plain import run_git
 

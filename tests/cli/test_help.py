@@ -11,9 +11,9 @@ import pytest
 from gitbackup import errors
 from gitbackup.cli import commands
 from gitbackup.cli.app import INTERRUPTED, app
-from gitbackup.cli.before_command import SHARED
+from gitbackup.cli.arguments.before_command import SHARED
 from gitbackup.cli.command_list import COMMANDS, FAMILIES
-from gitbackup.cli.exit_codes import EXIT_CODES
+from gitbackup.cli.output.exit_codes import EXIT_CODES
 from tests.cli.user import Done, User
 
 TOP = "gitbackup --help"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.cli import html_output
+from gitbackup.cli.output import html_output
 from gitbackup.errors import Damaged
 from tests.cli.user import Done, User
 

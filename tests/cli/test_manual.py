@@ -13,8 +13,8 @@ import pytest
 
 from gitbackup.cli.app import app
 from gitbackup.cli.command_list import COMMANDS
-from gitbackup.cli.exit_codes import EXIT_CODES
 from gitbackup.cli.manual import roff, write
+from gitbackup.cli.output.exit_codes import EXIT_CODES
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli import completions, terminal
-from gitbackup.cli.diff_output import labels_of
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     examples,
     json_option,
@@ -18,7 +16,10 @@ from gitbackup.cli.options import (
     redact_option,
     repo_option,
 )
-from gitbackup.cli.pager import reading
+from gitbackup.cli.completion import completions
+from gitbackup.cli.output import terminal
+from gitbackup.cli.output.diff_output import labels_of
+from gitbackup.cli.output.pager import reading
 from gitbackup.report.json.objects import blame_object
 from gitbackup.report.text import history
 

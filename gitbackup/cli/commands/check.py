@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.cli import pager, terminal
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     alone,
     color_option,
@@ -21,7 +20,8 @@ from gitbackup.cli.options import (
     examples,
     logged_in,
 )
-from gitbackup.cli.pasted import pasting
+from gitbackup.cli.arguments.pasted import pasting
+from gitbackup.cli.output import pager, terminal
 from gitbackup.errors import UsageError
 from gitbackup.model.risk import Level, Risk
 from gitbackup.report.json.objects import check_object

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
-from gitbackup.cli.encryption import identity_options, keys_of
-from gitbackup.cli.options import FOLDER, OwnFirst, examples, json_option, repo_words
-from gitbackup.cli.parameter_types import Folder
+from gitbackup.cli.arguments.encryption import identity_options, keys_of
+from gitbackup.cli.arguments.options import FOLDER, OwnFirst, examples, json_option, repo_words
+from gitbackup.cli.arguments.parameter_types import Folder
+from gitbackup.cli.output import terminal
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 from gitbackup.report.text.settings import arrived_lines, offered_lines

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import expect_done, failure_hook, say_after_commit
-from gitbackup.cli.message import from_editor, message_options
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.message import from_editor, message_options
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     alone,
     connected,
@@ -27,6 +26,7 @@ from gitbackup.cli.options import (
     server_option,
     typed,
 )
+from gitbackup.cli.output import terminal
 from gitbackup.errors import MostKeysRemoved
 from gitbackup.model.commits import Consistency
 from gitbackup.report.json import objects

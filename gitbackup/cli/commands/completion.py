@@ -15,8 +15,8 @@ from importlib.resources import files
 import click
 from click.shell_completion import CompletionItem, ShellComplete
 
-from gitbackup.cli.options import OwnFirst, examples
-from gitbackup.cli.shell_line import in_bash, typed
+from gitbackup.cli.arguments.options import OwnFirst, examples
+from gitbackup.cli.completion.shell_line import in_bash, typed
 from gitbackup.format import unprintable
 
 SHELLS = ("bash", "zsh", "fish")

@@ -9,8 +9,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
-from gitbackup.cli.options import OwnFirst, examples, json_option, open_backup, repo_option
+from gitbackup.cli.arguments.options import (
+    OwnFirst,
+    examples,
+    json_option,
+    open_backup,
+    repo_option,
+)
+from gitbackup.cli.output import terminal
 from gitbackup.format.names import escape
 from gitbackup.model.access import NAMES as ACCESS
 from gitbackup.model.risk import CHECKS

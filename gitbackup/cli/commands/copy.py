@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli import terminal
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     access_options,
     examples,
@@ -21,6 +20,7 @@ from gitbackup.cli.options import (
     ttl_option,
     without_field_expiry_option,
 )
+from gitbackup.cli.output import terminal
 from gitbackup.cli.run_plan import (
     PlanOptions,
     carry_out,

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from gitbackup import Backup
-from gitbackup.cli.options import OwnFirst, examples
+from gitbackup.cli.arguments.options import OwnFirst, examples
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.live.server.embedded import EmbeddedServer
 

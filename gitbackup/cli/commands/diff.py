@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import completions, terminal
-from gitbackup.cli.diff_output import (
-    labels_of,
-    say_changes,
-    say_commands,
-    say_names,
-    say_objects,
-    say_stat,
-    view,
-)
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     PAGE,
     all_option,
     alone,
@@ -33,8 +23,19 @@ from gitbackup.cli.options import (
     read_at_length,
     redact_option,
 )
-from gitbackup.cli.pager import reading
-from gitbackup.cli.revision_arguments import KEYS, WORDS, AfterDashes, sides
+from gitbackup.cli.arguments.revision_arguments import KEYS, WORDS, AfterDashes, sides
+from gitbackup.cli.completion import completions
+from gitbackup.cli.output import terminal
+from gitbackup.cli.output.diff_output import (
+    labels_of,
+    say_changes,
+    say_commands,
+    say_names,
+    say_objects,
+    say_stat,
+    view,
+)
+from gitbackup.cli.output.pager import reading
 from gitbackup.report.json import objects
 
 if TYPE_CHECKING:  # it loads what `diff --help` has no need of
@@ -127,7 +128,9 @@ def diff(
     found = backup.diff(a, b, patterns, exclude=exclude, redact=redact, every=every)
     terminal.warn_all(found.warnings)
     if html:
-        from gitbackup.cli.html_output import write_diff  # it loads what a terminal has no need of
+        from gitbackup.cli.output.html_output import (
+            write_diff,  # it loads what a terminal has no need of
+        )
 
         write_diff(html, backup, found, labels_of(backup))
     else:

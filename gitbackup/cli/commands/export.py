@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import completions, streams, terminal
-from gitbackup.cli.options import connected, examples, logged_in, open_backup, redact_option
-from gitbackup.cli.revision_arguments import GLOB, KEYS, AfterDashes, is_key, neither
+from gitbackup.cli.arguments.options import (
+    connected,
+    examples,
+    logged_in,
+    open_backup,
+    redact_option,
+)
+from gitbackup.cli.arguments.revision_arguments import GLOB, KEYS, AfterDashes, is_key, neither
+from gitbackup.cli.completion import completions
+from gitbackup.cli.output import streams, terminal
 from gitbackup.errors import UsageError
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.cli import completions, terminal
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     alone,
     examples,
@@ -18,6 +17,8 @@ from gitbackup.cli.options import (
     repo_option,
     repo_words,
 )
+from gitbackup.cli.completion import completions
+from gitbackup.cli.output import terminal
 from gitbackup.errors import UsageError
 from gitbackup.report.json.forget import forget_object
 from gitbackup.report.text import forget as words

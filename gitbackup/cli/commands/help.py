@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
-from gitbackup.cli import terminal
+from gitbackup.cli.arguments.options import OwnFirst, examples
 from gitbackup.cli.command_list import COMMANDS
-from gitbackup.cli.exit_codes import EXIT_CODES
-from gitbackup.cli.options import OwnFirst, examples
+from gitbackup.cli.output import terminal
+from gitbackup.cli.output.exit_codes import EXIT_CODES
 
 TOPICS = {"exit-codes": "What each exit code means."}
 """What is no command, and has help all the same."""

@@ -7,8 +7,7 @@ from typing import BinaryIO
 
 import click
 
-from gitbackup.cli import terminal
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     examples,
     lock_wait_option,
@@ -23,6 +22,7 @@ from gitbackup.cli.options import (
     url_option,
     without_field_expiry_option,
 )
+from gitbackup.cli.output import terminal
 from gitbackup.cli.run_plan import (
     PlanOptions,
     carry_out,

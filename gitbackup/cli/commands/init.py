@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli import terminal
-from gitbackup.cli.options import OwnFirst, examples, lock_wait_option, open_backup, repo_option
+from gitbackup.cli.arguments.options import (
+    OwnFirst,
+    examples,
+    lock_wait_option,
+    open_backup,
+    repo_option,
+)
+from gitbackup.cli.output import terminal
 from gitbackup.report.text.settings import settings_lines
 
 

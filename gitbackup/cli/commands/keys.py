@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli import completions, terminal
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     examples,
     json_option,
     open_backup,
@@ -15,8 +14,10 @@ from gitbackup.cli.options import (
     repo_option,
     stored_db_option,
 )
-from gitbackup.cli.pager import reading
-from gitbackup.cli.revision_arguments import KEYS, AfterDashes, revisions
+from gitbackup.cli.arguments.revision_arguments import KEYS, AfterDashes, revisions
+from gitbackup.cli.completion import completions
+from gitbackup.cli.output import terminal
+from gitbackup.cli.output.pager import reading
 from gitbackup.errors import UsageError
 from gitbackup.report.json.objects import keys_object
 from gitbackup.report.text import history

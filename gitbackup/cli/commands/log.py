@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import completions, terminal
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     PAGE,
     alone,
     examples,
@@ -24,9 +23,11 @@ from gitbackup.cli.options import (
     repo_option,
     stored_db_option,
 )
-from gitbackup.cli.pager import reading
-from gitbackup.cli.parameter_types import Natural
-from gitbackup.cli.revision_arguments import KEYS, Numbered, revisions
+from gitbackup.cli.arguments.parameter_types import Natural
+from gitbackup.cli.arguments.revision_arguments import KEYS, Numbered, revisions
+from gitbackup.cli.completion import completions
+from gitbackup.cli.output import terminal
+from gitbackup.cli.output.pager import reading
 from gitbackup.errors import UsageError
 from gitbackup.model.changes import Counts
 from gitbackup.model.commits import CommitInfo, Selection
@@ -147,8 +148,10 @@ def _go_together(of_keys: bool, needs_keys: bool, counts: bool, every: bool) -> 
 
 
 def _write(html: str, backup: Backup, selection: Selection, of_keys: bool, every: bool) -> None:
-    from gitbackup.cli.diff_output import labels_of
-    from gitbackup.cli.html_output import write_log  # it loads what a terminal has no need of
+    from gitbackup.cli.output.diff_output import labels_of
+    from gitbackup.cli.output.html_output import (
+        write_log,  # it loads what a terminal has no need of
+    )
 
     if of_keys:
         raise UsageError("log --html shows all keys: leave out the key patterns, -S and --when")
@@ -198,7 +201,7 @@ def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> 
 
 
 def _say_traced(backup: Backup, found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
-    from gitbackup.cli.diff_output import view  # they load what a plain log has no need of
+    from gitbackup.cli.output.diff_output import view  # they load what a plain log has no need of
     from gitbackup.report.json.objects import traced_object
     from gitbackup.report.text import history
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli import completions, terminal
 from gitbackup.cli.after_commit import expect_done, say_after_commit
-from gitbackup.cli.message import from_editor, message_options
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.message import from_editor, message_options
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     alone,
     examples,
@@ -18,6 +17,8 @@ from gitbackup.cli.options import (
     open_backup,
     repo_option,
 )
+from gitbackup.cli.completion import completions
+from gitbackup.cli.output import terminal
 from gitbackup.report.json.objects import note_object
 from gitbackup.report.text.sentences import note_lines
 

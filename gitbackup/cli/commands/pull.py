@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from gitbackup.cli import terminal
-from gitbackup.cli.encryption import identity_options, keys_of
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.encryption import identity_options, keys_of
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     examples,
     json_option,
@@ -18,6 +17,7 @@ from gitbackup.cli.options import (
     repo_option,
     repo_words,
 )
+from gitbackup.cli.output import terminal
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 from gitbackup.report.text.settings import arrived_lines

@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import failure_hook
-from gitbackup.cli.encryption import encrypt_to_option, identity_options, keys_of
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.encryption import encrypt_to_option, identity_options, keys_of
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     examples,
     json_option,
@@ -18,6 +17,7 @@ from gitbackup.cli.options import (
     open_backup,
     repo_option,
 )
+from gitbackup.cli.output import terminal
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 

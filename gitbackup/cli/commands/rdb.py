@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import failure_hook
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     examples,
     from_replicas_option,
@@ -21,7 +20,8 @@ from gitbackup.cli.options import (
     repo_option,
     url_option,
 )
-from gitbackup.cli.parameter_types import Natural
+from gitbackup.cli.arguments.parameter_types import Natural
+from gitbackup.cli.output import terminal
 from gitbackup.errors import UsageError
 from gitbackup.report.json import objects
 from gitbackup.report.text.rdb import listed_line, saved_lines, verified_lines

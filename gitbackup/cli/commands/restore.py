@@ -10,10 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import completions, terminal
-from gitbackup.cli.choose import choose
-from gitbackup.cli.diff_output import labels_of
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     examples,
     expect_rdb,
@@ -31,6 +28,10 @@ from gitbackup.cli.options import (
     url_option,
     without_field_expiry_option,
 )
+from gitbackup.cli.choose import choose
+from gitbackup.cli.completion import completions
+from gitbackup.cli.output import terminal
+from gitbackup.cli.output.diff_output import labels_of
 from gitbackup.cli.run_plan import (
     PlanOptions,
     carry_out,

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli import completions
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     db_option,
     examples,
@@ -17,6 +16,7 @@ from gitbackup.cli.options import (
     repo_option,
     url_option,
 )
+from gitbackup.cli.completion import completions
 from gitbackup.cli.run_plan import PlanOptions, carry_out, expect_answer, manner_options
 from gitbackup.model.merging import Side
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import completions, terminal
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     all_option,
     alone,
@@ -23,7 +22,9 @@ from gitbackup.cli.options import (
     redact_option,
     repo_option,
 )
-from gitbackup.cli.pager import reading
+from gitbackup.cli.completion import completions
+from gitbackup.cli.output import terminal
+from gitbackup.cli.output.pager import reading
 from gitbackup.errors import UsageError
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
@@ -107,7 +108,7 @@ def show(
 def _show_commit(
     backup: Backup, commit_ish: str, redact: Sequence[str], every: bool, full: bool, as_json: bool
 ) -> None:
-    from gitbackup.cli import diff_output  # it loads what a key's entry has no need of
+    from gitbackup.cli.output import diff_output  # it loads what a key's entry has no need of
 
     shown = backup.show(commit_ish, redact=redact, every=every)
     terminal.warn_all(shown.diff.warnings)

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli import terminal
-from gitbackup.cli.diff_output import say_noise
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     all_option,
     connected,
     examples,
@@ -16,7 +14,9 @@ from gitbackup.cli.options import (
     from_replicas_option,
     logged_in,
 )
-from gitbackup.cli.revision_arguments import WORDS, Verbatim
+from gitbackup.cli.arguments.revision_arguments import WORDS, Verbatim
+from gitbackup.cli.output import terminal
+from gitbackup.cli.output.diff_output import say_noise
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 

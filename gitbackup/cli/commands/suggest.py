@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     color_option,
     connected,
@@ -19,6 +18,7 @@ from gitbackup.cli.options import (
     open_backup,
     repo_words,
 )
+from gitbackup.cli.output import terminal
 from gitbackup.errors import ServerError, UsageError
 from gitbackup.report.text.suggestions import apply_lines, suggestion_lines
 

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli import terminal
-from gitbackup.cli.browser import Opening, expect_installed, serve
-from gitbackup.cli.encryption import first_line_of
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.encryption import first_line_of
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     db_option,
     examples,
@@ -20,7 +18,9 @@ from gitbackup.cli.options import (
     repo_option,
     url_option,
 )
-from gitbackup.cli.pasted import pasting
+from gitbackup.cli.arguments.pasted import pasting
+from gitbackup.cli.browser import Opening, expect_installed, serve
+from gitbackup.cli.output import terminal
 from gitbackup.errors import UsageError
 from gitbackup.progress import SILENT
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     examples,
     lock_wait_option,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup.cli import completions, pager, terminal
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     color_option,
     examples,
@@ -19,6 +18,8 @@ from gitbackup.cli.options import (
     program,
     repo_option,
 )
+from gitbackup.cli.completion import completions
+from gitbackup.cli.output import pager, terminal
 from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
 from gitbackup.format.names import key_list
 from gitbackup.report.json.objects import proof_object

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup import Backup, HookQueue
-from gitbackup.cli import terminal
 from gitbackup.cli.after_commit import failure_hook, say_after_commit, say_failure
-from gitbackup.cli.options import (
+from gitbackup.cli.arguments.options import (
     OwnFirst,
     Renamed,
     access_words,
@@ -28,6 +27,7 @@ from gitbackup.cli.options import (
     open_backup,
     typed,
 )
+from gitbackup.cli.output import terminal
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format.names import escape
 from gitbackup.report.json import objects

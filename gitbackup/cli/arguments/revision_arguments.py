@@ -8,7 +8,7 @@ from contextlib import suppress
 import click
 
 from gitbackup import Backup
-from gitbackup.cli.options import OwnFirst
+from gitbackup.cli.arguments.options import OwnFirst
 from gitbackup.errors import UsageError
 
 GLOB = re.compile(r"[*?\[:]")  # an argument with one of these is no typing error of a commit

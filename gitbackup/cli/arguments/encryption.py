@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gitbackup.cli import terminal
+from gitbackup.cli.output import terminal
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.model.encryption import AskPassphrase, EncryptionKeys
 

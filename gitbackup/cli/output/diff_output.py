@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
+from gitbackup.cli.output import terminal
 from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.errors import GitbackupError
 from gitbackup.format.names import key_name

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gitbackup import Backup
-from gitbackup.cli.options import open_backup
+from gitbackup.cli.arguments.options import open_backup
 from gitbackup.errors import GitbackupError
 from gitbackup.format.unprintable import hides
 

@@ -15,9 +15,9 @@ from typing import IO, Any, cast
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
-from gitbackup.cli.options import Command
-from gitbackup.cli.pager import without_passwords
+from gitbackup.cli.arguments.options import Command
+from gitbackup.cli.output import terminal
+from gitbackup.cli.output.pager import without_passwords
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format import codec
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
+from gitbackup.cli.output import terminal
 from gitbackup.diff.labels import Labels
 from gitbackup.errors import Damaged, NewerFormat, UsageError
 from gitbackup.model.commits import CommitInfo, Selection

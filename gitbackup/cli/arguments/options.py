@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import pager, terminal
-from gitbackup.cli.before_command import SHARED
-from gitbackup.cli.exit_codes import of_command
-from gitbackup.cli.parameter_types import Folder, Natural, named
+from gitbackup.cli.arguments.before_command import SHARED
+from gitbackup.cli.arguments.parameter_types import Folder, Natural, named
+from gitbackup.cli.output import pager, terminal
+from gitbackup.cli.output.exit_codes import of_command
 from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError
 from gitbackup.model.access import LONGEST, Access
 from gitbackup.model.ttl import Ttl

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from gitbackup import Backup
-from gitbackup.cli import terminal
+from gitbackup.cli.output import terminal
 
 if TYPE_CHECKING:  # it loads what no `--help` has need of
     from subprocess import Popen

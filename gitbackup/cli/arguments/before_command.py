@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from gitbackup.cli.parameter_types import Folder
+from gitbackup.cli.arguments.parameter_types import Folder
 
 SHARED = {
     "--repo": "DIR",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import click
 
 from gitbackup import Backup
-from gitbackup.cli.options import access_words, typed
+from gitbackup.cli.arguments.options import access_words, typed
 from gitbackup.live.connection.address import ASKS_PASSWORD
 
 OURS = re.compile(r"^gitbackup (?:(?:rdb|config) )?\w+")
