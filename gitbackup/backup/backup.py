@@ -230,6 +230,13 @@ class Backup(Parts):
 
         return summaries(self._context.history, selection, self._context.quiet(every))
 
+    def summary(self, commit_ish: str = "HEAD", *, every: bool = False) -> CommitSummary:
+        """Return a commit with how many keys it changed; `every` as for `diff`."""
+        from gitbackup.history.stat import summary
+
+        history = self._context.history
+        return summary(history, history.resolve(commit_ish), self._context.quiet(every))
+
     def trace(
         self,
         patterns: Sequence[str],

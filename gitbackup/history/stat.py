@@ -41,15 +41,26 @@ def summaries(
     """
     manifests = Manifests(repository)
     for record in repository.history.records(selection):
-        try:
-            changes = compared(repository, manifests, record).changes
-            told, hidden = apart(changes, quiet)
-        except NewerFormat:
-            raise
-        except Damaged as damage:
-            yield CommitSummary(record.info, None, Counts(), str(damage))
-        else:
-            yield CommitSummary(record.info, summarise(told), total(hidden))
+        yield _summary(repository, manifests, record, quiet)
+
+
+def summary(repository: Repository, commit: str, quiet: Sequence[str]) -> CommitSummary:
+    """Return a summary of one commit, given by id. Raises NewerFormat as `summaries` does."""
+    record = repository.history.record(commit)
+    return _summary(repository, Manifests(repository), record, quiet)
+
+
+def _summary(
+    repository: Repository, manifests: Manifests, record: Record, quiet: Sequence[str]
+) -> CommitSummary:
+    try:
+        changes = compared(repository, manifests, record).changes
+    except NewerFormat:
+        raise
+    except Damaged as damage:
+        return CommitSummary(record.info, None, Counts(), str(damage))
+    told, hidden = apart(changes, quiet)
+    return CommitSummary(record.info, summarise(told), total(hidden))
 
 
 def compared(repository: Repository, manifests: Manifests, record: Record) -> Comparison:

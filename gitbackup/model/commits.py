@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitbackup.model.changes import Counts, Part
 from gitbackup.model.keys import Key
@@ -85,13 +85,22 @@ class Pushed:
     when: datetime | None
 
 
+class RefName(NamedTuple):
+    """A branch or a tag, the commit that it leads to, and that commit's or the tag's subject."""
+
+    name: str
+    commit: str
+    subject: str
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which commits of the history, newest first: as `git log` takes them.
 
     `revisions` may be ranges such as `A..B`; `since` and `until` what git takes for a date;
     `grep` are patterns of which a message has one. `reverse` has the oldest of them first,
-    `topological` every commit before its parents, whatever their dates.
+    `topological` every commit before its parents, whatever their dates. The first `skip` of them
+    are left out.
     """
 
     revisions: tuple[str, ...] = ("HEAD",)
@@ -102,6 +111,7 @@ class Selection:
     reverse: bool = False
     first_parent: bool = False
     topological: bool = False
+    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from gitbackup.progress import SILENT, Progress
 from gitbackup.ui import filters
 from gitbackup.ui.forms import Form
 from gitbackup.ui.language import COOKIE, Language, chosen
+from gitbackup.ui.live import Live
 from gitbackup.ui.sessions import Session
+from gitbackup.ui.summaries import Summaries
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -37,6 +39,8 @@ class Site:
         self._opened = opened
         self.pasted = pasted
         self.read_only = read_only
+        self.live = Live(opened)
+        self.summaries = Summaries()
 
     @cached_property
     def name(self) -> str:

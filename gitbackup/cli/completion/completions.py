@@ -82,7 +82,8 @@ def _commits(
     backup: Backup, incomplete: str, before: str = "", part: bool = False
 ) -> Iterator[CompletionItem]:
     """Yield commits by the names that begin so; a `part` is what a colon may follow."""
-    named = [("HEAD", ""), *(backup.repository.names() if backup.repository else ())]
+    refs = backup.repository.names() if backup.repository else ()
+    named = [("HEAD", ""), *((ref.name, ref.subject) for ref in refs)]
     recent = [(info.short_id, info.subject) for info in backup.log(limit=RECENT)]
     for name, subject in (*named, *recent):
         if name.startswith(incomplete):

@@ -179,7 +179,7 @@ def _records(
     except Damaged as error:
         refs.expect_head(git)
         filtered = selection.since or selection.until or selection.grep or selection.reverse
-        if len(ends) == 1 and not (filtered or paths):
+        if len(ends) == 1 and not (filtered or paths or selection.skip):
             # git reads the parents of a commit before it tells of it
             with suppress(GitbackupError):
                 yield from _record_of(git, following, tell)
@@ -268,6 +268,8 @@ def _ends(git: Commands, named: str) -> list[str]:
 def _options(selection: Selection) -> Iterator[str]:
     if selection.limit is not None:
         yield f"--max-count={selection.limit}"
+    if selection.skip:
+        yield f"--skip={selection.skip}"
     for name, moment in (("since", selection.since), ("until", selection.until)):
         if moment is not None:
             yield f"--{name}={moment}"

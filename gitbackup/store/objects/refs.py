@@ -11,6 +11,7 @@ from itertools import dropwhile, takewhile
 
 from gitbackup import wording
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
+from gitbackup.model.commits import RefName
 from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.objects.object_reader import reader_of
 
@@ -150,13 +151,14 @@ def listed(out: bytes, between: str) -> dict[str, str]:
     return {name: ident for ident, _, name in lines if not name.endswith("^{}")}
 
 
-def names(git: Commands) -> list[tuple[str, str]]:
-    """Return branches and tags, the newest first, each with its commit's subject."""
-    form = "--format=%(refname:short)%00%(contents:subject)"
+def names(git: Commands) -> list[RefName]:
+    """Return branches and tags, the newest first."""
+    peeled = "%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"
+    form = f"--format=%(refname:short)%00{peeled}%00%(contents:subject)"
     places = ("refs/heads", "refs/tags", "refs/remotes")
     out = git.run("for-each-ref", "--sort=-creatordate", form, *places)
     lines = out.decode("utf-8", "replace").splitlines()
-    return [(name, subject) for name, _, subject in (line.partition("\0") for line in lines)]
+    return [RefName(*line.split("\0", 2)) for line in lines]
 
 
 def move(git: Commands, ref: str, new: str, old: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import Self
 from gitbackup import wording
 from gitbackup.errors import Damaged, NoRepository
 from gitbackup.model.changes import FileChange
-from gitbackup.model.commits import CommitInfo, Pushed, Rehearsal, Selection
+from gitbackup.model.commits import CommitInfo, Pushed, RefName, Rehearsal, Selection
 from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.store.commits import commits
 from gitbackup.store.commits import reword as rewording
@@ -124,8 +124,8 @@ class Repository(Configured):
         """
         return refs.resolve(self._git, commit_ish)
 
-    def names(self) -> list[tuple[str, str]]:
-        """Return branches and tags, the newest first, each with its commit's subject."""
+    def names(self) -> list[RefName]:
+        """Return branches and tags, the newest first."""
         return refs.names(self._git)
 
     def go_back(self) -> str:

@@ -31,5 +31,7 @@ class Route(NamedTuple):
 
 ROUTES: tuple[Route, ...] = (
     Route("/", timeline.page),
+    Route("/live", timeline.live),
+    Route("/summaries", timeline.summaries),
     Route("/language/{code}", language.choose),
 )

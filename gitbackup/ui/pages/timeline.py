@@ -2,18 +2,257 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import groupby, islice
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gitbackup.model.commits import Selection
+from gitbackup import Backup
+from gitbackup.errors import UsageError
+from gitbackup.history.stat import CommitSummary
+from gitbackup.model.changes import Counts, KeyChange
+from gitbackup.model.commits import CommitInfo, Pushed, Selection
+from gitbackup.report.text.sentences import reason
+from gitbackup.ui.badges import Badge, Badges
+from gitbackup.ui.live import Sight
 from gitbackup.ui.site import Site
+from gitbackup.ui.summaries import is_summed_up
 
 COMMITS = 50
 """Commits on one page."""
 
+SPACES = 3
+"""Namespaces of a commit that are named; the others are counted."""
+
+KEYS = 6
+"""Keys of a commit that are named where keys were asked for."""
+
+AT_FIRST = 0.25
+"""Seconds that the first view may take to sum up commits and to look at the database."""
+
+UNPUSHED = 1_000
+"""Commits that are marked as not pushed, at most."""
+
+LATER = 5.0
+"""Seconds that summing up the others may take at a time."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which commits a reader asks for; what is empty narrows nothing.
+
+    `message` and `key` are patterns as `gitbackup log` takes them. `since` and `until` are days.
+    `at` is the commit to begin with, and `skip` how many of its history to leave out.
+    """
+
+    message: str = ""
+    key: str = ""
+    since: str = ""
+    until: str = ""
+    at: str = ""
+    skip: int = 0
+
+    @classmethod
+    def of(cls, request: Request) -> Filter:
+        """Return the filter that a request's address tells. Raises UsageError for no date."""
+        told = request.query_params
+        words = {name: told.get(name, "").strip() for name in ("message", "key", "at")}
+        skip = told.get("skip", "")
+        days = {name: _day(told.get(name, "")) for name in ("since", "until")}
+        return cls(**words, **days, skip=int(skip) if skip.isdecimal() and len(skip) < 9 else 0)
+
+    @property
+    def narrows(self) -> bool:
+        """Return whether it leaves out any commit."""
+        return bool(self.message or self.key or self.since or self.until)
+
+    @property
+    def first(self) -> bool:
+        """Return whether it begins with HEAD, and leaves out none."""
+        return not (self.narrows or self.at or self.skip)
+
+    @property
+    def selection(self) -> Selection:
+        """Return the commits of one page, and one more if there are any."""
+        return Selection(
+            (self.at or "HEAD",),
+            limit=COMMITS + 1,
+            since=f"{self.since} 00:00:00" if self.since else None,
+            until=f"{self.until} 23:59:59" if self.until else None,
+            grep=(self.message,) if self.message else (),
+            skip=self.skip,
+        )
+
+    @property
+    def command(self) -> str:
+        """Return the command that lists the same."""
+        words = ["gitbackup", "log"]
+        words += ["--grep", self.message] if self.message else []
+        words += ["--since", f"{self.since} 00:00:00"] if self.since else []
+        words += ["--until", f"{self.until} 23:59:59"] if self.until else []
+        words += ["--", self.key] if self.key else []
+        return shlex.join(words)
+
+    def href(self, path: str = "/") -> str:
+        """Return the address of this page, or of another one that takes the same."""
+        told = {name: value for name, value in vars(self).items() if value}
+        return f"{path}?{urlencode(told)}" if told else path
+
+
+def _day(text: str) -> str:
+    """Return a day of a form, empty for none. Raises UsageError for what is no day."""
+    try:
+        return date.fromisoformat(text.strip()).isoformat() if text.strip() else ""
+    except ValueError:
+        raise UsageError(f"{text!r} is no day: write it as 2026-12-01") from None
+
+
+class Row(NamedTuple):
+    """A commit in the list.
+
+    `counts` has no quiet keys, which are `hidden`, once it is `summed` up; before, it is what the
+    commit says of itself. `spaces` are the namespaces with the most changes, `more` how many others
+    there are; where keys were asked for, `keys` are the first of them instead.
+    """
+
+    info: CommitInfo
+    badges: Sequence[Badge]
+    why: str
+    counts: Counts
+    spaces: Sequence[tuple[str, str, Counts]] = ()
+    more: int = 0
+    hidden: Counts = Counts()
+    keys: Sequence[KeyChange] = ()
+    damage: str = ""
+    summed: bool = False
+
 
 def page(site: Site, request: Request) -> Response:
-    """Return the newest commits."""
+    """Return a page of commits, and what has changed in the database since HEAD."""
+    problem, commits = "", Commits()
+    try:
+        wanted = Filter.of(request)
+        commits = _commits(site, request, wanted, AT_FIRST)
+    except UsageError as error:
+        problem, wanted = str(error), Filter()
+    sight = site.live.sight(AT_FIRST)
+    days = [(day, [*rows]) for day, rows in groupby(commits.rows, lambda row: row.info.date.date())]
+    told = {"days": days, "wanted": wanted, "problem": problem, **commits._asdict()}
+    return site.page(
+        request, "timeline.html", status=400 if problem else 200, **told, **_of_live(sight)
+    )
+
+
+def summaries(site: Site, request: Request) -> Response:
+    """Return the commits of a page again, with what could not be summed up at first."""
+    commits = _commits(site, request, Filter.of(request), LATER)
+    return site.page(request, "summaries.html", rows=commits.rows)
+
+
+def live(site: Site, request: Request) -> Response:
+    """Return what has changed in the database since HEAD, as the first page shows it."""
+    head = site.live.head() or ""
+    sight = site.live.sight(look="look" in request.query_params)
+    if request.query_params.get("seen") == f"{sight.version}-{head}":
+        return Response(status_code=204)
+    return site.page(request, "live.html", head=head, **_of_live(sight))
+
+
+def _of_live(sight: Sight) -> dict[str, Any]:
+    """Return what live.html shows."""
+    namespaces = sight.status.summary.namespaces if sight.status else {}
+    ranked = sorted(namespaces.items(), key=lambda item: -item[1].total)
+    return {"sight": sight, "namespaces": [(*space, counts, "") for space, counts in ranked]}
+
+
+class Commits(NamedTuple):
+    """The rows of a page, the commit that HEAD is, and where the pages before and after are."""
+
+    rows: Sequence[Row] = ()
+    head: str = ""
+    newer: str = ""
+    older: str = ""
+
+
+def _commits(site: Site, request: Request, wanted: Filter, patience: float) -> Commits:
     backup = site.backup()
-    commits = [*backup.summaries(Selection(limit=COMMITS))]
-    return site.page(request, "timeline.html", commits=commits)
+    repository = backup.repository
+    head = repository.head() if repository else None
+    if repository is None or head is None:
+        return Commits()
+    at = replace(wanted, at=wanted.at and backup.resolve(wanted.at))
+    found = _traced(backup, at) if at.key else _logged(site, backup, at, patience)
+    shown, rest = found[:COMMITS], found[COMMITS:]
+    badges = _badges(site, request, backup, head)
+    rows = [row._replace(badges=badges.of(row.info)) for row in shown]
+    begin = at.at or head
+    older = replace(at, at=begin, skip=at.skip + COMMITS).href() if rest else ""
+    back = max(0, at.skip - COMMITS)
+    newer = replace(at, at=begin if back else wanted.at, skip=back).href() if at.skip else ""
+    return Commits(rows, head, newer, older)
+
+
+def _logged(site: Site, backup: Backup, wanted: Filter, patience: float) -> list[Row]:
+    infos = [*backup.log(wanted.selection)]
+    found = site.summaries.of(backup, infos[:COMMITS], patience)
+    return [_row(info, found.get(info.id)) for info in infos]
+
+
+def _row(info: CommitInfo, summary: CommitSummary | None) -> Row:
+    row = Row(info, (), _why(info), info.counts or Counts(), summed=not is_summed_up(info))
+    if summary is None:
+        return row
+    row = row._replace(damage=summary.damage, hidden=summary.hidden, summed=True)
+    if summary.summary is None:
+        return row
+    ranked = sorted(summary.summary.namespaces.items(), key=lambda item: -item[1].total)
+    shown = SPACES if len(ranked) > SPACES + 1 else len(ranked)
+    spaces = [(*space, counts) for space, counts in ranked[:shown]]
+    return row._replace(counts=summary.summary.counts, spaces=spaces, more=len(ranked) - shown)
+
+
+def _why(info: CommitInfo) -> str:
+    """Return the first line of a message after its subject."""
+    return next(filter(None, reason(info)), "")
+
+
+def _traced(backup: Backup, wanted: Filter) -> list[Row]:
+    """Return the commits that changed a key, with the keys."""
+    selection = replace(wanted.selection, skip=0, limit=None)
+    every = backup.trace([wanted.key], selection)
+    found = islice(every, wanted.skip, wanted.skip + COMMITS + 1)
+    return [
+        Row(
+            each.info,
+            (),
+            _why(each.info),
+            each.summary.counts,
+            keys=[key.change for key in each.keys[:KEYS]],
+            more=max(0, len(each.keys) - KEYS),
+            damage=each.damage,
+            summed=True,
+        )
+        for each in found
+    ]
+
+
+def _badges(site: Site, request: Request, backup: Backup, head: str) -> Badges:
+    refs: dict[str, list[str]] = {head: ["HEAD"]}
+    for ref in backup.repository.names() if backup.repository else ():
+        refs.setdefault(ref.commit, []).append(ref.name)
+    pushed = backup.pushed()
+    unpushed = {each.remote: frozenset(_unpushed(backup, each)) for each in pushed}
+    return Badges(site.language(request), refs, pushed, unpushed)
+
+
+def _unpushed(backup: Backup, remote: Pushed) -> Iterator[str]:
+    """Yield the commits of HEAD that a remote lacks; not more than a reader would look at."""
+    since = f"{remote.commit}..HEAD" if remote.commit else "HEAD"
+    if remote.missing:
+        yield from (info.id for info in backup.log(Selection((since,), UNPUSHED)))

@@ -8,6 +8,7 @@
 "use strict";
 const gitbackup = (() => {
   const language = document.documentElement.lang;
+  const locale = language === "en" ? "en-GB" : language;
 
   const FORMS = {
     clock: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
@@ -16,11 +17,14 @@ const gitbackup = (() => {
   };
   const STEPS = [["second", 1], ["minute", 60], ["hour", 3600], ["day", 86400], ["year", 31536000]];
 
+  /* Chinese has a space between its own characters and figures, as everywhere on these pages. */
+  const spaced = (text) => text.replace(/(\d)(?=\p{Script=Han})|(\p{Script=Han})(?=\d)/gu, "$& ");
+
   /* As the server says it, for a moment that has gone by since. */
   const ago = (moment) => {
     const seconds = Math.max(0, (Date.now() - moment) / 1000);
     const [unit, length] = STEPS.findLast(([, length]) => seconds >= length) ?? [];
-    return unit && new Intl.RelativeTimeFormat(language).format(-Math.trunc(seconds / length), unit);
+    return unit && new Intl.RelativeTimeFormat(locale, { style: language === "en" ? "long" : "short" }).format(-Math.trunc(seconds / length), unit);
   };
 
   /* Tell the times inside an element in the reader's zone; the title has each in UTC. */
@@ -28,8 +32,8 @@ const gitbackup = (() => {
     for (const each of inside.querySelectorAll("time[data-form]")) {
       const { form } = each.dataset;
       const moment = new Date(each.dateTime);
-      const text = form === "ago" ? ago(moment) : new Intl.DateTimeFormat(language, FORMS[form]).format(moment);
-      if (text) each.textContent = text;
+      const text = form === "ago" ? ago(moment) : new Intl.DateTimeFormat(locale, FORMS[form]).format(moment);
+      if (text) each.textContent = spaced(text);
     }
   };
 

@@ -1,0 +1,100 @@
+"""What is known of a commit besides its changes, in a word each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from gitbackup.commit.message import PER_KEY, POINT_IN_TIME
+from gitbackup.model.alarm import alarm_in
+from gitbackup.model.commits import CommitInfo, Pushed, Verdict
+from gitbackup.plan.plan_json import ID
+from gitbackup.restore import trailers
+from gitbackup.ui.language import Language, later
+
+
+class Badge(NamedTuple):
+    """A word on a commit. `kind` is as for `badge` of parts.html, `title` says more, and `href`
+    leads to another commit; both may be empty."""
+
+    text: str
+    kind: str = ""
+    title: str = ""
+    href: str = ""
+
+
+VERDICTS = {
+    Verdict.PASSED: (later("restore-tested"), "good"),
+    Verdict.PARTLY: (later("restore-tested in part"), "warn"),
+    Verdict.FAILED: (later("restore test failed"), "bad"),
+}
+
+OTHERS = {
+    trailers.DONE: later("restore of %(commit)s"),
+    trailers.BEGUN: later("before restore of %(commit)s"),
+    trailers.REVERTED: later("revert of %(commit)s"),
+    trailers.REVERTING: later("before revert of %(commit)s"),
+    trailers.UNDOES: later("undo of %(commit)s"),
+}
+"""Trailers that name another commit, and what each says."""
+
+
+class Badges:
+    """The badges of commits, in a language.
+
+    `refs` has the names of branches and tags by commit, `pushed` what remotes have, and `unpushed`
+    the commits that a remote lacks, by its name.
+    """
+
+    def __init__(
+        self,
+        language: Language,
+        refs: Mapping[str, Sequence[str]],
+        pushed: Sequence[Pushed],
+        unpushed: Mapping[str, frozenset[str]],
+    ) -> None:
+        self._language = language
+        self._refs = refs
+        self._pushed = pushed
+        self._unpushed = unpushed
+
+    def of(self, info: CommitInfo) -> list[Badge]:
+        """Return the badges of a commit, what matters most first."""
+        return [*self._alarm(info), *self._names(info), *self._kin(info), *self._proof(info)]
+
+    def _alarm(self, info: CommitInfo) -> Iterator[Badge]:
+        if alarm := alarm_in(info.trailers):
+            say, number = self._language.say, self._language.number
+            told = {"removed": number(alarm.removed), "all": number(alarm.of)}
+            yield Badge(say("alarm: removed %(removed)s of %(all)s keys", **told), "bad")
+
+    def _names(self, info: CommitInfo) -> Iterator[Badge]:
+        yield from (Badge(name, "ref") for name in self._refs.get(info.id, ()))
+        for remote in self._pushed:
+            say, name = self._language.say, remote.remote
+            if remote.commit == info.id:
+                since = self._language.age(remote.when) if remote.when else ""
+                yield Badge(say("pushed to %(remote)s", remote=name), "good", since)
+            elif info.id in self._unpushed.get(name, ()):
+                yield Badge(say("not pushed to %(remote)s", remote=name), "plain")
+
+    def _kin(self, info: CommitInfo) -> Iterator[Badge]:
+        for trailer, text in OTHERS.items():
+            if other := info.trailers.get(trailer):
+                said = self._language.say(text, commit=other[:7])
+                href = f"/commit/{other}" if ID.fullmatch(other) else ""
+                yield Badge(said, "kin", href=href)
+
+    def _proof(self, info: CommitInfo) -> Iterator[Badge]:
+        say = self._language.say
+        if found := info.rehearsal:
+            text, kind = VERDICTS[found.verdict]
+            title = f"{self._language.age(found.at)}, {found.server}"
+            yield Badge(say(text), kind, f"{title}: {found.problem}" if found.problem else title)
+        consistency = info.trailers.get("Consistency", "")
+        if consistency == POINT_IN_TIME:
+            yield Badge(say("point in time"), "plain", title=say("All of it is from one moment."))
+        elif consistency.startswith(PER_KEY):
+            yield Badge(say("not one point in time"), "warn", consistency)
+        if info.counts is None:
+            yield Badge(say("made with plain git"))

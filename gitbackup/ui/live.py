@@ -1,0 +1,192 @@
+"""What has changed in the database since HEAD, as every tab of a site sees it.
+
+Comparing a database with HEAD reads all of it. So it is done in one place, in a thread of its own:
+only while a page is looked at, only if the server tells that something was written, and so seldom
+that it takes a twentieth of the time at most. A large database is compared only if a reader asks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from gitbackup import Backup
+from gitbackup.compare.diff import Status
+from gitbackup.errors import GitbackupError
+from gitbackup.live.server.pulse import Pulse, pulse
+from gitbackup.progress import SILENT, Progress
+from gitbackup.store.repository.repository import Repository
+
+LARGE = 50_000
+"""Keys of a database that is compared only if a reader asks."""
+
+PROBED = 3.0
+"""Seconds between two questions to the server whether anything was written."""
+
+LEAST = 5.0
+"""Seconds between two comparisons, where each takes no time."""
+
+SHARE = 20
+"""A comparison is not repeated before so many times what it took."""
+
+
+class State(StrEnum):
+    """What is known of the database."""
+
+    UNKNOWN = "unknown"  # nothing yet
+    KNOWN = "known"  # it was compared
+    LARGE = "large"  # it is not compared unless a reader asks
+    FAILED = "failed"  # the server cannot be reached, or all else that goes wrong
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The database as it was last seen.
+
+    `head` is the commit that it was compared with, None before the first. `status` is what was
+    found, and stays when the server is gone; `stale` tells that it may be otherwise by now. `at`
+    is when it was found so. `keys` is how many the server has, None if it does not tell. `problem`
+    says what failed. While a comparison runs, `looking` is true, and `done` how many of the keys
+    were read. `version` is another one whenever any of that has changed.
+    """
+
+    state: State = State.UNKNOWN
+    head: str | None = None
+    status: Status | None = None
+    at: datetime | None = None
+    keys: int | None = None
+    stale: bool = False
+    problem: str = ""
+    looking: bool = False
+    done: int = 0
+    version: int = 0
+
+
+class Live:
+    """Looks at the live database for all pages of a site. `opened` returns a new Backup."""
+
+    def __init__(self, opened: Callable[[Progress], Backup]) -> None:
+        self._opened = opened
+        self._changed = threading.Condition()
+        self._sight = Sight()
+        self._repository: Repository | None = None
+        self._working = False
+        self._asked = False
+        self._probed = float("-inf")
+        self._looked = float("-inf")
+        self._took = 0.0
+        self._mark: tuple[object, ...] | None = None
+        """The mark of the server and HEAD when they were last compared."""
+
+    def sight(self, patience: float = 0.0, *, look: bool = False) -> Sight:
+        """Return what is known, and see in the background whether it still holds.
+
+        Where nothing is known yet, it is waited for so many seconds. With `look`, the database is
+        compared now, however large it is.
+        """
+        with self._changed:
+            self._asked |= look
+            due = time.monotonic() - self._probed >= PROBED
+            if not self._working and (due or self._asked):
+                self._working = True
+                threading.Thread(target=self._work, daemon=True).start()
+            self._changed.wait_for(lambda: self._sight.state is not State.UNKNOWN, patience)
+            return self._sight
+
+    def head(self) -> str | None:
+        """Return the id of HEAD's commit, None before the first: what may be asked often."""
+        with self._changed:
+            if self._repository is None:
+                self._repository = self._opened(SILENT).repository
+            return self._repository.head() if self._repository else None
+
+    def _work(self) -> None:
+        """See whether anything was written, and compare if so."""
+        try:
+            self._see()
+        except (GitbackupError, OSError) as error:
+            self._tell(state=State.FAILED, problem=str(error), stale=True)
+        finally:
+            with self._changed:
+                self._working = False
+                self._probed = time.monotonic()
+            self._tell(looking=False, done=0)
+
+    def _see(self) -> None:
+        with self._changed:
+            asked, self._asked = self._asked, False
+        backup = self._opened(_Counted(self._tell))
+        head = backup.repository.head() if backup.repository else None
+        seen = pulse(backup.server)
+        known = self._sight.status is not None and self._sight.head == head
+        mark = seen.mark and (*seen.mark, head or "")
+        if known and not asked and mark is not None and mark == self._mark:
+            self._tell(state=State.KNOWN, at=datetime.now(UTC), keys=seen.keys, problem="")
+            return
+        large = seen.keys is None or seen.keys > LARGE
+        if asked or (not large and self._is_time(moved=not known)):
+            self._look(backup, head, mark, seen)
+        else:
+            state = State.KNOWN if known else State.LARGE if large else self._sight.state
+            self._tell(state=state, stale=True, keys=seen.keys, problem="")
+
+    def _is_time(self, *, moved: bool) -> bool:
+        """Return whether it is time to compare again; sooner if HEAD has `moved`."""
+        waited = time.monotonic() - self._looked
+        return waited >= (self._took if moved else max(LEAST, SHARE * self._took))
+
+    def _look(
+        self, backup: Backup, head: str | None, mark: tuple[object, ...] | None, seen: Pulse
+    ) -> None:
+        self._tell(looking=True, done=0, keys=seen.keys)
+        began, at = time.monotonic(), datetime.now(UTC)
+        status = backup.status()
+        self._looked = time.monotonic()
+        self._took = self._looked - began
+        self._mark = mark
+        found = status.head.id if status.head else None
+        self._tell(
+            state=State.KNOWN,
+            head=found,
+            status=status,
+            at=at,
+            keys=status.keys,
+            stale=found != head,
+            problem="",
+        )
+
+    def _tell(self, **changes: object) -> None:
+        with self._changed:
+            sight = replace(self._sight, **changes)  # type: ignore[arg-type]  # its own fields
+            quiet = replace(sight, at=self._sight.at)
+            if quiet != self._sight:
+                sight = replace(sight, version=self._sight.version + 1)
+            self._sight = sight
+            self._changed.notify_all()
+
+
+class _Counted:
+    """A Progress that tells how many keys were read, now and then."""
+
+    def __init__(self, tell: Callable[..., None]) -> None:
+        self._tell = tell
+        self._done = 0
+        self._told = 0.0
+        self._counts = False
+
+    def start(self, what: str, total: int | None, unit: str = "keys") -> None:
+        self._counts = unit == "keys"
+        self._done = 0
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        if self._counts and time.monotonic() - self._told > 1:
+            self._told = time.monotonic()
+            self._tell(done=self._done)
+
+    def finish(self) -> None:
+        pass
