@@ -14,6 +14,7 @@ from gitbackup.model.risk import Level, Risk
 CRASH, POWER = "the server crashes", "the machine loses power"
 GROWTH, FILES = "the append-only file grows", "a data file is damaged"
 SAVING, AWAY = "saving fails", "the folder does not last"
+LOADING = "the data read now is incomplete"
 MEMORY_ONLY = ("tmpfs", "ramfs")
 LAYERS = ("overlay", "aufs", "fuse-overlayfs")
 FULL = 0.9  # of maxmemory
@@ -26,7 +27,7 @@ def judge(health: Health, max_age: timedelta) -> Iterator[Risk]:
     if health.loading:
         yield Risk(
             "loading",
-            "the data read now is incomplete",
+            LOADING,
             "the server is still loading its data from disk",
             Level.WARN,
             "Wait until it has finished, then check again.",

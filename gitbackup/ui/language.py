@@ -47,6 +47,11 @@ MONTHS = (
     *(later("November"), later("December")),
 )
 
+SHORT_MONTHS = (
+    *(later("Jan"), later("Feb"), later("Mar"), later("Apr"), later("May"), later("Jun")),
+    *(later("Jul"), later("Aug"), later("Sep"), later("Oct"), later("Nov"), later("Dec")),
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Language:
@@ -89,6 +94,11 @@ class Language:
         """Return a date with its month in words: `1 December 2026`."""
         month = self.say(MONTHS[moment.month - 1])
         return self.say("%(day)s %(month)s %(year)s", day=moment.day, month=month, year=moment.year)
+
+    def short_day(self, moment: datetime) -> str:
+        """Return a date without its year: `1 Dec`."""
+        month = self.say(SHORT_MONTHS[moment.month - 1])
+        return self.say("%(day)s %(month)s", day=moment.day, month=month)
 
     @classmethod
     @cache

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from gitbackup import Backup
+from gitbackup.history.growth import Tallies
 from gitbackup.progress import SILENT, Progress
 from gitbackup.ui import filters
 from gitbackup.ui.forms import Form
@@ -41,6 +42,7 @@ class Site:
         self.read_only = read_only
         self.live = Live(opened)
         self.summaries = Summaries()
+        self.tallies = Tallies()  # of files that were counted, for whoever asks next
 
     @cached_property
     def name(self) -> str:

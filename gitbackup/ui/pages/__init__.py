@@ -12,7 +12,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gitbackup.ui.pages import language, timeline
+from gitbackup.ui.pages import check, language, server, settings, timeline
 from gitbackup.ui.site import Site
 
 Handler = Callable[[Site, Request], Response]
@@ -33,5 +33,9 @@ ROUTES: tuple[Route, ...] = (
     Route("/", timeline.page),
     Route("/live", timeline.live),
     Route("/summaries", timeline.summaries),
+    Route("/check", check.page),
+    Route("/settings", settings.page),
+    Route("/settings/change", settings.change, changes=True),
+    Route("/server", server.page),
     Route("/language/{code}", language.choose),
 )

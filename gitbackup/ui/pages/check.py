@@ -1,0 +1,144 @@
+"""Is the data safe: what `gitbackup check` says, and what there is to do."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import islice
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gitbackup import Backup
+from gitbackup.checks import backups, persistence, server
+from gitbackup.errors import Damaged
+from gitbackup.model.commits import CommitInfo, Pushed, Verdict
+from gitbackup.model.risk import Level, Risk
+from gitbackup.ui.language import later
+from gitbackup.ui.pages.settings import done
+from gitbackup.ui.site import Site
+
+DAYS = (1, 7, 30)
+"""How old the last commit, push, save and restore test may be, by choice."""
+
+USUAL = 7
+
+FAR = 1_000
+"""Commits that are searched for those that were verified."""
+
+VERIFIED = 10
+"""Verified commits that are listed."""
+
+LEVELS = {
+    Level.BAD: later("bad"),
+    Level.WARN: later("warn"),
+    Level.UNKNOWN: later("unknown"),
+    Level.OK: later("ok"),
+}
+
+VERDICTS = {
+    Verdict.PASSED: later("passed"),
+    Verdict.PARTLY: later("passed in part"),
+    Verdict.FAILED: later("failed"),
+}
+
+DANGERS = {
+    backups.BROKEN: later("If the history is damaged"),
+    backups.DELETED: later("If keys were deleted by mistake"),
+    backups.LOST: later("If this machine is lost"),
+    backups.MISTAKE: later("If a mistake deletes data"),
+    backups.NEEDED: later("If a backup is needed"),
+    backups.READ: later("If others look at the files"),
+    persistence.AWAY: later("If the folder does not last"),
+    persistence.CRASH: later("If the server crashes"),
+    persistence.FILES: later("If a data file is damaged"),
+    persistence.GROWTH: later("If the append-only file grows"),
+    persistence.LOADING: later("If the data read now is incomplete"),
+    persistence.POWER: later("If the machine loses power"),
+    persistence.SAVING: later("If saving fails"),
+    server.GONE: later("If the server is down"),
+    server.MEMORY: later("If memory runs full"),
+    server.STRANGER: later("If a stranger connects"),
+}
+"""What can happen, as a check says it, and as a page does."""
+
+ACCEPT = re.compile(r"gitbackup config add (accept|accept-alarm) (\S+)")
+
+
+class Step(NamedTuple):
+    """A command that helps, and what a page offers to do instead of it: to `accept` a value of a
+    setting, or to go to a page."""
+
+    command: str
+    accept: tuple[str, str] | None = None
+    href: str = ""
+
+
+def page(site: Site, request: Request) -> Response:
+    """Return the verdicts: without comparing the database, unless that is asked for."""
+    backup, days = site.backup(), _days(request)
+    whole = "whole" in request.query_params
+    found = backup.check(timedelta(days=days), quick=not whole)
+    counts = {level: sum(risk.level is level for risk in found.risks) for level in Level}
+    return site.page(
+        request,
+        "check.html",
+        server=found.server,
+        risks=[risk for risk in found.risks if risk.level is not Level.OK],
+        fine=[risk for risk in found.risks if risk.level is Level.OK],
+        counts={level: count for level, count in counts.items() if count},
+        steps=_steps,
+        levels=LEVELS,
+        verdicts=VERDICTS,
+        dangers=DANGERS,
+        days=days,
+        choices=DAYS,
+        whole=whole,
+        command=_command(days, whole),
+        done=done(site, request, backup) if backup.repository else None,
+        remotes=_remotes(backup),
+        verified=_verified(backup),
+    )
+
+
+def _days(request: Request) -> int:
+    told = request.query_params.get("days", "")
+    return int(told) if told in map(str, DAYS) else USUAL
+
+
+def _command(days: int, whole: bool) -> str:
+    age = "" if days == USUAL else f" --max-age {days}d"
+    return "gitbackup check" + ("" if whole else " --quick") + age
+
+
+def _steps(risk: Risk) -> Iterator[Step]:
+    """Yield the commands of a risk."""
+    for command in risk.commands:
+        accept = ACCEPT.fullmatch(command)
+        if accept:
+            yield Step(command, accept=(accept[1], shlex.split(accept[2])[0]))
+        else:
+            yield Step(command, href="/" if command == "gitbackup commit" else "")
+
+
+def _remotes(backup: Backup) -> Sequence[Pushed]:
+    return backup.pushed() if backup.repository and backup.repository.head() else []
+
+
+def _verified(backup: Backup) -> Sequence[CommitInfo]:
+    """Return the newest commits that were verified."""
+    found = list[CommitInfo]()
+    if backup.repository is None:
+        return found
+    try:
+        for info in islice(backup.log(), FAR):
+            if info.rehearsal:
+                found.append(info)
+            if len(found) == VERIFIED:
+                break
+    except Damaged:  # the check says so
+        pass
+    return found

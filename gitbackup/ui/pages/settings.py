@@ -1,0 +1,302 @@
+"""The settings: what is in force, where each value comes from, and changing what a page may.
+
+Settings that run commands, name files of this machine, say whom to trust or hold a password are
+shown only: whoever gets at a page must not get at the machine by it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from gitbackup import Backup
+from gitbackup.compare.key_shapes import Nature
+from gitbackup.compare.suggest import Suggestions
+from gitbackup.errors import NoRepository, ServerError, UsageError
+from gitbackup.live.connection import address
+from gitbackup.model.access import NAMES as ACCESS
+from gitbackup.model.alarm import AlarmRule
+from gitbackup.settings import OFF, ON_COMMIT, SETTINGS, Config, InForce
+from gitbackup.ui.forms import Form
+from gitbackup.ui.language import later
+from gitbackup.ui.site import Site
+
+PATH = "/settings"
+OWN = ("repository", "history")
+"""Sources of the values that are the repository's own, which can be removed here."""
+
+COMMITS = 30
+"""Commits that suggestions go by."""
+
+KEPT = 12
+"""Suggestions of what to keep in sight that are listed."""
+
+MANY = {each.name for each in SETTINGS if each.many}
+TRAVELS = {each.name for each in SETTINGS if each.travels}
+
+SOURCES = {
+    "repository": later("this repository"),
+    "history": later("copied with the history"),
+    "user": later("your git config"),
+    "system": later("the system's git config"),
+    "environment": later("as this page was started"),
+}
+
+NATURES = {
+    Nature.COUNTER: later("counters"),
+    Nature.LOG: later("log entries"),
+    Nature.EXPIRING: later("keys that expire"),
+    Nature.RANKING: later("scores"),
+    Nature.RECORD: later("text"),
+}
+
+
+class Row(NamedTuple):
+    """A setting on the page: what it does, and how it is changed there.
+
+    `example` is what a value looks like; `choices` are all there are, if not just any. A row that
+    is not `changes` is only shown. `usual` is what holds if nothing is set.
+    """
+
+    name: str
+    about: str
+    example: str = ""
+    choices: Sequence[str] = ()
+    changes: bool = True
+    usual: str = ""
+
+
+class Group(NamedTuple):
+    """Settings that belong together, under a title."""
+
+    title: str
+    rows: Sequence[Row]
+
+
+GROUPS = (
+    Group(
+        later("What is committed"),
+        (
+            Row("exclude", later("Keys that match are not committed."), "session:*"),
+            Row("include", later("Only keys that match are committed."), "user:*"),
+        ),
+    ),
+    Group(
+        later("What is shown"),
+        (
+            Row("quiet", later("Keys that match are committed, but only counted."), "stats:*"),
+            Row("redact", later("Values of keys and fields that match are masked."), "*token*"),
+            Row("label", later("Shows a part of keys that match beside them."), "user:*=name"),
+        ),
+    ),
+    Group(
+        later("Copies elsewhere"),
+        (
+            Row(
+                "push", later("Whether each commit is pushed."), choices=(OFF, ON_COMMIT), usual=OFF
+            ),
+            Row("push-to", later("The remote to push to, if there are several.")),
+            Row(
+                "encrypt-to", later("The public keys that bundles are encrypted to."), changes=False
+            ),
+            Row("identity", later("The files with keys that open bundles."), changes=False),
+        ),
+    ),
+    Group(
+        later("Risks and alarms"),
+        (
+            Row("accept", later("The checks whose risks you live with."), "replicas"),
+            Row(
+                "alarm-share",
+                later("An alarm is raised if a commit removes a larger share of the keys."),
+                example="30%",
+                usual=f"{AlarmRule().share}%",
+            ),
+            Row(
+                "alarm-keys",
+                later("How many keys that has to be, at least."),
+                example="100",
+                usual=f"{AlarmRule().least}",
+            ),
+            Row("accept-alarm", later("Commits that were meant to remove so many."), "1f2e3d4"),
+        ),
+    ),
+    Group(
+        later("The server"),
+        (
+            Row("url", later("Where the server is."), "redis://localhost:6379"),
+            *(Row(name, later("As the option of that name."), changes=False) for name in ACCESS),
+        ),
+    ),
+    Group(
+        later("On this machine"),
+        (
+            Row("on-commit", later("What runs after each commit."), changes=False),
+            Row("on-failure", later("What runs after each failure."), changes=False),
+            Row("on-alarm", later("What runs after each alarm."), changes=False),
+            Row("hook-timeout", later("For how many seconds these may run."), changes=False),
+            Row("rdbDir", later("The folder of RDB files."), changes=False),
+        ),
+    ),
+)
+
+ROWS = {row.name: row for group in GROUPS for row in group.rows}
+
+
+class Change(NamedTuple):
+    """A change of a setting, as the command `config` has it: `act` is what it is called there."""
+
+    act: str
+    name: str
+    values: Sequence[str]
+
+    @property
+    def command(self) -> str:
+        """The words that do the same."""
+        return " ".join(["gitbackup config", self.act, self.name, *map(shlex.quote, self.values)])
+
+    @classmethod
+    def of(cls, fields: Callable[[str], list[str]]) -> Change | None:
+        """Return what fields of a form or an address name; None for none that a page may do."""
+        act, name = "".join(fields("act")), "".join(fields("name"))
+        row = ROWS.get(name)
+        if act not in ACTS or row is None or not row.changes:
+            return None
+        return cls(act, name, [] if act == "unset" else fields("value"))
+
+
+ACTS: Mapping[str, Callable[[Config, Change], None]] = {
+    "add": lambda config, change: config.add(change.name, *change.values),
+    "remove": lambda config, change: _remove(config, change),
+    "set": lambda config, change: config.set(change.name, *change.values),
+    "unset": lambda config, change: config.unset(change.name),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What a form asked for and did not get: the setting, what was typed, and why not."""
+
+    name: str
+    typed: str
+    why: str
+
+
+def page(site: Site, request: Request) -> Response:
+    """Return the settings, and suggestions where these are asked for."""
+    return _page(site, request)
+
+
+def change(site: Site, request: Request) -> Response:
+    """Change a setting, and lead back to the page that asked for it."""
+    form = Form.of(request)
+    wanted = Change.of(form.all)
+    if wanted is None:
+        message = site.language(request).say("A page cannot change that setting.")
+        return site.page(request, "error.html", status=403, message=message)
+    try:
+        _expect_no_password(wanted)
+        ACTS[wanted.act](site.backup().config, wanted)
+    except UsageError as error:
+        why = str(error).removeprefix(f"{wanted.name}: ")
+        typed = "" if wanted.name == "url" else " ".join(wanted.values)
+        return _page(site, request, Wrong(wanted.name, typed, why))
+    back = "/check" if form.get("back") == "/check" else PATH
+    told = urlencode({"act": wanted.act, "name": wanted.name, "value": wanted.values}, doseq=True)
+    suggesting = "&suggest=1" if form.get("back") == "suggest" else ""
+    return RedirectResponse(f"{back}?{told}{suggesting}", 303)
+
+
+def done(site: Site, request: Request, backup: Backup) -> Change | None:
+    """Return the change that an address says was made, as `change` leads to it.
+
+    Anybody can write an address: it is returned only if the settings are so.
+    """
+    told = Change.of(request.query_params.getlist)
+    if told is None:
+        return None
+    own = [each.value for each in backup.config.in_force(told.name) if each.source in OWN]
+    is_so = {
+        "add": {*told.values} <= {*own},
+        "remove": not {*told.values} & {*own},
+        "set": own == [each for each in told.values if each != OFF],
+        "unset": not own,
+    }
+    return told if is_so[told.act] else None
+
+
+def _page(site: Site, request: Request, wrong: Wrong | None = None) -> Response:
+    backup = site.backup()
+    try:
+        found = backup.config.in_force(url_from="")
+        remotes = [each.remote for each in backup.pushed()]
+    except NoRepository:
+        return site.page(request, "settings.html", groups=(), wrong=None, done=None)
+    values: dict[str, list[InForce]] = {}
+    for each in found:
+        values.setdefault(each.name, []).append(each)
+    return site.page(
+        request,
+        "settings.html",
+        status=422 if wrong else 200,
+        groups=[*_groups(values, remotes)],
+        values=values,
+        many=MANY,
+        travels=TRAVELS,
+        sources=SOURCES,
+        own=OWN,
+        wrong=wrong,
+        done=None if wrong else done(site, request, backup),
+        natures=NATURES,
+        kept=KEPT,
+        suggested=_suggested(backup) if "suggest" in request.query_params else None,
+    )
+
+
+def _groups(values: Mapping[str, Sequence[InForce]], remotes: Sequence[str]) -> Iterator[Group]:
+    """Yield the groups with those rows that there is anything to say of, or to choose."""
+    for group in GROUPS:
+        rows = [_row(row, values.get(row.name, ()), remotes) for row in group.rows]
+        shown = [row for row in rows if row.changes or row.name in values]
+        if shown:
+            yield group._replace(rows=shown)
+
+
+def _row(row: Row, found: Sequence[InForce], remotes: Sequence[str]) -> Row:
+    if row.name == "push-to":
+        return row._replace(choices=remotes, changes=len(remotes) > 1)
+    if any(each.source == "environment" for each in found):
+        return row._replace(changes=False)
+    return row
+
+
+def _suggested(backup: Backup) -> tuple[Suggestions, str]:
+    """Return what is suggested, and why the database was not looked at, if so."""
+    try:
+        backup.connect()
+    except ServerError as error:
+        return backup.suggest(COMMITS, live=False), str(error)
+    return backup.suggest(COMMITS), ""
+
+
+def _remove(config: Config, change: Change) -> None:
+    for value in change.values:
+        config.remove(change.name, value)
+
+
+def _expect_no_password(change: Change) -> None:
+    """Raise UsageError, in which it is not, for a URL with a password."""
+    for value in change.values if change.name == "url" else ():
+        parsed = address.parse(value)
+        secrets = [told for name, told in parsed.options.items() if "password" in name]
+        if any(secrets) or (parsed.sentinels and parsed.sentinels.password):
+            raise UsageError(
+                "leave the password out, for a page must not have it: gitbackup takes it from the"
+                " variable REDISCLI_AUTH, and `gitbackup config set url` in a terminal keeps it"
+            )

@@ -1,0 +1,144 @@
+"""The page of the check: its verdicts, and what it offers to do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from gitbackup.checks import backups, persistence, server
+from gitbackup.ui.language import Language
+from gitbackup.ui.pages.check import DANGERS
+from tests.cli.user import GITBACKUP, surroundings
+from tests.ui.conftest import StartSite
+from tests.ui.live_site import LiveSite
+
+
+def checked(site: LiveSite) -> list[dict[str, Any]]:
+    """Return the risks that the command tells as JSON."""
+    words = ["check", "--quick", "--json", "--repo", str(site.repo), "--url", site.server.url]
+    done = subprocess.run([*GITBACKUP, *words], env=surroundings({}), stdout=subprocess.PIPE)
+    return list(json.loads(done.stdout)["risks"])
+
+
+def test_it_says_what_the_command_says(site: LiveSite) -> None:
+    """Each verdict, danger and protection, the worst first, and its commands as they are to be
+    pasted."""
+    site.redis.set("key", "value")
+    site.backup.commit()
+    told = checked(site)
+
+    site.page.goto("/check")
+
+    bad = [each for each in told if each["verdict"] != "ok"]
+    shown = site.page.locator(".risk")
+    assert shown.count() == len(bad)
+    for at, risk in enumerate(bad):
+        expect(shown.nth(at)).to_contain_text(risk["verdict"])
+        expect(shown.nth(at)).to_contain_text(f"If {risk['danger']}")
+        expect(shown.nth(at)).to_contain_text(risk["protection"])
+        expect(shown.nth(at)).to_contain_text(risk["advice"])
+        assert shown.nth(at).locator(".copy code").all_inner_texts() == risk["commands"]
+    fine = site.page.locator(".fine tr")
+    assert [text.split("\t")[1].strip() for text in fine.all_inner_texts()] == [
+        each["protection"] for each in told if each["verdict"] == "ok"
+    ]
+    expect(site.page.locator(".verdicts")).to_contain_text(f"{len(told) - len(bad)} ok")
+
+
+def test_the_whole_database_is_compared_where_that_is_asked_for(site: LiveSite) -> None:
+    site.redis.set("key", "value")
+    site.backup.commit()
+    site.redis.mset({"key": "other", "new": "value"})
+    page = site.page
+    page.goto("/check")
+    expect(page.locator("main")).to_contain_text("not compared (--quick)")
+
+    page.get_by_role("checkbox", name="compare the whole database").check()
+    page.get_by_role("button", name="Check again").click()
+
+    expect(page.locator("main")).to_contain_text("2 keys changed since")
+    expect(page.get_by_role("checkbox", name="compare the whole database")).to_be_checked()
+
+
+def test_a_risk_is_accepted_and_no_longer_accepted(site: LiveSite) -> None:
+    site.redis.set("key", "value")
+    site.backup.commit()
+    page = site.page
+    page.goto("/check")
+
+    page.locator("#replicas").get_by_role("button", name="Accept this risk").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Added to accept: replicas")
+    expect(page.locator("#replicas")).to_have_count(0)
+    assert [each.value for each in site.backup.config.in_force("accept")] == ["replicas"]
+
+    page.get_by_role("button", name="No longer accept replicas").click()
+
+    expect(page.locator("#replicas")).to_be_visible()
+    assert site.backup.config.in_force("accept") == []
+
+
+def test_it_shows_the_remotes_and_the_restore_tests(site: LiveSite, tmp_path: Path) -> None:
+    site.redis.set("key", "value")
+    site.backup.commit("first commit")
+    (commit,) = site.backup.log()
+    (tmp_path / "copies").mkdir()
+    site.backup.push(str(tmp_path / "copies"))
+    site.backup.verify()
+    site.redis.set("key", "other")
+    site.backup.commit("second commit")
+    site.page.goto("/check")
+
+    copies = site.page.get_by_role("region", name="Copies elsewhere").get_by_role("row").nth(1)
+    tests = site.page.get_by_role("region", name="Restore tests").get_by_role("row").nth(1)
+
+    expect(copies).to_contain_text(str(tmp_path / "copies"))
+    expect(copies.get_by_role("cell").last).to_have_text("1")
+    expect(tests).to_contain_text(f"{commit.short_id}")
+    expect(tests).to_contain_text("first commit")
+    expect(tests).to_contain_text("passed")
+
+
+def test_a_read_only_site_accepts_nothing(start_site: StartSite) -> None:
+    site = start_site("--read-only")
+    site.redis.set("key", "value")
+    site.backup.commit()
+
+    site.page.goto("/check")
+
+    expect(site.page.locator("#replicas")).to_contain_text("config add")
+    expect(site.page.get_by_role("button", name="Accept this risk")).to_have_count(0)
+
+
+def test_before_the_first_commit_it_says_how_to_begin(site: LiveSite) -> None:
+    site.page.goto("/check")
+
+    expect(site.page.locator("#commit")).to_contain_text("there is no commit")
+    expect(site.page.locator("#commit").get_by_role("link", name="Commit")).to_be_visible()
+
+
+def test_a_server_that_is_gone_is_a_sentence(site: LiveSite) -> None:
+    site.redis.shutdown(nosave=True)
+
+    site.page.goto("/check")
+
+    expect(site.page.get_by_role("alert")).to_contain_text("no server answers")
+
+
+@pytest.mark.parametrize("module", [backups, persistence, server])
+def test_every_danger_has_its_words_in_each_language(module: object) -> None:
+    """What a check says can happen is a constant of its module."""
+    names = (
+        *("MISTAKE", "LOST", "DELETED", "NEEDED", "READ", "BROKEN", "CRASH", "POWER", "GROWTH"),
+        *("FILES", "SAVING", "AWAY", "LOADING", "MEMORY", "GONE", "STRANGER"),
+    )
+    found = [getattr(module, name) for name in names if hasattr(module, name)]
+    assert found
+    for danger in found:
+        assert DANGERS[danger] == f"If {danger}"
+        assert DANGERS[danger] in Language.every()["zh-CN"].texts
