@@ -39,7 +39,7 @@ def test_it_says_what_the_command_says(site: LiveSite) -> None:
     assert shown.count() == len(bad)
     for at, risk in enumerate(bad):
         expect(shown.nth(at)).to_contain_text(risk["verdict"])
-        expect(shown.nth(at)).to_contain_text(f"If {risk['danger']}")
+        expect(shown.nth(at)).to_contain_text(f"If {risk['risk']}")
         expect(shown.nth(at)).to_contain_text(risk["protection"])
         expect(shown.nth(at)).to_contain_text(risk["advice"])
         assert shown.nth(at).locator(".copy code").all_inner_texts() == risk["commands"]
