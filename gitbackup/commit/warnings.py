@@ -14,7 +14,8 @@ from gitbackup.format import names
 from gitbackup.kinds.search_index import lacks_search_options, parse
 from gitbackup.live.server.search_indexes import SearchIndexes
 from gitbackup.model.replicas import ReplicaRead
-from gitbackup.plan.plan import Ttl
+from gitbackup.plan.command import command_words
+from gitbackup.plan.plan_json import read_how
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source
 from gitbackup.store.repository.repository import Repository
@@ -140,51 +141,56 @@ def surprises(
 
 def unfinished_restores(repository: Repository) -> list[str]:
     """Return a warning for each restore, into the server that commits are of, that was cut off."""
-    sentences = _cut_off(repository)
-    if not sentences:
+    return [_sentence(repository, each) for each in cut_off(repository)]
+
+
+def cut_off(repository: Repository) -> list[JournalEntry]:
+    """Return the restores, into the server that commits are of, that were cut off, the last one
+    last."""
+    found = _not_done(repository)
+    if not found:
         return []
     try:
         with repository.beside("restoring", 0):
-            return _cut_off(repository)  # one that was under way may have ended since
+            return _not_done(repository)  # one that was under way may have ended since
     except Busy:  # it is under way
         return []
     except GitbackupError:  # the disk is read-only: no restore is under way
-        return sentences
+        return found
 
 
-def _cut_off(repository: Repository) -> list[str]:
+def _not_done(repository: Repository) -> list[JournalEntry]:
     known = repository.journal.known()
-    return [_sentence(each) for each in known if each.home and each.state is not State.DONE]
+    return [each for each in known if each.home and each.state is not State.DONE]
 
 
-def _sentence(restore: JournalEntry) -> str:
+def _sentence(repository: Repository, restore: JournalEntry) -> str:
     """Return what finishes a restore that was cut off, and what takes it back."""
     undo = wording.command("undo", "undo()")
     if restore.undoes:
         return f"an undo of {restore.undoes[:7]} is not finished: {undo} finishes it"
-    unfinished = f"a restore of {restore.commit[:7]} is not finished"
     back = f"{undo} takes it back"
-    if not restore.asked.startswith("["):
-        planned = wording.command("restore --plan", "planned()")
-        return f"{unfinished}: the same {planned} finishes it, {back}"
-    if json.loads(restore.asked)[0] == "import" and len(json.loads(restore.asked)) > 2:
+    command = finishing(repository, restore)
+    if restore.is_import:
         importer = wording.command("import", "importer()")
         return f"an import is not finished: the same {importer} finishes it, {back}"
-    return f"{unfinished}: `{shlex.join(_command(restore))}` finishes it, {back}"
+    unfinished = f"a restore of {restore.commit[:7]} is not finished"
+    if not command:
+        planned = wording.command("restore --plan", "planned()")
+        return f"{unfinished}: the same {planned} finishes it, {back}"
+    if command.startswith("gitbackup revert"):
+        unfinished = f"a revert of {restore.commit[:7]} is not finished"
+    return f"{unfinished}: `{command}` finishes it, {back}"
 
 
-def _command(restore: JournalEntry) -> Iterator[str]:
-    """Yield the words of the command that finishes a restore, wherever HEAD is by then."""
-    yield from ("gitbackup", "restore", restore.commit[:7])
-    how = json.loads(restore.how)
-    for source, target in how["databases"] or ():
-        yield from ("--db", f"{source}:{target}")
-    if not how["delete"]:
-        yield "--no-delete"
-    if how["ttl"] != Ttl.KEEP.value:
-        yield from ("--ttl", how["ttl"])
-    if not how.get("field_expiry", True):
-        yield "--without-field-expiry"
-    if any(glob.startswith("-") for glob in how["patterns"]):
-        yield "--"
-    yield from how["patterns"]
+def finishing(repository: Repository, restore: JournalEntry) -> str:
+    """Return the command that finishes a restore that was cut off, wherever HEAD is by then; empty
+    if that takes a plan or a file."""
+    if restore.undoes:
+        return "gitbackup undo"
+    if restore.is_import or not restore.asked.startswith("["):
+        return ""
+    how, more = read_how(json.loads(restore.how)), list[str]()
+    if how.revert and not (how.revert.quiet or how.patterns) and repository.get_all("quiet"):
+        more.append("--with-quiet")
+    return shlex.join(["gitbackup", *command_words(restore.commit[:7], how, more)])

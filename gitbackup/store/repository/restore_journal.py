@@ -72,6 +72,11 @@ class JournalEntry:
         return {self.head, self.made or self.head}
 
     @property
+    def is_import(self) -> bool:
+        """Return whether it brings a file, or another server: its commit is on no branch."""
+        return self.asked.startswith("[") and len(json.loads(self.asked)) > 2
+
+    @property
     def named(self) -> set[str | None]:
         """Return every commit that it names."""
         ids = (self.commit, self.head, self.made, self.replaced, self.undoes, self.takes_back)
