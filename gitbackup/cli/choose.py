@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import click
 
 from gitbackup.cli.output import terminal
 from gitbackup.diff.labels import NO_LABELS, Labels
-from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.format.names import escape
 from gitbackup.format.patterns import matcher
-from gitbackup.model.keys import PLACES, Key
+from gitbackup.model.keys import Key
+from gitbackup.plan.chosen import Chosen, as_restore
 from gitbackup.plan.plan import Plan, PlannedKey
 from gitbackup.report.text.plan import VERBS, step_name
 
 LISTED = 40
 """Keys that are listed one by one; of more, only the namespaces are."""
 
-FEW = 20
-"""Keys of a namespace that are named one by one; for more, a glob stands for the namespace."""
-
-SPECIAL = re.compile(r"([*?\[\]\\])")
 RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
 HELP = (
@@ -35,13 +31,6 @@ HELP = (
     "-3         not this line, or glob, after all",
     "Enter      when all are chosen that are to be; they have a * then",
 )
-
-
-class Chosen(NamedTuple):
-    """The keys that were chosen, as patterns and databases of a restore; no patterns are all."""
-
-    patterns: tuple[str, ...]
-    databases: Mapping[int, int] | None
 
 
 class _Line(NamedTuple):
@@ -64,7 +53,7 @@ def choose(plan: Plan, err: bool, labels: Labels = NO_LABELS) -> Chosen | None:
         question = f"Restore which of {len(steps):,}? [Enter when done, ? for help]"
         words = click.prompt(question, default="", show_default=False, err=True)
         if not words.strip():
-            return _as_restore(plan, steps, chosen) if chosen else None
+            return as_restore(plan, chosen) if chosen else None
         for word in words.replace(",", " ").split():
             if word == "?":
                 terminal.say((f"  {line}" for line in HELP), err=err)
@@ -113,45 +102,3 @@ def _named(word: str, lines: Sequence[_Line], steps: Sequence[PlannedKey]) -> se
         return {key for line in lines[max(first - 1, 0) : last] for key in line.keys}
     matches = matcher([word])
     return {step.key for step in steps if matches(codec.data(step.key.name))}
-
-
-def _as_restore(plan: Plan, steps: Sequence[PlannedKey], chosen: set[Key]) -> Chosen:
-    """Return the patterns and databases that choose these keys and no others of the plan."""
-    pairs = plan.how.databases
-    if len(chosen) == len(steps):
-        return Chosen(plan.how.patterns, None if pairs is None else dict(pairs))
-    places = {key.db for key in chosen}
-    if not places.isdisjoint(PLACES):
-        databases = None
-    elif pairs is None:
-        databases = {db: db for db in sorted(places)}
-    else:
-        databases = {of: to for of, to in pairs if to in places}
-    patterns = tuple(_patterns((step.key for step in steps), chosen))
-    matches = matcher(patterns)
-    for key in (step.key for step in steps if step.key not in chosen):
-        reached = databases is None or key.db in databases.values()
-        if reached and matches(codec.data(key.name)):
-            raise UsageError(
-                f"{str(key)!r} has the name of a key that was chosen in another database: choose"
-                " keys of one database at a time"
-            )
-    return Chosen(patterns, databases)
-
-
-def _patterns(keys: Iterable[Key], chosen: set[Key]) -> Iterator[str]:
-    """Yield a glob for each namespace that is chosen whole and has many keys; for each other key
-    its name."""
-    spaces = defaultdict[str, set[Key]](set)
-    for key in keys:
-        spaces[key.namespace].add(key)
-    for space, some in spaces.items():
-        if len(some) > FEW and some <= chosen and space != "base64":
-            yield f"{_literal(space)}:*"
-        else:
-            yield from sorted({_literal(key.name) for key in some & chosen})
-
-
-def _literal(name: str) -> str:
-    """Return the glob that matches this name only."""
-    return SPECIAL.sub(r"\\\1", codec.loose(codec.data(name)))

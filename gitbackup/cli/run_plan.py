@@ -3,7 +3,7 @@ share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -17,24 +17,12 @@ from gitbackup.cli.output import terminal
 from gitbackup.cli.output.diff_output import LabelledNames, labels_of, object_of, view
 from gitbackup.cli.output.pager import reading
 from gitbackup.errors import PartlyDone, UsageError
-from gitbackup.format.names import key_list
-from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Plan
 from gitbackup.plan.plan_json import plan_object
 from gitbackup.report.json.objects import restore_object
-from gitbackup.report.text import conflicts, sentences
+from gitbackup.report.text import conflicts, restored, sentences
 from gitbackup.report.text.diff import change_lines
 from gitbackup.report.text.plan import plan_lines
-
-SEEN = {
-    "deleted": "a client deleted {} after the restore",
-    "written": "a client wrote to {} after the restore",
-    "unheld": "this server cannot hold all of {}, and stored a different value",
-    "otherwise": (
-        "{} has a different value: a client wrote to it, or the server cannot hold the value"
-    ),
-}
-"""What is said of keys that do not hold what they should, by why that is."""
 
 if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     from gitbackup.restore.restore import Restorer
@@ -113,20 +101,9 @@ def carry_out(
     if not result.applied:
         _say_nothing(ctx, backup, result, manner.as_json)
     made = [*filter(None, (result.saved, *result.meanwhile, result.recorded))]
-    named = answer.named
-    undone = [] if result.whole or not result.applied else [_left(result, named)]
+    undone = [*restored.undone(result, left_out, answer.named)]
     if result.conflicts and (result.applied or not result.plan.keys):
-        undone.append(conflicts.left(result.conflicts, named))
-    if left_out:
-        undone.append(f"restored, except for the damaged files: {'; '.join(left_out)}")
-    if result.plan.unsupported:
-        keys = key_list(result.plan.unsupported, named)
-        undone.append(f"restored, except for types that the server does not know: {keys}")
-    if result.unrecorded:
-        what = "read again" if result.recorded else "committed"
-        undone.append(
-            f"the current state was not {what} ({result.unrecorded}): run the same command again"
-        )
+        undone.append(conflicts.left(result.conflicts, answer.named))
     undone += say_after_commit(backup, manner.as_json, *made).failed if made else []
     if undone:
         raise PartlyDone("; ".join(undone))
@@ -232,53 +209,8 @@ def _say_done(result: RestoreResult, as_json: bool, named: LabelledNames) -> Non
     terminal.say(filter(None, [result.first_place]))
     for commit in result.meanwhile:
         click.echo(f"saved what was written meanwhile as commit {commit[:7]}")
-    if result.plan.keys:
-        terminal.say([sentences.verified(result)])
-        if result.accepted:
-            terminal.say([sentences.accepted(result.accepted, named)])
-        if result.later:
-            terminal.say([f"clients have written to {key_list(result.later, named)} since then"])
-    else:  # a run before this one wrote it all
-        terminal.say([sentences.already(result)])
+    terminal.say(restored.outcome(result, named))
     if result.recorded:
-        restored = result.whole and not (result.plan.name or result.plan.how.revert)
-        state = "the restored state" if restored else "the current state"
+        all_of_it = result.whole and not (result.plan.name or result.plan.how.revert)
+        state = "the restored state" if all_of_it else "the current state"
         click.echo(f"{state} is commit {result.recorded[:7]} (HEAD)")
-
-
-def _left(result: RestoreResult, named: LabelledNames) -> str:
-    """Return which keys do not hold what they should, and why."""
-    parts = []
-    if result.refused:
-        why = result.refused[0][1]
-        keys = key_list((key for key, _ in result.refused), named)
-        parts.append(f"the server refused {keys} ({why})")
-    if result.busy:
-        parts.append(f"clients keep writing to {key_list(result.busy, named)}")
-    parts += _seen(result, named)
-    done = "reverted" if result.plan.how.revert else "restored"
-    return f"{done}, except for some keys: {'; '.join(parts)}"
-
-
-def _seen(result: RestoreResult, named: LabelledNames) -> Iterator[str]:
-    """Yield what was seen when all was looked at again."""
-    keys: dict[str, list[Key]] = {}
-    for key in result.differing:
-        keys.setdefault(result.why.get(key, "otherwise"), []).append(key)
-    gone = sorted([*keys.pop("evicted", ()), *result.gone])
-    if gone:
-        yield _evicted(result, key_list(gone, named), len(gone) == 1)
-    yield from (SEEN[why].format(key_list(some, named)) for why, some in sorted(keys.items()))
-
-
-def _evicted(result: RestoreResult, gone: str, one: bool) -> str:
-    are = "is" if one else "are"
-    if result.evicted is None:
-        why = (
-            "the server evicted keys to free memory, or a client deleted them (grant"
-            " +info to know which)"
-        )
-    else:
-        count = f"{sentences.keys(result.evicted)}"
-        why = f"the server evicted {count} during the restore to free memory"
-    return f"{gone} {are} gone: {why}; raise its maxmemory and restore again"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from gitbackup.format import codec
 from gitbackup.kinds import kind_of
@@ -126,6 +126,12 @@ class Clock:
     taken_at: int
 
 
+class Differences(Protocol):
+    """Yields what steps change inside their keys; without any, all steps of a plan."""
+
+    def __call__(self, steps: Iterable[PlannedKey] | None = None, /) -> Iterable[KeyDiff]: ...
+
+
 Sides = tuple["Entry | None", "Entry | None"]
 """The entries of a key before and after."""
 
@@ -140,9 +146,12 @@ class Plan:
     and that are kept; `unsupported` keys of the snapshot are left out, for the server cannot hold
     their types. `warnings` are sentences for the user. `name` is that of the imported file,
     or of the server if it is `copied` from one; empty for a commit. `conflicts` of a revert are
-    parts of keys that are left as they are, since they cannot be merged. `differences` yields what
-    each step changes inside its key, and `sides` returns the entry that a step's key has and the
-    one that it gets; both can be called as long as somebody is shown the plan, or asked about it.
+    parts of keys that are left as they are, since they cannot be merged. `live_keys` is how many
+    keys the live database has in all, and `refused` why the plan cannot be carried out, which is
+    one of the warnings; empty if it can. `differences` yields what each step changes inside its
+    key, or each of the steps that it is given, and `sides` returns the entry that a step's key has
+    and the one that it gets; both can be called as long as somebody is shown the plan, or asked
+    about it.
     """
 
     commit: str
@@ -158,7 +167,9 @@ class Plan:
     name: str = ""
     copied: bool = False
     conflicts: Sequence[Conflict] = ()
-    differences: Callable[[], Iterable[KeyDiff]] = field(default=tuple, compare=False, repr=False)
+    live_keys: int = 0
+    refused: str = ""
+    differences: Differences = field(default=lambda steps=None: (), compare=False, repr=False)
     sides: Callable[[PlannedKey], Sides] = field(
         default=lambda step: (None, None), compare=False, repr=False
     )

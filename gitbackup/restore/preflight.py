@@ -84,9 +84,12 @@ class Entries:
         )
         return before, after
 
-    def differences(self, redaction: Redaction) -> Iterator[KeyDiff]:
-        """Yield what each step of the plan changes inside its key, masked."""
-        for planned in self._plan.keys:
+    def differences(
+        self, redaction: Redaction, steps: Iterable[PlannedKey] | None = None
+    ) -> Iterator[KeyDiff]:
+        """Yield what each of these steps of the plan changes inside its key, masked; None is all
+        steps."""
+        for planned in self._plan.keys if steps is None else steps:
             step = self.step(planned)
             change = KeyChange(planned.key, planned.action, planned.before, planned.after)
             yield masked(key_diff(change, step.before, step.after), redaction)
@@ -192,6 +195,12 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
         )
 
 
+def unknown(server: Server) -> Mapping[str, str]:
+    """Return the types that the server does not know, and the command that each lacks."""
+    with closing(server.dial()) as connection:
+        return unknown_types(connection)
+
+
 def _expect_known_types(server: Server, plan: Plan, entries: Entries) -> None:
     """Raise ServerError for a type that commands write which the server does not know.
 
@@ -200,20 +209,19 @@ def _expect_known_types(server: Server, plan: Plan, entries: Entries) -> None:
     written = {kind.name for kind in KINDS.values() if kind.known_by} | {search_index.TYPE}
     if _written_types(plan).isdisjoint(written):
         return
-    with closing(server.dial()) as connection:
-        unknown = unknown_types(connection)
-    if search_index.TYPE in unknown and search_index.TYPE in _written_types(plan):
+    lacking = unknown(server)
+    if search_index.TYPE in lacking and search_index.TYPE in _written_types(plan):
         raise ServerError(
             f"{server.label} does not support search indexes (it has no command"
             f" {search_index.KNOWN_BY}): nothing was written; load the module that has them, or add"
             f" {wording.option('--skip-unsupported')} to restore the rest"
         )
     for step in plan.samples:
-        entry = entries.step(step).after if step.type in unknown else None
+        entry = entries.step(step).after if step.type in lacking else None
         if entry and not is_loaded(entry, server.abilities):
             raise ServerError(
                 f"{server.label} does not support {step.type} (it has no command"
-                f" {unknown[step.type]}): nothing was written; load the module that has it, or add"
+                f" {lacking[step.type]}): nothing was written; load the module that has it, or add"
                 f" {wording.option('--skip-unsupported')} to restore the rest"
             )
 
@@ -296,12 +304,11 @@ def unsupported_types(server: Server, plan: Plan) -> list[str]:
         planned.update(new.types)
     if KNOWN_BY.keys().isdisjoint(planned):
         return []
-    with closing(server.dial()) as connection:
-        unknown = unknown_types(connection)
+    lacking = unknown(server)
     return [
-        f"the server does not support {type_} (it has no command {unknown[type_]}):"
+        f"the server does not support {type_} (it has no command {lacking[type_]}):"
         f" {counted(planned[type_], 'key')} will not be restored"
-        for type_ in sorted(planned.keys() & unknown.keys())
+        for type_ in sorted(planned.keys() & lacking.keys())
     ]
 
 

@@ -8,8 +8,8 @@ committed, and a new plan is made.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -22,7 +22,6 @@ from gitbackup.format.patterns import widest
 from gitbackup.live.connection.cluster import FAILOVER, LOST, NodesChanged
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.permissions import all_told
-from gitbackup.live.server.unknown_types import unknown_types
 from gitbackup.model.file_groups import merged, unordered
 from gitbackup.model.keys import Scope
 from gitbackup.plan.plan import Clock, Plan
@@ -97,7 +96,7 @@ class Restorer:
             stored, self.damaged = sound_part(repository, request.commit)
         self._warnings += [f"{why}; its keys are not touched" for why in self.damaged]
         whole = EntrySource(stored, self._summaries)
-        self._unsupported = _unknown_types(server) if skip_unsupported else ()
+        self._unsupported = preflight.unknown(server) if skip_unsupported else ()
         self._scope = scope_of(whole)
         covers = self._covers_search(request.commit, whole)
         if request.takes_back:  # then HEAD tells whether the restore that is undone knew of them
@@ -156,14 +155,16 @@ class Restorer:
             live_state = self._read_live(spool)
             self._expect_some(live_state.plan)
             entries = Entries(live_state.plan, live_state.source, live_state.target)
+            refused = ""
             try:
                 if self._home:
                     self._repository.expect_resolved()
                 preflight.probe(self._server, live_state.plan, entries)
                 warnings = preflight.warnings(self._server, live_state.plan, entries)
             except GitbackupError as error:
-                warnings = [f"the plan cannot be applied: {error}"]
-            plan = self._to_show(live_state, entries, warnings)
+                refused = str(error)
+                warnings = [f"the plan cannot be applied: {refused}"]
+            plan = replace(self._to_show(live_state, entries, warnings), refused=refused)
             if see:
                 see(plan)
             return plan
@@ -345,7 +346,8 @@ class Restorer:
         )
         if request.kept:
             plan = revalidate(plan, request.kept, begun=self.resumes or not self._home)
-        plan = replace(_warned(plan, *self._warnings, *base.warnings), conflicts=goal.conflicts)
+        plan = _warned(plan, *self._warnings, *base.warnings)
+        plan = replace(plan, conflicts=goal.conflicts, live_keys=live.total)
         return LiveState(plan, capture, parent, base, source, spool, goal.target)
 
     def _goal(
@@ -488,11 +490,6 @@ class Restorer:
 
 def _has_indexes(source: Source) -> bool:
     return any(map(file_format.INDEX.fullmatch, source.files))
-
-
-def _unknown_types(server: Server) -> Collection[str]:
-    with closing(server.dial()) as connection:
-        return unknown_types(connection)
 
 
 def _warned(plan: Plan, *warnings: str) -> Plan:

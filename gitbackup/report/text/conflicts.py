@@ -35,8 +35,8 @@ def conflict_lines(
     yield f"  {many}: changed in {commit[:7]} and again since, left as they are now"
     told = conflicts if every else conflicts[:SHOWN]
     for key, clash in told:
-        before, after, now = (_shown(clash.part, version) for version in clash.versions)
-        where = f"{named(key)}  {_what(clash)}"
+        before, after, now = (version(clash.part, each) for each in clash.versions)
+        where = f"{named(key)}  {part(clash)}"
         yield f"    {where}: {before} before, {after} after, {now} now"
     if len(conflicts) > len(told):
         yield f"    and {len(conflicts) - len(told):,} more; --full lists all"
@@ -52,14 +52,16 @@ def left(conflicts: Sequence[Conflict], named: Named = key_name) -> str:
     )
 
 
-def _what(clash: Clash) -> str:
+def part(clash: Clash) -> str:
+    """Return which part of a key it is that cannot be merged."""
     if clash.part is Part.TYPE:
         return "value"
     named = what(ValueChange(clash.part, Action.CHANGED, clash.name, clash.path))
     return f"{named} ({clash.note})" if clash.note else named
 
 
-def _shown(part: Part, version: Any) -> str:
+def version(part: Part, version: Any) -> str:
+    """Return one version of such a part."""
     if version is ABSENT:
         return "nothing"
     if part is Part.TYPE:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gitbackup.format.names import escape, key_list, key_name
+from gitbackup.format.names import escape
 from gitbackup.model.alarm import Alarm, alarm_in
 from gitbackup.model.amounts import age, counted, size
 from gitbackup.model.changes import Counts
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
-from gitbackup.model.keys import Key
 from gitbackup.report.style import Style, paint
 from gitbackup.report.text.namespaces import changed, namespace_lines
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
     from gitbackup.commit.words import Amended
     from gitbackup.compare.diff import Status
     from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
-    from gitbackup.restore.result import RestoreResult
     from gitbackup.transfer.export import ExportResult
 
 RESTORE_TESTED = {
@@ -34,27 +32,6 @@ RESTORE_TESTED = {
 def keys(count: int) -> str:
     """Return `1 key`, `1,164 keys`."""
     return counted(count, "key")
-
-
-def verified(result: RestoreResult) -> str:
-    """Return which keys were read again, and what they hold."""
-    count = result.verified
-    if result.plan.how.revert:
-        return f"verified: {keys(count)} {'is' if count == 1 else 'are'} as planned"
-    return f"verified: {keys(count)} {'equals' if count == 1 else 'equal'} {result.plan.source}"
-
-
-def already(result: RestoreResult) -> str:
-    """Return that an earlier run has written it all."""
-    if result.plan.how.revert:
-        return f"already done: {result.plan.source} is reverted"
-    return f"already done: the database equals {result.plan.source}"
-
-
-def accepted(keys_: Sequence[Key], named: Callable[[Key], str] = key_name) -> str:
-    """Return what proves keys whose dump the server took, and returns in other bytes."""
-    listed = key_list(keys_, named)
-    return f"not compared: {listed}; the server accepted the dump but returns another one"
 
 
 def commit_lines(result: CommitResult) -> Iterator[str]:
