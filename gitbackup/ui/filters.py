@@ -17,9 +17,12 @@ def add(environment: Environment, language: Language) -> None:
     """Give the templates of a language these filters, and the names of all `languages`."""
     environment.globals["languages"] = NAMES
     environment.filters |= {
+        "address": address,
         "age": language.age,
         "bar": bar,
+        "brand": brand,
         "day": language.day,
+        "keyed": names.key_name,
         "marked": marked,
         "moment": moment,
         "name": names.name,
@@ -33,6 +36,16 @@ def add(environment: Environment, language: Language) -> None:
 def printable(text: str, limit: int = 10_000) -> str:
     """Return text without controls, direction marks and all else that has no form of its own."""
     return names.escape(text, limit)
+
+
+def brand(server: str) -> str:
+    """Return the brand of a server, as `Valkey`, which a plan has with all else of it."""
+    return printable(server.partition(" ")[0])
+
+
+def address(server: str) -> str:
+    """Return where a server is, as `localhost:6379`."""
+    return printable(server.rpartition(" at ")[2])
 
 
 def bar(counts: Counts, most: int) -> Markup:

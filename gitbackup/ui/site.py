@@ -16,14 +16,13 @@ from gitbackup.history.growth import Tallies
 from gitbackup.progress import SILENT, Progress
 from gitbackup.ui import filters
 from gitbackup.ui.forms import Form
+from gitbackup.ui.jobs import Jobs, Opened
 from gitbackup.ui.language import COOKIE, Language, chosen
 from gitbackup.ui.live import Live
 from gitbackup.ui.sessions import Session
 from gitbackup.ui.summaries import Summaries
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-Opened = Callable[[Progress], Backup]
 
 
 class Site:
@@ -43,6 +42,7 @@ class Site:
         self.live = Live(opened)
         self.summaries = Summaries()
         self.tallies = Tallies()  # of files that were counted, for whoever asks next
+        self.jobs = Jobs()
 
     @cached_property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment
 
+import gitbackup.report.text.restored
 import gitbackup.ui
 from gitbackup.ui.language import Language, chosen
 
@@ -40,7 +41,7 @@ def of_templates() -> Iterator[Sequence[str]]:
 
 def of_python() -> Iterator[Sequence[str]]:
     """Yield each text of the modules, or both its forms."""
-    for path in UI.rglob("*.py"):
+    for path in (*UI.rglob("*.py"), Path(gitbackup.report.text.restored.__file__)):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 yield from texts_of(node)

@@ -12,7 +12,17 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gitbackup.ui.pages import check, language, server, settings, timeline
+from gitbackup.ui.pages import (
+    bring_back,
+    check,
+    commit_now,
+    job,
+    language,
+    server,
+    settings,
+    timeline,
+    unfinished,
+)
 from gitbackup.ui.site import Site
 
 Handler = Callable[[Site, Request], Response]
@@ -38,4 +48,17 @@ ROUTES: tuple[Route, ...] = (
     Route("/settings/change", settings.change, changes=True),
     Route("/server", server.page),
     Route("/language/{code}", language.choose),
+    Route("/commit", commit_now.commit, changes=True),
+    Route("/restore", bring_back.restore_form),
+    Route("/restore", bring_back.restore, changes=True),
+    Route("/revert", bring_back.revert_form),
+    Route("/revert", bring_back.revert, changes=True),
+    Route("/undo", bring_back.undo, changes=True),
+    Route("/finish", unfinished.finish, changes=True),
+    Route("/job/{id}", job.page),
+    Route("/job/{id}/state", job.state),
+    Route("/job/{id}/confirm", bring_back.confirm, changes=True),
+    Route("/job/{id}/only", bring_back.only, changes=True),
+    Route("/job/{id}/again", bring_back.again, changes=True),
+    Route("/job/{id}/leave", bring_back.leave, changes=True),
 )

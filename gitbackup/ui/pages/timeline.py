@@ -21,6 +21,7 @@ from gitbackup.model.commits import CommitInfo, Pushed, Selection
 from gitbackup.report.text.sentences import reason
 from gitbackup.ui.badges import Badge, Badges
 from gitbackup.ui.live import Sight
+from gitbackup.ui.pages.unfinished import standing
 from gitbackup.ui.site import Site
 from gitbackup.ui.summaries import is_summed_up
 
@@ -144,6 +145,7 @@ def page(site: Site, request: Request) -> Response:
     sight = site.live.sight(AT_FIRST)
     days = [(day, [*rows]) for day, rows in groupby(commits.rows, lambda row: row.info.date.date())]
     told = {"days": days, "wanted": wanted, "problem": problem, **commits._asdict()}
+    told["standing"] = standing(site, site.backup())
     return site.page(
         request, "timeline.html", status=400 if problem else 200, **told, **_of_live(sight)
     )

@@ -1,0 +1,155 @@
+"""A restore, a revert or an undo as a job: its plan, the answer to it, and what it did.
+
+What is carried out is what was shown. The database is read again once the plan is confirmed, and if
+a key has changed by then, nothing is written: the new plan is shown, and asked about anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Event
+from typing import TYPE_CHECKING
+
+from gitbackup.model.changes import Action
+from gitbackup.model.file_groups import parts, unordered
+from gitbackup.model.keys import Key
+from gitbackup.plan.plan import Plan
+from gitbackup.ui.jobs import Job, Jobs, Opened, State
+from gitbackup.ui.shown_plan import ShownPlan
+from gitbackup.ui.wish import UNDO, Wish
+
+if TYPE_CHECKING:
+    from gitbackup.backup.events import AfterCommit
+    from gitbackup.restore.result import RestoreResult
+
+PATIENCE = 3600.0
+"""Seconds that a plan waits for an answer; meanwhile it has a temporary file."""
+
+
+class BringBack(Job):
+    """What somebody wants back. Without an answer to its plan nothing is written.
+
+    - `shown`: the plan that is, or was, shown last; `resumes`: whether it goes on with one that was
+      cut off;
+    - `moved`: the keys that had changed when the plan before was confirmed;
+    - `damaged`: what is wrong with files of the commit that are left out;
+    - `wrote`: whether it was begun to carry out a plan;
+    - `result` and `after`: what was done, and what followed its commits.
+    """
+
+    def __init__(self, opened: Opened, jobs: Jobs, wish: Wish) -> None:
+        super().__init__(opened, "gitbackup undo" if wish.kind == UNDO else "")
+        self.kind = wish.kind
+        self.wish = wish
+        self.shown: ShownPlan | None = None
+        self.resumes = False
+        self.moved: Sequence[Key] = ()
+        self.damaged: Sequence[str] = ()
+        self.result: RestoreResult | None = None
+        self.after: AfterCommit | None = None
+        self.wrote = False
+        self._jobs = jobs
+        self._answer = Event()
+        self._tolerant = False
+
+    def plan(self) -> None:
+        """Begin to make the plan, for the first time or anew."""
+        self._answer.set()
+        self.result = self.after = None
+        self._jobs.look(self, self._plan)
+
+    def confirm(self, turn: int, tolerant: bool = False) -> bool:
+        """Begin to carry out the plan of that turn, if it still waits for an answer and nothing
+        else writes. Return whether it has begun.
+
+        If `tolerant`, keys of the plan may have other values by then, which are saved.
+        """
+        answer = self._answer
+        if self.turn != turn:
+            return False
+        self._tolerant = tolerant
+        if not self._jobs.write(self, self._carry_out, after=State.ASKING):
+            return False
+        answer.set()
+        return True
+
+    def leave(self) -> None:
+        """Let the plan go: nobody is to be asked any more."""
+        self._answer.set()
+
+    def _plan(self) -> State:
+        self._answer = answer = Event()
+        restorer = self.wish.restorer(self.backup())
+        self.damaged, self.resumes = restorer.damaged, restorer.resumes
+
+        def see(plan: Plan) -> None:
+            self._pin(plan)
+            with ShownPlan(plan) as self.shown:
+                self._jobs.reach(self, State.ASKING)
+                answer.wait(PATIENCE)
+
+        restorer.plan(see)
+        return State.LEFT
+
+    def _pin(self, plan: Plan) -> None:
+        """From now on, the commit is the one that was meant, wherever its name leads later."""
+        if self.kind != UNDO:
+            self.wish = replace(self.wish, commit=plan.commit)
+        self.command = self.wish.command(plan.commit, plan.how)
+
+    def _carry_out(self) -> State:
+        backup = self.backup()
+        self.moved = ()
+        result = self.wish.restorer(backup).run(self._agreed, self._keep)
+        if self.moved:
+            self._jobs.look(self, self._plan)
+            return State.PLANNING
+        self.result = result
+        made = [*filter(None, (result.saved, *result.meanwhile, result.recorded))]
+        if made:
+            self.after = backup.events.after_commit(*made)
+        return State.DONE
+
+    def _agreed(self, plan: Plan) -> bool:
+        """Return whether a plan is the one that was confirmed."""
+        assert self.shown  # noqa: S101  it was confirmed
+        self.moved = differing(self.shown.plan, plan, self._tolerant)
+        self.wrote = self.wrote or not self.moved
+        return not self.moved
+
+    def _keep(self, result: RestoreResult) -> None:
+        self.result = result
+
+
+def differing(shown: Plan, now: Plan, tolerant: bool = False) -> Sequence[Key]:
+    """Return the keys to which another thing would happen than was shown; none if none would.
+
+    If `tolerant`, a key may hold another value by now, or need not be written any more.
+    """
+    if (shown.commit, shown.how, shown.server) != (now.commit, now.how, now.server):
+        return sorted(step.key for step in unordered(now.keys))
+    then, after = _steps(shown, now), _steps(now, shown)
+    if tolerant:
+        return sorted(
+            key for key, (action, _) in after.items() if then.get(key, ("", ""))[0] != action
+        )
+    moved = {key for key in then.keys() | after.keys() if then.get(key) != after.get(key)}
+    return sorted(moved | _other_conflicts(shown, now))
+
+
+def _steps(plan: Plan, other: Plan) -> dict[Key, tuple[Action, str]]:
+    """Return what happens to each key, and a digest of the value that it has; without keys that
+    both plans create in bulk."""
+    few, _ = parts(plan.keys)
+    known = {(new.db, new.path): [*new.names] for new in other.new_keys}
+    bulk = [new for new in plan.new_keys if known.get((new.db, new.path)) != [*new.names]]
+    created = (new.item(at) for new in bulk for at in range(len(new.names)))
+    return {step.key: (step.action, step.digest) for step in (*few, *created)}
+
+
+def _other_conflicts(one: Plan, other: Plan) -> set[Key]:
+    """Return the keys that have other conflicts in the one plan than in the other."""
+    differ = [each for each in one.conflicts if each not in other.conflicts]
+    differ += (each for each in other.conflicts if each not in one.conflicts)
+    return {each.key for each in differ}

@@ -1,0 +1,169 @@
+"""Work that goes on whether or not somebody looks: each job in a thread of its own.
+
+A job has its own Backup, and a page under its id, which any browser can come back to. One job at a
+time writes; others are told which.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from threading import Condition, Thread
+
+from gitbackup import Backup
+from gitbackup.errors import GitbackupError
+from gitbackup.progress import Progress
+
+Opened = Callable[[Progress], Backup]
+
+MOST = 30
+"""Jobs that are known at most: of those that have ended, the newest."""
+
+
+class State(StrEnum):
+    """How far a job has come."""
+
+    PLANNING = "planning"  # the database is read, to know what would change
+    ASKING = "asking"  # its plan is shown, and it waits for an answer
+    RUNNING = "running"  # it commits, or writes
+    DONE = "done"
+    FAILED = "failed"
+    LEFT = "left"  # nobody answered for long, and its plan was let go
+
+
+WORKING = (State.PLANNING, State.RUNNING)
+"""While it gets on by itself."""
+
+GOES_ON = (*WORKING, State.ASKING)
+"""While it is not at its end."""
+
+
+class Meter:
+    """A Progress that is asked, by whoever looks at the job, how far it has come."""
+
+    def __init__(self) -> None:
+        self.what = self.unit = ""
+        self.total: int | None = None
+        self.done = 0
+
+    def start(self, what: str, total: int | None, unit: str = "keys") -> None:
+        self.what, self.total, self.done, self.unit = what, total, 0, unit
+
+    def advance(self, count: int) -> None:
+        self.done += count
+
+    def finish(self) -> None:
+        self.what = ""
+
+
+class Job:
+    """One thing that is done: `kind` is what the command for it is called.
+
+    `command` has the words of that command. `error` is why it FAILED; None if that is a fault of
+    gitbackup, whose traceback is on standard error.
+    """
+
+    kind = ""
+
+    def __init__(self, opened: Opened, command: str) -> None:
+        self.id = secrets.token_hex(8)
+        self.command = command
+        self.began = datetime.now(UTC)
+        self.state = State.RUNNING
+        self.meter = Meter()
+        self.error: GitbackupError | None = None
+        self.turn = 0  # how many threads have begun with it
+        self._opened = opened
+
+    @property
+    def works(self) -> bool:
+        """Whether it gets on by itself now."""
+        return self.state in WORKING
+
+    def backup(self) -> Backup:
+        """Return a Backup for the thread that asks, which tells this job how far it is."""
+        return self._opened(self.meter)
+
+
+Work = Callable[[], State]
+"""What a thread does for a job. It returns the state that the job is in then, unless another
+thread has begun with the job by that time."""
+
+
+class Jobs:
+    """The jobs of one site."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Job] = {}
+        self._changed = Condition()
+        self._writing: Job | None = None
+
+    def newest(self) -> list[Job]:
+        """Return the jobs that are known, the newest first."""
+        with self._changed:
+            return [*reversed(self._known.values())]
+
+    def find(self, id_: str) -> Job | None:
+        """Return the job of that id; None if there is none, or none any more."""
+        return self._known.get(id_)
+
+    @property
+    def writing(self) -> Job | None:
+        """The job that commits or writes now; None if none does."""
+        return self._writing
+
+    def look(self, job: Job, work: Work) -> None:
+        """Begin a part of a job that only reads."""
+        with self._changed:
+            self._begin(job, State.PLANNING, work)
+
+    def write(self, job: Job, work: Work, after: State | None = None) -> bool:
+        """Begin the part of a job that commits or writes, if no other does that now.
+
+        With `after`, only if that is the state it is in. Return whether it has begun.
+        """
+        with self._changed:
+            if self._writing or (after and job.state is not after):
+                return False
+            self._begin(job, State.RUNNING, work)
+            return True
+
+    def reach(self, job: Job, state: State) -> None:
+        """Note how far a job has come."""
+        with self._changed:
+            job.state = state
+            if state is State.RUNNING:
+                self._writing = job
+            elif self._writing is job:
+                self._writing = None
+            self._changed.notify_all()
+
+    def settle(self, job: Job, seconds: float | None = None) -> bool:
+        """Wait while a job gets on by itself; return whether it has stopped within that time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not job.works, seconds)
+
+    def _begin(self, job: Job, state: State, work: Work) -> None:
+        job.error, job.meter, job.turn = None, Meter(), job.turn + 1
+        self._known.pop(job.id, None)
+        self._known[job.id] = job
+        self.reach(job, state)
+        past = [each for each in self._known.values() if each.state not in GOES_ON]
+        for old in past[:-MOST]:
+            del self._known[old.id]
+        name = f"{job.kind} {job.id}"
+        Thread(target=self._run, args=(job, job.turn, work), name=name, daemon=True).start()
+
+    def _run(self, job: Job, turn: int, work: Work) -> None:
+        state, error = State.FAILED, None
+        try:
+            state = work()
+        except GitbackupError as why:
+            error = why
+        finally:
+            with self._changed:
+                if job.turn == turn:
+                    job.error = error
+                    self.reach(job, state)

@@ -1,0 +1,110 @@
+"""What the page of a plan shows: its keys, a page at a time, and what changes inside them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+from starlette.requests import Request
+
+from gitbackup import Backup
+from gitbackup.commit.warnings import cut_off
+from gitbackup.diff.labels import NO_LABELS, Labels
+from gitbackup.format.codec import whole_number
+from gitbackup.format.names import key_list, key_name
+from gitbackup.model.changes import KeyDiff
+from gitbackup.model.merging import Conflict
+from gitbackup.report.html.frame import Space, space_of
+from gitbackup.report.html.inside import inside
+from gitbackup.report.html.rows import rows
+from gitbackup.report.text import conflicts
+from gitbackup.ui.bring_back import BringBack
+from gitbackup.ui.shown_plan import PAGE, ShownPlan, View
+from gitbackup.ui.site import Site
+
+CONFLICTS = 100
+"""Conflicts that are shown with their versions."""
+
+
+class Line(NamedTuple):
+    """A key of a plan: its number in it, its type, and as markup what changes inside."""
+
+    number: int
+    key: KeyDiff
+    space: Space
+    types: str
+    label: str
+    rows: Markup
+
+
+class Clash(NamedTuple):
+    """A conflict in words: which part of which key, and its three versions."""
+
+    key: str
+    part: str
+    before: str
+    after: str
+    now: str
+
+
+def known(site: Site, request: Request, job: BringBack, shown: ShownPlan) -> dict[str, Any]:
+    """Return what the template of a plan is to know."""
+    backup = site.backup()
+    query = request.query_params
+    number = whole_number(query.get("page", "1")) or 1
+    view = View(
+        query.get("place", ""), query.get("space", ""), query.get("action", ""),
+        query.get("q", ""), number,
+    )  # fmt: skip
+    found, labels = shown.page(view), _labels(backup)
+    pages = max(1, -(-found.of // PAGE))
+    return {
+        "shown": shown,
+        "plan": shown.plan,
+        "view": view,
+        "found": found,
+        "lines": [_line(number, key, labels) for number, key in found.keys],
+        "clashes": [_clash(each) for each in shown.plan.conflicts[:CONFLICTS]],
+        "spaces": [(*place, counts, _href(view, *place)) for place, counts in shown.spaces],
+        "newer": _href(view, page=number - 1) if number > 1 else "",
+        "older": _href(view, page=number + 1) if number < pages else "",
+        "moved": key_list(job.moved),
+        "ending": job.resumes or bool(backup.repository and cut_off(backup.repository)),
+    }
+
+
+def _labels(backup: Backup) -> Labels:
+    if backup.repository is None:
+        return NO_LABELS
+    return Labels(each.value for each in backup.config.in_force("label"))
+
+
+def _line(number: int, key: KeyDiff, labels: Labels) -> Line:
+    change, before, after = key.change, key.before, key.after
+    types = dict.fromkeys(entry["type"] for entry in (before, after) if entry)
+    inner = inside(rows(change, before, after, key.values))
+    return Line(
+        number,
+        key,
+        space_of(change.key),
+        " → ".join(types),
+        labels.of(change.key, after, before),
+        Markup("".join(inner)),  # noqa: S704  what it is made of is escaped
+    )
+
+
+def _clash(conflict: Conflict) -> Clash:
+    key, clash = conflict
+    versions = (conflicts.version(clash.part, each) for each in clash.versions)
+    return Clash(key_name(key), conflicts.part(clash), *versions)
+
+
+def _href(view: View, place: str | None = None, space: str = "", page: int = 1) -> str:
+    """Return the address of another page of the plan: of a namespace, or of the same view."""
+    if place is None:
+        place, space = view.place, view.space
+    query = {"place": place, "space": space, "action": view.action, "q": view.text}
+    told = {name: value for name, value in query.items() if value}
+    told |= {"page": str(page)} if page > 1 else {}
+    return f"?{urlencode(told, errors='surrogatepass')}#changing"

@@ -1,0 +1,35 @@
+"""What the page of a job says of what was done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gitbackup.format.names import key_list
+from gitbackup.report.text import restored
+from gitbackup.ui.bring_back import BringBack
+from gitbackup.ui.commit_now import CommitNow
+from gitbackup.ui.language import Language
+from gitbackup.ui.wish import quoted
+
+
+def committed(job: CommitNow) -> dict[str, Any]:
+    """Return what the template of a commit is to know."""
+    named = job.result.summary.namespaces.items() if job.result else ()
+    return {
+        "spaces_of": [(*place, counts, "") for place, counts in named],
+        "amend": f"gitbackup commit --amend -m {quoted(job.message or '')}",
+    }
+
+
+def brought_back(job: BringBack, language: Language) -> dict[str, Any]:
+    """Return what the template of a restore is to know, in the reader's language."""
+    result = job.result
+    if result is None or not result.applied:
+        return {"result": None}
+    clashes = dict.fromkeys(conflict.key for conflict in result.conflicts)
+    return {
+        "result": result,
+        "outcome": [*restored.outcome(result, words=language)],
+        "undone": [*restored.undone(result, job.damaged, words=language)],
+        "conflicting": key_list(clashes) if clashes else "",
+    }

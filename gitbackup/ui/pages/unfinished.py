@@ -1,0 +1,67 @@
+"""Restores that were cut off: what is told of them above the timeline, and what finishes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gitbackup import Backup
+from gitbackup.commit.warnings import cut_off, finishing
+from gitbackup.errors import UsageError
+from gitbackup.ui.jobs import Job, State
+from gitbackup.ui.language import later
+from gitbackup.ui.pages.bring_back import planned
+from gitbackup.ui.site import Site
+from gitbackup.ui.wish import Wish
+
+
+class Unfinished(NamedTuple):
+    """A restore that was cut off: `kind` and `commit` tell which, `wish` what finishes it here,
+    and `command` elsewhere; empty if only the words do that it was asked for with."""
+
+    kind: str
+    commit: str
+    wish: Wish | None
+    command: str
+
+
+class Standing(NamedTuple):
+    """What is to be known before anything else: the job that writes now, plans that wait for an
+    answer, and restores that were cut off."""
+
+    writing: Job | None
+    asking: Sequence[Job]
+    unfinished: Sequence[Unfinished]
+
+
+def standing(site: Site, backup: Backup) -> Standing:
+    """Return what stands now."""
+    writing = site.jobs.writing
+    asking = [job for job in site.jobs.newest() if job.state is State.ASKING]
+    return Standing(writing, asking, () if writing else unfinished(backup))
+
+
+def unfinished(backup: Backup) -> list[Unfinished]:
+    """Return the restores that were cut off, the last one first."""
+    if backup.repository is None:
+        return []
+    found = []
+    for begun in reversed(cut_off(backup.repository)):
+        wish = Wish.unfinished(begun)
+        kind = "undo" if begun.undoes else wish.kind if wish else "restore"
+        commit = (begun.undoes or begun.commit)[:7]
+        found.append(Unfinished(kind, commit, wish, finishing(backup.repository, begun)))
+    return found
+
+
+def finish(site: Site, request: Request) -> Response:
+    """Begin to plan the rest of a restore that was cut off."""
+    number = site.form(request).get("number")
+    known = {f"{at} {each.commit}": each.wish for at, each in enumerate(unfinished(site.backup()))}
+    wish = known.get(number)
+    if wish is None:
+        raise UsageError(later("This restore is finished, or goes on elsewhere."))
+    return planned(site, request, wish)
