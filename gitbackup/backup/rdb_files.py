@@ -139,6 +139,7 @@ class RdbFiles:
         ttl: Ttl = Ttl.KEEP,
         field_expiry: bool = True,
         to: str | None = None,
+        skip_unsupported: bool = False,
         see: See | None = None,
     ) -> Plan:
         """Return what a restore of a file would do; nothing is written. The plan is passed to `see`
@@ -162,7 +163,8 @@ class RdbFiles:
             def warned(plan: Plan) -> Plan:
                 return replace(plan, warnings=[*plan.warnings, *adopted.warnings])
 
-            restorer = self._context.restorer(request, server, to, aside)
+            skips = (False, skip_unsupported)
+            restorer = self._context.restorer(request, server, to, aside, *skips)
             return warned(restorer.plan(see and (lambda plan: see(warned(plan)))))
 
     def _loaded(

@@ -67,14 +67,6 @@ def expect_answer(ctx: click.Context, manner: PlanOptions) -> None:
         )
 
 
-def databases_of(moves: tuple[tuple[int, int], ...]) -> dict[int, int] | None:
-    databases: dict[int, int] = {}
-    for of, to in moves:
-        if databases.setdefault(of, to) != to:
-            raise UsageError(f"--db: database {of} can be restored into one database only")
-    return databases or None
-
-
 def carry_out(
     ctx: click.Context,
     backup: Backup,

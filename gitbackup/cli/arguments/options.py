@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,13 +21,11 @@ from gitbackup.cli.output import pager, terminal
 from gitbackup.cli.output.exit_codes import of_command
 from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError
 from gitbackup.model.access import LONGEST, Access
-from gitbackup.model.ttl import Ttl
 from gitbackup.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Opened = Callable[[str | None, Progress | None], Backup]
 
-MOVE = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 FOLDER = Path("data-git-backup")
 LOCK_WAIT = "gitbackup.lock-wait"
 FROM_REPLICAS = "gitbackup.from-replicas"
@@ -143,24 +140,6 @@ redact_option = click.option(
     help="Mask the values of matching keys, fields and JSON members. Repeatable.",
 )
 to_option = click.option("--to", metavar="URL", help="Write to another server.")
-ttl_option = click.option(
-    "--ttl",
-    type=click.Choice([policy.value for policy in Ttl]),
-    default=Ttl.KEEP.value,
-    show_default=True,
-    help="Expiry of restored keys: the same instant, the time that was left, or none.",
-)
-skip_unsupported_option = click.option(
-    "--skip-unsupported",
-    is_flag=True,
-    help="Leave out keys whose type the server does not know, such as a type of a module.",
-)
-without_field_expiry_option = click.option(
-    "--without-field-expiry",
-    is_flag=True,
-    help="Restore fields of hashes that expire so that they do not, for Redis before 7.4 and Valkey"
-    " before 9.",
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -223,30 +202,6 @@ pager_option = click.option(
 def read_at_length(command: Command) -> Command:
     """The options of a command whose output fills a screen: it says it in `pager.reading`."""
     return color_option(pager_option(command))
-
-
-def _moves(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> tuple[tuple[int, int], ...]:
-    """`3`, a database, or `3:5`, one that goes into another, as pairs of numbers."""
-    moves = []
-    for value in values:
-        found = MOVE.fullmatch(value)
-        if found is None:
-            wrong = f"{value!r} is neither a database, such as 3, nor a pair, such as 3:5."
-            raise click.BadParameter(wrong, ctx, param)
-        moves.append((int(found[1]), int(found[2] or found[1])))
-    return tuple(moves)
-
-
-move_option = click.option(
-    "--db",
-    "moves",
-    callback=_moves,
-    metavar="N[:M]",
-    multiple=True,
-    help="Only database N, into itself or into M. Repeatable. [default: all, or the URL's]",
-)
 
 
 html_option = click.option(

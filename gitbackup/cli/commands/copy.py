@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,22 +14,17 @@ from gitbackup.cli.arguments.options import (
     examples,
     lock_wait_option,
     logged_in,
-    move_option,
     password_in_url,
     repo_option,
-    skip_unsupported_option,
-    ttl_option,
-    without_field_expiry_option,
 )
+from gitbackup.cli.arguments.write_options import write_options
 from gitbackup.cli.output import terminal
 from gitbackup.cli.run_plan import (
     PlanOptions,
     carry_out,
-    databases_of,
     expect_answer,
     manner_options,
 )
-from gitbackup.model.ttl import Ttl
 
 PASSWORD = "GITBACKUP_TARGET_PASSWORD"  # noqa: S105  the name of a variable
 
@@ -45,7 +41,6 @@ PASSWORD = "GITBACKUP_TARGET_PASSWORD"  # noqa: S105  the name of a variable
 @repo_option
 @lock_wait_option
 @access_options
-@move_option
 @manner_options
 @click.option(
     "--delete/--no-delete",
@@ -53,9 +48,7 @@ PASSWORD = "GITBACKUP_TARGET_PASSWORD"  # noqa: S105  the name of a variable
     show_default=True,
     help="Whether to delete keys of the target that the source does not have.",
 )
-@skip_unsupported_option
-@ttl_option
-@without_field_expiry_option
+@write_options
 @click.argument("source", metavar="SOURCE-URL")
 @click.argument("target", metavar="TARGET-URL")
 @click.argument("patterns", metavar="[KEY-GLOB]...", nargs=-1)
@@ -63,12 +56,9 @@ PASSWORD = "GITBACKUP_TARGET_PASSWORD"  # noqa: S105  the name of a variable
 def copy(
     ctx: click.Context,
     repo: Path | None,
-    moves: tuple[tuple[int, int], ...],
+    values: dict[str, Any],
     manner: PlanOptions,
     delete: bool,
-    skip_unsupported: bool,
-    ttl: str,
-    without_field_expiry: bool,
     source: str,
     target: str,
     patterns: tuple[str, ...],
@@ -91,12 +81,9 @@ def copy(
         how = backup.copier(
             target,
             patterns=patterns,
-            databases=databases_of(moves),
             delete=delete,
-            ttl=Ttl(ttl),
-            field_expiry=not without_field_expiry,
-            skip_unsupported=skip_unsupported,
             to_password=os.environ.get(PASSWORD) or None,
+            **values,
         )
     terminal.warn_all(how.warnings)
     carry_out(ctx, backup, how, manner)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -12,25 +12,20 @@ from gitbackup.cli.arguments.options import (
     examples,
     lock_wait_option,
     logged_in,
-    move_option,
     open_backup,
     password_in_url,
     repo_option,
-    skip_unsupported_option,
     to_option,
-    ttl_option,
     url_option,
-    without_field_expiry_option,
 )
+from gitbackup.cli.arguments.write_options import write_options
 from gitbackup.cli.output import terminal
 from gitbackup.cli.run_plan import (
     PlanOptions,
     carry_out,
-    databases_of,
     expect_answer,
     manner_options,
 )
-from gitbackup.model.ttl import Ttl
 
 
 @click.command(
@@ -47,7 +42,6 @@ from gitbackup.model.ttl import Ttl
 @repo_option
 @lock_wait_option
 @url_option
-@move_option
 @manner_options
 @click.option(
     "--delete/--no-delete",
@@ -55,9 +49,7 @@ from gitbackup.model.ttl import Ttl
     show_default=True,
     help="Whether to delete keys that the file covers but does not contain.",
 )
-@skip_unsupported_option
-@ttl_option
-@without_field_expiry_option
+@write_options
 @to_option
 @click.option(
     "--encoding",
@@ -71,12 +63,9 @@ def import_(
     ctx: click.Context,
     repo: Path | None,
     url: str | None,
-    moves: tuple[tuple[int, int], ...],
+    values: dict[str, Any],
     manner: PlanOptions,
     delete: bool,
-    skip_unsupported: bool,
-    ttl: str,
-    without_field_expiry: bool,
     to: str | None,
     encoding: str | None,
     file: BinaryIO,
@@ -100,13 +89,10 @@ def import_(
             file,
             name,
             patterns=patterns,
-            databases=databases_of(moves),
             delete=delete,
-            ttl=Ttl(ttl),
-            field_expiry=not without_field_expiry,
             to=to,
             encoding=encoding,
-            skip_unsupported=skip_unsupported,
+            **values,
         )
     terminal.warn_all(how.warnings)
     carry_out(ctx, backup, how, manner)

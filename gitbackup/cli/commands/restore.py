@@ -16,18 +16,15 @@ from gitbackup.cli.arguments.options import (
     expect_rdb,
     lock_wait_option,
     logged_in,
-    move_option,
     open_backup,
     password_in_url,
     rdb_module_option,
     repo_option,
     server_option,
-    skip_unsupported_option,
     to_option,
-    ttl_option,
     url_option,
-    without_field_expiry_option,
 )
+from gitbackup.cli.arguments.write_options import write_options
 from gitbackup.cli.choose import choose
 from gitbackup.cli.completion import completions
 from gitbackup.cli.output import terminal
@@ -35,13 +32,11 @@ from gitbackup.cli.output.diff_output import labels_of
 from gitbackup.cli.run_plan import (
     PlanOptions,
     carry_out,
-    databases_of,
     expect_answer,
     manner_options,
     say_plan,
 )
 from gitbackup.errors import Ambiguous, Damaged, NewerFormat, UsageError
-from gitbackup.model.ttl import Ttl
 from gitbackup.plan.plan_json import read_plan
 from gitbackup.report.text.plan import plan_lines
 from gitbackup.system import available_memory
@@ -66,7 +61,6 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
 @repo_option
 @lock_wait_option
 @url_option
-@move_option
 @manner_options
 @click.option(
     "-i", "--interactive", is_flag=True, help="Choose keys and namespaces from a list first."
@@ -77,9 +71,7 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
     is_flag=True,
     help="Restore the intact files of a damaged commit, and delete nothing.",
 )
-@skip_unsupported_option
-@ttl_option
-@without_field_expiry_option
+@write_options
 @to_option
 @click.option(
     "--plan",
@@ -107,14 +99,11 @@ def restore(
     ctx: click.Context,
     repo: Path | None,
     url: str | None,
-    moves: tuple[tuple[int, int], ...],
+    values: dict[str, Any],
     manner: PlanOptions,
     interactive: bool,
     no_delete: bool,
     skip_damaged: bool,
-    skip_unsupported: bool,
-    ttl: str,
-    without_field_expiry: bool,
     to: str | None,
     file: IO[bytes] | None,
     rdb: Path | None,
@@ -143,8 +132,7 @@ def restore(
     expect_answer(ctx, manner)
     backup = open_backup(repo, url) if to else logged_in(repo, url)
     patterns = (commit_ish, *patterns) if rdb and commit_ish else patterns
-    words: dict[str, Any] = {"patterns": patterns, "databases": databases_of(moves), "to": to}
-    words |= {"delete": not no_delete, "ttl": Ttl(ttl), "field_expiry": not without_field_expiry}
+    words = {"patterns": patterns, "to": to, "delete": not no_delete, **values}
     with password_in_url():
         if rdb and manner.dry_run:
             see = partial(say_plan, backup, manner=manner)
@@ -156,11 +144,11 @@ def restore(
             commit = (
                 _adopted(backup, rdb, server, modules, manner.as_json) if rdb else commit_ish or ""
             )
-            skips = {"skip_damaged": skip_damaged, "skip_unsupported": skip_unsupported}
-            how = _meant(ctx, backup, commit, words | skips, manner)
+            words |= {"skip_damaged": skip_damaged}
+            how = _meant(ctx, backup, commit, words, manner)
             if interactive:
                 chosen = _chosen(ctx, backup, how, manner)
-                how = _meant(ctx, backup, commit, words | skips | chosen, manner)
+                how = _meant(ctx, backup, commit, words | chosen, manner)
     try:
         carry_out(ctx, backup, how, manner, how.damaged)
     except NewerFormat:
@@ -212,7 +200,7 @@ def _expect_plan_alone(ctx: click.Context) -> None:
     named = {
         "commit_ish": "COMMIT-ISH",
         "patterns": "key globs",
-        "moves": "--db",
+        "databases": "--db",
         "interactive": "-i",
         "no_delete": "--no-delete",
         "skip_damaged": "--skip-damaged",
