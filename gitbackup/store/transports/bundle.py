@@ -12,16 +12,16 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar, cast
 
 from gitbackup import wording
 from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.store.commits import rewrite
-from gitbackup.store.git.command import Commands, failure, file_errors, text
+from gitbackup.store.git.command import Commands, GitProcess, failure, file_errors, text
 from gitbackup.store.metadata import settings_ref
 from gitbackup.store.objects import refs
 from gitbackup.store.transports import restore_txt
@@ -38,6 +38,8 @@ from gitbackup.store.transports.remote_url import (
 from gitbackup.store.transports.transport import PushedRefs
 from gitbackup.system.atomic_file import SUFFIX as DRAFT
 from gitbackup.system.atomic_file import sweep, sync_folder
+
+T = TypeVar("T")
 
 SUFFIX, ENCRYPTED = ".bundle", ".age"
 _LONGEST_LINE = 1 << 20
@@ -225,20 +227,33 @@ def written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     Gives its path and its refs, proved. It goes with the context, unless it was moved.
     Raises GitbackupError where it cannot be written, Damaged where our objects are.
     """
+
+    def create(file: BinaryIO) -> GitProcess:
+        process = git.start("bundle", "create", "--quiet", "-", *_REVISIONS)
+        shutil.copyfileobj(process.stdout, file, 1 << 20)
+        return process
+
+    with drafted(path, create) as (draft, process):
+        result = process.finish()
+        if result.status:
+            raise failure("bundle", result)
+        yield draft, _prove(git, draft)
+
+
+@contextmanager
+def drafted(path: Path, write: Callable[[BinaryIO], T]) -> Iterator[tuple[Path, T]]:
+    """A file aside in the folder of `path`, synced to the disk; gives its path, and what `write`
+    returned, which has filled it. It goes with the context, unless it was moved."""
     with file_errors("write the bundle"):
         sweep(path.parent, prefix := f"~{path.stem}-")
         handle, name = tempfile.mkstemp(DRAFT, prefix, path.parent)
     draft = Path(name)
     try:
         with file_errors("write the bundle"), os.fdopen(handle, "wb") as file:
-            process = git.start("bundle", "create", "--quiet", "-", *_REVISIONS)
-            shutil.copyfileobj(process.stdout, file, 1 << 20)
+            done = write(cast("BinaryIO", file))
             file.flush()
             os.fsync(file.fileno())
-        result = process.finish()
-        if result.status:
-            raise failure("bundle", result)
-        yield draft, _prove(git, draft)
+        yield draft, done
     finally:
         draft.unlink(missing_ok=True)
 

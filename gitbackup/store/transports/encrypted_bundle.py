@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -28,6 +27,7 @@ from gitbackup.store.transports.bundle import (
     ENCRYPTED,
     Bundle,
     branches_in,
+    drafted,
     expect_complete,
     expect_kept,
     ours,
@@ -38,8 +38,7 @@ from gitbackup.store.transports.bundle import (
 from gitbackup.store.transports.bundle import SUFFIX as PLAIN
 from gitbackup.store.transports.remote_url import Remote, RemoteUrl, followed
 from gitbackup.store.transports.transport import PushedRefs
-from gitbackup.system.atomic_file import STALE, new_file, sweep
-from gitbackup.system.atomic_file import SUFFIX as DRAFT
+from gitbackup.system.atomic_file import STALE, new_file
 
 SUFFIX = PLAIN + ENCRYPTED
 _KNOWN = "gitbackup/encrypted.json"
@@ -164,22 +163,12 @@ def _write(
 ) -> None:
     """Encrypt a bundle into the folder, read it back, and give it its name."""
     path = path_of(remote.place)
-    with file_errors("write the bundle"):
-        sweep(path.parent, prefix := f"~{path.stem}-")
-        handle, name = tempfile.mkstemp(DRAFT, prefix, path.parent)
-    draft = Path(name)
-    try:
-        with file_errors("write the bundle"), os.fdopen(handle, "wb") as file:
-            digest = age.encrypt(plain, to, cast("BinaryIO", file))
-            file.flush()
-            os.fsync(file.fileno())
+    with drafted(path, lambda file: age.encrypt(plain, to, file)) as (draft, digest):
         if _sha256(draft) != digest:
             raise GitbackupError(f"what was written to {path.parent} reads back as something else")
         EncryptedBundle()._expect_kept(git, remote)  # it may have come meanwhile
         key_file.put(git.git_dir, path, to)
         put(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
     _remember(git, path, digest, held, to)
 
 
