@@ -19,6 +19,7 @@ import redis
 from redis.cluster import RedisCluster
 
 from gitbackup.live.connection.slots import slot
+from tests.meanwhile import meanwhile
 from tests.servers import LiveServer, StartServer, free_port, start_one
 from tests.watching import eventually
 
@@ -221,21 +222,15 @@ def a_node(start_server: StartServer, brand: str, slots: range = range(SLOTS)) -
 @contextmanager
 def turmoil(cluster: LiveCluster, pause: float) -> Iterator[None]:
     """Inside, slots with keys move back and forth, one about each `pause` seconds."""
-    stop = threading.Event()
 
-    def move() -> None:
+    def move(stop: threading.Event) -> None:
         chosen = random.Random(7)
         while not stop.wait(pause * chosen.random()):
             number = slot(b"{t%d}" % chosen.randrange(TAGS))
             cluster.move(number, chosen.randrange(cluster.primaries))
 
-    mover = threading.Thread(target=move)
-    mover.start()
-    try:
+    with meanwhile(move):
         yield
-    finally:
-        stop.set()
-        mover.join()
 
 
 TAGS, ACCOUNTS, EACH, COUNTERS = 30, 5, 100, 10
@@ -274,20 +269,14 @@ class Ledger:
     @contextmanager
     def writing(self, pause: float) -> Iterator[None]:
         """Inside, a client writes about each `pause` seconds."""
-        stop = threading.Event()
 
-        def write() -> None:
+        def write(stop: threading.Event) -> None:
             with self._cluster.client() as client:
                 while not stop.wait(pause):
                     self.step(client)
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
+        with meanwhile(write):
             yield
-        finally:
-            stop.set()
-            writer.join()
 
     @staticmethod
     def torn(values: dict[str, str]) -> set[int]:

@@ -3,6 +3,7 @@
 - `server`: each brand in turn; `servers`: each brand over RESP3 and over RESP2;
   `valkey`: one, for tests that need no more. All are empty and as configured at first.
 - `start_server(brand, tcp=..., **settings)`: a server of the test's own.
+- `backup`, `client`: a Backup and a client of `server`, or of what a file makes of it.
 
 - `stack`, `falkordb`: those with modules, of the extra `servers`: a skip where that is not
   installed, for some Pythons and systems have no wheels of it.
@@ -33,6 +34,7 @@ import pytest
 import redis
 from _pytest.mark import ParameterSet
 
+from gitbackup import Backup
 from gitbackup.errors import ServerError
 from gitbackup.live.server.embedded import EmbeddedServer, find_server
 
@@ -327,3 +329,15 @@ def free_port() -> int:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
     raise ServerError("no free port")
+
+
+@pytest.fixture
+def backup(server: LiveServer, tmp_path: Path) -> Backup:
+    """A Backup of the server into a repository that is not there yet."""
+    return Backup(tmp_path / "data", server.url)
+
+
+@pytest.fixture
+def client(server: LiveServer) -> redis.Redis:
+    """A client of the server that gets text."""
+    return server.client(decode_responses=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,11 +36,6 @@ def server(request: pytest.FixtureRequest) -> LiveServer:
 @pytest.fixture
 def client(server: LiveServer) -> redis.Redis:
     return server.client(decode_responses=True, protocol=3)
-
-
-@pytest.fixture
-def backup(server: LiveServer, tmp_path: Path) -> Backup:
-    return Backup(tmp_path / "data", server.url)
 
 
 def sources(client: redis.Redis) -> dict[str, str]:

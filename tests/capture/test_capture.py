@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import redis
@@ -20,13 +19,8 @@ ONE = '{"a": {"type": "string", "value": "%s"}}\n'
 
 
 @pytest.fixture
-def client(valkey: LiveServer) -> redis.Redis:
-    return valkey.client(decode_responses=True)
-
-
-@pytest.fixture
-def backup(valkey: LiveServer, tmp_path: Path) -> Backup:
-    return Backup(tmp_path / "data", valkey.url)
+def server(valkey: LiveServer) -> LiveServer:
+    return valkey
 
 
 def commit_by_hand(backup: Backup, files: dict[str, str]) -> None:

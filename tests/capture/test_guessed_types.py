@@ -24,11 +24,6 @@ def client(server: LiveServer) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def backup(server: LiveServer, tmp_path: Path) -> Backup:
-    return Backup(tmp_path / "data", server.url)
-
-
-@pytest.fixture
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[FileReplies]:
     """The replies of which entries were made."""
     found: list[FileReplies] = []

@@ -15,6 +15,7 @@ from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.model.keys import Entry
+from tests.meanwhile import meanwhile
 from tests.servers import LiveServer, StartServer
 
 MEGABYTE = 1024 * 1024
@@ -26,9 +27,8 @@ POSSIBLE = {("stays", False), ("expires", True)}
 @contextmanager
 def busy(server: LiveServer, write: Callable[[redis.client.Pipeline, int], None]) -> Iterator[None]:
     """Somebody writes in turns, each of them sent at once."""
-    stop = threading.Event()
 
-    def go_on() -> None:
+    def go_on(stop: threading.Event) -> None:
         with server.client() as client:
             turn = 0
             while not stop.is_set():
@@ -37,13 +37,8 @@ def busy(server: LiveServer, write: Callable[[redis.client.Pipeline, int], None]
                     write(pipe, turn)
                     pipe.execute()
 
-    writer = threading.Thread(target=go_on)
-    writer.start()
-    try:
+    with meanwhile(go_on):
         yield
-    finally:
-        stop.set()
-        writer.join()
 
 
 def read(server: LiveServer, db: int = 0) -> dict[bytes, Entry | None]:

@@ -26,11 +26,6 @@ def client(server: LiveServer) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def backup(server: LiveServer, tmp_path: Path) -> Backup:
-    return Backup(tmp_path / "data", server.url)
-
-
-@pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The first key of each file that was made of replies."""
     found: list[bytes] = []

@@ -14,6 +14,7 @@ import redis
 
 from gitbackup.cli.command_list import FAMILIES
 from tests.cli.user import GITBACKUP, Done, User, surroundings
+from tests.meanwhile import meanwhile
 from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
 from tests.web import git_host
@@ -295,14 +296,8 @@ def watch_a_change(client: redis.Redis) -> list[str]:
 def watched(what: str = "cmdline") -> Iterator[set[bytes]]:
     """Every command line, or every environment, that is to be seen while the context lasts."""
     seen: set[bytes] = set()
-    done = threading.Event()
-    watcher = threading.Thread(target=watch, args=(done, seen, what))
-    watcher.start()
-    try:
+    with meanwhile(lambda done: watch(done, seen, what)):
         yield seen
-    finally:
-        done.set()
-        watcher.join()
 
 
 def watch(done: threading.Event, seen: set[bytes], what: str) -> None:

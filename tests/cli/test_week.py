@@ -15,6 +15,7 @@ import redis
 from tests.cli.test_encrypted_push import new_key
 from tests.cli.test_restore_txt import commands, run
 from tests.cli.user import User
+from tests.meanwhile import meanwhile
 from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
 
@@ -47,9 +48,8 @@ def delete_api_key(client: redis.Redis, number: int) -> None:
 @contextmanager
 def traffic(server: LiveServer) -> Iterator[None]:
     """Requests of one API key are counted, without pause."""
-    stop = threading.Event()
 
-    def go_on() -> None:
+    def go_on(stop: threading.Event) -> None:
         with server.client() as client:
             while not stop.wait(0.002):
                 with client.pipeline() as pipe:
@@ -57,13 +57,8 @@ def traffic(server: LiveServer) -> Iterator[None]:
                     pipe.incrby("requests", 1)
                     pipe.execute()
 
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    try:
+    with meanwhile(go_on):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def knows(client: redis.Redis, number: int) -> list[bool]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,13 +60,8 @@ def yes(plan: Plan) -> bool:
 
 
 @pytest.fixture
-def client(valkey: LiveServer) -> redis.Redis:
-    return valkey.client(decode_responses=True)
-
-
-@pytest.fixture
-def backup(valkey: LiveServer, tmp_path: Path) -> Backup:
-    return Backup(tmp_path / "data", valkey.url)
+def server(valkey: LiveServer) -> LiveServer:
+    return valkey
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,8 +49,8 @@ def told(backup: Backup, a: str, b: str | None = None, **how: Any) -> str:
 
 
 @pytest.fixture
-def backup(valkey: LiveServer, tmp_path: Path) -> Backup:
-    return Backup(tmp_path / "data", valkey.url)
+def server(valkey: LiveServer) -> LiveServer:
+    return valkey
 
 
 def test_libraries_that_exchange_their_functions(valkey: LiveServer, backup: Backup) -> None:

@@ -14,6 +14,7 @@ from gitbackup.errors import ServerError
 from gitbackup.live.connection.slots import slot
 from gitbackup.live.server import staging_keys
 from tests.clusters import LiveCluster, a_node
+from tests.meanwhile import meanwhile
 from tests.servers import StartServer, every_brand
 from tests.watching import eventually, tree, watching
 
@@ -119,9 +120,8 @@ def test_what_is_called_one_point_in_time_is_one(start_server: StartServer, tmp_
     """One client counts in twenty slots, one after the other: no counter is ahead of the one
     before it, nor behind it by more than one."""
     node = a_node(start_server, "valkey")
-    stop = threading.Event()
 
-    def count() -> None:
+    def count(stop: threading.Event) -> None:
         with node.client() as client:
             while not stop.wait(0.02):
                 for number in range(20):
@@ -131,9 +131,7 @@ def test_what_is_called_one_point_in_time_is_one(start_server: StartServer, tmp_
         fill(client)
         for number in range(20):
             client.set(f"c:{number}", 0)
-    counter = threading.Thread(target=count)
-    counter.start()
-    try:
+    with meanwhile(count):
         backup, exact = Backup(tmp_path / "data", node.url), 0
         for _ in range(8):
             if backup.commit().consistency != "point-in-time":
@@ -142,9 +140,6 @@ def test_what_is_called_one_point_in_time_is_one(start_server: StartServer, tmp_
             found = [int(backup.entry("HEAD", f"c:{n}")[1]["value"]) for n in range(20)]
             assert found == sorted(found, reverse=True)
             assert found[0] - found[-1] <= 1
-    finally:
-        stop.set()
-        counter.join()
     assert exact
 
 

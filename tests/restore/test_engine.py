@@ -25,16 +25,6 @@ from tests.store.plain import git
 LATER = 4_102_444_800_123
 
 
-@pytest.fixture
-def client(server: LiveServer) -> redis.Redis:
-    return server.client(decode_responses=True)
-
-
-@pytest.fixture
-def backup(server: LiveServer, tmp_path: Path) -> Backup:
-    return Backup(tmp_path / "data", server.url)
-
-
 def yes(plan: Plan) -> bool:
     return True
 

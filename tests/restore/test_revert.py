@@ -100,8 +100,8 @@ def test_what_the_commit_did_not_touch_is_as_it_was_before_the_revert(
 
 
 @pytest.fixture
-def backup(valkey: LiveServer, tmp_path: Path) -> Backup:
-    return Backup(tmp_path / "data", valkey.url)
+def server(valkey: LiveServer) -> LiveServer:
+    return valkey
 
 
 def test_what_a_client_writes_while_it_is_asked_stays(valkey: LiveServer, backup: Backup) -> None:

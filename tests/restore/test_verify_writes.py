@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,13 +20,8 @@ from tests.servers import LiveServer
 
 
 @pytest.fixture
-def client(valkey: LiveServer) -> redis.Redis:
-    return valkey.client(decode_responses=True)
-
-
-@pytest.fixture
-def backup(valkey: LiveServer, tmp_path: Path) -> Backup:
-    return Backup(tmp_path / "data", valkey.url)
+def server(valkey: LiveServer) -> LiveServer:
+    return valkey
 
 
 def yes(plan: Plan) -> bool:

@@ -77,6 +77,12 @@ def the_index(packs: Path) -> Path:
     return found
 
 
+def import_by_git(packs: Path, stream: bytes) -> None:
+    """git itself makes a pack of a stream of `fast-import`."""
+    words = ("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet")
+    git(packs.parents[1], *words, stdin=stream)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_git_reads_objects_of_every_size(packs: Path, compressed: str, seed: int) -> None:
     random = Random(seed)
@@ -140,14 +146,7 @@ def test_files_have_the_modes_that_git_gives_them(packs: Path) -> None:
     try:
         write(packs, [b"ours"])
         stream = b"blob\ndata 5\ngit's\n"
-        git(
-            packs.parents[1],
-            "-c",
-            "fastimport.unpackLimit=0",
-            "fast-import",
-            "--quiet",
-            stdin=stream,
-        )
+        import_by_git(packs, stream)
     finally:
         os.umask(before)
     modes = {stat.S_IMODE(file.stat().st_mode) for file in packs.glob("pack-*.*")}
@@ -247,14 +246,7 @@ class TestPackedIds:
 
     def test_a_pack_that_git_made_is_read(self, packs: Path) -> None:
         stream = b"".join(b"blob\ndata 2\n%d\n\n" % n for n in range(9))
-        git(
-            packs.parents[1],
-            "-c",
-            "fastimport.unpackLimit=0",
-            "fast-import",
-            "--quiet",
-            stdin=stream,
-        )
+        import_by_git(packs, stream)
         known = PackedIds(packs)
         assert known.have(object_id(b"blob", b"7\n"))
         known.close()

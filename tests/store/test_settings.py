@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gitbackup.errors import Busy, UsageError
 from gitbackup.store.repository.repository import Repository
+from tests.meanwhile import meanwhile
 from tests.store.plain import git, settle
 
 URL = "rediss://user:p%40ss;word#1@host:6379/0"
@@ -89,9 +90,8 @@ def test_what_others_change_is_seen_at_once(
 def test_a_password_is_in_no_process_list(repository: Repository) -> None:
     password = secrets.token_hex()  # like nobody else's on this machine
     seen: list[bytes] = []
-    done = threading.Event()
 
-    def look() -> None:
+    def look(done: threading.Event) -> None:
         while not done.is_set():
             for file in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
@@ -100,12 +100,9 @@ def test_a_password_is_in_no_process_list(repository: Repository) -> None:
                     continue
             time.sleep(0)
 
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    for number in range(5):
-        repository.set("url", f"redis://:{password}{number}@host")
-    done.set()
-    watcher.join()
+    with meanwhile(look):
+        for number in range(5):
+            repository.set("url", f"redis://:{password}{number}@host")
 
     assert not any(password.encode() in line for line in seen)
 
