@@ -5,18 +5,25 @@ any other bytes are `base64:` and their base64 (RFC 4648, padded). It is injecti
 
 *Loose* text is what the wire gives: UTF-8 decoded with `surrogateescape`, which keeps any
 bytes. Only loose text that is also under the text rule can be written as JSON.
+
+A large text that was just read may be *written* text instead: under the text rule, as it stands in
+a file. Loose text with bytes that are no UTF-8 would take up to four times their memory.
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import json
 import math
 import re
+from codecs import utf_8_decode
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
+from io import BytesIO
 from typing import Any
 
 import orjson
@@ -34,6 +41,8 @@ LARGEST = 2**63 - 1  # a server counts no further
 DIGEST = 12  # digits of a hash that a person compares
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+PIECE = 3 << 18  # bytes that are made base64 at once; three are four digits, so nothing is padded
+Written = orjson.Fragment
 OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
@@ -57,6 +66,45 @@ def strict(value: str) -> str:
     if not value.startswith(PREFIX) and is_utf8(value):
         return value
     return PREFIX + base64.b64encode(raw(value)).decode("ascii")
+
+
+def write(data: bytes) -> Written:
+    """`data` as written text. It is made piece by piece, in little more memory than it takes."""
+    try:
+        pieces = _base64(data) if data.startswith(PREFIX.encode()) else _json(data)
+        return Written(_quoted(pieces))
+    except UnicodeDecodeError:
+        return Written(_quoted(_base64(data)))
+
+
+def _quoted(pieces: Iterable[bytes]) -> bytes:
+    whole = BytesIO()
+    whole.write(b'"')
+    whole.writelines(pieces)
+    whole.write(b'"')
+    return whole.getvalue()
+
+
+def _json(data: bytes) -> Iterator[bytes]:
+    """What stands between the quotes. Raises UnicodeDecodeError for what is no UTF-8."""
+    view, start = memoryview(data), 0
+    while start < len(data):
+        piece = view[start : start + PIECE]
+        text, used = utf_8_decode(piece, "strict", start + len(piece) == len(data))
+        yield orjson.dumps(text)[1:-1]
+        start += used
+
+
+def _base64(data: bytes) -> Iterator[bytes]:
+    yield PREFIX.encode()
+    view = memoryview(data)
+    for start in range(0, len(data), PIECE):
+        yield binascii.b2a_base64(view[start : start + PIECE], newline=False)
+
+
+def unwritten(value: Written) -> str:
+    """Written text as loose text."""
+    return loose(data(orjson.loads(orjson.dumps(value))))
 
 
 def is_utf8(value: str) -> bool:

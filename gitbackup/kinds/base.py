@@ -217,6 +217,9 @@ class Kind(ABC):
     documents = False
     """Whether its texts may be JSON documents, into which a path leads."""
 
+    takes_written = False
+    """Whether a text over 1 MiB may be told to `read()` as written text: see `codec.write`."""
+
     fields_expire = False
     """Whether parts of it may expire by themselves, which `field_expires_at` tells."""
 
@@ -418,7 +421,9 @@ def mapping(reply: Any) -> dict[str, Any]:
 
 
 def normal_text(value: Any, what: str) -> str:
-    """A string under the text rule. Raises ValueError for anything else."""
+    """A string under the text rule. Raises ValueError for anything else but written text."""
+    if type(value) is codec.Written:
+        return value  # type: ignore[return-value]  # only written
     if not isinstance(value, str):
         raise ValueError(f"{what} is not a string")
     if not value.startswith(codec.PREFIX):

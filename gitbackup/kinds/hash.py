@@ -58,6 +58,7 @@ class Hash(Kind):
     name = "hash"
     holds = Holds.FIELDS
     documents = True
+    takes_written = True
     fields_expire = True
     read_back = ReadBack.SCAN  # in that order if the hash is small
     replies: ClassVar[Mapping[str, Shape]] = {
@@ -79,7 +80,7 @@ class Hash(Kind):
                 (cursor, flat), encoding = yield [scan, ("OBJECT", "ENCODING", key)]
             else:
                 ((cursor, flat),) = yield [scan]
-            fields.update(pairs(flat))
+            fields.update(_pairs(flat))
             expect_new(cursor, seen)
             if cursor == "0":
                 break
@@ -161,6 +162,14 @@ class Hash(Kind):
     def rows(self, value: Any) -> Rows:
         found = (Row(field, content) for field, content in value.items())
         return Rows(found, len(value), "field", "fields")
+
+
+def _pairs(flat: list[Any]) -> Iterator[tuple[str, Any]]:
+    """Return the pairs of a reply whose large texts are written: a name is not."""
+    if codec.Written not in map(type, flat[::2]):
+        return pairs(flat)
+    names = (codec.unwritten(n) if type(n) is codec.Written else n for n in flat[::2])
+    return zip(names, flat[1::2], strict=True)
 
 
 def _fields(reply: Any) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from gitbackup.format import codec
 from gitbackup.kinds import base
 
 LARGEST = 2**63
@@ -40,6 +41,10 @@ def text_or_none(reply: Any) -> bool:
     return reply is None or type(reply) is str
 
 
+def large_text_or_none(reply: Any) -> bool:
+    return text_or_none(reply) or type(reply) is codec.Written
+
+
 def number_or_none(reply: Any) -> bool:
     return reply is None or is_number(reply)
 
@@ -50,4 +55,5 @@ def is_digits(text: Any) -> bool:
 
 def is_scan(reply: Any) -> bool:
     cursor, found = reply
-    return is_digits(cursor) and type(found) is list and {*map(type, found)} <= {str, bytes}
+    texts = {str, bytes, codec.Written}
+    return is_digits(cursor) and type(found) is list and {*map(type, found)} <= texts

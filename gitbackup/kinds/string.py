@@ -27,7 +27,7 @@ from gitbackup.kinds.base import (
     TextParts,
     normal_text,
 )
-from gitbackup.kinds.shapes import is_number, text_or_none
+from gitbackup.kinds.shapes import is_number, large_text_or_none, text_or_none
 from gitbackup.model.changes import Part, ValueChange
 from gitbackup.model.keys import Entry
 from gitbackup.model.merging import Versions
@@ -37,11 +37,12 @@ class String(Kind):
     name = "string"
     holds = Holds.TEXT
     documents = True
+    takes_written = True
     create_if_absent = ("NX",)
     create_until = "PXAT"
     read_back = ReadBack.WORD
     replies: ClassVar[Mapping[str, Shape]] = {
-        "GET": text_or_none,
+        "GET": large_text_or_none,
         "GETRANGE": text_or_none,
         "STRLEN": is_number,
     }

@@ -147,6 +147,8 @@ def _files(
     together = encode(entries)
     if len(together) <= LARGE:
         return [(path, together)]
+    if len(entries) == 1:
+        return [(beside(path, name_of(*entries)), together)]
     del together  # it may be as large as anything
     files, rest = [], {}
     for name, entry in sorted(entries.items()):
@@ -176,7 +178,10 @@ def encode_loose(entries: Mapping[str, Entry]) -> bytes:
         content = codec.encode(_written(entries))
     except TypeError:
         return codec.encode(_written(canonical(entries)))
-    return content if codec.MARK not in content else codec.encode(_written(canonical(entries)))
+    if codec.MARK not in content:
+        return content
+    del content  # it may be large
+    return codec.encode(_written(canonical(entries)))
 
 
 def encode_stored(entries: Mapping[str, Entry]) -> bytes:

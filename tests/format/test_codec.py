@@ -41,6 +41,16 @@ def test_text_is_a_plain_json_string(data: bytes) -> None:
     assert json.loads(codec.encode(codec.text(data))) == codec.text(data)
 
 
+@pytest.mark.parametrize("piece", [6, codec.PIECE])
+@given(st.binary() | st.text().map(codec.raw) | st.binary().map(lambda b: b"base64:" + b))
+def test_text_is_written_at_once_as_it_is_in_two_steps(piece: int, data: bytes) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "PIECE", piece)
+        written = codec.write(data)
+    assert codec.encode(written) == codec.encode(codec.text(data))
+    assert codec.unwritten(written) == codec.loose(data)
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_text_that_is_text_is_itself(text: str) -> None:
     expected = f"base64:{text}" if text.startswith("base64:") else text

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.format import codec
-from gitbackup.kinds import KINDS, canonical, normal_entry
+from gitbackup.kinds import KINDS, canonical, normal_entry, same
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect
 from gitbackup.live.read.alone_read import RetryAlone, whole
@@ -19,6 +19,7 @@ from gitbackup.live.read.bulk_read import SIMPLE
 from gitbackup.live.read.file_replies import File
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.model.keys import Entry
+from gitbackup.snapshot.file_format import encode_loose, encode_stored
 from tests.kinds.examples import EXAMPLES
 from tests.servers import LiveServer
 
@@ -127,3 +128,34 @@ def test_small_values_are_told_at_once_by_every_way(valkey: LiveServer) -> None:
     write(server, held)
     assert in_files(server, sorted(held), hears=False).keys() == held.keys()
     assert at_one_moment(server, held).keys() == held.keys()
+
+
+BIG = 1_100_000  # bytes: more than a mebibyte
+TEXTS = {
+    "words": "Zoë 🚀 \n".encode() * (BIG // 10),
+    "bytes": bytes(range(256)) * (BIG // 256),
+    "cut off": b"x" * BIG + "é".encode()[:1],
+    "like base64": b"base64:eA==" + b" " * BIG,
+    "zeros": bytes(BIG),
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_large_text_is_stored_as_any_other(server: Server, text: bytes) -> None:
+    """In bulk and alone, as a value, in a field, and as a name."""
+    value, small = codec.text(text), codec.text(text[:50])
+    held: dict[bytes, Entry] = {
+        b"string": {"type": "string", "value": value},
+        b"hash": {"type": "hash", "value": {"field": value, small: "1", value: small}},
+        b"list": {"type": "list", "value": [small, value]},
+        b"small": {"type": "string", "value": small},
+    }
+    write(server, held)
+    with KeyReader(server) as reader:
+        for found in (dict(reader.entries(0, held)), {key: reader.alone(0, key) for key in held}):
+            entries = {codec.loose(key): entry for key, entry in found.items() if entry}
+            stored = {codec.text(key): normal_entry(entry) for key, entry in held.items()}
+            assert encode_loose(entries) == encode_stored(stored)
+            assert all(same(found[key], entry) for key, entry in held.items())
+    sizes = [len(codec.encode(held[key])) for key in (b"string", b"hash", b"list")]
+    assert min(sizes) > BIG

@@ -11,11 +11,14 @@ from typing import Any
 
 from hiredis import ProtocolError, PushNotification, Reader
 
+from gitbackup.format import codec
+
 NOT_ENOUGH_DATA = object()
 NOTHING_YET = (BlockingIOError, TimeoutError)
 TLS_NOTHING_YET = "SSLWantReadError"  # by name: to import ssl takes as long as to dial
 CLOSED = "Connection closed by server."
 PIECE = 256 * 1024  # bytes received at once
+LARGE = 1024 * 1024  # bytes of a text that may be written text
 SLOWEST = 256  # bytes a second, at which an answer may come for ever
 MOST = 2 * 1024**3  # bytes of what is asked for at once; no answer is larger
 MOST_UNASKED = 1 << 17  # messages that nobody asked for, between two answers or two looks at them
@@ -51,32 +54,31 @@ class BulkParser:
         self.source = source
         """Where the replies come from; for what is sent in another form than theirs."""
         self.patience = source.gettimeout() or 0.0  # seconds
-        self._reader = Reader(
-            replyError=Refusal,
-            encoding="utf-8",
-            errors="surrogateescape",
-            notEnoughData=NOT_ENOUGH_DATA,
-        )
+        self._reader = _reader()
         self.told: list[list[Any]] = []
         self._held = bytearray()  # of what is received up to markers
         self._left = 0.0  # seconds
         self._came = 0  # bytes of what was asked for
 
-    def many(self, count: int, decoded: bool = True) -> list[Any]:
+    def many(self, count: int, decoded: bool = True, written: bool = False) -> list[Any]:
         """That many replies, error replies among them as exceptions that are not raised.
 
-        Their text is in bytes where it is not to be `decoded`.
+        Their text is in bytes where it is not to be `decoded`. It may be `written` if it is large.
 
         Raises OSError where the server goes away, or says more than anybody asked for.
         """
         self._begin()
         replies: list[Any] = []
-        gets = partial(self._reader.gets, decoded)
-        unasked = 0
+        unasked = waiting = 0
         while missing := count - len(replies):
-            found = [*islice(iter(gets, NOT_ENOUGH_DATA), missing)]
+            plain = not (written and waiting > LARGE)
+            found = self._complete(missing, decoded and plain)
+            if found and not plain:
+                self._write(found)
             if len(found) < missing:
-                self._reader.feed(self._more())
+                piece = self._more()
+                self._reader.feed(piece)
+                waiting = len(piece) + (0 if found else waiting)
             if PushNotification in map(type, found):
                 said = [reply for reply in found if type(reply) is PushNotification]
                 found = [reply for reply in found if type(reply) is not PushNotification]
@@ -85,6 +87,23 @@ class BulkParser:
                 self.told += said
             replies += found
         return replies
+
+    def _complete(self, count: int, decoded: bool) -> list[Any]:
+        """Return so many replies, or as many as there are of what was received."""
+        return [*islice(iter(partial(self._reader.gets, decoded), NOT_ENOUGH_DATA), count)]
+
+    def _write(self, replies: list[Any]) -> None:
+        """Decode replies in their place; what is large becomes written text."""
+        if not self._reader.has_data():
+            self._reader = _reader()  # the old one keeps the memory of what it has given
+        for at, reply in enumerate(replies):
+            replies[at] = None  # or the memory of two would be needed
+            if type(reply) is bytes:
+                replies[at] = codec.write(reply) if len(reply) > LARGE else codec.loose(reply)
+            else:
+                if isinstance(reply, list):  # or one that nobody asked for
+                    self._write(reply)
+                replies[at] = reply
 
     def parse(self, replies: bytes) -> list[Any]:
         """The replies that these bytes are; none may be half received.
@@ -182,3 +201,12 @@ class BulkParser:
             raise ConnectionResetError(CLOSED)
         self._reader.feed(piece)
         return True
+
+
+def _reader() -> Reader:
+    return Reader(
+        replyError=Refusal,
+        encoding="utf-8",
+        errors="surrogateescape",
+        notEnoughData=NOT_ENOUGH_DATA,
+    )

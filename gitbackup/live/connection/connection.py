@@ -77,13 +77,14 @@ class Connection:
         except OSError as error:
             raise self._lost(error) from None
 
-    def receive(self, count: int, decoded: bool = True) -> list[Any]:
+    def receive(self, count: int, decoded: bool = True, written: bool = False) -> list[Any]:
         """That many replies, in order, error replies among them as Refusals.
 
-        Their text is loose, or in bytes where it is not to be `decoded`.
+        Their text is loose, or in bytes where it is not to be `decoded`. It may be `written` if it
+        is large: see `codec.write`.
         """
         try:
-            replies = self._replies.many(count, decoded)
+            replies = self._replies.many(count, decoded, written)
         except TROUBLES as error:
             raise self._lost(error) from None
         if Refusal in map(type, replies):
@@ -145,11 +146,11 @@ class Connection:
             " valid: is it Redis, and does a proxy change its answers?"
         )
 
-    def ask(self, commands: list[Command]) -> list[Any]:
-        """Sends a batch and waits for its replies, error replies among them."""
+    def ask(self, commands: list[Command], written: bool = False) -> list[Any]:
+        """Sends a batch and waits for its replies as `receive()` does."""
         sent = with_asking(commands) if self.asking else commands
         self.send(sent)
-        replies = self.receive(len(sent))
+        replies = self.receive(len(sent), written=written)
         if self.asking:
             pairs = zip(sent, replies, strict=True)
             replies = [reply for command, reply in pairs if command is not ASKING]

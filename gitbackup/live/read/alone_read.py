@@ -93,7 +93,7 @@ def _rounds(connection: Connection, key: bytes, kind: Kind, server: Abilities) -
     commands = next(reading)
     for asked in count(1):
         _expect_memory(key, type_, asked)
-        replies = connection.ask(commands)
+        replies = connection.ask(commands, kind.takes_written)
         if refused(connection, commands, replies):
             return None
         try:

@@ -353,7 +353,9 @@ class BulkReader:
 
     def _settle(self, asked: Sequence[Asked]) -> Sequence[Outcome]:
         before = self._connection.receive(len(self._around))
-        replies = iter(self._connection.receive(sum(len(each.commands) for each in asked)))
+        written = all(kind_named(each.type).takes_written for each in asked)
+        count = sum(len(each.commands) for each in asked)
+        replies = iter(self._connection.receive(count, written=written))
         after = self._connection.receive(len(self._around))
         self._connection.expect([*self._around, *self._around], [*before, *after])
         if self._server.pexpiretime:
