@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -146,8 +146,10 @@ class Narrow:
     exclude: Sequence[str] = ()
     quiet: Sequence[str] = ()
 
-    def split(self, changes: Iterable[KeyChange]) -> Split:
+    def split(self, changes: Sequence[KeyChange]) -> Split:
         """Split the changes by these rules. Keys of no pattern or database are in no part."""
+        if self == EVERYTHING:
+            return Split(changes, (), ())
         matches = matcher(self.patterns)
         selected = [
             change

@@ -48,6 +48,11 @@ class EntrySource:
         self._left = KEPT
         self._last: dict[str, dict[Key, Entry]] = {}  # the last one that was asked for comes last
 
+    @property
+    def source(self) -> Source:
+        """The source whose files it decodes."""
+        return self._source
+
     def read(self, path: str) -> bytes:
         """Return the content of the file at `path`."""
         return self._source.read(path)

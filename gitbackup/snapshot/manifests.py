@@ -75,6 +75,8 @@ def parted(
     changes: Sequence[KeyChange], left: Callable[[Key], bool]
 ) -> tuple[Sequence[KeyChange], Sequence[KeyChange]]:
     """Return the changes without the keys that have left the scope, and these."""
+    if left is _none:
+        return changes, []
     left_scope = [each for each in changes if each.action is Action.REMOVED and left(each.key)]
     if not left_scope:
         return changes, left_scope

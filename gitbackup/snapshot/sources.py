@@ -6,6 +6,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from threading import Lock
 from typing import Protocol, Self
 
 from gitbackup.errors import Damaged
@@ -35,6 +36,11 @@ class StoredSource:
         self._repository = repository
         self._paths: deque[str] = deque()  # files whose contents come next
         self._contents: Iterator[bytes] = iter(())
+
+    def within(self, repository: Repository | None) -> StoredSource:
+        """Return the same files as this repository object reads them, such as one of another
+        thread."""
+        return StoredSource(repository, self.files)
 
     def prefetch(self, paths: Sequence[str]) -> None:
         """Announce that these files are read next, in this order, which makes that faster."""
@@ -118,9 +124,13 @@ def chosen(source: Source, databases: Sequence[tuple[int, int]] | None) -> Sourc
 
 
 class Spool:
-    """Contents by blob id, in memory up to a limit, beyond it in an unnamed temporary file."""
+    """Contents by blob id, in memory up to a limit, beyond it in an unnamed temporary file.
+
+    Several threads may read at once.
+    """
 
     def __init__(self) -> None:
+        self._reading = Lock()
         self._places: dict[str, tuple[int, int]] = {}
         self._file = temporary_file()
 
@@ -149,8 +159,9 @@ class Spool:
 
     def read(self, blob_id: str) -> bytes:
         start, length = self._places[blob_id]
-        self._file.seek(start)
-        return self._file.read(length)
+        with self._reading:
+            self._file.seek(start)
+            return self._file.read(length)
 
 
 class SpooledSource:
@@ -176,6 +187,10 @@ class LiveSource:
         self.files = files
         self._repository = repository
         self._spool = spool
+
+    def within(self, repository: Repository) -> LiveSource:
+        """Return the same files as this repository object reads them."""
+        return LiveSource(repository, self.files, self._spool)
 
     def read(self, path: str) -> bytes:
         blob_id = self.files[path]

@@ -10,12 +10,19 @@ from markupsafe import Markup
 from gitbackup.format import names
 from gitbackup.model.changes import Counts
 from gitbackup.report.html import frame
+from gitbackup.ui import links
 from gitbackup.ui.language import NAMES, Language
 
 
 def add(environment: Environment, language: Language) -> None:
-    """Give the templates of a language these filters, and the names of all `languages`."""
-    environment.globals["languages"] = NAMES
+    """Give the templates of a language these filters, the names of all `languages`, and links."""
+    environment.globals |= {
+        "languages": NAMES,
+        "of_key": links.of_key,
+        "raw_of": links.raw_of,
+        "restore_of": links.restore_of,
+        "revert_of": links.revert_of,
+    }
     environment.filters |= {
         "address": address,
         "age": language.age,

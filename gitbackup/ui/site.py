@@ -19,6 +19,7 @@ from gitbackup.ui.forms import Form
 from gitbackup.ui.jobs import Jobs, Opened
 from gitbackup.ui.language import COOKIE, Language, chosen
 from gitbackup.ui.live import Live
+from gitbackup.ui.pairs import Pairs
 from gitbackup.ui.sessions import Session
 from gitbackup.ui.summaries import Summaries
 
@@ -43,6 +44,7 @@ class Site:
         self.summaries = Summaries()
         self.tallies = Tallies()  # of files that were counted, for whoever asks next
         self.jobs = Jobs()
+        self.pairs = Pairs()
 
     @cached_property
     def name(self) -> str:

@@ -45,7 +45,7 @@ class LiveSite:
         err = self.stop()
         self.redis.close()
         if error[0] is None:
-            assert self.complaints == []
+            assert self.complaints == [], self.complaints
             assert "Traceback" not in err, err
 
     def stop(self) -> str:

@@ -23,12 +23,12 @@ from gitbackup.report.html.frame import (
     counted,
     framed,
     label,
-    marked,
     safe,
     space_of,
     toolbar,
 )
-from gitbackup.report.html.rows import Row, rows
+from gitbackup.report.html.inside import inside
+from gitbackup.report.html.rows import rows
 
 MOST_KEYS = 20_000
 """Keys on one page."""
@@ -113,12 +113,12 @@ def _places(
     """Yield the keys, by database and namespace; the database has a title if there are several."""
     several = len({space.place for space in counts}) > 1
     page = _Page(counts, labels)
-    for place, inside in groupby(items, lambda item: item[0].key.place):
+    for place, in_it in groupby(items, lambda item: item[0].key.place):
         if several:
             place_counts = sum((n for space, n in counts.items() if space.place == place), Counts())
             yield f'<details class="group place" open><summary><h2>{safe(place)}</h2>'
             yield f"{counted(place_counts)}</summary>\n"
-        yield from page.spaces(inside)
+        yield from page.spaces(in_it)
         if several:
             yield "</details>\n"
         if page.full:  # before groupby reads on
@@ -146,14 +146,14 @@ class _Page:
         return self.shown >= MOST_KEYS or self._text >= MOST_TEXT
 
     def spaces(self, items: Iterable[Item]) -> Iterator[str]:
-        for space, inside in groupby(items, lambda item: space_of(item[0].key)):
+        for space, in_it in groupby(items, lambda item: space_of(item[0].key)):
             each = self._counts[space]
             opened = " open" if not self.shown or self.shown + each.total <= OPEN else ""
             yield (
                 f'<details class="group space" id="s{self._numbers[space]}"{opened}><summary>'
                 f"<h3>{space.markup}</h3>{counted(each)}</summary>\n"
             )
-            yield from self._keys(inside)
+            yield from self._keys(in_it)
             yield "</details>\n"
             if self.full:
                 return
@@ -183,27 +183,5 @@ def _key(
         f"{label(labels.of(change.key, after, before))}"
         f"<small>{safe(types)}</small></summary><dl>"
     )
-    for row in rows(change, before, after, values):
-        yield _row(row)
+    yield from inside(rows(change, before, after, values))
     yield "</dl></details>\n"
-
-
-def _row(row: Row) -> str:
-    what = f"<dt>{safe(row.what)}</dt>" if row.what else ""
-    if row.lines:
-        lines = "".join(map(_line, row.lines))
-        return f"<div>{what}<dd><pre>{lines}</pre></dd></div>"
-    if row.note:
-        return f'<div>{what}<dd class="note">{safe(escape(row.note))}</dd></div>'
-    old, new = row.before, row.after
-    if old is not None and new is not None:
-        removed, added = marked(old, new)
-        return f"<div>{what}<dd><del>{removed}</del> <ins>{added}</ins></dd></div>"
-    side = f"<ins>{safe(new)}</ins>" if new is not None else f"<del>{safe(old or '')}</del>"
-    return f"<div>{what}<dd>{side}</dd></div>"
-
-
-def _line(line: str) -> str:
-    kind = {"+": "ins", "-": "del"}.get(line[:1])
-    text = safe(line[1:]) if kind or line[:1] == " " else f"<i>{safe(line)}</i>"
-    return f"<{kind or 'span'}>{text}</{kind or 'span'}>"

@@ -26,8 +26,13 @@ MOST_TEXT = 32_000_000
 
 SIGNS = {"added": "+", "changed": "~", "removed": "\N{MINUS SIGN}"}
 
-WORD = re.compile(r"\w+|\W")
-"""What is marked as a whole."""
+WORD = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"  # has no spaces around it
+    r"|[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+    r"|[\U0001f1e6-\U0001f1ff]{2}"  # a flag
+    r"|\W(?:[\ufe0f\U0001f3fb-\U0001f3ff]|\u200d\W)*"  # an emoji, with all that belongs to it
+)
+"""What is marked as a whole: a word, a Chinese or Japanese character, an emoji, a sign."""
 
 QUOTES = 2
 """Characters around a text, which two texts have in common in any case."""

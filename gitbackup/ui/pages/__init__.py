@@ -15,7 +15,9 @@ from starlette.responses import Response
 from gitbackup.ui.pages import (
     bring_back,
     check,
+    commit,
     commit_now,
+    compare,
     job,
     language,
     server,
@@ -47,6 +49,8 @@ ROUTES: tuple[Route, ...] = (
     Route("/settings", settings.page),
     Route("/settings/change", settings.change, changes=True),
     Route("/server", server.page),
+    Route("/commit/{id}", commit.page),
+    Route("/diff", compare.page),
     Route("/language/{code}", language.choose),
     Route("/commit", commit_now.commit, changes=True),
     Route("/restore", bring_back.restore_form),

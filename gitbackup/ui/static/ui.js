@@ -53,7 +53,7 @@ const gitbackup = (() => {
     at?.classList.remove("at");
     at = items[Math.max(0, Math.min(items.length - 1, next))];
     at.classList.add("at");
-    const target = at.matches("a, summary, button, [tabindex]") ? at : at.querySelector("[data-open], a[href], summary");
+    const target = at.matches("a, summary, button, [tabindex]") ? at : at.querySelector("[data-open]") ?? at.querySelector("a[href], summary");
     target?.focus({ preventScroll: true });
     at.scrollIntoView({ block: "nearest" });
   };

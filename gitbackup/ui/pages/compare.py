@@ -1,0 +1,238 @@
+"""What differs between two commits, or a commit and the database: all of it, a group, or a key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gitbackup import Backup
+from gitbackup.history.entry import stored
+from gitbackup.model.changes import Action, Counts, KeyChange, KeyDiff
+from gitbackup.model.commits import CommitInfo
+from gitbackup.model.keys import Entry, Key
+from gitbackup.snapshot.compare import key_diff, masked
+from gitbackup.store.objects.trees import EMPTY_TREE
+from gitbackup.ui.asked import Asked
+from gitbackup.ui.commands import glob_of, word
+from gitbackup.ui.entries import entry_in, labels_of, redaction_of
+from gitbackup.ui.groups import Group, Groups, counted
+from gitbackup.ui.pairs import Pair, repository_of
+from gitbackup.ui.shown import ShownKey, says, shown
+from gitbackup.ui.site import Site
+
+KEYS = 50
+"""Keys of a group on one page."""
+
+LOOKED_AT_ONCE = 256
+"""Keys that are read before the clock is looked at."""
+
+PATIENCE = 3.0
+"""Seconds for which a text is looked for before the page shows what was found so far."""
+
+
+class Place(NamedTuple):
+    """A database on a page: how many of its keys differ, without quiet ones, and its groups."""
+
+    name: str
+    counts: Counts
+    groups: list[ShownGroup]
+
+
+class ShownGroup(NamedTuple):
+    """A namespace on a page.
+
+    `keys` are None if it is folded. `href` leads to all of them, `older` to those that come after,
+    and `newer` to those before; empty if there are none.
+    """
+
+    group: Group
+    href: str
+    keys: Sequence[ShownKey] | None = None
+    older: str = ""
+    newer: str = ""
+
+
+class Found(NamedTuple):
+    """Keys in which a text was found, among so many `looked` at; `more` leads to the next."""
+
+    keys: Sequence[ShownKey]
+    looked: int
+    of: int
+    more: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page shows of a pair: its groups, one of them, or the keys in which a text is."""
+
+    asked: Asked
+    pair: Pair
+    groups: Groups
+    places: Sequence[Place] = ()
+    found: Found | None = None
+
+    @property
+    def counts(self) -> Counts:
+        return counted(self.groups.every)
+
+    @property
+    def hidden(self) -> Counts:
+        return counted(self.groups.every, quiet=True)
+
+    @property
+    def spaces(self) -> list[tuple[str, str, Counts, str]]:
+        """Return each namespace as `spaces` of parts.html takes it."""
+        several = [group for group in self.groups.every if not group.quiet]
+        return [
+            (*group.space, group.counts, self.asked.of_group(group).href()) for group in several
+        ]
+
+
+def page(site: Site, request: Request) -> Response:
+    """Return the page of two sides."""
+    asked = Asked.of(request)
+    backup = site.backup()
+    a = asked.a if asked.a == EMPTY_TREE else backup.resolve(asked.a)
+    asked = asked.by(a=a, b=backup.resolve(asked.b) if asked.b else "")
+    if asked.name:
+        return _of_key(site, request, backup, asked)
+    view = looked_at(site, request, backup, asked)
+    return site.page(
+        request,
+        "compare.html",
+        asked=asked,
+        view=view,
+        sides=[info_of(backup, side) for side in (asked.a, asked.b)],
+        command=command(site, asked),
+        path="/diff",
+        clear=asked.whole().href(),
+    )
+
+
+def looked_at(site: Site, request: Request, backup: Backup, asked: Asked) -> View | None:
+    """Return what a page shows; None if that takes longer than a reader likes to wait."""
+    waits = "wait" in request.query_params
+    if asked.reading:
+        pair = site.pairs.reading(asked.reading)
+        if pair is None:
+            waits, asked = True, asked.by(reading="")
+    if not asked.b and not asked.reading:
+        pair = site.pairs.live(backup, asked.a) if waits else None
+    elif asked.b:
+        quick = waits or site.pairs.is_quick(backup, asked.a, asked.b)
+        pair = site.pairs.of(backup, asked.a, asked.b) if quick else None
+    if pair is None:
+        return None
+    return _view(backup, pair, asked.by(reading=pair.reading))
+
+
+def _view(backup: Backup, pair: Pair, asked: Asked) -> View:
+    groups = pair.narrowed(asked.filter)
+    if asked.text:
+        return View(asked, pair, groups, found=_found(backup, pair, groups, asked))
+    if asked.space is not None:
+        place, _, name = asked.space.partition("/")
+        group = groups.find(place, name, asked.quiet)
+        chosen = {group} if group else set()
+        return View(asked, pair, groups, [*_places(backup, pair, Groups(chosen), asked, chosen)])
+    return View(asked, pair, groups, [*_places(backup, pair, groups, asked, groups.opened())])
+
+
+def _places(
+    backup: Backup, pair: Pair, groups: Groups, asked: Asked, opened: Set[Group]
+) -> Iterator[Place]:
+    for name, inside in groups.places():
+        found = [_group(backup, pair, each, asked, each in opened) for each in inside]
+        yield Place(name, counted(inside), found)
+
+
+def _group(backup: Backup, pair: Pair, group: Group, asked: Asked, opened: bool) -> ShownGroup:
+    href = asked.of_group(group).href()
+    if not opened:
+        return ShownGroup(group, href)
+    start, total = asked.start, group.counts.total
+    keys = _shown(backup, pair, group.some(start, start + KEYS), asked)
+    older = asked.of_group(group, start + KEYS).href() if start + KEYS < total else ""
+    newer = asked.of_group(group, max(start - KEYS, 0)).href() if start else ""
+    return ShownGroup(group, href, keys, older, newer)
+
+
+def _shown(
+    backup: Backup, pair: Pair, changes: Sequence[KeyChange], asked: Asked
+) -> list[ShownKey]:
+    return [*shown(pair.read(repository_of(backup), changes), labels_of(backup), asked)]
+
+
+def _found(backup: Backup, pair: Pair, groups: Groups, asked: Asked) -> Found:
+    """Look for a text in what differs, from one key on, until a page is full or time is up."""
+    wanted, until = asked.text.casefold(), time.monotonic() + PATIENCE
+    at, total = asked.start, len(groups)
+    found = list[KeyDiff]()
+    while at < total and len(found) < KEYS and time.monotonic() < until:
+        changes = groups.some(at, at + LOOKED_AT_ONCE)
+        for diff in pair.read(repository_of(backup), changes):
+            at += 1
+            if says(diff, wanted):
+                found.append(diff)
+                if len(found) == KEYS:
+                    break
+    more = asked.by(start=at).href() if at < total else ""
+    return Found([*shown(found, labels_of(backup), asked)], at, total, more)
+
+
+def _of_key(site: Site, request: Request, backup: Backup, asked: Asked) -> Response:
+    key = Key(asked.db or 0, stored(asked.name))
+    diff = None
+    before, after = _entries(site, backup, asked, key)
+    if (before or after) and before != after:
+        action = Action.CHANGED if before and after else Action.ADDED if after else Action.REMOVED
+        whole = key_diff(KeyChange(key, action, None, None), before, after)
+        (diff,) = shown([masked(whole, redaction_of(backup))], labels_of(backup), asked)
+    return site.page(
+        request,
+        "compare_key.html",
+        status=200 if before or after else 404,
+        asked=asked,
+        key=key,
+        shown=diff,
+        sides=[info_of(backup, side) for side in (asked.a, asked.b)],
+        there=(before, after),
+        command=command(site, asked, key),
+    )
+
+
+def _entries(
+    site: Site, backup: Backup, asked: Asked, key: Key
+) -> tuple[Entry | None, Entry | None]:
+    """Return a key's entries on both sides."""
+    before = None if asked.a == EMPTY_TREE else entry_in(backup, asked.a, key)
+    if asked.b:
+        return before, entry_in(backup, asked.b, key)
+    pair = site.pairs.reading(asked.reading) or site.pairs.live(backup, asked.a)
+    change = pair.groups.change(key)
+    if change is None:
+        return before, before
+    (diff,) = pair.read(repository_of(backup), [change]).comparison.pairs()
+    return diff[1], diff[2]
+
+
+def info_of(backup: Backup, side: str) -> CommitInfo | None:
+    """Return what is known of a side; None for the database and for nothing."""
+    return repository_of(backup).commit_info(side) if side not in ("", EMPTY_TREE) else None
+
+
+def command(site: Site, asked: Asked, key: Key | None = None) -> str:
+    """Return the command that shows the same, to be pasted; empty if there is none."""
+    if asked.a == EMPTY_TREE:
+        return site.pasted(f"gitbackup show {asked.b[:12]}")
+    words = ["gitbackup diff", *(side[:12] for side in (asked.a, asked.b) if side)]
+    if key and key.db > 0:
+        words.append(f"--db {key.db}")
+    if key or asked.key:
+        words += ["--", glob_of(key.name) if key else word(asked.filter.glob)]
+    return site.pasted(" ".join(words))

@@ -1,0 +1,96 @@
+"""One key that differs, as a template shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from gitbackup.diff.labels import Labels
+from gitbackup.model.changes import KeyChange, KeyDiff
+from gitbackup.model.keys import Key
+from gitbackup.report.html.inside import inside
+from gitbackup.report.html.rows import Row, rows
+from gitbackup.ui.asked import Asked
+
+MOST_TEXT = 1_000_000
+"""Characters of the rows on one page; keys that come then are shown without theirs."""
+
+
+class ShownKey(NamedTuple):
+    """A key that differs, with the rows of what differs inside; None where they are too much.
+
+    `anchor` is its name within a page, `href` the page of its own, `redacted` whether something
+    of it is masked.
+    """
+
+    change: KeyChange
+    anchor: str
+    href: str
+    types: tuple[str, ...]
+    label: str
+    rows: Markup | None
+    redacted: bool
+
+    @property
+    def key(self) -> Key:
+        return self.change.key
+
+
+def shown(diffs: Iterable[KeyDiff], labels: Labels, asked: Asked) -> Iterator[ShownKey]:
+    """Yield keys as a template shows them, each linked to its page."""
+    left = MOST_TEXT
+    for diff in diffs:
+        key = diff.change.key
+        anchor = _anchor(key)
+        text = "".join(inside(_rows(diff), f"{anchor}-")) if left > 0 else None
+        left -= len(text or "")
+        types = dict.fromkeys(entry["type"] for entry in (diff.before, diff.after) if entry)
+        yield ShownKey(
+            diff.change,
+            anchor,
+            asked.whole().by(db=key.db, name=key.name).href(),
+            tuple(types),
+            labels.of(key, diff.after, diff.before),
+            None if text is None else Markup(text),  # noqa: S704  what it is made of is escaped
+            diff.redacted,
+        )
+
+
+def _rows(diff: KeyDiff) -> Iterator[Row]:
+    return rows(diff.change, diff.before, diff.after, diff.values)
+
+
+def _anchor(key: Key) -> str:
+    digest = blake2b(f"{key.db}:{key.name}".encode("utf-8", "surrogatepass"), digest_size=6)
+    return f"k{digest.hexdigest()}"
+
+
+def says(diff: KeyDiff, wanted: str) -> bool:
+    """Return whether what differs in a key contains a text, in small letters or large ones.
+
+    It looks at what is shown: in a redacted diff, at nothing that is masked.
+    """
+    sides = [diff.before, diff.after] if not (diff.before and diff.after) else []
+    found = [entry["value"] for entry in sides if entry]
+    found += [each for value in diff.values for each in (value.name, value.before, value.after)]
+    found += [[*value.path] for value in diff.values]
+    return any(wanted in text.casefold() for text in _texts(found))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text within a JSON value, names and numbers too."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            yield from each
+            waiting += each.values()
+        elif isinstance(each, list | tuple):
+            waiting += each
+        elif each is not None:
+            yield str(each)
