@@ -102,8 +102,7 @@ class _Answer:
             )
 
     def _error(self, request: Request, status: int, sentence: str) -> Response:
-        said = self._site.language(request).say(sentence)
-        return self._site.page(request, "error.html", status=status, message=said)
+        return self._site.error(request, status, sentence)
 
 
 async def _in_thread(work: Callable[[], Response]) -> Response:

@@ -10,10 +10,10 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST = 256
-"""Connections at a time, below the 1024 files that a process may usually have open."""
+"""Connections at a time: with the backlog below the 1024 files that a process may usually open."""
 
-BACKLOG = 64
-"""Connections that the system accepts before we do."""
+BACKLOG = 256
+"""Connections that the system accepts before we do, and that we take at a time."""
 
 PATIENCE = 20.0
 """Seconds for all of a request, and for a piece of an answer to be taken."""

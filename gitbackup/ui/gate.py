@@ -8,13 +8,14 @@ POST with the token of that login.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitbackup.errors import UsageError
@@ -101,17 +102,19 @@ class Gate:
         session = self._sessions.find(self._cookie(request), _is_used(request))
         if session is None:
             return self._outside(request)
+        session.admit(request)
         if request.method == "POST":
             form = await _form(request, MOST_BYTES)
             _expect_token(request, form, session)
             form.attach(request)
-        if request.url.path == LEAVE and request.method == "POST":
-            return self._leave(request)
-        session.admit(request)
+            if request.url.path == LEAVE:
+                return self._leave(request)
         return None
 
     def _expect_own_name(self, request: Request) -> None:
-        name, _ = _parts(_host(request))
+        name, port = _parts(_host(request))
+        if not re.fullmatch("[0-9]{0,5}", port):
+            raise Refused(400, "The request does not say to whom it is.")
         if name not in self._door.names and not (self._door.addresses and _is_address(name)):
             raise Refused(403, later("This site is not known by that name."))
 
@@ -188,10 +191,11 @@ class Gate:
         return self._site.page(request, "enter.html", status=status, **how)
 
     def _refusal(self, request: Request, refused: Refused) -> Response:
-        sentence = self._site.language(request).say(str(refused))
-        headers = {name.replace("_", "-"): value for name, value in refused.headers.items()}
-        headers |= {"Connection": "close"}  # what else it sent is not read
-        return PlainTextResponse(f"{sentence}\n", refused.status, headers)
+        answer = self._site.error(request, refused.status, str(refused))
+        for name, value in refused.headers.items():
+            answer.headers[name.replace("_", "-")] = value
+        answer.headers["Connection"] = "close"  # what else it sent is not read
+        return answer
 
     def _while_it_goes_on(self, session: Session, send: Send) -> Send:
         """Return a `send` that ends an answer which goes on for longer than its login."""
@@ -229,6 +233,8 @@ def _expect_plain(request: Request) -> None:
     for name in ("host", "origin", "content-length", "sec-fetch-site"):
         if len(request.headers.getlist(name)) > 1:
             raise Refused(400, "The request says a thing twice.")
+    if request.scope["http_version"] not in ("1.0", "1.1"):
+        raise Refused(400, "Only HTTP/1.0 and HTTP/1.1 are understood.")
     if not request.headers.get("host") or not request.scope["path"].startswith("/"):
         raise Refused(400, "The request does not say to whom it is.")
     if "content-length" in request.headers and "transfer-encoding" in request.headers:

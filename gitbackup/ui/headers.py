@@ -33,7 +33,14 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
-SHOWN = ("text/html", "text/css", "text/javascript", "application/json", "image/svg+xml")
+SHOWN = (
+    "text/html",
+    "text/plain",
+    "text/css",
+    "text/javascript",
+    "application/json",
+    "image/svg+xml",
+)
 """Types that a browser may show; others, and what a page says so of, it only saves."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from gitbackup import Backup
 from gitbackup.history.growth import Tallies
@@ -77,6 +77,13 @@ class Site:
         }
         text = self._environments[language.code].get_template(template).render(known)
         return HTMLResponse(text, status)
+
+    def error(self, request: Request, status: int, sentence: str) -> Response:
+        """Return a page that says what did not work; only the sentence before the login."""
+        said = self.language(request).say(sentence)
+        if Session.of(request) is None:
+            return PlainTextResponse(f"{said}\n", status)
+        return self.page(request, "error.html", status=status, message=said)
 
     def form(self, request: Request) -> Form:
         """Return what the form that a request sends holds."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import redis
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
@@ -24,14 +24,20 @@ class LiveSite:
     fail the test at its end unless it takes them away.
     """
 
-    def __init__(self, server: LiveServer, repo: Path, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        server: LiveServer,
+        repo: Path,
+        options: Sequence[str] = (),
+        env: Mapping[str, str] = {},
+    ) -> None:
         self.server = server
         self.repo = repo
         self.complaints: list[str] = []
         words = ["ui", "--no-browser", "--port", "0", "--repo", str(repo), "--url", server.url]
         self.process = subprocess.Popen(
             [*GITBACKUP, *words, *options],
-            env=surroundings({}),
+            env=surroundings(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -58,13 +64,23 @@ class LiveSite:
         """The URL with the token that the command printed."""
         assert self.process.stdout
         line = self.process.stdout.readline()
-        assert "/enter?token=" in line, line + self.process.communicate()[1]
-        return "http" + line.strip().rpartition("http")[2]
+        assert line.startswith("gitbackup ui: http"), line + self.process.communicate()[1]
+        return line.removeprefix("gitbackup ui: ").strip()
 
     @property
     def url(self) -> str:
         """The URL of the first page, without a slash at its end."""
-        return self.entrance.partition("/enter")[0]
+        return self.entrance.partition("/enter")[0].rstrip("/")
+
+    @property
+    def cookie(self) -> str:
+        """What the browser sends along as it is logged in."""
+        return "; ".join(f"{one['name']}={one['value']}" for one in self.context.cookies())
+
+    @property
+    def csrf(self) -> str:
+        """What the forms of the page send along."""
+        return str(self.page.get_attribute('meta[name="csrf"]', "content"))
 
     @cached_property
     def redis(self) -> redis.Redis:
@@ -94,15 +110,14 @@ class LiveSite:
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.complaints.append(message.text)
 
-    def post(self, path: str, form: dict[str, Any]) -> int:
-        """Send a form as a script of the page would, and return the status."""
+    def post(self, path: str, form: Mapping[str, str]) -> int:
+        """Send a form as a script of the page does, and return the status of what came back."""
         sent = """async ([path, form]) => {
-            const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
+            const token = document.querySelector('meta[name="csrf"]').content;
             const sent = await fetch(path, {
                 method: "POST",
                 body: new URLSearchParams(form),
                 headers: {"X-CSRF-Token": token},
-                redirect: "manual",
             });
             return sent.status;
         }"""
