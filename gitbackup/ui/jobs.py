@@ -109,6 +109,12 @@ class Jobs:
         """Return the job of that id; None if there is none, or none any more."""
         return self._known.get(id_)
 
+    def working(self, like: Job) -> Job | None:
+        """Return a job that does the same as another one now; None if none does."""
+        same = type(like), like.command
+        working = (each for each in self.newest() if each.works)
+        return next((each for each in working if (type(each), each.command) == same), None)
+
     @property
     def writing(self) -> Job | None:
         """The job that commits or writes now; None if none does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,59 @@ def test_the_whole_database_is_compared_where_that_is_asked_for(site: LiveSite) 
     expect(page.get_by_role("checkbox", name="compare the whole database")).to_be_checked()
 
 
+def test_the_last_commit_is_tested(site: LiveSite) -> None:
+    site.redis.mset({"a": "1", "b": "2"})
+    site.backup.commit("first commit")
+    (commit,) = site.backup.log()
+    page = site.page
+    page.goto("/check")
+
+    page.locator("#rehearsal").get_by_role("button", name="Test the last commit").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Restore test of {commit.short_id}")
+    told = page.locator(".callout.good")
+    expect(told).to_contain_text("2 keys were restored into", timeout=30_000)
+    expect(told).to_contain_text("came back exactly")
+    page.get_by_role("link", name="To the check").click()
+    expect(page.get_by_role("region", name="Restore tests")).to_contain_text(commit.short_id)
+    expect(page.locator("#rehearsal")).to_have_count(0)
+
+
+def test_a_remote_gets_what_it_lacks(site: LiveSite, tmp_path: Path) -> None:
+    site.redis.set("key", "value")
+    site.backup.commit()
+    (tmp_path / "copies").mkdir()
+    site.backup.push(str(tmp_path / "copies"))
+    site.redis.set("key", "other")
+    site.backup.commit()
+    page = site.page
+    page.goto("/check")
+
+    page.get_by_role("region", name="Copies elsewhere").get_by_role(
+        "button", name="Push to origin"
+    ).click()
+
+    expect(page.get_by_role("status")).to_contain_text("Pushed 1 commit to origin")
+    assert [each.missing for each in site.backup.pushed()] == [0]
+    page.goto("/check")
+    assert site.post("/push", {"remote": str(tmp_path / "elsewhere")}) == 400
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_push_that_fails_says_why(site: LiveSite, tmp_path: Path) -> None:
+    site.redis.set("key", "value")
+    site.backup.commit()
+    (tmp_path / "copies").mkdir()
+    site.backup.push(str(tmp_path / "copies"))
+    shutil.rmtree(tmp_path / "copies")
+    site.page.goto("/check")
+
+    site.page.get_by_role("button", name="Push to origin").first.click()
+
+    expect(site.page.get_by_role("alert")).to_contain_text(str(tmp_path / "copies"))
+    expect(site.page.get_by_role("link", name="To the check")).to_be_visible()
+
+
 def test_a_risk_is_accepted_and_no_longer_accepted(site: LiveSite) -> None:
     site.redis.set("key", "value")
     site.backup.commit()
@@ -98,7 +152,7 @@ def test_it_shows_the_remotes_and_the_restore_tests(site: LiveSite, tmp_path: Pa
     tests = site.page.get_by_role("region", name="Restore tests").get_by_role("row").nth(1)
 
     expect(copies).to_contain_text(str(tmp_path / "copies"))
-    expect(copies.get_by_role("cell").last).to_have_text("1")
+    expect(copies.locator(".number")).to_have_text("1")
     expect(tests).to_contain_text(f"{commit.short_id}")
     expect(tests).to_contain_text("first commit")
     expect(tests).to_contain_text("passed")

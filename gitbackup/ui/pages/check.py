@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -14,11 +15,15 @@ from starlette.responses import Response
 
 from gitbackup import Backup
 from gitbackup.checks import backups, persistence, server
+from gitbackup.checks.check import Checked
 from gitbackup.errors import Damaged
-from gitbackup.model.commits import CommitInfo, Pushed, Verdict
+from gitbackup.model.commits import CommitInfo, Pushed
 from gitbackup.model.risk import Level, Risk
 from gitbackup.ui.language import later
+from gitbackup.ui.pages.result import VERDICTS
+from gitbackup.ui.pages.safeguards import begun
 from gitbackup.ui.pages.settings import done
+from gitbackup.ui.safeguards import WholeCheck
 from gitbackup.ui.site import Site
 
 DAYS = (1, 7, 30)
@@ -37,12 +42,6 @@ LEVELS = {
     Level.WARN: later("warn"),
     Level.UNKNOWN: later("unknown"),
     Level.OK: later("ok"),
-}
-
-VERDICTS = {
-    Verdict.PASSED: later("passed"),
-    Verdict.PARTLY: later("passed in part"),
-    Verdict.FAILED: later("failed"),
 }
 
 DANGERS = {
@@ -65,23 +64,35 @@ DANGERS = {
 }
 """What can happen, as a check says it, and as a page does."""
 
-ACCEPT = re.compile(r"gitbackup config add (accept|accept-alarm) (\S+)")
+ACCEPT = re.compile(r"gitbackup config add (accept|accept-alarm) \S+")
 
 
 class Step(NamedTuple):
     """A command that helps, and what a page offers to do instead of it: to `accept` a value of a
-    setting, or to go to a page."""
+    setting, to `push` to a remote, to `verify` the last commit, or to go to a page."""
 
     command: str
     accept: tuple[str, str] | None = None
+    push: str = ""
+    verify: bool = False
     href: str = ""
 
 
 def page(site: Site, request: Request) -> Response:
-    """Return the verdicts: without comparing the database, unless that is asked for."""
-    backup, days = site.backup(), _days(request)
-    whole = "whole" in request.query_params
-    found = backup.check(timedelta(days=days), quick=not whole)
+    """Return the verdicts of a quick check, or of a whole one once that is done."""
+    days = _days(request)
+    if "whole" in request.query_params:
+        return begun(site, WholeCheck(site.backup, days, _command(days, whole=True)))
+    known = site.jobs.find(request.query_params.get("job", ""))
+    if isinstance(known, WholeCheck) and known.found:
+        return _shown(site, request, known.found, known.days, whole=True)
+    found = site.backup().check(timedelta(days=days), quick=True)
+    return _shown(site, request, found, days, whole=False)
+
+
+def _shown(site: Site, request: Request, found: Checked, days: int, whole: bool) -> Response:
+    backup = site.backup()
+    remotes = _remotes(backup)
     counts = {level: sum(risk.level is level for risk in found.risks) for level in Level}
     return site.page(
         request,
@@ -90,7 +101,7 @@ def page(site: Site, request: Request) -> Response:
         risks=[risk for risk in found.risks if risk.level is not Level.OK],
         fine=[risk for risk in found.risks if risk.level is Level.OK],
         counts={level: count for level, count in counts.items() if count},
-        steps=_steps,
+        steps=partial(_steps, [each.remote for each in remotes]),
         levels=LEVELS,
         verdicts=VERDICTS,
         dangers=DANGERS,
@@ -99,8 +110,9 @@ def page(site: Site, request: Request) -> Response:
         whole=whole,
         command=_command(days, whole),
         done=done(site, request, backup) if backup.repository else None,
-        remotes=_remotes(backup),
+        remotes=remotes,
         verified=_verified(backup),
+        head=backup.repository.head() if backup.repository else None,
     )
 
 
@@ -114,14 +126,18 @@ def _command(days: int, whole: bool) -> str:
     return "gitbackup check" + ("" if whole else " --quick") + age
 
 
-def _steps(risk: Risk) -> Iterator[Step]:
+def _steps(remotes: Sequence[str], risk: Risk) -> Iterator[Step]:
     """Yield the commands of a risk."""
     for command in risk.commands:
         accept = ACCEPT.fullmatch(command)
+        words = shlex.split(command)
         if accept:
-            yield Step(command, accept=(accept[1], shlex.split(accept[2])[0]))
+            yield Step(command, accept=(accept[1], words[-1]))
+        elif words[:2] == ["gitbackup", "push"] and words[-1] in remotes:
+            yield Step(command, push=words[-1])
         else:
-            yield Step(command, href="/" if command == "gitbackup commit" else "")
+            href = "/" if command == "gitbackup commit" else ""
+            yield Step(command, verify=command == "gitbackup verify", href=href)
 
 
 def _remotes(backup: Backup) -> Sequence[Pushed]:

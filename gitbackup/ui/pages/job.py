@@ -13,6 +13,7 @@ from gitbackup.ui.commit_now import CommitNow
 from gitbackup.ui.jobs import Job, State
 from gitbackup.ui.language import Language, later
 from gitbackup.ui.pages import plan, result
+from gitbackup.ui.safeguards import Verify, WholeCheck
 from gitbackup.ui.site import Site
 
 AT_ONCE = 1.0
@@ -25,6 +26,8 @@ STAGES = {
     "verifying": later("Reading again what was written"),
     "looking": later("Looking for keys that are gone"),
     "indexing": later("Indexing"),
+    "checking": later("Checking files"),
+    "rehearsing": later("Restoring into an empty server"),
 }
 """What the engine calls its stretches of work, by the first word."""
 
@@ -63,6 +66,10 @@ def show(site: Site, request: Request, job: Job, said: str = "") -> Response:
         known |= result.brought_back(job, language)
     elif job.state is State.DONE and isinstance(job, CommitNow):
         known |= result.committed(job)
+    elif job.state is State.DONE and isinstance(job, WholeCheck):
+        return away(f"/check?job={job.id}")
+    elif job.state is State.DONE and isinstance(job, Verify):
+        known |= result.verified(job)
     return site.page(request, "job.html", status=409 if said else 200, **known)
 
 

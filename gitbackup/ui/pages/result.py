@@ -5,11 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from gitbackup.format.names import key_list
+from gitbackup.model.commits import Verdict
 from gitbackup.report.text import restored
 from gitbackup.ui.bring_back import BringBack
 from gitbackup.ui.commit_now import CommitNow
-from gitbackup.ui.language import Language
+from gitbackup.ui.language import Language, later
+from gitbackup.ui.safeguards import Verify
 from gitbackup.ui.wish import quoted
+
+VERDICTS = {
+    Verdict.PASSED: later("passed"),
+    Verdict.PARTLY: later("passed in part"),
+    Verdict.FAILED: later("failed"),
+}
+
+FINDINGS = 20
+"""Findings of a restore test that are listed."""
 
 
 def committed(job: CommitNow) -> dict[str, Any]:
@@ -19,6 +30,11 @@ def committed(job: CommitNow) -> dict[str, Any]:
         "spaces_of": [(*place, counts, "") for place, counts in named],
         "amend": f"gitbackup commit --amend -m {quoted(job.message or '')}",
     }
+
+
+def verified(job: Verify) -> dict[str, Any]:
+    """Return what the template of a restore test is to know."""
+    return {"verdicts": VERDICTS, "shown": FINDINGS}
 
 
 def brought_back(job: BringBack, language: Language) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from gitbackup.errors import NoRepository, ServerError, UsageError
 from gitbackup.live.connection import address
 from gitbackup.model.access import NAMES as ACCESS
 from gitbackup.model.alarm import AlarmRule
+from gitbackup.model.risk import CHECKS
 from gitbackup.settings import OFF, ON_COMMIT, SETTINGS, Config, InForce
 from gitbackup.ui.forms import Form
 from gitbackup.ui.language import later
@@ -111,7 +112,7 @@ GROUPS = (
     Group(
         later("Risks and alarms"),
         (
-            Row("accept", later("The checks whose risks you live with."), "replicas"),
+            Row("accept", later("The checks whose risks you live with."), choices=CHECKS),
             Row(
                 "alarm-share",
                 later("An alarm is raised if a commit removes a larger share of the keys."),

@@ -1,0 +1,35 @@
+"""Where the check sends a restore test and a push."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gitbackup.errors import UsageError
+from gitbackup.ui.language import later
+from gitbackup.ui.pages.job import to
+from gitbackup.ui.safeguards import Push, Verify, WholeCheck
+from gitbackup.ui.site import Site
+
+
+def verify(site: Site, request: Request) -> Response:
+    """Begin to verify a commit, and lead to the page of that."""
+    commit = site.backup().resolve(site.form(request).get("commit") or "HEAD")
+    return begun(site, Verify(site.backup, commit))
+
+
+def push(site: Site, request: Request) -> Response:
+    """Begin to push to a remote that there is, and lead to the page of that."""
+    remote = site.form(request).get("remote")
+    if remote not in [each.remote for each in site.backup().pushed()]:
+        raise UsageError(later("There is no such remote. A new one is named in a terminal."))
+    return begun(site, Push(site.backup, remote))
+
+
+def begun(site: Site, job: WholeCheck | Verify | Push) -> Response:
+    """Begin a job unless one does the same already, and lead to its page."""
+    known = site.jobs.working(job)
+    if known:
+        return to(site, known)
+    site.jobs.look(job, job.work)
+    return to(site, job)
