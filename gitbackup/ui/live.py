@@ -17,7 +17,7 @@ from enum import StrEnum
 from gitbackup import Backup
 from gitbackup.compare.diff import Status
 from gitbackup.errors import GitbackupError
-from gitbackup.live.server.pulse import Pulse, pulse
+from gitbackup.live.server.pulse import pulse
 from gitbackup.progress import SILENT, Progress
 from gitbackup.store.repository.repository import Repository
 
@@ -37,9 +37,8 @@ SHARE = 20
 class State(StrEnum):
     """What is known of the database."""
 
-    UNKNOWN = "unknown"  # nothing yet
-    KNOWN = "known"  # it was compared
-    LARGE = "large"  # it is not compared unless a reader asks
+    UNKNOWN = "unknown"  # nothing, or nothing of HEAD
+    KNOWN = "known"  # how it differs from HEAD
     FAILED = "failed"  # the server cannot be reached, or all else that goes wrong
 
 
@@ -47,11 +46,12 @@ class State(StrEnum):
 class Sight:
     """The database as it was last seen.
 
-    `head` is the commit that it was compared with, None before the first. `status` is what was
-    found, and stays when the server is gone; `stale` tells that it may be otherwise by now. `at`
-    is when it was found so. `keys` is how many the server has, None if it does not tell. `problem`
-    says what failed. While a comparison runs, `looking` is true, and `done` how many of the keys
-    were read. `version` is another one whenever any of that has changed.
+    `head` is the commit that it was compared with, None before the first, when there is nothing to
+    compare with. `status` is what was found, `at` when it was found so; `stale` tells that
+    something was written since. `keys` is how many the server has, None if it does not tell. A
+    comparison `waits` for a reader who asks for it, or `looking` is true, and `done` of the keys
+    were read. `problem` says what failed. `version` is another one whenever any of that has
+    changed.
     """
 
     state: State = State.UNKNOWN
@@ -60,17 +60,28 @@ class Sight:
     at: datetime | None = None
     keys: int | None = None
     stale: bool = False
+    waits: bool = False
     problem: str = ""
     looking: bool = False
     done: int = 0
     version: int = 0
 
+    def knows(self, head: str | None) -> bool:
+        """Return whether it tells how the database differs from this commit."""
+        return self.state is State.KNOWN and self.head == head
+
 
 class Live:
-    """Looks at the live database for all pages of a site. `opened` returns a new Backup."""
+    """Looks at the live database for all pages of a site. `opened` returns a new Backup.
 
-    def __init__(self, opened: Callable[[Progress], Backup]) -> None:
+    While the site is `busy` with what changes the database, it is not compared.
+    """
+
+    def __init__(
+        self, opened: Callable[[Progress], Backup], busy: Callable[[], bool] = lambda: False
+    ) -> None:
         self._opened = opened
+        self._busy = busy
         self._changed = threading.Condition()
         self._sight = Sight()
         self._repository: Repository | None = None
@@ -85,17 +96,21 @@ class Live:
     def sight(self, patience: float = 0.0, *, look: bool = False) -> Sight:
         """Return what is known, and see in the background whether it still holds.
 
-        Where nothing is known yet, it is waited for so many seconds. With `look`, the database is
-        compared now, however large it is.
+        Where nothing is known of HEAD yet, it is waited for so many seconds. With `look`, the
+        database is compared now, however large it is.
         """
+        head = self.head()
         with self._changed:
             self._asked |= look
-            due = time.monotonic() - self._probed >= PROBED
+            due = time.monotonic() - self._probed >= PROBED or self._is_behind(head)
             if not self._working and (due or self._asked):
                 self._working = True
                 threading.Thread(target=self._work, daemon=True).start()
-            self._changed.wait_for(lambda: self._sight.state is not State.UNKNOWN, patience)
+            self._changed.wait_for(lambda: not self._working or self._sight.knows(head), patience)
             return self._sight
+
+    def _is_behind(self, head: str | None) -> bool:
+        return self._sight.state is State.KNOWN and self._sight.head != head
 
     def head(self) -> str | None:
         """Return the id of HEAD's commit, None before the first: what may be asked often."""
@@ -109,7 +124,7 @@ class Live:
         try:
             self._see()
         except (GitbackupError, OSError) as error:
-            self._tell(state=State.FAILED, problem=str(error), stale=True)
+            self._tell(state=State.FAILED, problem=str(error))
         finally:
             with self._changed:
                 self._working = False
@@ -122,41 +137,42 @@ class Live:
         backup = self._opened(_Counted(self._tell))
         head = backup.repository.head() if backup.repository else None
         seen = pulse(backup.server)
-        known = self._sight.status is not None and self._sight.head == head
         mark = seen.mark and (*seen.mark, head or "")
-        if known and not asked and mark is not None and mark == self._mark:
-            self._tell(state=State.KNOWN, at=datetime.now(UTC), keys=seen.keys, problem="")
-            return
-        large = seen.keys is None or seen.keys > LARGE
-        if asked or (not large and self._is_time(moved=not known)):
-            self._look(backup, head, mark, seen)
+        known = self._sight.head == head and self._sight.status is not None
+        waits = seen.keys is None or seen.keys > LARGE
+        now = {"keys": seen.keys, "waits": waits, "problem": ""}
+        if head is None:
+            self._tell(state=State.KNOWN, head=None, status=None, stale=False, **now)
+        elif known and not asked and mark is not None and mark == self._mark:
+            self._tell(state=State.KNOWN, at=datetime.now(UTC), stale=False, **now)
+        elif asked or not (waits or self._busy() or self._is_too_soon(known)):
+            self._tell(looking=True, **now)
+            self._look(backup, head, mark)
         else:
-            state = State.KNOWN if known else State.LARGE if large else self._sight.state
-            self._tell(state=state, stale=True, keys=seen.keys, problem="")
+            state = State.KNOWN if known else State.UNKNOWN
+            self._tell(state=state, stale=known and mark is not None, **now)
 
-    def _is_time(self, *, moved: bool) -> bool:
-        """Return whether it is time to compare again; sooner if HEAD has `moved`."""
+    def _is_too_soon(self, known: bool) -> bool:
+        """Return whether the last comparison is only just over; of a HEAD that is not `known`, it
+        may be nearer."""
         waited = time.monotonic() - self._looked
-        return waited >= (self._took if moved else max(LEAST, SHARE * self._took))
+        return waited < (max(LEAST, SHARE * self._took) if known else self._took)
 
-    def _look(
-        self, backup: Backup, head: str | None, mark: tuple[object, ...] | None, seen: Pulse
-    ) -> None:
-        self._tell(looking=True, done=0, keys=seen.keys)
+    def _look(self, backup: Backup, head: str, mark: tuple[object, ...] | None) -> None:
         began, at = time.monotonic(), datetime.now(UTC)
         status = backup.status()
         self._looked = time.monotonic()
         self._took = self._looked - began
-        self._mark = mark
         found = status.head.id if status.head else None
+        self._mark = mark if found == head else None
         self._tell(
             state=State.KNOWN,
             head=found,
             status=status,
             at=at,
             keys=status.keys,
-            stale=found != head,
-            problem="",
+            stale=False,
+            looking=False,
         )
 
     def _tell(self, **changes: object) -> None:

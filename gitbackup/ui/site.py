@@ -40,10 +40,10 @@ class Site:
         self._opened = opened
         self.pasted = pasted
         self.read_only = read_only
-        self.live = Live(opened)
+        self.jobs = Jobs()
+        self.live = Live(opened, busy=lambda: self.jobs.writing is not None)
         self.summaries = Summaries()
         self.tallies = Tallies()  # of files that were counted, for whoever asks next
-        self.jobs = Jobs()
         self.pairs = Pairs()
 
     @cached_property

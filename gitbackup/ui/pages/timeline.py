@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from gitbackup import Backup
 from gitbackup.errors import UsageError
@@ -61,12 +62,12 @@ class Filter:
 
     @classmethod
     def of(cls, request: Request) -> Filter:
-        """Return the filter that a request's address tells. Raises UsageError for no date."""
+        """Return the filter that a request's address tells."""
         told = request.query_params
-        words = {name: told.get(name, "").strip() for name in ("message", "key", "at")}
+        names = ("message", "key", "since", "until", "at")
+        words = {name: told.get(name, "").strip() for name in names}
         skip = told.get("skip", "")
-        days = {name: _day(told.get(name, "")) for name in ("since", "until")}
-        return cls(**words, **days, skip=int(skip) if skip.isdecimal() and len(skip) < 9 else 0)
+        return cls(**words, skip=int(skip) if re.fullmatch("[0-9]{1,8}", skip) else 0)
 
     @property
     def narrows(self) -> bool:
@@ -80,12 +81,13 @@ class Filter:
 
     @property
     def selection(self) -> Selection:
-        """Return the commits of one page, and one more if there are any."""
+        """Return the commits of one page, and one more if there are any. Raises UsageError for what
+        is no day."""
         return Selection(
             (self.at or "HEAD",),
             limit=COMMITS + 1,
-            since=f"{self.since} 00:00:00" if self.since else None,
-            until=f"{self.until} 23:59:59" if self.until else None,
+            since=f"{_day(self.since)} 00:00:00" if self.since else None,
+            until=f"{_day(self.until)} 23:59:59" if self.until else None,
             grep=(self.message,) if self.message else (),
             skip=self.skip,
         )
@@ -107,9 +109,9 @@ class Filter:
 
 
 def _day(text: str) -> str:
-    """Return a day of a form, empty for none. Raises UsageError for what is no day."""
+    """Return a day as git takes it. Raises UsageError for what is no day."""
     try:
-        return date.fromisoformat(text.strip()).isoformat() if text.strip() else ""
+        return date.fromisoformat(text).isoformat()
     except ValueError:
         raise UsageError(f"{text!r} is no day: write it as 2026-12-01") from None
 
@@ -136,33 +138,32 @@ class Row(NamedTuple):
 
 def page(site: Site, request: Request) -> Response:
     """Return a page of commits, and what has changed in the database since HEAD."""
+    backup, wanted = site.backup(), Filter.of(request)
     problem, commits = "", Commits()
     try:
-        wanted = Filter.of(request)
-        commits = _commits(site, request, wanted, AT_FIRST)
+        commits = _commits(site, request, backup, wanted, AT_FIRST)
     except UsageError as error:
-        problem, wanted = str(error), Filter()
-    sight = site.live.sight(AT_FIRST)
+        problem = str(error)
     days = [(day, [*rows]) for day, rows in groupby(commits.rows, lambda row: row.info.date.date())]
     told = {"days": days, "wanted": wanted, "problem": problem, **commits._asdict()}
-    told["standing"] = standing(site, site.backup())
-    return site.page(
-        request, "timeline.html", status=400 if problem else 200, **told, **_of_live(sight)
-    )
+    told |= _of_live(site.live.sight(AT_FIRST))
+    told["standing"] = standing(site, backup)
+    return site.page(request, "timeline.html", status=400 if problem else 200, **told)
 
 
 def summaries(site: Site, request: Request) -> Response:
     """Return the commits of a page again, with what could not be summed up at first."""
-    commits = _commits(site, request, Filter.of(request), LATER)
+    commits = _commits(site, request, site.backup(), Filter.of(request), LATER)
     return site.page(request, "summaries.html", rows=commits.rows)
 
 
 def live(site: Site, request: Request) -> Response:
-    """Return what has changed in the database since HEAD, as the first page shows it."""
+    """Return what has changed in the database since HEAD, as the first page shows it; nothing if
+    the reader has `seen` it."""
     head = site.live.head() or ""
     sight = site.live.sight(look="look" in request.query_params)
     if request.query_params.get("seen") == f"{sight.version}-{head}":
-        return Response(status_code=204)
+        return HTMLResponse("")
     return site.page(request, "live.html", head=head, **_of_live(sight))
 
 
@@ -182,8 +183,9 @@ class Commits(NamedTuple):
     older: str = ""
 
 
-def _commits(site: Site, request: Request, wanted: Filter, patience: float) -> Commits:
-    backup = site.backup()
+def _commits(
+    site: Site, request: Request, backup: Backup, wanted: Filter, patience: float
+) -> Commits:
     repository = backup.repository
     head = repository.head() if repository else None
     if repository is None or head is None:

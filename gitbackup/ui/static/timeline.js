@@ -3,10 +3,10 @@
 "use strict";
 (() => {
   const EVERY = 4000; // milliseconds
+  const SOON = 1000; // while the database is being compared
   const SLOWEST = 30000;
   const strip = document.querySelector(".live");
   const list = document.querySelector("#commits");
-  const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
 
   /* Put the commits under the days of the reader's zone; the server has them under those of UTC. */
   const byDay = () => {
@@ -31,10 +31,10 @@
   /* Sum up the commits for which there was no time at first. */
   const sumUp = async () => {
     if (!list.querySelector("[data-unsummed]")) return;
-    const answer = await fetch(`/summaries${location.search}`);
-    if (!answer.ok) return;
+    const { status, page } = await gitbackup.load(`/summaries${location.search}`, { background: true });
+    if (status !== 200) return;
     const left = list.querySelectorAll("[data-unsummed]").length;
-    for (const changes of parsed(await answer.text()).querySelectorAll("[data-changes]")) {
+    for (const changes of page.querySelectorAll("[data-changes]")) {
       list.querySelector(`[data-changes="${changes.dataset.changes}"]`)?.replaceWith(changes);
     }
     if (list.querySelectorAll("[data-unsummed]").length < left) await sumUp();
@@ -42,11 +42,11 @@
 
   /* Put in the commits that are there now; those that are new light up. */
   const renew = async () => {
-    const answer = await fetch("/");
-    const there = parsed(await answer.text());
-    if (!answer.ok || !there.querySelector("#commits")) return;
+    const { status, page } = await gitbackup.load("/", { background: true });
+    const there = status === 200 && page.querySelector("#commits");
+    if (!there) return;
     const known = new Set([...list.querySelectorAll(".commit")].map((each) => each.dataset.commit));
-    list.replaceChildren(...there.querySelector("#commits").childNodes);
+    list.replaceChildren(...there.childNodes);
     for (const each of list.querySelectorAll(".commit")) {
       each.classList.toggle("new", !known.has(each.dataset.commit));
     }
@@ -70,9 +70,9 @@
   const shown = () => strip.querySelector("#live");
 
   const settle = () => {
-    const { commits, subject } = shown().dataset;
+    const { same, subject } = shown().dataset;
     if (form) {
-      form.querySelector("button").disabled = commits === "no";
+      form.querySelector("button").disabled = same !== undefined;
       form.message.placeholder = subject || placeholder;
     }
     gitbackup.times(shown());
@@ -94,18 +94,19 @@
     asking = new AbortController();
     try {
       const query = new URLSearchParams({ seen: shown().dataset.seen, ...(look && { look: 1 }) });
-      const answer = await fetch(`/live?${query}`, { signal: asking.signal, redirect: "manual" });
-      const body = await answer.text();
-      const now = parsed(body).querySelector("#live");
-      wait = EVERY;
+      const how = { background: !look, signal: asking.signal };
+      const { status: code, page } = await gitbackup.load(`/live?${query}`, how);
+      const now = page?.querySelector("#live");
+      wait = (now ?? shown()).dataset.soon === undefined ? EVERY : SOON;
       if (now) {
-        const moved = now.dataset.head !== shown().dataset.head;
+        const { head } = shown().dataset;
         shown().replaceWith(now);
         settle();
-        if (moved) await renew();
-      } else if (answer.status !== 204) {
-        const said = parsed(body).querySelector('[role="alert"]')?.textContent.trim();
-        trouble((answer.status !== 401 && answer.status !== 403 && said) || strip.dataset.ended);
+        if (!head && now.dataset.head && !form?.message.value) location.reload(); // the first commit
+        else if (head !== now.dataset.head) await renew();
+      } else if (code !== 200) {
+        const said = page?.querySelector('[role="alert"]')?.textContent.trim();
+        trouble((code !== 401 && said) || strip.dataset.ended);
         wait = SLOWEST;
       }
     } catch (error) {
@@ -119,5 +120,5 @@
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : ask()));
   strip.addEventListener("click", (event) => event.target.closest("[data-look]") && ask(true));
   settle();
-  timer = setTimeout(() => ask(), 1000);
+  timer = setTimeout(() => ask(), SOON);
 })();

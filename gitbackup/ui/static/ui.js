@@ -37,6 +37,22 @@ const gitbackup = (() => {
     }
   };
 
+  /* Ask for a page, or a part of one: `status`, and `page`, a document, or null for no markup. No
+     script here may make markup of text, so the browser reads it as it comes. What a page asks for
+     by itself is `background`: a login does not last longer by it. Rejects if nobody answers. */
+  const load = (url, { background = false, signal = null } = {}) =>
+    new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      request.open("GET", url);
+      request.responseType = "document";
+      if (background) request.setRequestHeader("X-Background", "1");
+      request.onload = () => resolve({ status: request.status, page: request.response });
+      request.onerror = () => reject(new Error("nobody answers"));
+      request.onabort = () => reject(new DOMException("", "AbortError"));
+      signal?.addEventListener("abort", () => request.abort());
+      request.send();
+    });
+
   const copy = async (button) => {
     await navigator.clipboard.writeText(button.dataset.copy);
     const before = button.textContent;
@@ -110,5 +126,5 @@ const gitbackup = (() => {
   document.querySelectorAll(shown).forEach((button) => (button.hidden = false));
   times(document);
   setInterval(() => times(document), 60000);
-  return { language, times };
+  return { language, load, times };
 })();
