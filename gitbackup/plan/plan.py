@@ -116,6 +116,27 @@ class NewKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class OldKeys:
+    """Keys of the server that the commit does not have: many steps, each of which deletes one.
+
+    They are all keys of the live snapshot's file at `path`, sorted by name. `goes` is how many
+    bytes of JSON they take in all; `item` gives each step the same share of it, and no digest.
+    """
+
+    db: int
+    path: str
+    names: Sequence[str]
+    types: Sequence[str]
+    goes: int
+    action: Action = Action.REMOVED
+
+    def item(self, at: int) -> PlannedKey:
+        share = self.goes // len(self.names)
+        key = Key(self.db, self.names[at])
+        return PlannedKey(key, self.action, self.types[at], self.path, goes=share)
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """The instants, in milliseconds since 1970, that expiries are computed from.
 
@@ -196,7 +217,8 @@ class Plan:
 
     @property
     def steps(self) -> Collection[PlannedKey]:
-        """The steps that are planned one by one, sorted: all but those of `new_keys`."""
+        """The steps that are planned one by one, sorted: all but those of `new_keys` and
+        `old_keys`."""
         return [*parts(self.keys)[0]]
 
     @property
@@ -205,16 +227,22 @@ class Plan:
         return [block for block in parts(self.keys)[1] if isinstance(block, NewKeys)]
 
     @property
+    def old_keys(self) -> Sequence[OldKeys]:
+        """The steps that delete keys in bulk."""
+        return [block for block in parts(self.keys)[1] if isinstance(block, OldKeys)]
+
+    @property
     def samples(self) -> Collection[PlannedKey]:
         """A step of each database, action and type."""
         samples: dict[tuple[object, ...], PlannedKey] = {}
         for step in parts(self.keys)[0]:
             samples.setdefault((step.key.db, step.action, step.type), step)
-        for new in self.new_keys:
-            for type_ in {*new.types}:
-                sample = new.db, new.action, type_
+        blocks: list[NewKeys | OldKeys] = [*self.old_keys, *self.new_keys]
+        for block in blocks:
+            for type_ in {*block.types}:
+                sample = block.db, block.action, type_
                 if sample not in samples:
-                    samples[sample] = new.item(new.types.index(type_))
+                    samples[sample] = block.item(block.types.index(type_))
         return samples.values()
 
     @property
@@ -225,13 +253,15 @@ class Plan:
         for step in few:
             growth[step.key.db] += (step.action is Action.ADDED) - (step.action is Action.REMOVED)
         for block in blocks:
-            growth[block.db] += len(block.names)
+            more = 1 if block.action is Action.ADDED else -1
+            growth[block.db] += more * len(block.names)
         return growth
 
     @property
     def goes(self) -> int:
         """How many bytes are overwritten or deleted, counted as a snapshot stores them."""
-        return sum(step.goes for step in parts(self.keys)[0])
+        few = sum(step.goes for step in parts(self.keys)[0])
+        return few + sum(old.goes for old in self.old_keys)
 
     @property
     def comes(self) -> int:
@@ -243,7 +273,7 @@ class Plan:
     def adds(self) -> int:
         """How many more bytes of memory the server needs in the end, at the very least, not
         counting what `new_keys` take."""
-        return sum(step.least - MOST_FREED * step.goes for step in parts(self.keys)[0])
+        return sum(step.least for step in parts(self.keys)[0]) - MOST_FREED * self.goes
 
     @property
     def adds_new(self) -> int:

@@ -14,20 +14,21 @@ from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.live.server.memory import may_evict
 from gitbackup.live.server.search_indexes import await_indexing, change_index
 from gitbackup.live.write.bulk_create import Created
+from gitbackup.live.write.bulk_delete import Deleter
 from gitbackup.live.write.cluster_write import creator, key_writer
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome
 from gitbackup.model.keys import FUNCTIONS, Entry, Key
-from gitbackup.plan.plan import NewKeys, Plan, PlannedKey
+from gitbackup.plan.plan import NewKeys, OldKeys, Plan, PlannedKey
 from gitbackup.progress import Progress
-from gitbackup.restore.planner import ONE_TRANSACTION
+from gitbackup.restore.planner import ONE_READ, ONE_TRANSACTION
 from gitbackup.restore.preflight import Entries, indexes, libraries, sources
 from gitbackup.restore.verify_writes import unproved
 
 UNLIKE = "the nodes of the cluster have different libraries of this name: make them alike first"
 BATCH_KEYS = ONE_TRANSACTION
 BATCH_BYTES = 4 * 1024 * 1024
-NEW_KEYS = 256  # that are created together; one group of a plan may have as many
-NEW_BYTES = 1024 * 1024  # that are created together: the server replies to a batch at once
+NEW_KEYS = 256  # that are created, or deleted, together; one group of a plan may have as many
+NEW_BYTES = ONE_READ  # that are created, or deleted, together: the server replies to all at once
 
 
 @dataclass(slots=True)
@@ -62,6 +63,8 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> A
                 for batch in _batches(steps, entries) if db >= 0 else ():
                     applied.note(db, writer.apply(db, batch))
                     progress.advance(len(batch))
+            if plan.old_keys:
+                _delete(server, writer, plan.old_keys, entries, applied, progress)
             if plan.new_keys:
                 _create(server, writer, plan.new_keys, entries, applied, progress)
         _apply_functions(server, plan, entries, applied)
@@ -71,6 +74,26 @@ def apply(server: Server, plan: Plan, entries: Entries, progress: Progress) -> A
     if plan.new_keys and may_evict(server):  # what was verified may be gone since
         applied.unproved = [*plan.new_keys]
     return applied
+
+
+def _delete(
+    server: Server,
+    writer: KeyWriter,
+    old_keys: Sequence[OldKeys],
+    entries: Entries,
+    applied: Applied,
+    progress: Progress,
+) -> None:
+    """Delete keys in bulk, one database after the other."""
+    with Deleter(server, writer) as deleter:
+        for db, groups in groupby(sorted(old_keys, key=_place), key=lambda old: old.db):
+            for batch, outcome in deleter.delete(db, _old_batches(groups, entries)):
+                applied.note(db, outcome)
+                progress.advance(len(batch))
+
+
+def _place(old: OldKeys) -> tuple[int, str]:
+    return old.db, old.path
 
 
 def _create(
@@ -127,6 +150,19 @@ def _batches(steps: Iterable[PlannedKey], entries: Entries) -> Iterator[list[Key
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _old_batches(old_keys: Iterable[OldKeys], entries: Entries) -> Iterator[dict[str, Entry]]:
+    """Yield keys of one database in batches with their entries, bounded in keys and in bytes."""
+    batch: dict[str, Entry] = {}
+    size = 0
+    for old in old_keys:
+        if batch and (len(batch) + len(old.names) > NEW_KEYS or size + old.goes > NEW_BYTES):
+            yield batch
+            batch, size = {}, 0
+        batch |= entries.old(old)
+        size += old.goes
+    yield batch
 
 
 def _new_batches(

@@ -13,7 +13,16 @@ from gitbackup.format.patterns import covers, matcher, may_name_library
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.file_groups import FileGroup, listed, parts
 from gitbackup.model.keys import Entry, Key, Scope
-from gitbackup.plan.plan import Clock, NewKeys, Plan, PlannedKey, RestoreOptions, Ttl, least
+from gitbackup.plan.plan import (
+    Clock,
+    NewKeys,
+    OldKeys,
+    Plan,
+    PlannedKey,
+    RestoreOptions,
+    Ttl,
+    least,
+)
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison
 from gitbackup.snapshot.entry_sources import EntrySource, decoded
@@ -25,6 +34,7 @@ NO_FUNCTIONS = (
 )
 SOON = 3_600_000  # milliseconds: the plan names keys that expire within that of being restored
 NAMED = 10  # keys that an error names
+ONE_READ = 1024 * 1024  # bytes of JSON of keys at most that are read together to be deleted
 ONE_TRANSACTION = 200  # keys at most that are written together, each as a step of its own
 
 
@@ -35,6 +45,7 @@ class RestoreRequest:
     - `asked`: the words of the request; `unfinished`: the same restore, if it was cut off;
     - `only`: the keys that it is about; None is all;
     - `kept`: a plan that is to be carried out as it is, and no other;
+    - `to_keep`: the plan is only made, and may be kept;
     - `name`: the name of the file whose content the commit holds, if it is a file's; or of the
       server, if it is `copied` from one;
     - `takes_back`: the commit of the state before the restore that this one undoes.
@@ -49,6 +60,7 @@ class RestoreRequest:
     name: str = ""
     takes_back: str | None = None
     copied: bool = False
+    to_keep: bool = False
 
     @property
     def source(self) -> str:
@@ -134,6 +146,25 @@ class _PlanBuilder:
         all_of_it = concerns is None or all(map(concerns, map(Key, repeat(db), names)))
         return NewKeys(db, path, names, types, comes) if plain and late and all_of_it else None
 
+    def old_keys(
+        self,
+        live: EntrySource,
+        block: FileGroup[KeyChange],
+        concerns: Callable[[Key], bool] | None,
+    ) -> OldKeys | None:
+        """Return the steps that delete all keys of a file, if they can be deleted in bulk.
+
+        They cannot (None) if a key is left alone, has an entry that is not plain, or if all are too
+        large to be read at once. `concerns` is as for `new_keys`.
+        """
+        path = block.item(0).before
+        if path is None or not self._how.delete or self._how.ttl is not Ttl.KEEP:
+            return None
+        db, names, types, plain, goes, _ = live.outline(path)
+        all_of_it = concerns is None or all(map(concerns, map(Key, repeat(db), names)))
+        in_bulk = plain and goes <= ONE_READ and all_of_it
+        return OldKeys(db, path, names, types, goes) if in_bulk else None
+
     def _digest(self, key: Key, value: bytes) -> str:
         """Return a digest of a key and its value; empty if it has none."""
         name = codec.encode([key.db, key.name])
@@ -164,7 +195,8 @@ def build_plan(
     side does not cover them, for nobody could tell what is lost, and search indexes unless they
     are `search_seen`. Only who has `seal` can guess a
     value by its digest. Keys of the commit that have an `unsupported` type are left out. Many
-    absent keys are created in bulk, few are planned one by one.
+    keys are created, and deleted, in bulk; few are planned one by one. In a plan that is kept, each
+    deletion is a step of its own, with the digest of what the key holds.
     """
     builder = _PlanBuilder(request.how, clock, seal, unsupported)
     functions_seen = file_format.read_manifest(
@@ -175,15 +207,22 @@ def build_plan(
     )
     concerns = _concerns(request, scope_seen)
     single, blocks = parts(comparison.changes)
-    new_keys: list[NewKeys] = []
+    kept = request.to_keep or request.kept is not None
+    steps: list[NewKeys | OldKeys] = []
     in_bulk: list[FileGroup[KeyChange]] = []
     one_by_one: list[FileGroup[KeyChange]] = []
     every_key = _concerns_every_key(request, scope)
+    live, commit = decoded(comparison.before), decoded(comparison.after)
     for block in blocks:
         surely = every_key and Key(block.db, block.names[0]).in_database
-        new = builder.new_keys(decoded(comparison.after), block, None if surely else concerns)
-        new_keys += [new] if new else []
-        (in_bulk if new else one_by_one).append(block)
+        concerned = None if surely else concerns
+        whole: NewKeys | OldKeys | None = None
+        if block.action is Action.ADDED:
+            whole = builder.new_keys(commit, block, concerned)
+        elif not kept:
+            whole = builder.old_keys(live, block, concerned)
+        steps += [whole] if whole else []
+        (in_bulk if whole else one_by_one).append(block)
 
     def add(changes: Iterable[KeyChange]) -> None:
         part = replace(comparison, changes=[*changes])
@@ -192,16 +231,15 @@ def build_plan(
                 builder.add(change, live, stored)
 
     add([*single, *_changes(one_by_one)])
-    created = sum(len(new.names) for new in new_keys)
-    if created and len(builder.keys) + created <= ONE_TRANSACTION:
-        new_keys = []
+    if steps and len(builder.keys) + sum(len(each.names) for each in steps) <= ONE_TRANSACTION:
+        steps = []
         add(_changes(in_bulk))
     return Plan(
         request.commit,
         server,
         request.how,
         clock,
-        listed(sorted(builder.keys, key=lambda step: step.key), new_keys),
+        listed(sorted(builder.keys, key=lambda step: step.key), steps),
         sorted(builder.expired),
         sorted(builder.soon),
         sorted(builder.kept),

@@ -26,7 +26,7 @@ from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, KeyChange, KeyDiff
 from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key, Scope
-from gitbackup.plan.plan import NewKeys, Plan, PlannedKey, RestoreOptions, Sides, least
+from gitbackup.plan.plan import NewKeys, OldKeys, Plan, PlannedKey, RestoreOptions, Sides, least
 from gitbackup.redact import Redaction
 from gitbackup.restore.planner import RestoreRequest
 from gitbackup.snapshot import file_format
@@ -75,6 +75,10 @@ class Entries:
     def new(self, new_keys: NewKeys) -> dict[str, Entry]:
         """Return the entries of keys that are created in bulk, by name."""
         return self._commit.content(new_keys.path)
+
+    def old(self, old_keys: OldKeys) -> dict[str, Entry]:
+        """Return the entries of keys that are deleted in bulk, by name."""
+        return self._live.content(old_keys.path)
 
     def sides(self, redaction: Redaction, planned: PlannedKey) -> Sides:
         """Return the entry that a planned key has, and the one that it gets, masked."""

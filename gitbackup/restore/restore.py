@@ -151,6 +151,7 @@ class Restorer:
 
         It is passed to `see` while its `differences` can be looked at.
         """
+        self._request = replace(self._request, to_keep=True)
         with Spool() as spool:
             live_state = self._read_live(spool)
             self._expect_some(live_state.plan)

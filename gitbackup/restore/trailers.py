@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from gitbackup.errors import UsageError
 from gitbackup.format.patterns import covers
 from gitbackup.model.commits import CommitInfo
+from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import Key, Scope
 from gitbackup.plan.plan import Clock, RestoreOptions
 from gitbackup.plan.plan_json import ID, how_object, read_how
@@ -138,7 +139,7 @@ def _steps(
 ) -> frozenset[Key]:
     request = RestoreRequest(restored.target, how, only=only)
     plan = build_plan(comparison, request, scope, clock, server="", seal=b"")
-    return frozenset(step.key for step in plan.keys)
+    return frozenset(step.key for step in unordered(plan.keys))
 
 
 def _changed(repository: Repository, restored: Restored, keys: frozenset[Key]) -> frozenset[Key]:
@@ -151,6 +152,6 @@ def _changed(repository: Repository, restored: Restored, keys: frozenset[Key]) -
         CommitSource(repository, repository.resolve(commit))
         for commit in (restored.replaced, restored.info.id)
     )
-    changed = {change.key for change in compare(before, after).changes}
+    changed = {change.key for change in unordered(compare(before, after).changes)}
     covered = covers(file_format.read_manifest(after.read(file_format.MANIFEST)))
     return frozenset(key for key in keys if key in changed or not covered(key))

@@ -13,6 +13,7 @@ from gitbackup.kinds import is_opaque, same
 from gitbackup.kinds.opaque import comparable
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection
+from gitbackup.live.read.absence import present
 from gitbackup.live.read.cluster_read import key_reader
 from gitbackup.live.read.file_replies import File, FileReplies, FileReplyReader
 from gitbackup.live.read.key_reader import KeyReader
@@ -20,7 +21,7 @@ from gitbackup.live.server import keyspace
 from gitbackup.live.server.search_indexes import search_indexes
 from gitbackup.live.write.bulk_create import Created
 from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key
-from gitbackup.plan.plan import Clock, NewKeys, Plan, PlannedKey, Ttl, timed
+from gitbackup.plan.plan import Clock, NewKeys, OldKeys, Plan, PlannedKey, Ttl, timed
 from gitbackup.progress import Progress
 from gitbackup.restore.preflight import Entries
 from gitbackup.snapshot import file_format
@@ -71,7 +72,9 @@ def differing(
     """
     checked = Checked()
     wrong = checked.wrong
-    progress.start("verifying", len(plan.steps) + sum(len(new.names) for new in unproved))
+    old_keys = plan.old_keys
+    blocks: list[NewKeys | OldKeys] = [*old_keys, *unproved]
+    progress.start("verifying", len(plan.steps) + sum(len(each.names) for each in blocks))
     try:
         with key_reader(server) as reader, closing(server.dial()) as connection:
             now = _Now(connection)
@@ -83,6 +86,8 @@ def differing(
                     wrong += _differing_indexes(server, group, entries)
                 else:
                     wrong += _differing(now, reader, group, entries, checked, progress)
+            for db, deleted in groupby(old_keys, key=lambda old: old.db):
+                wrong += _left(server, db, deleted, progress)
             for _, new_keys in groupby(unproved, key=lambda new: new.db):
                 wrong += _differing_new(now, reader, list(new_keys), entries, progress)
     finally:
@@ -184,6 +189,19 @@ def _tells_nothing(entry: Entry | None, due: Entry | None) -> bool:
     if not (entry and due and is_opaque(due) and entry["type"] == due["type"]):
         return False
     return entry.get("expires_at") == due.get("expires_at") and not comparable(entry, due)
+
+
+def _left(
+    server: Server, db: int, old_keys: Iterable[OldKeys], progress: Progress
+) -> Iterator[Key]:
+    """Look for keys that were deleted in bulk; yield those that there are."""
+
+    def names() -> Iterator[bytes]:
+        for old in old_keys:
+            yield from map(str.encode, old.names)
+            progress.advance(len(old.names))
+
+    yield from (Key(db, name.decode()) for name in present(server, db, names()))
 
 
 def _differing_new(

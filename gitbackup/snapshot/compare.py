@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -57,16 +58,39 @@ def compare(before: Source, after: Source) -> Comparison:
     """
     found = keys.KeyDiff()
     old, new = decoded(before), decoded(after)
-    came = sorted(path for path in new.files.keys() - old.files.keys() if file_format.is_data(path))
-    for path in sorted(old.files.keys()):
-        was, now = old.files[path], new.files.get(path)
-        if was != now and path != file_format.MANIFEST and file_format.is_data(path):
-            first, second = old.versions(path, new) if now else (old.entries(path), {})
-            found.file(path, first, now and path, second)
+    for path in filter(file_format.is_data, sorted(old.files.keys() & new.files.keys())):
+        if old.files[path] != new.files[path] and path != file_format.MANIFEST:
+            was, now = old.versions(path, new)
+            found.file(path, was, path, now)
+    gone, came = _only_in(old, new), _only_in(new, old)
+    moved = _with_names_of(came, new, gone, old) if came else set()
+    for path in sorted(moved):
+        found.file(path, old.entries(path), None, {})
+    for path in gone:
+        if path not in moved:
+            take_whole(found, Action.REMOVED, old, path)
     for path in came:
-        if path != file_format.MANIFEST:
-            take_whole(found, Action.ADDED, new, path)
+        take_whole(found, Action.ADDED, new, path)
     return Comparison(old, new, found.changes())
+
+
+def _only_in(source: EntrySource, other: EntrySource) -> list[str]:
+    """Return the paths of the data files that only the first of two snapshots has, sorted."""
+    paths = filter(file_format.is_data, source.files.keys() - other.files.keys())
+    return sorted(path for path in paths if path != file_format.MANIFEST)
+
+
+def _with_names_of(
+    came: Sequence[str], new: EntrySource, gone: Sequence[str], old: EntrySource
+) -> set[str]:
+    """Return those files that are `gone` of which one has `come` with a key of theirs: the key may
+    have moved."""
+    names = defaultdict[int, set[str]](set)
+    for path in came:
+        summary = new.outline(path)
+        names[summary.db].update(summary.names)
+    outlines = ((path, old.outline(path)) for path in gone)
+    return {path for path, each in outlines if not names[each.db].isdisjoint(each.names)}
 
 
 def take_whole(found: keys.KeyDiff, action: Action, source: EntrySource, path: str) -> None:

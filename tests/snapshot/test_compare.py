@@ -159,3 +159,59 @@ def test_a_file_that_is_written_otherwise_means_the_same() -> None:
     other = json.dumps(many()).encode()
     assert told(file(many()), other) == []
     assert told(other, file(many())) == []
+
+
+class Folder:
+    """A snapshot of files in no repository, each with its keys and their values."""
+
+    def __init__(self, values: Mapping[str, Mapping[str, str]]) -> None:
+        self._contents = {
+            path: file({name: {"type": "string", "value": text} for name, text in held.items()})
+            for path, held in values.items()
+        }
+        self.files = {path: f"id of {codec.loose(each)}" for path, each in self._contents.items()}
+
+    def read(self, path: str) -> bytes:
+        return self._contents[path]
+
+
+SNAPSHOTS = st.dictionaries(
+    st.sampled_from([f"k:{number}" for number in range(9)]),
+    st.tuples(st.sampled_from(["db0/a.json", "db0/b.json", "db0/c.json", "db3/a.json"]), GOOD),
+)
+
+
+@tried(300)
+@given(SNAPSHOTS, SNAPSHOTS)
+def test_snapshots_differ_by_their_keys_whatever_file_each_is_in(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Files come and go as a whole, and keys move from one file to another."""
+    sides = [
+        {(int(path[2]), name): (path, entry["value"]) for name, (path, entry) in snapshot.items()}
+        for snapshot in (before, after)
+    ]
+    folders = []
+    for side in sides:
+        held: dict[str, dict[str, str]] = {}
+        for (_, name), (path, text) in side.items():
+            held.setdefault(path, {})[name] = text
+        folders.append(Folder(held))
+    old, new = sides
+    expected = []
+    for key in sorted(old.keys() | new.keys()):
+        was, now = old.get(key), new.get(key)
+        if (was and was[1]) != (now and now[1]):
+            action = "added" if was is None else "removed" if now is None else "changed"
+            expected.append((key, action, was and was[0], now and now[0]))
+    found = compare(*folders)
+    told = [
+        ((each.key.db, each.key.name), each.action.value, each.before, each.after)
+        for each in found.changes
+    ]
+    assert told == expected
+    values = [(was and was["value"], now and now["value"]) for _, was, now in found.pairs()]
+    assert values == [
+        (old[key][1] if key in old else None, new[key][1] if key in new else None)
+        for key, *_ in expected
+    ]

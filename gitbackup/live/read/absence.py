@@ -1,4 +1,4 @@
-"""Which of some keys do not exist."""
+"""Which of some keys exist, and which do not."""
 
 from __future__ import annotations
 
@@ -19,24 +19,32 @@ def absent(server: Server, db: int, keys: Iterable[bytes]) -> Iterator[bytes]:
 
     No key counts as used by that. In a cluster, where they may be moving, each is read.
     """
+    return _those(server, db, keys, exist=False)
+
+
+def present(server: Server, db: int, keys: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield those keys that a database has, as `absent` yields the others."""
+    return _those(server, db, keys, exist=True)
+
+
+def _those(server: Server, db: int, keys: Iterable[bytes], exist: bool) -> Iterator[bytes]:
+    """Yield those keys that exist, or those that do not."""
     if server.cluster:
         with key_reader(server) as reader:
-            yield from (name for name, entry in reader.entries(db, keys) if entry is None)
+            found = reader.entries(db, keys)
+            yield from (name for name, entry in found if (entry is not None) == exist)
         return
     with closing(server.dial()) as connection:
         connection.select(db)
-        yield from _absent(connection, keys)
+        ordered = iter(keys)
+        while some := [*islice(ordered, TOGETHER)]:
+            (count,) = connection.ask([("EXISTS", *some)])
+            if count != (0 if exist else len({*some})):
+                yield from _by_type(connection, some, exist)
 
 
-def _absent(connection: Connection, keys: Iterable[bytes]) -> Iterator[bytes]:
-    ordered = iter(keys)
-    while some := [*islice(ordered, TOGETHER)]:
-        (count,) = connection.ask([("EXISTS", *some)])
-        if count != len({*some}):
-            yield from _absent_of(connection, some)
-
-
-def _absent_of(connection: Connection, keys: Sequence[bytes]) -> Iterator[bytes]:
+def _by_type(connection: Connection, keys: Sequence[bytes], exist: bool) -> Iterator[bytes]:
     """The right to ask for a type is one that reading takes."""
     asked: list[Command] = [("TYPE", key) for key in keys]
-    return (key for key, told in zip(keys, connection.need(asked), strict=True) if told == "none")
+    types = connection.need(asked)
+    return (key for key, type_ in zip(keys, types, strict=True) if (type_ != "none") == exist)
