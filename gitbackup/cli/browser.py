@@ -25,6 +25,7 @@ from gitbackup.progress import Progress
 
 if TYPE_CHECKING:
     from gitbackup.ui.serve import Server
+    from gitbackup.ui.site import Site
 
 ENDS = (signal.SIGINT, signal.SIGTERM)
 OPENED = 60.0  # seconds in which a browser has read the file that sends it to us
@@ -72,6 +73,15 @@ def serve(
             if "SSH_CONNECTION" in os.environ:
                 _tell_of_tunnel(server.port)
             server.run()
+    _await_writing(site)
+
+
+def _await_writing(site: Site) -> None:
+    """Wait for what is committed or brought back just now. The next signal ends it at once, and
+    what is left of it can be finished, as after any command that is interrupted."""
+    if job := site.jobs.writing:
+        terminal.warn(f"waiting until the {job.kind} is done; Ctrl-C again ends it at once")
+        site.jobs.settle(job)
 
 
 def _tell(address: str) -> None:

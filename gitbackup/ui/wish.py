@@ -19,7 +19,7 @@ from gitbackup.model.ttl import Ttl
 from gitbackup.plan.chosen import as_restore
 from gitbackup.plan.command import command_words
 from gitbackup.plan.plan import Plan, RestoreOptions
-from gitbackup.plan.plan_json import read_how
+from gitbackup.plan.plan_json import ID, read_how
 from gitbackup.restore.restore import Restorer
 from gitbackup.store.repository.restore_journal import JournalEntry
 
@@ -81,6 +81,11 @@ class Wish:
             _globs(fields.all("exclude")),
             bool(fields.get("quiet")),
         )
+
+    @property
+    def named(self) -> str:
+        """The commit as it was given, an id by its first digits."""
+        return self.commit[:7] if ID.fullmatch(self.commit) else self.commit
 
     def restorer(self, backup: Backup) -> Restorer:
         """Return what plans it and carries it out."""

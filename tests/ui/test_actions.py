@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from playwright.sync_api import Page
 
 from tests.cli.user import GITBACKUP, surroundings
 from tests.store.plain import run_git
+from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
 
 CONFIRM = ".question form button.main, .question form button.danger"
@@ -62,7 +64,7 @@ def expect_kept(site: LiveSite) -> None:
     words = ["diff", "HEAD", "--exit-code", "--repo", str(site.repo), "--url", site.server.url]
     done = subprocess.run([*GITBACKUP, *words], env=surroundings({}), capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    fsck = run_git(site.repo, "fsck", "--strict")
+    fsck = run_git(site.repo, "fsck", "--strict", "--no-dangling")
     assert (fsck.returncode, fsck.stdout) == (0, b"")
 
 
@@ -124,3 +126,175 @@ def test_a_restore_shows_what_changes_inside_and_its_undo_takes_it_back(lost: Li
     lost.page.wait_for_selector(".question")
     assert "verified: 3 keys equal commit" in confirm(lost.page)
     assert values(lost) == BEFORE
+
+
+@pytest.mark.long
+def test_only_what_is_ticked_is_restored(lost: LiveSite) -> None:
+    plan(lost.page, "/restore?commit=HEAD")
+    lost.page.check(".item [type=checkbox][aria-label='user:2']")
+    lost.page.click("text=Plan only what is ticked")
+    lost.page.locator("button", has_text="Write 1 key to").wait_for()
+    lost.page.click("summary:text('The command')")
+    assert lost.page.inner_text(".copy code").endswith(" --db 0 user:2")
+
+    assert "verified: 1 key equals commit" in confirm(lost.page)
+
+    assert values(lost) == {**BEFORE, "user:2": b"bob"}
+
+
+@pytest.mark.long
+def test_a_revert_shows_its_conflicts_and_takes_the_side_that_is_chosen(site: LiveSite) -> None:
+    site.redis.set("config", '{"daily": 1, "hourly": 2}')
+    site.backup.commit("first commit")
+    site.redis.set("config", '{"daily": 9, "hourly": 9}')
+    commit = site.backup.commit("raised limits").commit
+    site.redis.set("config", '{"daily": 9, "hourly": 7}')
+    plan(site.page, f"/revert?commit={commit}")
+    row = site.page.inner_text(".conflicts tbody tr").split()
+    assert row == ["config", "hourly", "2", "9", "7"]
+    assert "Write 1 key" in site.page.inner_text(CONFIRM)
+    site.page.click("text=Take the values before the commit")
+    site.page.wait_for_selector(".conflicts", state="detached")
+
+    assert "verified: 1 key is as planned" in confirm(site.page)
+
+    assert site.redis.get("config") == b'{"daily": 1, "hourly": 2}'
+    expect_kept(site)
+
+
+@pytest.mark.long
+def test_conflicts_that_nobody_decides_stay_and_are_named(site: LiveSite) -> None:
+    site.redis.mset({"a": "1", "b": "1"})
+    site.backup.commit("first commit")
+    site.redis.mset({"a": "2", "b": "2"})
+    commit = site.backup.commit("second commit").commit
+    site.redis.set("b", "3")
+    plan(site.page, f"/revert?commit={commit}")
+    said = confirm(site.page)
+    assert "verified: 1 key is as planned" in said
+    assert "Not taken back: 1 conflict in b" in said
+    assert values(site) == {"a": b"1", "b": b"3"}
+    expect_kept(site)
+
+
+@pytest.mark.long
+def test_what_is_carried_out_is_what_was_shown(lost: LiveSite) -> None:
+    """If a key has changed since, the new plan is shown, and asked about anew."""
+    plan(lost.page, "/restore?commit=HEAD")
+    lost.redis.set("newer", "by a client")
+    lost.page.click(CONFIRM)
+    said = expect_said(lost.page, "Nothing was written: 1 key has changed since you saw the plan.")
+    assert "newer" in said
+    assert values(lost) == {**BEFORE, "newer": b"by a client"}
+    lost.redis.hset("user:1", "limit", "6")
+    lost.page.check("[name=tolerant]")
+    assert "verified: 4 keys equal commit" in confirm(lost.page)
+    assert values(lost) == COMMITTED
+
+
+@pytest.mark.long
+def test_other_keys_are_never_written_to_without_being_shown(lost: LiveSite) -> None:
+    """Not even by who goes on whatever clients write to the keys of the plan."""
+    plan(lost.page, "/restore?commit=HEAD")
+    lost.redis.set("newer", "1")
+    lost.page.click(CONFIRM)
+    expect_said(lost.page, "Nothing was written: 1 key has changed")
+    lost.redis.set("newest", "1")
+    lost.page.check("[name=tolerant]")
+    lost.page.click(CONFIRM)
+    lost.page.locator(".callout code", has_text="newest").wait_for()
+    assert lost.redis.mget("newer", "newest") == [b"1", b"1"]
+    assert "verified: 5 keys equal commit" in confirm(lost.page)
+
+
+@pytest.mark.long
+def test_of_two_tabs_the_second_is_told_what_the_first_did(lost: LiveSite) -> None:
+    plan(lost.page, "/restore?commit=HEAD")
+    second = lost.tab()
+    second.goto(lost.page.url)
+    confirm(lost.page)
+    commits = lost.backup.resolve("HEAD")
+    second.click(CONFIRM)
+    said = expect_said(second, "This plan was answered already")
+    assert "verified: 3 keys equal commit" in said
+    assert lost.backup.resolve("HEAD") == commits
+
+
+@pytest.mark.long
+def test_a_plan_that_deletes_most_keys_asks_for_their_number(site: LiveSite) -> None:
+    site.redis.set("kept", "1")
+    site.backup.commit("first commit")
+    site.redis.mset({f"bulk:{number}": "x" for number in range(60)})
+    plan(site.page, "/restore?commit=HEAD")
+    button = site.page.inner_text(CONFIRM)
+    assert button == f"Delete 60 keys in Valkey at {site.backup.server.label}"
+    site.page.fill("[name=typed]", "59")
+    site.page.click(CONFIRM)
+    expect_said(site.page, "Nothing was written: the number that you typed is not")
+    assert site.redis.dbsize() == 61
+    site.page.fill("[name=typed]", "60")
+    assert "verified: 60 keys equal commit" in confirm(site.page)
+    assert site.redis.dbsize() == 1
+    expect_kept(site)
+
+
+@pytest.mark.long
+def test_a_commit_that_removes_most_keys_raises_the_alarm_and_leads_to_its_revert(
+    site: LiveSite,
+) -> None:
+    site.redis.mset({f"key:{number}": "x" for number in range(30)})
+    site.backup.commit("first commit")
+    site.redis.flushall()
+    site.page.goto("/")
+    site.page.click("button:text-is('Commit')")
+    said = expect_said(site.page, "Alarm: this commit removed 30 of 30 keys.")
+    assert f"gitbackup config add accept-alarm {site.backup.resolve('HEAD')[:7]}" in said.replace(
+        f" --repo {site.repo}", ""
+    )
+    site.page.click("text=Bring them back")
+    site.page.click("text=Show the plan")
+    assert "verified: 30 keys are as planned" in confirm(site.page)
+    assert site.redis.dbsize() == 30
+    expect_kept(site)
+
+
+@pytest.mark.long
+def test_a_site_that_is_read_only_has_no_buttons_and_refuses_the_forms(
+    start_site: StartSite,
+) -> None:
+    site = start_site("--read-only")
+    site.redis.set("key", "1")
+    head = site.backup.commit("first commit").commit
+    site.redis.set("key", "2")
+    for path in ("/", "/restore?commit=HEAD", "/revert?commit=HEAD"):
+        site.page.goto(path)
+        assert site.page.locator("main form[method=post]").count() == 0
+    for path in ("/commit", "/restore", "/revert", "/undo", "/finish", "/job/1/confirm"):
+        assert (path, site.post(path, {"commit": "HEAD", "turn": "1"})) == (path, 403)
+    assert site.redis.get("key") == b"2"
+    assert site.backup.resolve("HEAD") == head
+
+
+@pytest.mark.long
+def test_a_restore_beside_a_writer_leaves_its_keys_alone(lost: LiveSite) -> None:
+    """And HEAD has what it wrote, up to when it was read."""
+    stop = threading.Event()
+
+    def write() -> None:
+        with lost.server.client() as client:
+            while not stop.is_set():
+                client.incr("hits")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        plan(lost.page, "/restore?commit=HEAD&key=user:*")
+        said = confirm(lost.page)
+    finally:
+        stop.set()
+        writer.join()
+    assert "verified: 2 keys equal commit" in said
+    found = values(lost)
+    assert int(str(found.pop("hits"), "ascii")) > 0  # type: ignore[call-overload]
+    assert found == {**COMMITTED, "new": BEFORE["new"]}
+    lost.backup.commit("what the writer wrote since")
