@@ -429,9 +429,10 @@ def normal_text(value: Any, what: str) -> str:
     if not value.startswith(codec.PREFIX):
         return value
     try:
-        return codec.text(codec.data(value))
+        content = codec.data(value)
     except ValueError:
         raise ValueError(f"{what} begins with base64: but is not valid base64") from None
+    return value if codec.is_encoded(value, content) else codec.text(content)
 
 
 def normal_object(value: Any, what: str = "the value") -> dict[str, Any]:

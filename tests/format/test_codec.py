@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
@@ -49,6 +50,23 @@ def test_text_is_written_at_once_as_it_is_in_two_steps(piece: int, data: bytes) 
         written = codec.write(data)
     assert codec.encode(written) == codec.encode(codec.text(data))
     assert codec.unwritten(written) == codec.loose(data)
+
+
+@pytest.mark.parametrize("piece", [6, codec.PIECE])
+@given(st.text("AQgw/+=é ", max_size=40) | st.binary().map(lambda b: b64encode(b).decode()))
+def test_base64_is_read_piece_by_piece_as_it_is_at_once(piece: int, digits: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "PIECE", piece)
+        patch.setattr(codec, "DIGITS", piece // 3 * 4)
+        try:
+            data = b64decode(digits, validate=True)
+        except ValueError:
+            with pytest.raises(ValueError, match=r"[Pp]adding|base64|character|ASCII"):
+                codec.data(f"base64:{digits}")
+            return
+        assert codec.data(f"base64:{digits}") == data
+        normal = codec.text(data) == f"base64:{digits}"
+        assert codec.is_encoded(f"base64:{digits}", data) == normal
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
