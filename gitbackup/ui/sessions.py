@@ -18,10 +18,10 @@ _STATE = "gitbackup.session"
 
 @dataclass(eq=False)
 class Session:
-    """One login. Its forms send `csrf` along; it was last used at `used`, in seconds."""
+    """One login. It was last used at `used`, in seconds; its forms send `csrf` along."""
 
+    used: float
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    used: float = field(default_factory=time.time)
 
     @classmethod
     def of(cls, request: Request) -> Session | None:
@@ -64,7 +64,7 @@ class Sessions:
         self._end_idle()
         if len(self._sessions) >= MOST:
             del self._sessions[min(self._sessions, key=lambda one: self._sessions[one].used)]
-        self._sessions[_digest(cookie)] = Session()
+        self._sessions[_digest(cookie)] = Session(time.time())
         return cookie
 
     def find(self, cookie: str, used: bool) -> Session | None:

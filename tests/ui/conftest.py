@@ -11,7 +11,7 @@ starts it, in a process of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -30,6 +30,7 @@ def chromium() -> Iterator[Browser]:
     """The session's one browser."""
     found = program()
     options = ["--disable-dev-shm-usage", "--disable-gpu"]
+    options += ["--host-resolver-rules=MAP *.example 127.0.0.1"]  # sites of others
     options += ["--no-sandbox"] * (os.geteuid() == 0)  # root has none
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=found, args=options)
@@ -52,26 +53,37 @@ def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
 
 @pytest.fixture
-def start_site(
-    new_context: Callable[..., BrowserContext],
-    start_server: StartServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def start_alone(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[StartSite]:
-    """Starts sites: `start_site("--read-only")`, on a server of its own unless one is given.
-
-    `how` is what is special about the browser, as for `new_context`.
-    """
+    """Starts sites without a browser: `start_alone("--read-only", env={...})`, on a server of its
+    own unless one is given."""
     monkeypatch.chdir(tmp_path)
     with ExitStack() as opened:
 
-        def start(*options: str, server: LiveServer | None = None, **how: object) -> LiveSite:
-            started = LiveSite(server or start_server(), tmp_path / "data-git-backup", options)
-            opened.enter_context(started)
-            started.visit(lambda **more: new_context(**how, **more))
-            return started
+        def start(
+            *options: str, server: LiveServer | None = None, env: Mapping[str, str] = {}
+        ) -> LiveSite:
+            repo = tmp_path / "data-git-backup"
+            started = LiveSite(server or start_server(), repo, options, env)
+            return opened.enter_context(started)
 
         yield start
+
+
+@pytest.fixture
+def start_site(new_context: Callable[..., BrowserContext], start_alone: StartSite) -> StartSite:
+    """Starts sites with a page that is logged in. Besides what `start_alone` takes, it takes what
+    is special about the browser, as `new_context` does."""
+
+    def start(
+        *options: str, server: LiveServer | None = None, env: Mapping[str, str] = {}, **how: object
+    ) -> LiveSite:
+        started = start_alone(*options, server=server, env=env)
+        started.visit(lambda **more: new_context(**how, **more))
+        return started
+
+    return start
 
 
 @pytest.fixture

@@ -61,7 +61,11 @@ class LiveSite:
 
     @cached_property
     def entrance(self) -> str:
-        """The URL with the token that the command printed."""
+        """The first URL that the command printed, with a token unless there is a password."""
+        return self.next_entrance()
+
+    def next_entrance(self) -> str:
+        """Wait until the command prints a URL, and return it."""
         assert self.process.stdout
         line = self.process.stdout.readline()
         assert line.startswith("gitbackup ui: http"), line + self.process.communicate()[1]
