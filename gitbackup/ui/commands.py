@@ -8,30 +8,29 @@ import shlex
 from gitbackup.format import codec, unprintable
 
 _SPECIAL = re.compile(rb"[*?\[\\]")
-_PLAIN = re.compile(r"[\w@./-][\w@./~-]*", re.ASCII)
+
+
+def glob(name: str) -> str:
+    """Return the glob that only this name, a stored one, matches; its bytes that are not UTF-8 are
+    lone surrogates."""
+    return codec.loose(_SPECIAL.sub(rb"\\\g<0>", codec.data(name)))
 
 
 def glob_of(name: str) -> str:
-    """Return the glob that only this name matches, a stored name, as a word of a shell's line."""
-    return word(codec.loose(_SPECIAL.sub(rb"\\\g<0>", codec.data(name))))
+    """Return that glob as it is typed into a shell."""
+    return quoted(glob(name))
 
 
-def word(text: str) -> str:
-    """Return text as a word of a shell's line; bytes that are not UTF-8 are lone surrogates.
-
-    What could be misread where it is shown, or act on a terminal, is written by its code, as
-    bash, zsh and ksh read it.
-    """
-    if _PLAIN.fullmatch(text):
-        return text
-    if unprintable.is_plain(text):
-        return shlex.quote(text)
-    return f"$'{''.join(map(_escaped, text))}'"
-
-
-def _escaped(character: str) -> str:
-    if character in "'\\":
-        return f"\\{character}"
-    if unprintable.is_plain(character):
-        return character
-    return "".join(f"\\x{byte:02x}" for byte in codec.raw(character))
+def quoted(word: str) -> str:
+    r"""Return a word as it is typed into a shell; bytes and controls as `$'\xff'`."""
+    if unprintable.escaped(word) == word:
+        return shlex.quote(word)
+    parts = []
+    for char in word:
+        if char in "\\'":
+            parts.append("\\" + char)
+        elif unprintable.escaped(char) == char:
+            parts.append(char)
+        else:
+            parts += (f"\\x{byte:02x}" for byte in codec.raw(char))
+    return f"$'{''.join(parts)}'"

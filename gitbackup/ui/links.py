@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import urlencode
 
-from gitbackup.format import codec
 from gitbackup.model.keys import Key
-
-_SPECIAL = re.compile(r"[*?\[\\]")
+from gitbackup.ui.commands import glob
+from gitbackup.ui.wish import as_field
 
 
 def of_key(key: Key, commit: str) -> str:
@@ -24,17 +22,11 @@ def raw_of(key: Key, commit: str, field: str = "") -> str:
 
 def restore_of(key: Key, commit: str) -> str:
     """Return the address of the plan that makes a key what it was in a commit."""
-    return f"/restore?{urlencode({'commit': commit, 'key': _glob(key.name), 'db': key.db})}"
+    query = {"commit": commit, "key": as_field(glob(key.name)), "db": key.db}
+    return f"/restore?{urlencode(query)}"
 
 
 def revert_of(commit: str, key: Key | None = None) -> str:
     """Return the address of the plan that takes back what a commit changed, or one key of it."""
-    query = {"commit": commit} | ({"key": _glob(key.name)} if key else {})
+    query = {"commit": commit} | ({"key": as_field(glob(key.name))} if key else {})
     return f"/revert?{urlencode(query)}"
-
-
-def _glob(name: str) -> str:
-    """Return the glob of a stored name, as text: a byte that is none stands for any byte."""
-    text = name if not name.startswith(codec.PREFIX) else codec.loose(codec.data(name))
-    escaped = _SPECIAL.sub(r"\\\g<0>", text)
-    return "".join("?" if "\udc80" <= each <= "\udcff" else each for each in escaped)

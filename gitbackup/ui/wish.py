@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
@@ -22,6 +21,7 @@ from gitbackup.plan.plan import Plan, RestoreOptions
 from gitbackup.plan.plan_json import ID, read_how
 from gitbackup.restore.restore import Restorer
 from gitbackup.store.repository.restore_journal import JournalEntry
+from gitbackup.ui.commands import quoted
 
 RESTORE, REVERT, UNDO = KINDS = ("restore", "revert", "undo")
 
@@ -186,21 +186,6 @@ class Wish:
     def form(self) -> str:
         """The URL of the form that says this; of an undo, which has none, that of the timeline."""
         return "/" if self.kind == UNDO else f"/{self.kind}?{urlencode(self.fields)}"
-
-
-def quoted(word: str) -> str:
-    r"""Return a word as it is typed into a shell; bytes and controls as `$'\xff'`."""
-    if unprintable.escaped(word) == word:
-        return shlex.quote(word)
-    parts = []
-    for char in word:
-        if char in "\\'":
-            parts.append("\\" + char)
-        elif unprintable.escaped(char) == char:
-            parts.append(char)
-        else:
-            parts += (f"\\x{byte:02x}" for byte in codec.raw(char))
-    return f"$'{''.join(parts)}'"
 
 
 def as_field(glob: str) -> str:

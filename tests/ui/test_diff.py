@@ -15,7 +15,7 @@ from gitbackup.format.patterns import literal
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.file_groups import listed
 from gitbackup.model.keys import Key
-from gitbackup.ui.commands import glob_of, word
+from gitbackup.ui.commands import glob_of
 from gitbackup.ui.groups import FIRST_SEEN, Filter, Groups
 from tests.report.test_html import EVIL
 from tests.ui.conftest import StartSite
@@ -319,7 +319,7 @@ def test_hostile_keys_and_values_are_text(site: LiveSite) -> None:
         site.page.goto(path)
         for group in site.page.locator(".group:not([open]) > summary").all():
             group.click()
-        site.page.wait_for_function("!document.querySelector('details[data-load][open]')")
+        site.page.wait_for_selector("details[data-load][open]", state="detached")
         assert site.page.evaluate("window.harmed") is None
         assert (
             site.page.locator("main :is(img, script, link, base, style, svg[onload])").count() == 0
@@ -392,7 +392,7 @@ def test_a_command_names_exactly_the_key(site: LiveSite) -> None:
         words = f"printf %s {glob_of(name)}"
         done = subprocess.run(["bash", "-c", words], capture_output=True, check=True)
         assert literal(done.stdout) == (codec.data(name), True)
-        assert word(name).isprintable()
+        assert glob_of(name).isprintable()
     site.redis.set("it's *", 1)
     site.redis.set("it's more", 1)
     commit(site, "begin")

@@ -92,27 +92,28 @@ def blame_lines(
         about = f"{info.short_id}  {info.date:%Y-%m-%d}  {fit(escape(info.subject), wide)}"
         head = paint(Style.COMMIT if info.id != last else Style.FAINT, pad(about, wide + 21))
         last = info.id
-        yield f"{head}  {_part(line)}"
+        yield f"{head}  {': '.join(filter(None, blamed(line)))}"
 
 
-def _part(line: BlameLine) -> str:
-    """Return a part as a diff names it, `limits.daily: 250`."""
+def blamed(line: BlameLine) -> tuple[str, str]:
+    """Return what a part is called as a diff names it, `limits.daily`, and what it holds; that is
+    empty for a member of a set."""
     if line.part is Part.EXPIRY:
-        return f"expires: {instant(line.value)}"
+        return "expires", instant(line.value)
     if line.part is Part.FIELD_EXPIRY:
-        return f"{name(line.name)} expires: {instant(line.value)}"
+        return f"{name(line.name)} expires", instant(line.value)
     if line.part is Part.MEMBER:
-        return name(line.name)
+        return name(line.name), ""
     if line.part is Part.STREAM_STATE:
         state = shown(line.value)
         if line.name == "entries":
             ids = line.value["ids"]
             state = f"{line.value['count']:,}, {' to '.join(ids)}" if ids else "none"
-        return f"{dotted(line.name, line.path)}: {state}"
+        return dotted(line.name, line.path), state
     first = f"[{line.name}]" if line.part is Part.ITEM else line.name
     what = dotted(first, line.path) if line.path or line.part is Part.ITEM else name(first)
     what = "value" if line.part is Part.VALUE and not line.path else what
-    return f"{what}: {shown(line.value)}"
+    return what, shown(line.value)
 
 
 def key_lines(lines: Iterable[KeyLine]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot.compare import key_diff, masked
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.asked import Asked
-from gitbackup.ui.commands import glob_of, word
+from gitbackup.ui.commands import glob_of, quoted
 from gitbackup.ui.entries import entry_in, labels_of, redaction_of
 from gitbackup.ui.groups import Group, Groups, counted
 from gitbackup.ui.pairs import Pair, repository_of
@@ -234,5 +234,5 @@ def command(site: Site, asked: Asked, key: Key | None = None) -> str:
     if key and key.db > 0:
         words.append(f"--db {key.db}")
     if key or asked.key:
-        words += ["--", glob_of(key.name) if key else word(asked.filter.glob)]
+        words += ["--", glob_of(key.name) if key else quoted(asked.filter.glob)]
     return site.pasted(" ".join(words))

@@ -8,10 +8,10 @@ from gitbackup.format.names import key_list
 from gitbackup.model.commits import Verdict
 from gitbackup.report.text import restored
 from gitbackup.ui.bring_back import BringBack
+from gitbackup.ui.commands import quoted
 from gitbackup.ui.commit_now import CommitNow
 from gitbackup.ui.language import Language, later
 from gitbackup.ui.safeguards import Verify
-from gitbackup.ui.wish import quoted
 
 VERDICTS = {
     Verdict.PASSED: later("passed"),

@@ -1,0 +1,318 @@
+"""A key: its value in a commit, its history as a list and a chart, and where each part is from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from typing import NamedTuple
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gitbackup import Backup
+from gitbackup.diff.part_named import field
+from gitbackup.format import codec
+from gitbackup.format.names import name
+from gitbackup.history.entry import stored
+from gitbackup.history.key_log import CommitChanges
+from gitbackup.history.selector import KeySelector
+from gitbackup.kinds import kind_of
+from gitbackup.kinds.base import Holds
+from gitbackup.model.changes import Action, KeyDiff
+from gitbackup.model.commits import BlameLine, CommitInfo
+from gitbackup.model.keys import Entry, Key
+from gitbackup.report.html.inside import inside
+from gitbackup.report.html.rows import rows
+from gitbackup.report.text.history import blamed
+from gitbackup.report.values.short import instant
+from gitbackup.snapshot import file_format
+from gitbackup.store.objects.trees import EMPTY_TREE
+from gitbackup.ui.asked import Asked, whole_number
+from gitbackup.ui.commands import glob_of, quoted
+from gitbackup.ui.entries import entry_in, labels_of, redaction_of
+from gitbackup.ui.language import later
+from gitbackup.ui.pairs import repository_of
+from gitbackup.ui.plot import Plot, plot
+from gitbackup.ui.site import Site
+from gitbackup.ui.value import USUAL, WHOLE, shown_value
+from gitbackup.ui.walk import ends_of, walked
+
+CHANGES = 100
+"""Changes of one part of a history."""
+
+ROWS = 6
+"""Rows of one change in the list."""
+
+MOST_PARTS = 2_000
+"""Parts whose origin is shown."""
+
+PLOTS = ((560, 180), (380, 180))
+"""The size of a chart in pixels, on a wide page and on a narrow one."""
+
+NUMBERS = 12
+"""Fields that hold a number, of which a chart is offered."""
+
+HOLDS = {
+    Holds.FIELDS: later("Fields"),
+    Holds.MEMBERS: later("Members"),
+    Holds.RANKS: later("Members"),
+    Holds.ENTRIES: later("Entries"),
+}
+
+
+class Asking(NamedTuple):
+    """What a page of a key is asked for: the key, and the commit that has it."""
+
+    backup: Backup
+    key: Key
+    commit: str
+
+    @classmethod
+    def of(cls, site: Site, request: Request) -> Asking:
+        """Return what a request asks for. Raises UsageError for no key."""
+        query, backup = request.query_params, site.backup()
+        key = Key(whole_number(query.get("db") or "0", "db"), stored(query.get("name", "")))
+        return cls(backup, key, backup.resolve(query.get("at") or "HEAD"))
+
+    @property
+    def info(self) -> CommitInfo:
+        return repository_of(self.backup).commit_info(self.commit)
+
+
+def page(site: Site, request: Request) -> Response:
+    """Return the page of a key."""
+    return _page(site, request, unmasked=False)
+
+
+def unmasked(site: Site, request: Request) -> Response:
+    """Return the page of a key with all that is masked elsewhere, as somebody has asked for it."""
+    return _page(site, request, unmasked=True)
+
+
+def _page(site: Site, request: Request, *, unmasked: bool) -> Response:
+    asking = Asking.of(site, request)
+    whole = entry_in(asking.backup, asking.commit, asking.key)
+    entry = whole and redaction_of(asking.backup).entry(asking.key, whole)
+    redacted = entry != whole
+    every = request.query_params.get("all") == "1"
+    if unmasked:
+        entry = whole
+    return site.page(
+        request,
+        "key.html",
+        status=200 if whole else 404,
+        key=asking.key,
+        at=asking.commit,
+        info=asking.info,
+        entry=entry,
+        label=labels_of(asking.backup).of(asking.key, entry),
+        value=entry and shown_value(entry, WHOLE if every else USUAL),
+        elements=entry and kind_of(entry).elements(entry["value"]),
+        elements_name=HOLDS.get(kind_of(entry).holds, later("Elements")) if entry else "",
+        size=None if redacted or not whole else size_of(asking.key, whole),
+        expires=entry and _moment(entry.get("expires_at")),
+        field_expiries=[*_field_expiries(entry)] if entry else [],
+        redacted=redacted,
+        unmasked=unmasked,
+        every=every,
+        numbers=[*islice(_numeric_fields(entry), NUMBERS)] if entry else [],
+        command=site.pasted(_command(asking, "show")),
+    )
+
+
+def _command(asking: Asking, verb: str) -> str:
+    """Return the command that tells as much of a key: `show`, `log` or `blame`."""
+    key, commit = asking.key, asking.commit[:12]
+    words = ["gitbackup", verb] + ([f"--db {key.db}"] if key.db > 0 else [])
+    if verb == "log":
+        return " ".join([*words, commit, "--", glob_of(key.name)])
+    named = [quoted(key.name), commit]
+    return " ".join([*words, *(reversed(named) if verb == "show" else named)])
+
+
+def size_of(key: Key, entry: Entry) -> int:
+    """Return how many bytes an entry takes in a snapshot."""
+    if file_format.is_source(entry):
+        return len(codec.data(entry["value"]))
+    return len(file_format.encode_entry(key.name, entry))
+
+
+def _moment(expiry: str | int | None) -> datetime | str | None:
+    """Return when something expires, as text where no clock goes so far."""
+    if expiry is None:
+        return None
+    try:
+        return datetime.fromisoformat(expiry) if isinstance(expiry, str) else instant(expiry)
+    except ValueError:
+        return instant(expiry)
+
+
+def _field_expiries(entry: Entry) -> Iterator[tuple[str, datetime | str | None]]:
+    expiries = entry.get("field_expires_at", {})
+    for field_name in islice(expiries, USUAL.rows):
+        yield name(field_name), _moment(expiries[field_name])
+
+
+def _numeric_fields(entry: Entry) -> Iterator[str]:
+    """Yield the fields of a hash that hold a number."""
+    if kind_of(entry).holds is Holds.FIELDS and isinstance(entry["value"], dict):
+        yield from (each for each, text in entry["value"].items() if number(text) is not None)
+
+
+def number(text: object) -> float | None:
+    """Return the number that a text is, as a chart draws it; None for any other."""
+    if not isinstance(text, str) or len(text) > 40:
+        return None
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    return float(found) if found.is_finite() and abs(found.adjusted()) < 300 else None
+
+
+class Change(NamedTuple):
+    """What a commit changed of a key: its first rows, and how many more there are.
+
+    `held` is the commit that has the version to bring back, empty if there is none.
+    """
+
+    info: CommitInfo
+    action: Action
+    rows: Markup
+    more: bool
+    href: str
+    held: str
+    size: int | None
+    elements: int | None
+    damage: str = ""
+
+
+Measure = Callable[[Entry], float | None]
+"""What a chart shows of an entry; None where it has none."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A measure of a key along its history: plots for wide and narrow pages, and its figures."""
+
+    title: str
+    plots: Sequence[Plot]
+    figures: Sequence[tuple[CommitInfo, float]]
+    is_size: bool = False
+
+
+def history(site: Site, request: Request) -> Response:
+    """Return what became of a key, a part of its history at a time."""
+    asking = Asking.of(site, request)
+    repository, key = repository_of(asking.backup), asking.key
+    selector = KeySelector.key(codec.data(key.name), [key.db])
+    ends = ends_of(request.query_params.get("from", "")) or [asking.commit]
+    part = walked(repository, selector, redaction_of(asking.backup), ends, CHANGES)
+    found = [(each, next((diff for diff in each.keys), None)) for each in part.found]
+    chosen = request.query_params.get("field", "")
+    return site.page(
+        request,
+        "key_history.html",
+        key=key,
+        at=asking.commit,
+        info=asking.info,
+        changes=[_change(each, diff, key) for each, diff in found],
+        charts=[*_charts([(each.info, diff) for each, diff in found if diff], key, chosen)],
+        field=chosen,
+        looked=part.looked,
+        ends=",".join(part.ends),
+        first="from" not in request.query_params,
+        command=site.pasted(_command(asking, "log")),
+    )
+
+
+def _change(found: CommitChanges, diff: KeyDiff | None, key: Key) -> Change:
+    info = found.info
+    if diff is None:  # what it changed cannot be read, or is outside its scope
+        return Change(info, Action.CHANGED, Markup(), False, "", "", None, None, found.damage)
+    told = [*islice(rows(diff.change, diff.before, diff.after, diff.values), ROWS + 1)]
+    parent = info.parents[0] if info.parents else EMPTY_TREE
+    href = Asked(parent, info.id, db=key.db, name=key.name).href()
+    after = diff.after
+    return Change(
+        info,
+        diff.change.action,
+        Markup("".join(inside(told[:ROWS]))),  # noqa: S704  what it is made of is escaped
+        len(told) > ROWS,
+        href,
+        info.id if after else parent,
+        None if after is None or diff.redacted else size_of(key, after),
+        kind_of(after).elements(after["value"]) if after else None,
+        found.damage,
+    )
+
+
+def _charts(found: Sequence[tuple[CommitInfo, KeyDiff]], key: Key, chosen: str) -> Iterator[Chart]:
+    """Yield the charts of a key's history: of a number, of how many parts it has, of its size."""
+    states = found[::-1]  # of one second, too, the oldest first
+    states = sorted(states, key=lambda each: each[0].date)
+
+    def chart(title: str, of: Measure, is_size: bool = False) -> Iterator[Chart]:
+        figures = [(info, of(diff.after) if diff.after else 0.0) for info, diff in states]
+        known = [(info, figure) for info, figure in figures if figure is not None]
+        if len(known) < 2 or len(known) < len(figures) or min(each for _, each in known) < 0:
+            return
+        if len({figure for _, figure in known}) > 1:
+            moments, amounts = [info.date for info, _ in known], [[each] for _, each in known]
+            span = moments[-1] - moments[0] or timedelta(seconds=1)
+            moments.append(moments[-1] + span / 20)  # so that the last one is seen
+            amounts.append(amounts[-1])
+            plots = [plot(moments, amounts, *size) for size in PLOTS]
+            yield Chart(title, plots, known, is_size)
+
+    if chosen:
+        yield from chart(chosen, lambda entry: _number_at(entry, chosen))
+    else:
+        yield from chart(later("Value"), lambda entry: _number_at(entry, ""))
+        yield from chart(later("Elements"), lambda entry: kind_of(entry).elements(entry["value"]))
+    if not any(diff.redacted for _, diff in states):
+        yield from chart(later("Size"), lambda entry: size_of(key, entry), True)
+
+
+def _number_at(entry: Entry, part: str) -> float | None:
+    """Return the number that a part of an entry holds, or, without one, its whole value."""
+    if not part:
+        return number(kind_of(entry).document(entry["value"]))
+    try:
+        found = field(entry, part).value
+    except LookupError:
+        return 0.0
+    return float(found) if isinstance(found, int | float) else number(found)
+
+
+class Origin(NamedTuple):
+    """A part of a key, what it holds in a few characters, and the commit that it is from."""
+
+    title: str
+    text: str
+    info: CommitInfo
+
+
+def blame(site: Site, request: Request) -> Response:
+    """Return which commit each part of a key is from."""
+    asking = Asking.of(site, request)
+    found = asking.backup.blame(asking.key.name, asking.commit, asking.key.db)
+    return site.page(
+        request,
+        "key_blame.html",
+        key=asking.key,
+        at=asking.commit,
+        info=asking.info,
+        parts=[_origin(line) for line in islice(found.lines, MOST_PARTS)],
+        left=max(len(found.lines) - MOST_PARTS, 0),
+        warnings=found.warnings,
+        command=site.pasted(_command(asking, "blame")),
+    )
+
+
+def _origin(line: BlameLine) -> Origin:
+    return Origin(*blamed(line), line.info)
