@@ -177,3 +177,14 @@ def test_subject_and_body_survive_any_text(subject: str, body: str) -> None:
     assert parsed.subject == " ".join(subject.split())
     assert parsed.body == f"see {body}".rstrip()
     assert parsed.trailers == {"Format": "1"}
+
+
+def test_the_first_commits_may_be_left_out(repository: Repository) -> None:
+    made = [commit(repository, {"a": str(number).encode()}) for number in range(5)]
+
+    def found(**how: int) -> list[str]:
+        return [info.id for info in repository.log(Selection(**how))]
+
+    assert found(skip=2) == made[2::-1]
+    assert found(skip=1, limit=2) == [made[3], made[2]]
+    assert found(skip=5) == []

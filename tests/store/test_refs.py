@@ -104,6 +104,22 @@ def test_a_note_that_comes_is_in_what_is_told_of_a_commit(
         assert rehearsal.verdict.value == verdict
 
 
+def test_branches_and_tags_tell_the_commits_that_they_lead_to(
+    repository: Repository, first: str
+) -> None:
+    """Also a tag that has a message of its own."""
+    second = commit(repository, {"db0/a.json": b"2\n"}, "another\n")
+    git(repository.path, "tag", "light", first)
+    git(repository.path, "tag", "-a", "heavy", "-m", "a word", first)
+    found = {(ref.name, ref.commit, ref.subject) for ref in repository.names()}
+    subject = repository.commit_info(first).subject
+    assert found == {
+        ("main", second, "another"),
+        ("light", first, subject),
+        ("heavy", first, "a word"),
+    }
+
+
 def test_more_refs_than_a_command_line_has_room_for(repository: Repository, first: str) -> None:
     """As a bundle of somebody else may bring them."""
     commands = Commands(repository.path / ".git", repository.path)

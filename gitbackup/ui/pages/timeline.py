@@ -135,6 +135,11 @@ class Row(NamedTuple):
     damage: str = ""
     summed: bool = False
 
+    @property
+    def prefixes(self) -> int:
+        """How many namespaces have changes."""
+        return len(self.spaces) + self.more
+
 
 def page(site: Site, request: Request) -> Response:
     """Return a page of commits, and what has changed in the database since HEAD."""
