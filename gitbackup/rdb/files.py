@@ -54,9 +54,7 @@ def save(
     try:
         with _locked(folder, wait) as handle:
             for draft in folder.glob("*".join(DRAFT)):
-                shutil.rmtree(
-                    draft
-                ) if draft.is_dir() and not draft.is_symlink() else draft.unlink()
+                _drop(draft)
             checksum, path = write(server, folder, source, progress)
             os.fsync(handle)
             removed, warnings = _remove_old(folder, path, keep)
