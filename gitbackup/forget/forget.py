@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from gitbackup import wording
 from gitbackup.errors import Busy, GitbackupError, UsageError
 from gitbackup.forget.secret import Secret
 from gitbackup.format import codec
@@ -96,7 +97,7 @@ def forget(repository: Repository, key: str, field: str | None, confirm: Confirm
             made = rewriting.prepare(needle(secret.key), secret.cut, secret.scrub)
             plan = _plan(repository, secret, made)
             if not made.blobs:
-                return _nothing(repository, plan, head)
+                return _nothing(repository, plan, head, secret)
             if not confirm(plan):
                 return ForgetResult(plan, False, head, head)
             record = _record(secret)
@@ -180,12 +181,23 @@ def _also_in(repository: Repository, secret: Secret) -> list[Key]:
     return sorted(key for key in found if key.name != secret.key)
 
 
-def _nothing(repository: Repository, plan: ForgetPlan, head: str | None) -> ForgetResult:
+def _nothing(
+    repository: Repository, plan: ForgetPlan, head: str | None, secret: Secret
+) -> ForgetResult:
     """Return that it was forgotten before. Raises UsageError if it was not."""
     if any(each.concerns(plan.key, plan.field) for each in repository.forgotten()):
         return ForgetResult(plan, False, head, head, before=True)
-    what = "" if plan.field is None else f" that is a hash with the field {plan.field!r}"
-    raise UsageError(f"no commit has a key {plan.key!r}{what}")
+    if plan.field is None:
+        raise UsageError(f"no commit has a key {plan.key!r}")
+    if secret.types:
+        field = wording.option("--field")
+        raise UsageError(
+            f"{plan.key!r} is a {' and a '.join(sorted(secret.types))}, and {field} is for hashes:"
+            f" without {field}, the whole key is forgotten"
+        )
+    raise UsageError(
+        f"no commit has a key {plan.key!r} that is a hash with the field {plan.field!r}"
+    )
 
 
 def _record(secret: Secret) -> Forgotten:

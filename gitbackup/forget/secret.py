@@ -31,6 +31,8 @@ class Secret:
         """What is forgotten, as stored, in the order in which it was found."""
         self.versions: set[bytes] = set()
         """The values that the key, or the field, had."""
+        self.types: set[str] = set()
+        """Types of the key that have no fields, if only a field is to go."""
 
     def cut(self, content: bytes) -> Cut | None:
         """Return a file without the secret; None if it has none of it.
@@ -49,7 +51,10 @@ class Secret:
             ) from error
         entries = {key.name: entry for key, entry in found.items()}
         entry = entries.get(self.key)
-        if entry is None or (self.field is not None and not _has(entry, self.field)):
+        if entry is None:
+            return None
+        if self.field is not None and not _has(entry, self.field):
+            self.types |= {entry["type"]} if kind_of(entry).holds is not Holds.FIELDS else set()
             return None
         self._note(entry)
         left = None if self.field is None else _without(entry, self.field)

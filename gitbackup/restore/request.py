@@ -13,10 +13,12 @@ from hashlib import sha256
 from gitbackup import wording
 from gitbackup.errors import Ambiguous, UsageError
 from gitbackup.live.connection.connect import Server
+from gitbackup.model.commits import CommitInfo
 from gitbackup.plan.plan import Plan, RestoreOptions
 from gitbackup.plan.plan_json import how_object, plan_object
 from gitbackup.restore import trailers
 from gitbackup.restore.planner import RestoreRequest
+from gitbackup.store.metadata.notes import moment
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JournalEntry, State
 
@@ -103,9 +105,21 @@ def _undo(repository: Repository, server: Server) -> RestoreRequest:
             f" but this is the one at {server.label}"
         )
     keys = trailers.planned_keys(repository, last)
+    if not keys:
+        _expect_not_forgotten(repository, last.info)
     commit = repository.resolve(last.replaced)
     how = RestoreOptions(undoes=last.info.id)
     return RestoreRequest(commit, how, UNDO, begun, only=keys, takes_back=last.replaced)
+
+
+def _expect_not_forgotten(repository: Repository, restore: CommitInfo) -> None:
+    """Raise UsageError if keys were forgotten since this restore, of which nothing is left."""
+    records = [(each, moment(each.at)) for each in repository.forgotten()]
+    if gone := [each for each, at in records if at and at > restore.date]:
+        raise UsageError(
+            f"nothing to undo: what the last restore, {restore.short_id}, changed was forgotten"
+            f" since ({'; '.join(map(str, gone))}): change or delete that in the database yourself"
+        )
 
 
 def _last(repository: Repository, known: Sequence[JournalEntry]) -> trailers.Restored:

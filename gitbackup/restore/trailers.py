@@ -122,7 +122,10 @@ def _planned(
     clock = Clock(taken_at(repository, restored.replaced), taken_at(repository, restored.target))
     if how.revert:
         with Spool() as spool:
-            reverter = Reverter(repository, commit, how, {})
+            try:
+                reverter = Reverter(repository, commit, how, {})
+            except UsageError:  # all that it was to change was forgotten since
+                return frozenset()
             comparison = reverter.against(decoded(before), clock, spool).comparison
             return _steps(restored, how, only, comparison, scope, clock)
     comparison = compare(before, chosen(target, how.databases))

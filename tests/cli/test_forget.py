@@ -130,9 +130,13 @@ def test_it_is_asked_for_and_a_dry_run_changes_nothing(leaked: User) -> None:
     said = leaked.at_terminal(*FORGET[:-1], types="n\n", asked="[y/N]: ")
     assert said.code == 1
     assert leaked.state() == before
-    for words in (("none",), ("apikey:42", "--field", "none"), ("a", "--field", "x")):
+    for words in (("none",), ("apikey:42", "--field", "none")):
         done = leaked.run("forget", *words, "--yes")
         assert (done.code, done.err[:28]) == (2, "gitbackup: no commit has a k")
+    assert leaked.run("forget", "a", "--field", "x", "--yes").err == (
+        "gitbackup: 'a' is a string, and --field is for hashes: without --field, the whole key is"
+        " forgotten\n"
+    )
     assert leaked.run(*FORGET).code == 0
     again = leaked.says(*FORGET)
     assert again.startswith("apikey:42, field secret was forgotten before: no commit has it\n")
@@ -313,6 +317,25 @@ def test_an_unfinished_restore_and_a_watch_are_in_the_way(leaked: User) -> None:
     git(leaked.repo, "checkout", "--", "db0")
     assert leaked.state() == before
     assert isinstance(edited, Done)
+
+
+@pytest.mark.parametrize("back", ["restore", "revert"])
+def test_an_undo_of_what_was_forgotten_says_who_has_to_do_it(leaked: User, back: str) -> None:
+    """The database still has it, and no commit does."""
+    leaked.redis.set("token", OLD)
+    leaked.says("commit", "-m", "a token")
+    leaked.redis.delete("token")
+    leaked.says("commit", "-m", "no token")
+    words = ("restore", "HEAD~1") if back == "restore" else ("revert", "HEAD")
+    assert leaked.run(*words, "--yes").code == 0
+    assert leaked.run("forget", "token", "--yes").code == 0
+    done = leaked.run("undo", "--dry-run")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("gitbackup: nothing to undo: what the last restore, ")
+    assert done.err.endswith(
+        " changed was forgotten since (token): change or delete that in the database yourself\n"
+    )
+    assert leaked.redis.get("token") == OLD.encode()
 
 
 def test_an_undo_finds_its_restore_in_the_new_history(leaked: User) -> None:
