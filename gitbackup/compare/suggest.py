@@ -91,7 +91,7 @@ class Suggestions:
 
     `commits` of the history were looked at, and what changed `since` HEAD, if the live database
     was read; `changes` is how many changes of keys these are, and `states` how many of the commits
-    have some, the live database included.
+    have some, the live database included. `hidden` is how many of the changes settings hide now.
     """
 
     commits: int
@@ -101,6 +101,7 @@ class Suggestions:
     found: Sequence[Suggestion]
     keep: Sequence[Kept]
     warnings: Sequence[str] = field(default=())
+    hidden: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +152,10 @@ def suggest(
         live is not None,
         evidence.changes,
         evidence.states,
-        [each.suggestion() for each in checked],
+        [each.suggestion() for each in checked if not each.is_hidden],
         [*_kept(evidence.tree, chosen)],
         warnings,
+        evidence.hidden,
     )
 
 
@@ -185,6 +187,7 @@ class _Collector:
         self.tree = Node()
         self.states = 0
         self.changes = 0
+        self.hidden = 0
         self._is_quiet = matcher(quiet) if quiet else None
         self._quiet = quiet
         self._new: set[Key] = set()
@@ -202,6 +205,7 @@ class _Collector:
             if (shape := self._shape(change.key)) is None:
                 continue
             _count(shape, change, before, after, step.now)
+            self.hidden += shape.hidden
             shape.touched |= bit
             if step.info is None and change.action is Action.ADDED:
                 shape.keys += 1
@@ -271,6 +275,11 @@ class _Candidate:
     shapes: Sequence[Shape]
     whole: bool
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the settings silence all of it already."""
+        return all(shape.hidden for shape in self.shapes)
+
     def suggestion(self) -> Suggestion:
         """Return what is proposed."""
         brief = all(shape.longest is not None and shape.longest <= HOUR for shape in self.shapes)
@@ -338,8 +347,6 @@ class _Chooser:
     def _fits(self, shapes: Sequence[Shape]) -> bool:
         """Return whether keys of these shapes change all the time, and none of them is more than
         that."""
-        if all(shape.hidden for shape in shapes):
-            return False
         commits = _touched(shapes).bit_count()
         written = sum(shape.counts.added + shape.counts.changed for shape in shapes)
         loud = written >= MANY and written >= SHARE * self._changes

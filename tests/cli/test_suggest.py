@@ -64,7 +64,9 @@ def test_it_asks_sets_and_says_how_to_take_it_back(busy: User) -> None:
     assert busy.says("suggest", "--apply", "--yes") == text(FOUND) + text(SET)
     assert busy.says("config", "get", "quiet") == "usage:*\n"
     assert "quiet keys, not shown: 20 changed" in busy.says("diff")
-    assert "nothing to silence" in busy.says("suggest", "--apply", "--yes")
+    told = busy.says("suggest", "--apply", "--yes")
+    assert "nothing more to silence: the settings hide 80 of 81 changes already\n" in told
+    assert "usage" not in told
     _, *words = shlex.split(text(SET).splitlines()[-1])
     busy.says(*words)
     assert busy.run("config", "get", "quiet") == Done(1, "", "")

@@ -74,6 +74,9 @@ def _looked_at(found: Suggestions) -> str:
 
 
 def _nothing(found: Suggestions) -> str:
+    if found.hidden:
+        hidden = f"{found.hidden:,} of {counted(found.changes, 'change')}"
+        return f"nothing more to silence: the settings hide {hidden} already"
     if found.changes:
         return "nothing to silence: no keys change so often that they hide the others"
     return "nothing to go by yet: commit for a while (gitbackup watch), then ask again"
