@@ -277,7 +277,8 @@ class Context:
         from gitbackup.settings import alarm_rule
 
         if dry_run:
-            return commit.preview(self.repository, live, message, self.quiet())
+            rule = alarm_rule(self.repository) if self.repository else None
+            return commit.preview(self.repository, live, message, self.quiet(), rule)
         repository = self.repository or self.create()
         rule = alarm_rule(repository)
         return commit.commit(repository, live, message, allow_empty, self.quiet(), rule=rule)

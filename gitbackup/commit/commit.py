@@ -159,21 +159,24 @@ def preview(
     live: SnapshotReader,
     message: str | None,
     quiet: Sequence[str] = (),
+    rule: AlarmRule | None = None,
 ) -> CommitResult:
     """Return what `commit` would do, and write nothing. `repository` is None before the first."""
     parent = repository.head() if repository else None
     reply_cache = repository.reply_cache() if repository else None
 
-    def act(base: Base) -> tuple[Capture, Base]:
+    def act(base: Base) -> tuple[Capture, Base, Alarm | None]:
         with Spool() as spool:
-            return take(live, base.source, Repository.blob_id, spool, reply_cache=reply_cache), base
+            capture = take(live, base.source, Repository.blob_id, spool, reply_cache=reply_cache)
+        return capture, base, alarm.raised(capture, base.source, quiet, rule)
 
-    capture, base = (
+    capture, base, raised = (
         compared_with(repository, parent, act)
         if repository
         else act(Base(CommitSource(None, None), None))
     )
-    return _result(repository, with_quiet(capture, quiet), parent, None, message, base)
+    done = _result(repository, with_quiet(capture, quiet), parent, None, message, base)
+    return replace(done, alarm=raised)
 
 
 def changed_paths(capture: Capture) -> dict[str, str | None]:

@@ -109,6 +109,20 @@ def test_what_expires_and_what_is_quiet_does_not_count(filled: User) -> None:
     assert (done.code, "removed 21 of 40 keys" in done.err) == (4, True)
 
 
+def test_a_dry_run_tells_of_it(filled: User) -> None:
+    """In lines and in JSON; it ends well, for nothing was committed."""
+    filled.redis.delete(*KEYS[10:])
+    done = filled.run("commit", "--dry-run")
+    assert (done.code, done.out.splitlines()[-1]) == (
+        0,
+        "would raise an alarm: it removes 30 of 40 keys, so the commit would end with exit code 4",
+    )
+    found = json.loads(filled.run("commit", "--dry-run", "--json").out)
+    assert (found["commit"], found["alarm"]) == (None, {"removed": 30, "of": 40})
+    filled.says("config", "set", "alarm-keys", "31")
+    assert "alarm" not in filled.run("commit", "--dry-run").out
+
+
 def test_the_rule_is_a_setting(filled: User) -> None:
     filled.says("config", "set", "alarm-share", "90%")
     filled.redis.delete(*KEYS[10:])
