@@ -125,6 +125,16 @@ def test_what_cannot_be_is_refused_and_changes_nothing(
     assert config.read_bytes() == before
 
 
+def test_a_place_to_push_to_that_is_not_there_is_told_at_once(user: User) -> None:
+    """It is set all the same: it may be a disk that is mounted later."""
+    user.says("commit", "-m", "one")
+    done = user.run("config", "set", "push-to", "disk")
+    assert (done.code, done.out) == (0, "push-to  disk  this repository\n")
+    assert done.err.startswith("gitbackup: warning: a push would fail: 'disk' is neither a remote")
+    git(user.repo, "remote", "add", "disk", "/somewhere")
+    assert user.says("config", "set", "push-to", "disk").startswith("push-to")
+
+
 def test_a_clone_has_the_settings_and_says_what_did_not_come(
     settled: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from gitbackup.cli.arguments.options import (
     repo_option,
 )
 from gitbackup.cli.output import terminal
+from gitbackup.errors import UsageError
 from gitbackup.format.names import escape
 from gitbackup.model.access import NAMES as ACCESS
 from gitbackup.model.risk import CHECKS
@@ -162,6 +163,11 @@ def set_(repo: Path | None, as_json: bool, name: str, values: tuple[str, ...]) -
     backup = _backup(repo)
     backup.config.set(name, *values)
     _say(backup, name, as_json)
+    if name.lower() == "push-to" and backup.repository:
+        try:
+            backup.repository.remote()
+        except UsageError as error:  # it may be a disk that is not mounted now
+            terminal.warn_all([f"a push would fail: {error}"])
 
 
 @config.command(cls=OwnFirst, epilog=examples("gitbackup config unset push"))
@@ -183,7 +189,7 @@ def unset(repo: Path | None, as_json: bool, name: str) -> None:
 @name_argument
 @values_argument
 def add(repo: Path | None, as_json: bool, name: str, values: tuple[str, ...]) -> None:
-    """Add VALUE to include, exclude, quiet or redact."""
+    """Add VALUE to a setting that has several values, such as exclude."""
     backup = _backup(repo)
     backup.config.add(name, *values)
     _say(backup, name, as_json)
@@ -195,7 +201,7 @@ def add(repo: Path | None, as_json: bool, name: str, values: tuple[str, ...]) ->
 @name_argument
 @click.argument("value", metavar="VALUE", shell_complete=_values)
 def remove(repo: Path | None, as_json: bool, name: str, value: str) -> None:
-    """Remove VALUE from include, exclude, quiet or redact."""
+    """Remove VALUE from a setting that has several values, such as exclude."""
     backup = _backup(repo)
     backup.config.remove(name, value)
     _say(backup, name, as_json)
