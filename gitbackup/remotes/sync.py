@@ -15,15 +15,26 @@ from gitbackup.remotes.shared_settings import ArrivedSettings
 from gitbackup.settings import ON_COMMIT
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import CommitSource
+from gitbackup.store.metadata import settings_ref
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.transports import transports
-from gitbackup.store.transports.remote_url import Remote, RemoteUrl, at_home
+from gitbackup.store.transports.remote_url import BRANCHES, NOTES, Remote, RemoteUrl, at_home
 
 _UNREADABLE = re.compile(
     "[Uu]nable to read|[Cc]ould not read|bad object|missing|corrupt|pack-objects died"
     "|unpack(er)? (error|failed)"
 )
 """What git says, here or at the remote, if an object cannot be read; the disk there may be full."""
+
+_KINDS = {
+    BRANCHES: "branches",
+    "refs/tags/": "tags",
+    NOTES: "notes",
+    settings_ref.REF: "settings",
+}
+"""What a ref that was pushed is one of, by how its name begins."""
+
+_UNREAD = re.compile(r"\b(?:unpack|object) ([0-9a-f]{40})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,8 @@ class PushResult:
     `remote` is git's name of the place; `commits` is how many it did not have. `first` tells
     whether this was the first push to it, `settings` whether the settings that travel have
     changed since the last push. `head` is HEAD. `encrypted_to` are the public keys that the bundle
-    is encrypted to, none if it is in plain.
+    is encrypted to, none if it is in plain. `also` says what else was new there: `branches`,
+    `tags`, `notes`, `settings`.
     """
 
     remote: str
@@ -44,6 +56,7 @@ class PushResult:
     warnings: Sequence[str] = ()
     settings: bool = False
     encrypted_to: Sequence[str] = ()
+    also: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +105,11 @@ def push(repository: Repository, target: str | None, keys: EncryptionKeys = NO_K
     head = repository.resolve("HEAD")
     counts = sent.commits, sent.first
     place = str(remote.place)
+    also = [
+        what for begin, what in _KINDS.items() if any(ref.startswith(begin) for ref in sent.changed)
+    ]
     return PushResult(
-        remote.name, place, head, *counts, warnings, changed, tuple(sent.encrypted_to)
+        remote.name, place, head, *counts, warnings, changed, tuple(sent.encrypted_to), also
     )
 
 
@@ -159,12 +175,20 @@ def _explained(repository: Repository, error: GitbackupError) -> GitbackupError:
     problems = repository.problems() if _UNREADABLE.search(str(error)) else []
     if not problems:
         return error
-    named = [problem for problem in problems if problem.startswith("missing ")] or problems
     return Damaged(
-        f"nothing was pushed, because {repository.path} is damaged: {named[0]};"
+        f"nothing was pushed, because {repository.path} is damaged: {_worst(problems)};"
         f" {wording.command('verify --all', 'verify(None)')} names the commits that need it, and"
         f" `git -C {repository.path} fetch --refetch COPY` fetches it from another copy"
     )
+
+
+def _worst(problems: Sequence[str]) -> str:
+    """Return which object is missing, or cannot be read, of what git finds wrong."""
+    for problem in problems:
+        if problem.startswith("missing "):
+            return problem
+    unread = next(filter(None, map(_UNREAD.search, problems)), None)
+    return f"object {unread[1]} cannot be read" if unread else f"git says {problems[0]!r}"
 
 
 def push_on_commit(repository: Repository, made: bool) -> PushResult | None:

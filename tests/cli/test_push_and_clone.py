@@ -53,7 +53,45 @@ def test_a_program_gets_a_push_as_json(pushed: User) -> None:
         "first": False,
         "settings": False,
         "encrypted_to": [],
+        "also": [],
     }
+
+
+def test_what_goes_without_a_commit_is_named(pushed: User) -> None:
+    """To a bundle, as to a git repository: there a note, a tag and a branch are new."""
+    git(Path(), "init", "-q", "--bare", "there.git")
+    assert pushed.run("push", "there.git").code == 0
+    pushed.says("note", "-m", "the reason")
+    git(pushed.repo, "tag", "v1")
+    git(pushed.repo, "branch", "other")
+    for place in ("cloud", "there.git"):
+        told = pushed.says("push", place)
+        assert told.startswith("pushed branches, tags and notes but no commits to ")
+        assert pushed.says("push", place).startswith("nothing to push, everything is in ")
+    pushed.says("note", "--append", "-m", "and another")
+    assert json.loads(pushed.says("push", "cloud", "--json"))["also"] == ["notes"]
+
+
+def test_a_commit_here_that_cannot_be_read_is_named(pushed: User) -> None:
+    """Its object, in a pack, is damaged; git itself would speak of the pack first."""
+    for number in range(3):
+        pushed.redis.set("b", number)
+        pushed.says("commit")
+    git(Path(), "init", "-q", "--bare", "there.git")
+    git(pushed.repo, "gc", "-q")
+    (pack,) = (pushed.repo / ".git" / "objects" / "pack").glob("*.pack")
+    packed = git(
+        pushed.repo, "verify-pack", "-v", str(pack.with_suffix(".idx").resolve())
+    ).splitlines()
+    commit = git(pushed.repo, "rev-parse", "HEAD~1")
+    offset = next(int(line.split()[4]) for line in packed if line.startswith(commit))
+    data = bytearray(pack.read_bytes())
+    data[offset + 10 : offset + 40] = b"\xff" * 30
+    pack.chmod(0o644)
+    pack.write_bytes(data)
+    done = pushed.run("push", "there.git")
+    assert done.code == 13
+    assert re.search(r"is damaged: object \w+ cannot be read; `gitbackup verify --all`", done.err)
 
 
 def test_a_clone_is_made_where_the_variable_says(

@@ -294,6 +294,7 @@ def push_object(result: PushResult) -> dict[str, Any]:
         "first": result.first,
         "settings": result.settings,
         "encrypted_to": [*result.encrypted_to],
+        "also": [*result.also],
     }
 
 

@@ -59,6 +59,9 @@ def preview_lines(result: CommitResult) -> Iterator[str]:
     yield from namespace_lines(result.summary.namespaces)
     yield f"would commit: {escape(result.subject)}"
     yield f"{keys(result.keys)}: {changed(result.summary)}"
+    if result.alarm:
+        gone = f"{result.alarm.removed} of {result.alarm.of} keys"
+        yield f"would raise an alarm: it removes {gone}, so the commit would end with exit code 4"
 
 
 def note_lines(commit: str, note: str) -> Iterator[str]:
@@ -219,8 +222,9 @@ def push_line(result: PushResult) -> str:
     """Return what a push did."""
     if result.commits:
         what = f"pushed {counted(result.commits, 'commit')} to"
-    elif result.settings:
-        what = "pushed settings but no commits to"
+    elif result.also:
+        others = " and ".join(filter(None, [", ".join(result.also[:-1]), result.also[-1]]))
+        what = f"pushed {others} but no commits to"
     else:
         what = "nothing to push, everything is in"
     locked = f", encrypted to {counted(len(to), 'key')}" if (to := result.encrypted_to) else ""

@@ -27,12 +27,13 @@ _LOOSE = "refs/gitbackup/heads/"
 
 class PushOutcome(NamedTuple):
     """What a push did: how many commits the place did not have; sentences that warn; the public
-    keys that it is encrypted to."""
+    keys that it is encrypted to; which refs the place has anew."""
 
     commits: int
     first: bool
     warnings: list[str]
     encrypted_to: Sequence[str] = ()
+    changed: Sequence[str] = ()
 
 
 class PullOutcome(NamedTuple):
@@ -56,7 +57,7 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
         _expect_branch(git)
         had = refs.under(git, remote.tracking)
         is_first = not had and not rewritten_history.is_replaced_at(git, remote)
-        branches, warnings, refused, to = transports.of(remote.place).push(git, remote)
+        branches, warnings, refused, to, changed = transports.of(remote.place).push(git, remote)
         if refused:
             remotes.note(git, remote, branches)
             raise GitbackupError(rewritten_history.stale(git, remote) or refused)
@@ -64,7 +65,7 @@ def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
         remotes.note(git, remote, branches)
         known = [f"^{ident}" for ident in had.values()]
         commits = refs.count(git, *branches.values(), *known) if branches else 0
-        return PushOutcome(commits, is_first, list(warnings), to)
+        return PushOutcome(commits, is_first, list(warnings), to, changed)
 
 
 @contextmanager

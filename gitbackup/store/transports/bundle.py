@@ -119,7 +119,7 @@ class Bundle:
         with written(git, path) as (draft, held):
             expect_kept(git, remote, self.heads(git, remote.place))  # it may have come meanwhile
             put(draft, path)
-        return PushedRefs(branches_in(held), restore_txt.write(path))
+        return PushedRefs(branches_in(held), restore_txt.write(path), changed=new_in(held, theirs))
 
     def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
         return replace(place, url=place.url + ENCRYPTED, given=place.given + ENCRYPTED)
@@ -128,6 +128,11 @@ class Bundle:
 def branches_in(held: Mapping[str, str]) -> dict[str, str]:
     """Return the branches among the refs of a bundle."""
     return {r.removeprefix(BRANCHES): i for r, i in held.items() if r.startswith(BRANCHES)}
+
+
+def new_in(held: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    """Return the refs of a bundle that the one before had not, or had at something else."""
+    return [ref for ref, ident in held.items() if before.get(ref) != ident]
 
 
 def expect_complete(git: Commands) -> None:

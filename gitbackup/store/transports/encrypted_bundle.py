@@ -30,6 +30,7 @@ from gitbackup.store.transports.bundle import (
     drafted,
     expect_complete,
     expect_kept,
+    new_in,
     ours,
     path_of,
     put,
@@ -101,7 +102,7 @@ class EncryptedBundle:
         """
         place, path = remote.place, path_of(remote.place)
         expect_complete(git)
-        self._expect_kept(git, remote)
+        before = self._expect_kept(git, remote)
         to = _recipients(git, place)
         known = _known(git, path)
         held: Mapping[str, str] = ours(git)
@@ -110,21 +111,26 @@ class EncryptedBundle:
                 _write(git, remote, plain, held, to)
         by_key = key_file.put(git.git_dir, path, to)
         warnings = [*_replaced(path), *restore_txt.write(path, to, key_file.beside(path), by_key)]
-        return PushedRefs(branches_in(held), warnings, encrypted_to=to)
+        changed = new_in(held, before)
+        return PushedRefs(branches_in(held), warnings, encrypted_to=to, changed=changed)
 
     def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
         return place
 
-    def _expect_kept(self, git: Commands, remote: Remote) -> None:
-        """Raise GitbackupError if the bundle there, or the plain one, has what is not here."""
+    def _expect_kept(self, git: Commands, remote: Remote) -> Mapping[str, str]:
+        """Raise GitbackupError if the bundle there, or the plain one, has what is not here; return
+        the refs that the place has."""
         try:
-            expect_kept(git, remote, self.heads(git, remote.place))
+            theirs = self.heads(git, remote.place)
+            expect_kept(git, remote, theirs)
         except UsageError as error:
             raise error.reworded(
                 f"{error}. Nothing was pushed: it is not the file that was pushed from here last,"
                 " so it must be opened to see whether it has commits that are not here"
             ) from None
-        expect_kept(git, remote, Bundle().heads(git, RemoteUrl(str(_plain_beside(remote.place)))))
+        plain = Bundle().heads(git, RemoteUrl(str(_plain_beside(remote.place))))
+        expect_kept(git, remote, plain)
+        return theirs or plain
 
 
 def _is_there(place: RemoteUrl) -> bool:

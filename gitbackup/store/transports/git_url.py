@@ -83,14 +83,17 @@ class GitUrl:
         options = ("--porcelain", "--no-signed", "--no-follow-tags", "--no-verify")
         words = ("push", *options, "--recurse-submodules=no", "--", remote.place.url, *_PUSHED)
         result = self.attempt(git, remote.place, *words)
-        refused = {ref: why for flag, ref, why in _answers(result.out) if flag == "!"}
+        answers = _answers(result.out)
+        refused = {ref: why for flag, ref, why in answers if flag == "!"}
+        changed = [ref for flag, ref, _ in answers if flag not in ("!", "=")]
         if result.status and not refused:
             raise unreachable(remote.place, "push", result)
         taken = {name: i for name, i in branches.items() if BRANCHES + name not in refused}
         beside = [ref for ref in refused if ref.startswith(_BESIDE)]
         if len(refused) > len(beside):
             return PushedRefs(taken, refused=_why(remote, refused))
-        return PushedRefs(taken, [_why_beside(remote, ref, refused[ref]) for ref in beside])
+        warnings = [_why_beside(remote, ref, refused[ref]) for ref in beside]
+        return PushedRefs(taken, warnings, changed=changed)
 
     def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
         return None

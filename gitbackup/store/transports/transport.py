@@ -12,12 +12,14 @@ from gitbackup.store.transports.remote_url import Remote, RemoteUrl
 
 class PushedRefs(NamedTuple):
     """What a push did: the branches that the remote has now, and their ids; sentences that warn;
-    why it did not take all, empty where it did; and the public keys that it is encrypted to."""
+    why it did not take all, empty where it did; the public keys that it is encrypted to; and which
+    refs the remote has anew."""
 
     branches: Mapping[str, str]
     warnings: Sequence[str] = ()
     refused: str = ""
     encrypted_to: Sequence[str] = ()
+    changed: Sequence[str] = ()
 
 
 class Transport(Protocol):
