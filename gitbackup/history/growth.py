@@ -162,19 +162,26 @@ def _is_data(path: str) -> bool:
 
 def _tally(path: str, content: bytes) -> Mapping[str, Amount]:
     """Return how many keys of each namespace a file holds, and its bytes shared among them."""
+    plain = file_format.decode_plain(content) if file_format.DATABASE.match(path) else None
+    if plain:  # its names are sorted
+        first, last = _name(min(plain)), _name(max(plain))
+        if first == last != "":
+            return {first: Amount(len(plain), len(content))}
     entries = file_format.decode_file(path, content)
-    names = Counter(map(_name, entries))
-    if len(names) == 1:
-        return {name: Amount(count, len(content)) for name, count in names.items()}
+    names = {key: _name(key.name) if key.in_database else "" for key in entries}
+    counts = Counter(names.values())
+    if len(counts) == 1:
+        return {name: Amount(count, len(content)) for name, count in counts.items()}
     sizes = Counter[str]()
     for key, entry in entries.items():
-        sizes[_name(key)] += _size(key, entry)
-    return {name: Amount(count, sizes[name]) for name, count in names.items()}
+        sizes[names[key]] += _size(key, entry)
+    return {name: Amount(count, sizes[name]) for name, count in counts.items()}
 
 
-def _name(key: Key) -> str:
-    whole = not key.in_database or key.name.startswith("base64:") or ":" not in key.name
-    return "" if whole else key.name.partition(":")[0] + ":"
+def _name(key: str) -> str:
+    """Return the namespace of a key by its name."""
+    whole = key.startswith("base64:") or ":" not in key
+    return "" if whole else key.partition(":")[0] + ":"
 
 
 def _size(key: Key, entry: Entry) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
 from gitbackup import Backup
 from gitbackup.history.growth import Tallies
@@ -24,6 +24,9 @@ from gitbackup.ui.sessions import Session
 from gitbackup.ui.summaries import Summaries
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+LATER = "<!-- later -->"
+"""In a template, what comes after it is made once what comes before it is on its way."""
 
 
 class Site:
@@ -64,6 +67,21 @@ class Site:
         there are, and `csrf`, which each form has in a field of that name:
         `<input type="hidden" name="csrf" value="{{ csrf }}">`.
         """
+        found, known = self._known(request, template, told)
+        return HTMLResponse(found.render(known), status)
+
+    def streamed(self, request: Request, template: str, **told: Any) -> Response:
+        """Return a page like `page`, what comes before `LATER` in it at once.
+
+        What the template calls after that may take its time. It must not raise anything.
+        """
+        found, known = self._known(request, template, told)
+        return StreamingResponse(_in_two(found.generate(known)), media_type="text/html")
+
+    def _known(
+        self, request: Request, template: str, told: Mapping[str, Any]
+    ) -> tuple[Template, Mapping[str, Any]]:
+        """Return a template in the reader's language, and all that it knows."""
         session = Session.of(request)
         language = self.language(request)
         known = {
@@ -75,8 +93,7 @@ class Site:
             "csrf": session.csrf if session else "",
             **told,
         }
-        text = self._environments[language.code].get_template(template).render(known)
-        return HTMLResponse(text, status)
+        return self._environments[language.code].get_template(template), known
 
     def error(self, request: Request, status: int, sentence: str) -> Response:
         """Return a page that says what did not work; only the sentence before the login."""
@@ -96,6 +113,17 @@ class Site:
     @cached_property
     def _environments(self) -> dict[str, Environment]:
         return {code: _environment(language) for code, language in Language.every().items()}
+
+
+def _in_two(pieces: Iterator[str]) -> Iterator[str]:
+    """Yield what comes before `LATER`, and then all that follows."""
+    first = []
+    for piece in pieces:
+        first.append(piece)
+        if LATER in piece:
+            break
+    yield "".join(first)
+    yield "".join(pieces)
 
 
 def _environment(language: Language) -> Environment:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -32,8 +33,8 @@ SIZES = ((760, 260), (350, 220))
 """Pixels of a plot, where there is room and where there is not."""
 
 DAY = 86_400
-SHORT = 3 * DAY
-"""Seconds of a history, below which the axis of time tells hours."""
+SHORT, YEAR = 3 * DAY, 300 * DAY
+"""Seconds of a history, below which the axis of time tells hours, and days."""
 
 ROLES = {
     "master": later("primary"),
@@ -139,25 +140,42 @@ class Chart(NamedTuple):
     plots: Sequence[Plot]
 
 
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What the plots show, or why there are none; `mark` names a moment of their axis."""
+
+    why: str
+    growth: Growth = Growth((), 0)  # noqa: RUF009  frozen
+    series: Sequence[Series] = ()
+    charts: Sequence[Chart] = ()
+    mark: Callable[[float], str] = str
+
+
 def page(site: Site, request: Request) -> Response:
     """Return what the server says of itself, and the plots."""
-    backup, language = site.backup(), site.language(request)
+    backup = site.backup()
     nodes, trouble = _nodes(backup)
-    found, why = _growth(site, backup)
-    series = [*_series(found.states)] if found else []
-    return site.page(
+    return site.streamed(
         request,
         "server.html",
         server=backup.server if nodes else None,
         nodes=nodes,
         databases=_together(nodes),
         trouble=trouble,
-        growth=found,
-        why=why,
-        series=series,
-        charts=[*_charts(language, found.states, series)] if found else [],
-        mark_of=_marked(language, found.states) if found and found.states else None,
+        along=partial(_along, site, backup, site.language(request)),
     )
+
+
+def _along(site: Site, backup: Backup, language: Language) -> Along:
+    """Return what the plots show."""
+    try:
+        repository = backup.repository
+        found = growth(repository, POINTS, site.tallies) if repository else Growth((), 0)
+    except GitbackupError as error:
+        return Along(str(error))
+    series = [*_series(found.states)]
+    charts = [*_charts(language, found.states, series)]
+    return Along("", found, series, charts, partial(_mark, language, found.states))
 
 
 def _nodes(backup: Backup) -> tuple[Sequence[Node], str]:
@@ -179,16 +197,6 @@ def _together(nodes: Sequence[Node]) -> Sequence[Database]:
             keys[each.number] += each.keys
             expires[each.number] += each.expires
     return [Database(number, keys[number], expires[number]) for number in sorted(keys)]
-
-
-def _growth(site: Site, backup: Backup) -> tuple[Growth | None, str]:
-    """Return the states that the plots show, or why there are none."""
-    try:
-        if backup.repository is None:
-            return None, ""
-        return growth(backup.repository, POINTS, site.tallies), ""
-    except GitbackupError as error:
-        return None, str(error)
 
 
 def _series(states: Sequence[State]) -> Iterator[Series]:
@@ -222,17 +230,13 @@ def _charts(
         yield Chart(name, title, of, text, plots)
 
 
-def _marked(language: Language, states: Sequence[State]) -> Callable[[float], str]:
+def _mark(language: Language, states: Sequence[State], moment: float) -> str:
     """Return how the axis of time names a moment, in UTC."""
     span = (states[-1].info.date - states[0].info.date).total_seconds()
-
-    def mark(moment: float) -> str:
-        at = datetime.fromtimestamp(moment, UTC)
-        if span < SHORT:
-            return f"{at:%H:%M}" if moment % DAY else language.short_day(at)
-        return language.short_day(at) if span < 300 * DAY else f"{at:%Y-%m}"
-
-    return mark
+    at = datetime.fromtimestamp(moment, UTC)
+    if span < SHORT and moment % DAY:
+        return f"{at:%H:%M}"
+    return language.short_day(at) if span < YEAR else f"{at:%Y-%m}"
 
 
 def _facts(told: str) -> Mapping[str, str]:
