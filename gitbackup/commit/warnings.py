@@ -144,6 +144,11 @@ def unfinished_restores(repository: Repository) -> list[str]:
     return [_sentence(repository, each) for each in cut_off(repository)]
 
 
+def is_unfinished_restore(warning: str) -> bool:
+    """Return whether a warning is of `unfinished_restores`."""
+    return warning.partition(":")[0].endswith("is not finished")
+
+
 def cut_off(repository: Repository) -> list[JournalEntry]:
     """Return the restores, into the server that commits are of, that were cut off, the last one
     last."""

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 
 from gitbackup.format import codec, unprintable
-
-_SPECIAL = re.compile(rb"[*?\[\\]")
-
-
-def glob(name: str) -> str:
-    """Return the glob that only this name, a stored one, matches; its bytes that are not UTF-8 are
-    lone surrogates."""
-    return codec.loose(_SPECIAL.sub(rb"\\\g<0>", codec.data(name)))
+from gitbackup.plan.chosen import literal
 
 
 def glob_of(name: str) -> str:
-    """Return that glob as it is typed into a shell."""
-    return quoted(glob(name))
+    """Return the glob that only this name, a stored one, matches, as it is typed into a shell."""
+    return quoted(literal(name))
 
 
 def quoted(word: str) -> str:

@@ -55,7 +55,7 @@ class Meter:
         self.done += count
 
     def finish(self) -> None:
-        self.what = ""
+        self.what, self.total, self.done = "", None, 0
 
 
 class Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from gitbackup.model.keys import Key
-from gitbackup.ui.commands import glob
+from gitbackup.plan.chosen import literal
 from gitbackup.ui.wish import as_field
 
 
@@ -22,11 +22,11 @@ def raw_of(key: Key, commit: str, field: str = "") -> str:
 
 def restore_of(key: Key, commit: str) -> str:
     """Return the address of the plan that makes a key what it was in a commit."""
-    query = {"commit": commit, "key": as_field(glob(key.name)), "db": key.db}
+    query = {"commit": commit, "key": as_field(literal(key.name)), "db": key.db}
     return f"/restore?{urlencode(query)}"
 
 
 def revert_of(commit: str, key: Key | None = None) -> str:
     """Return the address of the plan that takes back what a commit changed, or one key of it."""
-    query = {"commit": commit} | ({"key": as_field(glob(key.name))} if key else {})
+    query = {"commit": commit} | ({"key": as_field(literal(key.name))} if key else {})
     return f"/revert?{urlencode(query)}"

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from gitbackup import Backup
+from gitbackup.commit.warnings import is_unfinished_restore
 from gitbackup.compare.diff import Status
 from gitbackup.errors import GitbackupError
 from gitbackup.live.server.pulse import pulse
@@ -161,6 +162,8 @@ class Live:
     def _look(self, backup: Backup, head: str, mark: tuple[object, ...] | None) -> None:
         began, at = time.monotonic(), datetime.now(UTC)
         status = backup.status()
+        told = [each for each in status.warnings if not is_unfinished_restore(each)]
+        status = replace(status, warnings=told)  # of those the page itself tells what stands now
         self._looked = time.monotonic()
         self._took = self._looked - began
         found = status.head.id if status.head else None

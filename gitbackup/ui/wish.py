@@ -208,11 +208,11 @@ def _globs(lines: Sequence[str]) -> tuple[str, ...]:
 def _databases(words: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Return the pairs that words such as `3` and `3:5` say."""
     pairs = []
-    for word in filter(None, (part for field in words for part in field.replace(",", " ").split())):
-        of, _, to = word.partition(":")
-        pair = [codec.whole_number(number) for number in (of, to or of)]
-        if any(number is None or not 0 <= number <= MOST_DATABASE for number in pair):
-            raise UsageError(f"{word!r} is neither a database, such as 3, nor a pair, such as 3:5")
+    for pair in (pair for field in words for pair in field.replace(",", " ").split()):
+        of, _, to = pair.partition(":")
+        numbers = [codec.whole_number(number) for number in (of, to or of)]
+        if any(number is None or number > MOST_DATABASE for number in numbers):
+            raise UsageError(f"{pair!r} is neither a database, such as 3, nor a pair, such as 3:5")
         pairs.append((int(of), int(to or of)))
     return tuple(pairs)
 

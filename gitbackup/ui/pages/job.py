@@ -58,17 +58,18 @@ def page(site: Site, request: Request) -> Response:
 
 def show(site: Site, request: Request, job: Job, said: str = "") -> Response:
     """Return the page of a job; `said` names what is wrong with what a form sent for it."""
-    language = site.language(request)
-    known: dict[str, Any] = {"job": job, "said": said, "progress": progress(job, language)}
-    if job.state is State.ASKING and isinstance(job, BringBack) and job.shown:
+    language, turn, at = site.language(request), job.turn, job.state  # which may change meanwhile
+    known: dict[str, Any] = {"job": job, "turn": turn, "state": at, "said": said}
+    known |= {"progress": progress(job, language)}
+    if at is State.ASKING and isinstance(job, BringBack) and job.shown:
         known |= plan.known(site, request, job, job.shown)
-    elif job.state is State.DONE and isinstance(job, BringBack):
+    elif at is State.DONE and isinstance(job, BringBack):
         known |= result.brought_back(job, language)
-    elif job.state is State.DONE and isinstance(job, CommitNow):
+    elif at is State.DONE and isinstance(job, CommitNow):
         known |= result.committed(job)
-    elif job.state is State.DONE and isinstance(job, WholeCheck):
+    elif at is State.DONE and isinstance(job, WholeCheck):
         return away(f"/check?job={job.id}")
-    elif job.state is State.DONE and isinstance(job, Verify):
+    elif at is State.DONE and isinstance(job, Verify):
         known |= result.verified(job)
     return site.page(request, "job.html", status=409 if said else 200, **known)
 
@@ -79,24 +80,27 @@ def state(site: Site, request: Request) -> Response:
     if job is None:
         return JSONResponse({"state": "gone"})
     told = progress(job, site.language(request))
-    return JSONResponse({"state": stage(job), **told}, headers={"Cache-Control": "no-store"})
-
-
-def stage(job: Job) -> str:
-    """Return what is another whenever the page of a job is."""
-    return f"{job.turn} {job.state}"
+    at = f"{job.turn} {job.state}"  # another whenever the page of the job is
+    return JSONResponse({"state": at, **told}, headers={"Cache-Control": "no-store"})
 
 
 def progress(job: Job, language: Language) -> dict[str, str | int | None]:
     """Return what a job does now in words, and how much of how much is done."""
     meter = job.meter
-    told = language.say(STAGES.get(meter.what.partition(" ")[0], later("Working")))
+    told = language.say(STAGES.get(meter.what.partition(" ")[0]) or _between(job))
     if meter.total:
         done, total = language.number(meter.done), language.number(meter.total)
         counted = language.say("%(done)s of %(total)s", done=done, total=total)
     else:
         counted = language.number(meter.done) if meter.done else ""
     return {"what": told, "counted": counted, "done": meter.done, "total": meter.total}
+
+
+def _between(job: Job) -> str:
+    """Return what a job does while the engine names no stretch of work."""
+    if job.state is State.PLANNING:
+        return later("Comparing with the commit")
+    return later("Saving") if isinstance(job, BringBack | CommitNow) else later("Working")
 
 
 def expected(site: Site, request: Request) -> Job:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gitbackup import Backup
 from gitbackup.commit.warnings import cut_off, finishing
 from gitbackup.errors import UsageError
+from gitbackup.restore.trailers import restored_in
 from gitbackup.ui.jobs import Job, State
 from gitbackup.ui.language import later
 from gitbackup.ui.pages.bring_back import planned
@@ -30,18 +31,28 @@ class Unfinished(NamedTuple):
 
 class Standing(NamedTuple):
     """What is to be known before anything else: the job that writes now, plans that wait for an
-    answer, and restores that were cut off."""
+    answer, restores that were cut off, and whether HEAD is the last restore, to be undone."""
 
     writing: Job | None
     asking: Sequence[Job]
     unfinished: Sequence[Unfinished]
+    undoable: bool
 
 
 def standing(site: Site, backup: Backup) -> Standing:
     """Return what stands now."""
     writing = site.jobs.writing
     asking = [job for job in site.jobs.newest() if job.state is State.ASKING]
-    return Standing(writing, asking, () if writing else unfinished(backup))
+    found = () if writing else unfinished(backup)
+    return Standing(writing, asking, found, not (writing or found) and _is_restore(backup))
+
+
+def _is_restore(backup: Backup) -> bool:
+    """Return whether HEAD's commit is that of the state after a restore."""
+    if backup.repository is None or (head := backup.repository.head()) is None:
+        return False
+    told = restored_in(backup.repository.commit_info(head))
+    return told is not None and not told.begun
 
 
 def unfinished(backup: Backup) -> list[Unfinished]:

@@ -23,7 +23,11 @@
   const ask = async () => {
     try {
       const answer = await fetch(job.dataset.job, { cache: "no-store" });
-      if (!answer.ok) throw new Error(answer.status);
+      if (answer.status >= 500) throw new Error(answer.status);
+      if (!answer.ok) {
+        location.reload(); // the login has ended
+        return;
+      }
       const told = await answer.json();
       if (told.state !== job.dataset.state) {
         location.reload();
