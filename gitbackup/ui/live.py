@@ -102,7 +102,9 @@ class Live:
         """
         head = self.head()
         with self._changed:
-            self._asked |= look
+            if look:
+                self._asked = True
+                self._tell(looking=True)
             due = time.monotonic() - self._probed >= PROBED or self._is_behind(head)
             if not self._working and (due or self._asked):
                 self._working = True
