@@ -93,9 +93,9 @@ class _Answer:
         except GitbackupError as error:
             kinds = (status for kind, status in STATUS.items() if isinstance(error, kind))
             return self._error(request, next(kinds, 500), str(error))
-        except OSError as error:
-            return self._error(request, 500, f"system error: {error.strerror or type(error)}")
         except Exception as error:
+            if isinstance(error, OSError) and error.strerror:
+                return self._error(request, 500, f"system error: {error.strerror}")
             self._warn(fault(error))
             return self._error(
                 request, 500, later("This page has a fault; the terminal says where.")
