@@ -126,11 +126,12 @@ def trace(
         raise UsageError("a condition names its key itself: leave out key patterns and the text")
     selector = KeySelector(patterns, context.databases)
     wanted: search.Wanted = search.every_change if text is None else search.comes_or_goes(text)
+    stored = None if text is None else search.as_stored(text)
     if when is not None:
         sought = search.condition(when)
         wanted = sought.becomes_true
         selector = KeySelector.key(codec.data(sought.key), context.databases)
-    steps = HistoryWalker(context.history, selector).steps(selection)
+    steps = HistoryWalker(context.history, selector, stored).steps(selection)
     from gitbackup.history.key_log import trace  # git reads the history while it is loaded
 
     return trace(steps, selection, context.redaction(redact), wanted)

@@ -55,17 +55,28 @@ def entries(
 
     Files that cannot hold any are not read. Raises NewerFormat for a commit of a newer format.
     """
+    for path, content, canonical in files(repository, commit, selector):
+        for key, picked in (selector.pick if canonical else selector.read)(path, content).items():
+            yield key, entry_of(path, key, picked)
+
+
+def files(
+    repository: Repository, commit: str, selector: KeySelector, start: str = ""
+) -> Iterator[tuple[str, bytes, bool]]:
+    """Yield the files of a commit that may hold selected keys, in order from a path on: the path,
+    the content, and whether gitbackup wrote it. Raises NewerFormat for a commit of a newer format.
+    """
     record = repository.history.record(commit)
     Manifests(repository).expect_known(record)
     if record.canonical:
-        for path, _, blob in KeyLocator(repository, selector).changes(None, record.tree):
-            if blob:
-                for key, picked in selector.pick(path, content_of(repository, path, blob)).items():
-                    yield key, entry_of(path, key, picked)
+        found = KeyLocator(repository, selector).changes(None, record.tree)
+        blobs = {path: blob for path, _, blob in found if blob}
     else:
-        for path, blob in repository.files(commit).items():
-            if selector.in_place(path.partition("/")[0]):
-                yield from selector.read(path, content_of(repository, path, blob)).items()
+        every = repository.files(commit).items()
+        blobs = {path: blob for path, blob in every if selector.in_place(path.partition("/")[0])}
+    paths = sorted(path for path in blobs if path >= start)
+    for path in paths:
+        yield path, content_of(repository, path, blobs[path]), record.canonical
 
 
 def changed(

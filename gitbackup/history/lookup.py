@@ -8,8 +8,9 @@ from functools import cached_property, lru_cache
 
 from gitbackup.errors import Damaged
 from gitbackup.format import exact, layout
-from gitbackup.history.selector import KeySelector, entry_of
+from gitbackup.history.selector import KeySelector, Picked, entry_of
 from gitbackup.model.keys import Entry, Key
+from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 
@@ -38,6 +39,10 @@ class FoundEntry:
             return self.picked
         return file_format.encode_entry(self._key.name, self.picked)
 
+    def masked(self, redaction: Redaction) -> FoundEntry:
+        """Return a redacted copy."""
+        return FoundEntry(self.path, self._key, redaction.entry(self._key, self.entry))
+
     def expect_sound(self) -> None:
         """Raise Damaged if the entry cannot be read."""
         _ = self.entry
@@ -53,10 +58,14 @@ def same(old: FoundEntry | None, new: FoundEntry | None) -> bool:
 
 
 class EntryLookup:
-    """Finds the entries of the keys that a selector picks."""
+    """Finds the entries of the keys that a selector picks; with a `text`, as a snapshot's file has
+    it, only those that contain it."""
 
-    def __init__(self, repository: Repository, selector: KeySelector) -> None:
+    def __init__(
+        self, repository: Repository, selector: KeySelector, text: bytes | None = None
+    ) -> None:
         self._selector = selector
+        self._text = text
         self._read = lru_cache(FILES)(repository.read)
         self._read_all = repository.read_all
         self._anothers: dict[str, bool] = {}
@@ -96,12 +105,21 @@ class EntryLookup:
                     return
 
     def _find(self, path: str, blob: str, canonical: bool, content: bytes) -> dict[Key, FoundEntry]:
-        picked = (self._selector.pick if canonical else self._selector.read)(path, content)
+        picked = self._pick(path, canonical, content)
         whole = any(not isinstance(entry, bytes) for entry in picked.values())
         if self._size > KEPT:
             self._found.clear()
             self._size = 0
         self._size += ANY + (len(content) if whole else sum(map(len, picked.values())))
         found = {key: FoundEntry(path, key, entry) for key, entry in picked.items()}
+        if self._text:
+            found = {key: each for key, each in found.items() if self._text in each.content}
         self._found[path, blob, canonical] = found
         return found
+
+    def _pick(self, path: str, canonical: bool, content: bytes) -> Picked:
+        if not canonical:
+            return self._selector.read(path, content)
+        if self._text and self._text not in content:
+            return {}
+        return self._selector.pick(path, content)

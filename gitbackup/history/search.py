@@ -42,12 +42,17 @@ def every_change(_: FoundEntry | None, __: FoundEntry | None) -> bool:
     return True
 
 
+def as_stored(text: str) -> bytes:
+    """Return a text as it stands in a snapshot's files. Raises UsageError for an empty one."""
+    if not text:
+        raise UsageError("the text to look for is empty")
+    return json.dumps(codec.tighten(text), ensure_ascii=False)[1:-1].encode()
+
+
 def comes_or_goes(text: str) -> Wanted:
     """Want the changes after which a key's name and entry have a text more often, or less often,
     than before; as `git log -S`."""
-    wanted = json.dumps(codec.tighten(text), ensure_ascii=False)[1:-1].encode()
-    if not wanted:
-        raise UsageError("the text to look for is empty")
+    wanted = as_stored(text)
 
     def counted(found: FoundEntry | None) -> int:
         return found.content.count(wanted) if found else 0

@@ -31,6 +31,10 @@ AHEAD = 64  # commits whose folders are read together
 EntryPairs = Mapping[Key, "tuple[FoundEntry | None, FoundEntry | None]"]
 """The keys that differ between a commit and one parent: the entry before, and after."""
 
+FoundEntries = dict[Key, FoundEntry]
+Side = tuple[str, str, FoundEntries]
+"""A file, by its path and its blob's id, and the entries of its side."""
+
 
 class HistoryStep(NamedTuple):
     """A commit, and what it changed against each of its parents; a first one against nothing.
@@ -47,14 +51,18 @@ class HistoryStep(NamedTuple):
 
 
 class HistoryWalker:
-    """Walks the history of the keys that a selector picks."""
+    """Walks the history of the keys that a selector picks; with a `text`, as a snapshot's file has
+    it, only those count whose entry contains it before a change or after it."""
 
-    def __init__(self, repository: Repository, selector: KeySelector) -> None:
+    def __init__(
+        self, repository: Repository, selector: KeySelector, text: bytes | None = None
+    ) -> None:
         self._history = repository.history
         self._selector = selector
         self._record = lru_cache(KEPT_COMMITS)(repository.history.record)
         self._locator = KeyLocator(repository, selector)
-        self._lookup = EntryLookup(repository, selector)
+        self._lookup = EntryLookup(repository, selector, text)
+        self._others = EntryLookup(repository, selector) if text else None
         self._manifests = Manifests(repository)
 
     def steps(self, selection: Selection) -> Iterator[HistoryStep]:
@@ -134,8 +142,8 @@ class HistoryWalker:
         """
         if not changes:
             return {}
-        old, new = dict[Key, FoundEntry](), dict[Key, FoundEntry]()
-        sides = [
+        old, new = FoundEntries(), FoundEntries()
+        sides: list[Side] = [
             (path, blob, entries)
             for path, blob_before, blob_after in changes
             for blob, entries in ((blob_before, old), (blob_after, new))
@@ -146,12 +154,23 @@ class HistoryWalker:
         for path, blob, entries in sides:
             if not (canonical and self._lookup.is_anothers(path, blob)):
                 entries.update(self._lookup.found(path, blob, canonical))
+        self._complete(sides, old, new, canonical)
         pairs = ((key, old.get(key), new.get(key)) for key in old.keys() | new.keys())
         changed = {key: (was, now) for key, was, now in pairs if not same(was, now)}
         for pair in changed.values():
             for each in filter(None, pair):
                 each.expect_sound()
         return changed
+
+    def _complete(
+        self, sides: Sequence[Side], old: FoundEntries, new: FoundEntries, canonical: bool
+    ) -> None:
+        """Add what the other side of each entry is, if that has not the text."""
+        lacking = {id(old): new.keys() - old.keys(), id(new): old.keys() - new.keys()}
+        for path, blob, entries in sides:
+            if self._others and (keys := lacking[id(entries)]):
+                found = self._others.found(path, blob, canonical)
+                entries.update({key: found[key] for key in keys & found.keys()})
 
 
 def _up_to_damage(records: Iterator[Record], damage: list[Damaged]) -> Iterator[Record]:

@@ -77,10 +77,10 @@ def says(diff: KeyDiff, wanted: str) -> bool:
     found = [entry["value"] for entry in sides if entry]
     found += [each for value in diff.values for each in (value.name, value.before, value.after)]
     found += [[*value.path] for value in diff.values]
-    return any(wanted in text.casefold() for text in _texts(found))
+    return any(wanted in text.casefold() for text in texts(found))
 
 
-def _texts(value: object) -> Iterator[str]:
+def texts(value: object) -> Iterator[str]:
     """Yield every text within a JSON value, names and numbers too."""
     waiting = [value]
     while waiting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -42,14 +42,16 @@ def walked(
     ends: Sequence[str],
     most: int,
     wanted: Wanted = every_change,
-    patience: float = PATIENCE,
+    text: bytes | None = None,
+    begin: Callable[[str], None] = lambda commit: None,
 ) -> Part:
     """Return what commits have changed of some keys, from these commits back.
 
-    It ends with the commit that has the last of `most` changes, or at which time is up.
+    It ends with the commit that has the last of `most` changes, or at which time is up. `text` is
+    as for HistoryWalker; `begin` is told of each commit before `wanted` is asked about it.
     """
     selection = Selection(tuple(ends), topological=True)
-    steps = _Steps(HistoryWalker(repository, selector).steps(selection), ends, patience)
+    steps = _Steps(HistoryWalker(repository, selector, text).steps(selection), ends, begin)
     found = [*islice(trace(steps, selection, redaction, wanted), most)]
     return Part(found, steps.looked, [*steps.ends])
 
@@ -69,9 +71,11 @@ class _Steps:
     steps themselves, and all that came before them, are what is left.
     """
 
-    def __init__(self, steps: Iterator[HistoryStep], ends: Sequence[str], patience: float) -> None:
-        self._steps = steps
-        self._until = time.monotonic() + patience
+    def __init__(
+        self, steps: Iterator[HistoryStep], ends: Sequence[str], begin: Callable[[str], None]
+    ) -> None:
+        self._steps, self._begin = steps, begin
+        self._until = time.monotonic() + PATIENCE
         self.ends = dict.fromkeys(ends)
         self.looked = 0
 
@@ -80,6 +84,7 @@ class _Steps:
             self.looked += 1
             self.ends.pop(step.record.id, None)
             self.ends.update(dict.fromkeys(step.record.parents))
+            self._begin(step.record.id)
             yield step
             if time.monotonic() > self._until:
                 return
