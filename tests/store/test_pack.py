@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import stat
 import struct
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -168,6 +171,33 @@ def test_an_error_of_the_disk_is_raised_and_never_waited_for(
         with pytest.raises(OSError, match="No space left"):
             pack.finish()
     assert not [*tmp_path.iterdir()]
+
+
+def test_an_error_of_the_disk_leaves_nothing_for_the_garbage_collector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller, which the traceback has, goes at once with all that it holds open."""
+
+    class Caller:
+        def fill(self) -> None:
+            with PackWriter(tmp_path) as pack:
+                put_many(pack)
+
+    def fail(*_: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(deflate, "best", lambda: fail)
+    gc.collect()
+    gc.disable()
+    try:
+        caller = Caller()
+        seen = weakref.ref(caller)
+        with suppress(OSError):
+            caller.fill()
+        del caller
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 def test_what_the_disk_did_not_keep_is_noticed(tmp_path: Path) -> None:

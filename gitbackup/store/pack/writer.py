@@ -160,6 +160,7 @@ class PackWriter:
         self._stop()
         with suppress(OSError):  # what was not written yet, on a full disk
             self._file.close()
+        self._failure = None  # its traceback has whoever called, and so us: nothing would be freed
         with suppress(OSError):
             if self._reading is not None:
                 self._reading.close()
