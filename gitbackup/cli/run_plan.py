@@ -46,7 +46,7 @@ def manner_options(command: Command) -> Command:
     @json_option
     @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
     @click.option(
-        "-p", "--patch", is_flag=True, help="Show what the plan changes inside the values, too."
+        "-p", "--patch", is_flag=True, help="Also show what the plan changes inside the values."
     )
     @click.option("--full", is_flag=True, help="List every key, even if the plan is long.")
     @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

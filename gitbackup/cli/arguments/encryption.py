@@ -22,7 +22,7 @@ encrypt_to_option = click.option(
     "--encrypt-to",
     metavar="KEY",
     multiple=True,
-    help="Encrypt the bundle to this public key: age1..., or one of ssh. Repeatable."
+    help="Encrypt the bundle to this public key: age1..., or an ssh key. Repeatable."
     " [default: the setting encrypt-to]",
 )
 

@@ -174,7 +174,7 @@ from_replicas_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=_set_from_replicas,
-    help="Read a replica of each primary instead of it, if one is in sync.",
+    help="Read from a replica of each primary, if one is in sync.",
 )
 
 

@@ -40,7 +40,8 @@ def write_options(command: Command) -> Command:
         callback=_databases,
         metavar="N[:M]",
         multiple=True,
-        help="Only database N, into itself or into M. Repeatable. [default: all, or the URL's]",
+        help="Only database N; with :M, write it into database M. Repeatable."
+        " [default: all, or the URL's]",
     )
     @click.option(
         "--ttl",
@@ -52,13 +53,13 @@ def write_options(command: Command) -> Command:
     @click.option(
         "--without-field-expiry",
         is_flag=True,
-        help="Restore fields of hashes that expire so that they do not, for Redis before 7.4 and"
-        " Valkey before 9.",
+        help="Leave out the expiry of hash fields, which Redis before 7.4 and Valkey before 9 do"
+        " not support.",
     )
     @click.option(
         "--skip-unsupported",
         is_flag=True,
-        help="Leave out keys whose type the server does not know, such as a type of a module.",
+        help="Leave out keys whose type the server does not know, such as one of a module.",
     )
     @wraps(command)
     def given_values(

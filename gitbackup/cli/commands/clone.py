@@ -42,9 +42,9 @@ def clone(as_json: bool, bare: bool, source: str, folder: Path, **how: Any) -> N
     """Copy a data repository from elsewhere to DIR.
 
     DIR is by default GITBACKUP_REPO, or data-git-backup. SOURCE is a git URL, the folder of a
-    repository, a bundle, or a folder that contains one; pull and push then use it. Settings
-    are copied as `gitbackup config --help` describes; if the history has none, they are the
-    scope of its last commit. The database is not touched; `gitbackup restore` changes it.
+    repository, a bundle, or a folder that contains one; pull and push then use it. Settings are
+    copied as `gitbackup config --help` describes; if the history has none, the scope of its
+    last commit is set. The database is not touched; `gitbackup restore` changes it.
     """
     result = Backup(folder).clone(source, bare, keys=keys_of(**how))
     terminal.warn_all(result.warnings)

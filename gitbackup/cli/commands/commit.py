@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
     cls=OwnFirst,
     epilog=examples(
         'gitbackup commit -m "added account"',
-        "gitbackup commit --amend -m 'added account'   words for the last commit",
+        "gitbackup commit --amend -m 'added account'   another message for it",
         "gitbackup commit --dry-run",
         "gitbackup commit --db 0 --json",
         "gitbackup commit --rdb /backup/dump-20240101.rdb",
@@ -63,7 +63,8 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
     "--rdb",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Commit the contents of an RDB file, or of a cluster's files in a folder, dated as these.",
+    help="Commit the contents of an RDB file, or of a folder with a cluster's files, with the date"
+    " of the file.",
 )
 @server_option
 @rdb_module_option
@@ -85,10 +86,10 @@ def commit(
 ) -> None:
     """Commit every key of the database, with its type and expiry.
 
-    Creates the data repository if there is none. If nothing changed, no commit is made, and
-    the exit code is 0. If it removes most of the keys, the commit is made, and the exit code is
-    4: an alarm. If gitbackup.push is on-commit, the commit is pushed. The settings
-    on-commit and on-failure name commands that are run then (see gitbackup config).
+    Creates the data repository if there is none. If nothing changed, no commit is made, and the
+    exit code is 0. A commit that removes most of the keys is made, too, but ends with exit code
+    4: an alarm. If gitbackup.push is on-commit, the commit is pushed. The settings on-commit
+    and on-failure name commands to run afterwards (see gitbackup config).
 
     A commit shows the database at one point in time, if the server permits client tracking and
     writers leave enough time to read. Otherwise each key is read at its own moment, and the
@@ -96,9 +97,9 @@ def commit(
     server hold writers back, for at most 500 ms in total. `per-key` reads each key at its own
     moment from the start.
 
-    --amend changes the message of the last commit, and nothing else of it; the server is not
-    asked. If that commit was pushed, or if something else names it, the words are put on it as
-    a note (see gitbackup note).
+    --amend changes only the message of the last commit, and needs no server. If that commit was
+    pushed, or if something else refers to it, the message becomes a note on it instead (see
+    gitbackup note).
 
     --rdb reads a file instead of your server: gitbackup loads it into a temporary server. To
     make a history of old RDB files, commit the oldest first.

@@ -42,10 +42,10 @@ NAMES = {
     "on-commit": "a command, or an https URL, that gets each commit as JSON",
     "on-failure": "the same for each failure of commit, watch, push and rdb save",
     "on-alarm": "the same for each commit that removes most of the keys",
-    "hook-timeout": "how many seconds these may take: 30",
+    "hook-timeout": "how many seconds such a command may take: 30",
     "alarm-share": "the share of the keys that counts as most of them: 50%",
     "alarm-keys": "how many keys that has to be, at least: 20",
-    "accept-alarm": "the ids of commits that were to remove most of the keys",
+    "accept-alarm": "the ids of commits that were meant to remove most of the keys",
     **dict.fromkeys(ACCESS, "as the option of this name"),
 }
 MANY = (
@@ -107,9 +107,9 @@ def config() -> None:
       on-commit   a command, or an https URL, that gets each commit as JSON
       on-failure  the same for each failure of commit, watch, push and rdb save
       on-alarm    the same for each commit that removes most of the keys
-      alarm-share, alarm-keys   what most are: more than 50%, and at least 20
-      accept-alarm   the ids of commits that were meant to do so
-      hook-timeout   how many seconds these may take: 30
+      alarm-share, alarm-keys   what counts as most: over 50%, and at least 20
+      accept-alarm   the ids of commits that were meant to remove most of them
+      hook-timeout   how many seconds such a command may take: 30
       timeout, cacert, cacertdir, cert, key, sni, insecure   as the options
 
     A setting is gitbackup.NAME in git's config, of the repository or, for all repositories,

@@ -66,11 +66,11 @@ def copy(
     """Copy the keys of one live server into another; other keys there are kept, unless --delete.
 
     Reads the source, at one point in time if possible, as a commit does; never writes to it.
-    Then works as a restore: shows the plan and asks, changes each key at once, and reads all keys
-    again to compare them. Values that are overwritten or deleted in the target are saved first,
-    on a branch saved/... of the data repository, which is created if there is none. HEAD does
-    not change. To finish an interrupted copy, run the same command again; it copies what the
-    source holds by then. Without a terminal, --yes is required.
+    Then works as a restore: shows the plan and asks, changes each key atomically, and reads all
+    keys again to compare them. Values that are overwritten or deleted in the target are saved
+    first, on a branch saved/... of the data repository, which is created if there is none. HEAD
+    does not change. To finish an interrupted copy, run the same command again; it copies what
+    the source holds by then. Without a terminal, --yes is required.
 
     Other users may see a URL in the list of processes. So set the password of the source in
     REDISCLI_AUTH, and that of the target in GITBACKUP_TARGET_PASSWORD.

@@ -60,12 +60,12 @@ def forget(
 
     All commits from the first one that has it get new ids. Branches, tags, notes and logs
     follow, and git's old objects are removed, so the value is nowhere in the data repository.
-    This cannot be undone. Remotes and other clones have the value until they follow, and the
-    command says how.
+    This cannot be undone. Remotes and other clones still have the value until they are updated;
+    the command says how.
 
-    The database is not touched. gitbackup remembers a digest of the value: a commit, restore
-    or pull that would bring it back is refused. Forgetting a key remembers each longer part
-    of its value, too; to change one field of a key in use, forget that field only.
+    The database is not touched. gitbackup remembers a digest of the value: a commit, restore or
+    pull that would bring it back is refused. For a whole key, this includes each longer part of
+    its value; to change one field of a key that is in use, forget only that field.
 
     Without a terminal, --yes is required.
     """

@@ -77,9 +77,9 @@ def import_(
     redis-dump-load; - is standard input. All of it is read and checked first.
 
     An import is itself a restore: it shows its plan and asks, commits what would be lost,
-    changes each key at once, reads all keys again, and commits the new state. `gitbackup undo`
-    takes it back. It creates the data repository if there is none. Without a terminal, --yes
-    is required.
+    changes each key atomically, reads all keys again, and commits the new state. `gitbackup
+    undo` takes it back. It creates the data repository if there is none. Without a terminal,
+    --yes is required.
     """
     expect_answer(ctx, manner)
     backup = open_backup(repo, url) if to else logged_in(repo, url)

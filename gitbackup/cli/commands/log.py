@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 )
 @click.option("--oneline", is_flag=True, help="Show one line for each commit.")
 @click.option("--stat", is_flag=True, help="Show how many keys each commit changed, by key prefix.")
-@quiet_option("With --stat or --html: quiet keys too.")
+@quiet_option("With --stat or --html: show quiet keys too.")
 @click.option("-p", "--patch", is_flag=True, help="With KEY-GLOB: show all changes in the keys.")
 @click.option("--since", metavar="DATE", help="Show commits since DATE: 2026-11-22, '2 weeks ago'.")
 @click.option("--until", metavar="DATE", help="Show commits up to DATE.")
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     "-S",
     "text",
     metavar="TEXT",
-    help="Show changes after which a key has TEXT more often, or less often: in its name or value.",
+    help="Show changes that add TEXT to the name or value of a key, or remove it.",
 )
 @click.option(
     "--when",

@@ -48,14 +48,14 @@ def push(
     """Push the whole history: every branch, tag and note.
 
     TARGET is a git remote, a URL or a folder. In a folder that is not a git repository,
-    gitbackup keeps one file, a git bundle, which gets its name only once it is verified.
-    TARGET becomes a git remote; without TARGET, gitbackup pushes to the setting
-    gitbackup.push-to, or to the only remote.
+    gitbackup keeps one file, a git bundle, which gets its name only once it is verified. TARGET
+    becomes a git remote; without TARGET, gitbackup pushes to the remote that the setting
+    gitbackup.push-to names, or to the only one.
 
     Nothing is ever forced: if TARGET has commits that you do not have, it is not changed. If
     gitbackup.push is on-commit, every commit and restore is pushed.
 
-    With --encrypt-to or --passphrase the bundle is encrypted with age, then and at every later
+    With --encrypt-to or --passphrase the bundle is encrypted with age, now and at every later
     push. RESTORE.txt beside the bundle tells how it is restored on a new machine.
     """
     backup = open_backup(repo)

@@ -94,7 +94,7 @@ def save(
 ) -> None:
     """Save the server's data to DIR/dump-YYYYMMDD-HHMMSS.rdb (UTC).
 
-    Of a cluster, DIR/dump-YYYYMMDD-HHMMSS is a folder with a file of each primary.
+    For a cluster, DIR/dump-YYYYMMDD-HHMMSS is a folder with a file from each primary.
 
     The file gets its name only once it is complete, its checksum is right and it is on disk;
     only its owner can read it. The server forks once, as for BGSAVE. It may be a replica. The

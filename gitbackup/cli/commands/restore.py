@@ -115,9 +115,9 @@ def restore(
     """Make the database equal to COMMIT-ISH.
 
     Shows the plan and asks. Commits the current state first, and the new state at the end. Each
-    key changes at once. If a client writes to a key meanwhile, the new value is saved and the key
-    is restored again. At the end all keys are read again and compared. To finish an interrupted
-    restore, run the same command again; to take it back, run `gitbackup undo`.
+    key is changed atomically. If a client writes to a key meanwhile, the new value is saved and
+    the key is restored again. At the end all keys are read again and compared. To finish an
+    interrupted restore, run the same command again; to take it back, run `gitbackup undo`.
 
     Only keys in the commit's scope are touched. With --db 3:5, these are the keys of database
     5 whose names are in the scope of database 3. Without a terminal, --yes is required.

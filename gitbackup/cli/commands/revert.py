@@ -27,7 +27,7 @@ from gitbackup.model.merging import Side
         "gitbackup revert HEAD --dry-run",
         "gitbackup revert 931e661 'apikey:*' 'cost_rank:*'   some keys of it",
         "gitbackup revert 931e661 --exclude 'usage:*'        all but some keys",
-        "gitbackup revert 931e661 --theirs --yes             its conflicts go back",
+        "gitbackup revert 931e661 --theirs --yes             conflicts: the value from before it",
         "gitbackup revert 931e661 --counters",
     ),
 )
@@ -40,18 +40,18 @@ from gitbackup.model.merging import Side
     "--ours",
     "side",
     flag_value=Side.OURS.value,
-    help="Keep the present value of what changed again since, and do not call it a conflict.",
+    help="Resolve conflicts by keeping the present value.",
 )
 @click.option(
     "--theirs",
     "side",
     flag_value=Side.THEIRS.value,
-    help="Take the value from before COMMIT of what changed again since.",
+    help="Resolve conflicts with the value from before COMMIT.",
 )
 @click.option(
     "--counters",
     is_flag=True,
-    help="Take off what COMMIT added to a whole number that changed again since.",
+    help="Resolve conflicts of whole numbers by subtracting what COMMIT added.",
 )
 @click.option(
     "--exclude",
@@ -79,14 +79,15 @@ def revert(
     """Take back what COMMIT changed; what came later stays.
 
     Merges the database key by key, and inside a key by field, member, score, list item, stream
-    entry and path of a JSON document; expiries are merged, too. What changed in COMMIT and again
-    since cannot be merged: it is a conflict, is shown with its three values (before COMMIT, after
-    it, now), and stays as it is. --theirs, --ours and --counters decide.
+    entry and path of a JSON document; expiries are merged, too. A part that COMMIT changed and
+    that has changed again since cannot be merged. It is a conflict: it is shown with its three
+    values (before COMMIT, after it, now) and left as it is, unless --theirs, --ours or
+    --counters resolves it.
 
-    Works as a restore: shows the plan and asks, saves the previous state first, verifies, and can
-    be undone. Quiet keys are left alone unless KEY-GLOB or --with-quiet asks for them. Of a merge
-    commit, takes back what it changed against its first parent. Without a terminal, --yes is
-    required.
+    Works as a restore: shows the plan and asks, saves the previous state first, verifies, and
+    can be undone. Quiet keys are left alone unless KEY-GLOB or --with-quiet asks for them. For
+    a merge commit, its difference from its first parent is taken back. Without a terminal,
+    --yes is required.
     """
     expect_answer(ctx, manner)
     backup = logged_in(repo, url, databases)

@@ -82,8 +82,8 @@ def show(
 ) -> None:
     """Show what a commit changed, or the entry of one key in a commit.
 
-    The key follows the commit, after a colon or as a word of its own. A name that is not UTF-8 is
-    written as base64: followed by its base64.
+    The key follows the commit, after a colon or as a separate argument. A name that is not
+    UTF-8 is written as base64: followed by its base64.
     """
     if raw:
         alone("--raw prints bytes", json=as_json, field=field is not None)

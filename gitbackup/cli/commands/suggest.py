@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # it loads what `suggest --help` has no need of
     cls=OwnFirst,
     epilog=examples(
         "gitbackup suggest",
-        "gitbackup suggest -n 200         by the evidence of more commits",
+        "gitbackup suggest -n 200         look at more commits",
         "gitbackup suggest --apply        show them, ask, and set them",
         "gitbackup suggest --json | jq -r '.suggestions[].pattern'",
         failed="failed, or you said no",
@@ -48,7 +48,7 @@ if TYPE_CHECKING:  # it loads what `suggest --help` has no need of
     metavar="N",
     help="Look at the last N commits.",
 )
-@click.option("--apply", is_flag=True, help="Ask, and then set them in the repository.")
+@click.option("--apply", is_flag=True, help="Ask, then add the settings to the repository.")
 @click.option("--yes", is_flag=True, help="With --apply: do not ask.")
 @click.option("--full", is_flag=True, help="List all keys to keep in sight.")
 @click.pass_context
@@ -65,15 +65,15 @@ def suggest(
 ) -> None:
     """Propose which keys to silence, by what changed in the last commits and since.
 
-    Where programs count and log in a database, most changes tell a person nothing. Two settings
-    silence them: quiet (the keys are committed and restored, but only counted where changes
-    are shown) and exclude (they are not committed).
+    If programs keep counters and logs in a database, most changes mean nothing to a person. Two
+    settings silence such keys: quiet (the keys are committed and restored, but only counted
+    where changes are shown) and exclude (they are not committed).
 
-    Proposes patterns of keys that change in most commits, or that much of all changes are in,
-    and that hold only counters, log entries, scores or what expires; exclude for keys that are
-    gone within the hour. No pattern matches a key that rarely changes, or one with text that
-    people write: those it lists, and why they should stay in sight. Without --apply, it changes
-    nothing.
+    It proposes patterns of keys that change in most commits, or make up much of all changes, if
+    they hold only counters, log entries, scores or values that expire: exclude for keys that
+    are gone within the hour, quiet for the others. No pattern matches a key that rarely
+    changes, or that holds text which people write; these keys are listed, with the reason to
+    keep them in sight. Without --apply, nothing is changed.
     """
     if yes and not apply:
         raise UsageError("--yes needs --apply")

@@ -69,10 +69,10 @@ def verify(
 ) -> None:
     """Verify that COMMIT-ISH (default: HEAD) is intact and restores exactly.
 
-    Checks the repository (git fsck), and checks that each file is as a commit writes it. Then
-    restores the commit into an empty temporary server, commits it again from there, and
-    compares the two. It does not touch your server or your files. Meanwhile it takes as much
-    memory as the database.
+    Checks the repository (git fsck), and that each file has the form in which a commit writes
+    it. Then restores the commit into an empty temporary server, commits it again from there,
+    and compares the two. It does not touch your server or your files. While it runs, it takes
+    as much memory as the database.
 
     The result is saved as a git note, which `gitbackup log` shows. The exit code is 13 if the
     repository is damaged or a restore would refuse the commit; 1 if a file is not as a commit

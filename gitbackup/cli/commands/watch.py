@@ -90,7 +90,7 @@ ENDS = (signal.SIGINT, signal.SIGTERM)
 @click.option(
     "--install-service",
     is_flag=True,
-    help="Write the service of systemd or launchd that runs this, and do not watch now.",
+    help="Write a service of systemd or launchd that runs this command, instead of running it now.",
 )
 @click.option("--user", is_flag=True, help="With --install-service: for this user only.")
 @click.option("--dry-run", is_flag=True, help="With --install-service: show it; write nothing.")
@@ -118,14 +118,14 @@ def watch(
     commit. A key that expires is a change. Changes of keys that do not match --match, or that
     are quiet, do not cause a commit; the next commit includes them.
 
-    The server must permit client tracking. If the connection is lost, watch connects again
-    and reads all keys once. Ctrl-C or SIGTERM ends it with exit code 0. Other commits and
-    restores may run meanwhile. If gitbackup.push is on-commit, each commit is pushed. The
-    settings on-commit and on-failure name commands that are run then; watch does not wait for
-    them (see gitbackup config).
+    The server must permit client tracking. If the connection is lost, watch connects again and
+    reads all keys once. Ctrl-C or SIGTERM ends it with exit code 0. Other commits and restores
+    may run meanwhile. If gitbackup.push is on-commit, each commit is pushed. The settings
+    on-commit and on-failure name commands to run afterwards; watch does not wait for them (see
+    gitbackup config).
 
-    With --install-service it becomes a service of this machine, with the same options: the
-    files are shown first. A password goes into a file that only its owner can read.
+    With --install-service, it is set up as a service of this machine, with the same options;
+    the files are shown first. A password goes into a file that only its owner can read.
     """
     if install_service:
         _install(ctx, repo, url, user, dry_run, yes)

@@ -1,4 +1,4 @@
-"""Making a data repository of one that is elsewhere: a machine that was lost, a second one."""
+"""Clone a data repository from elsewhere: for a machine that was lost, or a second one."""
 
 from __future__ import annotations
 
