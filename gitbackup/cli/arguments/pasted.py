@@ -33,8 +33,14 @@ def pasting(ctx: click.Context, backup: Callable[[], Backup]) -> Callable[[str],
     given = {name: ctx.params[name] for name in ("repo", "url", "databases") if typed(ctx, name)}
     repo = f" --repo {shlex.quote(str(given['repo']))}" if "repo" in given else ""
     url = f" --url {shlex.quote(without_password(given['url']))}" if "url" in given else ""
-    server = url + access_words(ctx)
     databases = "".join(f" --db {number}" for number in given.get("databases", ()))
+    return naming(backup, repo, url + access_words(ctx), databases)
+
+
+def naming(
+    backup: Callable[[], Backup], repo: str, server: str, databases: str = ""
+) -> Callable[[str], str]:
+    """Return the same for what our own commands are to name, a space before each."""
     other = not shutil.which("redis-cli") and shutil.which("valkey-cli")
 
     def pasted(line: str) -> str:

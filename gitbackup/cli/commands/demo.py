@@ -13,8 +13,11 @@ import click
 
 from gitbackup import Backup
 from gitbackup.cli.arguments.options import OwnFirst, examples
+from gitbackup.cli.arguments.pasted import naming
+from gitbackup.cli.browser import Opening, expect_installed, serve
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.live.server.embedded import EmbeddedServer
+from gitbackup.progress import SILENT, Progress
 
 Words = tuple[str, ...]
 
@@ -75,35 +78,62 @@ SCENES: tuple[tuple[str, tuple[Words, ...]], ...] = (
     ),
 )
 
+FOR_THE_PAGES: tuple[str, tuple[Words, ...]] = (
+    "One more accident: bring it back on the pages.",
+    (
+        ("redis-cli", "DEL", "account:us-1"),
+        ("redis-cli", "HSET", "apikey:43", "limit", "0"),
+    ),
+)
+
 
 @click.command(
     cls=OwnFirst,
-    epilog=examples("gitbackup demo", "gitbackup demo try-gitbackup"),
+    epilog=examples("gitbackup demo", "gitbackup demo try-gitbackup", "gitbackup demo --ui"),
 )
+@click.option("--ui", "pages", is_flag=True, help="Then look around in a browser, until Ctrl-C.")
+@click.option("--no-browser", is_flag=True, help="With --ui: do not open a browser.")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.pass_obj
-def demo(code_of: Callable[[list[str]], int], folder: Path | None) -> None:
+def demo(
+    code_of: Callable[[list[str]], int], pages: bool, no_browser: bool, folder: Path | None
+) -> None:
     """Try gitbackup: commit, change, diff, accident, restore.
 
     Starts a temporary server, fills it with a small database, and runs the commands that it
     prints. It does not touch your server or your files. With DIR, the data repository is kept
     there for you to look at.
     """
+    if pages:
+        expect_installed()
     with _scratch(folder) as place, EmbeddedServer() as server:
         repository = place / "data-git-backup"
         backup = Backup(repository, server.url)
         with _environment(REDIS_URL=server.url, GITBACKUP_REPO=str(repository)):
             _redis(backup, DATABASE)
             click.echo(f"This demo runs a temporary server with {len(DATABASE) - 1} keys.")
-            for title, commands in SCENES:
+            for title, commands in (*SCENES, FOR_THE_PAGES) if pages else SCENES:
                 click.echo(f"\n# {title}")
                 for words in commands:
                     _run(code_of, backup, words)
+            if pages:
+                click.echo("\nCtrl-C ends it.")
+                _serve(repository, server.url, Opening(browser=not no_browser))
     if folder:
         click.echo(f"\nLook around: git -C {shlex.quote(str(repository))} log -p")
     click.echo(
         "\nNow commit your own database: gitbackup commit --url redis://[:password@]host:6379"
     )
+
+
+def _serve(repository: Path, url: str, how: Opening) -> None:
+    """Serve the pages; the commands on them work in another terminal meanwhile."""
+
+    def opened(progress: Progress) -> Backup:
+        return Backup(repository, url, progress=progress)
+
+    repo = f" --repo {shlex.quote(str(repository))}"
+    serve(opened, naming(lambda: opened(SILENT), repo, f" --url {url}"), how)
 
 
 @contextmanager
