@@ -113,7 +113,7 @@ def main() -> None:
             taken(dark, "commit")
             phone = site.tab()
             phone.set_viewport_size(PHONE)
-            phone.goto("/restore?commit=HEAD~3&key=a*")
+            phone.goto("/restore?commit=HEAD~5&key=a*")
             phone.get_by_role("button", name="Show the plan").click()
             phone.wait_for_url("**/job/*")
             phone.locator("#main form").first.wait_for()
