@@ -290,15 +290,20 @@ def listener() -> Iterator[Listener]:
     made.close()
 
 
-def test_no_password_goes_to_a_server_that_a_stranger_s_settings_name(
-    user: User, listener: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Though the repository itself is permitted; nor is one asked for."""
+def name_by_stranger(user: User, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repository is a stranger's, which the user permits, and its settings name a server."""
     trap(user.repo)
     git(user.repo, "config", "gitbackup.url", f"redis://127.0.0.1:{listener.port}")
     give(user.repo, STRANGER)
     Path("global").write_text("[safe]\n directory = *\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(Path("global").resolve()))
+
+
+def test_no_password_goes_to_a_server_that_a_stranger_s_settings_name(
+    user: User, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the repository itself is permitted; nor is one asked for."""
+    name_by_stranger(user, listener, monkeypatch)
     monkeypatch.setenv("REDISCLI_AUTH", SECRET)
     monkeypatch.delenv("REDIS_URL")
     for words in (("commit",), ("status",), ("check",), ("restore", "HEAD", "--yes"), ("watch",)):
@@ -341,11 +346,7 @@ def test_it_goes_to_the_server_that_the_user_named(
 def test_python_s_password_is_not_sent_either(
     user: User, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trap(user.repo)
-    git(user.repo, "config", "gitbackup.url", f"redis://127.0.0.1:{listener.port}")
-    give(user.repo, STRANGER)
-    Path("global").write_text("[safe]\n directory = *\n")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(Path("global").resolve()))
+    name_by_stranger(user, listener, monkeypatch)
     with pytest.raises(ServerError, match="your password is not sent there"):
         Backup(user.repo, password=SECRET).commit()
     assert SECRET.encode() not in listener.heard

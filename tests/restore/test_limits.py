@@ -26,14 +26,20 @@ def limit(client: redis.Redis, policy: str = "noeviction", room: int = ROOM) -> 
     client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + room)
 
 
+def commit_and_lose(client: redis.Redis, backup: Backup) -> str | None:
+    """Commit 2 MB of values, which then go from the server; return the commit."""
+    client.mset({f"k:{number}": "text " * 10_000 for number in range(40)})
+    commit = backup.commit().commit
+    client.execute_command("FLUSHALL", "SYNC")
+    return commit
+
+
 def test_memory_that_cannot_be_enough_is_found_before_anything_is_written(
     server: LiveServer, tmp_path: Path
 ) -> None:
     backup = Backup(tmp_path / "data", server.url)
     with server.client() as client:
-        client.mset({f"k:{number}": "text " * 10_000 for number in range(40)})
-        good = backup.commit().commit
-        client.execute_command("FLUSHALL", "SYNC")
+        good = commit_and_lose(client, backup)
         client.set("mine", "1")
         limit(client)
         (warning,) = backup.restorer("HEAD").plan().warnings
@@ -61,9 +67,7 @@ def test_what_fits_in_the_place_of_what_goes_is_not_refused(
 def test_a_server_that_evicts_is_worth_a_warning(server: LiveServer, tmp_path: Path) -> None:
     backup = Backup(tmp_path / "data", server.url)
     with server.client() as client:
-        client.mset({f"k:{number}": "text " * 10_000 for number in range(40)})
-        backup.commit()
-        client.execute_command("FLUSHALL", "SYNC")
+        commit_and_lose(client, backup)
         limit(client, "allkeys-lru")
         warnings = backup.restorer("HEAD").plan().warnings
     assert warnings == [
@@ -76,9 +80,7 @@ def test_a_server_that_would_evict_what_expires_and_has_none_is_full(
 ) -> None:
     backup = Backup(tmp_path / "data", server.url)
     with server.client() as client:
-        client.mset({f"k:{number}": "text " * 10_000 for number in range(40)})
-        backup.commit()
-        client.execute_command("FLUSHALL", "SYNC")
+        commit_and_lose(client, backup)
         client.set("mine", "1")
         limit(client, "volatile-lru")
         with pytest.raises(ServerError, match=r"needs at least 2.0 MB of memory, and .* left"):
