@@ -214,12 +214,22 @@ def _run(work: Any, source: Any, target: Any, keys: Iterable[Any], doing: str) -
     with file_errors(doing):
         try:
             work(*ends, [*keys])
+            _expect_sound(ends)  # pyrage says nothing of what fails at the very end
         except Exception as error:
-            if broken := next((end.error for end in ends if end.error), None):
-                raise broken from None
+            _expect_sound(ends)
             if isinstance(error, OSError):
                 raise ValueError(str(error)) from None
             raise
+        finally:  # its traceback has whoever called, and so the file: nothing would be freed
+            for end in ends:
+                end.error = None
+
+
+def _expect_sound(ends: Iterable[_Digest]) -> None:
+    """Raise the error that one of the files had, if any."""
+    for end in ends:
+        if end.error:
+            raise end.error from None
 
 
 def _incomplete(path: Path) -> Damaged:
