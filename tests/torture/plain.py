@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from gitbackup.format.codec import data
 from gitbackup.store.git.open_repository import ASIDE
-from tests.torture.database import tokens_in
+from tests.torture.database import Key, tokens_in
 
 AROUND = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -96,6 +99,30 @@ class Plain:
     def reaches(self, commit: str) -> bool:
         """Whether some branch still leads to a commit."""
         return self.run("rev-list", "-n1", commit, "--not", "--all").stdout == b""
+
+    def restored_streams(self) -> set[Key]:
+        """The streams whose entries the last restore changed, though perhaps in what the server's
+        digest leaves out."""
+        last = [
+            "log",
+            "-1",
+            "--grep=^Restore-Of: ",
+            "--format=%H %(trailers:key=Replaced,valueonly)",
+        ]
+        after, replaced = self.run(*last).stdout.decode().split()
+        old, new = self._streams(replaced), self._streams(after)
+        return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+
+    def _streams(self, commit: str) -> dict[Key, Any]:
+        """The entries of one commit's streams."""
+        found: dict[Key, Any] = {}
+        for path in self.run("ls-tree", "-r", "-z", "--name-only", commit).stdout.split(b"\0"):
+            if path.startswith(b"db") and path.endswith(b".json"):
+                entries = json.loads(self.run("show", f"{commit}:{path.decode()}").stdout)
+                db = int(path[2 : path.index(b"/")])
+                streams = {name: each for name, each in entries.items() if each["type"] == "stream"}
+                found |= {(db, data(name)): entry for name, entry in streams.items()}
+        return found
 
     def _of(self, objects: Iterable[str]) -> frozenset[bytes]:
         objects = [*objects]

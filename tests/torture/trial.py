@@ -359,6 +359,7 @@ class Trial:
         keys = {*differing(before.keys, after.keys)}
         libraries = {library_named(code) for code in before.libraries ^ after.libraries}
         if keys or libraries:
+            keys |= world.plain.restored_streams()
             world.undoable = Undoable(before, keys, libraries)
         elif self.ending != "done":
             world.undoable = None
