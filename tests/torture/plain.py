@@ -109,7 +109,10 @@ class Plain:
             "--grep=^Restore-Of: ",
             "--format=%H %(trailers:key=Replaced,valueonly)",
         ]
-        after, replaced = self.run(*last).stdout.decode().split()
+        found = self.run(*last).stdout.decode().split()
+        if len(found) < 2:
+            return set()
+        after, replaced = found
         old, new = self._streams(replaced), self._streams(after)
         return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
 
