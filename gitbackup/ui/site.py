@@ -100,7 +100,8 @@ class Site:
         said = self.language(request).say(sentence)
         if Session.of(request) is None:
             return PlainTextResponse(f"{said}\n", status)
-        return self.page(request, "error.html", status=status, message=said)
+        english = said == sentence  # as what the engine says is
+        return self.page(request, "error.html", status=status, message=said, english=english)
 
     def form(self, request: Request) -> Form:
         """Return what the form that a request sends holds."""

@@ -12,8 +12,11 @@ from gitbackup.errors import UsageError
 from gitbackup.model.keys import Entry, Key
 from gitbackup.report.json.objects import entry_as_stored
 from gitbackup.ui.entries import entry_in, redaction_of
+from gitbackup.ui.language import later
 from gitbackup.ui.pages.key import Asking
 from gitbackup.ui.site import Site
+
+MASKED = later("Something in it is masked: show it on the page of the key, and download it there.")
 
 
 def page(site: Site, request: Request) -> Response:
@@ -35,14 +38,7 @@ def _file(site: Site, request: Request, *, unmasked: bool) -> Response:
     content, end = _bytes(asking.key, entry, part)
     masked = redaction_of(asking.backup).entry(asking.key, entry)
     if not unmasked and masked != entry and _bytes(asking.key, masked, part) != (content, end):
-        return site.page(
-            request,
-            "error.html",
-            status=403,
-            message=site.language(request).say(
-                "Something in it is masked: show it on the page of the key, and download it there."
-            ),
-        )
+        return site.error(request, 403, MASKED)
     return Response(
         content, media_type="application/octet-stream", headers=_headers(asking, part, end)
     )

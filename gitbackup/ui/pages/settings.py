@@ -199,8 +199,7 @@ def change(site: Site, request: Request) -> Response:
     form = Form.of(request)
     wanted = Change.of(form.all)
     if wanted is None:
-        message = site.language(request).say("A page cannot change that setting.")
-        return site.page(request, "error.html", status=403, message=message)
+        return site.error(request, 403, later("A page cannot change that setting."))
     try:
         _expect_no_password(wanted)
         ACTS[wanted.act](site.backup().config, wanted)
