@@ -157,6 +157,14 @@ Sides = tuple["Entry | None", "Entry | None"]
 """The entries of a key before and after."""
 
 
+def _no_differences(steps: Iterable[PlannedKey] | None = None) -> Iterable[KeyDiff]:
+    return ()
+
+
+def _no_sides(step: PlannedKey) -> Sides:
+    return None, None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a restore is going to do, before it does it.
@@ -190,10 +198,12 @@ class Plan:
     conflicts: Sequence[Conflict] = ()
     live_keys: int = 0
     refused: str = ""
-    differences: Differences = field(default=lambda steps=None: (), compare=False, repr=False)
-    sides: Callable[[PlannedKey], Sides] = field(
-        default=lambda step: (None, None), compare=False, repr=False
-    )
+    differences: Differences = field(default=_no_differences, compare=False, repr=False)
+    sides: Callable[[PlannedKey], Sides] = field(default=_no_sides, compare=False, repr=False)
+
+    def alone(self) -> Plan:
+        """Return the plan without what its differences and sides are read from."""
+        return replace(self, differences=_no_differences, sides=_no_sides)
 
     @property
     def source(self) -> str:

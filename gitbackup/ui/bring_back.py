@@ -105,7 +105,8 @@ class BringBack(Job):
         if self.moved:
             self._jobs.look(self, self._plan)
             return State.PLANNING
-        self.result = result
+        self._keep(result)
+        self.shown = None
         made = [*filter(None, (result.saved, *result.meanwhile, result.recorded))]
         if made:
             self.after = backup.events.after_commit(*made)
@@ -119,7 +120,7 @@ class BringBack(Job):
         return not self.moved
 
     def _keep(self, result: RestoreResult) -> None:
-        self.result = result
+        self.result = replace(result, plan=result.plan.alone())
 
 
 def differing(shown: Plan, now: Plan, tolerant: bool = False) -> Sequence[Key]:

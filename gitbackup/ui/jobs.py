@@ -115,6 +115,11 @@ class Jobs:
         working = (each for each in self.newest() if each.works)
         return next((each for each in working if (type(each), each.command) == same), None)
 
+    def forget(self, job: Job) -> None:
+        """Do not know a job any more."""
+        with self._changed:
+            self._known.pop(job.id, None)
+
     @property
     def writing(self) -> Job | None:
         """The job that commits or writes now; None if none does."""

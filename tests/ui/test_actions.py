@@ -9,11 +9,12 @@ import json
 import shlex
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from tests.cli.user import GITBACKUP, surroundings
 from tests.store.plain import run_git
@@ -299,3 +300,19 @@ def test_a_restore_beside_a_writer_leaves_its_keys_alone(lost: LiveSite) -> None
     assert int(str(found.pop("hits"), "ascii")) > 0  # type: ignore[call-overload]
     assert found == {**COMMITTED, "new": BEFORE["new"]}
     lost.backup.commit("what the writer wrote since")
+
+
+@pytest.mark.long
+def test_without_scripts_all_of_it_works_in_chinese(
+    lost: LiveSite, new_context: Callable[..., BrowserContext]
+) -> None:
+    kept: Any = lost.context.storage_state()
+    reader = new_context(
+        base_url=lost.url, storage_state=kept, java_script_enabled=False, locale="zh-CN"
+    )
+    page = reader.new_page()
+    page.goto("/restore?commit=HEAD")
+    page.click("text=显示计划")
+    page.locator("button", has_text="写入 2 个键并删除 1 个键").click()
+    expect_said(page, "个键一致")
+    assert values(lost) == COMMITTED

@@ -15,7 +15,7 @@ from gitbackup.errors import UsageError
 from gitbackup.format.codec import whole_number
 from gitbackup.model.commits import CommitInfo
 from gitbackup.ui.bring_back import BringBack
-from gitbackup.ui.jobs import State
+from gitbackup.ui.jobs import GOES_ON, State
 from gitbackup.ui.language import later
 from gitbackup.ui.pages import job as jobs
 from gitbackup.ui.site import Site
@@ -28,7 +28,8 @@ AT_A_TIME = 4
 """Plans that are made at a time."""
 
 KEPT = 3
-"""Plans that wait for an answer: each has a temporary file, and what it is made of in memory."""
+"""Plans that wait for an answer, and others that are past, which are kept: each is as large as
+what it changes, in memory, and as long as it waits has a temporary file."""
 
 COUNT = re.compile(r"(?<!\S)db([0-9]{1,10})=([0-9]{1,18})(?!\S)")
 """How many keys a database has, in the trailer of a commit."""
@@ -113,6 +114,8 @@ def planned(site: Site, request: Request, wish: Wish) -> Response:
         raise UsageError(later("Several plans are being made already: wait for them."))
     for old in [each for each in every if each.state is State.ASKING][KEPT - 1 :]:
         old.leave()
+    for old in [each for each in every if each.state not in GOES_ON][KEPT:]:
+        site.jobs.forget(old)
     job = BringBack(site.backup, site.jobs, wish)
     job.plan()
     return jobs.to(site, job)
@@ -135,8 +138,10 @@ def confirm(site: Site, request: Request) -> Response:
     """Carry out the plan that was shown, unless its question was not answered as it asks."""
     job, form = _of(site, request), site.form(request)
     shown, turn = job.shown, whole_number(form.get("turn"))
-    if shown is None or turn is None:
+    if turn is None:
         raise UsageError(later("There is no plan to confirm."))
+    if shown is None:
+        return jobs.show(site, request, job, said="second")
     if shown.deletes_most and _digits(form.get("typed")) != str(shown.counts.removed):
         return jobs.show(site, request, job, said="wrong")
     if job.confirm(turn, tolerant=bool(form.get("tolerant"))):

@@ -15,11 +15,13 @@ from gitbackup.format.codec import whole_number
 from gitbackup.format.names import key_list, key_name
 from gitbackup.model.changes import KeyDiff
 from gitbackup.model.merging import Conflict
+from gitbackup.plan.plan import Plan
 from gitbackup.report.html.frame import Space, space_of
 from gitbackup.report.html.inside import inside
 from gitbackup.report.html.rows import rows
 from gitbackup.report.text import conflicts
 from gitbackup.ui.bring_back import BringBack
+from gitbackup.ui.links import of_key
 from gitbackup.ui.shown_plan import PAGE, ShownPlan, View
 from gitbackup.ui.site import Site
 
@@ -28,13 +30,15 @@ CONFLICTS = 100
 
 
 class Line(NamedTuple):
-    """A key of a plan: its number in it, its type, and as markup what changes inside."""
+    """A key of a plan: its number in it, its type, the address of its page, and as markup what
+    changes inside."""
 
     number: int
     key: KeyDiff
     space: Space
     types: str
     label: str
+    href: str
     rows: Markup
 
 
@@ -64,7 +68,7 @@ def known(site: Site, request: Request, job: BringBack, shown: ShownPlan) -> dic
         "plan": shown.plan,
         "view": view,
         "found": found,
-        "lines": [_line(number, key, labels) for number, key in found.keys],
+        "lines": [_line(shown.plan, number, key, labels) for number, key in found.keys],
         "clashes": [_clash(each) for each in shown.plan.conflicts[:CONFLICTS]],
         "spaces": [(*place, counts, _href(view, *place)) for place, counts in shown.spaces],
         "newer": _href(view, page=number - 1) if number > 1 else "",
@@ -80,7 +84,7 @@ def _labels(backup: Backup) -> Labels:
     return Labels(each.value for each in backup.config.in_force("label"))
 
 
-def _line(number: int, key: KeyDiff, labels: Labels) -> Line:
+def _line(plan: Plan, number: int, key: KeyDiff, labels: Labels) -> Line:
     change, before, after = key.change, key.before, key.after
     types = dict.fromkeys(entry["type"] for entry in (before, after) if entry)
     inner = inside(rows(change, before, after, key.values))
@@ -90,8 +94,14 @@ def _line(number: int, key: KeyDiff, labels: Labels) -> Line:
         space_of(change.key),
         " → ".join(types),
         labels.of(change.key, after, before),
+        of_key(change.key, plan.commit) if after and not _moves(plan) else "",
         Markup("".join(inner)),  # noqa: S704  what it is made of is escaped
     )
+
+
+def _moves(plan: Plan) -> bool:
+    """Return whether keys come from another database than they go to."""
+    return any(of != to for of, to in plan.how.databases or ())
 
 
 def _clash(conflict: Conflict) -> Clash:
