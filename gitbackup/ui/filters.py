@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from jinja2 import Environment
 from markupsafe import Markup
 
-from gitbackup.format import names
+from gitbackup.format import names, unprintable
 from gitbackup.model.changes import Counts
 from gitbackup.report.html import frame
 from gitbackup.ui import links
@@ -28,6 +28,7 @@ def add(environment: Environment, language: Language) -> None:
         "age": language.age,
         "bar": bar,
         "brand": brand,
+        "command": unprintable.escaped,
         "day": language.day,
         "keyed": names.key_name,
         "marked": marked,

@@ -44,7 +44,9 @@ def values(site: LiveSite) -> dict[str, object]:
     found: dict[str, object] = {}
     for key in sorted(site.redis.keys()):
         kind = site.redis.type(key)
-        found[key.decode()] = site.redis.hgetall(key) if kind == b"hash" else site.redis.get(key)
+        found[key.decode("utf-8", "backslashreplace")] = (
+            site.redis.hgetall(key) if kind == b"hash" else site.redis.get(key)
+        )
     return found
 
 
@@ -316,3 +318,39 @@ def test_without_scripts_all_of_it_works_in_chinese(
     page.locator("button", has_text="写入 2 个键并删除 1 个键").click()
     expect_said(page, "个键一致")
     assert values(lost) == COMMITTED
+
+
+HOSTILE = (
+    b"<script>document.title='stolen'</script>",
+    b"a\nb",
+    b"*[x]?\\",
+    "\u202etxt.exe".encode(),
+    b"\xff\xfe:*",
+    b"--yes",
+    b" '\" $(id) ",
+)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("key", HOSTILE)
+def test_a_key_of_any_name_is_shown_as_text_and_restored_alone(site: LiveSite, key: bytes) -> None:
+    site.redis.mset({key: b"<b>1</b>", "xx": "1", "other": "1"})
+    site.backup.commit("first commit")
+    site.redis.flushall()
+    plan(site.page, "/restore?commit=HEAD")
+    boxes = site.page.locator(".item [type=checkbox]")
+    names = [boxes.nth(at).get_attribute("aria-label") for at in range(3)]
+    boxes.nth(next(at for at, name in enumerate(names) if name not in ("xx", "other"))).check()
+    site.page.click("text=Plan only what is ticked")
+    site.page.locator("button", has_text="Write 1 key to").wait_for()
+    assert "<b>1</b>" in str(site.page.text_content(".item"))
+    site.page.click("summary:text('The command')")
+    command = site.page.inner_text(".copy code")
+    assert "verified: 1 key equals commit" in confirm(site.page)
+    assert values(site) == {key.decode("utf-8", "backslashreplace"): b"<b>1</b>"}
+    assert "stolen" not in site.page.title()
+    expect_kept(site)
+    site.redis.flushall()
+    words = command.replace("gitbackup restore", f"{shlex.join(GITBACKUP)} restore --yes", 1)
+    done = subprocess.run(["bash", "-c", words], env=surroundings({}), capture_output=True)
+    assert (done.returncode, site.redis.keys()) == (0, [key])
