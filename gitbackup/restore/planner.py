@@ -45,7 +45,7 @@ class RestoreRequest:
     - `asked`: the words of the request; `unfinished`: the same restore, if it was cut off;
     - `only`: the keys that it is about; None is all;
     - `kept`: a plan that is to be carried out as it is, and no other;
-    - `to_keep`: the plan is only made, and may be kept;
+    - `digests`: the plan is to have the digest of each value that is replaced or deleted;
     - `name`: the name of the file whose content the commit holds, if it is a file's; or of the
       server, if it is `copied` from one;
     - `takes_back`: the commit of the state before the restore that this one undoes.
@@ -60,7 +60,7 @@ class RestoreRequest:
     name: str = ""
     takes_back: str | None = None
     copied: bool = False
-    to_keep: bool = False
+    digests: bool = False
 
     @property
     def source(self) -> str:
@@ -195,8 +195,8 @@ def build_plan(
     side does not cover them, for nobody could tell what is lost, and search indexes unless they
     are `search_seen`. Only who has `seal` can guess a
     value by its digest. Keys of the commit that have an `unsupported` type are left out. Many
-    keys are created, and deleted, in bulk; few are planned one by one. In a plan that is kept, each
-    deletion is a step of its own, with the digest of what the key holds.
+    keys are created, and deleted, in bulk; few are planned one by one. If it is to have
+    `digests`, each deletion is a step of its own.
     """
     builder = _PlanBuilder(request.how, clock, seal, unsupported)
     functions_seen = file_format.read_manifest(
@@ -207,7 +207,7 @@ def build_plan(
     )
     concerns = _concerns(request, scope_seen)
     single, blocks = parts(comparison.changes)
-    kept = request.to_keep or request.kept is not None
+    digests = request.digests or request.kept is not None
     steps: list[NewKeys | OldKeys] = []
     in_bulk: list[FileGroup[KeyChange]] = []
     one_by_one: list[FileGroup[KeyChange]] = []
@@ -219,7 +219,7 @@ def build_plan(
         whole: NewKeys | OldKeys | None = None
         if block.action is Action.ADDED:
             whole = builder.new_keys(commit, block, concerned)
-        elif not kept:
+        elif not digests:
             whole = builder.old_keys(live, block, concerned)
         steps += [whole] if whole else []
         (in_bulk if whole else one_by_one).append(block)

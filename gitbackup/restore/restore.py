@@ -151,7 +151,7 @@ class Restorer:
 
         It is passed to `see` while its `differences` can be looked at.
         """
-        self._request = replace(self._request, to_keep=True)
+        self._request = replace(self._request, digests=True)
         with Spool() as spool:
             live_state = self._read_live(spool)
             self._expect_some(live_state.plan)
@@ -163,8 +163,7 @@ class Restorer:
                 preflight.probe(self._server, live_state.plan, entries)
                 warnings = preflight.warnings(self._server, live_state.plan, entries)
             except GitbackupError as error:
-                refused = str(error)
-                warnings = [f"the plan cannot be applied: {refused}"]
+                refused, warnings = str(error), [f"the plan cannot be applied: {error}"]
             plan = replace(self._to_show(live_state, entries, warnings), refused=refused)
             if see:
                 see(plan)
@@ -178,12 +177,16 @@ class Restorer:
             sides=partial(entries.sides, self._redaction),
         )
 
-    def run(self, confirm: Confirm, tell: Tell | None = None) -> RestoreResult:
+    def run(
+        self, confirm: Confirm, tell: Tell | None = None, digests: bool = False
+    ) -> RestoreResult:
         """Pass the plan to `confirm`, carry it out if that returns true, and return what was done.
 
-        The result is passed to `tell` before the journal forgets the restore, in case this run
-        is killed. Raises ServerError, Busy or Damaged; the same restore, run again, then finishes.
+        The result is passed to `tell` before the journal forgets the restore, in case this run is
+        killed. With `digests`, the plan can be compared with that of `plan()`. Raises ServerError,
+        Busy or Damaged; the same restore, run again, then finishes.
         """
+        self._request = replace(self._request, digests=digests)
         if self._server.replica:
             raise ServerError(f"{self._server.label} is a read-only replica; name its primary")
         journal = self._repository.journal

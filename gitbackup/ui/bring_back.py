@@ -101,7 +101,7 @@ class BringBack(Job):
     def _carry_out(self) -> State:
         backup = self.backup()
         self.moved = ()
-        result = self.wish.restorer(backup).run(self._agreed, self._keep)
+        result = self.wish.restorer(backup).run(self._agreed, self._keep, digests=True)
         if self.moved:
             self._jobs.look(self, self._plan)
             return State.PLANNING
@@ -141,7 +141,7 @@ def differing(shown: Plan, now: Plan, tolerant: bool = False) -> Sequence[Key]:
 
 def _steps(plan: Plan, other: Plan) -> dict[Key, tuple[Action, str]]:
     """Return what happens to each key, and a digest of the value that it has; without keys that
-    both plans create in bulk."""
+    both plans create in bulk. Both were made with digests, so that nothing is deleted in bulk."""
     few, _ = parts(plan.keys)
     known = {(new.db, new.path): [*new.names] for new in other.new_keys}
     bulk = [new for new in plan.new_keys if known.get((new.db, new.path)) != [*new.names]]

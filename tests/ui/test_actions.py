@@ -99,7 +99,7 @@ def test_a_commit_with_a_message_is_made_and_what_follows_it(site: LiveSite) -> 
     site.redis.set("key", "值 🎉")
     site.page.goto("/")
     site.page.fill("[name=message]", "added 'the key' 🎉")
-    site.page.click("button:text-is('Commit')")
+    site.page.click("button:text-is('Make the first commit')")
     said = expect_said(site.page, "added 'the key' 🎉")
     assert "1 key" in said
     assert json.loads(Path("hooked").read_text("utf-8"))["subject"] == "added 'the key' 🎉"
@@ -194,6 +194,22 @@ def test_what_is_carried_out_is_what_was_shown(lost: LiveSite) -> None:
     lost.page.check("[name=tolerant]")
     assert "verified: 4 keys equal commit" in confirm(lost.page)
     assert values(lost) == COMMITTED
+
+
+@pytest.mark.long
+def test_of_many_keys_to_delete_the_one_is_named_that_was_written_to(site: LiveSite) -> None:
+    site.redis.set("kept", "1")
+    site.backup.commit("first commit")
+    site.redis.mset({f"bulk:{number:03}": "x" for number in range(500)})
+    plan(site.page, "/restore?commit=HEAD")
+    site.redis.set("bulk:123", "y")
+    site.page.fill("[name=typed]", "500")
+    site.page.click(CONFIRM)
+    expect_said(site.page, "Nothing was written: 1 key has changed since you saw the plan.")
+    assert site.page.inner_text(".callout code") == "bulk:123"
+    site.page.fill("[name=typed]", "500")
+    assert "verified: 500 keys equal commit" in confirm(site.page)
+    expect_kept(site)
 
 
 @pytest.mark.long
