@@ -13,7 +13,8 @@ from gitbackup import Backup
 from gitbackup.kinds.native_json import NativeJson, spelled
 from gitbackup.plan.plan import Plan
 from tests.cli.user import User
-from tests.servers import LiveServer
+from tests.rdb.test_verify import saved
+from tests.servers import LiveServer, modules
 from tests.store.plain import git
 
 KIND = NativeJson()
@@ -94,3 +95,9 @@ def test_a_server_without_the_module_is_told_before_anything_is_written(
     assert (result.whole, [key.name for key in result.plan.unsupported]) == (True, ["doc"])
     with valkey.client() as client:
         assert client.keys() == [b"plain"]
+        client.flushall()
+    file, loads = saved(stack, tmp_path), modules("stack")
+    refused = backup.rdb.plan(file, modules=loads, to=valkey.url)
+    assert "does not support ReJSON-RL" in refused.refused
+    left = backup.rdb.plan(file, modules=loads, to=valkey.url, skip_unsupported=True)
+    assert ([key.name for key in left.unsupported], left.refused) == (["doc"], "")
