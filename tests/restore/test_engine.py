@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gitbackup.live.server import staging_keys
 from gitbackup.model.changes import Action
 from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Plan, Ttl
+from gitbackup.report.text.restored import undone
 from tests.bystanders import Bystander, write
 from tests.databases import library
 from tests.servers import LiveServer, StartServer
@@ -371,6 +373,10 @@ def test_a_key_that_somebody_goes_on_writing_to_is_named_and_the_others_are_rest
                 break
     assert [*result.busy, *result.differing] == [Key(0, "busy")]
     assert not result.whole
+    assert [*undone(replace(result, busy=[Key(0, "busy")], differing=[]))] == [
+        "restored, except for some keys: clients keep writing to busy: stop them, and run the same"
+        " command again"
+    ]
     assert result.recorded in (None, backup.resolve("HEAD"))  # None: HEAD was that already
     assert stored(backup, "HEAD", "calm") == "1"
     assert [step.key.name for step in result.done] == ["calm"]

@@ -125,7 +125,9 @@ def _left(result: RestoreResult, named: Named, words: Words) -> Iterator[str]:
         yield words.say("the server refused %(keys)s (%(why)s)", keys=keys, why=why)
     if result.busy:
         keys = key_list(result.busy, named)
-        yield words.say("clients keep writing to %(keys)s", keys=keys)
+        yield words.say(
+            "clients keep writing to %(keys)s: stop them, and run the same command again", keys=keys
+        )
     kinds: dict[str, list[Key]] = {}
     for key in result.differing:
         kinds.setdefault(result.why.get(key, Why.OTHERWISE), []).append(key)
