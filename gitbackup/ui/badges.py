@@ -38,6 +38,9 @@ OTHERS = {
 }
 """Trailers that name another commit, and what each says."""
 
+NAMED, MOST = 6, 100
+"""Branches and tags of a commit that are shown, and those that can be read at all."""
+
 
 class Badges:
     """The badges of commits, in a language.
@@ -69,7 +72,10 @@ class Badges:
             yield Badge(say("alarm: removed %(removed)s of %(all)s keys", **told), "bad")
 
     def _names(self, info: CommitInfo) -> Iterator[Badge]:
-        yield from (Badge(name, "ref") for name in self._refs.get(info.id, ()))
+        names = self._refs.get(info.id, ())
+        yield from (Badge(name, "ref") for name in names[:NAMED])
+        if left := names[NAMED:]:
+            yield Badge(f"+{self._language.number(len(left))}", "ref", ", ".join(left[:MOST]))
         for remote in self._pushed:
             say, name = self._language.say, remote.remote
             if remote.commit == info.id:
@@ -80,10 +86,10 @@ class Badges:
 
     def _kin(self, info: CommitInfo) -> Iterator[Badge]:
         for trailer, text in OTHERS.items():
-            if other := info.trailers.get(trailer):
+            other = info.trailers.get(trailer, "")
+            if ID.fullmatch(other):
                 said = self._language.say(text, commit=other[:7])
-                href = f"/commit/{other}" if ID.fullmatch(other) else ""
-                yield Badge(said, "kin", href=href)
+                yield Badge(said, "kin", href=f"/commit/{other}")
 
     def _proof(self, info: CommitInfo) -> Iterator[Badge]:
         say = self._language.say

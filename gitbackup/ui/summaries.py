@@ -57,5 +57,5 @@ class Summaries:
 
 
 def is_summed_up(info: CommitInfo) -> bool:
-    """Return whether a commit is summed up unasked."""
-    return info.counts is not None and info.counts.total <= MOST_KEYS
+    """Return whether a commit is summed up unasked: also one made by hand, which says nothing."""
+    return info.counts is None or info.counts.total <= MOST_KEYS

@@ -271,6 +271,25 @@ def test_commits_that_nobody_could_sum_up_at_first_are_summed_up_later(site: Liv
     expect(site.page.locator(".few li")).to_have_text([re.compile("user")])
 
 
+def test_a_commit_made_by_hand_is_summed_up_as_well(site: LiveSite) -> None:
+    """Though it says nothing of itself; and what it names is no link unless it is a commit."""
+    site.redis.mset({"user:1": "a", "user:2": "b"})
+    site.backup.commit()
+    site.redis.delete("user:2")
+    site.backup.commit()
+    tree, head = git(site.repo, "rev-parse", "HEAD~1^{tree}", "HEAD").split()
+    words = "by hand\n\nUndoes: javascript:alert(1)\nRestore-Of: ../..\n"
+    made = git(site.repo, "commit-tree", tree, "-p", head, stdin=words.encode())
+    git(site.repo, "update-ref", "HEAD", made)
+
+    site.page.goto("/")
+
+    row = site.page.locator(".commit").first
+    expect(row.locator(".sum")).to_have_text(re.compile(r"\+\s*1"))
+    assert "made with plain git" in row.inner_text()
+    assert row.locator("a").count() == 1
+
+
 def test_all_can_be_done_by_keyboard(site: LiveSite) -> None:
     for number in range(3):
         site.redis.set("key", number)
@@ -372,6 +391,17 @@ def test_a_read_only_page_has_nothing_to_press(start_site: StartSite) -> None:
     expect(said(site.page)).to_have_text("1 key changed since HEAD")
     assert site.page.locator("main form[method=post]").count() == 0
     assert site.page.get_by_text("read-only").is_visible()
+
+
+@pytest.mark.long
+def test_where_most_is_noise_the_page_says_how_to_silence_it(site: LiveSite) -> None:
+    site.redis.set("config", "a")
+    site.backup.commit()
+    site.redis.mset({"config": "b", **{f"usage:{number}": "1" for number in range(60)}})
+    site.page.goto("/")
+    site.page.get_by_text("Most of it is usage: 60 of 61.").wait_for()
+    site.page.get_by_role("link", name="Which keys to keep quiet").click()
+    expect(site.page.locator("#suggestions")).to_contain_text("usage:*")
 
 
 def test_quiet_keys_are_counted_apart(site: LiveSite) -> None:

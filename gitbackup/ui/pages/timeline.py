@@ -19,6 +19,7 @@ from gitbackup.errors import UsageError
 from gitbackup.history.stat import CommitSummary
 from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.commits import CommitInfo, Pushed, Selection
+from gitbackup.report.text.namespaces import noise
 from gitbackup.report.text.sentences import reason
 from gitbackup.ui.badges import Badge, Badges
 from gitbackup.ui.live import Sight
@@ -176,7 +177,12 @@ def _of_live(sight: Sight) -> dict[str, Any]:
     """Return what live.html shows."""
     namespaces = sight.status.summary.namespaces if sight.status else {}
     ranked = sorted(namespaces.items(), key=lambda item: -item[1].total)
-    return {"sight": sight, "namespaces": [(*space, counts, "") for space, counts in ranked]}
+    noisy = noise(sight.status.summary) if sight.status else None
+    return {
+        "sight": sight,
+        "namespaces": [(*space, counts, "") for space, counts in ranked],
+        "noise": noisy and (*noisy, namespaces[noisy]),
+    }
 
 
 class Commits(NamedTuple):
