@@ -8,7 +8,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from gitbackup import Backup
+from gitbackup.errors import Damaged
 from gitbackup.history.stat import CommitSummary
+from gitbackup.model.changes import Counts
 from gitbackup.model.commits import CommitInfo
 
 MOST_KEYS = 20_000
@@ -37,7 +39,7 @@ class Summaries:
         for info in commits:
             known = self._known((info.id, quiet))
             if known is None and time.monotonic() < until and is_summed_up(info):
-                known = backup.summary(info.id)
+                known = _read(backup, info)
                 self._keep((info.id, quiet), known)
             if known:
                 found[info.id] = known
@@ -54,6 +56,13 @@ class Summaries:
             self._kept[which] = summary
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
+
+
+def _read(backup: Backup, info: CommitInfo) -> CommitSummary:
+    try:
+        return backup.summary(info.id)
+    except Damaged as damage:  # of a newer format, or the commit itself
+        return CommitSummary(info, None, Counts(), str(damage))
 
 
 def is_summed_up(info: CommitInfo) -> bool:

@@ -40,6 +40,15 @@ def by_hand(repo: Path, count: int) -> None:
     git(repo, "fast-import", "--quiet", stdin=stream.encode())
 
 
+def unpacked(repo: Path) -> None:
+    """Have a file for each object."""
+    packs = repo / ".git" / "objects" / "pack"
+    aside = repo.parent / "aside"
+    packs.rename(aside)
+    for pack in aside.glob("*.pack"):
+        git(repo, "unpack-objects", "-q", stdin=pack.read_bytes())
+
+
 def test_a_commit_says_what_it_changed_by_namespace(site: LiveSite) -> None:
     site.redis.mset({"user:1": "a", "user:2": "b", "config": "c"})
     site.backup.commit("first commit")
@@ -288,6 +297,20 @@ def test_a_commit_made_by_hand_is_summed_up_as_well(site: LiveSite) -> None:
     expect(row.locator(".sum")).to_have_text(re.compile(r"\+\s*1"))
     assert "made with plain git" in row.inner_text()
     assert row.locator("a").count() == 1
+
+
+def test_a_commit_that_is_lost_hides_only_those_before_it(site: LiveSite) -> None:
+    for number in range(3):
+        site.redis.set("key", number)
+        site.backup.commit(f"commit {number}")
+    unpacked(site.repo)
+    lost = git(site.repo, "rev-parse", "HEAD~1")
+    (site.repo / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
+
+    site.page.goto("/")
+
+    assert commits(site.page).all_inner_texts() == ["commit 2"]
+    assert lost in site.page.locator("#commits [role=alert]").inner_text()
 
 
 def test_all_can_be_done_by_keyboard(site: LiveSite) -> None:

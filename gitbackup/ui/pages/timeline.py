@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby, islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gitbackup import Backup
-from gitbackup.errors import UsageError
+from gitbackup.errors import Damaged, UsageError
 from gitbackup.history.stat import CommitSummary
 from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.commits import CommitInfo, Pushed, Selection
@@ -44,6 +44,9 @@ UNPUSHED = 1_000
 
 LATER = 5.0
 """Seconds that summing up the others may take at a time."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -186,12 +189,16 @@ def _of_live(sight: Sight) -> dict[str, Any]:
 
 
 class Commits(NamedTuple):
-    """The rows of a page, the commit that HEAD is, and where the pages before and after are."""
+    """The rows of a page, the commit that HEAD is, and where the pages before and after are.
+
+    `damage` is why the commits that come next cannot be read; empty if they can.
+    """
 
     rows: Sequence[Row] = ()
     head: str = ""
     newer: str = ""
     older: str = ""
+    damage: str = ""
 
 
 def _commits(
@@ -202,7 +209,12 @@ def _commits(
     if repository is None or head is None:
         return Commits()
     at = replace(wanted, at=wanted.at and backup.resolve(wanted.at))
-    found = _traced(backup, at) if at.key else _logged(site, backup, at, patience)
+    if at.key:
+        found, damage = _readable(_traced(backup, at))
+    else:
+        infos, damage = _readable(backup.log(at.selection))
+        known = site.summaries.of(backup, infos[:COMMITS], patience)
+        found = [_row(info, known.get(info.id)) for info in infos]
     shown, rest = found[:COMMITS], found[COMMITS:]
     badges = _badges(site, request, backup, head)
     rows = [row._replace(badges=badges.of(row.info)) for row in shown]
@@ -210,13 +222,18 @@ def _commits(
     older = replace(at, at=begin, skip=at.skip + COMMITS).href() if rest else ""
     back = max(0, at.skip - COMMITS)
     newer = replace(at, at=begin if back else wanted.at, skip=back).href() if at.skip else ""
-    return Commits(rows, head, newer, older)
+    return Commits(rows, head, newer, older, damage)
 
 
-def _logged(site: Site, backup: Backup, wanted: Filter, patience: float) -> list[Row]:
-    infos = [*backup.log(wanted.selection)]
-    found = site.summaries.of(backup, infos[:COMMITS], patience)
-    return [_row(info, found.get(info.id)) for info in infos]
+def _readable(every: Iterator[T]) -> tuple[list[T], str]:
+    """Return what can be read, and why there is no more; that is empty at the end."""
+    found = []
+    try:
+        for each in every:
+            found.append(each)  # noqa: PERF402  what came before an error counts
+    except Damaged as damage:
+        return found, str(damage)
+    return found, ""
 
 
 def _row(info: CommitInfo, summary: CommitSummary | None) -> Row:
@@ -237,13 +254,12 @@ def _why(info: CommitInfo) -> str:
     return next(filter(None, reason(info)), "")
 
 
-def _traced(backup: Backup, wanted: Filter) -> list[Row]:
-    """Return the commits that changed a key, with the keys."""
+def _traced(backup: Backup, wanted: Filter) -> Iterator[Row]:
+    """Yield the commits that changed a key, with the keys."""
     selection = replace(wanted.selection, skip=0, limit=None)
     every = backup.trace([wanted.key], selection)
-    found = islice(every, wanted.skip, wanted.skip + COMMITS + 1)
-    return [
-        Row(
+    for each in islice(every, wanted.skip, wanted.skip + COMMITS + 1):
+        yield Row(
             each.info,
             (),
             _why(each.info),
@@ -253,8 +269,6 @@ def _traced(backup: Backup, wanted: Filter) -> list[Row]:
             damage=each.damage,
             summed=True,
         )
-        for each in found
-    ]
 
 
 def _badges(site: Site, request: Request, backup: Backup, head: str) -> Badges:
