@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from gitbackup import Backup
 from gitbackup.commit.message import PER_KEY, POINT_IN_TIME
 from gitbackup.model.alarm import alarm_in
-from gitbackup.model.commits import CommitInfo, Pushed, Verdict
+from gitbackup.model.commits import CommitInfo, Pushed, Selection, Verdict
 from gitbackup.plan.plan_json import ID
 from gitbackup.restore import trailers
 from gitbackup.ui.language import Language, later
@@ -40,6 +41,9 @@ OTHERS = {
 
 NAMED, MOST = 6, 100
 """Branches and tags of a commit that are shown, and those that can be read at all."""
+
+UNPUSHED = 1_000
+"""Commits that are marked as not pushed, at most."""
 
 
 class Badges:
@@ -104,3 +108,20 @@ class Badges:
             yield Badge(say("not one point in time"), "warn", consistency)
         if info.counts is None:
             yield Badge(say("made with plain git"))
+
+
+def badges_of(language: Language, backup: Backup, head: str) -> Badges:
+    """Return the badges of the commits of a backup; `head` is the one that HEAD is."""
+    refs: dict[str, list[str]] = {head: ["HEAD"]}
+    for ref in backup.repository.names() if backup.repository else ():
+        refs.setdefault(ref.commit, []).append(ref.name)
+    pushed = backup.pushed()
+    unpushed = {each.remote: frozenset(_unpushed(backup, each)) for each in pushed}
+    return Badges(language, refs, pushed, unpushed)
+
+
+def _unpushed(backup: Backup, remote: Pushed) -> Iterator[str]:
+    """Yield the commits of HEAD that a remote lacks; not more than a reader would look at."""
+    since = f"{remote.commit}..HEAD" if remote.commit else "HEAD"
+    if remote.missing:
+        yield from (info.id for info in backup.log(Selection((since,), UNPUSHED)))

@@ -10,22 +10,16 @@ from starlette.responses import Response
 
 from gitbackup.commit.message import POINT_IN_TIME
 from gitbackup.model.alarm import alarm_in
-from gitbackup.model.commits import CommitInfo, Selection, Verdict
+from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.report.text.sentences import reason
-from gitbackup.restore.trailers import DONE, REVERTED, restored_in
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.store.repository.repository import Repository
 from gitbackup.ui.asked import Asked, whole_number
+from gitbackup.ui.badges import badges_of
 from gitbackup.ui.language import Language, later
 from gitbackup.ui.pages.compare import looked_at
 from gitbackup.ui.pairs import repository_of
 from gitbackup.ui.site import Site
-
-TESTED = {
-    Verdict.PASSED: (later("restore-tested"), "good"),
-    Verdict.PARTLY: (later("restore-tested in part"), "warn"),
-    Verdict.FAILED: (later("restore test failed"), "bad"),
-}
 
 TOLD_ELSEWHERE = {
     *("Added", "Alarm", "Changed", "Consistency", "Format", "Keys", "Removed", "Server"),
@@ -50,7 +44,6 @@ def page(site: Site, request: Request) -> Response:
     parent = _parent(info, request)
     asked = Asked.of(request).by(a=parent, b=info.id)
     language = site.language(request)
-    restored = restored_in(info)
     return site.page(
         request,
         "commit.html",
@@ -59,9 +52,7 @@ def page(site: Site, request: Request) -> Response:
         facts=[*_facts(info, language)],
         others={name: text for name, text in info.trailers.items() if name not in TOLD_ELSEWHERE},
         alarm=alarm_in(info.trailers),
-        tested=TESTED.get(info.rehearsal.verdict) if info.rehearsal else None,
-        restored=restored and repository.commit_info(restored.target),
-        reverted=DONE not in info.trailers and REVERTED in info.trailers,
+        badges=badges_of(language, backup, repository.head() or "").of(info),
         parents=[repository.commit_info(each) for each in info.parents],
         parent=parent,
         child=_child(repository, info.id),

@@ -28,6 +28,12 @@ from gitbackup.ui.site import Site
 KEYS = 50
 """Keys of a group on one page."""
 
+SHORT = 12
+"""Characters of an id that a form has."""
+
+OFFERED = 30
+"""Commits that are offered for either side."""
+
 LOOKED_AT_ONCE = 256
 """Keys that are read before the clock is looked at."""
 
@@ -97,7 +103,8 @@ def page(site: Site, request: Request) -> Response:
     """Return the page of two sides."""
     asked = Asked.of(request)
     backup = site.backup()
-    a = asked.a if asked.a == EMPTY_TREE else backup.resolve(asked.a)
+    nothing = len(asked.a) >= SHORT and EMPTY_TREE.startswith(asked.a)
+    a = EMPTY_TREE if nothing else backup.resolve(asked.a)
     asked = asked.by(a=a, b=backup.resolve(asked.b) if asked.b else "")
     if asked.name:
         return _of_key(site, request, backup, asked)
@@ -110,6 +117,7 @@ def page(site: Site, request: Request) -> Response:
         sides=[info_of(backup, side) for side in (asked.a, asked.b)],
         command=command(site, asked),
         path="/diff",
+        newest=[*backup.log(limit=OFFERED)],
         clear=asked.whole().href(),
     )
 

@@ -18,10 +18,10 @@ from gitbackup import Backup
 from gitbackup.errors import Damaged, UsageError
 from gitbackup.history.stat import CommitSummary
 from gitbackup.model.changes import Counts, KeyChange
-from gitbackup.model.commits import CommitInfo, Pushed, Selection
+from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.report.text.namespaces import noise
 from gitbackup.report.text.sentences import reason
-from gitbackup.ui.badges import Badge, Badges
+from gitbackup.ui.badges import Badge, badges_of
 from gitbackup.ui.live import Sight
 from gitbackup.ui.pages.unfinished import standing
 from gitbackup.ui.site import Site
@@ -38,9 +38,6 @@ KEYS = 6
 
 AT_FIRST = 0.25
 """Seconds that the first view may take to sum up commits and to look at the database."""
-
-UNPUSHED = 1_000
-"""Commits that are marked as not pushed, at most."""
 
 LATER = 5.0
 """Seconds that summing up the others may take at a time."""
@@ -216,7 +213,7 @@ def _commits(
         known = site.summaries.of(backup, infos[:COMMITS], patience)
         found = [_row(info, known.get(info.id)) for info in infos]
     shown, rest = found[:COMMITS], found[COMMITS:]
-    badges = _badges(site, request, backup, head)
+    badges = badges_of(site.language(request), backup, head)
     rows = [row._replace(badges=badges.of(row.info)) for row in shown]
     begin = at.at or head
     older = replace(at, at=begin, skip=at.skip + COMMITS).href() if rest else ""
@@ -269,19 +266,3 @@ def _traced(backup: Backup, wanted: Filter) -> Iterator[Row]:
             damage=each.damage,
             summed=True,
         )
-
-
-def _badges(site: Site, request: Request, backup: Backup, head: str) -> Badges:
-    refs: dict[str, list[str]] = {head: ["HEAD"]}
-    for ref in backup.repository.names() if backup.repository else ():
-        refs.setdefault(ref.commit, []).append(ref.name)
-    pushed = backup.pushed()
-    unpushed = {each.remote: frozenset(_unpushed(backup, each)) for each in pushed}
-    return Badges(site.language(request), refs, pushed, unpushed)
-
-
-def _unpushed(backup: Backup, remote: Pushed) -> Iterator[str]:
-    """Yield the commits of HEAD that a remote lacks; not more than a reader would look at."""
-    since = f"{remote.commit}..HEAD" if remote.commit else "HEAD"
-    if remote.missing:
-        yield from (info.id for info in backup.log(Selection((since,), UNPUSHED)))

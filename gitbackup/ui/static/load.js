@@ -8,18 +8,8 @@
 (() => {
   const words = document.querySelector("[data-failed]").dataset;
 
-  /* A page as a document, in which nothing runs: a script may not make markup of text. */
-  const page = (url) => new Promise((done, failed) => {
-    const request = new XMLHttpRequest();
-    request.open("GET", url);
-    request.responseType = "document";
-    request.onload = () => done(request.response);
-    request.onerror = () => failed(new Error("nobody answers"));
-    request.send();
-  });
-
   const part = async (url, name) => {
-    const found = (await page(url))?.querySelector(`[data-part="${name}"]`);
+    const found = (await gitbackup.load(url)).page?.querySelector(`[data-part="${name}"]`);
     if (!found) throw new Error("another page");
     return [...found.childNodes].map((node) => document.adoptNode(node));
   };
