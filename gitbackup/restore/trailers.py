@@ -18,7 +18,7 @@ from gitbackup.restore.revert import Reverter
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.commit_scope import taken_at
 from gitbackup.snapshot.compare import Comparison, compare
-from gitbackup.snapshot.entry_sources import decoded
+from gitbackup.snapshot.entry_sources import FileSummaries, decoded
 from gitbackup.snapshot.sources import CommitSource, Spool, chosen
 from gitbackup.store.repository.repository import Repository
 
@@ -104,15 +104,19 @@ def planned_keys(repository: Repository, restored: Restored) -> frozenset[Key]:
     while undone[-1].how.undoes:
         undone.append(restore_told_by(repository, undone[-1].how.undoes))
     keys: frozenset[Key] | None = None
+    summaries: FileSummaries = {}
     for each in reversed(undone):
-        keys = _planned(repository, each, keys)
+        keys = _planned(repository, each, keys, summaries)
         if not each.begun:
-            keys = _changed(repository, each, keys)
+            keys = _changed(repository, each, keys, summaries)
     return keys or frozenset()
 
 
 def _planned(
-    repository: Repository, restored: Restored, only: frozenset[Key] | None
+    repository: Repository,
+    restored: Restored,
+    only: frozenset[Key] | None,
+    summaries: FileSummaries,
 ) -> frozenset[Key]:
     """Return the keys of the plan that a restore has made, of `only` these keys if given."""
     how = replace(restored.how, undoes=None)
@@ -123,12 +127,13 @@ def _planned(
     if how.revert:
         with Spool() as spool:
             try:
-                reverter = Reverter(repository, commit, how, {})
+                reverter = Reverter(repository, commit, how, summaries)
             except UsageError:  # all that it was to change was forgotten since
                 return frozenset()
             comparison = reverter.against(decoded(before), clock, spool).comparison
             return _steps(restored, how, only, comparison, scope, clock)
-    comparison = compare(before, chosen(target, how.databases))
+    into = decoded(chosen(target, how.databases), summaries)
+    comparison = compare(decoded(before, summaries), into)
     return _steps(restored, how, only, comparison, scope, clock)
 
 
@@ -145,14 +150,19 @@ def _steps(
     return frozenset(step.key for step in unordered(plan.keys))
 
 
-def _changed(repository: Repository, restored: Restored, keys: frozenset[Key]) -> frozenset[Key]:
+def _changed(
+    repository: Repository,
+    restored: Restored,
+    keys: frozenset[Key],
+    summaries: FileSummaries,
+) -> frozenset[Key]:
     """Return those of the keys that were different after the restore.
 
     A kept plan, carried out later, may have left some alone that differed from its commit. A key
     that the commit after does not cover is among them, for it cannot be seen there.
     """
     before, after = (
-        CommitSource(repository, repository.resolve(commit))
+        decoded(CommitSource(repository, repository.resolve(commit)), summaries)
         for commit in (restored.replaced, restored.info.id)
     )
     changed = {change.key for change in unordered(compare(before, after).changes)}
