@@ -61,7 +61,7 @@ def app(site: Site, gate: Gate, warn: Warn) -> Starlette:
 
 
 def _methods(route: Route) -> list[str]:
-    return ["POST"] if route.changes else ["GET"]
+    return ["POST"] if route.changes or route.acts else ["GET"]
 
 
 class _Answer:

@@ -62,7 +62,7 @@ class Job:
     """One thing that is done: `kind` is what the command for it is called.
 
     `command` has the words of that command. `error` is why it FAILED; None if that is a fault of
-    gitbackup, whose traceback is on standard error.
+    gitbackup, of which the terminal tells.
     """
 
     kind = ""

@@ -6,6 +6,7 @@ import errno
 import logging
 import socket
 import ssl
+import threading
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -65,6 +66,7 @@ class Server:
         self._listening = _listen(place, found)
         self.port: int = self._listening.getsockname()[1]
         self._place = place
+        self._warn = warn
         self._has_password = password is not None
         door = _door(place, str(address))
         gate = Gate(site, self._sessions, door, Password(password) if password else None)
@@ -103,7 +105,16 @@ class Server:
 
     def run(self) -> None:
         """Answer until `stop` is called, or SIGINT or SIGTERM comes."""
-        self._server.run([self._listening])
+        before = threading.excepthook
+        threading.excepthook = self._tell_fault  # of a job, whose thread is its own
+        try:
+            self._server.run([self._listening])
+        finally:
+            threading.excepthook = before
+
+    def _tell_fault(self, ended: threading.ExceptHookArgs) -> None:
+        if isinstance(ended.exc_value, Exception):
+            self._warn(fault(ended.exc_value))
 
     def stop(self) -> None:
         """End `run`, from any thread or signal handler."""

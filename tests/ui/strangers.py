@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from typing import NamedTuple, Self
@@ -78,3 +79,12 @@ def answer(connection: socket.socket, method: bytes = b"GET") -> Answer:
         return Answer(0, {}, "")
     headers = {name.lower(): value for name, value in got.getheaders()}
     return Answer(got.status, headers, body.decode("utf-8", "replace"))
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    """Until a condition holds."""
+    for _ in range(3000):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came")

@@ -17,21 +17,22 @@ from starlette.responses import HTMLResponse, Response
 from gitbackup import Backup
 from gitbackup.errors import Busy, Damaged, GitbackupError, NoRepository, ServerError, UsageError
 from gitbackup.ui import app
+from gitbackup.ui.jobs import Job, State
 from gitbackup.ui.pages import ROUTES, Route
 from gitbackup.ui.serve import Place, Server
 from gitbackup.ui.site import Site
 from tests.servers import LiveServer, StartServer, free_port, start_one
 from tests.store.plain import git
 from tests.ui.conftest import StartSite
-from tests.ui.strangers import Stranger
+from tests.ui.strangers import Stranger, wait_for
 
 SECRET = "s3cr3t-of-the-ui"
 
-QUERY = "?commit=HEAD&a=HEAD&b=&key=a&db=0&q=a&seen=&look=1&text=a"
+QUERY = "?commit=HEAD&at=HEAD&a=HEAD&b=&key=a&name=a&db=0&q=a&seen=&look=1&text=a"
 SHOWS = [
     re.sub(r"\{(\w+).*?\}", lambda place: {"id": "HEAD"}.get(place[1], "1"), route.path) + QUERY
     for route in ROUTES
-    if not route.changes
+    if not (route.changes or route.acts)
 ]
 
 
@@ -203,3 +204,20 @@ def test_what_a_browser_may_not_show_is_saved(monkeypatch: pytest.MonkeyPatch) -
         headers = site.person.get("/raw").headers
     assert headers["content-disposition"] == "attachment"
     assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_fault_of_a_job_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def works(site: Site, request: Request) -> Response:
+        def work() -> State:
+            raise KeyError("secret")
+
+        job = Job(site.backup, "gitbackup check")
+        site.jobs.look(job, work)
+        site.jobs.settle(job)
+        return HTMLResponse(job.state)
+
+    with running([Route("/", works)], monkeypatch) as site:
+        assert site.person.get("/").body == State.FAILED
+        wait_for(lambda: bool(site.warned))
+    (said,) = site.warned
+    assert said.startswith("a fault in gitbackup, please report it: KeyError at /")

@@ -19,7 +19,9 @@ from tests.ui.strangers import FORM, Answer, Stranger
 CANARY = "canary-that-nobody-sees"
 
 PATHS = sorted({re.sub(r"\{.*?\}", "1", route.path) for route in ROUTES})
-CHANGES = sorted({re.sub(r"\{.*?\}", "1", route.path) for route in ROUTES if route.changes})
+CHANGES = sorted(
+    {re.sub(r"\{.*?\}", "1", route.path) for route in ROUTES if route.changes or route.acts}
+)
 
 NOT_OURS = "A page of another site sent this; it is refused.\n"
 

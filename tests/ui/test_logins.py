@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -17,18 +16,9 @@ from gitbackup.ui.sessions import Session, Sessions
 from tests.cli.user import GITBACKUP, surroundings, until
 from tests.servers import StartServer
 from tests.ui.conftest import StartSite
-from tests.ui.strangers import Stranger
+from tests.ui.strangers import Stranger, wait_for
 
 USED = "This address works only once"
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    """Until a condition holds."""
-    for _ in range(3000):
-        if true():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came")
 
 
 def path_of(entrance: str) -> str:

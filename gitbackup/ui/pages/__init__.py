@@ -37,12 +37,14 @@ Handler = Callable[[Site, Request], Response]
 class Route(NamedTuple):
     """A path, as Starlette writes it, and what answers there.
 
-    A `changes` route is asked by POST, and refused where the site is read-only.
+    A `changes` route is asked by POST, and refused where the site is read-only. An `acts` route is
+    asked by POST, too, and changes nothing: it shows what is masked elsewhere.
     """
 
     path: str
     answer: Handler
     changes: bool = False
+    acts: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
@@ -60,10 +62,10 @@ ROUTES: tuple[Route, ...] = (
     Route("/key", key.page),
     Route("/key/history", key.history),
     Route("/key/blame", key.blame),
-    Route("/key/shown", key.unmasked, changes=True),
+    Route("/key/shown", key.unmasked, acts=True),
     Route("/search", search.page),
     Route("/raw", raw.page),
-    Route("/raw/shown", raw.unmasked, changes=True),
+    Route("/raw/shown", raw.unmasked, acts=True),
     Route("/language/{code}", language.choose),
     Route("/commit", commit_now.commit, changes=True),
     Route("/restore", bring_back.restore_form),
