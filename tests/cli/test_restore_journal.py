@@ -243,6 +243,20 @@ def test_one_that_is_begun_while_another_is_cut_off_does_not_make_it_forgotten(t
 
 
 @pytest.mark.long
+def test_a_revert_that_was_cut_off_is_told_with_the_command_that_finishes_it(two: User) -> None:
+    two.says("config", "set", "quiet", "z")
+    killed(two, "it has written", "revert", "HEAD", "--theirs", "--exclude", "c", "--yes")
+    told = two.run("status").err
+    assert told == (
+        "gitbackup: warning: a revert of id2 is not finished: `gitbackup revert id2 --theirs"
+        " --exclude c` finishes it, `gitbackup undo` takes it back\n"
+    )
+    assert two.run("revert", two.commits()[1], "--theirs", "--exclude", "c", "--yes").code == 0
+    assert values(two) == {"a": "1", "b": "1", "c": "2"}
+    expect_clean(two)
+
+
+@pytest.mark.long
 def test_a_commit_in_between_tells_of_it_and_is_what_is_there(two: User) -> None:
     killed(two, "it has written", "restore", "HEAD~1", "a", "--no-delete", "--yes")
     done = two.run("commit", "-m", "between")
