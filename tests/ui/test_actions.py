@@ -286,7 +286,7 @@ def test_a_site_that_is_read_only_has_no_buttons_and_refuses_the_forms(
     site.redis.set("key", "1")
     head = site.backup.commit("first commit").commit
     site.redis.set("key", "2")
-    for path in ("/", "/restore?commit=HEAD", "/revert?commit=HEAD"):
+    for path in ("/", "/restore?commit=HEAD", "/revert?commit=HEAD", "/undo"):
         site.page.goto(path)
         assert site.page.locator("main form[method=post]").count() == 0
     for path in ("/commit", "/restore", "/revert", "/undo", "/finish", "/job/1/confirm"):
@@ -318,6 +318,15 @@ def test_a_restore_beside_a_writer_leaves_its_keys_alone(lost: LiveSite) -> None
     assert int(str(found.pop("hits"), "ascii")) > 0  # type: ignore[call-overload]
     assert found == {**COMMITTED, "new": BEFORE["new"]}
     lost.backup.commit("what the writer wrote since")
+
+
+@pytest.mark.long
+def test_an_undo_where_there_was_no_restore_says_so(lost: LiveSite) -> None:
+    lost.page.goto("/undo")
+    lost.page.click("text=Show the plan")
+    expect_said(lost.page, "nothing to undo: the history of HEAD contains no restore")
+    assert values(lost) == BEFORE
+    lost.backup.commit("what has changed")
 
 
 @pytest.mark.long

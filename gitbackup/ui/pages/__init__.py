@@ -72,6 +72,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/restore", bring_back.restore, changes=True),
     Route("/revert", bring_back.revert_form),
     Route("/revert", bring_back.revert, changes=True),
+    Route("/undo", bring_back.undo_form),
     Route("/undo", bring_back.undo, changes=True),
     Route("/finish", unfinished.finish, changes=True),
     Route("/job/{id}", job.page),

@@ -100,6 +100,11 @@ def revert(site: Site, request: Request) -> Response:
     return planned(site, request, Wish.of(site.form(request), REVERT))
 
 
+def undo_form(site: Site, request: Request) -> Response:
+    """Return the page that says what an undo is."""
+    return site.page(request, "undo.html")
+
+
 def undo(site: Site, request: Request) -> Response:
     """Begin to plan an undo."""
     return planned(site, request, Wish(UNDO))
