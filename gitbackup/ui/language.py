@@ -23,6 +23,11 @@ COOKIE = "gitbackup-language"
 """Names the cookie with the code that a reader chose by hand."""
 
 
+DAY = 86_400
+SHORT, YEAR = 3 * DAY, 300 * DAY
+"""Seconds below which an axis of time tells hours, and days."""
+
+
 def later(text: str) -> str:
     """Return a text as it is: one that is said in the reader's language later."""
     return text
@@ -99,6 +104,14 @@ class Language:
         """Return a date without its year: `1 Dec`."""
         month = self.say(SHORT_MONTHS[moment.month - 1])
         return self.say("%(day)s %(month)s", day=moment.day, month=month)
+
+    def mark(self, moment: float, span: float) -> str:
+        """Return how an axis that spans so many seconds names a moment, in UTC: by the time of
+        day, the day or the month."""
+        at = datetime.fromtimestamp(moment, UTC)
+        if span < SHORT and moment % DAY:
+            return f"{at:%H:%M}"
+        return self.short_day(at) if span < YEAR else f"{at:%Y-%m}"
 
     @classmethod
     @cache

@@ -35,7 +35,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A plot of a size in pixels.
+    """A plot of a size in pixels, which spans so many seconds.
 
     `areas` are the outlines, as SVG writes paths, of what was given, the first at the bottom.
     """
@@ -45,6 +45,7 @@ class Plot:
     areas: Sequence[str]
     amounts: Sequence[Mark]
     moments: Sequence[Mark]
+    span: float
 
     left, right, top, bottom = LEFT, RIGHT, TOP, BOTTOM
 
@@ -70,7 +71,7 @@ def plot(
         for row in range(len(rows[0]))
     ]
     times = [Mark(x(each), each) for each in _times(start, end, across // APART)]
-    return Plot(width, height, areas, [Mark(y(each), each) for each in marks], times)
+    return Plot(width, height, areas, [Mark(y(each), each) for each in marks], times, end - start)
 
 
 def _area(places: Sequence[float], edges: Sequence[tuple[float, float]]) -> str:

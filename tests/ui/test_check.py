@@ -84,6 +84,22 @@ def test_the_last_commit_is_tested(site: LiveSite) -> None:
     expect(page.locator("#rehearsal")).to_have_count(0)
 
 
+def test_any_commit_is_tested_from_its_own_page(site: LiveSite) -> None:
+    site.redis.set("a", "1")
+    site.backup.commit("first commit")
+    (commit,) = site.backup.log()
+    site.redis.set("a", "2")
+    site.backup.commit("second commit")
+    site.page.goto(f"/commit/{commit.id}")
+
+    site.page.get_by_role("button", name="Test that it restores").click()
+
+    told = site.page.locator(".callout.good")
+    expect(told).to_contain_text("1 key was restored into", timeout=30_000)
+    assert site.backup.rehearsal(commit.id)
+    assert site.backup.rehearsal("HEAD") is None
+
+
 def test_a_remote_gets_what_it_lacks(site: LiveSite, tmp_path: Path) -> None:
     site.redis.set("key", "value")
     site.backup.commit()

@@ -138,6 +138,23 @@ def test_an_age_is_one_number_and_its_unit(passed: timedelta, english: str, chin
     assert every["zh-CN"].age(now - passed, now) == chinese
 
 
+@pytest.mark.parametrize(
+    ("days", "hour", "english", "chinese"),
+    [
+        (1, 6, "06:00", "06:00"),
+        (1, 0, "1 Dec", "12 月 1 日"),
+        (30, 12, "1 Dec", "12 月 1 日"),
+        (900, 0, "2026-12", "2026-12"),
+    ],
+)
+def test_an_axis_of_time_names_hours_days_or_months(
+    days: int, hour: int, english: str, chinese: str
+) -> None:
+    moment, every = NOW.replace(hour=hour).timestamp(), Language.every()
+    assert every["en"].mark(moment, days * 86_400) == english
+    assert every["zh-CN"].mark(moment, days * 86_400) == chinese
+
+
 def test_dates_and_sizes_are_in_the_language() -> None:
     english, chinese = Language.every()["en"], Language.every()["zh-CN"]
     assert (english.day(NOW), chinese.day(NOW)) == ("1 December 2026", "2026 年 12 月 1 日")

@@ -32,10 +32,6 @@ SERIES = 6
 SIZES = ((760, 260), (350, 220))
 """Pixels of a plot, where there is room and where there is not."""
 
-DAY = 86_400
-SHORT, YEAR = 3 * DAY, 300 * DAY
-"""Seconds of a history, below which the axis of time tells hours, and days."""
-
 ROLES = {
     "master": later("primary"),
     "slave": later("replica"),
@@ -142,13 +138,12 @@ class Chart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """What the plots show, or why there are none; `mark` names a moment of their axis."""
+    """What the plots show, or why there are none."""
 
     why: str
     growth: Growth = Growth((), 0)  # noqa: RUF009  frozen
     series: Sequence[Series] = ()
     charts: Sequence[Chart] = ()
-    mark: Callable[[float], str] = str
 
 
 def page(site: Site, request: Request) -> Response:
@@ -175,7 +170,7 @@ def _along(site: Site, backup: Backup, language: Language) -> Along:
         return Along(str(error))
     series = [*_series(found.states)]
     charts = [*_charts(language, found.states, series)]
-    return Along("", found, series, charts, partial(_mark, language, found.states))
+    return Along("", found, series, charts)
 
 
 def _nodes(backup: Backup) -> tuple[Sequence[Node], str]:
@@ -228,15 +223,6 @@ def _charts(
         drawn = len(states) > 1 and any(map(any, rows))
         plots = [plot(moments, rows, *size) for size in SIZES] if drawn else []
         yield Chart(name, title, of, text, plots)
-
-
-def _mark(language: Language, states: Sequence[State], moment: float) -> str:
-    """Return how the axis of time names a moment, in UTC."""
-    span = (states[-1].info.date - states[0].info.date).total_seconds()
-    at = datetime.fromtimestamp(moment, UTC)
-    if span < SHORT and moment % DAY:
-        return f"{at:%H:%M}"
-    return language.short_day(at) if span < YEAR else f"{at:%Y-%m}"
 
 
 def _facts(told: str) -> Mapping[str, str]:
