@@ -80,6 +80,7 @@ class Pairs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._making = dict[tuple[object, ...], threading.Lock]()
         self._known: OrderedDict[tuple[object, ...], Pair] = OrderedDict()
         self._readings: OrderedDict[str, Pair] = OrderedDict()
 
@@ -90,12 +91,24 @@ class Pairs:
             if place in self._known:
                 self._known.move_to_end(place)
                 return self._known[place]
-        pair = _pair(backup, before, _compared(backup, before, after))
+            making = self._making.setdefault(place, threading.Lock())
+        with making:  # a second reader waits for what the first one has begun
+            with self._lock:
+                if place in self._known:
+                    return self._known[place]
+            try:
+                pair = _pair(backup, before, _compared(backup, before, after))
+                self._keep(place, pair)
+            finally:
+                with self._lock:
+                    self._making.pop(place, None)
+        return pair
+
+    def _keep(self, place: tuple[object, ...], pair: Pair) -> None:
         with self._lock:
             self._known[place] = pair
             while len(self._known) > 1 and sum(map(_weight, self._known.values())) > MOST_KEPT:
                 self._known.popitem(last=False)
-        return pair
 
     def is_quick(self, backup: Backup, before: str, after: str) -> bool:
         """Return whether two commits are compared already, or soon will be."""

@@ -44,14 +44,15 @@ def shown(diffs: Iterable[KeyDiff], labels: Labels, asked: Asked) -> Iterator[Sh
     left = MOST_TEXT
     for diff in diffs:
         key = diff.change.key
-        anchor = _anchor(key)
-        text = "".join(inside(_rows(diff), f"{anchor}-")) if left > 0 else None
+        anchor, href = _anchor(key), asked.whole().by(db=key.db, name=key.name).href()
+        page = "" if asked.name else href
+        text = "".join(inside(_rows(diff), f"{anchor}-", page)) if left > 0 else None
         left -= len(text or "")
         types = dict.fromkeys(entry["type"] for entry in (diff.before, diff.after) if entry)
         yield ShownKey(
             diff.change,
             anchor,
-            asked.whole().by(db=key.db, name=key.name).href(),
+            href,
             tuple(types),
             labels.of(key, diff.after, diff.before),
             None if text is None else Markup(text),  # noqa: S704  what it is made of is escaped

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from gitbackup import Backup
 from gitbackup.format import codec
 from gitbackup.format.patterns import literal
 from gitbackup.model.changes import Action, KeyChange
@@ -17,6 +20,8 @@ from gitbackup.model.file_groups import listed
 from gitbackup.model.keys import Key
 from gitbackup.ui.commands import glob_of
 from gitbackup.ui.groups import FIRST_SEEN, Filter, Groups
+from gitbackup.ui.pairs import Pair, Pairs
+from tests import histories
 from tests.report.test_html import EVIL
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
@@ -218,7 +223,8 @@ def test_a_server_that_is_away_is_said_where_its_data_would_be(site: LiveSite) -
 
     site.page.wait_for_selector("#changes [role=alert]")
 
-    assert "could not be loaded" in site.page.inner_text("#changes")
+    said = site.page.inner_text("#changes [role=alert]")
+    assert ("could not be loaded" in said, "no server answers" in said) == (True, True)
     assert site.page.get_by_role("button", name="Try again").count() == 1
 
 
@@ -408,6 +414,52 @@ def test_a_command_names_exactly_the_key(site: LiveSite) -> None:
         text=True,
     )
     assert ("it's *" in shown.stdout, "it's more" in shown.stdout) == (True, False)
+
+
+def test_a_long_look_for_a_text_goes_on(site: LiveSite) -> None:
+    """It stands on one page, and each key once."""
+    for number in range(60):
+        site.redis.set(f"usage:{number:02}", f"red {number % 2}")
+    new = commit(site, "begin")
+
+    site.page.goto(f"/commit/{new}?text=red")
+    assert len(names(site.page)) == 50
+    site.page.get_by_role("link", name="Look on").click()
+    site.page.wait_for_selector(".item >> nth=59")
+
+    assert names(site.page) == [f"usage:{number:02}" for number in range(60)]
+    assert "60 of 60 keys were looked at." in site.page.inner_text("#changes")
+
+
+def test_a_branch_names_its_commit(site: LiveSite) -> None:
+    site.redis.set("config", 1)
+    commit(site, "begin")
+    subprocess.run(["git", "branch", "try/one"], cwd=site.repo, check=True)
+
+    site.page.goto("/commit/try/one")
+    assert site.page.inner_text("h1") == "begin"
+    site.page.goto("/diff?a=try/one&b=HEAD")
+    assert "Nothing differs." in site.page.inner_text("#changes")
+    site.page.get_by_text("Choose other sides").click()
+    site.page.fill("[name=b] >> visible=true", "")
+    site.page.get_by_role("button", name="Compare").click()
+    site.page.wait_for_selector("text=The database was read at")
+
+
+def test_two_commits_are_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all threads, as long as it is kept; many others put it out."""
+    ids = histories.write(tmp_path, histories.history(Random(1), 8), Random(1))
+    pairs = Pairs()
+
+    def compared(at: int) -> Pair:
+        return pairs.of(Backup(tmp_path), ids[at], ids[at + 1])
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [*pool.map(compared, [0] * 8)]
+    assert {id(each) for each in found} == {id(compared(0))}
+    monkeypatch.setattr("gitbackup.ui.pairs.MOST_KEPT", 1)
+    compared(1)
+    assert compared(0) is not found[0]
 
 
 def change(name: str, action: Action, db: int = 0) -> KeyChange:

@@ -13,14 +13,16 @@ KINDS = {"+": "ins", "-": "del"}
 """What a line of a text that differs is by its sign."""
 
 
-def inside(rows: Iterable[Row], anchor: str = "") -> Iterator[str]:
+def inside(rows: Iterable[Row], anchor: str = "", page: str = "") -> Iterator[str]:
     """Yield each row of a key as it stands in a list of them.
 
-    With an `anchor`, a link to it and the row's number, such as `#a3`, leads to the row.
+    With an `anchor`, a link to it and the row's number, such as `#a3`, leads to the row, on the
+    page of the key if that is given.
     """
     for at, row in enumerate(rows):
         if anchor:
-            link = f'<a class="anchor" href="#{safe(anchor)}{at}" aria-label="#{at}">#</a>'
+            href = f"{safe(page)}#{safe(anchor)}{at}"
+            link = f'<a class="anchor" href="{href}" aria-label="#{at}">#</a>'
             yield f'<div id="{safe(anchor)}{at}">{_row(row)}{link}</div>'
         else:
             yield f"<div>{_row(row)}</div>"

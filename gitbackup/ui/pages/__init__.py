@@ -55,7 +55,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/settings", settings.page),
     Route("/settings/change", settings.change, changes=True),
     Route("/server", server.page),
-    Route("/commit/{id}", commit.page),
+    Route("/commit/{id:path}", commit.page),
     Route("/diff", compare.page),
     Route("/verify", safeguards.verify, changes=True),
     Route("/push", safeguards.push, changes=True),

@@ -9,12 +9,13 @@
   const words = document.querySelector("[data-failed]").dataset;
 
   const part = async (url, name) => {
-    const found = (await gitbackup.load(url)).page?.querySelector(`[data-part="${name}"]`);
-    if (!found) throw new Error("another page");
+    const { page } = await gitbackup.load(url);
+    const found = page?.querySelector(`[data-part="${name}"]`);
+    if (!found) throw new Error((page?.querySelector("main [role=alert]") ?? page?.querySelector("h1"))?.textContent.trim());
     return [...found.childNodes].map((node) => document.adoptNode(node));
   };
 
-  const failed = (element, again) => {
+  const failed = (element, error, again) => {
     const note = document.createElement("p");
     const button = document.createElement("button");
     note.className = "note";
@@ -25,7 +26,7 @@
       note.remove();
       again();
     });
-    note.append(words.failed, " ", button);
+    note.append(words.failed, " ", error.message, " ", button);
     element.append(note);
   };
 
@@ -42,8 +43,8 @@
       place.replaceChildren(...await part(element.dataset.load, place.dataset.part));
       delete element.dataset.load;
       arrived(place);
-    } catch {
-      failed(place, () => fill(element));
+    } catch (error) {
+      failed(place, error, () => fill(element));
     }
     element.removeAttribute("aria-busy");
   };
@@ -59,9 +60,9 @@
       place.replaceWith(holder);
       arrived(holder);
       if (focus) holder.querySelector("[data-item]")?.querySelector("[data-open], a, summary")?.focus({ preventScroll: true });
-    } catch {
+    } catch (error) {
       link.removeAttribute("aria-busy");
-      failed(place, () => goOn(link, focus));
+      failed(place, error, () => goOn(link, focus));
     }
   };
 
