@@ -313,6 +313,25 @@ def test_a_commit_that_is_lost_hides_only_those_before_it(site: LiveSite) -> Non
     assert lost in site.page.locator("#commits [role=alert]").inner_text()
 
 
+def test_two_commits_are_chosen_and_compared(site: LiveSite) -> None:
+    """The older one is the side before; of three, the last two count."""
+    for number in range(3):
+        site.redis.set("key", number)
+        site.backup.commit(f"commit {number}")
+    ids = git(site.repo, "rev-list", "HEAD").split()
+    site.page.goto("/")
+    dots = site.page.locator(".pick")
+
+    dots.nth(1).check()
+    assert site.page.get_by_text("Choose a second commit").is_visible()
+    dots.nth(0).check()
+    dots.nth(2).check()
+    assert [dot.is_checked() for dot in dots.all()] == [True, False, True]
+    site.page.get_by_role("link", name="Compare").click()
+
+    site.page.wait_for_url(f"**/diff?a={ids[2]}&b={ids[0]}")
+
+
 def test_all_can_be_done_by_keyboard(site: LiveSite) -> None:
     for number in range(3):
         site.redis.set("key", number)

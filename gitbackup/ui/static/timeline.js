@@ -51,12 +51,45 @@
       each.classList.toggle("new", !known.has(each.dataset.commit));
     }
     byDay();
+    choose();
     await sumUp();
+  };
+
+  /* Two commits are chosen by their dots; the older one is the side before. */
+  const bar = document.querySelector(".picked");
+  let picked = [];
+
+  const choose = () => {
+    const dots = [...list.querySelectorAll(".pick")];
+    for (const dot of dots) {
+      dot.hidden = false;
+      dot.checked = picked.includes(dot.value);
+    }
+    const chosen = dots.filter((dot) => dot.checked).reverse();
+    const [one, two] = [bar.querySelector("[data-one]"), bar.querySelector("[data-two]")];
+    bar.hidden = !chosen.length;
+    one.hidden = chosen.length !== 1;
+    two.hidden = chosen.length !== 2;
+    if (chosen.length === 1) one.querySelector("code").textContent = chosen[0].dataset.short;
+    if (chosen.length === 2) {
+      two.href = `/diff?${new URLSearchParams({ a: chosen[0].value, b: chosen[1].value })}`;
+      two.querySelectorAll("code").forEach((code, at) => (code.textContent = chosen[at].dataset.short));
+    }
   };
 
   if (list) {
     byDay();
     sumUp();
+    choose();
+    list.addEventListener("change", ({ target }) => {
+      picked = picked.filter((each) => each !== target.value);
+      if (target.checked) picked = [...picked, target.value].slice(-2);
+      choose();
+    });
+    bar.querySelector("[data-none]").addEventListener("click", () => {
+      picked = [];
+      choose();
+    });
   }
   if (!strip) return;
 
