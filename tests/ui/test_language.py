@@ -8,13 +8,17 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from jinja2 import Environment
+from playwright.sync_api import expect
 
 import gitbackup.report.text.restored
 import gitbackup.ui
 from gitbackup.ui.language import Language, chosen
+from tests.ui.conftest import StartSite
+from tests.ui.live_site import LiveSite
 
 UI = Path(gitbackup.ui.__file__).parent
 CATALOGUES = sorted(UI.glob("catalogues/*.json"))
@@ -160,3 +164,50 @@ def test_dates_and_sizes_are_in_the_language() -> None:
     assert (english.day(NOW), chinese.day(NOW)) == ("1 December 2026", "2026 年 12 月 1 日")
     assert [english.size(each) for each in (1, 999, 1_500_000)] == ["1 byte", "999 bytes", "1.5 MB"]
     assert [chinese.size(each) for each in (1, 1_500_000)] == ["1 字节", "1.5 MB"]
+
+
+def test_a_page_is_in_the_language_of_the_browser_or_the_one_that_is_chosen(
+    start_site: StartSite,
+) -> None:
+    """The link at its foot leads back to the same page, and the choice stays."""
+    site = start_site(locale="zh-CN")
+    page = site.page
+    page.goto("/settings?suggest=1")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.get_by_role("heading", level=1)).to_have_text("设置")
+
+    page.get_by_role("link", name="English").click()
+
+    expect(page).to_have_url(f"{site.url}/settings?suggest=1")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+    page.goto("/check")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check")
+    page.get_by_role("link", name="中文").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("检查")
+
+
+def test_what_is_said_in_english_is_marked_as_such(start_site: StartSite) -> None:
+    """So that a screen reader does not read it as Chinese."""
+    site = start_site(locale="zh-CN")
+    site.redis.set("key", "value")
+    site.backup.commit()
+
+    site.page.goto("/check")
+
+    replicas = site.page.locator("#replicas")
+    expect(replicas.get_by_role("heading")).to_have_text("警告 服务器停机时")
+    expect(replicas.locator("p").first).to_have_attribute("lang", "en")
+    site.page.goto("/commit/nothing")
+    expect(site.page.get_by_role("alert").locator("[lang=en]")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "back", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"]
+)
+@pytest.mark.few(1)
+def test_a_link_of_a_language_leads_to_no_other_site(site: LiveSite, back: str) -> None:
+    site.page.goto(f"/language/zh-CN?back={quote(back, safe='')}")
+
+    expect(site.page).to_have_url(f"{site.url}/")
+    expect(site.page.locator("html")).to_have_attribute("lang", "zh-CN")

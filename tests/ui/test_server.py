@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.clusters import SLOTS, LiveCluster
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
 
@@ -132,3 +134,40 @@ def test_a_phone_has_a_plot_of_its_own_width(start_site: StartSite) -> None:
     assert width == 390
     shown = site.page.locator(".chart svg[role=img]:visible").first
     assert shown.get_attribute("viewBox") == "0 0 350 220"
+
+
+@pytest.mark.long
+def test_of_a_long_history_it_says_which_commits_the_plots_show(site: LiveSite) -> None:
+    for number in range(60):
+        site.redis.set(f"a:{number}", "1")
+        site.backup.commit()
+
+    site.page.goto("/server")
+
+    said = site.page.get_by_text("commits: the first, and the last one of each part of the time")
+    expect(said).to_contain_text("of 60 commits")
+    chart = site.page.get_by_role("figure", name="Number of keys")
+    chart.get_by_text("As a table").click()
+    rows = chart.get_by_role("row").all_inner_texts()
+    totals = [int(row.split("\t")[2]) for row in rows[1:]]
+    assert (totals[0], totals[-1]) == (60, 1)
+    assert len(totals) <= 48
+
+
+@pytest.mark.long
+def test_a_cluster_is_told_node_by_node(start_site: StartSite, cluster: LiveCluster) -> None:
+    client = cluster.client()
+    for number in range(30):
+        client.set(f"key:{number}", "value")
+    site = start_site(server=cluster.nodes[0])
+
+    site.page.goto("/server")
+
+    headings = site.page.get_by_role("heading", level=2, name=re.compile("^Node "))
+    assert headings.all_inner_texts() == sorted(
+        f"Node 127.0.0.1:{node.port}" for node in cluster.nodes[: cluster.primaries]
+    )
+    slots = site.page.locator("dl > div", has_text="Slots").locator("dd").all_inner_texts()
+    assert sum(int(each.replace(",", "")) for each in slots) == SLOTS
+    row = site.page.get_by_role("region", name="Databases").get_by_role("row").nth(1)
+    assert row.inner_text().split() == ["db0", "30", "0"]
