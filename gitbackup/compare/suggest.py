@@ -19,7 +19,7 @@ from gitbackup.compare.key_shapes import HOUR, Nature, Node, Shape, only_scores
 from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart, matcher
-from gitbackup.history.entry import entries
+from gitbackup.history.entry import entries, keys
 from gitbackup.history.selector import KeySelector
 from gitbackup.history.stat import compared
 from gitbackup.kinds import kind_of
@@ -371,7 +371,7 @@ def _is_exact(candidate: _Candidate, tree: Node, repository: Repository, head: s
         return True
     meant = {id(shape) for shape in candidate.shapes}
     with suppress(Damaged):  # it was read before
-        for key, _ in entries(repository, head, KeySelector([candidate.pattern])):
+        for key in keys(repository, head, KeySelector([candidate.pattern])):
             if key.db != FUNCTIONS and id(tree.shape_of(key.name)) not in meant:
                 return False
     return True

@@ -11,7 +11,7 @@ from gitbackup.diff.labels import Labels
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
 from gitbackup.history.key_locator import KeyLocator
-from gitbackup.history.selector import KeySelector, entry_of
+from gitbackup.history.selector import KeySelector, Picked, entry_of
 from gitbackup.model.commits import KeyLine
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
@@ -55,9 +55,25 @@ def entries(
 
     Files that cannot hold any are not read. Raises NewerFormat for a commit of a newer format.
     """
-    for path, content, canonical in files(repository, commit, selector):
-        for key, picked in (selector.pick if canonical else selector.read)(path, content).items():
+    for path, found in _picked(repository, commit, selector):
+        for key, picked in found.items():
             yield key, entry_of(path, key, picked)
+
+
+def keys(repository: Repository, commit: str, selector: KeySelector) -> Iterator[Key]:
+    """Yield the selected keys of a commit, as `entries()` does; most entries are not decoded."""
+    for _, found in _picked(repository, commit, selector):
+        yield from found
+
+
+def _picked(
+    repository: Repository, commit: str, selector: KeySelector
+) -> Iterator[tuple[str, Picked]]:
+    """Yield the path of each file of a commit that may hold selected keys, and those."""
+    # to decode a whole file takes less than to decode each of its entries
+    every = selector.takes_all
+    for path, content, canonical in files(repository, commit, selector):
+        yield path, (selector.pick if canonical and not every else selector.read)(path, content)
 
 
 def files(

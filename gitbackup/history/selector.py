@@ -24,12 +24,14 @@ class KeySelector:
     """Selects the keys that match one of the patterns, all if there are none, in these databases;
     None is all databases.
 
-    `literals` are what the names of such keys are, or begin with.
+    `literals` are what the names of such keys are, or begin with. `takes_all` is true if it selects
+    all keys.
     """
 
     def __init__(self, patterns: Sequence[str] = (), databases: Sequence[int] | None = None):
         self.literals = [literal(codec.raw(each)) for each in patterns] or [Literal(b"", False)]
         self.databases = databases
+        self.takes_all = not patterns and databases is None
         self._matches = matcher(patterns)
         self._prefixes = [each.text for each in self.literals]
         self._starts = [b"\n  " + start for start in self._quoted()]

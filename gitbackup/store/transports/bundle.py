@@ -48,6 +48,10 @@ _HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 _PROOF = "proof-"
 _SETTINGS = "--glob=refs/gitbackup/setting[s]"  # without a wildcard it would be a folder's name
 _REVISIONS = ("HEAD", "--branches", "--tags", "--glob=refs/notes/*", _SETTINGS)
+_FLEETING = ("-c", "core.fsync=none", "-c", "core.logallrefupdates=false")
+"""The settings of a repository that nobody needs after a crash: to sync each of thousands of refs
+takes most of the time."""
+
 _A_FILE = {"GIT_ALLOW_PROTOCOL": "file"}  # goes before all that a config permits or forbids
 
 
@@ -162,11 +166,14 @@ def path_of(place: RemoteUrl) -> Path:
     return place.path
 
 
-def _fetch(git: Commands, place: RemoteUrl, refspecs: Sequence[str]) -> None:
-    """Fetch from a file: no setting of the user's concerns it, nor of the repository's."""
+def _fetch(
+    git: Commands, place: RemoteUrl, refspecs: Sequence[str], more: Sequence[str] = ()
+) -> None:
+    """Fetch from a file: no setting of the user's concerns it, nor of the repository's; `more` are
+    those of this fetch alone."""
     check_word(place.url)
     path = path_of(place).absolute()  # git knows no bundle by a file:// URL
-    words = fetch_words(str(path), refspecs)
+    words = [*more, *fetch_words(str(path), refspecs)]
     result = git.attempt(*words, environment=_A_FILE | _as_it_is(path))
     if result.status and Bundle().handles(place) and not is_whole(path):
         raise Damaged(
@@ -278,7 +285,7 @@ def _prove(git: Commands, bundle: Path) -> dict[str, str]:
     """
     with _emptied(git) as empty:
         place = RemoteUrl(str(bundle))
-        _fetch(empty, place, ["+refs/*:refs/proof/*", "+HEAD:refs/proof/HEAD"])
+        _fetch(empty, place, ["+refs/*:refs/proof/*", "+HEAD:refs/proof/HEAD"], _FLEETING)
         found = refs.under(empty, "refs/proof/")
     return {_named(name): ident for name, ident in found.items()}
 
