@@ -31,9 +31,14 @@ EXPECTED = {
     *("memory-commit", "memory-commit-key", "memory-restore", "memory-restore-key"),
     *("cluster-commit", "cluster-restore"),
     *("latency-commit", "latency-rdb", "latency-busy"),
+    *("small-commit", "small-status", "small-diff", "small-restore", "small-undo"),
+    *("large-binary", "large-text"),
 }
 
-OPTIONAL = {"first-dump", "memory-commit-together", "memory-restore-together"}
+OPTIONAL = {
+    *("first-dump", "memory-commit-together", "memory-restore-together"),
+    *("large-binary-memory", "large-text-memory"),
+}
 """Rows that not every machine can have."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.measure import seconds
 from tests.bench.report import Report, Taken
 
-DRAWN = ("bare", "tree", "rdb", "script", "restore", "pipe", "later")
+DRAWN = ("bare", "tree", "rdb", "script", "restore", "pipe", "later", "status", "diff")
 """The commands that do something with every key."""
 
 MISSING = "--plot needs matplotlib, which is in an extra: pip install -e '.[bench]'"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from tests.bench import cluster, commits, diffs, latency, restores, starts
+from tests.bench import cluster, commits, diffs, large, latency, restores, small, starts
 from tests.bench.report import Report
 from tests.bench.stage import Stage
 
 Group = Callable[[Stage, Report], None]
 
 GROUPS: dict[str, Group] = {
+    "small": small.beside_script,
     "first": commits.first_commit,
     "others": commits.against_others,
     "changed": commits.changed,
@@ -24,7 +25,7 @@ GROUPS: dict[str, Group] = {
 }
 """Those of each size."""
 
-ONCE: dict[str, Group] = {"start": starts.start}
+ONCE: dict[str, Group] = {"start": starts.start, "large": large.one_value}
 """Those that have nothing to do with the size of the database."""
 
 NAMES = (*GROUPS, *ONCE)
@@ -34,7 +35,7 @@ def across(report: Report) -> None:
     """Rows that compare sizes: memory by key must not grow with the number of keys."""
     for verb in ("commit", "restore"):
         of_a_key = [row for row in report.rows if row.name == f"memory-{verb}-key"]
-        for small, large in pairwise(of_a_key):
-            what = f"memory of {verb} by key / by key at {small.keys:,} keys"
-            turns = [large.figure / small.figure]
-            report.figure(f"memory-{verb}-growth", what, large.keys, turns, 1.0, "")
+        for less, more in pairwise(of_a_key):
+            what = f"memory of {verb} by key / by key at {less.keys:,} keys"
+            turns = [more.figure / less.figure]
+            report.figure(f"memory-{verb}-growth", what, more.keys, turns, 1.0, "")
