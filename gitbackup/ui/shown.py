@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from itertools import islice
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -19,11 +20,15 @@ MOST_TEXT = 1_000_000
 """Characters of the rows on one page; keys that come then are shown without theirs."""
 
 
+FIRST_ROWS = 12
+"""Rows of a key in a list."""
+
+
 class ShownKey(NamedTuple):
     """A key that differs, with the rows of what differs inside; None where they are too much.
 
-    `anchor` is its name within a page, `href` the page of its own, `redacted` whether something
-    of it is masked.
+    `anchor` is its name within a page, `href` the page of its own, which has `more` rows if a list
+    has not all. `redacted` tells whether something of it is masked.
     """
 
     change: KeyChange
@@ -33,6 +38,7 @@ class ShownKey(NamedTuple):
     label: str
     rows: Markup | None
     redacted: bool
+    more: bool
 
     @property
     def key(self) -> Key:
@@ -46,7 +52,10 @@ def shown(diffs: Iterable[KeyDiff], labels: Labels, asked: Asked) -> Iterator[Sh
         key = diff.change.key
         anchor, href = _anchor(key), asked.whole().by(db=key.db, name=key.name).href()
         page = "" if asked.name else href
-        text = "".join(inside(_rows(diff), f"{anchor}-", page)) if left > 0 else None
+        told = [*islice(_rows(diff), None if asked.name else FIRST_ROWS + 1)] if left > 0 else []
+        more = not asked.name and len(told) > FIRST_ROWS
+        first = told[:FIRST_ROWS] if more else told
+        text = "".join(inside(first, f"{anchor}-", page)) if left > 0 else None
         left -= len(text or "")
         types = dict.fromkeys(entry["type"] for entry in (diff.before, diff.after) if entry)
         yield ShownKey(
@@ -57,6 +66,7 @@ def shown(diffs: Iterable[KeyDiff], labels: Labels, asked: Asked) -> Iterator[Sh
             labels.of(key, diff.after, diff.before),
             None if text is None else Markup(text),  # noqa: S704  what it is made of is escaped
             diff.redacted,
+            more,
         )
 
 

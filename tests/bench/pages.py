@@ -152,12 +152,16 @@ def main(folder: Path) -> None:
             print(f"{title:<54} {ours:>7.0f} {theirs:>7.0f} ms  {ours / theirs:.2f}")
     for title, before, after in (("100,000", f"{head}~1", head), ("1,000,003", "", first)):
         old = before or "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-        stat = ("diff", *at, before, after, "--stat") if before else ("show", *at, after)
+        stat = ("diff", *at, before, after) if before else ("log", *at, "-n", "1", after)
         with pages(folder) as site:
             path = f"/diff?a={old}&b={after}"
-            ours, theirs = best([lambda: site.get(f"{path}&wait=1"), command(*OURS, *stat)], 1)  # noqa: B023
+            ours, theirs = best(
+                [lambda: site.get(f"{path}&wait=1"), command(*OURS, *stat, "--stat")], 1
+            )  # noqa: B023
             again, _ = best([lambda: site.get(path), lambda: None])  # noqa: B023
-            print(f"{title} keys, compared : {stat[0]}: {ours:.0f} {theirs:.0f} ms", end="  ")
+            print(
+                f"{title} keys, compared : {stat[0]} --stat: {ours:.0f} {theirs:.0f} ms", end="  "
+            )
             print(f"{ours / theirs:.2f}; again {again:.0f} ms; {fresh} to {site.memory()} MB")
 
 
