@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from gitbackup.store.objects.trees import EMPTY_TREE
 from tests.bench import history
 from tests.store.plain import git
 
@@ -151,18 +152,19 @@ def main(folder: Path) -> None:
             ours, theirs = best([page, beside])
             print(f"{title:<54} {ours:>7.0f} {theirs:>7.0f} ms  {ours / theirs:.2f}")
     for title, before, after in (("100,000", f"{head}~1", head), ("1,000,003", "", first)):
-        old = before or "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-        stat = ("diff", *at, before, after) if before else ("log", *at, "-n", "1", after)
-        with pages(folder) as site:
-            path = f"/diff?a={old}&b={after}"
-            ours, theirs = best(
-                [lambda: site.get(f"{path}&wait=1"), command(*OURS, *stat, "--stat")], 1
-            )  # noqa: B023
-            again, _ = best([lambda: site.get(path), lambda: None])  # noqa: B023
-            print(
-                f"{title} keys, compared : {stat[0]} --stat: {ours:.0f} {theirs:.0f} ms", end="  "
-            )
-            print(f"{ours / theirs:.2f}; again {again:.0f} ms; {fresh} to {site.memory()} MB")
+        compared(folder, title, before, after, fresh)
+
+
+def compared(folder: Path, title: str, before: str, after: str, fresh: int) -> None:
+    """Print how long it takes to compare two commits, `before` empty for the first one alone."""
+    stat = ("diff", before, after) if before else ("log", "-n", "1", after)
+    words = (*OURS, stat[0], "--repo", str(folder), *stat[1:], "--stat")
+    path = f"/diff?a={before or EMPTY_TREE}&b={after}"
+    with pages(folder) as site:
+        ours, theirs = best([lambda: site.get(f"{path}&wait=1"), command(*words)], 1)
+        (again,) = best([lambda: site.get(path)], 1)
+        print(f"{title} keys : {stat[0]} --stat: {ours:.0f} {theirs:.0f} ms", end="  ")
+        print(f"{ours / theirs:.2f}; again {again:.0f} ms; {fresh} to {site.memory()} MB")
 
 
 if __name__ == "__main__":
