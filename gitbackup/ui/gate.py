@@ -237,6 +237,8 @@ def _expect_plain(request: Request) -> None:
         raise Refused(400, "Only HTTP/1.0 and HTTP/1.1 are understood.")
     if not request.headers.get("host") or not request.scope["path"].startswith("/"):
         raise Refused(400, "The request does not say to whom it is.")
+    if "\0" in request.scope["path"]:
+        raise Refused(400, "No path has a NUL.")
     if "content-length" in request.headers and "transfer-encoding" in request.headers:
         raise Refused(400, "The request says two lengths.")
 

@@ -62,7 +62,7 @@ def test_no_password_is_on_a_page(start_server: StartServer, start_alone: StartS
 
 def alert(body: str) -> str:
     """What a page has to say of what did not work."""
-    (said,) = re.findall(r'role="alert"><p>(.*?)</p>', body)
+    (said,) = re.findall(r'role="alert"><p[^>]*>(.*?)</p>', body)
     return str(said)
 
 

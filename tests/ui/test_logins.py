@@ -76,9 +76,10 @@ def test_a_signal_asks_for_another_address(start_alone: StartSite) -> None:
     site.process.send_signal(signal.SIGUSR1)
     unused = site.next_entrance()
     site.process.send_signal(signal.SIGUSR1)
+    entrance = site.next_entrance()
     second = Stranger(site.url)
     assert USED in second.get(path_of(unused)).body
-    second.enter(site.next_entrance())
+    second.enter(entrance)
     assert [one.get("/").status == 401 for one in (first, second)] == [False, False]
 
 
