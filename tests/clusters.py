@@ -12,13 +12,15 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 import redis
 from redis.cluster import RedisCluster
 
 from gitbackup.live.connection.slots import slot
+from tests import certificates
 from tests.meanwhile import meanwhile
 from tests.servers import LiveServer, StartServer, free_port, start_one
 from tests.watching import eventually
@@ -42,7 +44,7 @@ class LiveCluster:
 
     def client(self) -> RedisCluster:
         """A client that knows all nodes."""
-        return RedisCluster(host="127.0.0.1", port=self.nodes[0].port)
+        return RedisCluster.from_url(self.url)
 
     def tell(self, number: int, *words: str | int | bytes) -> object:
         """What a node replies."""
@@ -129,12 +131,15 @@ class LiveCluster:
             self.end_move(number, home)
 
 
-def _up(opened: ExitStack, replicas: int = 0, brand: str = "redis7") -> LiveCluster:
-    """Start a cluster of three primaries, each with so many replicas."""
-    nodes = []
-    for _ in range(3 * (1 + replicas)):
-        port = free_port()
-        nodes.append(start_one(opened, brand, {**SETTINGS, "port": str(port)}, port))
+def _up(
+    opened: ExitStack, replicas: int = 0, brand: str = "redis7", tls: Path | None = None
+) -> LiveCluster:
+    """Start a cluster of three primaries, each with so many replicas.
+
+    `tls` is a folder with ca.pem, node.pem and client.pem and their keys: all speak TLS then, and
+    want a certificate of their clients. The tests' own clients do not mind what names it has.
+    """
+    nodes = [_node(opened, brand, free_port(), tls) for _ in range(3 * (1 + replicas))]
     cluster = LiveCluster(nodes, 3)
     cluster.owners = [cluster.home(number) for number in range(SLOTS)]
     for number in range(len(nodes)):
@@ -151,6 +156,18 @@ def _up(opened: ExitStack, replicas: int = 0, brand: str = "redis7") -> LiveClus
         assert eventually(lambda: b"master_link_status:up" in _info(cluster, number))  # noqa: B023
     assert eventually(lambda: all(map(_knows_replicas(cluster), range(len(nodes)))))
     return cluster
+
+
+def _node(opened: ExitStack, brand: str, port: int, tls: Path | None) -> LiveServer:
+    if tls is None:
+        return start_one(opened, brand, {**SETTINGS, "port": str(port)}, port)
+    secure = {"tls-cluster": "yes", "tls-replication": "yes"}
+    own = certificates.settings(tls, "node", port, clients=True)
+    started = start_one(opened, brand, {**SETTINGS, **secure, **own}, port)
+    files = {"ca_certs": "ca.pem", "certfile": "client.pem", "keyfile": "client.key"}
+    words = [f"ssl_{name}={tls / file}" for name, file in files.items()]
+    query = "&".join(["ssl_check_hostname=no", *words])
+    return replace(started, address=f"rediss://127.0.0.1:{port}", query=query)
 
 
 def _knows_replicas(cluster: LiveCluster) -> Callable[[int], bool]:

@@ -43,17 +43,20 @@ from gitbackup.live.server.embedded import EmbeddedServer, find_server
 class LiveServer:
     """A running server: its brand, its address, and clients of it.
 
-    `protocol` is 3 or 2 where a test is about one of them; the URL then says so too.
+    `protocol` is 3 or 2 where a test is about one of them; the URL then says so too. `query` is
+    what else it says.
     """
 
     brand: str
     address: str
     protocol: int | None = None
     first_settings: dict[bytes, bytes] = field(default_factory=dict, repr=False)
+    query: str = ""
 
     @property
     def url(self) -> str:
-        return self.address if self.protocol is None else f"{self.address}?protocol={self.protocol}"
+        query = self.query if self.protocol is None else f"protocol={self.protocol}"
+        return f"{self.address}?{query}" if query else self.address
 
     @property
     def port(self) -> int:

@@ -22,10 +22,10 @@ from tests.servers import LiveServer
 from tests.watching import eventually, tree, watching
 
 
-def values(backup: Backup) -> dict[str, str]:
-    """The values of all keys of HEAD."""
+def values(backup: Backup, *names: str) -> dict[str, str]:
+    """The values of these keys of HEAD, or of all."""
     assert backup.repository is not None
-    entries = entry.entries(backup.repository, backup.resolve("HEAD"), KeySelector((), None))
+    entries = entry.entries(backup.repository, backup.resolve("HEAD"), KeySelector(names, None))
     return {key.name: each["value"] for key, each in entries}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,37 +11,17 @@ from pathlib import Path
 import pytest
 
 from gitbackup.live.server.embedded import EmbeddedServer
+from tests.certificates import expect_openssl, openssl, sign, sign_itself
+from tests.certificates import settings as tls_settings
 from tests.servers import free_port, program
 
 BRAND = "redis7"
 
 
-def openssl(folder: Path, *words: str) -> None:
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-
-def sign(folder: Path, name: str, host: str, *more: str, ca: str = "ca") -> None:
-    """A certificate for a host, signed by a CA, which is our own."""
-    new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}")
-    openssl(folder, *new, "-keyout", f"{name}.key", "-out", f"{name}.csr")
-    (folder / "names").write_text(f"subjectAltName=DNS:{host}")
-    by = ("-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-extfile", "names")
-    openssl(folder, "x509", "-req", "-in", f"{name}.csr", *by, "-out", f"{name}.pem", *more)
-
-
-def sign_itself(folder: Path, name: str) -> None:
-    subject = ("-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost")
-    words = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject)
-    openssl(folder, *words, "-keyout", f"{name}.key", "-out", f"{name}.pem")
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our CA, and what it has signed, and what it has not."""
-    if shutil.which("openssl") is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no openssl on the PATH", pytrace=False)
-        pytest.skip("there is no openssl on the PATH")
+    expect_openssl()
     made = tmp_path_factory.mktemp("certificates")
     sign_itself(made, "ca")
     sign_itself(made, "alone")
@@ -74,16 +52,10 @@ def ports(folder: Path) -> Iterator[Mapping[str, int]]:
         for name in ("server", "elsewhere", "late", "alone", "orphan", "strict", "plain"):
             found[name] = port = free_port()
             own = "server" if name == "strict" else name
-            settings = {
-                "tls-port": str(port),
-                "tls-cert-file": str(folder / f"{own}.pem"),
-                "tls-key-file": str(folder / f"{own}.key"),
-                "tls-ca-cert-file": str(folder / "ca.pem"),
-                "tls-auth-clients": "yes" if name == "strict" else "no",
-            }
+            given = tls_settings(folder, own, port, name == "strict")
             if name == "plain":
-                settings = {"port": str(port)}
-            opened.enter_context(EmbeddedServer(program(BRAND), {"bind": "127.0.0.1", **settings}))
+                given = {"port": str(port)}
+            opened.enter_context(EmbeddedServer(program(BRAND), {"bind": "127.0.0.1", **given}))
         yield found
 
 
@@ -91,19 +63,13 @@ def ports(folder: Path) -> Iterator[Mapping[str, int]]:
 def sentinel(folder: Path, tmp_path: Path) -> Iterator[int]:
     """The port of a sentinel; it and the primary want a certificate of their clients."""
     ports = [free_port(), free_port()]
-    settings = {
-        "bind": "127.0.0.1",
-        "tls-cert-file": str(folder / "server.pem"),
-        "tls-key-file": str(folder / "server.key"),
-        "tls-ca-cert-file": str(folder / "ca.pem"),
-        "tls-replication": "yes",
-    }
+    common = {"bind": "127.0.0.1", "tls-replication": "yes"}
     link = tmp_path / "redis-sentinel"
     link.symlink_to(program(BRAND))
     watched = {"sentinel": f"monitor mymaster 127.0.0.1 {ports[0]} 1"}
     with ExitStack() as opened:
         for port, binary, more in zip(ports, (program(BRAND), link), ({}, watched), strict=True):
-            own = {**settings, "tls-port": str(port), **more}
+            own = {**common, **tls_settings(folder, "server", port, True), **more}
             opened.enter_context(EmbeddedServer(binary, own))
         yield ports[1]
 
