@@ -17,9 +17,9 @@ import pytest
 from gitbackup import Backup, HookRun
 from gitbackup.errors import ServerError
 from gitbackup.system import programs
+from tests.certificates import sign_itself
 from tests.cli.test_watch import service
 from tests.cli.user import Done, User
-from tests.live.test_tls import sign_itself
 from tests.schemas import check
 from tests.servers import StartServer
 from tests.store.plain import git

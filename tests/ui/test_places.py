@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext
 
 from gitbackup.cli.app import code_of
 from gitbackup.ui.password import FREE, LONGEST, Password
-from tests.live.test_tls import sign_itself
+from tests.certificates import sign_itself
 from tests.servers import LiveServer
 from tests.ui.conftest import StartSite
 from tests.ui.strangers import FORM, Stranger
