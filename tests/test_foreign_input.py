@@ -21,7 +21,7 @@ from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.plan.plan_json import plan_object, read_plan
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Spool
-from gitbackup.store.metadata import notes
+from gitbackup.store.metadata import rehearsals
 from gitbackup.transfer.export_reader import read
 from gitbackup.transfer.formats import FORMS
 from tests.kinds.examples import EXAMPLES
@@ -103,12 +103,12 @@ def test_dumps_of_other_tools(dump: Path, data: st.DataObject) -> None:
 @given(st.sampled_from([PASSED, FAILED]).flatmap(lambda one: _note(one)))
 def test_notes(content: bytes) -> None:
     with bounded():
-        found = notes.parse(content.decode("utf-8", "replace"))
+        found = rehearsals.parse(content.decode("utf-8", "replace"))
     assert found is None or isinstance(found, Rehearsal)
 
 
 def _note(rehearsal: Rehearsal) -> st.SearchStrategy[bytes]:
-    good = notes.compose(rehearsal)
+    good = rehearsals.compose(rehearsal)
     return changed(good.encode()) | grown(json.loads(good))
 
 

@@ -18,7 +18,7 @@ from gitbackup.plan.plan import Plan, RestoreOptions
 from gitbackup.plan.plan_json import how_object, plan_object
 from gitbackup.restore import trailers
 from gitbackup.restore.planner import RestoreRequest
-from gitbackup.store.metadata.notes import moment
+from gitbackup.store.metadata.rehearsals import moment
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import JournalEntry, State
 

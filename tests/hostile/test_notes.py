@@ -13,7 +13,7 @@ from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import Verdict
 from gitbackup.store.commits import message as messages
 from gitbackup.store.metadata import word_notes
-from gitbackup.store.metadata.notes import REF, parse
+from gitbackup.store.metadata.rehearsals import REF, parse
 from gitbackup.store.repository.repository import Repository
 from tests.cli.user import User
 from tests.store.plain import commit, git

@@ -32,6 +32,7 @@ MEAN_OTHERS = {
     "model.changes": {"stream"},  # a part of an entry, as JSON names it
     "store.objects.attributes": {"set"},  # what git says of an attribute
     "store.metadata.notes": {"list"},  # a subcommand of git
+    "ui.pages.settings": {"set"},  # what is done to a setting
 }
 """The words that mean something else there."""
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gitbackup.model.commits import Rehearsal, Verdict
-from gitbackup.store.metadata.notes import REF, compose
+from gitbackup.store.metadata.rehearsals import REF, compose
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git
 

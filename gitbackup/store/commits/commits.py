@@ -16,7 +16,7 @@ from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.store.commits import message
 from gitbackup.store.git.command import Commands, GitProcess, failure, text
-from gitbackup.store.metadata import notes, word_notes
+from gitbackup.store.metadata import notes, rehearsals, word_notes
 from gitbackup.store.objects import refs
 from gitbackup.store.objects.object_reader import reader_of
 from gitbackup.store.objects.trees import (
@@ -80,7 +80,7 @@ class Record(NamedTuple):
             body=body,
             trailers=trailers,
             counts=message.counts(trailers),
-            rehearsal=notes.parse(note),
+            rehearsal=rehearsals.parse(note),
             note=self.words,
         )
 
@@ -111,7 +111,7 @@ class History:
         Raises Damaged if it is missing or cannot be read.
         """
         data = reader_of(self._git).commit(commit)
-        stored = _stored(self._git, commit, data, notes.read(self._git, commit))
+        stored = _stored(self._git, commit, data, notes.read(self._git, commit, rehearsals.REF))
         return stored._replace(words=word_notes.read(self._git, commit))
 
     def commits(self) -> list[str]:
@@ -207,12 +207,12 @@ def _with_notes(
     given the reason.
     """
     put_on = word_notes.reader(git, tell)
-    ref = word_notes.REF if grep else notes.REF
+    ref = word_notes.REF if grep else rehearsals.REF
 
     def whole(record: Record) -> Record:
         text, parted, _ = record.text.rpartition(_NOTE)
         if grep and parted:  # what git gave as its note is its words
-            record = record._replace(text=text + _NOTE + notes.read(git, record.id))
+            record = record._replace(text=text + _NOTE + notes.read(git, record.id, rehearsals.REF))
         return record._replace(words=put_on(record.id))
 
     given = 0
@@ -221,7 +221,7 @@ def _with_notes(
             yield whole(record)
             given += 1
     except GitbackupError:
-        problem = notes.problem(git, ref, word_notes.WHAT if grep else notes.WHAT)
+        problem = notes.problem(git, ref, word_notes.WHAT if grep else rehearsals.WHAT)
         if problem is None:
             raise
         tell(problem)

@@ -19,7 +19,7 @@ from gitbackup.store.commits.commits import History
 from gitbackup.store.git import driver, lock, open_repository, settings
 from gitbackup.store.git.command import Commands
 from gitbackup.store.git.settings import Configured
-from gitbackup.store.metadata import forgotten, notes, settings_ref, word_notes
+from gitbackup.store.metadata import forgotten, rehearsals, settings_ref, word_notes
 from gitbackup.store.metadata.forgotten import Forgotten
 from gitbackup.store.objects import attributes, quarantine, refs, trees
 from gitbackup.store.objects.commit_writer import CommitWriter
@@ -359,10 +359,10 @@ class Repository(Configured):
         """Return what `git fsck` finds wrong with the whole repository, a sentence each."""
         return fsck.check(self._git)
 
-    def note(self, rehearsals: Mapping[str, Rehearsal]) -> None:
+    def note(self, results: Mapping[str, Rehearsal]) -> None:
         """Keep the results of restore tests, by commit, as git notes. Under lock()."""
         self._need_lock()
-        notes.write(self._git, rehearsals)
+        rehearsals.write(self._git, results)
 
     def put_words(self, commit: str, words: str | None) -> None:
         """Make these the words that were put on a commit afterwards; None removes them.
