@@ -212,7 +212,7 @@ def test_suggestions_are_applied(site: LiveSite) -> None:
     row.get_by_role("button", name="Add stats:* to quiet").click()
 
     expect(page.get_by_role("status")).to_contain_text("Added to quiet: stats:*")
-    expect(page.get_by_text("Nothing to silence")).to_be_visible()
+    expect(page.get_by_text("All suggestions are set.")).to_be_visible()
     assert own(site, "quiet") == ["stats:*"]
 
 

@@ -15,6 +15,7 @@ from gitbackup.ui.language import Language, later
 from gitbackup.ui.pages import plan, result
 from gitbackup.ui.safeguards import Verify, WholeCheck
 from gitbackup.ui.site import Site
+from gitbackup.ui.suggest_now import SuggestNow
 
 AT_ONCE = 1.0
 """Seconds that a browser is held for a job that may be done by then."""
@@ -69,6 +70,8 @@ def show(site: Site, request: Request, job: Job, said: str = "") -> Response:
         known |= result.committed(job)
     elif at is State.DONE and isinstance(job, WholeCheck):
         return away(f"/check?job={job.id}")
+    elif job.state is State.DONE and isinstance(job, SuggestNow):
+        return away(f"/settings?job={job.id}#suggestions")
     elif at is State.DONE and isinstance(job, Verify):
         known |= result.verified(job)
     return site.page(request, "job.html", status=409 if said else 200, **known)

@@ -10,6 +10,7 @@ from gitbackup.ui.language import later
 from gitbackup.ui.pages.job import to
 from gitbackup.ui.safeguards import Push, Verify, WholeCheck
 from gitbackup.ui.site import Site
+from gitbackup.ui.suggest_now import SuggestNow
 
 
 def verify(site: Site, request: Request) -> Response:
@@ -26,7 +27,7 @@ def push(site: Site, request: Request) -> Response:
     return begun(site, Push(site.backup, remote))
 
 
-def begun(site: Site, job: WholeCheck | Verify | Push) -> Response:
+def begun(site: Site, job: WholeCheck | Verify | Push | SuggestNow) -> Response:
     """Begin a job unless one does the same already, and lead to its page."""
     known = site.jobs.working(job)
     if known:

@@ -17,8 +17,8 @@ from starlette.responses import RedirectResponse, Response
 
 from gitbackup import Backup
 from gitbackup.compare.key_shapes import Nature
-from gitbackup.compare.suggest import Suggestions
-from gitbackup.errors import NoRepository, ServerError, UsageError
+from gitbackup.compare.suggest import Suggestion
+from gitbackup.errors import NoRepository, UsageError
 from gitbackup.live.connection import address
 from gitbackup.model.access import NAMES as ACCESS
 from gitbackup.model.alarm import AlarmRule
@@ -26,14 +26,13 @@ from gitbackup.model.risk import CHECKS
 from gitbackup.settings import OFF, ON_COMMIT, SETTINGS, Config, InForce
 from gitbackup.ui.forms import Form
 from gitbackup.ui.language import later
+from gitbackup.ui.pages.safeguards import begun
 from gitbackup.ui.site import Site
+from gitbackup.ui.suggest_now import SuggestNow
 
 PATH = "/settings"
 OWN = ("repository", "history")
 """Sources of the values that are the repository's own, which can be removed here."""
-
-COMMITS = 30
-"""Commits that suggestions go by."""
 
 KEPT = 12
 """Suggestions of what to keep in sight that are listed."""
@@ -190,8 +189,10 @@ class Wrong:
 
 
 def page(site: Site, request: Request) -> Response:
-    """Return the settings, and suggestions where these are asked for."""
-    return _page(site, request)
+    """Return the settings, with suggestions once these are found; begin that if asked to."""
+    if "suggest" in request.query_params and site.backup().repository:
+        return begun(site, SuggestNow(site.backup))
+    return _page(site, request, request.query_params.get("job", ""))
 
 
 def change(site: Site, request: Request) -> Response:
@@ -206,11 +207,11 @@ def change(site: Site, request: Request) -> Response:
     except UsageError as error:
         why = str(error).removeprefix(f"{wanted.name}: ")
         typed = "" if wanted.name == "url" else " ".join(wanted.values)
-        return _page(site, request, Wrong(wanted.name, typed, why))
+        return _page(site, request, form.get("job"), Wrong(wanted.name, typed, why))
     back = "/check" if form.get("back") == "/check" else PATH
-    told = urlencode({"act": wanted.act, "name": wanted.name, "value": wanted.values}, doseq=True)
-    suggesting = "&suggest=1" if form.get("back") == "suggest" else ""
-    return RedirectResponse(f"{back}?{told}{suggesting}", 303)
+    told = {"act": wanted.act, "name": wanted.name, "value": wanted.values}
+    told |= {"job": form.get("job")} if "job" in form else {}
+    return RedirectResponse(f"{back}?{urlencode(told, doseq=True)}", 303)
 
 
 def done(site: Site, request: Request, backup: Backup) -> Change | None:
@@ -231,7 +232,8 @@ def done(site: Site, request: Request, backup: Backup) -> Change | None:
     return told if is_so[told.act] else None
 
 
-def _page(site: Site, request: Request, wrong: Wrong | None = None) -> Response:
+def _page(site: Site, request: Request, job: str, wrong: Wrong | None = None) -> Response:
+    """Return the settings with what a job suggests, without what is set by now."""
     backup = site.backup()
     try:
         found = backup.config.in_force(url_from="")
@@ -241,6 +243,8 @@ def _page(site: Site, request: Request, wrong: Wrong | None = None) -> Response:
     values: dict[str, list[InForce]] = {}
     for each in found:
         values.setdefault(each.name, []).append(each)
+    known = site.jobs.find(job)
+    suggested = known if isinstance(known, SuggestNow) and known.found else None
     return site.page(
         request,
         "settings.html",
@@ -255,7 +259,8 @@ def _page(site: Site, request: Request, wrong: Wrong | None = None) -> Response:
         done=None if wrong else done(site, request, backup),
         natures=NATURES,
         kept=KEPT,
-        suggested=_suggested(backup) if "suggest" in request.query_params else None,
+        suggested=suggested,
+        left=_left(suggested, values) if suggested else (),
     )
 
 
@@ -276,13 +281,11 @@ def _row(row: Row, found: Sequence[InForce], remotes: Sequence[str]) -> Row:
     return row
 
 
-def _suggested(backup: Backup) -> tuple[Suggestions, str]:
-    """Return what is suggested, and why the database was not looked at, if so."""
-    try:
-        backup.connect()
-    except ServerError as error:
-        return backup.suggest(COMMITS, live=False), str(error)
-    return backup.suggest(COMMITS), ""
+def _left(job: SuggestNow, values: Mapping[str, Sequence[InForce]]) -> Sequence[Suggestion]:
+    """Return what was suggested and is not set."""
+    found = job.found.found if job.found else ()
+    have = {(name, each.value) for name, some in values.items() for each in some}
+    return [each for each in found if (each.setting, each.pattern) not in have]
 
 
 def _remove(config: Config, change: Change) -> None:
