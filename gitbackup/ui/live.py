@@ -21,6 +21,7 @@ from gitbackup.errors import GitbackupError
 from gitbackup.live.server.pulse import pulse
 from gitbackup.progress import SILENT, Progress
 from gitbackup.store.repository.repository import Repository
+from gitbackup.ui.language import later
 
 LARGE = 50_000
 """Keys of a database that is compared only if a reader asks."""
@@ -108,7 +109,7 @@ class Live:
             due = time.monotonic() - self._probed >= PROBED or self._is_behind(head)
             if not self._working and (due or self._asked):
                 self._working = True
-                threading.Thread(target=self._work, daemon=True).start()
+                threading.Thread(target=self._work, name="live", daemon=True).start()
             self._changed.wait_for(lambda: not self._working or self._sight.knows(head), patience)
             return self._sight
 
@@ -128,6 +129,10 @@ class Live:
             self._see()
         except (GitbackupError, OSError) as error:
             self._tell(state=State.FAILED, problem=str(error))
+        except Exception:  # which is told in the terminal
+            problem = later("This page has a fault; the terminal says where.")
+            self._tell(state=State.FAILED, problem=problem)
+            raise
         finally:
             with self._changed:
                 self._working = False

@@ -125,6 +125,25 @@ def test_a_server_that_nobody_writes_to_is_read_once(site: LiveSite) -> None:
 
 
 @pytest.mark.long
+def test_two_tabs_share_one_comparison(site: LiveSite) -> None:
+    site.redis.set("key", "value")
+    site.backup.commit()
+    second = site.tab()
+    for page in (site.page, second):
+        page.goto("/")
+        expect(said(page)).to_have_text("Nothing has changed since HEAD", timeout=30_000)
+    first = site.redis.info("commandstats")["cmdstat_scan"]["calls"]
+
+    site.redis.set("key", "another")
+    for page in (site.page, second):
+        expect(said(page)).to_have_text("1 key changed since HEAD", timeout=30_000)
+
+    once = site.redis.info("commandstats")["cmdstat_scan"]["calls"] - first
+    site.backup.status()
+    assert site.redis.info("commandstats")["cmdstat_scan"]["calls"] - first == 2 * once
+
+
+@pytest.mark.long
 def test_a_large_database_is_compared_if_somebody_asks(site: LiveSite) -> None:
     site.redis.mset({f"key:{number}": "value" for number in range(50_001)})
     site.backup.commit()

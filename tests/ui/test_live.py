@@ -1,0 +1,60 @@
+"""What a site knows of the database without a browser."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from gitbackup import Backup
+from gitbackup.progress import SILENT, Progress
+from gitbackup.ui.live import Live, State
+from tests.servers import LiveServer
+
+
+@pytest.fixture
+def live(valkey: LiveServer, tmp_path: Path) -> Live:
+    with valkey.client() as client:
+        client.set("key", "value")
+    Backup(tmp_path / "data", valkey.url).commit()
+    return Live(lambda progress: Backup(tmp_path / "data", valkey.url, progress=progress))
+
+
+def test_what_is_known_is_of_head(live: Live) -> None:
+    sight = live.sight(30)
+    assert (sight.state, sight.head, sight.keys) == (State.KNOWN, live.head(), 1)
+    assert sight.knows(live.head())
+    assert sight.status is not None
+    assert not sight.status.summary.counts
+
+
+def test_nothing_is_compared_while_the_site_is_busy(valkey: LiveServer, tmp_path: Path) -> None:
+    """What a restore has written half is no change of somebody's."""
+    Backup(tmp_path / "data", valkey.url).commit(allow_empty=True)
+    live = Live(lambda progress: Backup(tmp_path / "data", valkey.url), busy=lambda: True)
+    assert live.sight(30).status is None
+    assert live.sight(30, look=True).status is not None
+
+
+def test_a_fault_of_ours_leaves_a_sentence(
+    valkey: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what it was is for the terminal."""
+    told: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda ended: told.append(ended.exc_type))
+
+    def opened(progress: Progress) -> Backup:
+        if progress is not SILENT:  # it is for the comparison
+            raise ZeroDivisionError
+        return Backup(tmp_path / "data", valkey.url)
+
+    sight = Live(opened).sight(30)
+    assert (sight.state, sight.problem) == (
+        State.FAILED,
+        "This page has a fault; the terminal says where.",
+    )
+    for thread in threading.enumerate():
+        if thread.name == "live":
+            thread.join(30)
+    assert told == [ZeroDivisionError]
