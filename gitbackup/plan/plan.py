@@ -169,7 +169,9 @@ def _no_sides(step: PlannedKey) -> Sides:
 class Plan:
     """What a restore is going to do, before it does it.
 
-    `commit` is the snapshot's, `server` names where it goes. `keys` are the steps, sorted;
+    `commit` is the snapshot's, `server` names where it goes, and `nodes` has the ids of its
+    primaries if it is a cluster, which has a name for each of its nodes.
+    `keys` are the steps, sorted;
     `expired` are the snapshot's keys that are left out since they have expired, `soon` those that
     are restored and expire within the hour; `kept` are live keys that the snapshot does not have
     and that are kept; `unsupported` keys of the snapshot are left out, for the server cannot hold
@@ -198,8 +200,13 @@ class Plan:
     conflicts: Sequence[Conflict] = ()
     live_keys: int = 0
     refused: str = ""
+    nodes: tuple[str, ...] = ()
     differences: Differences = field(default=_no_differences, compare=False, repr=False)
     sides: Callable[[PlannedKey], Sides] = field(default=_no_sides, compare=False, repr=False)
+
+    def warned(self, *warnings: str) -> Plan:
+        """Return the plan with more sentences for the user."""
+        return replace(self, warnings=[*self.warnings, *warnings])
 
     def alone(self) -> Plan:
         """Return the plan without what its differences and sides are read from."""

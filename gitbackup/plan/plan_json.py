@@ -31,6 +31,7 @@ def plan_object(plan: Plan) -> dict[str, Any]:
         "commit": plan.commit,
         **source_object(plan),
         "server": plan.server,
+        **({"nodes": list(plan.nodes)} if plan.nodes else {}),
         "how": how_object(plan.how),
         "now": codec.instant(plan.clock.now),
         "taken_at": codec.instant(plan.clock.taken_at),
@@ -170,6 +171,7 @@ def _plan(document: Any) -> Plan:
         read_how(_member(document, "how", dict)),
         Clock(*(codec.milliseconds(_member(document, name, str)) for name in ("now", "taken_at"))),
         sorted(keys, key=lambda step: step.key),
+        nodes=tuple(map(str, _member(document, "nodes", list))) if "nodes" in document else (),
     )
 
 

@@ -65,7 +65,7 @@ def entry(
         takes_back=request.takes_back,
         whole=request.everything,
         state=State.WRITING if cut else State.SAVING,
-        nodes=tuple(sorted(server.node_ids)),
+        nodes=server.node_ids,
     )
 
 
@@ -86,7 +86,7 @@ def commit_before(
         f"before {title(request)}",
         live_state.capture.summary,
         origin(live_state.capture),
-        trailers(BEGUN, request, replaced),
+        trailers(BEGUN, request, replaced, live_state.plan.nodes),
     )
     base = live_state.base
     with (
@@ -152,7 +152,7 @@ def commit_after(
     source = Origin(
         live_state.plan.server, live_state.plan.clock.now, PER_KEY, keys, search=searched
     )
-    facts = trailers(DONE, request, replaced)
+    facts = trailers(DONE, request, replaced, live_state.plan.nodes)
     message = compose(title(request), summarise(changes), source, facts)
     with repository.lock():
         parent = repository.head()

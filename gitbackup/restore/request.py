@@ -71,7 +71,7 @@ def by_plan(repository: Repository, plan: Plan, server: Server, home: bool) -> R
     Raises UsageError if it is for another server, or if its commit is not in the repository.
     """
     place = plan.server.rpartition(" at ")[2]
-    if plan.server != str(server) and not (server.cluster and place in server.places):
+    if plan.server != str(server) and not (server.cluster and server.was_at(place, plan.nodes)):
         raise UsageError(f"the plan is for {plan.server}, but this server is {server}")
     try:
         repository.resolve(plan.commit)
@@ -98,10 +98,9 @@ def _undo(repository: Repository, server: Server) -> RestoreRequest:
         last = trailers.restore_told_by(repository, begun.undoes or "")
     else:
         last = _last(repository, known)
-    place = last.info.trailers.get("Server", "").rpartition(" at ")[2]
-    if place not in server.places:
+    if not server.was_at(last.place, last.nodes):
         raise UsageError(
-            f"the last restore, {last.info.short_id}, was into the server at {place},"
+            f"the last restore, {last.info.short_id}, was into the server at {last.place},"
             f" but this is the one at {server.label}"
         )
     keys = trailers.planned_keys(repository, last)

@@ -170,7 +170,7 @@ class Restorer:
             return plan
 
     def _to_show(self, live_state: LiveState, entries: Entries, warnings: Sequence[str]) -> Plan:
-        plan = _warned(live_state.plan, *warnings)
+        plan = live_state.plan.warned(*warnings)
         return replace(
             plan,
             differences=partial(entries.differences, self._redaction),
@@ -350,8 +350,9 @@ class Restorer:
         )
         if request.kept:
             plan = revalidate(plan, request.kept, begun=self.resumes or not self._home)
-        plan = _warned(plan, *self._warnings, *base.warnings)
-        plan = replace(plan, conflicts=goal.conflicts, live_keys=live.total)
+        plan = plan.warned(*self._warnings, *base.warnings)
+        nodes = self._server.node_ids
+        plan = replace(plan, nodes=nodes, conflicts=goal.conflicts, live_keys=live.total)
         return LiveState(plan, capture, parent, base, source, spool, goal.target)
 
     def _goal(
@@ -480,7 +481,7 @@ class Restorer:
         """Read all of the live database and commit it; `short` says what is not as it should be."""
         if not self._home:
             return None
-        facts = trailers(DONE, self._request, self._replaced)
+        facts = trailers(DONE, self._request, self._replaced, self._server.node_ids)
         title = ", ".join(filter(None, [commits.title(self._request), short]))
         while True:
             head = self._repository.head()
@@ -494,7 +495,3 @@ class Restorer:
 
 def _has_indexes(source: Source) -> bool:
     return any(map(file_format.INDEX.fullmatch, source.files))
-
-
-def _warned(plan: Plan, *warnings: str) -> Plan:
-    return replace(plan, warnings=[*plan.warnings, *warnings])

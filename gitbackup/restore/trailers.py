@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitbackup.errors import UsageError
@@ -29,6 +29,7 @@ REVERTED = "Revert-Of"  # the id of the reverted commit, on the commit of the st
 REVERTING = "Before-Revert-Of"  # the same, on the commit of the state before
 WITH = "Restore-With"  # the options, if they are not the usual ones
 UNDOES = "Undoes"  # the id of a restore's commit
+NODES = "Node-Ids"  # the ids of the primaries of the cluster that it was into
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Restored:
     """A restore, as the trailers of a commit (`info`) tell it.
 
     `target` is the commit that was restored, or reverted, `replaced` the commit of the state
-    before. If the restore is only known to have `begun`, `info` is that commit.
+    before. If the restore is only known to have `begun`, `info` is that commit. `place` is the
+    label of the server, `nodes` are the ids of its primaries if it is a cluster.
     """
 
     info: CommitInfo
@@ -45,8 +47,18 @@ class Restored:
     replaced: str
     how: RestoreOptions
 
+    @property
+    def place(self) -> str:
+        return self.info.trailers.get("Server", "").rpartition(" at ")[2]
 
-def trailers(title: str, request: RestoreRequest, replaced: str | None) -> Mapping[str, str]:
+    @property
+    def nodes(self) -> Sequence[str]:
+        return self.info.trailers.get(NODES, "").split()
+
+
+def trailers(
+    title: str, request: RestoreRequest, replaced: str | None, nodes: Sequence[str]
+) -> Mapping[str, str]:
     """Return the trailers of a commit that belongs to a restore; `title` is DONE or BEGUN."""
     if request.how.revert:
         title = REVERTED if title == DONE else REVERTING
@@ -58,6 +70,8 @@ def trailers(title: str, request: RestoreRequest, replaced: str | None) -> Mappi
         facts[REPLACED] = replaced
     if request.how.undoes:
         facts[UNDOES] = request.how.undoes
+    if nodes:
+        facts[NODES] = " ".join(nodes)
     return facts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Callable
@@ -11,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from gitbackup import Backup
-from gitbackup.errors import ServerError
+from gitbackup.errors import ServerError, UsageError
 from gitbackup.history import entry
 from gitbackup.history.selector import KeySelector
 from gitbackup.live.connection.slots import slot
 from gitbackup.model.commits import Consistency
-from tests.clusters import TAGS, Ledger, LiveCluster, turmoil
+from gitbackup.plan.plan_json import plan_object, read_plan
+from tests.clusters import TAGS, Ledger, LiveCluster, a_node, turmoil
 from tests.live.test_one_shard import fill
-from tests.servers import LiveServer
+from tests.servers import LiveServer, StartServer
 from tests.watching import eventually, tree, watching
 
 
@@ -241,6 +243,42 @@ def test_a_restore_that_was_cut_off_is_finished_by_the_url_of_another_node(
         assert client.get("k") == b"v"
         assert Backup(tmp_path / "b", cluster.nodes[2].url).undo(lambda plan: True).whole
         assert client.get("k") == b"later"
+
+
+def test_a_cluster_is_known_again_by_whatever_name_its_nodes_have(
+    cluster: LiveCluster, tmp_path: Path
+) -> None:
+    """The first restore is by a host name, which the cluster itself does not use."""
+    first = Backup(tmp_path / "data", cluster.url.replace("127.0.0.1", "localhost"))
+    second = Backup(tmp_path / "data", cluster.nodes[1].url)
+    with cluster.client() as client:
+        client.set("k", "v")
+        first.commit()
+        client.set("k", "later")
+        plan = read_plan(json.dumps(plan_object(first.restorer("HEAD").plan())).encode())
+        assert second.planned(plan).run(lambda plan: True).whole
+        assert second.undo(lambda plan: True).whole
+        assert client.get("k") == b"later"
+        assert first.restore("HEAD~2", lambda plan: True).whole
+        assert second.undo(lambda plan: True).whole
+        assert client.get("k") == b"later"
+
+
+def test_a_restore_into_another_cluster_is_not_undone(
+    cluster: LiveCluster, start_server: StartServer, tmp_path: Path
+) -> None:
+    other = a_node(start_server, "redis7")
+    backup = Backup(tmp_path / "data", cluster.url)
+    with cluster.client() as client:
+        client.set("k", "v")
+        backup.commit()
+        client.delete("k")
+        plan = backup.restorer("HEAD").plan()
+        with pytest.raises(UsageError, match=r"the plan is for Redis .* cluster at"):
+            Backup(tmp_path / "data", other.url).planned(plan)
+        assert backup.restore("HEAD", lambda plan: True).whole
+        with pytest.raises(UsageError, match=r"the last restore, .*, was into the server at"):
+            Backup(tmp_path / "data", other.url).undo(lambda plan: True)
 
 
 def test_keys_of_a_slot_that_is_moving_are_restored(cluster: LiveCluster, tmp_path: Path) -> None:

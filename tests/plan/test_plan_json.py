@@ -36,7 +36,13 @@ REVERTS = replace(PLAN, how=RestoreOptions(revert=REVERT))
 
 
 @pytest.mark.parametrize(
-    "plan", [PLAN, REVERTS, replace(PLAN, how=RestoreOptions(revert=Revert()))]
+    "plan",
+    [
+        PLAN,
+        REVERTS,
+        replace(PLAN, how=RestoreOptions(revert=Revert())),
+        replace(PLAN, nodes=("a" * 40, "b" * 40)),
+    ],
 )
 def test_a_plan_is_read_as_it_was_written(plan: Plan) -> None:
     assert read_plan(json.dumps(plan_object(plan)).encode()) == plan

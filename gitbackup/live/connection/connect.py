@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -75,9 +75,9 @@ class Server:
         return self.cluster.nodes if self.cluster else {ONLY: self}
 
     @property
-    def node_ids(self) -> frozenset[str]:
-        """The ids of the primaries of a cluster; none of a server that is no cluster."""
-        return frozenset(self.nodes) - {ONLY}
+    def node_ids(self) -> tuple[str, ...]:
+        """The ids of the primaries of a cluster, sorted; none of a server that is no cluster."""
+        return tuple(sorted(self.nodes)) if self.cluster else ()
 
     @property
     def places(self) -> set[str]:
@@ -87,6 +87,10 @@ class Server:
             replicas = map(self.cluster.replicas, self.node_ids)
             found.update(address.label for own in replicas for address in own)
         return found
+
+    def was_at(self, place: str, nodes: Collection[str]) -> bool:
+        """Whether it is the server that had this label then, and as a cluster these nodes."""
+        return place in self.places or not {*nodes}.isdisjoint(self.node_ids)
 
     def node_of(self, name: bytes) -> str:
         """The id of the node that has a key of this name, as far as is known."""
