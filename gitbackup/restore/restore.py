@@ -183,8 +183,8 @@ class Restorer:
         """Pass the plan to `confirm`, carry it out if that returns true, and return what was done.
 
         The result is passed to `tell` before the journal forgets the restore, in case this run is
-        killed. With `digests`, the plan can be compared with that of `plan()`. Raises ServerError,
-        Busy or Damaged; the same restore, run again, then finishes.
+        killed. With `digests`, the plan can be compared with that of `plan()`, and only its keys
+        are written. Raises ServerError, Busy or Damaged; the same again then finishes.
         """
         self._request = replace(self._request, digests=digests)
         if self._server.replica:
@@ -239,7 +239,7 @@ class Restorer:
                         continue
                     if not (result.busy and left):
                         return self._conclude(result, live_state, entries)
-                    if self._reverter:  # what is done is not reverted twice
+                    if self._reverter or self._request.digests:  # the rest is done, or not shown
                         self._request = replace(self._request, only=frozenset(result.busy))
             raise RuntimeError("a restore has at least one round")
         except (GitbackupError, KeyboardInterrupt) as error:

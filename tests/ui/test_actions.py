@@ -147,6 +147,28 @@ def test_only_what_is_ticked_is_restored(lost: LiveSite) -> None:
 
 
 @pytest.mark.long
+def test_one_database_is_restored_into_another(site: LiveSite) -> None:
+    site.redis.set("a", "1")
+    with site.server.client(db=3) as third, site.server.client(db=5) as fifth:
+        third.set("b", "2")
+        fifth.set("c", "3")
+        site.backup.commit("first commit")
+        third.flushdb()
+        site.page.goto("/restore?commit=HEAD")
+        site.page.click("summary:text('More choices')")
+        assert "database 3 has 1 key" in site.page.inner_text("main")
+        site.page.fill("[name=db]", "3:5")
+        site.page.check("[name=keep][value='1']")
+        site.page.click("text=Show the plan")
+        site.page.locator("button", has_text="Write 1 key to").wait_for()
+        site.page.click("summary:text('The command')")
+        assert site.page.inner_text(".copy code").endswith(" --db 3:5 --no-delete")
+        assert "verified: 1 key equals commit" in confirm(site.page)
+        assert (site.redis.keys(), third.keys(), sorted(fifth.keys())) == ([b"a"], [], [b"b", b"c"])
+    expect_kept(site)
+
+
+@pytest.mark.long
 def test_a_revert_shows_its_conflicts_and_takes_the_side_that_is_chosen(site: LiveSite) -> None:
     site.redis.set("config", '{"daily": 1, "hourly": 2}')
     site.backup.commit("first commit")

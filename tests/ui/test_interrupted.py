@@ -21,6 +21,7 @@ import redis
 from tests.cli.user import GITBACKUP, surroundings
 from tests.proxy import Proxy
 from tests.servers import LiveServer, StartServer
+from tests.store.plain import run_git
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
 from tests.ui.test_actions import CONFIRM, confirm, expect_kept, expect_said, plan
@@ -63,6 +64,12 @@ class Held:
         """What may happen in the middle: the server goes away."""
         self.reached.set()
         self.proxy.cut()
+        return data
+
+    def write(self, data: bytes) -> bytes:
+        """What may happen in the middle: a client writes to a key of the plan, and to another."""
+        self.redis.mset({[*KEYS][-1]: "a client's", "newer": "a client's"})
+        self.reached.set()
         return data
 
     def run_into(self, event: str) -> None:
@@ -117,6 +124,19 @@ def test_a_restore_goes_on_when_its_page_is_closed(held: Held) -> None:
     held.release.set()
     expect_said(tab, f"verified: {len(KEYS)} keys equal commit")
     held.expect_restored()
+
+
+def test_what_a_client_writes_meanwhile_is_saved_and_other_keys_are_left_alone(held: Held) -> None:
+    page = held.site.page
+    held.run_into("write")
+    said = expect_said(page, f"verified: {len(KEYS)} keys equal commit")
+    assert "Written meanwhile" in said
+    assert held.redis.getdel("newer") == b"a client's"
+    held.expect_restored()
+    kept = run_git(held.site.repo, "log", "-p", "--all", "--", "db0").stdout
+    assert b"a client's" in kept
+    held.proxy.as_ever()
+    held.site.backup.commit("without the newer one")
 
 
 def test_a_server_that_goes_away_in_the_middle_and_comes_back(held: Held) -> None:
