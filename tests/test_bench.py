@@ -179,6 +179,14 @@ def test_memory_by_key_is_compared_across_sizes() -> None:
     assert (report.rows[-1].keys, report.rows[-1].figure) == (1_000, 1.25)
 
 
+def test_time_by_key_is_compared_across_sizes() -> None:
+    report = Report()
+    for keys, taken in ((100, 2.0), (1_000, 5.0)):
+        report.times(keys, {"bare": [Run(taken)]}, bare="first commit")
+    rows.across(report)
+    assert (report.rows[-1].keys, report.rows[-1].figure) == (1_000, 0.25)
+
+
 def test_a_ping_that_had_to_wait_for_another_counts() -> None:
     """One of 3.5 ms kept three more waiting, of which the server knew nothing."""
     waits = with_those_due([0.0002, 0.0035])

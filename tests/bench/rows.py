@@ -6,13 +6,13 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from tests.bench import cluster, commits, diffs, large, latency, restores, small, starts
+from tests.bench.measure import seconds
 from tests.bench.report import Report
 from tests.bench.stage import Stage
 
 Group = Callable[[Stage, Report], None]
 
 GROUPS: dict[str, Group] = {
-    "small": small.beside_script,
     "first": commits.first_commit,
     "others": commits.against_others,
     "changed": commits.changed,
@@ -20,6 +20,7 @@ GROUPS: dict[str, Group] = {
     "linear": diffs.by_number,
     "restore": restores.everything,
     "restore-some": restores.some,
+    "small": small.beside_script,
     "cluster": cluster.beside_one_server,
     "latency": latency.latency,
 }
@@ -32,10 +33,20 @@ NAMES = (*GROUPS, *ONCE)
 
 
 def across(report: Report) -> None:
-    """Rows that compare sizes: memory by key must not grow with the number of keys."""
+    """Rows that compare sizes: memory and time by key must not grow with the number of keys."""
     for verb in ("commit", "restore"):
         of_a_key = [row for row in report.rows if row.name == f"memory-{verb}-key"]
         for less, more in pairwise(of_a_key):
             what = f"memory of {verb} by key / by key at {less.keys:,} keys"
             turns = [more.figure / less.figure]
             report.figure(f"memory-{verb}-growth", what, more.keys, turns, 1.0, "")
+    for name in ("bare", "tree", "restore"):
+        taken = [each for each in report.taken if each.name == name]
+        for small_one, large_one in pairwise(taken):
+            what = f"{large_one.what}: time by key / by key at {small_one.keys:,} keys"
+            turns = [
+                seconds(large_one.runs)
+                / large_one.keys
+                / (seconds(small_one.runs) / small_one.keys)
+            ]
+            report.figure(f"time-{name}-growth", what, large_one.keys, turns, 1.0, "")
