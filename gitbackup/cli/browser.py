@@ -48,7 +48,8 @@ def expect_installed() -> None:
     try:
         import gitbackup.ui.serve  # noqa: F401  also below: no other command needs it
     except ModuleNotFoundError as error:
-        raise UsageError(f"{error.name} is not installed: pip install 'gitbackup[ui]'") from None
+        package = str(error.name).partition(".")[0]
+        raise UsageError(f"{package} is not installed: pip install 'gitbackup[ui]'") from None
 
 
 def serve(
