@@ -76,6 +76,9 @@ class _Answer:
         """Answer a request in a thread: what a page reads, it waits for."""
         if route.changes and self._site.read_only:
             return self._error(request, 403, later("This page is read-only: it changes nothing."))
+        if route.acts and self._site.read_only:
+            said = later("This site is read-only: it does not show what is masked.")
+            return self._error(request, 403, said)
         async with self._room:
             return await _in_thread(partial(self._page, route, request))
 

@@ -51,7 +51,7 @@ class Asked:
             actions=tuple(each for each in Action if not chosen or each.value in chosen),
             space=query.get("space"),
             quiet=query.get("quiet") == "1",
-            start=whole_number(query.get("start", "0"), "start"),
+            start=max(whole_number(query.get("start", "0"), "start"), 0),
             db=whole_number(query["db"], "db") if query.get("name") else None,
             name=query.get("name", ""),
             reading=query.get("reading", ""),

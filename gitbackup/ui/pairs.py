@@ -52,7 +52,6 @@ class Pair:
     after: str
     groups: Groups
     warnings: Sequence[str]
-    redaction: Redaction
     sides: tuple[StoredSource | LiveSource, StoredSource | LiveSource]
     read_at: datetime | None = None
     reading: str = ""
@@ -60,10 +59,14 @@ class Pair:
     _narrowing: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, repository: Repository, changes: Sequence[KeyChange]) -> Diff:
-        """Return the diff of some of its changes, whose entries are read as they are needed."""
+        """Return the diff of some of its changes, whose entries are read as they are needed.
+
+        They are masked as the settings say by now.
+        """
         before, after = (side.within(repository) for side in self.sides)
         compared = Comparison(before, after, changes)
-        return Diff(self.before, self.after, compared, redaction=self.redaction)
+        masks = Redaction(repository.get_all("redact"))
+        return Diff(self.before, self.after, compared, redaction=masks)
 
     def narrowed(self, by: Filter) -> Groups:
         """Return the groups of the keys that a filter lets through, but for its text."""
@@ -147,7 +150,7 @@ def _weight(pair: Pair) -> int:
 
 def _place(backup: Backup, before: str, after: str) -> tuple[object, ...]:
     repository = repository_of(backup)
-    return before, after, *(tuple(repository.get_all(each)) for each in ("quiet", "redact"))
+    return before, after, tuple(repository.get_all("quiet"))
 
 
 def _compared(backup: Backup, before: str, after: str) -> Diff:
@@ -164,8 +167,7 @@ def _pair(
 ) -> Pair:
     groups = Groups.of(found.changes, repository_of(backup).get_all("quiet"))
     sides = _kept(found.comparison.before), _kept(found.comparison.after)
-    told = found.warnings, found.redaction
-    return Pair(before, found.after, groups, *told, sides, read_at, reading)
+    return Pair(before, found.after, groups, found.warnings, sides, read_at, reading)
 
 
 def _kept(side: Source) -> StoredSource | LiveSource:

@@ -302,6 +302,9 @@ def test_what_is_masked_is_in_no_page(site: LiveSite) -> None:
         assert "redacted" in site.page.inner_text("main")
     site.page.goto(f"/commit/{new}?text=canary-2")
     assert names(site.page) == []
+    site.backup.config.add("redact", "name")
+    site.page.goto(f"/commit/{new}")
+    assert "alice" not in site.page.content()
 
 
 def test_hostile_keys_and_values_are_text(site: LiveSite) -> None:

@@ -37,8 +37,8 @@ Handler = Callable[[Site, Request], Response]
 class Route(NamedTuple):
     """A path, as Starlette writes it, and what answers there.
 
-    A `changes` route is asked by POST, and refused where the site is read-only. An `acts` route is
-    asked by POST, too, and changes nothing: it shows what is masked elsewhere.
+    A `changes` route is asked by POST, and refused where the site is read-only. An `acts` route,
+    too: it changes nothing, but shows what is masked elsewhere.
     """
 
     path: str

@@ -84,7 +84,7 @@ class Query:
             str(whole_number(told["db"], "db")) if told.get("db", "").strip() else "",
             told.get("type", ""),
             told.get("start", ""),
-            whole_number(told.get("skip", "0"), "skip"),
+            max(whole_number(told.get("skip", "0"), "skip"), 0),
             told.get("ends", ""),
         )
 
