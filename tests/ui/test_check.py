@@ -192,12 +192,17 @@ def test_before_the_first_commit_it_says_how_to_begin(site: LiveSite) -> None:
     expect(site.page.locator("#commit").get_by_role("link", name="Commit")).to_be_visible()
 
 
-def test_a_server_that_is_gone_is_a_sentence(site: LiveSite) -> None:
+def test_without_the_server_the_copies_and_restore_tests_are_still_there(site: LiveSite) -> None:
+    site.redis.set("key", "value")
+    site.backup.commit()
+    site.backup.verify()
     site.redis.shutdown(nosave=True)
 
     site.page.goto("/check")
 
     expect(site.page.get_by_role("alert")).to_contain_text("no server answers")
+    expect(site.page.get_by_role("region", name="Copies elsewhere")).to_contain_text("no remote")
+    expect(site.page.get_by_role("region", name="Restore tests")).to_contain_text("passed")
 
 
 @pytest.mark.parametrize("module", [backups, persistence, server])

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from gitbackup import Backup
 from gitbackup.checks import backups, persistence, server
 from gitbackup.checks.check import Checked
-from gitbackup.errors import Damaged
+from gitbackup.errors import Damaged, ServerError
 from gitbackup.model.commits import CommitInfo, Pushed
 from gitbackup.model.risk import Level, Risk
 from gitbackup.ui.language import later
@@ -86,17 +86,25 @@ def page(site: Site, request: Request) -> Response:
     known = site.jobs.find(request.query_params.get("job", ""))
     if isinstance(known, WholeCheck) and known.found:
         return _shown(site, request, known.found, known.days, whole=True)
-    found = site.backup().check(timedelta(days=days), quick=True)
+    try:
+        found = site.backup().check(timedelta(days=days), quick=True)
+    except ServerError as error:
+        return _shown(site, request, Checked("", ()), days, whole=False, trouble=str(error))
     return _shown(site, request, found, days, whole=False)
 
 
-def _shown(site: Site, request: Request, found: Checked, days: int, whole: bool) -> Response:
+def _shown(
+    site: Site, request: Request, found: Checked, days: int, whole: bool, trouble: str = ""
+) -> Response:
+    """Return the page of what a check found; in `trouble` only what the repository tells."""
     backup = site.backup()
     remotes = _remotes(backup)
     counts = {level: sum(risk.level is level for risk in found.risks) for level in Level}
     return site.page(
         request,
         "check.html",
+        status=502 if trouble else 200,
+        trouble=trouble,
         server=found.server,
         risks=[risk for risk in found.risks if risk.level is not Level.OK],
         fine=[risk for risk in found.risks if risk.level is Level.OK],
