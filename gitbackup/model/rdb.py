@@ -77,7 +77,8 @@ class RdbVerified:
     """What a server of our own, `server`, found in a file.
 
     `keys`, `expiring` and `expired` tell by database how many keys there are in the file, how
-    many of these expire, and how many have by now.
+    many of these expire, and how many have by now; `libraries` and `indexes` how many libraries of
+    functions and search indexes there are.
     """
 
     file: RdbFile
@@ -87,3 +88,4 @@ class RdbVerified:
     expiring: Mapping[int, int]
     expired: Mapping[int, int]
     libraries: int
+    indexes: int

@@ -23,6 +23,7 @@ from gitbackup.errors import Busy, Damaged, GitbackupError, ServerError, UsageEr
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.rdb import bgsave, rdb_file, rdb_set, replica_fetch
 from gitbackup.live.server import keyspace, replicas
+from gitbackup.live.server.search_indexes import search_indexes
 from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.progress import Progress
 from gitbackup.store.git import lock
@@ -235,11 +236,13 @@ def verify(path: Path, program: Path | None, modules: Sequence[Path] = ()) -> Rd
     checksum = rdb_set.check(path)
     with rdb_set.load(path, program, modules) as loaded:
         libraries = keyspace.libraries_of(loaded.server)[0] or []
+        indexes = search_indexes(loaded.server)
         expired = {db: count - loaded.living(db) for db, count in loaded.keys.items()}
         servers = loaded.server.nodes.values()
         by = ", ".join(dict.fromkeys(f"{one.brand} {one.version}" for one in servers))
         counts = loaded.keys, loaded.expiring, expired
-        return RdbVerified(loaded.file, checksum, by, *counts, len(libraries))
+        definitions = len(libraries), len(indexes.defined) + len(indexes.untold)
+        return RdbVerified(loaded.file, checksum, by, *counts, *definitions)
 
 
 @contextmanager

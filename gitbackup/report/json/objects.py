@@ -459,6 +459,7 @@ def rdb_verified_object(verified: RdbVerified) -> dict[str, Any]:
             for db, count in sorted(verified.keys.items())
         ],
         "libraries": verified.libraries,
+        "indexes": verified.indexes,
     }
 
 

@@ -53,3 +53,5 @@ def verified_lines(verified: RdbVerified) -> Iterator[str]:
         yield f"  db{db}  {keys(count)}{expiring}{expired}"
     if verified.libraries:
         yield f"  {counted(verified.libraries, 'library', 'libraries')} of functions"
+    if verified.indexes:
+        yield f"  {counted(verified.indexes, 'search index', 'search indexes')}"
