@@ -49,7 +49,7 @@ UNDONE = [
         replace(DONE, refused=[(A, "OOM")], busy=[B]),
         [
             "restored, except for some keys: the server refused a (OOM);"
-            " clients keep writing to db3 b"
+            " clients keep writing to db3 b: stop them, and run the same command again"
         ],
     ),
     (
