@@ -87,21 +87,22 @@ def test_a_script_that_slips_in_does_nothing(site: LiveSite, harm: str) -> None:
 
 def test_a_script_that_slips_in_tells_nobody(site: LiveSite) -> None:
     """Not by a request, nor by an image, nor by a form."""
-    site.page.evaluate(
-        """async (url) => {
-            await fetch(url, {mode: "no-cors"}).catch(() => {});
-            await new Promise((done) => {
-                const image = new Image();
-                image.onerror = done;
-                image.src = url;
-            });
-            const form = document.createElement("form");
-            form.action = url;
-            document.body.append(form);
-            form.submit();
-        }""",
-        "http://evil.example:1/",
-    )
+    with site.page.expect_console_message(lambda message: "form-action" in message.text):
+        site.page.evaluate(
+            """async (url) => {
+                await fetch(url, {mode: "no-cors"}).catch(() => {});
+                await new Promise((done) => {
+                    const image = new Image();
+                    image.onerror = done;
+                    image.src = url;
+                });
+                const form = document.createElement("form");
+                form.action = url;
+                document.body.append(form);
+                form.submit();
+            }""",
+            "http://evil.example:1/",
+        )
     assert site.page.url == f"{site.url}/"
     found = [re.search(r'directive: "([\w-]+)', each) for each in site.complaints]
     site.complaints.clear()
