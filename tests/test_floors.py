@@ -67,6 +67,15 @@ ROOMS_WITHIN = {
         ("objects",),
         ("git", "pack"),
     ),
+    "ui": (
+        ("serve",),
+        ("app",),
+        ("door", "pages"),
+        ("site",),
+        ("views",),
+        ("jobs",),
+        ("sessions", "words"),
+    ),
 }
 """The floors within a room, from its roof down."""
 

@@ -19,10 +19,10 @@ from starlette.routing import Route as At
 from starlette.staticfiles import StaticFiles
 
 from gitbackup.errors import Busy, GitbackupError, NoRepository, ServerError, UsageError
-from gitbackup.ui.gate import Gate
-from gitbackup.ui.language import later
+from gitbackup.ui.door.gate import Gate
 from gitbackup.ui.pages import ROUTES, Route
 from gitbackup.ui.site import Site
+from gitbackup.ui.words.language import later
 
 STATIC = Path(__file__).parent / "static"
 

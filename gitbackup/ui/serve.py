@@ -17,9 +17,9 @@ import uvicorn
 from gitbackup import wording
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.ui.app import Warn, app, fault
-from gitbackup.ui.connections import BACKLOG, HEAD_BYTES, KEPT, Connection
-from gitbackup.ui.gate import ENTER, LOOPBACK, Door, Gate
-from gitbackup.ui.password import FEWEST, Password
+from gitbackup.ui.door.connections import BACKLOG, HEAD_BYTES, KEPT, Connection
+from gitbackup.ui.door.gate import ENTER, LOOPBACK, Door, Gate
+from gitbackup.ui.door.password import FEWEST, Password
 from gitbackup.ui.sessions import Sessions
 from gitbackup.ui.site import Site
 

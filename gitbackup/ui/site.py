@@ -14,14 +14,14 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from gitbackup import Backup
 from gitbackup.history.growth import Tallies
 from gitbackup.progress import SILENT, Progress
-from gitbackup.ui import filters
-from gitbackup.ui.forms import Form
-from gitbackup.ui.jobs import Jobs, Opened
-from gitbackup.ui.language import COOKIE, Language, chosen
-from gitbackup.ui.live import Live
-from gitbackup.ui.pairs import Pairs
+from gitbackup.ui.jobs.jobs import Jobs, Opened
 from gitbackup.ui.sessions import Session
-from gitbackup.ui.summaries import Summaries
+from gitbackup.ui.views import filters
+from gitbackup.ui.views.live import Live
+from gitbackup.ui.views.pairs import Pairs
+from gitbackup.ui.views.summaries import Summaries
+from gitbackup.ui.words.forms import Form
+from gitbackup.ui.words.language import COOKIE, Language, chosen
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -12,7 +12,7 @@ from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Clock, Plan, PlannedKey, RestoreOptions, Revert
 from gitbackup.report.text.restored import outcome, undone
 from gitbackup.restore.result import RestoreResult, Why
-from gitbackup.ui.language import Language
+from gitbackup.ui.words.language import Language
 
 COMMIT = "931e661" + 33 * "0"
 A, B = Key(0, "a"), Key(3, "b")

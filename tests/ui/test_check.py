@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import expect
 
 from gitbackup.checks import backups, persistence, server
-from gitbackup.ui.language import Language
 from gitbackup.ui.pages.check import DANGERS
+from gitbackup.ui.words.language import Language
 from tests.cli.user import GITBACKUP, surroundings
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite

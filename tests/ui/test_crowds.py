@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.ui.connections import BACKLOG, MOST
+from gitbackup.ui.door.connections import BACKLOG, MOST
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
 from tests.ui.strangers import Stranger, answer

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from gitbackup import Backup
 from gitbackup.errors import Busy, Damaged, GitbackupError, NoRepository, ServerError, UsageError
 from gitbackup.ui import app
-from gitbackup.ui.jobs import Job, State
+from gitbackup.ui.jobs.jobs import Job, State
 from gitbackup.ui.pages import ROUTES, Route
 from gitbackup.ui.serve import Place, Server
 from gitbackup.ui.site import Site

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from gitbackup.ui.forms import MOST_BYTES
-from gitbackup.ui.gate import LOOPBACK
-from gitbackup.ui.headers import ALWAYS
+from gitbackup.ui.door.gate import LOOPBACK
+from gitbackup.ui.door.headers import ALWAYS
 from gitbackup.ui.pages import ROUTES
+from gitbackup.ui.words.forms import MOST_BYTES
 from tests.servers import start_one
 from tests.ui.live_site import LiveSite
 from tests.ui.strangers import FORM, Answer, Stranger

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from gitbackup.format import codec
-from gitbackup.ui.value import WHOLE, formatted, shown_value
+from gitbackup.ui.views.value import WHOLE, formatted, shown_value
 from tests.report.test_html import EVIL, MINUS
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite

@@ -16,12 +16,12 @@ from playwright.sync_api import expect
 
 import gitbackup.report.text.restored
 import gitbackup.ui
-from gitbackup.ui.language import Language, chosen
+from gitbackup.ui.words.language import Language, chosen
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
 
 UI = Path(gitbackup.ui.__file__).parent
-CATALOGUES = sorted(UI.glob("catalogues/*.json"))
+CATALOGUES = sorted(UI.glob("words/catalogues/*.json"))
 ONE, MANY = ("say", "later"), ("count", "forms")
 """What is called with a text, and with its two forms."""
 
@@ -94,7 +94,7 @@ def test_a_translation_has_the_places_of_its_text(catalogue: Path) -> None:
 
 def test_chinese_is_set_as_chinese_is() -> None:
     """A space between Chinese and Latin letters, digits and places; and full-width punctuation."""
-    for translation in json.loads((UI / "catalogues/zh-CN.json").read_text("utf-8")).values():
+    for translation in json.loads((UI / "words/catalogues/zh-CN.json").read_text("utf-8")).values():
         told = PLACE.sub("A", translation)
         assert re.findall(rf"{HAN}[A-Za-z0-9]|[A-Za-z0-9]{HAN}", told) == [], translation
         assert re.findall(rf"{HAN}[,.;:!?()]|[,;:!?()]{HAN}", told) == [], translation

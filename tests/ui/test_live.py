@@ -9,7 +9,7 @@ import pytest
 
 from gitbackup import Backup
 from gitbackup.progress import SILENT, Progress
-from gitbackup.ui.live import Live, State
+from gitbackup.ui.views.live import Live, State
 from tests.servers import LiveServer
 
 

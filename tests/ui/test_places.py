@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from gitbackup.cli.app import code_of
-from gitbackup.ui.password import FREE, LONGEST, Password
+from gitbackup.ui.door.password import FREE, LONGEST, Password
 from tests.certificates import sign_itself
 from tests.servers import LiveServer
 from tests.ui.conftest import StartSite
@@ -163,7 +163,7 @@ def test_without_a_password_nobody_is_in(start_alone: StartSite, certificates: P
 def test_a_password_is_waited_for_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """By whoever typed it; an IPv6 network counts as one, and others do not wait."""
     now = 0.0
-    monkeypatch.setattr("gitbackup.ui.password.time.monotonic", lambda: now)
+    monkeypatch.setattr("gitbackup.ui.door.password.time.monotonic", lambda: now)
     password, waits = Password(PASSWORD), []
     for number in range(FREE + 8):
         assert not password.fits(f"2001:db8::{number}", "wrong")

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from gitbackup.ui.plot import BOTTOM, LEFT, RIGHT, TOP, plot
+from gitbackup.ui.views.plot import BOTTOM, LEFT, RIGHT, TOP, plot
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
 WIDTH, HEIGHT = LEFT + 100 + RIGHT, TOP + 100 + BOTTOM

@@ -16,7 +16,7 @@ from gitbackup.history.walker import HistoryWalker
 from gitbackup.model.commits import Selection
 from gitbackup.redact import NOT_MASKED
 from gitbackup.store.repository.repository import Repository
-from gitbackup.ui.walk import walked
+from gitbackup.ui.views.walk import walked
 from tests import histories
 from tests.report.test_html import EVIL
 from tests.ui.conftest import StartSite

@@ -1,7 +1,7 @@
 """Every page, by its path: a new one is a file here and a line in `ROUTES`.
 
 A page asks a `Backup` for what it shows, and says it through its template. It knows nothing of who
-may see it: `gitbackup/ui/gate.py` does.
+may see it: `gitbackup/ui/door/gate.py` does.
 """
 
 from __future__ import annotations

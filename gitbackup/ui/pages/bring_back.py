@@ -14,12 +14,12 @@ from gitbackup import Backup
 from gitbackup.errors import UsageError
 from gitbackup.format.codec import whole_number
 from gitbackup.model.commits import CommitInfo
-from gitbackup.ui.bring_back import BringBack
-from gitbackup.ui.jobs import GOES_ON, State
-from gitbackup.ui.language import later
+from gitbackup.ui.jobs.bring_back import BringBack
+from gitbackup.ui.jobs.jobs import GOES_ON, State
+from gitbackup.ui.jobs.wish import RESTORE, REVERT, UNDO, Wish, as_field
 from gitbackup.ui.pages import job as jobs
 from gitbackup.ui.site import Site
-from gitbackup.ui.wish import RESTORE, REVERT, UNDO, Wish, as_field
+from gitbackup.ui.words.language import later
 
 OFFERED = 100
 """Commits that a form offers."""

@@ -19,12 +19,12 @@ from gitbackup.checks.check import Checked
 from gitbackup.errors import Damaged, ServerError
 from gitbackup.model.commits import CommitInfo, Pushed
 from gitbackup.model.risk import Level, Risk
-from gitbackup.ui.language import later
+from gitbackup.ui.jobs.safeguards import WholeCheck
 from gitbackup.ui.pages.result import VERDICTS
 from gitbackup.ui.pages.safeguards import begun
 from gitbackup.ui.pages.settings import done
-from gitbackup.ui.safeguards import WholeCheck
 from gitbackup.ui.site import Site
+from gitbackup.ui.words.language import later
 
 DAYS = (1, 7, 30)
 """How old the last commit, push, save and restore test may be, by choice."""

@@ -14,12 +14,12 @@ from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.report.text.sentences import reason
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.store.repository.repository import Repository
-from gitbackup.ui.asked import Asked, whole_number
-from gitbackup.ui.badges import badges_of
-from gitbackup.ui.language import Language, later
 from gitbackup.ui.pages.compare import looked_at
-from gitbackup.ui.pairs import repository_of
 from gitbackup.ui.site import Site
+from gitbackup.ui.views.asked import Asked, whole_number
+from gitbackup.ui.views.badges import badges_of
+from gitbackup.ui.views.pairs import repository_of
+from gitbackup.ui.words.language import Language, later
 
 TOLD_ELSEWHERE = {
     *("Added", "Alarm", "Changed", "Consistency", "Format", "Keys", "Removed", "Server"),

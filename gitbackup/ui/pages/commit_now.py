@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gitbackup.ui.commit_now import CommitNow
+from gitbackup.ui.jobs.commit_now import CommitNow
 from gitbackup.ui.pages.job import occupied, to
 from gitbackup.ui.site import Site
 

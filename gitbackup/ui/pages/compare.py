@@ -17,13 +17,13 @@ from gitbackup.model.commits import CommitInfo
 from gitbackup.model.keys import Entry, Key
 from gitbackup.snapshot.compare import key_diff, masked
 from gitbackup.store.objects.trees import EMPTY_TREE
-from gitbackup.ui.asked import Asked
-from gitbackup.ui.commands import glob_of, quoted
-from gitbackup.ui.entries import entry_in, labels_of, redaction_of
-from gitbackup.ui.groups import Group, Groups, counted
-from gitbackup.ui.pairs import Pair, repository_of
-from gitbackup.ui.shown import ShownKey, says, shown
 from gitbackup.ui.site import Site
+from gitbackup.ui.views.asked import Asked
+from gitbackup.ui.views.entries import entry_in, labels_of, redaction_of
+from gitbackup.ui.views.groups import Group, Groups, counted
+from gitbackup.ui.views.pairs import Pair, repository_of
+from gitbackup.ui.views.shown import ShownKey, says, shown
+from gitbackup.ui.words.commands import glob_of, quoted
 
 KEYS = 50
 """Keys of a group on one page."""

@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from gitbackup.errors import UsageError
-from gitbackup.ui.bring_back import BringBack
-from gitbackup.ui.commit_now import CommitNow
-from gitbackup.ui.jobs import Job, State
-from gitbackup.ui.language import Language, later
+from gitbackup.ui.jobs.bring_back import BringBack
+from gitbackup.ui.jobs.commit_now import CommitNow
+from gitbackup.ui.jobs.jobs import Job, State
+from gitbackup.ui.jobs.safeguards import Verify, WholeCheck
+from gitbackup.ui.jobs.suggest_now import SuggestNow
 from gitbackup.ui.pages import plan, result
-from gitbackup.ui.safeguards import Verify, WholeCheck
 from gitbackup.ui.site import Site
-from gitbackup.ui.suggest_now import SuggestNow
+from gitbackup.ui.words.language import Language, later
 
 AT_ONCE = 1.0
 """Seconds that a browser is held for a job that may be done by then."""

@@ -31,15 +31,15 @@ from gitbackup.report.text.history import blamed
 from gitbackup.report.values.short import instant
 from gitbackup.snapshot import file_format
 from gitbackup.store.objects.trees import EMPTY_TREE
-from gitbackup.ui.asked import Asked, whole_number
-from gitbackup.ui.commands import glob_of, quoted
-from gitbackup.ui.entries import entry_in, labels_of, redaction_of
-from gitbackup.ui.language import later
-from gitbackup.ui.pairs import repository_of
-from gitbackup.ui.plot import Plot, plot
 from gitbackup.ui.site import Site
-from gitbackup.ui.value import USUAL, WHOLE, shown_value
-from gitbackup.ui.walk import ends_of, walked
+from gitbackup.ui.views.asked import Asked, whole_number
+from gitbackup.ui.views.entries import entry_in, labels_of, redaction_of
+from gitbackup.ui.views.pairs import repository_of
+from gitbackup.ui.views.plot import Plot, plot
+from gitbackup.ui.views.value import USUAL, WHOLE, shown_value
+from gitbackup.ui.views.walk import ends_of, walked
+from gitbackup.ui.words.commands import glob_of, quoted
+from gitbackup.ui.words.language import later
 
 CHANGES = 100
 """Changes of one part of a history."""

@@ -7,8 +7,8 @@ import re
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from gitbackup.ui.language import COOKIE, NAMES
 from gitbackup.ui.site import Site
+from gitbackup.ui.words.language import COOKIE, NAMES
 
 YEAR = 365 * 24 * 60 * 60  # seconds
 OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")

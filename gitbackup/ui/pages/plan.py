@@ -20,10 +20,10 @@ from gitbackup.report.html.frame import Space, space_of
 from gitbackup.report.html.inside import inside
 from gitbackup.report.html.rows import rows
 from gitbackup.report.text import conflicts
-from gitbackup.ui.bring_back import BringBack
-from gitbackup.ui.links import of_key
-from gitbackup.ui.shown_plan import PAGE, ShownPlan, View
+from gitbackup.ui.jobs.bring_back import BringBack
+from gitbackup.ui.jobs.shown_plan import PAGE, ShownPlan, View
 from gitbackup.ui.site import Site
+from gitbackup.ui.views.links import of_key
 
 CONFLICTS = 100
 """Conflicts that are shown with their versions."""

@@ -11,10 +11,10 @@ from gitbackup.diff.part_named import field, field_bytes, whole_bytes
 from gitbackup.errors import UsageError
 from gitbackup.model.keys import Entry, Key
 from gitbackup.report.json.objects import entry_as_stored
-from gitbackup.ui.entries import entry_in, redaction_of
-from gitbackup.ui.language import later
 from gitbackup.ui.pages.key import Asking
 from gitbackup.ui.site import Site
+from gitbackup.ui.views.entries import entry_in, redaction_of
+from gitbackup.ui.words.language import later
 
 MASKED = later("Something in it is masked: show it on the page of the key, and download it there.")
 

@@ -7,11 +7,11 @@ from typing import Any
 from gitbackup.format.names import key_list
 from gitbackup.model.commits import Verdict
 from gitbackup.report.text import restored
-from gitbackup.ui.bring_back import BringBack
-from gitbackup.ui.commands import quoted
-from gitbackup.ui.commit_now import CommitNow
-from gitbackup.ui.language import Language, later
-from gitbackup.ui.safeguards import Verify
+from gitbackup.ui.jobs.bring_back import BringBack
+from gitbackup.ui.jobs.commit_now import CommitNow
+from gitbackup.ui.jobs.safeguards import Verify
+from gitbackup.ui.words.commands import quoted
+from gitbackup.ui.words.language import Language, later
 
 VERDICTS = {
     Verdict.PASSED: later("passed"),

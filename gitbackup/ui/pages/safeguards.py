@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gitbackup.errors import UsageError
-from gitbackup.ui.language import later
+from gitbackup.ui.jobs.safeguards import Push, Verify, WholeCheck
+from gitbackup.ui.jobs.suggest_now import SuggestNow
 from gitbackup.ui.pages.job import to
-from gitbackup.ui.safeguards import Push, Verify, WholeCheck
 from gitbackup.ui.site import Site
-from gitbackup.ui.suggest_now import SuggestNow
+from gitbackup.ui.words.language import later
 
 
 def verify(site: Site, request: Request) -> Response:

@@ -24,15 +24,15 @@ from gitbackup.model.commits import KeyLine
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
 from gitbackup.store.objects.trees import EMPTY_TREE
-from gitbackup.ui.asked import LONGEST, Asked, whole_number
-from gitbackup.ui.commands import quoted
-from gitbackup.ui.entries import labels_of, redaction_of
-from gitbackup.ui.groups import Filter
-from gitbackup.ui.pairs import repository_of
-from gitbackup.ui.shown import ShownKey, shown, texts
 from gitbackup.ui.site import Site
-from gitbackup.ui.value import printable
-from gitbackup.ui.walk import ends_of, walked
+from gitbackup.ui.views.asked import LONGEST, Asked, whole_number
+from gitbackup.ui.views.entries import labels_of, redaction_of
+from gitbackup.ui.views.groups import Filter
+from gitbackup.ui.views.pairs import repository_of
+from gitbackup.ui.views.shown import ShownKey, shown, texts
+from gitbackup.ui.views.value import printable
+from gitbackup.ui.views.walk import ends_of, walked
+from gitbackup.ui.words.commands import quoted
 
 FOUND = 50
 """Keys, or commits, on one page."""

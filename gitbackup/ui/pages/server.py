@@ -19,9 +19,9 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import health
 from gitbackup.live.server.health import Health
 from gitbackup.live.server.keyspace import numbers
-from gitbackup.ui.language import Language, later
-from gitbackup.ui.plot import Plot, plot
 from gitbackup.ui.site import Site
+from gitbackup.ui.views.plot import Plot, plot
+from gitbackup.ui.words.language import Language, later
 
 POINTS = 48
 """Commits that the plots show, at most."""

@@ -24,11 +24,11 @@ from gitbackup.model.access import NAMES as ACCESS
 from gitbackup.model.alarm import AlarmRule
 from gitbackup.model.risk import CHECKS
 from gitbackup.settings import OFF, ON_COMMIT, SETTINGS, Config, InForce
-from gitbackup.ui.forms import Form
-from gitbackup.ui.language import later
+from gitbackup.ui.jobs.suggest_now import SuggestNow
 from gitbackup.ui.pages.safeguards import begun
 from gitbackup.ui.site import Site
-from gitbackup.ui.suggest_now import SuggestNow
+from gitbackup.ui.words.forms import Form
+from gitbackup.ui.words.language import later
 
 PATH = "/settings"
 OWN = ("repository", "history")

@@ -21,11 +21,11 @@ from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.report.text.namespaces import noise
 from gitbackup.report.text.sentences import reason
-from gitbackup.ui.badges import Badge, badges_of
-from gitbackup.ui.live import Sight
 from gitbackup.ui.pages.unfinished import standing
 from gitbackup.ui.site import Site
-from gitbackup.ui.summaries import is_summed_up
+from gitbackup.ui.views.badges import Badge, badges_of
+from gitbackup.ui.views.live import Sight
+from gitbackup.ui.views.summaries import is_summed_up
 
 COMMITS = 50
 """Commits on one page."""

@@ -12,11 +12,11 @@ from gitbackup import Backup
 from gitbackup.commit.warnings import cut_off, finishing
 from gitbackup.errors import UsageError
 from gitbackup.restore.trailers import restored_in
-from gitbackup.ui.jobs import Job, State
-from gitbackup.ui.language import later
+from gitbackup.ui.jobs.jobs import Job, State
+from gitbackup.ui.jobs.wish import Wish
 from gitbackup.ui.pages.bring_back import planned
 from gitbackup.ui.site import Site
-from gitbackup.ui.wish import Wish
+from gitbackup.ui.words.language import later
 
 
 class Unfinished(NamedTuple):

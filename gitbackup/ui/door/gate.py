@@ -19,12 +19,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitbackup.errors import UsageError
-from gitbackup.ui.forms import MOST_BYTES, TYPE, Form
-from gitbackup.ui.headers import with_headers
-from gitbackup.ui.language import later
-from gitbackup.ui.password import Password
+from gitbackup.ui.door.headers import with_headers
+from gitbackup.ui.door.password import Password
 from gitbackup.ui.sessions import Session, Sessions
 from gitbackup.ui.site import Site
+from gitbackup.ui.words.forms import MOST_BYTES, TYPE, Form
+from gitbackup.ui.words.language import later
 
 BACKGROUND = "X-Background"
 """A header of what a page asks for by itself: it does not keep a login from ending."""

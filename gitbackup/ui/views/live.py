@@ -21,7 +21,7 @@ from gitbackup.errors import GitbackupError
 from gitbackup.live.server.pulse import pulse
 from gitbackup.progress import SILENT, Progress
 from gitbackup.store.repository.repository import Repository
-from gitbackup.ui.language import later
+from gitbackup.ui.words.language import later
 
 LARGE = 50_000
 """Keys of a database that is compared only if a reader asks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitbackup.errors import ServerError
-from gitbackup.ui.jobs import Job, Opened, State
+from gitbackup.ui.jobs.jobs import Job, Opened, State
 
 if TYPE_CHECKING:
     from gitbackup.compare.suggest import Suggestions

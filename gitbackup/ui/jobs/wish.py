@@ -21,7 +21,7 @@ from gitbackup.plan.plan import Plan, RestoreOptions
 from gitbackup.plan.plan_json import ID, read_how
 from gitbackup.restore.restore import Restorer
 from gitbackup.store.repository.restore_journal import JournalEntry
-from gitbackup.ui.commands import quoted
+from gitbackup.ui.words.commands import quoted
 
 RESTORE, REVERT, UNDO = KINDS = ("restore", "revert", "undo")
 

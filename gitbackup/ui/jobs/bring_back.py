@@ -15,9 +15,9 @@ from gitbackup.model.changes import Action
 from gitbackup.model.file_groups import parts, unordered
 from gitbackup.model.keys import Key
 from gitbackup.plan.plan import Plan
-from gitbackup.ui.jobs import Job, Jobs, Opened, State
-from gitbackup.ui.shown_plan import ShownPlan
-from gitbackup.ui.wish import UNDO, Wish
+from gitbackup.ui.jobs.jobs import Job, Jobs, Opened, State
+from gitbackup.ui.jobs.shown_plan import ShownPlan
+from gitbackup.ui.jobs.wish import UNDO, Wish
 
 if TYPE_CHECKING:
     from gitbackup.backup.events import AfterCommit

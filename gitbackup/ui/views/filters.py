@@ -10,8 +10,8 @@ from markupsafe import Markup
 from gitbackup.format import names, unprintable
 from gitbackup.model.changes import Counts
 from gitbackup.report.html import frame
-from gitbackup.ui import links
-from gitbackup.ui.language import NAMES, Language
+from gitbackup.ui.views import links
+from gitbackup.ui.words.language import NAMES, Language
 
 
 def add(environment: Environment, language: Language) -> None:

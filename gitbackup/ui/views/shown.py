@@ -14,7 +14,7 @@ from gitbackup.model.changes import KeyChange, KeyDiff
 from gitbackup.model.keys import Key
 from gitbackup.report.html.inside import inside
 from gitbackup.report.html.rows import Row, rows
-from gitbackup.ui.asked import Asked
+from gitbackup.ui.views.asked import Asked
 
 MOST_TEXT = 1_000_000
 """Characters of the rows on one page; keys that come then are shown without theirs."""

@@ -24,7 +24,7 @@ from gitbackup.snapshot.entry_sources import EntrySource
 from gitbackup.snapshot.sources import LiveSource, Source, StoredSource
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.store.repository.repository import Repository
-from gitbackup.ui.groups import Filter, Groups
+from gitbackup.ui.views.groups import Filter, Groups
 
 MOST_KEPT = 400_000
 """Changes that are kept of all pairs; the pair that was asked for last is kept in any case."""

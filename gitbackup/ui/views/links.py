@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from gitbackup.model.keys import Key
 from gitbackup.plan.chosen import literal
-from gitbackup.ui.wish import as_field
+from gitbackup.ui.jobs.wish import as_field
 
 
 def of_key(key: Key, commit: str) -> str:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gitbackup.errors import GitbackupError, UsageError
-from gitbackup.ui.commands import quoted
-from gitbackup.ui.jobs import Job, Opened, State
+from gitbackup.ui.jobs.jobs import Job, Opened, State
+from gitbackup.ui.words.commands import quoted
 
 if TYPE_CHECKING:
     from gitbackup.backup.events import AfterCommit

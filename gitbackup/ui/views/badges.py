@@ -11,7 +11,7 @@ from gitbackup.model.alarm import alarm_in
 from gitbackup.model.commits import CommitInfo, Pushed, Selection, Verdict
 from gitbackup.plan.plan_json import ID
 from gitbackup.restore import trailers
-from gitbackup.ui.language import Language, later
+from gitbackup.ui.words.language import Language, later
 
 
 class Badge(NamedTuple):
