@@ -110,6 +110,7 @@ def test_every_setting_is_on_the_page() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("url", "redis://evil.example"),  # which would be sent the password
         ("on-commit", "touch owned"),
         ("on-failure", "https://example.org/hook"),
         ("rdbDir", "/root"),
@@ -121,7 +122,7 @@ def test_every_setting_is_on_the_page() -> None:
 )
 @pytest.mark.parametrize("act", ["set", "add"])
 @pytest.mark.few(2)
-def test_what_runs_commands_or_names_files_is_changed_in_a_terminal_only(
+def test_what_runs_commands_or_names_files_or_servers_is_changed_in_a_terminal_only(
     site: LiveSite, act: str, name: str, value: str
 ) -> None:
     site.backup.commit(allow_empty=True)
@@ -146,7 +147,7 @@ def test_a_read_only_site_shows_and_changes_nothing(start_site: StartSite) -> No
     assert own(site, "exclude") == ["session:*"]
 
 
-def test_no_password_is_on_the_page_or_taken_from_it(site: LiveSite) -> None:
+def test_no_password_is_on_the_page(site: LiveSite) -> None:
     site.backup.commit(allow_empty=True)
     site.backup.config.set("url", f"redis://user:{SECRET}@db.example.org:6379")
     site.backup.config.set("on-alarm", f"https://example.org/{SECRET}")
@@ -155,19 +156,16 @@ def test_no_password_is_on_the_page_or_taken_from_it(site: LiveSite) -> None:
     assert SECRET not in page.content()
     assert "example.org/..." in page.content()
 
-    form = {"act": "set", "name": "url", "value": f"redis://:{SECRET}2@other.example.org"}
-    assert site.post("/settings/change", form) == 422
-    answer = page.evaluate(
-        """form => fetch("/settings/change", {
-            method: "POST",
-            body: new URLSearchParams(form),
-            headers: {"X-CSRF-Token": document.querySelector('meta[name="csrf"]').content},
-        }).then(sent => sent.text())""",
-        form,
-    )
-    assert SECRET not in answer
-    assert "leave the password out" in answer
-    assert SECRET in (site.repo / ".git/config").read_text()
+
+def test_a_page_names_no_new_place_to_push_to(site: LiveSite, tmp_path: Path) -> None:
+    """Whoever gets hold of a page must not get all backups by one form."""
+    site.backup.commit(allow_empty=True)
+    (tmp_path / "theirs").mkdir()
+    site.page.goto("/settings")
+    for place in (str(tmp_path / "theirs"), "https://evil.example/x.git", "ext::touch owned"):
+        form = {"act": "set", "name": "push-to", "value": place}
+        assert site.post("/settings/change", form) == 400
+    assert own(site, "push-to") == []
 
 
 def test_a_page_says_only_of_what_is_so_that_it_was_done(site: LiveSite) -> None:

@@ -12,6 +12,8 @@ from gitbackup.ui.pages.job import to
 from gitbackup.ui.site import Site
 from gitbackup.ui.words.language import later
 
+NO_REMOTE = later("There is no such remote. A new one is named in a terminal.")
+
 
 def verify(site: Site, request: Request) -> Response:
     """Begin to verify a commit, and lead to the page of that."""
@@ -23,7 +25,7 @@ def push(site: Site, request: Request) -> Response:
     """Begin to push to a remote that there is, and lead to the page of that."""
     remote = site.form(request).get("remote")
     if remote not in [each.remote for each in site.backup().pushed()]:
-        raise UsageError(later("There is no such remote. A new one is named in a terminal."))
+        raise UsageError(NO_REMOTE)
     return begun(site, Push(site.backup, remote))
 
 

@@ -1,7 +1,7 @@
 """The settings: what is in force, where each value comes from, and changing what a page may.
 
-Settings that run commands, name files of this machine, say whom to trust or hold a password are
-shown only: whoever gets at a page must not get at the machine by it.
+Settings that run commands, name files of this machine, say whom to trust, where a password goes, or
+hold one, are shown only: whoever gets at a page must not get at the machine by it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from gitbackup import Backup
 from gitbackup.compare.key_shapes import Nature
 from gitbackup.compare.suggest import Suggestion
 from gitbackup.errors import NoRepository, UsageError
-from gitbackup.live.connection import address
 from gitbackup.model.access import NAMES as ACCESS
 from gitbackup.model.alarm import AlarmRule
 from gitbackup.model.risk import CHECKS
 from gitbackup.settings import OFF, ON_COMMIT, SETTINGS, Config, InForce
 from gitbackup.ui.jobs.suggest_now import SuggestNow
-from gitbackup.ui.pages.safeguards import begun
+from gitbackup.ui.pages.safeguards import NO_REMOTE, begun
 from gitbackup.ui.site import Site
 from gitbackup.ui.words.forms import Form
 from gitbackup.ui.words.language import later
@@ -130,7 +129,7 @@ GROUPS = (
     Group(
         later("The server"),
         (
-            Row("url", later("Where the server is."), "redis://localhost:6379"),
+            Row("url", later("Where the server is."), changes=False),
             *(Row(name, later("As the option of that name."), changes=False) for name in ACCESS),
         ),
     ),
@@ -201,13 +200,15 @@ def change(site: Site, request: Request) -> Response:
     wanted = Change.of(form.all)
     if wanted is None:
         return site.error(request, 403, later("A page cannot change that setting."))
+    backup = site.backup()
+    _expect_known(wanted, backup)
     try:
-        _expect_no_password(wanted)
-        ACTS[wanted.act](site.backup().config, wanted)
+        ACTS[wanted.act](backup.config, wanted)
     except UsageError as error:
-        why = str(error).removeprefix(f"{wanted.name}: ")
-        typed = "" if wanted.name == "url" else " ".join(wanted.values)
-        return _page(site, request, form.get("job"), Wrong(wanted.name, typed, why))
+        wrong = Wrong(
+            wanted.name, " ".join(wanted.values), str(error).removeprefix(f"{wanted.name}: ")
+        )
+        return _page(site, request, form.get("job"), wrong)
     back = "/check" if form.get("back") == "/check" else PATH
     told = {"act": wanted.act, "name": wanted.name, "value": wanted.values}
     told |= {"job": form.get("job")} if "job" in form else {}
@@ -293,13 +294,7 @@ def _remove(config: Config, change: Change) -> None:
         config.remove(change.name, value)
 
 
-def _expect_no_password(change: Change) -> None:
-    """Raise UsageError, in which it is not, for a URL with a password."""
-    for value in change.values if change.name == "url" else ():
-        parsed = address.parse(value)
-        secrets = [told for name, told in parsed.options.items() if "password" in name]
-        if any(secrets) or (parsed.sentinels and parsed.sentinels.password):
-            raise UsageError(
-                "leave the password out, for a page must not have it: gitbackup takes it from the"
-                " variable REDISCLI_AUTH, and `gitbackup config set url` in a terminal keeps it"
-            )
+def _expect_known(wanted: Change, backup: Backup) -> None:
+    """Raise UsageError for a place to push to that is no remote: a page names no new one."""
+    if wanted.name == "push-to" and {*wanted.values} - {each.remote for each in backup.pushed()}:
+        raise UsageError(NO_REMOTE)
