@@ -121,6 +121,7 @@ def test_how_many_keys_changed_by_namespace(history: User) -> None:
         (["--reverse"], ["begin", "raise the limit", "another user"]),
         (["--reverse", "-n", "2"], ["raise the limit", "another user"]),
         (["--grep", "limit", "--grep", "^begin"], ["raise the limit", "begin"]),
+        (["--grep", "^an\\{0,1\\}other"], ["another user"]),
         (["--since", "1 hour ago", "-n", "1"], ["another user"]),
         (["--until", "2000-01-01"], []),
         (["--reverse", "--", "config"], ["begin", "raise the limit"]),

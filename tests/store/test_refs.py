@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import Damaged, UsageError
+from gitbackup.model.commits import Selection
 from gitbackup.store.git.command import Commands
 from gitbackup.store.objects import refs
 from gitbackup.store.repository.repository import Repository
@@ -21,6 +22,20 @@ def test_whatever_git_resolves_is_a_commit_ish(repository: Repository, first: st
         assert repository.resolve(name) == first
     for name in ("HEAD", "main", "@", ":/second", "@{0}", "refs/heads/main"):
         assert repository.resolve(name) == second
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a\\{1,32767\\}", "\\(a*\\)*\\1b", "(((a{1,255}){1,255}){99})", "a" * 1001]
+)
+def test_a_pattern_that_would_take_all_memory_is_refused(
+    repository: Repository, first: str, pattern: str
+) -> None:
+    """As the name of a commit, which is in the address of a page, and as what `log` looks for."""
+    for name in (f":/{pattern}", f"HEAD^{{/{pattern}}}"):
+        with pytest.raises(UsageError, match="repeats too much"):
+            repository.resolve(name)
+    with pytest.raises(UsageError, match="repeats too much"):
+        [*repository.history.records(Selection(grep=(pattern,)))]
 
 
 def test_a_branch_that_is_empty_is_damage(repository: Repository, first: str) -> None:

@@ -15,6 +15,7 @@ from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.store.commits import message
+from gitbackup.store.git import patterns
 from gitbackup.store.git.command import Commands, GitProcess, failure, text
 from gitbackup.store.metadata import notes, rehearsals, word_notes
 from gitbackup.store.objects import refs
@@ -273,7 +274,9 @@ def _options(selection: Selection) -> Iterator[str]:
     for name, moment in (("since", selection.since), ("until", selection.until)):
         if moment is not None:
             yield f"--{name}={moment}"
-    yield from (f"--grep={pattern}" for pattern in selection.grep)
+    for pattern in selection.grep:
+        patterns.expect_modest(pattern)
+        yield f"--grep={pattern}"
     yield from ["--first-parent"] * selection.first_parent
     yield from ["--reverse"] * selection.reverse
     yield from ["--topo-order"] * selection.topological

@@ -12,6 +12,7 @@ from itertools import dropwhile, takewhile
 from gitbackup import wording
 from gitbackup.errors import Busy, Damaged, GitbackupError, UsageError
 from gitbackup.model.commits import RefName
+from gitbackup.store.git import patterns
 from gitbackup.store.git.command import Commands, failure, text
 from gitbackup.store.objects.object_reader import reader_of
 
@@ -118,6 +119,8 @@ def resolve(git: Commands, commit_ish: str) -> str:
     # a name from outside is never an option, and a ^ before it would mean all but that
     if re.match(r"[-^]|\Z", commit_ish) or re.search(r"[\0\r\n]", commit_ish):
         raise _unknown(git, commit_ish)
+    if ":/" in commit_ish or "{/" in commit_ish:  # git looks for a message
+        patterns.expect_modest(commit_ish)
     with suppress(Damaged):  # to name what cannot be read is to name nothing
         # what follows a name may be a part of it, so the name is looked up by itself
         found = reader_of(git).find(commit_ish)
