@@ -36,6 +36,8 @@ def test_a_pattern_that_would_take_all_memory_is_refused(
             repository.resolve(name)
     with pytest.raises(UsageError, match="repeats too much"):
         [*repository.history.records(Selection(grep=(pattern,)))]
+    with pytest.raises(UsageError, match="null byte"):
+        [*repository.history.records(Selection(grep=("a\0",)))]
 
 
 def test_a_branch_that_is_empty_is_damage(repository: Repository, first: str) -> None:

@@ -1,4 +1,4 @@
-"""Patterns of messages. The library that git matches them with takes all memory for some short ones."""
+"""Patterns of messages: for some short ones, the library that git has takes all memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _BACK = re.compile(r"\\[1-9]")
 
 
 def expect_modest(pattern: str) -> None:
-    """Raise UsageError for a pattern that may take gigabytes, or hours."""
+    """Raise UsageError for a pattern that may take gigabytes, or hours, or that git cannot get."""
+    if "\0" in pattern:
+        raise UsageError("no message has a null byte")
     length = len(pattern)
     for words in _TIMES.findall(pattern):
         length *= max(int(word[:6] or 1) for word in words) or 1

@@ -52,7 +52,7 @@ class Asked:
             space=query.get("space"),
             quiet=query.get("quiet") == "1",
             start=max(whole_number(query.get("start", "0"), "start"), 0),
-            db=whole_number(query["db"], "db") if query.get("name") else None,
+            db=whole_number(query.get("db", "0"), "db") if query.get("name") else None,
             name=query.get("name", ""),
             reading=query.get("reading", ""),
         )
