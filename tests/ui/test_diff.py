@@ -278,7 +278,9 @@ def test_what_is_not_there_is_said(site: LiveSite) -> None:
         "/diff?a=nothing&b=HEAD": "nothing",
         "/diff?a=HEAD&b=HEAD&db=0&name=lost": "Neither side has this key.",
         "/diff?a=HEAD&b=HEAD&db=x&name=lost": "'x'",
+        "/diff?a=HEAD&b=HEAD&name=lost": "Neither side has this key.",
         "/diff?a=HEAD&b=HEAD&start=many": "'many'",
+        "/?message=%00": "no message has a null byte",
         "/diff?a=HEAD&b=HEAD&space=db0/lost": "No key of this prefix differs.",
     }.items():
         site.page.goto(path)
