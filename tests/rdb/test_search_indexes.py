@@ -16,21 +16,7 @@ from tests.watching import tree
 
 pytestmark = pytest.mark.long
 
-INDEX = [
-    "ON",
-    "HASH",
-    "PREFIX",
-    "1",
-    "user:",
-    "SCHEMA",
-    "name",
-    "TEXT",
-    "SORTABLE",
-    "city",
-    "TAG",
-    "SEPARATOR",
-    ";",
-]
+INDEX = ("PREFIX", "1", "user:", "SCHEMA", "name", "TEXT", "SORTABLE", "city", "TAG")
 SYNONYMS = ("people", "g1", "boy", "child")
 
 
