@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Self
 
+AGAIN = "run the command again"  # how the sentence of a lost connection ends
+
 
 class GitbackupError(Exception):
     """The base of all: one clear sentence that says what to do. Exit code 1, failed."""

@@ -6,6 +6,8 @@ import fnmatch
 import json
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -105,6 +107,28 @@ def test_a_build_installs_what_the_commands_need_to_tell_their_help() -> None:
     """As the package's own dependencies name it."""
     wheel = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert {*wheel["hooks"]["custom"]["dependencies"]} <= {*PYPROJECT["project"]["dependencies"]}
+
+
+def test_a_build_makes_the_man_pages_with_nothing_else_installed(tmp_path: Path) -> None:
+    """pip builds in an environment that has only what the build names."""
+    wheel = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    there = {*wheel["hooks"]["custom"]["dependencies"]}
+    project = PYPROJECT["project"]
+    extras = [one for extra in project["optional-dependencies"].values() for one in extra]
+    absent = [
+        re.split(r"\W", one)[0] for one in (*project["dependencies"], *extras) if one not in there
+    ]
+    program = """
+import sys
+from pathlib import Path
+sys.modules.update(dict.fromkeys(sys.argv[3:]))  # None: importing it fails
+from gitbackup.cli.manual import write
+print(len(list(write(Path(sys.argv[1]), Path(sys.argv[2])))))
+"""
+    words = [sys.executable, "-c", program, str(PROJECT / "docs"), str(tmp_path), *absent]
+    run = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+    assert int(run.stdout) > len(COMMANDS)
 
 
 def test_all_that_is_in_the_checkout_is_in_the_source_archive() -> None:

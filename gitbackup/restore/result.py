@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from gitbackup.errors import GitbackupError
-from gitbackup.live.connection.connection import AGAIN
+from gitbackup.errors import AGAIN, GitbackupError
 from gitbackup.model.amounts import counted
 from gitbackup.model.file_groups import merged
 from gitbackup.model.keys import Key

@@ -11,14 +11,13 @@ from typing import Any
 from hiredis import ProtocolError, pack_command
 
 from gitbackup import wording
-from gitbackup.errors import PasswordNeeded, ServerError
+from gitbackup.errors import AGAIN, PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.bulk_parser import BulkParser
 from gitbackup.live.connection.bulk_parser import Refusal as Refusal
 from gitbackup.live.connection.error_replies import error, explain, name_of
 from gitbackup.live.connection.reply_shapes import fits
 
-AGAIN = "run the command again"
 ASKING: Command = ("ASKING",)
 NONSENSE = (ProtocolError, MemoryError, RecursionError, TypeError)
 """What it ends in where a reply is none, is beyond all measure, or has a map for a name."""
