@@ -6,13 +6,20 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
+from gitbackup import Backup
 from gitbackup.checks import backups, persistence, server
+from gitbackup.errors import UsageError
+from gitbackup.ui.jobs.jobs import State
+from gitbackup.ui.jobs.safeguards import Verify
 from gitbackup.ui.pages.check import DANGERS
+from gitbackup.ui.pages.safeguards import begun
+from gitbackup.ui.site import Site
 from gitbackup.ui.words.language import Language
 from tests.cli.user import GITBACKUP, surroundings
 from tests.ui.conftest import StartSite
@@ -217,3 +224,22 @@ def test_every_danger_has_its_words_in_each_language(module: object) -> None:
     for danger in found:
         assert DANGERS[danger] == f"If {danger}"
         assert DANGERS[danger] in Language.every()["zh-CN"].texts
+
+
+def test_few_restore_tests_are_at_work_at_once(tmp_path: Path) -> None:
+    """Each has a server of its own: a hundred commits are not tested at the same time."""
+    site, ended = Site(lambda progress: Backup(tmp_path)), Event()
+
+    def work() -> State:
+        ended.wait()
+        return State.DONE
+
+    jobs = [Verify(site.backup, commit) for commit in ("a", "b")]
+    for job in jobs:
+        site.jobs.look(job, work)
+    try:
+        with pytest.raises(UsageError, match="wait for them"):
+            begun(site, Verify(site.backup, "c"))
+    finally:
+        ended.set()
+    assert all(site.jobs.settle(job, 60) for job in jobs)

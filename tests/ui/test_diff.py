@@ -7,12 +7,14 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
+from threading import Lock
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
 from gitbackup import Backup
+from gitbackup.compare.diff import Diff
 from gitbackup.format import codec
 from gitbackup.format.patterns import literal
 from gitbackup.model.changes import Action, KeyChange
@@ -23,6 +25,7 @@ from gitbackup.ui.views.pairs import Pair, Pairs
 from gitbackup.ui.words.commands import glob_of
 from tests import histories
 from tests.report.test_html import EVIL
+from tests.servers import StartServer
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
 
@@ -465,6 +468,31 @@ def test_two_commits_are_compared_once(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("gitbackup.ui.views.pairs.MOST_KEPT", 1)
     compared(1)
     assert compared(0) is not found[0]
+
+
+def test_one_reader_reads_the_database_at_a_time(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks later gets what was read later."""
+    server = start_server()
+    backup = Backup(tmp_path / "data", server.url)
+    head = backup.commit("begin", allow_empty=True).commit or ""
+    pairs, real, one = Pairs(), Backup.diff, Lock()
+
+    def alone(self: Backup, *args: Any, **options: Any) -> Diff:
+        assert one.acquire(blocking=False)
+        try:
+            return real(self, *args, **options)
+        finally:
+            one.release()
+
+    monkeypatch.setattr(Backup, "diff", alone)
+    with ThreadPoolExecutor(8) as pool:
+        again = [*pool.map(lambda _: pairs.live(Backup(backup.path, server.url), head), range(8))]
+    assert {pair.before for pair in again} == {head}
+    with server.client() as client:
+        client.set("a", "1")
+    assert len(pairs.live(backup, head).groups) == 1
 
 
 def change(name: str, action: Action, db: int = 0) -> KeyChange:

@@ -11,7 +11,7 @@ import pytest
 from gitbackup.ui.door.gate import LOOPBACK
 from gitbackup.ui.door.headers import ALWAYS
 from gitbackup.ui.pages import ROUTES
-from gitbackup.ui.words.forms import MOST_BYTES
+from gitbackup.ui.words.forms import MOST_BYTES, MOST_FIELDS
 from tests.servers import start_one
 from tests.ui.live_site import LiveSite
 from tests.ui.strangers import FORM, Answer, Stranger
@@ -303,7 +303,11 @@ def test_the_policy_forbids_what_is_inline_or_foreign() -> None:
 
 def test_a_form_has_a_greatest_length(known: Stranger, unknown: Stranger) -> None:
     """Told or not; and before the login it is short."""
-    big = {"csrf": csrf_of(known.get("/")), "a": "b" * MOST_BYTES}
+    token = csrf_of(known.get("/"))
+    many = b"csrf=" + token.encode() + b"&a=" * MOST_FIELDS
+    form = {"origin": known.origin, "content_type": FORM}
+    assert known.ask(known.written("POST", "/restore", many, **form)).status == 400
+    big = {"csrf": token, "a": "b" * MOST_BYTES}
     assert known.post("/", big).status == 413
     head = known.written(
         "POST", "/", b"", origin=known.origin, content_type=FORM, transfer_encoding="chunked"

@@ -12,6 +12,9 @@ from gitbackup.ui.pages.job import to
 from gitbackup.ui.site import Site
 from gitbackup.ui.words.language import later
 
+AT_A_TIME = 2
+"""Jobs of one kind that are at work."""
+
 NO_REMOTE = later("There is no such remote. A new one is named in a terminal.")
 
 
@@ -30,9 +33,13 @@ def push(site: Site, request: Request) -> Response:
 
 
 def begun(site: Site, job: WholeCheck | Verify | Push | SuggestNow) -> Response:
-    """Begin a job unless one does the same already, and lead to its page."""
+    """Begin a job unless one does the same already, and lead to its page. Raises UsageError if
+    others of its kind are at work: each may have a server or a connection of its own."""
     known = site.jobs.working(job)
     if known:
         return to(site, known)
+    others = [each for each in site.jobs.newest() if each.works and each.kind == job.kind]
+    if len(others) >= AT_A_TIME:
+        raise UsageError(later("Others of this kind are at work already: wait for them."))
     site.jobs.look(job, job.work)
     return to(site, job)

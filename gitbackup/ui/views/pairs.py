@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -86,6 +87,8 @@ class Pairs:
         self._making = dict[tuple[object, ...], threading.Lock]()
         self._known: OrderedDict[tuple[object, ...], Pair] = OrderedDict()
         self._readings: OrderedDict[str, Pair] = OrderedDict()
+        self._reads = threading.Lock()
+        self._last = dict[tuple[object, ...], tuple[float, str]]()  # when it began, and its name
 
     def of(self, backup: Backup, before: str, after: str) -> Pair:
         """Return what differs between two commits, given by id; `EMPTY_TREE` is nothing."""
@@ -122,14 +125,28 @@ class Pairs:
         return len(repository_of(backup).changed_files(older, after)) <= QUICK
 
     def live(self, backup: Backup, before: str) -> Pair:
-        """Read the database, and return how it differs from a commit."""
-        found = backup.diff(before, every=True)
-        pair = _pair(backup, before, found, datetime.now(UTC), secrets.token_urlsafe(12))
+        """Read the database, and return how it differs from a commit.
+
+        One reader does so at a time, for it takes memory in proportion to the database. Those who
+        have asked before it began get the same.
+        """
+        asked, place = time.monotonic(), _place(backup, before, "")
+        with self._reads:
+            began, last = self._last.get(place, (0.0, ""))
+            pair = self.reading(last) if began > asked else None
+            if pair is None:
+                began = time.monotonic()
+                found = backup.diff(before, every=True)
+                pair = _pair(backup, before, found, datetime.now(UTC), secrets.token_urlsafe(12))
+                self._last = {place: (began, pair.reading)}
+                self._keep_reading(pair)
+        return pair
+
+    def _keep_reading(self, pair: Pair) -> None:
         with self._lock:
             self._readings[pair.reading] = pair
             while len(self._readings) > READINGS:
                 self._readings.popitem(last=False)
-        return pair
 
     def reading(self, name: str) -> Pair | None:
         """Return what was read of the database for a view; None if that is kept no longer."""

@@ -13,6 +13,8 @@ MOST_BYTES = 8 << 20
 
 TYPE = "application/x-www-form-urlencoded"
 
+MOST_FIELDS = 20_000
+
 _STATE = "gitbackup.form"
 
 
@@ -26,7 +28,11 @@ class Form:
     def __init__(self, body: bytes) -> None:
         try:
             self._fields = parse_qs(
-                body.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict"
+                body.decode("ascii"),
+                keep_blank_values=True,
+                encoding="utf-8",
+                errors="strict",
+                max_num_fields=MOST_FIELDS,
             )
         except ValueError:
             raise UsageError("the form is not encoded as a browser encodes it") from None
