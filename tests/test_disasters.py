@@ -241,6 +241,28 @@ def test_the_history_is_lost(owner: Owner) -> None:
 
 
 @pytest.mark.long
+def test_the_history_is_lost_and_what_was_pushed_is_encrypted(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes back with the passphrase, and later commits are pushed without it."""
+    monkeypatch.setenv("GITBACKUP_PASSPHRASE", "a horse")
+    shutil.rmtree(owner.home / "Dropbox")
+    (owner.home / "Dropbox").mkdir()
+    owner.types("git -C data-git-backup remote remove origin")
+    code, said = owner.types("gitbackup push ~/Dropbox --passphrase")
+    assert code == 0, said
+    before = owner.digest()
+    shutil.rmtree(owner.folder / "data-git-backup")
+    recovers(owner, "history lost, encrypted", before)
+    monkeypatch.delenv("GITBACKUP_PASSPHRASE")
+    with owner.redis as client:
+        client.set("config", "changed since")
+    code, said = owner.types("gitbackup commit")
+    assert code == 0, said
+    assert "pushed 1 commit to origin" in said
+
+
+@pytest.mark.long
 def test_the_machine_is_lost(owner: Owner, tmp_path: Path) -> None:
     """All that is left is what a cloud drive has of the folder; the rest is another machine's."""
     before = owner.digest()

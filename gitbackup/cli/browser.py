@@ -49,7 +49,10 @@ def expect_installed() -> None:
         import gitbackup.ui.serve  # noqa: F401  also below: no other command needs it
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        raise UsageError(f"{package} is not installed: pip install 'gitbackup[ui]'") from None
+        raise UsageError(
+            f"{package} is not installed: pip install 'gitbackup[ui]', or with pipx: pipx inject"
+            " gitbackup jinja2 starlette uvicorn"
+        ) from None
 
 
 def serve(

@@ -13,6 +13,7 @@ from gitbackup.errors import Busy, GitbackupError
 from gitbackup.format import names
 from gitbackup.kinds.search_index import lacks_search_options, parse
 from gitbackup.live.server.search_indexes import SearchIndexes
+from gitbackup.model.amounts import counted
 from gitbackup.model.replicas import ReplicaRead
 from gitbackup.plan.command import command_words
 from gitbackup.plan.plan_json import read_how
@@ -129,7 +130,8 @@ def surprises(
     last = sum(int(count) for count in _KEYS.findall(trailer))
     if last >= MANY and keys < last * FEW:
         sentences.append(
-            f"only {keys:,} keys, but the last commit has {last:,}: is this the right server?"
+            f"only {counted(keys, 'key')}, but the last commit has {last:,}: is this the right"
+            " server?"
         )
     before = known.files.get(file_format.MANIFEST)
     if before and before != capture.files[file_format.MANIFEST]:

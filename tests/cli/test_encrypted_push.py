@@ -235,7 +235,8 @@ def test_without_the_package_one_sentence_says_what_to_install(user: User, key: 
     done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "gitbackup: encryption needs the Python package pyrage: pip install 'gitbackup[encrypt]'\n"
+        "gitbackup: encryption needs the Python package pyrage: pip install 'gitbackup[encrypt]',"
+        " or with pipx: pipx inject gitbackup pyrage\n"
     )
     assert shutil.which("git")
     assert not list(Path("cloud").iterdir())

@@ -118,7 +118,7 @@ def test_each_command_does_what_the_text_says(
     monkeypatch.delenv("GITBACKUP_PASSPHRASE")
     machine = start_server("valkey")
     lines = commands(Path("cloud/RESTORE.txt").read_text("utf-8"))
-    assert lines[0][0] == f"pip install {'gitbackup' if kind == 'plain' else QUOTED}"
+    assert lines[0][0] == f"pipx install {'./gitbackup' if kind == 'plain' else QUOTED}"
     for part in (lines[0][1:], lines[1]):
         folders = [tmp_path / f"new-{number}" for number in range(2 if kind == "both" else 1)]
         for number, folder in enumerate(folders):
@@ -133,7 +133,7 @@ def test_each_command_does_what_the_text_says(
             shutil.rmtree(folder)
 
 
-QUOTED = "'gitbackup[encrypt]'"
+QUOTED = "'./gitbackup[encrypt]'"
 
 
 @settings(max_examples=5)

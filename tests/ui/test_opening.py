@@ -98,7 +98,10 @@ def test_packages_that_are_missing_are_named(missing: str, words: list[str]) -> 
         text=True,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"gitbackup: {missing} is not installed: pip install 'gitbackup[ui]'\n"
+    assert done.stderr == (
+        f"gitbackup: {missing} is not installed: pip install 'gitbackup[ui]', or with pipx: pipx"
+        " inject gitbackup jinja2 starlette uvicorn\n"
+    )
 
 
 def test_the_server_s_password_is_asked_for_at_the_start(start_server: StartServer) -> None:

@@ -99,7 +99,7 @@ def ui(
     another browser, or send the signal USR1. Ctrl-C ends it.
 
 
-    It needs an extra: pip install 'gitbackup[ui]'
+    It needs an extra: in a checkout, pipx install '.[ui]'
     """
     expect_installed()
     if (tls_cert is None) != (tls_key is None):

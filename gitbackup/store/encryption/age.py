@@ -244,6 +244,7 @@ def _pyrage() -> Any:
         import pyrage  # deferred: it is an extra, and only encrypted bundles need it
     except ImportError:
         raise GitbackupError(
-            "encryption needs the Python package pyrage: pip install 'gitbackup[encrypt]'"
+            "encryption needs the Python package pyrage: pip install 'gitbackup[encrypt]', or with"
+            " pipx: pipx inject gitbackup pyrage"
         ) from None
     return pyrage

@@ -59,7 +59,7 @@ def text(bundle: str, name: str, to: Sequence[str], key_file: str, by_key: str) 
         "AND_KEY": "".join([" and ", ", or ".join(needed)]) if needed else "",
         "AND_AGE": ", and age" if to else "",
         "TO": "\n".join(f"  {key}" for key in keys),
-        "PACKAGE": "'gitbackup[encrypt]'" if to else "gitbackup",
+        "PACKAGE": "'./gitbackup[encrypt]'" if to else "./gitbackup",
         "ARG": _argument(bundle),
         "PLAIN_ARG": _argument(plain),
         "KEY_ARG": _argument(key_file),
