@@ -29,6 +29,18 @@ def test_what_is_known_is_of_head(live: Live) -> None:
     assert not sight.status.summary.counts
 
 
+def test_who_asks_anew_is_never_told_that_nothing_was_written(
+    live: Live, valkey: LiveServer
+) -> None:
+    """However soon after the last comparison."""
+    live.sight(30)
+    with valkey.client() as client:
+        client.set("other", "value")
+    sight = live.sight(30, fresh=True)
+    assert sight.status is not None
+    assert sight.stale or sight.status.summary.counts.added == 1
+
+
 def test_nothing_is_compared_while_the_site_is_busy(valkey: LiveServer, tmp_path: Path) -> None:
     """What a restore has written half is no change of somebody's."""
     Backup(tmp_path / "data", valkey.url).commit(allow_empty=True)

@@ -62,6 +62,11 @@ def test_keys_are_found_by_a_word_a_pattern_a_type(filled: LiveSite) -> None:
     }.items():
         page.goto(path)
         assert sorted(found(page)) == keys
+    assert "Nothing was found." in page.inner_text("main")
+    page.goto(search("apikey:2"))
+    page.get_by_role("link", name="Look in the history").click()
+    page.wait_for_url("**over=history")
+    assert "apikey:2" in names(page)
     assert "That is all." in page.inner_text("main")
 
 
@@ -136,7 +141,7 @@ def test_what_is_masked_is_not_found(site: LiveSite) -> None:
         search("apikey:1 token = canary", by="when"),
     ):
         site.page.goto(path)
-        assert "That is all." in site.page.inner_text("main")
+        assert "Nothing was found." in site.page.inner_text("main")
         assert (found(site.page), names(site.page)) == ([], [])
     site.page.goto(search("alice", by="value", over="history"))
     assert names(site.page) == ["apikey:1"]

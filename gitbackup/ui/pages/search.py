@@ -109,6 +109,11 @@ class Query:
         told = {name: value for name, value in vars(self).items() if value != getattr(usual, name)}
         return f"/search?{urlencode(told, errors='surrogatepass')}"
 
+    @property
+    def everywhere(self) -> Query:
+        """The same search in the history."""
+        return replace(self, over=HISTORY, start="", skip=0)
+
     def command(self) -> str:
         """Return the command that finds the same; for a value, always in the history."""
         db = f" --db {self.db}" if self.db else ""

@@ -152,7 +152,7 @@ def page(site: Site, request: Request) -> Response:
         problem = str(error)
     days = [(day, [*rows]) for day, rows in groupby(commits.rows, lambda row: row.info.date.date())]
     told = {"days": days, "wanted": wanted, "problem": problem, **commits._asdict()}
-    told |= _of_live(site.live.sight(AT_FIRST))
+    told |= _of_live(site.live.sight(AT_FIRST, fresh=True))
     told["standing"] = standing(site, backup)
     return site.page(request, "timeline.html", status=400 if problem else 200, **told)
 

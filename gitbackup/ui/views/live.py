@@ -88,29 +88,33 @@ class Live:
         self._sight = Sight()
         self._repository: Repository | None = None
         self._working = False
-        self._asked = False
+        self._asked = self._fresh = False
         self._probed = float("-inf")
         self._looked = float("-inf")
         self._took = 0.0
         self._mark: tuple[object, ...] | None = None
         """The mark of the server and HEAD when they were last compared."""
 
-    def sight(self, patience: float = 0.0, *, look: bool = False) -> Sight:
+    def sight(self, patience: float = 0.0, *, fresh: bool = False, look: bool = False) -> Sight:
         """Return what is known, and see in the background whether it still holds.
 
-        Where nothing is known of HEAD yet, it is waited for so many seconds. With `look`, the
-        database is compared now, however large it is.
+        Where nothing is known of HEAD yet, it is waited for so many seconds; with `fresh`, the
+        server is asked at once, and that is waited for. With `look`, the database is compared now,
+        however large it is.
         """
         head = self.head()
         with self._changed:
             if look:
                 self._asked = True
                 self._tell(looking=True)
-            due = time.monotonic() - self._probed >= PROBED or self._is_behind(head)
+            self._fresh = self._fresh or fresh
+            due = fresh or time.monotonic() - self._probed >= PROBED or self._is_behind(head)
             if not self._working and (due or self._asked):
                 self._working = True
                 threading.Thread(target=self._work, name="live", daemon=True).start()
-            self._changed.wait_for(lambda: not self._working or self._sight.knows(head), patience)
+            self._changed.wait_for(
+                lambda: not self._working or (self._sight.knows(head) and not fresh), patience
+            )
             return self._sight
 
     def _is_behind(self, head: str | None) -> bool:
@@ -142,6 +146,7 @@ class Live:
     def _see(self) -> None:
         with self._changed:
             asked, self._asked = self._asked, False
+            fresh, self._fresh = self._fresh, False
         backup = self._opened(_Counted(self._tell))
         head = backup.repository.head() if backup.repository else None
         seen = pulse(backup.server)
@@ -153,7 +158,7 @@ class Live:
             self._tell(state=State.KNOWN, head=None, status=None, stale=False, **now)
         elif known and not asked and mark is not None and mark == self._mark:
             self._tell(state=State.KNOWN, at=datetime.now(UTC), stale=False, **now)
-        elif asked or not (waits or self._busy() or self._is_too_soon(known)):
+        elif asked or not (waits or self._busy() or self._is_too_soon(known and not fresh)):
             self._tell(looking=True, **now)
             self._look(backup, head, mark)
         else:
@@ -161,8 +166,8 @@ class Live:
             self._tell(state=state, stale=known and mark is not None, **now)
 
     def _is_too_soon(self, known: bool) -> bool:
-        """Return whether the last comparison is only just over; of a HEAD that is not `known`, it
-        may be nearer."""
+        """Return whether the last comparison is only just over; of a HEAD that is not `known`, or
+        for a person who asks anew, it may be nearer."""
         waited = time.monotonic() - self._looked
         return waited < (max(LEAST, SHARE * self._took) if known else self._took)
 
