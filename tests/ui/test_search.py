@@ -93,6 +93,7 @@ def test_the_history_is_searched_by_key_value_and_condition(filled: LiveSite) ->
     assert page.locator("h2 a").all_inner_texts()[0].endswith("blue and 99")
     assert names(page) == ["config"]
     page.get_by_role("link", name="config").click()
+    page.wait_for_load_state()
     assert page.inner_text("h1") == "config"
     assert "99" in page.inner_text("dl")
 
