@@ -58,6 +58,7 @@ def test_it_says_what_the_command_says(site: LiveSite) -> None:
     expect(site.page.locator(".verdicts")).to_contain_text(f"{len(told) - len(bad)} ok")
 
 
+@pytest.mark.long
 def test_the_whole_database_is_compared_where_that_is_asked_for(site: LiveSite) -> None:
     site.redis.set("key", "value")
     site.backup.commit()
@@ -73,6 +74,7 @@ def test_the_whole_database_is_compared_where_that_is_asked_for(site: LiveSite) 
     expect(page.get_by_role("checkbox", name="compare the whole database")).to_be_checked()
 
 
+@pytest.mark.long
 def test_the_last_commit_is_tested(site: LiveSite) -> None:
     site.redis.mset({"a": "1", "b": "2"})
     site.backup.commit("first commit")
@@ -91,6 +93,7 @@ def test_the_last_commit_is_tested(site: LiveSite) -> None:
     expect(page.locator("#rehearsal")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_any_commit_is_tested_from_its_own_page(site: LiveSite) -> None:
     site.redis.set("a", "1")
     site.backup.commit("first commit")
@@ -107,6 +110,7 @@ def test_any_commit_is_tested_from_its_own_page(site: LiveSite) -> None:
     assert site.backup.rehearsal("HEAD") is None
 
 
+@pytest.mark.long
 def test_a_remote_gets_what_it_lacks(site: LiveSite, tmp_path: Path) -> None:
     site.redis.set("key", "value")
     site.backup.commit()
@@ -128,6 +132,7 @@ def test_a_remote_gets_what_it_lacks(site: LiveSite, tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.long
 def test_a_push_that_fails_says_why(site: LiveSite, tmp_path: Path) -> None:
     site.redis.set("key", "value")
     site.backup.commit()
@@ -160,6 +165,7 @@ def test_a_risk_is_accepted_and_no_longer_accepted(site: LiveSite) -> None:
     assert site.backup.config.in_force("accept") == []
 
 
+@pytest.mark.long
 def test_it_shows_the_remotes_and_the_restore_tests(site: LiveSite, tmp_path: Path) -> None:
     site.redis.set("key", "value")
     site.backup.commit("first commit")
@@ -192,6 +198,7 @@ def test_a_read_only_site_accepts_nothing(start_site: StartSite) -> None:
     expect(site.page.get_by_role("button", name="Accept this risk")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_before_the_first_commit_it_says_how_to_begin(site: LiveSite) -> None:
     site.page.goto("/check")
 
@@ -199,6 +206,7 @@ def test_before_the_first_commit_it_says_how_to_begin(site: LiveSite) -> None:
     expect(site.page.locator("#commit").get_by_role("link", name="Commit")).to_be_visible()
 
 
+@pytest.mark.long
 def test_without_the_server_the_copies_and_restore_tests_are_still_there(site: LiveSite) -> None:
     site.redis.set("key", "value")
     site.backup.commit()

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from gitbackup import Backup
 from gitbackup.compare.diff import Diff
@@ -71,6 +71,7 @@ def test_a_commit_shows_what_changed_inside_its_keys(site: LiveSite) -> None:
     assert site.page.inner_text(".total").split() == ["+1", "added", "~2", "changed"]
 
 
+@pytest.mark.long
 def test_old_and_new_are_side_by_side_where_there_is_room(site: LiveSite) -> None:
     site.redis.set("config", "one\ntwo\nthree\n")
     commit(site, "begin")
@@ -120,6 +121,7 @@ def test_large_and_quiet_groups_are_folded_and_come_when_they_are_opened(site: L
     assert site.page.locator("[data-more]").count() == 0
 
 
+@pytest.mark.long
 def test_a_group_has_an_address_of_its_own(site: LiveSite) -> None:
     """Its pages follow one another, also where no script runs."""
     for number in range(60):
@@ -202,12 +204,13 @@ def test_a_commit_against_the_database_says_when_it_was_read(site: LiveSite) -> 
     site.page.wait_for_selector("text=usage:00")
     assert rows(site.page, "usage:00") == ['"1" "2" #']
     site.page.get_by_role("link", name="config").click()
-    assert '"first"' in site.page.inner_text("dl")
+    expect(site.page.locator("dl").first).to_contain_text('"first"')
     site.page.goto("/diff?a=HEAD&b=")
     site.page.wait_for_selector(".item")
     assert rows(site.page, "config") == ['"second" #']
 
 
+@pytest.mark.long
 def test_a_reading_that_is_not_kept_is_made_again(site: LiveSite) -> None:
     site.redis.set("config", "first")
     commit(site, "begin")
@@ -218,6 +221,7 @@ def test_a_reading_that_is_not_kept_is_made_again(site: LiveSite) -> None:
     assert names(site.page) == ["config"]
 
 
+@pytest.mark.long
 def test_a_server_that_is_away_is_said_where_its_data_would_be(site: LiveSite) -> None:
     site.redis.set("config", "first")
     commit(site, "begin")
@@ -231,6 +235,7 @@ def test_a_server_that_is_away_is_said_where_its_data_would_be(site: LiveSite) -
     assert site.page.get_by_role("button", name="Try again").count() == 1
 
 
+@pytest.mark.long
 def test_the_first_commit_is_compared_with_nothing(site: LiveSite) -> None:
     site.redis.set("config", "first")
     new = commit(site, "begin")
@@ -271,6 +276,7 @@ def test_commits_lead_to_their_neighbours_and_to_each_parent(site: LiveSite) -> 
     assert rows(site.page, "config") == ['"0" "2" #']
 
 
+@pytest.mark.long
 def test_what_is_not_there_is_said(site: LiveSite) -> None:
     site.redis.set("config", "first")
     commit(site, "begin")
@@ -312,6 +318,7 @@ def test_what_is_masked_is_in_no_page(site: LiveSite) -> None:
     assert "alice" not in site.page.content()
 
 
+@pytest.mark.long
 def test_hostile_keys_and_values_are_text(site: LiveSite) -> None:
     """In every field: names, fields, members, values, documents, lines, and what commits say."""
     steer = "a\u202eb\u2066\x00\x1b[31m"
@@ -388,6 +395,7 @@ def test_the_keyboard_moves_through_the_keys(site: LiveSite) -> None:
     assert names(site.page) == ["a:1"]
 
 
+@pytest.mark.long
 def test_a_command_names_exactly_the_key(site: LiveSite) -> None:
     """Whatever is in its name, as bash reads it; it shows what the page shows."""
     names = [
@@ -424,6 +432,7 @@ def test_a_command_names_exactly_the_key(site: LiveSite) -> None:
     assert ("it's *" in shown.stdout, "it's more" in shown.stdout) == (True, False)
 
 
+@pytest.mark.long
 def test_a_long_look_for_a_text_goes_on(site: LiveSite) -> None:
     """It stands on one page, and each key once."""
     for number in range(60):

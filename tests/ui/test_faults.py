@@ -175,6 +175,7 @@ def test_a_fault_of_ours_tells_where_it_is(monkeypatch: pytest.MonkeyPatch) -> N
     ]
 
 
+@pytest.mark.long
 def test_a_page_that_never_ends_does_not_keep_the_site_from_ending(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -27,6 +27,7 @@ def test_the_address_is_in_no_history(site: LiveSite) -> None:
     assert site.page.url == "about:blank"
 
 
+@pytest.mark.long
 def test_whoever_logs_out_leaves_nothing_on_the_screen(site: LiveSite) -> None:
     """In any tab: neither by a click nor by the button that leads back."""
     site.redis.set("key", "value")

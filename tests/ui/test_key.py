@@ -70,6 +70,7 @@ def test_the_history_has_each_version_and_where_it_went(site: LiveSite) -> None:
     assert site.page.inner_text(".about").startswith("as of")
 
 
+@pytest.mark.long
 def test_a_chart_follows_a_field(site: LiveSite) -> None:
     for number in (5, 9):
         site.redis.hset("usage", mapping={"requests": number, "model": "a", "tokens": 2})
@@ -83,6 +84,7 @@ def test_a_chart_follows_a_field(site: LiveSite) -> None:
     assert str(chart.get_attribute("aria-label")).startswith("requests: 5 at first, 9 at last.")
 
 
+@pytest.mark.long
 def test_where_each_part_is_from(site: LiveSite) -> None:
     site.redis.set("config", json.dumps({"daily": 1, "hourly": 2}))
     commit(site, "begin")
@@ -198,6 +200,7 @@ def test_a_large_value_is_bounded_until_all_of_it_is_asked_for(site: LiveSite) -
     assert site.page.locator(".rows > div").count() == 1000
 
 
+@pytest.mark.long
 def test_hostile_values_are_text(site: LiveSite) -> None:
     """Names, fields, members, documents, and what steers text, on every page of a key."""
     steer = "a\u202eb\u2066\x00\x1b[31m"
@@ -219,6 +222,7 @@ def test_hostile_values_are_text(site: LiveSite) -> None:
             assert [c for c in "\u202e\u2066\x00\x1b" if c in content] == []
 
 
+@pytest.mark.long
 def test_names_that_are_no_text_have_an_address(site: LiveSite) -> None:
     site.redis.set(b"bin\xff*", "1")
     commit(site, "begin")

@@ -202,6 +202,7 @@ def test_what_is_said_in_english_is_marked_as_such(start_site: StartSite) -> Non
     expect(site.page.get_by_role("alert").locator("[lang=en]")).to_be_visible()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "back", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"]
 )

@@ -83,6 +83,7 @@ def test_a_signal_asks_for_another_address(start_alone: StartSite) -> None:
     assert [one.get("/").status == 401 for one in (first, second)] == [False, False]
 
 
+@pytest.mark.long
 def test_enter_asks_for_another_address(start_server: StartServer) -> None:
     ours, theirs = pty.openpty()
     command = [*GITBACKUP, "ui", "--no-browser", "--port", "0", "--url", start_server().url]
@@ -106,6 +107,7 @@ def test_enter_asks_for_another_address(start_server: StartServer) -> None:
         os.close(ours)
 
 
+@pytest.mark.long
 def test_a_login_that_is_idle_ends(start_alone: StartSite) -> None:
     """What a page asks for by itself is no use of it."""
     site = start_alone("--idle", "0.02")

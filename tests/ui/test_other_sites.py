@@ -96,6 +96,7 @@ def commits(site: LiveSite) -> int:
 
 
 @NAMES
+@pytest.mark.long
 def test_a_form_of_another_page_changes_nothing(
     filled: LiveSite, other: Other, tab_at: TabAt, name: str
 ) -> None:

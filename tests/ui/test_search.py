@@ -79,6 +79,7 @@ def test_values_are_found_with_what_is_around_them(filled: LiveSite) -> None:
     assert filled.page.inner_text("h1") == "config"
 
 
+@pytest.mark.long
 def test_the_history_is_searched_by_key_value_and_condition(filled: LiveSite) -> None:
     page = filled.page
 
@@ -98,6 +99,7 @@ def test_the_history_is_searched_by_key_value_and_condition(filled: LiveSite) ->
     assert "99" in page.inner_text("dl")
 
 
+@pytest.mark.long
 def test_what_cannot_be_looked_for_is_said(filled: LiveSite) -> None:
     for path, said in {
         search("nonsense", by="when"): "is not a condition",
@@ -109,6 +111,7 @@ def test_what_cannot_be_looked_for_is_said(filled: LiveSite) -> None:
         assert said in filled.page.inner_text("[role=alert]")
 
 
+@pytest.mark.long
 def test_many_keys_come_a_page_at_a_time(site: LiveSite) -> None:
     """Each once, by the keyboard, too."""
     for number in range(130):
@@ -149,6 +152,7 @@ def test_what_is_masked_is_not_found(site: LiveSite) -> None:
     assert "canary" not in site.page.content()
 
 
+@pytest.mark.long
 def test_hostile_words_and_values_are_text(site: LiveSite) -> None:
     steer = "a\u202eb\u2066\x00\x1b[31m"
     for evil in (*EVIL, steer):
@@ -166,6 +170,7 @@ def test_hostile_words_and_values_are_text(site: LiveSite) -> None:
             assert [c for c in "\u202e\u2066\x00\x1b" if c in content] == []
 
 
+@pytest.mark.long
 def test_a_search_speaks_chinese(start_site: StartSite) -> None:
     site = start_site(locale="zh-CN")
     site.redis.mset({"用户:张三": "你好世界", "用户:李四": "再见"})

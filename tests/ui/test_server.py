@@ -82,6 +82,7 @@ def test_one_commit_is_a_table_without_a_plot(site: LiveSite) -> None:
     expect(site.page.locator(".chart svg[role=img]")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_hostile_names_are_text(site: LiveSite) -> None:
     site.redis.set("<script>alert(1)</script>:x", "1")
     site.backup.commit()
@@ -121,6 +122,7 @@ def test_what_the_user_may_not_ask_is_not_known(start_site: StartSite, site: Liv
     expect(site.page.get_by_role("region", name="Server").last).to_contain_text("permission")
 
 
+@pytest.mark.long
 def test_a_phone_has_a_plot_of_its_own_width(start_site: StartSite) -> None:
     site = start_site(viewport={"width": 390, "height": 800})
     site.redis.set("a:1", "1")

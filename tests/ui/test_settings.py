@@ -40,6 +40,7 @@ def test_a_pattern_is_added_and_removed(site: LiveSite) -> None:
     assert own(site, "exclude") == []
 
 
+@pytest.mark.long
 def test_a_choice_and_a_number_are_set_and_removed(site: LiveSite) -> None:
     site.backup.commit(allow_empty=True)
     page = site.page
@@ -78,6 +79,7 @@ def test_what_is_not_valid_is_said_at_its_field(site: LiveSite) -> None:
     assert own(site, "alarm-keys") == []
 
 
+@pytest.mark.long
 def test_it_tells_where_each_value_is_from(
     start_site: StartSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +109,7 @@ def test_every_setting_is_on_the_page() -> None:
     assert {each.name for each in SETTINGS} == ROWS.keys()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -157,6 +160,7 @@ def test_no_password_is_on_the_page(site: LiveSite) -> None:
     assert "example.org/..." in page.content()
 
 
+@pytest.mark.long
 def test_a_page_names_no_new_place_to_push_to(site: LiveSite, tmp_path: Path) -> None:
     """Whoever gets hold of a page must not get all backups by one form."""
     site.backup.commit(allow_empty=True)
@@ -168,6 +172,7 @@ def test_a_page_names_no_new_place_to_push_to(site: LiveSite, tmp_path: Path) ->
     assert own(site, "push-to") == []
 
 
+@pytest.mark.long
 def test_a_page_says_only_of_what_is_so_that_it_was_done(site: LiveSite) -> None:
     """Whatever address somebody was led to."""
     site.backup.commit(allow_empty=True)
@@ -180,6 +185,7 @@ def test_a_page_says_only_of_what_is_so_that_it_was_done(site: LiveSite) -> None
     expect(site.page.get_by_role("status")).to_contain_text("Added to exclude: session:*")
 
 
+@pytest.mark.long
 def test_hostile_values_are_text(site: LiveSite) -> None:
     site.backup.commit(allow_empty=True)
     hostile = "<img src=x onerror=alert(1)>\u202e'\"&*"
@@ -196,6 +202,7 @@ def test_hostile_values_are_text(site: LiveSite) -> None:
     assert own(site, "exclude") == []
 
 
+@pytest.mark.long
 def test_suggestions_are_applied(site: LiveSite) -> None:
     for turn in range(4):
         site.redis.mset({f"stats:{page}": turn * 10 + page for page in range(12)})

@@ -200,6 +200,7 @@ def test_a_login_that_has_ended_is_told(site: LiveSite) -> None:
     expect(said(site.page)).to_have_text(re.compile("This login has ended"), timeout=30_000)
 
 
+@pytest.mark.long
 def test_pages_of_commits_go_back_to_the_first(site: LiveSite) -> None:
     site.redis.set("key", "value")
     site.backup.commit("first commit")
@@ -240,6 +241,7 @@ def test_commits_are_filtered_by_message_and_key_and_day(site: LiveSite) -> None
     assert commits(site.page).count() == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
@@ -288,6 +290,7 @@ def test_badges_tell_what_else_is_known_of_commits(site: LiveSite, tmp_path: Pat
     assert all("point in time" in fact for fact in facts)
 
 
+@pytest.mark.long
 def test_commits_that_nobody_could_sum_up_at_first_are_summed_up_later(site: LiveSite) -> None:
     site.redis.set("user:1", "a")
     site.backup.commit()
@@ -299,6 +302,7 @@ def test_commits_that_nobody_could_sum_up_at_first_are_summed_up_later(site: Liv
     expect(site.page.locator(".few li")).to_have_text([re.compile("user")])
 
 
+@pytest.mark.long
 def test_a_commit_made_by_hand_is_summed_up_as_well(site: LiveSite) -> None:
     """Though it says nothing of itself; and what it names is no link unless it is a commit."""
     site.redis.mset({"user:1": "a", "user:2": "b"})
@@ -318,6 +322,7 @@ def test_a_commit_made_by_hand_is_summed_up_as_well(site: LiveSite) -> None:
     assert row.locator("a").count() == 1
 
 
+@pytest.mark.long
 def test_a_commit_that_is_lost_hides_only_those_before_it(site: LiveSite) -> None:
     for number in range(3):
         site.redis.set("key", number)
@@ -332,6 +337,7 @@ def test_a_commit_that_is_lost_hides_only_those_before_it(site: LiveSite) -> Non
     assert lost in site.page.locator("#commits [role=alert]").inner_text()
 
 
+@pytest.mark.long
 def test_two_commits_are_chosen_and_compared(site: LiveSite) -> None:
     """The older one is the side before; of three, the last two count."""
     for number in range(3):
@@ -375,6 +381,7 @@ def test_all_can_be_done_by_keyboard(site: LiveSite) -> None:
     site.page.wait_for_url(f"{site.url}/")
 
 
+@pytest.mark.long
 def test_a_reader_without_a_mouse_can_skip_to_the_content(site: LiveSite) -> None:
     site.page.goto("/")
     site.page.keyboard.press("Tab")
@@ -383,6 +390,7 @@ def test_a_reader_without_a_mouse_can_skip_to_the_content(site: LiveSite) -> Non
     assert site.page.evaluate("document.activeElement.id") == "main"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_no_page_is_wider_than_its_screen(start_site: StartSite, width: int) -> None:
     site = start_site(viewport={"width": width, "height": 800})
@@ -394,6 +402,7 @@ def test_no_page_is_wider_than_its_screen(start_site: StartSite, width: int) -> 
         assert site.page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.long
 def test_a_reader_of_chinese_sees_chinese(start_site: StartSite) -> None:
     site = start_site(locale="zh-CN", timezone_id="Asia/Shanghai")
     site.redis.set("key", "value")
@@ -408,6 +417,7 @@ def test_a_reader_of_chinese_sees_chinese(start_site: StartSite) -> None:
     assert re.fullmatch(r"\d+ 年 \d+ 月 \d+ 日星期.", day)
 
 
+@pytest.mark.long
 def test_times_and_days_are_those_of_the_reader(start_site: StartSite) -> None:
     """One commit is of the day before where the sun comes later."""
     site = start_site(timezone_id="America/New_York")
@@ -443,6 +453,7 @@ def test_what_others_wrote_is_text(site: LiveSite) -> None:
     assert "\u202e" not in site.page.content()
 
 
+@pytest.mark.long
 def test_a_read_only_page_has_nothing_to_press(start_site: StartSite) -> None:
     site = start_site("--read-only")
     site.redis.set("key", "value")
@@ -465,6 +476,7 @@ def test_where_most_is_noise_the_page_says_how_to_silence_it(site: LiveSite) -> 
     expect(site.page.locator("#suggestions")).to_contain_text("usage:*")
 
 
+@pytest.mark.long
 def test_quiet_keys_are_counted_apart(site: LiveSite) -> None:
     site.redis.mset({"config": "a", "usage:1": "1"})
     site.backup.commit()
