@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.sync_api import expect
 
 from gitbackup.settings import SETTINGS
 from gitbackup.ui.pages.settings import ROWS
+from tests.strangers import STRANGER, by_root
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
 
@@ -228,3 +230,14 @@ def test_before_the_first_commit_it_says_how_to_begin(site: LiveSite) -> None:
         "There is no data repository yet"
     )
     expect(site.page.locator("main")).to_contain_text(f"gitbackup init --repo {site.repo}")
+
+
+@by_root
+def test_the_repository_of_another_user_is_not_said_to_be_missing(site: LiveSite) -> None:
+    site.backup.commit(allow_empty=True)
+    for path in (site.repo, site.repo / ".git"):
+        os.chown(path, STRANGER, STRANGER)
+
+    site.page.goto("/settings")
+
+    expect(site.page.locator("main")).to_contain_text("dubious ownership")

@@ -240,6 +240,8 @@ def _page(site: Site, request: Request, job: str, wrong: Wrong | None = None) ->
         found = backup.config.in_force(url_from="")
         remotes = [each.remote for each in backup.pushed()]
     except NoRepository:
+        if backup.repository:  # it raises why one that is there is not read
+            raise
         return site.page(request, "settings.html", groups=(), wrong=None, done=None)
     values: dict[str, list[InForce]] = {}
     for each in found:
