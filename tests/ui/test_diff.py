@@ -479,13 +479,14 @@ def test_two_commits_are_compared_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert compared(0) is not found[0]
 
 
-def test_one_reader_reads_the_database_at_a_time(
+def test_large_comparisons_are_made_one_at_a_time(
     start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks later gets what was read later."""
+    """With the database, and of two commits. Whoever asks later gets what was read later."""
     server = start_server()
     backup = Backup(tmp_path / "data", server.url)
-    head = backup.commit("begin", allow_empty=True).commit or ""
+    ids = [backup.commit("begin", allow_empty=True).commit or "" for _ in range(4)]
+    head = ids[-1]
     pairs, real, one = Pairs(), Backup.diff, Lock()
 
     def alone(self: Backup, *args: Any, **options: Any) -> Diff:
@@ -498,7 +499,10 @@ def test_one_reader_reads_the_database_at_a_time(
     monkeypatch.setattr(Backup, "diff", alone)
     with ThreadPoolExecutor(8) as pool:
         again = [*pool.map(lambda _: pairs.live(Backup(backup.path, server.url), head), range(8))]
+        first = [pool.submit(pairs.of, Backup(backup.path), ids[0], to, large=True) for to in ids]
+        told = [each.result().after for each in first]
     assert {pair.before for pair in again} == {head}
+    assert told == ids
     with server.client() as client:
         client.set("a", "1")
     assert len(pairs.live(backup, head).groups) == 1

@@ -133,7 +133,7 @@ def looked_at(site: Site, request: Request, backup: Backup, asked: Asked) -> Vie
         pair = site.pairs.live(backup, asked.a) if waits else None
     elif asked.b:
         quick = waits or site.pairs.is_quick(backup, asked.a, asked.b)
-        pair = site.pairs.of(backup, asked.a, asked.b) if quick else None
+        pair = site.pairs.of(backup, asked.a, asked.b, large=waits) if quick else None
     if pair is None:
         return None
     return _view(backup, pair, asked.by(reading=pair.reading))

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -87,11 +88,14 @@ class Pairs:
         self._making = dict[tuple[object, ...], threading.Lock]()
         self._known: OrderedDict[tuple[object, ...], Pair] = OrderedDict()
         self._readings: OrderedDict[str, Pair] = OrderedDict()
-        self._reads = threading.Lock()
+        self._alone = threading.Lock()
         self._last = dict[tuple[object, ...], tuple[float, str]]()  # when it began, and its name
 
-    def of(self, backup: Backup, before: str, after: str) -> Pair:
-        """Return what differs between two commits, given by id; `EMPTY_TREE` is nothing."""
+    def of(self, backup: Backup, before: str, after: str, *, large: bool = False) -> Pair:
+        """Return what differs between two commits, given by id; `EMPTY_TREE` is nothing.
+
+        Of those that may be `large`, one at a time is worked out, for each takes much memory.
+        """
         place = _place(backup, before, after)
         with self._lock:
             if place in self._known:
@@ -103,7 +107,8 @@ class Pairs:
                 if place in self._known:
                     return self._known[place]
             try:
-                pair = _pair(backup, before, _compared(backup, before, after))
+                with self._alone if large else nullcontext():
+                    pair = _pair(backup, before, _compared(backup, before, after))
                 self._keep(place, pair)
             finally:
                 with self._lock:
@@ -131,7 +136,7 @@ class Pairs:
         have asked before it began get the same.
         """
         asked, place = time.monotonic(), _place(backup, before, "")
-        with self._reads:
+        with self._alone:
             began, last = self._last.get(place, (0.0, ""))
             pair = self.reading(last) if began > asked else None
             if pair is None:
