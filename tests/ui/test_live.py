@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gitbackup import Backup
 from gitbackup.progress import SILENT, Progress
-from gitbackup.ui.views.live import Live, State
+from gitbackup.ui.views.live import Live, Sight, State
 from tests.servers import LiveServer
 
 
@@ -37,6 +38,32 @@ def test_who_asks_anew_is_never_told_that_nothing_was_written(
     with valkey.client() as client:
         client.set("other", "value")
     sight = live.sight(30, fresh=True)
+    assert sight.status is not None
+    assert sight.stale or sight.status.summary.counts.added == 1
+
+
+def test_who_asks_before_a_comparison_ends_is_answered_by_the_next(
+    live: Live, valkey: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written once it had read all is not missed."""
+    goes_on, look = threading.Event(), live._look
+
+    def slow(*how: Any) -> None:
+        look(*how)
+        assert goes_on.wait(30)
+
+    monkeypatch.setattr(live, "_look", slow)
+    live.sight(30)
+    with valkey.client() as client:
+        client.set("other", "value")
+    seen: list[Sight] = []
+    asker = threading.Thread(target=lambda: seen.append(live.sight(30, fresh=True)))
+    asker.start()
+    while not live._fresh:
+        asker.join(0.01)
+    goes_on.set()
+    asker.join()
+    (sight,) = seen
     assert sight.status is not None
     assert sight.stale or sight.status.summary.counts.added == 1
 

@@ -128,20 +128,30 @@ class Live:
             return self._repository.head() if self._repository else None
 
     def _work(self) -> None:
-        """See whether anything was written, and compare if so."""
-        try:
-            self._see()
-        except (GitbackupError, OSError) as error:
-            self._tell(state=State.FAILED, problem=str(error))
-        except Exception:  # which is told in the terminal
-            problem = later("This page has a fault; the terminal says where.")
-            self._tell(state=State.FAILED, problem=problem)
-            raise
-        finally:
-            with self._changed:
-                self._working = False
-                self._probed = time.monotonic()
+        """See whether anything was written, and compare if so; again for who asked meanwhile."""
+        done = False
+        while not done:
+            try:
+                self._see()
+            except (GitbackupError, OSError) as error:
+                self._tell(state=State.FAILED, problem=str(error))
+            except Exception:  # which is told in the terminal
+                problem = later("This page has a fault; the terminal says where.")
+                self._tell(state=State.FAILED, problem=problem)
+                self._ends(broken=True)
+                raise
+            done = self._ends()
+
+    def _ends(self, broken: bool = False) -> bool:
+        """Return whether the work is over, which it is not for who has asked since it began."""
+        with self._changed:
             self._tell(looking=False, done=0)
+            if (self._asked or self._fresh) and not broken:
+                return False
+            self._working = False
+            self._probed = time.monotonic()
+            self._changed.notify_all()
+            return True
 
     def _see(self) -> None:
         with self._changed:
