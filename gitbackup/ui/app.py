@@ -92,7 +92,8 @@ class _Answer:
 
     def _page(self, route: Route, request: Request) -> Response:
         try:
-            return route.answer(self._site, request)
+            with self._site.answering():
+                return route.answer(self._site, request)
         except GitbackupError as error:
             kinds = (status for kind, status in STATUS.items() if isinstance(error, kind))
             return self._error(request, next(kinds, 500), str(error))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from threading import local
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -12,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
 from gitbackup import Backup
+from gitbackup.errors import GitbackupError
 from gitbackup.history.growth import Tallies
 from gitbackup.progress import SILENT, Progress
 from gitbackup.ui.jobs.jobs import Jobs, Opened
@@ -48,6 +51,7 @@ class Site:
         self.summaries = Summaries()
         self.tallies = Tallies()  # of files that were counted, for whoever asks next
         self.pairs = Pairs()
+        self._answer = local()
 
     @cached_property
     def name(self) -> str:
@@ -56,7 +60,23 @@ class Site:
 
     def backup(self, progress: Progress = SILENT) -> Backup:
         """Return a Backup for the thread that asks."""
-        return self._opened(progress)
+        backup = self._opened(progress)
+        getattr(self._answer, "opened", []).append(backup)
+        return backup
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """End the git processes of all Backups that this thread asks for inside the block.
+
+        They end with a Backup, too, but that may be long after a page is made.
+        """
+        self._answer.opened = opened = list[Backup]()
+        try:
+            yield
+        finally:
+            del self._answer.opened
+            for each in opened:
+                close(each)
 
     def page(
         self, request: Request, template: str, *, status: int = 200, **told: Any
@@ -114,6 +134,13 @@ class Site:
     @cached_property
     def _environments(self) -> dict[str, Environment]:
         return {code: _environment(language) for code, language in Language.every().items()}
+
+
+def close(backup: Backup) -> None:
+    """End the git processes of a Backup; it starts others if it needs any."""
+    with suppress(GitbackupError):  # there is no repository that could have one
+        if backup.repository:
+            backup.repository.close()
 
 
 def _in_two(pieces: Iterator[str]) -> Iterator[str]:

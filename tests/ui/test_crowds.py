@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from gitbackup.ui.door.connections import BACKLOG, MOST
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
-from tests.ui.strangers import Stranger, answer
+from tests.ui.strangers import Stranger, answer, wait_for
 
 CROWD = 10_000
 
@@ -116,3 +117,27 @@ def test_whoever_lets_the_site_wait_is_left(start_alone: StartSite) -> None:
             waiting.append(connection)
         assert answer(waiting[-1]).status == 401
         assert [connection.recv(1) for connection in waiting] == [b""] * 4
+
+
+PATHS = ["/", "/search?q=k", "/search?over=history&q=k", "/key?name=key", "/key/history?name=key"]
+PATHS += ["/key/blame?name=key", "/commit/HEAD", "/diff?wait=1", "/restore", "/check", "/server"]
+
+
+def test_a_page_leaves_no_git_process_behind(start_alone: StartSite) -> None:
+    """Each has some files open, of which a process may have so many."""
+    site = start_alone()
+    site.redis.set("key", "value")
+    site.backup.commit("first commit")
+    site.redis.set("key", "another")
+    site.backup.commit("second commit")
+    person = Stranger(site.url).enter(site.entrance)
+    for path in PATHS:
+        assert person.get(path).status == 200, path
+    wait_for(lambda: git_processes_of(site) == [])
+
+
+def git_processes_of(site: LiveSite) -> list[str]:
+    """The git commands that a site has started, and that run."""
+    told = subprocess.run(["ps", "-A", "-o", "ppid=,args="], stdout=subprocess.PIPE, text=True)
+    lines = (line.split(maxsplit=1) for line in told.stdout.splitlines())
+    return [args for parent, args in lines if parent == str(site.process.pid)]

@@ -19,7 +19,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import health
 from gitbackup.live.server.health import Health
 from gitbackup.live.server.keyspace import numbers
-from gitbackup.ui.site import Site
+from gitbackup.ui.site import Site, close
 from gitbackup.ui.views.plot import Plot, plot
 from gitbackup.ui.words.language import Language, later
 
@@ -168,6 +168,8 @@ def _along(site: Site, backup: Backup, language: Language) -> Along:
         found = growth(repository, POINTS, site.tallies) if repository else Growth((), 0)
     except GitbackupError as error:
         return Along(str(error))
+    finally:
+        close(backup)
     series = [*_series(found.states)]
     charts = [*_charts(language, found.states, series)]
     return Along("", found, series, charts)
