@@ -157,8 +157,8 @@ def _first(remote: Remote, encrypted_to: Sequence[str]) -> str:
     """Return what to say when something is pushed to a place for the first time."""
     if encrypted_to:
         return (
-            f"first push to {remote.place}: only the private key of one of its keys opens it, so"
-            " keep that key, or the passphrase, also outside this machine"
+            f"first push to {remote.place}: nobody can open it without the private key, or the"
+            " passphrase and the .key.age file beside it, so keep these also outside this machine"
         )
     warning = (
         f"first push to {remote.place}: whoever can read that place can read every"

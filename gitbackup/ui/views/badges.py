@@ -105,10 +105,10 @@ class Badges:
         if consistency == POINT_IN_TIME:
             yield Badge(say("point in time"), "plain", title=say("All of it is from one moment."))
         elif consistency.startswith(PER_KEY):
-            # what was written key by key is read so, too: no reason to worry
             written = {trailers.DONE, trailers.REVERTED} & info.trailers.keys()
             kind = "plain" if written else "warn"
-            yield Badge(say("not one point in time"), kind, consistency)
+            why = say("It was written key by key, and read so, too.") if written else consistency
+            yield Badge(say("not one point in time"), kind, why)
         if info.counts is None:
             yield Badge(say("made with plain git"))
 
