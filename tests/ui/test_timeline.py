@@ -289,7 +289,7 @@ def test_badges_tell_what_else_is_known_of_commits(site: LiveSite, tmp_path: Pat
     assert "restore of " in facts[2]
     assert all("point in time" in fact for fact in facts)
     restored = site.page.get_by_text("not one point in time", exact=True).first
-    assert "It was written key by key, and read so, too." == restored.get_attribute("title")
+    assert restored.get_attribute("title") == "It was written key by key, and read so, too."
 
 
 @pytest.mark.long
