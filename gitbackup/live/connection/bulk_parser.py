@@ -70,11 +70,16 @@ class BulkParser:
         self._begin()
         replies: list[Any] = []
         unasked = waiting = 0
+        large = False  # whether one came: from then on all is decoded here, also what had begun
         while missing := count - len(replies):
-            plain = not (written and waiting > LARGE)
-            found = self._complete(missing, decoded and plain)
-            if found and not plain:
-                self._write(found)
+            large = large or (written and waiting > LARGE)
+            found = self._complete(missing, decoded and not large)
+            if found and large:
+                if len(found) == missing and not self._reader.has_data():
+                    # The old one keeps the memory of what it has given. It was not asked for more
+                    # replies than it gave, so it holds no part of another.
+                    self._reader = _reader()
+                _write(found)
             if len(found) < missing:
                 piece = self._more()
                 self._reader.feed(piece)
@@ -91,19 +96,6 @@ class BulkParser:
     def _complete(self, count: int, decoded: bool) -> list[Any]:
         """Return so many replies, or as many as there are of what was received."""
         return [*islice(iter(partial(self._reader.gets, decoded), NOT_ENOUGH_DATA), count)]
-
-    def _write(self, replies: list[Any]) -> None:
-        """Decode replies in their place; what is large becomes written text."""
-        if not self._reader.has_data():
-            self._reader = _reader()  # the old one keeps the memory of what it has given
-        for at, reply in enumerate(replies):
-            replies[at] = None  # or the memory of two would be needed
-            if type(reply) is bytes:
-                replies[at] = codec.write(reply) if len(reply) > LARGE else codec.loose(reply)
-            else:
-                if isinstance(reply, list):  # or one that nobody asked for
-                    self._write(reply)
-                replies[at] = reply
 
     def parse(self, replies: bytes) -> list[Any]:
         """The replies that these bytes are; none may be half received.
@@ -201,6 +193,18 @@ class BulkParser:
             raise ConnectionResetError(CLOSED)
         self._reader.feed(piece)
         return True
+
+
+def _write(replies: list[Any]) -> None:
+    """Decode replies in their place; what is large becomes written text."""
+    for at, reply in enumerate(replies):
+        replies[at] = None  # or the memory of two would be needed
+        if type(reply) is bytes:
+            replies[at] = codec.write(reply) if len(reply) > LARGE else codec.loose(reply)
+        else:
+            if isinstance(reply, list):  # or one that nobody asked for
+                _write(reply)
+            replies[at] = reply
 
 
 def _reader() -> Reader:
