@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from gitbackup.format import codec
 from gitbackup.ui.views.value import WHOLE, formatted, shown_value
@@ -82,6 +82,7 @@ def test_a_chart_follows_a_field(site: LiveSite) -> None:
 
     chart = site.page.get_by_role("img").first
     assert str(chart.get_attribute("aria-label")).startswith("requests: 5 at first, 9 at last.")
+    expect(site.page.get_by_text("The axis of time is in UTC.")).to_be_visible()
 
 
 @pytest.mark.long
