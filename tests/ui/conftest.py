@@ -16,13 +16,18 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.browser import program
 from tests.servers import LiveServer, StartServer
 from tests.ui.live_site import LiveSite
 
 StartSite = Callable[..., LiveSite]
+
+PATIENCE = 30_000
+"""Milliseconds that anything on a page may take, on a machine that is busy with other things."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +48,7 @@ def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
     def new(**how: object) -> BrowserContext:
         context = chromium.new_context(**how)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         made.append(context)
         return context
 

@@ -75,7 +75,7 @@ def test_the_first_commit_is_asked_for_where_there_is_none(site: LiveSite) -> No
 
     site.page.goto("/")
 
-    expect(said(site.page)).to_have_text("1 key, and no commit yet", timeout=30_000)
+    expect(said(site.page)).to_have_text("1 key, and no commit yet")
     assert "Nothing is kept yet" in site.page.inner_text("main")
 
 
@@ -88,7 +88,7 @@ def test_what_changes_is_told_by_itself(site: LiveSite) -> None:
 
     site.redis.set("key", "another")
 
-    expect(said(site.page)).to_have_text("1 key changed since HEAD", timeout=30_000)
+    expect(said(site.page)).to_have_text("1 key changed since HEAD")
     expect(site.page.locator("[data-said]")).to_have_text("1 key changed since HEAD")
 
 
@@ -104,7 +104,7 @@ def test_a_new_commit_comes_by_itself(site: LiveSite) -> None:
     site.redis.set("key", "another")
     site.backup.commit("second commit")
 
-    expect(commits(site.page)).to_have_text(["second commit", "first commit"], timeout=30_000)
+    expect(commits(site.page)).to_have_text(["second commit", "first commit"])
     expect(site.page.locator(".commit.new")).to_have_count(1)
     assert site.page.evaluate("window.stays")
 
@@ -131,12 +131,12 @@ def test_two_tabs_share_one_comparison(site: LiveSite) -> None:
     second = site.tab()
     for page in (site.page, second):
         page.goto("/")
-        expect(said(page)).to_have_text("Nothing has changed since HEAD", timeout=30_000)
+        expect(said(page)).to_have_text("Nothing has changed since HEAD")
     first = site.redis.info("commandstats")["cmdstat_scan"]["calls"]
 
     site.redis.set("key", "another")
     for page in (site.page, second):
-        expect(said(page)).to_have_text("1 key changed since HEAD", timeout=30_000)
+        expect(said(page)).to_have_text("1 key changed since HEAD")
 
     once = site.redis.info("commandstats")["cmdstat_scan"]["calls"] - first
     site.backup.status()
@@ -151,12 +151,12 @@ def test_a_large_database_is_compared_if_somebody_asks(site: LiveSite) -> None:
     site.page.goto("/")
 
     asks = "Not compared with HEAD, for that reads all 50,001 keys"
-    expect(said(site.page)).to_have_text(asks, timeout=30_000)
+    expect(said(site.page)).to_have_text(asks)
     site.page.get_by_role("button", name="Compare now").click()
     expect(said(site.page)).to_have_text("Nothing has changed since HEAD", timeout=60_000)
     site.redis.set("key:1", "another")
     stale = "Something was written since the database was compared"
-    expect(said(site.page)).to_have_text(stale, timeout=30_000)
+    expect(said(site.page)).to_have_text(stale)
 
 
 @pytest.mark.long
@@ -172,11 +172,11 @@ def test_the_server_goes_away_and_comes_back(
 
         proxy.allow(0)
         sentence = "The database cannot be looked at; it is tried again."
-        expect(said(site.page)).to_have_text(sentence, timeout=30_000)
+        expect(said(site.page)).to_have_text(sentence)
         assert commits(site.page).all_inner_texts() == ["kept"]
 
         proxy.as_ever()
-        expect(said(site.page)).to_have_text("Nothing has changed since HEAD", timeout=30_000)
+        expect(said(site.page)).to_have_text("Nothing has changed since HEAD")
         site.redis.close()
 
 
@@ -189,7 +189,7 @@ def test_a_page_whose_site_has_stopped_says_so(site: LiveSite) -> None:
     site.process.terminate()
 
     lost = "This page has lost gitbackup ui: start it again, and the page goes on by itself."
-    expect(said(site.page)).to_have_text(lost, timeout=30_000)
+    expect(said(site.page)).to_have_text(lost)
     assert commits(site.page).all_inner_texts() == ["kept"]
 
 
@@ -197,7 +197,7 @@ def test_a_page_whose_site_has_stopped_says_so(site: LiveSite) -> None:
 def test_a_login_that_has_ended_is_told(site: LiveSite) -> None:
     site.page.goto("/")
     site.context.clear_cookies()
-    expect(said(site.page)).to_have_text(re.compile("This login has ended"), timeout=30_000)
+    expect(said(site.page)).to_have_text(re.compile("This login has ended"))
 
 
 @pytest.mark.long

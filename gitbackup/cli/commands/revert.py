@@ -27,7 +27,7 @@ from gitbackup.model.merging import Side
         "gitbackup revert HEAD --dry-run",
         "gitbackup revert 931e661 'apikey:*' 'cost_rank:*'   some keys of it",
         "gitbackup revert 931e661 --exclude 'usage:*'        all but some keys",
-        "gitbackup revert 931e661 --theirs --yes             conflicts: the value from before it",
+        "gitbackup revert 931e661 --theirs --yes             conflicts: the old value",
         "gitbackup revert 931e661 --counters",
     ),
 )

@@ -33,7 +33,7 @@ _HERE = ("127.0.0.1", "localhost", "::1")
     epilog=examples(
         "gitbackup ui",
         "gitbackup ui --read-only",
-        "gitbackup ui --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem --password-file pass",
+        "gitbackup ui --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem",
     ),
 )
 @repo_option
