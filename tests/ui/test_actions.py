@@ -119,7 +119,7 @@ def test_a_restore_shows_what_changes_inside_and_its_undo_takes_it_back(lost: Li
     assert all(told in inside for told in ("user:2", '"bob"', '"5"', '"100"', '"数据"'))
     assert "+create 1" in lost.page.inner_text("p.total")
     button = lost.page.inner_text(CONFIRM)
-    assert button == f"Write 2 and delete 1 keys in Valkey at {lost.backup.server.label}"
+    assert button == f"Write 2 keys and delete 1 in Valkey at {lost.backup.server.label}"
 
     said = confirm(lost.page)
 
