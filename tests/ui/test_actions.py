@@ -401,3 +401,23 @@ def test_a_key_of_any_name_is_shown_as_text_and_restored_alone(site: LiveSite, k
     words = command.replace("gitbackup restore", f"{shlex.join(GITBACKUP)} restore --yes", 1)
     done = subprocess.run(["bash", "-c", words], env=surroundings({}), capture_output=True)
     assert (done.returncode, site.redis.keys()) == (0, [key])
+
+
+def test_plans_that_wait_are_told_apart_and_can_be_dismissed(lost: LiveSite) -> None:
+    plan(lost.page, "/restore?commit=HEAD")
+    lost.redis.delete("config")
+    plan(lost.page, "/restore?commit=HEAD")
+    lost.page.goto("/")
+    waiting = lost.page.locator(".asking li")
+    one, other = waiting.all_inner_texts()
+    assert one.splitlines()[0] == other.splitlines()[0]
+    assert one != other
+    url = str(waiting.nth(0).get_by_role("link").get_attribute("href"))
+
+    waiting.nth(0).get_by_role("button", name="Dismiss").click()
+
+    expect(waiting).to_have_count(1)
+    assert lost.page.url == f"{lost.url}/"
+    lost.page.goto(url)
+    expect_said(lost.page, "This plan is not kept any more. Nothing was written.")
+    expect_kept(lost)

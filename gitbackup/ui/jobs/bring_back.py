@@ -53,6 +53,11 @@ class BringBack(Job):
         self._answer = Event()
         self._tolerant = False
 
+    @property
+    def asks(self) -> bool:
+        """Whether its plan waits for an answer."""
+        return self.state is State.ASKING and not self._answer.is_set()
+
     def plan(self) -> None:
         """Begin to make the plan, for the first time or anew."""
         self._answer.set()

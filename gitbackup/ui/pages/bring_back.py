@@ -117,7 +117,7 @@ def planned(site: Site, request: Request, wish: Wish) -> Response:
     every = [each for each in site.jobs.newest() if isinstance(each, BringBack)]
     if sum(each.state is State.PLANNING for each in every) >= AT_A_TIME:
         raise UsageError(later("Several plans are being made already: wait for them."))
-    for old in [each for each in every if each.state is State.ASKING][KEPT - 1 :]:
+    for old in [each for each in every if each.asks][KEPT - 1 :]:
         old.leave()
     for old in [each for each in every if each.state not in GOES_ON][KEPT:]:
         site.jobs.forget(old)
@@ -133,10 +133,10 @@ def again(site: Site, request: Request) -> Response:
 
 
 def leave(site: Site, request: Request) -> Response:
-    """Let a plan go, and lead to the form that it was made of."""
+    """Let a plan go, and lead back to the timeline, or to the form that the plan was made of."""
     job = _of(site, request)
     job.leave()
-    return jobs.away(job.wish.form)
+    return jobs.away("/" if site.form(request).get("back") == "/" else job.wish.form)
 
 
 def confirm(site: Site, request: Request) -> Response:

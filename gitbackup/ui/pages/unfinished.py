@@ -12,7 +12,8 @@ from gitbackup import Backup
 from gitbackup.commit.warnings import cut_off, finishing
 from gitbackup.errors import UsageError
 from gitbackup.restore.trailers import restored_in
-from gitbackup.ui.jobs.jobs import Job, State
+from gitbackup.ui.jobs.bring_back import BringBack
+from gitbackup.ui.jobs.jobs import Job
 from gitbackup.ui.jobs.wish import Wish
 from gitbackup.ui.pages.bring_back import planned
 from gitbackup.ui.site import Site
@@ -34,7 +35,7 @@ class Standing(NamedTuple):
     answer, restores that were cut off, and whether HEAD is the last restore, to be undone."""
 
     writing: Job | None
-    asking: Sequence[Job]
+    asking: Sequence[BringBack]
     unfinished: Sequence[Unfinished]
     undoable: bool
 
@@ -42,7 +43,7 @@ class Standing(NamedTuple):
 def standing(site: Site, backup: Backup) -> Standing:
     """Return what stands now."""
     writing = site.jobs.writing
-    asking = [job for job in site.jobs.newest() if job.state is State.ASKING]
+    asking = [job for job in site.jobs.newest() if isinstance(job, BringBack) and job.asks]
     found = () if writing else unfinished(backup)
     return Standing(writing, asking, found, not (writing or found) and _is_restore(backup))
 
