@@ -93,6 +93,8 @@ class _Answer:
     def _page(self, route: Route, request: Request) -> Response:
         try:
             with self._site.answering():
+                if route.of_commits and not self._site.has_commits():
+                    return self._site.page(request, "beginning.html")
                 return route.answer(self._site, request)
         except GitbackupError as error:
             kinds = (status for kind, status in STATUS.items() if isinstance(error, kind))

@@ -78,6 +78,13 @@ class Site:
             for each in opened:
                 close(each)
 
+    def has_commits(self) -> bool:
+        """Return whether there is a commit: HEAD, or that of another branch or a tag."""
+        if self.live.head():
+            return True
+        repository = self.backup().repository
+        return repository is not None and bool(repository.names())
+
     def page(
         self, request: Request, template: str, *, status: int = 200, **told: Any
     ) -> HTMLResponse:

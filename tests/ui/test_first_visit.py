@@ -20,6 +20,21 @@ def test_the_first_visit_shows_the_commits(site: LiveSite) -> None:
     assert "first commit" in site.page.inner_text("main")
 
 
+@pytest.mark.few(1)
+@pytest.mark.parametrize(
+    "path",
+    ["/search", "/diff", "/key?name=a", "/key/history?name=a", "/key/blame?name=a"]
+    + ["/restore", "/revert?commit=HEAD", "/commit/HEAD"],
+)
+def test_before_the_first_commit_a_page_says_how_to_begin(site: LiveSite, path: str) -> None:
+    assert (response := site.page.goto(path))
+    assert response.status == 200
+    assert site.page.inner_text("h1") == "Nothing is kept yet"
+    assert "gitbackup commit" in site.page.inner_text("main")
+    site.page.click("main a.button")
+    assert site.page.url == f"{site.url}/"
+
+
 def test_the_address_is_in_no_history(site: LiveSite) -> None:
     """Neither in the field for addresses, nor behind the button that leads back."""
     assert site.page.url == f"{site.url}/"

@@ -38,13 +38,15 @@ class Route(NamedTuple):
     """A path, as Starlette writes it, and what answers there.
 
     A `changes` route is asked by POST, and refused where the site is read-only. An `acts` route,
-    too: it changes nothing, but shows what is masked elsewhere.
+    too: it changes nothing, but shows what is masked elsewhere. An `of_commits` route shows what commits
+    hold: before the first one, that is all it says.
     """
 
     path: str
     answer: Handler
     changes: bool = False
     acts: bool = False
+    of_commits: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
@@ -55,22 +57,22 @@ ROUTES: tuple[Route, ...] = (
     Route("/settings", settings.page),
     Route("/settings/change", settings.change, changes=True),
     Route("/server", server.page),
-    Route("/commit/{id:path}", commit.page),
-    Route("/diff", compare.page),
+    Route("/commit/{id:path}", commit.page, of_commits=True),
+    Route("/diff", compare.page, of_commits=True),
     Route("/verify", safeguards.verify, changes=True),
     Route("/push", safeguards.push, changes=True),
-    Route("/key", key.page),
-    Route("/key/history", key.history),
-    Route("/key/blame", key.blame),
+    Route("/key", key.page, of_commits=True),
+    Route("/key/history", key.history, of_commits=True),
+    Route("/key/blame", key.blame, of_commits=True),
     Route("/key/shown", key.unmasked, acts=True),
-    Route("/search", search.page),
+    Route("/search", search.page, of_commits=True),
     Route("/raw", raw.page),
     Route("/raw/shown", raw.unmasked, acts=True),
     Route("/language/{code}", language.choose),
     Route("/commit", commit_now.commit, changes=True),
-    Route("/restore", bring_back.restore_form),
+    Route("/restore", bring_back.restore_form, of_commits=True),
     Route("/restore", bring_back.restore, changes=True),
-    Route("/revert", bring_back.revert_form),
+    Route("/revert", bring_back.revert_form, of_commits=True),
     Route("/revert", bring_back.revert, changes=True),
     Route("/undo", bring_back.undo_form),
     Route("/undo", bring_back.undo, changes=True),
