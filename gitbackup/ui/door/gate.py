@@ -277,8 +277,7 @@ def _opens_page(request: Request) -> bool:
 
 def _is_used(request: Request) -> bool:
     """Whether a person asks, not a page by itself."""
-    waits = request.headers.get("accept", "").startswith("text/event-stream")
-    return not waits and BACKGROUND not in request.headers
+    return BACKGROUND not in request.headers
 
 
 async def _form(request: Request, most: int) -> Form:

@@ -77,7 +77,6 @@ def _form(site: Site, request: Request, kind: str) -> Response:
         offered=[*islice(backup.log(limit=OFFERED), OFFERED)],
         globs="\n".join(map(as_field, wish.patterns)),
         excluded="\n".join(map(as_field, wish.exclude)),
-        moved=dict(wish.databases),
     )
 
 

@@ -29,11 +29,10 @@ TOLD_ELSEWHERE = {
 
 
 class Fact(NamedTuple):
-    """What a commit says of itself: its title, and a text; `commit` is the id that it names."""
+    """What a commit says of itself: its title, and a text."""
 
     title: str
     text: str
-    commit: str = ""
 
 
 def page(site: Site, request: Request) -> Response:

@@ -70,7 +70,7 @@ def show(site: Site, request: Request, job: Job, said: str = "") -> Response:
         known |= result.committed(job)
     elif at is State.DONE and isinstance(job, WholeCheck):
         return away(f"/check?job={job.id}")
-    elif job.state is State.DONE and isinstance(job, SuggestNow):
+    elif at is State.DONE and isinstance(job, SuggestNow):
         return away(f"/settings?job={job.id}#suggestions")
     elif at is State.DONE and isinstance(job, Verify):
         known |= result.verified(job)
@@ -84,7 +84,7 @@ def state(site: Site, request: Request) -> Response:
         return JSONResponse({"state": "gone"})
     told = progress(job, site.language(request))
     at = f"{job.turn} {job.state}"  # another whenever the page of the job is
-    return JSONResponse({"state": at, **told}, headers={"Cache-Control": "no-store"})
+    return JSONResponse({"state": at, **told})
 
 
 def progress(job: Job, language: Language) -> dict[str, str | int | None]:

@@ -6,7 +6,6 @@ hold one, are shown only: whoever gets at a page must not get at the machine by 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,7 +25,7 @@ from gitbackup.settings import OFF, ON_COMMIT, SETTINGS, Config, InForce
 from gitbackup.ui.jobs.suggest_now import SuggestNow
 from gitbackup.ui.pages.safeguards import NO_REMOTE, begun
 from gitbackup.ui.site import Site
-from gitbackup.ui.words.forms import Form
+from gitbackup.ui.words.commands import quoted
 from gitbackup.ui.words.language import later
 
 PATH = "/settings"
@@ -158,7 +157,7 @@ class Change(NamedTuple):
     @property
     def command(self) -> str:
         """The words that do the same."""
-        return " ".join(["gitbackup config", self.act, self.name, *map(shlex.quote, self.values)])
+        return " ".join(["gitbackup config", self.act, self.name, *map(quoted, self.values)])
 
     @classmethod
     def of(cls, fields: Callable[[str], list[str]]) -> Change | None:
@@ -196,7 +195,7 @@ def page(site: Site, request: Request) -> Response:
 
 def change(site: Site, request: Request) -> Response:
     """Change a setting, and lead back to the page that asked for it."""
-    form = Form.of(request)
+    form = site.form(request)
     wanted = Change.of(form.all)
     if wanted is None:
         return site.error(request, 403, later("A page cannot change that setting."))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -26,6 +25,7 @@ from gitbackup.ui.site import Site
 from gitbackup.ui.views.badges import Badge, badges_of
 from gitbackup.ui.views.live import Sight
 from gitbackup.ui.views.summaries import is_summed_up
+from gitbackup.ui.words.commands import quoted
 
 COMMITS = 50
 """Commits on one page."""
@@ -101,7 +101,7 @@ class Filter:
         words += ["--since", f"{self.since} 00:00:00"] if self.since else []
         words += ["--until", f"{self.until} 23:59:59"] if self.until else []
         words += ["--", self.key] if self.key else []
-        return shlex.join(words)
+        return " ".join(map(quoted, words))
 
     def href(self, path: str = "/") -> str:
         """Return the address of this page, or of another one that takes the same."""

@@ -22,7 +22,7 @@
 
   const ask = async () => {
     try {
-      const answer = await fetch(job.dataset.job, { cache: "no-store" });
+      const answer = await fetch(job.dataset.job);
       if (answer.status >= 500) throw new Error(answer.status);
       if (!answer.ok) {
         location.reload(); // the login has ended
