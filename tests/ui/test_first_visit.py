@@ -20,12 +20,12 @@ def test_the_first_visit_shows_the_commits(site: LiveSite) -> None:
     assert "first commit" in site.page.inner_text("main")
 
 
+OF_COMMITS = ["/search", "/diff", "/key?name=a", "/key/history?name=a", "/key/blame?name=a"]
+OF_COMMITS += ["/restore", "/revert?commit=HEAD", "/commit/HEAD"]
+
+
 @pytest.mark.few(1)
-@pytest.mark.parametrize(
-    "path",
-    ["/search", "/diff", "/key?name=a", "/key/history?name=a", "/key/blame?name=a"]
-    + ["/restore", "/revert?commit=HEAD", "/commit/HEAD"],
-)
+@pytest.mark.parametrize("path", OF_COMMITS)
 def test_before_the_first_commit_a_page_says_how_to_begin(site: LiveSite, path: str) -> None:
     assert (response := site.page.goto(path))
     assert response.status == 200

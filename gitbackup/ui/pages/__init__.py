@@ -38,8 +38,8 @@ class Route(NamedTuple):
     """A path, as Starlette writes it, and what answers there.
 
     A `changes` route is asked by POST, and refused where the site is read-only. An `acts` route,
-    too: it changes nothing, but shows what is masked elsewhere. An `of_commits` route shows what commits
-    hold: before the first one, that is all it says.
+    too: it changes nothing, but shows what is masked elsewhere. An `of_commits`
+    route shows what commits hold: before the first one, that is all it says.
     """
 
     path: str
