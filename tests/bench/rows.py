@@ -43,6 +43,8 @@ def across(report: Report) -> None:
     for name in ("bare", "tree", "restore"):
         taken = [each for each in report.taken if each.name == name]
         for small_one, large_one in pairwise(taken):
+            if small_one.what != large_one.what:  # that of a small database is another
+                continue
             what = f"{large_one.what}: time by key / by key at {small_one.keys:,} keys"
             turns = [
                 seconds(large_one.runs)

@@ -117,7 +117,7 @@ def test_a_week(user: User, start_server: StartServer) -> None:
         shutil.copytree("cloud", folder)
         shutil.copy("KEY.txt", folder)
         for line in lines:
-            if not line.startswith("pip "):
+            if not line.startswith(("pip ", "pipx ")):
                 run(folder, line, machine)
         with machine.client() as client:
             digests = [each.execute_command("DEBUG", "DIGEST") for each in (one, client)]
