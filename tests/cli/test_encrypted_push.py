@@ -55,7 +55,7 @@ def test_an_encrypted_push_says_so_and_stays_encrypted(user: User, key: str) -> 
     done = user.run("push", "cloud", "--encrypt-to", key)
     line = f"pushed 1 commit to origin ({PLACE}): HEAD id1, encrypted to 1 key\n"
     assert (done.code, done.out) == (0, line)
-    assert "keep that key" in done.err
+    assert "keep these also outside this machine" in done.err
     another_commit(user)
     assert json.loads(user.says("push", "--json"))["encrypted_to"] == [key]
     assert user.says("push").startswith(f"nothing to push, everything is in origin ({PLACE})")
