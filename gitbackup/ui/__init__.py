@@ -1,6 +1,6 @@
-"""`gitbackup ui`: a page in the browser for what `gitbackup` does in a terminal.
+"""`gitbackup ui`: pages in the browser for what `gitbackup` does in a terminal.
 
-`site.py` is what pages are made from, `app.py` puts them under their paths, `gate.py` decides who
-may come in, and `serve.py` runs it. Each page is a file of `pages/` with its template of the same
-name in `templates/`.
+`serve.py` runs them, `app.py` puts them under their paths, and `site.py` is what each is made from.
+`door/` decides who may come in. Each page is a file of `pages/` with its template in `templates/`;
+it shows what `views/` work out, and what it changes is a job of `jobs/`. `words/` has languages.
 """
