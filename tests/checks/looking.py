@@ -14,7 +14,7 @@ from gitbackup import Backup
 from gitbackup.model.risk import CHECKS, Level, Risk
 from tests.servers import LiveServer
 
-AGE = re.compile(r"just now|\d+ seconds? ago")
+AGE = re.compile(r"just now|\d+ (?:second|minute)s? ago")
 WEEK = timedelta(days=7)
 
 

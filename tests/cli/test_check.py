@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from gitbackup.model.risk import CHECKS
+from tests.checks.looking import AGE
 from tests.cli.user import Done, User
 from tests.servers import LiveServer, StartServer
 
-AGE = re.compile(r"just now|\d+ seconds? ago")
 ALL_LACKING = """\
 SERVER
 bad      if the server crashes        no append-only file and no saves: all data would be lost

@@ -21,7 +21,7 @@ from tests.live.test_embedded import comes_true
 from tests.store.plain import commit, git
 
 SECONDS = re.compile(r"\d+\.\d s\b")
-AGO = re.compile(r"\b(?:just now|\d seconds? ago)$", re.MULTILINE)
+AGO = re.compile(r"\b(?:just now|\d+ seconds? ago)$", re.MULTILINE)
 VERSION = re.compile(r"Valkey \d+\.\d+\.\d+")
 
 

@@ -28,7 +28,7 @@ HOUSE = Path(__file__).parents[2]
 GITBACKUP = (sys.executable, "-m", "gitbackup")
 APART = ("--exclude=refs/notes/*", "--exclude=refs/gitbackup/*")
 HISTORY = ("rev-list", *APART, "--all", "--topo-order", "--reverse")
-AGE = re.compile(r"\((?:just now|\d\d? seconds? ago)\)")
+AGE = re.compile(r"\((?:just now|\d+ seconds? ago)\)")
 MINUTE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?= \(AGE\))")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?(?:Z|\+00:00)")
 SERVER = re.compile(r"(?:Valkey|Redis) [\d.]+ standalone at ")
