@@ -9,9 +9,8 @@ from __future__ import annotations
 from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, file_errors
 
-_VARIABLE = "diff.gitbackup.xfuncname"
 _SECTION = b'[diff "gitbackup"]'
-_KEY = r'^  "((\\.|[^"\\])*)": [{]$'
+SETTINGS = {"diff.gitbackup.xfuncname": r'^  "((\\.|[^"\\])*)": [{]$'}
 _ATTRIBUTE = "/db*/**/*.json diff=gitbackup"
 
 
@@ -20,8 +19,13 @@ def install(git: Commands) -> None:
     with file_errors("set up the data repository"):
         if _SECTION in (git.git_dir / "config").read_bytes():
             return
-        add_line(git, "attributes", _ATTRIBUTE)
-    settings.write(git, {_VARIABLE: [_KEY]})
+        begin(git)
+    settings.write(git, {name: [value] for name, value in SETTINGS.items()})
+
+
+def begin(git: Commands) -> None:
+    """Give it to the files of keys, before the settings tell that this is done."""
+    add_line(git, "attributes", _ATTRIBUTE)
 
 
 def add_line(git: Commands, name: str, line: str) -> None:

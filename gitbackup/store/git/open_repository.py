@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -113,6 +114,8 @@ def _initial(path: Path, bare: bool) -> Commands:
 
 def _fill(git: Commands, bare: bool, target: Path) -> None:
     with lock.hold(git):
+        settings.begin(git, {**SETTINGS, _MARK: str(FORMAT), **driver.SETTINGS})
+        driver.begin(git)
         git.run("init", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
         settings.write(git, {"core.worktree": []})  # which git sets, for it is in an odd place
         _configure(git, bare)
@@ -161,8 +164,9 @@ def _configure(git: Commands, bare: bool) -> None:
     if changes:
         settings.write(git, changes)
     with file_errors("set up the data repository"):
-        git.folder.chmod(0o700)
-        (git.git_dir / "config").chmod(0o600)
+        for place, mode in ((git.folder, 0o700), (git.git_dir / "config", 0o600)):
+            if stat.S_IMODE(place.stat().st_mode) != mode:  # else what is known of it stays known
+                place.chmod(mode)
         if not bare:
             # the project's own checkout has the format's reference in this folder
             driver.add_line(git, "exclude", "/README.md")

@@ -194,18 +194,27 @@ def write(git: Commands, wanted: Mapping[str, Sequence[str]]) -> None:
     """
     marks: dict[str, str] = {}
     with _editing(git) as draft:
-        listed = text(git.run("config", "--file", str(draft), "-z", "--name-only", "--list"))
-        present = {name.lower() for name in listed.split("\0")}
         for name, values in wanted.items():
-            if name.lower() in present:
+            if not values:
                 _unset(git, draft, name)
-            for value in values:
+            for at, value in enumerate(values):
                 marks[mark := secrets.token_hex(16)] = _quoted(value)
-                git.run("config", "--file", str(draft), "--add", name, mark)
+                how = "--add" if at else "--replace-all"
+                git.run("config", "--file", str(draft), how, name, mark)
         data = draft.read_bytes()
         for mark, value in marks.items():
             data = data.replace(mark.encode(), value.encode("utf-8", "surrogateescape"))
         draft.write_bytes(data)
+
+
+def begin(git: Commands, wanted: Mapping[str, str]) -> None:
+    """Write the config of a repository that is not there yet: `git init` adds what is its own."""
+    lines = []
+    for name, value in wanted.items():
+        section, *inner, key = name.split(".")
+        header = f'[{section} "{inner[0]}"]' if inner else f"[{section}]"
+        lines += [*[header] * (header not in lines), f"\t{key} = {_quoted(value)}"]
+    (git.git_dir / "config").write_text("\n".join([*lines, ""]))
 
 
 def _unset(git: Commands, config: Path, name: str) -> None:
