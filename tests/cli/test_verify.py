@@ -16,12 +16,12 @@ from gitbackup.live.server.embedded import find_server
 from gitbackup.model.keys import Scope
 from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
-from tests.cli.user import GITBACKUP, Done, User, surroundings, text
+from tests.cli.user import AGO, GITBACKUP, Done, User, surroundings, text
 from tests.live.test_embedded import comes_true
 from tests.store.plain import commit, git
 
 SECONDS = re.compile(r"\d+\.\d s\b")
-AGO = re.compile(r"\b(?:just now|\d+ seconds? ago)$", re.MULTILINE)
+ITS_AGE = re.compile(rf"\b{AGO}$", re.MULTILINE)
 VERSION = re.compile(r"Valkey \d+\.\d+\.\d+")
 
 
@@ -56,7 +56,7 @@ def committed(user: User) -> User:
 
 def rehearsed(user: User) -> str:
     """What the log says of HEAD's rehearsal."""
-    return AGO.sub("AGO", user.says("log", "-n", "1").splitlines()[-1])
+    return ITS_AGE.sub("AGO", user.says("log", "-n", "1").splitlines()[-1])
 
 
 def by_hand(user: User, files: dict[str, bytes | None]) -> None:
@@ -126,7 +126,7 @@ def test_json_of_several_commits_is_one_object_a_line(committed: User) -> None:
 
 def test_the_log_tells_when_a_commit_was_rehearsed(committed: User) -> None:
     verify(committed, "HEAD~1")
-    assert AGO.sub("AGO", committed.says("log")) == text("""
+    assert ITS_AGE.sub("AGO", committed.says("log")) == text("""
         id2  MINUTE (AGE)
             go on
             1 changed

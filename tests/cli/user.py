@@ -28,7 +28,10 @@ HOUSE = Path(__file__).parents[2]
 GITBACKUP = (sys.executable, "-m", "gitbackup")
 APART = ("--exclude=refs/notes/*", "--exclude=refs/gitbackup/*")
 HISTORY = ("rev-list", *APART, "--all", "--topo-order", "--reverse")
-AGE = re.compile(r"\((?:just now|\d+ seconds? ago)\)")
+ID = re.compile(r"[0-9a-f]{7}")
+AGO = r"(?:just now|\d+ (?:second|minute)s? ago)"
+"""How old what a test has made may be, as it is told."""
+AGE = re.compile(rf"\({AGO}\)")
 MINUTE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?= \(AGE\))")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?(?:Z|\+00:00)")
 SERVER = re.compile(r"(?:Valkey|Redis) [\d.]+ standalone at ")
@@ -131,7 +134,7 @@ class User:
 
     def normal(self, text: str) -> str:
         """The text with commits as ID1 or id1, and times, ages and the server by name."""
-        for number, commit in enumerate(self.commits(), 1):
+        for number, commit in enumerate(self.commits() if ID.search(text) else [], 1):
             text = text.replace(commit, f"ID{number}").replace(commit[:7], f"id{number}")
         text = SERVER.sub("", text.replace("\r\n", "\n")).replace(self.place, "SERVER")
         text = text.replace(str(Path.cwd()), "HERE")
