@@ -303,10 +303,10 @@ def watched(what: str = "cmdline") -> Iterator[set[bytes]]:
 def watch(done: threading.Event, seen: set[bytes], what: str) -> None:
     """Every command line, or every environment, that is to be seen, until it is done."""
     while not done.is_set():
-        for process in Path("/proc").glob(f"[0-9]*/{what}"):
+        for process in Path("/proc").glob("[0-9]*"):
             try:
-                found = process.read_bytes()
-                more = process.with_name("cmdline").read_bytes() if what != "cmdline" else b""
+                found = (process / what).read_bytes()
+                more = (process / "cmdline").read_bytes() if what != "cmdline" else b""
                 if more or what == "cmdline":  # else it has ended, and cannot be told by its words
                     seen.add(found + more)
             except OSError:

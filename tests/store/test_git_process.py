@@ -24,13 +24,13 @@ def commands(repository: Repository) -> Commands:
 def processes() -> set[str]:
     """The git processes that are ours and run."""
     told = set()
-    for status in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            _, name, _, parent = status.read_text().split(maxsplit=4)[:4]
+            _, name, _, parent = (process / "stat").read_text().split(maxsplit=4)[:4]
         except OSError:  # it has ended meanwhile
             continue
         if name == "(git)" and parent == f"{os.getpid()}":
-            told.add(status.parent.name)
+            told.add(process.name)
     return told
 
 

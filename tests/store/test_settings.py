@@ -93,9 +93,9 @@ def test_a_password_is_in_no_process_list(repository: Repository) -> None:
 
     def look(done: threading.Event) -> None:
         while not done.is_set():
-            for file in Path("/proc").glob("[0-9]*/cmdline"):
+            for process in Path("/proc").glob("[0-9]*"):
                 try:
-                    seen.append(file.read_bytes())
+                    seen.append((process / "cmdline").read_bytes())
                 except OSError:
                     continue
             time.sleep(0)
