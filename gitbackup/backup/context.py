@@ -70,7 +70,7 @@ class Context:
         self.progress = progress
         self.lock_wait = lock_wait
         self._passwords = passwords
-        self._access = access
+        self.access = access
         self._replicas = replicas
         self._server: Server | None = None
 
@@ -162,7 +162,7 @@ class Context:
         configured = settings.get("gitbackup.url")
         named = {name: settings.get(f"gitbackup.{name}") for name in NAMES}
         kept = access_of({name: value for name, value in named.items() if value is not None})
-        address = parse(self.url or configured or DEFAULT_URL).by(self._access, kept)
+        address = parse(self.url or configured or DEFAULT_URL).by(self.access, kept)
         if not self._may_log_in():
             return address
         server, sentinels = self._passwords
@@ -172,7 +172,7 @@ class Context:
         """Return where the server of that URL is; None means this one."""
         from gitbackup.live.connection.address import parse
 
-        return self.address if other is None else parse(other).by(self._access)
+        return self.address if other is None else parse(other).by(self.access)
 
     def server_of(self, other: str | None, password: str | None = None) -> Server:
         """Return the server of that URL, logged in to; None means this one. The password counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from gitbackup.checks.persistence import FULL, accept, setting, unknown
@@ -105,17 +105,29 @@ def _access(health: Health) -> Risk:
     if protected == "yes" and not (addresses and old):
         return risk("no password; protected mode refuses other machines", Level.OK)
     state = "no password: whoever can reach its port can read and delete everything"
+    advice, commands = _password(health)
+    return risk(state, Level.WARN, advice, commands)
+
+
+def _password(health: Health) -> tuple[str, Sequence[str]]:
+    """Return how to give a server a password: advice, and the commands."""
     advice = "Set a password, and tell it to your programs, or bind the server to 127.0.0.1."
-    more, commands = setting(health, "requirepass", "", "--requirepass and the password")
-    if commands:
-        advice += f" These lines make one in {PASSWORD_FILE}:"
-        _, *rewrite = commands
-        commands = (
-            MAKE_PASSWORD,
-            f"{health.redis_cli} -x CONFIG SET requirepass < {PASSWORD_FILE}",
+    names = ["requirepass"]
+    if health.info.get("cluster_enabled") == "1" or health.number("connected_slaves"):
+        names = ["masterauth", "requirepass"]
+        advice += (
+            " Set it at the replicas too, both as masterauth and as requirepass: else they cannot"
+            " follow their primaries."
         )
-        commands += (f'export REDISCLI_AUTH="$(cat {PASSWORD_FILE})"', *rewrite)
-    return risk(state, Level.WARN, advice + more, commands)
+    start = f"{' and '.join(f'--{name}' for name in reversed(names))} and the password"
+    more, commands = setting(health, "requirepass", "", start)
+    if not commands:
+        return advice + more, ()
+    _, *rewrite = commands
+    change = (f"{health.redis_cli} -x CONFIG SET {name} < {PASSWORD_FILE}" for name in names)
+    login = f'export REDISCLI_AUTH="$(cat {PASSWORD_FILE})"'
+    advice += f"{more} These lines make one in {PASSWORD_FILE}:"
+    return advice, (MAKE_PASSWORD, *change, login, *rewrite)
 
 
 def _is_loopback(address: str) -> bool:

@@ -30,3 +30,5 @@ class Access:
 
 
 NAMES = tuple(one.name for one in fields(Access))
+FILES = ("cacert", "cacertdir", "cert", "key")
+"""Those that are paths."""

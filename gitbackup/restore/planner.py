@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 
 from gitbackup.errors import GitbackupError
 from gitbackup.format import codec
 from gitbackup.format.patterns import covers, matcher, may_name_library
+from gitbackup.live.server.unsupported import Unsupported
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.file_groups import FileGroup, listed, parts
 from gitbackup.model.keys import Entry, Key, Scope
@@ -77,21 +78,21 @@ class _PlanBuilder:
     """Collects the steps of a plan: `keys`, and the keys that it names besides."""
 
     def __init__(
-        self, how: RestoreOptions, clock: Clock, seal: bytes, unsupported: Collection[str]
+        self, how: RestoreOptions, clock: Clock, seal: bytes, unsupported: Unsupported | None
     ) -> None:
         self.keys: list[PlannedKey] = []
         self.expired: list[Key] = []
         self.soon: list[Key] = []
         self.kept: list[Key] = []
         self.unsupported: list[Key] = []
-        self._types = frozenset(unsupported)
+        self._unsupported = unsupported
         self._how = how
         self._clock = clock
         self._seal = seal
 
     def add(self, change: KeyChange, live: Entry | None, stored: Entry | None) -> None:
         """Plan what becomes of a key that differs, or whose expiry may."""
-        if stored and stored["type"] in self._types:
+        if stored and self._unsupported and self._unsupported.lack(stored):
             self.unsupported.append(change.key)
             return
         restored = self._how.restored(stored, self._clock) if stored else None
@@ -140,7 +141,7 @@ class _PlanBuilder:
         if path is None or self._how.ttl is not Ttl.KEEP:
             return None
         db, names, types, plain, comes, due = commit.outline(path)
-        if not self._types.isdisjoint(types):
+        if self._unsupported and not self._unsupported.types.keys().isdisjoint(types):
             return None
         late = not due or due > str(codec.instant(self._clock.now + SOON))
         all_of_it = concerns is None or all(map(concerns, map(Key, repeat(db), names)))
@@ -186,7 +187,7 @@ def build_plan(
     clock: Clock,
     server: str,
     seal: bytes,
-    unsupported: Collection[str] = (),
+    unsupported: Unsupported | None = None,
     search_seen: bool = True,
 ) -> Plan:
     """Return the plan that makes the live database (`before`) hold what the commit (`after`) does.
@@ -194,7 +195,7 @@ def build_plan(
     Keys that `scope` does not cover are left alone. So are all function libraries if the live
     side does not cover them, for nobody could tell what is lost, and search indexes unless they
     are `search_seen`. Only who has `seal` can guess a
-    value by its digest. Keys of the commit that have an `unsupported` type are left out. Many
+    value by its digest. Keys of the commit that are `unsupported` are left out. Many
     keys are created, and deleted, in bulk; few are planned one by one. If it is to have
     `digests`, each deletion is a step of its own.
     """

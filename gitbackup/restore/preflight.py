@@ -3,25 +3,24 @@ the server takes each kind of step."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 from gitbackup import wording
 from gitbackup.errors import NoDatabase, ServerError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.names import key_list
 from gitbackup.format.patterns import matcher
-from gitbackup.kinds import FIELDS_EXPIRE, KINDS, KNOWN_BY, search_index
+from gitbackup.kinds import CORE, FIELDS_EXPIRE, search_index
 from gitbackup.kinds.opaque import LOSES
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import LibraryChange
 from gitbackup.live.server.memory import room
 from gitbackup.live.server.search_indexes import IndexChange, changing, is_created_anew
-from gitbackup.live.server.unknown_types import unknown_types
+from gitbackup.live.server.unsupported import Lack, Unsupported
 from gitbackup.live.write import write_probe
-from gitbackup.live.write.key_writer import KeyWrite, is_loaded
+from gitbackup.live.write.key_writer import KeyWrite
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, KeyChange, KeyDiff
 from gitbackup.model.file_groups import unordered
@@ -177,7 +176,7 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
 
     Raises ServerError, saying which commands or rights are missing, or how much memory.
     """
-    _expect_known_types(server, plan, entries)
+    _expect_supported(server, plan, entries)
     _expect_field_expiry(server, plan, entries)
     samples = [
         (planned.key.db, entries.step(planned))
@@ -199,35 +198,36 @@ def probe(server: Server, plan: Plan, entries: Entries) -> None:
         )
 
 
-def unknown(server: Server) -> Mapping[str, str]:
-    """Return the types that the server does not know, and the command that each lacks."""
-    with closing(server.dial()) as connection:
-        return unknown_types(connection)
-
-
-def _expect_known_types(server: Server, plan: Plan, entries: Entries) -> None:
-    """Raise ServerError for a type that commands write which the server does not know.
-
-    A dump is another matter: the server refuses it, and the key stays as it is.
-    """
-    written = {kind.name for kind in KINDS.values() if kind.known_by} | {search_index.TYPE}
-    if _written_types(plan).isdisjoint(written):
-        return
-    lacking = unknown(server)
-    if search_index.TYPE in lacking and search_index.TYPE in _written_types(plan):
-        raise ServerError(
-            f"{server.label} does not support search indexes (it has no command"
-            f" {search_index.KNOWN_BY}): nothing was written; load the module that has them, or add"
-            f" {wording.option('--skip-unsupported')} to restore the rest"
+def _expect_supported(server: Server, plan: Plan, entries: Entries) -> None:
+    """Raise ServerError for values that the server cannot hold, naming their type and keys."""
+    found: dict[tuple[str, Lack], list[Key]] = {}
+    unsupported = Unsupported(server)
+    for planned in _not_of_every_server(plan):
+        _, before, after = entries.step(planned)
+        is_written = after and not (before and before["value"] == after["value"])
+        if after and is_written and (lack := unsupported.lack(after)):
+            found.setdefault((planned.type, lack), []).append(planned.key)
+    if found:
+        named = " nor ".join(
+            f"search indexes ({lack.reason})"
+            if type_ == search_index.TYPE
+            else f"{type_} ({lack.reason}), the type of {key_list(keys)},"
+            for (type_, lack), keys in found.items()
         )
-    for step in plan.samples:
-        entry = entries.step(step).after if step.type in lacking else None
-        if entry and not is_loaded(entry, server.abilities):
-            raise ServerError(
-                f"{server.label} does not support {step.type} (it has no command"
-                f" {lacking[step.type]}): nothing was written; load the module that has it, or add"
-                f" {wording.option('--skip-unsupported')} to restore the rest"
-            )
+        remedies = " and ".join(dict.fromkeys(lack.remedy for _, lack in found))
+        raise ServerError(
+            f"{server.label} does not support {named.removesuffix(',')}: nothing was written;"
+            f" {remedies}, or add {wording.option('--skip-unsupported')} to restore the rest"
+        )
+
+
+def _not_of_every_server(plan: Plan) -> Iterator[PlannedKey]:
+    """Yield the steps that write a type which not every server has, and one for each type of the
+    keys that are created in bulk."""
+    steps = dict.fromkeys([*plan.steps, *plan.samples])
+    for step in steps:
+        if step.type not in CORE and step.action is not Action.REMOVED and step.key.db != FUNCTIONS:
+            yield step
 
 
 def _expect_field_expiry(server: Server, plan: Plan, entries: Entries) -> None:
@@ -268,7 +268,7 @@ def _values(plan: Plan, entries: Entries) -> Iterator[Entry]:
 def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
     """Return what to warn of in a plan that can be carried out."""
     left = room(server)
-    sentences = unsupported_types(server, plan)
+    sentences: list[str] = []
     anew = [step.key.name for step in indexes(plan) if is_created_anew(entries.index(step))]
     if anew:
         sentences.append(
@@ -292,28 +292,6 @@ def warnings(server: Server, plan: Plan, entries: Entries) -> list[str]:
 def _written_types(plan: Plan) -> set[str]:
     """Return the types of the keys that the plan writes."""
     return {step.type for step in plan.samples if step.action is not Action.REMOVED}
-
-
-def unsupported_types(server: Server, plan: Plan) -> list[str]:
-    """Return a warning for each type that the server does not know, such as a module's.
-
-    No value is sent to learn that: one that a module fails to load can end the server.
-    """
-    planned = Counter(
-        step.type
-        for step in plan.steps
-        if step.action is not Action.REMOVED and step.key.in_database
-    )
-    for new in plan.new_keys:
-        planned.update(new.types)
-    if KNOWN_BY.keys().isdisjoint(planned):
-        return []
-    lacking = unknown(server)
-    return [
-        f"the server does not support {type_} (it has no command {lacking[type_]}):"
-        f" {counted(planned[type_], 'key')} will not be restored"
-        for type_ in sorted(planned.keys() & lacking.keys())
-    ]
 
 
 def libraries(plan: Plan) -> list[PlannedKey]:

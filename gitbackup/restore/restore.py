@@ -22,6 +22,7 @@ from gitbackup.format.patterns import widest
 from gitbackup.live.connection.cluster import FAILOVER, LOST, NodesChanged
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.permissions import all_told
+from gitbackup.live.server.unsupported import Unsupported
 from gitbackup.model.file_groups import merged, unordered
 from gitbackup.model.keys import Scope
 from gitbackup.plan.plan import Clock, Plan
@@ -96,7 +97,7 @@ class Restorer:
             stored, self.damaged = sound_part(repository, request.commit)
         self._warnings += [f"{why}; its keys are not touched" for why in self.damaged]
         whole = EntrySource(stored, self._summaries)
-        self._unsupported = preflight.unknown(server) if skip_unsupported else ()
+        self._unsupported = Unsupported(server) if skip_unsupported else None
         self._scope = scope_of(whole)
         covers = self._covers_search(request.commit, whole)
         if request.takes_back:  # then HEAD tells whether the restore that is undone knew of them

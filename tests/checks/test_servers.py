@@ -213,6 +213,11 @@ def test_replicas(start_server: StartServer, tmp_path: Path) -> None:
         await_info(client, "master_link_status", "up")
         await_info(theirs, "connected_slaves", 1)
         assert told(of_server(primary, tmp_path)["replicas"]) == (OK, "1 replica connected")
+        theirs.config_set("bind", "*")
+        theirs.config_set("protected-mode", "no")
+        _, *changes = of_server(primary, tmp_path)["access"].commands
+        first, second = (words.split("CONFIG SET ")[1].split()[0] for words in changes[:2])
+        assert (first, second) == ("masterauth", "requirepass")
         assert told(of_server(replica, tmp_path)["replicas"]) == (
             OK,
             f"this is a replica of 127.0.0.1:{primary.port}, in sync",

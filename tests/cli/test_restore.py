@@ -304,9 +304,9 @@ def test_a_program_gets_the_result_as_json(damaged: User) -> None:
 
 
 def test_keys_that_a_server_refuses_are_named(damaged: User, start_server: StartServer) -> None:
-    """An opaque value of a type that the other server has no module for."""
+    """A damaged value: only the server can tell that it is."""
     git(damaged.repo, "checkout", "--quiet", ".")
-    odd = {"odd": {"type": "vectorset", "value": {"dump": "AAAA"}}}
+    odd = {"odd": {"type": "of-tomorrow", "value": {"dump": "AAAA"}}}
     (damaged.repo / "db0" / "odd.json").write_text(json.dumps(odd))
     git(damaged.repo, "add", ".")
     git(damaged.repo, "commit", "--quiet", "-m", "by hand")
@@ -482,8 +482,11 @@ def test_a_type_that_the_server_does_not_know_is_told_before_anything_is_written
     git(damaged.repo, "add", ".")
     git(damaged.repo, "commit", "--quiet", "-m", "by hand")
     before = damaged.state()
-    assert (
-        "  warning: the server does not support vectorset (it has no command VADD): 1 key will"
-        " not be restored\n"
-    ) in damaged.says("restore", "HEAD", "--dry-run")
+    refused = (
+        "does not support vectorset (it has no command VADD), the type of odd: nothing was"
+        " written; load the module that has it, or add --skip-unsupported to restore the rest\n"
+    )
+    assert refused in damaged.says("restore", "HEAD", "--dry-run")
+    done = damaged.run("restore", "HEAD", "--yes")
+    assert (done.code, done.err.endswith(refused)) == (12, True)
     assert damaged.state() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,7 +161,9 @@ def test_a_dump_is_sent_once_and_under_its_own_name(old: User, notes: LiveServer
             client.echo("that was all")
             said = [*iter(lambda: monitor.next_command()["command"], "ECHO that was all")]
         sent = [words.split()[1] for words in said if words.startswith("RESTORE ")]
-        assert sent == ["note:1"]
+        version_asked = "gitbackup:nobodys-key"  # without a value
+        assert [name for name in sent if name != version_asked] == ["note:1"]
+        assert client.exists(version_asked) == 0
         assert not any("gitbackup-aside" in words and "RENAME" in words for words in said)
 
 
@@ -203,6 +206,29 @@ def test_what_the_server_cannot_hold_is_left_out_where_that_is_wanted(modern: Us
         "gitbackup: restored, except for types that the server does not know: graph, seen\n"
     )
     assert modern.run("commit", "-m", "again").out.startswith("nothing to commit")
+
+
+@pytest.mark.parametrize(
+    ("dump", "reason"),
+    [
+        (b"\x07" + bytes(9), "it has loaded no module"),
+        (b"\x1f" + (999).to_bytes(2, "little") + bytes(8), "older than the server that dumped it"),
+    ],
+)
+def test_a_dump_that_the_server_cannot_load_is_refused_in_the_plan(
+    modern: User, dump: bytes, reason: str
+) -> None:
+    """A type of a module that we do not know, and the format of a newer server."""
+    odd = {"odd": {"type": "of-a-new1", "value": {"dump": base64.b64encode(dump).decode()}}}
+    (modern.repo / "db0" / "odd.json").write_text(json.dumps(odd))
+    git(modern.repo, "commit", "--quiet", "-am", "by hand")
+    assert reason in modern.says("restore", "HEAD", "--dry-run")
+    done = modern.run("restore", "HEAD", "--yes")
+    assert (done.code, modern.redis.get("plain")) == (12, b"2")
+    assert reason in done.err
+    assert ", the type of odd: nothing was written" in done.err
+    assert modern.run("restore", "HEAD", "--skip-unsupported", "--yes").code == 3
+    assert (modern.redis.get("plain"), modern.redis.exists("odd")) == (b"1", 0)
 
 
 def test_what_is_left_out_is_in_the_plan_for_a_program(modern: User) -> None:

@@ -20,7 +20,7 @@ from tests import certificates
 from tests.clusters import LiveCluster
 from tests.live.test_cluster import values
 from tests.live.test_one_shard import fill
-from tests.servers import LiveServer
+from tests.servers import LiveServer, free_port
 from tests.watching import eventually, tree, watching
 
 pytestmark = pytest.mark.long
@@ -115,3 +115,14 @@ def test_nodes_whose_certificates_are_for_another_name(
         backup.commit()
     named = Backup(tmp_path / "data", url(secure, folder), access=Access(sni="localhost"))
     assert named.commit().keys == 0
+
+
+def test_nodes_that_name_their_ports_without_tls(
+    secure: LiveCluster, folder: Path, tmp_path: Path
+) -> None:
+    for node in secure.nodes:
+        with node.client() as client:
+            client.config_set("port", free_port())
+            client.config_set("tls-cluster", "no")
+    with pytest.raises(ServerError, match="does not use TLS: set `tls-cluster yes` at all nodes"):
+        Backup(tmp_path / "data", url(secure, folder)).connect()

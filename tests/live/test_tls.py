@@ -76,7 +76,11 @@ def sentinel(folder: Path, tmp_path: Path) -> Iterator[int]:
 
 def status(folder: Path, url: str, *options: str) -> tuple[int, str]:
     """What `gitbackup commit` says of that server; the certificates are in the current folder."""
-    words = ("commit", "--dry-run", "--repo", "none", "--url", url, *options)
+    return run(folder, "commit", "--dry-run", "--repo", "none", "--url", url, *options)
+
+
+def run(folder: Path, *words: str) -> tuple[int, str]:
+    """The exit code and the errors of gitbackup, run in a folder."""
     done = subprocess.run(
         [sys.executable, "-m", "gitbackup", *words],
         cwd=folder,
@@ -142,6 +146,16 @@ def test_what_is_right_is_let_in(
 def test_the_url_can_say_all_of_it(folder: Path, ports: Mapping[str, int]) -> None:
     told = "cacert=ca.pem&cert=client.pem&key=client.key&timeout=20"
     assert status(folder, f"rediss://localhost:{ports['strict']}?{told}") == (0, "")
+
+
+@pytest.mark.long
+def test_init_saves_all_of_it(folder: Path, ports: Mapping[str, int], tmp_path: Path) -> None:
+    """Certificates are found from any folder afterwards."""
+    repository = ("--repo", str(tmp_path / "data"))
+    options = ("--url", f"rediss://localhost:{ports['strict']}", *CA, *CLIENT)
+    code, said = run(folder, "init", *repository, *options)
+    assert (code, said) == (0, "")
+    assert run(tmp_path, "commit", *repository, "--allow-empty") == (0, "")
 
 
 @pytest.mark.few(1)

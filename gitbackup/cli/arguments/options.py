@@ -52,14 +52,14 @@ def _access_option(name: str, told: str, **how: Any) -> Callable[[Command], Comm
     return click.option(name, expose_value=False, callback=_set_access, help=told, **how)
 
 
-ACCESS_OPTIONS = (
-    _access_option(
-        "--timeout",
-        "How long to wait for an answer of the server. [default: 30]",
-        type=click.FloatRange(0, LONGEST, min_open=True),
-        metavar="SECONDS",
-        envvar="GITBACKUP_TIMEOUT",
-    ),
+_timeout_option = _access_option(
+    "--timeout",
+    "How long to wait for an answer of the server. [default: 30]",
+    type=click.FloatRange(0, LONGEST, min_open=True),
+    metavar="SECONDS",
+    envvar="GITBACKUP_TIMEOUT",
+)
+TLS_OPTIONS = (
     _access_option(
         "--cacert", "With rediss://: CA certificate that signed the server's.", metavar="FILE"
     ),
@@ -81,11 +81,16 @@ _url_option = click.option(
 )
 
 
-def access_options(command: Command) -> Command:
-    """Give a command the options for the way to a server."""
-    for option in reversed(ACCESS_OPTIONS):
+def tls_options(command: Command) -> Command:
+    """Give a command the options for TLS."""
+    for option in reversed(TLS_OPTIONS):
         command = option(command)
     return command
+
+
+def access_options(command: Command) -> Command:
+    """Give a command the options for the way to a server."""
+    return _timeout_option(tls_options(command))
 
 
 def url_option(command: Command) -> Command:
@@ -399,7 +404,7 @@ def _log_in(opened: Opened, progress: Progress | None) -> tuple[str | None, Back
         password = click.prompt("Password of the server", hide_input=True, err=True)
         backup = opened(password, progress)
         backup.connect()
-    if backup.insecure and not _access().insecure:
+    if backup.insecure and "insecure" not in access_given():
         terminal.warn(INSECURE)
     return password, backup
 
@@ -419,9 +424,10 @@ def password_in_url(
         raise ServerError(f"{of} requires a password: {advice}") from None
 
 
-def _access() -> Access:
+def access_given() -> dict[str, Any]:
+    """Return the options for the way to a server that this command was given."""
     ctx = click.get_current_context(silent=True)
-    return Access(**(ctx.meta.get(ACCESS, {}) if ctx else {}))
+    return dict(ctx.meta.get(ACCESS, {})) if ctx else {}
 
 
 def _from_replicas() -> bool:
@@ -441,7 +447,7 @@ def _opener(repo: Path | None, url: str | None, databases: tuple[int, ...]) -> O
     options: dict[str, Any] = {
         "databases": databases or None,
         **_lock_wait(),
-        "access": _access(),
+        "access": Access(**access_given()),
         "sentinel_password": os.environ.get("GITBACKUP_SENTINEL_PASSWORD") or None,
         "from_replicas": _from_replicas(),
     }

@@ -8,10 +8,12 @@ import click
 
 from gitbackup.cli.arguments.options import (
     OwnFirst,
+    access_given,
     examples,
     lock_wait_option,
     open_backup,
     repo_option,
+    tls_options,
 )
 from gitbackup.cli.output import terminal
 from gitbackup.report.text.settings import settings_lines
@@ -22,6 +24,7 @@ from gitbackup.report.text.settings import settings_lines
     epilog=examples(
         "gitbackup init --url redis://localhost:6379 --exclude 'session:*'",
         "gitbackup init --quiet 'usage:*' --redact '*token*'",
+        "gitbackup init --url rediss://db.example.org:6379 --cacert ca.pem",
         "gitbackup init --bare --repo /var/backups/relay.git",
     ),
 )
@@ -30,6 +33,7 @@ from gitbackup.report.text.settings import settings_lines
 @click.option(
     "--url", metavar="URL", help="URL of the server, saved in the repository's git config."
 )
+@tls_options
 @click.option(
     "--include", multiple=True, metavar="GLOB", help="Commit only matching keys. Repeatable."
 )
@@ -64,8 +68,8 @@ def init(
 ) -> None:
     """Create the data repository, or add settings to an existing one.
 
-    Settings are saved in the repository's own git config (gitbackup.url, .include, .exclude,
-    .quiet, .redact), which only its owner can read. An existing data repository keeps its
+    Settings are saved in the repository's own git config (gitbackup.url, .cacert, .include,
+    .exclude and so on), which only its owner can read. An existing data repository keeps its
     history and its settings, and the given globs are added. `gitbackup config` lists the
     settings and changes them.
     """
@@ -74,6 +78,7 @@ def init(
     what = "reinitialised" if result.existed else "made"
     terminal.say([f"{what} the data repository in {result.path}"])
     given = {"url": url, "include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
+    given |= access_given()
     found = [each for each in backup.config.in_force(url_from="--url") if given.get(each.name)]
     terminal.say(settings_lines(found))
     if not (result.existed or quiet):

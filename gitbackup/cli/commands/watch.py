@@ -30,6 +30,7 @@ from gitbackup.cli.arguments.options import (
 from gitbackup.cli.output import terminal
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format.names import escape
+from gitbackup.model.access import FILES
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 
@@ -38,9 +39,6 @@ if TYPE_CHECKING:  # it loads what `watch --help` has no need of
 
 SERVICE = ("databases", "as_json", "match", "quiet", "max_wait", "message")
 """The parameters that a service takes over; access to the server is kept apart."""
-
-FILES = ("--cacert", "--cacertdir", "--cert", "--key")
-"""The options whose values a service finds from the root of the disk only."""
 
 ENDS = (signal.SIGINT, signal.SIGTERM)
 
@@ -157,7 +155,7 @@ def _install(
 def _given(ctx: click.Context) -> Iterator[str]:
     """Yield the options of this watch that the service is to have, too."""
     for before, word in pairwise(["", *shlex.split(access_words(ctx))]):
-        yield str(Path(word).absolute()) if before in FILES else word
+        yield str(Path(word).absolute()) if before.removeprefix("--") in FILES else word
     for param in ctx.command.params:
         if param.name in SERVICE and typed(ctx, param.name):
             value = ctx.params[param.name]

@@ -17,7 +17,7 @@ from gitbackup.errors import Forbidden, PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.address import Address, place_of, told_place
 from gitbackup.live.connection.connection import Connection, CutOff, Refusal, TookTooLong
-from gitbackup.live.connection.dial import DEFAULTS, NoServer, dial
+from gitbackup.live.connection.dial import DEFAULTS, NoServer, NoTls, dial
 from gitbackup.live.connection.error_replies import Redirected
 from gitbackup.live.connection.slots import slot
 
@@ -38,6 +38,14 @@ Node = TypeVar("Node")
 
 class NodesChanged(ServerError):
     """Another node has slots: all has to be read anew."""
+
+
+class _NoNode(NoServer):
+    """No server answers where the cluster has a node."""
+
+    def __init__(self, sentence: str, reason: str) -> None:
+        ServerError.__init__(self, sentence)
+        self.reason = reason
 
 
 LOST = (CutOff, TookTooLong, NoServer, NodesChanged, Redirected)
@@ -267,14 +275,34 @@ class Cluster(Generic[Node]):
                 server = self.nodes.get(place.id) or self._join(connection, address)
         except (Forbidden, PasswordNeeded):
             raise
-        except ServerError as error:
+        except ServerError as reason:
+            error = self._told(reason, address)
             if place.id in self._replicated:
                 raise _Unsettled(error, FAILOVER) from None
-            raise
+            raise error from None
         if found.own != place.id:
             raise _Unsettled(ServerError(self._another(place, found, address)), HANDOVER)
         self._note(found)
         return server, found
+
+    def _told(self, error: ServerError, address: Address) -> ServerError:
+        """Return why a node does not answer, and what to do if the cluster has named it wrongly."""
+        if address is self._address:
+            return error
+        named = f"the cluster at {self._address.label} names {address.label} as one of its nodes"
+        if isinstance(error, NoTls):
+            return ServerError(
+                f"{named}, but that port does not use TLS: set `tls-cluster yes` at all nodes, so"
+                " that they name their TLS ports"
+            )
+        if isinstance(error, NoServer):
+            return _NoNode(
+                f"{named}, but no server answers there ({error.reason}): start it; if it runs, and"
+                " is reached by another address from here, as in Docker or behind NAT, set"
+                " `cluster-announce-ip` and `cluster-announce-port` at that node",
+                error.reason,
+            )
+        return error
 
     def _another(self, place: _Place, found: View, address: Address) -> str:
         return (

@@ -48,6 +48,8 @@ class Server:
     opens a connection on which the server may speak unasked: one of RESP3. `address` is that of
     this very server, also where sentinels named it; `label` is the same after a failover.
 
+    `modules` are the names of those that it has loaded, None if it does not tell.
+
     A `cluster` is one server of several `nodes`: `dial` then opens a connection to any of them.
 
     If replicas were asked for, `read_instead` says which is read and why; the replica `follows` its
@@ -63,7 +65,7 @@ class Server:
     dial: Dial
     listen: Dial
     address: Address = field(repr=False, compare=False)
-    modules: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    modules: frozenset[str] | None = field(default=None, repr=False, compare=False)
     patience: Patience = field(default_factory=lambda: Patience(), repr=False, compare=False)
     cluster: Cluster[Server] | None = field(default=None, repr=False, compare=False)
     follows: Server | None = field(default=None, repr=False, compare=False)
@@ -184,11 +186,13 @@ def _server(label: str, address: Address, facts: dict[str, Any], resp3: bool) ->
     )
 
 
-def _modules(facts: dict[str, Any]) -> frozenset[str]:
-    """Return the names of the modules that the server has loaded, if it tells them."""
+def _modules(facts: dict[str, Any]) -> frozenset[str] | None:
+    """Return the names of the modules that the server has loaded; None if it does not tell."""
     told = facts.get("modules")
+    if not isinstance(told, list):
+        return None
     found = set[str]()
-    for module in told if isinstance(told, list) else []:
+    for module in told:
         with suppress(TypeError, ValueError):
             found.add(str(mapping(module).get("name")))
     return frozenset(found)

@@ -41,6 +41,10 @@ class NoServer(ServerError):
         self.reason = reason
 
 
+class NoTls(ServerError):
+    """A server answers that does not use TLS on that port."""
+
+
 def dial(address: Address) -> Connection:
     """One connection, logged in. Raises ServerError, saying what to do, where there is none."""
     wire = Connection(BulkParser(_connected(address)), address.label, _host(address))
@@ -78,8 +82,9 @@ def _connected(address: Address) -> socket.socket:
 
         host = str(address.options.get("sni") or _host(address))
         why = tls.meaning(error, address.label, host, address.options.get("ssl_ca_certs"))
-        if address.is_secure and why is None and _at(address, tls.is_plain):
-            why = tls.PLAIN.format(label=address.label)
+        no_tls = tls.PLAIN.format(label=address.label)
+        if why == no_tls or (address.is_secure and why is None and _at(address, tls.is_plain)):
+            raise NoTls(no_tls) from None
         if why is None and address.is_secure and "shake" not in address.options:
             slow = {"shake": address.options.get("socket_timeout", DEFAULTS["socket_timeout"])}
             if isinstance(error, TimeoutError):

@@ -54,7 +54,7 @@ class IndexChange(NamedTuple):
 
 def has_search(server: Server) -> bool:
     """Return whether the server has the module, as far as it tells."""
-    return MODULE in server.modules
+    return MODULE in (server.modules or ())
 
 
 def search_indexes(server: Server) -> SearchIndexes:

@@ -19,6 +19,7 @@ COLOURS = {
 GAP = 2  # columns between two
 NARROWEST = 30  # columns of the last one, however narrow the terminal
 USUAL = 100  # columns where there is no terminal: a mail, a log
+LONGEST = 2_000  # characters of a sentence
 
 
 def check_lines(server: str, risks: Sequence[Risk], columns: int | None = None) -> Iterator[str]:
@@ -50,4 +51,5 @@ def check_lines(server: str, risks: Sequence[Risk], columns: int | None = None) 
 
 def _wrapped(sentence: str, room: int) -> list[str]:
     """Return the lines of a sentence, none of which can steer the terminal."""
-    return textwrap.wrap(escape(sentence), room, break_long_words=False, break_on_hyphens=False)
+    clean = escape(sentence, LONGEST)
+    return textwrap.wrap(clean, room, break_long_words=False, break_on_hyphens=False)
