@@ -91,7 +91,8 @@ def test_watch_and_rdb_files_by_tls(secure: LiveCluster, folder: Path, tmp_path:
             secure.kill(1)
             lost = next(key for key in map("k:{}".format, range(400)) if is_at(secure, key, 1))
             assert eventually(lambda: is_written(client, lost))
-            assert eventually(lambda: values(backup, lost) == {lost: "after"})
+            reader = Backup(tmp_path / "data")
+            assert eventually(lambda: values(reader, lost) == {lost: "after"})
 
 
 def is_at(cluster: LiveCluster, key: str, node: int) -> bool:
