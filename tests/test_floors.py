@@ -57,7 +57,7 @@ ROOMS_WITHIN = {
         ("command_list",),
     ),
     "live": (("rdb",), ("write",), ("read",), ("server",), ("connection",)),
-    "report": (("html",), ("text",), ("values",), ("json", "style")),
+    "report": (("html",), ("text",), ("values",), ("json", "style", "words")),
     "store": (
         ("repository",),
         ("remotes",),

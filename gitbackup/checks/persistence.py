@@ -155,8 +155,10 @@ def _last_save(health: Health, max_age: timedelta) -> Risk:
     when = datetime.fromtimestamp(health.number("rdb_last_save_time"), UTC)
     state = _saved(health, when)
     if _last_save_failed(health):
-        advice = "Look in the server's log, often it is a full disk, too little memory, or a"
-        advice += " folder that is gone or not its own; then try again:"
+        advice = (
+            "Look in the server's log, often it is a full disk, too little memory, or a folder"
+            " that is gone or not its own; then try again:"
+        )
         return risk(f"the last save failed; {state}", Level.BAD, advice, commands)
     if not health.number("rdb_changes_since_last_save") or health.now - when <= max_age:
         return risk(state, Level.OK)
@@ -183,9 +185,9 @@ def _files(health: Health) -> Risk:
     if folder is None:
         return unknown("files", AWAY, health.no_config, "the folder of its files is unknown")
     if home is None or home.mount is None:
-        why = "the server does not run on this machine, or this machine does not tell; there,"
-        why += (
-            " see that the folder is on a disk that stays (in Docker: a volume), and then accept it"
+        why = (
+            "the server does not run on this machine, or this machine does not tell; there, see"
+            " that the folder is on a disk that stays (in Docker: a volume), and then accept it"
         )
         return unknown("files", AWAY, why, f"files in {folder}", (accept("files"),))
     risk, state = partial(Risk, "files", AWAY), f"files in {folder}, on {home.mount.type}"

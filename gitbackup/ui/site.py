@@ -124,11 +124,9 @@ class Site:
 
     def error(self, request: Request, status: int, sentence: str) -> Response:
         """Return a page that says what did not work; only the sentence before the login."""
-        said = self.language(request).say(sentence)
         if Session.of(request) is None:
-            return PlainTextResponse(f"{said}\n", status)
-        english = said == sentence  # as what the engine says is
-        return self.page(request, "error.html", status=status, message=said, english=english)
+            return PlainTextResponse(f"{self.language(request).told(sentence)}\n", status)
+        return self.page(request, "error.html", status=status, message=sentence)
 
     def form(self, request: Request) -> Form:
         """Return what the form that a request sends holds."""

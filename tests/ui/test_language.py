@@ -14,13 +14,13 @@ import pytest
 from jinja2 import Environment
 from playwright.sync_api import expect
 
-import gitbackup.report.text.restored
+import gitbackup.report
 import gitbackup.ui
 from gitbackup.ui.words.language import Language, chosen
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
 
-UI = Path(gitbackup.ui.__file__).parent
+UI, REPORT = (Path(room.__file__).parent for room in (gitbackup.ui, gitbackup.report))
 CATALOGUES = sorted(UI.glob("words/catalogues/*.json"))
 ONE, MANY = ("say", "later"), ("count", "forms")
 """What is called with a text, and with its two forms."""
@@ -45,7 +45,7 @@ def of_templates() -> Iterator[Sequence[str]]:
 
 def of_python() -> Iterator[Sequence[str]]:
     """Yield each text of the modules, or both its forms."""
-    for path in (*UI.rglob("*.py"), Path(gitbackup.report.text.restored.__file__)):
+    for path in (*UI.rglob("*.py"), *REPORT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 yield from texts_of(node)
@@ -187,8 +187,8 @@ def test_a_page_is_in_the_language_of_the_browser_or_the_one_that_is_chosen(
     expect(page.get_by_role("heading", level=1)).to_have_text("检查")
 
 
-def test_what_is_said_in_english_is_marked_as_such(start_site: StartSite) -> None:
-    """So that a screen reader does not read it as Chinese."""
+def test_what_the_engine_says_is_in_chinese_and_its_english_at_hand(start_site: StartSite) -> None:
+    """As the title, by which it can be searched for."""
     site = start_site(locale="zh-CN")
     site.redis.set("key", "value")
     site.backup.commit()
@@ -197,9 +197,11 @@ def test_what_is_said_in_english_is_marked_as_such(start_site: StartSite) -> Non
 
     replicas = site.page.locator("#replicas")
     expect(replicas.get_by_role("heading")).to_have_text("警告 服务器停机时")
-    expect(replicas.locator("p").first).to_have_attribute("lang", "en")
+    said = replicas.get_by_text("没有从节点：没有第二台服务器", exact=True)
+    expect(said).to_have_attribute("title", "no replica: there is no second server")
     site.page.goto("/commit/nothing")
-    expect(site.page.get_by_role("alert").locator("[lang=en]")).to_be_visible()
+    expect(site.page.get_by_role("alert")).to_contain_text("中没有提交 'nothing'；")
+    expect(site.page.locator("main [lang=en]")).to_have_count(0)
 
 
 @pytest.mark.long

@@ -17,6 +17,7 @@ from gitbackup.report.text.diff import what
 from gitbackup.report.values.short import instant, skippable, skipped_note
 from gitbackup.report.values.text_diff import several_lines
 from gitbackup.report.values.value_preview import left_out, score, telling, titled
+from gitbackup.report.words import ENGLISH, Words
 
 MOST_ROWS = 100
 """Rows of one key."""
@@ -48,44 +49,53 @@ class Row(NamedTuple):
 
 
 def rows(
-    change: KeyChange, before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
+    change: KeyChange,
+    before: Entry | None,
+    after: Entry | None,
+    values: Sequence[ValueChange],
+    words: Words = ENGLISH,
 ) -> Iterator[Row]:
     """Yield the rows of one key, and last how many more there are."""
     if change.action is Action.CHANGED:
-        yield from _bounded(_changed(before, after, values), len(values), "differences")
+        changed = _changed(before, after, values, words)
+        yield from _bounded(changed, len(values), words.say("differences"), words)
     else:
         entry, action = (after, change.action) if after else (before, Action.REMOVED)
-        yield from _entry(entry, action)
+        yield from _entry(entry, action, words)
 
 
-def _bounded(every: Iterator[Row], total: int, many: str) -> Iterator[Row]:
+def _bounded(every: Iterator[Row], total: int, many: str, words: Words) -> Iterator[Row]:
     yield from islice(every, MOST_ROWS)
     if total > MOST_ROWS:
-        yield Row(note=f"… {total - MOST_ROWS:,} more {many}")
+        number = f"{total - MOST_ROWS:,}"
+        yield Row(note=words.say("… %(number)s more %(things)s", number=number, things=many))
 
 
 def _changed(
-    before: Entry | None, after: Entry | None, values: Sequence[ValueChange]
+    before: Entry | None, after: Entry | None, values: Sequence[ValueChange], words: Words
 ) -> Iterator[Row]:
     for value in values:
         if value.part is Part.TYPE:
-            yield from _entry(before, Action.REMOVED)
-            yield from _entry(after, Action.ADDED)
+            yield from _entry(before, Action.REMOVED, words)
+            yield from _entry(after, Action.ADDED, words)
         else:
-            yield _row(value)
+            yield _row(value, words)
 
 
-def _row(value: ValueChange) -> Row:
-    title = "" if value.part is Part.VALUE and not value.path else what(value)
+def _row(value: ValueChange, words: Words) -> Row:
+    title = "" if value.part is Part.VALUE and not value.path else what(value, words)
     if value.note:
-        action = "" if value.action is Action.CHANGED else f"{value.action.value}: "
-        return Row(title, note=f"{action}{value.note}")
-    if lines := _text_lines(value):
+        note = words.told(value.note)
+        if value.action is not Action.CHANGED:
+            action = words.say(value.action.value)
+            note = words.say("%(action)s: %(note)s", action=action, note=note)
+        return Row(title, note=note)
+    if lines := _text_lines(value, words):
         return Row(title, lines=lines)
     expiry = value.part in EXPIRIES
-    show = SHOWN_PARTS.get(value.part, _text)
+    show = partial(instant, words=words) if expiry else SHOWN_PARTS.get(value.part, _text)
     if value.action is Action.CHANGED and show is _text:
-        return Row(title, *_pair(value.before, value.after))
+        return Row(title, *_pair(value.before, value.after, words))
     return Row(
         "" if value.part is Part.MEMBER else title,
         show(value.before) if value.action is not Action.ADDED or expiry else None,
@@ -97,31 +107,34 @@ def _text(value: Any) -> str:
     return shown(value, LONGEST)
 
 
-def _pair(before: Any, after: Any) -> tuple[str, str]:
+def _pair(before: Any, after: Any, words: Words) -> tuple[str, str]:
     """Return two values that differ; long texts from where they do."""
     skipped = skippable(before, after, LONGEST, CONTEXT)
     if not skipped:
         return _text(before), _text(after)
-    note = skipped_note(skipped)
+    note = skipped_note(skipped, words)
     return note + _text(before[skipped:]), note + _text(after[skipped:])
 
 
-def _text_lines(value: ValueChange) -> list[str]:
+def _text_lines(value: ValueChange, words: Words) -> list[str]:
     """Return the lines of two texts that differ, as `diff -u` has them; none if all do."""
     if value.action is not Action.CHANGED or not several_lines(value.before, value.after):
         return []
     old, new = value.before.split("\n"), value.after.split("\n")
-    lines = [*islice(_hunks(old, new, edits(old, new) or ()), MOST_ROWS + 1)]
+    hunks = _hunks(old, new, edits(old, new) or (), words)
+    lines = [*islice(hunks, MOST_ROWS + 1)]
     return [*lines[:MOST_ROWS], "…"] if len(lines) > MOST_ROWS else lines
 
 
-def _hunks(old: Sequence[str], new: Sequence[str], blocks: Sequence[Edit]) -> Iterator[str]:
+def _hunks(
+    old: Sequence[str], new: Sequence[str], blocks: Sequence[Edit], words: Words
+) -> Iterator[str]:
     """Yield each block of lines with what stands around it, each line once."""
     done = 0
     for at, block in enumerate(blocks):
         start = max(done, block.before_start - AROUND)
         if start > done or not at:
-            yield f"@ line {start + 1:,}"
+            yield words.say("@ line %(number)s", number=f"{start + 1:,}")
         yield from _signed(" ", old[start : block.before_start])
         yield from _signed("-", old[block.before_start : block.before_end])
         yield from _signed("+", new[block.after_start : block.after_end])
@@ -134,24 +147,26 @@ def _signed(sign: str, lines: Sequence[str]) -> Iterator[str]:
     return (sign + escape(line, LONGEST) for line in lines)
 
 
-def _entry(entry: Entry | None, action: Action) -> Iterator[Row]:
+def _entry(entry: Entry | None, action: Action, words: Words) -> Iterator[Row]:
     """Yield the rows of an entry that came or went: its expiry, then the first of its value, what
     tells most at the beginning."""
     if entry is None:
         return
-    expiries = {"expires": entry["expires_at"]} if "expires_at" in entry else {}
+    if "expires_at" in entry:
+        yield _one_sided(words.say("expires"), instant(entry["expires_at"], words), action)
     fields = entry.get("field_expires_at", {})
-    expiries |= {f"{name(field)} expires": fields[field] for field in islice(fields, MOST_ROWS)}
-    for title, moment in expiries.items():
-        yield _one_sided(title, instant(moment), action)
+    for field in islice(fields, MOST_ROWS):
+        title = words.say("%(name)s expires", name=name(field))
+        yield _one_sided(title, instant(fields[field], words), action)
     if parts := telling(entry):
         for part in parts[:MOST_ROWS]:
             yield _one_sided(titled(part, name), _text(part.value), action)
-        if left := left_out(len(parts) - MOST_ROWS, entry):
+        if left := left_out(len(parts) - MOST_ROWS, entry, words):
             yield Row(note=left)
         return
     value = kind_of(entry).rows(entry["value"])
-    yield from _bounded((_value_row(row, action) for row in value.rows), value.total, value.many)
+    shown_rows = (_value_row(row, action) for row in value.rows)
+    yield from _bounded(shown_rows, value.total, words.told(value.many), words)
 
 
 def _value_row(row: kinds.Row, action: Action) -> Row:
@@ -165,8 +180,6 @@ def _one_sided(title: str, text: str, action: Action) -> Row:
 
 
 SHOWN_PARTS: dict[Part, Callable[[Any], str]] = {
-    Part.EXPIRY: instant,
-    Part.FIELD_EXPIRY: instant,
     Part.SCORE: score,
     Part.MEMBER: name,
 }

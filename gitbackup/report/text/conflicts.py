@@ -13,6 +13,7 @@ from gitbackup.model.merging import Clash, Conflict
 from gitbackup.report.text.diff import what
 from gitbackup.report.values.short import instant
 from gitbackup.report.values.value_preview import score
+from gitbackup.report.words import ENGLISH, Words
 
 Named = Callable[[Key], str]
 
@@ -52,20 +53,20 @@ def left(conflicts: Sequence[Conflict], named: Named = key_name) -> str:
     )
 
 
-def part(clash: Clash) -> str:
+def part(clash: Clash, words: Words = ENGLISH) -> str:
     """Return which part of a key it is that cannot be merged."""
     if clash.part is Part.TYPE:
-        return "value"
-    named = what(ValueChange(clash.part, Action.CHANGED, clash.name, clash.path))
-    return f"{named} ({clash.note})" if clash.note else named
+        return words.say("value")
+    named = what(ValueChange(clash.part, Action.CHANGED, clash.name, clash.path), words)
+    return f"{named} ({words.told(clash.note)})" if clash.note else named
 
 
-def version(part: Part, version: Any) -> str:
+def version(part: Part, version: Any, words: Words = ENGLISH) -> str:
     """Return one version of such a part."""
     if version is ABSENT:
-        return "nothing"
+        return words.say("nothing")
     if part is Part.TYPE:
         return f"{version['type']} {shown(version['value'])}"
     if part in EXPIRIES:
-        return instant(version)
+        return instant(version, words)
     return score(version) if part is Part.SCORE else shown(version)

@@ -23,6 +23,7 @@ from gitbackup.report.values.short import ARROW, dotted, expiry_change, shown_pa
 from gitbackup.report.values.streams import stream_lines
 from gitbackup.report.values.text_diff import MOST_LINES, line_diff, several_lines, word_diff
 from gitbackup.report.values.value_preview import PREVIEW, entry_lines, preview, score
+from gitbackup.report.words import ENGLISH, Words
 
 LONG = 60
 """Characters of a text from which on it is compared word by word."""
@@ -209,15 +210,15 @@ class _Inside:
         return f" (rank {ARROW.join(dict.fromkeys(known))})" if known else ""
 
 
-def what(value: ValueChange) -> str:
+def what(value: ValueChange, words: Words = ENGLISH) -> str:
     """Return what differs: a field, a position, a path into a document."""
     if value.part is Part.EXPIRY:
-        return "expires"
+        return words.say("expires")
     if value.part is Part.FIELD_EXPIRY:
-        return f"{name(value.name)} expires"
+        return words.say("%(name)s expires", name=name(value.name))
     first = f"[{value.name}]" if value.part is Part.ITEM else value.name
     if value.path:
         return dotted(first, value.path)
     if value.part is Part.VALUE:
-        return "value"
+        return words.say("value")
     return first if value.part is Part.ITEM else name(first)

@@ -17,6 +17,7 @@ from gitbackup.report.text.diff import DiffView, beside, change_lines
 from gitbackup.report.text.namespaces import stat_lines
 from gitbackup.report.text.sentences import hidden_lines
 from gitbackup.report.values.short import dotted, instant
+from gitbackup.report.words import ENGLISH, Words
 
 KEYS = 10
 """Keys of a commit that are shown, unless all are asked for."""
@@ -95,24 +96,24 @@ def blame_lines(
         yield f"{head}  {': '.join(filter(None, blamed(line)))}"
 
 
-def blamed(line: BlameLine) -> tuple[str, str]:
+def blamed(line: BlameLine, words: Words = ENGLISH) -> tuple[str, str]:
     """Return what a part is called as a diff names it, `limits.daily`, and what it holds; that is
     empty for a member of a set."""
     if line.part is Part.EXPIRY:
-        return "expires", instant(line.value)
+        return words.say("expires"), instant(line.value, words)
     if line.part is Part.FIELD_EXPIRY:
-        return f"{name(line.name)} expires", instant(line.value)
+        return words.say("%(name)s expires", name=name(line.name)), instant(line.value, words)
     if line.part is Part.MEMBER:
         return name(line.name), ""
     if line.part is Part.STREAM_STATE:
         state = shown(line.value)
         if line.name == "entries":
             ids = line.value["ids"]
-            state = f"{line.value['count']:,}, {' to '.join(ids)}" if ids else "none"
+            state = f"{line.value['count']:,}, {' to '.join(ids)}" if ids else words.say("none")
         return dotted(line.name, line.path), state
     first = f"[{line.name}]" if line.part is Part.ITEM else line.name
     what = dotted(first, line.path) if line.path or line.part is Part.ITEM else name(first)
-    what = "value" if line.part is Part.VALUE and not line.path else what
+    what = words.say("value") if line.part is Part.VALUE and not line.path else what
     return what, shown(line.value)
 
 

@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
 
 from gitbackup.format.names import key_list, key_name
 from gitbackup.model.keys import Key
 from gitbackup.report.text.conflicts import Named
+from gitbackup.report.words import ENGLISH, Words
 from gitbackup.restore.result import RestoreResult, Why
-
-
-class Words(Protocol):
-    """A language: `say` returns a text in it, `count` the form of a text for so many, and both
-    with what is told in its places, such as `%(keys)s`."""
-
-    def say(self, text: str, **told: Any) -> str: ...
-
-    def count(self, one: str, many: str, count: int, **told: Any) -> str: ...
-
-
-class English:
-    """The language that texts are in."""
-
-    def say(self, text: str, **told: Any) -> str:
-        return text % told if told else text
-
-    def count(self, one: str, many: str, count: int, **told: Any) -> str:
-        return (one if count == 1 else many) % told
-
-
-ENGLISH = English()
 
 
 def outcome(
@@ -98,7 +76,7 @@ def undone(
         else:
             yield words.say("restored, except for some keys: %(why)s", why=why)
     if left_out:
-        files = "; ".join(left_out)
+        files = "; ".join(map(words.told, left_out))
         yield words.say("restored, except for the damaged files: %(files)s", files=files)
     if result.plan.unsupported:
         yield words.say(
@@ -108,19 +86,19 @@ def undone(
     if result.unrecorded and result.recorded:
         yield words.say(
             "the current state was not read again (%(why)s): run the same command again",
-            why=result.unrecorded,
+            why=words.told(result.unrecorded),
         )
     elif result.unrecorded:
         yield words.say(
             "the current state was not committed (%(why)s): run the same command again",
-            why=result.unrecorded,
+            why=words.told(result.unrecorded),
         )
 
 
 def _left(result: RestoreResult, named: Named, words: Words) -> Iterator[str]:
     """Yield which keys do not hold what they should, and why."""
     if result.refused:
-        why = result.refused[0][1]
+        why = words.told(result.refused[0][1])
         keys = key_list((key for key, _ in result.refused), named)
         yield words.say("the server refused %(keys)s (%(why)s)", keys=keys, why=why)
     if result.busy:

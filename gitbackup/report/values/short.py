@@ -11,6 +11,7 @@ from gitbackup.format import codec
 from gitbackup.format.names import LIMIT, escape, shown
 from gitbackup.model.amounts import span
 from gitbackup.report.style import fit, width
+from gitbackup.report.words import ENGLISH, Words
 
 CONTEXT = 24
 """Characters shown of what two long texts have in common before they differ."""
@@ -56,9 +57,9 @@ def skippable(before: Any, after: Any, limit: int, context: int) -> int:
     return max(0, min(end + same, shorter) - context)
 
 
-def skipped_note(skipped: int) -> str:
+def skipped_note(skipped: int, words: Words = ENGLISH) -> str:
     """Return what stands before two texts that are shown from there on; empty for 0."""
-    return f"(after {skipped:,} same characters) " if skipped else ""
+    return words.say("(after %(num)s same characters) ", num=f"{skipped:,}") if skipped else ""
 
 
 def dotted(first: str, path: tuple[str | int, ...]) -> str:
@@ -72,11 +73,13 @@ def _step(text: str) -> str:
     return escape(text) if STEP.fullmatch(text) else shown(text)
 
 
-def instant(value: str | int | None) -> str:
+def instant(value: str | int | None, words: Words = ENGLISH) -> str:
     """Return an expiry; a number is one past the year 9999."""
     if value is None:
-        return "never"
-    return escape(value) if isinstance(value, str) else f"{value} ms after 1970"
+        return words.say("never")
+    return (
+        escape(value) if isinstance(value, str) else words.say("%(num)s ms after 1970", num=value)
+    )
 
 
 def expiry(moment: str | int | None, now: datetime) -> str:

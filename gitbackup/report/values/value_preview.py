@@ -16,6 +16,7 @@ from gitbackup.model.changes import Part
 from gitbackup.model.keys import Entry
 from gitbackup.report.values.short import dotted, expiry
 from gitbackup.report.values.streams import fields
+from gitbackup.report.words import ENGLISH, Words
 
 Named = Callable[[str], str]
 
@@ -102,12 +103,16 @@ def titled(part: PartOf, named: Named) -> str:
     return dotted(part.name, part.path) if part.path else named(part.name)
 
 
-def left_out(more: int, entry: Entry) -> str:
+def left_out(more: int, entry: Entry, words: Words = ENGLISH) -> str:
     """Return that so many more fields, and the empty ones, are not shown; empty if all are."""
     whole = (part for part in parts_of(entry) if part.part is Part.FIELD and not part.path)
     empty = sum(part.value == "" for part in whole)
-    rest = [counted(more, "more field")] * (more > 0) + [f"{empty:,} empty"] * (empty > 0)
-    return f"… {', '.join(rest)}" if rest else ""
+    rest = list[str]()
+    if more > 0:
+        rest.append(words.count("%(num)s more field", "%(num)s more fields", more, num=f"{more:,}"))
+    if empty:
+        rest.append(words.say("%(num)s empty", num=f"{empty:,}"))
+    return words.say("… %(rest)s", rest=words.say(", ").join(rest)) if rest else ""
 
 
 def score(value: Any) -> str:

@@ -90,9 +90,11 @@ def _facts(info: CommitInfo, language: Language) -> Iterator[Fact]:
     if consistency := told.get("Consistency"):
         at_once = consistency == POINT_IN_TIME
         text = later("all of one point in time") if at_once else later("each key at its own moment")
-        rest = "" if at_once else consistency.partition(", ")[2]
         said = language.say(text)
-        yield Fact(language.say("Consistency"), f"{said} ({rest})" if rest else said)
+        if rest := [] if at_once else consistency.split(", ")[1:]:
+            told_too = language.say(", ").join(map(language.told, rest))
+            said = language.say("%(said)s (%(rest)s)", said=said, rest=told_too)
+        yield Fact(language.say("Consistency"), said)
 
 
 def _counts(told: str) -> dict[str, int]:

@@ -15,6 +15,7 @@ from gitbackup.history.entry import stored
 from gitbackup.model.changes import Action, Counts, KeyChange, KeyDiff
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.keys import Entry, Key
+from gitbackup.report.words import Words
 from gitbackup.snapshot.compare import key_diff, masked
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
@@ -136,47 +137,56 @@ def looked_at(site: Site, request: Request, backup: Backup, asked: Asked) -> Vie
         pair = site.pairs.of(backup, asked.a, asked.b, large=waits) if quick else None
     if pair is None:
         return None
-    return _view(backup, pair, asked.by(reading=pair.reading))
+    return _view(backup, site.language(request), pair, asked.by(reading=pair.reading))
 
 
-def _view(backup: Backup, pair: Pair, asked: Asked) -> View:
+def _view(backup: Backup, words: Words, pair: Pair, asked: Asked) -> View:
     groups = pair.narrowed(asked.filter)
     if asked.text:
-        return View(asked, pair, groups, found=_found(backup, pair, groups, asked))
+        return View(asked, pair, groups, found=_found(backup, words, pair, groups, asked))
     if asked.space is not None:
         place, _, name = asked.space.partition("/")
         group = groups.find(place, name, asked.quiet)
         chosen = {group} if group else set()
-        return View(asked, pair, groups, [*_places(backup, pair, Groups(chosen), asked, chosen)])
-    return View(asked, pair, groups, [*_places(backup, pair, groups, asked, groups.opened())])
+        places = _places(backup, words, pair, Groups(chosen), asked, chosen)
+    else:
+        places = _places(backup, words, pair, groups, asked, groups.opened())
+    return View(asked, pair, groups, [*places])
 
 
 def _places(
-    backup: Backup, pair: Pair, groups: Groups, asked: Asked, opened: Set[Group]
+    backup: Backup,
+    words: Words,
+    pair: Pair,
+    groups: Groups,
+    asked: Asked,
+    opened: Set[Group],
 ) -> Iterator[Place]:
     for name, inside in groups.places():
-        found = [_group(backup, pair, each, asked, each in opened) for each in inside]
+        found = [_group(backup, words, pair, each, asked, each in opened) for each in inside]
         yield Place(name, counted(inside), found)
 
 
-def _group(backup: Backup, pair: Pair, group: Group, asked: Asked, opened: bool) -> ShownGroup:
+def _group(
+    backup: Backup, words: Words, pair: Pair, group: Group, asked: Asked, opened: bool
+) -> ShownGroup:
     href = asked.of_group(group).href()
     if not opened:
         return ShownGroup(group, href)
     start, total = asked.start, group.counts.total
-    keys = _shown(backup, pair, group.some(start, start + KEYS), asked)
+    keys = _shown(backup, words, pair, group.some(start, start + KEYS), asked)
     older = asked.of_group(group, start + KEYS).href() if start + KEYS < total else ""
     newer = asked.of_group(group, max(start - KEYS, 0)).href() if start else ""
     return ShownGroup(group, href, keys, older, newer)
 
 
 def _shown(
-    backup: Backup, pair: Pair, changes: Sequence[KeyChange], asked: Asked
+    backup: Backup, words: Words, pair: Pair, changes: Sequence[KeyChange], asked: Asked
 ) -> list[ShownKey]:
-    return [*shown(pair.read(repository_of(backup), changes), labels_of(backup), asked)]
+    return [*shown(pair.read(repository_of(backup), changes), labels_of(backup), asked, words)]
 
 
-def _found(backup: Backup, pair: Pair, groups: Groups, asked: Asked) -> Found:
+def _found(backup: Backup, words: Words, pair: Pair, groups: Groups, asked: Asked) -> Found:
     """Look for a text in what differs, from one key on, until a page is full or time is up."""
     wanted, until = asked.text.casefold(), time.monotonic() + PATIENCE
     at, total = asked.start, len(groups)
@@ -190,7 +200,7 @@ def _found(backup: Backup, pair: Pair, groups: Groups, asked: Asked) -> Found:
                 if len(found) == KEYS:
                     break
     more = asked.by(start=at).href() if at < total else ""
-    return Found([*shown(found, labels_of(backup), asked)], at, total, more)
+    return Found([*shown(found, labels_of(backup), asked, words)], at, total, more)
 
 
 def _of_key(site: Site, request: Request, backup: Backup, asked: Asked) -> Response:
@@ -200,7 +210,8 @@ def _of_key(site: Site, request: Request, backup: Backup, asked: Asked) -> Respo
     if (before or after) and before != after:
         action = Action.CHANGED if before and after else Action.ADDED if after else Action.REMOVED
         whole = key_diff(KeyChange(key, action, None, None), before, after)
-        (diff,) = shown([masked(whole, redaction_of(backup))], labels_of(backup), asked)
+        seen, words = masked(whole, redaction_of(backup)), site.language(request)
+        (diff,) = shown([seen], labels_of(backup), asked, words)
     return site.page(
         request,
         "compare_key.html",

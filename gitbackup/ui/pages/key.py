@@ -26,9 +26,10 @@ from gitbackup.model.changes import Action, KeyDiff
 from gitbackup.model.commits import BlameLine, CommitInfo
 from gitbackup.model.keys import Entry, Key
 from gitbackup.report.html.inside import inside
-from gitbackup.report.html.rows import rows
+from gitbackup.report.html.rows import Row, rows
 from gitbackup.report.text.history import blamed
 from gitbackup.report.values.short import instant
+from gitbackup.report.words import Words
 from gitbackup.snapshot import file_format
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
@@ -95,7 +96,7 @@ def unmasked(site: Site, request: Request) -> Response:
 
 def _page(site: Site, request: Request, *, unmasked: bool) -> Response:
     asking = Asking.of(site, request)
-    whole = entry_in(asking.backup, asking.commit, asking.key)
+    whole, words = entry_in(asking.backup, asking.commit, asking.key), site.language(request)
     entry = whole and redaction_of(asking.backup).entry(asking.key, whole)
     redacted = entry != whole
     every = request.query_params.get("all") == "1"
@@ -114,8 +115,8 @@ def _page(site: Site, request: Request, *, unmasked: bool) -> Response:
         elements=entry and kind_of(entry).elements(entry["value"]),
         elements_name=HOLDS.get(kind_of(entry).holds, later("Elements")) if entry else "",
         size=None if redacted or not whole else size_of(asking.key, whole),
-        expires=entry and _moment(entry.get("expires_at")),
-        field_expiries=[*_field_expiries(entry)] if entry else [],
+        expires=entry and _moment(entry.get("expires_at"), words),
+        field_expiries=[*_field_expiries(entry, words)] if entry else [],
         redacted=redacted,
         unmasked=unmasked,
         every=every,
@@ -141,20 +142,20 @@ def size_of(key: Key, entry: Entry) -> int:
     return len(file_format.encode_entry(key.name, entry))
 
 
-def _moment(expiry: str | int | None) -> datetime | str | None:
+def _moment(expiry: str | int | None, words: Words) -> datetime | str | None:
     """Return when something expires, as text where no clock goes so far."""
     if expiry is None:
         return None
     try:
-        return datetime.fromisoformat(expiry) if isinstance(expiry, str) else instant(expiry)
+        return datetime.fromisoformat(expiry) if isinstance(expiry, str) else instant(expiry, words)
     except ValueError:
-        return instant(expiry)
+        return instant(expiry, words)
 
 
-def _field_expiries(entry: Entry) -> Iterator[tuple[str, datetime | str | None]]:
+def _field_expiries(entry: Entry, words: Words) -> Iterator[tuple[str, datetime | str | None]]:
     expiries = entry.get("field_expires_at", {})
     for field_name in islice(expiries, USUAL.rows):
-        yield name(field_name), _moment(expiries[field_name])
+        yield name(field_name), _moment(expiries[field_name], words)
 
 
 def _numeric_fields(entry: Entry) -> Iterator[str]:
@@ -213,14 +214,14 @@ def history(site: Site, request: Request) -> Response:
     ends = ends_of(request.query_params.get("from", "")) or [asking.commit]
     part = walked(repository, selector, redaction_of(asking.backup), ends, CHANGES)
     found = [(each, next((diff for diff in each.keys), None)) for each in part.found]
-    chosen = request.query_params.get("field", "")
+    chosen, words = request.query_params.get("field", ""), site.language(request)
     return site.page(
         request,
         "key_history.html",
         key=key,
         at=asking.commit,
         info=asking.info,
-        changes=[_change(each, diff, key) for each, diff in found],
+        changes=[_change(each, diff, key, words) for each, diff in found],
         charts=[*_charts([(each.info, diff) for each, diff in found if diff], key, chosen)],
         field=chosen,
         looked=part.looked,
@@ -230,11 +231,11 @@ def history(site: Site, request: Request) -> Response:
     )
 
 
-def _change(found: CommitChanges, diff: KeyDiff | None, key: Key) -> Change:
+def _change(found: CommitChanges, diff: KeyDiff | None, key: Key, words: Words) -> Change:
     info = found.info
     if diff is None:  # what it changed cannot be read, or is outside its scope
         return Change(info, Action.CHANGED, Markup(), False, "", "", None, None, found.damage)
-    told = [*islice(rows(diff.change, diff.before, diff.after, diff.values), ROWS + 1)]
+    told = [*islice(_rows(diff, words), ROWS + 1)]
     parent = info.parents[0] if info.parents else EMPTY_TREE
     href = Asked(parent, info.id, db=key.db, name=key.name).href()
     after = diff.after
@@ -249,6 +250,10 @@ def _change(found: CommitChanges, diff: KeyDiff | None, key: Key) -> Change:
         kind_of(after).elements(after["value"]) if after else None,
         found.damage,
     )
+
+
+def _rows(diff: KeyDiff, words: Words) -> Iterator[Row]:
+    return rows(diff.change, diff.before, diff.after, diff.values, words)
 
 
 def _charts(found: Sequence[tuple[CommitInfo, KeyDiff]], key: Key, chosen: str) -> Iterator[Chart]:
@@ -300,6 +305,7 @@ class Origin(NamedTuple):
 def blame(site: Site, request: Request) -> Response:
     """Return which commit each part of a key is from."""
     asking = Asking.of(site, request)
+    words = site.language(request)
     found = asking.backup.blame(asking.key.name, asking.commit, asking.key.db)
     return site.page(
         request,
@@ -307,12 +313,12 @@ def blame(site: Site, request: Request) -> Response:
         key=asking.key,
         at=asking.commit,
         info=asking.info,
-        parts=[_origin(line) for line in islice(found.lines, MOST_PARTS)],
+        parts=[_origin(line, words) for line in islice(found.lines, MOST_PARTS)],
         left=max(len(found.lines) - MOST_PARTS, 0),
         warnings=found.warnings,
         command=site.pasted(_command(asking, "blame")),
     )
 
 
-def _origin(line: BlameLine) -> Origin:
-    return Origin(*blamed(line), line.info)
+def _origin(line: BlameLine, words: Words) -> Origin:
+    return Origin(*blamed(line, words), line.info)

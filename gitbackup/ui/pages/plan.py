@@ -20,6 +20,7 @@ from gitbackup.report.html.frame import Space, space_of
 from gitbackup.report.html.inside import inside
 from gitbackup.report.html.rows import rows
 from gitbackup.report.text import conflicts
+from gitbackup.report.words import Words
 from gitbackup.ui.jobs.bring_back import BringBack
 from gitbackup.ui.jobs.shown_plan import PAGE, ShownPlan, View
 from gitbackup.ui.site import Site
@@ -61,15 +62,15 @@ def known(site: Site, request: Request, job: BringBack, shown: ShownPlan) -> dic
         query.get("place", ""), query.get("space", ""), query.get("action", ""),
         query.get("q", ""), number,
     )  # fmt: skip
-    found, labels = shown.page(view), _labels(backup)
+    found, labels, words = shown.page(view), _labels(backup), site.language(request)
     pages = max(1, -(-found.of // PAGE))
     return {
         "shown": shown,
         "plan": shown.plan,
         "view": view,
         "found": found,
-        "lines": [_line(shown.plan, number, key, labels) for number, key in found.keys],
-        "clashes": [_clash(each) for each in shown.plan.conflicts[:CONFLICTS]],
+        "lines": [_line(shown.plan, number, key, labels, words) for number, key in found.keys],
+        "clashes": [_clash(each, words) for each in shown.plan.conflicts[:CONFLICTS]],
         "spaces": [(*place, counts, _href(view, *place)) for place, counts in shown.spaces],
         "newer": _href(view, page=number - 1) if number > 1 else "",
         "older": _href(view, page=number + 1) if number < pages else "",
@@ -84,10 +85,10 @@ def _labels(backup: Backup) -> Labels:
     return Labels(each.value for each in backup.config.in_force("label"))
 
 
-def _line(plan: Plan, number: int, key: KeyDiff, labels: Labels) -> Line:
+def _line(plan: Plan, number: int, key: KeyDiff, labels: Labels, words: Words) -> Line:
     change, before, after = key.change, key.before, key.after
     types = dict.fromkeys(entry["type"] for entry in (before, after) if entry)
-    inner = inside(rows(change, before, after, key.values))
+    inner = inside(rows(change, before, after, key.values, words))
     return Line(
         number,
         key,
@@ -104,10 +105,10 @@ def _moves(plan: Plan) -> bool:
     return any(of != to for of, to in plan.how.databases or ())
 
 
-def _clash(conflict: Conflict) -> Clash:
+def _clash(conflict: Conflict, words: Words) -> Clash:
     key, clash = conflict
-    versions = (conflicts.version(clash.part, each) for each in clash.versions)
-    return Clash(key_name(key), conflicts.part(clash), *versions)
+    versions = (conflicts.version(clash.part, each, words) for each in clash.versions)
+    return Clash(key_name(key), conflicts.part(clash, words), *versions)
 
 
 def _href(view: View, place: str | None = None, space: str = "", page: int = 1) -> str:

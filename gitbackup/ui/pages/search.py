@@ -23,6 +23,7 @@ from gitbackup.kinds import KINDS
 from gitbackup.model.commits import KeyLine
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
+from gitbackup.report.words import Words
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
 from gitbackup.ui.views.asked import LONGEST, Asked, whole_number
@@ -170,7 +171,7 @@ def page(site: Site, request: Request) -> Response:
         query = Query.of(request)
         commit = backup.resolve(query.at)
         if query.asks:
-            results = _results(backup, query, commit)
+            results = _results(backup, query, commit, site.language(request))
     except UsageError as error:
         query, problem = replace(Query(), q=request.query_params.get("q", "")[:LONGEST]), str(error)
     return site.page(
@@ -186,9 +187,11 @@ def page(site: Site, request: Request) -> Response:
     )
 
 
-def _results(backup: Backup, query: Query, commit: str) -> Results:
-    find = _in_history if query.over == HISTORY else _in_commit
-    return find(backup, replace(query, at=commit), commit)
+def _results(backup: Backup, query: Query, commit: str, words: Words) -> Results:
+    query = replace(query, at=commit)
+    if query.over == HISTORY:
+        return _in_history(backup, query, commit, words)
+    return _in_commit(backup, query, commit)
 
 
 def _in_commit(backup: Backup, query: Query, commit: str) -> Results:
@@ -268,7 +271,7 @@ def _excerpt(entry: Entry, text: str) -> Excerpt | None:
     return None
 
 
-def _in_history(backup: Backup, query: Query, commit: str) -> Results:
+def _in_history(backup: Backup, query: Query, commit: str, words: Words) -> Results:
     """Look back through the commits until a page is full, or time is up."""
     repository, redaction = repository_of(backup), redaction_of(backup)
     wanted: search.Wanted = search.every_change
@@ -283,7 +286,8 @@ def _in_history(backup: Backup, query: Query, commit: str) -> Results:
     seen = _Seen(wanted, redaction if query.by != KEY else Redaction(), query.type)
     ends = ends_of(query.ends) or [commit]
     part = walked(repository, selector, redaction, ends, FOUND, seen, text, seen.begin)
-    found = [_commit(backup, each, seen.left.get(each.info.id, 0)) for each in part.found]
+    left = seen.left
+    found = [_commit(backup, each, left.get(each.info.id, 0), words) for each in part.found]
     more = replace(query, ends=",".join(part.ends)) if part.ends else None
     return Results(commits=found, looked=part.looked, more=more, full=len(found) >= FOUND)
 
@@ -320,8 +324,8 @@ class _Seen:
         return self._wanted(before, after)
 
 
-def _commit(backup: Backup, found: CommitChanges, left: int) -> FoundCommit:
+def _commit(backup: Backup, found: CommitChanges, left: int, words: Words) -> FoundCommit:
     parent = found.info.parents[0] if found.info.parents else EMPTY_TREE
     asked = Asked(parent, found.info.id)
-    keys = [*shown(found.keys[:KEYS], labels_of(backup), asked)]
+    keys = [*shown(found.keys[:KEYS], labels_of(backup), asked, words)]
     return FoundCommit(found, keys, len(found.keys) - len(keys) + left)

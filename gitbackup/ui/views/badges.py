@@ -100,14 +100,20 @@ class Badges:
         if found := info.rehearsal:
             text, kind = VERDICTS[found.verdict]
             title = f"{self._language.age(found.at)}, {found.server}"
-            yield Badge(say(text), kind, f"{title}: {found.problem}" if found.problem else title)
+            if found.problem:
+                why = self._language.told(found.problem)
+                title = say("%(when)s: %(why)s", when=title, why=why)
+            yield Badge(say(text), kind, title)
         consistency = info.trailers.get("Consistency", "")
         if consistency == POINT_IN_TIME:
             yield Badge(say("point in time"), "plain", title=say("All of it is from one moment."))
         elif consistency.startswith(PER_KEY):
             written = {trailers.DONE, trailers.REVERTED} & info.trailers.keys()
             kind = "plain" if written else "warn"
-            why = say("It was written key by key, and read so, too.") if written else consistency
+            if written:
+                why = say("It was written key by key, and read so, too.")
+            else:
+                why = say(", ").join(map(self._language.told, consistency.split(", ")))
             yield Badge(say("not one point in time"), kind, why)
         if info.counts is None:
             yield Badge(say("made with plain git"))

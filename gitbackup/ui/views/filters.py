@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from jinja2 import Environment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gitbackup.format import names, unprintable
 from gitbackup.model.changes import Counts
@@ -36,7 +37,9 @@ def add(environment: Environment, language: Language) -> None:
         "name": names.name,
         "number": language.number,
         "printable": printable,
+        "server": partial(server, language),
         "size": language.size,
+        "told": partial(told, language),
         "utc": utc,
     }
 
@@ -44,6 +47,23 @@ def add(environment: Environment, language: Language) -> None:
 def printable(text: str, limit: int = 10_000) -> str:
     """Return text without controls, direction marks and all else that has no form of its own."""
     return names.escape(text, limit)
+
+
+def told(language: Language, sentence: str, limit: int = 10_000) -> Markup:
+    """Return a sentence of the engine in the reader's language, its English as a title; where it is
+    not known in the language, the English, marked as that."""
+    said, english = language.known(sentence), printable(sentence, limit)
+    if said is None:
+        return Markup('<span lang="en">{}</span>').format(english)
+    if said == sentence:
+        return escape(english)
+    return Markup('<span title="{}">{}</span>').format(english, printable(said, limit))
+
+
+def server(language: Language, named: str) -> str:
+    """Return a server's brand, version and mode, and where it is."""
+    name, at, place = printable(named).rpartition(" at ")
+    return language.say("%(name)s at %(place)s", name=name, place=place) if at else place
 
 
 def brand(server: str) -> str:

@@ -14,6 +14,7 @@ from gitbackup.model.changes import KeyChange, KeyDiff
 from gitbackup.model.keys import Key
 from gitbackup.report.html.inside import inside
 from gitbackup.report.html.rows import Row, rows
+from gitbackup.report.words import Words
 from gitbackup.ui.views.asked import Asked
 
 MOST_TEXT = 1_000_000
@@ -45,14 +46,20 @@ class ShownKey(NamedTuple):
         return self.change.key
 
 
-def shown(diffs: Iterable[KeyDiff], labels: Labels, asked: Asked) -> Iterator[ShownKey]:
+def shown(
+    diffs: Iterable[KeyDiff], labels: Labels, asked: Asked, words: Words
+) -> Iterator[ShownKey]:
     """Yield keys as a template shows them, each linked to its page."""
     left = MOST_TEXT
     for diff in diffs:
         key = diff.change.key
         anchor, href = _anchor(key), asked.whole().by(db=key.db, name=key.name).href()
         page = "" if asked.name else href
-        told = [*islice(_rows(diff), None if asked.name else FIRST_ROWS + 1)] if left > 0 else []
+        told = (
+            [*islice(_rows(diff, words), None if asked.name else FIRST_ROWS + 1)]
+            if left > 0
+            else []
+        )
         more = not asked.name and len(told) > FIRST_ROWS
         first = told[:FIRST_ROWS] if more else told
         text = "".join(inside(first, f"{anchor}-", page)) if left > 0 else None
@@ -70,8 +77,8 @@ def shown(diffs: Iterable[KeyDiff], labels: Labels, asked: Asked) -> Iterator[Sh
         )
 
 
-def _rows(diff: KeyDiff) -> Iterator[Row]:
-    return rows(diff.change, diff.before, diff.after, diff.values)
+def _rows(diff: KeyDiff, words: Words) -> Iterator[Row]:
+    return rows(diff.change, diff.before, diff.after, diff.values, words)
 
 
 def _anchor(key: Key) -> str:

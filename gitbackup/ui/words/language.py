@@ -3,18 +3,20 @@
 A catalogue is JSON: each English text, and its translation. A text is what a template has in `_()`
 or `ngettext()`, or the first argument of `Language.say`, `Language.count`, `later` and `forms`;
 `tests/ui/test_language.py` finds them all. In `%(name)s` the same values are put in every language.
+What the engine says has catalogues of its own, see `sentences.py`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from gitbackup.model import amounts
+from gitbackup.ui.words.sentences import Sentences
 
 NAMES = {"en": "English", "zh-CN": "中文"}
 """Each language by its code, as its own readers call it."""
@@ -60,10 +62,11 @@ SHORT_MONTHS = (
 
 @dataclass(frozen=True, eq=False)
 class Language:
-    """A language, and what it calls each English text."""
+    """A language, what it calls each English text, and how it says what the engine says."""
 
     code: str
     texts: dict[str, str]
+    sentences: Sentences = field(default_factory=lambda: Sentences({}))
 
     def say(self, text: str, **told: Any) -> str:
         """Return a text in this language, with what is told in its places; the English one where
@@ -75,6 +78,16 @@ class Language:
         """Return the form of a text for so many; `one` is what the catalogue knows it by."""
         found = self.texts.get(one) or (one if count == 1 else many)
         return found % told if told else found
+
+    def known(self, sentence: str) -> str | None:
+        """Return a sentence of the engine in this language; None if that is not known."""
+        if self.code == "en" or not sentence:
+            return sentence
+        return self.texts.get(sentence) or self.sentences.said(sentence)
+
+    def told(self, sentence: str) -> str:
+        """Return a sentence of the engine in this language; in English if that is not known."""
+        return self.known(sentence) or sentence
 
     def number(self, count: int) -> str:
         """Return a whole number with its thousands apart: `1,164`."""
@@ -117,14 +130,17 @@ class Language:
     @cache
     def every(cls) -> dict[str, Language]:
         """Return each language by its code."""
-        return {code: cls(code, _texts(code)) for code in NAMES}
+        others = [code for code in NAMES if code != "en"]
+        return {"en": cls("en", {})} | {
+            code: cls(code, _read(code), Sentences(_read("sentences", code))) for code in others
+        }
 
 
-def _texts(code: str) -> dict[str, str]:
-    if code == "en":
-        return {}
-    path = files(__package__).joinpath("catalogues", f"{code}.json")
-    return dict(json.loads(path.read_text("utf-8")))
+def _read(*path: str) -> Any:
+    """Return what a catalogue holds."""
+    return json.loads(
+        files(__package__).joinpath("catalogues", *path[:-1], f"{path[-1]}.json").read_text("utf-8")
+    )
 
 
 def chosen(wanted: str, by_hand: str = "") -> Language:
