@@ -19,33 +19,34 @@ ELSEWHERE = ("__init__.py", "cli/", "transfer/", "rdb/", "forget/", "live/rdb/",
 """Rooms that no page asks anything, and the one that knows of languages."""
 
 
-TWO_WORDS = re.compile(r"[a-z]{2,}[,:;]? [a-z]{2,}|[a-z]+ \{\}|\{\}[,:;]? [a-z]{2,}")
-COMMAND = re.compile(r"`?(git|gitbackup) [a-z-]+|db\{\}|--|.*[\\\x00]|.*\(\?", re.DOTALL)
+TWO_WORDS = re.compile(r"[a-z]{2,}[,:;]? [a-z]{2,}|[a-z]{2,} \{\}|\{\}[,:;]? [a-z]{2,}")
+COMMAND = re.compile(
+    r"`?(git|gitbackup) [a-z-]+|db\{\}|--|# |\[ |export |.*([\\\x00]|\(\?|\w\|\w)", re.DOTALL
+)
 SAID = re.compile(r"[Ee]rror$|^(Busy|Damaged|Refused|TooLarge|NoRepository)$")
 
 
 class Said(NamedTuple):
-    """A text of the engine as its shape, such as `commit {} has no key {}`, and its file."""
+    """A text of the engine: its file, its shape, such as `commit {} has no key`, and whether it is
+    more than a word, a command, a path or a regular expression."""
 
     file: str
     shape: str
+    is_sentence: bool = False
 
 
 def shape(text: str) -> str:
-    """Return a text with `{}` for each place, or for several with only spaces between them."""
+    """Return the words of a text, with `{}` for each place between them, or for several with only
+    spaces between them."""
     plain = re.sub(r"\{\w*(![rs])?\}", "{}", text)
-    return re.sub(r" *(\{\} *)+", "{}", plain).lstrip(" ,;:").rstrip()
+    return re.sub(r"^[ ,;:{}]+|[\s,{}]+$", "", re.sub(r" *(\{\} *)+", "{}", plain))
 
 
 def shapes_of(pattern: str) -> set[str]:
-    """Return the shapes of a pattern of a catalogue, and of its parts: what it may have besides,
-    and all of it without that, or without the place that it begins or ends with."""
+    """Return the shapes of a pattern of a catalogue, and of what it may have besides."""
     whole = [*spellings(pattern), CHOICE.sub("{}", pattern)]
     parts = [part for choice in CHOICE.findall(pattern) for part in choice.split("|")]
-    shapes = {shape(PLACE.sub("{}", text)) for text in (*whole, *parts)}
-    for _ in range(2):
-        shapes |= {shape(text.removeprefix("{}")) for text in shapes}
-    return shapes | {shape(text.removesuffix("{}")) for text in shapes}
+    return {shape(PLACE.sub("{}", text)) for text in (*whole, *parts)} - {""}
 
 
 @cache
@@ -53,7 +54,7 @@ def engine() -> frozenset[Said]:
     """Return all that the engine says, and what is wrong with what a page is asked for."""
     found = {each for path in ROOT.rglob("*.py") for each in _said(path)}
     units = [*UNITS, *(f"{unit}{s}" for _, unit in TIMES for s in ("", "s"))]
-    return frozenset(found | {Said("model/amounts.py", f"{{}}{unit}") for unit in units})
+    return frozenset(found | {Said("model/amounts.py", unit) for unit in units})
 
 
 def _said(path: Path) -> Iterator[Said]:
@@ -63,12 +64,8 @@ def _said(path: Path) -> Iterator[Said]:
     tree = ast.parse(path.read_text("utf-8"))
     texts = _errors(tree) if file.startswith("ui/") else _Texts(tree).found
     for text in texts:
-        yield Said(file, shape(text))
-
-
-def is_sentence(text: str) -> bool:
-    """Return whether a shape is more than a word, a command, a path or a regular expression."""
-    return bool(TWO_WORDS.search(text.replace("{}", " {} ").strip())) and not COMMAND.match(text)
+        told = TWO_WORDS.search(text) and not COMMAND.match(text)
+        yield Said(file, shape(text), bool(told))
 
 
 class _Texts(ast.NodeVisitor):

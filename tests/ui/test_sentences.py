@@ -13,7 +13,7 @@ import gitbackup.ui
 from gitbackup.ui.views.filters import told
 from gitbackup.ui.words.language import Language
 from gitbackup.ui.words.sentences import LISTS, PLACE, Sentences, spellings
-from tests.ui.engine import Said, engine, is_sentence, shapes_of
+from tests.ui.engine import Said, engine, shapes_of
 from tests.ui.still_english import STILL_ENGLISH
 
 CATALOGUES = sorted(Path(gitbackup.ui.__file__).parent.glob("words/catalogues/sentences/*.json"))
@@ -45,7 +45,7 @@ def test_every_sentence_of_the_engine_is_translated_or_has_a_reason_not_to_be(
 ) -> None:
     """A new sentence is found here: give it a translation."""
     known = {each for pattern in patterns(catalogue) for each in shapes_of(pattern)}
-    untold = {each for each in engine() if is_sentence(each.shape) and each.shape not in known}
+    untold = {each for each in engine() if each.is_sentence and each.shape not in known}
     assert sorted(each for each in untold if not exempt(each)) == []
 
 
@@ -54,7 +54,7 @@ def test_no_translation_and_no_reason_is_left_over(catalogue: Path) -> None:
     every = engine()
     shapes, known = {each.shape for each in every}, patterns(catalogue)
     translated = {each for pattern in known for each in shapes_of(pattern)}
-    untold = [each for each in every if is_sentence(each.shape) and each.shape not in translated]
+    untold = [each for each in every if each.is_sentence and each.shape not in translated]
     needed = {reason for each in untold for reason in exempt(each)}
     left = [pattern for pattern in known if not shapes_of(pattern) & shapes]
     assert (left, sorted({*EXEMPT} - needed)) == ([], [])

@@ -49,7 +49,8 @@ STOPS = (". ", "; ")
 PLACE = re.compile(r"\{([.~#%&=+?]?)(\w+)\}")
 CHOICE = re.compile(r"\[([^\[\]]*)\]")
 NUMBER = re.compile(r"[0-9][0-9,]*(\.[0-9]+)?")
-MORE = re.compile(r"(.+) and ([0-9,]+) more", re.DOTALL)
+NAME = r"""(?:\w+ )?(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']*[^\s"',])"""
+KEYS = re.compile(rf"({NAME}(?:, {NAME})*)(?: and ([0-9,]+) more)?")
 HAN = re.compile("[\u3400-\u9fff]")
 WORD = re.compile(r"[A-Za-z0-9'\"`/~@$+-]")
 
@@ -232,15 +233,21 @@ class _Reading:
             items = [self._phrase(each) for each in text.split(COMMA)]
             between = self._sentences.lists.get(COMMA, COMMA)
             return between.join(filter(None, items)) if all(items) else None
-        if sign == "&" and (cut := MORE.fullmatch(text)):
-            said = self._sentences.lists.get(CUT, CUT)
-            return _filled(said, {"list": cut[1], "num": cut[2]})
+        if sign == "&":
+            return self._keys(text)
         fits = {
             "#": NUMBER.fullmatch(text),
             ".": not any(map(str.isspace, text)),
             "~": not any(mark in text for mark in (": ", "; ")) and _is_closed(text),
         }
         return text if fits.get(sign, True) else None
+
+    def _keys(self, text: str) -> str | None:
+        found = KEYS.fullmatch(text)
+        if found is None or not found[2]:
+            return found and text
+        said = self._sentences.lists.get(CUT, CUT)
+        return _filled(said, {"list": found[1], "num": found[2]})
 
     def _all(self, words: str, text: str, start: int, end: int) -> Iterator[int]:
         """Yield each place where these words are in a part of a text."""
