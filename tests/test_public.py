@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -113,6 +114,38 @@ def test_every_verb_returns_a_frozen_result(valkey: LiveServer, tmp_path: Path) 
     ):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(frozen, dataclasses.fields(frozen)[0].name, None)
+
+
+def test_a_backup_that_is_left_has_no_git_process_and_no_connection(
+    valkey: LiveServer, tmp_path: Path
+) -> None:
+    others = git_processes()
+    with valkey.client() as client:
+        client.set("a", 1)
+        with Backup(tmp_path / "data", valkey.url) as backup:
+            backup.commit("begin")
+            client.set("a", 2)
+            backup.commit("change")
+            assert [change.change.action for change in backup.diff("HEAD~1", "HEAD")] == ["changed"]
+            assert git_processes() - others
+        assert git_processes() <= others
+        assert len(client.client_list()) == 1
+        assert [info.subject for info in backup.log()] == ["change", "begin"]
+        backup.close()
+        backup.close()
+    assert git_processes() <= others
+
+
+def git_processes() -> set[int]:
+    """Return the git processes that this one has started."""
+    words = ["ps", "-A", "-o", "pid=,ppid=,comm="]
+    told = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in told.splitlines()]
+    return {
+        int(pid)
+        for pid, parent, name in rows
+        if int(parent) == os.getpid() and Path(name.split()[0]).name == "git"
+    }
 
 
 def test_every_error_is_a_gitbackup_error_with_a_code(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from gitbackup.backup import views
 from gitbackup.backup.context import Context, Passwords
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
     from gitbackup.restore.restore import Confirm, Restorer
     from gitbackup.restore.result import RestoreResult
-    from gitbackup.store.repository.repository import Repository
     from gitbackup.transfer.copy import Copying
     from gitbackup.transfer.export import ExportResult
     from gitbackup.transfer.import_file import Importing
@@ -61,7 +60,8 @@ class Backup(Parts):
     With `from_replicas`, `commit`, `status`, `diff`, `watch` and `rdb.save` read a replica of each
     primary that has one in sync.
 
-    Every method raises a GitbackupError whose message says what to do, and changes nothing then.
+    It is a context manager: leaving it calls `close()`. Every method raises a GitbackupError whose
+    message says what to do, and changes nothing then.
     """
 
     def __init__(
@@ -84,25 +84,18 @@ class Backup(Parts):
     def __repr__(self) -> str:
         return repr(self._context)
 
-    @property
-    def path(self) -> Path:
-        """The folder of the data repository, whether it exists yet or not."""
-        return self._context.path
+    def close(self) -> None:
+        """End the git processes that read the history; connections end with each method.
 
-    @property
-    def repository(self) -> Repository | None:
-        """The data repository, None where there is none. Raises NoRepository for another's."""
-        return self._context.repository
+        The object can be used again: it opens anew what it needs.
+        """
+        self._context.close()
 
-    @property
-    def server(self) -> Server:
-        """The server, connected and logged in to."""
-        return self._context.server
+    def __enter__(self) -> Self:
+        return self
 
-    @property
-    def insecure(self) -> bool:
-        """Whether the server's certificate is not checked."""
-        return self._context.address.insecure
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def connect(self) -> Server:
         """Connect to the server now, as every method that needs it does by itself."""

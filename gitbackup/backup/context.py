@@ -114,8 +114,15 @@ class Context:
         return self.history
 
     def look_again(self) -> None:
-        """Forget what is known of the data repository."""
-        self.__dict__.pop("repository", None)
+        """Forget what is known of the data repository, and end its git processes."""
+        repository: Repository | None = self.__dict__.pop("repository", None)
+        if repository:
+            repository.close()
+
+    def close(self) -> None:
+        """Forget the data repository and the server; both are looked for again when needed."""
+        self.look_again()
+        self._server = None
 
     @property
     def server(self) -> Server:

@@ -1,11 +1,12 @@
-"""What a Backup has besides its verbs: objects for its settings, RDB files, words, events
-and secrets.
+"""What a Backup has besides its verbs: its repository and server, and objects for its settings,
+RDB files, words, events and secrets.
 
 Each is imported when it is asked for, as the methods of Backup do.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbackup.backup.context import Context
@@ -15,13 +16,35 @@ if TYPE_CHECKING:
     from gitbackup.backup.rdb_files import RdbFiles
     from gitbackup.backup.secrets import Secrets
     from gitbackup.commit.words import Words
+    from gitbackup.live.connection.connect import Server
     from gitbackup.settings import Config
+    from gitbackup.store.repository.repository import Repository
 
 
 class Parts:
     """The base of Backup, which sets what they are about: `_context`."""
 
     _context: Context
+
+    @property
+    def path(self) -> Path:
+        """The folder of the data repository, whether it exists yet or not."""
+        return self._context.path
+
+    @property
+    def repository(self) -> Repository | None:
+        """The data repository, None where there is none. Raises NoRepository for another's."""
+        return self._context.repository
+
+    @property
+    def server(self) -> Server:
+        """The server, connected and logged in to."""
+        return self._context.server
+
+    @property
+    def insecure(self) -> bool:
+        """Whether the server's certificate is not checked."""
+        return self._context.address.insecure
 
     @property
     def config(self) -> Config:
