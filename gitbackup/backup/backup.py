@@ -171,7 +171,10 @@ class Backup(Parts):
 
     def status(self, *, exclude: Sequence[str] = (), every: bool = False) -> Status:
         """Return what a commit would record now; `exclude` and `every` are as for `diff`."""
-        return views.status(self._context, exclude, every)
+        from gitbackup.compare.diff import Narrow
+
+        narrow = Narrow(exclude=exclude, quiet=self._context.quiet(every))
+        return views.status(self._context, narrow)
 
     def diff(
         self,
@@ -190,7 +193,11 @@ class Backup(Parts):
         counted, unless `patterns` or `every` ask for them. `redact` are globs of keys and fields
         whose values are masked, besides the setting `gitbackup.redact`.
         """
-        return views.diff(self._context, a, b, patterns, exclude, redact, every)
+        from gitbackup.compare.diff import Narrow
+
+        quiet = self._context.quiet(every or bool(patterns))
+        narrow = Narrow(patterns, self._context.databases, exclude, quiet)
+        return views.diff(self._context, a, b, narrow, redact)
 
     def show(
         self, commit_ish: str = "HEAD", *, redact: Sequence[str] = (), every: bool = False

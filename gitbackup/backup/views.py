@@ -14,19 +14,18 @@ from gitbackup.errors import UsageError
 from gitbackup.model.commits import KeyLine, Selection
 
 if TYPE_CHECKING:
-    from gitbackup.compare.diff import Diff, Shown, Status
+    from gitbackup.compare.diff import Diff, Narrow, Shown, Status
     from gitbackup.compare.suggest import Suggestions
     from gitbackup.history.blame import Blame
     from gitbackup.history.entry import StoredEntry
     from gitbackup.history.key_log import CommitChanges
 
 
-def status(context: Context, exclude: Sequence[str], every: bool) -> Status:
+def status(context: Context, narrow: Narrow) -> Status:
     """Return how the live database differs from HEAD."""
-    from gitbackup.compare.diff import Narrow, status
+    from gitbackup.compare.diff import status
     from gitbackup.diff.labels import Labels
 
-    narrow = Narrow(exclude=exclude, quiet=context.quiet(every))
     labels, redaction = Labels(context.globs("label")), context.redaction(())
     return status(context.history, context.live(), narrow, labels, redaction)
 
@@ -35,18 +34,14 @@ def diff(
     context: Context,
     a: str,
     b: str | None,
-    patterns: Sequence[str],
-    exclude: Sequence[str],
+    narrow: Narrow,
     redact: Sequence[str],
-    every: bool,
 ) -> Diff:
     """Return what differs between two commits, or a commit and, without `b`, the database."""
-    from gitbackup.compare.diff import Narrow, diff_commits, diff_live
+    from gitbackup.compare.diff import diff_commits, diff_live
 
     repository = context.history
     before = repository.resolve(a)
-    quiet = context.quiet(every or bool(patterns))
-    narrow = Narrow(patterns, context.databases, exclude, quiet)
     if b is not None:
         found = diff_commits(repository, before, repository.resolve(b), narrow)
     else:

@@ -113,9 +113,9 @@ def say_plan(backup: Backup, plan: Plan, manner: PlanOptions) -> None:
         return
     terminal.say_json(plan_object(plan))
     if manner.patch:
-        labels = labels_of(backup)
+        seen = view(backup)
         for key in plan.differences():
-            terminal.say_json(object_of(key, labels))
+            terminal.say_json(object_of(key, seen))
 
 
 def say_differences(backup: Backup, plan: Plan, manner: PlanOptions) -> None:

@@ -1,4 +1,4 @@
-"""How many keys each namespace had along the history, and how many bytes these took.
+"""How many keys of each prefix there were along the history, and how many bytes these took.
 
 Between two commits only the files that differ are looked at, and each file once, however many
 commits have it. Of a long history some commits stand for all: the last of each part of its time.
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.model.commits import CommitInfo, Selection
-from gitbackup.model.keys import Entry, Key
+from gitbackup.model.keys import Entry, Key, db_of
 from gitbackup.progress import SILENT, Progress
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.manifests import Manifests
@@ -28,7 +28,7 @@ MOST_FILES = 200_000
 
 
 class Namespace(NamedTuple):
-    """Where keys are, and how their names begin; the name is empty for those without a colon."""
+    """A place, and the prefix that some of its keys have (`Key.prefix`); empty for the others."""
 
     place: str
     name: str
@@ -73,7 +73,7 @@ class Tallies:
     known: dict[tuple[str, str], Mapping[str, Amount]] = field(default_factory=dict)
 
     def of(self, repository: Repository, path: str, blob: str) -> Mapping[str, Amount]:
-        """Return what a file holds of each namespace. Raises Damaged if it cannot be read."""
+        """Return what a file holds of each prefix. Raises Damaged if it cannot be read."""
         place = path.partition("/")[0], blob
         if place not in self.known:
             if len(self.known) >= MOST_FILES:
@@ -161,27 +161,21 @@ def _is_data(path: str) -> bool:
 
 
 def _tally(path: str, content: bytes) -> Mapping[str, Amount]:
-    """Return how many keys of each namespace a file holds, and its bytes shared among them."""
+    """Return how many keys of each prefix a file holds, and its bytes shared among them."""
     plain = file_format.decode_plain(content) if file_format.DATABASE.match(path) else None
     if plain:  # its names are sorted
-        first, last = _name(min(plain)), _name(max(plain))
+        db = db_of(path.partition("/")[0])
+        first, last = Key(db, min(plain)).prefix, Key(db, max(plain)).prefix
         if first == last != "":
             return {first: Amount(len(plain), len(content))}
     entries = file_format.decode_file(path, content)
-    names = {key: _name(key.name) if key.in_database else "" for key in entries}
-    counts = Counter(names.values())
+    counts = Counter(key.prefix for key in entries)
     if len(counts) == 1:
         return {name: Amount(count, len(content)) for name, count in counts.items()}
     sizes = Counter[str]()
     for key, entry in entries.items():
-        sizes[names[key]] += _size(key, entry)
+        sizes[key.prefix] += _size(key, entry)
     return {name: Amount(count, sizes[name]) for name, count in counts.items()}
-
-
-def _name(key: str) -> str:
-    """Return the namespace of a key by its name."""
-    whole = key.startswith("base64:") or ":" not in key
-    return "" if whole else key.partition(":")[0] + ":"
 
 
 def _size(key: Key, entry: Entry) -> int:

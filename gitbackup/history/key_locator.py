@@ -1,9 +1,13 @@
 """Where the keys that a selector picks are in a canonical snapshot: few files, or whole folders.
 
-The way to a key goes from folder to folder, as the rules of `format.layout` say: by namespaces,
-in a `_` by the byte after what all keys of the folder share, deep down by digits of a hash. What
-such keys share is told by two of them, from files in two of its ranges.
-All keys that begin alike are found so as well; their way ends in a folder where they part.
+The way to a key goes from folder to folder, as the rules of `format.layout` say:
+
+1.  From a place on, a folder is named by the next namespace of its keys (`_Way.in_place`).
+2.  A `_` holds the rest, split by the byte after what all its keys begin with
+    (`_Way._split_by_byte`). What they begin with is read from two keys, in two of its ranges.
+3.  Far down, keys are split by digits of their hash (`_Way._split_by_hash`).
+
+The keys with one prefix are found in the same way, which ends in the folder where they part.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ class KeyLocator:
             _Way(literal, self._folders.inside, repository.read)
             for literal in (selector.literals if len(selector.literals) <= MOST_LITERALS else [])
         ]
-        self._located = lru_cache(KEPT)(self._locate)
+        self._in_snapshot = lru_cache(KEPT)(self._find_in_snapshot)
 
     def changes(self, before: str | None, after: str) -> list[FileChange]:
         """Return the files that differ between two canonical snapshots, of those that may hold
@@ -50,8 +54,8 @@ class KeyLocator:
         The snapshots are given by their trees' ids; None is the empty one. Raises Damaged if one
         cannot be read.
         """
-        old: Located = self._located(before) if before else {}
-        new = self._located(after)
+        old: Located = self._in_snapshot(before) if before else {}
+        new = self._in_snapshot(after)
         changes: list[FileChange] = []
         for path in sorted(old.keys() | new.keys()):
             entries = old.get(path), new.get(path)
@@ -70,7 +74,7 @@ class KeyLocator:
         given by their trees' ids."""
         self._folders.prefetch(trees)
 
-    def _locate(self, tree: str) -> Located:
+    def _find_in_snapshot(self, tree: str) -> Located:
         """Return what may hold selected keys in a canonical snapshot, given by its tree's id.
 
         Raises Damaged if it cannot be read.
@@ -130,6 +134,7 @@ class _Way:
     """The way to a key, or to all keys with one prefix, in any snapshot.
 
     Its methods return what holds these keys below a folder, which is given by its path and entry.
+    Of each `_find_...`, the method without `_find` keeps the answers.
     """
 
     def __init__(
@@ -142,12 +147,12 @@ class _Way:
         self._inside = inside
         self._first_key = lru_cache(KEPT)(lambda blob: first_key(read(blob)))
         self._ranges: dict[str, tuple[dict[str, TreeEntry], bytes]] = {}
-        self.in_place = lru_cache(KEPT)(self._in_place)
-        self._by_byte = lru_cache(KEPT)(self._find_by_byte)
+        self.in_place = lru_cache(KEPT)(self._find_in_place)
+        self._split_by_byte = lru_cache(KEPT)(self._find_split_by_byte)
         self._own_file = lru_cache(KEPT)(lambda path: f"{layout.own_file(path, self._key)}.json")
 
-    def _in_place(self, path: str, folder: TreeEntry, size: int) -> dict[str, TreeEntry]:
-        """Return what holds the key below the folder of a place, whose prefix has `size` bytes.
+    def _find_in_place(self, path: str, folder: TreeEntry, size: int) -> dict[str, TreeEntry]:
+        """Return what holds the key below the folder of a place, whose name has `size` bytes.
 
         A name with 8 digits of a hash may be that of another prefix: the key is there, or is not.
         """
@@ -162,7 +167,7 @@ class _Way:
             elif place := inside.get(name):
                 deeper = f"{path}{name}/"
                 found.update(
-                    self._by_hash(deeper, place, 0)
+                    self._split_by_hash(deeper, place, 0)
                     if _is_deep(deeper)
                     else self.in_place(deeper, place, end)
                 )
@@ -184,10 +189,10 @@ class _Way:
             return {}
         deeper = f"{path}{name}/"
         if _is_deep(deeper):
-            return self._by_hash(deeper, folder, 0)
-        return self._by_byte(deeper, folder)
+            return self._split_by_hash(deeper, folder, 0)
+        return self._split_by_byte(deeper, folder)
 
-    def _find_by_byte(self, path: str, folder: TreeEntry) -> dict[str, TreeEntry]:
+    def _find_split_by_byte(self, path: str, folder: TreeEntry) -> dict[str, TreeEntry]:
         """Return what holds the key below a folder that is split by a byte."""
         inside = self._inside(path, folder.id)
         shared = self._shared(path, inside)
@@ -203,7 +208,7 @@ class _Way:
                     found.update(self._in_child(path, name, inside))
         return found
 
-    def _by_hash(self, path: str, folder: TreeEntry, digits: int) -> dict[str, TreeEntry]:
+    def _split_by_hash(self, path: str, folder: TreeEntry, digits: int) -> dict[str, TreeEntry]:
         """Return what holds the key below a folder that is split by the hash of its keys, of
         which so many digits led there."""
         if not self._whole:
@@ -214,7 +219,7 @@ class _Way:
         if file := inside.get(f"{name}.json"):
             found[f"{path}{name}.json"] = file
         elif name and (deeper := inside.get(name)):
-            found.update(self._by_hash(f"{path}{name}/", deeper, digits + 1))
+            found.update(self._split_by_hash(f"{path}{name}/", deeper, digits + 1))
         return found
 
     def _own_files(self, path: str, inside: dict[str, TreeEntry]) -> dict[str, TreeEntry]:

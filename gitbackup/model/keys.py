@@ -50,6 +50,13 @@ class Key(NamedTuple):
         """The name up to its first colon; the whole name where there is none."""
         return self.name.partition(":")[0] if not self.name.startswith("base64:") else "base64"
 
+    @property
+    def prefix(self) -> str:
+        """The namespace with its colon; empty for a key without a colon, a library or an index."""
+        text = self.in_database and not self.name.startswith("base64:")
+        start, colon, _ = self.name.partition(":") if text else ("", "", "")
+        return start + colon if colon else ""
+
     def __str__(self) -> str:
         return self.name if self.db == 0 else f"{self.place} {self.name}"
 

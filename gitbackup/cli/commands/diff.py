@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gitbackup import Backup
 from gitbackup.cli.arguments.options import (
     PAGE,
     all_option,
@@ -40,6 +40,7 @@ from gitbackup.report.json import objects
 
 if TYPE_CHECKING:  # it loads what `diff --help` has no need of
     from gitbackup.compare.diff import Diff
+    from gitbackup.report.text.diff import DiffView
 
 
 @click.command(
@@ -138,13 +139,14 @@ def diff(
             if form == "redis":
                 say_commands(found)
             else:
-                _say(backup, found, as_json, shape, full, rank, ctx.meta[WORDS])
+                seen = replace(view(backup, full), rank=rank)
+                _say(found, as_json, shape, seen, ctx.meta[WORDS])
     if exit_code and (found.changes or found.hidden):
         ctx.exit(1)
 
 
 def _told_in_one_way(html: str | None, form: str, as_json: bool, shape: str | None) -> None:
-    """Raises UsageError where several were asked for."""
+    """Raise UsageError if more than one form of output was asked for."""
     names = {"name-only": shape == "names", "name-status": shape == "status"}
     others = {"json": as_json, "stat": shape == "stat", **names}
     if form == "redis":
@@ -155,24 +157,16 @@ def _told_in_one_way(html: str | None, form: str, as_json: bool, shape: str | No
         alone("--json writes objects", **names)
 
 
-def _say(
-    backup: Backup,
-    found: Diff,
-    as_json: bool,
-    shape: str | None,
-    full: bool,
-    rank: bool,
-    words: list[str],
-) -> None:
-    """What differs, as it was asked for."""
+def _say(found: Diff, as_json: bool, shape: str | None, seen: DiffView, words: list[str]) -> None:
+    """Print what differs in the form that was asked for; `words` are those of the command."""
     if as_json and shape is None:
-        say_objects(found, labels_of(backup), rank)
+        say_objects(found, seen)
     elif as_json:
         numbers = found.before, found.after, found.summary, found.hidden
         terminal.say_json(objects.stat_object(*numbers))
     elif shape == "stat":
-        say_stat(found, view(backup, full), words)
+        say_stat(found, seen, words)
     elif shape:
         say_names(found, shape == "status")
     else:
-        say_changes(found, view(backup, full, rank))
+        say_changes(found, seen)

@@ -114,7 +114,7 @@ def _show_commit(
     terminal.warn_all(shown.diff.warnings)
     if as_json:
         terminal.say_json(objects.log_object(shown.info))
-        diff_output.say_objects(shown.diff, diff_output.labels_of(backup))
+        diff_output.say_objects(shown.diff, diff_output.view(backup))
     else:
         terminal.say(sentences.show_lines(shown.info))
         diff_output.say_changes(shown.diff, diff_output.view(backup, full))

@@ -29,9 +29,9 @@ CREDENTIALS = "--url"
 """An option that may hold a password, which no output repeats."""
 
 
-def view(backup: Backup, full: bool = False, rank: bool = False) -> DiffView:
-    """Return how a diff is looked at, on this terminal or on none, with the repository's labels."""
-    return DiffView(terminal.width(), full=full, rank=rank, labels=labels_of(backup))
+def view(backup: Backup, full: bool = False) -> DiffView:
+    """Return how a diff is shown on this terminal, or on none, with the repository's labels."""
+    return DiffView(terminal.width(), full=full, labels=labels_of(backup))
 
 
 def labels_of(backup: Backup) -> Labels:
@@ -74,7 +74,7 @@ class LabelledNames:
 
 
 def say_changes(found: Diff, view: DiffView) -> None:
-    """Every key that differs, as it is read, by database and namespace."""
+    """Print each key that differs, as soon as it is read, by database and namespace."""
     headings = namespaces.Headings(found.summary)
     for key in found.ordered(namespaces.order):
         lines = change_lines(key.change, key.before, key.after, key.values, view)
@@ -82,22 +82,22 @@ def say_changes(found: Diff, view: DiffView) -> None:
     terminal.say(sentences.hidden_lines(found.hidden))
 
 
-def say_objects(found: Diff, labels: Labels, rank: bool = False) -> None:
-    """Every key that differs, as it is read, for a program."""
+def say_objects(found: Diff, view: DiffView) -> None:
+    """Print an object for each key that differs, as soon as it is read, for a program."""
     for key in found:
-        terminal.say_json(object_of(key, labels, rank))
+        terminal.say_json(object_of(key, view))
     if found.hidden:
         terminal.say_json(objects.hidden_object(found.hidden))
 
 
-def object_of(key: KeyDiff, labels: Labels, rank: bool = False) -> dict[str, Any]:
-    """Return a key that differs, for a program."""
-    label = labels.of(key.change.key, key.after, key.before)
-    return to_json(key.change, key.before, key.after, key.values, key.redacted, rank, label)
+def object_of(key: KeyDiff, view: DiffView) -> dict[str, Any]:
+    """Return a key that differs, for a program, with the ranks and the label that a view has."""
+    label = view.labels.of(key.change.key, key.after, key.before)
+    return to_json(key.change, key.before, key.after, key.values, key.redacted, view.rank, label)
 
 
 def say_commands(found: Diff) -> None:
-    """The commands that make the one side the other, for `redis-cli`."""
+    """Print the commands that make the one side the other, for `redis-cli`."""
     for command in found.commands():
         terminal.say_stored(command_line(command).encode() + b"\n")
     if found.hidden:
@@ -108,14 +108,15 @@ def say_commands(found: Diff) -> None:
 
 
 def say_names(found: Diff, status: bool) -> None:
-    """The name of every key that differs, and what happened to it where that is asked for."""
+    """Print the name of each key that differs, with `status` also what happened to it."""
     for change in found.changes:
         terminal.say([headline(change) if status else key_name(change.key)])
     terminal.say(sentences.hidden_lines(found.hidden), err=True)
 
 
 def say_stat(found: Diff, view: DiffView, words: Sequence[str]) -> None:
-    """What differs in numbers; `words` are the command's, for another that leaves out noise."""
+    """Print what differs, in numbers, and by which command noise is left out; `words` are those
+    of this command."""
     summary = found.summary
     hint = " (--full shows them)"
     terminal.say(namespaces.stat_lines(summary, view.columns, view.full, hint))
@@ -124,7 +125,7 @@ def say_stat(found: Diff, view: DiffView, words: Sequence[str]) -> None:
 
 
 def say_noise(summary: Summary, words: Sequence[str]) -> None:
-    """How to leave out a namespace that most of many changes are in."""
+    """Print the command that leaves out a namespace, if most of many changes are in it."""
     space = namespaces.noise(summary)
     if space is None or any(word.startswith(CREDENTIALS) for word in words):
         return

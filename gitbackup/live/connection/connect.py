@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from gitbackup.errors import ServerError
@@ -106,6 +106,29 @@ class Server:
 
     def __str__(self) -> str:
         return f"{self.brand} {self.version} {self.mode} at {self.label}"
+
+
+class OwnConnection:
+    """The base of what has a connection of its own to one server, which is made when it is first
+    used. A context manager: leaving it closes the connection."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._dialled: Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._dialled:
+            self._dialled.close()
+
+    @property
+    def connection(self) -> Connection:
+        """The connection."""
+        if self._dialled is None:
+            self._dialled = self._server.dial()
+        return self._dialled
 
 
 def connect(address: Address) -> Server:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import Self
 
 from gitbackup.kinds import FIELDS_EXPIRE, KINDS, same
-from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Connection, Refusal, pack
+from gitbackup.live.connection.connect import OwnConnection, Server
+from gitbackup.live.connection.connection import Refusal, pack
 from gitbackup.live.read import alone_read, expiry
 from gitbackup.live.read.alone_read import RetryAlone
 from gitbackup.live.read.bulk_read import SmallValues
@@ -25,33 +24,20 @@ from gitbackup.model.keys import Entry
 DELETION = ["OK", "QUEUED"]  # the replies to a transaction of one command, before the last
 
 
-class Deleter:
-    """Deletes keys of one server. A context manager: leaving it closes the connection.
+class Deleter(OwnConnection):
+    """Deletes keys of one server, by a connection of its own.
 
     `writer` writes what cannot be done so: a batch of which a key holds something else by now, or
     has a value that is not small. In a cluster, it writes all.
     """
 
     def __init__(self, server: Server, writer: KeyWriter) -> None:
-        self._server = server
+        super().__init__(server)
         self._writer = writer
-        self._dialled: Connection | None = None
         plain = replace(server.abilities, field_expiry=False)
         self._values = SmallValues(plain, sized=False, hears=True)
         self._able = not server.abilities.one_slot and server.abilities.share == 1
         self._ask_fields = pack(expiry.KEYSPACE) if server.abilities.field_expiry else b""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._dialled:
-            self._dialled.close()
-
-    @property
-    def _connection(self) -> Connection:
-        self._dialled = self._dialled or self._server.dial()
-        return self._dialled
 
     def delete(self, db: int, batches: Iterable[Plain]) -> Iterator[tuple[Plain, Outcome]]:
         """Delete the keys of each batch that hold what the batch says; yield what became of it.
@@ -68,8 +54,8 @@ class Deleter:
                 yield read, self._by_key(db, read)
             asks = batch if batch and self._takes(batch) else None
             if deleted or asks:
-                self._connection.select(db)
-                self._connection.send_packed(
+                self.connection.select(db)
+                self.connection.send_packed(
                     self._deletion(deleted) if deleted else b"",
                     self._question(asks) if asks else b"",
                 )
@@ -92,34 +78,34 @@ class Deleter:
         """Return whether each key holds what it is known to; if so, all are watched from now on."""
         fields = 1 if self._ask_fields else 0
         count = 1 + fields + self._values.questions * len(batch)
-        watching, *replies = self._connection.receive(count)
+        watching, *replies = self.connection.receive(count)
         if isinstance(watching, Refusal):
-            raise self._connection.refused(watching, ("WATCH",))
+            raise self.connection.refused(watching, ("WATCH",))
         info, values = replies[:fields], replies[fields:]
-        self._connection.expect([expiry.KEYSPACE] * fields, info)
+        self.connection.expect([expiry.KEYSPACE] * fields, info)
         types = _types(batch)
         doubted = bool(info) and expiry.fields_may_expire_by(info[0], db)
         if not (doubted and not FIELDS_EXPIRE.isdisjoint(types)):
             found = self._values.settle(_names(batch), types, values)
             if all(map(_is_same, found, batch.values())):
                 return True
-        self._connection.need([*UNWATCH])
+        self.connection.need([*UNWATCH])
         return False
 
     def _outcome(self, db: int, batch: Plain) -> Outcome:
         """Return what became of a transaction that was sent."""
-        *queued, done = self._connection.receive(len(DELETION) + 1)
+        *queued, done = self.connection.receive(len(DELETION) + 1)
         for command, reply in zip((("MULTI",), ("UNLINK",)), queued, strict=True):
             if isinstance(reply, Refusal):
-                raise self._connection.refused(reply, command)
+                raise self.connection.refused(reply, command)
         if done is None:  # somebody has written to one of the keys
             return self._by_key(db, batch)
         if isinstance(done, Refusal):
-            raise self._connection.refused(done, ("EXEC",))
+            raise self.connection.refused(done, ("EXEC",))
         if queued != DELETION or not (isinstance(done, list) and len(done) == 1):
-            raise self._connection.nonsense(("EXEC",))
+            raise self.connection.nonsense(("EXEC",))
         if isinstance(done[0], Refusal):
-            raise self._connection.refused(done[0], ("UNLINK",))
+            raise self.connection.refused(done[0], ("UNLINK",))
         return Outcome()
 
     def _by_key(self, db: int, batch: Plain) -> Outcome:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
@@ -15,7 +15,7 @@ from gitbackup.kinds import Abilities, Command, kind_of, same, stream_commands
 from gitbackup.kinds.base import Argument
 from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.asking import Asking, answered
-from gitbackup.live.connection.connect import Server
+from gitbackup.live.connection.connect import OwnConnection, Server
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.connection.slots import by_slot
 from gitbackup.live.read import alone_read, bulk_read
@@ -57,32 +57,23 @@ class Outcome:
             self.refused += other.refused
 
 
-class KeyWriter:
-    """Writes to the keys of one server. A context manager: leaving it closes the connection.
+class KeyWriter(OwnConnection):
+    """Writes to the keys of one server, by a connection of its own.
 
     If it is `asking`, they are keys of slots that are just moving to this node of a cluster.
     """
 
     def __init__(self, server: Server, asking: bool = False) -> None:
-        self._server = server
+        super().__init__(server)
         self._asking = asking
-        self._dialled: Connection | None = None
         self._now = 0  # the server's time when it was asked last, in milliseconds since 1970
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._dialled:
-            self._dialled.close()
 
     @property
     def connection(self) -> Connection:
-        """The connection, which is made when it is first used."""
-        if self._dialled is None:
-            self._dialled = self._server.dial()
-            self._dialled.asking = self._asking
-        return self._dialled
+        """The connection."""
+        connection = super().connection
+        connection.asking = self._asking
+        return connection
 
     def builds(self, step: KeyWrite) -> bool:
         """Return whether a step takes a value that is built in a staging key."""

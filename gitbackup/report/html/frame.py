@@ -173,7 +173,7 @@ def bar(counts: Counts, most: int) -> str:
 
 
 class Space(NamedTuple):
-    """A namespace in its place; the one without a name holds all keys that are in none."""
+    """A place, and the prefix that some of its keys have (`Key.prefix`); empty for the others."""
 
     place: str
     name: str
@@ -186,18 +186,17 @@ class Space(NamedTuple):
 
 
 def space_of(key: Key) -> Space:
-    """Return the namespace that a page shows a key in."""
-    whole = not key.in_database or key.name.startswith("base64:") or ":" not in key.name
-    return Space(key.place, "" if whole else key.name.partition(":")[0] + ":")
+    """Return the place and prefix that a page shows a key under."""
+    return Space(key.place, key.prefix)
 
 
 def order(change: KeyChange) -> tuple[int, Space, str]:
-    """Return how the keys of a page are sorted: by database, by namespace, by name."""
+    """Return how the keys of a page are sorted: by database, by prefix, by name."""
     return change.key.db, space_of(change.key), change.key.name
 
 
 def count_by_space(changes: Sequence[KeyChange]) -> dict[Space, Counts]:
-    """Return how many keys changed in each namespace, in order of the first key of each."""
+    """Return how many keys changed under each prefix, in order of the first key of each."""
     actions: dict[Space, Counter[Action]] = {}
     for change in changes:
         actions.setdefault(space_of(change.key), Counter())[change.action] += 1
