@@ -225,9 +225,11 @@ def start_cluster() -> Iterator[Callable[..., LiveCluster]]:
         yield lambda **options: _up(opened, **options)
 
 
-def a_node(start_server: StartServer, brand: str, slots: range = range(SLOTS)) -> LiveServer:
+def a_node(
+    start_server: StartServer, brand: str, slots: range = range(SLOTS), **settings: str
+) -> LiveServer:
     """A node of a cluster by itself, which has these slots."""
-    server = start_server(brand, tcp=True, cluster_enabled="yes")
+    server = start_server(brand, tcp=True, cluster_enabled="yes", **settings)
     alone = LiveCluster([server], 1)
     if slots:
         alone.tell(0, "CLUSTER", "ADDSLOTS", *slots)

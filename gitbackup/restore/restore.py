@@ -223,21 +223,22 @@ class Restorer:
                 with Spool() as spool:
                     live_state = self._read_live(spool)
                     entries = Entries(live_state.plan, live_state.source, live_state.target)
-                    if result is None:
-                        result = self._begin(live_state, entries, confirm)
-                        if not result.applied:
-                            return self._nothing_to_do(result, live_state)
-                    if lost:  # what has been done of it is not planned again
-                        again = {step.key for step in unordered(live_state.plan.keys)}
-                        result = replace(result, done=merged(result.done, lost.keys, again))
-                        lost = None
-                    result = self._save(result, live_state, entries)
                     try:
-                        result = self._carry_out(result, live_state, entries)
+                        if result is None:
+                            result = self._begin(live_state, entries, confirm)
+                        if lost:  # what has been done of it is not planned again
+                            again = {step.key for step in unordered(live_state.plan.keys)}
+                            result = replace(result, done=merged(result.done, lost.keys, again))
+                            lost = None
+                        if result.applied:
+                            result = self._save(result, live_state, entries)
+                            result = self._carry_out(result, live_state, entries)
                     except LOST as error:
                         self._await_nodes(error, live_state.plan, left)
-                        lost = live_state.plan
+                        lost = live_state.plan if result else None
                         continue
+                    if not result.applied:
+                        return self._nothing_to_do(result, live_state)
                     if not (result.busy and left):
                         return self._conclude(result, live_state, entries)
                     if self._reverter or self._request.digests:  # the rest is done, or not shown

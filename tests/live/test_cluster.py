@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from gitbackup.history.selector import KeySelector
 from gitbackup.live.connection.slots import slot
 from gitbackup.model.commits import Consistency
 from gitbackup.plan.plan_json import plan_object, read_plan
+from gitbackup.restore import preflight
 from tests.clusters import TAGS, Ledger, LiveCluster, a_node, turmoil
 from tests.live.test_one_shard import fill
 from tests.servers import LiveServer, StartServer
@@ -331,27 +333,45 @@ def test_slots_move_while_a_commit_is_restored(cluster: LiveCluster, tmp_path: P
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("verb", ["commit", "restore"])
+@pytest.mark.parametrize("verb", ["commit", "restore", "probe"])
 def test_a_primary_fails_and_its_replica_takes_its_place(
-    start_cluster: Callable[..., LiveCluster], tmp_path: Path, verb: str
+    start_cluster: Callable[..., LiveCluster],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
 ) -> None:
-    """What the replica was not given is restored again."""
+    """What the replica was not given is restored again; also before anything is written."""
     cluster = start_cluster(replicas=1)
     backup = Backup(tmp_path / "data", cluster.nodes[2].url, progress=(seen := Seen()))
     with cluster.client() as client:
         fill(client)
     made = backup.commit()
     expected = tree(backup)
-    if verb == "restore":
+    if verb != "commit":
         for number in range(3):
             cluster.tell(number, "FLUSHALL")
-    seen.call("restoring" if verb == "restore" else "reading db0", partial(cluster.kill, 0))
+    if verb == "probe":
+        monkeypatch.setattr(preflight, "probe", killing(cluster, preflight.probe))
+    else:
+        seen.call("restoring" if verb == "restore" else "reading db0", partial(cluster.kill, 0))
     if verb == "commit":
         assert not backup.commit().differs
     else:
         assert backup.restore(str(made.commit), lambda plan: True).whole
     assert tree(backup) == expected
     assert not backup.status().summary.counts
+
+
+def killing(cluster: LiveCluster, probe: Callable[..., None]) -> Callable[..., None]:
+    """The same, once the first primary was killed."""
+    left = [0]
+
+    def killed(*words: Any) -> None:
+        if left:
+            cluster.kill(left.pop())
+        probe(*words)
+
+    return killed
 
 
 class Seen:

@@ -20,7 +20,7 @@ from tests import certificates
 from tests.clusters import LiveCluster
 from tests.live.test_cluster import values
 from tests.live.test_one_shard import fill
-from tests.servers import LiveServer, free_port
+from tests.servers import LiveServer, StartServer, free_port
 from tests.watching import eventually, tree, watching
 
 pytestmark = pytest.mark.long
@@ -119,11 +119,21 @@ def test_nodes_whose_certificates_are_for_another_name(
 
 
 def test_nodes_that_name_their_ports_without_tls(
-    secure: LiveCluster, folder: Path, tmp_path: Path
+    folder: Path, start_server: StartServer, tmp_path: Path
 ) -> None:
-    for node in secure.nodes:
-        with node.client() as client:
-            client.config_set("port", free_port())
-            client.config_set("tls-cluster", "no")
+    secure = {"tls_cert_file": f"{folder}/node.pem", "tls_key_file": f"{folder}/node.key"}
+    secure |= {"tls_ca_cert_file": f"{folder}/ca.pem", "cluster_enabled": "yes"}
+    ports = [free_port(), free_port()]
+    nodes = [
+        start_server("redis7", tcp=True, tls_port=str(port), tls_auth_clients="no", **secure)
+        for port in ports
+    ]
+    cluster = LiveCluster(nodes, 2)
+    cluster.tell(0, "CLUSTER", "ADDSLOTSRANGE", 0, 8_000)
+    cluster.tell(1, "CLUSTER", "ADDSLOTSRANGE", 8_001, 16_383)
+    cluster.tell(1, "CLUSTER", "SET-CONFIG-EPOCH", 1)
+    cluster.tell(0, "CLUSTER", "MEET", "127.0.0.1", nodes[1].port)
+    assert eventually(lambda: "cluster_state:ok" in str(cluster.tell(0, "CLUSTER", "INFO")))
+    address = f"rediss://127.0.0.1:{ports[0]}?cacert={folder}/ca.pem"
     with pytest.raises(ServerError, match="does not use TLS: set `tls-cluster yes` at all nodes"):
-        Backup(tmp_path / "data", url(secure, folder)).connect()
+        Backup(tmp_path / "data", address).connect()

@@ -95,6 +95,24 @@ def test_a_cluster_of_one_node_is_committed_and_restored(
 
 
 @pytest.mark.long
+def test_databases_of_a_cluster(start_server: StartServer, tmp_path: Path) -> None:
+    """Valkey 9 has several: each key is written into its own."""
+    node = a_node(start_server, "valkey", cluster_databases="16")
+    backup = Backup(tmp_path / "data", node.url)
+    with node.client() as first, node.client(db=3) as third:
+        first.set("k", "0")
+        fill(third)
+        backup.commit()
+        expected = tree(backup)
+        third.flushdb()
+        third.set("k:7", "other")
+        assert backup.restore("HEAD", lambda plan: True).whole
+        assert (first.keys(), third.dbsize(), tree(backup)) == ([b"k"], 417, expected)
+        assert backup.undo(lambda plan: True).whole
+        assert (first.keys(), third.keys()) == ([b"k"], [b"k:7"])
+
+
+@pytest.mark.long
 @every_brand
 def test_a_cluster_of_one_node_is_watched(
     start_server: StartServer, tmp_path: Path, brand: str

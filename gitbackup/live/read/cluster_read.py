@@ -72,10 +72,10 @@ class ClusterKeyReader(KeyReader):
         return reader.raw(db)
 
     def alone(self, db: int, key: bytes) -> Entry | None:
-        return self._followed(key, dumped=False)
+        return self._followed(db, key, dumped=False)
 
     def dumped(self, db: int, key: bytes) -> Entry | None:
-        return self._followed(key, dumped=True)
+        return self._followed(db, key, dumped=True)
 
     def rest(self) -> None:
         for reader in self._readers.values():
@@ -87,11 +87,12 @@ class ClusterKeyReader(KeyReader):
     def _node_of(self, key: bytes) -> str:
         return self._cluster.known(self._server.node_of(key), self._nodes)
 
-    def _followed(self, key: bytes, dumped: bool) -> Entry | None:
+    def _followed(self, db: int, key: bytes, dumped: bool) -> Entry | None:
         """Return a key's entry, from whichever node has it."""
 
         def read(node: str, asking: bool) -> Entry | None:
             connection = self._connected(node, asking)
+            connection.select(db)
             return alone_read.whole(connection, key, self._server.abilities, dumped).entry
 
         return self._cluster.follow(key, read)

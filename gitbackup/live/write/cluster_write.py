@@ -172,14 +172,14 @@ class ClusterCreator:
         together."""
         sent: _SentBatch[T] | None = None
         for label, entries in batches:
-            following = self._send(label, entries)
+            following = self._send(db, label, entries)
             if sent:
                 yield self._receive(db, sent)
             sent = following
         if sent:
             yield self._receive(db, sent)
 
-    def _send(self, label: T, entries: Plain) -> _SentBatch[T]:
+    def _send(self, db: int, label: T, entries: Plain) -> _SentBatch[T]:
         creations: dict[str, list[_Creation]] = {}
         others: list[str] = []
         for name, entry in entries.items():
@@ -188,7 +188,9 @@ class ClusterCreator:
             else:
                 others.append(name)
         for node, group in creations.items():
-            self._wire(node).send_packed(b"".join(each.commands for each in group))
+            wire = self._wire(node)
+            wire.select(db)
+            wire.send_packed(b"".join(each.commands for each in group))
         return _SentBatch(label, entries, creations, others)
 
     def _creation(self, name: str, entry: Entry) -> _Creation | None:
