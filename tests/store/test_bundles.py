@@ -90,6 +90,32 @@ def test_plain_git_clones_all_branches_tags_and_notes_of_it(
     ]
 
 
+def test_refs_are_in_it_whose_names_could_mean_others(
+    repository: Repository, first: str, cloud: Path, tmp_path: Path
+) -> None:
+    """`git bundle create` leaves all of them out."""
+    named = ["heads/main", "heads/refs/heads/main", "tags/HEAD", "tags/heads/main"]
+    for name in named:
+        git(repository.path, "update-ref", f"refs/{name}", first)
+    push(repository, cloud)
+
+    assert cloned(cloud / "data.bundle", tmp_path / "clone") == first
+    told = git(tmp_path / "clone", "ls-remote", "origin").splitlines()
+    names = sorted(line.partition("\t")[2] for line in told)
+    assert names == ["HEAD", *(f"refs/{name}" for name in named)]
+    with Repository.clone(str(cloud), tmp_path / "ours") as (clone, warnings):
+        assert (clone.head(), warnings) == (first, [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+@pytest.mark.parametrize("name", ["new\nline", "\udcff"])
+def test_it_may_have_any_name(
+    repository: Repository, first: str, tmp_path: Path, name: str
+) -> None:
+    assert push(repository, tmp_path / f"{name}.bundle") == 1
+    assert (tmp_path / "RESTORE.txt").is_file()
+
+
 def test_only_its_owner_may_read_it(bundle: Path) -> None:
     assert stat.S_IMODE(bundle.stat().st_mode) == 0o600
 

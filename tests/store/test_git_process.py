@@ -34,6 +34,15 @@ def processes() -> set[str]:
     return told
 
 
+def test_its_pipes_close_with_the_object(commands: Commands) -> None:
+    """Or Python warns of them, and prints a traceback where warnings are errors."""
+    talk = commands.start("cat-file", "--batch")
+    pipes = [talk.stdin, talk.stdout]
+    del talk
+    gc.collect()
+    assert all(pipe.closed for pipe in pipes)
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are told by /proc")
 def test_it_dies_with_the_object(commands: Commands) -> None:
     before = processes()

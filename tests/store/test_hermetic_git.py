@@ -209,6 +209,11 @@ def program(folder: Path, script: str) -> None:
             "exit 0",
             "git version failed: it ended with status 0 ({}/git); install git 2.30 or newer",
         ),
+        (
+            "echo 'git version 2.50.1'; echo bye",
+            "{}/git cannot be used: `git version` prints more than git's version"
+            " (git version 2.50.1; bye), and so may every command",
+        ),
     ],
 )
 def test_a_git_that_cannot_be_used_is_told_in_one_sentence(
@@ -220,6 +225,20 @@ def test_a_git_that_cannot_be_used_is_told_in_one_sentence(
     with pytest.raises(GitbackupError) as caught:
         Repository.create(tmp_path / "data")
     assert str(caught.value) == sentence.format(tmp_path / "bin")
+
+
+def test_settings_that_git_cannot_read_are_no_reason_to_install_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(monkeypatch, tmp_path / "home", "[core\nnonsense")
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{tmp_path}")  # it is not known to run yet
+    repository = Repository.create(tmp_path / "data")
+
+    with pytest.raises(GitbackupError) as caught:
+        commit(repository, {"db0/a.json": b"1\n"})
+    assert str(caught.value) == (
+        f"git config failed: fatal: bad config line 1 in file {tmp_path}/home/.gitconfig"
+    )
 
 
 def test_a_git_that_is_no_program_is_told_too(

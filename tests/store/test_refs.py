@@ -47,6 +47,15 @@ def test_a_branch_that_is_empty_is_damage(repository: Repository, first: str) ->
         repository.head()
 
 
+def test_a_tag_of_the_same_name_is_not_head(repository: Repository, first: str) -> None:
+    """As a clone meets it, whose HEAD is on a branch that is not there yet."""
+    git(repository.path, "update-ref", "refs/tags/HEAD", first)
+    assert repository.head() == first
+
+    git(repository.path, "symbolic-ref", "HEAD", "refs/heads/none")
+    assert repository.head() is None
+
+
 def test_a_first_commit_that_is_made_meanwhile_is_no_damage(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

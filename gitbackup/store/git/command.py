@@ -46,6 +46,7 @@ _EVERY_TIME = {
     "submodule.recurse": "false",
 }
 
+_MOST_SHOWN = 200  # bytes of what a program prints that is no git
 _NOT_FOR_PEOPLE = ("hint:", "warning: notes ref")
 
 
@@ -143,9 +144,9 @@ class GitProcess:
         self.stdout: IO[bytes] = process.stdout
 
     def __del__(self) -> None:
-        if self._popen.poll() is None:
-            self._popen.kill()
-            self._popen.wait()
+        with suppress(OSError), self._popen:  # its pipes are closed, too
+            if self._popen.poll() is None:
+                self._popen.kill()
 
     def widen(self) -> None:
         """Let either side write far ahead of what the other has read, where the system can."""
@@ -154,6 +155,12 @@ class GitProcess:
 
             for pipe in (self.stdin, self.stdout):
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, AHEAD)
+
+    def ask(self, words: bytes) -> None:
+        """Write all of its input, and end it; of one that has ended, `finish()` tells why."""
+        with suppress(BrokenPipeError), self.stdin:
+            self.stdin.write(words)
+        self._popen.stdin = None  # or it would be flushed
 
     def is_silent(self, seconds: float) -> bool:
         """Return whether it writes nothing for so long, and does not end; not told on Windows."""
@@ -227,15 +234,22 @@ def _found(path: str) -> str:
     with _starting():
         process = Popen(
             [program, "version"],
-            # what GIT_* say is told by the first command that they concern
-            env={name: value for name, value in around.items() if not name.startswith("GIT_")},
+            # what GIT_* and the user's settings say is told by the first command that they concern
+            env={name: value for name, value in around.items() if not name.startswith("GIT_")}
+            | OF_THE_REPOSITORY_ALONE,
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
         )
     out, error = process.communicate()
     result = Result(process.returncode, out, error.decode("utf-8", "replace"))
-    found = re.match(rb"git version (\d+)\.(\d+)", out)
+    found = re.fullmatch(rb"git version (\d+)\.(\d+).*\r?\n?", out)
+    if out.strip() and not result.status and not found:  # such as a wrapper, which says hello
+        said = out[:_MOST_SHOWN].decode("utf-8", "replace").split("\n")
+        raise GitbackupError(
+            f"{program} cannot be used: `git version` prints more than git's version"
+            f" ({'; '.join(filter(None, map(str.strip, said)))}), and so may every command"
+        )
     if result.status or found is None:
         raise GitbackupError(f"{failure('version', result)} ({program}); {_INSTALL}")
     if (int(found[1]), int(found[2])) < OLDEST:

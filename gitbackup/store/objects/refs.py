@@ -51,7 +51,11 @@ def read(git: Commands, ref: str) -> str | None:
     result = git.attempt("rev-parse", "--verify", "--quiet", ref)
     if result.status > 1 or (result.status and _WRONG.search(result.error)):
         raise failure("rev-parse", result)
-    return result.out.decode("ascii").strip() or None
+    found = result.out.decode("ascii").strip()
+    # where there is no such ref, rev-parse finds one whose name ends so, such as a tag
+    if found and git.attempt("show-ref", "--verify", "--quiet", ref).status == 1:
+        return None
+    return found or None
 
 
 def _from_file(git: Commands, ref: str) -> str | None:

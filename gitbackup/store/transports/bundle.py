@@ -46,8 +46,6 @@ _LONGEST_LINE = 1 << 20
 _TRAILER = 20  # bytes at the end of a pack: the SHA-1 of those before
 _HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 _PROOF = "proof-"
-_SETTINGS = "--glob=refs/gitbackup/setting[s]"  # without a wildcard it would be a folder's name
-_REVISIONS = ("HEAD", "--branches", "--tags", "--glob=refs/notes/*", _SETTINGS)
 _FLEETING = ("-c", "core.fsync=none", "-c", "core.logallrefupdates=false")
 """The settings of a repository that nobody needs after a crash: to sync each of thousands of refs
 takes most of the time."""
@@ -186,6 +184,8 @@ def _fetch(
 
 def _as_it_is(path: Path) -> dict[str, str]:
     """The environment in which git takes this path for no other place by `url.*.insteadOf`."""
+    if "\n" in str(path):  # no setting has such a name
+        return {}
     return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{path}.insteadOf",
@@ -199,7 +199,7 @@ def ours(git: Commands) -> dict[str, str]:
     travelling = (BRANCHES, "refs/tags/", NOTES, settings_ref.REF)
     every = {f"refs/{name}": ident for name, ident in refs.under(git, "refs/").items()}
     kept = {ref: ident for ref, ident in every.items() if ref.startswith(travelling)}
-    return kept | ({"HEAD": head} if head else {})
+    return ({"HEAD": head} if head else {}) | kept
 
 
 def expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> None:
@@ -241,14 +241,19 @@ def written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """
 
     def create(file: BinaryIO) -> GitProcess:
-        process = git.start("bundle", "create", "--quiet", "-", *_REVISIONS)
+        # `git bundle create` leaves out a ref whose name could mean another one, too
+        lines = [f"{ident} {ref}\n" for ref, ident in ours(git).items()]
+        head = _HEADERS[0] + "".join(lines).encode("utf-8", "surrogateescape") + b"\n"
+        file.write(head)
+        process = git.start("pack-objects", "--quiet", "--stdout", "--revs", "--delta-base-offset")
+        process.ask("".join(f"{line.split()[0]}\n" for line in lines).encode())
         shutil.copyfileobj(process.stdout, file, 1 << 20)
         return process
 
     with drafted(path, create) as (draft, process):
         result = process.finish()
         if result.status:
-            raise failure("bundle", result)
+            raise failure("pack-objects", result)
         yield draft, _prove(git, draft)
 
 

@@ -30,7 +30,8 @@ def write(
     `to` are the public keys that the bundle is encrypted to, and `by_key` is that of the key file.
     """
     path = _place(bundle)
-    content = text(bundle.name, path.name, to, key_file.name if key_file else "", by_key).encode()
+    told = text(bundle.name, path.name, to, key_file.name if key_file else "", by_key)
+    content = told.encode("utf-8", "surrogateescape")  # a file's name may be any bytes
     try:
         with file_errors(f"write {path}"):
             if _content(path) != content:
