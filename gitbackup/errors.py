@@ -34,6 +34,17 @@ class Ambiguous(UsageError):
         self.now = now
 
 
+class ReadOnly(UsageError):
+    """What was asked for would change the data repository or the server; it was opened so that it
+    cannot."""
+
+    def __init__(
+        self,
+        sentence: str = "opened read-only: neither the data repository nor the server is changed",
+    ) -> None:
+        super().__init__(sentence)
+
+
 class PartlyDone(GitbackupError):
     """The work was done but for the keys that the message names."""
 

@@ -58,7 +58,8 @@ class Backup(Parts):
     one that the URL names, or all. Where another run holds the repository, a method waits
     `lock_wait` seconds. `access` says how long a server may take, and what its certificate is.
     With `from_replicas`, `commit`, `status`, `diff`, `watch` and `rdb.save` read a replica of each
-    primary that has one in sync.
+    primary that has one in sync. With `read_only`, whatever would change the data repository or
+    the server raises ReadOnly.
 
     It is a context manager: leaving it calls `close()`. Every method raises a GitbackupError whose
     message says what to do, and changes nothing then.
@@ -76,9 +77,10 @@ class Backup(Parts):
         access: Access = DEFAULT_ACCESS,
         sentinel_password: str | None = None,
         from_replicas: bool = False,
+        read_only: bool = False,
     ) -> None:
         path, passwords = Path(repository), Passwords(password, sentinel_password)
-        how = progress, lock_wait, access, from_replicas
+        how = progress, lock_wait, access, from_replicas, read_only
         self._context = Context(path, url, passwords, databases, *how)
 
     def __repr__(self) -> str:
@@ -449,6 +451,7 @@ class Backup(Parts):
         is a git URL, a repository's folder, a bundle, which the `keys` open, or a folder of one."""
         from gitbackup.remotes import sync
 
+        self._context.expect_writable()
         result = sync.clone(source, self.path, bare, keys)
         self._context.look_again()
         return result

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitbackup import wording
-from gitbackup.errors import PasswordNeeded, ServerError, UsageError
+from gitbackup.errors import PasswordNeeded, ReadOnly, ServerError, UsageError
 from gitbackup.model.access import NAMES, Access
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Scope
@@ -50,7 +51,7 @@ class Context:
     If `url` is None, the repository's settings or the default are used. `databases` are numbers;
     None or none are all, unless the URL names one. `lock_wait` is how many seconds to wait for
     another run. `access` has the options of the connection. With `replicas`, what is only read is
-    read from replicas.
+    read from replicas. With `read_only`, neither the repository nor a server is written to.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Context:
         lock_wait: float,
         access: Access,
         replicas: bool = False,
+        read_only: bool = False,
     ) -> None:
         self.path = path
         self.url = url
@@ -72,6 +74,7 @@ class Context:
         self._passwords = passwords
         self.access = access
         self._replicas = replicas
+        self.read_only = read_only
         self._server: Server | None = None
 
     def __repr__(self) -> str:
@@ -91,7 +94,7 @@ class Context:
         another git repository."""
         from gitbackup.store.repository.repository import Repository
 
-        repository = Repository.find(self.path)
+        repository = Repository.find(self.path, self.read_only)
         if repository is not None:
             repository.lock_wait = self.lock_wait
         return repository
@@ -107,11 +110,17 @@ class Context:
 
     def create(self, bare: bool = False) -> Repository:
         """Make the data repository, or adopt the one that is there."""
+        self.expect_writable()
         from gitbackup.store.repository.repository import Repository
 
         Repository.create(self.path, bare)
         self.look_again()
         return self.history
+
+    def expect_writable(self) -> None:
+        """Raise ReadOnly if it is opened read-only."""
+        if self.read_only:
+            raise ReadOnly
 
     def look_again(self) -> None:
         """Forget what is known of the data repository, and end its git processes."""
@@ -169,7 +178,7 @@ class Context:
         configured = settings.get("gitbackup.url")
         named = {name: settings.get(f"gitbackup.{name}") for name in NAMES}
         kept = access_of({name: value for name, value in named.items() if value is not None})
-        address = parse(self.url or configured or DEFAULT_URL).by(self.access, kept)
+        address = self._opened(parse(self.url or configured or DEFAULT_URL).by(self.access, kept))
         if not self._may_log_in():
             return address
         server, sentinels = self._passwords
@@ -179,7 +188,11 @@ class Context:
         """Return where the server of that URL is; None means this one."""
         from gitbackup.live.connection.address import parse
 
-        return self.address if other is None else parse(other).by(self.access)
+        return self.address if other is None else self._opened(parse(other).by(self.access))
+
+    def _opened(self, address: Address) -> Address:
+        """Return an address that is written to only if this may write."""
+        return replace(address, read_only=self.read_only)
 
     def server_of(self, other: str | None, password: str | None = None) -> Server:
         """Return the server of that URL, logged in to; None means this one. The password counts

@@ -60,6 +60,7 @@ class Events:
         commit, or by their ids. `words` tells that words were put on a commit, to be pushed. If
         there is no commit and no word, only what earlier commits have left is pushed.
         """
+        self._context.expect_writable()
         repository = self._context.history
         hooks, failed = _Hooks(repository, run or Hook.run), list[str]()
         made = [each for each in commits if isinstance(each, str) or each.commit]

@@ -64,6 +64,7 @@ class RdbFiles:
 
         source = partial(files.copy, Path(file) if file else None) if copy else files.sync
         at = self._context
+        at.expect_writable()
         chosen = at.rdb_in(folder)
         server = at.source
         if copy and len(server.nodes) > 1:

@@ -113,7 +113,7 @@ def lines(
     for key, entry in entries:
         elements = kinds.kind_of(entry).elements(entry["value"])
         label = labels.of(key, redaction.entry(key, entry)) if labels.concern(key) else ""
-        size = _size(key, entry)
+        size = size_of(key, entry)
         yield KeyLine(key, entry["type"], entry.get("expires_at"), elements, size, label)
 
 
@@ -130,7 +130,7 @@ def stored(name: str) -> str:
         raise UsageError(f"{name!r} is not a key: {error}") from None
 
 
-def _size(key: Key, entry: Entry) -> int:
+def size_of(key: Key, entry: Entry) -> int:
     """Return how many bytes an entry takes in a snapshot."""
     if file_format.is_source(entry):
         return len(codec.data(entry["value"]))

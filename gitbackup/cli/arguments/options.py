@@ -378,11 +378,15 @@ def logged_in(
 
 
 def opener(
-    repo: Path | None, url: str | None = None, databases: tuple[int, ...] = ()
+    repo: Path | None,
+    url: str | None = None,
+    databases: tuple[int, ...] = (),
+    *,
+    read_only: bool = False,
 ) -> Callable[[Progress], Backup]:
     """Return what makes the same as often as it is called, in any thread. The password is asked
     for now; a server that does not answer now may do so later."""
-    opened, password = _opener(repo, url, databases), _password_given()
+    opened, password = _opener(repo, url, databases, read_only), _password_given()
     try:
         password, _ = _log_in(opened, None)
     except PasswordNeeded:
@@ -441,7 +445,9 @@ def _lock_wait() -> dict[str, float]:
     return {} if given is None else {"lock_wait": given}
 
 
-def _opener(repo: Path | None, url: str | None, databases: tuple[int, ...]) -> Opened:
+def _opener(
+    repo: Path | None, url: str | None, databases: tuple[int, ...], read_only: bool = False
+) -> Opened:
     """Return what makes a Backup with a password. The options are read now: click knows them in
     this thread only."""
     options: dict[str, Any] = {
@@ -450,6 +456,7 @@ def _opener(repo: Path | None, url: str | None, databases: tuple[int, ...]) -> O
         "access": Access(**access_given()),
         "sentinel_password": os.environ.get("GITBACKUP_SENTINEL_PASSWORD") or None,
         "from_replicas": _from_replicas(),
+        "read_only": read_only,
     }
     folder = repository_folder(repo)
 

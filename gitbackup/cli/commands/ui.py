@@ -106,7 +106,7 @@ def ui(
         raise UsageError("--tls-cert and --tls-key belong together: give both")
     password = _password(password_file, asks=host not in _HERE and tls_cert is not None)
     how = Opening(host, port, tls_cert, tls_key, idle * 60, password, not no_browser)
-    opened = opener(repo, url, databases)
+    opened = opener(repo, url, databases, read_only=read_only)
     serve(opened, pasting(ctx, lambda: opened(SILENT)), how, read_only=read_only)
 
 

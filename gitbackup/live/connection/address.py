@@ -82,7 +82,8 @@ class Sentinels:
 class Address:
     """A parsed URL. `label` tells the server without credentials; `db` is None for all.
 
-    With `sentinels`, `options` have no host until these have told which server it is.
+    With `sentinels`, `options` have no host until these have told which server it is. With
+    `read_only`, no command is sent there that may write.
     """
 
     label: str
@@ -90,6 +91,7 @@ class Address:
     options: dict[str, Any] = field(repr=False)
     access: Access = field(default_factory=Access)
     sentinels: Sentinels | None = None
+    read_only: bool = False
 
     @property
     def redis_cli(self) -> str:

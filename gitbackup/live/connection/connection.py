@@ -16,6 +16,7 @@ from gitbackup.kinds import Command
 from gitbackup.live.connection.bulk_parser import BulkParser
 from gitbackup.live.connection.bulk_parser import Refusal as Refusal
 from gitbackup.live.connection.error_replies import error, explain, name_of
+from gitbackup.live.connection.read_only import expect_reading
 from gitbackup.live.connection.reply_shapes import fits
 
 ASKING: Command = ("ASKING",)
@@ -48,7 +49,8 @@ class Connection:
     """Sends and receives; every trouble is a ServerError that says what to do.
 
     `label` names the server, without credentials, in what is said; `lost` tells whether it has
-    fallen silent, or answered with nonsense; `resp3` whether it may speak unasked.
+    fallen silent, or answered with nonsense; `resp3` whether it may speak unasked. If it is
+    `read_only`, it raises ReadOnly for a command that may write, and sends none.
     """
 
     def __init__(self, replies: BulkParser, label: str, host: str = "localhost") -> None:
@@ -59,6 +61,7 @@ class Connection:
         self.db = 0  # that of the commands that follow
         self.lost = False
         self.resp3 = False
+        self.read_only = False
         self._closed = False
         self._queued: list[Command] | None = None  # in a transaction that was begun
 
@@ -68,6 +71,8 @@ class Connection:
 
     def send_packed(self, *commands: bytes) -> None:
         """The same of commands that are packed already, piece by piece."""
+        if self.read_only:
+            expect_reading(b"".join(commands))
         if self._closed:
             raise ServerError(f"lost the server at {self.label}; {AGAIN}")
         try:

@@ -48,6 +48,7 @@ class NoTls(ServerError):
 def dial(address: Address) -> Connection:
     """One connection, logged in. Raises ServerError, saying what to do, where there is none."""
     wire = Connection(BulkParser(_connected(address)), address.label, _host(address))
+    wire.read_only = address.read_only
     try:
         wire.resp3 = _greet(wire, address)
     except BaseException as error:

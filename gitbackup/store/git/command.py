@@ -68,6 +68,8 @@ class Commands:
         self.git_dir = git_dir
         self.folder = folder
         self.bare = git_dir == folder
+        self.read_only = False
+        """Whether no lock of the repository can be had, and so nothing be written."""
         self.inherited: list[int] = []
         """The handles of locks that last until the commands which are started now have ended."""
         self.struck = False

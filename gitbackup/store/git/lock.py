@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from gitbackup.errors import Busy
+from gitbackup.errors import Busy, ReadOnly
 from gitbackup.store.git.command import Commands, file_errors
 
 WAIT = 10.0
@@ -47,8 +47,11 @@ def hold(
     """Hold the repository's lock; gives the last holder, where that one or its git was killed.
 
     `name` is that of a lock for work beside which the repository may change. Raises Busy, which
-    says who holds it and `busy`, where it is not free within `wait` seconds.
+    says who holds it and `busy`, where it is not free within `wait` seconds, and ReadOnly for a
+    repository that was opened read-only.
     """
+    if git.read_only:
+        raise ReadOnly
     path = git.git_dir / "gitbackup" / name
     with file_errors("lock the data repository"):
         path.parent.mkdir(mode=0o700, exist_ok=True)

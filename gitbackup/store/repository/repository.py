@@ -83,15 +83,17 @@ class Repository(Configured):
             yield repository, warnings
 
     @classmethod
-    def find(cls, path: Path | str) -> Self | None:
+    def find(cls, path: Path | str, read_only: bool = False) -> Self | None:
         """Return the repository in a folder, not one around it; None if there is none yet.
 
-        One that is empty and not made by gitbackup counts as none. Raises NoRepository if it is not
-        a data repository, Damaged if it is of a newer format.
+        One that is empty and not made by gitbackup counts as none. A `read_only` one raises
+        ReadOnly for whatever would write. Raises NoRepository if it is not a data repository,
+        Damaged if it is of a newer format.
         """
         git = open_repository.find(Path(path))
         if git is None:
             return None
+        git.read_only = read_only
         if not open_repository.is_ours(git):
             if open_repository.is_blank(git):
                 return None

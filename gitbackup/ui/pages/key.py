@@ -17,7 +17,7 @@ from gitbackup import Backup
 from gitbackup.diff.part_named import field
 from gitbackup.format import codec
 from gitbackup.format.names import name
-from gitbackup.history.entry import stored
+from gitbackup.history.entry import size_of, stored
 from gitbackup.history.key_log import CommitChanges
 from gitbackup.history.selector import KeySelector
 from gitbackup.kinds import kind_of
@@ -30,7 +30,6 @@ from gitbackup.report.html.rows import Row, rows
 from gitbackup.report.text.history import blamed
 from gitbackup.report.values.short import instant
 from gitbackup.report.words import Words
-from gitbackup.snapshot import file_format
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
 from gitbackup.ui.views.asked import Asked, whole_number
@@ -133,13 +132,6 @@ def _command(asking: Asking, verb: str) -> str:
         return " ".join([*words, commit, "--", glob_of(key.name)])
     named = [quoted(key.name), commit]
     return " ".join([*words, *(reversed(named) if verb == "show" else named)])
-
-
-def size_of(key: Key, entry: Entry) -> int:
-    """Return how many bytes an entry takes in a snapshot."""
-    if file_format.is_source(entry):
-        return len(codec.data(entry["value"]))
-    return len(file_format.encode_entry(key.name, entry))
 
 
 def _moment(expiry: str | int | None, words: Words) -> datetime | str | None:

@@ -1,0 +1,32 @@
+"""The commands that only read. A connection that was opened read-only sends no others."""
+
+from __future__ import annotations
+
+from hiredis import Reader
+
+from gitbackup.errors import ReadOnly
+from gitbackup.live.connection.error_replies import name_of
+
+READING = frozenset(
+    (
+        *("HELLO", "AUTH", "SELECT", "ASKING", "READONLY", "PING", "ECHO", "TIME", "INFO"),
+        *("WATCH", "MULTI", "EXEC", "DISCARD", "UNWATCH"),
+        *("CLIENT NO-TOUCH", "CLIENT TRACKING", "CLUSTER SLOTS", "CLUSTER NODES", "CONFIG GET"),
+        *("SENTINEL MASTERS", "SENTINEL GET-MASTER-ADDR-BY-NAME", "COMMAND", "FUNCTION LIST"),
+        *("DBSIZE", "SCAN", "TYPE", "EXISTS", "OBJECT ENCODING", "MEMORY", "DUMP"),
+        *("PTTL", "PEXPIRETIME", "HPEXPIRETIME", "GET", "GETRANGE", "STRLEN", "LRANGE", "HSCAN"),
+        *("SSCAN", "ZRANGE", "XINFO STREAM", "XRANGE", "JSON.GET"),
+        *("FT._LIST", "FT.INFO", "FT.SYNDUMP", "FT.EXPLAIN"),
+    )
+)
+"""As `name_of` has them. MEMORY and COMMAND have no word that changes data."""
+
+
+def expect_reading(packed: bytes) -> None:
+    """Raise ReadOnly for a command that may write, among packed ones."""
+    reader = Reader()
+    reader.feed(packed)
+    while (command := reader.gets()) is not False:
+        words = [word.decode("utf-8", "replace") for word in command[:2]]
+        if name_of(tuple(words)) not in READING:
+            raise ReadOnly
