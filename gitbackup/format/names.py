@@ -14,6 +14,9 @@ from gitbackup.model.keys import Key, Masked
 LIMIT = 200
 """The most characters of one value on a line."""
 
+LISTED = 10
+"""Keys that a sentence names at most."""
+
 PLAIN = re.compile(r"(?!\[)[^\s\"]*[^\s\":]")
 """A name that needs no quotes: no spaces, no quotes, and nothing like a position."""
 
@@ -69,5 +72,5 @@ def key_name(key: Key) -> str:
 def key_list(keys_: Iterable[Key], named: Callable[[Key], str] = key_name) -> str:
     """A few keys in a sentence, each as `named` has it."""
     listed = list(keys_)
-    some = ", ".join(named(key) for key in listed[:10])
-    return some + (f" and {len(listed) - 10:,} more" if len(listed) > 10 else "")
+    some = ", ".join(named(key) for key in listed[:LISTED])
+    return some + (f" and {len(listed) - LISTED:,} more" if len(listed) > LISTED else "")

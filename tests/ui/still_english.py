@@ -30,7 +30,6 @@ STILL_ENGLISH = {
         "store/remotes/rewritten_history.py",
         "store/repository/forgetting.py",
         "store/repository/repository.py: a restore that was interrupted names it",
-        "store/repository/repository.py: in{}already",
         "remotes/sync.py: HEAD of{}is detached; here it is on the branch",
     ),
     "it ends gitbackup ui before there is a page": (

@@ -16,6 +16,12 @@ from playwright.sync_api import expect
 
 import gitbackup.report
 import gitbackup.ui
+from gitbackup.diff.values import diff_entries
+from gitbackup.format.names import key_list
+from gitbackup.model.changes import Action, KeyChange
+from gitbackup.model.keys import Entry, Key
+from gitbackup.report.html.rows import rows
+from gitbackup.report.text.restored import listed
 from gitbackup.ui.words.language import Language, chosen
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
@@ -27,6 +33,7 @@ ONE, MANY = ("say", "later"), ("count", "forms")
 
 PLACE = re.compile(r"%(?:\(\w+\)s|%)")
 HAN = r"[\u4e00-\u9fff]"
+CHINESE = Language.every()["zh-CN"]
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
 each_catalogue = pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.stem)
@@ -214,3 +221,26 @@ def test_a_link_of_a_language_leads_to_no_other_site(site: LiveSite, back: str) 
 
     expect(site.page).to_have_url(f"{site.url}/")
     expect(site.page.locator("html")).to_have_attribute("lang", "zh-CN")
+
+
+def test_the_rows_of_a_diff_are_in_the_language_and_names_are_not() -> None:
+    """A field may be called as a row is."""
+    key, named = Key(0, "user:1"), {"expires": "soon", "value": "nothing"}
+    before: Entry = {"type": "hash", "value": named, "expires_at": "2027-01-15T08:00:00.000Z"}
+    after: Entry = {"type": "hash", "value": named | {"expires": "x" * 2_000 + "y"}}
+    changed = KeyChange(key, Action.CHANGED, None, None)
+    found = rows(changed, before, after, diff_entries(before, after), CHINESE)
+    assert [(row.what, row.after) for row in found] == [
+        ("过期时间", "无"),
+        ("expires", '"' + "x" * 667 + "… 1,001 more characters …" + "x" * 332 + 'y"'),
+    ]
+
+    added = rows(KeyChange(key, Action.ADDED, None, None), None, after, (), CHINESE)
+    assert [row.what for row in added] == ["expires", "value"]
+
+
+@pytest.mark.parametrize(("count", "chinese"), [(2, "k0, k1"), (12, "k9 等（另有 2 个）")])
+def test_a_list_of_keys_is_cut_off_in_the_language(count: int, chinese: str) -> None:
+    keys = [Key(0, f"k{number}") for number in range(count)]
+    assert listed(keys, words=CHINESE).endswith(chinese)
+    assert listed(keys) == key_list(keys)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from gitbackup.format.names import key_list, key_name
+from gitbackup.format.names import LISTED, key_list, key_name
 from gitbackup.model.keys import Key
 from gitbackup.report.text.conflicts import Named
 from gitbackup.report.words import ENGLISH, Words
@@ -22,11 +22,20 @@ def outcome(
     if result.accepted:
         yield words.say(
             "not compared: %(keys)s; the server accepted the dump but returns another one",
-            keys=key_list(result.accepted, named),
+            keys=listed(result.accepted, named, words),
         )
     if result.later:
-        keys = key_list(result.later, named)
+        keys = listed(result.later, named, words)
         yield words.say("clients have written to %(keys)s since then", keys=keys)
+
+
+def listed(keys: Iterable[Key], named: Named = key_name, words: Words = ENGLISH) -> str:
+    """Return a few keys in a sentence, as `key_list` does, in a language."""
+    every = list(keys)
+    some = key_list(every[:LISTED], named)
+    if len(every) <= LISTED:
+        return some
+    return words.say("%(keys)s and %(num)s more", keys=some, num=f"{len(every) - LISTED:,}")
 
 
 def _verified(result: RestoreResult, words: Words) -> str:
@@ -81,7 +90,7 @@ def undone(
     if result.plan.unsupported:
         yield words.say(
             "restored, except for types that the server does not know: %(keys)s",
-            keys=key_list(result.plan.unsupported, named),
+            keys=listed(result.plan.unsupported, named, words),
         )
     if result.unrecorded and result.recorded:
         yield words.say(
@@ -99,10 +108,10 @@ def _left(result: RestoreResult, named: Named, words: Words) -> Iterator[str]:
     """Yield which keys do not hold what they should, and why."""
     if result.refused:
         why = words.told(result.refused[0][1])
-        keys = key_list((key for key, _ in result.refused), named)
+        keys = listed((key for key, _ in result.refused), named, words)
         yield words.say("the server refused %(keys)s (%(why)s)", keys=keys, why=why)
     if result.busy:
-        keys = key_list(result.busy, named)
+        keys = listed(result.busy, named, words)
         yield words.say(
             "clients keep writing to %(keys)s: stop them, and run the same command again", keys=keys
         )
@@ -112,7 +121,7 @@ def _left(result: RestoreResult, named: Named, words: Words) -> Iterator[str]:
     if gone := sorted([*kinds.pop(Why.EVICTED, ()), *result.gone]):
         yield _gone(result, gone, named, words)
     for why, some in sorted(kinds.items()):
-        yield _seen(why, key_list(some, named), words)
+        yield _seen(why, listed(some, named, words), words)
 
 
 def _seen(why: str, keys: str, words: Words) -> str:
@@ -148,6 +157,6 @@ def _gone(result: RestoreResult, gone: Sequence[Key], named: Named, words: Words
         "%(keys)s is gone: %(why)s; raise its maxmemory and restore again",
         "%(keys)s are gone: %(why)s; raise its maxmemory and restore again",
         len(gone),
-        keys=key_list(gone, named),
+        keys=listed(gone, named, words),
         why=why,
     )

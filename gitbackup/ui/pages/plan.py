@@ -12,14 +12,14 @@ from gitbackup import Backup
 from gitbackup.commit.warnings import cut_off
 from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format.codec import whole_number
-from gitbackup.format.names import key_list, key_name
+from gitbackup.format.names import key_name
 from gitbackup.model.changes import KeyDiff
 from gitbackup.model.merging import Conflict
 from gitbackup.plan.plan import Plan
 from gitbackup.report.html.frame import Space, space_of
 from gitbackup.report.html.inside import inside
 from gitbackup.report.html.rows import rows
-from gitbackup.report.text import conflicts
+from gitbackup.report.text import conflicts, restored
 from gitbackup.report.words import Words
 from gitbackup.ui.jobs.bring_back import BringBack
 from gitbackup.ui.jobs.shown_plan import PAGE, ShownPlan, View
@@ -74,7 +74,7 @@ def known(site: Site, request: Request, job: BringBack, shown: ShownPlan) -> dic
         "spaces": [(*place, counts, _href(view, *place)) for place, counts in shown.spaces],
         "newer": _href(view, page=number - 1) if number > 1 else "",
         "older": _href(view, page=number + 1) if number < pages else "",
-        "moved": key_list(job.moved),
+        "moved": restored.listed(job.moved, words=words),
         "ending": job.resumes or bool(backup.repository and cut_off(backup.repository)),
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gitbackup.format.names import key_list
 from gitbackup.model.commits import Verdict
 from gitbackup.report.text import restored
 from gitbackup.ui.jobs.bring_back import BringBack
@@ -47,5 +46,5 @@ def brought_back(job: BringBack, language: Language) -> dict[str, Any]:
         "result": result,
         "outcome": [*restored.outcome(result, words=language)],
         "undone": [*restored.undone(result, job.damaged, words=language)],
-        "conflicting": key_list(clashes) if clashes else "",
+        "conflicting": restored.listed(clashes, words=language) if clashes else "",
     }
