@@ -148,7 +148,7 @@ __all__ = sorted(name for name in _HOME_OF if name[0] != "_")
 
 
 def __getattr__(name: str) -> Any:
-    """Loads what is asked for (PEP 562)."""
+    """Load what is asked for (PEP 562)."""
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -9,16 +9,16 @@ class Progress(Protocol):
     """Told of work as it goes; never asked anything."""
 
     def start(self, what: str, total: int | None, unit: str = "keys") -> None:
-        """A stretch of work begins: `what` in a word or two, `total` keys if known.
+        """Begin work: `what` it is in a word or two, and `total` keys if that is known.
 
         What is counted is `unit`: keys, or bytes.
         """
 
     def advance(self, count: int) -> None:
-        """So many more keys, or bytes, are done."""
+        """Note that so many more keys, or bytes, are done."""
 
     def finish(self) -> None:
-        """The stretch is over, well or not."""
+        """End the work, whether it succeeded or not."""
 
 
 class Silent:

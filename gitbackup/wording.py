@@ -14,7 +14,7 @@ _readers = ["Python"]  # the last one counts
 
 @contextmanager
 def for_command_line() -> Iterator[None]:
-    """Word what is said inside the block for a person at the command line. For `cli` only.
+    """Word messages inside the block for a person at the command line. For `cli` only.
 
     It is so in all threads: whoever reads is the same for the whole process.
     """

@@ -155,14 +155,13 @@ class Backup(Parts):
         max_wait: float = 60.0,
         message: str = "{changes}",
     ) -> Iterator[Event]:
-        """Commit whenever keys have changed, until `stop`, a threading.Event, is set.
-        First it commits what differs. Then it commits once no key that matches one of the globs
-        `match` has changed for `quiet` seconds, after `max_wait` seconds at the latest; changes
-        of other keys, and of quiet ones, are included. In `message`, `{changes}` stands for what
-        changed, `{counts}` for how many keys. Yields each commit as it is made, and each failure,
-        after which it tries again. Makes the repository where there is none. Raises Busy where
-        another run watches, and ServerError where the server does not report writes to us.
-        """
+        """Commit whenever keys have changed, until `stop`, a threading.Event, is set. First it
+        commits what differs. Then it commits once no key that matches one of the globs `match` has
+        changed for `quiet` seconds, after `max_wait` seconds at the latest; changes of other keys,
+        and of quiet ones, are included. In `message`, `{changes}` stands for what changed,
+        `{counts}` for how many keys. Yields each commit as it is made, and each failure, after
+        which it tries again. Makes the repository where there is none. Raises Busy if another run
+        watches, and ServerError where the server does not report writes to us."""
         from gitbackup.commit.policy import CommitPolicy
         from gitbackup.commit.watch import Watch
 
@@ -354,7 +353,7 @@ class Backup(Parts):
         return restores.planned(self._context, plan, to)
 
     def undoer(self) -> Restorer:
-        """Return the undoing of the last restore. Raises UsageError where HEAD's past has none."""
+        """Return the undoing of the last restore. Raises UsageError if HEAD's past has none."""
         from gitbackup.backup import restores
 
         return restores.undoer(self._context)
@@ -477,7 +476,7 @@ class Backup(Parts):
         return verify(self._context.history, commit_ish, own, self._context.progress, tell)
 
     def rehearsal(self, commit_ish: str = "HEAD") -> Rehearsal | None:
-        """Return when a commit was last verified, and with what verdict; None where never."""
+        """Return when a commit was last verified, and with what verdict; None if never."""
         return self._context.history.commit_info(self.resolve(commit_ish)).rehearsal
 
     def check(self, max_age: timedelta = timedelta(days=7), *, quick: bool = False) -> Checked:

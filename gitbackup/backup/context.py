@@ -78,7 +78,7 @@ class Context:
         self._server: Server | None = None
 
     def __repr__(self) -> str:
-        """What a Backup of it is made with, without a password."""
+        """Return what a Backup of it is made with, without a password."""
         words = [repr(str(self.path))]
         if self.url is not None:
             from gitbackup.settings import without_password
@@ -123,7 +123,7 @@ class Context:
             raise ReadOnly
 
     def look_again(self) -> None:
-        """Forget what is known of the data repository, and end its git processes."""
+        """Forget the data repository, and end its git processes."""
         repository: Repository | None = self.__dict__.pop("repository", None)
         if repository:
             repository.close()

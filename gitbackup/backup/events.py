@@ -30,7 +30,7 @@ Run = Callable[[Hook], HookRun | None]
 class AfterCommit:
     """What was done after a commit, or a failure.
 
-    `pushed` is the push, None where there was none; `hooks` are those that have run. `failed` has a
+    `pushed` is the push, None if there was none; `hooks` are those that have run. `failed` has a
     sentence for each step that failed: the commit stands all the same.
     """
 

@@ -122,7 +122,8 @@ class HookQueue:
         self._longest = 0.0  # seconds
 
     def put(self, hook: Hook) -> HookRun | None:
-        """Have a hook run. Returns None; or how it ended, if too many wait already."""
+        """Queue a hook to be run; return None, or how it ended if it was not run since too many
+        wait."""
         try:
             self._queue.put_nowait(hook)
         except Full:

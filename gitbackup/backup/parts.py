@@ -33,7 +33,7 @@ class Parts:
 
     @property
     def repository(self) -> Repository | None:
-        """The data repository, None where there is none. Raises NoRepository for another's."""
+        """The data repository, None if there is none. Raises NoRepository for another's."""
         return self._context.repository
 
     @property

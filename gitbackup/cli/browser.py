@@ -44,7 +44,7 @@ class Opening(NamedTuple):
 
 
 def expect_installed() -> None:
-    """Raise UsageError where the packages that the pages need are missing."""
+    """Raise UsageError if the packages that the pages need are missing."""
     try:
         import gitbackup.ui.serve  # noqa: F401  also below: no other command needs it
     except ModuleNotFoundError as error:
@@ -94,7 +94,7 @@ def _tell(address: str) -> None:
 
 
 def _tell_of_tunnel(port: int) -> None:
-    """Whoever is here by ssh has a browser elsewhere."""
+    """Tell a person who is logged in by ssh how to open the pages in a browser elsewhere."""
     here = os.environ["SSH_CONNECTION"].split()[2:3]
     at = f"{getpass.getuser()}@{here[0]}" if here else "this machine"
     terminal.warn(
@@ -105,7 +105,7 @@ def _tell_of_tunnel(port: int) -> None:
 
 @contextmanager
 def _ended_by_signals(server: Server) -> Iterator[None]:
-    """SIGINT and SIGTERM end the server, which is all that Ctrl-C is for."""
+    """Let SIGINT and SIGTERM end the server inside the block, which is all that Ctrl-C is for."""
 
     def end(number: int, frame: FrameType | None) -> None:
         server.stop()
@@ -120,7 +120,7 @@ def _ended_by_signals(server: Server) -> Iterator[None]:
 
 @contextmanager
 def _telling_on_demand(server: Server) -> Iterator[None]:
-    """Whoever presses Enter, or sends SIGUSR1, is told another address."""
+    """Print a new address whenever somebody presses Enter, or sends SIGUSR1, inside the block."""
 
     def tell(number: int, frame: FrameType | None) -> None:
         # in a thread: this may have interrupted the writing of another one
@@ -151,9 +151,9 @@ def _has_screen() -> bool:
 
 @contextmanager
 def _opened(address: str) -> Iterator[None]:
-    """Have a browser open the address, which a list of processes does not show: it is in a file
-    that only we can read, and that goes away. It is in our home, for a browser may be kept out of
-    the folder for temporary files."""
+    """Open the address in a browser. It is in a file that only we can read and that is removed
+    afterwards, for a list of processes shows arguments. The file is in our home, for a browser may
+    be kept out of the folder for temporary files."""
     page = f'<!doctype html><meta http-equiv="refresh" content="0;url={html.escape(address)}">'
     try:
         with tempfile.NamedTemporaryFile(

@@ -122,7 +122,8 @@ def variables(
 
 
 def _runs_as(repository: Path) -> str:
-    """Whom the history belongs to, or will: the only user, root aside, who may write it."""
+    """Return the user to run the service as: the owner of the history, who alone may write it
+    besides root."""
     if repository.exists():
         return _user(repository.stat().st_uid)
     return os.environ.get("SUDO_USER") or _user(os.getuid())

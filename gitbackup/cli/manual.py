@@ -121,7 +121,8 @@ def _described(ctx: click.Context, notes: str) -> Iterator[str]:
 
 
 def _help(command: click.Command) -> Iterator[str]:
-    """A command's docstring: paragraphs, and what a backspace keeps as it stands."""
+    """Yield the paragraphs of a command's docstring, and as they are those that a backspace
+    marks."""
     for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(command.help or "")):
         if paragraph.startswith("\b\n"):
             yield from _verbatim(inspect.cleandoc(paragraph[2:]))
@@ -148,7 +149,7 @@ def _exit_status(failed: str | None) -> Iterator[str]:
 
 
 def _see_also(ctx: click.Context) -> Iterator[str]:
-    """The overview, and the commands of the same family."""
+    """Yield the overview, and the commands of the same family."""
     if ctx.parent is None:
         return
     first = ctx.command_path.split()[1]
@@ -159,7 +160,7 @@ def _see_also(ctx: click.Context) -> Iterator[str]:
 
 
 def _notes(docs: Path, command: str) -> str:
-    """What the pages of a command's family say of it, and of others in the same breath.
+    """Return the notes about a command in the pages of its family.
 
     It is the parts whose heading names the command; of a page that is named as the command, all.
     """

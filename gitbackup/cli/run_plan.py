@@ -40,8 +40,8 @@ class PlanOptions(NamedTuple):
     patch: bool
 
 
-def manner_options(command: Command) -> Command:
-    """Those options; the command is given them as its `manner`."""
+def plan_options(command: Command) -> Command:
+    """Add these options to a command, which is given them as its `options`."""
 
     @json_option
     @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
@@ -51,17 +51,17 @@ def manner_options(command: Command) -> Command:
     @click.option("--full", is_flag=True, help="List every key, even if the plan is long.")
     @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
     @wraps(command)
-    def mannered(
+    def with_options(
         *given: Any, dry_run: bool, yes: bool, as_json: bool, full: bool, patch: bool, **words: Any
     ) -> Any:
-        return command(*given, manner=PlanOptions(dry_run, yes, as_json, full, patch), **words)
+        return command(*given, options=PlanOptions(dry_run, yes, as_json, full, patch), **words)
 
-    return cast(Command, mannered)
+    return cast(Command, with_options)
 
 
-def expect_answer(ctx: click.Context, manner: PlanOptions) -> None:
-    """Raise UsageError where nobody can be asked, and has to be."""
-    if not (manner.yes or manner.dry_run or terminal.asks()):
+def expect_answer(ctx: click.Context, options: PlanOptions) -> None:
+    """Raise UsageError if nobody can be asked, and has to be."""
+    if not (options.yes or options.dry_run or terminal.asks()):
         raise UsageError(
             f"{ctx.info_name} asks before it writes: add --yes, or --dry-run to see the plan"
         )
@@ -71,7 +71,7 @@ def carry_out(
     ctx: click.Context,
     backup: Backup,
     how: Restorer | Incoming,
-    manner: PlanOptions,
+    options: PlanOptions,
     left_out: Sequence[str] = (),
 ) -> None:
     """Show the plan, and carry it out where that is wanted.
@@ -80,50 +80,51 @@ def carry_out(
     """
     if how.resumes:
         terminal.warn("continuing the same restore, which was interrupted")
-    if manner.dry_run:
-        how.plan(lambda plan: say_plan(backup, plan, manner))
+    if options.dry_run:
+        how.plan(lambda plan: say_plan(backup, plan, options))
         return
-    answer = Answer(backup, manner)
+    answer = Answer(backup, options)
     try:
-        result = how.run(answer.to, lambda result: _say_done(result, manner.as_json, answer.named))
+        result = how.run(answer.to, lambda result: _say_done(result, options.as_json, answer.named))
     except (click.Abort, KeyboardInterrupt):
         if answer.yes:
             raise
         raise terminal.Untouched from None
     if not result.applied:
-        _say_nothing(ctx, backup, result, manner.as_json)
+        _say_nothing(ctx, backup, result, options.as_json)
     made = [*filter(None, (result.saved, *result.meanwhile, result.recorded))]
     undone = [*restored.undone(result, left_out, answer.named)]
     if result.conflicts and (result.applied or not result.plan.keys):
         undone.append(conflicts.left(result.conflicts, answer.named))
-    undone += say_after_commit(backup, manner.as_json, *made).failed if made else []
+    undone += say_after_commit(backup, options.as_json, *made).failed if made else []
     if undone:
         raise PartlyDone("; ".join(undone))
 
 
-def say_plan(backup: Backup, plan: Plan, manner: PlanOptions) -> None:
-    """The plan alone."""
-    if not manner.as_json:
-        with reading(backup) if manner.patch else nullcontext():
+def say_plan(backup: Backup, plan: Plan, options: PlanOptions) -> None:
+    """Print the plan."""
+    if not options.as_json:
+        with reading(backup) if options.patch else nullcontext():
             named = LabelledNames(backup).among(plan.commit)
-            terminal.say(plan_lines(plan, manner.full, labels_of(backup), named))
-            if manner.patch:
-                say_differences(backup, plan, manner)
+            terminal.say(plan_lines(plan, options.full, labels_of(backup), named))
+            if options.patch:
+                say_differences(backup, plan, options)
         _say_more_before(backup, plan, as_json=False)
         return
     terminal.say_json(plan_object(plan))
-    if manner.patch:
+    if options.patch:
         seen = view(backup)
         for key in plan.differences():
             terminal.say_json(object_of(key, seen))
 
 
-def say_differences(backup: Backup, plan: Plan, manner: PlanOptions) -> None:
-    """What the plan changes inside each key; beside what is for a program, if there is that."""
-    seen = view(backup, manner.full)
+def say_differences(backup: Backup, plan: Plan, options: PlanOptions) -> None:
+    """Print what the plan changes inside each key; on standard error if the output is for a
+    program."""
+    seen = view(backup, options.full)
     for key in plan.differences():
         lines = change_lines(key.change, key.before, key.after, key.values, seen)
-        terminal.say(["\n".join(lines)], err=manner.as_json)
+        terminal.say(["\n".join(lines)], err=options.as_json)
 
 
 class Answer:
@@ -132,15 +133,15 @@ class Answer:
     `named` returns a key as it is shown beside the plan.
     """
 
-    def __init__(self, backup: Backup, manner: PlanOptions) -> None:
+    def __init__(self, backup: Backup, options: PlanOptions) -> None:
         self.yes = False
         self.named = LabelledNames(backup)
         self._backup = backup
-        self._manner = manner
+        self._options = options
 
     def to(self, plan: Plan) -> bool:
         """Show the plan, beside what is for a program, and ask."""
-        options = self._manner
+        options = self._options
         self.named = self.named.among(plan.commit)
         if not (options.yes and options.as_json):
             labels = labels_of(self._backup)
@@ -159,12 +160,12 @@ class Answer:
             if answer in ("y", "yes", "n", "no"):
                 return bool(answer[0] == "y")
             if answer == "p":
-                with nullcontext() if self._manner.as_json else reading(self._backup):
-                    say_differences(self._backup, plan, self._manner)
+                with nullcontext() if self._options.as_json else reading(self._backup):
+                    say_differences(self._backup, plan, self._options)
 
 
 def _say_nothing(ctx: click.Context, backup: Backup, result: RestoreResult, as_json: bool) -> None:
-    """Nothing was to be done, or somebody said no."""
+    """Print that there was nothing to do, or that the person said no."""
     if as_json:
         terminal.say_json(restore_object(result))
     elif result.plan.keys:
@@ -178,8 +179,8 @@ def _say_nothing(ctx: click.Context, backup: Backup, result: RestoreResult, as_j
 
 
 def _say_more_before(backup: Backup, plan: Plan, as_json: bool) -> None:
-    """Where the database equals HEAD already, tell which commit has the keys that HEAD lacks: the
-    one before an alarm, or before HEAD's own commit."""
+    """Name the commit that has keys which HEAD lacks, if the database equals HEAD already: the one
+    before an alarm, or before HEAD's own commit."""
     how = plan.how
     if plan.keys or plan.name or how.patterns or how.revert or how.undoes:
         return

@@ -188,7 +188,7 @@ def diff_live(
     narrow: Narrow,
     progress: Progress,
 ) -> Diff:
-    """What differs between a commit, within its scope, and the live database.
+    """Return what differs between a commit, within its scope, and the live database.
 
     `scope` serves where the commit, made by hand, tells none. Where the user may not read all keys
     of it, only those are read that the patterns of `narrow` match.

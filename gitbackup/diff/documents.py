@@ -56,7 +56,7 @@ class _TooManyError(Exception):
 
 
 def compare_texts(before: str, after: str) -> Comparison:
-    """Compares two texts as JSON where both are an object or an array."""
+    """Compare two texts as JSON if both are an object or an array."""
     if not (looks_like_json(before) and looks_like_json(after)):
         return Comparison()
     if max(len(before), len(after)) > LARGEST_DOCUMENT:
@@ -94,13 +94,14 @@ def _bounded(before: Any, after: Any) -> Comparison:
 
 
 def _order(change: Inside) -> tuple[list[tuple[bool, int, str]], bool]:
-    """By path, positions as numbers; at one path what went before what came."""
+    """Return the sort key of a change: its path, with positions as numbers; at one path, what was
+    removed comes first."""
     parts = [(True, p, "") if isinstance(p, int) else (False, 0, p) for p in change.path]
     return parts, change.action is not Action.REMOVED
 
 
 def _changes(before: Any, after: Any, old: Path = (), new: Path = ()) -> list[Inside]:
-    """The differences between two documents at these paths, in no order."""
+    """Return the differences between two documents at these paths, in no order."""
     if isinstance(before, dict) and isinstance(after, dict):
         return _object_changes(before, after, old, new)
     if isinstance(before, list) and isinstance(after, list):
@@ -178,7 +179,7 @@ def _list_changes(before: list[Any], after: list[Any], old: Path, new: Path) -> 
 
 
 def looks_like_json(text: str) -> bool:
-    """Whether a text begins as an object or an array does."""
+    """Return whether a text begins as an object or an array does."""
     return text.lstrip(" \t\r\n")[:1] in ("{", "[")
 
 
@@ -193,7 +194,8 @@ def _parse(text: str) -> Any:
 
 
 def _number(literal: str) -> float:
-    """A number that a double holds exactly as written; others only their text can tell."""
+    """Return a number that a double holds exactly as it is written. Raises _UnfitError for
+    another."""
     number = float(literal)
     with suppress(InvalidOperation):  # an exponent that no Decimal has
         if Decimal(literal) == Decimal(repr(number)):

@@ -66,7 +66,7 @@ class KeyDiff:
         after_path: str | None,
         after: Mapping[Key, Entry],
     ) -> None:
-        """Takes one file as it was and as it is; no path and no keys where there was none."""
+        """Take a file as it was and as it is; without a path and keys where it does not exist."""
         for key, entry in before.items():
             if key not in after:
                 _remember(self._removed, key, before_path, entry)
@@ -77,7 +77,7 @@ class KeyDiff:
                 _remember(self._added, key, after_path, entry)
 
     def whole(self, file: FileKeys, entries: Callable[[], Mapping[Key, Entry]]) -> None:
-        """Takes a file that is on one side only, of which the other ones may all have come.
+        """Take a file that only one side has; the other side may have its keys in other files.
 
         `entries` gives its entries, which are needed where one of its keys has moved.
         """
@@ -94,13 +94,13 @@ class KeyDiff:
         self.file(*(file.path, entries(), None, {}) if gone else (None, {}, file.path, entries()))
 
     def changes(self) -> Sequence[KeyChange]:
-        """The keys that differ, sorted: functions first, then by database and name."""
+        """Return the keys that differ, sorted: functions first, then by database and name."""
         keys = {**self._changed, **self._removed, **self._added}  # in order already, mostly
         found = (self._change(key) for key in sorted(keys))
         return listed([change for change in found if change is not None], self._whole)
 
     def _told_of(self, db: int) -> set[str]:
-        """The names of those keys of a database that came or went one by one."""
+        """Return the names of the keys of a database that came or went one by one."""
         if db not in self._told:
             both = {**self._changed, **self._removed, **self._added}
             self._told[db] = {key.name for key in both if key.db == db}
@@ -141,14 +141,15 @@ def _refuse_second(key: Key, path: str | None, other: _Found | None) -> None:
 
 
 def _equal(before: Entry, after: Entry) -> bool:
-    """Exact equality; canonical bytes only where == could be taken in by a number."""
+    """Return whether two entries are equal, comparing canonical bytes if a number could mislead
+    `==`."""
     if before != after:
         return False
     return before["type"] not in FLOATING or canonical(before) == canonical(after)
 
 
 def subject(changes: Sequence[KeyChange]) -> str:
-    """A commit's subject in one line: the namespaces where most changed, and how."""
+    """Return a commit's subject in one line: the namespaces where most changed, and how."""
     counts = total(changes)
     if not counts:
         return "nothing changed"
@@ -163,7 +164,7 @@ def subject(changes: Sequence[KeyChange]) -> str:
 
 
 def _nameless(changes: Iterable[KeyChange]) -> Iterator[KeyChange]:
-    """The changes of keys that are in no namespace but their own."""
+    """Yield the changes of keys that are in no namespace but their own."""
     few, blocks = parts(changes)
     yield from (change for change in few if ":" not in change.key.name)
     for block in blocks:
@@ -181,13 +182,14 @@ def _part(place: str, space: str, counts: Counts, alone: Mapping[Key, KeyChange]
 
 
 def _shown(name: str) -> str:
-    """A name for one line of plain text: cut short, without control characters."""
+    """Return a name for one line of plain text: cut short, without control characters."""
     clean = "".join("?" if hides(c) else c for c in name[: NAME + 1])
     return (clean if len(clean) <= NAME else f"{clean[: NAME - 1]}…") or '""'
 
 
 def _fitting(parts: Sequence[str], biggest: Sequence[int]) -> str | None:
-    """The biggest parts that fit on a line, in order, and how many others; None if none fits."""
+    """Return the biggest parts that fit on a line, in order, and how many others; None if none
+    fits."""
     for shown in range(min(len(parts), SUBJECT), 0, -1):
         others = len(parts) - shown
         chosen = [parts[at] for at in sorted(biggest[:shown])]
@@ -198,7 +200,7 @@ def _fitting(parts: Sequence[str], biggest: Sequence[int]) -> str | None:
 
 
 def _summary(counts: Counts, namespaces: int) -> str:
-    """Says all in numbers: `1,164 keys added in 12 namespaces`."""
+    """Return all changes in numbers: `1,164 keys added in 12 namespaces`."""
     one_action = sum(map(bool, (counts.added, counts.changed, counts.removed))) == 1
     line = f"{counts}".replace(" ", " keys ", 1) if one_action else f"{counts}"
     where = f" in {namespaces:,} namespaces" if namespaces > 1 else ""

@@ -25,13 +25,13 @@ Parts: TypeAlias = list[PartOf]
 
 
 def parts_of(entry: Entry) -> Parts:
-    """The parts of an entry, in order; its expiry, where it has one, first."""
+    """Return the parts of an entry, in order; its expiry, where it has one, first."""
     values = kind_of(entry).parts(entry["value"], _text)
     return [*_expiry(entry), *values, *_field_expiries(entry)]
 
 
 def survivors(before: Entry, after: Entry) -> Mapping[int, int]:
-    """The parts of an entry that are as they were, by position, and where they were.
+    """Return the parts of an entry that are as they were, by position, and where they were.
 
     Items of a list are found again wherever others came and went around them.
     """
@@ -58,7 +58,7 @@ def _field_expiries(entry: Entry) -> Iterator[PartOf]:
 
 
 def _text(part: Part, name: str, text: str) -> Iterator[PartOf]:
-    """A text as a whole; one that holds a JSON document by its paths."""
+    """Yield a text as one part, or by paths if it holds a JSON document."""
     document = _document(text)
     if document:
         yield from (PartOf(part, name, path, leaf) for path, leaf in _leaves(document, ()))
@@ -67,7 +67,8 @@ def _text(part: Part, name: str, text: str) -> Iterator[PartOf]:
 
 
 def _document(text: str) -> Any:
-    """The object or array that a text holds, None for none; too large a one is not taken apart."""
+    """Return the object or array that a text holds; None if it holds none, or one too large to
+    compare."""
     if text.lstrip(" \t\r\n")[:1] not in ("{", "[") or len(text) > LARGEST_DOCUMENT:
         return None
     try:
@@ -77,7 +78,7 @@ def _document(text: str) -> Any:
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """What a document holds, by path; of what is empty that it is."""
+    """Yield the leaves of a document, by path; an empty object or array is a leaf, too."""
     inner = value.items() if isinstance(value, dict) else enumerate(value)
     for step, item in inner:
         if isinstance(item, dict | list) and item:
@@ -87,7 +88,7 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def _same_items(before: Entry, after: Entry, old: Parts, new: Parts) -> Iterator[tuple[int, int]]:
-    """The items of a list that are in both, by their places among the parts."""
+    """Yield the items of a list that are in both, by their places among the parts."""
     blocks = edits(before["value"], after["value"])
     first_old, first_new = (len(parts) - len(entry["value"]) for parts, entry in
                             ((old, before), (new, after)))  # fmt: skip

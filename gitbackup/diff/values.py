@@ -31,7 +31,8 @@ ONE_COMPARISON = 2_000
 
 
 def diff_entries(before: Entry, after: Entry) -> list[ValueChange]:
-    """What differs between two entries of one key; empty only where they are exactly equal."""
+    """Return what differs between two entries of one key; empty only where they are exactly
+    equal."""
     expiry = leaf(
         Part.EXPIRY, "", before.get("expires_at", ABSENT), after.get("expires_at", ABSENT)
     )
@@ -49,14 +50,15 @@ def diff_entries(before: Entry, after: Entry) -> list[ValueChange]:
 def _with_field_expiry(
     changes: list[ValueChange], before: Entry, after: Entry
 ) -> list[ValueChange]:
-    """Adds the expiry of single fields, each after what else changed in its field."""
+    """Add the changed expiries of single fields, each after the other changes of its field."""
     old, new = before.get("field_expires_at", {}), after.get("field_expires_at", {})
     expiries = by_name(Part.FIELD_EXPIRY, old, new, leaf)
     return sorted(changes + expiries, key=lambda change: change.name) if expiries else changes
 
 
 def _written_differently(before: Entry, after: Entry) -> list[ValueChange]:
-    """The last resort: entries that mean the same but are not the same, as a person may write."""
+    """Return one change of the whole value, for entries that mean the same but are not written
+    alike, as when a person wrote them; none if they are equal."""
     if same(before, after):
         return []
     note = "same value, written differently"

@@ -47,7 +47,7 @@ OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
 def text(data: bytes) -> str:
-    """`data` under the text rule."""
+    """Return `data` under the text rule."""
     try:
         value = data.decode()
     except UnicodeDecodeError:
@@ -56,29 +56,30 @@ def text(data: bytes) -> str:
 
 
 def encoded(data: bytes) -> str:
-    """`data` in base64 under the text rule."""
+    """Return `data` in base64, under the text rule."""
     return b"".join(_base64(data)).decode("ascii")
 
 
 def loose(data: bytes) -> str:
-    """`data` as loose text."""
+    """Return `data` as loose text."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def raw(value: str) -> bytes:
-    """The bytes of loose text."""
+    """Return the bytes of loose text."""
     return value.encode("utf-8", "surrogateescape")
 
 
 def strict(value: str) -> str:
-    """Loose text put under the text rule."""
+    """Return loose text put under the text rule."""
     if not value.startswith(PREFIX) and is_utf8(value):
         return value
     return encoded(raw(value))
 
 
 def write(data: bytes) -> Written:
-    """`data` as written text. It is made piece by piece, in little more memory than it takes."""
+    """Return `data` as written text. It is made piece by piece, in little more memory than it
+    takes."""
     try:
         pieces = _base64(data) if data.startswith(PREFIX.encode()) else _json(data)
         return Written(_quoted(pieces))
@@ -95,7 +96,8 @@ def _quoted(pieces: Iterable[bytes]) -> bytes:
 
 
 def _json(data: bytes) -> Iterator[bytes]:
-    """What stands between the quotes. Raises UnicodeDecodeError for what is no UTF-8."""
+    """Yield what a JSON text has between its quotes. Raises UnicodeDecodeError if `data` is not
+    UTF-8."""
     view, start = memoryview(data), 0
     while start < len(data):
         piece = view[start : start + PIECE]
@@ -112,12 +114,12 @@ def _base64(data: bytes) -> Iterator[bytes]:
 
 
 def unwritten(value: Written) -> str:
-    """Written text as loose text."""
+    """Return written text as loose text."""
     return loose(data(orjson.loads(orjson.dumps(value))))
 
 
 def is_utf8(value: str) -> bool:
-    """Whether the bytes of loose text are UTF-8."""
+    """Return whether the bytes of loose text are UTF-8."""
     try:
         return value.isascii() or bool(value.encode())
     except UnicodeEncodeError:
@@ -125,9 +127,9 @@ def is_utf8(value: str) -> bool:
 
 
 def data(value: str) -> bytes:
-    """The bytes that `value` stands for under the text rule.
+    """Return the bytes that `value` stands for under the text rule.
 
-    Raises ValueError where it begins with `base64:` and goes on with anything else.
+    Raises ValueError if it begins with `base64:` and goes on with anything else.
     """
     if not value.startswith(PREFIX):
         return value.encode()
@@ -141,7 +143,7 @@ def data(value: str) -> bytes:
 
 
 def is_encoded(value: str, data: bytes) -> bool:
-    """Whether `value` is `data` under the text rule, and in base64."""
+    """Return whether `value` is `data` under the text rule, and in base64."""
     try:
         if not data.decode().startswith(PREFIX):
             return False
@@ -156,14 +158,15 @@ def is_encoded(value: str, data: bytes) -> bool:
 
 
 def size(value: str) -> int:
-    """How many bytes `value` stands for under the text rule."""
+    """Return how many bytes `value` stands for under the text rule."""
     if not value.startswith(PREFIX):
         return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
     return len(value.removeprefix(PREFIX).rstrip("=")) * 3 // 4
 
 
 def in_brief(value: str) -> str:
-    """How many bytes; of those that nobody can read, the beginning of their hash too."""
+    """Return how many bytes they are; of bytes that nobody can read, also the beginning of their
+    hash."""
     count = size(value)
     told = counted(count, "byte")
     if not value.startswith(PREFIX):
@@ -175,7 +178,7 @@ def in_brief(value: str) -> str:
 
 
 def tighten(value: Any) -> Any:
-    """A JSON value of loose text with the text rule applied to every string and name."""
+    """Return a JSON value of loose text with the text rule applied to every string and name."""
     if isinstance(value, str):
         return strict(value)
     if isinstance(value, dict):
@@ -186,7 +189,8 @@ def tighten(value: Any) -> Any:
 
 
 def instant(milliseconds: int) -> str | int:
-    """Milliseconds since 1970 as `2027-01-15T08:00:00.123Z`; the number itself past year 9999."""
+    """Return milliseconds since 1970 as `2027-01-15T08:00:00.123Z`; after year 9999 the number
+    itself."""
     if not 0 <= milliseconds < FOREVER:
         return milliseconds
     days, rest = divmod(milliseconds, 86_400_000)
@@ -197,18 +201,19 @@ def instant(milliseconds: int) -> str | int:
 
 @lru_cache(10_000)
 def _date(days: int) -> str:
-    """A day, in days since 1970: Python's own way of writing an instant takes long."""
+    """Return the date of a day, given in days since 1970. Python's own way of writing it is
+    slow."""
     return (EPOCH + timedelta(days=days)).date().isoformat()
 
 
 @cache
 def _minutes() -> list[str]:
-    """The minutes of a day."""
+    """Return what each minute of a day is in an instant: `T08:00:`."""
     return [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(24 * 60)]
 
 
 def milliseconds(instant: str | int) -> int:
-    """The inverse of `instant`.
+    """Return the milliseconds of an instant: the inverse of `instant`.
 
     Raises ValueError for what is none, has no time zone, or would have to be rounded.
     """
@@ -228,7 +233,7 @@ def milliseconds(instant: str | int) -> int:
 
 
 def score(value: float) -> int | float | str:
-    """A sorted set's score as a JSON value: an integer where it is one under 2^53.
+    """Return a sorted set's score as a JSON value: an integer where it is one under 2^53.
 
     `inf` and `-inf` are strings, and -0.0 stays a double.
     """
@@ -239,12 +244,12 @@ def score(value: float) -> int | float | str:
 
 
 def is_odd(score: int | float | str) -> bool:
-    """Whether JSON libraries differ in how they write that score."""
+    """Return whether JSON libraries differ in how they write that score."""
     return isinstance(score, float) and (score.is_integer() or abs(score) < SMALL) and score != 0
 
 
 def written(score: int | float | str) -> int | float | str | orjson.Fragment:
-    """A score as it stands in a file.
+    """Return a score as it stands in a file.
 
     It is the shortest number that reads back to the same double, as ECMAScript writes it
     (RFC 8785, section 3.2.2.3), but for `-0.0`.
@@ -255,7 +260,7 @@ def written(score: int | float | str) -> int | float | str | orjson.Fragment:
 
 
 def double(number: float) -> float | orjson.Fragment:
-    """A double as it stands in a document where integers are numbers of another kind.
+    """Return a double as it stands in a document that tells integers from doubles.
 
     It is written as a score is, and with `.0` where it would be taken for an integer.
     """
@@ -267,7 +272,7 @@ def double(number: float) -> float | orjson.Fragment:
 
 
 def _large(value: float) -> str:
-    """An integral double of 2^53 or more: its shortest digits, written out below 1e21."""
+    """Return an integral double of 2^53 or more: its shortest digits, written out below 1e21."""
     shortest = repr(value)
     if abs(value) >= 1e21:
         return shortest
@@ -279,7 +284,7 @@ def _large(value: float) -> str:
 
 
 def _small(value: float) -> str:
-    """A fraction under 1e-4: its shortest digits, written out from 1e-6 up."""
+    """Return a fraction under 1e-4: its shortest digits, written out from 1e-6 up."""
     digits, _, exponent = repr(value).partition("e-0")
     if not exponent:  # repr pads an exponent to two digits: this one is -10 or less
         return digits
@@ -290,7 +295,8 @@ def _small(value: float) -> str:
 
 
 def number(score: float | str) -> float:
-    """The inverse of `score`. Raises ValueError for what is no score."""
+    """Return the number of a score: the inverse of `score`. Raises ValueError if it is not a
+    score."""
     if isinstance(score, str):
         if score not in ("inf", "-inf"):
             raise ValueError(f"{score!r} is not a score")
@@ -301,20 +307,20 @@ def number(score: float | str) -> float:
 
 
 def encode(document: Any) -> bytes:
-    """Canonical bytes of a document: sorted names, two spaces, UTF-8, final newline.
+    """Return canonical bytes of a document: sorted names, two spaces, UTF-8, final newline.
 
-    Raises TypeError where some text is loose and not under the text rule.
+    Raises TypeError if some text is loose and not under the text rule.
     """
     return orjson.dumps(document, option=OPTIONS)
 
 
 def line(document: Any) -> bytes:
-    """The same on one line, and without the newline at its end."""
+    """Return the canonical bytes on one line, without the newline at its end."""
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
 def decode(path: str, content: bytes) -> Any:
-    """The document in `content`, canonical or not.
+    """Return the document in `content`, canonical or not.
 
     Raises Damaged, naming the file `path` and the line, for what is not JSON in UTF-8, for an
     object that has the same name twice, and for what is nested deeper than any snapshot is.
@@ -334,7 +340,8 @@ def decode(path: str, content: bytes) -> Any:
 
 
 def decode_plain(content: bytes) -> Any:
-    """The document in bytes that are as `encode` makes them, no text of which is base64; else None.
+    """Return the document in bytes that `encode` made and that have no text in base64; otherwise
+    None.
 
     What is decoded so holds no name twice, and every text of it is under the text rule.
     """
@@ -348,7 +355,7 @@ def decode_plain(content: bytes) -> Any:
 
 
 def _twin(content: bytes) -> str | None:
-    """A name that an object has twice: orjson would let the second win in silence."""
+    """Return a name that an object has twice, of which orjson would silently take the second."""
     twins: list[str] = []
 
     def note(pairs: list[tuple[str, Any]]) -> None:
@@ -360,7 +367,8 @@ def _twin(content: bytes) -> str | None:
 
 
 def decode_line(content: bytes) -> Any:
-    """The document on one line, whoever wrote it. Raises ValueError, saying what is wrong."""
+    """Return the document on one line, whoever wrote it. Raises ValueError, saying what is
+    wrong."""
     try:
         document = orjson.loads(content)
         ours = orjson.dumps(document) == content.strip()
@@ -384,7 +392,8 @@ def whole_number(word: str | bytes) -> int | None:
 
 
 def line_of(content: bytes, name: str, occurrence: int = 1) -> int:
-    """The line on which the member `name` is seen for the nth time, or the first; for messages."""
+    """Return the line on which the member `name` occurs for the nth time, or the first; for
+    messages."""
     quoted, at = orjson.dumps(name), -1
     for _ in range(occurrence):
         at = max(content.find(quoted, at + 1), at)
@@ -392,5 +401,5 @@ def line_of(content: bytes, name: str, occurrence: int = 1) -> int:
 
 
 def load(content: bytes) -> Any:
-    """The document in bytes that `encode` made."""
+    """Return the document in bytes that `encode` made."""
     return orjson.loads(content)

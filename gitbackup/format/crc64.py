@@ -26,7 +26,7 @@ _TERMS = [power for power in range(BITS) if POLYNOMIAL >> power & 1]
 
 
 def crc64(stream: BinaryIO, length: int) -> int:
-    """The checksum of the next `length` bytes. Raises EOFError where there are fewer."""
+    """Return the checksum of the next `length` bytes. Raises EOFError if there are fewer."""
     first, *others = [size for size in PIECES if size * BITS < length] or PIECES[-1:]
     rest = _remainder(_read(stream, length, first), first)
     for size in others:
@@ -35,7 +35,7 @@ def crc64(stream: BinaryIO, length: int) -> int:
 
 
 def _remainder(pieces: Iterable[bytes], size: int) -> bytes:
-    """What is left of a division by P(x^(8 * size)); the pieces are of `size` bytes each."""
+    """Return what is left of a division by P(x^(8 * size)); the pieces are of `size` bytes each."""
     register = [0] * BITS  # of the highest power first
     places = [BITS - 1 - power for power in _TERMS]
     for piece in pieces:
@@ -48,7 +48,7 @@ def _remainder(pieces: Iterable[bytes], size: int) -> bytes:
 
 
 def _read(stream: BinaryIO, length: int, size: int) -> Iterator[bytes]:
-    """The next bytes in pieces, the first filled up with zeros at its start."""
+    """Yield the next bytes in pieces, the first of them with zeros put before it."""
     ahead = length % size
     for start in range(ahead - size if ahead else 0, length, size):
         wanted = size + min(start, 0)
@@ -70,7 +70,7 @@ def _by_bytes(data: bytes) -> int:
 
 
 def _table() -> list[int]:
-    """What each byte leaves by itself, lowest bit first."""
+    """Return what each byte leaves by itself, lowest bit first."""
     reflected = int(f"{POLYNOMIAL:064b}"[::-1], 2)
     table = []
     for crc in range(256):

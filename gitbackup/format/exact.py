@@ -9,7 +9,7 @@ import orjson
 
 
 def canonical(value: Any) -> bytes:
-    """Bytes that two values share only if they are the same to the last digit."""
+    """Return bytes that two values share only if they are the same to the last digit."""
     try:
         told = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # an integer over 64 bits, a lone surrogate, very deep nesting
@@ -18,7 +18,7 @@ def canonical(value: Any) -> bytes:
 
 
 def same(before: Any, after: Any) -> bool:
-    """Whether two JSON values are exactly equal, whatever the order of an object's names."""
+    """Return whether two JSON values are exactly equal, whatever the order of an object's names."""
     if isinstance(before, str):
         return bool(before == after)
     return bool(before == after) and canonical(before) == canonical(after)

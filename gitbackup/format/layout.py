@@ -94,7 +94,7 @@ class KeyGroup(NamedTuple):
         return len(self.keys) <= LIMIT and self.path != ""
 
     def groups(self) -> Iterator[KeyGroup]:
-        """What is in a directory."""
+        """Return what is in a directory."""
         if self.kind <= HASHED:
             return _split_by_hash(self.path, self.keys, HASHED - self.kind)
         if len(self.path) > DEEP:
@@ -106,7 +106,7 @@ class KeyGroup(NamedTuple):
 
 
 def layout(keys: Sequence[bytes]) -> Files:
-    """The files of one database: each its path without `.json`, and its keys, sorted.
+    """Return the files of one database: each its path without `.json`, and its keys, sorted.
 
     `keys` are the names in the database: sorted as bytes, each once. A path is relative to
     `dbN/`. Places come in the order of their keys, and before the rest of their parent.
@@ -115,13 +115,14 @@ def layout(keys: Sequence[bytes]) -> Files:
 
 
 def own_file(path: str, key: bytes) -> str:
-    """The path of a file for this key alone, beside the file `path`; both without `.json`."""
+    """Return the path of a file for this key alone, beside the file `path`; both without
+    `.json`."""
     directory, slash, _ = path.rpartition("/")
     return f"{directory}{slash}{_long_name(key.rpartition(b':')[2], key)}"
 
 
 def alone_name(text: bytes) -> str:
-    """A file name for this text, which differs from that of any other text, case ignored.
+    """Return a file name for this text, which differs from that of any other text, case ignored.
 
     The text itself where rule 5 calls it safe and it has no upper-case letter; else, as in
     rule 7, its slug, `~`, and the first 32 hex digits of its SHA-256.
@@ -130,7 +131,7 @@ def alone_name(text: bytes) -> str:
 
 
 def place_names(prefix: bytes, size: int) -> list[str]:
-    """Every name that a place can have in a directory whose own prefix has `size` bytes."""
+    """Return every name that a place can have in a directory whose own prefix has `size` bytes."""
     text = prefix[size:-1]
     plain = [text.decode()] if _is_safe(text) else []
     return [*plain, _hash_name(text, prefix), f"~{sha256(prefix).hexdigest()}"]
@@ -142,22 +143,22 @@ def range_may_hold(name: str, byte: int) -> bool:
 
 
 def digest(key: bytes) -> str:
-    """The digits by which a directory that is too deep is split."""
+    """Return the digits by which a directory that is too deep is split."""
     return sha256(key).hexdigest()
 
 
 def is_own(name: str) -> bool:
-    """Whether a file's name, without `.json`, is one that rule 7 gives."""
+    """Return whether a file's name, without `.json`, is one that rule 7 makes."""
     return bool(_OWN.search(name))
 
 
 def shared(first: bytes, last: bytes) -> bytes:
-    """What the first and last of sorted keys, so all of them, begin with."""
+    """Return what the first and last of sorted keys, and so all of them, begin with."""
     return first[: _shared(first, last)]
 
 
 def layout_of(group: KeyGroup) -> Files:
-    """The files in a directory, or the file that it is."""
+    """Return the files in a directory, or the file that it is."""
     if group.is_file:
         yield group.path, group.keys
     else:
@@ -180,7 +181,7 @@ def _split_by_namespace(parent: str, keys: Sequence[bytes], size: int) -> Iterat
 
 
 def _places(keys: Sequence[bytes], size: int) -> Iterator[tuple[int, int, int]]:
-    """Where each place inside a place starts and stops in `keys`, and its prefix's size.
+    """Yield where each place inside a place starts and stops in `keys`, and its prefix's size.
 
     A place has `fewest` keys or more, all in a row: looking at one key in so many misses none.
     """
@@ -210,7 +211,7 @@ def _split_by_byte(parent: str, keys: Sequence[bytes]) -> Iterator[KeyGroup]:
 def _halves(
     keys: Sequence[bytes], at: int, start: int, stop: int, first: int, width: int
 ) -> Iterator[tuple[int, int, Sequence[bytes]]]:
-    """The ranges that the byte at a position is split into, and the keys in each.
+    """Yield the ranges that the byte at a position is split into, and the keys in each.
 
     The keys from `start` to `stop` share all before that byte, which is one of `width`, from
     `first` up.
@@ -234,17 +235,18 @@ def _split_by_hash(path: str, keys: Sequence[bytes], digit: int) -> Iterator[Key
 
 
 def _shared(first: bytes, last: bytes) -> int:
-    """How many bytes at the start of the first and last of sorted keys, so of all, are equal."""
+    """Return how many bytes at the start of the first and last of sorted keys, so of all, are
+    equal."""
     return bisect_left(range(len(first)), True, key=lambda i: not last.startswith(first[: i + 1]))
 
 
 def _after(prefix: bytes) -> bytes:
-    """The least bytes greater than all that begin with the prefix, whose last is not 255."""
+    """Return the least bytes greater than all that begin with the prefix, whose last is not 255."""
     return prefix[:-1] + bytes((prefix[-1] + 1,))
 
 
 def _names(prefixes: Sequence[bytes], size: int) -> list[str]:
-    """Names for the places in one directory, whose own prefix has `size` bytes."""
+    """Return names for the places in one directory, whose own prefix has `size` bytes."""
     texts = [prefix[size:-1] for prefix in prefixes]
     alike = Counter(text.lower() for text in texts)
     names = [
@@ -286,7 +288,7 @@ def _range_name(first: int, width: int) -> str:
 
 @cache
 def _ranges() -> dict[str, list[range]]:
-    """The ranges that a name can stand for."""
+    """Return the ranges that a name can stand for."""
     found: defaultdict[str, list[range]] = defaultdict(list)
     for width in (1 << power for power in range(9)):
         for first in range(0, 256, width):

@@ -41,7 +41,7 @@ def _clean(text: str) -> str:
 
 
 def shown(value: Any, limit: int = LIMIT, start: int = 0) -> str:
-    """A value on one line: text in quotes, of other bytes how many, all else as JSON.
+    """Return a value on one line: a text in quotes, other bytes by their number, all else as JSON.
 
     A text is told from `start` on.
     """
@@ -58,19 +58,19 @@ def shown(value: Any, limit: int = LIMIT, start: int = 0) -> str:
 
 
 def name(text: str) -> str:
-    """A key's, field's or member's name; in quotes where it could be misread without."""
+    """Return the name of a key, field or member; in quotes if it could be misread without."""
     if isinstance(text, Masked):
         return text
     return escape(text) if PLAIN.fullmatch(text) else shown(text)
 
 
 def key_name(key: Key) -> str:
-    """A key as a person reads it; its place where that is not db0."""
+    """Return a key as a person reads it, with its place if that is not db0."""
     return name(key.name) if key.db == 0 else f"{key.place} {name(key.name)}"
 
 
 def key_list(keys_: Iterable[Key], named: Callable[[Key], str] = key_name) -> str:
-    """A few keys in a sentence, each as `named` has it."""
+    """Return a few keys for a sentence, each as `named` returns it."""
     listed = list(keys_)
     some = ", ".join(named(key) for key in listed[:LISTED])
     return some + (f" and {len(listed) - LISTED:,} more" if len(listed) > LISTED else "")

@@ -22,7 +22,8 @@ LONGEST = 2 * 1024 * 1024
 
 
 def matcher(patterns: Iterable[str], caseless: bool = False) -> Matcher:
-    """A function that is true of the names that match any of the patterns; of all for none.
+    """Return a function that tells whether a name matches any of the patterns; without patterns,
+    all do.
 
     Where it is `caseless`, an ASCII letter is the same large and small. It takes time in
     proportion to the patterns' length times the name's. Raises UsageError for more patterns
@@ -45,7 +46,7 @@ class Literal(NamedTuple):
 
 
 def literal(glob: bytes) -> Literal:
-    """What a glob says to the letter, up to the first that it leaves open."""
+    """Return the characters that names which match a glob begin with, and whether these are all."""
     text, at = b"", 0
     while at < len(glob) and glob[at : at + 1] not in (b"*", b"?", b"["):
         at += glob[at : at + 1] == b"\\" and at + 1 < len(glob)
@@ -55,7 +56,7 @@ def literal(glob: bytes) -> Literal:
 
 
 def covered(scope: Scope) -> Matcher:
-    """A function that is true of the names that `scope` includes and does not exclude."""
+    """Return a function that tells whether `scope` includes a name and does not exclude it."""
     includes = matcher(scope.include)
     if not scope.exclude:
         return includes
@@ -64,7 +65,7 @@ def covered(scope: Scope) -> Matcher:
 
 
 def covers(scope: Scope) -> Callable[[Key], bool]:
-    """A function that is true of the keys, libraries and search indexes that `scope` covers."""
+    """Return a function that tells whether `scope` covers a key, a library or a search index."""
     if scope == Scope():
         return lambda key: True
     matches = covered(scope)
@@ -82,15 +83,15 @@ def covers(scope: Scope) -> Callable[[Key], bool]:
 
 
 def may_name_library(globs: Sequence[str]) -> bool:
-    """Whether one of the globs may match the name of a library, which has letters, digits and
-    underscores only; true of none, which match all."""
+    """Return whether one of the globs may match the name of a library, which has only letters,
+    digits and underscores; true without globs, for then all match."""
     return not globs or any(_WORD.fullmatch(literal(codec.raw(glob)).text) for glob in globs)
 
 
 def apart(
     changes: Iterable[KeyChange], quiet: Sequence[str]
 ) -> tuple[list[KeyChange], list[KeyChange]]:
-    """The changes to tell, and those of quiet keys, which are kept out of sight.
+    """Return the changes to show, and those of quiet keys.
 
     `quiet` are globs; where there are none, every change is told.
     """
@@ -104,7 +105,7 @@ def apart(
 
 
 def widest(one: Scope, other: Scope) -> Scope:
-    """A scope that covers all that either covers."""
+    """Return a scope that covers all that either covers."""
     every = one.databases is None or other.databases is None
     both = set(one.databases or ()) | set(other.databases or ())
     includes = {*one.include, *other.include} if one.include and other.include else ()
@@ -135,7 +136,7 @@ def _expression(glob: bytes) -> bytes:
 
 
 def _pieces(glob: bytes) -> Iterator[bytes]:
-    """Expressions for what stands between the stars, each of one length."""
+    """Yield an expression for each part between the stars, each of a fixed length."""
     out: list[bytes] = []
     at = 0
     while at < len(glob):
@@ -157,7 +158,8 @@ def _pieces(glob: bytes) -> Iterator[bytes]:
 
 
 def _group(glob: bytes, at: int) -> tuple[bytes, int]:
-    """The character group that begins at `at`, after its bracket, and where the glob goes on."""
+    """Return the character group that begins at `at`, after its bracket, and where the glob goes
+    on."""
     negated = glob[at : at + 1] == b"^"
     at += negated
     chosen: set[int] = set()

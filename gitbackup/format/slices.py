@@ -45,7 +45,7 @@ class Slices(Sequence[bytes]):
         return chain.from_iterable(self._names[start:stop] for start, stop in self._spans)
 
     def picked(self, spans: Iterable[Span]) -> Slices:
-        """What is in stretches of these."""
+        """Return what is in stretches of these."""
         found = (one for start, stop in spans for one in self._within(start, stop))
         return Slices(self._names, [*found])
 
@@ -59,11 +59,11 @@ class Slices(Sequence[bytes]):
             start, at = upto, at + 1
 
     def bounds(self) -> list[tuple[bytes, bytes]]:
-        """The first and the last name of each stretch."""
+        """Return the first and the last name of each stretch."""
         return [(self._names[start], self._names[stop - 1]) for start, stop in self._spans]
 
     def find(self, name: bytes, start: int, stop: int) -> int:
-        """Where a name is, or would be, from `start` up to `stop`."""
+        """Return where a name is, or would be, from `start` up to `stop`."""
         if len(self._spans) != 1:
             return bisect_left(self, name, start, stop)
         shift = self._spans[0][0]
@@ -71,14 +71,14 @@ class Slices(Sequence[bytes]):
 
 
 def find(names: Sequence[bytes], name: bytes, start: int, stop: int) -> int:
-    """Where `name` is, or would be, among sorted names from `start` up to `stop`."""
+    """Return where `name` is, or would be, among sorted names from `start` up to `stop`."""
     if isinstance(names, Slices):
         return names.find(name, start, stop)
     return bisect_left(names, name, start, stop)
 
 
 def picked(names: Sequence[bytes], spans: Iterable[Span]) -> Sequence[bytes]:
-    """What is in stretches of names."""
+    """Return what is in stretches of names."""
     if isinstance(names, Slices):
         return names.picked(spans)
     return [*chain.from_iterable(names[start:stop] for start, stop in spans)]

@@ -231,7 +231,7 @@ class _Way:
         return {path + name: inside[name] for name in inside if _is_own(name)}
 
     def _shared(self, path: str, inside: dict[str, TreeEntry]) -> bytes | None:
-        """Return what all keys below a folder that is split by a byte begin with; None where they
+        """Return what all keys below a folder that is split by a byte begin with; None if they
         cannot be told from few files.
 
         As long as two of its ranges are what they were, so is that.

@@ -38,7 +38,7 @@ CONDITION = re.compile(
 
 
 def every_change(_: FoundEntry | None, __: FoundEntry | None) -> bool:
-    """Want every change."""
+    """Return True: every change is wanted."""
     return True
 
 
@@ -50,8 +50,8 @@ def as_stored(text: str) -> bytes:
 
 
 def comes_or_goes(text: str) -> Wanted:
-    """Want the changes after which a key's name and entry have a text more often, or less often,
-    than before; as `git log -S`."""
+    """Return a function that wants the changes after which a key's name and entry have a text more
+    often, or less often, than before; as `git log -S`."""
     wanted = as_stored(text)
 
     def counted(found: FoundEntry | None) -> int:
@@ -70,7 +70,7 @@ class Condition:
     value: str
 
     def becomes_true(self, old: FoundEntry | None, new: FoundEntry | None) -> bool:
-        """Want the changes after which the condition is true, and was not before."""
+        """Return whether the condition is true after a change, and was not before it."""
         before, after = (found is not None and self._is_true(found.entry) for found in (old, new))
         return after and not before
 

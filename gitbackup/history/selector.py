@@ -122,7 +122,7 @@ def _entries(content: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def first_key(content: bytes) -> bytes | None:
-    """Return the name of the first key in a canonical file; None where it has none."""
+    """Return the name of the first key in a canonical file; None if it has none."""
     found = NAME.search(content)
     with suppress(ValueError):  # of a file that is not canonical, whatever its commit says
         return codec.data(codec.load(found[1])) if found else None

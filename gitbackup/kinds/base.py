@@ -71,7 +71,7 @@ class SingleReply(NamedTuple):
     """How a small value is asked for by one command, and what the reply to it is.
 
     `command` is its name, `words` what follows the key: no reply is large, whatever there is.
-    `value` makes the stored value of a reply, its text loose, None where there was none; it
+    `value` makes the stored value of a reply, its text loose, None if there was none; it
     raises Incomplete where that may not be all.
     """
 
@@ -182,7 +182,7 @@ class Mask(Protocol):
     def whole(self) -> bool: ...
 
     def hides(self, name: str) -> bool:
-        """Whether what has this name is masked."""
+        """Return whether what has this name is masked."""
         ...
 
     def text(self, text: str) -> str:
@@ -253,7 +253,7 @@ class Kind(ABC):
     # How it is read
 
     def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
-        """Return how to ask for a small value by one command; None where that takes more.
+        """Return how to ask for a small value by one command; None if that takes more.
 
         It is `sized` where it is known to be small.
         """
@@ -276,7 +276,8 @@ class Kind(ABC):
 
     @abstractmethod
     def is_canonical(self, value: Any) -> bool:
-        """Whether a value surely is in its canonical form; False where that takes a closer look.
+        """Return whether a value surely is in its canonical form; False if only a closer look can
+        tell.
 
         Its text is under the text rule, and all of it UTF-8.
         """
@@ -291,7 +292,7 @@ class Kind(ABC):
 
     @abstractmethod
     def sample(self, server: Abilities) -> Entry | None:
-        """Return an entry whose `write` takes every command that any does; None where none can."""
+        """Return an entry whose `write` takes every command that any does; None if none can."""
 
     def needs(self, entry: Entry) -> Abilities:
         """Return the least that a server must know to hold the entry."""
@@ -306,7 +307,7 @@ class Kind(ABC):
         """Yield the commands that build `entry`, less its expiry, at a key that does not exist."""
 
     def create(self, name: str, value: Any) -> Command | None:
-        """Return the one command that makes a key of a canonical value; None where it takes more.
+        """Return the one command that makes a key of a canonical value; None if it takes more.
 
         All text in the value is UTF-8.
         """
@@ -317,8 +318,7 @@ class Kind(ABC):
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command] | None:
         """Return the commands that make a key which holds `before` hold `after`, its own expiry
-        untouched; None where it has to be built anew.
-        """
+        untouched; None if it has to be built anew."""
 
     # What it is made of
 
@@ -366,13 +366,13 @@ class Kind(ABC):
 def each(
     command: str, key: bytes, words: Sequence[str], most: int = ARGUMENTS
 ) -> Iterator[Command]:
-    """A command about texts, sent as often as it takes with at most so many."""
+    """Yield a command about texts as often as needed, each time with at most so many of them."""
     for piece in pieces(words, most):
         yield command, key, *map(codec.data, piece)
 
 
 def pieces(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """`items` in slices of at most `size`."""
+    """Yield `items` in slices of at most `size`."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
@@ -380,7 +380,7 @@ def pieces(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def all_of(items: Sequence[T]) -> Sequence[T]:
     """Return the items that came where FEW were asked for.
 
-    Raises Incomplete where there may be more.
+    Raises Incomplete if there may be more.
     """
     if len(items) >= FEW:
         raise Incomplete
@@ -388,13 +388,13 @@ def all_of(items: Sequence[T]) -> Sequence[T]:
 
 
 def expect_texts(items: Iterable[Any]) -> None:
-    """Raise Incomplete where these are not all text: then the reply tells no value."""
+    """Raise Incomplete if these are not all text: then the reply tells no value."""
     if not {*map(type, items)} <= {str}:
         raise Incomplete
 
 
 def all_scanned(reply: Any) -> Sequence[str]:
-    """Return what a scan has found. Raises Incomplete where it is not at its end."""
+    """Return what a scan has found. Raises Incomplete if it is not at its end."""
     cursor, found = reply
     if cursor != "0":
         raise Incomplete
@@ -410,18 +410,18 @@ def expect_new(cursor: str, seen: set[str]) -> None:
 
 
 def pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """A flat reply `a, 1, b, 2` as pairs."""
+    """Return a flat reply `a, 1, b, 2` as pairs."""
     each = iter(flat)
     return zip(each, each, strict=True)
 
 
 def mapping(reply: Any) -> dict[str, Any]:
-    """A map reply: a dict under RESP3, a flat list under RESP2."""
+    """Return a map reply: a dict under RESP3, a flat list under RESP2."""
     return reply if isinstance(reply, dict) else dict(pairs(reply))
 
 
 def normal_text(value: Any, what: str) -> str:
-    """A string under the text rule. Raises ValueError for anything else but written text."""
+    """Return a string under the text rule. Raises ValueError if it is not written text."""
     if type(value) is codec.Written:
         return value  # type: ignore[return-value]  # only written
     if not isinstance(value, str):
@@ -436,7 +436,7 @@ def normal_text(value: Any, what: str) -> str:
 
 
 def normal_object(value: Any, what: str = "the value") -> dict[str, Any]:
-    """An object whose names are under the text rule. Raises ValueError for anything else."""
+    """Return an object whose names are under the text rule. Raises ValueError for anything else."""
     if not isinstance(value, dict):
         raise ValueError(f"{what} is not an object")
     normal = {normal_text(name, f"a name in {what}"): item for name, item in value.items()}
@@ -446,14 +446,14 @@ def normal_object(value: Any, what: str = "the value") -> dict[str, Any]:
 
 
 def normal_texts(value: Any, what: str = "the value") -> list[str]:
-    """An array of strings under the text rule. Raises ValueError for anything else."""
+    """Return an array of strings under the text rule. Raises ValueError for anything else."""
     if not isinstance(value, list):
         raise ValueError(f"{what} is not an array")
     return [normal_text(item, f"item {position}") for position, item in enumerate(value)]
 
 
 def normal_instant(value: Any) -> str | int:
-    """An instant with milliseconds, in UTC. Raises ValueError for anything else."""
+    """Return an instant with milliseconds, in UTC. Raises ValueError for anything else."""
     return codec.instant(codec.milliseconds(value))
 
 
@@ -475,5 +475,5 @@ def text_bytes(value: Any) -> int:
 
 
 def are_all_text(items: Iterable[Any]) -> bool:
-    """Whether there are some items, all of them text."""
+    """Return whether there are items, and all of them are text."""
     return {*map(type, items)} == {str}

@@ -25,7 +25,8 @@ INSTANT = re.compile(  # as `codec.instant` writes one; but not each month has a
 
 
 def is_plain(entry: Any) -> bool:
-    """Whether it surely is an entry in its canonical form; False where that takes a closer look.
+    """Return whether it surely is an entry in its canonical form; False if only a closer look can
+    tell.
 
     It is one of a document that `codec.decode_plain` gave.
     """
@@ -42,19 +43,19 @@ def is_plain(entry: Any) -> bool:
 def made_by_one(name: str, entry: Entry) -> Command | None:
     """Return the command that makes the key of a plain entry, less its expiry.
 
-    None where it takes more, for the value is large.
+    None if it takes more, for the value is large.
     """
     return KINDS[entry["type"]].create(name, entry["value"])
 
 
 def milliseconds(instant: str) -> int:
-    """A plain entry's instant in milliseconds since 1970: nothing is wrong with it, and so this is
-    quicker than `codec.milliseconds`."""
+    """Return a plain entry's instant in milliseconds since 1970, faster than `codec.milliseconds`,
+    which also checks it."""
     return (datetime.fromisoformat(instant) - codec.EPOCH) // codec.MILLISECOND
 
 
 def _is_instant(value: Any) -> bool:
-    """Whether it is just what `codec.instant` writes, and no number."""
+    """Return whether it is an instant as `codec.instant` writes it, and not a number."""
     if type(value) is not str or not INSTANT.fullmatch(value):
         return False
     if value[8:10] <= "28":

@@ -127,7 +127,8 @@ class Hash(Kind):
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command] | None:
-        """A field that is set lives for ever; so it is given its expiry again."""
+        """Return commands that set, delete and expire fields. A field that is set loses its expiry,
+        which is set again."""
         old, new = before["value"], after["value"]
         was, due = (side.get("field_expires_at", {}) for side in (before, after))
         told = {field: text for field, text in new.items() if old.get(field) != text}
@@ -189,7 +190,8 @@ def _expire(key: bytes, moments: dict[str, str | int]) -> Iterator[Command]:
 def _field_moments(
     key: bytes, fields: list[str]
 ) -> Generator[list[Command], list[Any], dict[str, int]]:
-    """When each field expires, in milliseconds since 1970; EXPIRED or another negative: never."""
+    """Return when each field expires, in milliseconds since 1970: EXPIRED if it has, another
+    negative number if it never does."""
     moments: dict[str, int] = {}
     for piece in pieces(fields, ARGUMENTS):
         names = [codec.raw(field) for field in piece]

@@ -80,7 +80,8 @@ class List(Kind):
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command] | None:
-        """Items that others replace, and what came and went at either end."""
+        """Return commands if items were only replaced, or came and went at either end; otherwise
+        None."""
         found = edits(before["value"], after["value"])
         if found is None:
             return None
@@ -97,7 +98,8 @@ class List(Kind):
     def _steps(
         self, key: bytes, items: list[str], replaced: list[Edit], others: list[Edit]
     ) -> Iterator[Command]:
-        """Positions are those of the list as it was, so they go first."""
+        """Yield the commands. Items are replaced first, since positions are those of the list as it
+        was."""
         for edit in replaced:
             for at in range(edit.after_end - edit.after_start):
                 item = codec.data(items[edit.after_start + at])
@@ -124,7 +126,8 @@ class List(Kind):
         return (PartOf(Part.ITEM, str(at), (), item) for at, item in enumerate(value))
 
     def diff(self, before: Any, after: Any, texts: TextChanges) -> list[ValueChange]:
-        """An item goes by its position after, a removed one by its position before."""
+        """Return what differs, an item by its position after, a removed one by its position
+        before."""
         blocks = edits(before, after)
         if blocks is None:
             note = f"too large to compare inside: {len(before):,} -> {len(after):,} items"
@@ -152,7 +155,7 @@ class List(Kind):
 
 
 def _order(change: ValueChange) -> tuple[int, bool]:
-    """By position; what went from there before what is there now."""
+    """Return the sort key of a change: its position, removed items first."""
     return int(change.name), change.action is not Action.REMOVED or change.path != ()
 
 

@@ -85,7 +85,7 @@ class NativeJson(Kind):
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command]:
-        """JSON.SET leaves the expiry as it is."""
+        """Return the command that sets the document; JSON.SET leaves the expiry as it is."""
         return self.write(key, after, server)
 
     def elements(self, value: Any) -> None:
@@ -116,7 +116,7 @@ class NativeJson(Kind):
 
 
 def _value(reply: Any) -> dict[str, Any] | None:
-    """The value that a reply makes, its text loose; None where there is no key."""
+    """Return the value that a reply makes, its text loose; None if there is no key."""
     if reply is None:
         return None
     try:
@@ -130,12 +130,13 @@ def _refuse(constant: str) -> None:
 
 
 def _text(value: Any) -> str:
-    """The document as JSON text, its members sorted; what is no UTF-8 stays as it is stored."""
+    """Return the document as JSON text, its members sorted; text that is not UTF-8 as it is
+    stored."""
     return json.dumps(value["document"], ensure_ascii=False, sort_keys=True)
 
 
 def _normal(item: Any) -> Any:
-    """Part of a document in its canonical form. Raises ValueError where it is none."""
+    """Return a part of a document in its canonical form. Raises ValueError if it is not valid."""
     if item is None or isinstance(item, bool):
         return item
     if isinstance(item, str):
@@ -158,7 +159,8 @@ def _normal(item: Any) -> Any:
 
 
 def _normal_string(value: Any, what: str) -> str:
-    """A string of a document, under the text rule. Raises ValueError for what JSON has none of."""
+    """Return a string of a document, under the text rule. Raises ValueError if JSON has no such
+    string."""
     text = normal_text(value, what)
     if not codec.is_utf8(codec.loose(codec.data(text))):
         raise ValueError(f"{what} is not UTF-8")
@@ -166,7 +168,7 @@ def _normal_string(value: Any, what: str) -> str:
 
 
 def _plain(item: Any) -> Any:
-    """Part of a document as the server is to read it."""
+    """Return a part of a document as the server is to read it."""
     if isinstance(item, str):
         return codec.data(item).decode()
     if isinstance(item, float):
@@ -197,7 +199,7 @@ def spelled(number: float) -> str:
 
 
 def _near(size: float) -> Iterator[tuple[int, int]]:
-    """Integers of 64 bits, and powers of ten, that make about this number."""
+    """Yield integers of 64 bits, and powers of ten, whose product is about this number."""
     whole = math.floor(math.log10(size))
     for length in LENGTHS:
         exponent = whole + 1 - length
@@ -219,7 +221,7 @@ def _read(whole: int, exponent: int) -> float:
 
 
 def _any_odd(item: Any) -> bool:
-    """Whether a double of it is written in other ways by other JSON libraries."""
+    """Return whether other JSON libraries would write one of its doubles differently."""
     if isinstance(item, float):
         return codec.is_odd(item)
     if isinstance(item, dict):

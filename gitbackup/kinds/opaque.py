@@ -138,5 +138,5 @@ def comparable(before: Entry, after: Entry) -> bool:
 
 
 def _dump(value: dict[str, Any]) -> str:
-    """A dump under the text rule."""
+    """Return a dump, under the text rule."""
     return f"base64:{value.get('dump', '')}"

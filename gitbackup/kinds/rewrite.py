@@ -10,7 +10,7 @@ from gitbackup.model.keys import Entry
 
 
 def turn(key: bytes, before: Entry | None, after: Entry | None, until: int) -> Iterator[Command]:
-    """The commands that make a key which holds `before` hold `after`; None: there is no key.
+    """Yield the commands after which a key that holds `before` holds `after`; None means no key.
 
     They change it in place where they can. A key that may have expired by `until`, in
     milliseconds since 1970, is built anew, for they would make a part of it only.
@@ -31,7 +31,7 @@ def turn(key: bytes, before: Entry | None, after: Entry | None, until: int) -> I
 
 
 def _alike(before: Entry, after: Entry) -> bool:
-    """Whether both are of one type, and in the same form."""
+    """Return whether both are of one type, and in the same form."""
     return before["type"] == after["type"] and is_opaque(before) == is_opaque(after)
 
 
@@ -57,7 +57,7 @@ def _expiry(key: bytes, held: str | int | None, after: Entry) -> Iterator[Comman
 
 
 def _goes(entry: Entry, until: int) -> bool:
-    """Whether the key, or a field of it, has an expiry that comes by then."""
+    """Return whether the key, or one of its fields, expires by then."""
     moments = [*entry.get("field_expires_at", {}).values()]
     if "expires_at" in entry:
         moments.append(entry["expires_at"])
@@ -65,6 +65,6 @@ def _goes(entry: Entry, until: int) -> bool:
 
 
 def _least(before: Entry | None, after: Entry) -> Abilities:
-    """What a server must know: as little as the data allow, so that most servers will do."""
+    """Return what a server must know: as little as the data need, so that most servers will do."""
     needed = [kind_of(entry).needs(entry) for entry in (before, after) if entry]
     return Abilities(stream_counters=any(one.stream_counters for one in needed))

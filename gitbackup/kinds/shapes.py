@@ -24,7 +24,7 @@ def are_texts(replies: Any) -> bool:
 
 
 def mapping(reply: Any) -> dict[str, Any]:
-    """A map of names. Raises TypeError or ValueError for anything else."""
+    """Return a map of names. Raises TypeError or ValueError for anything else."""
     if not isinstance(reply, dict | list):
         raise TypeError
     found = base.mapping(reply)

@@ -33,7 +33,7 @@ def stable(type_: str, dump: bytes) -> bytes:
 
 
 def _top_k(items: Sequence[Item]) -> Sequence[Item]:
-    """A TopK saves the list of its items as it is in memory, addresses and all."""
+    """Return the items of a TopK without the memory addresses that it saves in its list."""
     kinds = [item.kind for item in items]
     if kinds[:6] != [UNSIGNED, UNSIGNED, UNSIGNED, DOUBLE, TEXT, TEXT]:
         raise ValueError("a later form")
@@ -49,7 +49,8 @@ def _top_k(items: Sequence[Item]) -> Sequence[Item]:
 
 
 def _suggestions(items: Sequence[Item]) -> Sequence[Item]:
-    """Suggestions come in an order that a restart changes, and a payload with one byte too many."""
+    """Return suggestions in the order of their words, which a restart changes, and with a zero in
+    place of the last byte of each payload, which is one too many."""
     (count,) = module_dump.numbers(items[:1])
     words, kinds = items[1:], [item.kind for item in items[1:]]
     size = len(words) // count if count else 3

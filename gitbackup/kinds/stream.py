@@ -119,10 +119,9 @@ class Stream(Kind):
     )
 
     def read(self, key: bytes, server: Abilities) -> Reading:
-        """One reply tells all of a small stream. A large one's entries come in pieces, then its
-        state, and what has come until that: as no entry ever changes, they were there together
-        unless some that were read were deleted meanwhile, and not from the start.
-        """
+        """Read a small stream by one reply. Of a large one, read the entries in pieces, then the
+        state, and the entries added until then. As no entry ever changes, all of them were there at
+        one time, unless some that were read have been deleted meanwhile, and not at the start."""
         (reply,) = yield [_full(key, server.piece)]
         full, entries = mapping(reply), dict(mapping(reply)["entries"])
         if full["length"] == len(entries) and not _cut_pending(full):
@@ -145,7 +144,8 @@ class Stream(Kind):
         )
 
     def is_canonical(self, value: Any) -> bool:
-        """Its entries, of which there may be many, are looked at in C; the rest is little."""
+        """Return whether a value is canonical; its entries, of which there may be many, are looked
+        at in C."""
         if type(value) is not dict or not _are_entries(value.get("entries")):
             return False
         entries, rest = value["entries"], {name: value[name] for name in value if name != "entries"}
@@ -160,8 +160,8 @@ class Stream(Kind):
         return {"type": self.name, "value": SAMPLE}
 
     def needs(self, entry: Entry) -> Abilities:
-        """One that tells of no counters is of a server that keeps none, or has those that adding
-        its entries gives."""
+        """Return what a server must know. A stream without counters is of a server that keeps none,
+        or has the counters that adding its entries gives."""
         value = entry["value"]
         groups = value.get("groups", {}).values()
         counted = "entries_added" in value or "max_deleted_id" in value
@@ -182,14 +182,15 @@ class Stream(Kind):
         return len(value["entries"])
 
     def least_memory(self, value: Any) -> int:
-        """A server may keep the names of fields once."""
+        """Return a lower bound of its memory: a server may store the names of fields only once."""
         return text_bytes([fields[1::2] for fields in value["entries"].values()])
 
     def part(self, value: Any, name: str) -> Any:
         return value["entries"][name]
 
     def parts(self, value: Any, text: TextParts) -> Iterator[PartOf]:
-        """Its entries in numbers, for they never change; its counters, and each of its groups."""
+        """Yield how many entries there are, with the first and last id, for these never change; the
+        counters, and each group."""
         ids = sorted(value["entries"], key=place)
         numbers = {"count": len(ids), "ids": ids[:: max(len(ids) - 1, 1)]}
         yield PartOf(Part.STREAM_STATE, "entries", (), numbers)
@@ -208,7 +209,7 @@ class Stream(Kind):
         return changes
 
     def merge(self, versions: Versions, parts: MergeParts) -> Any:
-        """Entries go by their ids, and each group as a whole. The rest is as it is now, as after
+        """Merge entries by their ids, and each group as a whole. The rest is as it is now, as after
         an XDEL of the entries that go."""
         if versions.now is ABSENT:
             return parts.leaf(Part.VALUE, "", versions)
@@ -236,19 +237,21 @@ class Stream(Kind):
 
 
 def _full(key: bytes, most: int) -> Command:
-    """What tells all of one moment; COUNT bounds the entries, and what is pending in each group."""
+    """Return the command that reads all at one moment; COUNT limits the entries, and what is
+    pending in each group."""
     return "XINFO", "STREAM", key, "FULL", "COUNT", most
 
 
 def _cut_pending(full: Value) -> int:
-    """How many entries are pending in the group of which most are, and not all were told; or 0."""
+    """Return the largest number of entries pending in a group of which not all were listed; 0 if
+    all were."""
     groups = map(mapping, full["groups"])
     cut = [group["pel-count"] for group in groups if len(group["pending"]) < group["pel-count"]]
     return max(cut, default=0)
 
 
 def _read_state(key: bytes, full: Value) -> Asking:
-    """Counters, groups, and the first entry. Each time that it is asked more may be pending."""
+    """Read counters, groups, and the first entry. Each time more may be pending."""
     most = max((mapping(group)["pel-count"] for group in full["groups"]), default=0)
     for _ in range(TRIES):
         (reply,) = yield [_full(key, max(most, 1))]
@@ -260,7 +263,7 @@ def _read_state(key: bytes, full: Value) -> Asking:
 
 
 def _read_on(key: bytes, most: int, entries: Value, last: str) -> Asking:
-    """Adds the entries after those that are known, up to the id that was the last."""
+    """Add the entries after those that are known, up to the id that was the last."""
     start = f"({newest}" if (newest := next(reversed(entries), "")) else "-"
     while True:
         (piece,) = yield [("XRANGE", key, start, last, "COUNT", most)]
@@ -273,7 +276,7 @@ def _read_on(key: bytes, most: int, entries: Value, last: str) -> Asking:
 
 
 def _forget_trimmed(entries: Value, first: Sequence[Any]) -> None:
-    """Takes away the entries before the first that is left."""
+    """Remove the entries before the first that still exists."""
     for id_ in [*takewhile(lambda id_: not first or id_ != first[0][0], entries)]:
         del entries[id_]
 
@@ -314,7 +317,7 @@ def _group(group: Value) -> Value:
 
 
 def _forget_counters(value: dict[str, Any]) -> None:
-    """Takes away what a server made up that loaded the file of one which keeps no counters."""
+    """Remove counters that a server made up when it loaded the file of one which keeps none."""
     for counter in ("entries_added", "max_deleted_id"):
         value.pop(counter, None)
     for group in value.get("groups", {}).values():
@@ -351,7 +354,7 @@ def _normal_fields(id_: str, fields: Any) -> list[str]:
 
 
 def _normal_state(value: Value, entries: Value) -> Value:
-    """Counters and ids that differ from what re-adding the entries would give."""
+    """Return counters and ids that differ from what re-adding the entries would give."""
     newest = max(entries, key=place, default=NONE)
     last, deleted = value.get("last_id", newest), value.get("max_deleted_id", NONE)
     added = _count(value.get("entries_added", len(entries)), "entries_added")
@@ -432,7 +435,7 @@ def _count(value: Any, what: str) -> int:
 
 
 def _order(id_: str) -> tuple[list[int], str]:
-    """Ids by their two numbers."""
+    """Return the sort key of a change: the two numbers of its id."""
     numbers = id_.split("-")
     return [int(n) for n in numbers if n.isascii() and n.isdigit()], id_
 
@@ -440,7 +443,7 @@ def _order(id_: str) -> tuple[list[int], str]:
 def _state_changes(
     name: str, path: tuple[str, ...], before: Any, after: Any
 ) -> Iterator[ValueChange]:
-    """What changed in the counters and groups, by path into the state called name."""
+    """Yield what changed in the counters and groups, by path into the state called name."""
     if isinstance(before, dict) and isinstance(after, dict):
         for part in sorted(before.keys() | after.keys()):
             sides = before.get(part, ABSENT), after.get(part, ABSENT)
@@ -454,5 +457,5 @@ def _state_changes(
 
 
 def _is_set(value: Any) -> bool:
-    """Whether it is a list of names, such as a group's consumers."""
+    """Return whether it is a list of names, such as a group's consumers."""
     return isinstance(value, list) and value == sorted(set(value))

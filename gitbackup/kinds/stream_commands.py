@@ -29,7 +29,8 @@ Value = dict[str, Any]
 
 
 def position(id_: Any) -> tuple[int, int]:
-    """A stream id as the two numbers it is ordered by. Raises ValueError for what is no id."""
+    """Return a stream id as the two numbers that it is ordered by. Raises ValueError if it is not
+    an id."""
     first, dash, second = id_.partition("-") if isinstance(id_, str) else ("", "", "")
     if not (dash and _digits(first) and _digits(second)):
         raise ValueError(f"{id_!r} is not a stream ID")
@@ -37,7 +38,7 @@ def position(id_: Any) -> tuple[int, int]:
 
 
 def place(id_: str) -> tuple[int, ...]:
-    """A stream id, known to be one, as its two numbers."""
+    """Return a stream id, known to be one, as its two numbers."""
     return tuple(map(int, id_.split("-")))
 
 
@@ -47,7 +48,7 @@ def _digits(word: str) -> bool:
 
 
 def write_stream(key: bytes, value: Value, counted: bool) -> Iterator[Command]:
-    """The commands that make a stream at a key that does not exist.
+    """Yield the commands that make a stream at a key that does not exist.
 
     `counted` tells whether the server may be asked to set counters.
     """
@@ -68,7 +69,7 @@ def write_stream(key: bytes, value: Value, counted: bool) -> Iterator[Command]:
 
 
 def _claim_gone(key: bytes, entries: Value, groups: Value) -> Iterator[Command]:
-    """Makes the pending entries that the stream itself has no more.
+    """Yield commands that make entries pending which the stream itself has no more.
 
     They can be claimed only while they are there. They come and go before all others, by
     XTRIM: what XDEL takes away would stay on record as the greatest deleted id.
@@ -95,21 +96,22 @@ def _write_state(key: bytes, value: Value, counted: bool) -> Iterator[Command]:
 
 
 def _write_counts(key: bytes, groups: Value) -> Iterator[Command]:
-    """How far each group has read, once the stream knows how many were ever added."""
+    """Yield commands that say how far each group has read, once the stream knows how many entries
+    were ever added."""
     for name, group in groups.items():
         if "entries_read" in group:
             yield _set_group(key, codec.data(name), group)
 
 
 def _write_group(key: bytes, name: bytes, group: Value) -> Iterator[Command]:
-    """The group with its consumers, nothing pending."""
+    """Yield commands that make a group with its consumers, and nothing pending."""
     yield "XGROUP", "CREATE", key, name, group["last_id"]
     for consumer in group.get("consumers", []):
         yield "XGROUP", "CREATECONSUMER", key, name, codec.data(consumer)
 
 
 def _claim(key: bytes, name: bytes, group: Value, ids: Container[str]) -> Iterator[Command]:
-    """The group's pending entries of these ids."""
+    """Yield commands that make entries of these ids pending in a group."""
     for id_, pending in group.get("pending", {}).items():
         if id_ in ids:
             at, count = codec.milliseconds(pending["delivered_at"]), pending["deliveries"]
@@ -118,7 +120,8 @@ def _claim(key: bytes, name: bytes, group: Value, ids: Container[str]) -> Iterat
 
 
 def _set_group(key: bytes, name: bytes, group: Value) -> Command:
-    """Where the group is, and how many entries it has read where that is known."""
+    """Return the command that sets where a group is, and how many entries it has read, if that is
+    known."""
     read = ("ENTRIESREAD", group["entries_read"]) if "entries_read" in group else ()
     return "XGROUP", "SETID", key, name, group["last_id"], *read
 
@@ -134,7 +137,8 @@ class State(NamedTuple):
 def change_stream(
     key: bytes, before: Value, after: Value, counted: bool
 ) -> Iterator[Command] | None:
-    """The commands that make the stream `before` be `after`; None where it has to be built anew.
+    """Return the commands that make the stream `before` be `after`; None if it has to be built
+    anew.
 
     `counted` tells whether the server may be asked to set counters.
     """
@@ -164,7 +168,8 @@ def _steps(
     trimmed: bool,
     setting: list[Command],
 ) -> Iterator[Command]:
-    """What is pending can be claimed only while its entry is there: so entries go last."""
+    """Yield the commands. Entries are deleted last, for what is pending can be claimed only while
+    its entry exists."""
     for id_ in came:
         yield "XADD", key, id_, *map(codec.data, after["entries"][id_])
     yield from _change_groups(key, before.get("groups", {}), after.get("groups", {}))
@@ -186,7 +191,7 @@ def _state(value: Value) -> State:
 
 
 def _setting(key: bytes, reached: State, wanted: State, counted: bool) -> list[Command] | None:
-    """What sets the counters that are not right yet; None where no server would do so.
+    """Return commands that set the counters that differ; None if no server could.
 
     A server forgets no deleted id but for another, and none may come after the last id.
     """
@@ -202,7 +207,7 @@ def _setting(key: bytes, reached: State, wanted: State, counted: bool) -> list[C
 
 
 def _claimable(before: Value, after: Value) -> bool:
-    """Whether all that is newly pending is of entries that are there at some time."""
+    """Return whether each newly pending entry exists before the change, or after it."""
     there = before["entries"].keys() | after["entries"].keys()
     known = before.get("groups", {})
     return all(
@@ -213,7 +218,7 @@ def _claimable(before: Value, after: Value) -> bool:
 
 
 def _moved(old: Value, new: Value) -> list[str]:
-    """What is pending in a group otherwise than it was."""
+    """Return what is pending in a group and was not pending in the same way before."""
     was = old.get("pending", {})
     return [id_ for id_, pending in new.get("pending", {}).items() if was.get(id_) != pending]
 
@@ -232,7 +237,8 @@ def _change_groups(key: bytes, old: Value, new: Value) -> Iterator[Command]:
 
 
 def _change_group(key: bytes, name: bytes, old: Value, new: Value) -> Iterator[Command]:
-    """A consumer goes once nothing is pending for it that others have now."""
+    """Yield commands that change a group. A consumer goes after others have what was pending for
+    it."""
     if any(old.get(part) != new.get(part) for part in ("last_id", "entries_read")):
         yield _set_group(key, name, new)
     was, now = old.get("consumers", []), new.get("consumers", [])
@@ -279,7 +285,7 @@ def marked(entry: Entry, now: int) -> Marked:
 def put_into(dump: bytes, marks: Mapping[bytes, Mapping[bytes, bytes]]) -> bytes:
     """Return what a dump holds, with the instants in place of their marks.
 
-    Raises ValueError where the marks in it are not just those.
+    Raises ValueError if the marks in it are not just those.
     """
     for mark, dates in marks.items():
         pieces = dump.split(mark)

@@ -104,7 +104,8 @@ class String(Kind):
 
 
 def _in_pieces(key: bytes, most: int) -> Reading:
-    """A piece may end within a character. Nothing is what there is of an empty string only."""
+    """Read a large string in pieces, which may end within a character. If they are empty, the key
+    is read whole, for there may be none."""
     pieces: list[bytes] = []
     while True:
         start = most * len(pieces)
@@ -127,8 +128,8 @@ def _text(reply: Any) -> str | None:
 
 
 def _all_of_it(text: str) -> str:
-    """What is there for sure: nothing stands for no string too. A character takes four bytes at
-    most."""
+    """Return the text if it surely is whole. Raises Incomplete if it may be cut short, or is empty,
+    for then there may be no key. A character takes four bytes at most."""
     if not _text(text) or (len(text) >= SHORT // 4 and len(codec.raw(text)) >= SHORT):
         raise Incomplete
     return text

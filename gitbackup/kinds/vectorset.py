@@ -169,7 +169,7 @@ class VectorSet(Kind):
 
 
 def _apart(elements: dict[str, Any]) -> dict[str, Any]:
-    """Elements without their places in the graph, which those of their neighbours change too."""
+    """Return elements without their places in the graph, which change with their neighbours'."""
     return {
         name: {part: held for part, held in element.items() if part != "graph"}
         for name, element in elements.items()
@@ -177,7 +177,7 @@ def _apart(elements: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(dump: bytes) -> dict[str, Any] | None:
-    """The value that a dump holds, its text loose; None for one of a later form."""
+    """Return the value that a dump holds, its text loose; None if it is of a later form."""
     try:
         found = module_dump.read(dump)
         return _taken_apart(found.items) if found.module == MODULE else None
@@ -186,7 +186,7 @@ def _value(dump: bytes) -> dict[str, Any] | None:
 
 
 def _taken_apart(items: Sequence[Item]) -> dict[str, Any]:
-    """Raises ValueError for items in another order."""
+    """Return the value of a dump's items. Raises ValueError if they are in another order."""
     dimension, count, config, flags = module_dump.numbers(items[:4])
     if flags & ~(REDUCED | ATTRIBUTED) or config & 0xFF >= len(QUANTIZATIONS):
         raise ValueError("a later form")
@@ -266,7 +266,7 @@ def _bytes_at(items: Sequence[Item], at: int) -> bytes:
 
 
 def _dump(value: dict[str, Any]) -> bytes:
-    """A dump that holds a canonical value: its elements come by their ids, the last one first."""
+    """Return a dump that holds a canonical value, its elements by their ids, the last one first."""
     elements, reduced = value["elements"], value.get("reduced_from")
     attributed = any("attributes" in element for element in elements.values())
     flags = (REDUCED if reduced else 0) | (ATTRIBUTED if attributed else 0)
@@ -289,7 +289,7 @@ def _dump(value: dict[str, Any]) -> bytes:
 
 
 def _bytes_of(quantization: str, dimension: int) -> int:
-    """How many bytes a vector takes."""
+    """Return how many bytes a vector takes."""
     if quantization == "bin":
         return (dimension + 63) // 64 * 8
     return dimension if quantization == "int8" else 4 * dimension
@@ -340,7 +340,7 @@ def _normal_element(element: Any, size: int, is_int8: bool) -> dict[str, Any]:
 
 
 def _normal_float(value: Any) -> int | float | str:
-    """A number of 32 bits. Raises ValueError for any other."""
+    """Return a 32-bit floating-point number. Raises ValueError for any other."""
     number = codec.number(value)
     try:
         same = struct.unpack("<f", struct.pack("<f", number))[0] == number

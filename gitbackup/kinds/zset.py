@@ -118,7 +118,8 @@ class SortedSet(Kind):
     def change(
         self, key: bytes, before: Entry, after: Entry, server: Abilities
     ) -> Iterator[Command] | None:
-        """A zero of the other sign is none that a server would take for a change."""
+        """Return commands that change a sorted set; None if a zero changes its sign, which a server
+        takes for no change."""
         old, new = before["value"], after["value"]
         told = {member: score for member, score in new.items() if not _same(old.get(member), score)}
         if any(map(_is_negative_zero, [*told.values(), *map(old.get, told)])):
@@ -139,7 +140,7 @@ class SortedSet(Kind):
         return parts.named(Part.SCORE, versions, parts.leaf) or ABSENT
 
     def masked(self, value: Any, mask: Mask) -> Any:
-        """Masks may leave two members alike: then they are numbered."""
+        """Return the value masked; members that would become equal are numbered."""
         if mask.whole:
             return {f"{MASK}{at}": MASK for at in range(1, len(value) + 1)}
         masked: dict[str, Any] = {}
@@ -154,7 +155,7 @@ class SortedSet(Kind):
         return Rows(found, len(value), "member", "members")
 
     def ranks(self, value: Any) -> Mapping[str, int]:
-        """Of members with one score in the order of ZREVRANGE; none where a score is masked."""
+        """Return the rank of each member, as in ZREVRANGE; nothing if a score is masked."""
         if any(isinstance(score, Masked) for score in value.values()):
             return {}
         members = sorted(value.items(), key=_order, reverse=True)
@@ -167,7 +168,7 @@ def _order(item: tuple[str, Any]) -> tuple[float, bytes]:
 
 
 def _is_score(value: Any) -> bool:
-    """Whether it is a number in its canonical form; the infinite ones are told by a closer look."""
+    """Return whether it is a finite number in its canonical form."""
     if type(value) is int:
         return -codec.EXACT < value < codec.EXACT
     return type(value) is float and not value.is_integer()
@@ -198,7 +199,8 @@ def _is_negative_zero(score: int | float | str | None) -> bool:
 
 
 def _filler(scores: Scores) -> str:
-    """A member that makes the server unpack the set while it is built; none without a -0.0.
+    """Return a member that makes the server unpack the set while it is built; none is needed
+    without a -0.0.
 
     Some servers keep the sign of a zero in a set of their large form only.
     """

@@ -25,7 +25,7 @@ class Access:
     insecure: bool = False
 
     def __or__(self, other: Access) -> Access:
-        """This, and what the other has where this has nothing."""
+        """Return these options, and those of the other that are not set here."""
         return Access(**{name: mine or getattr(other, name) for name, mine in asdict(self).items()})
 
 

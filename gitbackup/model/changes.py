@@ -25,7 +25,7 @@ class Action(StrEnum):
 class KeyChange:
     """A key that differs between two sides, and the file it is in on either side.
 
-    `before` and `after` are paths in the two snapshots; None where the key is not.
+    `before` and `after` are paths in the two snapshots; None for a side without the key.
     """
 
     key: Key
@@ -75,7 +75,7 @@ class Summary:
 
 
 class FileChange(NamedTuple):
-    """A path whose blob differs between two trees; an id is None where there is no file."""
+    """A path whose blob differs between two trees; an id is None if there is no file."""
 
     path: str
     before: str | None
@@ -103,7 +103,7 @@ class ValueChange:
 
     `name` is the field, member, list position or stream id; empty for the whole value.
     `path` leads into a JSON document held as text: names and positions. `before` and
-    `after` are the values as stored (JSON), None where there is none on that side;
+    `after` are the values as stored (JSON), None if there is none on that side;
     `action` tells an absent value from a null in a document. `note` stands in place of
     values that are too large to show.
     """
@@ -119,7 +119,7 @@ class ValueChange:
 
 @dataclass(frozen=True, slots=True)
 class KeyDiff:
-    """One key that differs: its entry on either side, None where it is not, and what changed.
+    """One key that differs: its entry on either side, None if there is none, and what changed.
 
     `redacted` tells whether something of it is masked.
     """

@@ -35,7 +35,7 @@ class Rehearsal:
     """What is kept of a commit's last rehearsal: when, how it ended, by what.
 
     `server` is the brand and version that it was restored into, `version` gitbackup's own;
-    `problem` is the first of what was wrong, in a sentence, empty where nothing was.
+    `problem` is the first of what was wrong, in a sentence, empty if nothing was.
     """
 
     at: datetime
@@ -74,8 +74,8 @@ class CommitInfo:
 class Pushed:
     """What a remote has of HEAD's branch, as far as this repository was told.
 
-    `commit` is None where nothing was pushed there yet; `missing` is how many of HEAD's
-    commits it does not have; `when` it got that commit is None where that is not known.
+    `commit` is None if nothing was pushed there yet; `missing` is how many of HEAD's
+    commits it does not have; `when` it got that commit is None if that is not known.
     """
 
     remote: str
@@ -129,7 +129,7 @@ class BlameLine:
 class KeyLine:
     """A key in a list.
 
-    `elements` are its fields, members, items or stream entries; None where the type has none.
+    `elements` are its fields, members, items or stream entries; None if the type has none.
     `size` is how many bytes its entry has in the commit's files. `label` is shown beside its name.
     """
 

@@ -51,12 +51,12 @@ class FileGroup(Protocol[T_co]):
         ...
 
     def item(self, at: int) -> T_co:
-        """What the list holds for the name at this position."""
+        """Return the item of the name at this position."""
         ...
 
 
 class FileGroups(Sequence[T]):
-    """A sequence sorted by key: `few` items, sorted, and those of `blocks`.
+    """Return a sequence sorted by key, of sorted items and of blocks, if there are any.
 
     No key is in it twice. To iterate it takes memory for all that the blocks stand for.
     """
@@ -93,19 +93,19 @@ class FileGroups(Sequence[T]):
         return [*self][at]
 
     def first(self, count: int) -> list[T]:
-        """The first so many. They are in so many blocks at most: in those that begin first."""
+        """Return the first `count` items. These are in the `count` blocks that begin first."""
         blocks = nsmallest(count, self.blocks, key=lambda block: (block.db, block.names[0]))
         heads = (block.item(at) for block in blocks for at in range(len(block.names))[:count])
         return nsmallest(count, [*self.few[:count], *heads], key=_key)
 
 
 def listed(few: Sequence[T], blocks: Sequence[FileGroup[T]]) -> Sequence[T]:
-    """A sequence sorted by key, of sorted items and of blocks, if there are any."""
+    """Return a sequence sorted by key, of sorted items and of blocks, if there are any."""
     return FileGroups(few, blocks) if blocks else few
 
 
 def parts(items: Iterable[T]) -> tuple[Iterable[T], Sequence[FileGroup[T]]]:
-    """The items of a sequence that stand for themselves, and the blocks of the others."""
+    """Return the items of a sequence that are kept one by one, and the blocks of the others."""
     return (items.few, items.blocks) if isinstance(items, FileGroups) else (items, ())
 
 
@@ -127,7 +127,8 @@ def converted(items: Iterable[T], convert: Callable[[T], U]) -> Sequence[U]:
 
 
 def merged(old: Sequence[T], new: Sequence[T], left: Set[Key]) -> Sequence[T]:
-    """The items of both sequences, where of each key the newer stands, but for the keys `left`."""
+    """Return the items of both sequences without the keys `left`; where both have a key, the newer
+    item."""
     again = {*left, *(item.key for item in new)} if old else left
     both = [_without(old, again), _without(new, left)]
     few = [item for items in both for item in parts(items)[0]]
@@ -178,7 +179,7 @@ class _Converted(Generic[T, U]):
 
 
 def spaces(block: FileGroup[T]) -> Counter[str]:
-    """How many of a block's names are in each namespace: mostly all of them in one."""
+    """Return how many of a block's names are in each namespace: mostly they all are in one."""
     names = block.names
     space = Key(block.db, names[0]).namespace
     if names[0].startswith(f"{space}:") and names[-1].startswith(f"{space}:"):
@@ -187,7 +188,7 @@ def spaces(block: FileGroup[T]) -> Counter[str]:
 
 
 def total(items: Iterable[A]) -> Counts:
-    """Return to how many keys what happens, in all."""
+    """Return how many keys are added, changed and removed, in all."""
     few, blocks = parts(items)
     actions = Counter(item.action for item in few)
     for block in blocks:
@@ -196,7 +197,7 @@ def total(items: Iterable[A]) -> Counts:
 
 
 def count_by_namespace(items: Iterable[A]) -> dict[tuple[str, str], Counts]:
-    """Return the same for each place and namespace, in order."""
+    """Return how many keys are added, changed and removed in each place and namespace, in order."""
     few, blocks = parts(items)
     found: defaultdict[tuple[int, str], Counter[Action]] = defaultdict(Counter)
     for item in few:

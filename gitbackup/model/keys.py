@@ -108,10 +108,11 @@ class Scope:
 
 
 def place_object(key: Key) -> dict[str, Any]:
-    """A key's place: libraries of functions and search indexes have no database."""
+    """Return a key's place for a program; libraries of functions and search indexes have no
+    database."""
     return {"db": key.db} if key.in_database else {key.place: True}
 
 
 def key_object(key: Key) -> dict[str, Any]:
-    """A key's place and name."""
+    """Return a key's place and name for a program."""
     return {**place_object(key), "key": key.name}

@@ -37,7 +37,7 @@ class Edit(NamedTuple):
 
 
 def edits(before: Items, after: Items) -> list[Edit] | None:
-    """The blocks where two lists differ, in order; None where they differ too much to tell."""
+    """Return the blocks in which two lists differ, in order; None if they differ too much."""
     head = _common(before, after)
     tail = _common(before[head:][::-1], after[head:][::-1])
     old, new = before[head : len(before) - tail], after[head : len(after) - tail]
@@ -51,14 +51,14 @@ def edits(before: Items, after: Items) -> list[Edit] | None:
 
 
 def _common(before: Items, after: Items) -> int:
-    """How many first items two lists share."""
+    """Return how many items at their beginning two lists share."""
     shared = min(len(before), len(after))
     differing = (at for at in range(shared) if before[at] != after[at])
     return next(differing, shared)
 
 
 def _fewest(old: Items, new: Items) -> int:
-    """A lower bound of the edits: the items that one side has more often than the other."""
+    """Return a lower bound of the edits: how many items one list has more often than the other."""
     counts = Counter(old)
     counts.subtract(Counter(new))
     return sum(abs(count) for count in counts.values())
@@ -75,12 +75,13 @@ class _Level(NamedTuple):
         return self.ends[at] if 0 <= at < len(self.ends) else -1
 
     def step(self, diagonal: int) -> int:
-        """Where one more edit leads on a diagonal: an insertion or a deletion."""
+        """Return where one more edit, an insertion or a deletion, leads on a diagonal."""
         return max(self.end(diagonal + 1), self.end(diagonal - 1) + 1)
 
 
 def _trace(old: Items, new: Items) -> list[_Level] | None:
-    """The levels of no edit, of one, and so on until both lists are used up."""
+    """Return the levels of no edit, of one, and so on until the end of both lists; None if there
+    are too many."""
     level, steps, trace = _Level(1, array("l", [0])), 0, list[_Level]()
     for distance in range(MOST_EDITS + 1):
         low = -distance + 2 * max(0, distance - len(new))
@@ -96,7 +97,8 @@ def _trace(old: Items, new: Items) -> list[_Level] | None:
 
 
 def _next_level(level: _Level, low: int, high: int, old: Items, new: Items) -> tuple[_Level, int]:
-    """One more edit on each diagonal, then all the items in common, which are counted."""
+    """Return the next level, one edit and then all items in common on each diagonal, and their
+    number."""
     reach = [-1, *level.ends, -1]
     at = (low + 1 - level.low) // 2
     ends, common = array("l"), 0
@@ -111,7 +113,7 @@ def _next_level(level: _Level, low: int, high: int, old: Items, new: Items) -> t
 
 
 def _blocks(trace: list[_Level], old: int, new: int, head: int) -> list[Edit]:
-    """The edits that the trace tells, walked from the end and joined where they touch."""
+    """Return the edits along the trace, walked from its end, and joined where they touch."""
     blocks: list[Edit] = []
     for level in reversed(trace[:-1]):
         diagonal = old - new

@@ -85,7 +85,7 @@ class SnapshotCounts:
 class Proof:
     """One commit's rehearsal.
 
-    `server` is the brand and version that it was restored into, empty where it was not; `made`
+    `server` is the brand and version that it was restored into, empty if it was not; `made`
     is the id of the tree that a commit of that server has, which is the commit's own `tree`
     where nothing is wrong and nothing untried. `past` is how many keys have expired, or will
     within a day, or some of their fields: the server was given a later instant.

@@ -14,7 +14,7 @@ from gitbackup.model.replicas import ReplicaRead
 class RdbFile:
     """What a file in the servers' own format tells of itself.
 
-    `version` is the format's; `server` who wrote it, such as `Redis 7.0.15`, empty where it
+    `version` is the format's; `server` who wrote it, such as `Redis 7.0.15`, empty if it
     does not say; `taken_at` the moment it is of, or the file's own time where `dated` is false.
     `start` and `end` are the bytes where the data begin and end: replication may have put a line
     before them, and a mark behind. `commands` tells whether the file is an append-only file, in

@@ -35,7 +35,7 @@ class Risk:
 
     `check` is its name for programs. `danger` and `protection` tell a person what can happen
     and what is there against it; `advice` what to do, `commands` what to type for that. Both
-    are empty where all is well. `accepted` tells that the owner lives with it, by a setting: then
+    are empty if all is well. `accepted` tells that the owner lives with it, by a setting: then
     it is no longer judged.
     """
 
@@ -54,10 +54,10 @@ def accepted(risk: Risk) -> Risk:
 
 
 def worst(risks: Iterable[Risk]) -> Level:
-    """The worst level of all; well where there is none."""
+    """Return the worst level of all; OK if there is no risk."""
     return min((risk.level for risk in risks), key=lambda level: level.rank, default=Level.OK)
 
 
 def worst_first(risks: Iterable[Risk]) -> list[Risk]:
-    """By level, and where that is the same in their own order."""
+    """Return the risks sorted by level, those of one level in their own order."""
     return sorted(risks, key=lambda risk: risk.level.rank)

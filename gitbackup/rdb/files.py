@@ -176,7 +176,7 @@ def sync(server: Server, file: BinaryIO, progress: Progress) -> None:
 
 
 def copy(path: Path | None, server: Server, file: BinaryIO, progress: Progress) -> None:
-    """Have the server save, and copy its own file, at `path` if the server is not to be asked.
+    """Have the server save, and copy its file, which is at `path` if the server is not to be asked.
 
     Raises ServerError if that is not the file just saved, or cannot be read.
     """

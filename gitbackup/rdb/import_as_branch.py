@@ -66,7 +66,7 @@ class RdbSnapshotReader(SnapshotReader):
         return {node.place: True for node in self.file.nodes}
 
     def _look_at_primary(self) -> None:
-        """The server that loads the file has no primary."""
+        """Do nothing: the server that loads the file has no primary."""
 
     def doubts(self) -> list[str]:
         """Return sentences on what the file is not, and on what the server that loads it does not

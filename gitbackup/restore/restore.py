@@ -310,7 +310,7 @@ class Restorer:
             return self._read_live_once(spool)
 
     def _keep_apart(self) -> None:
-        """From now on, read only the keys that it is about: the user may not read others."""
+        """Read only the planned keys from now on, since the user may not read others."""
         if self._home:
             self._warnings.append(APART)
         self._home, self._apart = False, True

@@ -45,7 +45,7 @@ def count_keys(commit: EntrySource, source: EntrySource, live: SnapshotReader) -
 def sound_part(repository: Repository, commit: str) -> tuple[StoredSource, list[str]]:
     """Return a commit's snapshot without the files that are not well-formed, and why each is not.
 
-    Neither of two files that hold the same key is among them. Raises Damaged where the manifest,
+    Neither of two files that hold the same key is among them. Raises Damaged if the manifest,
     which says what the snapshot covers, is not well-formed.
     """
     files = repository.files(commit)

@@ -55,7 +55,7 @@ def base_of(repository: Repository, head: str | None) -> Base:
     """Return the base of a commit on top of HEAD: the first of its ancestors that can be listed
     where HEAD cannot.
 
-    Raises Damaged where HEAD's commit itself is missing, for nothing can be made on top of it.
+    Raises Damaged if HEAD's commit itself is missing, for nothing can be made on top of it.
     """
     try:
         return Base(CommitSource(repository, head), head)
@@ -68,7 +68,7 @@ def base_of(repository: Repository, head: str | None) -> Base:
 
 
 def source_of_head(repository: Repository, head: str | None) -> CommitSource:
-    """Return HEAD's snapshot. Raise Damaged, which says what to do, where it cannot be listed."""
+    """Return HEAD's snapshot. Raise Damaged, which says what to do, if it cannot be listed."""
     try:
         return CommitSource(repository, head)
     except Damaged as error:
@@ -103,7 +103,7 @@ def compared_with(repository: Repository, head: str | None, act: Callable[[Base]
 
 
 def _readable(repository: Repository, base: Base) -> Base | None:
-    """Return the base without the files that cannot be read; None where there is no such file."""
+    """Return the base without the files that cannot be read; None if there is no such file."""
     unread = {}
     for path, blob_id in base.source.files.items():
         if file_format.is_data(path):

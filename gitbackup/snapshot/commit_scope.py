@@ -12,8 +12,8 @@ from gitbackup.store.repository.repository import Repository
 
 
 def taken_at(repository: Repository, commit: str) -> int:
-    """When a commit's snapshot was taken, in milliseconds since 1970; the commit's own date
-    where it was made with plain git."""
+    """Return when a commit's snapshot was taken, in milliseconds since 1970; for a commit made with
+    plain git, its date."""
     info = repository.commit_info(commit)
     try:
         return codec.milliseconds(info.trailers["Taken-At"])
@@ -22,14 +22,15 @@ def taken_at(repository: Repository, commit: str) -> int:
 
 
 def scope_of(source: Source) -> Scope:
-    """What a snapshot covers. Raises Damaged where it has no manifest."""
+    """Return what a snapshot covers. Raises Damaged if it has no manifest."""
     if file_format.MANIFEST not in source.files:
         raise Damaged(f"the commit has no {file_format.MANIFEST}: not a gitbackup snapshot")
     return file_format.read_manifest(source.read(file_format.MANIFEST))
 
 
 def head_scope(repository: Repository, warnings: list[str]) -> Scope | None:
-    """The scope of HEAD's snapshot; None where there is none to be read: of a broken one, warns."""
+    """Return the scope of HEAD's snapshot; None if there is none that can be read, which is warned
+    of if it is damaged."""
     source = base_of(repository, repository.head()).source
     if file_format.MANIFEST not in source.files:
         return None

@@ -190,7 +190,7 @@ def encode_stored(entries: Mapping[str, Entry]) -> bytes:
 
 
 def _written(entries: Mapping[str, Entry]) -> Mapping[str, Any]:
-    """The entries with such scores as JSON libraries write each in its own way fixed."""
+    """Return the entries with all scores that JSON libraries write differently in our own form."""
     floating = {name: entry for name, entry in entries.items() if entry["type"] in FLOATING}
     odd = {
         name: {**entry, "value": written}
@@ -325,9 +325,9 @@ def _decode_index(path: str, content: bytes) -> dict[Key, Entry]:
 
 
 def decode_all(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, dict[Key, Entry]]]:
-    """All files of one snapshot, decoded one by one.
+    """Yield all files of one snapshot, each decoded when it is asked for.
 
-    Raises Damaged where one is not well-formed, or where two hold the same key.
+    Raises Damaged if one is not well-formed, or where two hold the same key.
     """
     yield from without_doubles((path, decode_file(path, content)) for path, content in files)
 
@@ -335,7 +335,7 @@ def decode_all(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, dict[K
 def without_doubles(
     files: Iterable[tuple[str, dict[Key, Entry]]],
 ) -> Iterator[tuple[str, dict[Key, Entry]]]:
-    """The same files. Raises Damaged where two hold the same key."""
+    """Yield the same files. Raises Damaged if two hold the same key."""
     seen: dict[Key, str] = {}
     for path, entries in files:
         for key in entries:
@@ -369,12 +369,12 @@ def database_of(path: str) -> int:
 
 
 def is_opaque(entry: Entry) -> bool:
-    """Whether it is of a type that only a server which knows it can read."""
+    """Return whether it is stored as a dump, which only a server that knows its type can read."""
     return kinds.is_opaque(entry) and not is_source(entry)
 
 
 def is_source(entry: Entry) -> bool:
-    """Whether it is a library of functions or a search index, whose value is a text."""
+    """Return whether it is a library of functions or a search index, whose value is a text."""
     return entry["type"] in (FUNCTION, search_index.TYPE)
 
 

@@ -82,7 +82,7 @@ def _walked(path: Path) -> Iterator[tuple[int | None, Path]]:
 
 
 class _Walk:
-    """The way to a path: `folder` is open, or None where there is none; `at` is the whole path."""
+    """The way to a path: `folder` is open, or None if there is none; `at` is the whole path."""
 
     def __init__(self, path: Path) -> None:
         whole = path.absolute()

@@ -45,7 +45,7 @@ def mount_of(mountinfo: str, folder: str) -> Mount | None:
 
 
 def mount_at(path: Path) -> Mount | None:
-    """Return the file system that a path of this machine is on; None where that is not told."""
+    """Return the file system that a path of this machine is on; None if that is not told."""
     with suppress(OSError, ValueError):
         return mount_of(SELF.read_text(errors="replace"), str(path.resolve()))
     return None

@@ -217,8 +217,8 @@ class _Drill:
         return Finding(Sort.DIFFERENT, sentence, path, change.key, altered)
 
     def _compare_trees(self, taken: Capture, manifest: bytes) -> None:
-        """Compute the tree of a commit of the server: the commit's own, unless a problem was
-        found. If all keys are as they should be and the tree is not, that is a problem."""
+        """Return the tree of a commit of the server: the commit's own, unless a problem was found.
+        If all keys are as they should be and the tree is not, that is a problem."""
         listing = self._examined.listing
         tree = {path: place for path, place in listing.items() if not file_format.is_data(path)}
         tree |= {

@@ -91,7 +91,7 @@ def from_editor(backup: Backup, before: str, hint: str) -> str:
 
 
 def _editor(backup: Backup) -> str:
-    """Return the editor, chosen as git does. Raises UsageError where nobody can write."""
+    """Return the editor, chosen as git does. Raises UsageError if nobody can write."""
     settings = backup.repository.config() if backup.repository else {}
     named = (
         os.environ.get("GIT_EDITOR"),

@@ -205,7 +205,8 @@ pager_option = click.option(
 
 
 def read_at_length(command: Command) -> Command:
-    """The options of a command whose output fills a screen: it says it in `pager.reading`."""
+    """Add the options of a command whose output may fill a screen, and is written in
+    `pager.reading`."""
     return color_option(pager_option(command))
 
 
@@ -218,12 +219,13 @@ html_option = click.option(
 
 
 def connected(command: Command) -> Command:
-    """The options of a command that talks to a server."""
+    """Add the options of a command that talks to a server."""
     return repo_option(url_option(db_option(json_option(command))))
 
 
 def program(ctx: click.Context, param: click.Parameter, named: str | None) -> Path | None:
-    """An option's callback: a server's file, by its path or by its name on the PATH."""
+    """Return the path of a server's program, given as a path or as a name on the PATH. A
+    callback."""
     if named is None:
         return None
     found = shutil.which(named)
@@ -263,7 +265,8 @@ def expect_rdb(rdb: Path | None, **given: Any) -> None:
 
 
 def examples(*lines: str, failed: str = "failed") -> str:
-    """The end of a command's help: examples and exit codes; `failed` is what a 1 tells."""
+    """Return the end of a command's help: examples and exit codes; `failed` says what exit code 1
+    means."""
     shown = "\n".join(f"  {line}" for line in lines)
     return f"\b\nExamples:\n{shown}\n\n\b\n{of_command(failed)}"
 
@@ -287,7 +290,7 @@ PAGE = "--html writes a page"
 
 
 def alone(claim: str, **others: bool) -> None:
-    """Raise UsageError where others are given besides an option that does what `claim` says."""
+    """Raise UsageError if others are given besides an option that does what `claim` says."""
     if any(others.values()):
         names = " and ".join(f"--{name}" for name, given in others.items() if given)
         raise UsageError(f"{claim}, {names} something else: choose one")
@@ -304,7 +307,7 @@ def access_words(ctx: click.Context) -> str:
 
 
 def typed(ctx: click.Context, option: str) -> bool:
-    """Whether an option was given by hand, so that it has to be given again."""
+    """Return whether an option was given by hand, so that it has to be given again."""
     return ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
 
 
@@ -326,9 +329,9 @@ def repo_words(folder: Path | None) -> str:
 
 
 def _expect_ours(folder: Path) -> None:
-    """A project that somebody checks out can hold a bare repository as files like any others:
-    its settings would then run programs of whoever wrote it. Some users trust none, as git has
-    it, that they do not name."""
+    """Raise NoRepository for a bare repository inside a project, unless it is named. Whoever checks
+    out the project gets its files, and a bare repository among them has settings that run programs.
+    The same holds for one that the user's git does not trust unless it is named."""
     if not ((folder / "HEAD").is_file() and (folder / "objects").is_dir()):
         return
     for place in {folder.absolute(), folder.resolve()}:
@@ -373,7 +376,8 @@ def logged_in(
     databases: tuple[int, ...] = (),
     progress: Progress | None = None,
 ) -> Backup:
-    """The same, connected to its server; asks for the password where that is all it lacks."""
+    """Return the same Backup, connected to its server; ask for the password if only that is
+    missing."""
     return _log_in(_opener(repo, url, databases), progress)[1]
 
 
@@ -421,7 +425,8 @@ def _password_given() -> str | None:
 def password_in_url(
     of: str = "the server of --to", advice: str = "put it in that URL"
 ) -> Iterator[None]:
-    """No other server's password is asked for. Raises ServerError where it lacks."""
+    """Raise ServerError inside the block if a password is missing: that of another server is not
+    asked for."""
     try:
         yield
     except PasswordNeeded:

@@ -25,7 +25,7 @@ class Folder(click.Path):
 
 
 def named(ctx: click.Context, param: click.Parameter, word: str | None) -> str | None:
-    """The same of a server."""
+    """Return the word that names a server, which must not be empty. An option's callback."""
     if word == "":
         raise click.BadParameter("it is empty.", ctx, param)
     return word

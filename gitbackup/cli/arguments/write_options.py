@@ -18,7 +18,8 @@ _MOVE = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 def _databases(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[int, int] | None:
-    """`3`, a database, or `3:5`, one that goes into another: each by the one that it goes into."""
+    """Return the database that each of a commit's goes into: `3` means 3 into 3, `3:5` means 3 into
+    5."""
     databases: dict[int, int] = {}
     for value in values:
         found = _MOVE.fullmatch(value)
@@ -32,7 +33,7 @@ def _databases(
 
 
 def write_options(command: Command) -> Command:
-    """Those options; the command is given them as `values`, by their names in Python."""
+    """Add these options to a command, which is given them as `values`, by their names in Python."""
 
     @click.option(
         "--db",

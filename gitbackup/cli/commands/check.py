@@ -35,7 +35,7 @@ AGE = re.compile(r"(\d{1,6})([smhdw])")
 
 
 def _length(told: str) -> timedelta:
-    """A length of time, such as `7d`."""
+    """Return a length of time, such as `7d`."""
     found = AGE.fullmatch(told)
     if found is None:
         raise UsageError(f"not a valid age: {told}; write it as 90m, 12h, 7d or 2w")

@@ -49,7 +49,7 @@ def completion(shell: str) -> None:
 
 
 def answer(app: click.Command) -> None:
-    """Tells the shell how its line may go on: on each line a kind, a word and its help."""
+    """Print how the shell's line may go on: on each line a kind, a word and its help."""
     line, shell = os.environ.get(LINE, ""), os.environ.get(ASKS, "")
     with suppress(Exception):
         words, last, quote = typed(line, shell)
@@ -67,7 +67,7 @@ def answer(app: click.Command) -> None:
 
 
 def _told(item: CompletionItem, line: str, shell: str) -> str | None:
-    """One candidate as a line; None for one that cannot be told, or typed, so that it is safe."""
+    """Return a candidate as a line; None if it cannot be shown or typed safely."""
     if item.type != "plain":
         return f"{item.type}\t\t"
     value: str | None = str(item.value)

@@ -61,7 +61,7 @@ def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 
 def _values(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """What a setting may be, or what of it may be removed."""
+    """Return the values that a setting may have, or that can be removed from it."""
     name = ctx.params.get("name") or ""
     if ctx.info_name == "remove":
         found = open_backup(ctx.params.get("repo")).config.in_force(name)
@@ -208,12 +208,12 @@ def remove(repo: Path | None, as_json: bool, name: str, value: str) -> None:
 
 
 def _backup(repo: Path | None) -> Backup:
-    """With the server that the environment names, which goes before the setting."""
+    """Return a Backup with the server that the environment names, which takes precedence."""
     return open_backup(repo, os.environ.get(URL_FROM) or None)
 
 
 def _say(backup: Backup, name: str | None, as_json: bool) -> None:
-    """What is in force now, of one setting or of all."""
+    """Print what is in force now, of one setting or of all."""
     found = backup.config.in_force(name, URL_FROM)
     if as_json:
         for each in found:

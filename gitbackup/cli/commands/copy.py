@@ -23,7 +23,7 @@ from gitbackup.cli.run_plan import (
     PlanOptions,
     carry_out,
     expect_answer,
-    manner_options,
+    plan_options,
 )
 
 PASSWORD = "GITBACKUP_TARGET_PASSWORD"  # noqa: S105  the name of a variable
@@ -41,7 +41,7 @@ PASSWORD = "GITBACKUP_TARGET_PASSWORD"  # noqa: S105  the name of a variable
 @repo_option
 @lock_wait_option
 @access_options
-@manner_options
+@plan_options
 @click.option(
     "--delete/--no-delete",
     default=False,
@@ -57,7 +57,7 @@ def copy(
     ctx: click.Context,
     repo: Path | None,
     values: dict[str, Any],
-    manner: PlanOptions,
+    options: PlanOptions,
     delete: bool,
     source: str,
     target: str,
@@ -75,7 +75,7 @@ def copy(
     Other users may see a URL in the list of processes. So set the password of the source in
     REDISCLI_AUTH, and that of the target in GITBACKUP_TARGET_PASSWORD.
     """
-    expect_answer(ctx, manner)
+    expect_answer(ctx, options)
     backup = logged_in(repo, source)
     with password_in_url("the target", f"set {PASSWORD}, or put it in the URL"):
         how = backup.copier(
@@ -86,4 +86,4 @@ def copy(
             **values,
         )
     terminal.warn_all(how.warnings)
-    carry_out(ctx, backup, how, manner)
+    carry_out(ctx, backup, how, options)

@@ -138,7 +138,7 @@ def _serve(repository: Path, url: str, how: Opening) -> None:
 
 @contextmanager
 def _scratch(folder: Path | None) -> Iterator[Path]:
-    """The folder given, which must be empty or new, or one that goes away."""
+    """Yield the folder that was given, which must be empty or new, or a temporary one."""
     if folder is None:
         with TemporaryDirectory(prefix="gitbackup-demo-") as made:
             yield Path(made)
@@ -174,7 +174,7 @@ def _run(code_of: Callable[[list[str]], int], backup: Backup, words: Words) -> N
 
 
 def _typed(word: str) -> str:
-    """A word as one would type it: a tilde inside one needs no quotes, as in HEAD~1."""
+    """Return a word as a person types it: a tilde inside one needs no quotes, as in HEAD~1."""
     return (
         word if shlex.quote(word.replace("~", "_")) == word.replace("~", "_") else shlex.quote(word)
     )

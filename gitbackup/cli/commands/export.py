@@ -100,7 +100,7 @@ def export(
 
 
 def _side(backup: Backup, words: list[str]) -> tuple[str | None, list[str]]:
-    """The commit to export, None for the live database, and key globs.
+    """Return the commit to export, None for the live database, and key globs.
 
     Raises UsageError for a first word that is neither.
     """
@@ -121,7 +121,7 @@ def _is_stdout(output: Path | None) -> bool:
 
 
 def _expect_place(output: Path | None, form: str, as_json: bool) -> None:
-    """Raises UsageError where the export would go where it does no good."""
+    """Raise UsageError if the export would go to a place where it is of no use."""
     shown = sys.stdout.isatty()
     if _is_stdout(output) and streams.is_closed_output():
         raise UsageError("standard output is closed: name a file with -o FILE")

@@ -60,7 +60,7 @@ def described(ctx: click.Context, words: tuple[str, ...]) -> click.Context:
 
 
 def exit_code_lines(ctx: click.Context) -> list[str]:
-    """The exit codes, as a list that fits the terminal."""
+    """Return the exit codes, as a list that fits the terminal."""
     formatter = ctx.make_formatter()
     with formatter.section("Exit codes"):
         formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])

@@ -24,7 +24,7 @@ from gitbackup.cli.run_plan import (
     PlanOptions,
     carry_out,
     expect_answer,
-    manner_options,
+    plan_options,
 )
 
 
@@ -42,7 +42,7 @@ from gitbackup.cli.run_plan import (
 @repo_option
 @lock_wait_option
 @url_option
-@manner_options
+@plan_options
 @click.option(
     "--delete/--no-delete",
     default=False,
@@ -64,7 +64,7 @@ def import_(
     repo: Path | None,
     url: str | None,
     values: dict[str, Any],
-    manner: PlanOptions,
+    options: PlanOptions,
     delete: bool,
     to: str | None,
     encoding: str | None,
@@ -81,7 +81,7 @@ def import_(
     undo` takes it back. It creates the data repository if there is none. Without a terminal,
     --yes is required.
     """
-    expect_answer(ctx, manner)
+    expect_answer(ctx, options)
     backup = open_backup(repo, url) if to else logged_in(repo, url)
     name = "standard input" if file.name == "<stdin>" else Path(file.name).name
     with password_in_url():
@@ -95,4 +95,4 @@ def import_(
             **values,
         )
     terminal.warn_all(how.warnings)
-    carry_out(ctx, backup, how, manner)
+    carry_out(ctx, backup, how, options)

@@ -140,7 +140,7 @@ def log(
 
 
 def _go_together(of_keys: bool, needs_keys: bool, counts: bool, every: bool) -> None:
-    """Raises UsageError for an option without what it goes with."""
+    """Raise UsageError for an option that needs another one which is missing."""
     if needs_keys and not of_keys:
         raise UsageError("-p and --db need a key: gitbackup log -p -- KEY-GLOB")
     if every and not counts:

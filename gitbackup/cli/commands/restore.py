@@ -33,7 +33,7 @@ from gitbackup.cli.run_plan import (
     PlanOptions,
     carry_out,
     expect_answer,
-    manner_options,
+    plan_options,
     say_plan,
 )
 from gitbackup.errors import Ambiguous, Damaged, NewerFormat, UsageError
@@ -61,7 +61,7 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
 @repo_option
 @lock_wait_option
 @url_option
-@manner_options
+@plan_options
 @click.option(
     "-i", "--interactive", is_flag=True, help="Choose keys and namespaces from a list first."
 )
@@ -100,7 +100,7 @@ def restore(
     repo: Path | None,
     url: str | None,
     values: dict[str, Any],
-    manner: PlanOptions,
+    options: PlanOptions,
     interactive: bool,
     no_delete: bool,
     skip_damaged: bool,
@@ -129,28 +129,28 @@ def restore(
     elif not (commit_ish or rdb):
         raise click.UsageError("Missing argument 'COMMIT-ISH'.", ctx)
     expect_rdb(rdb, server=server, module=modules)
-    expect_answer(ctx, manner)
+    expect_answer(ctx, options)
     backup = open_backup(repo, url) if to else logged_in(repo, url)
     patterns = (commit_ish, *patterns) if rdb and commit_ish else patterns
     words = {"patterns": patterns, "to": to, "delete": not no_delete, **values}
     with password_in_url():
-        if rdb and manner.dry_run:
-            see = partial(say_plan, backup, manner=manner)
+        if rdb and options.dry_run:
+            see = partial(say_plan, backup, options=options)
             backup.rdb.plan(rdb, server, modules=modules, see=see, **words)
             return
         if file:
             how = backup.planned(read_plan(available_memory.whole(file, "the plan")), to)
         else:
             commit = (
-                _adopted(backup, rdb, server, modules, manner.as_json) if rdb else commit_ish or ""
+                _adopted(backup, rdb, server, modules, options.as_json) if rdb else commit_ish or ""
             )
             words |= {"skip_damaged": skip_damaged}
-            how = _meant(ctx, backup, commit, words, manner)
+            how = _meant(ctx, backup, commit, words, options)
             if interactive:
-                chosen = _chosen(ctx, backup, how, manner)
-                how = _meant(ctx, backup, commit, words | chosen, manner)
+                chosen = _chosen(ctx, backup, how, options)
+                how = _meant(ctx, backup, commit, words | chosen, options)
     try:
-        carry_out(ctx, backup, how, manner, how.damaged)
+        carry_out(ctx, backup, how, options, how.damaged)
     except NewerFormat:
         raise
     except Damaged as error:
@@ -158,14 +158,14 @@ def restore(
 
 
 def _meant(
-    ctx: click.Context, backup: Backup, commit: str, words: dict[str, Any], manner: PlanOptions
+    ctx: click.Context, backup: Backup, commit: str, words: dict[str, Any], options: PlanOptions
 ) -> Restorer:
-    """The restore that is meant; a person is asked where one in these words was cut off, and
-    they name another commit by now."""
+    """Return the restore that is meant. If one in these words was cut off, and they name another
+    commit by now, the person is asked which."""
     try:
         return backup.restorer(commit, **words)
     except Ambiguous as error:
-        if manner.yes or not terminal.asks():
+        if options.yes or not terminal.asks():
             raise
         terminal.warn(str(error))
         try:
@@ -179,24 +179,26 @@ def _meant(
 
 
 def _chosen(
-    ctx: click.Context, backup: Backup, how: Restorer, manner: PlanOptions
+    ctx: click.Context, backup: Backup, how: Restorer, options: PlanOptions
 ) -> dict[str, Any]:
     """Return the words that name the keys which a person chooses; exits if there are none."""
     if not terminal.asks():
         raise UsageError("-i asks which keys to restore: give key globs instead")
     plan = how.plan()
     try:
-        chosen = choose(plan, manner.as_json, labels_of(backup)) if plan.keys else None
+        chosen = choose(plan, options.as_json, labels_of(backup)) if plan.keys else None
     except click.Abort:
         raise terminal.Untouched from None
     if chosen is None:
-        terminal.say(["nothing was changed"] if plan.keys else plan_lines(plan), err=manner.as_json)
+        terminal.say(
+            ["nothing was changed"] if plan.keys else plan_lines(plan), err=options.as_json
+        )
         ctx.exit(1 if plan.keys else 0)
     return chosen._asdict()
 
 
 def _expect_plan_alone(ctx: click.Context) -> None:
-    """Raises UsageError for an option or argument that the plan settles."""
+    """Raise UsageError for an option or argument that the plan settles."""
     named = {
         "commit_ish": "COMMIT-ISH",
         "patterns": "key globs",
@@ -218,7 +220,7 @@ def _expect_plan_alone(ctx: click.Context) -> None:
 def _adopted(
     backup: Backup, rdb: Path, server: Path | None, modules: Sequence[Path], as_json: bool
 ) -> str:
-    """The id of the commit that an RDB file has become."""
+    """Return the id of the commit that an RDB file has become."""
     adopted = backup.rdb.adopt(rdb, server, modules=modules)
     terminal.warn_all(adopted.warnings)
     sentence = f"committed {rdb} as {adopted.commit[:7]}, on the branch {adopted.branch}"

@@ -17,7 +17,7 @@ from gitbackup.cli.arguments.options import (
     url_option,
 )
 from gitbackup.cli.completion import completions
-from gitbackup.cli.run_plan import PlanOptions, carry_out, expect_answer, manner_options
+from gitbackup.cli.run_plan import PlanOptions, carry_out, expect_answer, plan_options
 from gitbackup.model.merging import Side
 
 
@@ -35,7 +35,7 @@ from gitbackup.model.merging import Side
 @lock_wait_option
 @url_option
 @db_option
-@manner_options
+@plan_options
 @click.option(
     "--ours",
     "side",
@@ -68,7 +68,7 @@ def revert(
     repo: Path | None,
     url: str | None,
     databases: tuple[int, ...],
-    manner: PlanOptions,
+    options: PlanOptions,
     side: str | None,
     counters: bool,
     exclude: tuple[str, ...],
@@ -89,7 +89,7 @@ def revert(
     a merge commit, its difference from its first parent is taken back. Without a terminal,
     --yes is required.
     """
-    expect_answer(ctx, manner)
+    expect_answer(ctx, options)
     backup = logged_in(repo, url, databases)
     how = backup.reverter(
         commit,
@@ -99,4 +99,4 @@ def revert(
         exclude=exclude,
         every=every,
     )
-    carry_out(ctx, backup, how, manner)
+    carry_out(ctx, backup, how, options)

@@ -104,7 +104,7 @@ def suggest(
 def _found(
     repo: Path | None, url: str | None, databases: tuple[int, ...], limit: int
 ) -> tuple[Backup, Suggestions]:
-    """What is proposed; without a server by the history alone, with a warning."""
+    """Return what is proposed; without a server by the history alone, and with a warning."""
     backup = open_backup(repo, url, databases)
     backup.resolve("HEAD")
     try:

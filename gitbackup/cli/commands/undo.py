@@ -14,7 +14,7 @@ from gitbackup.cli.arguments.options import (
     repo_option,
     url_option,
 )
-from gitbackup.cli.run_plan import PlanOptions, carry_out, expect_answer, manner_options
+from gitbackup.cli.run_plan import PlanOptions, carry_out, expect_answer, plan_options
 
 
 @click.command(
@@ -24,13 +24,13 @@ from gitbackup.cli.run_plan import PlanOptions, carry_out, expect_answer, manner
 @repo_option
 @lock_wait_option
 @url_option
-@manner_options
+@plan_options
 @click.pass_context
 def undo(
     ctx: click.Context,
     repo: Path | None,
     url: str | None,
-    manner: PlanOptions,
+    options: PlanOptions,
 ) -> None:
     """Put back what the last restore replaced.
 
@@ -42,6 +42,6 @@ def undo(
 
     Without a terminal, --yes is required.
     """
-    expect_answer(ctx, manner)
+    expect_answer(ctx, options)
     backup = logged_in(repo, url)
-    carry_out(ctx, backup, backup.undoer(), manner)
+    carry_out(ctx, backup, backup.undoer(), options)

@@ -96,7 +96,7 @@ def verify(
 
 
 def _say(result: Verified, as_json: bool) -> None:
-    """What there is to say once all is proved."""
+    """Print the verdict on all commits."""
     if as_json:
         for proof in result.proofs:
             terminal.say_json(proof_object(proof, result.problems, result.unnoted))
@@ -107,7 +107,7 @@ def _say(result: Verified, as_json: bool) -> None:
 
 
 def _judge(result: Verified) -> None:
-    """Raises what the exit code is to tell; the worst of all."""
+    """Raise the error whose exit code tells the worst verdict of all."""
     damaged = [proof for proof in result.proofs if proof.damaged]
     failed = [proof for proof in result.proofs if proof.findings]
     partly = [proof for proof in result.proofs if proof.untried]

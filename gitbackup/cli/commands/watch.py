@@ -141,7 +141,7 @@ def watch(
 def _install(
     ctx: click.Context, repo: Path | None, url: str | None, user: bool, dry_run: bool, yes: bool
 ) -> None:
-    """Install the service; exits with 1 if the person does not want it."""
+    """Install the service; exit with 1 if the person does not want it."""
     from gitbackup.cli.install_service import install  # it loads what a watch has no need of
 
     backup = open_backup(repo, url)
@@ -203,7 +203,7 @@ class _Reading(terminal.Line):
 
 
 def _say(event: Event, as_json: bool) -> None:
-    """Tells what happened."""
+    """Print what happened."""
     from gitbackup.commit.watch import Trouble, Watching
 
     if isinstance(event, Trouble):
@@ -223,7 +223,8 @@ def _say(event: Event, as_json: bool) -> None:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[threading.Event]:
-    """What Ctrl-C and SIGTERM set, so that a commit under way is made; twice is at once."""
+    """Yield an event that Ctrl-C and SIGTERM set, so that a commit under way is made. A second
+    signal ends the run at once."""
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:

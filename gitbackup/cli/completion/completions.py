@@ -25,7 +25,7 @@ MANY = 40
 
 
 def commits(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Branches, tags, recent commits."""
+    """Return branches, tags and recent commits."""
     return [*_commits(_backup(ctx), incomplete)]
 
 
@@ -47,7 +47,7 @@ def keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
 def commits_then_keys(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Two commits at most, or A..B; and keys of the last of them."""
+    """Return commits for the first two words, or A..B, and then keys of the last commit."""
     backup, given = _backup(ctx), [*(ctx.params.get(param.name or "") or ())]
     named = [end for word in given for end in word.split("..") if _is_commit(backup, end)]
     first, dots, last = incomplete.partition("..")
@@ -110,5 +110,5 @@ def _to_next_colon(name: str, after: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that cannot steer a terminal."""
+    """Return text that cannot steer a terminal."""
     return "".join(" " if hides(character) else character for character in text)[:60]

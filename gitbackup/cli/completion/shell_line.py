@@ -31,7 +31,7 @@ OPEN = "$`(){}<>;|&"
 class Typed(NamedTuple):
     """Words that stand whole, the last as the shell takes it, and the quote that is open in it.
 
-    `last` is None where only the shell can tell it: an expansion, a command to run.
+    `last` is None if only the shell can tell it: an expansion, a command to run.
     """
 
     words: list[str]
@@ -70,7 +70,7 @@ def typed(line: str, shell: str) -> Typed:
 
 
 def _goes(quote: str, following: str, shell: str) -> bool | None:
-    """Return whether a backslash before this goes; None where it means what we do not read."""
+    """Return whether a backslash before this goes; None if it means what we do not read."""
     if not quote:
         return True if following and following not in "\n" else None
     before = "'\\" if shell == "fish" and quote == "'" else ESCAPED[quote]
@@ -84,7 +84,7 @@ def _is_open(char: str, quote: str) -> bool:
 def in_bash(value: str, line: str, word: str) -> str | None:
     """Return what bash has to put in place of `word`, with which the line ends, to make `value`.
 
-    None where nothing can be put there that is safe to run: in these quotes no such name can be.
+    None if nothing can be put there that is safe to run: in these quotes no such name can be.
     """
     before, whole = typed(line.removesuffix(word), "bash"), typed(line, "bash")
     if before.last is None or whole.last is None or whole.quote != before.quote:

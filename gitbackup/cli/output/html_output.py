@@ -30,7 +30,7 @@ LABELS = 500
 
 
 def write_diff(html: str, backup: Backup, found: Diff, labels: Labels) -> None:
-    """Every key that differs, as a page."""
+    """Write every key that differs to a page."""
     ordered = found.ordered(order)
     items = ((key.change, key.before, key.after, key.values) for key in ordered)
     sides = _side(backup, found.before), _side(backup, found.after)
@@ -52,7 +52,7 @@ def _side(backup: Backup, name: str) -> SideTitle:
 def write_log(
     html: str, backup: Backup, selection: Selection, labels: Labels, every: bool = False
 ) -> None:
-    """The commits that are selected, as a page; with `every`, quiet keys too.
+    """Write the selected commits to a page; with `every`, quiet keys too.
 
     Raises Damaged, once the page is written, if it lacks commits that cannot be read.
     """

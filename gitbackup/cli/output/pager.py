@@ -46,7 +46,7 @@ class QuitEarly(Exception):
 
 @contextmanager
 def reading(backup: Backup) -> Iterator[None]:
-    """What is said within is for reading: on a terminal through the pager, and in colour.
+    """Send what is printed inside the block through the pager, in colour, if there is a terminal.
 
     The settings are those of git in the data repository. A pager that is quit early ends
     what is said within, and is no error.
@@ -90,7 +90,7 @@ def coloured(settings: Mapping[str, str], paged: bool) -> bool:
 
 @contextmanager
 def _through(command: str) -> Iterator[None]:
-    """Standard output goes through a command, until the person quits it."""
+    """Send standard output through a command until the person quits it."""
     terminal_itself = sys.stdout
     out = io.TextIOWrapper(
         io.BufferedWriter(Pager(command)), terminal_itself.encoding, "backslashreplace"

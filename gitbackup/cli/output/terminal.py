@@ -33,7 +33,7 @@ class Untouched(click.Abort):
 
 
 def say(lines: Iterable[str], err: bool = False) -> None:
-    """Lines of a result, on standard output unless that is for a program.
+    """Print lines of a result: on standard output, unless that is for a program.
 
     They may be painted; where there are no colours, it is taken off. All else that could steer
     a terminal, or hide, is told as escapes.
@@ -44,7 +44,8 @@ def say(lines: Iterable[str], err: bool = False) -> None:
 
 
 def say_stored(content: bytes) -> None:
-    """A file's content: to the byte into a pipe, and so that it cannot steer a terminal."""
+    """Print a file's content: every byte into a pipe, but on a terminal nothing that could steer
+    it."""
     if not sys.stdout.isatty():
         click.echo(content, nl=False)
         return
@@ -53,14 +54,15 @@ def say_stored(content: bytes) -> None:
 
 
 def say_json(value: dict[str, Any]) -> None:
-    """One object on a line of its own; json, since a document may hold integers of any size."""
+    """Print an object on a line of its own. It is written by json, since it may hold integers of
+    any size."""
     line = json.dumps(value, ensure_ascii=False)
     line = _seen_json(line) if sys.stdout.isatty() else line  # the same JSON
     click.echo(line.encode("utf-8", "backslashreplace"))
 
 
 def give_up_output() -> None:
-    """What could not be written is not tried again at the end, where Python would complain too."""
+    """Give up output that could not be written, so that Python does not fail on it at the end."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -68,17 +70,17 @@ def give_up_output() -> None:
 
 
 def seen(text: str) -> str:
-    """Text of which nothing steers a terminal, or hides."""
+    """Return text of which nothing is hidden, or steers a terminal."""
     return unprintable.escaped(text, but=SPACES)
 
 
 def _seen_json(text: str) -> str:
-    """The same JSON, or the file of a snapshot."""
+    """Return JSON, or the file of a snapshot, made safe in the same way."""
     return unprintable.escaped(text, unprintable.json_escape, but=SPACES)
 
 
 def warn(sentence: str) -> None:
-    """A sentence that is no result, on standard error."""
+    """Print a sentence that is not a result, on standard error."""
     click.echo(f"gitbackup: {seen(sentence)}", err=True)
 
 
@@ -88,7 +90,7 @@ def warn_all(sentences: Iterable[str]) -> None:
 
 
 def fail(sentence: str, exit_code: int, as_json: bool) -> None:
-    """An error, on standard error."""
+    """Print an error, on standard error."""
     if not as_json:
         warn(sentence)
         return
@@ -104,7 +106,7 @@ def colourless() -> bool:
 
 
 def width() -> int | None:
-    """The columns of the terminal that the output is read on; None where it is read on none."""
+    """Return the columns of the terminal that the output is read on; None without a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

@@ -122,7 +122,8 @@ class Address:
         return self.is_secure and self.options.get("ssl_cert_reqs", "required") == "none"
 
     def by(self, access: Access, kept: Access = ANYHOW) -> Address:
-        """The same place, come to as `access` tells, then its URL, then what is `kept`.
+        """Return the same place with the options of `access`, then of its URL, then with those that
+        are `kept`.
 
         Raises UsageError for files that are no certificates.
         """
@@ -143,20 +144,21 @@ class Address:
         return replace(self, options=self.options | added)
 
     def with_password(self, password: str) -> Address:
-        """The same place with this password, where the URL gave none."""
+        """Return the same place with this password, if the URL has none."""
         if not password or self.options.get("password"):
             return self
         return replace(self, options={**self.options, "password": password})
 
     def with_sentinel_password(self, password: str) -> Address:
-        """The same place with this password for the sentinels, where the URL gave none."""
+        """Return the same place with this password for the sentinels, if the URL has none."""
         if not password or self.sentinels is None or self.sentinels.password:
             return self
         return replace(self, sentinels=replace(self.sentinels, password=password))
 
 
 def parse(url: str) -> Address:
-    """The address that `url` names. Raises UsageError, never showing the password, for none.
+    """Return the address that `url` names. Raises UsageError, which never shows the password, if it
+    is not valid.
 
     Any character may stand in the password as it is; a percent sign and two hex digits are
     read as in any URL.
@@ -175,7 +177,8 @@ def parse(url: str) -> Address:
 
 
 def _options(url: str) -> dict[str, Any]:
-    """How to connect to the server of a URL: where it is, the login, and what its query says."""
+    """Return how to connect to the server of a URL: its place, the login, and the options of its
+    query."""
     try:
         parts = urlsplit(url)
         given = {name: first for name, (first, *_) in parse_qs(parts.query).items()}
@@ -210,7 +213,7 @@ def _one_of(known: Sequence[T], word: T) -> T:
 
 
 def _by_sentinel(scheme: str, credentials: str, place: str) -> Address:
-    """The address of a service, by where its sentinels are."""
+    """Return the address of a service, by where its sentinels are."""
     path, mark, query = place.partition("?")
     hosts, _, rest = path.partition("/")
     service, _, db = rest.partition("/")
@@ -239,7 +242,7 @@ def _sentinel_place(host: str) -> tuple[str, int]:
 
 
 def _split(scheme: str, rest: str) -> tuple[str, str]:
-    """Credentials and place: a password may itself hold an at sign, a slash, anything."""
+    """Return the credentials and the place; a password may itself contain an at sign or a slash."""
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     hosts = authority.split(",") if scheme.endswith(BY_SENTINEL) else [authority]
     if all(map(HOST.fullmatch, hosts)) or (scheme == "unix" and not authority):
@@ -276,7 +279,7 @@ def place_of(host: str, port: int) -> str:
 
 
 def _database(scheme: str, path: str, options: dict[str, Any]) -> int | None:
-    """The database that the URL names; a unix socket's URL names one by `?db=`."""
+    """Return the database that the URL names; a unix socket's URL names one by `?db=`."""
     named: int | None = options.pop("db", None)
     if scheme != "unix" and named is None and path.partition("/")[2]:
         raise UsageError(f"the path of a Redis URL must be the number of a database: {HINT}")
@@ -284,7 +287,8 @@ def _database(scheme: str, path: str, options: dict[str, Any]) -> int | None:
 
 
 def access_of(words: Mapping[str, str]) -> Access:
-    """What settings, or the options of a URL, say. Raises UsageError for what makes no sense."""
+    """Return the options of a connection by their names. Raises UsageError for a value that is not
+    valid."""
     found: dict[str, Any] = {name: word for name, word in words.items() if name in NAMES}
     if "timeout" in found:
         found["timeout"] = _seconds(found["timeout"])

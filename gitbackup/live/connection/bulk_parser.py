@@ -61,11 +61,11 @@ class BulkParser:
         self._came = 0  # bytes of what was asked for
 
     def many(self, count: int, decoded: bool = True, written: bool = False) -> list[Any]:
-        """That many replies, error replies among them as exceptions that are not raised.
+        """Return so many replies, error replies among them as exceptions that are not raised.
 
         Their text is in bytes where it is not to be `decoded`. It may be `written` if it is large.
 
-        Raises OSError where the server goes away, or says more than anybody asked for.
+        Raises OSError if the server goes away, or says more than anybody asked for.
         """
         self._begin()
         replies: list[Any] = []
@@ -98,9 +98,9 @@ class BulkParser:
         return [*islice(iter(partial(self._reader.gets, decoded), NOT_ENOUGH_DATA), count)]
 
     def parse(self, replies: bytes) -> list[Any]:
-        """The replies that these bytes are; none may be half received.
+        """Return the replies in these bytes, when no other reply is half received.
 
-        Raises ProtocolError where they are none.
+        Raises ProtocolError if they are none.
         """
         self._reader.feed(replies)
         found = [*iter(self._reader.gets, NOT_ENOUGH_DATA)]
@@ -109,10 +109,10 @@ class BulkParser:
         return found
 
     def up_to(self, markers: Sequence[bytes]) -> list[bytes]:
-        """The bytes of the replies up to each of these markers, which come in this order.
+        """Return the bytes of the replies up to each of these markers, which come in this order.
 
         What else has come is kept for the next time: until all was received in this way, no
-        reply can be in another. Raises OSError where the server goes away.
+        reply can be in another. Raises OSError if the server goes away.
         """
         self._begin()
         found: list[bytes] = []
@@ -127,11 +127,12 @@ class BulkParser:
         return found
 
     def _begin(self) -> None:
-        """Something else is waited for."""
+        """Begin to wait for something: the time and the bytes that it may take are counted from
+        here."""
         self._left, self._came = self.patience, 0
 
     def _more(self) -> bytes:
-        """What comes next. Raises OSError where nothing does, or too slowly, or too much."""
+        """Return the next bytes. Raises OSError if none come, or too slowly, or too many."""
         began = time.monotonic()
         self.source.settimeout(max(self._left, 0.001))
         try:
@@ -151,7 +152,7 @@ class BulkParser:
         return piece
 
     def _expect_end(self, unasked: int) -> None:
-        """Raise OSError where so much is said unasked that it may never end."""
+        """Raise OSError if the server sends so many messages unasked that it may never end."""
         if unasked > MOST_UNASKED:
             raise ConnectionAbortedError(f"it sent {unasked:,} messages that were not requested")
 
@@ -160,7 +161,7 @@ class BulkParser:
         return f"it {how}, with a timeout of {self.patience:g} s"
 
     def drain(self, seconds: float) -> None:
-        """Takes to `told` what has arrived by now, while no reply is under way.
+        """Move messages that have arrived by now into `told`, while no reply is under way.
 
         Where that is nothing, it waits so long for some. Raises ProtocolError for a reply,
         OSError where it does not end.
@@ -178,7 +179,7 @@ class BulkParser:
     def _has_come(self, seconds: float) -> bool:
         """Receive what has arrived, or does within some seconds; return whether that is anything.
 
-        Raises OSError where the server goes away.
+        Raises OSError if the server goes away.
         """
         self.source.settimeout(seconds)
         try:

@@ -33,7 +33,7 @@ class Patience:
     share = 1
 
     def less(self) -> bool:
-        """Asks for less from now on; False where that is little already."""
+        """Ask for less from now on; return False if that is little already."""
         if self.share >= LEAST:
             return False
         self.share *= STEP
@@ -91,11 +91,12 @@ class Server:
         return found
 
     def was_at(self, place: str, nodes: Collection[str]) -> bool:
-        """Whether it is the server that had this label then, and as a cluster these nodes."""
+        """Return whether it is the server that had this label then, or the cluster that had these
+        nodes."""
         return place in self.places or not {*nodes}.isdisjoint(self.node_ids)
 
     def node_of(self, name: bytes) -> str:
-        """The id of the node that has a key of this name, as far as is known."""
+        """Return the id of the node that has a key of this name, as far as is known."""
         return self.cluster.owners[slot(name)] if self.cluster else ONLY
 
     @property
@@ -132,9 +133,9 @@ class OwnConnection:
 
 
 def connect(address: Address) -> Server:
-    """Logs in and asks who is there.
+    """Log in, and return the server that answers.
 
-    Any node of a cluster leads to all of it. Raises ServerError where that fails, and for a cluster
+    Any node of a cluster leads to all of it. Raises ServerError if that fails, and for a cluster
     of which slots have no node.
     """
     found, connection = sentinel.find(address) if address.sentinels else (address, dial(address))
@@ -175,7 +176,7 @@ def _as_cluster(seed: Server) -> Server:
 
 
 def _sentinel(address: Address, services: Sequence[str]) -> str:
-    """What to say of a sentinel that was taken for a server: the URL to use."""
+    """Return the message for a sentinel that was taken for a server: the URL to use instead."""
     scheme = "rediss+sentinel" if address.is_secure else "redis+sentinel"
     urls = [f"{scheme}://{address.label}/{quote(name, '')}" for name in services]
     return (
@@ -185,7 +186,7 @@ def _sentinel(address: Address, services: Sequence[str]) -> str:
 
 
 def _known(connection: Connection, expected: Abilities) -> Abilities:
-    """What a server knows that does not tell its version."""
+    """Return the abilities of a server that does not tell its version."""
     (reply,) = connection.ask([("PEXPIRETIME", NOBODYS)])
     lacks = isinstance(reply, Refusal) and is_unknown(str(reply))
     return replace(expected, pexpiretime=not lacks)
@@ -222,7 +223,7 @@ def _modules(facts: dict[str, Any]) -> frozenset[str] | None:
 
 
 def abilities(valkey: bool, version: str, resp3: bool) -> Abilities:
-    """What a server of a version knows."""
+    """Return the abilities of a server of this version."""
     numbers = (0, 0)
     with suppress(ValueError):
         major, _, rest = version.partition(".")

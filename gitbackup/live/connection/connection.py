@@ -66,11 +66,11 @@ class Connection:
         self._queued: list[Command] | None = None  # in a transaction that was begun
 
     def send(self, commands: Iterable[Command]) -> None:
-        """Sends a batch; its replies are to be received before anything else is asked."""
+        """Send a batch; its replies are to be received before anything else is asked."""
         self.send_packed(packed(commands))
 
     def send_packed(self, *commands: bytes) -> None:
-        """The same of commands that are packed already, piece by piece."""
+        """Send commands that are packed already, piece by piece."""
         if self.read_only:
             expect_reading(b"".join(commands))
         if self._closed:
@@ -82,7 +82,7 @@ class Connection:
             raise self._lost(error) from None
 
     def receive(self, count: int, decoded: bool = True, written: bool = False) -> list[Any]:
-        """That many replies, in order, error replies among them as Refusals.
+        """Return so many replies, in order, error replies among them as Refusals.
 
         Their text is loose, or in bytes where it is not to be `decoded`. It may be `written` if it
         is large: see `codec.write`.
@@ -96,21 +96,21 @@ class Connection:
         return replies
 
     def receive_raw(self, markers: Sequence[bytes]) -> list[bytes]:
-        """The bytes of the replies up to each of these replies, which are told by their bytes."""
+        """Return the bytes that arrive up to each of these replies, which are given as bytes."""
         try:
             return self._replies.up_to(markers)
         except TROUBLES as error:
             raise self._lost(error) from None
 
     def parse(self, replies: bytes) -> list[Any]:
-        """The replies that bytes of `receive_raw` are; no others may be half received."""
+        """Return the replies in bytes of `receive_raw`, when no other reply is half received."""
         try:
             return self._replies.parse(replies)
         except TROUBLES as error:
             raise self._lost(error) from None
 
     def expect(self, commands: Iterable[Command], replies: Iterable[Any]) -> None:
-        """Raises ServerError where a reply is none that its command can have.
+        """Raise ServerError if a reply is not valid for its command.
 
         Inside a transaction that is asked for, it is that the command is queued.
         """
@@ -124,7 +124,7 @@ class Connection:
                 raise self.nonsense(command)
 
     def _queues(self, command: Command, reply: Any) -> bool:
-        """Whether that is a reply to the command, by where it stands."""
+        """Return whether a reply is valid for the command; in a transaction, that it is queued."""
         if self._queued is None:
             return fits(command, reply)
         if command[0] == "EXEC":
@@ -142,7 +142,8 @@ class Connection:
         return reply
 
     def nonsense(self, command: Command) -> ServerError:
-        """What to raise for a reply that none to the command can be; nothing more is asked."""
+        """Return the error for a reply that is not valid for the command, and close the
+        connection."""
         self.close()
         self.lost = True
         return ServerError(
@@ -151,7 +152,7 @@ class Connection:
         )
 
     def ask(self, commands: list[Command], written: bool = False) -> list[Any]:
-        """Sends a batch and waits for its replies as `receive()` does."""
+        """Send a batch, and return its replies as `receive()` does."""
         sent = with_asking(commands) if self.asking else commands
         self.send(sent)
         replies = self.receive(len(sent), written=written)
@@ -162,13 +163,15 @@ class Connection:
         return replies
 
     def need(self, commands: list[Command]) -> list[Any]:
-        """The same, but raises ServerError, naming the command, where one is refused."""
+        """Send a batch, and return its replies. Raises ServerError, naming the command, if one is
+        refused."""
         replies = self.ask(commands)
         self._expect_done(commands, replies)
         return replies
 
     def accept(self, commands: Sequence[Command], replies: Sequence[Any]) -> None:
-        """The same of replies that were received: raises ServerError for one that is no answer."""
+        """Raise ServerError, naming the command, if a reply that was received is not valid, or an
+        error."""
         self.expect(commands, replies)
         self._expect_done(commands, replies)
 
@@ -178,17 +181,18 @@ class Connection:
                 raise self.refused(reply, command)
 
     def call(self, *command: bytes | str | int | float) -> Any:
-        """One command's reply. Raises ServerError, naming the command, where it is refused."""
+        """Return the reply to one command. Raises ServerError, naming the command, if it is
+        refused."""
         return self.need([command])[0]
 
     def select(self, db: int) -> None:
-        """Makes `db` the database of the commands that follow."""
+        """Make `db` the database of the commands that follow."""
         if db != self.db:
             self.call("SELECT", db)
             self.db = db
 
     def told(self, seconds: float = 0) -> list[list[Any]]:
-        """What the server has said unasked since this was last called, in order.
+        """Return the messages that the server has sent unasked since the last call, in order.
 
         Where that is nothing, it waits so long for some; no reply may be under way.
         """
@@ -200,7 +204,7 @@ class Connection:
         return told
 
     def refused(self, refusal: Refusal, command: Command) -> ServerError:
-        """What an error reply to `command` means, in one sentence."""
+        """Return the error for an error reply to `command`, in one sentence."""
         return error(str(refusal), command, self.label)
 
     @property
@@ -209,7 +213,7 @@ class Connection:
         return self._replies.patience
 
     def stream(self) -> BufferedReader:
-        """What the server sends from now on, as it comes; nothing is to be received but this.
+        """Return a stream of what the server sends from now on; nothing else may be received then.
 
         Reading raises OSError where nothing comes for as long as `patience`.
         """
@@ -222,8 +226,7 @@ class Connection:
         self._replies.source.close()
 
     def _expect_let_in(self, refusals: Iterable[str]) -> None:
-        """Raises ServerError where the server lets nobody in yet, or not without a password, or
-        not with this one."""
+        """Raise ServerError if the server is not ready, or wants a password, or another one."""
         loading = ""
         for told in refusals:
             if told.startswith(NO_LOGIN):
@@ -273,5 +276,5 @@ def _fits_or_refuses(command: Command, reply: Any) -> bool:
 
 
 def packed(commands: Iterable[Command]) -> bytes:
-    """Commands, one after the other."""
+    """Return commands packed, one after the other."""
     return b"".join(map(pack, commands))

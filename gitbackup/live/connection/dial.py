@@ -46,7 +46,8 @@ class NoTls(ServerError):
 
 
 def dial(address: Address) -> Connection:
-    """One connection, logged in. Raises ServerError, saying what to do, where there is none."""
+    """Return a new connection, logged in. Raises ServerError, saying what to do, if there is
+    none."""
     wire = Connection(BulkParser(_connected(address)), address.label, _host(address))
     wire.read_only = address.read_only
     try:
@@ -62,7 +63,7 @@ def dial(address: Address) -> Connection:
 
 
 def _other_tongue(address: Address) -> str | None:
-    """Why a server does not answer that takes connections, where that is for TLS."""
+    """Return why a server that accepts connections does not answer, if TLS is the reason."""
     from gitbackup.live.connection import tls  # here and below: ssl takes as long as to dial
 
     if not address.is_secure:
@@ -75,7 +76,7 @@ def _other_tongue(address: Address) -> str | None:
 
 
 def _connected(address: Address) -> socket.socket:
-    """A socket that nothing was said on. Raises ServerError where there is none."""
+    """Return a connected socket on which nothing was sent. Raises ServerError if there is none."""
     try:
         return _opened(address)
     except (OSError, ValueError, OverflowError) as error:
@@ -98,7 +99,7 @@ def _connected(address: Address) -> socket.socket:
 def _opened(address: Address) -> socket.socket:
     """Return a socket that is connected, and speaks TLS where the address says so.
 
-    Raises OSError where nobody answers, ValueError or OverflowError for what is no place.
+    Raises OSError if nobody answers, ValueError or OverflowError for what is no place.
     """
     options = DEFAULTS | address.options
     source = _plain(address, options["socket_connect_timeout"])
@@ -145,13 +146,13 @@ def _host(address: Address) -> str:
 
 
 def _at(address: Address, probe: Callable[[str, int], bool]) -> bool:
-    """What a probe tells of the port that the server is at."""
+    """Return what a probe finds out about the server's port."""
     port = address.options.get("port", USUAL_PORT)
     return "path" not in address.options and probe(_host(address), port)
 
 
 def _greet(connection: Connection, address: Address) -> bool:
-    """Logs in, and agrees on the protocol; tells whether it is RESP3.
+    """Log in, and agree on the protocol; return whether it is RESP3.
 
     Where the server does not know HELLO and the URL does not name a protocol, it is RESP2.
     """
@@ -172,7 +173,7 @@ def _greet(connection: Connection, address: Address) -> bool:
 
 
 def _login(address: Address) -> Command:
-    """The words that log in; none where the address has neither user nor password."""
+    """Return the words that log in; empty if the address has neither user nor password."""
     user, password = (address.options.get(name) or "" for name in ("username", "password"))
     return ("AUTH", user or "default", password) if user or password else ()
 
@@ -191,14 +192,15 @@ def protocol(address: Address) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """What the system said."""
+    """Return the system's own words for an error."""
     if isinstance(error, TimeoutError):
         return "Timeout connecting to server"
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def hello(connection: Connection) -> dict[str, Any]:
-    """HELLO is open to every user; only very old or odd servers do not know it."""
+    """Return the reply to HELLO, which every user may send; only very old or odd servers do not
+    know it."""
     (reply,) = connection.ask([("HELLO",)])
     if not isinstance(reply, Refusal):
         return mapping(reply)

@@ -65,7 +65,7 @@ class Redirected(ServerError):
 
 
 def error(reply: str, command: Command, label: str) -> ServerError:
-    """What `explain` says, as the error that it is."""
+    """Return what `explain` says, as an error of the right class."""
     kind = ServerError
     if is_redirect(reply):
         return _redirected(reply, explain(reply, command, label))
@@ -77,13 +77,14 @@ def error(reply: str, command: Command, label: str) -> ServerError:
 
 
 def is_unknown(reply: str) -> bool:
-    """Whether the server does not have the command, or a proxy before it does not pass it on."""
+    """Return whether the server does not have the command, or a proxy before it does not pass it
+    on."""
     told = reply.lower()
     return any(words in told for words in UNKNOWN)
 
 
 def is_redirect(reply: str) -> bool:
-    """Whether another node of the cluster has the key, or this one has it at another time."""
+    """Return whether another node of the cluster has the key, or this one will have it later."""
     return reply.partition(" ")[0] in REDIRECTS
 
 
@@ -96,23 +97,23 @@ def _redirected(reply: str, sentence: str) -> Redirected:
 
 
 def is_out_of_range(reply: str) -> bool:
-    """Whether the server does not have the database that it is to select."""
+    """Return whether the server does not have the database that was to be selected."""
     return any(words in reply.lower() for words in OUT_OF_RANGE)
 
 
 def forbids(reply: str) -> bool:
-    """Whether it is the user's rights that a command is refused for."""
+    """Return whether a command was refused because of the user's rights."""
     return reply.startswith("NOPERM") or "no permission" in reply.lower()
 
 
 def forbids_key(reply: str) -> bool:
-    """Whether these are not for a key; else they are not for the command."""
+    """Return whether it is the rights to a key that are missing, and not those to the command."""
     before = reply.lower().partition("key")[0]
     return forbids(reply) and before != reply.lower() and "command" not in before
 
 
 def forbids_command(reply: str) -> bool:
-    """Whether the user may not run the command at all."""
+    """Return whether the user may not run the command at all."""
     return forbids(reply) and not forbids_key(reply)
 
 
@@ -122,7 +123,7 @@ def right(command: str) -> str:
 
 
 def lacking(names: Sequence[str], label: str) -> str:
-    """What is said of commands that a user may not run."""
+    """Return the message about commands that a user may not run."""
     grants = " ".join(map(right, names))
     them = "it" if len(names) == 1 else "them"
     return (
@@ -132,7 +133,7 @@ def lacking(names: Sequence[str], label: str) -> str:
 
 
 def keys_forbidden(keys: Sequence[bytes], label: str) -> str:
-    """What is said, before anything is written, of keys that a user may not write."""
+    """Return the message, before anything is written, about keys that a user may not write."""
     named = [repr(codec.text(key)[:LONGEST]) for key in keys[:NAMED]]
     named += [f"{len(keys) - NAMED:,} more"] if len(keys) > NAMED else []
     what = "the key" if len(keys) == 1 else "the keys"
@@ -148,7 +149,7 @@ def _joined(words: Sequence[str]) -> str:
 
 
 def explain(reply: str, command: Command, label: str) -> str:
-    """What the error `reply` to `command` from the server at `label` means.
+    """Return the meaning of the error `reply` to `command` from the server at `label`.
 
     Neither values nor passwords are ever part of it.
     """
@@ -177,13 +178,13 @@ def _permission(reply: str, command: Command, label: str) -> str:
 
 
 def name_of(command: Command) -> str:
-    """The command's own words: `GET`, `XINFO STREAM`."""
+    """Return the command's name: `GET`, `XINFO STREAM`."""
     first = str(command[0]).upper()
     two = first in FAMILIES and len(command) > 1
     return f"{first} {str(command[1]).upper()}" if two else first
 
 
 def _key(command: Command) -> str:
-    """The first word of bytes is the key, in every command that we send."""
+    """Return the key of a command: in every command that we send, its first word of bytes."""
     key = next((word for word in command if isinstance(word, bytes)), None)
     return "" if key is None else f" {codec.text(key)[:LONGEST]!r}"

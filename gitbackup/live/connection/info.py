@@ -9,12 +9,12 @@ NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
 def number(info: Mapping[str, str], name: str) -> int:
-    """A number of INFO; 0 where it has none of that name."""
+    """Return a number of INFO; 0 if it has no such line."""
     told = info.get(name, "0")
     return int(told) if NUMBER.fullmatch(told) else 0
 
 
 def parse_info(text: str) -> dict[str, str]:
-    """The `name:value` lines of an INFO reply."""
+    """Return the `name:value` lines of an INFO reply."""
     lines = (line.partition(":") for line in text.splitlines() if ":" in line)
     return {name: value for name, _, value in lines}

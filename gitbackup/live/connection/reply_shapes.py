@@ -21,7 +21,7 @@ from gitbackup.kinds.shapes import (
 
 
 def fits(command: Command, reply: Any) -> bool:
-    """Whether a reply that is no error can be one to this command."""
+    """Return whether a reply, other than an error, is valid for this command."""
     first = str(command[0]).upper()
     shape = SHAPES.get(first) or SHAPES.get(
         f"{first} {str(command[1]).upper()}" if command[1:] else ""
@@ -35,7 +35,7 @@ def fits(command: Command, reply: Any) -> bool:
 
 
 def is_type(reply: Any) -> bool:
-    """A type's name."""
+    """Return whether a reply is the name of a type."""
     return type(reply) is str and 0 < len(reply) < 100 and reply.isascii() and reply.isprintable()
 
 

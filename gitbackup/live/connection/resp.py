@@ -17,13 +17,14 @@ class CommandTemplate(NamedTuple):
 
 
 def form(before: Sequence[str], after: Sequence[str] = ()) -> CommandTemplate:
-    """The command of the words before the key and those after it."""
+    """Return a template of a command with these words before the key, and those after it."""
     head = b"*%d\r\n" % (len(before) + 1 + len(after))
     return CommandTemplate(head + _arguments(before), _arguments(after))
 
 
 def pattern(*forms: CommandTemplate) -> bytes:
-    """What `%` makes commands about one key of, given its name for each, packed as an argument.
+    """Return a pattern, of which `%` makes commands about one key, given its name for each, packed
+    as an argument.
 
     What asks about one key stands together: then the server has it at hand.
     """
@@ -33,12 +34,12 @@ def pattern(*forms: CommandTemplate) -> bytes:
 
 
 def argument(word: bytes) -> bytes:
-    """A word of a command."""
+    """Return a word of a command, packed."""
     return b"$%d\r\n%b\r\n" % (len(word), word)
 
 
 def packed(words: Sequence[str]) -> bytes:
-    """A whole command."""
+    """Return a command, packed."""
     return b"*%d\r\n" % len(words) + _arguments(words)
 
 

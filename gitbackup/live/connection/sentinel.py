@@ -33,7 +33,7 @@ class _NotFound(ServerError):
 def find(address: Address) -> tuple[Address, Connection]:
     """Return where the primary of the address's service is, and a connection to it, logged in.
 
-    Raises ServerError where no sentinel answers, or none leads to a primary; and where the
+    Raises ServerError if no sentinel answers, or none leads to a primary; and where the
     primary does not let us in.
     """
     if address.sentinels is None:
@@ -51,7 +51,7 @@ def find(address: Address) -> tuple[Address, Connection]:
 def dial_primary(address: Address) -> Connection:
     """Return a connection to a primary that `find` has found.
 
-    Raises ServerError where the server is no longer the primary.
+    Raises ServerError if the server is no longer the primary.
     """
     service = address.sentinels.service if address.sentinels else ""
     try:
@@ -103,7 +103,7 @@ def _primary(address: Address, sentinels: Sentinels, host: str, port: int) -> Ad
 
 
 def _options(given: dict[str, Any], sentinels: Sentinels, host: str, port: int) -> dict[str, Any]:
-    """How a sentinel is connected to: as the server is, but for the login."""
+    """Return how to connect to a sentinel: as to the server, but for the login."""
     soon = {
         name: min(float(given.get(name) or SOON), SOON)
         for name in ("socket_timeout", "socket_connect_timeout")

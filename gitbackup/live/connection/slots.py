@@ -19,7 +19,7 @@ def slot(name: bytes) -> int:
 def beside(name: bytes, start: bytes) -> bytes:
     """Return a name in the slot of `name`: `start`, which begins with that, and four hex digits.
 
-    Raises ValueError where none of these is.
+    Raises ValueError if none of these is.
     """
     if _tag(start):
         return start + b"0000"

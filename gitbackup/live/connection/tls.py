@@ -41,7 +41,7 @@ def secured(plain: socket.socket, host: str, options: Mapping[str, Any]) -> sock
     """Return a socket that speaks TLS through a connected one, whose patience it has after the
     handshake.
 
-    Raises OSError where the other end does not, or is not whom it should be, UsageError for options
+    Raises OSError if the other end does not, or is not whom it should be, UsageError for options
     that make no sense.
     """
     try:
@@ -75,7 +75,8 @@ def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
 
 
 def options(access: Access) -> dict[str, Any]:
-    """What secured() is given. Raises UsageError for files that are none of theirs."""
+    """Return the options for `secured()`. Raises UsageError for files that are not what they should
+    be."""
     _expect_sound(access)
     made: dict[str, Any] = {"sni": access.sni}
     files = {
@@ -157,7 +158,7 @@ def _no_password() -> str:
 def meaning(
     error: BaseException | None, label: str, host: str, authorities: str | None = None
 ) -> str | None:
-    """What an error of TLS, or one that came of it, means; None for any other.
+    """Return what an error of TLS, or a consequence of one, means; None for any other.
 
     `authorities` is the file of certificates that the server's is to be signed by.
     """
@@ -224,8 +225,8 @@ def _certificates(file: str | None) -> Sequence[Mapping[str, object]]:
 
 
 def first_word(source: socket.socket, label: str) -> str | None:
-    """What a server means that was told nothing, if that is an error: by TLS 1.3 it says only so
-    that it does not accept our certificate."""
+    """Return the error that a server sends right after the handshake, if any: in TLS 1.3 this is
+    how it refuses our certificate."""
     try:
         source.settimeout(AT_ONCE)
         source.recv(1)
@@ -235,7 +236,7 @@ def first_word(source: socket.socket, label: str) -> str | None:
 
 
 def is_plain(host: str, port: int) -> bool:
-    """Whether a server at that port answers in plain words."""
+    """Return whether a server at that port answers without TLS."""
     with suppress(OSError), closing(socket.create_connection((host, port), AT_ONCE)) as probe:
         probe.sendall(b"PING\r\n")
         return probe.recv(1) in (b"+", b"-")
@@ -243,7 +244,7 @@ def is_plain(host: str, port: int) -> bool:
 
 
 def is_secure(host: str, port: int) -> bool:
-    """Whether a server at that port speaks TLS, whoever it is."""
+    """Return whether a server at that port speaks TLS, whoever it is."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:

@@ -38,9 +38,9 @@ class Saved(NamedTuple):
 
 
 def save(server: Server, path: Path | None, progress: Progress) -> Saved:
-    """Has the server save now, and waits until it has.
+    """Have the server save now, and wait until it has.
 
-    `path` is its file's, where it is not to be asked. Raises ServerError where the save fails,
+    `path` is its file's, where it is not to be asked. Raises ServerError if the save fails,
     or the user may not have it.
     """
     with closing(server.dial()) as connection:
@@ -57,8 +57,8 @@ def save(server: Server, path: Path | None, progress: Progress) -> Saved:
 
 
 def _begin(connection: Connection) -> tuple[str, int]:
-    """Begins a save when none is under way; when the last one was, and this one is, in seconds
-    by the server's clock."""
+    """Begin a save once none is under way; return the time of the last one as INFO has it, and the
+    time of this one in seconds by the server's clock."""
     patience = _Patience(connection)
     while True:
         info, now = _info(connection), keyspace.clock(connection) // 1000
@@ -97,13 +97,13 @@ class _Patience:
 
 
 def _busy(info: dict[str, str]) -> bool:
-    """Whether the server has a child at work, or is about to have one."""
+    """Return whether the server has a child at work, or is about to have one."""
     names = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
     return any(info.get(name, "0") != "0" for name in names)
 
 
 def _await_end(connection: Connection, progress: Progress) -> dict[str, str]:
-    """Waits while a save is under way; what the server says of it then."""
+    """Wait while a save is under way; return INFO as it is then."""
     info, done, patience = _info(connection), 0, _Patience(connection)
     progress.start("saving", number(info, "current_save_keys_total") or None)
     try:

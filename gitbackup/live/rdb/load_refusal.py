@@ -116,7 +116,7 @@ def refused_by_all(
 
 
 def _names(refusals: Sequence[LoadRefusal]) -> list[str]:
-    """The programs' names; their versions, too, where two have one name."""
+    """Return the programs' names, with their versions if two have one name."""
     names = [each.program.name for each in refusals]
     return [
         name if names.count(name) == 1 else f"{name} {each.version}"

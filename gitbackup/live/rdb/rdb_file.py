@@ -47,9 +47,9 @@ INTEGERS = {0xC0: "<b", 0xC1: "<h", 0xC2: "<i"}
 
 
 def look(path: Path) -> RdbFile:
-    """What the head of the file at `path` tells.
+    """Return what the head of the file at `path` says.
 
-    Raises Damaged where it is no RDB file, or is cut off, as its last byte tells; UsageError
+    Raises Damaged if it is no RDB file, or is cut off, as its last byte tells; UsageError
     where there is none.
     """
     with _open(path) as file:
@@ -57,9 +57,9 @@ def look(path: Path) -> RdbFile:
 
 
 def check(path: Path) -> bool:
-    """Reads the whole file; False where the server that wrote it left no checksum.
+    """Read the whole file; return False if the server that wrote it left no checksum.
 
-    Raises Damaged where it is not whole, or its checksum is not that of its bytes.
+    Raises Damaged if it is not whole, or its checksum is not that of its bytes.
     """
     with _open(path) as file:
         found = _look(path, file)
@@ -79,7 +79,7 @@ def check(path: Path) -> bool:
 
 @contextmanager
 def as_loaded(file: RdbFile) -> Iterator[Path]:
-    """The file as a server loads it: the same one, or else a copy that goes with the context.
+    """Yield the file as a server loads it: the same one, or a temporary copy.
 
     A server takes no line before the data, and may write to an append-only file.
     """
@@ -94,9 +94,9 @@ def as_loaded(file: RdbFile) -> Iterator[Path]:
 
 
 def module_encoding(path: Path, name: str) -> int | None:
-    """The version in which the file encodes the data of a module's type of this name.
+    """Return the version in which the file encodes the data of the module type of this name.
 
-    None where the file has no such data. A type is a number in it: nine characters of six bits,
+    None if the file has no such data. A type is a number in it: nine characters of six bits,
     and the version in ten.
     """
     if len(name) != 9 or not set(name) <= set(CHARACTERS):
@@ -155,7 +155,7 @@ def _look(path: Path, file: BinaryIO) -> RdbFile:
 
 
 def _end(file: BinaryIO, size: int, announced: re.Match[bytes] | None) -> int:
-    """Where the data end, as far as what announced them tells; -1 where more were announced."""
+    """Return where the data end; -1 if that is not where the line before them announced it."""
     if announced and announced[2]:
         end = announced.end() + int(announced[2])
         return end if end == size else -1
@@ -178,7 +178,7 @@ def _server(facts: dict[str, str]) -> str:
 
 
 def _facts(data: bytes) -> Iterator[tuple[str, str]]:
-    """The pairs of names and values at the head; up to the first that is of another sort."""
+    """Yield the pairs of names and values at the head, up to the first part of another kind."""
     at = 0
     while data[at : at + 1] == bytes([FACT]):
         try:
@@ -190,7 +190,7 @@ def _facts(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
-    """A short text, or an integer as text, and where what follows it begins.
+    """Return a short text, or an integer as text, and where what follows it begins.
 
     Raises LookupError or struct.error for what is longer, compressed, or not all there.
     """

@@ -66,7 +66,7 @@ class RdbServer:
     _plain: Server
 
     def living(self, db: int) -> int:
-        """How many keys of a database have not expired by now."""
+        """Return how many keys of a database have not expired by now."""
         if not self.expiring.get(db):
             return self.keys.get(db, 0)
         with closing(self._plain.dial()) as connection:
@@ -74,7 +74,7 @@ class RdbServer:
             return len(set(chain.from_iterable(scanned(connection))))
 
     def drop_expired(self) -> None:
-        """Removes what had expired before the file was written.
+        """Remove what had expired before the file was written.
 
         A primary drops that by and by, and until then shows it to nobody.
         """
@@ -100,7 +100,7 @@ def _forget_keys(connection: Connection, names: list[bytes], moment: int) -> Non
 def _forget_fields(
     connection: Connection, reader: KeyReader, db: int, moment: int, server: Abilities
 ) -> None:
-    """Removes the parts of keys that had expired at that moment, in milliseconds since 1970."""
+    """Remove the parts of keys that had expired at that moment, in milliseconds since 1970."""
     for name, found in reader.entries(db, reader.names(db)):
         if not found or "field_expires_at" not in found:
             continue
@@ -120,10 +120,10 @@ def _forget_fields(
 def load(
     path: Path, program: Path | None = None, modules: Sequence[Path] = ()
 ) -> Iterator[RdbServer]:
-    """Loads a file that is whole into the server `program`, or the first here that takes it.
+    """Load a whole file into the server `program`, or into the first one here that can load it.
 
     The server loads `modules` before. It has no stream counters if the file has none, for then it
-    makes them up. Raises ServerError where none takes the file.
+    makes them up. Raises ServerError if none takes the file.
     """
     file = rdb_file.look(path)
     with ExitStack() as opened:
@@ -145,8 +145,8 @@ def load(
 def _start(
     opened: ExitStack, file: RdbFile, programs: Sequence[Path], modules: Sequence[Path]
 ) -> EmbeddedServer:
-    """The first of these servers that loads the file. Raises ServerError, which tells why each
-    of them does not. If one gets stuck at it, no others are tried, which may do the same."""
+    """Return the first of these servers that loads the file. Raises ServerError, which says why
+    each of them does not. If one gets stuck, no others are tried, for they may, too."""
     data = opened.enter_context(rdb_file.as_loaded(file))
     refusals: list[LoadRefusal] = []
     for program in programs:
@@ -162,7 +162,7 @@ def _start(
 
 
 def _counts(connection: Connection) -> dict[int, dict[str, int]]:
-    """What INFO counts in each database."""
+    """Return the numbers of keys that INFO has for each database."""
     found = parse_info(connection.call("INFO", "keyspace")).items()
     return {int(name.removeprefix("db")): _numbers(told) for name, told in found}
 
@@ -174,7 +174,7 @@ def _numbers(told: str) -> dict[str, int]:
 
 
 def _shows_expired(connection: Connection) -> bool:
-    """Has a Valkey show what has expired; False where the server knows no such mode.
+    """Make a Valkey show what has expired; return False if the server knows no such mode.
 
     In that mode it drops nothing, so it need not be a replica any longer.
     """
@@ -186,7 +186,7 @@ def _shows_expired(connection: Connection) -> bool:
 
 
 def _importing(server: Server) -> Server:
-    """The server, each of whose connections is the source of an import."""
+    """Return the server, each of whose connections counts as the source of an import."""
 
     def dial() -> Connection:
         connection = server.dial()

@@ -52,11 +52,11 @@ class LoadedRdb(Protocol):
     def hides(self) -> bool: ...
 
     def living(self, db: int) -> int:
-        """How many keys of a database have not expired by now."""
+        """Return how many keys of a database have not expired by now."""
         ...
 
     def drop_expired(self) -> None:
-        """Removes what had expired before the file was written."""
+        """Remove what had expired before the file was written."""
         ...
 
 
@@ -176,7 +176,7 @@ class _Loaded(Cluster[Server]):
         self.nodes, self.owners = nodes, owners
 
     def look(self) -> None:
-        """The nodes stay those that they are."""
+        """Do nothing: the nodes stay the same."""
 
 
 def _as_cluster(parts: Mapping[str, RdbServer], owners: list[str]) -> Server:

@@ -45,9 +45,9 @@ MEANINGS = {
 
 
 def fetch(server: Server, file: BinaryIO, progress: Progress) -> None:
-    """Writes the server's data, as they are now, to `file`.
+    """Write the server's data, as they are now, to `file`.
 
-    Raises ServerError where the server refuses, goes away in the middle, or stays silent.
+    Raises ServerError if the server refuses, goes away in the middle, or stays silent.
     """
     with closing(server.dial()) as connection:
         most = _most(connection)
@@ -65,7 +65,8 @@ def _most(connection: Connection) -> int | None:
 
 
 def _introduction(server: Server) -> list[Command]:
-    """What a replica says of itself: that it knows marks, and wants no writes afterwards.
+    """Return what a replica says of itself: that it understands marks, and wants no writes
+    afterwards.
 
     Valkey writes for the version of its replica, and fails where that cannot hold all: ours
     is as new as the server.
@@ -75,7 +76,7 @@ def _introduction(server: Server) -> list[Command]:
 
 
 def _agree(connection: Connection, stream: BufferedReader, label: str) -> bytes:
-    """The line that announces the file, without its dollar sign."""
+    """Return the line that announces the file, without its dollar sign."""
     until = time.monotonic() + TIMEOUTS * connection.patience
     connection.send([("PSYNC", "?", -1)])
     line = _line(stream, label, until)
@@ -103,9 +104,9 @@ def _refusal(said: str, label: str) -> str:
 
 
 def _line(stream: BufferedReader, label: str, until: float) -> bytes:
-    """The next line that says something; a line break alone says that the server lives.
+    """Return the next line that is not empty; an empty one only says that the server is alive.
 
-    Empty where the server goes away, or the line does not end. Raises ServerError where there is
+    Empty where the server goes away, or the line does not end. Raises ServerError if there is
     none by then, a time of our monotonic clock.
     """
     line = b""
@@ -142,7 +143,7 @@ class _Counted:
         self._most = most
 
     def expect(self, size: int) -> None:
-        """Raises ServerError where a file of so many bytes cannot be one of the server's data."""
+        """Raise ServerError if a file of so many bytes cannot be one of the server's data."""
         if self._most is not None and size > self._most:
             raise ServerError(
                 f"the server at {self._label} sends an RDB file without end: {size:,} bytes, which"
@@ -150,7 +151,7 @@ class _Counted:
             )
 
     def read(self, most: int = CHUNK) -> bytes:
-        """What comes next; ServerError where nothing does, or too slowly."""
+        """Return the next bytes. Raises ServerError if none come, or too slowly."""
         began = time.monotonic()
         try:
             data = self._stream.read1(min(most, CHUNK))
@@ -191,7 +192,7 @@ def _exactly(counted: _Counted, left: int) -> None:
 
 
 def _until(counted: _Counted, mark: bytes) -> None:
-    """Up to the mark, which the file does not hold: forty random digits."""
+    """Yield the data up to the mark, forty random digits that the file does not contain."""
     held = b""
     while True:
         held += counted.read()

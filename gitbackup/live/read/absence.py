@@ -44,7 +44,8 @@ def _those(server: Server, db: int, keys: Iterable[bytes], exist: bool) -> Itera
 
 
 def _by_type(connection: Connection, keys: Sequence[bytes], exist: bool) -> Iterator[bytes]:
-    """The right to ask for a type is one that reading takes."""
+    """Yield the keys by asking for types, since the right to TYPE is one that reading needs
+    anyway."""
     asked: list[Command] = [("TYPE", key) for key in keys]
     types = connection.need(asked)
     return (key for key, type_ in zip(keys, types, strict=True) if (type_ != "none") == exist)

@@ -84,9 +84,9 @@ def _exclude() -> str:
 
 
 def _rounds(connection: Connection, key: bytes, kind: Kind, server: Abilities) -> WholeEntry | None:
-    """Return None where the key has become another type.
+    """Return None if the key has become another type.
 
-    Raises Incomplete where the rounds do not make a value.
+    Raises Incomplete if the rounds do not make a value.
     """
     reading, type_ = kind.read(key, server), kind.name
     (moment,) = expiry.moments(connection, [key], server)
@@ -129,7 +129,7 @@ def _checked(
 
 
 def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
-    """Return the entry with its expiry, in milliseconds since 1970; None where the key is gone,
+    """Return the entry with its expiry, in milliseconds since 1970; None if the key is gone,
     RetryAlone where its type is another."""
     entry = made.entry if isinstance(made, Settled) else made
     if entry is None or moment == expiry.GONE:
@@ -154,7 +154,8 @@ def outcome(type_: str, reading: Reading, values: list[Any], moment: int) -> Out
 
 
 def refused(connection: Connection, commands: Iterable[Command], replies: list[Any]) -> bool:
-    """True where the key has become another type, or gone; any other refusal is an error."""
+    """Return True if the key is of another type now, or gone; raise the error of any other
+    refusal."""
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, Refusal):
             if str(reply).startswith(OTHERS):

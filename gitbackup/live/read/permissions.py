@@ -111,10 +111,10 @@ def least(verb: Verb, server: Abilities, known: Collection[str] = ()) -> list[st
 
 
 def begin(connection: Connection, key: bytes) -> tuple[list[str], bool]:
-    """Begins a transaction that nobody is going to end.
+    """Begin a transaction that nobody is going to end.
 
     Returns which commands of those that every transaction takes the user may not run, and
-    whether it has begun. Raises ServerError where the server does not know one.
+    whether it has begun. Raises ServerError if the server does not know one.
     """
     commands: list[Command] = [("WATCH", key), ("MULTI",), ("EXEC",), ("MULTI",)]
     replies = connection.ask(commands)
@@ -130,7 +130,7 @@ def begin(connection: Connection, key: bytes) -> tuple[list[str], bool]:
 
 
 def reading(key: bytes, server: Abilities) -> Iterator[Command]:
-    """What is asked of a server that has every type."""
+    """Yield the commands that reading sends to a server that has every type."""
     yield "SCAN", "0", "COUNT", 1
     yield "SELECT", 0
     yield "TYPE", key
@@ -143,13 +143,13 @@ def reading(key: bytes, server: Abilities) -> Iterator[Command]:
 
 
 def _searching(server: Server, name: bytes) -> Iterator[Command]:
-    """What is asked of search indexes, if the server has any."""
+    """Yield the commands that read search indexes, if the server has any."""
     if has_search(server):
         yield from (LIST, *search_index.ask(name))
 
 
 def _indexing(server: Server, name: bytes) -> Iterator[Command]:
-    """What changes a search index."""
+    """Yield the commands that change a search index."""
     if has_search(server):
         yield "FT.CREATE", name, "SCHEMA", "a", "TEXT"
         yield "FT.ALTER", name, "SCHEMA", "ADD", "a", "TEXT"

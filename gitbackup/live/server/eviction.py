@@ -21,7 +21,7 @@ class Tally(NamedTuple):
 
 
 def tally(connection: Connection) -> Tally | None:
-    """Return the tally; None where the user may not ask."""
+    """Return the tally; None if the user may not ask."""
     stats, keyspace = connection.ask([("INFO", "stats"), ("INFO", "keyspace")])
     if isinstance(stats, Refusal) or isinstance(keyspace, Refusal):
         return None
@@ -31,8 +31,7 @@ def tally(connection: Connection) -> Tally | None:
 
 
 def tally_of(server: Server) -> Tally | None:
-    """Return the tally of a server, or of all nodes of a cluster; None where the user may not
-    ask."""
+    """Return the tally of a server, or of all nodes of a cluster; None if the user may not ask."""
     evicted, keys = 0, Counter[int]()
     for node in server.nodes.values():
         with closing(node.dial()) as connection:
@@ -45,5 +44,5 @@ def tally_of(server: Server) -> Tally | None:
 
 
 def _keys(told: str) -> int:
-    """The first of what INFO tells of a database: `keys=5,expires=0,avg_ttl=0`."""
+    """Return how many keys a line of INFO counts in a database: `keys=5,expires=0,avg_ttl=0`."""
     return number({"keys": told.partition(",")[0].removeprefix("keys=")}, "keys")

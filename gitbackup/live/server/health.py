@@ -32,7 +32,7 @@ SETTINGS = (
 class Health:
     """A server's own words about itself.
 
-    `info` and `config` are empty where they are refused; then `no_info` and `no_config` tell
+    `info` and `config` are empty if they are refused; then `no_info` and `no_config` tell
     why, in a sentence. `managed` tells whether there is no CONFIG at all, as in services.
     `redis_cli` is how to call it for this server. `password` tells whether we gave one. `home` is
     where its files are, if it runs on this machine and tells its folder.
@@ -54,7 +54,7 @@ class Health:
 
     @property
     def append_only(self) -> bool | None:
-        """Whether it writes an append-only file; None where nothing tells."""
+        """Whether it writes an append-only file; None if nothing tells."""
         told = self.info.get("aof_enabled", self.config.get("appendonly"))
         return None if told is None else told in ("1", "yes")
 
@@ -65,12 +65,12 @@ class Health:
         return datetime.fromtimestamp(told / 1e6, UTC) if 0 < told < LAST else datetime.now(UTC)
 
     def number(self, name: str) -> int:
-        """A number of INFO; 0 where it has none of that name."""
+        """Return a number of INFO; 0 if it has no such line."""
         return number(self.info, name)
 
 
 def read(server: Server) -> Health:
-    """Asks a server for all that there is to know."""
+    """Ask a server for all that it tells about itself."""
     with closing(server.dial()) as connection:
         info, no_info = _info(connection)
         config, refusal = _config(connection)
@@ -95,7 +95,8 @@ def _info(connection: Connection) -> tuple[dict[str, str], str]:
 
 
 def _config(connection: Connection) -> tuple[dict[str, str], Refusal | None]:
-    """Each by itself: Redis 6.2 takes but one, and a server may not know them all."""
+    """Return its settings, each asked for by itself: Redis 6.2 takes only one, and some are not
+    known to all."""
     commands = [("CONFIG", "GET", name) for name in SETTINGS]
     found: dict[str, str] = {}
     for reply in connection.ask([*commands]):

@@ -27,7 +27,7 @@ FIELDS_BEFORE_START = 19  # of its `stat`, behind the program's name
 class Home:
     """Where a server of this machine keeps its files.
 
-    `mount` is None where the system does not tell. `files` are those that hold data, as paths
+    `mount` is None if the system does not tell. `files` are those that hold data, as paths
     of ours; there are none where the server is in a container.
     """
 
@@ -37,8 +37,8 @@ class Home:
 
 
 def find(info: Mapping[str, str], config: Mapping[str, str]) -> Home | None:
-    """The home of the server that says this of itself; None where it is not on this machine,
-    or does not tell which folder it works in."""
+    """Return where the server that says this of itself keeps its files; None if it is not on this
+    machine, or does not tell its folder."""
     folder, process = config.get("dir"), _process(info)
     if folder is None or process is None:
         return None
@@ -48,7 +48,7 @@ def find(info: Mapping[str, str], config: Mapping[str, str]) -> Home | None:
 
 
 def _process(info: Mapping[str, str]) -> Path | None:
-    """Its folder below /proc, where there is exactly one that it can be."""
+    """Return the server's folder below /proc; None unless exactly one process can be the server."""
     if not {"process_id", "executable", "uptime_in_seconds"} <= info.keys():
         return None
     program = PurePosixPath(info["executable"]).name[:LONGEST_NAME]
@@ -62,7 +62,7 @@ def _process(info: Mapping[str, str]) -> Path | None:
 
 
 def _processes(program: str) -> Iterator[Path]:
-    """All that run this program."""
+    """Yield all processes that run this program."""
     for process in PROC.glob("[0-9]*"):
         with suppress(OSError):
             if (process / "comm").read_text(errors="replace").rstrip("\n") == program:
@@ -70,7 +70,7 @@ def _processes(program: str) -> Iterator[Path]:
 
 
 def _own_id(process: Path) -> str:
-    """Its id as it knows it itself: the innermost of those that it has."""
+    """Return a process's id as the process itself sees it: the innermost one."""
     with suppress(OSError):
         for line in (process / "status").read_text(errors="replace").splitlines():
             if line.startswith("NSpid:"):
@@ -79,7 +79,7 @@ def _own_id(process: Path) -> str:
 
 
 def _age(process: Path) -> float:
-    """Seconds since it began; as good as never where it is gone."""
+    """Return how many seconds ago a process began; infinity if it is gone."""
     with suppress(OSError, IndexError, ValueError):
         told = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
         began = int(told[FIELDS_BEFORE_START]) / os.sysconf("SC_CLK_TCK")
@@ -94,7 +94,8 @@ def _mount(process: Path, folder: str) -> Mount | None:
 
 
 def _files(folder: Path, config: Mapping[str, str]) -> list[Path]:
-    """Its RDB file and its append-only files, as far as they are there and can be seen."""
+    """Return the server's RDB file and its append-only files, as far as they exist and can be
+    seen."""
     names = [config.get(name) for name in ("dbfilename", "appendfilename", "appenddirname")]
     found = []
     for name in filter(None, names):

@@ -41,7 +41,8 @@ class LibraryChange(NamedTuple):
 
 
 def databases(connection: Connection) -> list[int]:
-    """The numbers of the databases that hold keys; by trying each where INFO is not permitted."""
+    """Return the numbers of the databases that hold keys; each is tried if INFO is not
+    permitted."""
     (info,) = connection.ask([("INFO", "keyspace")])
     if isinstance(info, Refusal):
         return _tried(connection)
@@ -49,7 +50,7 @@ def databases(connection: Connection) -> list[int]:
 
 
 def numbers(info: Iterable[str]) -> Iterator[int]:
-    """The databases among the names that INFO keyspace tells."""
+    """Return the numbers of the databases in the lines of INFO keyspace."""
     found = (codec.whole_number(name[2:]) for name in info if name[:2] == "db")
     return (number for number in found if number is not None)
 
@@ -91,7 +92,7 @@ def keys_alone() -> str:
 
 
 def libraries(connection: Connection, server: Abilities) -> list[Library] | None:
-    """The function libraries in order of name; None where the user may not list them."""
+    """Return the function libraries in order of name; None if the user may not list them."""
     if not server.functions:
         return []
     (listed,) = connection.ask([LIST])
@@ -99,7 +100,7 @@ def libraries(connection: Connection, server: Abilities) -> list[Library] | None
 
 
 def libraries_of(server: Server) -> tuple[list[Library] | None, list[str]]:
-    """The function libraries of a server, None where the user may not list them.
+    """Return the function libraries of a server, None if the user may not list them.
 
     Of a cluster these are those of all nodes, each as the first node has it; and the names of those
     that not all nodes have alike.
@@ -118,12 +119,12 @@ def libraries_of(server: Server) -> tuple[list[Library] | None, list[str]]:
 
 
 def sources(listed: Iterable[Library]) -> dict[str, str]:
-    """Libraries and their sources, as stored."""
+    """Return the sources of libraries by name, as stored."""
     return {one.name: codec.strict(one.source) for one in listed}
 
 
 def told(listed: Iterable[Any]) -> list[Library]:
-    """What FUNCTION LIST has said."""
+    """Return the libraries in a reply to FUNCTION LIST."""
     found = [mapping(library) for library in listed]
     return sorted(Library(one["library_name"], one["engine"], one["library_code"]) for one in found)
 
@@ -138,7 +139,7 @@ def _unlisted(connection: Connection, refusal: Refusal) -> list[Library] | None:
 
 
 def clock(connection: Connection) -> int:
-    """The server's own time in milliseconds since 1970; ours where the user may not ask."""
+    """Return the server's own time in milliseconds since 1970; ours if the user may not ask."""
     (reply,) = connection.ask([("TIME",)])
     if isinstance(reply, Refusal):
         return time.time_ns() // 1_000_000
@@ -146,7 +147,7 @@ def clock(connection: Connection) -> int:
 
 
 def run_id(connection: Connection) -> str:
-    """Return what names this run of the server; empty where the user may not ask."""
+    """Return what names this run of the server; empty if the user may not ask."""
     (reply,) = connection.ask([("INFO", "server")])
     return "" if isinstance(reply, Refusal) else parse_info(reply).get("run_id", "")
 
@@ -160,7 +161,7 @@ def milliseconds(reply: Any) -> int:
 def change_libraries(
     connection: Connection, changes: Iterable[LibraryChange], seen: Mapping[str, str]
 ) -> dict[str, str] | None:
-    """Changes libraries in one transaction; tells which were refused, and why.
+    """Change libraries in one transaction; return which were refused, and why.
 
     `seen` are the sources of all libraries, as stored, that the changes are drawn from. Nobody
     can WATCH libraries: the transaction lists them itself, and where they are others by then,
@@ -188,7 +189,7 @@ def change_libraries(
 
 
 def _undo(connection: Connection, changes: list[LibraryChange], there: Mapping[str, str]) -> None:
-    """Makes the changed libraries those that were there."""
+    """Give the changed libraries their previous sources again."""
     gone = [change.name for change in changes if change.name in there]
     commands: list[Command] = [("FUNCTION", "DELETE", change.name) for change in changes]
     commands += [_load(there[name]) for name in gone]
@@ -200,7 +201,7 @@ def _undo(connection: Connection, changes: list[LibraryChange], there: Mapping[s
 
 
 def _put_back(connection: Connection, change: LibraryChange) -> str:
-    """Loads what a change has deleted; what to say of it."""
+    """Load the library that a change has deleted; return what to add to the message about it."""
     if change.before is None:
         return ""
     (reply,) = connection.ask([_load(change.before)])
@@ -212,7 +213,7 @@ def _put_back(connection: Connection, change: LibraryChange) -> str:
 
 
 def changing(changes: Iterable[LibraryChange]) -> list[Command]:
-    """The commands that change libraries: all that goes, then all that comes."""
+    """Return the commands that change libraries: first those that delete, then those that load."""
     ordered = [*changes]
     going: list[Command] = [("FUNCTION", "DELETE", c.name) for c in ordered if c.before is not None]
     return going + [_load(change.after) for change in ordered if change.after is not None]

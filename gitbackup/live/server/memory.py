@@ -25,7 +25,8 @@ class Memory(NamedTuple):
 
 
 def room(server: Server) -> Memory | None:
-    """None where there is no limit, or the user may not ask.
+    """Return how much memory is free, and whether keys are evicted; None if there is no limit, or
+    the user may not ask.
 
     Of a cluster, the bytes of all nodes together; it lets keys go if one of them does.
     """
@@ -45,8 +46,8 @@ def _room_at(connection: Connection) -> Memory | None:
 
 
 def may_evict(server: Server) -> bool:
-    """Whether the server, or a node of the cluster, makes room for new keys by removing others, as
-    far as is known."""
+    """Return whether the server, or a node of the cluster, evicts keys to make room, as far as is
+    known."""
     for node in server.nodes.values():
         with closing(node.dial()) as connection:
             if _may_evict(connection):

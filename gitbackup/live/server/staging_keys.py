@@ -16,7 +16,7 @@ MINUTES = 60  # after which a value that its builder left behind goes away by it
 
 
 def name_for(key: bytes, same_slot: bool = False) -> bytes:
-    """A fresh name that begins with the key's own, so that the same rights cover it.
+    """Return a new name that begins with the key's own, so that the same rights cover it.
 
     With `same_slot` it is in the key's slot, so that a cluster renames it.
     """
@@ -27,12 +27,13 @@ def name_for(key: bytes, same_slot: bool = False) -> bytes:
 
 
 def is_ours(name: bytes) -> bool:
-    """Whether `name` looks like one of these: one that is has an expiry too, see `still_ours`."""
+    """Return whether `name` looks like a staging key's; a real one also has an expiry, see
+    `still_ours`."""
     return NAME.search(name) is not None
 
 
 def still_ours(connection: Connection, names: Sequence[bytes]) -> list[bytes]:
-    """Those of `names`, in the wire's database, that are values built aside, in their order.
+    """Return those of `names` that are staging keys in the connection's database, in their order.
 
     They look like it and expire within the hour. Any other key, and one whose expiry the user
     may not ask for, is somebody's own.
@@ -43,7 +44,8 @@ def still_ours(connection: Connection, names: Sequence[bytes]) -> list[bytes]:
 
 
 def still_ours_at(name: bytes, expires_at: int, now: int) -> bool:
-    """The same of one name, whose key expires at an instant in milliseconds since 1970."""
+    """Return whether a name is that of a staging key whose expiry is at this instant, in
+    milliseconds since 1970."""
     return is_ours(name) and _is_short(expires_at - now)
 
 

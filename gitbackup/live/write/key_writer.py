@@ -309,13 +309,13 @@ def writes(key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:
 
 
 def single(key: bytes, entry: Entry, server: Abilities) -> Command | None:
-    """The one command that writes the value; None where it takes more."""
+    """Return the one command that writes the value; None if it takes more."""
     first = list(islice(writes(key, entry, server), 2))
     return first[0] if len(first) == 1 else None
 
 
 def is_loaded(entry: Entry, server: Abilities) -> bool:
-    """Whether the server is to load a dump of the value, which it may refuse.
+    """Return whether a value is written as a dump, which the server may refuse to load.
 
     A module may take a dump under the key's own name only: given under another name, or to REPLACE
     what is there, it can end the server. So the key goes first, in the same transaction.
@@ -324,7 +324,7 @@ def is_loaded(entry: Entry, server: Abilities) -> bool:
 
 
 def _load(key: bytes, entry: Entry, server: Abilities) -> Command:
-    """The command that loads an entry, its expiry too."""
+    """Return the command that loads an entry with its expiry."""
     _, _, _, dump = next(writes(key, entry, server))
     until = codec.milliseconds(entry["expires_at"]) if "expires_at" in entry else 0
     return "RESTORE", key, until, dump, "ABSTTL"

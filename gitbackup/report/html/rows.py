@@ -35,7 +35,7 @@ EXPIRIES = (Part.EXPIRY, Part.FIELD_EXPIRY)
 
 
 class Row(NamedTuple):
-    """`before` and `after` are None where there is nothing on that side.
+    """`before` and `after` are None if there is nothing on that side.
 
     A row of a text of several lines has `lines`, as `diff -u` does; a row of a value that
     cannot be shown has a `note`.

@@ -11,7 +11,7 @@ Ranks = Mapping[str, int]
 
 
 def ranks(entry: Entry | None) -> Ranks:
-    """The rank of every member, of those with one score in the order of ZREVRANGE.
+    """Return the rank of every member, members of one score in the order of ZREVRANGE.
 
     Where a score is masked there are none.
     """

@@ -36,7 +36,7 @@ class _Escapes(dict[int, str]):
 
 
 def command_line(command: Iterable[bytes | str | int | float]) -> str:
-    """One line, which says exactly the command's bytes in characters that can be seen."""
+    """Return a line that means exactly the command's bytes, in characters that can be seen."""
     return " ".join(map(_word, command))
 
 

@@ -142,7 +142,7 @@ class History:
 def ancestors(git: Commands, commit: str) -> list[str]:
     """Return some commits before a commit, along first parents, each with another tree.
 
-    Raises Damaged, which says what to do, where the commit itself cannot be read.
+    Raises Damaged, which says what to do, if the commit itself cannot be read.
     """
     words = ("rev-list", "--first-parent", f"--max-count={_LOOKED}", "--format=%H %T", commit)
     result = git.attempt(*words)
@@ -252,7 +252,7 @@ def _listed(git: Commands, *words: str) -> Iterator[Record]:
 def revisions(git: Commands, selection: Selection) -> list[str]:
     """Return the revisions and ranges of a person, by the ids of their commits.
 
-    Raises UsageError where there is none such.
+    Raises UsageError if there is none such.
     """
     return [word for named in selection.revisions for word in _ends(git, named)]
 
@@ -283,7 +283,7 @@ def _options(selection: Selection) -> Iterator[str]:
 
 
 def _parts(stream: IO[bytes], mark: bytes) -> Iterator[list[bytes]]:
-    """What stands before each mark, as many at a time as have come."""
+    """Yield the parts before each mark, as many at a time as have arrived."""
     left = _Words()
     while chunk := os.read(stream.fileno(), _CHUNK):  # what is there, without waiting for more
         looked = max(0, len(left.data) - len(mark) + 1)

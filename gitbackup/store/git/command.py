@@ -210,7 +210,7 @@ def text(data: bytes) -> str:
 
 @contextmanager
 def file_errors(doing: str) -> Iterator[None]:
-    """Turns the system's errors on our own files into GitbackupError: cannot `doing`, and why."""
+    """Turn the system's errors inside the block into GitbackupError: cannot `doing`, and why."""
     try:
         yield
     except OSError as error:

@@ -29,7 +29,7 @@ def begin(git: Commands) -> None:
 
 
 def add_line(git: Commands, name: str, line: str) -> None:
-    """A line in one of git's files in info/, where it is not there yet."""
+    """Add a line to one of git's files in info/, if it is not there yet."""
     file = git.git_dir / "info" / name
     lines = file.read_text().splitlines() if file.exists() else []
     if line not in lines:

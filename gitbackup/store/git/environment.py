@@ -122,7 +122,7 @@ def protected() -> dict[str, str]:
 
 
 def sudo_user() -> int | None:
-    """Return the user who ran sudo, by number; None where nobody did."""
+    """Return the user who ran sudo, by number; None if nobody did."""
     told = os.environ.get("SUDO_UID", "")
     return int(told) if told.isdecimal() and told.isascii() and len(told) <= _LONGEST_UID else None
 

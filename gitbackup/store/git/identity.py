@@ -24,7 +24,7 @@ def environment(git: Commands) -> dict[str, str]:
 
 
 def signature(git: Commands, role: str, when: datetime | None = None) -> bytes:
-    """`Name <email> seconds zone` of the AUTHOR or the COMMITTER, as git knows them.
+    """Return `Name <email> seconds zone` of the AUTHOR or the COMMITTER, as git has them.
 
     Without `when` it is now, or what the environment tells git.
     """

@@ -47,7 +47,7 @@ def hold(
     """Hold the repository's lock; gives the last holder, where that one or its git was killed.
 
     `name` is that of a lock for work beside which the repository may change. Raises Busy, which
-    says who holds it and `busy`, where it is not free within `wait` seconds, and ReadOnly for a
+    says who holds it and `busy`, if it is not free within `wait` seconds, and ReadOnly for a
     repository that was opened read-only.
     """
     if git.read_only:
@@ -127,7 +127,7 @@ def _write(handle: int, holder: Holder) -> None:
 
 
 def _read(handle: int) -> Holder | None:
-    """Return who holds it, or held it when killed; None where nothing that makes sense is said."""
+    """Return who holds it, or held it when killed; None if nothing that makes sense is said."""
     try:
         os.lseek(handle, 0, os.SEEK_SET)
         told = json.loads(os.read(handle, _LONGEST))
@@ -183,7 +183,7 @@ def sweep(git: Commands, killed: Holder, pattern: str = "**/*.lock", patience: f
 
 
 def _made(file: Path) -> float | None:
-    """When a file was made, or changed since, in Unix time; None where it is gone."""
+    """Return when a file was made or last changed, in Unix time; None if it is gone."""
     try:
         return file.lstat().st_mtime
     except OSError:

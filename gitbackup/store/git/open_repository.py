@@ -26,9 +26,9 @@ _YOUNG = 10.0  # seconds in which a run that has made a folder locks it
 
 
 def find(path: Path) -> Commands | None:
-    """Git in the repository that stands in this very folder, never in one around it.
+    """Return git in the repository of this very folder, never of one around it.
 
-    Raises NoRepository where it is of a kind that we cannot use, or another user's, and
+    Raises NoRepository if it is of a kind that we cannot use, or another user's, and
     GitbackupError where another user's link, in a folder that all write to, leads to it.
     """
     with file_errors("open the data repository"):
@@ -67,14 +67,15 @@ def is_ours(git: Commands) -> bool:
 
 
 def is_blank(git: Commands) -> bool:
-    """Whether it has no ref, as what `git init` makes, or an earlier version that was killed."""
+    """Return whether it has no ref: as `git init` makes it, or an earlier version that was
+    killed."""
     return not git.run("for-each-ref", "--count=1")
 
 
 def make(path: Path, bare: bool) -> Commands:
     """Make the data repository, or adopt one that is there: ours, or one without a commit.
 
-    Raises NoRepository where the folder holds something else, UsageError where a
+    Raises NoRepository if the folder holds something else, UsageError where a
     repository is there that has a work tree and should have none, or the reverse.
     """
     git = find(path) or _initial(path, bare)
@@ -124,7 +125,7 @@ def _fill(git: Commands, bare: bool, target: Path) -> None:
 
 @contextmanager
 def _aside(target: Path) -> Iterator[Path]:
-    """A folder beside the target to make it in."""
+    """Yield a folder beside the target, in which to make it."""
     sweep(target)
     made = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
     try:
@@ -178,7 +179,7 @@ def _is_git_dir(folder: Path) -> bool:
 
 
 def _linked(inner: Path) -> Path:
-    """The `.git` itself, or where it leads when it is a file: a submodule's git directory."""
+    """Return `.git`, or the git directory that it names if it is a file, as in a submodule."""
     if not inner.is_file():
         return inner
     target = os.fsdecode(inner.read_bytes()).removeprefix("gitdir:").strip()

@@ -29,7 +29,7 @@ def is_own(*parts: Path) -> bool:
 
 
 def check(place: Path, *parts: Path) -> None:
-    """Raise NoRepository where a part of the repository is another user's.
+    """Raise NoRepository if a part of the repository is another user's.
 
     `place` is its work tree, or itself where it has none: what `safe.directory` names.
     """

@@ -25,7 +25,7 @@ class Configured:
     _git: Commands
 
     def get(self, name: str) -> str | None:
-        """Return the setting `gitbackup.<name>` of git's config; None where it is not set."""
+        """Return the setting `gitbackup.<name>` of git's config; None if it is not set."""
         return next(reversed(self.get_all(name)), None)
 
     def get_all(self, name: str) -> list[str]:
@@ -38,8 +38,8 @@ class Configured:
         return [v for n, v, scope, _ in found if n == name.lower() and scope == "local"]
 
     def sourced(self) -> list[tuple[str, str, str, str]]:
-        """Every value of ours in git's config, as git takes them in turn: the setting's name in
-        lower case, the value, its scope (`local`, `global`, `system`), and the file."""
+        """Return every value of ours in git's config, in git's order: the setting's name in lower
+        case, the value, its scope (`local`, `global`, `system`), and the file."""
         return sourced(self._git)
 
     def set(self, name: str, value: str) -> None:
@@ -51,20 +51,22 @@ class Configured:
         set_all(self._git, name, values)
 
     def is_trusted(self, name: str) -> bool:
-        """Whether the setting in force is the user's own, and not that of a stranger's repository.
+        """Return whether the setting in force is the user's own, and not from a repository of a
+        stranger.
 
         Where `safe.directory` permits a repository of another user, its settings are that user's.
         """
         return is_trusted(self._git, name)
 
     def config(self) -> dict[str, str]:
-        """Git's whole config here, the user's global one included; names in lower case."""
+        """Return git's whole config here, the user's global one included, by names in lower
+        case."""
         return every(self._git)
 
 
 class ConfigValue(NamedTuple):
-    """A value of git's config: its variable, with section and key in lower case, the value, None
-    where nothing is said, its scope as git names it, and the file that it is in."""
+    """A value of git's config: its variable, with section and key in lower case, the value, None if
+    nothing is said, its scope as git names it, and the file that it is in."""
 
     name: str
     value: str | None
@@ -121,7 +123,8 @@ def stamp(file: Path) -> tuple[int, ...] | None:
 
 
 def get_all(git: Commands, name: str) -> list[str]:
-    """Every value of `gitbackup.<name>`, the repository's own after the user's global ones."""
+    """Return all values of `gitbackup.<name>`: the user's global ones, then the repository's
+    own."""
     variable = _variable(name).lower()
     return [each.value or "" for each in read(git) if each.name == variable]
 
@@ -136,7 +139,7 @@ def is_trusted(git: Commands, name: str) -> bool:
 
 
 def sourced(git: Commands) -> list[tuple[str, str, str, str]]:
-    """Every `gitbackup.*` of git's config: name, value, scope, and the file that it is in."""
+    """Return every `gitbackup.*` in git's config: its name, value, scope and file."""
     return [
         (each.name.partition(".")[2].lower(), each.value or "", each.scope, each.file)
         for each in read(git)
@@ -178,7 +181,7 @@ def local(git: Commands) -> dict[str, str]:
 
 
 def every(git: Commands) -> dict[str, str]:
-    """All that git's config says in the repository, names in lower case; the last value of each.
+    """Return git's whole config for the repository, by names in lower case; the last value of each.
 
     A name without a value is true, as git has it.
     """
@@ -237,7 +240,8 @@ def _quoted(value: str) -> str:
 
 @contextmanager
 def _editing(git: Commands) -> Iterator[Path]:
-    """A copy of the config, that takes its place if all goes well; git's own lock file."""
+    """Yield a copy of the config, which replaces it if the block succeeds. It is git's own lock
+    file."""
     config = git.git_dir / "config"
     draft = config.with_name("config.lock")
     changing = lock.hold(git, "settings.lock", busy="changing the settings of {}")

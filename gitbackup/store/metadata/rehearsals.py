@@ -44,12 +44,12 @@ def compose(rehearsal: Rehearsal) -> str:
 
 
 def parse(note: str) -> Rehearsal | None:
-    """Return the latest rehearsal that a note tells of; None where it tells of none."""
+    """Return the latest rehearsal that a note tells of; None if it tells of none."""
     return max(_rehearsals(note), key=lambda one: one.at, default=None)
 
 
 def _rehearsals(note: str) -> Iterator[Rehearsal]:
-    """One for each line that is one of ours; whatever else somebody wrote there is passed over."""
+    """Yield a rehearsal for each line that is one of ours; other lines are passed over."""
     for line in note.split("\n", _MOST_LINES)[:_MOST_LINES]:
         if not 0 < len(line) <= _LONGEST_LINE:
             continue
@@ -64,7 +64,7 @@ def _rehearsals(note: str) -> Iterator[Rehearsal]:
 
 
 def moment(written: str) -> datetime | None:
-    """Return a date that others wrote, in ISO 8601; None where no calendar has it.
+    """Return a date that others wrote, in ISO 8601; None if no calendar has it.
 
     It can be reckoned with in every time zone: a date near the first or the last year cannot.
     """

@@ -41,13 +41,13 @@ def forget(git: Commands, remote: str) -> None:
 
 
 def commit(git: Commands, ref: str) -> str | None:
-    """Return the commit that a ref is at; None where there is none, or it is at something else."""
+    """Return the commit that a ref is at; None if there is none, or it is at something else."""
     found = git.attempt("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     return None if found.status else found.out.decode("ascii").strip()
 
 
 def read(git: Commands, commit: str) -> bytes | None:
-    """Return what the file holds; None where there is none, or it is larger than any."""
+    """Return what the file holds; None if there is none, or it is larger than any."""
     size = git.attempt("cat-file", "-s", f"{commit}:{FILE}")
     if size.status or int(size.out) > MOST:
         return None
@@ -82,6 +82,6 @@ def move(git: Commands, made: str) -> None:
 
 
 def base(git: Commands, one: str, other: str) -> str | None:
-    """Return the commit that both come from; None where they have none in common."""
+    """Return the commit that both come from; None if they have none in common."""
     found = git.attempt("merge-base", one, other)
     return None if found.status else found.out.decode("ascii").split()[0]

@@ -100,7 +100,7 @@ def _in_folders(git: Commands, paths: Iterable[str]) -> dict[str, object]:
 
 @contextmanager
 def _where_they_stand(git: Commands) -> Iterator[dict[str, str]]:
-    """The environment in which git finds HEAD's attributes where there is no work tree.
+    """Yield the environment in which git finds HEAD's attributes if there is no work tree.
 
     They are in an index then, for an older git knows no other way. Empty where they are not.
     """
@@ -119,7 +119,8 @@ def _where_they_stand(git: Commands) -> Iterator[dict[str, str]]:
 def _told(
     git: Commands, paths: list[str], users: Path | None, where: Mapping[str, str]
 ) -> list[tuple[str, str]]:
-    """Each path that has an attribute that matters, and that; with the user's file, or without.
+    """Return each path that has an attribute which matters, and the attribute; with the user's own
+    file, or without.
 
     A filter comes first.
     """
@@ -140,7 +141,7 @@ def _told(
 
 
 def _harmful(found: dict[str, str]) -> str:
-    """Return the first attribute that changes bytes, as one writes it; empty where none does.
+    """Return the first attribute that changes bytes, as one writes it; empty if none does.
 
     `text` by itself changes none: there is no carriage return in a snapshot's files.
     """

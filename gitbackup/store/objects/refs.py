@@ -29,9 +29,9 @@ _WRONG = re.compile(r"^(?!warning:).|broken ref|dangling symref", re.MULTILINE)
 
 
 def head(git: Commands) -> str | None:
-    """Return the id of HEAD's commit; None where there is none yet.
+    """Return the id of HEAD's commit; None if there is none yet.
 
-    Raises Damaged where there was one, and a loss of power emptied the file of its id.
+    Raises Damaged if there was one, and a loss of power emptied the file of its id.
     """
     found = read(git, "HEAD")
     if found is None and (git.git_dir / (branch(git) or "HEAD")).is_file():
@@ -45,7 +45,7 @@ def head(git: Commands) -> str | None:
 
 
 def read(git: Commands, ref: str) -> str | None:
-    """Return the id that a ref's full name stands for; None where there is no such ref."""
+    """Return the id that a ref's full name stands for; None if there is no such ref."""
     if found := _from_file(git, ref):
         return found
     result = git.attempt("rev-parse", "--verify", "--quiet", ref)
@@ -59,8 +59,8 @@ def read(git: Commands, ref: str) -> str | None:
 
 
 def _from_file(git: Commands, ref: str) -> str | None:
-    """Return the id that a ref's own file holds, or the file of packed ones; None where git has to
-    be asked.
+    """Return the id that a ref's own file holds, or the file of packed ones; None if git has to be
+    asked.
 
     See "HEAD", "refs" and "packed-refs" in gitrepository-layout(5): what is in a ref's own file
     goes before all else.
@@ -75,7 +75,7 @@ def _from_file(git: Commands, ref: str) -> str | None:
 
 
 def _content(git: Commands, ref: str) -> bytes:
-    """Return what a ref's own file holds; empty where there is none that says all."""
+    """Return what a ref's own file holds; empty if there is none that says all."""
     file = git.git_dir / ref
     if ".." in ref or not (ref == "HEAD" or ref.startswith("refs/")):
         return b""
@@ -88,7 +88,7 @@ def _content(git: Commands, ref: str) -> bytes:
 
 
 def _packed(git: Commands, ref: str) -> bytes:
-    """Return what the file of packed refs holds of one that has no file of its own; empty where it
+    """Return what the file of packed refs holds of one that has no file of its own; empty if it
     holds nothing of it, or is large."""
     packed = git.git_dir / "packed-refs"
     try:
@@ -194,7 +194,7 @@ def _subject(git: Commands, commit: str) -> str:
 
 
 def check(git: Commands, ref: str, expected: str | None) -> None:
-    """Raise Busy where a ref is not at the commit expected, None for nowhere."""
+    """Raise Busy if a ref is not at the commit expected, None for nowhere."""
     if read(git, ref) != expected:
         raise Busy(
             f"{ref} of {git.folder} was changed by another process; nothing was changed"
@@ -242,7 +242,7 @@ def _is_in_any(git: Commands, commit: str, others: Sequence[str]) -> bool:
 
 
 def branch(git: Commands) -> str:
-    """Return the full name of the branch that HEAD is on; empty where it is on none."""
+    """Return the full name of the branch that HEAD is on; empty if it is on none."""
     content = _content(git, "HEAD")
     if _IN_FILE.fullmatch(content):
         return ""
@@ -279,7 +279,7 @@ def hold(git: Commands, commit: str | None) -> None:
 
 
 def expect_head(git: Commands) -> None:
-    """Raise Damaged, which says what to do, where HEAD's commit cannot be read."""
+    """Raise Damaged, which says what to do, if HEAD's commit cannot be read."""
     if (found := head(git)) and not is_commit(git, found):
         raise lost(git, found)
 

@@ -30,9 +30,9 @@ _MOST_HELD = 16 * 1024 * 1024  # bytes of trees that wait
 
 
 def beyond(git: Commands, trees: Iterable[str]) -> str:
-    """Return what of these trees is beyond all measure; empty where nothing is.
+    """Return what of these trees is beyond all measure; empty if nothing is.
 
-    Raises Damaged where one cannot be read.
+    Raises Damaged if one cannot be read.
     """
     reader = ObjectReader(git)
     try:
@@ -74,7 +74,7 @@ class _Measure:
         self._different: set[bytes] = set()  # ids of what the trees name
 
     def take(self, tree: str) -> str:
-        """Measure a tree, after all that it names; why it is beyond measure, if it is."""
+        """Measure a tree after all that it contains; return why it is too large, if it is."""
         todo = [] if tree in self._known else [self._opened(tree)]
         while todo:
             folder = next((id_ for id_, _ in todo[-1].left if id_ not in self._known), None)

@@ -59,7 +59,7 @@ class TreeEntry(NamedTuple):
 def inside(tree: bytes) -> dict[str, TreeEntry]:
     """Return the entries of a folder by name, from its tree object.
 
-    Raises Damaged where that is none that git can read.
+    Raises Damaged if that is none that git can read.
     """
     found = _ENTRY.findall(tree)
     if sum(len(mode) + len(name) + _AROUND for mode, name, _ in found) != len(tree):
@@ -93,7 +93,7 @@ class Told(Said):
         self._enough = _MUCH
 
     def add(self, chunk: bytes) -> None:
-        """Take the next piece. Raise Damaged where it tells of the same files over and over."""
+        """Take the next piece. Raise Damaged if it tells of the same files over and over."""
         super().add(chunk)
         if len(self.data) > self._enough:
             self._enough *= 2
@@ -264,7 +264,7 @@ def encode(here: Mapping[str, TreeEntry]) -> bytes:
 
 
 def _order(name: str, places: Mapping[str, TreeEntry]) -> bytes:
-    """Git sorts a folder as if its name ended in a slash."""
+    """Return the sort key of an entry: git sorts a folder as if its name ended in a slash."""
     slash = "/" if places[name].mode == FOLDER else ""
     return (name + slash).encode("utf-8", "surrogateescape")
 
@@ -280,7 +280,7 @@ def changed_files(
     """Return the files whose blobs differ between two snapshots; `a` None is the empty one.
 
     Subtrees that are equal are never opened. A move is one file less and one more.
-    `seeing` is the environment in which git finds both. Raises Damaged where one of their
+    `seeing` is the environment in which git finds both. Raises Damaged if one of their
     trees cannot be read.
     """
     options = ("-r", "-z", "--raw", *RAW, "--no-commit-id")

@@ -59,7 +59,8 @@ class PackIndex:
     """The ids of one index, looked up in its file. A context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError if it cannot be read, ValueError if it is of another version."""
+        """Open an index. Raises OSError if it cannot be read, ValueError if it is of another
+        version."""
         with path.open("rb") as file:
             self._content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         counts: tuple[int, ...] = ()

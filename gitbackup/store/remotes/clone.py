@@ -24,9 +24,9 @@ _NOT_IN_THE_WAY = {"README.md"}  # of the project's own checkout
 
 @contextmanager
 def making(path: Path, bare: bool) -> Iterator[Commands]:
-    """A new data repository in an empty folder, which goes again if the context fails.
+    """Yield a new data repository in an empty folder; it is removed if the block fails.
 
-    One that was killed is gone on with. Raises NoRepository where the folder is not empty.
+    One that was killed is gone on with. Raises NoRepository if the folder is not empty.
     """
     with file_errors("make the clone"):
         there = {file.name for file in path.iterdir()} if path.is_dir() else set()
@@ -98,7 +98,7 @@ def _readable(git: Commands, commit: str) -> tuple[str, list[str]]:
 
 
 def _with_head(git: Commands, remote: Remote, theirs: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """Return the branch that HEAD is on there, empty where there is none; and all branches.
+    """Return the branch that HEAD is on there, empty if there is none; and all branches.
 
     Where HEAD is detached there, at a commit that no branch has, it gets a branch here.
     """
@@ -113,7 +113,8 @@ def _with_head(git: Commands, remote: Remote, theirs: dict[str, str]) -> tuple[s
 
 
 def _branch(git: Commands, place: RemoteUrl, theirs: dict[str, str]) -> str:
-    """The branch whose commit HEAD is at there, or the likeliest; empty where there is none."""
+    """Return the branch whose commit is HEAD there, or the likeliest one; empty if there is
+    none."""
     head = transports.of(place).heads(git, place).get("HEAD")
     fitting = [name for name, ident in theirs.items() if ident == head] or list(theirs)
     return min(fitting, key=lambda name: (name != "main", name), default="")

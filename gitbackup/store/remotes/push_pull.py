@@ -48,7 +48,7 @@ class PullOutcome(NamedTuple):
 def push(git: Commands, remote: Remote, wait: float = lock.WAIT) -> PushOutcome:
     """Push all branches, tags and notes; the remote is in git's config from then on.
 
-    Raises Busy where another push runs for `wait` seconds, UsageError where there is nothing to
+    Raises Busy if another push runs for `wait` seconds, UsageError where there is nothing to
     push, and GitbackupError that says what to do where the remote has what is not here.
     """
     with alone(git, wait):
@@ -73,7 +73,7 @@ def alone(git: Commands, wait: float = lock.WAIT) -> Iterator[bool]:
     """Let no other push run inside the block; gives whether the last one was killed, so that what
     it has sent is not known.
 
-    Raises Busy where another push runs for `wait` seconds.
+    Raises Busy if another push runs for `wait` seconds.
     """
     with lock.hold(git, "pushing.lock", wait, "already pushing from {}") as killed:
         if killed:
@@ -82,7 +82,7 @@ def alone(git: Commands, wait: float = lock.WAIT) -> Iterator[bool]:
 
 
 def _expect_branch(git: Commands) -> None:
-    """Raise UsageError where HEAD's commits are on no branch, for a clone would lack them."""
+    """Raise UsageError if HEAD's commits are on no branch, for a clone would lack them."""
     if refs.branch(git):
         return
     if loose := refs.count_beyond(git, "HEAD", refs.under(git, BRANCHES).values()):
@@ -97,7 +97,7 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
     """Fetch all, and move HEAD's branch forward by `advance`; under the repository's lock.
 
     Other branches and tags that are not here come too. Raises GitbackupError, which says how
-    to join them, where both sides have commits that the other has not.
+    to join them, if both sides have commits that the other has not.
     """
     branch = refs.branch(git).removeprefix(BRANCHES)
     if not branch:
@@ -148,7 +148,7 @@ def get(git: Commands, remote: Remote) -> None:
 
 
 def get_detached(git: Commands, remote: Remote) -> str | None:
-    """Fetch what a remote's HEAD is at where no branch of it has that; None where one has.
+    """Fetch what a remote's HEAD is at where no branch of it has that; None if one has.
 
     It is kept, until this is asked again.
     """
@@ -167,7 +167,7 @@ def detached_there(git: Commands, remote: Remote) -> str | None:
 
 
 def _told_detached(git: Commands, remote: Remote) -> list[str]:
-    """What to warn of where a bundle has commits on no branch, which are on none here either."""
+    """Return a warning if a bundle has commits on no branch that are on no branch here either."""
     if not transports.of(remote.place).fetches_detached:
         return []
     commit = get_detached(git, remote)
@@ -243,7 +243,7 @@ def beyond_measure(git: Commands, commit: str, here: str | None) -> str:
 
 
 def _forward(git: Commands, ref: str, ident: str) -> bool:
-    """Make a ref, or move it forward; return False where it has parted."""
+    """Make a ref, or move it forward; return False if it has parted."""
     old = refs.read(git, ref)
     if old and refs.holds(git, ident, old):
         return True

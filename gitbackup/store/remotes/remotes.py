@@ -35,7 +35,8 @@ def _whole(git: Commands, url: str) -> str:
 
 
 def choose(git: Commands, word: str | None) -> Remote:
-    """The remote that a word means, or where there is none that pushes go to by the settings.
+    """Return the remote that a word means; without a word, the one that pushes go to by the
+    settings.
 
     A place that is none yet gets a name, but is not in the config before keep(). Raises
     UsageError where there is no such place.
@@ -132,7 +133,8 @@ def _only(known: list[Remote]) -> Remote:
 
 
 def _free_name(place: RemoteUrl, taken: set[str]) -> str:
-    """`origin` for the first; then by the folder that it is in, or the host."""
+    """Return a name for a new remote: `origin` for the first, then its folder's name, or the
+    host's."""
     path = place.path
     host = re.split("[/:]", place.url.rpartition("://")[2])[0].rpartition("@")[2]
     slug = re.sub("[^A-Za-z0-9-]+", "-", path.parent.name if path else host).strip("-")

@@ -244,7 +244,7 @@ class Repository(Configured):
     def ancestors(self, commit: str) -> list[str]:
         """Return some commits before a commit, along first parents, each with another tree.
 
-        Raises Damaged, which says what to do, where the commit itself cannot be read.
+        Raises Damaged, which says what to do, if the commit itself cannot be read.
         """
         return commits.ancestors(self._git, commit)
 

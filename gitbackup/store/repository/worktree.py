@@ -40,7 +40,7 @@ def check(
     seeing: Mapping[str, str],
     lost: bool = False,
 ) -> None:
-    """Whether the work tree can follow from `old` to `new`; changes nothing.
+    """Check that the work tree can follow from `old` to `new`; change nothing.
 
     `paths` are those of the files of `new` that `old` does not have, or not as they are. `seeing`
     is the environment in which git finds `new`. With `lost`, the files of `old` cannot be read:
@@ -68,7 +68,7 @@ def check(
 
 
 def expect_finished(git: Commands) -> None:
-    """Raise GitbackupError where a merge or the like has stopped half-way."""
+    """Raise GitbackupError if a merge or the like has stopped half-way."""
     for file, command in _HALF_WAY.items():
         if (git.git_dir / file).exists():
             go_on = "commit" if command == "merge" else f"{command} --continue"
@@ -79,7 +79,7 @@ def expect_finished(git: Commands) -> None:
 
 
 def expect_resolved(git: Commands) -> None:
-    """Raise GitbackupError where files are in conflict."""
+    """Raise GitbackupError if files are in conflict."""
     if git.bare:
         return
     staged = index_file.read(git.git_dir / "index")
@@ -102,7 +102,8 @@ def follow(git: Commands, old: str | None, new: str, lost: bool = False) -> None
 def _check_by_git(
     git: Commands, old: str | None, new: str, seeing: Mapping[str, str], lost: bool
 ) -> None:
-    """On a copy of the index: a check that is killed leaves no lock on the real one."""
+    """Let git check it on a copy of the index, so that a killed check leaves no lock on the real
+    one."""
     index, copy = git.git_dir / "index", git.git_dir / "gitbackup" / "index"
     if index.with_name("index.lock").exists():
         raise _busy(git)
@@ -130,7 +131,8 @@ def _is_taken(folder: Path, new_files: Set[str]) -> bool:
 
 
 def _collides(path: str, new_files: Set[str]) -> bool:
-    """Whether a file is where a new file or its folder comes, or in a folder where one comes."""
+    """Return whether a file is in the place of a new file or of its folder, or in a folder in the
+    place of one."""
     if any(str(place) in new_files for place in (path, *PurePosixPath(path).parents)):
         return True
     return any(new.startswith(path + "/") for new in new_files)
@@ -144,7 +146,8 @@ def _read_tree(
     environment: Mapping[str, str],
     lost: bool,
 ) -> None:
-    """The two-tree merge; once more with fresh stats, for a copied work tree's are stale."""
+    """Merge two trees into the work tree; try again with fresh stats, for those of a copied work
+    tree are stale."""
     if lost:
         _let_go(git, new, environment)
     words = ("read-tree", "-m", "-u", *options, *([] if lost else [old or EMPTY_TREE]), new)

@@ -72,7 +72,7 @@ class Bundle:
         return None
 
     def source(self, path: Path, word: str) -> str | None:
-        """As of any kind; of a folder it is the one bundle there."""
+        """Return the path of the bundle that is named; of a folder, the one bundle in it."""
         if path.is_dir():
             return str(_only_bundle(path.resolve()))
         return str(path.resolve()) if path.exists() else None
@@ -85,7 +85,7 @@ class Bundle:
             raise UsageError(f"there is no bundle {place}")
 
     def heads(self, git: Commands, place: RemoteUrl) -> dict[str, str]:
-        """As of any kind; none where there is no such file yet.
+        """Return the refs of the bundle; none if the file does not exist yet.
 
         Raises Damaged for a file that does not tell what it holds.
         """
@@ -183,7 +183,8 @@ def _fetch(
 
 
 def _as_it_is(path: Path) -> dict[str, str]:
-    """The environment in which git takes this path for no other place by `url.*.insteadOf`."""
+    """Return the environment in which git takes this path literally, whatever `url.*.insteadOf`
+    says."""
     if "\n" in str(path):  # no setting has such a name
         return {}
     return {
@@ -203,7 +204,7 @@ def ours(git: Commands) -> dict[str, str]:
 
 
 def expect_kept(git: Commands, remote: Remote, theirs: Mapping[str, str]) -> None:
-    """Raise GitbackupError where the bundle that is there has commits that ours would not hold."""
+    """Raise GitbackupError if the bundle that is there has commits that ours would not hold."""
     kept, rewritten = set(ours(git).values()), rewrite.known(git)
     now = {ref: rewritten.get(ident, ident) for ref, ident in theirs.items()}
     if lost := {ref: ident for ref, ident in now.items() if _beyond(git, ident, kept)}:
@@ -234,10 +235,10 @@ def _beyond(git: Commands, ident: str, kept: Collection[str]) -> bool:
 
 @contextmanager
 def written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A whole new bundle of all branches, tags and notes, aside in the folder of `path`.
+    """Yield a new bundle of all branches, tags and notes, beside `path` in its folder.
 
     Gives its path and its refs, proved. It goes with the context, unless it was moved.
-    Raises GitbackupError where it cannot be written, Damaged where our objects are.
+    Raises GitbackupError if it cannot be written, Damaged where our objects are.
     """
 
     def create(file: BinaryIO) -> GitProcess:
@@ -259,8 +260,8 @@ def written(git: Commands, path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
 
 @contextmanager
 def drafted(path: Path, write: Callable[[BinaryIO], T]) -> Iterator[tuple[Path, T]]:
-    """A file aside in the folder of `path`, synced to the disk; gives its path, and what `write`
-    returned, which has filled it. It goes with the context, unless it was moved."""
+    """Yield the path of a new file in the folder of `path`, synced to the disk, and what `write`
+    returned, which has filled it. The file is removed after the block, unless it was moved."""
     with file_errors("write the bundle"):
         sweep(path.parent, prefix := f"~{path.stem}-")
         handle, name = tempfile.mkstemp(DRAFT, prefix, path.parent)
@@ -301,7 +302,7 @@ def _named(name: str) -> str:
 
 @contextmanager
 def _emptied(git: Commands) -> Iterator[Commands]:
-    """An empty repository for as long as the context lasts, on the disk of ours."""
+    """Yield an empty temporary repository on the same disk as ours."""
     home = git.git_dir / "gitbackup"
     with file_errors("make a folder to verify the bundle in"):
         for left in home.glob(_PROOF + "*"):
@@ -320,7 +321,7 @@ def _is_bundle_file(path: Path) -> bool:
 
 
 def _is_past_head(file: BinaryIO) -> bool:
-    """Read the lines at the beginning of a bundle, up to an empty one; False where none is one."""
+    """Read the lines at the beginning of a bundle, up to an empty one; False if none is one."""
     if file.read(len(_HEADERS[0])) not in _HEADERS:
         return False
     while (line := file.readline(_LONGEST_LINE)) not in (b"\n", b""):
@@ -330,7 +331,7 @@ def _is_past_head(file: BinaryIO) -> bool:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a bundle holds the bytes that were once written: its pack has the sum it tells."""
+    """Return whether a bundle is complete: whether its pack has the checksum at its end."""
     with file_errors("read the bundle"), path.open("rb") as file:
         if not _is_past_head(file):
             return False

@@ -60,7 +60,8 @@ class EncryptedBundle:
             return path.name.endswith(SUFFIX) or (path.is_file() and age.is_encrypted(path))
 
     def target(self, path: Path, word: str, name: str) -> str | None:
-        """As of any kind; of a folder only if it has an encrypted bundle of that name."""
+        """Return the path of the bundle to push to; of a folder, only if it has an encrypted bundle
+        of that name."""
         if path.is_dir():
             there = followed(path) / (name + SUFFIX)
             return str(there) if there.is_file() else None
@@ -79,8 +80,8 @@ class EncryptedBundle:
             raise UsageError(f"there is no bundle {place}")
 
     def heads(self, git: Commands, place: RemoteUrl) -> dict[str, str]:
-        """As of any kind; none if there is no such file yet. It is decrypted unless it is the one
-        that was pushed or fetched last."""
+        """Return the refs of the bundle; none if the file does not exist yet. It is decrypted
+        unless it is the one that was pushed or fetched last."""
         if not _is_there(place):
             return {}
         if known := _known(git, path_of(place)):
@@ -193,8 +194,7 @@ def _replaced(path: Path) -> list[str]:
 
 @contextmanager
 def _decrypted(git: Commands, place: RemoteUrl) -> Iterator[RemoteUrl]:
-    """The bundle in plain, in a private folder of the repository, for as long as the context
-    lasts."""
+    """Yield the bundle decrypted, in a private temporary folder of the repository."""
     path = path_of(place)
     with file_errors("read the bundle"):
         if not age.is_encrypted(path):
@@ -224,7 +224,7 @@ def _naming(plain: RemoteUrl, place: RemoteUrl) -> Iterator[None]:
 
 @contextmanager
 def _aside(git: Commands) -> Iterator[Path]:
-    """A private folder on the disk of the repository, for as long as the context lasts."""
+    """Yield a private temporary folder on the disk of the repository."""
     home = git.git_dir / "gitbackup"
     with file_errors("make a folder for the bundle"):
         home.mkdir(mode=0o700, exist_ok=True)

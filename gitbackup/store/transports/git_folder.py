@@ -25,7 +25,8 @@ class GitFolder(GitUrl):
         return str(path.resolve()) if is_git else None
 
     def attempt(self, git: Commands, place: RemoteUrl, *words: str) -> Result:
-        """As of any URL. Raises NoRepository for another user's: its hooks would run as us."""
+        """Run git as for any URL. Raises NoRepository for another user's repository: its hooks
+        would run as us."""
         if place.path is not None:
             open_repository.find(place.path)
         return super().attempt(git, place, *words)

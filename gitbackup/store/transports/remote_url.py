@@ -40,7 +40,7 @@ class RemoteUrl:
 
     @property
     def path(self) -> Path | None:
-        """Where it is on this machine; None where it is elsewhere."""
+        """Where it is on this machine; None if it is elsewhere."""
         if self.url.startswith("file://"):
             _, slash, path = self.url.removeprefix("file://").partition("/")
             return Path(unquote(slash + path))  # git takes any host for this one
@@ -68,7 +68,7 @@ class Remote(NamedTuple):
 def at(url: str) -> RemoteUrl:
     """Return the place that a URL names, as a git config may hold it.
 
-    Raises UsageError, which does not repeat it, where its password cannot be told from the rest.
+    Raises UsageError, which does not repeat it, if its password cannot be told from the rest.
     """
     if "://" not in url:
         return RemoteUrl(url, given=url)

@@ -12,7 +12,7 @@ from gitbackup.store.transports.remote_url import Remote, RemoteUrl
 
 class PushedRefs(NamedTuple):
     """What a push did: the branches that the remote has now, and their ids; sentences that warn;
-    why it did not take all, empty where it did; the public keys that it is encrypted to; and which
+    why it did not take all, empty if it did; the public keys that it is encrypted to; and which
     refs the remote has anew."""
 
     branches: Mapping[str, str]
@@ -32,24 +32,24 @@ class Transport(Protocol):
         """Return whether a place is of this kind."""
 
     def target(self, path: Path, word: str, name: str) -> str | None:
-        """Return the URL to push to that a person means by `word`; None where it is not this kind.
+        """Return the URL to push to that a person means by `word`; None if it is not this kind.
 
         `path` is the word as a path, and `name` that of the repository's folder.
         """
 
     def source(self, path: Path, word: str) -> str | None:
-        """Return the URL to clone from that a person means; None where it is not this kind."""
+        """Return the URL to clone from that a person means; None if it is not this kind."""
 
     def is_in(self, place: RemoteUrl, folder: Path) -> bool:
         """Return whether a person who names this folder means the place."""
 
     def expect(self, git: Commands, place: RemoteUrl) -> None:
-        """Raise UsageError where it can be told without a fetch that there is nothing to get."""
+        """Raise UsageError if it can be told without a fetch that there is nothing to get."""
 
     def heads(self, git: Commands, place: RemoteUrl) -> dict[str, str]:
         """Return every ref that a place has, HEAD among them, and its id.
 
-        Raises GitbackupError where it cannot be read.
+        Raises GitbackupError if it cannot be read.
         """
 
     def branch(self, git: Commands, place: RemoteUrl) -> str:
@@ -58,14 +58,14 @@ class Transport(Protocol):
     def fetch(self, git: Commands, place: RemoteUrl, refspecs: Sequence[str]) -> None:
         """Get refs, and all that they hold; git checks that it is all there and whole.
 
-        Raises Damaged where what is there is not whole, GitbackupError where fetching fails: a
+        Raises Damaged if what is there is not whole, GitbackupError where fetching fails: a
         full disk is no damage.
         """
 
     def push(self, git: Commands, remote: Remote) -> PushedRefs:
         """Push all branches, tags and notes, none by force.
 
-        Raises GitbackupError where the place cannot be reached, or is left as it was.
+        Raises GitbackupError if the place cannot be reached, or is left as it was.
         """
 
     def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:

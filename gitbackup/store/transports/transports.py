@@ -35,7 +35,7 @@ def encrypted(place: RemoteUrl) -> RemoteUrl | None:
 def target(word: str, repository: Path) -> str:
     """Return the URL of a place to push to that a person names by folder, bundle or URL.
 
-    `repository` is the folder that is pushed from. Raises UsageError where there is no such
+    `repository` is the folder that is pushed from. Raises UsageError if there is no such
     place: a folder is never made, for it may be a disk that is not mounted.
     """
     check_word(word)
@@ -45,7 +45,7 @@ def target(word: str, repository: Path) -> str:
 
 
 def source(word: str) -> str:
-    """Return the URL of a place to clone from. Raises UsageError where there is no such place."""
+    """Return the URL of a place to clone from. Raises UsageError if there is no such place."""
     check_word(word)
     found = (transport.source(at_home(word), word) for transport in TRANSPORTS)
     return next(filter(None, found), None) or _nowhere(word)
