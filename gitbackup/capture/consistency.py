@@ -191,7 +191,7 @@ class ConsistencyLoop:
         Raises FullRescanNeeded if everything has to be read again.
         """
         self.dirty |= self._heard()
-        settled = self._settle_nodes() if len(self._tracker.wires) > 1 else set()
+        settled = self._settle_nodes() if len(self._tracker.connections) > 1 else set()
         later = {name for name in self.dirty if self._reader.node_of(name) in settled}
         self._reader.torn.clear()  # those are read again
         silent = self._all_silent() if SilentChange.KEYS in self._silent else set()
@@ -201,7 +201,7 @@ class ConsistencyLoop:
             for name, entry in self._reader.entries(db, [name for _, name in keys]):
                 self.reread.keep((db, name), entry)
         if SilentChange.LIBRARIES in self._silent and self.libraries is None:
-            self.libraries = keyspace.libraries(self._tracker.wire, server)
+            self.libraries = keyspace.libraries(self._tracker.connection, server)
         self._look_at_search()
         self.dirty = later
 
@@ -285,7 +285,7 @@ class ConsistencyLoop:
 
         What is dirty at such a node afterwards was written to after that moment.
         """
-        settled = {node for node in self._tracker.wires if self._settle_node(node)}
+        settled = {node for node in self._tracker.connections if self._settle_node(node)}
         self._tracker.barrier()
         silent = self._tracker.silent_changes()
         self._silent |= silent

@@ -301,7 +301,7 @@ class SnapshotReader:
         try:
             tracker = opened.enter_context(Tracker(self.server))
             tracker.barrier()  # with the next line, all rights that a moment takes are tried
-            atomic_reader(tracker.wires, self.server).read([], libraries=False)
+            atomic_reader(tracker.connections, self.server).read([], libraries=False)
             return tracker
         except ServerError as error:
             self._stop_tracking(error)
@@ -397,7 +397,7 @@ class SnapshotReader:
             self.at_once = moment is not None
             if moment is None:
                 loop.read_the_rest(self.server.abilities)
-                moment = keyspace.clock(tracker.wire)
+                moment = keyspace.clock(tracker.connection)
             self.torn = () if self.at_once else _keys(reading.reader.torn)
             self.watching = self.at_once or reading.reader.watching
             self.changed, self.why = len(loop.touched), loop.why
@@ -408,7 +408,7 @@ class SnapshotReader:
     def _loop(
         self, tracker: Tracker, reading: Reading, dirty: Iterable[bytes] = ()
     ) -> ConsistencyLoop:
-        moments = reading.moments or atomic_reader(tracker.wires, self.server)
+        moments = reading.moments or atomic_reader(tracker.connections, self.server)
         reading.moments = moments
         return ConsistencyLoop(
             tracker,

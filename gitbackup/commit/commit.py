@@ -116,16 +116,16 @@ def record(
 
         def act(base: Base) -> tuple[Capture, str | None, Base, Alarm | None]:
             source = decoded(base.source)
-            with repository.importer(parent, base.commit, base.lost) as importer:
-                capture = take(live, source, repository.blob_id, importer, reply_cache=reply_cache)
+            with repository.commit_writer(parent, base.commit, base.lost) as writer:
+                capture = take(live, source, repository.blob_id, writer, reply_cache=reply_cache)
                 capture, commit_id = with_quiet(capture, quiet), None
                 raised = alarm.raised(capture, source, quiet, rule)
                 if capture.differs or base.lost or allow_empty:
                     words = wording(capture.summary)
                     facts = {**alarm.trailers(raised), **trailers}
                     text = compose(words, capture.summary, origin(capture), facts)
-                    commit_id = importer.commit(text, changed_paths(capture), live.dated)
-                    importer.publish()
+                    commit_id = writer.commit(text, changed_paths(capture), live.dated)
+                    writer.publish()
             return capture, commit_id, base, raised
 
         capture, commit_id, base, raised = compared_with(repository, parent, act)

@@ -108,7 +108,7 @@ class LiveFollower(SnapshotReader):
         if self.at_once:
             tracker.forget_silent_changes()
             self.silent_changes = set()
-        self._clock_offset = keyspace.clock(tracker.wire) - _milliseconds()
+        self._clock_offset = keyspace.clock(tracker.connection) - _milliseconds()
         self._note_first_due()
         self._count_keys()
 

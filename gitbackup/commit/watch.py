@@ -190,15 +190,15 @@ class Watch:
 
     def _record(self, capture: Capture, pending: PendingSnapshot) -> CommitResult:
         parent, message = pending.head, self._policy.message(capture.summary)
-        with self._repository.importer(parent) as importer:
+        with self._repository.commit_writer(parent) as writer:
             for blob_id in (capture.files[path] for path in capture.fresh):
                 if blob_id in pending.spool:
-                    importer.put(blob_id, pending.spool.read(blob_id))
+                    writer.put(blob_id, pending.spool.read(blob_id))
             raised = alarm.raised(capture, pending.known, self._policy.quiet, self._rule)
             facts = alarm.trailers(raised)
             full_message = compose(message, capture.summary, origin(capture), facts)
-            commit = importer.commit(full_message, changed_paths(capture))
-            importer.publish()
+            commit = writer.commit(full_message, changed_paths(capture))
+            writer.publish()
         pending.committed(commit)
         return CommitResult(
             commit,

@@ -3,7 +3,7 @@
 The text rule: bytes that are valid UTF-8 and do not begin with `base64:` are that string;
 any other bytes are `base64:` and their base64 (RFC 4648, padded). It is injective.
 
-*Loose* text is what the wire gives: UTF-8 decoded with `surrogateescape`, which keeps any
+*Loose* text is what a server sends: UTF-8 decoded with `surrogateescape`, which keeps any
 bytes. Only loose text that is also under the text rule can be written as JSON.
 
 A large text that was just read may be *written* text instead: under the text rule, as it stands in

@@ -124,13 +124,13 @@ def import_as_branch(repository: Repository, live: RdbSnapshotReader) -> RdbAdop
     The same file gives the same commit each time, so that a restore of it that was cut off can
     be finished.
     """
-    with repository.lock(), repository.importer(None) as importer:
+    with repository.lock(), repository.commit_writer(None) as writer:
         nothing = CommitSource(None, None)
-        taken = take(live, nothing, repository.blob_id, importer)
+        taken = take(live, nothing, repository.blob_id, writer)
         message = compose(one_line(live.file.path.name), taken.summary, origin(taken))
-        commit = importer.commit(message, changed_paths(taken), live.dated)
+        commit = writer.commit(message, changed_paths(taken), live.dated)
         branch = f"rdb/{live.file.taken_at:%Y%m%dT%H%M%S}-{commit[:7]}"
-        importer.save(branch)
+        writer.save(branch)
     return RdbAdopted(commit, branch, live.doubts())
 
 

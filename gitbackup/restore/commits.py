@@ -91,16 +91,16 @@ def commit_before(
     base = live_state.base
     with (
         _unmoved(repository, live_state),
-        repository.importer(live_state.parent, base.commit, base.lost) as importer,
+        repository.commit_writer(live_state.parent, base.commit, base.lost) as writer,
     ):
         for path in live_state.capture.fresh:
-            importer.blob(live_state.spool.read(live_state.capture.files[path]))
-        commit = importer.commit(message, changed_paths(live_state.capture))
+            writer.blob(live_state.spool.read(live_state.capture.files[path]))
+        commit = writer.commit(message, changed_paths(live_state.capture))
         if branch:
-            importer.save(branch)
+            writer.save(branch)
         else:
             repository.expect_finished()
-            importer.publish()
+            writer.publish()
     return commit
 
 
@@ -158,9 +158,9 @@ def commit_after(
         parent = repository.head()
         if parent != (saved or live_state.parent):
             raise Busy("another run has made a commit meanwhile")
-        with repository.importer(parent) as importer:
-            commit = importer.commit(message, differing)
-            importer.publish()
+        with repository.commit_writer(parent) as writer:
+            commit = writer.commit(message, differing)
+            writer.publish()
     return commit
 
 

@@ -83,11 +83,11 @@ class Copying(Incoming):
     def _record(self, repository: Repository) -> str:
         capture = self._capture
         message = compose(f"copy of {self._name}", capture.summary, origin(capture))
-        with repository.lock(), repository.importer(None) as importer:
+        with repository.lock(), repository.commit_writer(None) as writer:
             for path in capture.fresh:
-                importer.blob(self._spool.read(capture.files[path]))
-            commit = importer.commit(message, capture.files)
-            importer.hold()
+                writer.blob(self._spool.read(capture.files[path]))
+            commit = writer.commit(message, capture.files)
+            writer.hold()
         return commit
 
 

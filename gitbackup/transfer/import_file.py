@@ -52,10 +52,10 @@ class Importing(Incoming):
 
     def _record(self, repository: Repository) -> str:
         message = f"import of {one_line(self._name)}\n\nFormat: {FORMAT}\nTaken-At: "
-        with repository.lock(), repository.importer(None) as importer:
-            files = {path: importer.blob(content) for path, content in self._dump.files()}
-            commit = importer.commit(message + f"{codec.instant(self._dump.taken_at)}\n", files)
-            importer.hold()
+        with repository.lock(), repository.commit_writer(None) as writer:
+            files = {path: writer.blob(content) for path, content in self._dump.files()}
+            commit = writer.commit(message + f"{codec.instant(self._dump.taken_at)}\n", files)
+            writer.hold()
         return commit
 
 

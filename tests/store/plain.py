@@ -53,12 +53,12 @@ def commit(
     when: datetime | None = None,
 ) -> str:
     """Commits these files on HEAD and publishes them; None takes a file away."""
-    with repository.lock(), repository.importer(repository.head()) as importer:
+    with repository.lock(), repository.commit_writer(repository.head()) as writer:
         changes = {
-            path: None if data is None else importer.blob(data) for path, data in files.items()
+            path: None if data is None else writer.blob(data) for path, data in files.items()
         }
-        made = importer.commit(message, changes, when)
-        importer.publish()
+        made = writer.commit(message, changes, when)
+        writer.publish()
     return made
 
 

@@ -60,18 +60,18 @@ def test_names_that_differ_by_case_are_both_kept(repository: Repository) -> None
 
 
 def test_a_blob_id_is_the_one_that_git_gives(repository: Repository) -> None:
-    with repository.lock(), repository.importer(None) as importer:
-        assert importer.blob(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
+    with repository.lock(), repository.commit_writer(None) as writer:
+        assert writer.blob(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
     assert Repository.blob_id(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
 
 
 def test_what_was_sent_can_be_read_back_before_there_is_a_commit(repository: Repository) -> None:
     contents = [b"", b"1\n", b"\0" * 100_000, b"blob 3\n"]
-    with repository.lock(), repository.importer(None) as importer:
-        sent = [importer.blob(content) for content in contents]
-        assert [importer.read(blob_id) for blob_id in reversed(sent)] == contents[::-1]
-        importer.commit("all", dict(zip("abcd", sent, strict=True)))
-        importer.publish()
+    with repository.lock(), repository.commit_writer(None) as writer:
+        sent = [writer.blob(content) for content in contents]
+        assert [writer.read(blob_id) for blob_id in reversed(sent)] == contents[::-1]
+        writer.commit("all", dict(zip("abcd", sent, strict=True)))
+        writer.publish()
     assert work_tree(repository) == dict(zip("abcd", contents, strict=True))
 
 
@@ -106,10 +106,10 @@ def test_a_commit_is_by_whom_git_knows(
 
 
 def test_a_commit_may_be_of_another_time(repository: Repository) -> None:
-    with repository.lock(), repository.importer(None) as importer:
+    with repository.lock(), repository.commit_writer(None) as writer:
         when = datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC)
-        made = importer.commit("old\n", {"a": importer.blob(b"")}, when)
-        importer.publish()
+        made = writer.commit("old\n", {"a": writer.blob(b"")}, when)
+        writer.publish()
 
     assert repository.commit_info(made).date == when
 
@@ -118,10 +118,10 @@ def test_what_is_not_published_leaves_nothing(repository: Repository, first: str
     before = packs(repository)
 
     with repository.lock():
-        with repository.importer(first) as importer:
-            importer.blob(b"never committed\n")
-        with repository.importer(first) as importer:
-            importer.commit("never published\n", {"x": importer.blob(b"5\n")})
+        with repository.commit_writer(first) as writer:
+            writer.blob(b"never committed\n")
+        with repository.commit_writer(first) as writer:
+            writer.commit("never published\n", {"x": writer.blob(b"5\n")})
 
     assert repository.head() == first
     assert packs(repository) == before
@@ -131,8 +131,8 @@ def test_what_is_not_published_leaves_nothing(repository: Repository, first: str
 
 def test_an_error_inside_leaves_nothing(repository: Repository, first: str) -> None:
     def fails() -> None:
-        with repository.lock(), repository.importer(first) as importer:
-            importer.blob(b"x" * 1_000_000)
+        with repository.lock(), repository.commit_writer(first) as writer:
+            writer.blob(b"x" * 1_000_000)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -183,9 +183,9 @@ def test_a_file_without_a_blob_is_refused(repository: Repository, first: str, bl
     with (
         pytest.raises(GitbackupError, match=r"has no blob [0-9a-f]{40} for x; nothing was"),
         repository.lock(),
-        repository.importer(first) as importer,
+        repository.commit_writer(first) as writer,
     ):
-        importer.commit("wrong\n", {"x": first if blob == "a commit" else "1" * 40})
+        writer.commit("wrong\n", {"x": first if blob == "a commit" else "1" * 40})
 
     assert repository.head() == first
     assert not list((repository.path / ".git" / "objects").glob("tmp_*"))
@@ -199,15 +199,15 @@ def test_what_another_git_removes_meanwhile_is_noticed(
     git(
         repository.path, "-c", "fastimport.unpackLimit=0", "fast-import", stdin=b"blob\ndata 1\n7\n"
     )
-    with repository.lock(), repository.importer(first) as importer:
-        blob = importer.blob(b"7")
+    with repository.lock(), repository.commit_writer(first) as writer:
+        blob = writer.blob(b"7")
         git(repository.path, "repack", "-d", "-q", "-a" if pruned else "-A")
         if pruned:
             with pytest.raises(Busy, match=r"another git removes objects .* run again"):
-                importer.commit("seven\n", {"x": blob})
+                writer.commit("seven\n", {"x": blob})
         else:
-            importer.commit("seven\n", {"x": blob})
-            importer.publish()
+            writer.commit("seven\n", {"x": blob})
+            writer.publish()
 
     assert repository.head() == first or repository.read(blob) == b"7"
     assert git(repository.path, "fsck", "--strict", "--no-dangling") == ""
@@ -220,9 +220,9 @@ def test_a_path_that_git_cannot_hold_is_refused(
     with (
         pytest.raises(GitbackupError, match="git cannot hold a file at"),
         repository.lock(),
-        repository.importer(first) as importer,
+        repository.commit_writer(first) as writer,
     ):
-        importer.commit("wrong\n", {path: importer.blob(b"1\n")})
+        writer.commit("wrong\n", {path: writer.blob(b"1\n")})
 
     assert repository.head() == first
 
@@ -235,9 +235,9 @@ def test_a_disk_that_takes_no_more_is_an_error(tmp_path: Path) -> None:
         "repository = Repository.create(sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try:\n"
-        "    with repository.lock(), repository.importer(None) as importer:\n"
-        "        blobs = {str(n): importer.blob(os.urandom(50_000)) for n in range(20)}\n"
-        "        importer.commit('too large', blobs)\n"
+        "    with repository.lock(), repository.commit_writer(None) as writer:\n"
+        "        blobs = {str(n): writer.blob(os.urandom(50_000)) for n in range(20)}\n"
+        "        writer.commit('too large', blobs)\n"
         "except GitbackupError as error: print(error, repository.head())\n",
         str(tmp_path / "data"),
     )
@@ -264,21 +264,21 @@ def test_modes_and_files_of_others_stay(repository: Repository, first: str) -> N
 
 
 def test_of_two_commits_at_once_one_wins(repository: Repository, first: str) -> None:
-    with repository.lock(), repository.importer(first) as importer:
-        importer.commit("ours\n", {"db0/a.json": importer.blob(b"7\n")})
+    with repository.lock(), repository.commit_writer(first) as writer:
+        writer.commit("ours\n", {"db0/a.json": writer.blob(b"7\n")})
         git(repository.path, "commit", "--allow-empty", "-m", "a person's")
         theirs = repository.head()
         with pytest.raises(Busy, match="run again"):
-            importer.publish()
+            writer.publish()
 
     assert repository.head() == theirs
     assert (repository.path / "db0" / "a.json").read_bytes() == b"1\n"
 
 
 def test_another_branch_takes_a_commit_and_head_stays(repository: Repository, first: str) -> None:
-    with repository.lock(), repository.importer(first) as importer:
-        made = importer.commit("elsewhere\n", {"db0/a.json": importer.blob(b"7\n")})
-        importer.save("servers/staging")
+    with repository.lock(), repository.commit_writer(first) as writer:
+        made = writer.commit("elsewhere\n", {"db0/a.json": writer.blob(b"7\n")})
+        writer.save("servers/staging")
 
     assert repository.resolve("servers/staging") == made
     assert repository.head() == first
@@ -311,7 +311,7 @@ def test_head_advances_to_a_commit_that_is_there(repository: Repository, first: 
 
 def test_writing_without_the_lock_is_a_mistake(repository: Repository) -> None:
     with pytest.raises(RuntimeError, match="lock"):
-        repository.importer(None)
+        repository.commit_writer(None)
 
 
 def test_a_file_with_any_name_can_go(repository: Repository, first: str) -> None:

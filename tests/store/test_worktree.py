@@ -155,10 +155,10 @@ class Killed:
 
     def __init__(self, repository: Repository, first: str) -> None:
         self.repository, self.old = repository, first
-        with repository.lock(), repository.importer(first) as importer:
-            blobs = {name: importer.blob(data) for name, data in self.wanted().items()}
-            self.new = importer.commit("killed\n", {**blobs, "db0/b.json": None})
-            importer.save("killed")
+        with repository.lock(), repository.commit_writer(first) as writer:
+            blobs = {name: writer.blob(data) for name, data in self.wanted().items()}
+            self.new = writer.commit("killed\n", {**blobs, "db0/b.json": None})
+            writer.save("killed")
         git(repository.path, "branch", "-D", "killed")
         journal = repository.path / ".git" / "gitbackup" / "following"
         journal.write_text(f"{self.old} {self.new}\n")
@@ -260,9 +260,9 @@ def test_a_run_that_is_killed_is_swept_up_by_the_next(repository: Repository, fi
         "import os, signal, sys\n"
         "from gitbackup.store.repository.repository import Repository\n"
         "repository = Repository.open(sys.argv[1])\n"
-        "with repository.lock(), repository.importer(repository.head()) as importer:\n"
-        "    importer.blob(os.urandom(1_000_000))\n"
-        "    importer.read(importer.blob(b'x'))\n"
+        "with repository.lock(), repository.commit_writer(repository.head()) as writer:\n"
+        "    writer.blob(os.urandom(1_000_000))\n"
+        "    writer.read(writer.blob(b'x'))\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n",
         str(repository.path),
     )

@@ -48,18 +48,18 @@ class NoTls(ServerError):
 def dial(address: Address) -> Connection:
     """Return a new connection, logged in. Raises ServerError, saying what to do, if there is
     none."""
-    wire = Connection(BulkParser(_connected(address)), address.label, _host(address))
-    wire.read_only = address.read_only
+    connection = Connection(BulkParser(_connected(address)), address.label, _host(address))
+    connection.read_only = address.read_only
     try:
-        wire.resp3 = _greet(wire, address)
+        connection.resp3 = _greet(connection, address)
     except BaseException as error:
-        wire.close()
-        if wire.lost and (why := _other_tongue(address)):
+        connection.close()
+        if connection.lost and (why := _other_tongue(address)):
             raise ServerError(why) from None
         if isinstance(error, PasswordNeeded) and _login(address) and _may_choose(address):
             return dial(replace(address, options=address.options | {"protocol": 2}))
         raise
-    return wire
+    return connection
 
 
 def _other_tongue(address: Address) -> str | None:

@@ -29,9 +29,13 @@ def key_reader(server: Server, hears: bool = False) -> KeyReader:
     return ClusterKeyReader(server, cluster, hears) if cluster else KeyReader(server, hears)
 
 
-def atomic_reader(wires: Mapping[str, Connection], server: Server) -> AtomicReader:
+def atomic_reader(connections: Mapping[str, Connection], server: Server) -> AtomicReader:
     """Return a reader of some keys at one moment, on connections to each node of a server."""
-    return ClusterAtomicReader(wires, server) if server.cluster else next(_readers(wires, server))
+    return (
+        ClusterAtomicReader(connections, server)
+        if server.cluster
+        else next(_readers(connections, server))
+    )
 
 
 class ClusterKeyReader(KeyReader):
@@ -128,8 +132,8 @@ class _NodeReader(KeyReader):
 class ClusterAtomicReader(AtomicReader):
     """Reads keys of several nodes, those of each node at one moment if they are in one slot."""
 
-    def __init__(self, wires: Mapping[str, Connection], server: Server) -> None:
-        self._nodes = dict(zip(wires, _readers(wires, server), strict=True))
+    def __init__(self, connections: Mapping[str, Connection], server: Server) -> None:
+        self._nodes = dict(zip(connections, _readers(connections, server), strict=True))
         self._node_of = server.node_of
 
     def read(self, keys: Sequence[KeyToRead], libraries: bool) -> Moment:
@@ -150,10 +154,12 @@ class ClusterAtomicReader(AtomicReader):
         return whole
 
 
-def _readers(wires: Mapping[str, Connection], server: Server) -> Iterator[AtomicReader]:
+def _readers(connections: Mapping[str, Connection], server: Server) -> Iterator[AtomicReader]:
     """Yield a reader for each of the connections."""
     nodes = server.nodes
-    return (AtomicReader(wire, nodes[node].abilities) for node, wire in wires.items())
+    return (
+        AtomicReader(connection, nodes[node].abilities) for node, connection in connections.items()
+    )
 
 
 def _joined(moments: Sequence[Moment]) -> Moment:

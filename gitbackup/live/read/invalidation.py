@@ -52,13 +52,13 @@ class Tracker:
     what has changed at the primary. Slots are asked of primaries, and these are paused.
 
     Every method raises ServerError if the user lacks a right, which it names, or if a connection
-    is lost. `wires` are the connections, by the nodes' ids; `began` is when the first was made, in
+    is lost. `connections` has them, by the nodes' ids; `began` is when the first was made, in
     seconds of our monotonic clock.
     """
 
     def __init__(self, server: Server) -> None:
         self.began = time.monotonic()
-        self.wires: dict[str, Connection] = {}
+        self.connections: dict[str, Connection] = {}
         self._primaries: dict[str, Connection] = {}  # of the replicas among the nodes
         self._cluster = server.cluster
         self._owners = [*self._cluster.owners] if self._cluster else []
@@ -66,8 +66,8 @@ class Tracker:
         self._flushed = False
         try:
             for id_, node in server.nodes.items():
-                self.wires[id_] = node.listen()
-                self.wires[id_].call(*TRACKING)
+                self.connections[id_] = node.listen()
+                self.connections[id_].call(*TRACKING)
                 if node.follows:
                     self._primaries[id_] = node.follows.dial()
             self._earlier = self._latest = self._counted()
@@ -83,20 +83,20 @@ class Tracker:
         self._close()
 
     def _close(self) -> None:
-        for wire in (*self.wires.values(), *self._primaries.values()):
-            wire.close()
+        for connection in (*self.connections.values(), *self._primaries.values()):
+            connection.close()
 
     @property
-    def wire(self) -> Connection:
+    def connection(self) -> Connection:
         """The connection to the server, or to the first node of a cluster."""
-        return next(iter(self.wires.values()))
+        return next(iter(self.connections.values()))
 
     def drain(self, seconds: float = 0) -> None:
         """Take the invalidations that have come; wait for the first so many seconds."""
-        for wire in self.wires.values():
-            for said in wire.told(seconds / len(self.wires)):
+        for connection in self.connections.values():
+            for said in connection.told(seconds / len(self.connections)):
                 if said[:1] == ["invalidate"]:
-                    self._note(wire, said)
+                    self._note(connection, said)
 
     def barrier(self, node: str | None = None) -> None:
         """Wait until the invalidations of all earlier writes, or of those at one node, have come.
@@ -104,10 +104,10 @@ class Tracker:
         The second PING is answered in a later turn of the server's event loop than any write that
         the first could have overtaken.
         """
-        wires = self.wires if node is None else {node: self.wires[node]}
-        self._level(wires)
-        self._ask(("PING",), wires=wires)
-        self._ask(("PING",), wires=wires)
+        connections = self.connections if node is None else {node: self.connections[node]}
+        self._level(connections)
+        self._ask(("PING",), connections=connections)
+        self._ask(("PING",), connections=connections)
         self.drain()
 
     def moved(self) -> set[int]:
@@ -117,23 +117,25 @@ class Tracker:
         """
         if self._cluster is None:
             return set()
-        wires = self.wires | self._primaries
-        replies = self._ask(*cluster.QUESTIONS, wires=wires)
-        views = [cluster.told(wires[id_], replies[id_]) for id_ in replies]
+        connections = self.connections | self._primaries
+        replies = self._ask(*cluster.QUESTIONS, connections=connections)
+        views = [cluster.told(connections[id_], replies[id_]) for id_ in replies]
         before, self._owners = self._owners, [*self._cluster.found(views)]
         pairs = zip(before, self._owners, strict=True)
         return {slot for slot, (was, now) in enumerate(pairs) if was != now}
 
     def _ask(
-        self, *commands: Command, wires: Mapping[str, Connection] | None = None
+        self, *commands: Command, connections: Mapping[str, Connection] | None = None
     ) -> dict[str, list[Any]]:
         """Return what each node replies; all are asked before the first has answered."""
-        wires = self.wires if wires is None else wires
-        for wire in wires.values():
-            wire.send(commands)
-        replies = {id_: wire.receive(len(commands)) for id_, wire in wires.items()}
-        for id_, wire in wires.items():
-            wire.accept(commands, replies[id_])
+        connections = self.connections if connections is None else connections
+        for connection in connections.values():
+            connection.send(commands)
+        replies = {
+            id_: connection.receive(len(commands)) for id_, connection in connections.items()
+        }
+        for id_, connection in connections.items():
+            connection.accept(commands, replies[id_])
         return replies
 
     def take(self) -> set[bytes]:
@@ -168,30 +170,32 @@ class Tracker:
     @contextmanager
     def pause(self, milliseconds: int) -> Iterator[None]:
         """Make writers wait inside the block, at most so long even if we are killed."""
-        wires = self.wires | self._primaries
-        self._ask(("CLIENT", "PAUSE", milliseconds, "WRITE"), wires=wires)
+        connections = self.connections | self._primaries
+        self._ask(("CLIENT", "PAUSE", milliseconds, "WRITE"), connections=connections)
         try:
             yield
         finally:
-            self._ask(("CLIENT", "UNPAUSE"), wires=wires)
+            self._ask(("CLIENT", "UNPAUSE"), connections=connections)
 
-    def _level(self, wires: Mapping[str, Connection]) -> None:
+    def _level(self, connections: Mapping[str, Connection]) -> None:
         """Wait until the replicas among these nodes have all that their primaries have now.
 
         Raises NodesChanged if one is not connected to its primary, or takes too long.
         """
-        primaries = {id_: wire for id_, wire in self._primaries.items() if id_ in wires}
+        primaries = {
+            id_: connection for id_, connection in self._primaries.items() if id_ in connections
+        }
         if not primaries:
             return
         began = time.monotonic()
         expected = self._replication(primaries)
-        left = {id_: wires[id_] for id_ in primaries}
+        left = {id_: connections[id_] for id_ in primaries}
         while left:
             found = self._replication(left)
             left = {
-                id_: wire
-                for id_, wire in left.items()
-                if not is_level(wire.label, found[id_], expected[id_])
+                id_: connection
+                for id_, connection in left.items()
+                if not is_level(connection.label, found[id_], expected[id_])
             }
             if left and time.monotonic() - began > IN_SYNC:
                 late = next(iter(left.values())).label
@@ -199,18 +203,18 @@ class Tracker:
             if left:
                 time.sleep(LOOK)
 
-    def _replication(self, wires: Mapping[str, Connection]) -> dict[str, dict[str, str]]:
-        replies = self._ask(QUESTION, wires=wires)
+    def _replication(self, connections: Mapping[str, Connection]) -> dict[str, dict[str, str]]:
+        replies = self._ask(QUESTION, connections=connections)
         return {id_: parse_info(reply) for id_, (reply,) in replies.items()}
 
-    def _note(self, wire: Connection, said: list[Any]) -> None:
+    def _note(self, connection: Connection, said: list[Any]) -> None:
         names = said[1] if len(said) == 2 else ()
         if names is None:
             self._flushed = True
         elif are_texts(names):
             self._names.update(map(codec.raw, names))
         else:
-            raise wire.nonsense(TRACKING)
+            raise connection.nonsense(TRACKING)
 
     def _counted(self) -> dict[_Counter, int]:
         """Return how often each node ran each command, by its name in lower case, without the one

@@ -158,14 +158,14 @@ class ClusterCreator:
         self._nodes = dict(server.nodes)
         self._dated = server.abilities.pexpiretime
         self._writer = writer
-        self._wires: dict[str, Connection] = {}
+        self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for wire in self._wires.values():
-            wire.close()
+        for connection in self._connections.values():
+            connection.close()
 
     def create(self, db: int, batches: Iterable[tuple[T, Plain]]) -> Iterator[Created[T]]:
         """Create the keys of each batch, as `Creator` does; one is under way while the next is put
@@ -188,9 +188,9 @@ class ClusterCreator:
             else:
                 others.append(name)
         for node, group in creations.items():
-            wire = self._wire(node)
-            wire.select(db)
-            wire.send_packed(b"".join(each.commands for each in group))
+            connection = self._connection(node)
+            connection.select(db)
+            connection.send_packed(b"".join(each.commands for each in group))
         return _SentBatch(label, entries, creations, others)
 
     def _creation(self, name: str, entry: Entry) -> _Creation | None:
@@ -210,7 +210,7 @@ class ClusterCreator:
     def _receive(self, db: int, sent: _SentBatch[T]) -> Created[T]:
         left: list[str] = []
         for node, group in sent.creations.items():
-            replies = iter(self._wire(node).receive(sum(each.replies for each in group)))
+            replies = iter(self._connection(node).receive(sum(each.replies for each in group)))
             pairs = [(each, [*islice(replies, each.replies)]) for each in group]
             left += (each.name for each, own in pairs if not each.is_done(own))
         outcome = Outcome()
@@ -221,9 +221,9 @@ class ClusterCreator:
             outcome.refused += part.refused
         return Created(sent.label, sent.entries, outcome, [None] * len(sent.entries))
 
-    def _wire(self, node: str) -> Connection:
-        if node not in self._wires:
+    def _connection(self, node: str) -> Connection:
+        if node not in self._connections:
             cluster = self._server.cluster
             known = cluster.known(node, self._nodes) if cluster else node
-            self._wires[node] = self._nodes[known].dial()
-        return self._wires[node]
+            self._connections[node] = self._nodes[known].dial()
+        return self._connections[node]

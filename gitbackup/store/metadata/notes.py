@@ -33,14 +33,14 @@ def store(git: Commands, ref: str, notes: Mapping[str, bytes | None], message: s
         publish(new, refs.read(git, ref), (), written)
 
     tip = refs.read(git, ref)
-    with CommitWriter(git, tip, publish, save, tip) as importer:
+    with CommitWriter(git, tip, publish, save, tip) as writer:
         changes: dict[str, str | None] = {}
         for commit, note in notes.items():
             changes |= dict.fromkeys(_paths(commit))
             if note is not None:
-                changes[_paths(commit)[0]] = importer.blob(note)
-        importer.commit(message, changes)
-        importer.publish()
+                changes[_paths(commit)[0]] = writer.blob(note)
+        writer.commit(message, changes)
+        writer.publish()
 
 
 def read(git: Commands, commit: str, ref: str) -> str:

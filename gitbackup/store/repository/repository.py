@@ -228,7 +228,7 @@ class Repository(Configured):
         has sent is not known. Raises Busy if another run pushes for `lock_wait` seconds."""
         return push_pull.alone(self._git, self.lock_wait)
 
-    def importer(
+    def commit_writer(
         self, parent: str | None, base: str | None = None, lost: bool = False
     ) -> CommitWriter:
         """Write one commit on `parent`, None for a first one; under lock(), in a `with`.
