@@ -52,7 +52,7 @@ LOSES = {
 """By type, what a dump does not hold, and what to do about it."""
 
 UNSTABLE = frozenset(("graphdata",))
-"""Types whose dump may differ after each start of the server, though the value is the same."""
+"""Types whose dump may differ each time, though the value is the same."""
 
 VERSION = slice(-10, -8)
 """Where a dump has the version of the server's own format, before its checksum."""

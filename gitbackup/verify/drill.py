@@ -19,6 +19,7 @@ from gitbackup.live.connection.connect import Server, connect
 from gitbackup.live.server import keyspace
 from gitbackup.live.server.keyspace import LibraryChange
 from gitbackup.live.server.search_indexes import IndexChange, change_index
+from gitbackup.live.server.unsupported import Unsupported
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key
@@ -105,6 +106,7 @@ class _Drill:
         self._due = ShiftedExpiries(
             repository, {path: examined.listing[path].id for path in examined.data}, now
         )
+        self._unsupported = Unsupported(server)
         self._result = DrillResult(f"{server.brand} {server.version}")
         self._refusals: dict[Key, str] = {}
 
@@ -152,6 +154,8 @@ class _Drill:
         for key, entry in self._due.entries(path).items():
             if needed := beyond(key, entry, self._server):
                 self._skip(key, entry, f"does not know {needed}")
+            elif not file_format.is_opaque(entry) and (lack := self._unsupported.lack(entry)):
+                self._skip(key, entry, f"does not know this type: {lack.reason}")
             else:
                 possible[key] = entry
         return possible

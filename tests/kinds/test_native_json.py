@@ -89,6 +89,8 @@ def test_a_server_without_the_module_is_told_before_anything_is_written(
         client.execute_command("JSON.SET", "doc", ".", "{}")
     backup = Backup(tmp_path / "data", stack.url)
     backup.commit("both")
+    proof = backup.verify().proofs[0]
+    assert (proof.findings, [each.key.name for each in proof.untried]) == ([], ["doc"])
     with pytest.raises(Exception, match=r"does not support ReJSON-RL .*`skip_unsupported`"):
         backup.restore("HEAD", yes, to=valkey.url)
     result = backup.restorer("HEAD", to=valkey.url, skip_unsupported=True).run(yes)

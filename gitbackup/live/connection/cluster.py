@@ -299,7 +299,7 @@ class Cluster(Generic[Node]):
             return _NoNode(
                 f"{named}, but no server answers there ({error.reason}): start it; if it runs, and"
                 " is reached by another address from here, as in Docker or behind NAT, set"
-                " `cluster-announce-ip` and `cluster-announce-port` at that node",
+                " `cluster-announce-ip` (or `-hostname`) and `cluster-announce-port` at that node",
                 error.reason,
             )
         return error
