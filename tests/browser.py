@@ -27,7 +27,7 @@ OPTIONS = (
     *("--hide-scrollbars", "about:blank"),
 )
 
-PATIENCE = 10  # seconds for one answer
+PATIENCE = 60  # seconds for one answer, on a busy machine
 
 
 class Browser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ import redis
 from gitbackup import Backup
 from gitbackup.model.risk import CHECKS, Level, Risk
 from tests.servers import LiveServer
+from tests.watching import eventually
 
 AGE = re.compile(r"just now|\d+ (?:second|minute)s? ago")
 WEEK = timedelta(days=7)
@@ -41,7 +41,4 @@ def await_info(client: redis.Redis, name: str, *wanted: object) -> None:
 
 
 def until(true: Callable[[], bool], failure: str) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, failure
-        time.sleep(0.02)
+    assert eventually(true), failure

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gitbackup import Backup
 from tests.cli.user import Done, User, text
+from tests.expiring import commit_what_expires
 from tests.servers import StartServer
 from tests.store.plain import git
 
@@ -200,20 +202,18 @@ def test_expiries_are_left_out(user: User) -> None:
 
 @pytest.mark.long
 def test_keys_that_have_expired_since_are_counted(user: User) -> None:
-    user.redis.set("short", 1, px=4_000)
     user.redis.set("a", 1)
-    user.says("commit")
+    commit_what_expires(user.redis, Backup(user.repo, user.server.url), "short")
     user.redis.delete("a")
-    while user.redis.exists("short"):
-        time.sleep(0.05)
-    assert user.says("restore", "HEAD", "--yes") == text("""
-        restore id1 into SERVER: create 1
+    at = len(user.commits())
+    assert user.says("restore", "HEAD", "--yes") == text(f"""
+        restore id{at} into SERVER: create 1
           create  string  a
           already expired, left out: 1 key (short)
           adds 39 bytes
-        saved the previous state as commit id2
-        verified: 1 key equals commit id1
-        the restored state is commit id3 (HEAD)
+        saved the previous state as commit id{at + 1}
+        verified: 1 key equals commit id{at}
+        the restored state is commit id{at + 2} (HEAD)
     """)
 
 

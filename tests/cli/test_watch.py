@@ -129,7 +129,7 @@ def test_the_second_watch_is_told_and_a_commit_by_hand_is_not(user: User) -> Non
 
 @pytest.mark.long
 def test_what_a_person_commits_or_restores_meanwhile_is_its_base(user: User) -> None:
-    with service(user, "--quiet", "1") as watch:
+    with service(user, "--quiet", "4") as watch:
         watch.line()
         watch.line()
         user.redis.mset({"user:1": "1", "user:2": "1"})
@@ -137,7 +137,7 @@ def test_what_a_person_commits_or_restores_meanwhile_is_its_base(user: User) -> 
         user.redis.set("user:3", "1")
         assert watch.line() == "[id3] user: 1 added\n"
         user.says("restore", "HEAD~2", "--yes")
-        time.sleep(2.5)  # it must not commit this: the restore has
+        time.sleep(6)  # it must not commit this: the restore has
         assert head(user) == "restore of " + user.commits()[0][:7]
         user.redis.set("user:4", "1")
         assert watch.line() == f"[id{len(user.commits())}] user: 1 added\n"

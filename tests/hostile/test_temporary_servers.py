@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -67,7 +68,9 @@ def test_of_servers_that_get_stuck_only_one_is_tried(
     done = user.run("rdb", "verify", "made")
 
     assert (done.code, done.err.count("\n")) == (12, 1), done
-    assert done.err.count("did not load more of its file within 1 seconds") == 1
+    # a busy machine's has not come to the script by then
+    stuck = re.findall("did not (?:load more of its file|answer) within 1 seconds", done.err)
+    assert len(stuck) == 1
     others = find_servers()[1:]
     assert all(str(other) in done.err for other in others)
     assert ("; not tried: " in done.err) == bool(others)

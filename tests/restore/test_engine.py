@@ -21,6 +21,7 @@ from gitbackup.plan.plan import Plan, Ttl
 from gitbackup.report.text.restored import undone
 from tests.bystanders import Bystander, write
 from tests.databases import library
+from tests.expiring import commit_what_expires
 from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
 
@@ -211,32 +212,22 @@ def await_replica(replica: LiveServer) -> None:
     pytest.fail("the replica never followed")
 
 
-@pytest.mark.long
 def test_what_has_expired_since_is_left_out_and_counted(
     client: redis.Redis, backup: Backup
 ) -> None:
-    now = int(client.time()[0]) * 1000
     client.set("stays", "1")
-    client.set("goes", "1", pxat=now + 4_000)
-    backup.commit()
+    commit_what_expires(client, backup, "goes")
     client.delete("stays")
-    while client.exists("goes"):
-        time.sleep(0.02)
     result = backup.restore("HEAD", yes)
     assert list(result.plan.expired) == [Key(0, "goes")]
     assert result.whole
     assert client.keys() == ["stays"]
 
 
-@pytest.mark.long
 def test_what_has_expired_comes_back_where_no_expiry_is_wanted(
     client: redis.Redis, backup: Backup
 ) -> None:
-    now = int(client.time()[0]) * 1000
-    client.set("goes", "1", pxat=now + 4_000)
-    backup.commit()
-    while client.exists("goes"):
-        time.sleep(0.02)
+    commit_what_expires(client, backup, "goes")
     assert backup.restore("HEAD", yes, ttl=Ttl.NONE).whole
     assert (client.get("goes"), client.pttl("goes")) == ("1", -1)
 

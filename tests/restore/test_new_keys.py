@@ -24,6 +24,7 @@ from gitbackup.restore import verify_writes
 from gitbackup.restore.restore import Confirm
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import CommitSource
+from tests.expiring import commit_what_expires
 from tests.servers import LiveServer, StartServer
 from tests.store.plain import git
 
@@ -215,12 +216,10 @@ def test_keys_that_expire_soon_or_have_expired_are_told_apart(
 ) -> None:
     fill(client)
     client.set("text:0002x", "soon", px=600_000)
-    client.set("text:0002y", "gone", px=1_000)
-    good = str(backup.commit().commit)
+    commit_what_expires(client, backup, "text:0002y")
     client.flushall()
-    while backup.restorer(good).plan().expired != [Key(0, "text:0002y")]:
-        pass
-    result = backup.restore(good, yes)
+    result = backup.restore("HEAD", yes)
+    assert result.plan.expired == [Key(0, "text:0002y")]
     assert result.plan.soon == [Key(0, "text:0002x")]
     assert (result.whole, client.dbsize()) == (True, 5 * MANY + 6)
 

@@ -31,14 +31,16 @@ from tests.ui.live_site import LiveSite
 
 
 def names(page: Page) -> list[str]:
-    """The keys that are in sight."""
+    """The keys that are in sight, once the page that a click led to is there as a whole."""
+    page.wait_for_load_state()
     seen = "all => all.filter((name) => name.checkVisibility()).map((name) => name.textContent)"
     found: list[str] = page.locator(".item .name").evaluate_all(seen)
     return found
 
 
 def rows(page: Page, key: str) -> list[str]:
-    """What is told of one key."""
+    """What is told of one key, once the page is there as a whole."""
+    page.wait_for_load_state()
     item = page.locator(".item", has=page.get_by_text(key, exact=True))
     return [text.replace("\n", " ") for text in item.locator("dl > div").all_inner_texts()]
 

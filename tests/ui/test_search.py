@@ -30,7 +30,8 @@ def search(q: str = "", **more: str) -> str:
 
 
 def found(page: Page) -> list[str]:
-    """The keys of a commit that are listed."""
+    """The keys of a commit that are listed, once the page is there as a whole."""
+    page.wait_for_load_state()
     return page.locator(".found .name").all_text_contents()
 
 
