@@ -108,9 +108,9 @@ def test_large_and_quiet_groups_are_folded_and_come_when_they_are_opened(site: L
     site.page.goto(f"/commit/{new}")
 
     titles = site.page.locator(".group > summary h3").all_inner_texts()
-    assert titles == ["(no prefix)", "usage:", "noise:"]
+    assert titles == ["(no prefix)", "usage", "noise"]
     assert names(site.page) == ["config"]
-    site.page.get_by_role("heading", name="usage:").click()
+    site.page.get_by_role("heading", name="usage").click()
     site.page.wait_for_selector("text=usage:049")
     assert len(names(site.page)) == 51
     site.page.get_by_role("link", name="More keys").click()
@@ -118,7 +118,7 @@ def test_large_and_quiet_groups_are_folded_and_come_when_they_are_opened(site: L
     site.page.get_by_role("link", name="More keys").click()
     site.page.wait_for_selector("text=usage:119")
     assert names(site.page)[1:] == [f"usage:{number:03}" for number in range(120)]
-    site.page.get_by_role("heading", name="noise:").click()
+    site.page.get_by_role("heading", name="noise").click()
     site.page.wait_for_selector("text=noise:1")
     assert site.page.locator("[data-more]").count() == 0
 
@@ -132,7 +132,7 @@ def test_a_group_has_an_address_of_its_own(site: LiveSite) -> None:
     new = commit(site, "begin")
     site.page.goto(f"/commit/{new}")
 
-    site.page.goto(site.url + str(site.page.get_attribute(".spaces a:has-text('usage:')", "href")))
+    site.page.goto(site.url + str(site.page.get_attribute(".spaces a:has-text('usage')", "href")))
 
     assert names(site.page) == [f"usage:{number:03}" for number in range(50)]
     site.page.goto(site.url + str(site.page.get_attribute("[data-more]", "href")))
@@ -202,7 +202,7 @@ def test_a_commit_against_the_database_says_when_it_was_read(site: LiveSite) -> 
     assert names(site.page) == ["config"]
     site.redis.mset({"config": "second", "usage:00": 3})
 
-    site.page.get_by_role("heading", name="usage:").click()
+    site.page.get_by_role("heading", name="usage").click()
     site.page.wait_for_selector("text=usage:00")
     assert rows(site.page, "usage:00") == ['"1" "2" #']
     site.page.get_by_role("link", name="config").click()

@@ -166,6 +166,27 @@ def test_an_axis_of_time_names_hours_days_or_months(
     assert every["zh-CN"].mark(moment, days * 86_400) == chinese
 
 
+def test_an_axis_of_a_minute_names_seconds() -> None:
+    english, moment = Language.every()["en"], NOW.replace(hour=6).timestamp()
+    assert [english.mark(moment + more, 50) for more in (0, 15)] == ["06:00", "06:00:15"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"),
+    [
+        (3_600, "1 hour", "1 小时"),
+        (300, "5 minutes", "5 分钟"),
+        (90, "90 seconds", "90 秒"),
+        (172_800, "2 days", "2 天"),
+        (0, "0 seconds", "0 秒"),
+    ],
+)
+def test_a_duration_is_a_whole_number_of_a_unit(seconds: int, english: str, chinese: str) -> None:
+    every = Language.every()
+    assert every["en"].duration(seconds) == english
+    assert every["zh-CN"].duration(seconds) == chinese
+
+
 def test_dates_and_sizes_are_in_the_language() -> None:
     english, chinese = Language.every()["en"], Language.every()["zh-CN"]
     assert (english.day(NOW), chinese.day(NOW)) == ("1 December 2026", "2026 年 12 月 1 日")

@@ -160,6 +160,23 @@ def test_without_a_password_nobody_is_in(start_alone: StartSite, certificates: P
     assert other.ask(head + b"a" * 99999).status in (413, 429)
 
 
+def test_a_password_leads_to_the_page_that_was_asked_for(start_alone: StartSite) -> None:
+    """But to no other site, and not back to the door."""
+    site = start_alone(env={"GITBACKUP_UI_PASSWORD": PASSWORD})
+    other = Stranger(site.url)
+    asked = other.get("/search?q=a&by=value").body
+    assert '<input type="hidden" name="to" value="/search?q=a&amp;by=value">' in asked
+    assert 'name="to" value="/"' in other.get("//evil.example/").body
+    wrong = other.post("/enter", {"password": "wrong", "to": "/check"}).body
+    assert 'name="to" value="/check"' in wrong
+
+    told = ["/search?q=a&by=value", "//evil.example", "/\\evil.example", "https://evil.example/"]
+    told += ["/x\r\nset-cookie: a=b", "/enter?token=", "/leave", ""]
+    to = [other.post("/enter", {"password": PASSWORD, "to": each}) for each in told]
+
+    assert [answer.headers["location"] for answer in to] == [told[0], *["/"] * 7]
+
+
 def test_a_password_is_waited_for_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """By whoever typed it; an IPv6 network counts as one, and others do not wait."""
     now = 0.0

@@ -72,6 +72,7 @@ def test_moments_are_marked_apart_and_within_the_plot(seconds: int, width: int) 
         assert 0 <= share <= 1
     places = [mark.at for mark in drawn.moments]
     assert all(b - a > 40 for a, b in pairwise(places))
+    assert drawn.moments
 
 
 def test_two_commits_of_one_moment_are_no_division_by_nothing() -> None:

@@ -181,7 +181,7 @@ class Space(NamedTuple):
     @property
     def markup(self) -> str:
         if self.name:
-            return f"<code>{safe(escape(self.name))}</code>"
+            return f"<code>{safe(escape(self.name.removesuffix(':') or self.name))}</code>"
         return self.place if self.place in PLACES.values() else "<i>(no prefix)</i>"
 
 

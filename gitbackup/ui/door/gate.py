@@ -23,7 +23,7 @@ from gitbackup.ui.door.headers import with_headers
 from gitbackup.ui.door.password import Password
 from gitbackup.ui.sessions import Session, Sessions
 from gitbackup.ui.site import Site
-from gitbackup.ui.words.forms import MOST_BYTES, TYPE, Form
+from gitbackup.ui.words.forms import MOST_BYTES, TYPE, Form, own_path
 from gitbackup.ui.words.language import later
 
 BACKGROUND = "X-Background"
@@ -132,13 +132,14 @@ class Gate:
     async def _enter(self, request: Request) -> Response:
         if self._password and request.method == "POST":
             form = await _form(request, _LOGIN_BYTES)
+            to = _way_in(form.get("to"))
             wait = self._password.wait(_address(request))
             if wait:
                 sentence = later("Too many wrong passwords: wait a minute.")
                 raise Refused(429, sentence, retry_after=str(wait))
             if not self._password.fits(_address(request), form.get("password")):
-                return self._page(request, 403, later("The password is wrong."))
-            return self._entered(request, self._sessions.begin())
+                return self._page(request, 403, later("The password is wrong."), to)
+            return self._entered(request, self._sessions.begin(), to)
         if self._sessions.find(self._cookie(request), used=True):
             return RedirectResponse("/", 303)
         if self._password:
@@ -150,9 +151,10 @@ class Gate:
             return self._page(request, 403, later("This address works only once, and was used."))
         return self._entered(request, cookie)
 
-    def _entered(self, request: Request, cookie: str) -> Response:
-        """Return an answer that leaves the token out of the browser's history."""
-        answer = RedirectResponse("/", 303)
+    def _entered(self, request: Request, cookie: str, to: str = "/") -> Response:
+        """Return an answer that leads to a page, and leaves the token out of the browser's
+        history."""
+        answer = RedirectResponse(to, 303)
         answer.set_cookie(
             self._cookie_name(request),
             cookie,
@@ -178,15 +180,16 @@ class Gate:
         """
         if _is_foreign(request):
             return self._site.page(request, "again.html", url=self._url(request))
-        if self._cookie(request):
-            return self._page(request, 401, later("Your login has ended."))
-        return self._page(request, 401, later("You are not logged in."))
+        ended = later("Your login has ended."), later("You are not logged in.")
+        sentence = ended[not self._cookie(request)]
+        return self._page(request, 401, sentence, _way_in(_asked(request)))
 
-    def _page(self, request: Request, status: int, sentence: str = "") -> Response:
-        """Return the page that says how to get in."""
+    def _page(self, request: Request, status: int, sentence: str = "", to: str = "/") -> Response:
+        """Return the page that says how to get in, from where a password leads to the path `to`."""
         how = {
             "message": self._site.language(request).say(sentence),
             "password": self._password is not None,
+            "to": to,
         }
         return self._site.page(request, "enter.html", status=status, **how)
 
@@ -209,9 +212,7 @@ class Gate:
 
     def _url(self, request: Request) -> str:
         """Return the whole URL of a request: its path alone could be read as another host's."""
-        path = bytes(request.scope["raw_path"]).decode("ascii", "replace")
-        query = f"?{request.url.query}" if request.url.query else ""
-        return f"{self._scheme}://{_host(request)}{path}{query}"
+        return f"{self._scheme}://{_host(request)}{_asked(request)}"
 
     def _cookie(self, request: Request) -> str:
         return request.cookies.get(self._cookie_name(request), "")
@@ -241,6 +242,20 @@ def _expect_plain(request: Request) -> None:
         raise Refused(400, "No path has a NUL.")
     if "content-length" in request.headers and "transfer-encoding" in request.headers:
         raise Refused(400, "The request says two lengths.")
+
+
+def _asked(request: Request) -> str:
+    """Return the path and query that a request asks for; empty for one that sends a form."""
+    if request.method == "POST":
+        return ""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return bytes(request.scope["raw_path"]).decode("ascii", "replace") + query
+
+
+def _way_in(told: str) -> str:
+    """Return where a login leads: a page of ours, but not the door itself."""
+    path = own_path(told)
+    return "/" if path.startswith((ENTER, LEAVE)) else path
 
 
 def _host(request: Request) -> str:

@@ -35,7 +35,7 @@ COUNT = re.compile(r"(?<!\S)db([0-9]{1,10})=([0-9]{1,18})(?!\S)")
 """How many keys a database has, in the trailer of a commit."""
 
 
-class Query:
+class UrlFields:
     """The fields of a URL."""
 
     def __init__(self, request: Request) -> None:
@@ -68,7 +68,7 @@ def revert_form(site: Site, request: Request) -> Response:
 
 
 def _form(site: Site, request: Request, kind: str) -> Response:
-    wish, backup = Wish.of(Query(request), kind), site.backup()
+    wish, backup = Wish.of(UrlFields(request), kind), site.backup()
     return site.page(
         request,
         "bring_back.html",

@@ -16,7 +16,7 @@ from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.store.repository.repository import Repository
 from gitbackup.ui.pages.compare import looked_at
 from gitbackup.ui.site import Site
-from gitbackup.ui.views.asked import Asked, whole_number
+from gitbackup.ui.views.asked import Asked, number_in
 from gitbackup.ui.views.badges import badges_of
 from gitbackup.ui.views.pairs import repository_of
 from gitbackup.ui.words.language import Language, later
@@ -65,7 +65,7 @@ def page(site: Site, request: Request) -> Response:
 
 def _parent(info: CommitInfo, request: Request) -> str:
     """Return the parent that the reader chose to compare with, by its number from 1 on."""
-    number = whole_number(request.query_params.get("parent", "1"), "parent")
+    number = number_in(request.query_params.get("parent", "1"), "parent")
     if not info.parents:
         return EMPTY_TREE
     return info.parents[min(max(number, 1), len(info.parents)) - 1]

@@ -32,7 +32,7 @@ from gitbackup.report.values.short import instant
 from gitbackup.report.words import Words
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
-from gitbackup.ui.views.asked import Asked, whole_number
+from gitbackup.ui.views.asked import Asked, number_in
 from gitbackup.ui.views.entries import entry_in, labels_of, redaction_of
 from gitbackup.ui.views.pairs import repository_of
 from gitbackup.ui.views.plot import Plot, plot
@@ -75,7 +75,7 @@ class Asking(NamedTuple):
     def of(cls, site: Site, request: Request) -> Asking:
         """Return what a request asks for. Raises UsageError for no key."""
         query, backup = request.query_params, site.backup()
-        key = Key(whole_number(query.get("db") or "0", "db"), stored(query.get("name", "")))
+        key = Key(number_in(query.get("db") or "0", "db"), stored(query.get("name", "")))
         return cls(backup, key, backup.resolve(query.get("at") or "HEAD"))
 
     @property

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gitbackup.ui.site import Site
+from gitbackup.ui.words.forms import own_path
 from gitbackup.ui.words.language import COOKIE, NAMES
 
 YEAR = 365 * 24 * 60 * 60  # seconds
-OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
 
 
 def choose(site: Site, request: Request) -> Response:
     """Note the language that the path names, if it is one of ours, and lead back."""
     back, code = request.query_params.get("back", ""), request.path_params["code"]
-    response = RedirectResponse(back if OWN_PATH.fullmatch(back) else "/", 303)
+    response = RedirectResponse(own_path(back), 303)
     if code in NAMES:
         response.set_cookie(COOKIE, code, max_age=YEAR, httponly=True, samesite="strict")
     return response

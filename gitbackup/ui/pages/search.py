@@ -26,7 +26,7 @@ from gitbackup.redact import Redaction
 from gitbackup.report.words import Words
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
-from gitbackup.ui.views.asked import LONGEST, Asked, whole_number
+from gitbackup.ui.views.asked import LONGEST, Asked, number_in
 from gitbackup.ui.views.entries import labels_of, redaction_of
 from gitbackup.ui.views.groups import Filter
 from gitbackup.ui.views.pairs import repository_of
@@ -82,10 +82,10 @@ class Query:
             by if by in (VALUE, WHEN) else KEY,
             HISTORY if told.get("over") == HISTORY or by == WHEN else COMMIT,
             told.get("at") or "HEAD",
-            str(whole_number(told["db"], "db")) if told.get("db", "").strip() else "",
+            str(number_in(told["db"], "db")) if told.get("db", "").strip() else "",
             told.get("type", ""),
             told.get("start", ""),
-            max(whole_number(told.get("skip", "0"), "skip"), 0),
+            max(number_in(told.get("skip", "0"), "skip"), 0),
             told.get("ends", ""),
         )
 

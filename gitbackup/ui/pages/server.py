@@ -80,10 +80,10 @@ class Node:
         return datetime.fromtimestamp(told, UTC) if 0 < told < health.LAST / 1e6 else None
 
     @property
-    def saves(self) -> Sequence[tuple[str, str]] | None:
+    def saves(self) -> Sequence[tuple[int, int]] | None:
         """After how many seconds and changes it saves one by itself; None if it does not tell."""
         told = self.health.config.get("save")
-        words = (told or "").split()
+        words = [int(word) for word in (told or "").split() if word.isdecimal()]
         return None if told is None else [*zip(words[::2], words[1::2], strict=False)]
 
     @property

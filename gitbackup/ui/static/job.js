@@ -22,10 +22,10 @@
 
   const ask = async () => {
     try {
-      const answer = await fetch(job.dataset.job);
+      const answer = await fetch(job.dataset.job, { headers: { "X-Background": "1" } });
       if (answer.status >= 500) throw new Error(answer.status);
       if (!answer.ok) {
-        location.reload(); // the login has ended
+        location.reload(); // the login has ended: a new one leads here again
         return;
       }
       const told = await answer.json();

@@ -51,8 +51,8 @@ class Asked:
             actions=tuple(each for each in Action if not chosen or each.value in chosen),
             space=query.get("space"),
             quiet=query.get("quiet") == "1",
-            start=max(whole_number(query.get("start", "0"), "start"), 0),
-            db=whole_number(query.get("db", "0"), "db") if query.get("name") else None,
+            start=max(number_in(query.get("start", "0"), "start"), 0),
+            db=number_in(query.get("db", "0"), "db") if query.get("name") else None,
             name=query.get("name", ""),
             reading=query.get("reading", ""),
         )
@@ -97,7 +97,7 @@ class Asked:
             yield "start", self.start
 
 
-def whole_number(text: str, what: str) -> int:
+def number_in(text: str, what: str) -> int:
     """Return a number of a query. Raises UsageError for what is none, or has too many digits."""
     try:
         if len(text) <= 10:

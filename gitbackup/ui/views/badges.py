@@ -92,8 +92,12 @@ class Badges:
         for trailer, text in OTHERS.items():
             other = info.trailers.get(trailer, "")
             if ID.fullmatch(other):
-                said = self._language.say(text, commit=other[:7])
-                yield Badge(said, "kin", href=f"/commit/{other}")
+                said, words = (
+                    self._language.say(text, commit=other[:7]),
+                    text % {"commit": other[:7]},
+                )
+                named = info.subject.startswith(words) and said == words  # it is there to read
+                yield Badge(other[:7] if named else said, "kin", href=f"/commit/{other}")
 
     def _proof(self, info: CommitInfo) -> Iterator[Badge]:
         say = self._language.say
@@ -113,7 +117,9 @@ class Badges:
             if written:
                 why = say("It was written key by key, and read so, too.")
             else:
-                why = say(", ").join(map(self._language.told, consistency.split(", ")))
+                said = say("each key was read at a moment of its own")
+                more = map(self._language.told, consistency.split(", ")[1:])
+                why = say(", ").join([said, *more])
             yield Badge(say("not one point in time"), kind, why)
         if info.counts is None:
             yield Badge(say("made with plain git"))

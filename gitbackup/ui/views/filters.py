@@ -31,6 +31,7 @@ def add(environment: Environment, language: Language) -> None:
         "brand": brand,
         "command": unprintable.escaped,
         "day": language.day,
+        "duration": language.duration,
         "keyed": names.key_name,
         "marked": marked,
         "moment": moment,

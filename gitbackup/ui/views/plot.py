@@ -19,9 +19,9 @@ APART = 66
 
 DAY = 86_400
 STEPS = (
-    *(60, 300, 900, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, DAY, 2 * DAY, 3 * DAY, 7 * DAY),
-    *(14 * DAY, 28 * DAY, 91 * DAY, 182 * DAY, 365 * DAY, 2 * 365 * DAY, 5 * 365 * DAY),
-    *(10 * 365 * DAY, 100 * 365 * DAY),
+    *(1, 2, 5, 10, 15, 30, 60, 300, 900, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600),
+    *(DAY, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY, 28 * DAY, 91 * DAY, 182 * DAY, 365 * DAY),
+    *(2 * 365 * DAY, 5 * 365 * DAY, 10 * 365 * DAY, 100 * 365 * DAY),
 )
 """Seconds between two marks of the axis of time."""
 

@@ -1,7 +1,8 @@
-"""What a form sent."""
+"""What a form sent, and where it may lead."""
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -16,6 +17,14 @@ TYPE = "application/x-www-form-urlencoded"
 MOST_FIELDS = 20_000
 
 _STATE = "gitbackup.form"
+
+_OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,4000}")
+
+
+def own_path(told: str) -> str:
+    """Return a path, with its query, that a form or an address tells; `/` for what a browser may
+    take for another site, as it does `//elsewhere`."""
+    return told if _OWN_PATH.fullmatch(told) else "/"
 
 
 class Form:

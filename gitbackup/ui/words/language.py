@@ -48,6 +48,14 @@ AGES = {
     "second": forms("%(num)s second ago", "%(num)s seconds ago"),
 }
 
+DURATIONS = {
+    86_400: forms("%(num)s day", "%(num)s days"),
+    3_600: forms("%(num)s hour", "%(num)s hours"),
+    60: forms("%(num)s minute", "%(num)s minutes"),
+    1: forms("%(num)s second", "%(num)s seconds"),
+}
+"""Units by their seconds, the largest first."""
+
 MONTHS = (
     *(later("January"), later("February"), later("March"), later("April"), later("May")),
     *(later("June"), later("July"), later("August"), later("September"), later("October")),
@@ -108,6 +116,14 @@ class Language:
                 return self.count(*AGES[unit], count, num=self.number(count))
         return self.say("just now")
 
+    def duration(self, seconds: int) -> str:
+        """Return a number of seconds in the largest unit that it is a whole number of: `1 hour`."""
+        length, unit = next(
+            (each for each in DURATIONS.items() if seconds and seconds % each[0] == 0),
+            (1, DURATIONS[1]),
+        )
+        return self.count(*unit, seconds // length, num=self.number(seconds // length))
+
     def day(self, moment: datetime) -> str:
         """Return a date with its month in words: `1 December 2026`."""
         month = self.say(MONTHS[moment.month - 1])
@@ -120,10 +136,10 @@ class Language:
 
     def mark(self, moment: float, span: float) -> str:
         """Return how an axis that spans so many seconds names a moment, in UTC: by the time of
-        day, the day or the month."""
+        day, with seconds where the minute is not full, by the day or the month."""
         at = datetime.fromtimestamp(moment, UTC)
         if span < SHORT and moment % DAY:
-            return f"{at:%H:%M}"
+            return f"{at:%H:%M:%S}" if at.second else f"{at:%H:%M}"
         return self.short_day(at) if span < YEAR else f"{at:%Y-%m}"
 
     @classmethod
