@@ -281,6 +281,20 @@ def test_a_plan_that_deletes_most_keys_asks_for_their_number(site: LiveSite) -> 
 
 
 @pytest.mark.long
+def test_a_revert_says_of_quiet_keys_what_its_form_offers(site: LiveSite) -> None:
+    site.backup.init(quiet=["usage:*"])
+    site.redis.mset({"config": "1", "usage:1": "1"})
+    site.backup.commit()
+    site.redis.mset({"config": "2", "usage:1": "2"})
+    commit = site.backup.commit().commit
+
+    plan(site.page, f"/revert?commit={commit}")
+
+    said = site.page.get_by_text("not touched, being quiet: “quiet keys, too” reverts it, too")
+    expect(said).to_be_visible()
+
+
+@pytest.mark.long
 def test_a_commit_that_removes_most_keys_raises_the_alarm_and_leads_to_its_revert(
     site: LiveSite,
 ) -> None:

@@ -158,6 +158,10 @@ def test_a_risk_is_accepted_and_no_longer_accepted(site: LiveSite) -> None:
     expect(page.get_by_role("status")).to_contain_text("Added to accept: replicas")
     expect(page.locator("#replicas")).to_have_count(0)
     assert [each.value for each in site.backup.config.in_force("accept")] == ["replicas"]
+    page.goto("/settings")
+    offered = page.get_by_role("combobox", name="accept").locator("option").all_inner_texts()
+    assert ("loading" in offered, "replicas" in offered) == (True, False)
+    page.goto("/check")
 
     page.get_by_role("button", name="No longer accept replicas").click()
 

@@ -7,7 +7,7 @@ from random import Random
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from gitbackup.history import search as searching
 from gitbackup.history.key_log import CommitChanges, trace
@@ -110,6 +110,9 @@ def test_what_cannot_be_looked_for_is_said(filled: LiveSite) -> None:
     }.items():
         filled.page.goto(path)
         assert said in filled.page.inner_text("[role=alert]")
+    filled.page.goto(search("nonsense", by="when"))  # what was chosen stays, and a hint says how
+    expect(filled.page.get_by_role("radio", name="when a condition")).to_be_checked()
+    expect(filled.page.get_by_text("A condition is a key")).to_be_visible()
 
 
 @pytest.mark.long

@@ -280,7 +280,7 @@ def test_badges_tell_what_else_is_known_of_commits(site: LiveSite, tmp_path: Pat
     facts = site.page.locator(".commit .facts").all_inner_texts()
     assert "HEAD" in facts[0]
     assert "not pushed to " in facts[0]
-    assert "undo of " in facts[1]
+    assert "→ " in facts[1]  # undo of what: its subject says it
     assert "pushed to " in facts[1]
     assert "not pushed" not in facts[1]
     assert "restore-tested" in facts[1]

@@ -167,13 +167,14 @@ class Results(NamedTuple):
 def page(site: Site, request: Request) -> Response:
     """Return the form, and what was found."""
     backup, problem, results, commit = site.backup(), "", None, ""
+    query = Query(request.query_params.get("q", "")[:LONGEST])
     try:
         query = Query.of(request)
         commit = backup.resolve(query.at)
         if query.asks:
             results = _results(backup, query, commit, site.language(request))
     except UsageError as error:
-        query, problem = replace(Query(), q=request.query_params.get("q", "")[:LONGEST]), str(error)
+        problem = str(error)
     return site.page(
         request,
         "search.html",

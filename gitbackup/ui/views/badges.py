@@ -92,12 +92,9 @@ class Badges:
         for trailer, text in OTHERS.items():
             other = info.trailers.get(trailer, "")
             if ID.fullmatch(other):
-                said, words = (
-                    self._language.say(text, commit=other[:7]),
-                    text % {"commit": other[:7]},
-                )
-                named = info.subject.startswith(words) and said == words  # it is there to read
-                yield Badge(other[:7] if named else said, "kin", href=f"/commit/{other}")
+                said = self._language.say(text, commit=other[:7])
+                is_there = info.subject.startswith(said)  # for every reader to see
+                yield Badge(f"→ {other[:7]}" if is_there else said, "kin", href=f"/commit/{other}")
 
     def _proof(self, info: CommitInfo) -> Iterator[Badge]:
         say = self._language.say
