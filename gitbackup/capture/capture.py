@@ -179,7 +179,7 @@ class _Differences:
         self._strict = strict
         self._covered = covers(live.scope)
         self._known_names: defaultdict[int, set[str]] = defaultdict(set)  # so far, by database
-        self._diff = key_diff.KeyDiff()
+        self._diff = key_diff.KeyDiffer()
 
     def add(self, path: str, content: bytes) -> None:
         """Compare a live file with the known one of its path, if there is one."""

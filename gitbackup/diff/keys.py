@@ -43,12 +43,12 @@ class FileKeys(NamedTuple):
         return KeyChange(Key(self.db, self.names[at]), self.action, before, after)
 
 
-class KeyDiff:
-    """Takes the files that differ, one by one; then tells the keys that do.
+class KeyDiffer:
+    """Finds the keys that differ. It is given the files that differ, one by one.
 
-    A key that went from one file and came in another has moved, which is no change
-    unless its entry differs; so entries are remembered by a digest until the end. Last come
-    those that are on one side only, of which mostly the names are enough.
+    A key that went from one file and came in another has moved, which is a change only if its
+    entry differs; so entries are remembered by a digest until the end. Files that only one side
+    has are given last: of these, the names of keys are mostly enough.
     """
 
     def __init__(self) -> None:

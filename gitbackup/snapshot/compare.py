@@ -56,7 +56,7 @@ def compare(before: Source, after: Source) -> Comparison:
 
     Raises Damaged if one of those is not well-formed.
     """
-    found = keys.KeyDiff()
+    found = keys.KeyDiffer()
     old, new = decoded(before), decoded(after)
     for path in filter(file_format.is_data, sorted(old.files.keys() & new.files.keys())):
         if old.files[path] != new.files[path] and path != file_format.MANIFEST:
@@ -93,7 +93,7 @@ def _with_names_of(
     return {path for path, each in outlines if not names[each.db].isdisjoint(each.names)}
 
 
-def take_whole(found: keys.KeyDiff, action: Action, source: EntrySource, path: str) -> None:
+def take_whole(found: keys.KeyDiffer, action: Action, source: EntrySource, path: str) -> None:
     """Add to `found` all keys of a file that only one snapshot has."""
     summary = source.outline(path)
     if summary.names:

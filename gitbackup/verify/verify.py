@@ -68,8 +68,8 @@ def verify(
         if not problems:
             raise
         commits = []
-    drill = Drill(repository, own, progress)
-    for proof in map(drill.proof, commits):
+    prover = Prover(repository, own, progress)
+    for proof in map(prover.proof, commits):
         proofs.append(proof)
         tell(proof)
     trees = len({proof.tree for proof in proofs})
@@ -90,7 +90,7 @@ def _problems(repository: Repository) -> list[str]:
     return problems
 
 
-class Drill:
+class Prover:
     """Proves commits of one repository; what they share is done once."""
 
     def __init__(self, repository: Repository, own: DrillServer, progress: Progress) -> None:

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from gitbackup import Backup
-from gitbackup.live.read.alone_read import Outcome
+from gitbackup.live.read.alone_read import ReadOutcome
 from gitbackup.live.read.file_replies import FileReplies, FileReplyReader
 from gitbackup.model.changes import Counts
 from tests.servers import LiveServer
@@ -31,7 +31,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     found: list[bytes] = []
     make = FileReplyReader.entries
 
-    def noting(self: FileReplyReader, raw: FileReplies) -> Sequence[Outcome]:
+    def noting(self: FileReplyReader, raw: FileReplies) -> Sequence[ReadOutcome]:
         found.append(raw.keys[0])
         return make(self, raw)
 

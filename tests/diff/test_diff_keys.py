@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitbackup.diff.keys import KeyDiff, subject
+from gitbackup.diff.keys import KeyDiffer, subject
 from gitbackup.errors import Damaged
 from gitbackup.model.changes import Action, Counts, KeyChange
 from gitbackup.model.file_groups import count_by_namespace, total
@@ -30,13 +30,13 @@ def changed(*names: str, db: int = 0) -> list[KeyChange]:
 
 
 def test_a_key_that_is_equal_on_both_sides_is_no_change() -> None:
-    diff = KeyDiff()
+    diff = KeyDiffer()
     diff.file("f", {A: text("1")}, "f", {A: text("1")})
     assert diff.changes() == []
 
 
 def test_keys_of_one_file_are_added_changed_and_removed() -> None:
-    diff = KeyDiff()
+    diff = KeyDiffer()
     diff.file("f", {A: text("1"), B: text("1")}, "f", {B: text("2"), C: text("3")})
     expected = [
         KeyChange(A, Action.REMOVED, "f", None),
@@ -47,21 +47,21 @@ def test_keys_of_one_file_are_added_changed_and_removed() -> None:
 
 
 def test_a_key_that_moved_to_another_file_and_is_equal_is_no_change() -> None:
-    diff = KeyDiff()
+    diff = KeyDiffer()
     diff.file(None, {}, "n/a", {A: text("1")})
     diff.file("n", {A: text("1")}, None, {})
     assert diff.changes() == []
 
 
 def test_the_order_of_an_objects_names_is_no_difference_when_a_key_moves() -> None:
-    diff = KeyDiff()
+    diff = KeyDiffer()
     diff.file("n", {A: {"type": "hash", "value": {"x": "1", "y": "2"}}}, None, {})
     diff.file(None, {}, "m", {A: {"value": {"y": "2", "x": "1"}, "type": "hash"}})
     assert diff.changes() == []
 
 
 def test_a_key_that_moved_and_differs_is_changed_with_both_paths() -> None:
-    diff = KeyDiff()
+    diff = KeyDiffer()
     diff.file("n", {A: zset(1)}, "n", {})
     diff.file("m", {}, "m", {A: zset(1.0)})
     assert diff.changes() == [KeyChange(A, Action.CHANGED, "n", "m")]
@@ -69,13 +69,13 @@ def test_a_key_that_moved_and_differs_is_changed_with_both_paths() -> None:
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1.0), (1, True), (0.0, -0.0), (0, False)])
 def test_numbers_that_only_python_holds_equal_are_a_change(before: object, after: object) -> None:
-    diff = KeyDiff()
+    diff = KeyDiffer()
     diff.file("f", {A: zset(before)}, "f", {A: zset(after)})
     assert diff.changes() == [KeyChange(A, Action.CHANGED, "f", "f")]
 
 
 def test_numbers_beyond_64_bits_and_lone_surrogates_are_compared_exactly() -> None:
-    diff = KeyDiff()
+    diff = KeyDiffer()
     before: Entry = {"type": "future", "value": [10**30, "\ud800"]}
     after: Entry = {"type": "future", "value": [10**30 + 1, "\ud800"]}
     diff.file("f", {A: before}, None, {})
@@ -85,14 +85,14 @@ def test_numbers_beyond_64_bits_and_lone_surrogates_are_compared_exactly() -> No
 
 def test_functions_come_first_then_databases_by_number_then_names() -> None:
     keys = [Key(10, "a"), Key(2, "b"), Key(2, "a"), Key(FUNCTIONS, "z")]
-    diff = KeyDiff()
+    diff = KeyDiffer()
     diff.file(None, {}, "f", {key: text("1") for key in keys})
     assert [change.key for change in diff.changes()] == keys[::-1]
 
 
 @pytest.mark.parametrize("equal", [True, False])
 def test_a_key_in_two_files_of_one_side_is_damage_and_both_are_named(equal: bool) -> None:
-    diff = KeyDiff()
+    diff = KeyDiffer()
     diff.file(None, {}, "f", {A: text("1")})
     with pytest.raises(
         Damaged, match="key n:a is in two files, f and g: remove it from one of them"
@@ -101,7 +101,7 @@ def test_a_key_in_two_files_of_one_side_is_damage_and_both_are_named(equal: bool
 
 
 def test_a_key_changed_in_one_file_and_added_in_another_is_damage() -> None:
-    diff = KeyDiff()
+    diff = KeyDiffer()
     diff.file("f", {A: text("1")}, "f", {A: text("2")})
     diff.file("g", {}, "g", {A: text("2")})
     with pytest.raises(Damaged, match="key n:a is in two files"):

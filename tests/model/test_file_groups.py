@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbackup.diff.keys import FileKeys, KeyDiff, subject
+from gitbackup.diff.keys import FileKeys, KeyDiffer, subject
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.file_groups import (
     converted,
@@ -27,9 +27,9 @@ databases = st.dictionaries(
 )
 
 
-def told(keys: dict[tuple[int, str], int]) -> KeyDiff:
+def told(keys: dict[tuple[int, str], int]) -> KeyDiffer:
     """What came, file by file, and what came key by key."""
-    diff = KeyDiff()
+    diff = KeyDiffer()
     single = {Key(*key): TEXT for key, file in keys.items() if file == 0}
     diff.file(None, {}, "single", single)
     for place in sorted({(db, file) for (db, _), file in keys.items() if file}):

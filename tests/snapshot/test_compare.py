@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gitbackup.diff.keys import KeyDiff
+from gitbackup.diff.keys import KeyDiffer
 from gitbackup.errors import Damaged
 from gitbackup.format import codec
 from gitbackup.model.keys import Entry
@@ -81,7 +81,7 @@ def told(before: bytes, after: bytes) -> Any:
 
 def exactly(before: bytes, after: bytes) -> Any:
     """The same, with both files read whole."""
-    found = KeyDiff()
+    found = KeyDiffer()
     try:
         old, new = (file_format.decode_file(PATH, content) for content in (before, after))
     except Damaged as error:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
+from gitbackup.cli.arguments.options import Command
 from gitbackup.cli.output import terminal
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.model.encryption import AskPassphrase, EncryptionKeys
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _LONGEST = 4096  # bytes of a passphrase
 _PASSPHRASE, _FILE = "GITBACKUP_PASSPHRASE", "GITBACKUP_PASSPHRASE_FILE"

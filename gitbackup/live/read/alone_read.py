@@ -43,7 +43,7 @@ class RetryAlone(Enum):
     LATER = "later"
 
 
-Outcome = Entry | None | Literal[RetryAlone.LATER]
+ReadOutcome = Entry | None | Literal[RetryAlone.LATER]
 """What became of a key: its entry with loose text, None if it is gone, or RetryAlone."""
 
 
@@ -128,7 +128,7 @@ def _checked(
     return WholeEntry(entry, settled)
 
 
-def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
+def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> ReadOutcome:
     """Return the entry with its expiry, in milliseconds since 1970; None if the key is gone,
     RetryAlone where its type is another."""
     entry = made.entry if isinstance(made, Settled) else made
@@ -141,7 +141,7 @@ def _of_type(type_: str, made: Entry | Settled | None, moment: int) -> Outcome:
     return entry
 
 
-def outcome(type_: str, reading: Reading, values: list[Any], moment: int) -> Outcome:
+def outcome(type_: str, reading: Reading, values: list[Any], moment: int) -> ReadOutcome:
     """Return the entry that a value's first piece makes, with its expiry; RetryAlone where there
     is more of it."""
     try:

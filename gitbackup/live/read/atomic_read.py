@@ -13,7 +13,7 @@ from gitbackup.live.connection.error_replies import Redirected
 from gitbackup.live.connection.info import parse_info
 from gitbackup.live.connection.slots import by_slot
 from gitbackup.live.read import alone_read, expiry
-from gitbackup.live.read.alone_read import Outcome, RetryAlone
+from gitbackup.live.read.alone_read import ReadOutcome, RetryAlone
 from gitbackup.live.read.bulk_read import Asked
 from gitbackup.live.read.expiry import Span
 from gitbackup.live.server import keyspace
@@ -47,7 +47,7 @@ class Moment:
     databases: frozenset[int]
     fields_expire: frozenset[int]
     libraries: Sequence[Library] | None = None
-    outcomes: dict[RawKey, Outcome] = field(default_factory=dict)
+    outcomes: dict[RawKey, ReadOutcome] = field(default_factory=dict)
     types: dict[RawKey, str] = field(default_factory=dict)
     late: set[RawKey] = field(default_factory=set)
     several: bool = False
@@ -185,7 +185,7 @@ class AtomicReader:
         instants = self._instants(moment, keys, answers, span)
         for key, ask, answer in zip(keys, asked, answers, strict=True):
             raw_key, type_ = (key.db, key.name), key.type
-            outcome: Outcome = RetryAlone.LATER
+            outcome: ReadOutcome = RetryAlone.LATER
             if ask.reading is None:
                 outcome, type_ = self._typed(ask, answer[0])
             elif answer[0] == expiry.GONE:
@@ -201,7 +201,7 @@ class AtomicReader:
                         type_ = values[-1]  # DUMP refuses no type
             moment.outcomes[raw_key], moment.types[raw_key] = outcome, type_
 
-    def _typed(self, asked: Asked, reply: Any) -> tuple[Outcome, str]:
+    def _typed(self, asked: Asked, reply: Any) -> tuple[ReadOutcome, str]:
         """Return the outcome and the type of a key that was asked for its type alone."""
         if isinstance(reply, Refusal):
             raise self._connection.refused(reply, asked.commands[0])

@@ -32,7 +32,7 @@ from gitbackup.live.connection.error_replies import is_redirect
 from gitbackup.live.connection.reply_shapes import is_type
 from gitbackup.live.connection.resp import argument, form, pattern
 from gitbackup.live.read import alone_read, expiry
-from gitbackup.live.read.alone_read import Outcome, RetryAlone
+from gitbackup.live.read.alone_read import ReadOutcome, RetryAlone
 from gitbackup.live.read.expiry import Span
 from gitbackup.live.server import keyspace
 from gitbackup.model.keys import Entry
@@ -145,7 +145,7 @@ class SmallValues:
 
     def settle(
         self, keys: Sequence[bytes], types: Sequence[str], replies: Sequence[Any]
-    ) -> Sequence[Outcome]:
+    ) -> Sequence[ReadOutcome]:
         """Return the entries that the replies give, with loose text; RetryAlone for a key of which
         they do not give all for sure."""
         each = self.questions
@@ -158,7 +158,7 @@ class SmallValues:
         parts = zip(types, first, values, last, strict=True)  # as many as there are keys
         return [self._carefully(*each_key) for each_key in parts]
 
-    def _carefully(self, type_: str, first: Any, value: Any, last: Any) -> Outcome:
+    def _carefully(self, type_: str, first: Any, value: Any, last: Any) -> ReadOutcome:
         if first != last or not is_number(first) or isinstance(value, Refusal):
             return RetryAlone.LATER
         try:
@@ -196,7 +196,7 @@ class Asked(NamedTuple):
     type: str = "none"
     reading: Reading | None = None
     commands: tuple[Command, ...] = ()
-    outcome: Outcome = None
+    outcome: ReadOutcome = None
 
 
 def ask(key: bytes, type_: str, server: Abilities) -> Asked:
@@ -219,7 +219,7 @@ def parse(
     replies: Iterator[Any],
     moment: int | None = None,
     span: Span = ALWAYS,
-) -> Outcome:
+) -> ReadOutcome:
     """Return the entry that the replies give, with loose text; RetryAlone if it takes more.
 
     If the server only tells the time left, `moment` is the key's expiry, asked for since, and
@@ -323,7 +323,7 @@ class BulkReader:
             self._connection.send([*around, *commands, *around, *self._after])
         return SentBatch(asked, keys, types, small, others, self._plain)
 
-    def receive(self, sent: SentBatch) -> Sequence[Outcome]:
+    def receive(self, sent: SentBatch) -> Sequence[ReadOutcome]:
         """Return the entry of each key of a batch; RetryAlone for one that has to be read alone."""
         replies = self._connection.receive(sent.small.questions * len(sent.keys))
         outcomes = sent.small.settle(sent.keys, sent.types, replies)
@@ -351,7 +351,7 @@ class BulkReader:
         ):
             yield ask(key, type_, server)
 
-    def _settle(self, asked: Sequence[Asked]) -> Sequence[Outcome]:
+    def _settle(self, asked: Sequence[Asked]) -> Sequence[ReadOutcome]:
         before = self._connection.receive(len(self._around))
         written = all(kind_named(each.type).takes_written for each in asked)
         count = sum(len(each.commands) for each in asked)

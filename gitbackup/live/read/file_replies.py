@@ -24,7 +24,7 @@ from gitbackup.kinds import FIELDS_EXPIRE, Abilities, Command
 from gitbackup.live.connection.connection import Connection
 from gitbackup.live.connection.resp import argument, packed
 from gitbackup.live.read import bulk_read, expiry
-from gitbackup.live.read.alone_read import Outcome
+from gitbackup.live.read.alone_read import ReadOutcome
 from gitbackup.live.read.bulk_read import MOST_BYTES, SIMPLE, Batch, SmallValues
 
 RULE = b"gitbackup 2\n"  # to be changed if the same replies are to make another entry
@@ -149,7 +149,7 @@ class FileReplyReader:
                 turns += map(self._send, islice(groups, 1))
             yield from done
 
-    def entries(self, raw: FileReplies) -> Sequence[Outcome]:
+    def entries(self, raw: FileReplies) -> Sequence[ReadOutcome]:
         """Return the entries that the replies give, with loose text; RetryAlone for a key of which
         they do not give all."""
         replies = self._connection.parse(raw.replies)

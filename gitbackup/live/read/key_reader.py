@@ -13,7 +13,7 @@ from gitbackup.kinds import SILENT
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
 from gitbackup.live.read import alone_read, bulk_read
-from gitbackup.live.read.alone_read import Outcome, RetryAlone
+from gitbackup.live.read.alone_read import ReadOutcome, RetryAlone
 from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead
 from gitbackup.live.read.bulk_read import Batch, BulkReader, SentBatch, is_elsewhere
 from gitbackup.live.read.file_replies import FileReplyReader
@@ -176,7 +176,9 @@ class KeyReader:
             types = zip(batch.keys, batch.types, strict=True)
             self.silent.update((db, key) for key, type_ in types if type_ in SILENT)
 
-    def _each(self, db: int, keys: Sequence[bytes], outcomes: Sequence[Outcome]) -> Iterator[Found]:
+    def _each(
+        self, db: int, keys: Sequence[bytes], outcomes: Sequence[ReadOutcome]
+    ) -> Iterator[Found]:
         """Yield the keys with their entries; those that have to be are read alone now."""
         if RetryAlone not in set(map(type, outcomes)):
             yield from zip(keys, cast(Sequence[Entry | None], outcomes), strict=True)
@@ -204,7 +206,7 @@ class KeyReader:
         self.torn.append((db, key))
         return entry
 
-    def _at_once(self, db: int, key: bytes) -> Outcome:
+    def _at_once(self, db: int, key: bytes) -> ReadOutcome:
         """Read one key at one moment; return RetryAlone if it takes more, or the user may not."""
         if not self._moments:
             return RetryAlone.LATER

@@ -122,7 +122,7 @@ def _types(batch: Plain) -> list[str]:
     return [entry["type"] for entry in batch.values()]
 
 
-def _is_same(found: alone_read.Outcome, known: Entry) -> bool:
+def _is_same(found: alone_read.ReadOutcome, known: Entry) -> bool:
     """Return whether a plain entry was read again, to the last bit.
 
     None of its text stands for other bytes, so equal text is the same; numbers are looked at.
