@@ -54,6 +54,9 @@ KEYS = re.compile(rf"({NAME}(?:, {NAME})*)(?: and ([0-9,]+) more)?")
 HAN = re.compile("[\u3400-\u9fff]")
 WORD = re.compile(r"[A-Za-z0-9'\"`/~@$+-]")
 
+BRACKET = "\uff09"
+"""The full-width one that closes."""
+
 AMOUNTS = "amounts"
 """The part of a catalogue with counts, sizes and lengths of time."""
 
@@ -288,7 +291,10 @@ def _filled(translation: str, held: Mapping[str, str]) -> str:
 
 
 def joined(left: str, right: str) -> str:
-    """Return two texts as one, with a space between a Chinese character and a Latin one."""
+    """Return two texts as one, with a space between a Chinese character and a Latin one, and none
+    after a full-width bracket."""
+    if left.endswith(BRACKET):
+        return left + right.lstrip(" ")
     ends, begins = left[-1:], right[:1]
     apart = (HAN.match(ends) and WORD.match(begins)) or (WORD.match(ends) and HAN.match(begins))
     return f"{left} {right}" if apart else left + right
