@@ -82,7 +82,7 @@ def _facts(info: CommitInfo, language: Language) -> Iterator[Fact]:
     told = info.trailers
     yield Fact(language.say("Author"), info.author)
     if server := told.get("Server"):
-        yield Fact(language.say("Server"), server)
+        yield Fact(language.say("Server"), language.server(server))
     if counts := _counts(told.get("Keys", "")):
         total = language.number(sum(counts.values()))
         each = ", ".join(f"{place} {language.number(count)}" for place, count in counts.items())

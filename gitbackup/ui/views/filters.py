@@ -62,9 +62,8 @@ def told(language: Language, sentence: str, limit: int = 10_000) -> Markup:
 
 
 def server(language: Language, named: str) -> str:
-    """Return a server's brand, version and mode, and where it is."""
-    name, at, place = printable(named).rpartition(" at ")
-    return language.say("%(name)s at %(place)s", name=name, place=place) if at else place
+    """Return a server's brand, version and mode, and where it is, in a language."""
+    return language.server(printable(named))
 
 
 def brand(server: str) -> str:

@@ -97,6 +97,11 @@ class Language:
         """Return a sentence of the engine in this language; in English if that is not known."""
         return self.known(sentence) or sentence
 
+    def server(self, named: str) -> str:
+        """Return a server as the engine names it: `Redis 8.0 standalone at localhost:6379`."""
+        name, at, place = named.rpartition(" at ")
+        return self.say("%(name)s at %(place)s", name=name, place=place) if at else place
+
     def number(self, count: int) -> str:
         """Return a whole number with its thousands apart: `1,164`."""
         return f"{count:,}"
