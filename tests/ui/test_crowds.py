@@ -82,8 +82,8 @@ def test_ten_thousand_requests_at_once_are_answered_or_refused(
     assert (nobody.total(), somebody.total()) == (CROWD, CROWD // 5)
     assert {*nobody} <= {401, 0}
     assert {*somebody} <= {200, 0}
-    assert nobody[401] > MOST
-    assert somebody[200] > MOST
+    assert nobody[401] >= MOST
+    assert somebody[200] >= MOST
     assert memory(site) - before < 100_000_000
     assert person.get("/").status == 200
 

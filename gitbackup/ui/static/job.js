@@ -25,12 +25,12 @@
       const answer = await fetch(job.dataset.job, { headers: { "X-Background": "1" } });
       if (answer.status >= 500) throw new Error(answer.status);
       if (!answer.ok) {
-        location.reload(); // the login has ended: a new one leads here again
+        gitbackup.reload(); // the login has ended: a new one leads here again
         return;
       }
       const told = await answer.json();
       if (told.state !== job.dataset.state) {
-        location.reload();
+        gitbackup.reload();
         return;
       }
       show(told);

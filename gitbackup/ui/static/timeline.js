@@ -135,7 +135,7 @@
         const { head } = shown().dataset;
         shown().replaceWith(now);
         settle();
-        if (!head && now.dataset.head && !form?.message.value) location.reload(); // the first commit
+        if (!head && now.dataset.head && !form?.message.value) gitbackup.reload(); // the first commit
         else if (head !== now.dataset.head) await renew();
       } else if (code !== 200) {
         const said = page?.querySelector('[role="alert"]')?.textContent.trim();

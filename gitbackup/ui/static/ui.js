@@ -53,6 +53,12 @@ const gitbackup = (() => {
       request.send();
     });
 
+  let leaving = 0; // when another page was asked for
+  addEventListener("beforeunload", () => (leaving = Date.now()));
+
+  /* Show this page as it is now; where another one was asked for, only if that does not come. */
+  const reload = () => (Date.now() - leaving > 5000 ? location.reload() : setTimeout(reload, 5000));
+
   const copy = async (button) => {
     await navigator.clipboard.writeText(button.dataset.copy);
     const before = button.textContent;
@@ -126,5 +132,5 @@ const gitbackup = (() => {
   document.querySelectorAll(shown).forEach((button) => (button.hidden = false));
   times(document);
   setInterval(() => times(document), 60000);
-  return { language, load, times };
+  return { language, load, reload, times };
 })();
