@@ -191,28 +191,14 @@ class SnapshotReader:
     def _after_loss(self, error: ServerError, left: int) -> None:
         """Wait for the nodes of a cluster, which may be others now, and `left` times again."""
         if self.server.cluster is None:
-            self._ask_for_less(error)
+            self.server.ask_for_less(error)
             return
         nodes = self.server.cluster.nodes
         if not left:
             raise error
         self.server.cluster.look()
         if isinstance(error, CutOff) and self.server.cluster.nodes == nodes:
-            self._ask_for_less(error)
-
-    def _ask_for_less(self, error: ServerError) -> None:
-        """Ask for less at a time from now on, for the server may have cut us off because of that.
-
-        Raises the error if the server is gone, or was asked for as little as possible already.
-        """
-        if not isinstance(error, CutOff):
-            raise error
-        try:
-            self.server.dial().close()
-        except ServerError:
-            raise error from None
-        if not self.server.patience.less():
-            raise error
+            self.server.ask_for_less(error)
 
     def _look_at_primary(self) -> None:
         """Note why a replica may lack data, unless that is noted. Raises ServerError for one that

@@ -12,7 +12,7 @@ from gitbackup.format import codec
 from gitbackup.kinds import is_opaque, same
 from gitbackup.kinds.opaque import comparable
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.connection import Connection
+from gitbackup.live.connection.connection import Connection, CutOff
 from gitbackup.live.read.absence import present
 from gitbackup.live.read.cluster_read import key_reader
 from gitbackup.live.read.file_replies import File, FileReplies, FileReplyReader
@@ -68,8 +68,23 @@ def differing(
 ) -> Checked:
     """Read the keys of the plan again; return those that do not hold what they should.
 
-    Of the keys that were created in bulk, only those that are `unproved` are read.
+    Of the keys that were created in bulk, only those that are `unproved` are read. A server that
+    cuts off whoever is sent much at once is asked for less.
     """
+    while True:
+        try:
+            return _checked(server, plan, entries, unproved, progress)
+        except CutOff as error:
+            server.ask_for_less(error)
+
+
+def _checked(
+    server: Server,
+    plan: Plan,
+    entries: Entries,
+    unproved: Sequence[NewKeys],
+    progress: Progress,
+) -> Checked:
     checked = Checked()
     wrong = checked.wrong
     old_keys = plan.old_keys

@@ -46,6 +46,18 @@ def test_all_is_read_and_restored(server: LiveServer, tmp_path: Path) -> None:
         client.set("text", "x" * 3_000_000)
         assert limited.restore("HEAD", lambda plan: True).applied
         assert not limited.status().summary.counts
+        client.flushall()
+        assert Backup(tmp_path / "limited", server.url).restore("HEAD", lambda plan: True).applied
+
+
+def test_what_was_written_is_read_again_in_pieces(valkey: LiveServer, tmp_path: Path) -> None:
+    """Nothing large was read before, as of an empty server."""
+    with valkey.client() as client:
+        client.set("text", "x" * 3_000_000)
+        Backup(tmp_path / "data", valkey.url).commit()
+        client.flushall()
+        client.config_set("client-output-buffer-limit", LIMIT)
+    assert Backup(tmp_path / "data", valkey.url).restore("HEAD", lambda plan: True).verified == 1
 
 
 def test_a_server_that_is_gone_is_not_asked_again(valkey: LiveServer, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from gitbackup.kinds.shapes import mapping
 from gitbackup.live.connection import sentinel
 from gitbackup.live.connection.address import Address
 from gitbackup.live.connection.cluster import Cluster
-from gitbackup.live.connection.connection import Connection, Refusal
+from gitbackup.live.connection.connection import Connection, CutOff, Refusal
 from gitbackup.live.connection.dial import NO_VERSION, dial, hello
 from gitbackup.live.connection.error_replies import is_unknown
 from gitbackup.live.connection.slots import slot
@@ -104,6 +104,20 @@ class Server:
         """What it knows, and how much of it can be asked for at once."""
         share = self.patience.share  # asked for each key: nothing is made anew while it is 1
         return self.knows if share == 1 else replace(self.knows, share=share)
+
+    def ask_for_less(self, error: ServerError) -> None:
+        """Ask for less at a time from now on, for the server may have cut us off because of that.
+
+        Raises the error if the server is gone, or was asked for as little as possible already.
+        """
+        if not isinstance(error, CutOff):
+            raise error
+        try:
+            self.dial().close()
+        except ServerError:
+            raise error from None
+        if not self.patience.less():
+            raise error
 
     def __str__(self) -> str:
         return f"{self.brand} {self.version} {self.mode} at {self.label}"
