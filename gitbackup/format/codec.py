@@ -339,17 +339,18 @@ def decode(path: str, content: bytes) -> Any:
     return document
 
 
-def decode_plain(content: bytes) -> Any:
+def decode_plain(content: bytes, made: bool) -> Any:
     """Return the document in bytes that `encode` made and that have no text in base64; otherwise
     None.
 
-    What is decoded so holds no name twice, and every text of it is under the text rule.
+    What is decoded so holds no name twice, and every text of it is under the text rule. `made`
+    tells that `encode` surely made them, which is not tried then.
     """
     if MARK in content:
         return None
     try:
         document = orjson.loads(content)
-        return document if encode(document) == content else None
+        return document if made or encode(document) == content else None
     except (orjson.JSONDecodeError, TypeError):
         return None
 

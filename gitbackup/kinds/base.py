@@ -214,6 +214,10 @@ class Kind(ABC):
     """Whether numbers with a fraction stand in its values: == is not exact then, and JSON
     libraries write them in ways of their own."""
 
+    canonical_as_made = False
+    """Whether `are_canonical()` holds for every value that gitbackup has stored, but for one with
+    text in base64: then such a value need not be looked at."""
+
     documents = False
     """Whether its texts may be JSON documents, into which a path leads."""
 
@@ -275,11 +279,12 @@ class Kind(ABC):
         """
 
     @abstractmethod
-    def is_canonical(self, value: Any) -> bool:
-        """Return whether a value surely is in its canonical form; False if only a closer look can
+    def are_canonical(self, values: Sequence[Any]) -> bool:
+        """Return whether values surely are in their canonical form; False if only a closer look can
         tell.
 
-        Its text is under the text rule, and all of it UTF-8.
+        Their text is under the text rule, and all of it UTF-8. They are looked at together, in C
+        as far as possible, since they may be those of all keys.
         """
 
     def written(self, value: Any) -> Any:

@@ -6,6 +6,7 @@ Most are, and for them the exact way takes long.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,10 +14,8 @@ from gitbackup.format import codec
 from gitbackup.kinds import KINDS, Command
 from gitbackup.model.keys import Entry
 
-SHORT = {"type", "value"}
-LONG = {"type", "value", "expires_at"}
-CHECKS = {name: kind.is_canonical for name, kind in KINDS.items()}
-"""By type. None of them takes a dump that a gitbackup without the kind stored."""
+FOREVER = ("type", "value")
+UNTIL = ("expires_at", "type", "value")
 INSTANT = re.compile(  # as `codec.instant` writes one; but not each month has a 29th, 30th or 31st
     r"(?:19[7-9]|[2-9]\d\d)\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
     r"T(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z",
@@ -24,20 +23,29 @@ INSTANT = re.compile(  # as `codec.instant` writes one; but not each month has a
 )
 
 
-def is_plain(entry: Any) -> bool:
-    """Return whether it surely is an entry in its canonical form; False if only a closer look can
-    tell.
+def are_plain(entries: Collection[Any], made: bool) -> bool:
+    """Return whether they surely are entries in their canonical form; False if only a closer look
+    can tell.
 
-    It is one of a document that `codec.decode_plain` gave.
+    They are those of a document that `codec.decode_plain` gave: their members are in order. `made`
+    tells whether gitbackup has made them, so that most values need not be looked at. No dump passes
+    that a gitbackup without the kind stored.
     """
-    if type(entry) is not dict or type(entry.get("type")) is not str:
+    if not ({*map(type, entries)} <= {dict} and {*map(tuple, entries)} <= {FOREVER, UNTIL}):
         return False
-    check = CHECKS.get(entry["type"])
-    if check is None or not check(entry.get("value")):
+    types = [entry["type"] for entry in entries]
+    if not {*map(type, types)} <= {str}:
         return False
-    if len(entry) == len(SHORT):
-        return entry.keys() == SHORT
-    return entry.keys() == LONG and _is_instant(entry["expires_at"])
+    for type_ in {*types}:
+        kind = KINDS.get(type_)
+        if kind is None:
+            return False
+        if made and kind.canonical_as_made:
+            continue
+        if not kind.are_canonical([entry["value"] for entry in entries if entry["type"] == type_]):
+            return False
+    moments = [entry["expires_at"] for entry in entries if len(entry) == len(UNTIL)]
+    return {*map(type, moments)} <= {str} and (made or _are_instants(moments))
 
 
 def made_by_one(name: str, entry: Entry) -> Command | None:
@@ -54,14 +62,13 @@ def milliseconds(instant: str) -> int:
     return (datetime.fromisoformat(instant) - codec.EPOCH) // codec.MILLISECOND
 
 
-def _is_instant(value: Any) -> bool:
-    """Return whether it is an instant as `codec.instant` writes it, and not a number."""
-    if type(value) is not str or not INSTANT.fullmatch(value):
+def _are_instants(values: Sequence[str]) -> bool:
+    """Return whether they are instants as `codec.instant` writes them."""
+    if not all(map(INSTANT.fullmatch, values)):
         return False
-    if value[8:10] <= "28":
-        return True
     try:
-        datetime.fromisoformat(value)
+        for late in {value[:10] for value in values if value[8:10] > "28"}:
+            datetime.fromisoformat(late)
     except ValueError:
         return False
     return True

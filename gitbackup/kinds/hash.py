@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -57,6 +57,7 @@ def _are_moments(reply: Any) -> bool:
 class Hash(Kind):
     name = "hash"
     holds = Holds.FIELDS
+    canonical_as_made = True
     documents = True
     takes_written = True
     fields_expire = True
@@ -106,8 +107,9 @@ class Hash(Kind):
             field: normal_text(content, f"field {field!r}") for field, content in fields.items()
         }
 
-    def is_canonical(self, value: Any) -> bool:
-        return type(value) is dict and are_all_text(value.values())
+    def are_canonical(self, values: Sequence[Any]) -> bool:
+        filled = {*map(type, values)} == {dict} and all(values)
+        return filled and are_all_text(chain.from_iterable(map(dict.values, values)))
 
     def sample(self, server: Abilities) -> Entry:
         entry: Entry = {"type": self.name, "value": {"": ""}}

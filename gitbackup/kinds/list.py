@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, ClassVar
 
 from gitbackup.format import codec
@@ -46,6 +47,7 @@ MOST_SET = 100  # items replaced one by one; for more the list is built anew
 class List(Kind):
     name = "list"
     holds = Holds.ENTRIES
+    canonical_as_made = True
     read_back = ReadBack.WORDS
     documents = True
     replies: ClassVar[Mapping[str, Shape]] = {"LRANGE": are_texts}
@@ -65,8 +67,9 @@ class List(Kind):
         check_not_empty(value)
         return normal_texts(value)
 
-    def is_canonical(self, value: Any) -> bool:
-        return type(value) is list and are_all_text(value)
+    def are_canonical(self, values: Sequence[Any]) -> bool:
+        filled = {*map(type, values)} == {list} and all(values)
+        return filled and are_all_text(chain.from_iterable(values))
 
     def sample(self, server: Abilities) -> Entry:
         return {"type": self.name, "value": [""]}

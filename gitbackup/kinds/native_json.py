@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -66,9 +66,9 @@ class NativeJson(Kind):
             raise ValueError('the value is not {"document": ...}')
         return {"document": _normal(value["document"])}
 
-    def is_canonical(self, value: Any) -> bool:
+    def are_canonical(self, values: Sequence[Any]) -> bool:
         try:
-            return bool(self.canonicalize(value) == value)
+            return all(self.canonicalize(value) == value for value in values)
         except ValueError:
             return False
 

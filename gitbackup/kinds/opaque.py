@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gitbackup.format import codec
@@ -82,7 +82,7 @@ class Opaque(Kind):
             raise ValueError("the dump is not base64") from None
         return {"dump": base64.b64encode(dump).decode("ascii")}
 
-    def is_canonical(self, value: Any) -> bool:
+    def are_canonical(self, values: Sequence[Any]) -> bool:
         return False
 
     def sample(self, server: Abilities) -> None:

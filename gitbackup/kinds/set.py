@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import Any, ClassVar
 
@@ -41,6 +41,7 @@ from gitbackup.model.merging import Versions
 class Set(Kind):
     name = "set"
     holds = Holds.MEMBERS
+    canonical_as_made = True
     replies: ClassVar[Mapping[str, Shape]] = {"SSCAN": is_scan}
 
     def single_reply(self, server: Abilities, sized: bool) -> SingleReply | None:
@@ -66,9 +67,13 @@ class Set(Kind):
                 raise ValueError(f"duplicate member {member!r}")
         return members
 
-    def is_canonical(self, value: Any) -> bool:
-        distinct = type(value) is list and are_all_text(value) and len(set(value)) == len(value)
-        return distinct and sorted(value) == value
+    def are_canonical(self, values: Sequence[Any]) -> bool:
+        filled = {*map(type, values)} == {list} and all(values)
+        return (
+            filled
+            and are_all_text(chain.from_iterable(values))
+            and all(len(set(value)) == len(value) and sorted(value) == value for value in values)
+        )
 
     def sample(self, server: Abilities) -> Entry:
         return {"type": self.name, "value": [""]}

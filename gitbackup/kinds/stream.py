@@ -108,6 +108,7 @@ def _is_pending(reply: Any) -> bool:
 class Stream(Kind):
     name = "stream"
     holds = Holds.ENTRIES
+    canonical_as_made = True
     command_families = ("XINFO", "XGROUP")
     replies: ClassVar[Mapping[str, Shape]] = {
         "XRANGE": _are_entry_replies,
@@ -143,18 +144,8 @@ class Stream(Kind):
             value, {id_: _normal_fields(id_, fields) for id_, fields in given.items()}
         )
 
-    def is_canonical(self, value: Any) -> bool:
-        """Return whether a value is canonical; its entries, of which there may be many, are looked
-        at in C."""
-        if type(value) is not dict or not _are_entries(value.get("entries")):
-            return False
-        entries, rest = value["entries"], {name: value[name] for name in value if name != "entries"}
-        try:
-            normal = _with_entries(value, entries)
-        except (TypeError, ValueError):
-            return False
-        del normal["entries"]
-        return codec.encode(normal) == codec.encode(rest)
+    def are_canonical(self, values: Sequence[Any]) -> bool:
+        return all(map(_is_canonical, values))
 
     def sample(self, server: Abilities) -> Entry:
         return {"type": self.name, "value": SAMPLE}
@@ -322,6 +313,20 @@ def _forget_counters(value: dict[str, Any]) -> None:
         value.pop(counter, None)
     for group in value.get("groups", {}).values():
         group.pop("entries_read", None)
+
+
+def _is_canonical(value: Any) -> bool:
+    """Return whether a value is canonical; its entries, of which there may be many, are looked at
+    in C."""
+    if type(value) is not dict or not _are_entries(value.get("entries")):
+        return False
+    entries, rest = value["entries"], {name: value[name] for name in value if name != "entries"}
+    try:
+        normal = _with_entries(value, entries)
+    except (TypeError, ValueError):
+        return False
+    del normal["entries"]
+    return codec.encode(normal) == codec.encode(rest)
 
 
 def _are_entries(entries: Any) -> bool:

@@ -59,11 +59,12 @@ def write_stream(key: bytes, value: Value, counted: bool) -> Iterator[Command]:
     for name, group in groups.items():
         yield from _write_group(key, codec.data(name), group)
     yield from _claim_gone(key, entries, groups)
-    for id_ in sorted(entries, key=place):
+    ordered = sorted(entries, key=place)
+    for id_ in ordered:
         yield "XADD", key, id_, *map(codec.data, entries[id_])
     for name, group in groups.items():
         yield from _claim(key, codec.data(name), group, entries.keys())
-    yield from _write_state(key, value, counted)
+    yield _write_state(key, value, ordered[-1] if ordered else NONE, counted)
     if counted:
         yield from _write_counts(key, groups)
 
@@ -85,14 +86,11 @@ def _claim_gone(key: bytes, entries: Value, groups: Value) -> Iterator[Command]:
     yield "XSETID", key, NONE
 
 
-def _write_state(key: bytes, value: Value, counted: bool) -> Iterator[Command]:
-    entries = value["entries"]
-    last = value.get("last_id", max(entries, key=place, default=NONE))
-    added, deleted = value.get("entries_added", len(entries)), value.get("max_deleted_id", NONE)
-    if counted:
-        yield "XSETID", key, last, "ENTRIESADDED", added, "MAXDELETEDID", deleted
-    else:
-        yield "XSETID", key, last
+def _write_state(key: bytes, value: Value, newest: str, counted: bool) -> Command:
+    last, deleted = value.get("last_id", newest), value.get("max_deleted_id", NONE)
+    added = value.get("entries_added", len(value["entries"]))
+    counters = ("ENTRIESADDED", added, "MAXDELETEDID", deleted) if counted else ()
+    return "XSETID", key, last, *counters
 
 
 def _write_counts(key: bytes, groups: Value) -> Iterator[Command]:

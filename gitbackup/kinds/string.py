@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from gitbackup.format import codec
@@ -25,6 +25,7 @@ from gitbackup.kinds.base import (
     SingleReply,
     TextChanges,
     TextParts,
+    are_all_text,
     normal_text,
 )
 from gitbackup.kinds.shapes import is_number, large_text_or_none, text_or_none
@@ -36,6 +37,7 @@ from gitbackup.model.merging import Versions
 class String(Kind):
     name = "string"
     holds = Holds.TEXT
+    canonical_as_made = True
     documents = True
     takes_written = True
     create_if_absent = ("NX",)
@@ -61,8 +63,8 @@ class String(Kind):
     def canonicalize(self, value: Any) -> Any:
         return normal_text(value, "the value")
 
-    def is_canonical(self, value: Any) -> bool:
-        return type(value) is str
+    def are_canonical(self, values: Sequence[Any]) -> bool:
+        return are_all_text(values)
 
     def sample(self, server: Abilities) -> Entry:
         return {"type": self.name, "value": ""}

@@ -92,7 +92,7 @@ class VectorSet(Kind):
         }
         return normal
 
-    def is_canonical(self, value: Any) -> bool:
+    def are_canonical(self, values: Sequence[Any]) -> bool:
         return False
 
     def written(self, value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -89,8 +89,9 @@ class SortedSet(Kind):
         scores = normal_object(value)
         return {member: codec.score(codec.number(score)) for member, score in scores.items()}
 
-    def is_canonical(self, value: Any) -> bool:
-        return type(value) is dict and len(value) > 0 and all(map(_is_score, value.values()))
+    def are_canonical(self, values: Sequence[Any]) -> bool:
+        filled = {*map(type, values)} == {dict} and all(values)
+        return filled and all(map(_is_score, chain.from_iterable(map(dict.values, values))))
 
     def written(self, value: Any) -> Any:
         if not any(map(codec.is_odd, value.values())):

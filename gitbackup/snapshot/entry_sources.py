@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from sys import intern
 from typing import NamedTuple
 
@@ -38,10 +38,17 @@ class EntrySource:
     """A source that decodes its files.
 
     The result of `entries()` must not be changed. `summaries` may be shared with other sources.
+    `made` has ids of blobs that gitbackup has surely made, which are decoded sooner.
     """
 
-    def __init__(self, source: Source, summaries: FileSummaries | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        summaries: FileSummaries | None = None,
+        made: Collection[str] = (),
+    ) -> None:
         self.files = source.files
+        self._made = made
         self._source = source
         self._summaries = {} if summaries is None else summaries
         self._kept: dict[str, dict[Key, Entry]] = {}
@@ -112,7 +119,7 @@ class EntrySource:
         return file_format.database_of(path), self.files[path]
 
     def _outlined(self, path: str, db: int, content: bytes) -> FileSummary:
-        plain = file_format.decode_plain(content)
+        plain = file_format.decode_plain(content, self.files[path] in self._made)
         if plain is None:
             entries = self._keep(path, content, file_format.decode_file(path, content))
             keys = sorted(entries)
@@ -121,11 +128,11 @@ class EntrySource:
         return FileSummary(
             db,
             tuple(plain),
-            tuple(intern(entry["type"]) for entry in plain.values()),
+            tuple(map(intern, [entry["type"] for entry in plain.values()])),
             plain=True,
             comes=_size_of_entries(content, [*plain]),
             due=min(
-                (str(e["expires_at"]) for e in plain.values() if "expires_at" in e), default=""
+                [str(e["expires_at"]) for e in plain.values() if "expires_at" in e], default=""
             ),
         )
 

@@ -20,7 +20,7 @@ from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.format import codec
 from gitbackup.format.layout import alone_name, layout, own_file
 from gitbackup.kinds import search_index
-from gitbackup.kinds.canonical_check import is_plain
+from gitbackup.kinds.canonical_check import are_plain
 from gitbackup.model.keys import FORMAT, FUNCTIONS, SEARCH, Entry, Key, Scope
 from gitbackup.snapshot.layout_diff import differing
 
@@ -260,10 +260,13 @@ def decode_file(path: str, content: bytes) -> dict[Key, Entry]:
     return found
 
 
-def decode_plain(content: bytes) -> dict[str, Entry] | None:
-    """Return a file's entries by name if all of it is canonical; None if that is not sure."""
-    document = codec.decode_plain(content)
-    plain = type(document) is dict and all(map(is_plain, document.values()))
+def decode_plain(content: bytes, made: bool = False) -> dict[str, Entry] | None:
+    """Return a file's entries by name if all of it is canonical; None if that is not sure.
+
+    `made` tells that gitbackup has made the file: that gives the same sooner.
+    """
+    document = codec.decode_plain(content, made)
+    plain = type(document) is dict and are_plain(document.values(), made)
     return document if plain else None
 
 

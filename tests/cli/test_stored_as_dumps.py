@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Note(String):
             raise ValueError("the value is no note")
         return {"text": normal_text(value["text"], "the note")}
 
-    def is_canonical(self, value: Any) -> bool:
+    def are_canonical(self, values: Sequence[Any]) -> bool:
         return False
 
     def write(self, key: bytes, entry: Entry, server: Abilities) -> Iterator[Command]:

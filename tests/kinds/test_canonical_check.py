@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.format import codec
-from gitbackup.kinds import normal_entry
-from gitbackup.kinds.canonical_check import is_plain, milliseconds
+from gitbackup.kinds import KINDS, normal_entry
+from gitbackup.kinds.canonical_check import are_plain, milliseconds
 from gitbackup.model.keys import Entry
-from tests.kinds.examples import EXAMPLES, GROUP, STREAM
+from gitbackup.snapshot import file_format
+from tests.kinds.examples import EXAMPLES, GROUP, STREAM, texts
 
 INSTANTS = st.integers(0, codec.FOREVER + 10).map(codec.instant)
 CASES = [
@@ -32,6 +33,43 @@ def entries() -> st.SearchStrategy[Entry]:
         for kind, some in EXAMPLES.items()
     ]
     return st.one_of(*each)
+
+
+def files() -> st.SearchStrategy[dict[str, Entry]]:
+    return st.dictionaries(texts(), entries(), max_size=6)
+
+
+def is_plain(entry: Entry) -> bool:
+    """Whether an entry is, its members in the order that a file has them in."""
+    return are_plain([dict(sorted(entry.items()))], made=False)
+
+
+@given(files())
+def test_a_file_is_plain_if_each_of_its_entries_is(entries: dict[str, Entry]) -> None:
+    content = codec.encode(entries)
+    plain = codec.MARK not in content and all(map(is_plain, entries.values()))
+    assert file_format.decode_plain(content) == (entries if plain else None)
+
+
+@given(files())
+def test_a_file_that_gitbackup_made_is_decoded_as_any_other(entries: dict[str, Entry]) -> None:
+    content = codec.encode({name: normal_entry(entry) for name, entry in entries.items()})
+    assert file_format.decode_plain(content, made=True) == file_format.decode_plain(content)
+
+
+def test_a_file_that_gitbackup_made_is_plain_in_each_type_that_says_so() -> None:
+    """Else the test above could not fail."""
+    made = [kind.name for kind in KINDS.values() if kind.canonical_as_made]
+    files = {
+        name: [codec.encode({"a": {"type": name, "value": v}}) for v in EXAMPLES[name].values]
+        for name in made
+    }
+    plain = {
+        name
+        for name in made
+        if any(file_format.decode_plain(file, made=True) for file in files[name])
+    }
+    assert plain == {"string", "hash", "list", "set", "stream"}
 
 
 @given(entries())

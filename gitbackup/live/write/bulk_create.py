@@ -73,16 +73,15 @@ class _Batch(Generic[T]):
     def __init__(self, label: T, entries: Plain, dated: bool) -> None:
         self.label = label
         self.entries = entries
-        self._creations = [
-            _kind_creation(entry["type"], dated).of(name, entry) for name, entry in entries.items()
-        ]
-        pairs = [*zip(entries.items(), self._creations, strict=True)]
-        self.others = {name: entry for (name, entry), created in pairs if created is None}
+        of = {type_: _kind_creation(type_, dated).of for type_ in KINDS}
+        self._creations = [of[entry["type"]](name, entry) for name, entry in entries.items()]
+        pairs = [*zip(entries, self._creations, strict=True)]
+        self.others = {name: entries[name] for name, created in pairs if created is None}
         self.reads = [created and created.likely_read for created in self._creations]
         ready = [created for created in self._creations if created]
-        old = (name for (name, _), created in pairs if created and not created.only_new)
+        old = [name for name, created in pairs if created and not created.only_new]
         # one at least, so that there is an answer
-        asked = [*old] or [name for (name, _), created in pairs if created][:1]
+        asked = old or [name for name, created in pairs if created][:1]
         self.question = pack(("WATCH", *asked)) + pack(("EXISTS", *asked)) if ready else b""
         self.transaction = b"".join((BEGIN, *(created.commands for created in ready), END))
         self.count = sum(created.number for created in ready)

@@ -40,6 +40,10 @@ class ReplyCache:
         self._known = _load(path)
         self._kept: dict[bytes, CachedBlob] = {}
 
+    def blobs(self) -> set[str]:
+        """Return the ids of all blobs that are known to be made of replies."""
+        return {cached.blob for cached in self._known.values()}
+
     def get(self, digest: bytes) -> CachedBlob | None:
         """Return the blob that was made of replies with this digest; None if there is none."""
         if cached := self._known.get(digest):
