@@ -15,8 +15,6 @@ from gitbackup.kinds.search_index import lacks_search_options, parse
 from gitbackup.live.server.search_indexes import SearchIndexes
 from gitbackup.model.amounts import counted
 from gitbackup.model.replicas import ReplicaRead
-from gitbackup.plan.command import command_words
-from gitbackup.plan.plan_json import read_how
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source
 from gitbackup.store.repository.repository import Repository
@@ -197,6 +195,10 @@ def finishing(repository: Repository, restore: JournalEntry) -> str:
         return "gitbackup undo"
     if restore.is_import or not restore.asked.startswith("["):
         return ""
+    # deferred: only a restore that was cut off has need of them
+    from gitbackup.plan.command import command_words
+    from gitbackup.plan.plan_json import read_how
+
     how, more = read_how(json.loads(restore.how)), list[str]()
     if how.revert and not (how.revert.quiet or how.patterns) and repository.get_all("quiet"):
         more.append("--with-quiet")

@@ -11,7 +11,6 @@ from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object, summary_object
 from gitbackup.model.keys import Entry, Key, key_object
 from gitbackup.model.replicas import replicas_object
-from gitbackup.plan.plan_json import conflicts_object, source_object
 from gitbackup.report.json.diff import to_json
 
 if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
@@ -246,6 +245,9 @@ def restore_object(result: RestoreResult) -> dict[str, Any]:
     `verified` and `keys` are the keys that hold what they should; `busy`, `refused`, `differing`
     and `gone` those that do not, some of them with the reason why.
     """
+    # deferred, as all that makes a result
+    from gitbackup.plan.plan_json import conflicts_object, source_object
+
     plan = result.plan
     failed = {
         "busy": result.busy,

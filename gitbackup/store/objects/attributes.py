@@ -107,7 +107,7 @@ def _where_they_stand(git: Commands) -> Iterator[dict[str, str]]:
     names: Iterable[str] = ()
     with suppress(Damaged):  # nothing of HEAD is kept then
         names = trees.listing(git, "HEAD") if git.bare and refs.head(git) else ()
-    if not any(Path(name).name == ".gitattributes" for name in names):
+    if not any(name.rpartition("/")[2] == ".gitattributes" for name in names):
         yield {}
         return
     with tempfile.TemporaryDirectory(prefix="index-", dir=git.git_dir / "gitbackup") as folder:
