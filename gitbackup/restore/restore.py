@@ -96,8 +96,8 @@ class Restorer:
         if skip_damaged:
             stored, self.damaged = sound_part(repository, request.commit)
         self._warnings += [f"{why}; its keys are not touched" for why in self.damaged]
-        self._made = repository.reply_cache().blobs()
-        whole = EntrySource(stored, self._summaries, self._made)
+        self._reply_cache = repository.reply_cache()
+        whole = EntrySource(stored, self._summaries, self._reply_cache.blobs())
         self._unsupported = Unsupported(server) if skip_unsupported else None
         self._scope = scope_of(whole)
         covers = self._covers_search(request.commit, whole)
@@ -335,9 +335,8 @@ class Restorer:
         self._final_check.begin()
         request = self._request
         live = SnapshotReader(self._server, self._reads, self._progress)
-        known = EntrySource(base.source, self._summaries, self._made)
-        reply_cache = self._repository.reply_cache()
-        capture = take(live, known, Repository.blob_id, spool, reply_cache=reply_cache)
+        known = EntrySource(base.source, self._summaries, self._reply_cache.blobs())
+        capture = take(live, known, Repository.blob_id, spool, reply_cache=self._reply_cache)
         made = {*capture.files.values()}
         source = EntrySource(LiveSource(self._repository, capture.files, spool), made=made)
         clock = request.kept.clock if request.kept else Clock(live.taken_at, self._taken_at)
