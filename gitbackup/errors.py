@@ -26,7 +26,7 @@ class UsageError(GitbackupError):
 
 
 class Ambiguous(UsageError):
-    """Words that were cut off mean another commit by now: `then` was meant, and `now` is."""
+    """The words of an interrupted restore meant the commit `then`, and mean `now` by now."""
 
     def __init__(self, sentence: str, then: str, now: str) -> None:
         super().__init__(sentence)
@@ -58,7 +58,7 @@ class MostKeysRemoved(GitbackupError):
 
 
 class NoRepository(GitbackupError):
-    """There is no data repository, or what is there is not one of ours."""
+    """There is no data repository, or the folder has another git repository."""
 
     exit_code = 10
 

@@ -1,4 +1,4 @@
-"""What the engine tells of long work. Silence is the default; the CLI draws a line."""
+"""The progress of long work, which the CLI shows. By default it is silent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told of work as it goes; never asked anything."""
+    """Is told how work goes on."""
 
     def start(self, what: str, total: int | None, unit: str = "keys") -> None:
         """Begin work: `what` it is in a word or two, and `total` keys if that is known.

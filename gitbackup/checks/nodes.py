@@ -1,4 +1,4 @@
-"""What is at risk at the nodes of a cluster, told together where it is the same."""
+"""The risks at the nodes of a cluster, joined if they are the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`suggest`: which keys change all the time without telling anybody anything, by the evidence.
+"""`suggest`: which keys change all the time and hide the changes that matter, by the history.
 
 The last commits and the live database are compared, each with the state before. What changes
 in most of them, or makes up much of them, is proposed as `quiet`, or as `exclude` if it is gone

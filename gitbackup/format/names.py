@@ -22,7 +22,7 @@ PLAIN = re.compile(r"(?!\[)[^\s\"]*[^\s\":]")
 
 
 def escape(text: str, limit: int = LIMIT, start: int = 0) -> str:
-    r"""Text without anything that a terminal would act on, and cut in the middle where long.
+    r"""Return text without anything that a terminal would act on, cut in the middle if it is long.
 
     It is told from `start` on.
     Controls, direction marks, lone surrogates and all else that has no form of its own

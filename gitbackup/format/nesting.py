@@ -1,4 +1,4 @@
-"""How deep a document is nested: whatever goes into it step by step has to have an end."""
+"""How deep a document is nested, which is limited for all that goes into it by recursion."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def widest(one: Scope, other: Scope) -> Scope:
 
 
 def _expression(glob: bytes) -> bytes:
-    """A regular expression for a glob of `*`, `?`, `[a-z]`, `[^a]` and `\\` escapes.
+    """Return a regular expression for a glob of `*`, `?`, `[a-z]`, `[^a]` and `\\` escapes.
 
     What stands between two stars is looked for where it comes first, and never again: it has
     one length, so no later place would let the rest match where this does not. So it is as fast

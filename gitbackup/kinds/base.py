@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What the server at hand knows, by its version and protocol."""
+    """What a server can do, by its version and protocol."""
 
     resp3: bool = True
     pexpiretime: bool = True  # Redis 7.0, Valkey

@@ -1,4 +1,4 @@
-"""Entries that are as they should be, told at a glance, and made by one command.
+"""Recognize canonical entries fast, and find the one command that makes such an entry.
 
 Most are, and for them the exact way takes long.
 """

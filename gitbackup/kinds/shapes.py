@@ -1,4 +1,4 @@
-"""What replies look like: a reply of another shape is none to its command, whoever sent it."""
+"""The shapes of replies: a reply of another shape is not valid, whoever sent it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dumps in which a value looks the same each time: without what is left of the server's memory.
+"""Make the dumps of equal values equal: remove what they contain of the server's memory.
 
 A few modules save addresses, bytes that nobody has set, or parts in an order that a restart
 changes: what they load again from such a dump does not depend on these.

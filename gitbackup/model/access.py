@@ -1,4 +1,4 @@
-"""How a server is come to: how long it may take, and what its certificate has to be."""
+"""How to connect to a server: how long to wait, and which certificates count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ LONGEST = 86_400.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The words are redis-cli's, but for `timeout`: the seconds that an answer may keep us waiting.
+    """Options of a connection, named as in redis-cli; `timeout` is how many seconds to wait for an
+    answer.
 
     `cacert` is a file and `cacertdir` a folder of certificates that the server's is to be signed
     by; `cert` and `key` are files of our own certificate; `sni` is the name that the server's

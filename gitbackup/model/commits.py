@@ -22,8 +22,8 @@ class Consistency(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How a commit's rehearsal ended: all of it proved, all but what no server at hand knows,
-    or not."""
+    """How a commit's restore test ended: passed, passed except for types that no server here knows,
+    or failed."""
 
     PASSED = "passed"
     PARTLY = "partly"
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What is kept of a commit's last rehearsal: when, how it ended, by what.
+    """The last restore test of a commit: when it was, how it ended, and by what server.
 
     `server` is the brand and version that it was restored into, `version` gitbackup's own;
     `problem` is the first of what was wrong, in a sentence, empty if nothing was.
@@ -72,7 +72,7 @@ class CommitInfo:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a remote has of HEAD's branch, as far as this repository was told.
+    """What a remote has of HEAD's branch, as far as this repository knows.
 
     `commit` is None if nothing was pushed there yet; `missing` is how many of HEAD's
     commits it does not have; `when` it got that commit is None if that is not known.

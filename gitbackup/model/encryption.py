@@ -1,4 +1,4 @@
-"""What a copy of the history is encrypted to, and what opens it."""
+"""The keys that a copy of the history is encrypted to, and those that open it."""
 
 from __future__ import annotations
 

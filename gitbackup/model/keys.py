@@ -17,7 +17,7 @@ PLACES = {FUNCTIONS: "functions", SEARCH: "search"}
 
 
 class Masked(str):
-    """Text that stands in place of what is not for every eye; it tells nothing of it."""
+    """Text in place of masked data, of which it shows nothing."""
 
     __slots__ = ()
 

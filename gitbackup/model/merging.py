@@ -1,4 +1,4 @@
-"""What a merge of three versions of a key goes by, and what it could not merge."""
+"""The rule by which three versions of a key are merged, and what could not be merged."""
 
 from __future__ import annotations
 

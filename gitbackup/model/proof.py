@@ -47,7 +47,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Untried:
-    """A key that could not be rehearsed, since the server at hand cannot hold it, and why."""
+    """A key that was not tested, and why the server of the restore test cannot hold it."""
 
     key: Key
     type: str

@@ -1,4 +1,4 @@
-"""The nouns about RDB files. Frozen, and free of redis."""
+"""RDB files: what they say of themselves, and the results of saving, listing and verifying them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gitbackup.model.replicas import ReplicaRead
 
 @dataclass(frozen=True, slots=True)
 class RdbFile:
-    """What a file in the servers' own format tells of itself.
+    """What an RDB file says of itself.
 
     `version` is the format's; `server` who wrote it, such as `Redis 7.0.15`, empty if it
     does not say; `taken_at` the moment it is of, or the file's own time where `dated` is false.
@@ -64,7 +64,7 @@ class RdbSaved:
 
 @dataclass(frozen=True, slots=True)
 class RdbListed:
-    """A file of a folder; `file` is None for what is no whole RDB file, which `problem` says."""
+    """A file in a folder; `file` is None if it is not a whole RDB file, and `problem` says why."""
 
     path: Path
     size: int

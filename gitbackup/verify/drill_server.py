@@ -19,7 +19,7 @@ DATABASES = 16  # at least
 
 
 class DrillServer(NamedTuple):
-    """A program, None for one that is at hand, and the modules that it loads."""
+    """The program of a server, None for the first that is found, and the modules that it loads."""
 
     program: Path | None = None
     modules: tuple[Path, ...] = ()

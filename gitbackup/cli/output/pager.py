@@ -1,4 +1,4 @@
-"""What a person reads at length: page by page and in colour on a terminal, by git's settings."""
+"""Show long output through the pager of git's settings, in colour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speaking: lines to the terminal or a pipe, a line of progress, a question."""
+"""Print lines to a terminal or a pipe, show progress, and ask questions."""
 
 from __future__ import annotations
 

@@ -25,8 +25,7 @@ MOST_UNASKED = 1 << 17  # messages that nobody asked for, between two answers or
 
 
 class Refusal(Exception):
-    """An error reply, in the server's words; stands among the replies of a batch in place of its
-    answer."""
+    """An error reply among the replies of a batch, in the server's words."""
 
     @property
     def why(self) -> str:

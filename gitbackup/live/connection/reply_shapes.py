@@ -1,4 +1,4 @@
-"""What a reply to each command looks like: another than these is nonsense, whoever sent it.
+"""What a valid reply to each command looks like.
 
 Only commands whose replies are looked into are told of; an error reply is always one.
 """

@@ -1,4 +1,4 @@
-"""Having a server save to its own disk, and knowing that it did.
+"""Have a server save to its own disk, and check that it did.
 
 `BGSAVE` answers before anything is saved, and may answer so though the save then fails. The
 moment of the last save that went well has seconds only. So a save is begun when no other is

@@ -1,4 +1,4 @@
-"""An RDB file loaded into a server of our own, all of it: also what has expired since.
+"""Load a whole RDB file into a server of our own, also what has expired since.
 
 A primary drops what has expired when it loads, a replica keeps it. So the server begins as a
 replica, of a primary that cannot be. To a reader a replica hides what has expired; Valkey

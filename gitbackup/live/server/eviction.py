@@ -1,4 +1,4 @@
-"""How many keys a server has, and has let go of to make room."""
+"""How many keys a server has, and how many it has evicted to make room."""
 
 from __future__ import annotations
 

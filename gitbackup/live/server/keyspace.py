@@ -33,7 +33,7 @@ class Library(NamedTuple):
 
 
 class LibraryChange(NamedTuple):
-    """What is to become of a library: its source now and then, as stored; None: there is none."""
+    """A change of a library: its source before and after, as stored; None if it does not exist."""
 
     name: str
     before: str | None

@@ -45,7 +45,7 @@ class SearchIndexes:
 
 
 class IndexChange(NamedTuple):
-    """What is to become of an index: its definition now and then; None: there is none."""
+    """A change of an index: its definition before and after; None if it does not exist."""
 
     name: str
     before: bytes | None

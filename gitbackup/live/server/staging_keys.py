@@ -1,4 +1,4 @@
-"""Names for values that are built aside, to be renamed over their keys when they are whole."""
+"""Names of staging keys, where values are built that are then renamed over their keys."""
 
 from __future__ import annotations
 

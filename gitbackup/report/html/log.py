@@ -1,4 +1,4 @@
-"""`log` as a page: the commits, each with what it changed, and folded the keys."""
+"""`log` as a page: the commits, each with what it changed; the keys are folded."""
 
 from __future__ import annotations
 

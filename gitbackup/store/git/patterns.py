@@ -1,4 +1,4 @@
-"""Patterns of messages: for some short ones, the library that git has takes all memory."""
+"""Patterns of `log --grep`: some short ones make the library of git take all memory."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Said:
 
 
 class Told(Said):
-    """What git tells of many files.
+    """What git says about many files.
 
     A tree that names one other ten times, which does the same, and so on, is small, and has more
     files than any disk could hold: it is known by files that are the same as others.
