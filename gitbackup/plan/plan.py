@@ -170,7 +170,8 @@ class Plan:
     """What a restore is going to do, before it does it.
 
     `commit` is the snapshot's, `server` names where it goes, and `nodes` has the ids of its
-    primaries if it is a cluster, which has a name for each of its nodes.
+    primaries if it is a cluster, which has a name for each of its nodes. `runs` names the run of
+    that server, or of each of its nodes, if the plan is to be compared with another one.
     `keys` are the steps, sorted;
     `expired` are the snapshot's keys that are left out since they have expired, `soon` those that
     are restored and expire within the hour; `kept` are live keys that the snapshot does not have
@@ -201,6 +202,7 @@ class Plan:
     live_keys: int = 0
     refused: str = ""
     nodes: tuple[str, ...] = ()
+    runs: frozenset[str] = frozenset()
     differences: Differences = field(default=_no_differences, compare=False, repr=False)
     sides: Callable[[PlannedKey], Sides] = field(default=_no_sides, compare=False, repr=False)
 

@@ -24,6 +24,7 @@ from gitbackup.plan.plan import (
     Ttl,
     least,
 )
+from gitbackup.progress import SILENT, Progress
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison
 from gitbackup.snapshot.entry_sources import EntrySource, decoded
@@ -35,6 +36,7 @@ NO_FUNCTIONS = (
 )
 SOON = 3_600_000  # milliseconds: the plan names keys that expire within that of being restored
 NAMED = 10  # keys that an error names
+TOLD_OF = 1_000  # keys that are compared between two words of progress
 ONE_READ = 1024 * 1024  # bytes of JSON of keys at most that are read together to be deleted
 ONE_TRANSACTION = 200  # keys at most that are written together, each as a step of its own
 
@@ -189,6 +191,7 @@ def build_plan(
     seal: bytes,
     unsupported: Unsupported | None = None,
     search_seen: bool = True,
+    progress: Progress = SILENT,
 ) -> Plan:
     """Return the plan that makes the live database (`before`) hold what the commit (`after`) does.
 
@@ -227,9 +230,15 @@ def build_plan(
 
     def add(changes: Iterable[KeyChange]) -> None:
         part = replace(comparison, changes=[*changes])
-        for change, live, stored in _candidates(part, request.how.ttl):
-            if concerns(change.key):
-                builder.add(change, live, stored)
+        progress.start("comparing", len(part.changes))
+        try:
+            for number, (change, live, stored) in enumerate(_candidates(part, request.how.ttl), 1):
+                if concerns(change.key):
+                    builder.add(change, live, stored)
+                if number % TOLD_OF == 0:
+                    progress.advance(TOLD_OF)
+        finally:
+            progress.finish()
 
     add([*single, *_changes(one_by_one)])
     if steps and len(builder.keys) + sum(len(each.names) for each in steps) <= ONE_TRANSACTION:

@@ -22,6 +22,7 @@ from gitbackup.format.patterns import widest
 from gitbackup.live.connection.cluster import FAILOVER, LOST, NodesChanged
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.read.permissions import all_told
+from gitbackup.live.server import keyspace
 from gitbackup.live.server.unsupported import Unsupported
 from gitbackup.model.file_groups import merged, unordered
 from gitbackup.model.keys import Scope
@@ -350,12 +351,16 @@ class Restorer:
             self._seal,
             self._unsupported,
             search_seen=not live.search_indexes.refused,
+            progress=self._progress,
         )
         if request.kept:
             plan = revalidate(plan, request.kept, begun=self.resumes or not self._home)
         plan = plan.warned(*self._warnings, *base.warnings)
         nodes = self._server.node_ids
-        plan = replace(plan, nodes=nodes, conflicts=goal.conflicts, live_keys=live.total)
+        runs = keyspace.runs(self._server) if request.digests else frozenset()
+        plan = replace(
+            plan, nodes=nodes, runs=runs, conflicts=goal.conflicts, live_keys=live.total
+        )
         return LiveState(plan, capture, parent, base, source, spool, goal.target)
 
     def _goal(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
 
 from gitbackup import wording
@@ -15,7 +14,7 @@ from gitbackup.commit.warnings import doubts
 from gitbackup.errors import UsageError
 from gitbackup.format.patterns import may_name_library
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.server import keyspace
+from gitbackup.live.server.keyspace import runs
 from gitbackup.model.keys import Scope
 from gitbackup.plan.plan import RestoreOptions
 from gitbackup.plan.plan_json import how_object
@@ -94,14 +93,5 @@ class Copying(Incoming):
 def _expect_apart(source: Server, target: Server, how: RestoreOptions) -> None:
     if how.databases is not None and not any(of == to for of, to in how.databases):
         return
-    if source.label == target.label or not _runs(source).isdisjoint(_runs(target)):
+    if source.label == target.label or not runs(source).isdisjoint(runs(target)):
         raise UsageError("the source and the target are the same server: name another one")
-
-
-def _runs(server: Server) -> set[str]:
-    """Return what names this run of a server, or of each node of a cluster, if it may be asked."""
-    runs = set[str]()
-    for node in server.nodes.values():
-        with closing(node.dial()) as connection:
-            runs.add(keyspace.run_id(connection))
-    return runs - {""}

@@ -146,10 +146,17 @@ def clock(connection: Connection) -> int:
     return milliseconds(reply)
 
 
-def run_id(connection: Connection) -> str:
-    """Return what names this run of the server; empty if the user may not ask."""
-    (reply,) = connection.ask([("INFO", "server")])
-    return "" if isinstance(reply, Refusal) else parse_info(reply).get("run_id", "")
+def runs(server: Server) -> frozenset[str]:
+    """Return what names this run of a server, or of each node of a cluster, if it may be asked.
+
+    Whoever is started again, or takes the place of another one, has another name.
+    """
+    found = set[str]()
+    for node in server.nodes.values():
+        with closing(node.dial()) as connection:
+            (reply,) = connection.ask([("INFO", "server")])
+        found.add("" if isinstance(reply, Refusal) else parse_info(reply).get("run_id", ""))
+    return frozenset(found - {""})
 
 
 def milliseconds(reply: Any) -> int:

@@ -1,7 +1,8 @@
 """A restore, a revert or an undo as a job: its plan, the answer to it, and what it did.
 
 What is carried out is what was shown. The database is read again once the plan is confirmed, and if
-a key has changed by then, nothing is written: the new plan is shown, and asked about anew.
+a key has changed by then, or another server answers, nothing is written: the new plan is shown, and
+asked about anew.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class BringBack(Job):
 
     - `shown`: the plan that is, or was, shown last; `resumes`: whether it goes on with one that was
       cut off;
-    - `moved`: the keys that had changed when the plan before was confirmed;
+    - `moved`: the keys that had changed when the plan before was confirmed; `elsewhere`: whether
+      another server answered then, or the same had been started again;
     - `damaged`: what is wrong with files of the commit that are left out;
     - `wrote`: whether it was begun to carry out a plan;
     - `result` and `after`: what was done, and what followed its commits.
@@ -45,6 +47,7 @@ class BringBack(Job):
         self.shown: ShownPlan | None = None
         self.resumes = False
         self.moved: Sequence[Key] = ()
+        self.elsewhere = False
         self.damaged: Sequence[str] = ()
         self.result: RestoreResult | None = None
         self.after: AfterCommit | None = None
@@ -80,7 +83,8 @@ class BringBack(Job):
         return True
 
     def leave(self) -> None:
-        """Let the plan go: nobody is to be asked any more."""
+        """Let the plan go, or make it no further: nobody is to be asked any more."""
+        self._jobs.cancel(self)
         self._answer.set()
 
     def _plan(self) -> State:
@@ -89,6 +93,7 @@ class BringBack(Job):
         self.damaged, self.resumes = restorer.damaged, restorer.resumes
 
         def see(plan: Plan) -> None:
+            self.meter.expect_wanted()
             self._pin(plan)
             with ShownPlan(plan) as self.shown:
                 self._jobs.reach(self, State.ASKING)
@@ -105,9 +110,9 @@ class BringBack(Job):
 
     def _carry_out(self) -> State:
         backup = self.backup()
-        self.moved = ()
+        self.moved, self.elsewhere = (), False
         result = self.wish.restorer(backup).run(self._agreed, self._keep, digests=True)
-        if self.moved:
+        if self.moved or self.elsewhere:
             self._jobs.look(self, self._plan)
             return State.PLANNING
         self._keep(result)
@@ -120,9 +125,12 @@ class BringBack(Job):
     def _agreed(self, plan: Plan) -> bool:
         """Return whether a plan is the one that was confirmed."""
         assert self.shown  # noqa: S101  it was confirmed
-        self.moved = differing(self.shown.plan, plan, self._tolerant)
-        self.wrote = self.wrote or not self.moved
-        return not self.moved
+        shown = self.shown.plan
+        self.elsewhere = (shown.server, shown.runs) != (plan.server, plan.runs)
+        self.moved = () if self.elsewhere else differing(shown, plan, self._tolerant)
+        agreed = not (self.elsewhere or self.moved)
+        self.wrote = self.wrote or agreed
+        return agreed
 
     def _keep(self, result: RestoreResult) -> None:
         self.result = replace(result, plan=result.plan.alone())
@@ -133,7 +141,7 @@ def differing(shown: Plan, now: Plan, tolerant: bool = False) -> Sequence[Key]:
 
     If `tolerant`, a key may hold another value by now, or need not be written any more.
     """
-    if (shown.commit, shown.how, shown.server) != (now.commit, now.how, now.server):
+    if (shown.commit, shown.how) != (now.commit, now.how):
         return sorted(step.key for step in unordered(now.keys))
     then, after = _steps(shown, now), _steps(now, shown)
     if tolerant:

@@ -30,7 +30,7 @@ class State(StrEnum):
     RUNNING = "running"  # it commits, or writes
     DONE = "done"
     FAILED = "failed"
-    LEFT = "left"  # nobody answered for long, and its plan was let go
+    LEFT = "left"  # its plan was let go: nobody wants it, or has answered for long
 
 
 WORKING = (State.PLANNING, State.RUNNING)
@@ -40,18 +40,33 @@ GOES_ON = (*WORKING, State.ASKING)
 """While it is not at its end."""
 
 
+class Cancelled(Exception):
+    """Raised by a Meter in the thread whose work nobody wants any more."""
+
+
 class Meter:
-    """A Progress that is asked, by whoever looks at the job, how far it has come."""
+    """A Progress that is asked, by whoever looks at the job, how far it has come.
+
+    Once it is `cancelled`, whoever tells it anything raises Cancelled.
+    """
 
     def __init__(self) -> None:
         self.what = self.unit = ""
         self.total: int | None = None
         self.done = 0
+        self.cancelled = False
+
+    def expect_wanted(self) -> None:
+        """Raise Cancelled if nobody wants the work any more."""
+        if self.cancelled:
+            raise Cancelled
 
     def start(self, what: str, total: int | None, unit: str = "keys") -> None:
+        self.expect_wanted()
         self.what, self.total, self.done, self.unit = what, total, 0, unit
 
     def advance(self, count: int) -> None:
+        self.expect_wanted()
         self.done += count
 
     def finish(self) -> None:
@@ -141,6 +156,12 @@ class Jobs:
             self._begin(job, State.RUNNING, work)
             return True
 
+    def cancel(self, job: Job) -> None:
+        """Have a job end that only reads, or waits for an answer; one that writes goes on."""
+        with self._changed:
+            if job.state in (State.PLANNING, State.ASKING):
+                job.meter.cancelled = True
+
     def reach(self, job: Job, state: State) -> None:
         """Note how far a job has come."""
         with self._changed:
@@ -173,6 +194,8 @@ class Jobs:
             state = work()
         except GitbackupError as why:
             error = why
+        except Cancelled:
+            state = State.LEFT
         finally:
             with self._changed:
                 if job.turn == turn:

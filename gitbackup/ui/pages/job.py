@@ -23,6 +23,7 @@ AT_ONCE = 1.0
 STAGES = {
     "listing": later("Listing the keys"),
     "reading": later("Reading the database"),
+    "comparing": later("Comparing with the commit"),
     "restoring": later("Writing"),
     "verifying": later("Reading again what was written"),
     "looking": later("Looking for keys that are gone"),
@@ -90,6 +91,8 @@ def state(site: Site, request: Request) -> Response:
 def progress(job: Job, language: Language) -> dict[str, str | int | None]:
     """Return what a job does now in words, and how much of how much is done."""
     meter = job.meter
+    if meter.cancelled:
+        return {"what": language.say("Stopping"), "counted": "", "done": 0, "total": None}
     told = language.say(STAGES.get(meter.what.partition(" ")[0]) or _between(job))
     if meter.total:
         done, total = language.number(meter.done), language.number(meter.total)

@@ -1,0 +1,146 @@
+"""Plans as jobs, without a browser: of which server they are, and that they can be cancelled."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import redis
+
+from gitbackup import Backup
+from gitbackup.progress import Progress
+from gitbackup.ui.jobs.bring_back import BringBack
+from gitbackup.ui.jobs.jobs import Jobs, State
+from gitbackup.ui.jobs.wish import RESTORE, Wish
+from tests.servers import LiveServer, StartServer
+
+PATIENCE = 60
+"""Seconds for a job, on a machine that is busy with other things."""
+
+KEYS = {"key": "value", "gone": "1"}
+
+
+class Place(NamedTuple):
+    """A data repository, and a socket at which one server or another answers."""
+
+    folder: Path
+    socket: Path
+
+    def backup(self, progress: Progress | None = None) -> Backup:
+        url = f"unix://{self.socket}"
+        return Backup(self.folder, url, **({"progress": progress} if progress else {}))
+
+    def lead_to(self, server: LiveServer) -> redis.Redis:
+        """Have this server answer there from now on; return a client of it."""
+        self.socket.unlink(missing_ok=True)
+        self.socket.symlink_to(server.address.removeprefix("unix://"))
+        return server.client()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "data-git-backup", tmp_path / "sock")
+
+
+def lost(client: redis.Redis) -> None:
+    """What the database holds once a key of the commit is gone."""
+    client.mset(KEYS)
+    client.delete("gone")
+
+
+def test_a_plan_is_not_carried_out_on_another_server(
+    place: Place, start_server: StartServer
+) -> None:
+    """Not even on one of the same version, at the same address, and with the same values."""
+    with place.lead_to(start_server()) as first:
+        first.mset(KEYS)
+        place.backup().commit("first commit")
+        lost(first)
+        jobs = Jobs()
+        job = BringBack(place.backup, jobs, Wish(RESTORE, "HEAD"))
+        job.plan()
+        assert jobs.settle(job, PATIENCE)
+
+        with place.lead_to(start_server()) as second:
+            lost(second)
+            assert job.confirm(job.turn, tolerant=True)
+            assert jobs.settle(job, PATIENCE)
+
+            assert (job.state, job.elsewhere, job.wrote) == (State.ASKING, True, False)
+            assert (first.keys(), second.keys()) == ([b"key"], [b"key"])
+            assert job.confirm(job.turn)
+            assert jobs.settle(job, PATIENCE)
+            assert (job.state, job.elsewhere) == (State.DONE, False)
+            assert (first.keys(), sorted(second.keys())) == ([b"key"], [b"gone", b"key"])
+
+
+class Held:
+    """A Progress that holds who tells it of the first stretch of work until it is released, and
+    notes what it is told."""
+
+    def __init__(self, told: Progress) -> None:
+        self._told = told
+        self.stretches: list[str] = []
+        self.reached, self.release = threading.Event(), threading.Event()
+
+    def start(self, what: str, total: int | None, unit: str = "keys") -> None:
+        self.stretches.append(what)
+        self.reached.set()
+        assert self.release.wait(PATIENCE)
+        self._told.start(what, total, unit)
+
+    def advance(self, count: int) -> None:
+        self._told.advance(count)
+
+    def finish(self) -> None:
+        self._told.finish()
+
+
+def test_a_plan_that_is_being_made_stops_when_it_is_cancelled(
+    place: Place, start_server: StartServer
+) -> None:
+    with place.lead_to(start_server()) as client:
+        client.mset(KEYS)
+        place.backup().commit("first commit")
+        lost(client)
+        jobs, held = Jobs(), list[Held]()
+
+        def opened(progress: Progress) -> Backup:
+            held.append(Held(progress))
+            return place.backup(held[-1])
+
+        job = BringBack(opened, jobs, Wish(RESTORE, "HEAD"))
+        job.plan()
+        assert held[0].reached.wait(PATIENCE)
+        assert job.state is State.PLANNING
+        job.leave()
+        held[0].release.set()
+        assert jobs.settle(job, PATIENCE)
+        assert (job.state, job.shown, job.error) == (State.LEFT, None, None)
+        assert held[0].stretches == ["listing db0"]
+
+
+def test_what_is_written_is_not_cancelled(place: Place, start_server: StartServer) -> None:
+    with place.lead_to(start_server()) as client:
+        client.mset(KEYS)
+        place.backup().commit("first commit")
+        lost(client)
+        jobs, held = Jobs(), list[Held]()
+
+        def opened(progress: Progress) -> Backup:
+            held.append(Held(progress))
+            if len(held) == 1:
+                held[0].release.set()
+            return place.backup(held[-1])
+
+        job = BringBack(opened, jobs, Wish(RESTORE, "HEAD"))
+        job.plan()
+        assert jobs.settle(job, PATIENCE)
+        assert job.confirm(job.turn)
+        assert held[1].reached.wait(PATIENCE)
+        job.leave()
+        held[1].release.set()
+        assert jobs.settle(job, PATIENCE)
+        assert (job.state, sorted(client.keys())) == (State.DONE, [b"gone", b"key"])
