@@ -7,8 +7,10 @@ a JSON document, an expiry. A stream's entries are one part, for they never chan
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+from typing import Any
 
 from gitbackup.diff.documents import LARGEST_DOCUMENT
 from gitbackup.format.exact import canonical
@@ -16,35 +18,56 @@ from gitbackup.kinds import kind_of
 from gitbackup.kinds.base import PartOf
 from gitbackup.model.changes import Part
 from gitbackup.model.keys import Entry
-from gitbackup.model.list_edits import edits
+from gitbackup.model.list_edits import Edit, edits
 
 Path = tuple[str | int, ...]
 
 
-Parts: TypeAlias = list[PartOf]
+def parts_of(entry: Entry) -> Iterator[PartOf]:
+    """Yield the parts of an entry, in order; its expiry, where it has one, first."""
+    yield from _expiry(entry)
+    yield from kind_of(entry).parts(entry["value"], _text)
+    yield from _field_expiries(entry)
 
 
-def parts_of(entry: Entry) -> Parts:
-    """Return the parts of an entry, in order; its expiry, where it has one, first."""
-    values = kind_of(entry).parts(entry["value"], _text)
-    return [*_expiry(entry), *values, *_field_expiries(entry)]
-
-
-def survivors(before: Entry, after: Entry) -> Mapping[int, int]:
-    """Return the parts of an entry that are as they were, by position, and where they were.
+def survivors(before: Entry, after: Entry, sought: Collection[int]) -> Mapping[int, int]:
+    """Return the parts of an entry, of those at the positions that are sought, that are as they
+    were, by position, and where they were.
 
     Items of a list are found again wherever others came and went around them.
     """
-    old, new = parts_of(before), parts_of(after)
-    known = {_identity(part): at for at, part in enumerate(old) if part.part is not Part.ITEM}
-    found = {at: known[i] for at, part in enumerate(new) if (i := _identity(part)) in known}
-    if all(any(part.part is Part.ITEM for part in parts) for parts in (old, new)):
-        found.update(_same_items(before, after, old, new))
+    first_old, first_new = _first_item(before), _first_item(after)
+    if first_old is not None and first_new is not None:
+        found = _same_items(before, after, {at - first_new for at in sought if at >= first_new})
+        items = {first_new + here: first_old + there for here, there in found}
+        return items | _same_named(before, after, [at for at in sought if at < first_new])
+    return _same_named(before, after, sought)
+
+
+def _same_named(before: Entry, after: Entry, sought: Collection[int]) -> dict[int, int]:
+    """Return the sought parts, but for items of lists, that are as they were."""
+    if not sought:
+        return {}
+    new = islice(enumerate(parts_of(after)), max(sought) + 1)
+    wanted = {_named(part): (at, part.value) for at, part in new if at in sought}
+    found = {}
+    for there, part in enumerate(parts_of(before)):
+        if not wanted:
+            break
+        here, value = wanted.pop(_named(part), (None, None))
+        if here is not None and canonical(value) == canonical(part.value):
+            found[here] = there
     return found
 
 
-def _identity(part: PartOf) -> tuple[Part, str, Path, bytes]:
-    return part.part, part.name, part.path, canonical(part.value)
+def _named(part: PartOf) -> tuple[Part, str, Path]:
+    return part[:3]
+
+
+def _first_item(entry: Entry) -> int | None:
+    """Return where among the parts the items of a list begin; None of any other value."""
+    first = islice(enumerate(parts_of(entry)), 2)
+    return next((at for at, part in first if part.part is Part.ITEM), None)
 
 
 def _expiry(entry: Entry) -> Iterator[PartOf]:
@@ -87,16 +110,14 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
             yield (*path, step), item
 
 
-def _same_items(before: Entry, after: Entry, old: Parts, new: Parts) -> Iterator[tuple[int, int]]:
-    """Yield the items of a list that are in both, by their places among the parts."""
-    blocks = edits(before["value"], after["value"])
-    first_old, first_new = (len(parts) - len(entry["value"]) for parts, entry in
-                            ((old, before), (new, after)))  # fmt: skip
-    if blocks is None:  # too different to tell
+def _same_items(before: Entry, after: Entry, sought: Collection[int]) -> Iterator[tuple[int, int]]:
+    """Yield the sought items of a list that are in both, by their places after and before."""
+    blocks = edits(before["value"], after["value"]) if sought else None
+    if blocks is None:  # or too different to tell
         return
-    gone = {at for block in blocks for at in range(block.before_start, block.before_end)}
-    came = {at for block in blocks for at in range(block.after_start, block.after_end)}
-    stayed_old = (at for at in range(len(before["value"])) if at not in gone)
-    stayed_new = (at for at in range(len(after["value"])) if at not in came)
-    for there, here in zip(stayed_old, stayed_new, strict=True):
-        yield first_new + here, first_old + there
+    starts = [block.after_start for block in blocks]
+    for here in sought:
+        at = bisect_right(starts, here)
+        last = blocks[at - 1] if at else Edit(0, 0, 0, 0)
+        if here >= last.after_end:
+            yield here, last.before_end + here - last.after_end

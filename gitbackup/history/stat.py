@@ -50,6 +50,15 @@ def summary(repository: Repository, commit: str, quiet: Sequence[str]) -> Commit
     return _summary(repository, Manifests(repository), record, quiet)
 
 
+def has_large(repository: Repository, commit: str) -> bool:
+    """Return whether a commit, given by id, changed an entry over 1 MiB: to sum it up may take
+    seconds."""
+    record = repository.history.record(commit)
+    older = repository.history.record(record.parents[0]) if record.parents else None
+    files = repository.history.differ(older.tree if older else None, record.tree)
+    return any(file_format.is_of_large(each.path) for each in files)
+
+
 def _summary(
     repository: Repository, manifests: Manifests, record: Record, quiet: Sequence[str]
 ) -> CommitSummary:

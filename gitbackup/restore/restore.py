@@ -358,9 +358,7 @@ class Restorer:
         plan = plan.warned(*self._warnings, *base.warnings)
         nodes = self._server.node_ids
         runs = keyspace.runs(self._server) if request.digests else frozenset()
-        plan = replace(
-            plan, nodes=nodes, runs=runs, conflicts=goal.conflicts, live_keys=live.total
-        )
+        plan = replace(plan, nodes=nodes, runs=runs, conflicts=goal.conflicts, live_keys=live.total)
         return LiveState(plan, capture, parent, base, source, spool, goal.target)
 
     def _goal(

@@ -12,6 +12,7 @@ from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source, StoredSource
 
 LAST_FILES = 8  # that stay decoded: keys are asked for in order, so few are enough
+LAST = 8 * 1024 * 1024  # bytes of these, but that the very last one stays, however large
 KEPT = 8 * 1024 * 1024  # bytes of the first files that are decoded, which stay so for good
 
 
@@ -34,6 +35,13 @@ FileSummaries = dict[tuple[int, str], FileSummary]
 """By database, FUNCTIONS or SEARCH, and id of a file's blob."""
 
 
+class Decoded(NamedTuple):
+    """The entries of a file of so many bytes."""
+
+    entries: dict[Key, Entry]
+    size: int
+
+
 class EntrySource:
     """A source that decodes its files.
 
@@ -53,7 +61,7 @@ class EntrySource:
         self._summaries = {} if summaries is None else summaries
         self._kept: dict[str, dict[Key, Entry]] = {}
         self._left = KEPT
-        self._last: dict[str, dict[Key, Entry]] = {}  # the last one that was asked for comes last
+        self._last: dict[str, Decoded] = {}  # the last one that was asked for comes last
 
     @property
     def source(self) -> Source:
@@ -75,11 +83,12 @@ class EntrySource:
 
     def entries(self, path: str) -> dict[Key, Entry]:
         """Return the entries of a file. Raises Damaged if it is not well-formed."""
-        entries = self._kept.get(path)
-        if entries is None:
-            entries = self._last.pop(path, None) or self._decode(path)
-            self._come_last(path, entries)
-        return entries
+        if path in self._kept:
+            return self._kept[path]
+        if path not in self._last:
+            return self._decode(path)
+        self._last[path] = last = self._last.pop(path)
+        return last.entries
 
     def entry(self, path: str | None, key: Key) -> Entry | None:
         """Return a key's entry in the file at `path`; None if `path` is None."""
@@ -96,12 +105,12 @@ class EntrySource:
             return self.entries(path), after.entries(path)
         was = self.read(path)
         if len(was) > file_format.LARGE:  # most likely a single entry, of which one is enough
-            first = self._remember(path, was, file_format.decode_file(path, was))
+            first = self._keep(path, was, file_format.decode_file(path, was))
             del was
             return first, after.entries(path)
         now = after.read(path)
         before, later = file_format.decode_versions(path, was, now)
-        return self._remember(path, was, before), after._remember(path, now, later)
+        return self._keep(path, was, before), after._keep(path, now, later)
 
     def outline(self, path: str) -> FileSummary:
         """Return a file's summary. Raises Damaged if it is not well-formed."""
@@ -144,20 +153,20 @@ class EntrySource:
         entries = {Key(known.db, name): each for name, each in codec.load(content).items()}
         return self._keep(path, content, entries)
 
-    def _remember(self, path: str, content: bytes, entries: dict[Key, Entry]) -> dict[Key, Entry]:
-        self._come_last(path, entries)
-        return self._keep(path, content, entries)
-
-    def _come_last(self, path: str, entries: dict[Key, Entry]) -> None:
-        self._last[path] = entries
-        if len(self._last) > LAST_FILES:
-            del self._last[next(iter(self._last))]
-
     def _keep(self, path: str, content: bytes, entries: dict[Key, Entry]) -> dict[Key, Entry]:
-        if len(content) <= self._left:
-            self._left -= len(content)
+        """Keep a file decoded: one of the first for good, others while they are among the last."""
+        size = len(content)
+        if size <= self._left:
+            self._left -= size
             self._kept[path] = entries
+            return entries
+        self._last[path] = Decoded(entries, size)
+        while len(self._last) > LAST_FILES or self._are_too_large():
+            del self._last[next(iter(self._last))]
         return entries
+
+    def _are_too_large(self) -> bool:
+        return len(self._last) > 1 and sum(each.size for each in self._last.values()) > LAST
 
 
 def _size_of_entries(content: bytes, names: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 from gitbackup import kinds
 from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.format import codec
-from gitbackup.format.layout import alone_name, layout, own_file
+from gitbackup.format.layout import alone_name, is_own, layout, own_file
 from gitbackup.kinds import search_index
 from gitbackup.kinds.canonical_check import are_plain
 from gitbackup.model.keys import FORMAT, FUNCTIONS, SEARCH, Entry, Key, Scope
@@ -208,6 +208,11 @@ def as_written(name: str, entry: Entry) -> Any:
 def canonical(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """Return entries, by loose name and with loose text, under the text rule."""
     return {codec.strict(name): kinds.canonical(entry) for name, entry in entries.items()}
+
+
+def is_of_large(path: str) -> bool:
+    """Return whether a file is the own one of an entry over 1 MiB, if gitbackup wrote it."""
+    return is_own(path.removesuffix(".json"))
 
 
 def library_file(name: str, engine: str) -> str:

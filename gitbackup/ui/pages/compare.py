@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from gitbackup.model.changes import Action, Counts, KeyChange, KeyDiff
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.keys import Entry, Key
 from gitbackup.report.words import Words
+from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import key_diff, masked
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
@@ -36,10 +38,18 @@ OFFERED = 30
 """Commits that are offered for either side."""
 
 LOOKED_AT_ONCE = 256
-"""Keys that are read before the clock is looked at."""
+"""Changes that are taken from the groups at a time."""
+
+AT_ONCE = 1.0
+"""Seconds in which what differs inside keys is read for a list; those that are left have a page
+of their own."""
 
 PATIENCE = 3.0
 """Seconds for which a text is looked for before the page shows what was found so far."""
+
+
+Read = Callable[[KeyChange], KeyDiff]
+Show = Callable[[Sequence[KeyChange]], Sequence[ShownKey]]
 
 
 class Place(NamedTuple):
@@ -137,10 +147,11 @@ def looked_at(site: Site, request: Request, backup: Backup, asked: Asked) -> Vie
         pair = site.pairs.of(backup, asked.a, asked.b, large=waits) if quick else None
     if pair is None:
         return None
-    return _view(backup, site.language(request), pair, asked.by(reading=pair.reading))
+    return view_of(backup, site.language(request), pair, asked.by(reading=pair.reading))
 
 
-def _view(backup: Backup, words: Words, pair: Pair, asked: Asked) -> View:
+def view_of(backup: Backup, words: Words, pair: Pair, asked: Asked) -> View:
+    """Return what a page shows of a pair."""
     groups = pair.narrowed(asked.filter)
     if asked.text:
         return View(asked, pair, groups, found=_found(backup, words, pair, groups, asked))
@@ -162,43 +173,55 @@ def _places(
     asked: Asked,
     opened: Set[Group],
 ) -> Iterator[Place]:
+    read = _in_time(pair.reader(repository_of(backup)), time.monotonic() + AT_ONCE)
+    labels = labels_of(backup)
+
+    def show(changes: Sequence[KeyChange]) -> list[ShownKey]:
+        return [*shown(map(read, changes), labels, asked, words)]
+
     for name, inside in groups.places():
-        found = [_group(backup, words, pair, each, asked, each in opened) for each in inside]
+        found = [_group(show, each, asked, each in opened) for each in inside]
         yield Place(name, counted(inside), found)
 
 
-def _group(
-    backup: Backup, words: Words, pair: Pair, group: Group, asked: Asked, opened: bool
-) -> ShownGroup:
+def _in_time(read: Read, until: float) -> Read:
+    """Return a function that reads a change unless it is large or time is up; then it returns a
+    diff without entries."""
+
+    def some(change: KeyChange) -> KeyDiff:
+        if time.monotonic() > until or file_format.is_of_large(change.before or change.after or ""):
+            return KeyDiff(change, None, None, ())
+        return read(change)
+
+    return some
+
+
+def _group(show: Show, group: Group, asked: Asked, opened: bool) -> ShownGroup:
     href = asked.of_group(group).href()
     if not opened:
         return ShownGroup(group, href)
     start, total = asked.start, group.counts.total
-    keys = _shown(backup, words, pair, group.some(start, start + KEYS), asked)
+    keys = show(group.some(start, start + KEYS))
     older = asked.of_group(group, start + KEYS).href() if start + KEYS < total else ""
     newer = asked.of_group(group, max(start - KEYS, 0)).href() if start else ""
     return ShownGroup(group, href, keys, older, newer)
-
-
-def _shown(
-    backup: Backup, words: Words, pair: Pair, changes: Sequence[KeyChange], asked: Asked
-) -> list[ShownKey]:
-    return [*shown(pair.read(repository_of(backup), changes), labels_of(backup), asked, words)]
 
 
 def _found(backup: Backup, words: Words, pair: Pair, groups: Groups, asked: Asked) -> Found:
     """Look for a text in what differs, from one key on, until a page is full or time is up."""
     wanted, until = asked.text.casefold(), time.monotonic() + PATIENCE
     at, total = asked.start, len(groups)
-    found = list[KeyDiff]()
-    while at < total and len(found) < KEYS and time.monotonic() < until:
-        changes = groups.some(at, at + LOOKED_AT_ONCE)
-        for diff in pair.read(repository_of(backup), changes):
-            at += 1
-            if says(diff, wanted):
-                found.append(diff)
-                if len(found) == KEYS:
-                    break
+    found, read = list[KeyDiff](), pair.reader(repository_of(backup))
+    changes = chain.from_iterable(
+        groups.some(first, first + LOOKED_AT_ONCE) for first in range(at, total, LOOKED_AT_ONCE)
+    )
+    for change in changes:
+        diff = read(change)
+        at += 1
+        if says(diff, wanted):
+            found.append(diff)
+        if len(found) == KEYS or time.monotonic() > until:
+            break
     more = asked.by(start=at).href() if at < total else ""
     return Found([*shown(found, labels_of(backup), asked, words)], at, total, more)
 
@@ -236,8 +259,7 @@ def _entries(
     change = pair.groups.change(key)
     if change is None:
         return before, before
-    (diff,) = pair.read(repository_of(backup), [change]).comparison.pairs()
-    return diff[1], diff[2]
+    return pair.entries(repository_of(backup))(change)
 
 
 def info_of(backup: Backup, side: str) -> CommitInfo | None:

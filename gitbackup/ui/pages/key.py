@@ -17,6 +17,8 @@ from gitbackup import Backup
 from gitbackup.diff.part_named import field
 from gitbackup.format import codec
 from gitbackup.format.names import name
+from gitbackup.history.blame import Window
+from gitbackup.history.blame import blame as blame_of
 from gitbackup.history.entry import size_of, stored
 from gitbackup.history.key_log import CommitChanges
 from gitbackup.history.selector import KeySelector
@@ -37,7 +39,7 @@ from gitbackup.ui.views.entries import entry_in, labels_of, redaction_of
 from gitbackup.ui.views.pairs import repository_of
 from gitbackup.ui.views.plot import Plot, plot
 from gitbackup.ui.views.value import USUAL, WHOLE, shown_value
-from gitbackup.ui.views.walk import ends_of, walked
+from gitbackup.ui.views.walk import PATIENCE, ends_of, walked
 from gitbackup.ui.words.commands import glob_of, quoted
 from gitbackup.ui.words.language import later
 
@@ -47,8 +49,8 @@ CHANGES = 100
 ROWS = 6
 """Rows of one change in the list."""
 
-MOST_PARTS = 2_000
-"""Parts whose origin is shown."""
+PARTS = 500
+"""Parts on a page, whose origin is shown."""
 
 PLOTS = ((560, 180), (380, 180))
 """The size of a chart in pixels, on a wide page and on a narrow one."""
@@ -287,30 +289,40 @@ def _number_at(entry: Entry, part: str) -> float | None:
 
 
 class Origin(NamedTuple):
-    """A part of a key, what it holds in a few characters, and the commit that it is from."""
+    """A part of a key, what it holds in a few characters, and the commit that it is from; or, if
+    that is not known yet, one that has it from another one before."""
 
     title: str
     text: str
     info: CommitInfo
+    older: bool
 
 
 def blame(site: Site, request: Request) -> Response:
-    """Return which commit each part of a key is from."""
+    """Return which commit each part of a key is from, some parts at a time."""
     asking = Asking.of(site, request)
     words = site.language(request)
-    found = asking.backup.blame(asking.key.name, asking.commit, asking.key.db)
+    start = max(whole_number(request.query_params.get("start", "0"), "start"), 0)
+    name, commit, db = asking.key.name, asking.commit, asking.key.db
+    repository = repository_of(asking.backup)
+    whole = blame_of(repository, commit, name, db, Window(start, PARTS, PATIENCE))
+    found = whole.masked(redaction_of(asking.backup))
     return site.page(
         request,
         "key_blame.html",
         key=asking.key,
-        at=asking.commit,
+        at=commit,
         info=asking.info,
-        parts=[_origin(line, words) for line in islice(found.lines, MOST_PARTS)],
-        left=max(len(found.lines) - MOST_PARTS, 0),
+        parts=[
+            *(_origin(line, words, older=False) for line in found.lines),
+            *(_origin(line, words, older=True) for line in found.older),
+        ],
+        start=start,
+        more=start + PARTS if found.more else None,
         warnings=found.warnings,
         command=site.pasted(_command(asking, "blame")),
     )
 
 
-def _origin(line: BlameLine, words: Words) -> Origin:
-    return Origin(*blamed(line, words), line.info)
+def _origin(line: BlameLine, words: Words, *, older: bool) -> Origin:
+    return Origin(*blamed(line, words), line.info, older)

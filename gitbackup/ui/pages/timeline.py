@@ -210,7 +210,7 @@ def _commits(
         found, damage = _readable(_traced(backup, at))
     else:
         infos, damage = _readable(backup.log(at.selection))
-        known = site.summaries.of(backup, infos[:COMMITS], patience)
+        known = site.summaries.of(backup, infos[:COMMITS], patience, large=patience > AT_FIRST)
         found = [_row(info, known.get(info.id)) for info in infos]
     shown, rest = found[:COMMITS], found[COMMITS:]
     badges = badges_of(site.language(request), backup, head)

@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,14 +19,19 @@ from datetime import UTC, datetime
 from gitbackup import Backup
 from gitbackup.compare.diff import Diff
 from gitbackup.errors import UsageError
-from gitbackup.model.changes import KeyChange
+from gitbackup.model.changes import KeyChange, KeyDiff
+from gitbackup.model.keys import Entry
 from gitbackup.redact import Redaction
-from gitbackup.snapshot.compare import Comparison
-from gitbackup.snapshot.entry_sources import EntrySource
+from gitbackup.snapshot import file_format
+from gitbackup.snapshot.compare import key_diff, masked
+from gitbackup.snapshot.entry_sources import EntrySource, decoded
 from gitbackup.snapshot.sources import LiveSource, Source, StoredSource
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.store.repository.repository import Repository
 from gitbackup.ui.views.groups import Filter, Groups
+
+Entries = tuple[Entry | None, Entry | None]
+"""A key's entries before and after."""
 
 MOST_KEPT = 400_000
 """Changes that are kept of all pairs; the pair that was asked for last is kept in any case."""
@@ -39,6 +44,9 @@ NARROWED = 4
 
 QUICK = 200
 """Files that differ, up to which a reader waits for two commits to be compared."""
+
+OF_LARGE = 100
+"""Files that the one of an entry over 1 MiB counts for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +68,19 @@ class Pair:
     _narrowed: OrderedDict[Filter, Groups] = field(default_factory=OrderedDict)
     _narrowing: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self, repository: Repository, changes: Sequence[KeyChange]) -> Diff:
-        """Return the diff of some of its changes, whose entries are read as they are needed.
+    def entries(self, repository: Repository) -> Callable[[KeyChange], Entries]:
+        """Return a function that reads the entries of one of its changes, as they are."""
+        before, after = (decoded(side.within(repository)).entry for side in self.sides)
+        return lambda change: (
+            before(change.before, change.key),
+            after(change.after, change.key),
+        )
 
-        They are masked as the settings say by now.
-        """
-        before, after = (side.within(repository) for side in self.sides)
-        compared = Comparison(before, after, changes)
-        masks = Redaction(repository.get_all("redact"))
-        return Diff(self.before, self.after, compared, redaction=masks)
+    def reader(self, repository: Repository) -> Callable[[KeyChange], KeyDiff]:
+        """Return a function that reads the diff of one of its changes, masked as the settings say
+        by now."""
+        entries, masks = self.entries(repository), Redaction(repository.get_all("redact"))
+        return lambda change: masked(key_diff(change, *entries(change)), masks)
 
     def narrowed(self, by: Filter) -> Groups:
         """Return the groups of the keys that a filter lets through, but for its text."""
@@ -127,7 +139,9 @@ class Pairs:
             if _place(backup, before, after) in self._known:
                 return True
         older = None if before == EMPTY_TREE else before
-        return len(repository_of(backup).changed_files(older, after)) <= QUICK
+        files = repository_of(backup).changed_files(older, after)
+        large = sum(file_format.is_of_large(each.path) for each in files)
+        return len(files) + large * OF_LARGE <= QUICK
 
     def live(self, backup: Backup, before: str) -> Pair:
         """Read the database, and return how it differs from a commit.

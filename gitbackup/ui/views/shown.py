@@ -20,13 +20,13 @@ from gitbackup.ui.views.asked import Asked
 MOST_TEXT = 1_000_000
 """Characters of the rows on one page; keys that come then are shown without theirs."""
 
-
 FIRST_ROWS = 12
 """Rows of a key in a list."""
 
 
 class ShownKey(NamedTuple):
-    """A key that differs, with the rows of what differs inside; None where they are too much.
+    """A key that differs, with the rows of what differs inside; None where they are too much, or
+    were not read.
 
     `anchor` is its name within a page, `href` the page of its own, which has `more` rows if a list
     has not all. `redacted` tells whether something of it is masked.
@@ -49,20 +49,19 @@ class ShownKey(NamedTuple):
 def shown(
     diffs: Iterable[KeyDiff], labels: Labels, asked: Asked, words: Words
 ) -> Iterator[ShownKey]:
-    """Yield keys as a template shows them, each linked to its page."""
+    """Yield keys as a template shows them, each linked to its page; without rows those of which no
+    entry was read."""
     left = MOST_TEXT
     for diff in diffs:
         key = diff.change.key
         anchor, href = _anchor(key), asked.whole().by(db=key.db, name=key.name).href()
         page = "" if asked.name else href
-        told = (
-            [*islice(_rows(diff, words), None if asked.name else FIRST_ROWS + 1)]
-            if left > 0
-            else []
-        )
+        full = left <= 0 or diff.before is diff.after is None
+        most = None if asked.name else FIRST_ROWS + 1
+        told = [] if full else [*islice(_rows(diff, words), most)]
         more = not asked.name and len(told) > FIRST_ROWS
         first = told[:FIRST_ROWS] if more else told
-        text = "".join(inside(first, f"{anchor}-", page)) if left > 0 else None
+        text = "".join(inside(first, f"{anchor}-", page)) if not full else None
         left -= len(text or "")
         types = dict.fromkeys(entry["type"] for entry in (diff.before, diff.after) if entry)
         yield ShownKey(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from gitbackup import Backup
 from gitbackup.errors import Damaged
-from gitbackup.history.stat import CommitSummary
+from gitbackup.history.stat import CommitSummary, has_large
 from gitbackup.model.changes import Counts
 from gitbackup.model.commits import CommitInfo
 
@@ -29,16 +29,18 @@ class Summaries:
         self._lock = threading.Lock()
 
     def of(
-        self, backup: Backup, commits: Iterable[CommitInfo], patience: float
+        self, backup: Backup, commits: Iterable[CommitInfo], patience: float, *, large: bool
     ) -> dict[str, CommitSummary]:
         """Return the summaries of these commits by id: those that are known, and those that can be
-        read in so many seconds. Commits that changed very many keys have none."""
+        read in so many seconds. Commits that changed very many keys have none, and unless `large`,
+        those that changed an entry over 1 MiB are not read."""
         quiet = tuple(backup.repository.get_all("quiet")) if backup.repository else ()
         until = time.monotonic() + patience
         found = {}
         for info in commits:
             known = self._known((info.id, quiet))
-            if known is None and time.monotonic() < until and is_summed_up(info):
+            in_time = known is None and time.monotonic() < until and is_summed_up(info)
+            if in_time and (large or not _has_large(backup, info)):
                 known = _read(backup, info)
                 self._keep((info.id, quiet), known)
             if known:
@@ -56,6 +58,13 @@ class Summaries:
             self._kept[which] = summary
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
+
+
+def _has_large(backup: Backup, info: CommitInfo) -> bool:
+    try:
+        return backup.repository is not None and has_large(backup.repository, info.id)
+    except Damaged:  # which the summary tells
+        return False
 
 
 def _read(backup: Backup, info: CommitInfo) -> CommitSummary:
