@@ -103,8 +103,14 @@ def compared(
     fresh = [path for path in differing if path in files]
     gone = [path for path in differing if path not in files and file_format.is_data(path)]
     differences = _Differences(decoded(known), live, strict)
-    for path in fresh if known.files else ():
-        differences.add(path, collector.read(path, files[path]))
+    unlike = fresh if known.files else ()
+    live.progress.start("comparing", len(unlike), "files")
+    try:
+        for path in unlike:
+            live.progress.advance(1)
+            differences.add(path, collector.read(path, files[path]))
+    finally:
+        live.progress.finish()
     differences.add_gone(gone)
     changes, summary = differences.result()
     if known.files and (fresh or gone) and not summary.counts:

@@ -59,6 +59,8 @@ class SnapshotReader:
       not part of `scope`;
     - `left_over`: staging keys of a restore that was killed.
 
+    `progress` is told of the reading, and of what is done with what was read.
+
     `dated` is when a commit of it is to be dated; None is now.
     """
 
@@ -87,7 +89,7 @@ class SnapshotReader:
         self.watching = True
         self.left_over: tuple[RawKey, ...] = ()
         self._consistency = consistency
-        self._progress = progress
+        self.progress = progress
         self._tracker: Tracker | None = None
         self._indexes: dict[int, FileIndex] = {}
         self._libraries: dict[str, str] = {}  # names and paths
@@ -179,7 +181,7 @@ class SnapshotReader:
                     left += 1
                 careful = self._tracker is None
         finally:
-            self._progress.finish()
+            self.progress.finish()
         if self._consistency is Consistency.STRICT and not self.at_once:
             raise GitbackupError(f"cannot read the database at one point in time: {self.why}")
         self._look_at_primary()
@@ -342,16 +344,16 @@ class SnapshotReader:
         return sorted(found)
 
     def _read_database(self, reading: Reading, db: int, sink: Sink) -> None:
-        self._progress.start(f"listing db{db}", reading.reader.size(db))
-        names = reading.reader.names(db, self._progress.advance)
+        self.progress.start(f"listing db{db}", reading.reader.size(db))
+        names = reading.reader.names(db, self.progress.advance)
         if self.scope.include or self.scope.exclude:
             names = list(filter(covered(self.scope), names))
-        self._progress.start(f"reading db{db}", len(names))
+        self.progress.start(f"reading db{db}", len(names))
         index = self._indexes[db] = FileIndex(db, names)
         note = partial(reading.hints.note, db)
         unheard = 0
         for count in FileReader(reading.reader, db, index, sink, note).fill():
-            self._progress.advance(count)
+            self.progress.advance(count)
             unheard += count
             if unheard > UNHEARD:
                 self._hear()

@@ -173,12 +173,9 @@ class Restorer:
             return plan
 
     def _to_show(self, live_state: LiveState, entries: Entries, warnings: Sequence[str]) -> Plan:
-        plan = live_state.plan.warned(*warnings)
-        return replace(
-            plan,
-            differences=partial(entries.differences, self._redaction),
-            sides=partial(entries.sides, self._redaction),
-        )
+        masks = self._redaction
+        differences, sides = partial(entries.differences, masks), partial(entries.sides, masks)
+        return replace(live_state.plan.warned(*warnings), differences=differences, sides=sides)
 
     def run(
         self, confirm: Confirm, tell: Tell | None = None, digests: bool = False
@@ -356,9 +353,9 @@ class Restorer:
         if request.kept:
             plan = revalidate(plan, request.kept, begun=self.resumes or not self._home)
         plan = plan.warned(*self._warnings, *base.warnings)
-        nodes = self._server.node_ids
         runs = keyspace.runs(self._server) if request.digests else frozenset()
-        plan = replace(plan, nodes=nodes, runs=runs, conflicts=goal.conflicts, live_keys=live.total)
+        plan = replace(plan, nodes=self._server.node_ids, runs=runs)
+        plan = replace(plan, conflicts=goal.conflicts, live_keys=live.total)
         return LiveState(plan, capture, parent, base, source, spool, goal.target)
 
     def _goal(
@@ -370,7 +367,8 @@ class Restorer:
         self._commit_counts = self._commit_counts or count_keys(self._whole, source, live)
         databases = self._request.how.databases
         into = databases and [(target, target) for _, target in databases]
-        return Reversal(self._commit, compare(chosen(source, into), self._commit), ())
+        found = compare(chosen(source, into), self._commit, self._progress)
+        return Reversal(self._commit, found, ())
 
     def _save(
         self, result: RestoreResult, live_state: LiveState, entries: Entries

@@ -11,6 +11,7 @@ from gitbackup.diff.values import diff_entries
 from gitbackup.model.changes import Action, KeyChange, KeyDiff, Summary
 from gitbackup.model.file_groups import count_by_namespace, total
 from gitbackup.model.keys import Entry
+from gitbackup.progress import SILENT, Progress
 from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.entry_sources import EntrySource, decoded
@@ -51,17 +52,24 @@ class Comparison:
             yield change, before(change.before, change.key), after(change.after, change.key)
 
 
-def compare(before: Source, after: Source) -> Comparison:
+def compare(before: Source, after: Source, progress: Progress = SILENT) -> Comparison:
     """Return what differs between two snapshots. Only files that differ are opened.
 
     Raises Damaged if one of those is not well-formed.
     """
     found = keys.KeyDiffer()
     old, new = decoded(before), decoded(after)
-    for path in filter(file_format.is_data, sorted(old.files.keys() & new.files.keys())):
-        if old.files[path] != new.files[path] and path != file_format.MANIFEST:
-            was, now = old.versions(path, new)
-            found.file(path, was, path, now)
+    both = filter(file_format.is_data, sorted(old.files.keys() & new.files.keys()))
+    unlike = [path for path in both if old.files[path] != new.files[path]]
+    progress.start("comparing", len(unlike), "files")
+    try:
+        for path in unlike:
+            progress.advance(1)
+            if path != file_format.MANIFEST:
+                was, now = old.versions(path, new)
+                found.file(path, was, path, now)
+    finally:
+        progress.finish()
     gone, came = _only_in(old, new), _only_in(new, old)
     moved = _with_names_of(came, new, gone, old) if came else set()
     for path in sorted(moved):

@@ -39,7 +39,7 @@ def names() -> list[bytes]:
     keys += [
         b"usage:daily:%06d:2026-02-%02d" % (n, day) for n in range(KEYS // 40) for day in range(10)
     ]
-    return sorted([*keys, *(key.encode() for key in history.KEYS if key[0] in "cu")])
+    return sorted({*keys, *(key.encode() for key in history.KEYS)})
 
 
 class Long(history.History):

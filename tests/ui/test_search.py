@@ -195,6 +195,10 @@ def test_a_search_speaks_chinese(start_site: StartSite) -> None:
 def test_a_history_in_parts_is_all_of_it(tmp_path: Path, seed: int) -> None:
     """Of random histories with branches, merges and a person's commits; and what has the text is
     found where only that is read as where all is."""
+
+    def as_it_is(found: CommitChanges) -> CommitChanges:
+        return found
+
     random = Random(seed)
     ids = histories.write(tmp_path, histories.history(random, 40), random)
     repository = Repository.open(tmp_path)
@@ -210,7 +214,7 @@ def test_a_history_in_parts_is_all_of_it(tmp_path: Path, seed: int) -> None:
         found, ends, commits = list[CommitChanges](), [ids[-1]], 0
         while ends:
             stored = searching.as_stored(text)
-            part = walked(repository, selector, NOT_MASKED, ends, 3, wanted, stored)
+            part = walked(repository, selector, NOT_MASKED, ends, 3, as_it_is, wanted, stored)
             assert len(part.found) <= 3
             found += part.found
             ends, commits = [*part.ends], commits + part.looked

@@ -186,8 +186,19 @@ class Change(NamedTuple):
     damage: str = ""
 
 
-Measure = Callable[[Entry], float | None]
-"""What a chart shows of an entry; None where it has none."""
+class Figures(NamedTuple):
+    """What a version of a key measures, for charts; None where it has no such figure."""
+
+    number: float | None
+    elements: float | None
+    size: float | None
+
+
+class Version(NamedTuple):
+    """A change of a key, and what the key measures since; None if that cannot be told."""
+
+    change: Change
+    figures: Figures | None
 
 
 @dataclass(frozen=True)
@@ -206,17 +217,22 @@ def history(site: Site, request: Request) -> Response:
     repository, key = repository_of(asking.backup), asking.key
     selector = KeySelector.key(codec.data(key.name), [key.db])
     ends = ends_of(request.query_params.get("from", "")) or [asking.commit]
-    part = walked(repository, selector, redaction_of(asking.backup), ends, CHANGES)
-    found = [(each, next((diff for diff in each.keys), None)) for each in part.found]
     chosen, words = request.query_params.get("field", ""), site.language(request)
+
+    def show(found: CommitChanges) -> Version:
+        diff = next(iter(found.keys), None)
+        figures = _figures(key, diff, chosen) if diff else None
+        return Version(_change(found, diff, key, words), figures)
+
+    part = walked(repository, selector, redaction_of(asking.backup), ends, CHANGES, show)
     return site.page(
         request,
         "key_history.html",
         key=key,
         at=asking.commit,
         info=asking.info,
-        changes=[_change(each, diff, key, words) for each, diff in found],
-        charts=[*_charts([(each.info, diff) for each, diff in found if diff], key, chosen)],
+        changes=[version.change for version in part.found],
+        charts=[*_charts(part.found, chosen)],
         field=chosen,
         looked=part.looked,
         ends=",".join(part.ends),
@@ -250,13 +266,27 @@ def _rows(diff: KeyDiff, words: Words) -> Iterator[Row]:
     return rows(diff.change, diff.before, diff.after, diff.values, words)
 
 
-def _charts(found: Sequence[tuple[CommitInfo, KeyDiff]], key: Key, chosen: str) -> Iterator[Chart]:
-    """Yield the charts of a key's history: of a number, of how many parts it has, of its size."""
-    states = found[::-1]  # of one second, too, the oldest first
-    states = sorted(states, key=lambda each: each[0].date)
+def _figures(key: Key, diff: KeyDiff, chosen: str) -> Figures:
+    """Return what a version of a key measures; a field of it in place of its value, if chosen."""
+    entry = diff.after
+    if entry is None:
+        return Figures(0.0, 0.0, 0.0)
+    return Figures(
+        _number_at(entry, chosen),
+        None if chosen else kind_of(entry).elements(entry["value"]),
+        None if diff.redacted else size_of(key, entry),
+    )
 
-    def chart(title: str, of: Measure, is_size: bool = False) -> Iterator[Chart]:
-        figures = [(info, of(diff.after) if diff.after else 0.0) for info, diff in states]
+
+def _charts(found: Sequence[Version], chosen: str) -> Iterator[Chart]:
+    """Yield the charts of a key's history: of a number, of how many parts it has, of its size."""
+    versions = [(each.change.info, each.figures) for each in found[::-1] if each.figures]
+    versions.sort(key=lambda each: each[0].date)  # of one second, too, the oldest first
+
+    def chart(
+        title: str, of: Callable[[Figures], float | None], is_size: bool = False
+    ) -> Iterator[Chart]:
+        figures = [(info, of(each)) for info, each in versions]
         known = [(info, figure) for info, figure in figures if figure is not None]
         if len(known) < 2 or len(known) < len(figures) or min(each for _, each in known) < 0:
             return
@@ -268,13 +298,9 @@ def _charts(found: Sequence[tuple[CommitInfo, KeyDiff]], key: Key, chosen: str) 
             plots = [plot(moments, amounts, *size) for size in PLOTS]
             yield Chart(title, plots, known, is_size)
 
-    if chosen:
-        yield from chart(chosen, lambda entry: _number_at(entry, chosen))
-    else:
-        yield from chart(later("Value"), lambda entry: _number_at(entry, ""))
-        yield from chart(later("Elements"), lambda entry: kind_of(entry).elements(entry["value"]))
-    if not any(diff.redacted for _, diff in states):
-        yield from chart(later("Size"), lambda entry: size_of(key, entry), True)
+    yield from chart(chosen or later("Value"), lambda each: each.number)
+    yield from chart(later("Elements"), lambda each: each.elements)
+    yield from chart(later("Size"), lambda each: each.size, True)
 
 
 def _number_at(entry: Entry, part: str) -> float | None:

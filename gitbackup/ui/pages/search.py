@@ -286,11 +286,14 @@ def _in_history(backup: Backup, query: Query, commit: str, words: Words) -> Resu
         selector = KeySelector.key(codec.data(sought.key), query.databases)
     seen = _Seen(wanted, redaction if query.by != KEY else Redaction(), query.type)
     ends = ends_of(query.ends) or [commit]
-    part = walked(repository, selector, redaction, ends, FOUND, seen, text, seen.begin)
-    left = seen.left
-    found = [_commit(backup, each, left.get(each.info.id, 0), words) for each in part.found]
+
+    def show(found: CommitChanges) -> FoundCommit:
+        return _commit(backup, found, seen.left.get(found.info.id, 0), words)
+
+    part = walked(repository, selector, redaction, ends, FOUND, show, seen, text, seen.begin)
     more = replace(query, ends=",".join(part.ends)) if part.ends else None
-    return Results(commits=found, looked=part.looked, more=more, full=len(found) >= FOUND)
+    full = len(part.found) >= FOUND
+    return Results(commits=part.found, looked=part.looked, more=more, full=full)
 
 
 class _Seen:
@@ -329,4 +332,4 @@ def _commit(backup: Backup, found: CommitChanges, left: int, words: Words) -> Fo
     parent = found.info.parents[0] if found.info.parents else EMPTY_TREE
     asked = Asked(parent, found.info.id)
     keys = [*shown(found.keys[:KEYS], labels_of(backup), asked, words)]
-    return FoundCommit(found, keys, len(found.keys) - len(keys) + left)
+    return FoundCommit(replace(found, keys=()), keys, len(found.keys) - len(keys) + left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from gitbackup.errors import UsageError
 from gitbackup.history.key_log import CommitChanges, trace
@@ -24,13 +24,16 @@ MOST_ENDS = 50
 """Commits that a part begins with: one, but where the history has parted."""
 
 
-class Part(NamedTuple):
-    """What a part of a history holds that was looked for, of so many commits looked at.
+T = TypeVar("T")
+
+
+class Part(NamedTuple, Generic[T]):
+    """What is shown of a part of a history, of so many commits looked at.
 
     `ends` are the commits to go on from; none if that was all.
     """
 
-    found: Sequence[CommitChanges]
+    found: Sequence[T]
     looked: int
     ends: Sequence[str]
 
@@ -41,18 +44,21 @@ def walked(
     redaction: Redaction,
     ends: Sequence[str],
     most: int,
+    show: Callable[[CommitChanges], T],
     wanted: Wanted = every_change,
     text: bytes | None = None,
     begin: Callable[[str], None] = lambda commit: None,
-) -> Part:
-    """Return what commits have changed of some keys, from these commits back.
+) -> Part[T]:
+    """Return what `show` makes of what commits have changed of some keys, from these commits back.
+
+    No more than one commit's changes are in memory at a time, for values may be large.
 
     It ends with the commit that has the last of `most` changes, or at which time is up. `text` is
     as for HistoryWalker; `begin` is told of each commit before `wanted` is asked about it.
     """
     selection = Selection(tuple(ends), topological=True)
     steps = _Steps(HistoryWalker(repository, selector, text).steps(selection), ends, begin)
-    found = [*islice(trace(steps, selection, redaction, wanted), most)]
+    found = [show(each) for each in islice(trace(steps, selection, redaction, wanted), most)]
     return Part(found, steps.looked, [*steps.ends])
 
 
