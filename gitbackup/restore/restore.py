@@ -292,9 +292,8 @@ class Restorer:
         if all(each.state is State.DONE for each in ended):
             with self._repository.lock():  # a work tree that does not follow yet does here
                 return replace(result, applied=True)
-        return self._conclude(
-            result, live_state, Entries(live_state.plan, live_state.source, live_state.target)
-        )
+        entries = Entries(live_state.plan, live_state.source, live_state.target)
+        return self._conclude(result, live_state, entries)
 
     def _read_live(self, spool: Spool) -> LiveState:
         """Read the live database and make the plan, of only some keys if rights allow no more."""

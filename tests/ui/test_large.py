@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from gitbackup import Backup
+from gitbackup.report.words import ENGLISH
 from gitbackup.snapshot.file_format import LARGE
 from gitbackup.ui.pages import compare
 from gitbackup.ui.views.asked import Asked
@@ -33,7 +34,7 @@ def test_a_list_shows_small_keys_and_leads_to_the_large_ones(changed: Backup) ->
     asked = Asked(changed.resolve("HEAD~1"), changed.resolve("HEAD"))
     pair = Pairs().of(changed, asked.a, asked.b)
 
-    view = compare.view_of(changed, pair, asked)
+    view = compare.view_of(changed, ENGLISH, pair, asked)
 
     (place,) = view.places
     keys = [key for group in place.groups for key in group.keys or ()]
@@ -45,7 +46,7 @@ def test_a_large_value_is_found_by_its_text(changed: Backup) -> None:
     asked = Asked(changed.resolve("HEAD~1"), changed.resolve("HEAD"), text="yyy")
     pair = Pairs().of(changed, asked.a, asked.b)
 
-    found = compare.view_of(changed, pair, asked).found
+    found = compare.view_of(changed, ENGLISH, pair, asked).found
 
     assert found is not None
     assert [key.key.name for key in found.keys] == ["large"]

@@ -328,7 +328,7 @@ def blame(site: Site, request: Request) -> Response:
     """Return which commit each part of a key is from, some parts at a time."""
     asking = Asking.of(site, request)
     words = site.language(request)
-    start = max(whole_number(request.query_params.get("start", "0"), "start"), 0)
+    start = max(number_in(request.query_params.get("start", "0"), "start"), 0)
     name, commit, db = asking.key.name, asking.commit, asking.key.db
     repository = repository_of(asking.backup)
     whole = blame_of(repository, commit, name, db, Window(start, PARTS, PATIENCE))
