@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,18 @@ import redis
 from gitbackup import Backup
 from gitbackup.commit.commit import CommitResult
 from gitbackup.errors import ServerError
+from gitbackup.live.connection.address import parse
+from gitbackup.live.connection.connect import connect
 from gitbackup.live.connection.slots import slot
+from gitbackup.live.read.atomic_read import KeyToRead
+from gitbackup.live.read.cluster_read import atomic_reader
 from gitbackup.live.server import staging_keys
 from tests.clusters import LiveCluster, a_node
 from tests.meanwhile import meanwhile
 from tests.servers import StartServer, every_brand
 from tests.watching import eventually, tree, watching
 
+PLACES = [(db, number) for db in (0, 3) for number in range(20)]
 NAMES = ["", "a", "{a}b", "x{a}b{c}", "{}", "{}a", "a{", "}a{", "{a", "a}", "{{a}}", "ä{ö}"]
 
 
@@ -110,6 +116,17 @@ def test_databases_of_a_cluster(start_server: StartServer, tmp_path: Path) -> No
         assert (first.keys(), third.dbsize(), tree(backup)) == ([b"k"], 417, expected)
         assert backup.undo(lambda plan: True).whole
         assert (first.keys(), third.keys()) == ([b"k"], [b"k:7"])
+        for number in range(20):
+            first.set(f"k:{number}", "0")
+            third.set(f"k:{number}", "3")
+        server = connect(parse(node.url))
+        with closing(server.dial()) as connection:
+            reader = atomic_reader(dict.fromkeys(server.nodes, connection), server)
+            keys = [KeyToRead(db, b"k:%d" % number, "string") for db, number in PLACES]
+            found = reader.read(keys, libraries=False).outcomes
+        assert [found[db, b"k:%d" % number] for db, number in PLACES] == [
+            {"type": "string", "value": str(db)} for db, _ in PLACES
+        ]
 
 
 @pytest.mark.long

@@ -137,7 +137,13 @@ class AtomicReader:
         return Asked(key.name, key.type, reading, (when, *next(reading)))
 
     def _commands(self, keys: Sequence[KeyToRead], asked: Sequence[Asked]) -> Iterator[Command]:
-        db = self._connection.db
+        """Yield the commands that read keys, and those that select their databases.
+
+        In a cluster, a transaction does not know which database the one before it has left.
+        """
+        db: int | None = self._connection.db
+        if self._server.one_slot and (db or any(key.db for key in keys)):
+            db = None
         for key, ask in zip(keys, asked, strict=True):
             if key.db != db:
                 db = key.db
