@@ -33,6 +33,7 @@ MEAN_OTHERS = {
     "store.objects.attributes": {"set"},  # what git says of an attribute
     "store.metadata.notes": {"list"},  # a subcommand of git
     "ui.pages.settings": {"set"},  # what is done to a setting
+    "ui.words.sentences": {"list"},  # a place in a sentence
 }
 """The words that mean something else there."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hiredis import Reader
 
 from gitbackup.errors import ReadOnly
+from gitbackup.kinds import KINDS
 from gitbackup.live.connection.error_replies import name_of
 
 READING = frozenset(
@@ -14,8 +15,7 @@ READING = frozenset(
         *("CLIENT NO-TOUCH", "CLIENT TRACKING", "CLUSTER SLOTS", "CLUSTER NODES", "CONFIG GET"),
         *("SENTINEL MASTERS", "SENTINEL GET-MASTER-ADDR-BY-NAME", "COMMAND", "FUNCTION LIST"),
         *("DBSIZE", "SCAN", "TYPE", "EXISTS", "OBJECT ENCODING", "MEMORY", "DUMP"),
-        *("PTTL", "PEXPIRETIME", "HPEXPIRETIME", "GET", "GETRANGE", "STRLEN", "LRANGE", "HSCAN"),
-        *("SSCAN", "ZRANGE", "XINFO STREAM", "XRANGE", "JSON.GET"),
+        *("PTTL", "PEXPIRETIME", *(command for kind in KINDS.values() for command in kind.replies)),
         *("FT._LIST", "FT.INFO", "FT.SYNDUMP", "FT.EXPLAIN"),
     )
 )

@@ -10,14 +10,14 @@ from io import BytesIO
 from typing import NamedTuple
 
 from gitbackup.format.crc64 import crc64
-from gitbackup.kinds import KNOWN_BY, is_opaque, module_dump
+from gitbackup.kinds import KINDS, KNOWN_BY, is_opaque, module_dump
 from gitbackup.kinds.opaque import VERSION
 from gitbackup.live.connection.connect import NOBODYS, Server
 from gitbackup.live.connection.connection import Refusal
 from gitbackup.model.keys import Entry
 
-BUILT_IN = frozenset(("lua", "vectorset"))
-"""Modules that are part of a server, and have no type but those in KNOWN_BY."""
+BUILT_IN = frozenset(("lua", *KINDS))
+"""Modules that are part of a server, some called as their type; all their types are in KNOWN_BY."""
 
 NO_TYPE = b"\xff"  # begins no value: a server that knows the format refuses the dump all the same
 
