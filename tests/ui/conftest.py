@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.browser import program
 from tests.servers import LiveServer, StartServer
@@ -39,6 +39,30 @@ def chromium() -> Iterator[Browser]:
     options += ["--no-sandbox"] * (os.geteuid() == 0)  # root has none
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=found, args=options)
+
+
+@pytest.fixture(autouse=True)
+def whole_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A click that leads to another page ends when all of that page has come, as `goto` does; and
+    so does waiting for something that is on another page.
+
+    Of themselves they end with the first bytes, and what is read after that may be half a page.
+    """
+    monkeypatch.setattr(Page, "click", _to_the_end(Page.click))
+    monkeypatch.setattr(Page, "wait_for_selector", _to_the_end(Page.wait_for_selector))
+    monkeypatch.setattr(Locator, "click", _to_the_end(Locator.click))
+    monkeypatch.setattr(Locator, "press", _to_the_end(Locator.press))
+    monkeypatch.setattr(Locator, "wait_for", _to_the_end(Locator.wait_for))
+
+
+def _to_the_end(act: Callable[..., object]) -> Callable[..., object]:
+    def whole(on: Page | Locator, *args: object, **options: object) -> object:
+        result = act(on, *args, **options)
+        page = on if isinstance(on, Page) else on.page
+        page.wait_for_load_state()
+        return result
+
+    return whole
 
 
 @pytest.fixture
