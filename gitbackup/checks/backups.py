@@ -123,9 +123,10 @@ def _push(backups: Backups, max_age: timedelta, now: datetime) -> Risk:
     last = f"the last push was{when or ' at an unknown time'}"
     state = f"{counted(best.missing, 'commit')} not pushed to {best.remote}; {last}"
     old = best.when is not None and now - best.when > max_age
-    advice = "Push them; if gitbackup.push is on-commit, every commit is pushed:"
+    advice = "Push them; with the second line, every later commit is pushed, too:"
     level = Level.BAD if old else Level.WARN
-    return risk(state, level, advice, (f"gitbackup push {best.remote}",))
+    commands = (f"gitbackup push {best.remote}", "gitbackup config set push on-commit")
+    return risk(state, level, advice, commands)
 
 
 def _push_to(place: str) -> str:

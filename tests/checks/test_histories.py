@@ -123,7 +123,7 @@ def test_what_is_pushed(backup: Backup, valkey: LiveServer, tmp_path: Path) -> N
     backup.commit()
     found = of(backup, "push")
     assert told(found) == (WARN, "1 commit not pushed to origin; the last push was AGE")
-    assert found.commands == ("gitbackup push origin",)
+    assert found.commands == ("gitbackup push origin", "gitbackup config set push on-commit")
     assert risks(backup, timedelta())["push"].level is BAD
 
 

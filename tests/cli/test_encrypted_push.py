@@ -114,15 +114,24 @@ def test_a_file_that_somebody_else_wrote_is_opened_before_it_is_replaced(
     user.says("clone", "cloud", "copy", "--identity", "KEY.txt")
     user.redis.set("b", 1)
     user.says("commit", "--repo", "copy")
-    refused = user.run("push", "--repo", "copy")
-    assert (refused.code, "no key is known here to encrypt to" in refused.err) == (2, True)
-    assert user.run("push", "--repo", "copy", "--encrypt-to", pushed).code == 0
+    assert "encrypted to 1 key" in user.says("push", "--repo", "copy")
     theirs = BUNDLE.read_bytes()
     another_commit(user)
     assert "Nothing was pushed: it is not the file that was pushed" in user.run("push").err
     done = user.run("push", "--identity", "KEY.txt")
     assert "has commits that are not here (main), pushed from elsewhere" in done.err
     assert BUNDLE.read_bytes() == theirs
+
+
+def test_a_clone_encrypts_to_the_key_that_opened_it_unless_it_is_for_others_too(
+    user: User, pushed: str
+) -> None:
+    user.says("clone", "cloud", "copy", "--identity", "KEY.txt")
+    assert json.loads(user.says("push", "--repo", "copy", "--json"))["encrypted_to"] == [pushed]
+    assert user.run("push", "--encrypt-to", pushed, "--encrypt-to", new_key("other.txt")).code == 0
+    user.says("clone", "cloud", "second", "--identity", "KEY.txt")
+    refused = user.run("push", "--repo", "second")
+    assert (refused.code, "no key is known here to encrypt to" in refused.err) == (2, True)
 
 
 def test_once_a_folder_is_encrypted_nothing_is_written_there_in_plain(
@@ -167,6 +176,9 @@ def test_a_passphrase_opens_the_key_file_and_a_push_needs_neither(user: User, ke
     assert (refused.code, "the passphrase does not open" in refused.err) == (2, True)
     user.says("clone", "cloud", "copy", "--passphrase-file", "words")
     kept = KEY_FILE.read_bytes()
+    KEY_FILE.unlink()
+    user.says("push", "--repo", "copy")
+    assert KEY_FILE.read_bytes() == kept
     KEY_FILE.unlink()
     another_commit(user)
     user.says("push")

@@ -76,6 +76,18 @@ def decrypt(source: Path, identities: Sequence[Any], target: BinaryIO) -> str:
         return read.hexdigest()
 
 
+def only_key(path: Path, identities: Sequence[Any]) -> str | None:
+    """Return the public key of the one private key that has opened a file, if the file is
+    encrypted to nobody else; None if that cannot be told."""
+    if len(identities) != 1 or not hasattr(identities[0], "to_public"):  # those of ssh have none
+        return None
+    with path.open("rb") as file:
+        head = file.read(_MOST).partition(b"\n---")[0]
+    kinds = [words[1] for line in head.splitlines() if (words := line.split())[:1] == [b"->"]]
+    others = [kind for kind in kinds if not kind.endswith(b"-grease")]  # what age adds for nobody
+    return str(identities[0].to_public()) if len(others) == 1 else None
+
+
 def new_key(passphrase: str) -> KeyFile:
     """Return a new key that the passphrase opens."""
     pyrage = _pyrage()

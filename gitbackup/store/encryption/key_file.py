@@ -39,12 +39,17 @@ def public_key(git_dir: Path, path: Path, ask: AskPassphrase | None) -> str:
         content = age.read_key(path)
     else:
         content, recipient = age.new_key(ask(str(path), True))
+    keep(git_dir, content, recipient)
+    return recipient
+
+
+def keep(git_dir: Path, content: bytes, recipient: str) -> None:
+    """Keep what a key file has in the git directory; `recipient` is its public key."""
     with file_errors("keep the key"):
         folder = git_dir / _KEPT
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with new_file(folder / recipient) as file:
         file.write(content)
-    return recipient
 
 
 def put(git_dir: Path, bundle: Path, to: Sequence[str]) -> str:

@@ -74,7 +74,7 @@ def fill(
     if not branch or git.attempt("cat-file", "-e", f"{theirs[branch]}:gitbackup.json").status:
         raise NoRepository(f"{remote.place} is not a gitbackup data repository")
     commit, warnings = _readable(git, theirs[branch])
-    remotes.keep(git, remote)
+    remotes.keep(git, remote, transports.of(remote.place).encrypted_to(git, remote.place))
     git.run("symbolic-ref", "HEAD", BRANCHES + branch)
     others = {name: id_ for name, id_ in theirs.items() if name not in (branch, "HEAD")}
     warnings += push_pull.follow(git, remote, others)

@@ -126,6 +126,9 @@ class Bundle:
     def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
         return replace(place, url=place.url + ENCRYPTED, given=place.given + ENCRYPTED)
 
+    def encrypted_to(self, git: Commands, place: RemoteUrl) -> Sequence[str]:
+        return ()
+
 
 def branches_in(held: Mapping[str, str]) -> dict[str, str]:
     """Return the branches among the refs of a bundle."""

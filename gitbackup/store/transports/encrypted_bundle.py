@@ -118,6 +118,10 @@ class EncryptedBundle:
     def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
         return place
 
+    def encrypted_to(self, git: Commands, place: RemoteUrl) -> Sequence[str]:
+        known = _known(git, path_of(place)) or {}
+        return known.get("to") or ()
+
     def _expect_kept(self, git: Commands, remote: Remote) -> Mapping[str, str]:
         """Raise GitbackupError if the bundle there, or the plain one, has what is not here; return
         the refs that the place has."""
@@ -209,7 +213,11 @@ def _decrypted(git: Commands, place: RemoteUrl) -> Iterator[RemoteUrl]:
             digest = age.decrypt(path, identities, cast("BinaryIO", file))
         opened = RemoteUrl(str(plain))
         with _naming(opened, place):
-            _remember(git, path, digest, Bundle().heads(git, opened))
+            held = Bundle().heads(git, opened)
+        key = age.only_key(path, identities)
+        if key and not place.keys.identities:
+            key_file.keep(git.git_dir, age.read_key(key_file.beside(path)), key)
+        _remember(git, path, digest, held, (key,) if key else None)
         yield opened
 
 

@@ -98,6 +98,9 @@ class GitUrl:
     def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
         return None
 
+    def encrypted_to(self, git: Commands, place: RemoteUrl) -> Sequence[str]:
+        return ()
+
     def attempt(self, git: Commands, place: RemoteUrl, *words: str) -> Result:
         """Return how `git <words>` ends, that may talk to a place, by the user's own settings.
 

@@ -71,3 +71,7 @@ class Transport(Protocol):
     def encrypted(self, place: RemoteUrl) -> RemoteUrl | None:
         """Return where the encrypted copy is, or would be, of what is pushed to a place; None for
         a kind that cannot be encrypted."""
+
+    def encrypted_to(self, git: Commands, place: RemoteUrl) -> Sequence[str]:
+        """Return the public keys that what was fetched last is encrypted to; none if it is in
+        plain, or if that cannot be told."""
