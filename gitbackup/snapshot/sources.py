@@ -177,7 +177,14 @@ class SpooledSource:
 
 def temporary_file() -> tempfile.SpooledTemporaryFile[bytes]:
     """Return a file that is in memory while it is small, and then on disk without a name."""
-    return tempfile.SpooledTemporaryFile(IN_MEMORY)
+    return _SpooledFile(IN_MEMORY)
+
+
+class _SpooledFile(tempfile.SpooledTemporaryFile[bytes]):
+    """One that is closed when nobody holds it any more, as the snapshots are that read it."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class LiveSource:

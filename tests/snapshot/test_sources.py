@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from pathlib import Path
 
 from gitbackup import Backup
 from gitbackup.snapshot import file_format
+from gitbackup.snapshot.sources import Spool, SpooledSource
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit
 
@@ -20,3 +23,14 @@ def test_files_that_are_equal_are_never_opened(tmp_path: Path) -> None:
         commit(repository, {path: content, "db0/b.json": b"{", "gitbackup.json": b"{}\n"})
     (told,) = Backup(tmp_path).diff("HEAD~1", "HEAD")
     assert [(change.before, change.after) for change in told.values] == [("1", "2")]
+
+
+def test_the_temporary_file_of_a_snapshot_goes_with_it_without_a_warning() -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        spool = Spool()
+        spool.put("id", b"content")
+        assert SpooledSource({"path": "id"}, spool).read("path") == b"content"
+        del spool
+        gc.collect()
+    assert [str(warning.message) for warning in warned] == []
