@@ -118,7 +118,8 @@ def code_of(words: list[str]) -> int:
 
 def _run(words: list[str]) -> int:
     try:
-        return int(app(args=words, prog_name="gitbackup", standalone_mode=False) or 0)
+        code = int(app(args=words, prog_name="gitbackup", standalone_mode=False) or 0)
+        return code or (GitbackupError.exit_code if terminal.is_output_lost() else 0)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:

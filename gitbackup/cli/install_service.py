@@ -91,6 +91,7 @@ def install(
     _write_secrets(place.secrets, secrets, [*plain], service.user if mac else None)
     place.file.parent.mkdir(parents=True, exist_ok=True)
     replace_file(place.file, text.encode("utf-8", "surrogateescape"))
+    terminal.changed()
     terminal.say([f"wrote {place.file}", "To start it, and to see what it says:"])
     terminal.say(f"  {line}" for line in place.commands)
     if not secrets and not place.secrets.exists():

@@ -194,6 +194,7 @@ def _say_more_before(backup: Backup, plan: Plan, as_json: bool) -> None:
 
 
 def _say_done(result: RestoreResult, as_json: bool, named: LabelledNames) -> None:
+    terminal.changed()
     if as_json:
         terminal.say_json(restore_object(result))
         return
@@ -201,9 +202,9 @@ def _say_done(result: RestoreResult, as_json: bool, named: LabelledNames) -> Non
         terminal.say([f"saved the previous state as {result.place}"])
     terminal.say(filter(None, [result.first_place]))
     for commit in result.meanwhile:
-        click.echo(f"saved what was written meanwhile as commit {commit[:7]}")
+        terminal.say([f"saved what was written meanwhile as commit {commit[:7]}"])
     terminal.say(restored.outcome(result, named))
     if result.recorded:
         all_of_it = result.whole and not (result.plan.name or result.plan.how.revert)
         state = "the restored state" if all_of_it else "the current state"
-        click.echo(f"{state} is commit {result.recorded[:7]} (HEAD)")
+        terminal.say([f"{state} is commit {result.recorded[:7]} (HEAD)"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -145,6 +146,34 @@ def test_output_on_a_full_disk_is_an_error(user: User) -> None:
     with Path("/dev/full").open("w") as full:
         done = user.process("log", stdout=full, capture_output=False, stderr=subprocess.PIPE)
     assert done == Done(1, "", "gitbackup: system error: No space left on device\n")
+
+
+def test_what_was_done_is_told_on_standard_error_if_standard_output_is_full(user: User) -> None:
+    """A commit is pushed all the same, and a restore finishes what it began."""
+    user.says("commit", "--allow-empty", "-m", "zero")
+    Path("cloud").mkdir()
+    assert user.run("push", "cloud").code == 0
+    user.says("config", "set", "push", "on-commit")
+    user.redis.set("a", 1)
+
+    def told(*words: str) -> str:
+        with Path("/dev/full").open("w") as full:
+            done = user.process(*words, stdout=full, capture_output=False, stderr=subprocess.PIPE)
+        assert done.code == 1
+        sentence = "gitbackup: standard output has failed (No space left on device); what was done"
+        assert done.err.startswith(f"{sentence} is told here:\n")
+        return done.err.partition("\n")[2]
+
+    assert told("commit", "-m", "one") == (
+        "  a  1 added\n[id2] one\n1 key: 1 added\n"
+        "pushed 1 commit to origin (HERE/cloud/data-git-backup.bundle): HEAD id2\n"
+    )
+    assert told("config", "unset", "push") == "push is not set\n"
+    assert json.loads(told("note", "HEAD", "-m", "why", "--json"))["note"] == "why"
+    user.redis.delete("a")
+    restored = told("restore", "HEAD", "--yes", "--json")
+    assert '"verified": 1' in restored
+    assert user.redis.get("a") == b"1"
 
 
 @pytest.mark.few(1)

@@ -47,6 +47,7 @@ def clone(as_json: bool, bare: bool, source: str, folder: Path, **how: Any) -> N
     last commit is set. The database is not touched; `gitbackup restore` changes it.
     """
     result = Backup(folder).clone(source, bare, keys=keys_of(**how))
+    terminal.changed()
     terminal.warn_all(result.warnings)
     if as_json:
         terminal.say_json(objects.clone_object(result))

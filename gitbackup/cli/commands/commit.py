@@ -128,6 +128,7 @@ def commit(
     if dry_run:
         _say_preview(result, as_json, allow_empty)
         return
+    terminal.changed()
     if as_json:
         done = say_after_commit(backup, as_json, result)
         terminal.say_json(commit_object(result) | objects.hooks_object(done.hooks))
@@ -163,6 +164,7 @@ def _amend(backup: Backup, message: str | None, as_json: bool) -> None:
         before = "\n".join([head.subject, *sentences.reason(head)])
         message = from_editor(backup, before, f"The message of commit {head.short_id}.")
     result = backup.words.amend(message)
+    terminal.changed()
     if as_json:
         terminal.say_json(objects.amend_object(result))
     else:

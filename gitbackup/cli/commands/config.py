@@ -213,7 +213,9 @@ def _backup(repo: Path | None) -> Backup:
 
 
 def _say(backup: Backup, name: str | None, as_json: bool) -> None:
-    """Print what is in force now, of one setting or of all."""
+    """Print what is in force now, of the one setting that was changed or of all."""
+    if name:
+        terminal.changed()
     found = backup.config.in_force(name, URL_FROM)
     if as_json:
         for each in found:
@@ -221,4 +223,4 @@ def _say(backup: Backup, name: str | None, as_json: bool) -> None:
     elif found:
         terminal.say(settings_lines(found))
     else:
-        click.echo(f"{name} is not set" if name else "no settings")
+        terminal.say([f"{name} is not set" if name else "no settings"])

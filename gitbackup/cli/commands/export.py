@@ -94,6 +94,7 @@ def export(
     result = backup.export(to, commit, form=form, patterns=patterns, redact=redact)
     terminal.warn_all(result.warnings)
     if isinstance(to, Path):
+        terminal.changed()
         _say(result, to, as_json)
     elif isinstance(seen, BytesIO):
         terminal.say_stored(seen.getvalue())

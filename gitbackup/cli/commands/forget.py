@@ -73,6 +73,7 @@ def forget(
     if allow:
         alone("--allow remembers nothing any more,", **{"dry-run": dry_run})
         allowed = backup.secrets.allow(key, field)
+        terminal.changed()
         if as_json:
             terminal.say_json(forget_object(None, allowed=allowed))
         else:
@@ -91,6 +92,8 @@ def forget(
         return yes or click.confirm("Rewrite the history? It cannot be undone", err=True)
 
     result = backup.secrets.forget(key, confirm, field=field)
+    if result.done:
+        terminal.changed()
     if as_json:
         terminal.say_json(forget_object(result))
     else:

@@ -75,6 +75,7 @@ def init(
     """
     backup = open_backup(repo, url)
     result = backup.init(include, exclude, bare, quiet=quiet, redact=redact)
+    terminal.changed()
     what = "reinitialised" if result.existed else "made"
     terminal.say([f"{what} the data repository in {result.path}"])
     given = {"url": url, "include": include, "exclude": exclude, "quiet": quiet, "redact": redact}
@@ -82,4 +83,4 @@ def init(
     found = [each for each in backup.config.in_force(url_from="--url") if given.get(each.name)]
     terminal.say(settings_lines(found))
     if not (result.existed or quiet):
-        click.echo("after a few commits, `gitbackup suggest` proposes which keys to hide")
+        terminal.say(["after a few commits, `gitbackup suggest` proposes which keys to hide"])

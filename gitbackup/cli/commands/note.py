@@ -86,6 +86,7 @@ def note(
             message = from_editor(backup, begun, f"The note on commit {commit[:7]}.")
             replace = replace or (edit and not append)
         now = words.put(message, commit, append=append, replace=replace)
+    terminal.changed()
     if as_json:
         terminal.say_json(note_object(commit, now, before))
     else:

@@ -45,6 +45,7 @@ def pull(repo: Path | None, as_json: bool, target: str | None, **how: Any) -> No
     changes it.
     """
     result = open_backup(repo).pull(target, keys=keys_of(**how))
+    terminal.changed()
     terminal.warn_all(result.warnings)
     if as_json:
         terminal.say_json(objects.pull_object(result))

@@ -61,6 +61,7 @@ def push(
     backup = open_backup(repo)
     with failure_hook(backup, "push"):
         result = backup.push(target, keys=keys_of(**how, encrypt_to=encrypt_to))
+    terminal.changed()
     terminal.warn_all(result.warnings)
     if as_json:
         terminal.say_json(objects.push_object(result))

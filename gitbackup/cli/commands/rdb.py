@@ -104,6 +104,7 @@ def save(
         raise UsageError("--file needs --via copy")
     with failure_hook(open_backup(repo, url), "rdb save"):
         result = logged_in(repo, url).rdb.save(folder, keep or None, copy=via == "copy", file=file)
+    terminal.changed()
     terminal.warn_all(result.warnings)
     if as_json:
         terminal.say_json(objects.rdb_saved_object(result))

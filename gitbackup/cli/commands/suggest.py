@@ -89,6 +89,7 @@ def suggest(
         for setting in dict.fromkeys(each.setting for each in found.found):
             patterns = [each.pattern for each in found.found if each.setting == setting]
             backup.config.add(setting, *patterns)
+        terminal.changed()
     if as_json:
         from gitbackup.report.json.suggestions import suggestions_object
 

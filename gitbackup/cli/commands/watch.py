@@ -214,6 +214,7 @@ def _say(event: Event, as_json: bool) -> None:
         line = f"watching {escape(event.server)}: {keys}, HEAD {event.head[:7]}"
         terminal.say([line], err=as_json)
         return
+    terminal.changed()
     terminal.warn_all(event.warnings)
     if as_json:
         terminal.say_json(objects.watch_object(event))

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -23,6 +24,8 @@ SPACES = (
     "\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 )
 """Line breaks, tabs and all spaces that are one."""
+
+_CHANGED = "gitbackup.changed"  # a name in the context's meta, which all of one command share
 
 PATIENCE = 1.0  # seconds of work without a word
 STEP = 0.1  # seconds between two looks at the line of progress
@@ -40,7 +43,7 @@ def say(lines: Iterable[str], err: bool = False) -> None:
     """
     for line in lines:
         told = "".join(part if PAINT.fullmatch(part) else seen(part) for part in PAINT.split(line))
-        click.echo(told, err=err)
+        _echo(told, err)
 
 
 def say_stored(content: bytes) -> None:
@@ -58,7 +61,34 @@ def say_json(value: dict[str, Any]) -> None:
     any size."""
     line = json.dumps(value, ensure_ascii=False)
     line = _seen_json(line) if sys.stdout.isatty() else line  # the same JSON
-    click.echo(line.encode("utf-8", "backslashreplace"))
+    _echo(line.encode("utf-8", "backslashreplace"))
+
+
+def changed() -> None:
+    """Note that this command has changed something: from now on it goes on even if nobody gets what
+    it prints, and tells it on standard error if standard output fails."""
+    click.get_current_context().meta[_CHANGED] = True
+
+
+def is_output_lost() -> bool:
+    """Return whether standard output has failed after something was changed."""
+    return sys.stdout is sys.stderr
+
+
+def _echo(line: str | bytes, err: bool = False) -> None:
+    try:
+        click.echo(line, err=err)
+    except OSError as error:
+        context = click.get_current_context(silent=True)
+        if context is None or _CHANGED not in context.meta:
+            raise
+        with suppress(OSError):  # then standard error has failed, too
+            if not (err or is_output_lost()):
+                give_up_output()
+                sys.stdout = sys.stderr
+                why = error.strerror or error
+                warn(f"standard output has failed ({why}); what was done is told here:")
+            click.echo(line, err=True)
 
 
 def give_up_output() -> None:
