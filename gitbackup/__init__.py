@@ -46,15 +46,15 @@ if TYPE_CHECKING:
     from gitbackup.model.keys import Entry as Entry
     from gitbackup.model.keys import Key as Key
     from gitbackup.model.merging import Side as Side
-    from gitbackup.model.proof import Proof as Proof
-    from gitbackup.model.rdb import RdbFile as RdbFile
-    from gitbackup.model.rdb import RdbListed as RdbListed
-    from gitbackup.model.rdb import RdbNode as RdbNode
-    from gitbackup.model.rdb import RdbSaved as RdbSaved
-    from gitbackup.model.rdb import RdbVerified as RdbVerified
-    from gitbackup.model.replicas import ReplicaRead as ReplicaRead
-    from gitbackup.model.risk import Level as Level
-    from gitbackup.model.risk import Risk as Risk
+    from gitbackup.model.safety.proof import Proof as Proof
+    from gitbackup.model.safety.risk import Level as Level
+    from gitbackup.model.safety.risk import Risk as Risk
+    from gitbackup.model.server.rdb import RdbFile as RdbFile
+    from gitbackup.model.server.rdb import RdbListed as RdbListed
+    from gitbackup.model.server.rdb import RdbNode as RdbNode
+    from gitbackup.model.server.rdb import RdbSaved as RdbSaved
+    from gitbackup.model.server.rdb import RdbVerified as RdbVerified
+    from gitbackup.model.server.replicas import ReplicaRead as ReplicaRead
     from gitbackup.model.ttl import Ttl as Ttl
     from gitbackup.plan.plan import Plan as Plan
     from gitbackup.rdb.import_as_branch import RdbAdopted as RdbAdopted
@@ -116,16 +116,16 @@ _HOMES = {
         "Key",
     ),
     "model.merging": ("Side",),
-    "model.proof": ("Proof",),
-    "model.rdb": (
+    "model.safety.proof": ("Proof",),
+    "model.server.rdb": (
         "RdbFile",
         "RdbListed",
         "RdbNode",
         "RdbSaved",
         "RdbVerified",
     ),
-    "model.replicas": ("ReplicaRead",),
-    "model.risk": (
+    "model.server.replicas": ("ReplicaRead",),
+    "model.safety.risk": (
         "Level",
         "Risk",
     ),

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
-from gitbackup.model.access import NAMES as ACCESS
-from gitbackup.model.alarm import AlarmRule
-from gitbackup.model.risk import CHECKS
+from gitbackup.model.safety.alarm import AlarmRule
+from gitbackup.model.safety.risk import CHECKS
+from gitbackup.model.server.access import NAMES as ACCESS
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.transports import remote_url
 

@@ -19,7 +19,7 @@ import pytest
 import redis
 from redis.cluster import RedisCluster
 
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.slots import slot
 from tests import certificates
 from tests.meanwhile import meanwhile
 from tests.servers import LiveServer, StartServer, free_port, start_one

@@ -56,7 +56,7 @@ ROOMS_WITHIN = {
         ("output",),
         ("command_list",),
     ),
-    "live": (("rdb",), ("write",), ("read",), ("server",), ("connection",)),
+    "live": (("rdb",), ("write",), ("read",), ("server",), ("connection",), ("protocol",)),
     "report": (("html",), ("text",), ("values",), ("json", "style", "words")),
     "store": (
         ("repository",),

@@ -14,8 +14,8 @@ from gitbackup import Backup
 from gitbackup.errors import ReadOnly
 from gitbackup.kinds import CORE, Abilities
 from gitbackup.live.connection import cluster
-from gitbackup.live.connection.error_replies import name_of
 from gitbackup.live.connection.read_only import READING
+from gitbackup.live.protocol.error_replies import name_of
 from gitbackup.live.read import permissions
 from gitbackup.transfer.import_file import Importing
 from tests.servers import LiveServer

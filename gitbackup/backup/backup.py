@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from gitbackup.backup import views
 from gitbackup.backup.context import Context, Passwords
 from gitbackup.backup.parts import Parts
-from gitbackup.model.access import Access
 from gitbackup.model.commits import CommitInfo, Consistency, KeyLine, Pushed, Rehearsal, Selection
 from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.model.merging import Side
+from gitbackup.model.server.access import Access
 from gitbackup.model.ttl import Ttl
 from gitbackup.progress import SILENT, Progress
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gitbackup.history.key_log import CommitChanges
     from gitbackup.history.stat import CommitSummary
     from gitbackup.live.connection.connect import Server
-    from gitbackup.model.proof import Proof
+    from gitbackup.model.safety.proof import Proof
     from gitbackup.plan.plan import Plan
     from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
     from gitbackup.restore.restore import Confirm, Restorer

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gitbackup import wording
 from gitbackup.errors import PasswordNeeded, ReadOnly, ServerError, UsageError
-from gitbackup.model.access import NAMES, Access
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Scope
+from gitbackup.model.server.access import NAMES, Access
 from gitbackup.progress import Progress
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gitbackup import settings
 from gitbackup.backup.context import Context
-from gitbackup.model.access import FILES, Access
+from gitbackup.model.server.access import FILES, Access
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gitbackup import wording
 from gitbackup.backup.context import Context
 from gitbackup.errors import UsageError
-from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
+from gitbackup.model.server.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.model.ttl import Ttl
 
 if TYPE_CHECKING:

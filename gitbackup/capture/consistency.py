@@ -44,7 +44,7 @@ from itertools import accumulate, groupby, product, takewhile
 from gitbackup.capture.reread_buffer import RereadBuffer
 from gitbackup.format.patterns import covered
 from gitbackup.kinds import SILENT, Abilities
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.slots import slot
 from gitbackup.live.read.alone_read import RetryAlone
 from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead, Moment, RawKey
 from gitbackup.live.read.invalidation import SilentChange, Tracker

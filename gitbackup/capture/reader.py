@@ -22,7 +22,7 @@ from gitbackup.format.patterns import Matcher, covered, covers
 from gitbackup.live.connection.cluster import LOST, Cluster, NodesChanged
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import CutOff
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.slots import slot
 from gitbackup.live.read.atomic_read import RawKey
 from gitbackup.live.read.cluster_read import atomic_reader, key_reader
 from gitbackup.live.read.invalidation import Tracker
@@ -31,7 +31,7 @@ from gitbackup.live.server.keyspace import Library
 from gitbackup.live.server.search_indexes import SearchIndexes, has_search, search_indexes
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key, Scope
-from gitbackup.model.replicas import ReplicaRead
+from gitbackup.model.server.replicas import ReplicaRead
 from gitbackup.progress import Progress
 from gitbackup.snapshot import file_format
 

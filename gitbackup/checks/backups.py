@@ -17,8 +17,8 @@ from gitbackup.checks.places import synced, synced_folder
 from gitbackup.commit.alarm import StandingAlarm
 from gitbackup.model.amounts import age, counted, span
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
-from gitbackup.model.rdb import RdbFile
-from gitbackup.model.risk import Level, Risk
+from gitbackup.model.safety.risk import Level, Risk
+from gitbackup.model.server.rdb import RdbFile
 
 DELETED = "keys were deleted by mistake"
 MISTAKE, LOST = "a mistake deletes data", "this machine is lost"

@@ -18,8 +18,8 @@ from gitbackup.commit.alarm import standing
 from gitbackup.compare.diff import status
 from gitbackup.errors import Damaged, ServerError
 from gitbackup.live.server.health import Health, read
-from gitbackup.model.rdb import RdbFile
-from gitbackup.model.risk import Level, Risk, accepted, worst, worst_first
+from gitbackup.model.safety.risk import Level, Risk, accepted, worst, worst_first
+from gitbackup.model.server.rdb import RdbFile
 from gitbackup.rdb import files
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.transports import remote_url

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from gitbackup.model.risk import Risk
+from gitbackup.model.safety.risk import Risk
 
 
 def together(risks: Mapping[str, Iterable[Risk]]) -> Iterator[Risk]:

@@ -9,7 +9,7 @@ from functools import partial
 from gitbackup.format import codec
 from gitbackup.live.server.health import Health
 from gitbackup.model.amounts import age, counted, size, span
-from gitbackup.model.risk import Level, Risk
+from gitbackup.model.safety.risk import Level, Risk
 
 CRASH, POWER = "the server crashes", "the machine loses power"
 GROWTH, FILES = "the append-only file grows", "a data file is damaged"

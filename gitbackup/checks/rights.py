@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.error_replies import right
+from gitbackup.live.protocol.error_replies import right
 from gitbackup.live.read import permissions
 from gitbackup.live.read.permissions import Verb
 

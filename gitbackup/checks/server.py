@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from gitbackup.checks.persistence import FULL, accept, setting, unknown
-from gitbackup.live.connection.info import number
+from gitbackup.live.protocol.info import number
 from gitbackup.live.server.health import Health
 from gitbackup.model.amounts import counted, size
-from gitbackup.model.risk import Level, Risk
+from gitbackup.model.safety.risk import Level, Risk
 
 MEMORY, GONE, STRANGER = "memory runs full", "the server is down", "a stranger connects"
 KEEPS = "noeviction"

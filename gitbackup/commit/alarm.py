@@ -16,10 +16,10 @@ from gitbackup.capture.expiries import living
 from gitbackup.errors import Damaged
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart, matcher
-from gitbackup.model.alarm import TRAILER, Alarm, AlarmRule, alarm_in
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.model.keys import Key
+from gitbackup.model.safety.alarm import TRAILER, Alarm, AlarmRule, alarm_in
 from gitbackup.settings import ACCEPT_ALARM, alarm_rule
 from gitbackup.snapshot.compare import compare
 from gitbackup.snapshot.entry_sources import EntrySource, decoded

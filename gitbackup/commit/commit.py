@@ -14,9 +14,9 @@ from gitbackup.commit.warnings import doubts, surprises
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format import codec
 from gitbackup.format.patterns import apart
-from gitbackup.model.alarm import Alarm, AlarmRule
 from gitbackup.model.changes import Summary, summary_object
-from gitbackup.model.replicas import ReplicaRead, replicas_object
+from gitbackup.model.safety.alarm import Alarm, AlarmRule
+from gitbackup.model.server.replicas import ReplicaRead, replicas_object
 from gitbackup.snapshot.base import Base, compared_with
 from gitbackup.snapshot.compare import summarise
 from gitbackup.snapshot.entry_sources import decoded

@@ -13,7 +13,7 @@ from gitbackup.format import codec
 from gitbackup.model.amounts import counted
 from gitbackup.model.changes import Action, Summary
 from gitbackup.model.keys import FORMAT, SEARCH, place_of
-from gitbackup.model.replicas import ReplicaRead
+from gitbackup.model.server.replicas import ReplicaRead
 
 SIGNS = {Action.ADDED: "+", Action.CHANGED: "~", Action.REMOVED: "-"}
 LONGEST = 100  # characters of a key's name in a message

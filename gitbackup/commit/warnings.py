@@ -14,7 +14,7 @@ from gitbackup.format import names
 from gitbackup.kinds.search_index import lacks_search_options, parse
 from gitbackup.live.server.search_indexes import SearchIndexes
 from gitbackup.model.amounts import counted
-from gitbackup.model.replicas import ReplicaRead
+from gitbackup.model.server.replicas import ReplicaRead
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import Source
 from gitbackup.store.repository.repository import Repository

@@ -22,7 +22,7 @@ from gitbackup.model.changes import Counts, KeyChange, KeyDiff, Summary
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.file_groups import total
 from gitbackup.model.keys import Key, Scope
-from gitbackup.model.replicas import ReplicaRead
+from gitbackup.model.server.replicas import ReplicaRead
 from gitbackup.progress import Progress
 from gitbackup.redact import Redaction
 from gitbackup.snapshot import file_format

@@ -24,7 +24,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.live.rdb import bgsave, rdb_file, rdb_set, replica_fetch
 from gitbackup.live.server import keyspace, replicas
 from gitbackup.live.server.search_indexes import search_indexes
-from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
+from gitbackup.model.server.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.progress import Progress
 from gitbackup.store.git import lock
 from gitbackup.system.atomic_file import followed, new_file

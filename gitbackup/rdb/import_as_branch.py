@@ -17,7 +17,7 @@ from gitbackup.live.rdb.rdb_set import LoadedRdb
 from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Consistency
 from gitbackup.model.keys import Scope
-from gitbackup.model.rdb import RdbFile
+from gitbackup.model.server.rdb import RdbFile
 from gitbackup.progress import Progress
 from gitbackup.snapshot.commit_scope import taken_at
 from gitbackup.snapshot.sources import CommitSource

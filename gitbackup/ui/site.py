@@ -20,8 +20,8 @@ from gitbackup.progress import SILENT, Progress
 from gitbackup.ui.jobs.jobs import Jobs, Opened
 from gitbackup.ui.sessions import Session
 from gitbackup.ui.views import filters
+from gitbackup.ui.views.differences.pairs import Pairs
 from gitbackup.ui.views.live import Live
-from gitbackup.ui.views.pairs import Pairs
 from gitbackup.ui.views.summaries import Summaries
 from gitbackup.ui.words.forms import Form
 from gitbackup.ui.words.language import COOKIE, Language, chosen

@@ -23,7 +23,7 @@ from gitbackup.live.server.unsupported import Unsupported
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key
-from gitbackup.model.proof import Altered, Finding, Sort, Untried
+from gitbackup.model.safety.proof import Altered, Finding, Sort, Untried
 from gitbackup.progress import Progress
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison

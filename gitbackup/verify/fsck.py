@@ -12,7 +12,7 @@ from gitbackup.format import codec
 from gitbackup.format.names import key_list
 from gitbackup.format.patterns import covers
 from gitbackup.model.keys import FUNCTIONS, SEARCH, Key, Scope
-from gitbackup.model.proof import Finding, SnapshotCounts, Sort
+from gitbackup.model.safety.proof import Finding, SnapshotCounts, Sort
 from gitbackup.progress import Progress
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import content_of

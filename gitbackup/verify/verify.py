@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from gitbackup.errors import Damaged, GitbackupError
 from gitbackup.model.commits import Rehearsal
-from gitbackup.model.proof import Finding, Proof, SnapshotCounts, Sort
+from gitbackup.model.safety.proof import Finding, Proof, SnapshotCounts, Sort
 from gitbackup.progress import Progress
 from gitbackup.store.repository.repository import Repository
 from gitbackup.verify.drill import run_drill

@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 
 from gitbackup import Backup
-from gitbackup.model.risk import CHECKS, Level, Risk
+from gitbackup.model.safety.risk import CHECKS, Level, Risk
 from tests.servers import LiveServer
 from tests.watching import eventually
 

@@ -12,7 +12,7 @@ import pytest
 
 from gitbackup import Backup
 from gitbackup.model.commits import Rehearsal, Verdict
-from gitbackup.model.risk import Level, Risk
+from gitbackup.model.safety.risk import Level, Risk
 from tests.checks.looking import risks, told
 from tests.servers import LiveServer
 from tests.store.plain import git

@@ -10,7 +10,7 @@ import pytest
 from gitbackup.checks import persistence, server
 from gitbackup.live.server.health import Health
 from gitbackup.live.server.host import Home
-from gitbackup.model.risk import CHECKS, Level, Risk, worst
+from gitbackup.model.safety.risk import CHECKS, Level, Risk, worst
 from gitbackup.system.mounts import Mount, mount_of
 from tests.checks.looking import told
 

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from gitbackup import Backup
-from gitbackup.model.risk import Level
+from gitbackup.model.safety.risk import Level
 from tests.checks.looking import WEEK, await_info, of_server, risks, told
 from tests.servers import LiveServer, StartServer, every_brand
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gitbackup import Backup
-from gitbackup.model.alarm import Alarm, AlarmRule, alarm_in
-from gitbackup.model.risk import Level
+from gitbackup.model.safety.alarm import Alarm, AlarmRule, alarm_in
+from gitbackup.model.safety.risk import Level
 from tests.checks.looking import risks
 from tests.cli.test_hooks import told
 from tests.cli.test_watch import service

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gitbackup.model.risk import CHECKS
+from gitbackup.model.safety.risk import CHECKS
 from tests.checks.looking import AGE
 from tests.cli.user import Done, User
 from tests.servers import LiveServer, StartServer

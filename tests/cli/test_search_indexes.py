@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup import Backup, CommitResult
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.slots import slot
 from tests.cli.user import User
 from tests.clusters import LiveCluster
 from tests.servers import LiveServer, modules, program

@@ -10,8 +10,8 @@ import pytest
 from gitbackup import Backup
 from gitbackup.errors import ServerError
 from gitbackup.live.connection import cluster as of_cluster
-from gitbackup.live.connection.error_replies import Redirected
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.error_replies import Redirected
+from gitbackup.live.protocol.slots import slot
 from gitbackup.live.rdb import bgsave, replica_fetch
 from gitbackup.live.write import cluster_write
 from gitbackup.restore import restore

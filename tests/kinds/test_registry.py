@@ -12,7 +12,7 @@ import pytest
 
 from gitbackup.kinds import CORE, KINDS, Abilities, Kind, kind_named, normal_entry
 from gitbackup.kinds.opaque import Opaque
-from gitbackup.live.connection.error_replies import name_of
+from gitbackup.live.protocol.error_replies import name_of
 from tests.kinds.examples import EXAMPLES
 from tests.test_floors import SOURCES, module_of, tree_of
 

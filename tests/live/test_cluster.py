@@ -16,7 +16,7 @@ from gitbackup import Backup
 from gitbackup.errors import ServerError, UsageError
 from gitbackup.history import entry
 from gitbackup.history.selector import KeySelector
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.slots import slot
 from gitbackup.model.commits import Consistency
 from gitbackup.plan.plan_json import plan_object, read_plan
 from gitbackup.restore import preflight

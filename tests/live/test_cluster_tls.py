@@ -13,9 +13,9 @@ from redis.cluster import RedisCluster
 from gitbackup import Backup
 from gitbackup.commit.commit import CommitResult
 from gitbackup.errors import ServerError
-from gitbackup.live.connection.slots import slot
-from gitbackup.model.access import Access
-from gitbackup.model.risk import Level
+from gitbackup.live.protocol.slots import slot
+from gitbackup.model.safety.risk import Level
+from gitbackup.model.server.access import Access
 from tests import certificates
 from tests.clusters import LiveCluster
 from tests.live.test_cluster import values

@@ -12,7 +12,7 @@ import redis
 
 from gitbackup import Backup
 from gitbackup.errors import ServerError
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.slots import slot
 from tests.clusters import LiveCluster
 from tests.live.test_one_shard import fill
 from tests.servers import LiveServer, StartServer

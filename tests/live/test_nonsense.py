@@ -15,8 +15,8 @@ import pytest
 from gitbackup import Backup
 from gitbackup.errors import GitbackupError, ServerError
 from gitbackup.live.connection.address import parse
-from gitbackup.live.connection.bulk_parser import MOST_UNASKED
 from gitbackup.live.connection.connect import connect
+from gitbackup.live.protocol.bulk_parser import MOST_UNASKED
 from gitbackup.live.read.atomic_read import AtomicReader
 from gitbackup.snapshot import file_format
 from tests.servers import LiveServer

@@ -14,7 +14,7 @@ from gitbackup.commit.commit import CommitResult
 from gitbackup.errors import ServerError
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import connect
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.slots import slot
 from gitbackup.live.read.atomic_read import KeyToRead
 from gitbackup.live.read.cluster_read import atomic_reader
 from gitbackup.live.server import staging_keys

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pytest
 
 from gitbackup.format import codec
-from gitbackup.live.connection.bulk_parser import LARGE, BulkParser
+from gitbackup.live.protocol.bulk_parser import LARGE, BulkParser
 
 TEXT = "x" * (LARGE + 1)
 SENT = (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gitbackup import Backup
 from gitbackup.errors import Damaged, GitbackupError, ServerError, UsageError
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.slots import slot
 from gitbackup.live.rdb import rdb_set
 from tests.clusters import LiveCluster
 from tests.live.test_one_shard import fill

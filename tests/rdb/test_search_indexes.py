@@ -9,7 +9,7 @@ import pytest
 
 from gitbackup import Backup
 from gitbackup.errors import ServerError
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.slots import slot
 from tests.clusters import LiveCluster
 from tests.servers import LiveServer, modules, old_ssl_at_hand, program
 from tests.watching import tree

@@ -18,7 +18,7 @@ from gitbackup.errors import UsageError
 from gitbackup.ui.jobs.jobs import State
 from gitbackup.ui.jobs.safeguards import Verify
 from gitbackup.ui.pages.check import DANGERS
-from gitbackup.ui.pages.safeguards import begun
+from gitbackup.ui.pages.jobs.safeguards import begun
 from gitbackup.ui.site import Site
 from gitbackup.ui.words.language import Language
 from tests.checks.looking import AGE

@@ -20,8 +20,8 @@ from gitbackup.format.patterns import literal
 from gitbackup.model.changes import Action, KeyChange
 from gitbackup.model.file_groups import listed
 from gitbackup.model.keys import Key
-from gitbackup.ui.views.groups import FIRST_SEEN, Filter, Groups
-from gitbackup.ui.views.pairs import Pair, Pairs
+from gitbackup.ui.views.differences.groups import FIRST_SEEN, Filter, Groups
+from gitbackup.ui.views.differences.pairs import Pair, Pairs
 from gitbackup.ui.words.commands import glob_of
 from tests import histories
 from tests.report.test_html import EVIL
@@ -476,7 +476,7 @@ def test_two_commits_are_compared_once(tmp_path: Path, monkeypatch: pytest.Monke
     with ThreadPoolExecutor(8) as pool:
         found = [*pool.map(compared, [0] * 8)]
     assert {id(each) for each in found} == {id(compared(0))}
-    monkeypatch.setattr("gitbackup.ui.views.pairs.MOST_KEPT", 1)
+    monkeypatch.setattr("gitbackup.ui.views.differences.pairs.MOST_KEPT", 1)
     compared(1)
     assert compared(0) is not found[0]
 

@@ -9,8 +9,8 @@ from gitbackup import Backup
 from gitbackup.report.words import ENGLISH
 from gitbackup.snapshot.file_format import LARGE
 from gitbackup.ui.pages import compare
-from gitbackup.ui.views.asked import Asked
-from gitbackup.ui.views.pairs import Pairs
+from gitbackup.ui.views.differences.asked import Asked
+from gitbackup.ui.views.differences.pairs import Pairs
 from gitbackup.ui.views.summaries import Summaries
 from tests.servers import LiveServer
 

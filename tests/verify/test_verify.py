@@ -19,7 +19,7 @@ from gitbackup.errors import ServerError, UsageError
 from gitbackup.format import codec
 from gitbackup.model.commits import Verdict
 from gitbackup.model.keys import Key, Scope
-from gitbackup.model.proof import Proof, Sort
+from gitbackup.model.safety.proof import Proof, Sort
 from gitbackup.snapshot import file_format
 from gitbackup.store.repository.repository import Repository
 from gitbackup.verify import drill_server

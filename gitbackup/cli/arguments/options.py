@@ -20,7 +20,7 @@ from gitbackup.cli.arguments.parameter_types import Folder, Natural, named
 from gitbackup.cli.output import pager, terminal
 from gitbackup.cli.output.exit_codes import of_command
 from gitbackup.errors import NoRepository, PasswordNeeded, ServerError, UsageError
-from gitbackup.model.access import LONGEST, Access
+from gitbackup.model.server.access import LONGEST, Access
 from gitbackup.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -23,7 +23,7 @@ from gitbackup.cli.arguments.options import (
 from gitbackup.cli.arguments.pasted import pasting
 from gitbackup.cli.output import pager, terminal
 from gitbackup.errors import UsageError
-from gitbackup.model.risk import Level, Risk
+from gitbackup.model.safety.risk import Level, Risk
 from gitbackup.report.json.objects import check_object
 from gitbackup.report.text.check import check_lines
 

@@ -19,8 +19,8 @@ from gitbackup.cli.arguments.options import (
 from gitbackup.cli.output import terminal
 from gitbackup.errors import UsageError
 from gitbackup.format.names import escape
-from gitbackup.model.access import NAMES as ACCESS
-from gitbackup.model.risk import CHECKS
+from gitbackup.model.safety.risk import CHECKS
+from gitbackup.model.server.access import NAMES as ACCESS
 from gitbackup.report.json import objects
 from gitbackup.report.text.settings import settings_lines
 

@@ -26,7 +26,7 @@ from gitbackup.report.json.objects import proof_object
 from gitbackup.report.text.verify import end_lines, proof_lines
 
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of
-    from gitbackup.model.proof import Proof
+    from gitbackup.model.safety.proof import Proof
     from gitbackup.verify.verify import Verified
 
 

@@ -30,7 +30,7 @@ from gitbackup.cli.arguments.options import (
 from gitbackup.cli.output import terminal
 from gitbackup.errors import GitbackupError, UsageError
 from gitbackup.format.names import escape
-from gitbackup.model.access import FILES
+from gitbackup.model.server.access import FILES
 from gitbackup.report.json import objects
 from gitbackup.report.text import sentences
 

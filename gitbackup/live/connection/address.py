@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from gitbackup.errors import UsageError
-from gitbackup.model.access import LONGEST, NAMES, Access
+from gitbackup.model.server.access import LONGEST, NAMES, Access
 
 T = TypeVar("T")
 CONNECTING = 10.0  # seconds, at most, until somebody answers at all

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connection import Connection
-from gitbackup.live.connection.error_replies import Redirected
+from gitbackup.live.protocol.error_replies import Redirected
 
 T = TypeVar("T")
 Job = TypeVar("Job")

@@ -18,8 +18,8 @@ from gitbackup.kinds import Command
 from gitbackup.live.connection.address import Address, place_of, told_place
 from gitbackup.live.connection.connection import Connection, CutOff, Refusal, TookTooLong
 from gitbackup.live.connection.dial import DEFAULTS, NoServer, NoTls, dial
-from gitbackup.live.connection.error_replies import Redirected
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.error_replies import Redirected
+from gitbackup.live.protocol.slots import slot
 
 SLOTS = 16_384
 QUESTIONS: Sequence[Command] = (("CLUSTER", "SLOTS"), ("CLUSTER", "NODES"))

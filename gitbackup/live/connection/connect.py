@@ -16,9 +16,9 @@ from gitbackup.live.connection.address import Address
 from gitbackup.live.connection.cluster import Cluster
 from gitbackup.live.connection.connection import Connection, CutOff, Refusal
 from gitbackup.live.connection.dial import NO_VERSION, dial, hello
-from gitbackup.live.connection.error_replies import is_unknown
-from gitbackup.live.connection.slots import slot
-from gitbackup.model.replicas import ReplicaRead
+from gitbackup.live.protocol.error_replies import is_unknown
+from gitbackup.live.protocol.slots import slot
+from gitbackup.model.server.replicas import ReplicaRead
 
 NOBODYS = b"gitbackup:nobodys-key"
 ONLY = ""  # the id of a server that is no cluster

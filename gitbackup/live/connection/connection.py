@@ -13,11 +13,11 @@ from hiredis import ProtocolError, pack_command
 from gitbackup import wording
 from gitbackup.errors import AGAIN, PasswordNeeded, ServerError
 from gitbackup.kinds import Command
-from gitbackup.live.connection.bulk_parser import BulkParser
-from gitbackup.live.connection.bulk_parser import Refusal as Refusal
-from gitbackup.live.connection.error_replies import error, explain, name_of
 from gitbackup.live.connection.read_only import expect_reading
-from gitbackup.live.connection.reply_shapes import fits
+from gitbackup.live.protocol.bulk_parser import BulkParser
+from gitbackup.live.protocol.bulk_parser import Refusal as Refusal
+from gitbackup.live.protocol.error_replies import error, explain, name_of
+from gitbackup.live.protocol.reply_shapes import fits
 
 ASKING: Command = ("ASKING",)
 NONSENSE = (ProtocolError, MemoryError, RecursionError, TypeError)

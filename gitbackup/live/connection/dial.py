@@ -13,10 +13,10 @@ from gitbackup.errors import PasswordNeeded, ServerError
 from gitbackup.kinds import Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.address import USUAL_PORT, Address
-from gitbackup.live.connection.bulk_parser import BulkParser
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import is_unknown
-from gitbackup.live.connection.info import parse_info
+from gitbackup.live.protocol.bulk_parser import BulkParser
+from gitbackup.live.protocol.error_replies import is_unknown
+from gitbackup.live.protocol.info import parse_info
 
 DEFAULTS: dict[str, Any] = {
     "protocol": 3,

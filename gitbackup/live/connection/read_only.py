@@ -6,7 +6,7 @@ from hiredis import Reader
 
 from gitbackup.errors import ReadOnly
 from gitbackup.kinds import KINDS
-from gitbackup.live.connection.error_replies import name_of
+from gitbackup.live.protocol.error_replies import name_of
 
 READING = frozenset(
     (

@@ -15,7 +15,7 @@ from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.address import Address, Sentinels, place_of, told_place
 from gitbackup.live.connection.connection import Connection, CutOff, Refusal
 from gitbackup.live.connection.dial import NoServer, dial, hello
-from gitbackup.live.connection.error_replies import is_unknown
+from gitbackup.live.protocol.error_replies import is_unknown
 
 SOON = 3.0  # seconds, at most, for a sentinel to answer: there are others
 FAILOVER = "a failover may be in progress; run the command again"

@@ -12,7 +12,7 @@ from typing import Any
 
 from gitbackup import wording
 from gitbackup.errors import UsageError
-from gitbackup.model.access import Access
+from gitbackup.model.server.access import Access
 
 REQUIRED = "required"
 VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, REQUIRED: ssl.CERT_REQUIRED}

@@ -17,7 +17,7 @@ from gitbackup.errors import ServerError
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.info import number, parse_info
+from gitbackup.live.protocol.info import number, parse_info
 from gitbackup.live.server import keyspace
 from gitbackup.progress import Progress
 

@@ -11,7 +11,7 @@ from gitbackup import wording
 from gitbackup.errors import ServerError
 from gitbackup.live.rdb import rdb_file
 from gitbackup.live.server.embedded import StartFailed
-from gitbackup.model.rdb import RdbFile
+from gitbackup.model.server.rdb import RdbFile
 
 NEWER = re.compile(r"Can't handle RDB format version|Wrong signature trying to load DB")
 NO_MODULE = re.compile(r"module data I can't load: no matching module(?: type)? '(.*)'")

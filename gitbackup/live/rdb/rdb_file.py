@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 from gitbackup.errors import Damaged, UsageError
 from gitbackup.format.crc64 import crc64
-from gitbackup.model.rdb import RdbFile
+from gitbackup.model.server.rdb import RdbFile
 
 MAGIC = re.compile(rb"(?:REDIS(\d{4})|VALKEY(\d{3}))")
 ANNOUNCED = re.compile(rb"\$(?:EOF:([0-9a-f]{40})|(\d{1,20}))\r\n")

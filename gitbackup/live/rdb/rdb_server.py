@@ -21,14 +21,14 @@ from gitbackup.kinds.base import ARGUMENTS, pieces
 from gitbackup.live.connection.address import parse
 from gitbackup.live.connection.connect import Server, connect
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.info import parse_info
+from gitbackup.live.protocol.info import parse_info
 from gitbackup.live.rdb import rdb_file
 from gitbackup.live.rdb.load_refusal import LoadRefusal, refusal, refused_by_all
 from gitbackup.live.read.key_reader import KeyReader
 from gitbackup.live.read.scan import scanned
 from gitbackup.live.server.embedded import EmbeddedServer, find_server, find_servers
 from gitbackup.model.keys import Entry
-from gitbackup.model.rdb import RdbFile
+from gitbackup.model.server.rdb import RdbFile
 
 DATABASES = 10_000  # a server refuses a file that has more
 WITH_STREAM_COUNTERS = 10  # version of the format, of Redis 7.0

@@ -21,11 +21,11 @@ from gitbackup.format import codec
 from gitbackup.live.connection.address import place_of, told_place
 from gitbackup.live.connection.cluster import SLOTS, Cluster
 from gitbackup.live.connection.connect import Server
-from gitbackup.live.connection.slots import slot
+from gitbackup.live.protocol.slots import slot
 from gitbackup.live.rdb import rdb_file, rdb_server
 from gitbackup.live.rdb.rdb_server import RdbServer
 from gitbackup.live.read.key_reader import KeyReader
-from gitbackup.model.rdb import RdbFile, RdbNode
+from gitbackup.model.server.rdb import RdbFile, RdbNode
 
 NODES = "nodes.json"
 LARGEST = 1 << 24  # bytes of nodes.json: a thousand nodes with many ranges of slots have fewer

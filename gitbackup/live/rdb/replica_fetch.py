@@ -17,10 +17,10 @@ from gitbackup import wording
 from gitbackup.errors import ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import Command
-from gitbackup.live.connection.bulk_parser import left_after
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.info import number, parse_info
+from gitbackup.live.protocol.bulk_parser import left_after
+from gitbackup.live.protocol.info import number, parse_info
 from gitbackup.progress import Progress
 
 LONGEST = 512  # bytes of a line

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from gitbackup.kinds import FIELDS_EXPIRE, KINDS, Abilities, Command, kind_named
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import Redirected
-from gitbackup.live.connection.info import parse_info
-from gitbackup.live.connection.slots import by_slot
+from gitbackup.live.protocol.error_replies import Redirected
+from gitbackup.live.protocol.info import parse_info
+from gitbackup.live.protocol.slots import by_slot
 from gitbackup.live.read import alone_read, expiry
 from gitbackup.live.read.alone_read import ReadOutcome, RetryAlone
 from gitbackup.live.read.bulk_read import Asked

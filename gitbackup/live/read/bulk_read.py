@@ -28,9 +28,9 @@ from gitbackup.kinds import (
 from gitbackup.kinds.shapes import is_number
 from gitbackup.live.connection.asking import Asking
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import is_redirect
-from gitbackup.live.connection.reply_shapes import is_type
-from gitbackup.live.connection.resp import argument, form, pattern
+from gitbackup.live.protocol.error_replies import is_redirect
+from gitbackup.live.protocol.reply_shapes import is_type
+from gitbackup.live.protocol.resp import argument, form, pattern
 from gitbackup.live.read import alone_read, expiry
 from gitbackup.live.read.alone_read import ReadOutcome, RetryAlone
 from gitbackup.live.read.expiry import Span

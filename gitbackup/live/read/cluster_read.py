@@ -13,7 +13,7 @@ from dataclasses import replace
 from gitbackup.live.connection.cluster import Cluster
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection
-from gitbackup.live.connection.error_replies import Redirected
+from gitbackup.live.protocol.error_replies import Redirected
 from gitbackup.live.read import alone_read
 from gitbackup.live.read.alone_read import RetryAlone
 from gitbackup.live.read.atomic_read import AtomicReader, KeyToRead, Moment

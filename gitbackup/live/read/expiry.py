@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gitbackup.kinds import Abilities, Command
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.info import parse_info
+from gitbackup.live.protocol.info import parse_info
 from gitbackup.live.server.keyspace import milliseconds
 
 GONE, NEVER = -2, -1

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from gitbackup.kinds import FIELDS_EXPIRE, Abilities, Command
 from gitbackup.live.connection.connection import Connection
-from gitbackup.live.connection.resp import argument, packed
+from gitbackup.live.protocol.resp import argument, packed
 from gitbackup.live.read import bulk_read, expiry
 from gitbackup.live.read.alone_read import ReadOutcome
 from gitbackup.live.read.bulk_read import MOST_BYTES, SIMPLE, Batch, SmallValues

@@ -21,7 +21,7 @@ from gitbackup.kinds.shapes import are_texts
 from gitbackup.live.connection import cluster
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection
-from gitbackup.live.connection.info import parse_info
+from gitbackup.live.protocol.info import parse_info
 from gitbackup.live.server.replicas import IN_SYNC, LOOK, is_level
 from gitbackup.live.server.replication import QUESTION
 

@@ -14,10 +14,11 @@ from typing import NamedTuple
 from gitbackup.errors import Forbidden, ServerError
 from gitbackup.kinds import CORE, KINDS, Abilities, Command, search_index
 from gitbackup.kinds.opaque import Opaque
-from gitbackup.live.connection import cluster, error_replies
+from gitbackup.live.connection import cluster
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import ASKING, Connection, Refusal
-from gitbackup.live.connection.error_replies import name_of, right
+from gitbackup.live.protocol import error_replies
+from gitbackup.live.protocol.error_replies import name_of, right
 from gitbackup.live.read import expiry
 from gitbackup.live.read.invalidation import TRACKING
 from gitbackup.live.server import staging_keys

@@ -10,7 +10,7 @@ from gitbackup import wording
 from gitbackup.errors import ServerError
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.reply_shapes import fits
+from gitbackup.live.protocol.reply_shapes import fits
 from gitbackup.system import available_memory
 
 COUNT = 1_000  # names to ask for at once

@@ -14,8 +14,8 @@ from gitbackup.kinds import Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import is_unknown
-from gitbackup.live.connection.info import number, parse_info
+from gitbackup.live.protocol.error_replies import is_unknown
+from gitbackup.live.protocol.info import number, parse_info
 from gitbackup.live.server import host
 
 CONFIG: Command = ("CONFIG", "GET")

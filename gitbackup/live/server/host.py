@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gitbackup.live.connection.info import number
+from gitbackup.live.protocol.info import number
 from gitbackup.system.mounts import Mount, mount_of
 
 PROC = Path("/proc")

@@ -15,8 +15,8 @@ from gitbackup.kinds import Abilities, Command
 from gitbackup.kinds.base import mapping
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import is_out_of_range, is_unknown
-from gitbackup.live.connection.info import parse_info
+from gitbackup.live.protocol.error_replies import is_out_of_range, is_unknown
+from gitbackup.live.protocol.info import parse_info
 
 MOST_DATABASES = 1_000_000
 _MOST_TRIED = 1 << 16  # beyond it a server that never says no is not Redis

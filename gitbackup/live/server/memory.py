@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gitbackup.kinds import Command
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.info import number, parse_info
+from gitbackup.live.protocol.info import number, parse_info
 
 QUESTIONS: Sequence[Command] = (("INFO", "memory"), ("INFO", "keyspace"))
 

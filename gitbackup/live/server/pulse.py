@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Refusal
-from gitbackup.live.connection.info import parse_info
+from gitbackup.live.protocol.info import parse_info
 
 WRITTEN = ("run_id", "rdb_changes_since_last_save", "rdb_last_save_time", "evicted_keys")
 EXPIRED = re.compile(r"expired_(?:keys|subkeys|hash_fields)")

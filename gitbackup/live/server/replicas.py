@@ -16,9 +16,9 @@ from gitbackup.live.connection.address import Address, place_of, told_place
 from gitbackup.live.connection.cluster import Cluster, NodesChanged, View
 from gitbackup.live.connection.connect import Dial, Server, alone
 from gitbackup.live.connection.connection import Connection
-from gitbackup.live.connection.info import number, parse_info
+from gitbackup.live.protocol.info import number, parse_info
 from gitbackup.live.server.replication import QUESTION
-from gitbackup.model.replicas import ReplicaRead
+from gitbackup.model.server.replicas import ReplicaRead
 
 IN_SYNC = 5.0  # seconds in which a replica has to get what its primary has now
 LOOK = 0.01  # seconds between two looks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitbackup.errors import ServerError
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.info import number, parse_info
+from gitbackup.live.protocol.info import number, parse_info
 
 QUESTION = ("INFO", "replication")
 ALONE = "its link to its primary is down"

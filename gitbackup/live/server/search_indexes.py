@@ -14,7 +14,7 @@ from gitbackup.kinds.base import mapping, pieces
 from gitbackup.kinds.search_index import AskFields, Definition, Untold
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import forbids
+from gitbackup.live.protocol.error_replies import forbids
 from gitbackup.progress import Progress
 
 MODULE = "search"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from gitbackup.live.connection.connection import Connection
-from gitbackup.live.connection.slots import beside
+from gitbackup.live.protocol.slots import beside
 
 MARK = b":gitbackup-aside:"
 NAME = re.compile(re.escape(MARK) + rb"[0-9a-f]{16}\Z")

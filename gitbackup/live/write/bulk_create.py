@@ -17,7 +17,7 @@ from gitbackup.kinds.base import SHORT, Argument, ReadBack
 from gitbackup.kinds.canonical_check import made_by_one, milliseconds
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Refusal, pack
-from gitbackup.live.connection.resp import argument
+from gitbackup.live.protocol.resp import argument
 from gitbackup.live.write.key_writer import UNWATCH, KeyWrite, KeyWriter, Outcome
 from gitbackup.model.keys import Entry
 

@@ -20,8 +20,8 @@ from gitbackup.live.connection.asking import Lane, in_flight
 from gitbackup.live.connection.cluster import FAILOVER, Cluster
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal, pack
-from gitbackup.live.connection.error_replies import Redirected
-from gitbackup.live.connection.slots import by_slot
+from gitbackup.live.protocol.error_replies import Redirected
+from gitbackup.live.protocol.slots import by_slot
 from gitbackup.live.server import staging_keys
 from gitbackup.live.write.bulk_create import BEGIN, END, Created, Creator, Plain, creation
 from gitbackup.live.write.key_writer import KeyWrite, KeyWriter, Outcome

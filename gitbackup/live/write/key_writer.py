@@ -13,11 +13,11 @@ from gitbackup.format import codec
 from gitbackup.format.crc64 import crc64
 from gitbackup.kinds import Abilities, Command, kind_of, same, stream_commands
 from gitbackup.kinds.base import Argument
-from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.asking import Asking, answered
 from gitbackup.live.connection.connect import OwnConnection, Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.slots import by_slot
+from gitbackup.live.protocol import error_replies
+from gitbackup.live.protocol.slots import by_slot
 from gitbackup.live.read import alone_read, bulk_read
 from gitbackup.live.server import keyspace, staging_keys
 from gitbackup.model.keys import Entry

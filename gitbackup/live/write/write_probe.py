@@ -15,10 +15,10 @@ from gitbackup.errors import Forbidden, ForbiddenKey, ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import Abilities, Command, kind_of
 from gitbackup.kinds.base import pieces
-from gitbackup.live.connection import error_replies
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.connection.connection import Connection, Refusal
-from gitbackup.live.connection.error_replies import name_of
+from gitbackup.live.protocol import error_replies
+from gitbackup.live.protocol.error_replies import name_of
 from gitbackup.live.read import permissions
 from gitbackup.live.read.bulk_read import is_elsewhere
 from gitbackup.live.server import keyspace, staging_keys

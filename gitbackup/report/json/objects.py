@@ -10,7 +10,7 @@ from gitbackup.format import codec
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Counts, KeyDiff, Summary, counts_object, summary_object
 from gitbackup.model.keys import Entry, Key, key_object
-from gitbackup.model.replicas import replicas_object
+from gitbackup.model.server.replicas import replicas_object
 from gitbackup.report.json.diff import to_json
 
 if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # to print one result, nothing that makes another is loaded
     from gitbackup.commit.words import Amended
     from gitbackup.compare.diff import Status
     from gitbackup.model.commits import BlameLine, CommitInfo, KeyLine, Pushed, Rehearsal
-    from gitbackup.model.proof import Finding, Proof
-    from gitbackup.model.rdb import RdbFile, RdbListed, RdbSaved, RdbVerified
+    from gitbackup.model.safety.proof import Finding, Proof
+    from gitbackup.model.server.rdb import RdbFile, RdbListed, RdbSaved, RdbVerified
     from gitbackup.remotes.shared_settings import ArrivedSettings
     from gitbackup.remotes.sync import CloneResult, PullResult, PushResult
     from gitbackup.restore.result import RestoreResult

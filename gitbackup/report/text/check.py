@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from gitbackup.format import unprintable
 from gitbackup.format.names import escape
-from gitbackup.model.risk import Level, Risk
+from gitbackup.model.safety.risk import Level, Risk
 from gitbackup.report.style import Style, pad, paint, width
 
 COLOURS = {

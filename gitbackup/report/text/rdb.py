@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gitbackup.format.names import escape
 from gitbackup.model.amounts import age, counted, size
-from gitbackup.model.rdb import RdbListed, RdbSaved, RdbVerified
+from gitbackup.model.server.rdb import RdbListed, RdbSaved, RdbVerified
 from gitbackup.report.text.sentences import keys
 
 

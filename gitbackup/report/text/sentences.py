@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gitbackup.format.names import escape
-from gitbackup.model.alarm import Alarm, alarm_in
 from gitbackup.model.amounts import age, counted, size
 from gitbackup.model.changes import Counts
 from gitbackup.model.commits import CommitInfo, Pushed, Verdict
+from gitbackup.model.safety.alarm import Alarm, alarm_in
 from gitbackup.report.style import Style, paint
 from gitbackup.report.text.namespaces import changed, namespace_lines
 

@@ -9,7 +9,7 @@ from gitbackup.format.names import escape, key_list
 from gitbackup.format.unprintable import escaped
 from gitbackup.model.amounts import counted
 from gitbackup.model.commits import Verdict
-from gitbackup.model.proof import Proof, SnapshotCounts, Untried
+from gitbackup.model.safety.proof import Proof, SnapshotCounts, Untried
 from gitbackup.report.style import Style, paint
 from gitbackup.report.text.diff import change_lines
 from gitbackup.report.text.sentences import keys

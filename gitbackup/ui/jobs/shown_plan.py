@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from gitbackup.format.codec import whole_number
-from gitbackup.model.alarm import AlarmRule
 from gitbackup.model.changes import Counts, KeyDiff
 from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import Key
+from gitbackup.model.safety.alarm import AlarmRule
 from gitbackup.plan.plan import Plan, PlannedKey
 from gitbackup.report.html.frame import Space, space_of
 

@@ -13,22 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gitbackup.ui.pages import (
-    bring_back,
     check,
     commit,
-    commit_now,
     compare,
-    job,
     key,
     language,
     raw,
-    safeguards,
     search,
     server,
     settings,
     timeline,
-    unfinished,
 )
+from gitbackup.ui.pages.jobs import bring_back, commit_now, job, safeguards, unfinished
 from gitbackup.ui.site import Site
 
 Handler = Callable[[Site, Request], Response]

@@ -18,10 +18,10 @@ from gitbackup.checks import backups, persistence, server
 from gitbackup.checks.check import Checked
 from gitbackup.errors import Damaged, ServerError
 from gitbackup.model.commits import CommitInfo, Pushed
-from gitbackup.model.risk import Level, Risk
+from gitbackup.model.safety.risk import Level, Risk
 from gitbackup.ui.jobs.safeguards import WholeCheck
-from gitbackup.ui.pages.result import VERDICTS
-from gitbackup.ui.pages.safeguards import begun
+from gitbackup.ui.pages.jobs.result import VERDICTS
+from gitbackup.ui.pages.jobs.safeguards import begun
 from gitbackup.ui.pages.settings import done
 from gitbackup.ui.site import Site
 from gitbackup.ui.words.language import later

@@ -9,16 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gitbackup.commit.message import POINT_IN_TIME
-from gitbackup.model.alarm import alarm_in
 from gitbackup.model.commits import CommitInfo, Selection
+from gitbackup.model.safety.alarm import alarm_in
 from gitbackup.report.text.sentences import reason
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.store.repository.repository import Repository
 from gitbackup.ui.pages.compare import looked_at
 from gitbackup.ui.site import Site
-from gitbackup.ui.views.asked import Asked, number_in
 from gitbackup.ui.views.badges import badges_of
-from gitbackup.ui.views.pairs import repository_of
+from gitbackup.ui.views.differences.asked import Asked, number_in
+from gitbackup.ui.views.differences.pairs import repository_of
 from gitbackup.ui.words.language import Language, later
 
 TOLD_ELSEWHERE = {

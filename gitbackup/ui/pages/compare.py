@@ -21,11 +21,11 @@ from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import key_diff, masked
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
-from gitbackup.ui.views.asked import Asked
+from gitbackup.ui.views.differences.asked import Asked
+from gitbackup.ui.views.differences.groups import Group, Groups, counted
+from gitbackup.ui.views.differences.pairs import Pair, repository_of
+from gitbackup.ui.views.differences.shown import ShownKey, says, shown
 from gitbackup.ui.views.entries import entry_in, labels_of, redaction_of
-from gitbackup.ui.views.groups import Group, Groups, counted
-from gitbackup.ui.views.pairs import Pair, repository_of
-from gitbackup.ui.views.shown import ShownKey, says, shown
 from gitbackup.ui.words.commands import glob_of, quoted
 
 KEYS = 50

@@ -34,9 +34,9 @@ from gitbackup.report.values.short import instant
 from gitbackup.report.words import Words
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
-from gitbackup.ui.views.asked import Asked, number_in
+from gitbackup.ui.views.differences.asked import Asked, number_in
+from gitbackup.ui.views.differences.pairs import repository_of
 from gitbackup.ui.views.entries import entry_in, labels_of, redaction_of
-from gitbackup.ui.views.pairs import repository_of
 from gitbackup.ui.views.plot import Plot, plot
 from gitbackup.ui.views.value import USUAL, WHOLE, shown_value
 from gitbackup.ui.views.walk import PATIENCE, ends_of, walked

@@ -26,11 +26,11 @@ from gitbackup.redact import Redaction
 from gitbackup.report.words import Words
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
-from gitbackup.ui.views.asked import LONGEST, Asked, number_in
+from gitbackup.ui.views.differences.asked import LONGEST, Asked, number_in
+from gitbackup.ui.views.differences.groups import Filter
+from gitbackup.ui.views.differences.pairs import repository_of
+from gitbackup.ui.views.differences.shown import ShownKey, shown, texts
 from gitbackup.ui.views.entries import labels_of, redaction_of
-from gitbackup.ui.views.groups import Filter
-from gitbackup.ui.views.pairs import repository_of
-from gitbackup.ui.views.shown import ShownKey, shown, texts
 from gitbackup.ui.views.value import printable
 from gitbackup.ui.views.walk import ends_of, walked
 from gitbackup.ui.words.commands import quoted

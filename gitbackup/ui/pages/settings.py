@@ -18,12 +18,12 @@ from gitbackup import Backup
 from gitbackup.compare.key_shapes import Nature
 from gitbackup.compare.suggest import Suggestion
 from gitbackup.errors import NoRepository, UsageError
-from gitbackup.model.access import NAMES as ACCESS
-from gitbackup.model.alarm import AlarmRule
-from gitbackup.model.risk import CHECKS
+from gitbackup.model.safety.alarm import AlarmRule
+from gitbackup.model.safety.risk import CHECKS
+from gitbackup.model.server.access import NAMES as ACCESS
 from gitbackup.settings import OFF, ON_COMMIT, SETTINGS, Config, InForce
 from gitbackup.ui.jobs.suggest_now import SuggestNow
-from gitbackup.ui.pages.safeguards import NO_REMOTE, begun
+from gitbackup.ui.pages.jobs.safeguards import NO_REMOTE, begun
 from gitbackup.ui.site import Site
 from gitbackup.ui.words.commands import quoted
 from gitbackup.ui.words.language import later

@@ -20,7 +20,7 @@ from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.report.text.namespaces import noise
 from gitbackup.report.text.sentences import reason
-from gitbackup.ui.pages.unfinished import standing
+from gitbackup.ui.pages.jobs.unfinished import standing
 from gitbackup.ui.site import Site
 from gitbackup.ui.views.badges import Badge, badges_of
 from gitbackup.ui.views.live import Sight

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from gitbackup import Backup
 from gitbackup.commit.message import PER_KEY, POINT_IN_TIME
-from gitbackup.model.alarm import alarm_in
 from gitbackup.model.commits import CommitInfo, Pushed, Selection, Verdict
+from gitbackup.model.safety.alarm import alarm_in
 from gitbackup.plan.plan_json import ID
 from gitbackup.restore import trailers
 from gitbackup.ui.words.language import Language, later

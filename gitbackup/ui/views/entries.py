@@ -9,7 +9,7 @@ from gitbackup.history.entry import entries
 from gitbackup.history.selector import KeySelector
 from gitbackup.model.keys import Entry, Key
 from gitbackup.redact import Redaction
-from gitbackup.ui.views.pairs import repository_of
+from gitbackup.ui.views.differences.pairs import repository_of
 
 
 def entry_in(backup: Backup, commit: str, key: Key) -> Entry | None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from gitbackup.errors import UsageError
 from gitbackup.model.changes import Action
-from gitbackup.ui.views.groups import Filter, Group
+from gitbackup.ui.views.differences.groups import Filter, Group
 
 LONGEST = 10_000
 """Characters of what is looked for."""

@@ -13,7 +13,7 @@ from gitbackup.ui.jobs.commit_now import CommitNow
 from gitbackup.ui.jobs.jobs import Job, State
 from gitbackup.ui.jobs.safeguards import Verify, WholeCheck
 from gitbackup.ui.jobs.suggest_now import SuggestNow
-from gitbackup.ui.pages import plan, result
+from gitbackup.ui.pages.jobs import plan, result
 from gitbackup.ui.site import Site
 from gitbackup.ui.words.language import Language, later
 

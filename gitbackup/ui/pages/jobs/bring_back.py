@@ -17,7 +17,7 @@ from gitbackup.model.commits import CommitInfo
 from gitbackup.ui.jobs.bring_back import BringBack
 from gitbackup.ui.jobs.jobs import GOES_ON, State
 from gitbackup.ui.jobs.wish import RESTORE, REVERT, UNDO, Wish, as_field
-from gitbackup.ui.pages import job as jobs
+from gitbackup.ui.pages.jobs import job as jobs
 from gitbackup.ui.site import Site
 from gitbackup.ui.words.language import later
 

@@ -15,7 +15,7 @@ from gitbackup.restore.trailers import restored_in
 from gitbackup.ui.jobs.bring_back import BringBack
 from gitbackup.ui.jobs.jobs import Job
 from gitbackup.ui.jobs.wish import Wish
-from gitbackup.ui.pages.bring_back import planned
+from gitbackup.ui.pages.jobs.bring_back import planned
 from gitbackup.ui.site import Site
 from gitbackup.ui.words.language import later
 

@@ -28,7 +28,7 @@ from gitbackup.snapshot.entry_sources import EntrySource, decoded
 from gitbackup.snapshot.sources import LiveSource, Source, StoredSource
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.store.repository.repository import Repository
-from gitbackup.ui.views.groups import Filter, Groups
+from gitbackup.ui.views.differences.groups import Filter, Groups
 
 Entries = tuple[Entry | None, Entry | None]
 """A key's entries before and after."""

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from gitbackup.errors import UsageError
 from gitbackup.ui.jobs.safeguards import Push, Verify, WholeCheck
 from gitbackup.ui.jobs.suggest_now import SuggestNow
-from gitbackup.ui.pages.job import to
+from gitbackup.ui.pages.jobs.job import to
 from gitbackup.ui.site import Site
 from gitbackup.ui.words.language import later
 

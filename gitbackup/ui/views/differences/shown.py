@@ -15,7 +15,7 @@ from gitbackup.model.keys import Key
 from gitbackup.report.html.inside import inside
 from gitbackup.report.html.rows import Row, rows
 from gitbackup.report.words import Words
-from gitbackup.ui.views.asked import Asked
+from gitbackup.ui.views.differences.asked import Asked
 
 MOST_TEXT = 1_000_000
 """Characters of the rows on one page; keys that come then are shown without theirs."""

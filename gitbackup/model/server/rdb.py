@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gitbackup.model.replicas import ReplicaRead
+from gitbackup.model.server.replicas import ReplicaRead
 
 
 @dataclass(frozen=True, slots=True)

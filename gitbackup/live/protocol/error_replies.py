@@ -8,7 +8,7 @@ from gitbackup import wording
 from gitbackup.errors import Forbidden, ForbiddenKey, NoDatabase, ServerError
 from gitbackup.format import codec
 from gitbackup.kinds import KINDS, Command
-from gitbackup.live.connection.slots import MASK
+from gitbackup.live.protocol.slots import MASK
 
 LONGEST = 80  # characters of a key's name in a message
 NAMED = 3  # keys that a message names

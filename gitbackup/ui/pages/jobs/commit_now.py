@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gitbackup.ui.jobs.commit_now import CommitNow
-from gitbackup.ui.pages.job import occupied, to
+from gitbackup.ui.pages.jobs.job import occupied, to
 from gitbackup.ui.site import Site
 
 
