@@ -313,6 +313,14 @@ def hook_timeout(repository: Repository) -> float:
         return HOOK_TIMEOUT
 
 
+def is_pushed_at_once(repository: Repository) -> bool:
+    """Return whether a commit is pushed at once. Raises UsageError if the setting is invalid."""
+    value = repository.get("push")
+    if value not in (None, "", ON_COMMIT):
+        raise UsageError(f"the setting gitbackup.push is {value!r}, but can only be {ON_COMMIT!r}")
+    return value == ON_COMMIT
+
+
 def alarm_rule(repository: Repository) -> AlarmRule:
     """Return when a commit raises an alarm; the default of what is not set, or not valid."""
     share, least = repository.get(ALARM_SHARE) or "", repository.get(ALARM_KEYS) or ""

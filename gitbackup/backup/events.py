@@ -8,22 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitbackup.backup.context import Context
-from gitbackup.backup.hooks import Hook, HookRun, prepared
 from gitbackup.commit.alarm import StandingAlarm, standing
 from gitbackup.commit.commit import CommitResult, commit_object
 from gitbackup.errors import GitbackupError
-from gitbackup.history.stat import summaries
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import Selection
-from gitbackup.remotes.sync import PushResult, push_on_commit
-from gitbackup.settings import ON_ALARM, ON_COMMIT, ON_FAILURE
+from gitbackup.settings import ON_ALARM, ON_COMMIT, ON_FAILURE, is_pushed_at_once
 from gitbackup.store.repository.repository import Repository
 
-Run = Callable[[Hook], HookRun | None]
-"""Runs a hook and returns how it ended; or None, and it runs later."""
+if TYPE_CHECKING:
+    from gitbackup.backup.hooks import Hook, HookRun
+    from gitbackup.remotes.sync import PushResult
+
+    Run = Callable[[Hook], HookRun | None]
+    """Runs a hook and returns how it ended; or None, and it runs later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,14 @@ class Events:
         """
         self._context.expect_writable()
         repository = self._context.history
-        hooks, failed = _Hooks(repository, run or Hook.run), list[str]()
+        hooks, failed = _Hooks(repository, run), list[str]()
         made = [each for each in commits if isinstance(each, str) or each.commit]
         for commit in made:
             if isinstance(commit, CommitResult) and commit.alarm:
                 hooks.fire(ON_ALARM, partial(commit_object, commit))
             hooks.fire(ON_COMMIT, partial(_object_of, repository, commit))
         try:
-            pushed = push_on_commit(repository, bool(made) or words)
+            pushed = _push(repository, bool(made) or words)
         except GitbackupError as error:
             kept = "the words are kept, but" if words else "earlier commits were"
             what = "the commit was made, but" if made else kept
@@ -85,7 +86,7 @@ class Events:
         """Run the hook for a command that failed with an error, if there is one."""
         if self._context.repository is None:
             return AfterCommit()
-        hooks = _Hooks(self._context.repository, run or Hook.run)
+        hooks = _Hooks(self._context.repository, run)
         hooks.fire(ON_FAILURE, partial(failure_object, command, error))
         return AfterCommit(failed=hooks.failed, hooks=hooks.runs)
 
@@ -110,7 +111,7 @@ def failure_object(command: str, error: GitbackupError) -> dict[str, Any]:
 class _Hooks:
     """The hooks that have run for one thing that happened, and why others have not."""
 
-    def __init__(self, repository: Repository, run: Run) -> None:
+    def __init__(self, repository: Repository, run: Run | None) -> None:
         self.runs: list[HookRun] = []
         self.failed: list[str] = []
         self._repository = repository
@@ -121,19 +122,37 @@ class _Hooks:
         try:
             if not self._repository.get(event):
                 return
+            from gitbackup.backup.hooks import prepared  # to load it only if it is needed
+
             hook = prepared(self._repository, event, document())
         except GitbackupError as error:
             self.failed.append(str(error))
             return
-        if hook and (run := self._run(hook)):
+        if hook and (run := self._run(hook) if self._run else hook.run()):
             self.runs.append(run)
             self.failed += [] if run.ok else [str(run)]
+
+
+def _push(repository: Repository, made: bool) -> PushResult | None:
+    """Push a commit that was `made`, or what an earlier push did not, if the setting says so.
+
+    Returns None if there is nothing to push. Raises what `push()` raises.
+    """
+    if not is_pushed_at_once(repository):
+        return None
+    from gitbackup.remotes.sync import push  # to load it only if it is needed
+
+    remote = repository.remote()
+    known = {each.remote: each.missing for each in repository.pushed()}
+    return push(repository, None) if made or known.get(remote.name, 1) else None
 
 
 def _object_of(repository: Repository, commit: CommitResult | str) -> dict[str, Any]:
     """Return a commit as `commit --json` gives it, also one that a restore has made."""
     if isinstance(commit, CommitResult):
         return commit_object(commit)
+    from gitbackup.history.stat import summaries  # to load it only if it is needed
+
     (found,) = summaries(repository, Selection((commit,), 1), ())
     info = found.info
     return commit_object(

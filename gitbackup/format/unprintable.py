@@ -22,7 +22,7 @@ _EMOJI = (
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f"
     "\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff][\ufe0f\U0001f3fb-\U0001f3ff]?"
 )
-_TOGETHER = re.compile(f"{_EMOJI}(?:\u200d{_EMOJI})*|[0-9#*]\ufe0f\u20e3|.", re.DOTALL)
+_TOGETHER = f"(?s){_EMOJI}(?:\u200d{_EMOJI})*|[0-9#*]\ufe0f\u20e3|."
 _OF_EMOJI = str.maketrans("", "", "\u200d\ufe0f")
 
 
@@ -64,4 +64,4 @@ def escaped(
             return piece
         return "".join(escape(c) if (c in also or hides(c)) and c not in but else c for c in piece)
 
-    return _TOGETHER.sub(visible, text)
+    return re.sub(_TOGETHER, visible, text)

@@ -12,7 +12,6 @@ from gitbackup.errors import Damaged, GitbackupError, UsageError
 from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.remotes import shared_settings
 from gitbackup.remotes.shared_settings import ArrivedSettings
-from gitbackup.settings import ON_COMMIT
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.sources import CommitSource
 from gitbackup.store.metadata import settings_ref
@@ -189,26 +188,6 @@ def _worst(problems: Sequence[str]) -> str:
             return problem
     unread = next(filter(None, map(_UNREAD.search, problems)), None)
     return f"object {unread[1]} cannot be read" if unread else f"git says {problems[0]!r}"
-
-
-def push_on_commit(repository: Repository, made: bool) -> PushResult | None:
-    """Push a commit that was `made`, or what an earlier push did not, if the setting says so.
-
-    Returns None if there is nothing to push. Raises what `push()` raises.
-    """
-    if not is_automatic(repository):
-        return None
-    remote = repository.remote()
-    known = {each.remote: each.missing for each in repository.pushed()}
-    return push(repository, None) if made or known.get(remote.name, 1) else None
-
-
-def is_automatic(repository: Repository) -> bool:
-    """Return whether a commit is pushed at once. Raises UsageError if the setting is invalid."""
-    value = repository.get("push")
-    if value not in (None, "", ON_COMMIT):
-        raise UsageError(f"the setting gitbackup.push is {value!r}, but can only be {ON_COMMIT!r}")
-    return value == ON_COMMIT
 
 
 def pull(repository: Repository, target: str | None, keys: EncryptionKeys = NO_KEYS) -> PullResult:

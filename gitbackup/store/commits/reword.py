@@ -16,7 +16,7 @@ from gitbackup.store.objects.object_reader import reader_of
 
 NOTES = "refs/notes/"
 _PLACES = {"refs/tags/": "the tag {} names it", "refs/heads/": "the branch {} has it, too"}
-_SIGNED = re.compile(rb"^(?:gpgsig|gpgsig-sha256|encoding) .*\n(?: .*\n)*", re.MULTILINE)
+_SIGNED = rb"(?m)^(?:gpgsig|gpgsig-sha256|encoding) .*\n(?: .*\n)*"
 """What a header says of the message alone, and is not so of another one."""
 
 
@@ -55,7 +55,7 @@ def reword(git: Commands, commit: str, message: str) -> str:
     if HEAD has moved. A run that is killed leaves HEAD at the one commit or the other.
     """
     head, _, _ = reader_of(git).commit(commit).partition(b"\n\n")
-    data = _SIGNED.sub(b"", head + b"\n") + b"\n" + message.encode("utf-8", "surrogateescape")
+    data = re.sub(_SIGNED, b"", head + b"\n") + b"\n" + message.encode("utf-8", "surrogateescape")
     made = text(git.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=data)).strip()
     if made == commit:
         return commit

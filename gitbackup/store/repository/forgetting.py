@@ -13,11 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitbackup.errors import GitbackupError
-from gitbackup.store.commits import rewrite
-from gitbackup.store.commits.rewrite import Cut, Rewriter, Rewritten
 from gitbackup.store.git import settings
 from gitbackup.store.git.command import Commands, file_errors, text
 from gitbackup.store.metadata import settings_ref
@@ -29,6 +27,9 @@ from gitbackup.store.pack.writer import PackWriter
 from gitbackup.store.repository import checkout, restore_journal, worktree
 from gitbackup.store.repository.checkout import write_whole
 from gitbackup.system.atomic_file import new_file
+
+if TYPE_CHECKING:
+    from gitbackup.store.commits.rewrite import Cut, Rewritten
 
 _JOURNAL = "gitbackup/forgetting"
 _LOG_LINE = re.compile(r"([0-9a-f]{40}) ([0-9a-f]{40}) ([^\t\n]*)(?:\t(.*))?")
@@ -60,6 +61,8 @@ class HistoryRewriting:
 
         `needle` is in each file that has the content; `cut` and `scrub` are as for Rewriter.
         """
+        from gitbackup.store.commits.rewrite import Rewriter  # to load it only if it is needed
+
         rewriter = Rewriter(self._git, self._pack, cut, scrub)
         with file_errors("write to the data repository"):
             rewriter.cut_blobs(needle)
@@ -130,6 +133,8 @@ def finish(git: Commands) -> None:
     file = git.git_dir / _JOURNAL
     if not file.exists():
         return
+    from gitbackup.store.commits import rewrite  # to load it only if it is needed
+
     with file_errors("read what a killed run left"):
         journal = json.loads(file.read_bytes())
     _keep_map(git, journal["map"])
@@ -150,6 +155,8 @@ def finish(git: Commands) -> None:
 
 
 def _keep_map(git: Commands, made: Mapping[str, str]) -> None:
+    from gitbackup.store.commits import rewrite  # to load it only if it is needed
+
     known = {old: made.get(new, new) for old, new in rewrite.known(git).items()} | {**made}
     lines = "".join(f"{old} {new}\n" for old, new in known.items())
     with file_errors("write to the data repository"):

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from gitbackup import wording
 from gitbackup.errors import Damaged, NoRepository
 from gitbackup.model.changes import FileChange
 from gitbackup.model.commits import CommitInfo, Pushed, RefName, Rehearsal, Selection
 from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
+from gitbackup.store import remotes
 from gitbackup.store.commits import commits
 from gitbackup.store.commits import reword as rewording
 from gitbackup.store.commits.commits import History
@@ -26,13 +27,14 @@ from gitbackup.store.objects.commit_writer import CommitWriter
 from gitbackup.store.objects.object_reader import blob_id, reader_of
 from gitbackup.store.objects.quarantine import Quarantine
 from gitbackup.store.objects.trees import TreeEntry
-from gitbackup.store.remotes import clone, push_pull, remotes
-from gitbackup.store.remotes.push_pull import PullOutcome, PushOutcome
 from gitbackup.store.repository import checkout, forgetting, fsck, worktree
 from gitbackup.store.repository.forgetting import HistoryRewriting
 from gitbackup.store.repository.reply_cache import ReplyCache
 from gitbackup.store.repository.restore_journal import Journal
 from gitbackup.store.transports.remote_url import BRANCHES, Remote
+
+if TYPE_CHECKING:
+    from gitbackup.store.remotes.push_pull import PullOutcome, PushOutcome
 
 _MOST_PACKS, _MOST_LOOSE = 50, 6700 // 256
 
@@ -76,10 +78,10 @@ class Repository(Configured):
         it is not a data repository or the folder is not empty, Damaged if it is not complete. If it
         or the block fails, nothing is left behind.
         """
-        with clone.making(Path(path), bare) as git:
+        with remotes.clone.making(Path(path), bare) as git:
             repository = cls(Path(path), git)
             with repository.lock():
-                warnings = clone.fill(git, source, repository.advance, keys)
+                warnings = remotes.clone.fill(git, source, repository.advance, keys)
             yield repository, warnings
 
     @classmethod
@@ -226,7 +228,7 @@ class Repository(Configured):
     def unpushed(self) -> AbstractContextManager[bool]:
         """Let no push run inside the block; gives whether the last one was cut off, so that what it
         has sent is not known. Raises Busy if another run pushes for `lock_wait` seconds."""
-        return push_pull.alone(self._git, self.lock_wait)
+        return remotes.push_pull.alone(self._git, self.lock_wait)
 
     def commit_writer(
         self, parent: str | None, base: str | None = None, lost: bool = False
@@ -282,18 +284,18 @@ class Repository(Configured):
 
         Raises UsageError if there is none.
         """
-        return remotes.choose(self._git, word)
+        return remotes.remotes.choose(self._git, word)
 
     def recipients(self, remote: Remote) -> list[str]:
         """Return the public keys that a remote's bundle is encrypted to, as somebody named them."""
-        return remotes.recipients(self._git, remote)
+        return remotes.remotes.recipients(self._git, remote)
 
     def push(self, remote: Remote) -> PushOutcome:
         """Push all branches, tags and notes, none by force. It needs no lock.
 
         Raises GitbackupError, which says what to do, if the remote has commits that are not here.
         """
-        return push_pull.push(self._git, remote, self.lock_wait)
+        return remotes.push_pull.push(self._git, remote, self.lock_wait)
 
     def pull(self, remote: Remote) -> PullOutcome:
         """Fetch all, and move HEAD's branch forward; the work tree follows. Under lock().
@@ -301,7 +303,7 @@ class Repository(Configured):
         Raises GitbackupError, which says what to do, if each side has commits that the other lacks.
         """
         self._need_lock()
-        return push_pull.pull(self._git, remote, self.advance)
+        return remotes.push_pull.pull(self._git, remote, self.advance)
 
     def carried(self, remote: Remote | None = None) -> bytes | None:
         """Return the file of settings that travels with the history, or a remote's; None if there
@@ -342,11 +344,11 @@ class Repository(Configured):
     def detached_there(self, remote: Remote) -> str | None:
         """Return the commit of a remote's detached HEAD when it was fetched; None if it is on a
         branch there."""
-        return push_pull.detached_there(self._git, remote)
+        return remotes.push_pull.detached_there(self._git, remote)
 
     def pushed(self) -> list[Pushed]:
         """Return what each remote has of HEAD's branch, as far as is known here."""
-        return [remotes.pushed(self._git, remote) for remote in remotes.every(self._git)]
+        return [remotes.remotes.pushed(self._git, remote) for remote in self.remotes()]
 
     def reply_cache(self) -> ReplyCache:
         """Return the cache of the blobs that were made of the server's replies."""
@@ -442,7 +444,7 @@ class Repository(Configured):
 
     def remotes(self) -> list[Remote]:
         """Return all places that the history was pushed to, or fetched from."""
-        return remotes.every(self._git)
+        return remotes.remotes.every(self._git)
 
     def close(self) -> None:
         """End the git processes that read; they end with this object, too."""
