@@ -15,6 +15,7 @@ arguments, return results and raise errors.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -105,6 +106,9 @@ EXCEPTIONS = {
 """A module and what it uses, with the reason why it may. The fewer, the better."""
 
 MOST_LINES = 500  # one idea, as long as that idea
+MOST_FILES = 13  # of one room, besides its face
+LISTS = {"cli.commands", "kinds", "report.text"}
+"""Rooms in which a name is looked up: a file for each command, type and result."""
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
 
 
@@ -114,6 +118,7 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
 
+FACES = {*HOUSE.rglob("__init__.py")}
 SOURCES = {module_of(path): path for path in sorted(HOUSE.rglob("*.py"))}
 FLOOR_OF = {
     **{room: floor for floor, rooms in enumerate(reversed(FLOORS)) for room in rooms},
@@ -256,6 +261,14 @@ def test_every_exception_is_still_needed() -> None:
 def test_every_file_can_be_read_in_one_sitting() -> None:
     lines = {module: path.read_bytes().count(b"\n") for module, path in SOURCES.items()}
     assert {module: count for module, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_every_room_can_be_seen_at_a_glance() -> None:
+    counts = Counter(
+        module.rpartition(".")[0] for module, path in SOURCES.items() if path not in FACES
+    )
+    crowded = {room: count for room, count in counts.items() if count > MOST_FILES}
+    assert crowded.keys() <= LISTS, crowded
 
 
 def test_every_name_says_something() -> None:

@@ -84,7 +84,7 @@ def _await_writing(site: Site) -> None:
     """Wait for what is committed or brought back just now. The next signal ends it at once, and
     what is left of it can be finished, as after any command that is interrupted."""
     if job := site.jobs.writing:
-        terminal.warn(f"waiting until the {job.kind} is done; Ctrl-C again ends it at once")
+        terminal.warn(f"waiting until the {job.verb} is done; Ctrl-C again ends it at once")
         site.jobs.settle(job)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.model.commits import CommitInfo, Selection
-from gitbackup.model.keys import Entry, Key, db_of
+from gitbackup.model.keys import Entry, Key, Space, db_of
 from gitbackup.progress import SILENT, Progress
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.manifests import Manifests
@@ -27,13 +27,6 @@ MOST_FILES = 200_000
 """Files whose amounts are kept."""
 
 
-class Namespace(NamedTuple):
-    """A place, and the prefix that some of its keys have (`Key.prefix`); empty for the others."""
-
-    place: str
-    name: str
-
-
 class Amount(NamedTuple):
     """How many keys, and how many bytes these take in the files of a commit, uncompressed."""
 
@@ -45,7 +38,7 @@ class State(NamedTuple):
     """A commit, and what it has of each namespace."""
 
     info: CommitInfo
-    amounts: Mapping[Namespace, Amount]
+    amounts: Mapping[Space, Amount]
 
     @property
     def total(self) -> Amount:
@@ -93,7 +86,7 @@ def growth(
     records = [*repository.history.records(selection)][::-1]
     chosen, manifests = sampled(records, points), Manifests(repository)
     progress.start("measuring commits", len(chosen), "commits")
-    keys, sizes = Counter[Namespace](), Counter[Namespace]()
+    keys, sizes = Counter[Space](), Counter[Space]()
     states, before, damaged = list[State](), None, 0
     try:
         for record in chosen:
@@ -134,10 +127,10 @@ def _step(
     tallies: Tallies,
     before: str | None,
     after: str,
-    sums: tuple[Counter[Namespace], Counter[Namespace]],
+    sums: tuple[Counter[Space], Counter[Space]],
 ) -> None:
     """Go from one tree to another. Raises Damaged before anything is added."""
-    more = list[tuple[Namespace, int, Amount]]()
+    more = list[tuple[Space, int, Amount]]()
     changes = [each for each in repository.history.differ(before, after) if _is_data(each.path)]
     repository.prefetch(
         blob
@@ -149,7 +142,7 @@ def _step(
         for sign, blob in zip((-1, 1), blobs, strict=True):
             found = tallies.of(repository, path, blob) if blob else {}
             place = path.partition("/")[0]
-            more += [(Namespace(place, name), sign, each) for name, each in found.items()]
+            more += [(Space(place, name), sign, each) for name, each in found.items()]
     keys, sizes = sums
     for namespace, sign, amount in more:
         keys[namespace] += sign * amount.keys

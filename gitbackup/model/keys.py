@@ -25,6 +25,13 @@ class Masked(str):
 MASK = Masked("***")
 
 
+class Space(NamedTuple):
+    """A place, and the prefix that some of its keys have (`Key.prefix`); empty for the others."""
+
+    place: str
+    name: str
+
+
 class Key(NamedTuple):
     """One key: the number of its database, and its name under the text rule.
 
@@ -56,6 +63,11 @@ class Key(NamedTuple):
         text = self.in_database and not self.name.startswith("base64:")
         start, colon, _ = self.name.partition(":") if text else ("", "", "")
         return start + colon if colon else ""
+
+    @property
+    def space(self) -> Space:
+        """The place and prefix that a page shows it under."""
+        return Space(self.place, self.prefix)
 
     def __str__(self) -> str:
         return self.name if self.db == 0 else f"{self.place} {self.name}"

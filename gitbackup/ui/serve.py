@@ -211,7 +211,7 @@ class _Told(logging.Handler):
 
 
 def _hand_over_logs(warn: Warn) -> None:
-    """What uvicorn and asyncio log is not written: a line of it could have a secret of a URL."""
+    """Keep what uvicorn and asyncio log unwritten: a line of it could have a secret of a URL."""
     for name in ("uvicorn", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers = [_Told(warn)]

@@ -90,5 +90,5 @@ class Sessions:
 
 
 def _digest(secret: str) -> bytes:
-    """What is looked up, so that the time of a look-up tells nothing of the secret."""
+    """Return what is looked up, so that the time of a look-up tells nothing of the secret."""
     return sha256(secret.encode("utf-8", "surrogateescape")).digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import local
@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
 from gitbackup import Backup
-from gitbackup.errors import GitbackupError
 from gitbackup.history.growth import Tallies
 from gitbackup.progress import SILENT, Progress
 from gitbackup.ui.jobs.jobs import Jobs, Opened
@@ -76,7 +75,7 @@ class Site:
         finally:
             del self._answer.opened
             for each in opened:
-                close(each)
+                each.close()
 
     def has_commits(self) -> bool:
         """Return whether there is a commit: HEAD, or that of another branch or a tag."""
@@ -139,13 +138,6 @@ class Site:
     @cached_property
     def _environments(self) -> dict[str, Environment]:
         return {code: _environment(language) for code, language in Language.every().items()}
-
-
-def close(backup: Backup) -> None:
-    """End the git processes of a Backup; it starts others if it needs any."""
-    with suppress(GitbackupError):  # there is no repository that could have one
-        if backup.repository:
-            backup.repository.close()
 
 
 def _in_two(pieces: Iterator[str]) -> Iterator[str]:

@@ -9,7 +9,8 @@ import pytest
 
 from gitbackup import Backup
 from gitbackup.history import growth as module
-from gitbackup.history.growth import Growth, Namespace, Tallies, growth, sampled
+from gitbackup.history.growth import Growth, Tallies, growth, sampled
+from gitbackup.model.keys import Space
 from gitbackup.store.commits.commits import Record
 from tests.servers import LiveServer
 from tests.store.plain import git
@@ -47,11 +48,11 @@ def test_each_state_has_the_keys_and_bytes_of_its_commit(
     ]
     for state in found.states:
         keys = [*backup.keys(state.info.id)]
-        expected: dict[Namespace, int] = {}
+        expected: dict[Space, int] = {}
         for line in keys:
             name = line.key.name
             plain = ":" in name and not name.startswith("base64:")
-            space = Namespace(line.key.place, name.partition(":")[0] + ":" if plain else "")
+            space = Space(line.key.place, name.partition(":")[0] + ":" if plain else "")
             expected[space] = expected.get(space, 0) + 1
         assert {space: amount.keys for space, amount in state.amounts.items()} == expected
         assert backup.repository

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,36 +45,36 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "data-git-backup", tmp_path / "sock")
 
 
-def lost(client: redis.Redis) -> None:
-    """What the database holds once a key of the commit is gone."""
-    client.mset(KEYS)
-    client.delete("gone")
+@pytest.fixture
+def client(place: Place, start_server: StartServer) -> Iterator[redis.Redis]:
+    """A client of the server at that socket, which has lost a key of the only commit."""
+    with place.lead_to(start_server()) as client:
+        client.mset(KEYS)
+        place.backup().commit("first commit")
+        client.delete("gone")
+        yield client
 
 
 def test_a_plan_is_not_carried_out_on_another_server(
-    place: Place, start_server: StartServer
+    place: Place, client: redis.Redis, start_server: StartServer
 ) -> None:
     """Not even on one of the same version, at the same address, and with the same values."""
-    with place.lead_to(start_server()) as first:
-        first.mset(KEYS)
-        place.backup().commit("first commit")
-        lost(first)
-        jobs = Jobs()
-        job = BringBack(place.backup, jobs, Wish(RESTORE, "HEAD"))
-        job.plan()
+    jobs = Jobs()
+    job = BringBack(place.backup, jobs, Wish(RESTORE, "HEAD"))
+    job.plan()
+    assert jobs.settle(job, PATIENCE)
+
+    with place.lead_to(start_server()) as second:
+        second.set("key", KEYS["key"])
+        assert job.confirm(job.turn, tolerant=True)
         assert jobs.settle(job, PATIENCE)
 
-        with place.lead_to(start_server()) as second:
-            lost(second)
-            assert job.confirm(job.turn, tolerant=True)
-            assert jobs.settle(job, PATIENCE)
-
-            assert (job.state, job.elsewhere, job.wrote) == (State.ASKING, True, False)
-            assert (first.keys(), second.keys()) == ([b"key"], [b"key"])
-            assert job.confirm(job.turn)
-            assert jobs.settle(job, PATIENCE)
-            assert (job.state, job.elsewhere) == (State.DONE, False)
-            assert (first.keys(), sorted(second.keys())) == ([b"key"], [b"gone", b"key"])
+        assert (job.state, job.elsewhere, job.wrote) == (State.ASKING, True, False)
+        assert (client.keys(), second.keys()) == ([b"key"], [b"key"])
+        assert job.confirm(job.turn)
+        assert jobs.settle(job, PATIENCE)
+        assert (job.state, job.elsewhere) == (State.DONE, False)
+        assert (client.keys(), sorted(second.keys())) == ([b"key"], [b"gone", b"key"])
 
 
 class Held:
@@ -98,49 +99,40 @@ class Held:
         self._told.finish()
 
 
-def test_a_plan_that_is_being_made_stops_when_it_is_cancelled(
-    place: Place, start_server: StartServer
-) -> None:
-    with place.lead_to(start_server()) as client:
-        client.mset(KEYS)
-        place.backup().commit("first commit")
-        lost(client)
-        jobs, held = Jobs(), list[Held]()
+@pytest.mark.usefixtures("client")
+def test_a_plan_that_is_being_made_stops_when_it_is_cancelled(place: Place) -> None:
+    jobs, held = Jobs(), list[Held]()
 
-        def opened(progress: Progress) -> Backup:
-            held.append(Held(progress))
-            return place.backup(held[-1])
+    def opened(progress: Progress) -> Backup:
+        held.append(Held(progress))
+        return place.backup(held[-1])
 
-        job = BringBack(opened, jobs, Wish(RESTORE, "HEAD"))
-        job.plan()
-        assert held[0].reached.wait(PATIENCE)
-        assert job.state is State.PLANNING
-        job.leave()
-        held[0].release.set()
-        assert jobs.settle(job, PATIENCE)
-        assert (job.state, job.shown, job.error) == (State.LEFT, None, None)
-        assert held[0].stretches == ["listing db0"]
+    job = BringBack(opened, jobs, Wish(RESTORE, "HEAD"))
+    job.plan()
+    assert held[0].reached.wait(PATIENCE)
+    assert job.state is State.PLANNING
+    job.leave()
+    held[0].release.set()
+    assert jobs.settle(job, PATIENCE)
+    assert (job.state, job.shown, job.error) == (State.LEFT, None, None)
+    assert held[0].stretches == ["listing db0"]
 
 
-def test_what_is_written_is_not_cancelled(place: Place, start_server: StartServer) -> None:
-    with place.lead_to(start_server()) as client:
-        client.mset(KEYS)
-        place.backup().commit("first commit")
-        lost(client)
-        jobs, held = Jobs(), list[Held]()
+def test_what_is_written_is_not_cancelled(place: Place, client: redis.Redis) -> None:
+    jobs, held = Jobs(), list[Held]()
 
-        def opened(progress: Progress) -> Backup:
-            held.append(Held(progress))
-            if len(held) == 1:
-                held[0].release.set()
-            return place.backup(held[-1])
+    def opened(progress: Progress) -> Backup:
+        held.append(Held(progress))
+        if len(held) == 1:
+            held[0].release.set()
+        return place.backup(held[-1])
 
-        job = BringBack(opened, jobs, Wish(RESTORE, "HEAD"))
-        job.plan()
-        assert jobs.settle(job, PATIENCE)
-        assert job.confirm(job.turn)
-        assert held[1].reached.wait(PATIENCE)
-        job.leave()
-        held[1].release.set()
-        assert jobs.settle(job, PATIENCE)
-        assert (job.state, sorted(client.keys())) == (State.DONE, [b"gone", b"key"])
+    job = BringBack(opened, jobs, Wish(RESTORE, "HEAD"))
+    job.plan()
+    assert jobs.settle(job, PATIENCE)
+    assert job.confirm(job.turn)
+    assert held[1].reached.wait(PATIENCE)
+    job.leave()
+    held[1].release.set()
+    assert jobs.settle(job, PATIENCE)
+    assert (job.state, sorted(client.keys())) == (State.DONE, [b"gone", b"key"])

@@ -10,12 +10,11 @@ from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format.names import escape, name
 from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange, ValueChange
-from gitbackup.model.keys import Entry
+from gitbackup.model.keys import Entry, Space
 from gitbackup.report.html.frame import (
     MOST_TEXT,
     SIGNS,
     SideTitle,
-    Space,
     Titled,
     Tools,
     bar,
@@ -24,7 +23,7 @@ from gitbackup.report.html.frame import (
     framed,
     label,
     safe,
-    space_of,
+    title_of,
     toolbar,
 )
 from gitbackup.report.html.inside import inside
@@ -92,7 +91,7 @@ def _overview(counts: dict[Space, Counts]) -> Iterator[str]:
     lines = [
         f'<li><a href="#s{at}">'
         + (f'<span class="place">{safe(space.place)}</span> ' if several else "")
-        + f"{space.markup}</a>"
+        + f"{title_of(space)}</a>"
         f"{bar(each, most)}{counted(each)}</li>\n"
         for at, (space, each) in enumerate(counts.items())
     ]
@@ -146,12 +145,12 @@ class _Page:
         return self.shown >= MOST_KEYS or self._text >= MOST_TEXT
 
     def spaces(self, items: Iterable[Item]) -> Iterator[str]:
-        for space, in_it in groupby(items, lambda item: space_of(item[0].key)):
+        for space, in_it in groupby(items, lambda item: item[0].key.space):
             each = self._counts[space]
             opened = " open" if not self.shown or self.shown + each.total <= OPEN else ""
             yield (
                 f'<details class="group space" id="s{self._numbers[space]}"{opened}><summary>'
-                f"<h3>{space.markup}</h3>{counted(each)}</summary>\n"
+                f"<h3>{title_of(space)}</h3>{counted(each)}</summary>\n"
             )
             yield from self._keys(in_it)
             yield "</details>\n"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from gitbackup.format.names import escape
 from gitbackup.model.changes import Action, Counts, KeyChange
-from gitbackup.model.keys import PLACES, Key
+from gitbackup.model.keys import PLACES, Space
 from gitbackup.model.list_edits import edits
 
 MOST_TEXT = 32_000_000
@@ -172,34 +172,23 @@ def bar(counts: Counts, most: int) -> str:
     )
 
 
-class Space(NamedTuple):
-    """A place, and the prefix that some of its keys have (`Key.prefix`); empty for the others."""
-
-    place: str
-    name: str
-
-    @property
-    def markup(self) -> str:
-        if self.name:
-            return f"<code>{safe(escape(self.name.removesuffix(':') or self.name))}</code>"
-        return self.place if self.place in PLACES.values() else "<i>(no prefix)</i>"
-
-
-def space_of(key: Key) -> Space:
-    """Return the place and prefix that a page shows a key under."""
-    return Space(key.place, key.prefix)
+def title_of(space: Space) -> str:
+    """Return a prefix as markup, without the place that it is in."""
+    if space.name:
+        return f"<code>{safe(escape(space.name.removesuffix(':') or space.name))}</code>"
+    return space.place if space.place in PLACES.values() else "<i>(no prefix)</i>"
 
 
 def order(change: KeyChange) -> tuple[int, Space, str]:
     """Return how the keys of a page are sorted: by database, by prefix, by name."""
-    return change.key.db, space_of(change.key), change.key.name
+    return change.key.db, change.key.space, change.key.name
 
 
 def count_by_space(changes: Sequence[KeyChange]) -> dict[Space, Counts]:
     """Return how many keys changed under each prefix, in order of the first key of each."""
     actions: dict[Space, Counter[Action]] = {}
     for change in changes:
-        actions.setdefault(space_of(change.key), Counter())[change.action] += 1
+        actions.setdefault(change.key.space, Counter())[change.action] += 1
     return {space: Counts(*(each[action] for action in Action)) for space, each in actions.items()}
 
 

@@ -14,12 +14,11 @@ from gitbackup.format.names import escape, name
 from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.commits import CommitInfo
-from gitbackup.model.keys import Key
+from gitbackup.model.keys import Key, Space
 from gitbackup.report.html.frame import (
     MOST_TEXT,
     SIGNS,
     SideTitle,
-    Space,
     Titled,
     Tools,
     count_by_space,
@@ -28,7 +27,7 @@ from gitbackup.report.html.frame import (
     label,
     order,
     safe,
-    space_of,
+    title_of,
     toolbar,
 )
 from gitbackup.report.text.sentences import reason
@@ -105,7 +104,7 @@ def _commit(commit: LoggedCommit) -> Iterator[str]:
         changes = []
     ordered = sorted(changes, key=order)
     by_space = count_by_space(ordered)
-    for space, inside in groupby(ordered, lambda change: space_of(change.key)):
+    for space, inside in groupby(ordered, lambda change: change.key.space):
         yield from _space(space, by_space[space], [*inside], labels)
     if hidden:
         yield f'<p class="hidden">Quiet keys, not shown: {hidden}.</p>'
@@ -122,7 +121,8 @@ def _space(
     """Yield one namespace of a commit; its keys are folded if they are many."""
     opened = " open" if len(changes) <= FEW else ""
     place = "" if space.place == "db0" else f'<span class="place">{safe(space.place)}</span>'
-    yield f'<details class="keys"{opened}><summary>{place}{space.markup}{counted(counts)}</summary>'
+    title = f"{place}{title_of(space)}{counted(counts)}"
+    yield f'<details class="keys"{opened}><summary>{title}</summary>'
     shown = (_key(change, labels.get(change.key, "")) for change in changes[:MOST_KEYS])
     yield f"<ul>{''.join(shown)}</ul>"
     if len(changes) > MOST_KEYS:

@@ -41,8 +41,8 @@ class BringBack(Job):
     """
 
     def __init__(self, opened: Opened, jobs: Jobs, wish: Wish) -> None:
-        super().__init__(opened, "gitbackup undo" if wish.kind == UNDO else "")
-        self.kind = wish.kind
+        super().__init__(opened, "gitbackup undo" if wish.verb == UNDO else "")
+        self.verb = wish.verb
         self.wish = wish
         self.shown: ShownPlan | None = None
         self.resumes = False
@@ -104,7 +104,7 @@ class BringBack(Job):
 
     def _pin(self, plan: Plan) -> None:
         """From now on, the commit is the one that was meant, wherever its name leads later."""
-        if self.kind != UNDO:
+        if self.verb != UNDO:
             self.wish = replace(self.wish, commit=plan.commit)
         self.command = self.wish.command(plan.commit, plan.how)
 

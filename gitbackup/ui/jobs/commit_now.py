@@ -18,7 +18,7 @@ class CommitNow(Job):
     """A commit with a `message` or without, the `result` of it, and what followed `after` it, or
     after its failure."""
 
-    kind = "commit"
+    verb = "commit"
 
     def __init__(self, opened: Opened, message: str | None) -> None:
         words = f" -m {quoted(message)}" if message else ""

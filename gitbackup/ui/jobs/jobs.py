@@ -74,13 +74,13 @@ class Meter:
 
 
 class Job:
-    """One thing that is done: `kind` is what the command for it is called.
+    """One thing that is done: `verb` is what the command for it is called.
 
     `command` has the words of that command. `error` is why it FAILED; None if that is a fault of
     gitbackup, of which the terminal tells.
     """
 
-    kind = ""
+    verb = ""
 
     def __init__(self, opened: Opened, command: str) -> None:
         self.id = secrets.token_hex(8)
@@ -185,7 +185,7 @@ class Jobs:
         past = [each for each in self._known.values() if each.state not in GOES_ON]
         for old in past[:-MOST]:
             del self._known[old.id]
-        name = f"{job.kind} {job.id}"
+        name = f"{job.verb} {job.id}"
         Thread(target=self._run, args=(job, job.turn, work), name=name, daemon=True).start()
 
     def _run(self, job: Job, turn: int, work: Work) -> None:

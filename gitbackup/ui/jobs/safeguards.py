@@ -21,7 +21,7 @@ class WholeCheck(Job):
     """A check that compares the whole database with the last commit, and what it `found`; nothing
     may be older than so many `days`."""
 
-    kind = "check"
+    verb = "check"
 
     def __init__(self, opened: Opened, days: int, command: str) -> None:
         super().__init__(opened, command)
@@ -37,7 +37,7 @@ class WholeCheck(Job):
 class Verify(Job):
     """A restore test of a commit, and the `result` of it."""
 
-    kind = "verify"
+    verb = "verify"
 
     def __init__(self, opened: Opened, commit: str) -> None:
         super().__init__(opened, f"gitbackup verify {quoted(commit)}")
@@ -53,7 +53,7 @@ class Verify(Job):
 class Push(Job):
     """A push to a remote, and the `result` of it, or what followed `after` its failure."""
 
-    kind = "push"
+    verb = "push"
 
     def __init__(self, opened: Opened, remote: str) -> None:
         super().__init__(opened, f"gitbackup push {quoted(remote)}")

@@ -10,10 +10,9 @@ from typing import NamedTuple, Self
 from gitbackup.format.codec import whole_number
 from gitbackup.model.changes import Counts, KeyDiff
 from gitbackup.model.file_groups import unordered
-from gitbackup.model.keys import Key
+from gitbackup.model.keys import Key, Space
 from gitbackup.model.safety.alarm import AlarmRule
 from gitbackup.plan.plan import Plan, PlannedKey
-from gitbackup.report.html.frame import Space, space_of
 
 LISTED = 100_000
 """Keys that can be looked at one by one; more are only counted."""
@@ -95,7 +94,7 @@ class ShownPlan:
 
 
 def _order(step: PlannedKey) -> tuple[int, Space, str]:
-    return step.key.db, space_of(step.key), step.key.name
+    return step.key.db, step.key.space, step.key.name
 
 
 def _fits(step: PlannedKey, view: View) -> bool:

@@ -17,7 +17,7 @@ COMMITS = 30
 class SuggestNow(Job):
     """The suggestions that were `found`; `unseen` tells why the database was not looked at."""
 
-    kind = "suggest"
+    verb = "suggest"
 
     def __init__(self, opened: Opened) -> None:
         super().__init__(opened, "gitbackup suggest")

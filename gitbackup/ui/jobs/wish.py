@@ -23,7 +23,7 @@ from gitbackup.restore.restore import Restorer
 from gitbackup.store.repository.restore_journal import JournalEntry
 from gitbackup.ui.words.commands import quoted
 
-RESTORE, REVERT, UNDO = KINDS = ("restore", "revert", "undo")
+RESTORE, REVERT, UNDO = ("restore", "revert", "undo")
 
 MOST_DATABASE = 2**31 - 1
 
@@ -42,10 +42,11 @@ class Fields(Protocol):
 class Wish:
     """What is wanted back; each member is as a parameter of `Backup.restorer` or `.reverter`.
 
-    `commit` is a revision as it was given. `databases` are pairs: the commit's and the live one.
+    `verb` is RESTORE, REVERT or UNDO. `commit` is a revision as it was given. `databases` are
+    pairs: the commit's and the live one.
     """
 
-    kind: str
+    verb: str
     commit: str = ""
     patterns: tuple[str, ...] = ()
     databases: tuple[tuple[int, int], ...] = ()
@@ -60,14 +61,10 @@ class Wish:
     every: bool = False
 
     @classmethod
-    def of(cls, fields: Fields, kind: str = "") -> Wish:
-        """Return what a form says, of a `kind` if that is given. Raises UsageError for what no form
-        of ours says."""
-        kind = kind or fields.get("kind")
-        if kind not in KINDS:
-            raise UsageError("the form does not say what is to be done")
+    def of(cls, fields: Fields, verb: str) -> Wish:
+        """Return what the form for a verb says. Raises UsageError for what no form of ours says."""
         return cls(
-            kind,
+            verb,
             fields.get("commit").strip(),
             _globs(fields.all("key")),
             _databases(fields.all("db")),
@@ -89,9 +86,9 @@ class Wish:
 
     def restorer(self, backup: Backup) -> Restorer:
         """Return what plans it and carries it out."""
-        if self.kind == UNDO:
+        if self.verb == UNDO:
             return backup.undoer()
-        if self.kind == REVERT:
+        if self.verb == REVERT:
             return backup.reverter(
                 self.commit,
                 patterns=self.patterns,
@@ -124,7 +121,7 @@ class Wish:
     def only(self, plan: Plan, keys: Collection[Key]) -> Wish:
         """Return the same for some keys of its plan only. Raises UsageError if no words of a
         restore name these keys, and no others of the plan."""
-        chosen = as_restore(plan, keys, by_database=self.kind != REVERT)
+        chosen = as_restore(plan, keys, by_database=self.verb != REVERT)
         pairs = tuple(sorted((chosen.databases or {}).items()))
         return replace(self, patterns=chosen.patterns, databases=pairs)
 
@@ -156,16 +153,16 @@ class Wish:
 
     def command(self, commit: str, how: RestoreOptions) -> str:
         """Return the command that does the same; `how` is as its plan has it."""
-        if self.kind == UNDO:
+        if self.verb == UNDO:
             return "gitbackup undo"
         more = ["--skip-unsupported"] if self.skip_unsupported else []
         more += ["--skip-damaged"] if self.skip_damaged else []
-        more += ["--with-quiet"] if self.every and self.kind == REVERT else []
+        more += ["--with-quiet"] if self.every and self.verb == REVERT else []
         return " ".join(map(quoted, ["gitbackup", *command_words(commit[:7], how, more)]))
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """The fields of a form that says this, without the kind."""
+        """The fields of a form that says this, without the verb."""
         told = [("commit", self.commit)]
         told += [("key", as_field(glob)) for glob in self.patterns]
         told += [("db", f"{of}:{to}") for of, to in self.databases]
@@ -185,7 +182,7 @@ class Wish:
     @property
     def form(self) -> str:
         """The URL of the form that says this; of an undo, which has none, that of the timeline."""
-        return "/" if self.kind == UNDO else f"/{self.kind}?{urlencode(self.fields)}"
+        return "/" if self.verb == UNDO else f"/{self.verb}?{urlencode(self.fields)}"
 
 
 def as_field(glob: str) -> str:

@@ -31,7 +31,7 @@ from gitbackup.ui.views.differences.groups import Filter
 from gitbackup.ui.views.differences.pairs import repository_of
 from gitbackup.ui.views.differences.shown import ShownKey, shown, texts
 from gitbackup.ui.views.entries import labels_of, redaction_of
-from gitbackup.ui.views.value import printable
+from gitbackup.ui.views.value import with_lines
 from gitbackup.ui.views.walk import ends_of, walked
 from gitbackup.ui.words.commands import quoted
 
@@ -267,7 +267,7 @@ def _excerpt(entry: Entry, text: str) -> Excerpt | None:
             before, after = each[max(at - AROUND, 0) : at], each[end : end + AROUND]
             rest = "…" if len(each) > end + AROUND else ""
             return Excerpt(
-                cut + printable(before), printable(each[at:end]), printable(after) + rest
+                cut + with_lines(before), with_lines(each[at:end]), with_lines(after) + rest
             )
     return None
 

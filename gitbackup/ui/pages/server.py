@@ -14,12 +14,13 @@ from starlette.responses import Response
 
 from gitbackup import Backup
 from gitbackup.errors import GitbackupError, ServerError
-from gitbackup.history.growth import Amount, Growth, Namespace, State, growth
+from gitbackup.history.growth import Amount, Growth, State, growth
 from gitbackup.live.connection.connect import Server
 from gitbackup.live.server import health
 from gitbackup.live.server.health import Health
 from gitbackup.live.server.keyspace import numbers
-from gitbackup.ui.site import Site, close
+from gitbackup.model.keys import Space
+from gitbackup.ui.site import Site
 from gitbackup.ui.views.plot import Plot, plot
 from gitbackup.ui.words.language import Language, later
 
@@ -117,8 +118,8 @@ class Series(NamedTuple):
     """A namespace in the plots, or all `others` together, by the class of its colour."""
 
     look: str
-    space: Namespace | None
-    spaces: Sequence[Namespace]
+    space: Space | None
+    spaces: Sequence[Space]
 
     def amount(self, state: State) -> Amount:
         """Return what a state has of it."""
@@ -169,7 +170,7 @@ def _along(site: Site, backup: Backup, language: Language) -> Along:
     except GitbackupError as error:
         return Along(str(error))
     finally:
-        close(backup)
+        backup.close()
     series = [*_series(found.states)]
     charts = [*_charts(language, found.states, series)]
     return Along("", found, series, charts)
@@ -198,7 +199,7 @@ def _together(nodes: Sequence[Node]) -> Sequence[Database]:
 
 def _series(states: Sequence[State]) -> Iterator[Series]:
     """Yield the namespaces that were largest, by keys and by bytes, and then all others."""
-    shares = Counter[Namespace]()
+    shares = Counter[Space]()
     for state in states:
         total = state.total
         for space, amount in state.amounts.items():

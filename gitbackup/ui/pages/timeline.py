@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CommitFilter:
     """Which commits a reader asks for; what is empty narrows nothing.
 
     `message` and `key` are patterns as `gitbackup log` takes them. `since` and `until` are days.
@@ -62,7 +62,7 @@ class Wanted:
     skip: int = 0
 
     @classmethod
-    def of(cls, request: Request) -> Wanted:
+    def of(cls, request: Request) -> CommitFilter:
         """Return the filter that a request's address tells."""
         told = request.query_params
         names = ("message", "key", "since", "until", "at")
@@ -144,7 +144,7 @@ class Row(NamedTuple):
 
 def page(site: Site, request: Request) -> Response:
     """Return a page of commits, and what has changed in the database since HEAD."""
-    backup, wanted = site.backup(), Wanted.of(request)
+    backup, wanted = site.backup(), CommitFilter.of(request)
     problem, commits = "", Commits()
     try:
         commits = _commits(site, request, backup, wanted, AT_FIRST)
@@ -159,7 +159,7 @@ def page(site: Site, request: Request) -> Response:
 
 def summaries(site: Site, request: Request) -> Response:
     """Return the commits of a page again, with what could not be summed up at first."""
-    commits = _commits(site, request, site.backup(), Wanted.of(request), LATER)
+    commits = _commits(site, request, site.backup(), CommitFilter.of(request), LATER)
     return site.page(request, "summaries.html", rows=commits.rows)
 
 
@@ -199,7 +199,7 @@ class Commits(NamedTuple):
 
 
 def _commits(
-    site: Site, request: Request, backup: Backup, wanted: Wanted, patience: float
+    site: Site, request: Request, backup: Backup, wanted: CommitFilter, patience: float
 ) -> Commits:
     repository = backup.repository
     head = repository.head() if repository else None
@@ -251,7 +251,7 @@ def _why(info: CommitInfo) -> str:
     return next(filter(None, reason(info)), "")
 
 
-def _traced(backup: Backup, wanted: Wanted) -> Iterator[Row]:
+def _traced(backup: Backup, wanted: CommitFilter) -> Iterator[Row]:
     """Yield the commits that changed a key, with the keys."""
     selection = replace(wanted.selection, skip=0, limit=None)
     every = backup.trace([wanted.key], selection)

@@ -95,14 +95,14 @@ def _text(value: object, form: Form, limit: int) -> Text:
 
 
 def _cut(kind: str, text: str, limit: int) -> Text:
-    return Text(kind, printable(text[:limit]), max(len(text) - limit, 0))
+    return Text(kind, with_lines(text[:limit]), max(len(text) - limit, 0))
 
 
 def _binary(data: bytes) -> Text:
     return Text("binary", data[:HEX_BYTES].hex(" "), max(len(data) - HEX_BYTES, 0))
 
 
-def printable(text: str) -> str:
+def with_lines(text: str) -> str:
     """Return a text with its lines, and without all that has no form of its own."""
     return unprintable.escaped(text, but="\n\t")
 

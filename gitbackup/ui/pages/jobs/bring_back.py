@@ -67,8 +67,8 @@ def revert_form(site: Site, request: Request) -> Response:
     return _form(site, request, REVERT)
 
 
-def _form(site: Site, request: Request, kind: str) -> Response:
-    wish, backup = Wish.of(UrlFields(request), kind), site.backup()
+def _form(site: Site, request: Request, verb: str) -> Response:
+    wish, backup = Wish.of(UrlFields(request), verb), site.backup()
     return site.page(
         request,
         "bring_back.html",
@@ -111,7 +111,7 @@ def undo(site: Site, request: Request) -> Response:
 
 def planned(site: Site, request: Request, wish: Wish) -> Response:
     """Begin to make a plan, and lead to its page. Raises UsageError if too many are made."""
-    if wish.kind != UNDO and not wish.commit:
+    if wish.verb != UNDO and not wish.commit:
         raise UsageError(later("Name a commit."))
     every = [each for each in site.jobs.newest() if isinstance(each, BringBack)]
     if sum(each.state is State.PLANNING for each in every) >= AT_A_TIME:

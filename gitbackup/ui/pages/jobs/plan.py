@@ -14,9 +14,9 @@ from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format.codec import whole_number
 from gitbackup.format.names import key_name
 from gitbackup.model.changes import KeyDiff
+from gitbackup.model.keys import Space
 from gitbackup.model.merging import Conflict
 from gitbackup.plan.plan import Plan
-from gitbackup.report.html.frame import Space, space_of
 from gitbackup.report.html.inside import inside
 from gitbackup.report.html.rows import rows
 from gitbackup.report.text import conflicts, restored
@@ -92,7 +92,7 @@ def _line(plan: Plan, number: int, key: KeyDiff, labels: Labels, words: Words) -
     return Line(
         number,
         key,
-        space_of(change.key),
+        change.key.space,
         " → ".join(types),
         labels.of(change.key, after, before),
         of_key(change.key, plan.commit) if after and not _moves(plan) else "",

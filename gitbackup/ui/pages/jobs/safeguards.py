@@ -38,7 +38,7 @@ def begun(site: Site, job: WholeCheck | Verify | Push | SuggestNow) -> Response:
     known = site.jobs.working(job)
     if known:
         return to(site, known)
-    others = [each for each in site.jobs.newest() if each.works and each.kind == job.kind]
+    others = [each for each in site.jobs.newest() if each.works and each.verb == job.verb]
     if len(others) >= AT_A_TIME:
         raise UsageError(later("Others of this kind are at work already: wait for them."))
     site.jobs.look(job, job.work)

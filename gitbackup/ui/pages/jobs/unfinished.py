@@ -21,10 +21,10 @@ from gitbackup.ui.words.language import later
 
 
 class Unfinished(NamedTuple):
-    """A restore that was cut off: `kind` and `commit` tell which, `wish` what finishes it here,
+    """A restore that was cut off: `verb` and `commit` tell which, `wish` what finishes it here,
     and `command` elsewhere; empty if only the words do that it was asked for with."""
 
-    kind: str
+    verb: str
     commit: str
     wish: Wish | None
     command: str
@@ -63,9 +63,9 @@ def unfinished(backup: Backup) -> list[Unfinished]:
     found = []
     for begun in reversed(cut_off(backup.repository)):
         wish = Wish.unfinished(begun)
-        kind = "undo" if begun.undoes else wish.kind if wish else "restore"
+        verb = "undo" if begun.undoes else wish.verb if wish else "restore"
         commit = (begun.undoes or begun.commit)[:7]
-        found.append(Unfinished(kind, commit, wish, finishing(backup.repository, begun)))
+        found.append(Unfinished(verb, commit, wish, finishing(backup.repository, begun)))
     return found
 
 

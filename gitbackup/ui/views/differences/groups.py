@@ -17,8 +17,7 @@ from gitbackup.format import codec
 from gitbackup.format.patterns import matcher
 from gitbackup.model.changes import Action, Counts, KeyChange
 from gitbackup.model.file_groups import parts
-from gitbackup.model.keys import Key, place_of
-from gitbackup.report.html.frame import Space, space_of
+from gitbackup.model.keys import Key, Space, place_of
 
 LARGE = 40
 """Keys of a group, from which on it is folded at first."""
@@ -184,7 +183,7 @@ class Groups:
     def change(self, key: Key) -> KeyChange | None:
         """Return what happened to a key; None if it does not differ."""
         for group in self.every:
-            if group.space == space_of(key) and (found := group.change(key.name)):
+            if group.space == key.space and (found := group.change(key.name)):
                 return found
         return None
 
@@ -233,11 +232,11 @@ def _runs(
 ) -> Iterator[tuple[Space, bool, int, int]]:
     """Yield each namespace of some names in a row, whether they are quiet, and where it begins
     and ends."""
-    first, last = (space_of(Key(db, names[at])) for at in (0, -1))
+    first, last = (Key(db, names[at]).space for at in (0, -1))
     if hushes is None and first == last and first.name:  # they are sorted: those between are too
         yield first, False, 0, len(names)
         return
-    told = ((space_of(Key(db, name)), bool(hushes and hushes(name))) for name in names)
+    told = ((Key(db, name).space, bool(hushes and hushes(name))) for name in names)
     at = 0
     for (space, quiet), run in groupby(told):
         count = sum(1 for _ in run)
