@@ -85,6 +85,23 @@ def test_wrong_usage_is_json_where_the_output_is(kept: User) -> None:
     }
 
 
+def test_a_repository_that_borrows_from_a_folder_that_is_gone(kept: User, tmp_path: Path) -> None:
+    kept.repo.rename("lender")
+    git(Path.cwd(), "clone", "--quiet", "--shared", "lender", str(kept.repo))
+    assert "begin" in kept.says("log")
+    Path("lender").rename(tmp_path / "elsewhere")
+    for words in (["log"], ["status"], ["commit"], ["clone", "data-git-backup", "copy"]):
+        done = kept.run(*words)
+        told = (
+            "is damaged: it borrows objects from HERE/lender/.git/objects (see git clone --shared)"
+        )
+        assert (done.code, told in done.err, done.err.count("\n")) == (13, True, 1)
+    (tmp_path / "elsewhere").rename("lender")
+    git(kept.repo, "repack", "-adq")
+    Path("lender").rename(tmp_path / "elsewhere")
+    assert "begin" in kept.says("log")
+
+
 @pytest.mark.parametrize("words", [["log"], ["status"], ["commit"], ["restore", "HEAD", "--yes"]])
 def test_a_repository_that_is_not_ours(user: User, words: list[str]) -> None:
     git(Path.cwd(), "init", "--quiet", "data-git-backup")

@@ -15,7 +15,7 @@ from pathlib import Path
 from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
 from gitbackup.model.keys import FORMAT
 from gitbackup.store.git import driver, lock, ownership, settings
-from gitbackup.store.git.command import SETTINGS, Commands, file_errors
+from gitbackup.store.git.command import SETTINGS, Commands, file_errors, text
 from gitbackup.system.atomic_file import followed
 
 ASIDE = ".gitbackup-new-"
@@ -29,7 +29,8 @@ def find(path: Path) -> Commands | None:
     """Return git in the repository of this very folder, never of one around it.
 
     Raises NoRepository if it is of a kind that we cannot use, or another user's, and
-    GitbackupError where another user's link, in a folder that all write to, leads to it.
+    GitbackupError where another user's link, in a folder that all write to, leads to it. Raises
+    Damaged if it borrows objects from a folder that is not there, and so lacks commits.
     """
     with file_errors("open the data repository"):
         folder = followed(path)
@@ -42,11 +43,37 @@ def find(path: Path) -> Commands | None:
         inner = _linked(link)
         if _is_git_dir(inner):
             ownership.check(folder, link, folder, inner)
-            return Commands(inner, folder)
-        if not _is_git_dir(folder):
+            git = Commands(inner, folder)
+        elif _is_git_dir(folder):
+            ownership.check(folder, folder)
+            git = Commands(folder, folder)
+        else:
             return None
-        ownership.check(folder, folder)
-        return Commands(folder, folder)
+        if lender := _lost_lender(git):
+            _expect_commits(git, lender)
+        return git
+
+
+def _lost_lender(git: Commands) -> Path | None:
+    """Return a folder that it borrows objects from, by `git clone --shared`, and that is not
+    there."""
+    objects = git.git_dir / "objects"
+    try:
+        listed = (objects / "info" / "alternates").read_bytes()
+    except FileNotFoundError:
+        return None
+    lines = [text(line) for line in listed.splitlines() if line[:1] not in (b"", b"#", b'"')]
+    return next((path for line in lines if not (path := objects / line).is_dir()), None)
+
+
+def _expect_commits(git: Commands, lender: Path) -> None:
+    """Raise Damaged if commits are missing, for their lender is not there."""
+    if git.attempt("rev-list", "--quiet", "--all").status:
+        raise Damaged(
+            f"{git.folder} is damaged: it borrows objects from {lender} (see git clone --shared),"
+            f" which is not there; put that folder back, or rename {git.folder} and clone another"
+            " copy of the history"
+        )
 
 
 def is_ours(git: Commands) -> bool:
