@@ -28,6 +28,9 @@ def main() -> None:
     gc.set_threshold(MANY)
     with suppress(AttributeError, OSError):  # not on Windows, nor where it is not allowed
         os.nice(NICENESS)
+    with suppress(AttributeError):  # not on Windows
+        # who has started us may have blocked some, for itself: we and what we start hear all
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:
         from gitbackup.cli.app import run  # deferred: it takes long enough to be interrupted
 

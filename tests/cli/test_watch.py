@@ -75,6 +75,17 @@ def test_a_log_of_one_line_a_commit_until_it_is_stopped(user: User, how: signal.
     assert git(user.repo, "status", "--porcelain") == ""
 
 
+def test_it_ends_when_it_is_told_even_if_its_parent_blocks_signals(user: User) -> None:
+    user.says("commit", "--allow-empty")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
+    try:
+        watch = Service(user)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert watch.line() == "watching SERVER: 0 keys, HEAD id1\n"
+    assert watch.end() == Done(0, "", "")
+
+
 def test_it_begins_with_what_differs_from_head(user: User) -> None:
     user.says("commit")
     user.redis.set("config", "1")

@@ -32,6 +32,17 @@ with EmbeddedServer() as server:
 """
 
 
+DEAF = """
+import signal
+from gitbackup.live.server.embedded import EmbeddedServer
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+for _ in range(10):
+    with EmbeddedServer():
+        pass
+"""
+
+
 def socket_of(url: str) -> Path:
     return Path(url.removeprefix("unix://"))
 
@@ -91,6 +102,11 @@ def test_those_at_hand_are_the_packaged_one_and_those_on_the_path(
     assert find_servers() == [packaged, tmp_path / "valkey-server", tmp_path / "redis-server"]
     monkeypatch.setenv("PATH", str(packaged.parent))
     assert find_servers() == [packaged]
+
+
+def test_it_ends_though_we_do_not_hear_of_it() -> None:
+    done = subprocess.run([sys.executable, "-c", DEAF], cwd=CHECKOUT, timeout=60)
+    assert done.returncode == 0
 
 
 def test_it_is_on_no_network_and_keeps_no_files() -> None:

@@ -7,13 +7,14 @@ import os
 import re
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self, cast
 
@@ -191,16 +192,26 @@ class EmbeddedServer:
         settings.write_text(self._settings(), encoding="utf-8")
         if self._rdb is not None:
             (self._directory / "dump.rdb").symlink_to(self._rdb.absolute())
+        words: list[str | Path] = [
+            "/bin/sh",
+            "-c",
+            _GUARD,
+            "guard",
+            self._directory,
+            binary.absolute(),
+            settings,
+        ]
         try:
-            return subprocess.Popen(
-                ["/bin/sh", "-c", _GUARD, "guard", self._directory, binary.absolute(), settings],
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                cwd=self._directory,
-                env={name: value for name, value in os.environ.items() if name not in _SECRETS},
-                start_new_session=True,  # an interrupt at the terminal is ours to handle
-            )
+            with _heard_when_it_ends():
+                return subprocess.Popen(
+                    words,
+                    bufsize=0,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    cwd=self._directory,
+                    env={name: value for name, value in os.environ.items() if name not in _SECRETS},
+                    start_new_session=True,  # an interrupt at the terminal is ours to handle
+                )
         except OSError as error:
             raise ServerError(f"cannot start a temporary server: {error}") from error
 
@@ -246,6 +257,17 @@ class EmbeddedServer:
     def _failure(self, what: str, stuck: bool = False) -> StartFailed:
         log = (self._directory / "log").read_text(encoding="utf-8", errors="replace")
         return StartFailed(what, log, stuck)
+
+
+@contextmanager
+def _heard_when_it_ends() -> Iterator[None]:
+    """Let a program that is started in the block hear that its own has ended, even if we do not
+    hear it: the guard would wait for ever."""
+    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _lines(name: str, value: str) -> str:
