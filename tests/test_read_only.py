@@ -108,6 +108,9 @@ def test_all_can_be_read(valkey: LiveServer, tmp_path: Path) -> None:
     backup = Backup(tmp_path, valkey.url, read_only=True)
     assert backup.status().summary.counts.added == 6
     assert backup.commit(dry_run=True).keys == 6
+    whole = Backup(tmp_path, valkey.url)
+    for verb in ("commit", "restore", "watch"):
+        assert whole.rights(verb) == backup.rights(verb)
     assert backup.restorer("HEAD").plan().counts.removed == 6
     assert backup.check().server
     assert backup.verify().whole

@@ -62,6 +62,7 @@ class Connection:
         self.lost = False
         self.resp3 = False
         self.read_only = False
+        self.only_queues = False
         self._closed = False
         self._queued: list[Command] | None = None  # in a transaction that was begun
 
@@ -72,7 +73,7 @@ class Connection:
     def send_packed(self, *commands: bytes) -> None:
         """Send commands that are packed already, piece by piece."""
         if self.read_only:
-            expect_reading(b"".join(commands))
+            expect_reading(b"".join(commands), self.only_queues)
         if self._closed:
             raise ServerError(f"lost the server at {self.label}; {AGAIN}")
         try:

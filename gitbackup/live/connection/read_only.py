@@ -22,11 +22,15 @@ READING = frozenset(
 """As `name_of` has them. MEMORY and COMMAND have no word that changes data."""
 
 
-def expect_reading(packed: bytes) -> None:
-    """Raise ReadOnly for a command that may write, among packed ones."""
+def expect_reading(packed: bytes, queued: bool = False) -> None:
+    """Raise ReadOnly for a command that may write, among packed ones.
+
+    Where they are `queued`, in a transaction that nobody carries out, only EXEC is refused.
+    """
     reader = Reader()
     reader.feed(packed)
     while (command := reader.gets()) is not False:
         words = [word.decode("utf-8", "replace") for word in command[:2]]
-        if name_of(tuple(words)) not in READING:
+        name = name_of(tuple(words))
+        if name == "EXEC" if queued else name not in READING:
             raise ReadOnly

@@ -80,6 +80,7 @@ def tried(server: Server, verb: Verb) -> Tried:
             refused, begun = begin(connection, key)
             found += refused
             if begun and verb is Verb.RESTORE:
+                connection.only_queues = True
                 commands = [*_writing(key, known), *_indexing(server, key)]
                 written = connection.ask(commands)
                 found += _refused(commands, written)
@@ -127,7 +128,8 @@ def begin(connection: Connection, key: bytes) -> tuple[list[str], bool]:
         for command, reply in zip(commands[:3], replies, strict=False)
         if isinstance(reply, Refusal) and error_replies.forbids_command(str(reply))
     ]
-    return refused, replies[1] == "OK"
+    still = replies[3] == "OK" or isinstance(replies[2], Refusal)
+    return refused, replies[1] == "OK" and still
 
 
 def reading(key: bytes, server: Abilities) -> Iterator[Command]:
