@@ -20,7 +20,7 @@ from gitbackup.kinds import Command
 from gitbackup.live.connection.connect import Server
 from gitbackup.model.changes import Counts, KeyChange, KeyDiff, Summary
 from gitbackup.model.commits import CommitInfo
-from gitbackup.model.file_groups import total
+from gitbackup.model.file_groups import count_by_prefix, total
 from gitbackup.model.keys import Key, Scope
 from gitbackup.model.server.replicas import ReplicaRead
 from gitbackup.progress import Progress
@@ -103,7 +103,8 @@ class Status:
 
     `head` is None before the first commit. `hidden` counts the quiet keys that differ, and
     `excluded` those that were excluded; `summary` has neither. `replicas` were read instead of
-    primaries. `called` has the labels of some keys that differ, by namespace.
+    primaries. `called` has the labels of some keys that differ, by namespace. `prefixes` counts
+    what `summary` does, by place and prefix.
     """
 
     server: str
@@ -115,6 +116,7 @@ class Status:
     excluded: Counts = Counts()  # noqa: RUF009  frozen
     replicas: Sequence[ReplicaRead] = ()
     called: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    prefixes: Mapping[tuple[str, str], Counts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,7 @@ def status(
         excluded=total(excluded),
         replicas=live.replicas,
         called=called,
+        prefixes=count_by_prefix(shown),
     )
 
 

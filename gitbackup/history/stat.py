@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from gitbackup.errors import Damaged, NewerFormat
 from gitbackup.format.patterns import apart
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import CommitInfo, Selection
-from gitbackup.model.file_groups import total
+from gitbackup.model.file_groups import count_by_prefix, total
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison, compare, summarise
 from gitbackup.snapshot.manifests import Manifests, parted
@@ -23,13 +23,15 @@ class CommitSummary:
     """A commit, and what it changed against its first parent, by namespace.
 
     `hidden` counts the quiet keys, which `summary` leaves out. `damage` says what cannot be read of
-    the commit or of its parent, so that there is no summary; empty if all can.
+    the commit or of its parent, so that there is no summary; empty if all can. `prefixes` counts
+    what `summary` does, by place and prefix.
     """
 
     info: CommitInfo
     summary: Summary | None
     hidden: Counts
     damage: str = ""
+    prefixes: Mapping[tuple[str, str], Counts] = field(default_factory=dict)
 
 
 def summaries(
@@ -69,7 +71,9 @@ def _summary(
     except Damaged as damage:
         return CommitSummary(record.info, None, Counts(), str(damage))
     told, hidden = apart(changes, quiet)
-    return CommitSummary(record.info, summarise(told), total(hidden))
+    return CommitSummary(
+        record.info, summarise(told), total(hidden), prefixes=count_by_prefix(told)
+    )
 
 
 def compared(repository: Repository, manifests: Manifests, record: Record) -> Comparison:

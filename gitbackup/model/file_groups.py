@@ -13,7 +13,7 @@ from heapq import merge, nsmallest
 from typing import Generic, Protocol, TypeVar, overload
 
 from gitbackup.model.changes import Action, Counts
-from gitbackup.model.keys import Key
+from gitbackup.model.keys import Key, place_of
 
 
 class Keyed(Protocol):
@@ -178,13 +178,12 @@ class _Converted(Generic[T, U]):
         return self._convert(self._block.item(at))
 
 
-def spaces(block: FileGroup[T]) -> Counter[str]:
-    """Return how many of a block's names are in each namespace: mostly they all are in one."""
-    names = block.names
-    space = Key(block.db, names[0]).namespace
-    if names[0].startswith(f"{space}:") and names[-1].startswith(f"{space}:"):
-        return Counter({space: len(names)})  # they are sorted, so those between begin so too
-    return Counter(Key(block.db, name).namespace for name in names)
+def _named(block: FileGroup[T], name: Callable[[Key], str]) -> Counter[str]:
+    """Return how many keys of a block have each name, which those of one prefix share."""
+    first, last = (Key(block.db, block.names[at]) for at in (0, -1))
+    if first.prefix == last.prefix != "":
+        return Counter({name(first): len(block.names)})  # they are sorted
+    return Counter(name(Key(block.db, each)) for each in block.names)
 
 
 def total(items: Iterable[A]) -> Counts:
@@ -198,16 +197,25 @@ def total(items: Iterable[A]) -> Counts:
 
 def count_by_namespace(items: Iterable[A]) -> dict[tuple[str, str], Counts]:
     """Return how many keys are added, changed and removed in each place and namespace, in order."""
+    return _count_by(items, lambda key: key.namespace)
+
+
+def count_by_prefix(items: Iterable[A]) -> dict[tuple[str, str], Counts]:
+    """Return how many keys are added, changed and removed by place and prefix, in order."""
+    return _count_by(items, lambda key: key.prefix)
+
+
+def _count_by(items: Iterable[A], name: Callable[[Key], str]) -> dict[tuple[str, str], Counts]:
     few, blocks = parts(items)
     found: defaultdict[tuple[int, str], Counter[Action]] = defaultdict(Counter)
     for item in few:
-        found[item.key.db, item.key.namespace][item.action] += 1
+        found[item.key.db, name(item.key)][item.action] += 1
     for block in blocks:
-        for space, count in spaces(block).items():
-            found[block.db, space][block.action] += count
+        for each, count in _named(block, name).items():
+            found[block.db, each][block.action] += count
     return {
-        (Key(db, space).place, space): Counts(*(actions[action] for action in Action))
-        for (db, space), actions in sorted(found.items())
+        (place_of(db), each): Counts(*(actions[action] for action in Action))
+        for (db, each), actions in sorted(found.items())
     }
 
 

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbackup.diff.keys import FileKeys, KeyDiffer, subject
-from gitbackup.model.changes import Action, KeyChange
+from gitbackup.model.changes import Action, Counts, KeyChange
 from gitbackup.model.file_groups import (
     converted,
     count_by_namespace,
+    count_by_prefix,
     merged,
-    spaces,
     total,
     unordered,
 )
@@ -80,9 +80,12 @@ def test_a_list_is_converted_and_told_in_no_order(keys: dict[tuple[int, str], in
     assert sorted(unordered(changes), key=lambda change: change.key) == expected
 
 
-@given(st.sets(st.sampled_from(NAMES), min_size=1))
-def test_names_are_counted_by_namespace(names: set[str]) -> None:
-    block = FileKeys(Action.ADDED, "f", 0, sorted(names))
-    counted = {space: count for space, count in spaces(block).items() if count}
-    each = [Key(0, name).namespace for name in names]
-    assert counted == {space: each.count(space) for space in each}
+@given(databases)
+def test_keys_are_counted_by_namespace_and_by_prefix(keys: dict[tuple[int, str], int]) -> None:
+    changes = told(keys).changes()
+    for found, name in (
+        (count_by_namespace(changes), lambda key: key.namespace),
+        (count_by_prefix(changes), lambda key: key.prefix),
+    ):
+        each = [(change.key.place, name(change.key)) for change in plainly(keys)]
+        assert {space: Counts(added=each.count(space)) for space in each} == found
